@@ -1,0 +1,1 @@
+export { DiagnosticError } from './ir/diagnostic.js';

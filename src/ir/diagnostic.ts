@@ -1,0 +1,84 @@
+/**
+ * Diagnostics: everything Flotilla refuses or warns of, as data.
+ *
+ * A diagnostic has a stable code (`folder/what-is-wrong`), what happened, why it matters, where, and what to do about it. Each folder
+ * declares its own in `diagnostics.ts` with {@link defineDiagnostic}; throwing one is `throw someDiagnostic({ … })`.
+ */
+
+/** One place that a diagnostic points at: an op, a rank, a file and field, an instruction. */
+export interface Place {
+  readonly at: string;
+  readonly note?: string;
+}
+
+/** The content of a diagnostic, before it is rendered. */
+export interface DiagnosticText {
+  /** What happened, in one sentence without a full stop. */
+  readonly what: string;
+  /** Why it matters or how it came about. */
+  readonly why?: string;
+  /** Where: op, rank, file and field. */
+  readonly where?: readonly Place[];
+  /** What to do. */
+  readonly fix: string;
+}
+
+/** The error that carries a diagnostic. `code` is stable; `message` is the rendered text. */
+export class DiagnosticError extends Error {
+  readonly code: string;
+  readonly diagnostic: DiagnosticText;
+
+  constructor(code: string, diagnostic: DiagnosticText, options?: ErrorOptions) {
+    super(renderDiagnostic(code, diagnostic), options);
+    this.name = 'DiagnosticError';
+    this.code = code;
+    this.diagnostic = diagnostic;
+  }
+}
+
+/** A factory of one kind of diagnostic: parameters in, an error to throw out. */
+export interface DiagnosticFactory<P> {
+  (parameters: P, options?: ErrorOptions): DiagnosticError;
+  readonly code: string;
+}
+
+/** Declares a kind of diagnostic. `code` is `folder/what-is-wrong`, unique in the project. */
+export function defineDiagnostic<P>(code: string, text: (parameters: P) => DiagnosticText): DiagnosticFactory<P> {
+  const factory = (parameters: P, options?: ErrorOptions) => new DiagnosticError(code, text(parameters), options);
+  return Object.assign(factory, { code });
+}
+
+/** Renders a diagnostic as a person reads it. */
+export function renderDiagnostic(code: string, { what, why, where, fix }: DiagnosticText): string {
+  const lines = [`${what} [${code}]`];
+  if (why) lines.push(`  why    ${why}`);
+  for (const place of where ?? []) lines.push(`  where  ${place.at}${place.note ? ` (${place.note})` : ''}`);
+  lines.push(`  fix    ${fix}`);
+  return lines.join('\n');
+}
+
+/**
+ * The candidate nearest to `word` by edit distance, or null where none is near enough to be what was meant
+ * (Levenshtein distance of at most a third of the word, at least one).
+ */
+export function nearest(word: string, candidates: Iterable<string>): string | null {
+  let best: string | null = null;
+  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(word, candidate);
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i];
+    for (let j = 1; j <= b.length; j++) {
+      current[j] = Math.min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    previous = current;
+  }
+  return previous[b.length];
+}
