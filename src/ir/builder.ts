@@ -1,0 +1,161 @@
+/** Builds graphs: the one place where nodes are made. */
+import type { DType } from './dtype.js';
+import type {
+  Attributes,
+  Graph,
+  GraphInput,
+  GraphOutput,
+  InputKind,
+  Node,
+  Phase,
+  Source,
+  Value,
+  ValueId,
+} from './graph.js';
+import { opNamed, type OpRegistry } from './op.js';
+import { Tensor, type Scope } from './tensor.js';
+import { namesOf, type Factor, type FactorName, type TensorType } from './type.js';
+
+export class GraphBuilder {
+  readonly registry: OpRegistry;
+  readonly name: string;
+  private readonly inputs: GraphInput[] = [];
+  private readonly nodes: Node[] = [];
+  private readonly outputs: GraphOutput[] = [];
+  private readonly values: Value[] = [];
+  private source: Source = { path: '', phase: 'forward', segment: '' };
+  private from: number | null = null;
+
+  constructor(registry: OpRegistry, name = 'step') {
+    this.registry = registry;
+    this.name = name;
+  }
+
+  get path(): string {
+    return this.source.path;
+  }
+
+  typeOf(id: ValueId): TensorType {
+    return this.values[id].type;
+  }
+
+  /** Adds a graph input. */
+  input(name: string, kind: InputKind, type: TensorType): Tensor {
+    const value = this.value(type, null);
+    this.inputs.push({ name, kind, value: value.id });
+    return this.tensor(value.id);
+  }
+
+  output(name: string, tensor: Tensor): void {
+    this.outputs.push({ name, value: tensor.id });
+  }
+
+  /** A handle on a value under its type's own names. */
+  tensor(id: ValueId, scope?: Scope): Tensor {
+    return new Tensor(this, id, namesOf(this.typeOf(id)), scope);
+  }
+
+  /** Adds a node. Scopes are inherited from the first operand. */
+  apply(op: string, operands: readonly Tensor[], attributes: Attributes = {}): readonly Tensor[] {
+    const definition = opNamed(this.registry, op);
+    const bound = definition.bind({
+      operands: operands.map((t) => t.type),
+      names: operands.map((t) => t.names),
+      attributes,
+    });
+    const node = this.push(
+      {
+        op,
+        inputs: operands.map((t) => t.id),
+        attributes,
+        rule: bound.rule,
+        source: this.source,
+        from: this.from,
+      },
+      bound.results,
+    );
+    const scope = operands[0]?.scope;
+    return node.outputs.map((id, i) => new Tensor(this, id, bound.rule.results[i], scope));
+  }
+
+  /** Adds a node whose rule is known: how passes copy nodes between graphs. */
+  push(node: Omit<Node, 'id' | 'outputs'>, results: readonly TensorType[]): Node {
+    const id = this.nodes.length;
+    const outputs = results.map((type) => this.value(type, id).id);
+    const made: Node = { ...node, id, outputs };
+    this.nodes.push(made);
+    for (const output of outputs) this.values[output] = { ...this.values[output], node: made };
+    return made;
+  }
+
+  /** A constant tensor: every element is `value`. */
+  fill(value: number, dtype: DType, factors: readonly Factor[], scope?: Scope): Tensor {
+    const [made] = this.apply('fill', [], { value, dtype, ...factorAttributes(factors) });
+    return new Tensor(this, made.id, made.names, scope);
+  }
+
+  /** 0, 1, 2, … along one factor, counted globally. */
+  iota(factor: Factor, dtype: DType, scope?: Scope): Tensor {
+    const [made] = this.apply('iota', [], { dtype, ...factorAttributes([factor]) });
+    return new Tensor(this, made.id, made.names, scope);
+  }
+
+  /** Runs `body` with nodes attributed to a module path below the current one. */
+  within<T>(path: string, body: () => T): T {
+    return this.at({ path: this.source.path ? `${this.source.path}.${path}` : path }, body);
+  }
+
+  /** Runs `body` with nodes attributed to a place in the source. */
+  at<T>(source: Partial<Source>, body: () => T, from: number | null = this.from): T {
+    const [savedSource, savedFrom] = [this.source, this.from];
+    this.source = { ...savedSource, ...source };
+    this.from = from;
+    try {
+      return body();
+    } finally {
+      this.source = savedSource;
+      this.from = savedFrom;
+    }
+  }
+
+  phase<T>(phase: Phase, body: () => T): T {
+    return this.at({ phase }, body);
+  }
+
+  build(): Graph {
+    return {
+      name: this.name,
+      inputs: [...this.inputs],
+      nodes: [...this.nodes],
+      outputs: [...this.outputs],
+      values: [...this.values],
+    };
+  }
+
+  /** What has been built so far, for passes that read while they write (autodiff). */
+  nodesSoFar(): readonly Node[] {
+    return this.nodes;
+  }
+
+  valueAt(id: ValueId): Value {
+    return this.values[id];
+  }
+
+  private value(type: TensorType, node: number | null): Value {
+    const value: Value = {
+      id: this.values.length as ValueId,
+      type,
+      node: node === null ? null : (this.nodes[node] ?? null),
+    };
+    this.values.push(value);
+    return value;
+  }
+}
+
+/** Factors as attributes: how fill, iota and random state the factors they make. */
+export function factorAttributes(factors: readonly Factor[]): {
+  names: readonly FactorName[];
+  sizes: readonly number[];
+} {
+  return { names: factors.map((f) => f.name), sizes: factors.map((f) => f.size) };
+}

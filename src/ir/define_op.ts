@@ -1,0 +1,166 @@
+/** `defineOp`: a fused op from its signature, decomposition and backward. The form is shown whole in `ops/softmax_cross_entropy.ts`. */
+import type { Attributes } from './graph.js';
+import type { OpCall, OpDefinition, OpExample, OperandTensors, ResultTensors, Sizes } from './op.js';
+import type { OpRule } from './rule.js';
+import { bindLetters, bindSignature, parseSignature, type Signature, type Slot } from './signature.js';
+import { Tensor } from './tensor.js';
+import { product } from './type.js';
+
+/** A fused op as its file states it. */
+export interface FusedOp {
+  readonly name: string;
+  readonly signature: string;
+  /** Sets of operand names in which the forward op is jointly linear. */
+  readonly linear?: readonly (readonly string[])[];
+  /** Attributes and their defaults. */
+  readonly attributes?: Attributes;
+  decompose(operands: OperandTensors, attributes: Attributes): ResultTensors;
+  /** Floating-point operations from sizes by letter. */
+  flops(sizes: Sizes, attributes: Attributes): number;
+  readonly backward?: FusedBackward;
+  readonly example?: OpExample;
+  readonly summary?: string;
+}
+
+export interface FusedBackward {
+  /** Operands, results and cotangents (`dLoss`) that the backward reads: what must stay alive. */
+  readonly reads: readonly string[];
+  /** Results: one `d<Operand>` for each operand that has a gradient. */
+  decompose(operands: OperandTensors, attributes: Attributes): ResultTensors;
+  /** Names of the cotangents it gives, `dLogits`; the default is one for every operand of class float. */
+  readonly gives?: readonly string[];
+  flops(sizes: Sizes, attributes: Attributes): number;
+}
+
+/** An op and, where it has one, its backward op: both go into the registry. */
+export interface DefinedOps {
+  readonly forward: OpDefinition;
+  readonly backward: OpDefinition | null;
+}
+
+/** `logits` → `dLogits`. */
+export const cotangentName = (name: string): string => `d${name[0].toUpperCase()}${name.slice(1)}`;
+
+export function defineOp(op: FusedOp): DefinedOps {
+  const signature = parseSignature(op.signature);
+  const backward = op.backward ? backwardOp(op, signature, op.backward) : null;
+  const forward: OpDefinition = {
+    name: op.name,
+    operands: signature.operands.map((slot) => slot.name),
+    results: signature.results.map((slot) => slot.name),
+    signature,
+    bind: (call) => bindSignature(op.name, signature, call, { linear: op.linear ?? [] }),
+    decompose: (operands, attributes) => op.decompose(scoped(op.name, signature, operands, attributes), attributes),
+    flops: (rule, sizes, attributes) => op.flops(letterSizes(rule, sizes), attributes),
+    backward: op.backward && ((tensors, attributes) => applyBackward(op, signature, op.backward!, tensors, attributes)),
+    example: op.example,
+    summary: op.summary,
+  };
+  return { forward, backward };
+}
+
+/** The signature of the backward op: what it reads, and a cotangent for each float operand, shaped like the operand. */
+function backwardSignature(op: FusedOp, signature: Signature, backward: FusedBackward): Signature {
+  const byName = new Map<string, Slot>();
+  for (const slot of [...signature.operands, ...signature.results]) byName.set(slot.name, slot);
+  for (const slot of signature.results)
+    byName.set(cotangentName(slot.name), { ...slot, name: cotangentName(slot.name) });
+  const operands = backward.reads.map((name) => {
+    const slot = byName.get(name);
+    if (!slot) throw new Error(`${op.name}: backward reads '${name}', which is no operand, result or cotangent`);
+    return slot;
+  });
+  return { operands, results: gradients(signature, backward), whole: signature.whole };
+}
+
+function gradients(signature: Signature, backward: FusedBackward): Slot[] {
+  const all = signature.operands
+    .filter((slot) => slot.class === 'float' || slot.class === 'f32')
+    .map((slot) => ({ ...slot, name: cotangentName(slot.name) }));
+  return backward.gives ? all.filter((slot) => backward.gives!.includes(slot.name)) : all;
+}
+
+function backwardOp(op: FusedOp, forward: Signature, backward: FusedBackward): OpDefinition {
+  const name = `${op.name}_backward`;
+  const signature = backwardSignature(op, forward, backward);
+  const cotangents = forward.results.map((slot) => cotangentName(slot.name));
+  const linear = [backward.reads.filter((read) => cotangents.includes(read))];
+  return {
+    name,
+    operands: backward.reads,
+    results: signature.results.map((slot) => slot.name),
+    signature,
+    bind: (call) => bindBackward(name, signature, forward, call, linear),
+    decompose: (operands, attributes) => backward.decompose(scoped(name, signature, operands, attributes), attributes),
+    flops: (rule, sizes, attributes) => backward.flops(letterSizes(rule, sizes), attributes),
+  };
+}
+
+/** A cotangent has the element type of the operand that it belongs to: the attribute `dtypes` says which, where it is not read. */
+function bindBackward(
+  name: string,
+  signature: Signature,
+  forward: Signature,
+  call: OpCall,
+  linear: readonly (readonly string[])[],
+) {
+  const bound = bindSignature(name, signature, call, { linear });
+  const given = (call.attributes.dtypes ?? []) as readonly string[];
+  const results = bound.results.map((type, i) => {
+    const operand = forward.operands.findIndex((slot) => cotangentName(slot.name) === signature.results[i].name);
+    return given[operand] ? { ...type, dtype: given[operand] as typeof type.dtype } : type;
+  });
+  return { rule: bound.rule, results };
+}
+
+function applyBackward(
+  op: FusedOp,
+  signature: Signature,
+  backward: FusedBackward,
+  tensors: Readonly<Record<string, Tensor>>,
+  attributes: Attributes,
+): Readonly<Record<string, Tensor | null>> {
+  const operandTensors = signature.operands.map((slot) => tensors[slot.name]);
+  const letters = bindLetters(op.name, signature, {
+    operands: operandTensors.map((t) => t.type),
+    names: operandTensors.map((t) => t.names),
+    attributes,
+  });
+  const reads = backward.reads.map((name) => tensors[name]);
+  const builder = operandTensors[0].builder;
+  const made = builder.apply(`${op.name}_backward`, reads, {
+    ...attributes,
+    // Letters are bound by the forward's operands, which the backward may not read: say them.
+    letters: [...letters].map(([letter, factors]) => `${letter}=${factors.map((f) => f.name).join(' ')}`),
+    dtypes: operandTensors.map((t) => t.dtype),
+  });
+  return Object.fromEntries(gradients(signature, backward).map((slot, i) => [slot.name, made[i]]));
+}
+
+/** Operands as a decomposition sees them: by letters, and under the names that the letters bind to. */
+function scoped(
+  name: string,
+  signature: Signature,
+  operands: OperandTensors,
+  attributes: Attributes,
+): Readonly<Record<string, Tensor>> {
+  const list = signature.operands.map((slot) => operands[slot.name]);
+  const letters = bindLetters(name, signature, {
+    operands: list.map((t) => t.type),
+    names: list.map((t) => t.names),
+    attributes,
+  });
+  return Object.fromEntries(
+    signature.operands.map((slot, i) => {
+      const names = slot.letters.flatMap((letter) => letters.get(letter)!.map((f) => f.name));
+      return [slot.name, new Tensor(list[i].builder, list[i].id, names, letters)];
+    }),
+  );
+}
+
+/** Sizes by letter, from sizes by factor. */
+function letterSizes(rule: OpRule, sizes: Sizes): Sizes {
+  return Object.fromEntries(
+    Object.entries(rule.letters).map(([letter, names]) => [letter, product(names.map((name) => sizes[name]))]),
+  );
+}

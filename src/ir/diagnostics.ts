@@ -1,0 +1,39 @@
+/** What the IR refuses. */
+import { defineDiagnostic } from './diagnostic.js';
+import type { OpCall } from './op.js';
+import { printType } from './type.js';
+
+export const bindingMismatch = defineDiagnostic(
+  'ir/binding-mismatch',
+  (p: { op: string; operand: string; letter: string | null; call: OpCall }) => ({
+    what: `${p.op} does not fit its operand '${p.operand}'${p.letter ? ` at '${p.letter}'` : ''}`,
+    why: `its operands are ${p.call.operands.map((type, i) => `${printType(type)} as [${p.call.names[i].join(' ')}]`).join(', ')}`,
+    fix: 'give operands whose shared factors have equal sizes, in the order of the signature',
+  }),
+);
+
+export const sizeMismatch = defineDiagnostic(
+  'ir/size-mismatch',
+  (p: { op: string; factor: string; sizes: readonly [number, number]; path: string }) => ({
+    what: `${p.op} meets '${p.factor}' with two sizes, ${p.sizes[0]} and ${p.sizes[1]}`,
+    why: 'factors of one name are one factor within an op',
+    where: [{ at: p.path || 'model' }],
+    fix: `make the sizes agree, or rename one factor`,
+  }),
+);
+
+export const noSuchFactor = defineDiagnostic(
+  'ir/no-such-factor',
+  (p: { op: string; factor: string; has: readonly string[]; path: string }) => ({
+    what: `${p.op} names the factor '${p.factor}', which its operand lacks`,
+    why: `the operand has [${p.has.join(' ')}]`,
+    where: [{ at: p.path || 'model' }],
+    fix: 'name one of those',
+  }),
+);
+
+export const noGradient = defineDiagnostic('ir/no-gradient', (p: { op: string; path: string }) => ({
+  what: `${p.op} has no backward, yet a gradient flows to it`,
+  where: [{ at: p.path || 'model' }],
+  fix: `keep it off the path from parameters to the loss, or declare a backward in ops/${p.op}.ts`,
+}));

@@ -1,0 +1,91 @@
+/**
+ * The graph: one typed IR from tracing to the placed program.
+ *
+ * Values are in single assignment and listed in topological order by their nodes. A graph is immutable; passes build new ones with a
+ * {@link GraphBuilder}. Its grammar is in `print.ts`.
+ */
+import type { OpRule } from './rule.js';
+import type { TensorType } from './type.js';
+
+declare const valueBrand: unique symbol;
+/** Index of a value in its graph. */
+export type ValueId = number & { readonly [valueBrand]: true };
+
+export type AttributeValue = number | string | boolean | readonly number[] | readonly string[];
+export type Attributes = Readonly<Record<string, AttributeValue>>;
+
+/** F, B and W are the schedule's directions; `update` is what runs once a step, after the last microbatch. */
+export type Phase = 'forward' | 'backward' | 'update';
+
+/** Where a node comes from: what every message about it names. */
+export interface Source {
+  /** Module path, `blocks.0.attention.qkv`, as in checkpoints. */
+  readonly path: string;
+  readonly phase: Phase;
+  /** The segment it belongs to: `embedding`, `blocks.0`, `head`. */
+  readonly segment: string;
+}
+
+export interface Value {
+  readonly id: ValueId;
+  readonly type: TensorType;
+  /** The node that makes it; null for a graph input. */
+  readonly node: Node | null;
+}
+
+export interface Node {
+  /** Position in the graph's order. */
+  readonly id: number;
+  readonly op: string;
+  readonly inputs: readonly ValueId[];
+  readonly outputs: readonly ValueId[];
+  readonly attributes: Attributes;
+  readonly rule: OpRule;
+  readonly source: Source;
+  /** For a backward node, the forward node that it differentiates: its assignment is inherited. */
+  readonly from: number | null;
+}
+
+/** What an input is: decides its storage, its lifetime and who fills it. */
+export type InputKind = 'parameter' | 'state' | 'data' | 'scalar' | 'value';
+
+export interface GraphInput {
+  readonly name: string;
+  readonly kind: InputKind;
+  readonly value: ValueId;
+}
+
+export interface GraphOutput {
+  readonly name: string;
+  readonly value: ValueId;
+}
+
+export interface Graph {
+  readonly name: string;
+  readonly inputs: readonly GraphInput[];
+  readonly nodes: readonly Node[];
+  readonly outputs: readonly GraphOutput[];
+  readonly values: readonly Value[];
+}
+
+export const typeOf = (graph: Graph, value: ValueId): TensorType => graph.values[value].type;
+
+export function outputOf(graph: Graph, name: string): ValueId {
+  const output = graph.outputs.find((o) => o.name === name);
+  if (!output) throw new Error(`graph '${graph.name}' has no output '${name}'`);
+  return output.value;
+}
+
+export function inputOf(graph: Graph, name: string): ValueId {
+  const input = graph.inputs.find((i) => i.name === name);
+  if (!input) throw new Error(`graph '${graph.name}' has no input '${name}'`);
+  return input.value;
+}
+
+/** How many nodes and outputs read each value. */
+export function useCounts(graph: Graph): readonly number[] {
+  const counts = graph.values.map(() => 0);
+  for (const node of graph.nodes) for (const input of node.inputs) counts[input]++;
+  for (const output of graph.outputs) counts[output.value]++;
+  return counts;
+}

@@ -1,0 +1,75 @@
+/** Device meshes: a named grid of ranks. An axis may be a product, written as atoms `tensor.0`, `tensor.1` (DESIGN: axes are atoms). */
+
+export type AxisName = string;
+/** A rank's place in its mesh: one index an axis. */
+export type Coordinates = Readonly<Record<AxisName, number>>;
+
+export interface Mesh {
+  /** Axes in order, major first: rank = row-major index of the coordinates. */
+  readonly axes: readonly { readonly name: AxisName; readonly size: number }[];
+}
+
+export const mesh = (sizes: Readonly<Record<AxisName, number>>): Mesh => ({
+  axes: Object.entries(sizes).map(([name, size]) => ({ name, size })),
+});
+
+export const meshRanks = (m: Mesh): number => m.axes.reduce((n, axis) => n * axis.size, 1);
+export const axisNames = (m: Mesh): readonly AxisName[] => m.axes.map((axis) => axis.name);
+
+export function axisSize(m: Mesh, name: AxisName): number {
+  return m.axes.find((axis) => axis.name === name)?.size ?? 1;
+}
+
+/** Ranks along a product of axes: the number of parts of a split over them. */
+export const axesSize = (m: Mesh, axes: readonly AxisName[]): number =>
+  axes.reduce((n, name) => n * axisSize(m, name), 1);
+
+/** The coordinates of a rank of the mesh (0-based within the mesh). */
+export function coordinatesOf(m: Mesh, rank: number): Coordinates {
+  const at: Record<AxisName, number> = {};
+  for (let i = m.axes.length - 1; i >= 0; i--) {
+    at[m.axes[i].name] = rank % m.axes[i].size;
+    rank = Math.floor(rank / m.axes[i].size);
+  }
+  return at;
+}
+
+export const rankAt = (m: Mesh, at: Coordinates): number =>
+  m.axes.reduce((rank, axis) => rank * axis.size + (at[axis.name] ?? 0), 0);
+
+/** The index of a rank among the parts of a split over `axes`, major first. */
+export const partIndex = (m: Mesh, axes: readonly AxisName[], at: Coordinates): number =>
+  axes.reduce((index, name) => index * axisSize(m, name) + (at[name] ?? 0), 0);
+
+/** The ranks that differ from `at` only along `axes`, ordered by {@link partIndex}: the members of a collective's group. */
+export function groupOf(m: Mesh, axes: readonly AxisName[], at: Coordinates): readonly number[] {
+  return Array.from({ length: axesSize(m, axes) }, (_, part) => {
+    const moved: Record<AxisName, number> = { ...at };
+    for (let i = axes.length - 1, rest = part; i >= 0; i--) {
+      moved[axes[i]] = rest % axisSize(m, axes[i]);
+      rest = Math.floor(rest / axisSize(m, axes[i]));
+    }
+    return rankAt(m, moved);
+  });
+}
+
+export const printMesh = (m: Mesh): string => `{${m.axes.map((a) => `${a.name}: ${a.size}`).join(', ')}}`;
+
+export function parseMesh(text: string): Mesh {
+  const body = text
+    .trim()
+    .replace(/^mesh\s*/, '')
+    .replace(/^\{|\}$/g, '')
+    .trim();
+  return {
+    axes: body
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean)
+      .map((part) => {
+        const match = /^([\w.]+):\s*(\d+)$/.exec(part);
+        if (!match) throw new Error(`not a mesh axis: '${part}'`);
+        return { name: match[1], size: Number(match[2]) };
+      }),
+  };
+}

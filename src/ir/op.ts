@@ -1,0 +1,99 @@
+/**
+ * The op interface. One op = one file in `ops/`: signature, meaning, backward, cost, worked example.
+ *
+ * There are two kinds. A **primitive** states its rule and a reference kernel. A **fused** op states a signature and a decomposition
+ * into primitives, which is its meaning; its backward is a fused op of its own, declared beside it.
+ *
+ * Signature grammar (fused ops):
+ *
+ *   signature ::= operands '->' results             operands, results ::= slot (',' slot)*
+ *   slot      ::= name ':' class '[' letters ']'     class ::= float | f32 | int | bool
+ *   letters   ::= (letter ['!'])*
+ *
+ * A letter is local to the op and binds to a list of factors of the operands: `t` may be `batch sequence`. `!` marks what the kernel
+ * needs whole. `float` is any float type (a result's is that of the first float operand), `f32` means at least f32. A factor that a
+ * result lacks is summed there.
+ */
+import type { DType } from './dtype.js';
+import type { Attributes } from './graph.js';
+import type { OpRule } from './rule.js';
+import type { Signature } from './signature.js';
+import type { Tensor } from './tensor.js';
+import type { FactorName, TensorType } from './type.js';
+
+/** What an op is bound to: operand types, and the names by which this op knows their factors. */
+export interface OpCall {
+  readonly operands: readonly TensorType[];
+  /** operand → names of its factors in this op, by position: equal names are one factor. */
+  readonly names: readonly (readonly FactorName[])[];
+  readonly attributes: Attributes;
+}
+
+export interface BoundOp {
+  readonly rule: OpRule;
+  readonly results: readonly TensorType[];
+}
+
+/** Sizes by letter (fused ops) or by factor (primitives): products of the factors bound. */
+export type Sizes = Readonly<Record<string, number>>;
+
+/** A reference kernel's view of one launch: local blocks, row-major in the rule's factor order, as f64. */
+export interface ReferenceCall {
+  readonly rule: OpRule;
+  readonly attributes: Attributes;
+  /** Local size of each factor of the rule. */
+  readonly sizes: Sizes;
+  /** Global start of the local block, for the rule's `origins`. */
+  readonly origins: Sizes;
+  readonly inputs: readonly Float64Array[];
+}
+
+export interface OpDefinition {
+  readonly name: string;
+  /** Operand names, in order; one that ends in `...` repeats. */
+  readonly operands: readonly string[];
+  readonly results: readonly string[];
+  /** The signature of a fused op: kernels see operands by its letters. */
+  readonly signature?: Signature;
+  /** Gives the rule and the result types; throws a diagnostic where the operands do not fit. */
+  bind(call: OpCall): BoundOp;
+  /** The meaning, as smaller ops. Absent for a primitive. */
+  decompose?(operands: OperandTensors, attributes: Attributes): ResultTensors;
+  /**
+   * Cotangents of the operands from those of the results, as graph. `null` or absent: none flows there. Called with operand,
+   * result and cotangent tensors by name (`logits`, `loss`, `dLoss`); a cotangent that nothing reads is null.
+   */
+  backward?(tensors: Readonly<Record<string, Tensor>>, attributes: Attributes): Readonly<Record<string, Tensor | null>>;
+  /** Floating-point operations, from the sizes of all factors of the rule (local or global). */
+  flops(rule: OpRule, sizes: Sizes, attributes: Attributes): number;
+  /** Reference kernel of a primitive: results, one a result name. */
+  reference?(call: ReferenceCall): readonly Float64Array[];
+  /** The worked example: its test and its documentation page are made from it. */
+  readonly example?: OpExample;
+  /** Docstring for the page in docs/: first sentence says what the op computes. */
+  readonly summary?: string;
+}
+
+export type OperandTensors = Readonly<Record<string, Tensor>>;
+export type ResultTensors = Readonly<Record<string, Tensor>>;
+
+/** Nested arrays, row-major. */
+export type Nested = number | readonly Nested[];
+
+export interface OpExample {
+  readonly given: Readonly<Record<string, Nested>>;
+  readonly attributes?: Attributes;
+  /** Names of factors by operand where they matter (einsum, softmax): `{ x: 'b v' }`. */
+  readonly names?: Readonly<Record<string, string>>;
+  readonly gives: Readonly<Record<string, Nested>>;
+  readonly dtypes?: Readonly<Record<string, DType>>;
+}
+
+/** Every op by name. */
+export type OpRegistry = ReadonlyMap<string, OpDefinition>;
+
+export function opNamed(registry: OpRegistry, name: string): OpDefinition {
+  const op = registry.get(name);
+  if (!op) throw new Error(`no op named '${name}'`);
+  return op;
+}

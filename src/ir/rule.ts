@@ -1,0 +1,73 @@
+/**
+ * Rules: what an op says about its factors. Partitioner, reshard search, cost model and checker read rules and contain no op names.
+ *
+ * Soundness is one sentence: within one op a mesh axis has one role. It splits one factor, or carries a partial value through one
+ * linear set.
+ */
+import type { Layout, Reduction, Split } from './layout.js';
+import type { AxisName } from './mesh.js';
+import type { FactorName } from './type.js';
+
+export interface RuleFactor {
+  /** Global size, in elements. */
+  readonly size: number;
+  /** The kernel needs it unsplit; where a plan splits it, the op's decomposition runs instead. */
+  readonly whole?: true;
+}
+
+/** A node's rule. Factor names here are the node's own: unique within the op, aligned by position with each operand's factors. */
+export interface OpRule {
+  readonly factors: Readonly<Record<FactorName, RuleFactor>>;
+  /** operand → its factors, in the order of the operand's type. */
+  readonly operands: readonly (readonly FactorName[])[];
+  /** result → its factors. A split factor that a result lacks is reduced there. */
+  readonly results: readonly (readonly FactorName[])[];
+  /** How each result reduces the factors that it lacks. */
+  readonly reductions: readonly Reduction[];
+  /** Sets of operands in which the op is jointly linear: a partial sum may pass through the operands of one set together. */
+  readonly linear: readonly (readonly number[])[];
+  /** Letters of the op's signature → the factors they bind to: how kernels see operands, one dimension a letter. Empty for primitives. */
+  readonly letters: Readonly<Record<string, readonly FactorName[]>>;
+  /** Factors whose shard origin (global start of the local block) the kernel is told. */
+  readonly origins: readonly FactorName[];
+  /** The op rotates blocks of a factor by this many blocks: where each rank holds one block, a permute. */
+  readonly shift?: { readonly factor: FactorName; readonly by: number };
+}
+
+/** What the partitioner chooses for one op. Each axis occurs once over both fields. */
+export interface Assignment {
+  readonly splits: Readonly<Record<FactorName, Split>>;
+  /** Axis → index of the linear set through which a partial sum passes. */
+  readonly through: Readonly<Record<AxisName, number>>;
+}
+
+/** The layout an assignment needs operand `i` in; keyed by the names of the operand's own type. */
+export function operandLayout(rule: OpRule, a: Assignment, i: number, names: readonly FactorName[]): Layout {
+  const partial: Record<AxisName, Reduction> = {};
+  for (const [axis, set] of Object.entries(a.through)) if (rule.linear[set].includes(i)) partial[axis] = 'sum';
+  return { splits: rename(rule.operands[i], names, a), partial };
+}
+
+/** The layout an assignment gives result `i`; keyed by the names of the result's own type. */
+export function resultLayout(rule: OpRule, a: Assignment, i: number, names: readonly FactorName[]): Layout {
+  const partial: Record<AxisName, Reduction> = {};
+  for (const axis of Object.keys(a.through)) partial[axis] = 'sum';
+  for (const [factor, split] of Object.entries(a.splits)) {
+    if (rule.results[i].includes(factor)) continue;
+    for (const axis of split.axes) partial[axis] = rule.reductions[i];
+  }
+  return { splits: rename(rule.results[i], names, a), partial };
+}
+
+/** True where the assignment splits a factor that the kernel needs whole. */
+export const splitsWhole = (rule: OpRule, a: Assignment): boolean =>
+  Object.entries(a.splits).some(([name, split]) => split.axes.length > 0 && rule.factors[name]?.whole);
+
+function rename(own: readonly FactorName[], names: readonly FactorName[], a: Assignment): Record<FactorName, Split> {
+  const splits: Record<FactorName, Split> = {};
+  own.forEach((factor, k) => {
+    const split = a.splits[factor];
+    if (split && split.axes.length > 0) splits[names[k]] = split;
+  });
+  return splits;
+}

@@ -1,0 +1,226 @@
+/**
+ * Tensors as model code and decompositions write them: symbols over a graph under construction.
+ *
+ * A tensor is a value and the names by which the code at hand knows its factors. Names may be letters of an op's signature, which a
+ * scope maps to lists of factors. Arithmetic broadcasts by name. Nothing is computed, consumed or disposed.
+ */
+import type { GraphBuilder } from './builder.js';
+import type { DType } from './dtype.js';
+import type { Attributes, ValueId } from './graph.js';
+import { noSuchFactor } from './diagnostics.js';
+import { factorsOf, type Factor, type FactorName, type TensorType } from './type.js';
+
+/** Letters of a signature → factors. */
+export type Scope = ReadonlyMap<string, readonly Factor[]>;
+
+/** A list of names: `'batch sequence'` or `['batch', 'sequence']`. */
+export type Names = string | readonly string[];
+
+/**
+ * A symbolic tensor. `Shape` names its factors, for readers and the type checker: `Tensor<['batch', 'sequence', 'dim']>`; tracing
+ * checks sizes.
+ */
+export class Tensor<_Shape extends readonly string[] = readonly string[]> {
+  readonly builder: GraphBuilder;
+  readonly id: ValueId;
+  /** The names this code uses for the value's factors, by position. */
+  readonly names: readonly FactorName[];
+  readonly scope: Scope;
+
+  constructor(builder: GraphBuilder, id: ValueId, names: readonly FactorName[], scope: Scope = noScope) {
+    this.builder = builder;
+    this.id = id;
+    this.names = names;
+    this.scope = scope;
+  }
+
+  get type(): TensorType {
+    return this.builder.typeOf(this.id);
+  }
+
+  get dtype(): DType {
+    return this.type.dtype;
+  }
+
+  /** The factors with the names in use here. */
+  get factors(): readonly Factor[] {
+    return factorsOf(this.type).map((f, i) => ({ name: this.names[i], size: f.size }));
+  }
+
+  /** Global size of a factor (or of a letter: the product of its factors). */
+  size(name: string): number {
+    return this.expand(name).reduce((n, factor) => n * this.factor(factor).size, 1);
+  }
+
+  /** The same value under other names, by position: free, and no node. */
+  as(names: Names): Tensor {
+    return new Tensor(this.builder, this.id, this.expand(names), this.scope);
+  }
+
+  /** Renames some factors, `{ sequence: 'key' }`: free, and no node. */
+  rename(map: Readonly<Record<FactorName, FactorName>>): Tensor {
+    const names = this.names.map((name) => map[name] ?? name);
+    return new Tensor(this.builder, this.id, names, this.scope);
+  }
+
+  add(other: Tensor | number): Tensor {
+    return typeof other === 'number' ? this.unary('add_scalar', { value: other }) : this.binary('add', other);
+  }
+
+  sub(other: Tensor | number): Tensor {
+    return typeof other === 'number' ? this.unary('add_scalar', { value: -other }) : this.binary('sub', other);
+  }
+
+  /** Product by name: an einsum that sums nothing. */
+  mul(other: Tensor | number): Tensor {
+    if (typeof other === 'number') return this.unary('scale', { value: other });
+    return this.einsum([other], unionNames(this, other));
+  }
+
+  div(other: Tensor | number): Tensor {
+    return typeof other === 'number' ? this.unary('scale', { value: 1 / other }) : this.binary('div', other);
+  }
+
+  neg(): Tensor {
+    return this.unary('neg');
+  }
+  exp(): Tensor {
+    return this.unary('exp');
+  }
+  log(): Tensor {
+    return this.unary('log');
+  }
+  sqrt(): Tensor {
+    return this.unary('sqrt');
+  }
+  rsqrt(): Tensor {
+    return this.unary('rsqrt');
+  }
+  tanh(): Tensor {
+    return this.unary('tanh');
+  }
+  sigmoid(): Tensor {
+    return this.unary('sigmoid');
+  }
+  erf(): Tensor {
+    return this.unary('erf');
+  }
+  relu(): Tensor {
+    return this.unary('relu');
+  }
+  square(): Tensor {
+    return this.mul(this);
+  }
+
+  /** Elementwise maximum of two. */
+  maximum(other: Tensor): Tensor {
+    return this.binary('maximum', other);
+  }
+  minimum(other: Tensor): Tensor {
+    return this.binary('minimum', other);
+  }
+
+  eq(other: Tensor): Tensor {
+    return this.binary('eq', other);
+  }
+  ge(other: Tensor): Tensor {
+    return this.binary('ge', other);
+  }
+  lt(other: Tensor): Tensor {
+    return this.binary('lt', other);
+  }
+
+  /** `this ? a : b`, where this is boolean. */
+  where(a: Tensor, b: Tensor): Tensor {
+    return this.builder.apply('where', [this, a, b])[0];
+  }
+
+  cast(dtype: DType): Tensor {
+    if (this.dtype === dtype || (dtype === 'f32' && this.dtype === 'f64')) return this;
+    return this.unary('cast', { dtype });
+  }
+
+  /**
+   * Contraction with other tensors by name: factors of equal name are one, and those missing in `to` are summed. Also transposes,
+   * outer products, broadcasts against names that another operand has, and sums.
+   */
+  einsum(others: readonly Tensor[], to: Names): Tensor {
+    return this.builder.apply('einsum', [this, ...others], { to: this.expand(to) })[0];
+  }
+
+  /** The same elements with factors in another order. */
+  transpose(to: Names): Tensor {
+    const names = this.expand(to);
+    return names.join() === this.names.join() ? this : this.einsum([], names);
+  }
+
+  sum(over: Names): Tensor {
+    return this.einsum([], this.without(over, 'sum'));
+  }
+
+  mean(over: Names): Tensor {
+    const count = this.expand(over).reduce((n, name) => n * this.factor(name).size, 1);
+    return this.sum(over).mul(1 / count);
+  }
+
+  max(over: Names): Tensor {
+    return this.builder.apply('max', [this], { to: this.without(over, 'max') })[0];
+  }
+
+  /** For integers `t` and a factor `v` of `size`: f32 [t v], one where v equals the integer, else zero. */
+  oneHot(over: string, size?: number): Tensor {
+    const factors = this.scope.get(over) ?? [{ name: over, size: size ?? 0 }];
+    const hot = factors.map((f) => this.builder.iota(f, this.dtype, this.scope));
+    if (hot.length !== 1) throw noSuchFactor({ op: 'one_hot', factor: over, has: this.names, path: '' });
+    return this.eq(hot[0]).cast('f32');
+  }
+
+  /** A tensor of one number, of this tensor's element type and without factors: broadcasts against anything. */
+  constant(value: number, dtype: DType = this.dtype): Tensor {
+    return this.builder.fill(value, dtype, [], this.scope);
+  }
+
+  /** Applies an op by name that has one result. */
+  apply(op: string, others: readonly Tensor[] = [], attributes: Attributes = {}): Tensor {
+    return this.builder.apply(op, [this, ...others], attributes)[0];
+  }
+
+  /** Expands letters of the scope; other names stand for themselves. */
+  expand(names: Names): readonly FactorName[] {
+    const list = typeof names === 'string' ? names.split(/\s+/).filter(Boolean) : names;
+    return list.flatMap((name) => this.scope.get(name)?.map((f) => f.name) ?? [name]);
+  }
+
+  private without(over: Names, op: string): readonly FactorName[] {
+    const gone = this.expand(over);
+    for (const name of gone) {
+      if (!this.names.includes(name))
+        throw noSuchFactor({ op, factor: name, has: this.names, path: this.builder.path });
+    }
+    return this.names.filter((name) => !gone.includes(name));
+  }
+
+  private factor(name: FactorName): Factor {
+    const found = this.factors.find((f) => f.name === name);
+    if (!found) throw noSuchFactor({ op: 'size', factor: name, has: this.names, path: this.builder.path });
+    return found;
+  }
+
+  private unary(op: string, attributes: Attributes = {}): Tensor {
+    return this.builder.apply(op, [this], attributes)[0];
+  }
+
+  private binary(op: string, other: Tensor): Tensor {
+    return this.builder.apply(op, [this, other])[0];
+  }
+}
+
+/** The names of an elementwise result: those of the operand with the most factors, then what the others add. */
+export function unionNames(...tensors: readonly { readonly names: readonly FactorName[] }[]): readonly FactorName[] {
+  const widest = tensors.reduce((a, b) => (b.names.length > a.names.length ? b : a));
+  const names = [...widest.names];
+  for (const tensor of tensors) for (const name of tensor.names) if (!names.includes(name)) names.push(name);
+  return names;
+}
+
+const noScope: Scope = new Map();
