@@ -1,0 +1,92 @@
+/** From token files to what a step reads: token ids and their labels. */
+import { dataTooShort } from './diagnostics.js';
+import { sequenceAt } from './order.js';
+import type { TokenFile } from './token_file.js';
+
+/** Part of a batch. Sequence s, position t: the label is the token at position t + 1 of the text. */
+export interface Batch {
+  /** [sequences, context], row-major. */
+  readonly tokens: Int32Array;
+  /** [sequences, context], row-major. */
+  readonly labels: Int32Array;
+  readonly sequences: number;
+  readonly context: number;
+}
+
+/** Sequences in a file: stretches of `context` tokens that follow one another, the last with a token left for its final label. */
+export function countSequences(file: TokenFile, context: number): number {
+  return Math.max(0, Math.floor((file.tokens - 1) / context));
+}
+
+/** Training batches: the file's sequences in the order of `order.ts`. */
+export class TrainingBatches {
+  readonly file: TokenFile;
+  readonly context: number;
+  readonly globalBatch: number;
+  readonly seed: number;
+  readonly sequencesPerEpoch: number;
+
+  /** @throws data/shorter-than-one-batch where an epoch would not fill one batch. */
+  constructor(p: { file: TokenFile; context: number; globalBatch: number; seed: number }) {
+    this.file = p.file;
+    this.context = p.context;
+    this.globalBatch = p.globalBatch;
+    this.seed = p.seed;
+    this.sequencesPerEpoch = countSequences(p.file, p.context);
+    requireSequences('training', p.file, this.sequencesPerEpoch, p.globalBatch, p.context);
+  }
+
+  /** Sequences `first` to `first + count − 1` of the global batch of `step` (from 0): a pure function of these and the seed. */
+  batch(step: number, first = 0, count = this.globalBatch - first): Batch {
+    const { seed, globalBatch, sequencesPerEpoch: sequences } = this;
+    const places = Array.from({ length: count }, (_, i) => first + i);
+    return readBatch(
+      this.file,
+      this.context,
+      places.map((place) => sequenceAt({ seed, step, place, globalBatch, sequences })),
+    );
+  }
+}
+
+/** Validation batches: the same sequences every time, in the order of the text. */
+export class ValidationBatches {
+  readonly file: TokenFile;
+  readonly context: number;
+  /** Sequences evaluated. */
+  readonly sequences: number;
+  private readonly available: number;
+
+  /**
+   * @param limit most sequences to evaluate; where the file has more, they are taken at even distances.
+   * @throws data/shorter-than-one-batch where there is not one sequence.
+   */
+  constructor(p: { file: TokenFile; context: number; limit: number }) {
+    this.file = p.file;
+    this.context = p.context;
+    this.available = countSequences(p.file, p.context);
+    requireSequences('validation', p.file, this.available, 1, p.context);
+    this.sequences = Math.min(this.available, p.limit);
+  }
+
+  /** Sequences `first` to `first + count − 1` of those evaluated. */
+  batch(first = 0, count = this.sequences - first): Batch {
+    const chosen = Array.from({ length: count }, (_, i) => Math.floor(((first + i) * this.available) / this.sequences));
+    return readBatch(this.file, this.context, chosen);
+  }
+}
+
+function readBatch(file: TokenFile, context: number, sequences: readonly number[]): Batch {
+  const tokens = new Int32Array(sequences.length * context);
+  const labels = new Int32Array(sequences.length * context);
+  const row = new Int32Array(context + 1);
+  sequences.forEach((sequence, i) => {
+    file.read(sequence * context, context + 1, row);
+    tokens.set(row.subarray(0, context), i * context);
+    labels.set(row.subarray(1), i * context);
+  });
+  return { tokens, labels, sequences: sequences.length, context };
+}
+
+function requireSequences(split: string, file: TokenFile, sequences: number, needed: number, context: number): void {
+  if (sequences < needed) throw dataTooShort({ split, tokens: file.tokens, sequences, needed, context });
+}

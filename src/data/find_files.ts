@@ -1,0 +1,143 @@
+/** From FILE, DIR and GLOB to a list of text files, in an order that is the same on every machine. */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { nearest } from '../ir/diagnostic.js';
+import { dataNotFound, dataUnreadable, installedSourcesNotFound } from './diagnostics.js';
+import { globBase, globToRegExp, isGlob } from './glob.js';
+
+/** One file of the corpus. */
+export interface SourceFile {
+  /** Its identity: the base of its pattern and the path below it, '/'-separated. Does not say where the corpus lies. */
+  readonly path: string;
+  /** Where it lies, absolute. */
+  readonly file: string;
+  readonly bytes: number;
+  /** Milliseconds since 1970; with the size, a cheap sign that the content is unchanged. */
+  readonly modifiedMs: number;
+  /** Named by the user one by one: then it is never skipped silently. */
+  readonly named: boolean;
+}
+
+/** What a folder is searched for. A glob or a file name may name anything else. */
+const TEXT_EXTENSIONS = new Set(
+  (
+    'txt text md markdown rst tex org adoc jsonl ' +
+    'ts tsx mts cts js jsx mjs cjs vue svelte py pyi rs go java kt scala c h cc cpp cxx hpp hh cu cuh cs fs rb php pl ' +
+    'swift m lua jl r hs ml mli ex exs erl clj lisp el zig nim dart sh bash sql html css scss cmake proto'
+  ).split(' '),
+);
+
+/**
+ * The files that `patterns` name, resolved against `root`, sorted by path, each once.
+ * A folder is searched for text extensions; folders that start with a dot and node_modules are left out unless the pattern names
+ * them, and links to folders are not followed (they may be circular).
+ * @throws data/not-found where a pattern names nothing; data/unreadable.
+ */
+export function findFiles(patterns: readonly string[], root: string): SourceFile[] {
+  const found = new Map<string, SourceFile>();
+  for (const pattern of patterns) {
+    const files = expand(pattern.split(sep).join('/'), root);
+    if (files.length === 0) throw dataNotFound({ pattern, root, nearest: nearestName(pattern, root) });
+    for (const file of files) if (!found.has(file.file)) found.set(file.file, file);
+  }
+  return sorted([...found.values()]);
+}
+
+/**
+ * The default corpus: TypeScript sources and declarations that npm installed, from the nearest node_modules at or above `root`.
+ * Packages for one platform only (`os`, `cpu` or `libc` in their package.json) are left out, so that one lockfile gives one corpus
+ * on every machine.
+ * @throws data/no-installed-sources.
+ */
+export function findInstalledSources(root: string): SourceFile[] {
+  for (let folder = resolve(root); ; folder = dirname(folder)) {
+    const modules = join(folder, 'node_modules');
+    if (existsSync(modules)) {
+      const files = walk(modules, 'node_modules', {
+        accepts: (path) => /\.[cm]?tsx?$/.test(path),
+        enters: (name, path) => !name.startsWith('.') && !isPlatformPackage(path),
+      });
+      if (files.length > 0) return sorted(files);
+    }
+    if (dirname(folder) === folder) throw installedSourcesNotFound({ root });
+  }
+}
+
+function expand(pattern: string, root: string): SourceFile[] {
+  const place = resolve(root, pattern);
+  const status = statSync(place, { throwIfNoEntry: false });
+  if (status?.isFile()) return [sourceFile(place, basename(place), true)];
+  const hidden = /(^|\/)\.[^./]/.test(pattern);
+  const enters = (name: string) =>
+    (hidden || !name.startsWith('.')) && (name !== 'node_modules' || pattern.includes('node_modules'));
+  if (status?.isDirectory()) {
+    const accepts = (path: string) => TEXT_EXTENSIONS.has(path.slice(path.lastIndexOf('.') + 1).toLowerCase());
+    return walk(place, basename(place), { accepts, enters });
+  }
+  if (!isGlob(pattern)) return [];
+  const base = resolve(root, globBase(pattern));
+  if (!statSync(base, { throwIfNoEntry: false })?.isDirectory()) return [];
+  const below = globToRegExp(pattern.slice(globBase(pattern).length).replace(/^\//, ''));
+  const name = basename(base);
+  return walk(base, name, { accepts: (path) => below.test(path.slice(name.length + 1)), enters });
+}
+
+interface Walk {
+  readonly accepts: (path: string) => boolean;
+  readonly enters: (name: string, folder: string) => boolean;
+}
+
+function walk(folder: string, path: string, { accepts, enters }: Walk): SourceFile[] {
+  const files: SourceFile[] = [];
+  const visit = (folder: string, path: string) => {
+    for (const entry of attempt(folder, () => readdirSync(folder, { withFileTypes: true }))) {
+      const [file, name] = [join(folder, entry.name), `${path}/${entry.name}`];
+      if (entry.isDirectory()) {
+        if (enters(entry.name, file)) visit(file, name);
+      } else if (accepts(name) && (entry.isFile() || (entry.isSymbolicLink() && linksToFile(file)))) {
+        files.push(sourceFile(file, name, false));
+      }
+    }
+  };
+  visit(folder, path);
+  return files;
+}
+
+function sourceFile(file: string, path: string, named: boolean): SourceFile {
+  const { size, mtimeMs } = attempt(file, () => statSync(file));
+  return { path, file, bytes: size, modifiedMs: mtimeMs, named };
+}
+
+function linksToFile(file: string): boolean {
+  return statSync(file, { throwIfNoEntry: false })?.isFile() ?? false;
+}
+
+function isPlatformPackage(folder: string): boolean {
+  const file = join(folder, 'package.json');
+  if (!existsSync(file)) return false;
+  const text = readFileSync(file, 'utf8');
+  if (!/"(os|cpu|libc)"\s*:/.test(text)) return false; // parsing all of them would take longer than the walk
+  const manifest: unknown = JSON.parse(text);
+  return typeof manifest === 'object' && manifest !== null && ['os', 'cpu', 'libc'].some((key) => key in manifest);
+}
+
+/** By UTF-16 code unit: no locale has a say. */
+function sorted(files: readonly SourceFile[]): SourceFile[] {
+  const before = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+  return [...files].sort((a, b) => before(a.path, b.path) || before(a.file, b.file));
+}
+
+function nearestName(pattern: string, root: string): string | null {
+  const folder = dirname(resolve(root, pattern));
+  if (isGlob(pattern) || !existsSync(folder)) return null;
+  const name = nearest(basename(pattern), readdirSync(folder));
+  return name === null ? null : relative(root, join(folder, name));
+}
+
+function attempt<T>(file: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw dataUnreadable({ file, reason: error instanceof Error ? error.message : String(error) }, { cause: error });
+  }
+}
