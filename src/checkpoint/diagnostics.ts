@@ -1,0 +1,104 @@
+/** What can be wrong with a checkpoint or the disk under it. */
+import { defineDiagnostic, DiagnosticError } from '../ir/diagnostic.js';
+
+/** The same diagnostic, its fix naming the checkpoint to use instead. */
+export function suggestPrevious(error: DiagnosticError, previous: string | null): DiagnosticError {
+  return new DiagnosticError(error.code, { ...error.diagnostic, fix: useAnother(previous) }, { cause: error });
+}
+
+const useAnother = (previous: string | null) =>
+  previous
+    ? `use the previous good checkpoint: ${previous}`
+    : 'no earlier good checkpoint is beside it: restore the file from a copy, or start the run again';
+
+export const fileCorrupt = defineDiagnostic(
+  'checkpoint/file-corrupt',
+  (p: { file: string; tensor?: string; problem: string }) => ({
+    what: p.tensor ? `tensor '${p.tensor}' in ${p.file} is not readable` : `${p.file} is not readable`,
+    why: p.problem,
+    where: [{ at: p.file, ...(p.tensor && { note: `tensor ${p.tensor}` }) }],
+    fix: useAnother(null),
+  }),
+);
+
+export const manifestInvalid = defineDiagnostic(
+  'checkpoint/manifest-invalid',
+  (p: { file: string; field?: string; problem: string }) => ({
+    what: `the checkpoint's manifest ${p.file} is not valid`,
+    why: p.problem,
+    where: [{ at: p.file, ...(p.field && { note: `field ${p.field}` }) }],
+    fix: useAnother(null),
+  }),
+);
+
+export const newerFormat = defineDiagnostic(
+  'checkpoint/newer-format',
+  (p: { file: string; version: number; known: number }) => ({
+    what: `${p.file} is a checkpoint of format ${p.version}; this version reads up to ${p.known}`,
+    where: [{ at: p.file, note: 'field flotilla_checkpoint' }],
+    fix: 'upgrade flotilla, or export the checkpoint with the version that wrote it',
+  }),
+);
+
+export const noCheckpoint = defineDiagnostic('checkpoint/none-found', (p: { directory: string }) => ({
+  what: `no checkpoint in ${p.directory}`,
+  why: 'a checkpoint is a folder step-NNNNNN with a manifest.json',
+  where: [{ at: p.directory }],
+  fix: 'name the run folder (or its checkpoints folder); a run writes its first checkpoint after checkpoint.every_steps steps',
+}));
+
+export const unknownTensor = defineDiagnostic(
+  'checkpoint/unknown-tensor',
+  (p: { file: string; tensor: string; nearest: string | null }) => ({
+    what: `${p.file} has no tensor '${p.tensor}'`,
+    where: [{ at: p.file }],
+    fix: p.nearest ? `did you mean '${p.nearest}'?` : 'list its tensors in manifest.json',
+  }),
+);
+
+export const tensorsDiffer = defineDiagnostic(
+  'checkpoint/tensors-differ',
+  (p: { checkpoint: string; differences: readonly string[] }) => ({
+    what: `the checkpoint's tensors are not those of this model`,
+    why: `${p.differences.slice(0, 5).join('; ')}${p.differences.length > 5 ? `; and ${p.differences.length - 5} more` : ''}`,
+    where: [{ at: p.checkpoint }],
+    fix: 'resume with the config that the run was started with (config.json in its folder), or start a new run',
+  }),
+);
+
+export const sourceBytes = defineDiagnostic(
+  'checkpoint/source-bytes',
+  (p: { tensor: string; expected: number; given: number }) => ({
+    what: `tensor '${p.tensor}' was given as ${p.given} bytes or more, its type has ${p.expected}`,
+    why: 'the caller that gathers shards supplied another size than the global shape says',
+    where: [{ at: p.tensor }],
+    fix: 'this is an error in flotilla: report it with the plan of the run',
+  }),
+);
+
+export const nameTwice = defineDiagnostic('checkpoint/name-twice', (p: { tensor: string }) => ({
+  what: `two tensors are called '${p.tensor}'`,
+  why: 'state on disk is found by name alone',
+  where: [{ at: p.tensor }],
+  fix: 'give one of the two modules another field name',
+}));
+
+export const diskFull = defineDiagnostic(
+  'checkpoint/disk-full',
+  (p: { directory: string; step: number; bytes: number; previous: string | null }) => ({
+    what: `the disk is full: the checkpoint of step ${p.step} (${(p.bytes / 1e6).toFixed(1)} MB) was not saved`,
+    why: p.previous ? `the previous checkpoint is intact: ${p.previous}` : 'no earlier checkpoint exists',
+    where: [{ at: p.directory }],
+    fix: 'free space there, set checkpoint.directory to another disk, or lower checkpoint.keep',
+  }),
+);
+
+export const saveFailed = defineDiagnostic(
+  'checkpoint/save-failed',
+  (p: { directory: string; step: number; problem: string; previous: string | null }) => ({
+    what: `the checkpoint of step ${p.step} was not saved: ${p.problem}`,
+    why: p.previous ? `the previous checkpoint is intact: ${p.previous}` : 'no earlier checkpoint exists',
+    where: [{ at: p.directory }],
+    fix: 'make the folder writable, or set checkpoint.directory to another one',
+  }),
+);

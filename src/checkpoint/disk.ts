@@ -1,0 +1,113 @@
+/**
+ * What checkpoints ask of a disk: so few operations that tests can stop the world between any two of them.
+ *
+ * Durability follows POSIX: bytes survive a power cut after `sync` of their file, names after `syncDirectory` of their
+ * directory, and `rename` within a directory is atomic.
+ */
+import { constants } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+
+export interface Disk {
+  /** Makes a directory and its parents; nothing happens where it exists. */
+  makeDirectory(path: string): Promise<void>;
+  /** Names in a directory, sorted; none where it does not exist. */
+  list(path: string): Promise<readonly string[]>;
+  /** Whether a file or directory exists. */
+  exists(path: string): Promise<boolean>;
+  /** A new file, or an existing one emptied, written from its start. */
+  create(path: string): Promise<WritableFile>;
+  open(path: string): Promise<ReadableFile>;
+  rename(from: string, to: string): Promise<void>;
+  /** Removes a file, or a directory with all in it; nothing happens where it does not exist. */
+  remove(path: string): Promise<void>;
+  syncDirectory(path: string): Promise<void>;
+}
+
+export interface WritableFile {
+  /** Appends all of `bytes`, which the caller may change once the promise has settled. */
+  write(bytes: Uint8Array): Promise<void>;
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ReadableFile {
+  readonly bytes: number;
+  /** Bytes [begin, end); fewer where the file ends before `end`. */
+  read(begin: number, end: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** The machine's own file system. */
+export const nodeDisk: Disk = {
+  async makeDirectory(path) {
+    await mkdir(path, { recursive: true });
+  },
+
+  async list(path) {
+    try {
+      return (await readdir(path)).sort();
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return [];
+      throw error;
+    }
+  },
+
+  async exists(path) {
+    try {
+      await stat(path);
+      return true;
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return false;
+      throw error;
+    }
+  },
+
+  async create(path) {
+    const handle = await open(path, 'w');
+    return {
+      async write(bytes) {
+        for (let done = 0; done < bytes.length;) done += (await handle.write(bytes, done)).bytesWritten;
+      },
+      sync: () => handle.sync(),
+      close: () => handle.close(),
+    };
+  },
+
+  async open(path) {
+    const handle = await open(path, 'r');
+    const { size } = await handle.stat();
+    return {
+      bytes: size,
+      async read(begin, end) {
+        const bytes = new Uint8Array(Math.max(0, Math.min(end, size) - begin));
+        let done = 0;
+        while (done < bytes.length) {
+          const { bytesRead } = await handle.read(bytes, done, bytes.length - done, begin + done);
+          if (bytesRead === 0) break;
+          done += bytesRead;
+        }
+        return bytes.subarray(0, done);
+      },
+      close: () => handle.close(),
+    };
+  },
+
+  rename: (from, to) => rename(from, to),
+  remove: (path) => rm(path, { recursive: true, force: true }),
+
+  async syncDirectory(path) {
+    // Windows opens no directories; its rename is durable once the file is.
+    if (process.platform === 'win32') return;
+    const handle = await open(path, constants.O_RDONLY);
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  },
+};
+
+/** The system's code of an error (`ENOSPC`, `ENOENT`), or null. */
+export function errorCode(error: unknown): string | null {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
+}

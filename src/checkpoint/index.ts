@@ -1,0 +1,17 @@
+/** Checkpoints: named global tensors in safetensors files beside a manifest, written atomically, read in parts. */
+export type { Disk, ReadableFile, WritableFile } from './disk.js';
+export { nodeDisk } from './disk.js';
+export type { CheckpointState, Manifest, TensorKind } from './manifest.js';
+export { canonicalJson } from './manifest.js';
+export type { FoundCheckpoint } from './names.js';
+export { listCheckpoints } from './names.js';
+export type { LoadOptions } from './load.js';
+export { Checkpoint, expectTensors, openCheckpoint, openLatest } from './load.js';
+export type { SavedCheckpoint, SaveOptions } from './save.js';
+export { saveCheckpoint } from './save.js';
+export type { StoredTensor, WrittenFile } from './safetensors.js';
+export { openSafetensors, SafetensorsFile, safetensorsBytes, writeSafetensors } from './safetensors.js';
+export type { StoredDType, TensorInfo, TensorSource } from './tensor.js';
+export { memorySource, tensorBytes } from './tensor.js';
+export type { Tile } from './tile.js';
+export { readTile } from './tile.js';

@@ -1,0 +1,109 @@
+/**
+ * `manifest.json`: what a checkpoint is, beside the two files that hold its numbers.
+ *
+ * It names no rank, mesh or plan. Every number that the next step depends on is here or in a tensor, so a run goes on bit
+ * for bit under the same plan and to rounding under any other.
+ */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { manifestInvalid, newerFormat } from './diagnostics.js';
+import type { StoredDType } from './tensor.js';
+import { storedDTypeBytes } from './tensor.js';
+
+export const manifestVersion = 1;
+
+const count = z.int().nonnegative();
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'is not a SHA-256 in hexadecimal');
+
+const manifestSchema = z.strictObject({
+  flotilla_checkpoint: z.literal(manifestVersion),
+  /** The version of flotilla that wrote it. */
+  written_by: z.string(),
+  model: z.strictObject({ name: z.string(), hash: z.string() }),
+  config_hash: z.string(),
+  /** Steps done. */
+  step: count,
+  tokens_seen: count,
+  /** The next batch is a function of these two. */
+  data: z.strictObject({ seed: count, step: count }),
+  /** So is every random number, with the op and the element's global index. */
+  randomness: z.strictObject({ seed: count, step: count }),
+  /** The number of steps that the learning-rate schedule was made for. */
+  schedule: z.strictObject({ total_steps: count }),
+  optimizer: z.strictObject({ name: z.string(), step: count }),
+  files: z.record(z.string(), z.strictObject({ bytes: count, sha256 })),
+  tensors: z.record(
+    z.string(),
+    z.strictObject({
+      file: z.string(),
+      kind: z.enum(['parameter', 'optimizer', 'buffer']),
+      dtype: z.enum(Object.keys(storedDTypeBytes) as StoredDType[]),
+      shape: z.array(count),
+      sha256,
+    }),
+  ),
+  /** Of everything above, in canonical JSON: a digit that flips on disk does not become another step number. */
+  sha256,
+});
+
+export type Manifest = z.infer<typeof manifestSchema>;
+export type TensorKind = Manifest['tensors'][string]['kind'];
+
+/** What the caller of a save states; the rest of the manifest follows from the files. */
+export type CheckpointState = Pick<
+  Manifest,
+  'model' | 'config_hash' | 'step' | 'tokens_seen' | 'data' | 'randomness' | 'schedule' | 'optimizer'
+>;
+
+/** A manifest as the bytes of its file, with its own hash filled in. */
+export function writeManifest(content: Omit<Manifest, 'sha256'>): Uint8Array {
+  const manifest: Manifest = { ...content, sha256: hashOf(content) };
+  return new TextEncoder().encode(`${JSON.stringify(manifest, null, 1)}\n`);
+}
+
+/** Reads a manifest. Throws `checkpoint/manifest-invalid`, naming the field, or `checkpoint/newer-format`. */
+export function parseManifest(bytes: Uint8Array, file: string): Manifest {
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw manifestInvalid({ file, problem: `it is not JSON: ${(error as Error).message}` }, { cause: error });
+  }
+  const version =
+    typeof json === 'object' && json !== null && 'flotilla_checkpoint' in json && json.flotilla_checkpoint;
+  if (typeof version === 'number' && version > manifestVersion) {
+    throw newerFormat({ file, version, known: manifestVersion });
+  }
+  const parsed = manifestSchema.safeParse(json);
+  if (!parsed.success) {
+    const { path, message } = parsed.error.issues[0];
+    throw manifestInvalid({ file, ...(path.length > 0 && { field: path.join('.') }), problem: message });
+  }
+  const { sha256: stated, ...content } = parsed.data;
+  if (hashOf(content) !== stated) {
+    throw manifestInvalid({ file, field: 'sha256', problem: 'its content is not what its own hash was made from' });
+  }
+  for (const [name, tensor] of Object.entries(content.tensors)) {
+    if (!Object.hasOwn(content.files, tensor.file)) {
+      throw manifestInvalid({
+        file,
+        field: `tensors.${name}.file`,
+        problem: `'${tensor.file}' is not among its files`,
+      });
+    }
+  }
+  return parsed.data;
+}
+
+/** JSON with sorted keys and no spaces: the same text for the same content. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+  const entries = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`).join(',')}}`;
+}
+
+const hashOf = (content: Omit<Manifest, 'sha256'>): string =>
+  createHash('sha256').update(canonicalJson(content)).digest('hex');
