@@ -31,6 +31,16 @@ export class GraphBuilder {
     this.name = name;
   }
 
+  /** A builder that goes on where `graph` ends; the graph itself stays as it is. */
+  static resume(registry: OpRegistry, graph: Graph): GraphBuilder {
+    const builder = new GraphBuilder(registry, graph.name);
+    builder.inputs.push(...graph.inputs);
+    builder.nodes.push(...graph.nodes);
+    builder.outputs.push(...graph.outputs);
+    builder.values.push(...graph.values);
+    return builder;
+  }
+
   get path(): string {
     return this.source.path;
   }

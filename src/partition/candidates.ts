@@ -1,0 +1,104 @@
+/**
+ * Candidate assignments of one op: the plan's hint, what it inherits, and what each operand's layouts induce. Meaning and choice stay
+ * apart: a candidate can be poor but never wrong, since a layout that an operand lacks is resharded into being.
+ */
+import type { Layout, Split } from '../ir/layout.js';
+import { canonicalSplit, printSplit } from '../ir/layout.js';
+import { axesSize, type AxisName, type Mesh } from '../ir/mesh.js';
+import type { Assignment, OpRule } from '../ir/rule.js';
+import type { FactorName } from '../ir/type.js';
+
+export type Splits = Readonly<Record<FactorName, Split>>;
+
+export interface CandidateOptions {
+  readonly mesh: Mesh;
+  readonly rule: OpRule;
+  /** Whole factors may be split: the op has a decomposition. */
+  readonly decomposable: boolean;
+  /** Splits the plan fixes. */
+  readonly hint: Splits | null;
+  /** Splits of the op that this one differentiates or is a part of. */
+  readonly inherited: Splits | null;
+  /** Versions of each operand, by the operand's own factor names. */
+  readonly operands: readonly (readonly { layout: Layout; names: readonly FactorName[] }[])[];
+}
+
+/** Candidates for the splits alone. */
+export function splitCandidates(options: CandidateOptions): readonly Splits[] {
+  const { rule, operands } = options;
+  const found = new Map<string, Splits>();
+  const base = merge({}, options.hint ?? {}, options);
+  const keep = (splits: Splits) => found.set(splitsKey(splits), splits);
+  const induced = (i: number, v: number) => inducedSplits(rule.operands[i], operands[i][v]);
+  const withOthers = (splits: Splits, except: number) =>
+    operands.reduce(
+      (merged, versions, j) => (j === except || versions.length === 0 ? merged : merge(merged, induced(j, 0), options)),
+      splits,
+    );
+
+  if (options.inherited) keep(withOthers(merge(base, options.inherited, options), -1));
+  operands.forEach((versions, i) =>
+    versions.slice(0, maxVersions).forEach((_, v) => keep(withOthers(merge(base, induced(i, v), options), i))),
+  );
+  keep(base);
+  return [...found.values()];
+}
+
+/** For each split candidate: every way to let operands' partial sums through the op's linear sets. */
+export function throughCandidates(options: CandidateOptions, splits: Splits): readonly Assignment[] {
+  const { rule, operands } = options;
+  const used = new Set(Object.values(splits).flatMap((split) => split.axes));
+  const partial = new Set<AxisName>();
+  for (const versions of operands) {
+    for (const { layout } of versions) {
+      for (const [axis, reduction] of Object.entries(layout.partial)) {
+        if (reduction === 'sum' && !used.has(axis)) partial.add(axis);
+      }
+    }
+  }
+  let all: Record<AxisName, number>[] = [{}];
+  for (const axis of partial) {
+    const carries = rule.linear.flatMap((set, index) =>
+      set.some((i) => operands[i].some((v) => v.layout.partial[axis] === 'sum')) ? [index] : [],
+    );
+    all = all.flatMap((through) => [through, ...carries.map((index) => ({ ...through, [axis]: index }))]);
+  }
+  return all.map((through) => ({ splits, through }));
+}
+
+/** `base` with what `extra` adds where it is legal: no axis twice, no factor twice, bounds that fit. */
+export function merge(base: Splits, extra: Splits, { mesh, rule, decomposable }: CandidateOptions): Splits {
+  const merged: Record<FactorName, Split> = { ...base };
+  const used = new Set(Object.values(merged).flatMap((split) => split.axes));
+  for (const [name, split] of Object.entries(extra)) {
+    const factor = rule.factors[name];
+    if (!factor || merged[name] || split.axes.length === 0) continue;
+    const known = split.axes.every((axis) => mesh.axes.some((a) => a.name === axis));
+    if (!known || split.axes.some((axis) => used.has(axis))) continue;
+    if (split.bounds && split.bounds[split.bounds.length - 1] !== factor.size) continue;
+    if (factor.whole && !decomposable) continue;
+    // A rotated factor must lie one block a rank, or whole.
+    if (rule.shift?.factor === name && (split.bounds || axesSize(mesh, split.axes) !== factor.size)) continue;
+    merged[name] = canonicalSplit(mesh, split, factor.size);
+    for (const axis of split.axes) used.add(axis);
+  }
+  return merged;
+}
+
+function inducedSplits(own: readonly FactorName[], version: { layout: Layout; names: readonly FactorName[] }): Splits {
+  const splits: Record<FactorName, Split> = {};
+  version.names.forEach((name, k) => {
+    const split = version.layout.splits[name];
+    if (split) splits[own[k]] = split;
+  });
+  return splits;
+}
+
+const splitsKey = (splits: Splits): string =>
+  Object.entries(splits)
+    .map(([name, split]) => `${name}:${printSplit(split)}`)
+    .sort()
+    .join(' ');
+
+/** Enough in practice: a value has its own layout and a few reshards. */
+const maxVersions = 4;

@@ -1,0 +1,93 @@
+/** What partitioning and its checker refuse. */
+import { defineDiagnostic } from '../ir/diagnostic.js';
+import type { Source } from '../ir/graph.js';
+import { printLayout, type Layout, type Reduction } from '../ir/layout.js';
+import type { AxisName } from '../ir/mesh.js';
+import { printType, type TensorType } from '../ir/type.js';
+
+export const placeOf = (source: Source): string => `${source.path || 'model'}, ${source.phase}`;
+
+export const noAssignment = defineDiagnostic('partition/no-assignment', (p: { op: string; source: Source }) => ({
+  what: `no way was found to place ${p.op}`,
+  why: 'every candidate needs an operand in a layout that no reshard reaches',
+  where: [{ at: placeOf(p.source) }],
+  fix: 'remove the hint for this op from the plan',
+}));
+
+export const noReshard = defineDiagnostic(
+  'partition/no-reshard',
+  (p: { value: string; type: TensorType; layout: Layout }) => ({
+    what: `no reshard brings '${p.value}' into ${printLayout(p.layout, p.type)}`,
+    why: `it is ${printType(p.type)}`,
+    where: [{ at: p.value }],
+    fix: 'choose a storage layout that splits factors of this value over axes of its mesh',
+  }),
+);
+
+export const partialReadNonlinearly = defineDiagnostic(
+  'partition/partial-read-nonlinearly',
+  (p: { op: string; reduction: Reduction; axis: AxisName; made: string; read: Source }) => ({
+    what: `${p.op} reads a value that is still a ${p.reduction} over '${p.axis}'`,
+    why: `each rank would apply ${p.op} to its own part: a wrong number, silently`,
+    where: [
+      { at: p.made, note: 'partial since here' },
+      { at: placeOf(p.read), note: 'read here' },
+    ],
+    fix: `let the planner reshard, or, if ${p.op} is linear in this operand, declare it in ops/${p.op}.ts`,
+  }),
+);
+
+export const axisHasTwoRoles = defineDiagnostic(
+  'partition/axis-has-two-roles',
+  (p: { op: string; axis: AxisName; source: Source }) => ({
+    what: `axis '${p.axis}' has two roles in ${p.op}`,
+    why: 'within one op a mesh axis splits one factor or carries one partial sum, never both',
+    where: [{ at: placeOf(p.source) }],
+    fix: 'give the op one use of the axis',
+  }),
+);
+
+export const wholeFactorSplit = defineDiagnostic(
+  'partition/whole-factor-split',
+  (p: { op: string; factor: string; source: Source }) => ({
+    what: `${p.op} needs the factor '${p.factor}' whole, and it is split`,
+    where: [{ at: placeOf(p.source) }],
+    fix: 'decompose the op, or leave the factor unsplit',
+  }),
+);
+
+export const boundsDoNotFit = defineDiagnostic(
+  'partition/bounds-do-not-fit',
+  (p: { op: string; factor: string; bounds: readonly number[]; size: number; source: Source }) => ({
+    what: `the boundaries [${p.bounds.join(', ')}] of '${p.factor}' do not cut ${p.size} elements`,
+    where: [{ at: placeOf(p.source) }],
+    fix: 'give parts + 1 ascending boundaries from 0 to the size',
+  }),
+);
+
+export const layoutMismatch = defineDiagnostic(
+  'partition/layout-mismatch',
+  (p: { step: string; value: string; has: Layout; needs: Layout; source: Source }) => ({
+    what: `${p.step} needs '${p.value}' as ${printLayout(p.needs)}, and it is ${printLayout(p.has)}`,
+    where: [{ at: placeOf(p.source) }],
+    fix: 'insert the reshard between them',
+  }),
+);
+
+export const illegalMove = defineDiagnostic(
+  'partition/illegal-move',
+  (p: { move: string; from: Layout; to: Layout; source: Source }) => ({
+    what: `${p.move} does not lead from ${printLayout(p.from)} to ${printLayout(p.to)}`,
+    where: [{ at: placeOf(p.source) }],
+    fix: 'take moves from the reshard search',
+  }),
+);
+
+export const readBeforeWritten = defineDiagnostic(
+  'partition/read-before-written',
+  (p: { step: string; value: string; source: Source }) => ({
+    what: `${p.step} reads '${p.value}' before anything writes it`,
+    where: [{ at: placeOf(p.source) }],
+    fix: 'order the steps by their values',
+  }),
+);

@@ -1,0 +1,232 @@
+/**
+ * Graph + plan → placed graph.
+ *
+ * One walk in graph order. Each op gets the cheapest of its candidate assignments: the price of bringing operands into the layouts it
+ * needs, its own work, and the debt of a result left partial. A fused op whose whole factor the choice splits is replaced by its
+ * decomposition, whose parts are assigned in turn. Nothing here names an op, an axis or a model.
+ */
+import { GraphBuilder } from '../ir/builder.js';
+import type { Graph, InputKind, Node, Source, ValueId } from '../ir/graph.js';
+import type { Layout } from '../ir/layout.js';
+import { axesSize, type Mesh } from '../ir/mesh.js';
+import type { OpDefinition, OpRegistry } from '../ir/op.js';
+import { opNamed } from '../ir/op.js';
+import { operandLayout, resultLayout, splitsWhole, type Assignment, type OpRule } from '../ir/rule.js';
+import { Tensor } from '../ir/tensor.js';
+import { namesOf, type TensorType } from '../ir/type.js';
+import { splitCandidates, throughCandidates, type CandidateOptions, type Splits } from './candidates.js';
+import type { PartitionCosts } from './costs.js';
+import { noAssignment, noReshard } from './diagnostics.js';
+import type { PlacedGraph } from './placed.js';
+import { Versions, type Quote } from './versions.js';
+
+/** Everything the walk asks of the plan. */
+export interface Placement {
+  readonly meshes: readonly Mesh[];
+  /** The stage an op runs on. */
+  stage(source: Source): number;
+  /** Where an input lies: its layout on every stage that stores it. */
+  input(
+    name: string,
+    kind: InputKind,
+    type: TensorType,
+  ): readonly { readonly stage: number; readonly layout: Layout }[];
+  /** The layout an output must have, on each stage that wants it; null leaves it as it comes. */
+  output(name: string, type: TensorType): readonly { readonly stage: number; readonly layout: Layout }[] | null;
+  /** Splits the plan fixes for an op, by factor of its rule; null where it leaves the choice. */
+  hint(node: { readonly source: Source; readonly rule: OpRule }): Splits | null;
+}
+
+export function partition(
+  graph: Graph,
+  registry: OpRegistry,
+  placement: Placement,
+  costs: PartitionCosts,
+): PlacedGraph {
+  return new Walk(graph, registry, placement, costs).run();
+}
+
+class Walk {
+  private readonly graph: Graph;
+  private readonly builder: GraphBuilder;
+  private readonly placement: Placement;
+  private readonly costs: PartitionCosts;
+  private readonly versions: Versions;
+  /** Results of decomposed ops → the values that replace them. */
+  private readonly replaced = new Map<ValueId, ValueId>();
+  private readonly chosen = new Map<number, Assignment>();
+
+  constructor(graph: Graph, registry: OpRegistry, placement: Placement, costs: PartitionCosts) {
+    this.graph = graph;
+    this.builder = GraphBuilder.resume(registry, graph);
+    this.placement = placement;
+    this.costs = costs;
+    this.versions = new Versions(placement.meshes, costs, (value) => this.nameOf(value));
+  }
+
+  run(): PlacedGraph {
+    for (const input of this.graph.inputs) {
+      const type = this.builder.typeOf(input.value);
+      for (const { stage, layout } of this.placement.input(input.name, input.kind, type)) {
+        this.versions.declareInput(input.value, { name: input.name, kind: input.kind }, type, layout, stage);
+      }
+    }
+    for (const node of this.graph.nodes) this.place(node, null);
+    const outputs = this.graph.outputs.flatMap(({ name, value }) => this.deliver(name, this.resolve(value)));
+    return {
+      name: this.graph.name,
+      meshes: this.placement.meshes,
+      values: this.versions.values,
+      inputs: this.versions.inputs,
+      steps: this.versions.steps,
+      outputs,
+    };
+  }
+
+  private place(node: Node, inherited: Splits | null): void {
+    const definition = opNamed(this.builder.registry, node.op);
+    const stage = this.placement.stage(node.source);
+    const assignment = this.choose(node, definition, stage, inherited);
+    this.chosen.set(node.id, assignment);
+    if (splitsWhole(node.rule, assignment)) this.inline(node, definition, assignment);
+    else this.emit(node, stage, assignment);
+  }
+
+  private choose(node: Node, definition: OpDefinition, stage: number, inherited: Splits | null): Assignment {
+    const { rule } = node;
+    const mesh = this.placement.meshes[stage];
+    const forward = node.from === null ? null : (this.chosen.get(node.from)?.splits ?? null);
+    const options: CandidateOptions = {
+      mesh,
+      rule,
+      decomposable: definition.decompose !== undefined,
+      hint: this.placement.hint(node),
+      inherited: inherited ?? forward,
+      operands: node.inputs.map((input) => {
+        const value = this.resolve(input);
+        const names = namesOf(this.builder.typeOf(value));
+        return this.versions.on(value, stage).map(({ layout }) => ({ layout, names }));
+      }),
+    };
+    let best: { assignment: Assignment; seconds: number } | null = null;
+    for (const splits of splitCandidates(options)) {
+      for (const assignment of throughCandidates(options, splits)) {
+        const seconds = this.price(node, definition, stage, assignment, options, best?.seconds ?? Infinity);
+        if (seconds < (best?.seconds ?? Infinity)) best = { assignment, seconds };
+      }
+    }
+    if (!best) throw noAssignment({ op: node.op, source: node.source });
+    return best.assignment;
+  }
+
+  private price(
+    node: Node,
+    definition: OpDefinition,
+    stage: number,
+    assignment: Assignment,
+    options: CandidateOptions,
+    limit: number,
+  ): number {
+    const { rule } = node;
+    const mesh = this.placement.meshes[stage];
+    const sizes = Object.fromEntries(
+      Object.entries(rule.factors).map(([name, { size }]) => [
+        name,
+        Math.ceil(size / axesSize(mesh, assignment.splits[name]?.axes ?? [])),
+      ]),
+    );
+    let seconds = this.costs.op(definition.flops(rule, sizes, node.attributes), !splitsWhole(rule, assignment));
+    for (let i = 0; i < node.inputs.length && seconds < limit; i++) {
+      const quote = this.quote(node, i, stage, assignment);
+      if (!quote) return Infinity;
+      seconds += quote.seconds;
+    }
+    node.outputs.forEach((output, i) => {
+      const type = this.builder.typeOf(output);
+      const layout = resultLayout(rule, assignment, i, namesOf(type));
+      for (const [axis, reduction] of Object.entries(layout.partial)) {
+        const without = { ...layout.partial };
+        delete without[axis];
+        const reduced: Layout = { splits: layout.splits, partial: without };
+        const move = this.costs.search.path(mesh, type, layout, reduced);
+        if (!move) continue;
+        // A sum that was partial already in every operand of its set postpones a debt; it does not make one.
+        const set = assignment.through[axis];
+        const postponed =
+          set !== undefined &&
+          rule.linear[set].every((j) => options.operands[j].some((v) => v.layout.partial[axis] === reduction));
+        seconds +=
+          (postponed ? postponedDebt : newDebt) * move.reduce((sum, m) => sum + this.costs.move(mesh, type, m), 0);
+      }
+    });
+    return seconds;
+  }
+
+  private quote(node: Node, i: number, stage: number, assignment: Assignment): Quote | null {
+    const value = this.resolve(node.inputs[i]);
+    const type = this.builder.typeOf(value);
+    const layout = operandLayout(node.rule, assignment, i, namesOf(type));
+    return this.versions.quote(value, type, stage, layout, node.source);
+  }
+
+  private emit(node: Node, stage: number, assignment: Assignment): void {
+    const inputs = node.inputs.map((_, i) => this.quote(node, i, stage, assignment)!.take());
+    const outputs = node.outputs.map((output, i) => {
+      const type = this.builder.typeOf(output);
+      return this.versions.declareResult(output, type, resultLayout(node.rule, assignment, i, namesOf(type)), stage);
+    });
+    const { op, rule, attributes, source } = node;
+    this.versions.steps.push({ kind: 'op', op, rule, attributes, assignment, inputs, outputs, source, stage });
+  }
+
+  /** Replaces a fused op by its decomposition, whose parts know its factors by the same names. */
+  private inline(node: Node, definition: OpDefinition, assignment: Assignment): void {
+    const first = this.builder.nodesSoFar().length;
+    const operands = Object.fromEntries(
+      definition.operands.map((name, i) => [
+        name,
+        new Tensor(this.builder, this.resolve(node.inputs[i]), node.rule.operands[i]),
+      ]),
+    );
+    const results = this.builder.at(node.source, () => definition.decompose!(operands, node.attributes), null);
+    for (const part of this.builder.nodesSoFar().slice(first)) this.place(part, assignment.splits);
+    definition.results.forEach((name, i) => {
+      if (node.outputs[i] !== undefined && results[name]) this.replaced.set(node.outputs[i], results[name].id);
+    });
+  }
+
+  private deliver(name: string, value: ValueId): { name: string; value: number }[] {
+    const type = this.builder.typeOf(value);
+    const wanted = this.placement.output(name, type);
+    if (!wanted) return [{ name, value: this.versions.any(value)!.id }];
+    const source: Source = { path: name, phase: 'update', segment: name };
+    return wanted.map(({ stage, layout }) => {
+      const quote = this.versions.quote(value, type, stage, layout, source);
+      if (!quote) throw noReshard({ value: name, type, layout });
+      return { name, value: quote.take() };
+    });
+  }
+
+  private resolve(value: ValueId): ValueId {
+    let current = value;
+    for (let next = this.replaced.get(current); next !== undefined; next = this.replaced.get(current)) current = next;
+    return current;
+  }
+
+  private nameOf(value: ValueId): string {
+    const { node } = this.builder.valueAt(value);
+    if (!node) return this.graph.inputs.find((input) => input.value === value)?.name ?? `%${value}`;
+    const result =
+      node.outputs.length > 1 ? `.${opNamed(this.builder.registry, node.op).results[node.outputs.indexOf(value)]}` : '';
+    const phase = node.source.phase === 'backward' ? "'" : '';
+    return `${node.source.path}/${node.op}${result}${phase}%${value}`;
+  }
+}
+
+/**
+ * The price of leaving a result partial, in units of the all-reduce that will be due: a little more than one, so that reducing now
+ * wins ties; about half where the sum was due already (found on three-layer models: sequence parallelism then needs the fewest
+ * reduce-scatters).
+ */
+const newDebt = 1.01;
+const postponedDebt = 0.505;

@@ -1,0 +1,105 @@
+/**
+ * The placed graph: every op with its assignment, every value in the layouts it exists in, every reshard explicit.
+ *
+ * Types stay global; a layout says which block each rank of the value's stage holds. A graph value may have several versions, one a
+ * layout; each is a placed value of its own.
+ */
+import type { Attributes, InputKind, Source } from '../ir/graph.js';
+import { printLayout, type Layout } from '../ir/layout.js';
+import type { Mesh } from '../ir/mesh.js';
+import type { Assignment, OpRule } from '../ir/rule.js';
+import { printType, type TensorType } from '../ir/type.js';
+import type { Move } from '../reshard/moves.js';
+
+/** Index into {@link PlacedGraph.values}. */
+export type PlacedId = number;
+
+export interface PlacedValue {
+  readonly id: PlacedId;
+  /** Unique: the graph value's name, and its layout where it is a reshard of another version. */
+  readonly name: string;
+  readonly type: TensorType;
+  readonly layout: Layout;
+  readonly stage: number;
+}
+
+export interface PlacedOp {
+  readonly kind: 'op';
+  readonly op: string;
+  readonly rule: OpRule;
+  readonly attributes: Attributes;
+  readonly assignment: Assignment;
+  readonly inputs: readonly PlacedId[];
+  readonly outputs: readonly PlacedId[];
+  readonly source: Source;
+  readonly stage: number;
+}
+
+/** One move of a reshard. `source` is the op that asked for it. */
+export interface PlacedMove {
+  readonly kind: 'move';
+  readonly move: Move;
+  readonly inputs: readonly [PlacedId];
+  readonly outputs: readonly [PlacedId];
+  readonly source: Source;
+  readonly stage: number;
+}
+
+/** The edge between two stages' meshes: tiles of `inputs[0]` sent to where they lie in `outputs[0]`. */
+export interface PlacedTransfer {
+  readonly kind: 'transfer';
+  readonly inputs: readonly [PlacedId];
+  readonly outputs: readonly [PlacedId];
+  readonly source: Source;
+  readonly stage: number;
+  readonly fromStage: number;
+}
+
+export type PlacedStep = PlacedOp | PlacedMove | PlacedTransfer;
+
+export interface PlacedInput {
+  readonly name: string;
+  readonly kind: InputKind;
+  readonly value: PlacedId;
+}
+
+export interface PlacedOutput {
+  readonly name: string;
+  readonly value: PlacedId;
+}
+
+export interface PlacedGraph {
+  readonly name: string;
+  readonly meshes: readonly Mesh[];
+  readonly values: readonly PlacedValue[];
+  readonly inputs: readonly PlacedInput[];
+  readonly steps: readonly PlacedStep[];
+  readonly outputs: readonly PlacedOutput[];
+}
+
+/** Prints a placed graph as a page: inputs, one line a step, outputs. */
+export function printPlaced(graph: PlacedGraph): string {
+  const show = (id: PlacedId) => {
+    const value = graph.values[id];
+    return `${printType(value.type)} ${printLayout(value.layout, value.type)}${graph.meshes.length > 1 ? ` @${value.stage}` : ''}`;
+  };
+  const lines = graph.inputs.map(
+    (input) => `%${input.value} = input ${input.kind} '${input.name}' : ${show(input.value)}`,
+  );
+  for (const step of graph.steps) {
+    const results = step.outputs.map((id) => `%${id}`).join(', ');
+    const types = step.outputs.map(show).join(', ');
+    const operands = step.inputs.map((id) => `%${id}`).join(', ');
+    lines.push(
+      `${results} = ${describeStep(step)}(${operands}) : ${types}  ; ${step.source.path} ${step.source.phase}`,
+    );
+  }
+  for (const output of graph.outputs) lines.push(`output '${output.name}' = %${output.value} : ${show(output.value)}`);
+  return lines.join('\n');
+}
+
+export function describeStep(step: PlacedStep): string {
+  if (step.kind === 'op') return step.op;
+  if (step.kind === 'transfer') return `transfer {from=${step.fromStage}}`;
+  return `${step.move.kind} {axes=[${step.move.axes.join(' ')}]}`;
+}

@@ -1,0 +1,168 @@
+/**
+ * The instruction set.
+ *
+ *   Program = one RankClass for each set of ranks whose text is equal: a stage, and within it ranks with blocks of equal sizes.
+ *   RankClass = values (buffers by name) + templates (text, once a direction) + schedule (which template, for which microbatch).
+ *
+ * Every operand names the value that it holds, and the verifier checks that the bytes really hold it. What depends on the rank
+ * (origins, peers, regions of a block) is a function of its mesh coordinates, evaluated when the program is loaded.
+ */
+import type { Layout, Reduction } from '../ir/layout.js';
+import type { AxisName, Coordinates, Mesh } from '../ir/mesh.js';
+import type { Attributes, Source } from '../ir/graph.js';
+import type { OpRule, Assignment } from '../ir/rule.js';
+import type { TensorType } from '../ir/type.js';
+import type { Move } from '../reshard/moves.js';
+
+export interface Program {
+  readonly classes: readonly RankClass[];
+  /** One mesh a pipeline stage; global rank = firstRank + rank in the mesh. */
+  readonly stages: readonly Stage[];
+  /** Scheduled microbatches a step. */
+  readonly microbatches: number;
+}
+
+export interface Stage {
+  readonly mesh: Mesh;
+  readonly firstRank: number;
+}
+
+export interface RankClass {
+  readonly name: string;
+  readonly stage: number;
+  /** The ranks of the class, by their coordinates in the stage's mesh. */
+  readonly members: readonly Coordinates[];
+  readonly values: readonly ProgramValue[];
+  readonly templates: readonly Template[];
+  readonly schedule: readonly ScheduleStep[];
+  /** What must hold before a step, and what holds after it; equal for a training step. */
+  readonly before: Contract;
+  readonly after: Contract;
+  /** Bytes of the arena, alignment included: the predicted peak. */
+  readonly arenaBytes: number;
+}
+
+/** Index into {@link RankClass.values}. */
+export type ValueIndex = number;
+
+/**
+ * persistent: its bytes are the same at the end of a step as an address (parameters, optimizer state, inputs the host writes).
+ * step: one instance a step (accumulators, what the update makes). microbatch: one instance for each scheduled microbatch.
+ */
+export type Lifetime = 'persistent' | 'step' | 'microbatch';
+
+/** A named value: a buffer of the arena, or a view of another value's. */
+export interface ProgramValue {
+  /** Unique within the class: the graph's value, its layout where it has several, `blocks.0.mlp.up:3 {batch:data}`. */
+  readonly name: string;
+  /** Sizes of this class's block. */
+  readonly type: TensorType;
+  /** Sizes of the whole value. */
+  readonly global: TensorType;
+  readonly layout: Layout;
+  readonly lifetime: Lifetime;
+  /** Null: a buffer of its own. Else elements of another value's buffer: nothing is copied. */
+  readonly view: ValueView | null;
+}
+
+export interface ValueView {
+  readonly of: ValueIndex;
+  /** In elements of the viewed buffer. */
+  readonly offset: number;
+  /** One stride a factor of the type, in elements. */
+  readonly strides: readonly number[];
+}
+
+/** How an instruction touches a value. An accumulating write adds this microbatch's contribution to what is there. */
+export type Access = 'read' | 'write' | 'accumulate';
+
+export interface Operand {
+  readonly value: ValueIndex;
+  readonly access: Access;
+}
+
+/** compute; one for each communicator; one for sends, one for receives (a single lane for both deadlocks 1F1B). */
+export type Lane = 'compute' | `group:${string}` | 'send' | 'receive';
+
+/** An event is signalled by one instruction of a template; a wait means the latest earlier signal in launch order, or none. */
+export type EventName = string;
+
+interface InstructionBase {
+  readonly lane: Lane;
+  readonly source: Source;
+}
+
+export interface KernelInstruction extends InstructionBase {
+  readonly kind: 'kernel';
+  readonly op: string;
+  /** Names and global sizes of factors; local sizes come from the operands' types. */
+  readonly rule: OpRule;
+  readonly assignment: Assignment;
+  readonly attributes: Attributes;
+  readonly inputs: readonly Operand[];
+  readonly outputs: readonly Operand[];
+}
+
+/** One step of a move between layouts: local copies before and after one collective on contiguous buffers (`reshard/lower.ts`). */
+export interface MoveInstruction extends InstructionBase {
+  readonly kind: 'pack' | 'unpack';
+  readonly move: Move;
+  readonly global: TensorType;
+  readonly input: Operand;
+  readonly output: Operand;
+}
+
+export interface CollectiveInstruction extends InstructionBase {
+  readonly kind: 'collective';
+  readonly move: Move;
+  readonly global: TensorType;
+  /** The group is derived: the ranks that differ from this one along these axes only. */
+  readonly axes: readonly AxisName[];
+  readonly reduction: Reduction | null;
+  readonly input: Operand;
+  readonly output: Operand;
+}
+
+/** A tile sent to or received from a rank of another stage; the peer and the region follow from the tiles' intersection. */
+export interface TransferInstruction extends InstructionBase {
+  readonly kind: 'send' | 'receive';
+  readonly peerStage: number;
+  /** Global rank of the peer, one for each member of the class. Null: this member has no part in it. */
+  readonly peers: readonly (number | null)[];
+  /** Identifies the transfer on its channel: the graph value's name and which tile. */
+  readonly tag: string;
+  readonly operand: Operand;
+}
+
+export interface EventInstruction extends InstructionBase {
+  readonly kind: 'signal' | 'wait';
+  readonly event: EventName;
+}
+
+export type Instruction =
+  KernelInstruction | MoveInstruction | CollectiveInstruction | TransferInstruction | EventInstruction;
+
+export interface Template {
+  /** `forward`, `backward.first`, `backward`, `update`. */
+  readonly name: string;
+  readonly body: readonly Instruction[];
+  /** Structural hash of the placed graph section that this template must compute. */
+  readonly dataflow: string;
+}
+
+export interface ScheduleStep {
+  readonly template: string;
+  /** Scheduled microbatch; 0 for templates that run once a step. */
+  readonly microbatch: number;
+  /** Value → byte offset of its buffer in the arena during this step of the schedule. Views have none (they follow). */
+  readonly offsets: Readonly<Record<ValueIndex, number>>;
+}
+
+export interface ContractEntry {
+  readonly value: ValueIndex;
+  readonly layout: Layout;
+}
+
+export interface Contract {
+  readonly values: readonly ContractEntry[];
+}
