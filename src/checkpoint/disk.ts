@@ -5,10 +5,11 @@
  * directory, and `rename` within a directory is atomic.
  */
 import { constants } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 
 export interface Disk {
-  /** Makes a directory and its parents; nothing happens where it exists. */
+  /** Makes a directory and its parents, their names synced; nothing happens where it exists. */
   makeDirectory(path: string): Promise<void>;
   /** Names in a directory, sorted; none where it does not exist. */
   list(path: string): Promise<readonly string[]>;
@@ -40,7 +41,12 @@ export interface ReadableFile {
 /** The machine's own file system. */
 export const nodeDisk: Disk = {
   async makeDirectory(path) {
-    await mkdir(path, { recursive: true });
+    const first = await mkdir(path, { recursive: true });
+    if (first === undefined) return;
+    for (let made = resolve(path); ; made = dirname(made)) {
+      await this.syncDirectory(dirname(made));
+      if (made === resolve(first)) return;
+    }
   },
 
   async list(path) {

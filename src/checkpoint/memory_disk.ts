@@ -1,11 +1,11 @@
 /**
  * A disk in memory that can fill up, fail and lose power, so that tests reach what a real disk shows once a year.
  *
- * Two states are kept: what running programs see, and what a power cut leaves. Names reach the disk in the order in which
- * a journal holds them, any prefix of it surviving a cut (all of a directory's after `syncDirectory`); a file keeps the
- * bytes it had at its last `sync` and, beyond those, any prefix.
+ * Two states are kept: what running programs see, and what a power cut leaves. Each directory's changes of names reach the
+ * disk in order, any number of them surviving a cut (all after `syncDirectory`), whatever other directories lost; a file
+ * keeps the bytes it had at its last `sync` and, beyond those, any prefix.
  */
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import type { Disk } from './disk.js';
 
 export interface MemoryDiskOptions {
@@ -19,32 +19,31 @@ export interface MemoryDisk extends Disk {
   /** Operations so far that changed the disk, or failed to, as text. */
   readonly operations: readonly string[];
   /**
-   * The disk after a power cut. `survives` is asked for each part that was not synced: how much of it, in [0, 1], reached
-   * the platter.
+   * The disk after a power cut. `survives` is asked for each part that was not synced: how much of it, in [0, 1], is
+   * left: of a directory (its path ends with /) the changes of names, of a file the bytes.
    */
   afterPowerCut(survives: (part: string) => number, options?: MemoryDiskOptions): MemoryDisk;
   /** Changes a file behind everyone's back. */
   corrupt(path: string, change: (bytes: Uint8Array) => Uint8Array): void;
 }
 
-interface Inode {
+interface FileNode {
   bytes: Uint8Array;
   synced: Uint8Array;
 }
 
-type JournalEntry =
-  | { kind: 'link'; directory: string; path: string; inode: Inode | null }
-  | { kind: 'unlink'; directory: string; path: string }
-  | { kind: 'rename'; directory: string; from: string; to: string };
+interface DirectoryNode {
+  readonly names: Map<string, Node>;
+  readonly durable: Map<string, Node>;
+  /** Changes of names that a power cut may undo, oldest first. */
+  readonly pending: NameChange[];
+}
 
-/** Path → file, or null for a directory. */
-type Tree = Map<string, Inode | null>;
+type Node = FileNode | DirectoryNode;
+type NameChange = (names: Map<string, Node>) => void;
 
-export function memoryDisk(options: MemoryDiskOptions = {}, initial?: Tree): MemoryDisk {
+export function memoryDisk(options: MemoryDiskOptions = {}, root: DirectoryNode = emptyDirectory()): MemoryDisk {
   const capacity = options.capacityBytes ?? Infinity;
-  const tree: Tree = new Map(initial ?? []);
-  const durable: Tree = new Map(initial ?? []);
-  const journal: JournalEntry[] = [];
   const operations: string[] = [];
 
   const change = (text: string) => {
@@ -52,62 +51,78 @@ export function memoryDisk(options: MemoryDiskOptions = {}, initial?: Tree): Mem
     operations.push(text);
     options.before?.({ index, text });
   };
-  const record = (entry: JournalEntry) => {
-    journal.push(entry);
-    applyEntry(tree, entry);
+  const find = (path: string): Node | undefined => {
+    if (path === dirname(path)) return root;
+    const parent = find(dirname(path));
+    return parent && isDirectory(parent) ? parent.names.get(basename(path)) : undefined;
   };
-  const used = () => [...tree.values()].reduce((sum, inode) => sum + (inode?.bytes.length ?? 0), 0);
-  const under = (path: string) => [...tree.keys()].filter((name) => name.startsWith(`${path}/`));
+  const directoryAt = (path: string): DirectoryNode => {
+    const node = find(path);
+    if (node && isDirectory(node)) return node;
+    throw systemError(node ? 'ENOTDIR' : 'ENOENT', path);
+  };
+  const fileAt = (path: string): FileNode => {
+    const node = find(path);
+    if (node && !isDirectory(node)) return node;
+    throw systemError(node ? 'EISDIR' : 'ENOENT', path);
+  };
+  const rename = (directory: DirectoryNode, nameChange: NameChange) => {
+    nameChange(directory.names);
+    directory.pending.push(nameChange);
+  };
+
+  const sync = (directory: DirectoryNode) => {
+    for (const nameChange of directory.pending.splice(0)) nameChange(directory.durable);
+  };
 
   return {
     operations,
 
     async makeDirectory(path) {
-      if (tree.has(path)) return;
+      if (find(path)) return;
       change(`mkdir ${path}`);
       for (const part of ancestors(path)) {
-        if (!tree.has(part)) record({ kind: 'link', directory: dirname(part), path: part, inode: null });
+        if (find(part)) continue;
+        const made = emptyDirectory();
+        const parent = directoryAt(dirname(part));
+        rename(parent, (names) => names.set(basename(part), made));
+        sync(parent);
       }
     },
 
     async list(path) {
-      return [...tree.keys()]
-        .filter((name) => dirname(name) === path)
-        .map((name) => name.slice(path.length + 1))
-        .sort();
+      return find(path) ? [...directoryAt(path).names.keys()].sort() : [];
     },
 
     async exists(path) {
-      return tree.has(path);
+      return find(path) !== undefined;
     },
 
     async create(path) {
       change(`create ${path}`);
-      if (tree.get(dirname(path)) !== null) throw systemError('ENOENT', path);
-      const inode: Inode = { bytes: new Uint8Array(), synced: new Uint8Array() };
-      record({ kind: 'link', directory: dirname(path), path, inode });
+      const file: FileNode = { bytes: new Uint8Array(), synced: new Uint8Array() };
+      rename(directoryAt(dirname(path)), (names) => names.set(basename(path), file));
       return {
         async write(bytes) {
           change(`write ${path} ${bytes.length}`);
-          const fits = Math.max(0, Math.min(bytes.length, capacity - used()));
-          inode.bytes = concatenate(inode.bytes, bytes.subarray(0, fits));
+          const fits = Math.max(0, Math.min(bytes.length, capacity - usedBytes(root)));
+          file.bytes = concatenate(file.bytes, bytes.subarray(0, fits));
           if (fits < bytes.length) throw systemError('ENOSPC', path);
         },
         async sync() {
           change(`sync ${path}`);
-          inode.synced = inode.bytes;
+          file.synced = file.bytes;
         },
         async close() {},
       };
     },
 
     async open(path) {
-      const inode = tree.get(path);
-      if (!inode) throw systemError(inode === null ? 'EISDIR' : 'ENOENT', path);
+      const { bytes } = fileAt(path);
       return {
-        bytes: inode.bytes.length,
+        bytes: bytes.length,
         async read(begin, end) {
-          return inode.bytes.slice(begin, end);
+          return bytes.slice(begin, end);
         },
         async close() {},
       };
@@ -115,47 +130,36 @@ export function memoryDisk(options: MemoryDiskOptions = {}, initial?: Tree): Mem
 
     async rename(from, to) {
       change(`rename ${from} ${to}`);
-      if (!tree.has(from)) throw systemError('ENOENT', from);
-      if (under(to).length > 0) throw systemError('ENOTEMPTY', to);
-      record({ kind: 'rename', directory: dirname(to), from, to });
+      const moved = find(from);
+      const target = find(to);
+      if (!moved) throw systemError('ENOENT', from);
+      if (dirname(from) !== dirname(to)) throw systemError('EXDEV', to);
+      if (target && isDirectory(target) && target.names.size > 0) throw systemError('ENOTEMPTY', to);
+      rename(directoryAt(dirname(to)), (names) => {
+        names.delete(basename(from));
+        names.set(basename(to), moved);
+      });
     },
 
     async remove(path) {
-      if (!tree.has(path)) return;
-      for (const name of [...under(path).sort().reverse(), path]) {
-        change(`unlink ${name}`);
-        record({ kind: 'unlink', directory: dirname(name), path: name });
-      }
+      const node = find(path);
+      if (!node) return;
+      if (isDirectory(node)) for (const name of [...node.names.keys()]) await this.remove(`${path}/${name}`);
+      change(`unlink ${path}`);
+      rename(directoryAt(dirname(path)), (names) => names.delete(basename(path)));
     },
 
     async syncDirectory(path) {
       change(`sync directory ${path}`);
-      // A journal commits in order: whatever came before the last entry of this directory is durable with it.
-      const last = journal.findLastIndex((entry) => entry.directory === path);
-      for (const entry of journal.splice(0, last + 1)) applyEntry(durable, entry);
+      sync(directoryAt(path));
     },
 
-    afterPowerCut(survives, next = {}) {
-      const left: Tree = new Map(durable);
-      const kept = Math.round(survives('journal') * journal.length);
-      for (const entry of journal.slice(0, kept)) applyEntry(left, entry);
-      const files: Tree = new Map();
-      for (const [path, inode] of left) {
-        if (inode === null) files.set(path, null);
-        else {
-          const beyond = inode.bytes.length - inode.synced.length;
-          const bytes = inode.bytes.slice(0, inode.synced.length + Math.round(survives(path) * beyond));
-          files.set(path, { bytes, synced: bytes });
-        }
-      }
-      return memoryDisk(next, files);
-    },
+    afterPowerCut: (survives, next) => memoryDisk(next, afterPowerCut(root, '', survives)),
 
     corrupt(path, alter) {
-      const inode = tree.get(path);
-      if (!inode) throw systemError('ENOENT', path);
-      inode.bytes = alter(inode.bytes.slice());
-      inode.synced = inode.bytes;
+      const file = fileAt(path);
+      file.bytes = alter(file.bytes.slice());
+      file.synced = file.bytes;
     },
   };
 }
@@ -165,27 +169,36 @@ export function systemError(code: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${path}`), { code });
 }
 
-function applyEntry(tree: Tree, entry: JournalEntry): void {
-  switch (entry.kind) {
-    case 'link':
-      tree.set(entry.path, entry.inode);
-      break;
-    case 'unlink':
-      tree.delete(entry.path);
-      break;
-    case 'rename':
-      for (const [path, inode] of [...tree]) {
-        if (path !== entry.from && !path.startsWith(`${entry.from}/`)) continue;
-        tree.delete(path);
-        tree.set(entry.to + path.slice(entry.from.length), inode);
-      }
+const isDirectory = (node: Node): node is DirectoryNode => 'names' in node;
+
+const emptyDirectory = (): DirectoryNode => ({ names: new Map(), durable: new Map(), pending: [] });
+
+const usedBytes = (node: Node): number =>
+  isDirectory(node) ? [...node.names.values()].reduce((sum, child) => sum + usedBytes(child), 0) : node.bytes.length;
+
+function afterPowerCut(directory: DirectoryNode, path: string, survives: (part: string) => number): DirectoryNode {
+  const names = new Map(directory.durable);
+  const kept = Math.round(survives(`${path}/`) * directory.pending.length);
+  for (const nameChange of directory.pending.slice(0, kept)) nameChange(names);
+  const left = emptyDirectory();
+  for (const [name, node] of names) {
+    const at = `${path}/${name}`;
+    const survivor = isDirectory(node) ? afterPowerCut(node, at, survives) : fileAfterPowerCut(node, survives(at));
+    left.names.set(name, survivor);
+    left.durable.set(name, survivor);
   }
+  return left;
+}
+
+function fileAfterPowerCut({ bytes, synced }: FileNode, fraction: number): FileNode {
+  const left = bytes.slice(0, synced.length + Math.round(fraction * (bytes.length - synced.length)));
+  return { bytes: left, synced: left };
 }
 
 /** `/a/b` gives `/a`, `/a/b`. */
 function ancestors(path: string): string[] {
   const parent = dirname(path);
-  return parent === path || parent === '.' ? [path] : [...ancestors(parent), path];
+  return parent === dirname(parent) ? [path] : [...ancestors(parent), path];
 }
 
 function concatenate(a: Uint8Array, b: Uint8Array): Uint8Array {
