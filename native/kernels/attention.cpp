@@ -1,0 +1,154 @@
+// attention: o = softmax(scale · q kᵀ) v for every batch and head, logsumexp of each query's scores.
+//   q[b s h d], k and v[b t g d], h = g·r: query head g'·r + r' reads key head g'. causal: query query_start + i sees
+//   key key_start + j iff it does not lie after it; blocks that nobody sees are skipped. A query that sees no key gives
+//   o = 0, logsumexp = −∞.
+// f32, bf16, f64; scores, exponentials and sums f32 (f64: f64); bf16 probabilities are rounded before they meet v.
+// Online softmax over blocks of 256 keys (Milakov & Gimelshein 2018; Dao et al. 2022): no s × t buffer.
+// Workspace: k and v packed for the tile product. The order of sums depends on t and d alone: the same bits for any number
+// of threads and any split of b, h or (with query_start) s. No allocation, no aliasing.
+#include "attention.h"
+
+namespace flotilla {
+
+using namespace gemm;
+
+namespace {
+
+constexpr int64_t queryBlock = 48;
+constexpr int64_t keyBlock = 256;
+
+template <class T>
+struct Attention {
+  using A = Accumulator<T>;
+  AttentionShape shape;
+  HeadView<T> q, k, v, o;
+  A* logsumexp;
+  int64_t logsumexpStrides[3];
+  Unit<T>* packedK;
+  Unit<T>* packedV;
+
+  int64_t unitsOfK() const { return shape.packedByD(shape.t) / UnitOf<T>::elements; }
+  int64_t unitsOfV() const { return unitsOf<T>(shape.t) * shape.paddedD(); }
+
+  void run() const {
+    const int64_t g = shape.g, h = shape.g * shape.r;
+    parallelTasks(shape.b * g * 2, [&](int64_t task) {
+      const int64_t index = task / 2, b = index / g, head = index % g;
+      if (task % 2 == 0) packTransposed<T>(k.at(b, 0, head), k.row, shape.t, shape.d, packedK + index * unitsOfK());
+      else packPlain<T>(v.at(b, 0, head), v.row, shape.t, shape.d, packedV + index * unitsOfV());
+    });
+    const int64_t blocks = ceilDiv(shape.s, queryBlock);
+    parallelTasks(shape.b * h * blocks, [&](int64_t task) {
+      const int64_t block = blocks - 1 - task % blocks;  // under a causal mask the last are the longest: first
+      attend(task / blocks / h, task / blocks % h, block * queryBlock);
+    });
+  }
+
+  void attend(int64_t b, int64_t head, int64_t i0) const {
+    const int64_t rows = std::min(queryBlock, shape.s - i0), d = shape.d, width = shape.paddedD();
+    const int64_t index = b * shape.g + head / shape.r, unitsD = unitsOf<T>(d), unitsT = unitsOf<T>(shape.t);
+    const A scale = A(shape.scale);
+    alignas(64) A scores[queryBlock * keyBlock];
+    alignas(64) T weights[queryBlock * keyBlock];
+    alignas(64) A sums[queryBlock * maxHeadDim];
+    A maximum[queryBlock], total[queryBlock];
+    for (int64_t i = 0; i < rows; i++) maximum[i] = -std::numeric_limits<A>::infinity(), total[i] = 0;
+    for (int64_t i = 0; i < rows * width; i++) sums[i] = 0;
+
+    const int64_t seen = shape.visible(i0 + rows - 1);
+    for (int64_t j0 = 0; j0 < seen; j0 += keyBlock) {
+      const auto inBlock = [&](int64_t i) { return std::clamp<int64_t>(shape.visible(i0 + i) - j0, 0, keyBlock); };
+      for (int64_t i = 0; i < rows; i += tileRows) {
+        const int64_t count = std::min(tileRows, rows - i), keys = inBlock(i + count - 1);
+        const Rows left{reinterpret_cast<const char*>(q.at(b, i0 + i, head)), q.row * int64_t(sizeof(T)), sizeof(Unit<T>)};
+        for (int64_t j = 0; j < keys; j += tileColumns) {
+          Finish<A> finish;
+          finish.out = scores + i * keyBlock + j, finish.outStride = keyBlock;
+          multiplyTile<T>(count, left, packedK + index * unitsOfK() + (j0 + j) * unitsD, unitsD, finish);
+        }
+      }
+      vectorised([&]() FLOTILLA_INLINE {
+        for (int64_t i = 0; i < rows; i++) {
+          const int64_t group = std::min(i / tileRows * tileRows + tileRows, rows) - 1;
+          softmaxRow(scores + i * keyBlock, weights + i * keyBlock, inBlock(i), roundUp(inBlock(group), 16), scale, maximum[i],
+                     total[i], sums + i * width, width, j0 > 0);
+        }
+      });
+      for (int64_t i = 0; i < rows; i += tileRows) {
+        const int64_t count = std::min(tileRows, rows - i), keys = inBlock(i + count - 1);
+        const Rows left{reinterpret_cast<const char*>(weights + i * keyBlock), keyBlock * int64_t(sizeof(T)), sizeof(Unit<T>)};
+        for (int64_t j = 0; j < d; j += tileColumns) {
+          Finish<A> finish;
+          finish.in = sums + i * width + j, finish.inStride = width;
+          finish.out = sums + i * width + j, finish.outStride = width;
+          const Unit<T>* panel = packedV + index * unitsOfV() + (j * unitsT + j0 / UnitOf<T>::elements * tileColumns);
+          multiplyTile<T>(count, left, panel, unitsOf<T>(keys), finish);
+        }
+      }
+    }
+    vectorised([&]() FLOTILLA_INLINE {
+      for (int64_t i = 0; i < rows; i++) {
+        T* out = o.at(b, i0 + i, head);
+        const A* sum = sums + i * width;
+        const A inverse = total[i] > 0 ? 1 / total[i] : A(0);
+#pragma omp simd
+        for (int64_t j = 0; j < d; j++) out[j] = narrow<T>(sum[j] * inverse);
+      }
+    });
+    for (int64_t i = 0; i < rows; i++)
+      logsumexp[b * logsumexpStrides[0] + (i0 + i) * logsumexpStrides[1] + head * logsumexpStrides[2]] =
+          maximum[i] * scale + std::log(total[i]);
+  }
+
+  // weights = exp(scale·(scores − maximum)) for the first `keys`, 0 up to `padded`; the running sums follow the new maximum.
+  FLOTILLA_INLINE static void softmaxRow(A* scores, T* weights, int64_t keys, int64_t padded, A scale, A& maximum, A& total,
+                                         A* sums, int64_t width, bool rescale) {
+    const A none = -std::numeric_limits<A>::infinity();
+    for (int64_t j = keys; j < padded; j++) scores[j] = none;
+    A next = maximum;
+#pragma omp simd reduction(max : next)
+    for (int64_t j = 0; j < padded; j++) next = scores[j] > next ? scores[j] : next;
+    const A shift = next == none ? A(0) : next * scale;
+    A sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t j = 0; j < padded; j++) {
+      const A e = expOf(scores[j] * scale - shift);
+      sum += e;
+      weights[j] = narrow<T>(e);
+    }
+    if (rescale && next != maximum) {
+      const A factor = expOf(maximum * scale - shift);
+      total *= factor;
+#pragma omp simd
+      for (int64_t j = 0; j < width; j++) sums[j] *= factor;
+    }
+    total += sum;
+    maximum = next;
+  }
+};
+
+std::unique_ptr<Kernel> attention(const KernelCall& call) {
+  requireOperands(call, 5);
+  const AttentionShape shape = attentionShape(call);
+  require(call, shape.scale > 0, "scale > 0");
+  const Operand& q = call.operands[0];
+  const Operand& logsumexp = operand(call, 4, 3, false);
+  require(call, call.operands[3].sizes == q.sizes, "o has the shape of q");
+  require(call, logsumexp.sizes == std::vector<int64_t>(q.sizes.begin(), q.sizes.end() - 1), "logsumexp[b s h]");
+  return withFloat(call, q.dtype, [&]<class T>(Tag<T>) -> std::unique_ptr<Kernel> {
+    using A = Accumulator<T>;
+    require(call, logsumexp.dtype == dtypeOf<A>, "logsumexp is f32 (f64 for f64)");
+    const int64_t forK = shape.b * shape.g * shape.packedByD(shape.t);
+    const int64_t forV = shape.b * shape.g * shape.packedBySequence(shape.t);
+    requireScratch(call, (forK + forV) * int64_t(sizeof(T)));
+    Attention<T> run{shape, headView<T>(call, 0), headView<T>(call, 1), headView<T>(call, 2), headView<T>(call, 3),
+                     dataOf<A>(logsumexp), {logsumexp.strides[0], logsumexp.strides[1], logsumexp.strides[2]},
+                     static_cast<Unit<T>*>(call.scratch), static_cast<Unit<T>*>(call.scratch) + forK / UnitOf<T>::elements};
+    return makeKernel([run] { run.run(); });
+  });
+}
+
+const KernelRegistration registration{"attention", byDevice<attention>};
+
+}  // namespace
+}  // namespace flotilla

@@ -1,0 +1,249 @@
+// attention_backward: gradients of attention (attention.cpp, where shapes and masks are explained) from what it left.
+//   p = exp(scale·q·k − logsumexp), δ = Σ_d do·o
+//   dv = Σ_query p·do,  ds = p·(do·v − δ),  dk = scale·Σ_query ds·q,  dq = scale·Σ_key ds·k     (Dao et al. 2022, alg. 4)
+// One pass over blocks of 64 keys × 256 queries; p and ds are rounded to T before they are multiplied, every sum is f32
+// (f64: f64). dk and dv sum over the r heads of a group in the order of heads.
+// Workspace: q and do packed both ways, k packed, dq in the accumulator's type, δ. One task a (batch, key head), so the same
+// bits for any number of threads. No allocation, no aliasing.
+#include <cstring>
+
+#include "attention.h"
+
+namespace flotilla {
+
+using namespace gemm;
+
+namespace {
+
+constexpr int64_t keyBlock = 64;
+constexpr int64_t queryBlock = 256;
+
+template <class T>
+struct AttentionBackward {
+  using A = Accumulator<T>;
+  AttentionShape shape;
+  HeadView<T> q, k, v, o, dO, dq, dk, dv;
+  const A* logsumexp;
+  int64_t logsumexpStrides[3];
+  char* scratch;
+
+  static int64_t scratchBytes(const AttentionShape& x) {
+    const int64_t size = sizeof(T), h = x.g * x.r;
+    return x.b * h * 2 * (x.packedByD(x.s) + x.packedBySequence(x.s)) * size + x.b * x.g * x.packedBySequence(x.t) * size +
+           x.b * h * roundUp(x.s, tileColumns) * (x.paddedD() + 1) * int64_t(sizeof(A));
+  }
+
+  // The workspace of one (batch, query head), and of one (batch, key head).
+  struct PerHead {
+    Unit<T>*qTransposed, *doTransposed, *qPlain, *doPlain;
+    A *dq, *delta;
+  };
+
+  void run() const {
+    parallelTasks(shape.b * shape.g, [&](int64_t task) { group(task / shape.g, task % shape.g); });
+  }
+
+  PerHead perHead(int64_t b, int64_t head) const {
+    const int64_t heads = shape.b * shape.g * shape.r, index = b * shape.g * shape.r + head;
+    const int64_t rows = roundUp(shape.s, tileColumns);
+    const int64_t byD = shape.packedByD(shape.s) * sizeof(T), bySequence = shape.packedBySequence(shape.s) * sizeof(T);
+    char* p = scratch;
+    const auto take = [&](int64_t bytes) { return std::exchange(p, p + heads * bytes) + index * bytes; };
+    PerHead w;
+    w.dq = reinterpret_cast<A*>(take(rows * shape.paddedD() * sizeof(A)));
+    w.delta = reinterpret_cast<A*>(take(rows * sizeof(A)));
+    w.qTransposed = reinterpret_cast<Unit<T>*>(take(byD));
+    w.doTransposed = reinterpret_cast<Unit<T>*>(take(byD));
+    w.qPlain = reinterpret_cast<Unit<T>*>(take(bySequence));
+    w.doPlain = reinterpret_cast<Unit<T>*>(take(bySequence));
+    return w;
+  }
+  Unit<T>* packedK(int64_t b, int64_t g) const {
+    const int64_t after = scratchBytes(shape) - (shape.b * shape.g - (b * shape.g + g)) * shape.packedBySequence(shape.t) * sizeof(T);
+    return reinterpret_cast<Unit<T>*>(scratch + after);
+  }
+
+  void group(int64_t b, int64_t g) const {
+    Unit<T>* kPlain = packedK(b, g);
+    packPlain<T>(k.at(b, 0, g), k.row, shape.t, shape.d, kPlain);
+    for (int64_t head = g * shape.r; head < (g + 1) * shape.r; head++) prepare(b, head);
+    for (int64_t j0 = 0; j0 < shape.t; j0 += keyBlock) keys(b, g, j0, kPlain);
+    for (int64_t head = g * shape.r; head < (g + 1) * shape.r; head++) finishQueries(b, head);
+  }
+
+  void prepare(int64_t b, int64_t head) const {
+    const PerHead w = perHead(b, head);
+    packTransposed<T>(q.at(b, 0, head), q.row, shape.s, shape.d, w.qTransposed);
+    packTransposed<T>(dO.at(b, 0, head), dO.row, shape.s, shape.d, w.doTransposed);
+    packPlain<T>(q.at(b, 0, head), q.row, shape.s, shape.d, w.qPlain);
+    packPlain<T>(dO.at(b, 0, head), dO.row, shape.s, shape.d, w.doPlain);
+    std::memset(static_cast<void*>(w.dq), 0, shape.s * shape.paddedD() * sizeof(A));
+    vectorised([&]() FLOTILLA_INLINE {
+      for (int64_t i = 0; i < shape.s; i++) {
+        const T *x = o.at(b, i, head), *y = dO.at(b, i, head);
+        A sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t j = 0; j < shape.d; j++) sum += widen(x[j]) * widen(y[j]);
+        w.delta[i] = sum;
+      }
+    });
+  }
+
+  // All that keys [j0, j0 + 64) of one group contribute, their dk and dv done.
+  void keys(int64_t b, int64_t g, int64_t j0, const Unit<T>* kPlain) const {
+    const int64_t rows = std::min(keyBlock, shape.t - j0), width = shape.paddedD(), d = shape.d;
+    alignas(64) A dkSum[keyBlock * maxHeadDim], dvSum[keyBlock * maxHeadDim];
+    std::memset(dkSum, 0, rows * width * sizeof(A));
+    std::memset(dvSum, 0, rows * width * sizeof(A));
+    const int64_t from = roundDown(shape.firstSeeing(j0), tileColumns);
+    for (int64_t head = g * shape.r; head < (g + 1) * shape.r; head++)
+      for (int64_t i0 = from; i0 < shape.s; i0 += queryBlock) block(b, g, head, j0, rows, i0, kPlain, dkSum, dvSum);
+    vectorised([&]() FLOTILLA_INLINE {
+      for (int64_t j = 0; j < rows; j++) {
+        T *dkOut = dk.at(b, j0 + j, g), *dvOut = dv.at(b, j0 + j, g);
+        const A *x = dkSum + j * width, *y = dvSum + j * width, scale = A(shape.scale);
+#pragma omp simd
+        for (int64_t c = 0; c < d; c++) dkOut[c] = narrow<T>(x[c] * scale), dvOut[c] = narrow<T>(y[c]);
+      }
+    });
+  }
+
+  void block(int64_t b, int64_t g, int64_t head, int64_t j0, int64_t rows, int64_t i0, const Unit<T>* kPlain, A* dkSum,
+             A* dvSum) const {
+    const PerHead w = perHead(b, head);
+    const int64_t queries = std::min(queryBlock, shape.s - i0), d = shape.d, width = shape.paddedD();
+    const int64_t unitsD = unitsOf<T>(d), unitsS = unitsOf<T>(shape.s);
+    alignas(64) A p[keyBlock * queryBlock], ds[keyBlock * queryBlock];     // transposed: keys × queries
+    alignas(64) T pNarrow[keyBlock * queryBlock], dsNarrow[keyBlock * queryBlock];
+
+    for (int64_t j = 0; j < rows; j += tileRows) {
+      const int64_t count = std::min(tileRows, rows - j);
+      const Rows kRows{reinterpret_cast<const char*>(k.at(b, j0 + j, g)), k.row * int64_t(sizeof(T)), sizeof(Unit<T>)};
+      const Rows vRows{reinterpret_cast<const char*>(v.at(b, j0 + j, g)), v.row * int64_t(sizeof(T)), sizeof(Unit<T>)};
+      for (int64_t i = 0; i < queries; i += tileColumns) {
+        Finish<A> finish;
+        finish.outStride = queryBlock;
+        finish.out = p + j * queryBlock + i;
+        multiplyTile<T>(count, kRows, w.qTransposed + (i0 + i) * unitsD, unitsD, finish);
+        finish.out = ds + j * queryBlock + i;
+        multiplyTile<T>(count, vRows, w.doTransposed + (i0 + i) * unitsD, unitsD, finish);
+      }
+    }
+    vectorised([&]() FLOTILLA_INLINE { probabilities(b, head, j0, rows, i0, queries, w.delta, p, ds, pNarrow, dsNarrow); });
+
+    for (int64_t j = 0; j < rows; j += tileRows) {
+      const int64_t count = std::min(tileRows, rows - j);
+      constexpr int64_t rowBytes = queryBlock * sizeof(T);
+      const Rows pRows{reinterpret_cast<const char*>(pNarrow + j * queryBlock), rowBytes, sizeof(Unit<T>)};
+      const Rows dsRows{reinterpret_cast<const char*>(dsNarrow + j * queryBlock), rowBytes, sizeof(Unit<T>)};
+      for (int64_t c = 0; c < d; c += tileColumns) {
+        const int64_t offset = c * unitsS + i0 / UnitOf<T>::elements * tileColumns;
+        addTo(dvSum + j * width + c, width, count, pRows, w.doPlain + offset, unitsOf<T>(queries));
+        addTo(dkSum + j * width + c, width, count, dsRows, w.qPlain + offset, unitsOf<T>(queries));
+      }
+    }
+    const Unit<T>* dsUnits = unitsAcrossKeys(dsNarrow, rows, reinterpret_cast<Unit<T>*>(pNarrow));
+    const int64_t unitsT = unitsOf<T>(shape.t);
+    for (int64_t i = 0; i < queries; i += tileRows) {
+      const int64_t count = std::min(tileRows, queries - i);
+      const Rows left{reinterpret_cast<const char*>(dsUnits + i), sizeof(Unit<T>), queryBlock * int64_t(sizeof(Unit<T>))};
+      for (int64_t c = 0; c < d; c += tileColumns)
+        addTo(w.dq + (i0 + i) * width + c, width, count, left, kPlain + c * unitsT + j0 / UnitOf<T>::elements * tileColumns,
+              unitsOf<T>(rows));
+    }
+  }
+
+  static void addTo(A* sums, int64_t stride, int64_t rows, const Rows& left, const Unit<T>* panel, int64_t units) {
+    Finish<A> finish;
+    finish.in = sums, finish.inStride = stride;
+    finish.out = sums, finish.outStride = stride;
+    multiplyTile<T>(rows, left, panel, units, finish);
+  }
+
+  // p: scores → probabilities; ds: do·v → p·(do·v − δ). Queries that do not see a key, and the pair of a last odd query, are 0.
+  FLOTILLA_INLINE void probabilities(int64_t b, int64_t head, int64_t j0, int64_t rows, int64_t i0, int64_t queries,
+                                     const A* delta, const A* p, const A* ds, T* pNarrow, T* dsNarrow) const {
+    A lse[queryBlock];
+    const A scale = A(shape.scale);
+    const int64_t padded = roundUp(queries, 16);
+    for (int64_t i = 0; i < queries; i++)
+      lse[i] = logsumexp[b * logsumexpStrides[0] + (i0 + i) * logsumexpStrides[1] + head * logsumexpStrides[2]];
+    for (int64_t i = queries; i < padded; i++) lse[i] = 0;
+    const A* deltas = delta + i0;  // padded to 64 rows in the workspace
+    for (int64_t j = 0; j < rows; j++) {
+      const int64_t first = std::clamp<int64_t>(shape.firstSeeing(j0 + j) - i0, 0, queries);
+      const A *score = p + j * queryBlock, *product = ds + j * queryBlock;
+      T *pOut = pNarrow + j * queryBlock, *dsOut = dsNarrow + j * queryBlock;
+      const int64_t start = roundDown(first, 16);
+      std::memset(static_cast<void*>(pOut), 0, start * sizeof(T));
+      std::memset(static_cast<void*>(dsOut), 0, start * sizeof(T));
+      const int32_t from = int32_t(first), to = int32_t(queries);
+#pragma omp simd
+      for (int32_t i = int32_t(start); i < int32_t(padded); i++) {
+        const bool seen = i >= from && i < to;
+        const A probability = seen ? expOf(score[i] * scale - lse[i]) : A(0);
+        const A gradient = seen ? probability * (product[i] - deltas[i]) : A(0);
+        pOut[i] = narrow<T>(probability);
+        dsOut[i] = narrow<T>(gradient);
+      }
+    }
+  }
+
+  // ds as a left operand whose k runs over keys: units[key unit][query].
+  static const Unit<T>* unitsAcrossKeys(T* ds, int64_t rows, Unit<T>* units) {
+    if constexpr (!std::is_same_v<T, bf16>) {
+      return ds;
+    } else {
+      if (rows % 2) std::memset(static_cast<void*>(ds + rows * queryBlock), 0, queryBlock * sizeof(T));
+      vectorised([&]() FLOTILLA_INLINE {
+        for (int64_t u = 0; u < unitsOf<T>(rows); u++) {
+          const bf16 *low = ds + 2 * u * queryBlock, *high = low + queryBlock;
+          uint32_t* to = units + u * queryBlock;
+#pragma omp simd
+          for (int64_t i = 0; i < queryBlock; i++) to[i] = uint32_t(low[i].bits) | uint32_t(high[i].bits) << 16;
+        }
+      });
+      return units;
+    }
+  }
+
+  void finishQueries(int64_t b, int64_t head) const {
+    const A* sums = perHead(b, head).dq;
+    const A scale = A(shape.scale);
+    vectorised([&]() FLOTILLA_INLINE {
+      for (int64_t i = 0; i < shape.s; i++) {
+        T* out = dq.at(b, i, head);
+        const A* sum = sums + i * shape.paddedD();
+#pragma omp simd
+        for (int64_t c = 0; c < shape.d; c++) out[c] = narrow<T>(sum[c] * scale);
+      }
+    });
+  }
+};
+
+std::unique_ptr<Kernel> attentionBackward(const KernelCall& call) {
+  requireOperands(call, 9);
+  const AttentionShape shape = attentionShape(call);
+  const Operand& q = call.operands[0];
+  const Operand& k = call.operands[1];
+  const Operand& logsumexp = operand(call, 4, 3, false);
+  for (const int i : {3, 5, 6}) require(call, call.operands[i].sizes == q.sizes, "o, do and dq have the shape of q");
+  for (const int i : {7, 8}) require(call, call.operands[i].sizes == k.sizes, "dk and dv have the shape of k");
+  require(call, logsumexp.sizes == std::vector<int64_t>(q.sizes.begin(), q.sizes.end() - 1), "logsumexp[b s h]");
+  return withFloat(call, q.dtype, [&]<class T>(Tag<T>) -> std::unique_ptr<Kernel> {
+    using A = Accumulator<T>;
+    require(call, logsumexp.dtype == dtypeOf<A>, "logsumexp is f32 (f64 for f64)");
+    requireScratch(call, AttentionBackward<T>::scratchBytes(shape));
+    const AttentionBackward<T> run{shape, headView<T>(call, 0), headView<T>(call, 1), headView<T>(call, 2),
+                                   headView<T>(call, 3), headView<T>(call, 5), headView<T>(call, 6), headView<T>(call, 7),
+                                   headView<T>(call, 8), dataOf<const A>(logsumexp),
+                                   {logsumexp.strides[0], logsumexp.strides[1], logsumexp.strides[2]},
+                                   static_cast<char*>(call.scratch)};
+    return makeKernel([run] { run.run(); });
+  });
+}
+
+const KernelRegistration registration{"attention_backward", byDevice<attentionBackward>};
+
+}  // namespace
+}  // namespace flotilla

@@ -1,0 +1,140 @@
+// Number formats, wide loops and threads: what every kernel here is built from.
+//
+// A wide loop is ordinary C++ marked `#pragma omp simd`, written inside `vectorised([&] FLOTILLA_INLINE { … })`. The body is
+// compiled twice, for the baseline and for AVX-512, and the machine's features choose at run time; so there is one text, a
+// portable one. Only matrix products (gemm.h) spell their instructions out.
+#pragma once
+
+#include <omp.h>
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define FLOTILLA_X86 1
+#define FLOTILLA_WIDE \
+  __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,prefer-vector-width=512")))
+#else
+#define FLOTILLA_X86 0
+#define FLOTILLA_WIDE
+#endif
+
+// After a lambda's parameter list, or before an inline function: it must melt into the loop around it.
+#define FLOTILLA_INLINE __attribute__((always_inline))
+
+namespace flotilla {
+
+// The upper half of an f32. Rounds to nearest even; NaN stays NaN.
+struct bf16 {
+  uint16_t bits;
+};
+
+FLOTILLA_INLINE inline float widen(bf16 x) { return std::bit_cast<float>(uint32_t(x.bits) << 16); }
+FLOTILLA_INLINE inline float widen(float x) { return x; }
+FLOTILLA_INLINE inline double widen(double x) { return x; }
+
+template <class T>
+struct Narrow {
+  template <class A>
+  FLOTILLA_INLINE static T from(A x) { return T(x); }
+};
+template <>
+struct Narrow<bf16> {
+  FLOTILLA_INLINE static bf16 from(float x) {
+    const uint32_t u = std::bit_cast<uint32_t>(x);
+    const uint32_t rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16;
+    return bf16{uint16_t(x != x ? ((u >> 16) | 0x40) : rounded)};
+  }
+  FLOTILLA_INLINE static bf16 from(double x) { return from(float(x)); }
+};
+template <class T, class A>
+FLOTILLA_INLINE inline T narrow(A x) { return Narrow<T>::from(x); }
+
+// The type a sum over T is carried in.
+template <class T>
+struct AccumulatorOf {
+  using type = float;
+};
+template <>
+struct AccumulatorOf<double> {
+  using type = double;
+};
+template <class T>
+using Accumulator = typename AccumulatorOf<T>::type;
+
+// Does this machine run the AVX-512 bodies (Zen 4, Cooper Lake and later)?
+inline bool hasWide() {
+#if FLOTILLA_X86
+  static const bool has = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                          __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("fma");
+  return has;
+#else
+  return false;
+#endif
+}
+
+template <class Body>
+FLOTILLA_WIDE void runWide(const Body& body) { body(); }
+template <class Body>
+void runNarrow(const Body& body) { body(); }
+
+template <class Body>
+inline void vectorised(const Body& body) {
+  if (hasWide()) runWide(body);
+  else runNarrow(body);
+}
+
+// Tasks in any order on any thread: a result must not depend on who computed what.
+// On one thread no parallel region is opened (libgomp would allocate a team for it).
+template <class Body>
+inline void parallelTasks(int64_t tasks, const Body& body) {
+  if (tasks <= 1 || omp_get_max_threads() == 1 || omp_in_parallel()) {
+    for (int64_t i = 0; i < tasks; i++) body(i);
+    return;
+  }
+#pragma omp parallel for schedule(dynamic, 1)
+  for (int64_t i = 0; i < tasks; i++) body(i);
+}
+
+// [0, n) in blocks of `block`, each block one task: body(begin, end).
+template <class Body>
+inline void parallelBlocks(int64_t n, int64_t block, const Body& body) {
+  parallelTasks((n + block - 1) / block, [&](int64_t i) { body(i * block, i * block + block < n ? i * block + block : n); });
+}
+
+constexpr int64_t roundUp(int64_t x, int64_t y) { return (x + y - 1) / y * y; }
+constexpr int64_t roundDown(int64_t x, int64_t y) { return x / y * y; }
+constexpr int64_t ceilDiv(int64_t x, int64_t y) { return (x + y - 1) / y; }
+
+// e^x to about 1 ulp, without branches so that loops of it become wide: e^x = 2^n · e^r, |r| ≤ ln2/2, e^r a polynomial
+// (Cephes). Exact at 0; below −87.3 it is 0, above 88.7 infinity, NaN stays NaN.
+FLOTILLA_INLINE inline float expOf(float x) {
+  const float clamped = x < -104.f ? -104.f : (x > 89.f ? 89.f : x);
+  const float shifted = clamped * 1.44269504088896341f + 12582912.f;  // 1.5·2^23: adding it rounds to an integer
+  const float n = shifted - 12582912.f;
+  float r = clamped - n * 0.693359375f;
+  r = r + n * 2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * (r * r) + (r + 1.f);
+  // 2^n in two factors, so that n = 128 and the subnormals come out right.
+  const int32_t whole = int32_t(n);
+  const int32_t half = whole >> 1;
+  const float a = std::bit_cast<float>((half + 127) << 23);
+  const float b = std::bit_cast<float>((whole - half + 127) << 23);
+  return p * a * b;
+}
+FLOTILLA_INLINE inline double expOf(double x) { return std::exp(x); }
+
+// 1 / (1 + e^−x)
+template <class A>
+FLOTILLA_INLINE inline A sigmoidOf(A x) { return A(1) / (A(1) + expOf(-x)); }
+
+}  // namespace flotilla
