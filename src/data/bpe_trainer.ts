@@ -213,7 +213,7 @@ class PairHeap {
     if (this.pairs.length === 0) return null;
     this.swap(0, this.pairs.length - 1);
     const top = { pair: this.pairs.pop() ?? 0, count: this.counts.pop() ?? 0 };
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       let first = at;
       for (const child of [2 * at + 1, 2 * at + 2]) {
         if (child < this.pairs.length && this.before(child, first)) first = child;

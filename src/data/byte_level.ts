@@ -45,7 +45,7 @@ const PIECE = 1 << 20;
 
 /** The pre-tokens of a text, in order; together they are the text. No merge ever crosses their borders. */
 export function* preTokens(text: string): Generator<readonly string[]> {
-  for (let from = 0; from < text.length; ) {
+  for (let from = 0; from < text.length;) {
     let to = from + PIECE;
     // No pre-token has white space after something else, so before such white space a text may be cut.
     while (to < text.length && !(isAsciiSpace(text, to) && !isAnySpace(text, to - 1))) to++;

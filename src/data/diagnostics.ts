@@ -82,11 +82,14 @@ export const tokenFileCorrupt = defineDiagnostic('data/token-file-corrupt', (p: 
   fix: 'delete the folder that holds it; it is made again from the text at the next start',
 }));
 
-export const cacheNotWritable = defineDiagnostic('data/cache-not-writable', (p: { folder: string; reason: string }) => ({
-  what: `the data cache cannot be written: ${p.reason}`,
-  where: [{ at: p.folder }],
-  fix: 'free some space or give write permission, or keep the cache elsewhere: cacheDir (default .cache/flotilla)',
-}));
+export const cacheNotWritable = defineDiagnostic(
+  'data/cache-not-writable',
+  (p: { folder: string; reason: string }) => ({
+    what: `the data cache cannot be written: ${p.reason}`,
+    where: [{ at: p.folder }],
+    fix: 'free some space or give write permission, or keep the cache elsewhere: cacheDir (default .cache/flotilla)',
+  }),
+);
 
 export const optionOutOfRange = defineDiagnostic(
   'data/option-out-of-range',

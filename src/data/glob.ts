@@ -38,7 +38,10 @@ export function globToRegExp(pattern: string): RegExp {
       i = end;
     } else if (pattern[i] === '[' && pattern.indexOf(']', i + 2) > 0) {
       const end = pattern.indexOf(']', i + 2);
-      source += `[${pattern.slice(i + 1, end).replace(/^!/, '^').replace(/\\/g, '\\\\')}]`;
+      source += `[${pattern
+        .slice(i + 1, end)
+        .replace(/^!/, '^')
+        .replace(/\\/g, '\\\\')}]`;
       i = end;
     } else source += pattern[i].replace(/[.+^$()|[\]{}\\/]/, '\\$&');
   }

@@ -29,7 +29,8 @@ function unigramModel(tokens: Int32Array, vocab: number): NgramModel {
   for (const count of counts) if (count > 0) types++;
   return {
     name: 'unigram',
-    probability: (label) => (tokens.length === 0 ? 1 / vocab : (counts[label] + types / vocab) / (tokens.length + types)),
+    probability: (label) =>
+      tokens.length === 0 ? 1 / vocab : (counts[label] + types / vocab) / (tokens.length + types),
   };
 }
 
@@ -58,7 +59,10 @@ function bigramModel(tokens: Int32Array, vocab: number, unigram: NgramModel): Ng
 }
 
 /** Mean negative log-likelihood of `labels` given `tokens` (same length), in nats per token. */
-export function evaluateNgram(model: NgramModel, { tokens, labels }: { tokens: Int32Array; labels: Int32Array }): number {
+export function evaluateNgram(
+  model: NgramModel,
+  { tokens, labels }: { tokens: Int32Array; labels: Int32Array },
+): number {
   let nats = 0;
   for (let i = 0; i < labels.length; i++) nats -= Math.log(model.probability(labels[i], tokens[i]));
   return nats / labels.length;
@@ -71,7 +75,7 @@ export function bitsPerByte(natsPerToken: number, bytesPerToken: number): number
 
 function firstAtLeast(values: Int32Array, start: number, end: number, least: number): number {
   while (start < end) {
-    const middle = (start + end) >> 1;
+    const middle = Math.floor((start + end) / 2);
     if (values[middle] < least) start = middle + 1;
     else end = middle;
   }

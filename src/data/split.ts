@@ -35,7 +35,10 @@ export function splitDocuments(documents: readonly Document[], fraction: number)
   if (taken >= budget / 5 || train.length === 0) return { train, validation };
   const largest = train.reduce((a, b) => (b.bytes > a.bytes ? b : a));
   const [head, tail] = cutTail(largest, Math.ceil(largest.text.length * fraction));
-  return { train: train.map((document) => (document === largest ? head : document)), validation: [...validation, tail] };
+  return {
+    train: train.map((document) => (document === largest ? head : document)),
+    validation: [...validation, tail],
+  };
 }
 
 /** Cuts about `characters` off the end, at a line where there is one near, and never through a surrogate pair. */

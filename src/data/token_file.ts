@@ -61,7 +61,11 @@ export class TokenFile {
   private readonly dtype: number;
   private readonly itemBytes: number;
 
-  private constructor(prefix: string, descriptor: number, index: { dtype: number; documentTokens: Int32Array; tokens: number }) {
+  private constructor(
+    prefix: string,
+    descriptor: number,
+    index: { dtype: number; documentTokens: Int32Array; tokens: number },
+  ) {
     this.prefix = prefix;
     this.descriptor = descriptor;
     this.dtype = index.dtype;
@@ -89,9 +93,10 @@ export class TokenFile {
       throw new RangeError(`tokens ${start} to ${start + length} of ${this.prefix}, which has ${this.tokens}`);
     }
     const bytes = Buffer.allocUnsafeSlow(length * this.itemBytes); // unpooled: aligned for the typed views below
-    for (let got = 0; got < bytes.length; ) {
+    for (let got = 0; got < bytes.length;) {
       const more = readSync(this.descriptor, bytes, got, bytes.length - got, start * this.itemBytes + got);
-      if (more === 0) throw tokenFileCorrupt({ file: `${this.prefix}.bin`, reason: 'it became shorter while it was read' });
+      if (more === 0)
+        throw tokenFileCorrupt({ file: `${this.prefix}.bin`, reason: 'it became shorter while it was read' });
       got += more;
     }
     const values = this.dtype === UINT16 ? Uint16Array : Int32Array;
@@ -133,7 +138,8 @@ function encodeIndex(lengths: readonly number[], dtype: number): Buffer {
 function decodeIndex(file: string): { dtype: number; documentTokens: Int32Array; tokens: number } {
   const index = attempt(file, () => readFileSync(file));
   const refuse = (reason: string) => tokenFileCorrupt({ file, reason });
-  if (index.length < HEADER_BYTES || index.toString('latin1', 0, MAGIC.length) !== MAGIC) throw refuse('no MMIDIDX header');
+  if (index.length < HEADER_BYTES || index.toString('latin1', 0, MAGIC.length) !== MAGIC)
+    throw refuse('no MMIDIDX header');
   let at = MAGIC.length;
   const version = index.readBigUInt64LE(at);
   const dtype = index.readUInt8(at + 8);
@@ -165,7 +171,7 @@ function littleEndian(values: Uint16Array | Int32Array | Buffer, itemBytes?: num
 }
 
 function writeAll(descriptor: number, bytes: Buffer): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done);
+  for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done);
 }
 
 function attempt<T>(file: string, read: () => T): T {

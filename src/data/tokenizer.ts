@@ -77,7 +77,10 @@ class HuggingFaceTokenizer implements Tokenizer {
     try {
       this.library = new LibraryTokenizer(json, {});
     } catch (error) {
-      throw tokenizerInvalid({ file, reason: error instanceof Error ? error.message : String(error) }, { cause: error });
+      throw tokenizerInvalid(
+        { file, reason: error instanceof Error ? error.message : String(error) },
+        { cause: error },
+      );
     }
     this.json = json;
     this.fingerprint = sha256([JSON.stringify(json)]);
@@ -95,7 +98,8 @@ class HuggingFaceTokenizer implements Tokenizer {
   encodeOrdinary(text: string): Int32Array {
     let ordinary = text;
     for (const { content, special } of this.json.added_tokens ?? []) {
-      if (special && ordinary.includes(content)) ordinary = ordinary.replaceAll(content, `${content[0]}\u200b${content.slice(1)}`);
+      if (special && ordinary.includes(content))
+        ordinary = ordinary.replaceAll(content, `${content[0]}\u200b${content.slice(1)}`);
     }
     return this.encode(ordinary);
   }

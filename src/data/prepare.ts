@@ -1,0 +1,237 @@
+/** From a description of data to a data set in the cache: find, read, deduplicate, split, train the tokenizer, pack. */
+import { copyFileSync, statSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { DiagnosticError } from '../ir/diagnostic.js';
+import { trainBpe } from './bpe_trainer.js';
+import { DataCache } from './cache.js';
+import { readCorpus, type Corpus, type Document } from './corpus.js';
+import { openDataset, type BatchOptions, type DataManifest, type Dataset, type SplitManifest } from './dataset.js';
+import { deduplicate } from './deduplicate.js';
+import { dataEmpty, tokenFileCorrupt, tokenizerInvalid } from './diagnostics.js';
+import type { DataListener, DataStep } from './events.js';
+import { findFiles, findInstalledSources, type SourceFile } from './find_files.js';
+import { sha256 } from './hash.js';
+import type { TextSource } from './source.js';
+import { splitDocuments } from './split.js';
+import { loadTokenizer, makeTokenizer, separatorId, type Tokenizer } from './tokenizer.js';
+import { writeTokenFile } from './token_file.js';
+
+/** Raised when a change here makes other data sets of the same text. */
+const RECIPE = 1;
+
+export interface PrepareOptions extends BatchOptions {
+  /** Paths are resolved against it; the default corpus is searched from it upwards. Default: the working directory. */
+  readonly root?: string;
+  /** Where prepared data is kept. Default `.cache/flotilla` below `root`. */
+  readonly cacheDir?: string;
+}
+
+/**
+ * Prepares a data set, or finds it prepared: a second start with unchanged files (names, sizes, times) reads no text. Deterministic:
+ * the same files give the same data set, on any machine.
+ * @throws any diagnostic of this folder; nothing is left half made.
+ */
+export async function prepareData(
+  source: TextSource,
+  options: PrepareOptions,
+  listener: DataListener = () => {},
+): Promise<Dataset> {
+  const started = performance.now();
+  const root = resolve(options.root ?? '.');
+  const cache = new DataCache(resolve(root, options.cacheDir ?? '.cache/flotilla'));
+  const step = stepper(listener);
+
+  const files = await step('find', () => {
+    const files = source.paths === null ? findInstalledSources(root) : findFiles(source.paths, root);
+    return { value: files, summary: `${files.length} files, ${megabytes(sum(files))}` };
+  });
+  const tokenizerFile = 'file' in source.tokenizer ? resolve(root, source.tokenizer.file) : null;
+  const signature = signatureOf(source, files, tokenizerFile);
+  const known = cache.seen(signature);
+  if (known !== null && cache.has(known)) {
+    const dataset = openUnlessDamaged(cache.path(known), options);
+    if (dataset) {
+      listener({ kind: 'cached', folder: dataset.folder, seconds: (performance.now() - started) / 1000 });
+      return dataset;
+    }
+    listener({ kind: 'notice', text: `the prepared data in ${cache.path(known)} is damaged and made again` });
+    cache.remove(known);
+  }
+
+  const corpus = await step('read', (onProgress) => {
+    const corpus = readCorpus(files, { ...source, onProgress: (done, total) => onProgress(done, total, 'files') });
+    const { documents, skipped, bytes } = corpus;
+    return {
+      value: corpus,
+      summary: `${documents.length} documents, ${megabytes(bytes)}; ${skipped.length} files skipped`,
+    };
+  });
+  if (corpus.documents.length === 0) {
+    const where = source.paths?.join(', ') ?? 'node_modules';
+    throw dataEmpty({ where, files: files.length, skipped: corpus.skipped.length });
+  }
+  const given = tokenizerFile === null ? null : loadTokenizer(tokenizerFile);
+  const key = keyOf(source, corpus, given);
+  if (!cache.has(key)) {
+    await cache.make(key, (folder) =>
+      build({ source, files, corpus, given, tokenizerFile, key, folder, step, listener }),
+    );
+  }
+  cache.remember(signature, key);
+  return openDataset(cache.path(key), options);
+}
+
+interface Build {
+  readonly source: TextSource;
+  readonly files: readonly SourceFile[];
+  readonly corpus: Corpus;
+  /** The tokenizer to use; null: train one. */
+  readonly given: Tokenizer | null;
+  readonly tokenizerFile: string | null;
+  readonly key: string;
+  readonly folder: string;
+  readonly step: Stepper;
+  readonly listener: DataListener;
+}
+
+async function build({
+  source,
+  files,
+  corpus,
+  given,
+  tokenizerFile,
+  key,
+  folder,
+  step,
+  listener,
+}: Build): Promise<void> {
+  const { documents, equal, contained } = await step('deduplicate', () => {
+    const result = deduplicate(corpus.documents);
+    const { documents, equal, contained } = result;
+    const summary = `${documents.length} documents, ${megabytes(sum(documents))} kept; ${equal.length} equal, ${contained.length} contained in others`;
+    return { value: result, summary };
+  });
+  const split = splitDocuments(documents, source.validationFraction);
+
+  const tokenizer = await step('tokenizer', (onProgress) => {
+    const file = join(folder, 'tokenizer.json');
+    if (given !== null && tokenizerFile !== null) {
+      copyFileSync(tokenizerFile, file);
+      return { value: given, summary: `${given.vocab} tokens, from ${tokenizerFile}` };
+    }
+    if (!('train' in source.tokenizer))
+      throw tokenizerInvalid({ file, reason: 'neither a file nor a way to train one' });
+    const { vocab = 8192, minFrequency } = source.tokenizer;
+    const texts = split.train.map(({ text }) => text);
+    const json = trainBpe(texts, {
+      vocab,
+      minFrequency,
+      onProgress: (done, total) => onProgress(done, total, 'tokens'),
+    });
+    writeFileSync(file, JSON.stringify(json));
+    const trained = makeTokenizer(json, file);
+    if (trained.vocab < vocab) {
+      listener({
+        kind: 'notice',
+        text: `the text holds too few repeated pairs for ${vocab} tokens: the vocabulary has ${trained.vocab}`,
+      });
+    }
+    return { value: trained, summary: `byte-level BPE of ${trained.vocab} tokens trained` };
+  });
+  const separator = separatorId(
+    tokenizer,
+    'file' in source.tokenizer ? source.tokenizer.separator : undefined,
+    tokenizerFile ?? undefined,
+  );
+
+  const [train, validation] = await step('pack', (onProgress) => {
+    const total = documents.length + 1;
+    let done = 0;
+    const pack = (name: string, documents: readonly Document[]): SplitManifest => {
+      function* encoded() {
+        for (const { text } of documents) {
+          onProgress(done++, total, 'documents');
+          const ids = tokenizer.encodeOrdinary(text);
+          const separated = new Int32Array(ids.length + 1);
+          separated.set(ids);
+          separated[ids.length] = separator;
+          yield separated;
+        }
+      }
+      const { tokens } = writeTokenFile(join(folder, name), encoded(), tokenizer.vocab);
+      return { documents: documents.length, bytes: sum(documents), tokens };
+    };
+    const splits = [pack('train', split.train), pack('validation', split.validation)];
+    const [train, validation] = splits;
+    const summary = `${train.tokens} tokens to train on, ${validation.tokens} to validate on (${(train.bytes / train.tokens).toFixed(2)} bytes a token)`;
+    return { value: splits, summary };
+  });
+
+  const skipped: Record<string, number> = {};
+  for (const { reason } of corpus.skipped) skipped[reason] = (skipped[reason] ?? 0) + 1;
+  for (const [reason, count] of Object.entries(skipped))
+    listener({ kind: 'notice', text: `${count} files left out: ${reason}` });
+  const manifest: DataManifest = {
+    format: 1,
+    key,
+    files: files.length,
+    dropped: { equal: equal.length, contained: contained.length, skipped },
+    train,
+    validation,
+    vocab: tokenizer.vocab,
+    separator,
+  };
+  writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest, null, 2));
+}
+
+/** What decides whether text must be read again. */
+function signatureOf(source: TextSource, files: readonly SourceFile[], tokenizerFile: string | null): string {
+  const times = files.flatMap(({ file, bytes, modifiedMs }) => [file, `${bytes} ${modifiedMs}`]);
+  const status = tokenizerFile === null ? undefined : statSync(tokenizerFile, { throwIfNoEntry: false });
+  return sha256([`${RECIPE}`, JSON.stringify(source), `${status?.size} ${status?.mtimeMs}`, ...times]);
+}
+
+/** What decides what the data set holds. Not where the files lie. */
+function keyOf({ tokenizer, validationFraction }: TextSource, corpus: Corpus, given: Tokenizer | null): string {
+  const recipe = [`${RECIPE}`, JSON.stringify(validationFraction), given?.fingerprint ?? JSON.stringify(tokenizer)];
+  return sha256([...recipe, ('file' in tokenizer && tokenizer.separator) || '', corpus.hash]);
+}
+
+function openUnlessDamaged(folder: string, options: BatchOptions): Dataset | null {
+  try {
+    return openDataset(folder, options);
+  } catch (error) {
+    if (error instanceof DiagnosticError && [tokenFileCorrupt.code, tokenizerInvalid.code].includes(error.code))
+      return null;
+    throw error;
+  }
+}
+
+interface Stepper {
+  <T>(
+    step: DataStep,
+    work: (onProgress: (done: number, total: number, unit: string) => void) => { value: T; summary: string },
+  ): Promise<T>;
+}
+
+/** Runs the steps one by one, with an event before and after each; between two, whoever draws progress gets its turn. */
+function stepper(listener: DataListener): Stepper {
+  return async (step, work) => {
+    listener({ kind: 'step_started', step });
+    await new Promise((resume) => setImmediate(resume));
+    const started = performance.now();
+    const { value, summary } = work((done, total, unit) =>
+      listener({ kind: 'step_progress', step, done, total, unit }),
+    );
+    listener({ kind: 'step_finished', step, seconds: (performance.now() - started) / 1000, summary });
+    return value;
+  };
+}
+
+function sum(parts: readonly { readonly bytes: number }[]): number {
+  return parts.reduce((total, { bytes }) => total + bytes, 0);
+}
+
+function megabytes(bytes: number): string {
+  return bytes < 100_000 ? `${bytes} bytes` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
