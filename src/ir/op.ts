@@ -53,17 +53,22 @@ export interface OpDefinition {
   /** Operand names, in order; one that ends in `...` repeats. */
   readonly operands: readonly string[];
   readonly results: readonly string[];
+  /** Results without a cotangent: only the op's own backward (`<name>_backward`) may read them. */
+  readonly residuals?: readonly string[];
+  /** Attributes and their defaults. */
+  readonly attributes?: Attributes;
   /** The signature of a fused op: kernels see operands by its letters. */
   readonly signature?: Signature;
   /** Gives the rule and the result types; throws a diagnostic where the operands do not fit. */
   bind(call: OpCall): BoundOp;
-  /** The meaning, as smaller ops. Absent for a primitive. */
+  /** The meaning, as smaller ops. Absent for a primitive. Operands have the rule's names; results its types, names and order. */
   decompose?(operands: OperandTensors, attributes: Attributes): ResultTensors;
   /**
    * Cotangents of the operands from those of the results, as graph. `null` or absent: none flows there. Called with operand,
-   * result and cotangent tensors by name (`logits`, `loss`, `dLoss`); a cotangent that nothing reads is null.
+   * result and cotangent tensors by name (`logits`, `loss`, `dLoss`), whose factors have the rule's names; a cotangent that does not
+   * exist is null; at least one exists. What it returns has the factors of the operand, in its order.
    */
-  backward?(tensors: Readonly<Record<string, Tensor>>, attributes: Attributes): Readonly<Record<string, Tensor | null>>;
+  backward?(tensors: BackwardTensors, attributes: Attributes): Readonly<Record<string, Tensor | null>>;
   /** Floating-point operations, from the sizes of all factors of the rule (local or global). */
   flops(rule: OpRule, sizes: Sizes, attributes: Attributes): number;
   /** Reference kernel of a primitive: results, one a result name. */
@@ -74,6 +79,8 @@ export interface OpDefinition {
   readonly summary?: string;
 }
 
+/** Operands, results and cotangents by name; a cotangent may be null. */
+export type BackwardTensors = Readonly<Record<string, Tensor>>;
 export type OperandTensors = Readonly<Record<string, Tensor>>;
 export type ResultTensors = Readonly<Record<string, Tensor>>;
 
@@ -88,6 +95,17 @@ export interface OpExample {
   readonly gives: Readonly<Record<string, Nested>>;
   readonly dtypes?: Readonly<Record<string, DType>>;
 }
+
+/** Names of `count` operands or results: one that ends in `...` stands for as many as are left, numbered from 0. */
+export function slotNames(names: readonly string[], count: number): readonly string[] {
+  return names.flatMap((name) => {
+    if (!name.endsWith('...')) return [name];
+    return Array.from({ length: count - names.length + 1 }, (_, i) => `${name.slice(0, -3)}${i}`);
+  });
+}
+
+/** `logits` → `dLogits`. */
+export const cotangentName = (name: string): string => `d${name[0].toUpperCase()}${name.slice(1)}`;
 
 /** Every op by name. */
 export type OpRegistry = ReadonlyMap<string, OpDefinition>;

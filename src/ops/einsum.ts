@@ -1,0 +1,118 @@
+import { promote, type DType } from '../ir/dtype.js';
+import type { OpDefinition, ReferenceCall } from '../ir/op.js';
+import { primitiveRule, madeFactors, nameList, resultType } from './bind.js';
+import { elements, loopsOver, nest, splitInnermost, type Loop } from './strides.js';
+
+/**
+ * Contraction by name: the sum, over every factor that the result lacks, of the product of the operands.
+ *
+ *   y[b h] = Σ_d x[b d] · w[d h]
+ *
+ * Matrix product, batched product, elementwise product, transpose, broadcast and sum are this one op. Attributes: `to`, the result's
+ * factors; `names` and `sizes`, those of them that no operand has (the result repeats along them); `dtype`, the result's element type
+ * where it is not the widest operand's (the sum is always taken in at least f32).
+ *
+ * Linear in each operand alone: a partial sum may pass through one of them. Its backward is one einsum an operand.
+ */
+export const einsum: OpDefinition = {
+  name: 'einsum',
+  summary: 'Contraction by name: products of operands, summed over the factors that the result lacks.',
+  operands: ['x...'],
+  results: ['y'],
+  bind(call) {
+    const to = nameList(call.attributes, 'to');
+    const rule = primitiveRule('einsum', call, {
+      results: [to],
+      made: madeFactors(call.attributes),
+      linear: call.operands.map((_, i) => [i]),
+    });
+    const dtype = (call.attributes.dtype as DType | undefined) ?? call.operands.map((t) => t.dtype).reduce(promote);
+    return { rule, results: [resultType(call, rule, to, dtype)] };
+  },
+  backward(tensors) {
+    const operands = Object.keys(tensors)
+      .filter((name) => /^x\d+$/.test(name))
+      .map((name) => tensors[name]);
+    const { dY } = tensors;
+    return Object.fromEntries(
+      operands.map((operand, i) => {
+        const others = operands.filter((_, j) => j !== i);
+        const sources = [dY, ...others];
+        const made = operand.factors.filter((f) => !sources.some((source) => source.names.includes(f.name)));
+        const attributes = {
+          to: operand.names,
+          ...(made.length > 0 ? { names: made.map((f) => f.name), sizes: made.map((f) => f.size) } : {}),
+        };
+        if (others.length === 0 && made.length === 0)
+          return [`dX${i}`, dY.transpose(operand.names).cast(operand.dtype)];
+        return [`dX${i}`, dY.apply('einsum', others, attributes).cast(operand.dtype)];
+      }),
+    );
+  },
+  flops(rule, sizes) {
+    const points = elements(Object.keys(rule.factors), sizes);
+    const sums = Object.keys(rule.factors).some((name) => !rule.results[0].includes(name));
+    return points * (rule.operands.length - 1 + (sums ? 1 : 0));
+  },
+  reference: (call) => [contract(call)],
+  // A row times a matrix.
+  example: {
+    given: {
+      x0: [[1, 2]],
+      x1: [
+        [1, 10],
+        [100, 1000],
+      ],
+    },
+    names: { x0: 'b d', x1: 'd h' },
+    attributes: { to: ['b', 'h'] },
+    gives: { y: [[201, 2010]] },
+  },
+};
+
+/** Loops over the result's factors, then over the summed ones; the longest is innermost, written out for up to two operands. */
+function contract({ rule, sizes, inputs }: ReferenceCall): Float64Array {
+  const result = rule.results[0];
+  const out = new Float64Array(elements(result, sizes));
+  const summed = Object.keys(rule.factors).filter((name) => !result.includes(name));
+  const arrays = inputs.length + 1;
+  const loops = longestLast(loopsOver([...result, ...summed], sizes, [...rule.operands, result]));
+  const { outer, inner } = splitInnermost(loops, arrays);
+  const { size, strides } = inner;
+  const step = strides[arrays - 1];
+  if (inputs.length === 1) {
+    const [x] = inputs;
+    const [dx] = strides;
+    nest(outer, arrays, ([ix, iy]) => {
+      if (step === 0) {
+        let sum = 0;
+        for (let i = 0; i < size; i++) sum += x[ix + i * dx];
+        out[iy] += sum;
+      } else for (let i = 0; i < size; i++) out[iy + i * step] += x[ix + i * dx];
+    });
+  } else if (inputs.length === 2) {
+    const [a, b] = inputs;
+    const [da, db] = strides;
+    nest(outer, arrays, ([ia, ib, iy]) => {
+      if (step === 0) {
+        let sum = 0;
+        for (let i = 0; i < size; i++) sum += a[ia + i * da] * b[ib + i * db];
+        out[iy] += sum;
+      } else for (let i = 0; i < size; i++) out[iy + i * step] += a[ia + i * da] * b[ib + i * db];
+    });
+  } else {
+    nest(outer, arrays, (offsets) => {
+      for (let i = 0; i < size; i++) {
+        let term = 1;
+        for (let k = 0; k < inputs.length; k++) term *= inputs[k][offsets[k] + i * strides[k]];
+        out[offsets[arrays - 1] + i * step] += term;
+      }
+    });
+  }
+  return out;
+}
+
+function longestLast(loops: readonly Loop[]): readonly Loop[] {
+  const longest = loops.reduce((best, loop, i) => (loop.size >= (loops[best]?.size ?? 0) ? i : best), 0);
+  return [...loops.filter((_, i) => i !== longest), ...loops.filter((_, i) => i === longest)];
+}

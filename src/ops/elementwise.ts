@@ -1,0 +1,69 @@
+/** The form of elementwise primitives: results are aligned by name, and every factor splits. */
+import { promote, type DType } from '../ir/dtype.js';
+import type { Attributes } from '../ir/graph.js';
+import type { OpCall, OpDefinition, OpExample, ReferenceCall } from '../ir/op.js';
+import { unionNames } from '../ir/tensor.js';
+import { primitiveRule, resultType } from './bind.js';
+import { elements, loopsOver, nest, splitInnermost } from './strides.js';
+
+export interface Elementwise {
+  readonly name: string;
+  readonly summary: string;
+  readonly operands: readonly string[];
+  /** One element of the result from one of each operand; attributes are bound first. */
+  of(attributes: Attributes): (a: number, b: number, c: number) => number;
+  /** Element type of the result: by default the widest of the operands. */
+  dtype?(call: OpCall): DType;
+  linear?(call: OpCall): readonly (readonly number[])[];
+  /** Floating-point operations an element; a transcendental function counts as one. */
+  readonly flops?: number;
+  readonly backward?: OpDefinition['backward'];
+  readonly example: OpExample;
+}
+
+export function elementwise(op: Elementwise): OpDefinition {
+  return {
+    name: op.name,
+    summary: op.summary,
+    operands: op.operands,
+    results: ['y'],
+    bind(call) {
+      const names = unionNames(...call.names.map((list) => ({ names: list })));
+      const rule = primitiveRule(op.name, call, { results: [names], linear: op.linear?.(call) ?? [] });
+      const dtype = op.dtype?.(call) ?? call.operands.map((type) => type.dtype).reduce(promote);
+      return { rule, results: [resultType(call, rule, names, dtype)] };
+    },
+    backward: op.backward,
+    flops: (rule, sizes) => (op.flops ?? 1) * elements(rule.results[0], sizes),
+    reference: (call) => [mapElements(call, op.of(call.attributes))],
+    example: op.example,
+  };
+}
+
+/** Applies `of` to aligned elements of the inputs. */
+function mapElements(call: ReferenceCall, of: (a: number, b: number, c: number) => number): Float64Array {
+  const { rule, sizes, inputs } = call;
+  const out = new Float64Array(elements(rule.results[0], sizes));
+  const arrays = inputs.length + 1;
+  const loops = loopsOver(rule.results[0], sizes, [...rule.operands, rule.results[0]]);
+  const { outer, inner } = splitInnermost(loops, arrays);
+  const [a, b = a, c = a] = inputs;
+  const [sa, sb, sc, so] = spread(inner.strides);
+  nest(outer, arrays, (offsets) => {
+    let [ia, ib, ic, io] = spread(offsets);
+    for (let i = 0; i < inner.size; i++) {
+      out[io] = of(a[ia], b[ib], c[ic]);
+      ia += sa;
+      ib += sb;
+      ic += sc;
+      io += so;
+    }
+  });
+  return out;
+}
+
+/** One number for each of three inputs and the output; inputs that are absent stay with the first. */
+function spread(values: readonly number[]): [number, number, number, number] {
+  const inputs = values.slice(0, -1);
+  return [inputs[0], inputs[1] ?? inputs[0], inputs[2] ?? inputs[0], values[values.length - 1]];
+}

@@ -1,0 +1,48 @@
+/** Every op: one file each, or one a family of like primitives. To add an op, add its file and name it here. */
+import type { DefinedOps } from '../ir/define_op.js';
+import type { OpDefinition, OpRegistry } from '../ir/op.js';
+import * as binary from './binary.js';
+import { cast } from './cast.js';
+import * as compare from './compare.js';
+import { cumsum } from './cumsum.js';
+import { einsum } from './einsum.js';
+import { fill } from './fill.js';
+import { gather } from './gather.js';
+import { iota } from './iota.js';
+import { max } from './max.js';
+import { randomUniform } from './random_uniform.js';
+import { roll } from './roll.js';
+import { scatter } from './scatter.js';
+import { stack } from './stack.js';
+import { topk } from './topk.js';
+import * as unary from './unary.js';
+import { unstack } from './unstack.js';
+
+const primitives: readonly OpDefinition[] = [
+  einsum,
+  ...Object.values(binary),
+  ...Object.values(compare),
+  ...Object.values(unary),
+  cast,
+  max,
+  fill,
+  iota,
+  gather,
+  scatter,
+  unstack,
+  stack,
+  roll,
+  cumsum,
+  topk,
+  randomUniform,
+];
+
+const fused: readonly DefinedOps[] = [];
+
+const definitions: readonly OpDefinition[] = [
+  ...primitives,
+  ...fused.flatMap(({ forward, backward }) => (backward ? [forward, backward] : [forward])),
+];
+
+/** Every op by name. */
+export const ops: OpRegistry = new Map(definitions.map((op) => [op.name, op]));

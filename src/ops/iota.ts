@@ -1,0 +1,28 @@
+import type { DType } from '../ir/dtype.js';
+import type { OpDefinition } from '../ir/op.js';
+import { madeFactors, primitiveRule, resultType } from './bind.js';
+
+/**
+ * 0, 1, 2, … along one factor. Attributes: `dtype`, and the factor as `names` and `sizes`, of one entry each.
+ *
+ * It counts globally: a rank that holds a block is told where the block starts. Masks and one-hot rows are made of it, so they are
+ * right under every split.
+ */
+export const iota: OpDefinition = {
+  name: 'iota',
+  summary: 'The global index along one factor.',
+  operands: [],
+  results: ['y'],
+  bind(call) {
+    const made = madeFactors(call.attributes);
+    const names = made.map((f) => f.name);
+    const rule = primitiveRule('iota', call, { results: [names], made, origins: names });
+    return { rule, results: [resultType(call, rule, names, call.attributes.dtype as DType)] };
+  },
+  flops: () => 0,
+  reference({ rule, sizes, origins }) {
+    const [factor] = rule.results[0];
+    return [Float64Array.from({ length: sizes[factor] }, (_, i) => i + (origins[factor] ?? 0))];
+  },
+  example: { given: {}, attributes: { dtype: 'i32', names: ['i'], sizes: [3] }, gives: { y: [0, 1, 2] } },
+};

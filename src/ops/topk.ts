@@ -1,0 +1,48 @@
+import type { OpDefinition, ReferenceCall } from '../ir/op.js';
+import type { FactorName } from '../ir/type.js';
+import { factorOf, primitiveRule, resultType } from './bind.js';
+import { elements, loopsOver, nest, stridesOf } from './strides.js';
+
+/**
+ * Where the `k` largest elements along `factor` stand: indices, largest first, the lower index first among equals. The result has the
+ * factor `name` (default `k`) last, in place of `factor`; both are whole. The values are a gather by these indices, and so is their
+ * gradient.
+ */
+export const topk: OpDefinition = {
+  name: 'topk',
+  summary: 'Indices of the k largest elements along a factor, largest first.',
+  operands: ['x'],
+  results: ['indices'],
+  bind(call) {
+    const { name: factor } = factorOf('topk', call, 0, call.attributes.factor as FactorName);
+    const name = (call.attributes.name ?? 'k') as FactorName;
+    const names = [...call.names[0].filter((n) => n !== factor), name];
+    const made = [{ name, size: call.attributes.k as number }];
+    const rule = primitiveRule('topk', call, { results: [names], made, whole: [factor, name] });
+    return { rule, results: [resultType(call, rule, names, 'i32')] };
+  },
+  flops: (rule, sizes) => elements(rule.operands[0], sizes),
+  reference: (call) => [indicesOfLargest(call)],
+  example: {
+    given: { x: [[5, 9, 7]] },
+    names: { x: 's e' },
+    attributes: { factor: 'e', k: 2 },
+    gives: { indices: [[1, 2]] },
+  },
+};
+
+function indicesOfLargest({ rule, attributes, sizes, inputs: [x] }: ReferenceCall): Float64Array {
+  const factor = attributes.factor as FactorName;
+  const [operand] = rule.operands;
+  const [result] = rule.results;
+  const out = new Float64Array(elements(result, sizes));
+  const stride = stridesOf(operand, sizes)[factor];
+  const k = sizes[result[result.length - 1]];
+  const rows = result.slice(0, -1);
+  nest(loopsOver(rows, sizes, [operand, result]), 2, ([ix, iy]) => {
+    const order = Array.from({ length: sizes[factor] }, (_, i) => i);
+    order.sort((i, j) => x[ix + j * stride] - x[ix + i * stride] || i - j);
+    for (let i = 0; i < k; i++) out[iy + i] = order[i];
+  });
+  return out;
+}
