@@ -11,7 +11,7 @@
  * An input of the program has acquire 0; what outlives it has release Infinity.
  */
 import { malformedBuffer } from './diagnostics.js';
-import { completeProblem, type Buffer, type BufferIndex, type MemoryProblem, type Section } from './problem.js';
+import { completeProblem, type Buffer, type BufferIndex, type MemoryProblem } from './problem.js';
 
 /** One count a lane. */
 export type Clock = ArrayLike<number>;
@@ -50,8 +50,10 @@ export function lifetimeProblem(buffers: readonly LifetimeBuffer[]): MemoryProbl
   const neighbours = conflictLists(buffers.length, stays);
   const joins = joinsOfAcquires(stays, lanes);
   const chain = heldAlongChain(stays, joins);
-  const simple = [...chain.sections, ...heldByOwnAcquire(stays)];
-  const sections = distinctSections([...simple, ...climb(buffers, stays, simple)]);
+  const seen = [...chain.sections, ...heldByOwnAcquire(stays, joins)];
+  const sections = [...seen, ...climb(buffers, stays, seen)]
+    .map(({ moment, held }) => ({ moment, members: membersOf(held) }))
+    .filter(({ members }) => members.length > 0);
   return completeProblem({
     buffers,
     conflicts: (a, b) =>
@@ -64,8 +66,11 @@ export function lifetimeProblem(buffers: readonly LifetimeBuffer[]): MemoryProbl
 
 interface Stay extends Tenancy {
   readonly buffer: BufferIndex;
+  readonly acquire: Float64Array;
+  readonly release: Float64Array;
 }
 
+/** other ≤ clock, lane by lane. */
 function covers(clock: Clock, other: Clock): boolean {
   for (let lane = 0; lane < other.length; lane++) if (clock[lane] < other[lane]) return false;
   return true;
@@ -77,17 +82,14 @@ function holds(cut: Clock, stay: Tenancy): boolean {
 
 function staysInLaunchOrder(buffers: readonly LifetimeBuffer[], lanes: number): Stay[] {
   const stays = buffers.flatMap(({ id, tenancies }, buffer) =>
-    tenancies.map((tenancy) => {
-      for (const field of ['acquire', 'release'] as const) {
-        if (tenancy[field].length !== lanes)
-          throw malformedBuffer({
-            buffer: id,
-            field,
-            value: Array.from(tenancy[field]),
-            expected: `one count for each of ${lanes} lanes`,
-          });
-      }
-      return { ...tenancy, buffer };
+    tenancies.map(({ acquire, release, launch }) => {
+      const clock = (field: string, counts: Clock) => {
+        if (counts.length === lanes && Array.from(counts).every((count) => count >= 0))
+          return Float64Array.from(counts);
+        const expected = `one count, not negative, for each of ${lanes} lanes`;
+        throw malformedBuffer({ buffer: id, field, value: `[${Array.from(counts).join(', ')}]`, expected });
+      };
+      return { buffer, launch, acquire: clock('acquire', acquire), release: clock('release', release) };
     }),
   );
   return stays.sort((a, b) => a.launch - b.launch || a.buffer - b.buffer);
@@ -99,56 +101,60 @@ function staysInLaunchOrder(buffers: readonly LifetimeBuffer[], lanes: number): 
  */
 function conflictLists(buffers: number, stays: readonly Stay[]): Int32Array[] {
   const later = latestCommonKnowledge(stays);
-  const sets = Array.from({ length: buffers }, () => new Set<BufferIndex>());
+  const lists: BufferIndex[][] = Array.from({ length: buffers }, () => []);
   stays.forEach((a, p) => {
     for (let q = p + 1; q < stays.length && !covers(later[q], a.release); q++) {
       const b = stays[q];
-      if (a.buffer === b.buffer || sets[a.buffer].has(b.buffer) || mayFollow(a, b) || mayFollow(b, a)) continue;
-      sets[a.buffer].add(b.buffer);
-      sets[b.buffer].add(a.buffer);
+      if (a.buffer === b.buffer || mayFollow(a, b) || mayFollow(b, a)) continue;
+      lists[a.buffer].push(b.buffer);
+      lists[b.buffer].push(a.buffer);
     }
   });
-  return sets.map((set) => Int32Array.from(set).sort());
+  return lists.map(ascending);
 }
 
 /** For each position, what all acquires from there on know: their componentwise minimum. */
-function latestCommonKnowledge(stays: readonly Stay[]): Clock[] {
-  const later: Clock[] = new Array(stays.length);
+function latestCommonKnowledge(stays: readonly Stay[]): Float64Array[] {
+  const later: Float64Array[] = new Array(stays.length);
   for (let p = stays.length - 1; p >= 0; p--) {
     const own = stays[p].acquire;
-    later[p] = p + 1 < stays.length ? Array.from(own, (count, lane) => Math.min(count, later[p + 1][lane])) : own;
+    later[p] = p + 1 < stays.length ? own.map((count, lane) => Math.min(count, later[p + 1][lane])) : own;
   }
   return later;
 }
 
 /** For each position, the least cut that reaches every acquire up to it: their componentwise maximum. */
-function joinsOfAcquires(stays: readonly Stay[], lanes: number): Clock[] {
-  let cut = new Float64Array(lanes);
-  return stays.map(({ acquire }) => (cut = join(cut, acquire)));
+function joinsOfAcquires(stays: readonly Stay[], lanes: number): Float64Array[] {
+  const joins: Float64Array[] = [];
+  for (const { acquire } of stays) joins.push(join(joins.at(-1) ?? new Float64Array(lanes), acquire));
+  return joins;
 }
 
-function join(a: Clock, b: Clock): Float64Array {
-  return Float64Array.from(a, (count, lane) => Math.max(count, b[lane]));
+function join(a: Float64Array, b: Float64Array): Float64Array {
+  return a.map((count, lane) => Math.max(count, b[lane]));
+}
+
+/** What one cut holds. */
+interface Held {
+  readonly moment: number;
+  readonly cut: Float64Array;
+  readonly held: readonly Stay[];
 }
 
 interface Chain {
-  readonly sections: readonly WeighedSection[];
-  /** Position on the chain of each distinct cut's first stay, and back. */
+  readonly sections: readonly Held[];
+  /** The moment of each step. */
   readonly moments: readonly number[];
   /** For each stay, the steps of the chain that hold it: [enter, leave), perhaps none. */
   readonly enter: Int32Array;
   readonly leave: Int32Array;
 }
 
-interface WeighedSection extends Section {
-  readonly cut: Clock;
-}
-
 /** What each cut of the ascending chain of joins holds. A stay enters once and leaves once, since the cuts ascend. */
-function heldAlongChain(stays: readonly Stay[], joins: readonly Clock[]): Chain {
+function heldAlongChain(stays: readonly Stay[], joins: readonly Float64Array[]): Chain {
   const enter = new Int32Array(stays.length);
   const leave = new Int32Array(stays.length);
-  const sections: WeighedSection[] = [];
+  const sections: Held[] = [];
   const moments: number[] = [];
   let held: number[] = [];
   for (let p = 0; p < stays.length; p++) {
@@ -160,63 +166,61 @@ function heldAlongChain(stays: readonly Stay[], joins: readonly Clock[]): Chain 
     held = held.filter((q) => !covers(joins[p], stays[q].release));
     for (const q of held) leave[q] = step + 1;
     moments.push(stays[p].launch);
-    sections.push({ moment: stays[p].launch, cut: joins[p], members: membersOf(held.map((q) => stays[q])) });
+    sections.push({ moment: stays[p].launch, cut: joins[p], held: held.map((q) => stays[q]) });
   }
   return { sections, moments, enter, leave };
 }
 
-/** What each stay's writer may see alive when it begins. */
-function heldByOwnAcquire(stays: readonly Stay[]): WeighedSection[] {
+/** What each stay's writer may see alive when it begins, where that is not what the launching thread sees. */
+function heldByOwnAcquire(stays: readonly Stay[], joins: readonly Float64Array[]): Held[] {
   const later = latestCommonKnowledge(stays);
   const held: Stay[][] = stays.map(() => []);
+  const apart = stays.map(({ acquire }, p) => !covers(acquire, joins[p]));
   stays.forEach((a, p) => {
-    for (let q = p; q < stays.length && !covers(later[q], a.release); q++)
-      if (holds(stays[q].acquire, a)) held[q].push(a);
-    // Stays launched together may know of each other's beginning, whichever comes first in the list.
-    for (let q = p - 1; q >= 0 && stays[q].launch === a.launch; q--) if (holds(stays[q].acquire, a)) held[q].push(a);
+    for (let q = p; q < stays.length && !covers(later[q], a.release); q++) {
+      if (apart[q] && holds(stays[q].acquire, a)) held[q].push(a);
+    }
   });
-  return stays.map(({ launch, acquire }, p) => ({ moment: launch, cut: acquire, members: membersOf(held[p]) }));
+  return stays.map(({ launch, acquire }, p) => ({ moment: launch, cut: acquire, held: held[p] }));
 }
 
 const CLIMBS = 8;
 const CLIMB_REACH = 64;
 
-/** From each of the heaviest cuts: join one more acquire, of a stay launched near by, for as long as the bytes held grow. */
-function climb(buffers: readonly Buffer[], stays: readonly Stay[], from: readonly WeighedSection[]): WeighedSection[] {
-  const weigh = (members: Int32Array) => members.reduce((sum, i) => sum + buffers[i].bytes, 0);
-  const starts = from.map((section) => ({ section, bytes: weigh(section.members) }));
-  starts.sort((a, b) => b.bytes - a.bytes);
-  return starts.slice(0, CLIMBS).map(({ section, bytes }) => {
-    const middle = stays.findIndex(({ launch }) => launch >= section.moment);
+/**
+ * From each of the heaviest cuts: join one more acquire, of a stay launched near by, for as long as the bytes held grow.
+ * A larger cut holds nothing but what the smaller one held and what began since, of which the near by suffice.
+ */
+function climb(buffers: readonly Buffer[], stays: readonly Stay[], from: readonly Held[]): Held[] {
+  const weigh = (held: readonly Stay[]) => held.reduce((sum, { buffer }) => sum + buffers[buffer].bytes, 0);
+  const starts = from.map((held) => ({ held, bytes: weigh(held.held) })).sort((a, b) => b.bytes - a.bytes);
+  return starts.slice(0, CLIMBS).map(({ held: best, bytes }) => {
+    const middle = stays.findIndex(({ launch }) => launch >= best.moment);
     const near = stays.slice(Math.max(0, middle - CLIMB_REACH), middle + CLIMB_REACH);
     for (let grew = true; grew;) {
       grew = false;
-      for (const stay of near) {
-        if (covers(section.cut, stay.acquire)) continue;
-        const cut = join(section.cut, stay.acquire);
-        const members = membersOf(stays.filter((other) => holds(cut, other)));
-        const sum = weigh(members);
+      for (const { acquire, launch } of near) {
+        if (covers(best.cut, acquire)) continue;
+        const cut = join(best.cut, acquire);
+        const held = [...new Set([...best.held, ...near])].filter((stay) => holds(cut, stay));
+        const sum = weigh(held);
         if (sum <= bytes) continue;
-        [section, bytes, grew] = [{ moment: Math.max(section.moment, stay.launch), cut, members }, sum, true];
+        [best, bytes, grew] = [{ moment: Math.max(best.moment, launch), cut, held }, sum, true];
       }
     }
-    return section;
+    return best;
   });
 }
 
-function membersOf(stays: readonly Stay[]): Int32Array {
-  return Int32Array.from(new Set(stays.map(({ buffer }) => buffer))).sort();
+function membersOf(held: readonly Stay[]): Int32Array {
+  return ascending(held.map(({ buffer }) => buffer));
 }
 
-/** Drops empty sections and repetitions. */
-function distinctSections(sections: readonly Section[]): Section[] {
-  const seen = new Set<string>();
-  return sections.filter(({ members }) => {
-    const key = members.join();
-    if (members.length === 0 || seen.has(key)) return false;
-    seen.add(key);
-    return true;
-  });
+/** Sorted, each once. */
+function ascending(list: readonly number[]): Int32Array {
+  return Int32Array.from(list)
+    .sort()
+    .filter((x, at, sorted) => at === 0 || x !== sorted[at - 1]);
 }
 
 /**
