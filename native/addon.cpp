@@ -1,0 +1,368 @@
+// What TypeScript sees of the engine: one function each, documented and typed in src/engine/native/bridge.ts.
+#include <ATen/Context.h>
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+#include <napi.h>
+
+#include <cstring>
+#include <set>
+
+#include "async.h"
+#include "cpu.h"
+#include "engine.h"
+#include "program.h"
+#include "store_client.h"
+
+namespace flotilla {
+
+namespace {
+
+struct Handle;
+
+// Engines still open when the environment ends: their threads must not call into it any more. Never freed, since handles are
+// finalized after it.
+struct OpenEngines {
+  std::set<Handle*> handles;
+};
+
+// An engine and what ties it to JavaScript.
+struct Handle {
+  Handle(Napi::Env env, const std::string& device, int threads, int64_t arenaBytes, int rank)
+      : openEngines(*env.GetInstanceData<OpenEngines>()),
+        completions(env),
+        engine(std::make_unique<Engine>(device, threads, arenaBytes, rank)) {
+    openEngines.handles.insert(this);
+  }
+  ~Handle() { openEngines.handles.erase(this); }
+
+  OpenEngines& openEngines;
+  Completions completions;
+  std::unique_ptr<Engine> engine;  // null once closed
+  std::unique_ptr<StoreClient> store;
+
+  Engine& open() {
+    if (!engine) throw EngineError("closed", "the engine is closed");
+    return *engine;
+  }
+};
+
+using HandleRef = std::shared_ptr<Handle>;
+
+class RunJob;
+
+struct LoadedProgram {
+  HandleRef handle;
+  std::unique_ptr<Program> program;
+  std::unique_ptr<RunJob> job;
+};
+
+using ProgramRef = std::shared_ptr<LoadedProgram>;
+
+template <typename T>
+Napi::Value wrap(Napi::Env env, std::shared_ptr<T> value) {
+  return Napi::External<std::shared_ptr<T>>::New(env, new std::shared_ptr<T>(std::move(value)),
+                                                 [](Napi::Env, std::shared_ptr<T>* held) { delete held; });
+}
+
+HandleRef handleOf(const Napi::CallbackInfo& info) { return *info[0].As<Napi::External<HandleRef>>().Data(); }
+ProgramRef programOf(const Napi::CallbackInfo& info) { return *info[0].As<Napi::External<ProgramRef>>().Data(); }
+
+int64_t integer(const Napi::Value& value) { return value.As<Napi::Number>().Int64Value(); }
+
+// Runs `body`; its C++ exceptions become errors of JavaScript.
+template <typename Body>
+Napi::Value guarded(const Napi::CallbackInfo& info, Body body) {
+  try {
+    return body(info.Env());
+  } catch (const EngineError& error) {
+    throw toJsError(info.Env(), error, -1);
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw toJsError(info.Env(), EngineError("engine-failed", describeException(error)), -1);
+  }
+}
+
+// Work on the executor thread whose outcome is a value.
+class Task : public AsyncJob {
+ public:
+  using Work = std::function<void()>;
+  using Result = std::function<Napi::Value(Napi::Env)>;
+
+  Task(Handle& handle, Work work, Result result) : AsyncJob(handle.completions, handle.open().rank), work_(std::move(work)), result_(std::move(result)) {}
+
+ protected:
+  void work() override { work_(); }
+  Napi::Value result(Napi::Env env) override { return result_(env); }
+
+ private:
+  Work work_;
+  Result result_;
+};
+
+Napi::Value onExecutor(Napi::Env env, const HandleRef& handle, Task::Work work, Task::Result result) {
+  auto* task = new Task(*handle, std::move(work), std::move(result));
+  const Napi::Promise promise = task->begin(env);
+  handle->open().executor->submit(*task);
+  return promise;
+}
+
+// One step. Kept with its program and used again, so that a step allocates nothing here.
+class RunJob : public AsyncJob {
+ public:
+  RunJob(Handle& handle, Program& program) : AsyncJob(handle.completions, handle.open().rank), handle_(handle), program_(program) {}
+
+  Napi::Value start(Napi::Env env, ProgramRef self, bool traced) {
+    if (self_) throw EngineError("program-running", "the program is already running");
+    Engine& engine = handle_.open();
+    self_ = std::move(self);
+    traced_ = traced;
+    const Napi::Promise promise = begin(env);
+    engine.executor->submit(*this);
+    return promise;
+  }
+
+ protected:
+  void work() override {
+    Engine& engine = *handle_.engine;
+    engine.waiter->check();
+    report_ = program_.run(*engine.waiter, traced_);
+  }
+
+  Napi::Value result(Napi::Env env) override {
+    Napi::Object report = Napi::Object::New(env);
+    report.Set("seconds", report_.seconds);
+    report.Set("waitSeconds", report_.waitSeconds);
+    report.Set("launches", static_cast<double>(program_.launches()));
+    report.Set("trace", traced_ ? trace(env) : env.Null());
+    return report;
+  }
+
+  void finished() override { self_.reset(); }
+
+ private:
+  Napi::Value trace(Napi::Env env) {
+    const std::vector<LaunchTimes>& times = program_.times();
+    static_assert(sizeof(LaunchTimes) == 3 * sizeof(double));
+    Napi::Float64Array values = Napi::Float64Array::New(env, times.size() * 3);
+    if (!times.empty()) std::memcpy(values.Data(), times.data(), times.size() * sizeof(LaunchTimes));
+    return values;
+  }
+
+  Handle& handle_;
+  Program& program_;
+  ProgramRef self_;  // keeps the program alive while it runs
+  bool traced_ = false;
+  StepReport report_;
+};
+
+Napi::Value describe(const Napi::CallbackInfo& info) {
+  return guarded(info, [&](Napi::Env env) {
+    const auto list = [&](const std::vector<std::string>& names) {
+      Napi::Array array = Napi::Array::New(env, names.size());
+      for (size_t i = 0; i < names.size(); i++) array.Set(static_cast<uint32_t>(i), names[i]);
+      return array;
+    };
+    const std::string cuda = FLOTILLA_TORCH_CUDA;
+    Napi::Object described = Napi::Object::New(env);
+    described.Set("torch", FLOTILLA_TORCH_VERSION);
+    described.Set("cuda", !cuda.empty() && at::globalContext().hasCUDA() ? Napi::Value::From(env, cuda) : env.Null());
+    described.Set("cpu", list(cpuFeatures()));
+    described.Set("backends", list(backends()));
+    described.Set("kernels", list(kernelNames()));
+    described.Set("threads", at::get_num_threads());
+    return Napi::Value(described);
+  });
+}
+
+Napi::Value open(const Napi::CallbackInfo& info) {
+  return guarded(info, [&](Napi::Env env) {
+    const Napi::Object options = info[0].As<Napi::Object>();
+    auto handle = std::make_shared<Handle>(env, options.Get("device").As<Napi::String>().Utf8Value(), integer(options.Get("threads")),
+                                           integer(options.Get("arenaBytes")), integer(options.Get("rank")));
+    return wrap(env, handle);
+  });
+}
+
+Napi::Value rendezvous(const Napi::CallbackInfo& info) {
+  return guarded(info, [&](Napi::Env env) {
+    const HandleRef handle = handleOf(info);
+    const Napi::Object from = info[1].As<Napi::Object>();
+    RendezvousOptions options;
+    options.address = from.Get("address").As<Napi::String>().Utf8Value();
+    options.port = integer(from.Get("port"));
+    options.rank = integer(from.Get("rank"));
+    options.worldSize = integer(from.Get("worldSize"));
+    options.hostStore = from.Get("hostStore").As<Napi::Boolean>().Value();
+    options.generation = from.Get("generation").As<Napi::String>().Utf8Value();
+    options.timeout = std::chrono::milliseconds(static_cast<int64_t>(1000 * from.Get("timeoutSeconds").As<Napi::Number>().DoubleValue()));
+    options.operationTimeout = std::chrono::milliseconds(static_cast<int64_t>(1000 * from.Get("operationTimeoutSeconds").As<Napi::Number>().DoubleValue()));
+    return onExecutor(
+        env, handle,
+        [handle, options] {
+          Engine& engine = handle->open();
+          if (engine.groups) throw EngineError("rendezvous-failed", "this rank has already met the others");
+          engine.rank = options.rank;
+          auto groups = std::make_unique<Groups>(options, engine.device);
+          handle->store = std::make_unique<StoreClient>(groups->cloneStore());
+          engine.groups = std::move(groups);
+        },
+        [handle](Napi::Env e) { return Napi::Number::New(e, handle->open().groups->port()); });
+  });
+}
+
+Napi::Value storeOperation(const Napi::CallbackInfo& info, StoreJob::Kind kind) {
+  return guarded(info, [&](Napi::Env env) {
+    const HandleRef handle = handleOf(info);
+    Engine& engine = handle->open();
+    if (!handle->store) throw EngineError("rendezvous-failed", "there is no store before rendezvous()");
+    const double seconds = kind == StoreJob::Kind::get ? info[2].As<Napi::Number>().DoubleValue() : 0;
+    auto job = std::make_unique<StoreJob>(handle->completions, engine.rank, kind, info[1].As<Napi::String>().Utf8Value(),
+                                          std::chrono::milliseconds(static_cast<int64_t>(1000 * seconds)));
+    if (kind == StoreJob::Kind::set) {
+      const Napi::Uint8Array bytes = info[2].As<Napi::Uint8Array>();
+      job->value.assign(bytes.Data(), bytes.Data() + bytes.ByteLength());
+    }
+    if (kind == StoreJob::Kind::add) job->number = integer(info[2]);
+    const Napi::Promise promise = job->begin(env);
+    handle->store->submit(*job.release());
+    return Napi::Value(promise);
+  });
+}
+
+Napi::Value storeSet(const Napi::CallbackInfo& info) { return storeOperation(info, StoreJob::Kind::set); }
+Napi::Value storeGet(const Napi::CallbackInfo& info) { return storeOperation(info, StoreJob::Kind::get); }
+Napi::Value storeAdd(const Napi::CallbackInfo& info) { return storeOperation(info, StoreJob::Kind::add); }
+
+Napi::Value load(const Napi::CallbackInfo& info) {
+  return guarded(info, [&](Napi::Env env) {
+    const HandleRef handle = handleOf(info);
+    auto text = std::make_shared<std::string>(info[1].As<Napi::String>().Utf8Value());
+    auto loaded = std::make_shared<LoadedProgram>();
+    loaded->handle = handle;
+    return onExecutor(
+        env, handle,
+        [handle, text, loaded] {
+          Engine& engine = handle->open();
+          engine.waiter->check();
+          loaded->program = std::make_unique<Program>(parseProgram(*text), *engine.arena, engine.groups.get());
+          loaded->job = std::make_unique<RunJob>(*handle, *loaded->program);
+        },
+        [loaded](Napi::Env e) {
+          Napi::Object result = Napi::Object::New(e);
+          result.Set("program", wrap(e, loaded));
+          result.Set("launches", static_cast<double>(loaded->program->launches()));
+          result.Set("workspaceBytes", static_cast<double>(loaded->program->workspaceBytes()));
+          return result;
+        });
+  });
+}
+
+Napi::Value run(const Napi::CallbackInfo& info) {
+  return guarded(info, [&](Napi::Env env) {
+    const ProgramRef program = programOf(info);
+    return program->job->start(env, program, info[1].As<Napi::Boolean>().Value());
+  });
+}
+
+Napi::Value memory(const Napi::CallbackInfo& info) {
+  return guarded(info, [&](Napi::Env env) {
+    Engine& engine = handleOf(info)->open();
+    if (!engine.device.is_cpu()) throw EngineError("memory-not-mapped", "memory on " + engine.device.str() + " has no window: use read() and write()");
+    const int64_t bytes = integer(info[2]);
+    char* address = engine.arena->address(integer(info[1]), bytes);
+    if (bytes == 0) return Napi::Value(Napi::ArrayBuffer::New(env, 0));
+    // The window keeps the arena's memory, also beyond close().
+    auto* held = new std::shared_ptr<Arena>(engine.arena);
+    return Napi::Value(Napi::ArrayBuffer::New(env, address, bytes, [](Napi::Env, void*, std::shared_ptr<Arena>* arena) { delete arena; }, held));
+  });
+}
+
+// Copies between a Uint8Array and the arena, on any device.
+Napi::Value copyBytes(const Napi::CallbackInfo& info, bool intoArena) {
+  return guarded(info, [&](Napi::Env env) {
+    const HandleRef handle = handleOf(info);
+    Engine& engine = handle->open();
+    const Napi::Uint8Array host = info[2].As<Napi::Uint8Array>();
+    const int64_t bytes = host.ByteLength();
+    char* address = engine.arena->address(integer(info[1]), bytes);
+    auto kept = std::make_shared<Napi::ObjectReference>(Napi::Persistent(host.As<Napi::Object>()));
+    void* data = const_cast<uint8_t*>(host.Data());
+    return onExecutor(
+        env, handle,
+        [handle, address, data, bytes, intoArena] {
+          const at::Tensor outside = at::from_blob(data, {bytes}, at::kByte);
+          at::Tensor inside = at::from_blob(address, {bytes}, at::TensorOptions().dtype(at::kByte).device(handle->open().device));
+          if (intoArena) inside.copy_(outside);
+          else const_cast<at::Tensor&>(outside).copy_(inside);
+        },
+        [kept](Napi::Env e) {
+          kept->Reset();
+          return e.Undefined();
+        });
+  });
+}
+
+Napi::Value read(const Napi::CallbackInfo& info) { return copyBytes(info, false); }
+Napi::Value write(const Napi::CallbackInfo& info) { return copyBytes(info, true); }
+
+Napi::Value abortEngine(const Napi::CallbackInfo& info) {
+  return guarded(info, [&](Napi::Env env) {
+    const HandleRef handle = handleOf(info);
+    if (handle->engine) handle->engine->abort(info[1].As<Napi::String>().Utf8Value());
+    return env.Undefined();
+  });
+}
+
+Napi::Value close(const Napi::CallbackInfo& info) {
+  return guarded(info, [&](Napi::Env env) {
+    const HandleRef handle = handleOf(info);
+    if (!handle->engine) return env.Undefined();
+    if (!handle->engine->waiter->aborted() && !handle->engine->executor->waitIdle(0))
+      throw EngineError("program-running", "the engine is closed while it works: await its promises or abort it first");
+    handle->store.reset();
+    handle->engine.reset();
+    return env.Undefined();
+  });
+}
+
+void keepOpenEngines(Napi::Env, OpenEngines*) {}
+
+// Node ends the environment: nothing may call into it any more.
+void closeAll(OpenEngines* engines) {
+  for (Handle* handle : engines->handles)
+    if (handle->engine) handle->engine->abort("the process is ending");
+  for (Handle* handle : engines->handles) {
+    handle->store.release();
+    handle->engine.reset();
+  }
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  auto* engines = new OpenEngines;
+  env.SetInstanceData<OpenEngines, keepOpenEngines>(engines);
+  env.AddCleanupHook(closeAll, engines);
+  const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) { exports.Set(name, Napi::Function::New(env, function, name)); };
+  add("describe", describe);
+  add("open", open);
+  add("rendezvous", rendezvous);
+  add("storeSet", storeSet);
+  add("storeGet", storeGet);
+  add("storeAdd", storeAdd);
+  add("load", load);
+  add("run", run);
+  add("memory", memory);
+  add("read", read);
+  add("write", write);
+  add("abort", abortEngine);
+  add("close", close);
+  return exports;
+}
+
+}  // namespace
+
+}  // namespace flotilla
+
+static Napi::Object initializeAddon(Napi::Env env, Napi::Object exports) { return flotilla::initialize(env, exports); }
+
+NODE_API_MODULE(flotilla, initializeAddon)

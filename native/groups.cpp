@@ -1,0 +1,111 @@
+#include "groups.h"
+
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#ifdef FLOTILLA_NCCL
+#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
+#endif
+
+#include <algorithm>
+#include <cstdlib>
+#include <numeric>
+
+#include "error.h"
+
+namespace flotilla {
+
+namespace {
+
+bool isLoopback(const std::string& address) { return address == "localhost" || address == "::1" || address.rfind("127.", 0) == 0; }
+
+// The interface that Gloo talks through: the one GLOO_SOCKET_IFNAME names, loopback for a job on this machine alone, else the
+// one this machine's name resolves to.
+std::shared_ptr<gloo::transport::Device> createDevice(const std::string& address) {
+  const char* interfaces = std::getenv("GLOO_SOCKET_IFNAME");
+  if (interfaces && *interfaces) {
+    const std::string first = std::string(interfaces).substr(0, std::string(interfaces).find(','));
+    return c10d::ProcessGroupGloo::createDeviceForInterface(first);
+  }
+  if (isLoopback(address)) return c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1");
+  return c10d::ProcessGroupGloo::createDefaultDevice();
+}
+
+c10::intrusive_ptr<c10d::Store> openStore(const RendezvousOptions& options, int* port) {
+  c10d::TCPStoreOptions store;
+  store.port = static_cast<uint16_t>(options.port);
+  store.isServer = options.hostStore;
+  store.numWorkers = options.worldSize;
+  store.waitWorkers = false;  // the first process group waits for everyone, by name
+  store.timeout = options.timeout;
+  // The libuv server would run on the uv_ symbols that Node itself exports, which are another version's.
+  store.useLibUV = false;
+  try {
+    auto opened = c10::make_intrusive<c10d::TCPStore>(options.address, store);
+    *port = opened->getPort();
+    return opened;
+  } catch (const std::exception& error) {
+    const std::string message = describeException(error);
+    const bool taken = message.find("EADDRINUSE") != std::string::npos || message.find("ddress already in use") != std::string::npos;
+    throw EngineError(taken ? "port-taken" : "rendezvous-failed", message);
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> backends() {
+  std::vector<std::string> names = {"gloo"};
+#ifdef FLOTILLA_NCCL
+  names.push_back("nccl");
+#endif
+  return names;
+}
+
+Groups::Groups(const RendezvousOptions& options, at::Device device) : options_(options), device_(device) {
+  store_ = c10::make_intrusive<c10d::PrefixStore>("flotilla/" + options.generation, openStore(options, &port_));
+  std::vector<int> everyone(options.worldSize);
+  std::iota(everyone.begin(), everyone.end(), 0);
+  world_ = create(-1, "world", everyone);
+}
+
+Group& Groups::group(int id, const std::vector<int>& ranks) {
+  std::string name = "group/" + std::to_string(id) + "/";
+  for (const int rank : ranks) name += std::to_string(rank) + ",";
+  const auto found = groups_.find(name);
+  if (found != groups_.end()) return *found->second;
+  return *groups_.emplace(name, create(id, name, ranks)).first->second;
+}
+
+c10::intrusive_ptr<c10d::Store> Groups::cloneStore() { return store_->clone(); }
+
+std::unique_ptr<Group> Groups::create(int id, const std::string& name, const std::vector<int>& ranks) {
+  auto group = std::make_unique<Group>();
+  group->id = id;
+  group->size = static_cast<int>(ranks.size());
+  const auto self = std::find(ranks.begin(), ranks.end(), options_.rank);
+  if (self == ranks.end()) throw EngineError("program-invalid", "rank " + std::to_string(options_.rank) + " is not in group " + name, "", "", id);
+  group->rank = static_cast<int>(self - ranks.begin());
+  if (group->size == 1) return group;
+  try {
+    auto store = c10::make_intrusive<c10d::PrefixStore>(name, store_);
+#ifdef FLOTILLA_NCCL
+    if (device_.is_cuda()) {
+      auto nccl = c10d::ProcessGroupNCCL::Options::create();
+      nccl->timeout = options_.operationTimeout;
+      group->backend = c10::make_intrusive<c10d::ProcessGroupNCCL>(store, group->rank, group->size, nccl);
+      return group;
+    }
+#endif
+    // The timeout given to the constructor also bounds the wait for the other members' addresses.
+    auto gloo = c10d::ProcessGroupGloo::Options::create(options_.timeout);
+    if (!glooDevice_) glooDevice_ = createDevice(options_.address);
+    gloo->devices.push_back(glooDevice_);
+    gloo->threads = 1;  // collectives of one group run in launch order
+    group->backend = c10::make_intrusive<c10d::ProcessGroupGloo>(store, group->rank, group->size, gloo);
+    if (options_.operationTimeout.count() > 0) group->backend->setTimeout(options_.operationTimeout);
+  } catch (const std::exception& error) {
+    throw EngineError("rendezvous-failed", name + ": " + describeException(error), "", "", id);
+  }
+  return group;
+}
+
+}  // namespace flotilla

@@ -1,0 +1,191 @@
+/**
+ * Everything the native addon offers, in one file. Missing values are null, never absent. Errors are {@link NativeError}.
+ *
+ * The addon is `native/build/flotilla.node`, made by the set-up of `npm test` and `npm run demo`; {@link loadAddon} finds and opens it.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { addonNotBuilt, addonNotLoaded, toNativeError } from './diagnostics.js';
+import { encodeProgram, type LoadedProgram } from './loaded_program.js';
+import { packageRoot } from './package_root.js';
+
+/** What this build and machine can do. */
+export interface NativeDescription {
+  /** Version of the torch it was built with, for example `2.13.0+cpu`. */
+  readonly torch: string;
+  /** CUDA version where torch sees a GPU. */
+  readonly cuda: string | null;
+  /** Processor features that kernels choose by, as /proc/cpuinfo names them. */
+  readonly cpu: readonly string[];
+  /** Communication backends: `gloo`, `nccl`. */
+  readonly backends: readonly string[];
+  readonly kernels: readonly string[];
+  /** OpenMP threads by default. */
+  readonly threads: number;
+}
+
+export interface OpenOptions {
+  /** `cpu`, `cuda:0`. */
+  readonly device: string;
+  /** OpenMP threads of the executor. */
+  readonly threads: number;
+  readonly arenaBytes: number;
+}
+
+export interface RendezvousOptions {
+  /** Host of the store: MASTER_ADDR. */
+  readonly address: string;
+  /** Port of the store: MASTER_PORT. With `hostStore`, 0 takes a free one. */
+  readonly port: number;
+  readonly rank: number;
+  readonly worldSize: number;
+  /** Whether this rank serves the store: rank 0, unless torchrun's agent does. */
+  readonly hostStore: boolean;
+  /** Keeps this start's keys apart from those of an earlier one in the same store, for example the restart count. */
+  readonly generation: string;
+  /** How long to wait for the other ranks. */
+  readonly timeoutSeconds: number;
+  /** How long one collective or receive may take before it fails. */
+  readonly operationTimeoutSeconds: number;
+}
+
+/** What one step took. */
+export interface StepReport {
+  readonly seconds: number;
+  /** The part in which the executor waited for communication. */
+  readonly waitSeconds: number;
+  readonly launches: number;
+  /**
+   * Three numbers for each launch, in seconds since the step began: start, end, and for communication when its data was known to have
+   * arrived (NaN for the rest). Null unless asked for.
+   */
+  readonly trace: Float64Array | null;
+}
+
+/** A rank's engine. Close it with {@link Engine.close}, or let `using` do so. */
+export interface Engine {
+  readonly options: OpenOptions;
+
+  /** Meets the other ranks. Resolves to the store's port. */
+  rendezvous(options: RendezvousOptions): Promise<number>;
+
+  /** Writes a value into the store. */
+  storeSet(key: string, value: Uint8Array | string): Promise<void>;
+  /** Reads a value, once some rank has written it; fails with `store-timeout`. */
+  storeGet(key: string, timeoutSeconds: number): Promise<Uint8Array>;
+  /** Adds to a counter (0 at first); resolves to the sum. */
+  storeAdd(key: string, amount: number): Promise<number>;
+
+  /** Prepares a program. Ranks that share a group load programs that use it in the same order. */
+  load(program: LoadedProgram): Promise<Program>;
+
+  /** A window on the arena's own bytes, on the CPU. It stays valid after close(). */
+  memory(offset: number, bytes: number): ArrayBuffer;
+  /** Copies arena bytes to the host, on any device. Queued behind what runs. */
+  read(offset: number, into: Uint8Array): Promise<void>;
+  /** Copies host bytes into the arena, on any device. Queued behind what runs. */
+  write(offset: number, from: Uint8Array): Promise<void>;
+
+  /** Ends every wait, within a second; the running step and every later one fail with `aborted`. */
+  abort(reason: string): void;
+  /** Frees the engine. Nothing may be running unless abort() was called. */
+  close(): void;
+  [Symbol.dispose](): void;
+}
+
+/** A program in the executor. */
+export interface Program {
+  readonly launches: number;
+  /** Memory taken outside the arena: scratch of reduce-scatters that brought none. */
+  readonly workspaceBytes: number;
+  /** Runs one step on the executor thread. */
+  run(options?: { readonly trace?: boolean }): Promise<StepReport>;
+}
+
+/** The addon. */
+export interface NativeAddon {
+  readonly path: string;
+  describe(): NativeDescription;
+  open(options: OpenOptions): Engine;
+}
+
+/** Where the addon is built. */
+export function addonPath(): string {
+  return path.join(packageRoot(), 'native', 'build', 'flotilla.node');
+}
+
+/** Loads the addon, and with it libtorch (about half a second the first time). */
+export function loadAddon(): NativeAddon {
+  const file = addonPath();
+  if (!existsSync(file)) throw addonNotBuilt({ path: file });
+  let raw: RawAddon;
+  try {
+    raw = createRequire(import.meta.url)(file) as RawAddon;
+  } catch (error) {
+    throw addonNotLoaded({ path: file, reason: error instanceof Error ? error.message : String(error) });
+  }
+  return { path: file, describe: () => convertErrors(() => raw.describe()), open: (options) => openEngine(raw, options) };
+}
+
+/** What native/addon.cpp exports. */
+interface RawAddon {
+  describe(): NativeDescription;
+  open(options: OpenOptions & { readonly rank: number }): RawEngine;
+  rendezvous(engine: RawEngine, options: RendezvousOptions): Promise<number>;
+  storeSet(engine: RawEngine, key: string, value: Uint8Array): Promise<void>;
+  storeGet(engine: RawEngine, key: string, timeoutSeconds: number): Promise<Uint8Array>;
+  storeAdd(engine: RawEngine, key: string, amount: number): Promise<number>;
+  load(engine: RawEngine, json: string): Promise<{ program: RawProgram; launches: number; workspaceBytes: number }>;
+  run(program: RawProgram, trace: boolean): Promise<StepReport>;
+  memory(engine: RawEngine, offset: number, bytes: number): ArrayBuffer;
+  read(engine: RawEngine, offset: number, into: Uint8Array): Promise<void>;
+  write(engine: RawEngine, offset: number, from: Uint8Array): Promise<void>;
+  abort(engine: RawEngine, reason: string): void;
+  close(engine: RawEngine): void;
+}
+type RawEngine = { readonly engine: unique symbol };
+type RawProgram = { readonly program: unique symbol };
+
+function openEngine(raw: RawAddon, options: OpenOptions): Engine {
+  const engine = convertErrors(() => raw.open({ ...options, rank: -1 }));
+  const close = () => convertErrors(() => raw.close(engine));
+  return {
+    options,
+    rendezvous: (rendezvous) => convertRejections(() => raw.rendezvous(engine, rendezvous)),
+    storeSet: (key, value) =>
+      convertRejections(() => raw.storeSet(engine, key, typeof value === 'string' ? new TextEncoder().encode(value) : value)),
+    storeGet: (key, timeoutSeconds) => convertRejections(() => raw.storeGet(engine, key, timeoutSeconds)),
+    storeAdd: (key, amount) => convertRejections(() => raw.storeAdd(engine, key, amount)),
+    load: async (program) => {
+      const loaded = await convertRejections(() => raw.load(engine, encodeProgram(program)));
+      return {
+        launches: loaded.launches,
+        workspaceBytes: loaded.workspaceBytes,
+        run: (run) => convertRejections(() => raw.run(loaded.program, run?.trace ?? false)),
+      };
+    },
+    memory: (offset, bytes) => convertErrors(() => raw.memory(engine, offset, bytes)),
+    read: (offset, into) => convertRejections(() => raw.read(engine, offset, into)),
+    write: (offset, from) => convertRejections(() => raw.write(engine, offset, from)),
+    abort: (reason) => convertErrors(() => raw.abort(engine, reason)),
+    close,
+    [Symbol.dispose]: close,
+  };
+}
+
+function convertErrors<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw toNativeError(error);
+  }
+}
+
+async function convertRejections<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw toNativeError(error);
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * The program as the native executor reads it: one rank's launches, unrolled, with resolved addresses, in launch order.
+ *
+ * The executor walks `launches` on one thread. Kernels and copies run to their end; collectives, sends and receives are started and
+ * go on by themselves; a wait blocks until the communication it names is complete. Hence a launch sees everything that launches before
+ * it have computed, and communication reads its input no earlier than that. What is still under way after the last launch is
+ * completed before the step ends.
+ *
+ * Read by native/program_text.cpp. Fields are never absent, except those marked optional.
+ */
+
+/** Element types of the arena. A bool is one byte, 0 or 1. */
+export type LoadedDType = 'f64' | 'f32' | 'bf16' | 'f16' | 'i64' | 'i32' | 'bool';
+
+/** Bytes of one element. */
+export const elementBytes: Readonly<Record<LoadedDType, number>> = { f64: 8, f32: 4, bf16: 2, f16: 2, i64: 8, i32: 4, bool: 1 };
+
+/** A view of the arena: offset in bytes, sizes and strides in elements. A stride of 0 repeats. */
+export interface LoadedView {
+  readonly offset: number;
+  readonly dtype: LoadedDType;
+  readonly sizes: readonly number[];
+  readonly strides: readonly number[];
+}
+
+/** A part of the arena that a launch may overwrite freely. */
+export interface LoadedScratch {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export interface KernelLaunch {
+  readonly kind: 'kernel';
+  readonly kernel: string;
+  /** Reads first, then writes, as the kernel's signature orders them. */
+  readonly operands: readonly LoadedView[];
+  readonly scratch: LoadedScratch | null;
+  readonly attributes: Readonly<Record<string, number | readonly number[]>>;
+  /** The place in the model, for error messages. */
+  readonly at: string;
+}
+
+export type CollectiveName = 'all_reduce' | 'all_gather' | 'reduce_scatter' | 'all_to_all' | 'broadcast' | 'permute';
+
+/**
+ * A collective over the members of a group. Input and output are contiguous and of one dtype. They may be one view (all_reduce,
+ * broadcast), and the shorter one may be this member's own block of the longer one (all_gather, reduce_scatter); otherwise they are
+ * disjoint. Both must be left alone until the event has been waited for.
+ */
+export interface CollectiveLaunch {
+  readonly kind: 'collective';
+  readonly collective: CollectiveName;
+  /** Id in `groups`. Members launch the collectives of a group in the same order. */
+  readonly group: number;
+  readonly reduction: 'sum' | 'max' | null;
+  readonly input: LoadedView;
+  readonly output: LoadedView;
+  /** reduce_scatter, all_to_all: elements that go to each member. Absent: even. */
+  readonly inputCounts?: readonly number[] | null;
+  /** all_gather, all_to_all: elements that come from each member. Absent: even. */
+  readonly outputCounts?: readonly number[] | null;
+  /** permute: the members that take our input and give our output; where nobody gives, the output is left as it is. */
+  readonly peers?: { readonly to: number | null; readonly from: number | null } | null;
+  /** broadcast: the member whose input everyone gets. Absent: 0. */
+  readonly root?: number | null;
+  /** reduce_scatter: where the others' blocks arrive, {@link collectiveScratchBytes} long. Absent: memory of the loader's own. */
+  readonly scratch?: LoadedScratch | null;
+  readonly event: number;
+  readonly at: string;
+}
+
+/** A message between two ranks of the world. The k-th receive of a (peer, tag) takes the k-th send. */
+export interface PointToPointLaunch {
+  readonly kind: 'send' | 'recv';
+  readonly peer: number;
+  readonly tag: number;
+  readonly view: LoadedView;
+  readonly event: number;
+  readonly at: string;
+}
+
+/** A copy inside the arena, also between strides and dtypes. */
+export interface CopyLaunch {
+  readonly kind: 'copy';
+  readonly from: LoadedView;
+  readonly to: LoadedView;
+  readonly at: string;
+}
+
+/** An event of the compute lane. The order of the list already orders it; it stands here for the trace. */
+export interface SignalLaunch {
+  readonly kind: 'signal';
+  readonly event: number;
+  readonly lane: string;
+}
+
+/**
+ * Waits for the latest earlier launch with that event, and with it for everything launched before it on the same lane (a lane is a
+ * group, all sends, or all receives). Where there is none, there is no wait.
+ */
+export interface WaitLaunch {
+  readonly kind: 'wait';
+  readonly event: number;
+  readonly at: string;
+}
+
+export type Launch = KernelLaunch | CollectiveLaunch | PointToPointLaunch | CopyLaunch | SignalLaunch | WaitLaunch;
+
+export interface LoadedProgram {
+  /** The groups of this rank, by their ranks of the world; a member's index here is its rank in the group. */
+  readonly groups: readonly { readonly id: number; readonly ranks: readonly number[] }[];
+  readonly launches: readonly Launch[];
+}
+
+/** The program as the addon takes it: JSON, with the numbers that JSON lacks as words. */
+export function encodeProgram(program: LoadedProgram): string {
+  return JSON.stringify(program, (_key, value: unknown) =>
+    typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
+  );
+}
+
+/** Scratch that a collective takes among so many members: a reduce-scatter keeps the other members' blocks until it adds them. */
+export function collectiveScratchBytes(collective: CollectiveName, output: LoadedView, members: number): number {
+  if (collective !== 'reduce_scatter') return 0;
+  return (members - 1) * output.sizes.reduce((product, size) => product * size, 1) * elementBytes[output.dtype];
+}
+
+/** Row-major strides of these sizes. */
+export function contiguousStrides(sizes: readonly number[]): number[] {
+  const strides = new Array<number>(sizes.length);
+  let stride = 1;
+  for (let i = sizes.length - 1; i >= 0; i--) {
+    strides[i] = stride;
+    stride *= sizes[i];
+  }
+  return strides;
+}
