@@ -44,9 +44,9 @@ const PRE_TOKEN =
 const PIECE = 1 << 20;
 
 /** The pre-tokens of a text, in order; together they are the text. No merge ever crosses their borders. */
-export function* preTokens(text: string): Generator<readonly string[]> {
+export function* preTokens(text: string, pieceLength = PIECE): Generator<readonly string[]> {
   for (let from = 0; from < text.length;) {
-    let to = from + PIECE;
+    let to = from + pieceLength;
     // No pre-token has white space after something else, so before such white space a text may be cut.
     while (to < text.length && !(isAsciiSpace(text, to) && !isAnySpace(text, to - 1))) to++;
     yield (from === 0 && to >= text.length ? text : text.slice(from, to)).match(PRE_TOKEN) ?? [];

@@ -7,7 +7,17 @@
  * A folder is made under another name and renamed, so it is whole or absent; two processes that make the same one do not disturb
  * each other.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { cacheNotWritable } from './diagnostics.js';
 
@@ -42,14 +52,14 @@ export class DataCache {
    * @throws data/cache-not-writable; nothing is left behind then.
    */
   async make(key: string, fill: (folder: string) => Promise<void>): Promise<void> {
-    const folder = join(this.folder, `.making-${process.pid}-${Date.now().toString(36)}`);
+    const folder = this.guard(() => {
+      mkdirSync(this.folder, { recursive: true });
+      this.removeAbandoned();
+      return mkdtempSync(join(this.folder, '.making-'));
+    });
     try {
-      this.guard(() => {
-        mkdirSync(folder, { recursive: true });
-        this.removeAbandoned();
-      });
       await fill(folder);
-      this.guard(() => renameOver(folder, this.path(key)));
+      renameOver(folder, this.path(key));
     } catch (error) {
       throw isSystemError(error) ? cacheNotWritable({ folder, reason: error.message }, { cause: error }) : error;
     } finally {

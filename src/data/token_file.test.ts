@@ -1,0 +1,59 @@
+import { readFileSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { folderWith } from './testing/folder.js';
+import { TokenFile, writeTokenFile } from './token_file.js';
+
+test('the files are, byte for byte, what Megatron writes', () => {
+  const prefix = join(folderWith(), 'x');
+  writeTokenFile(prefix, [Int32Array.of(1, 2, 300), Int32Array.of(65499)], 65499);
+  expect(readFileSync(`${prefix}.bin`).toString('hex')).toBe('010002002c01dbff');
+  const u64 = (value: number) => value.toString(16).padStart(2, '0').padEnd(16, '0');
+  expect(readFileSync(`${prefix}.idx`).toString('hex')).toBe(
+    [
+      Buffer.from('MMIDIDX\0\0').toString('hex') + u64(1) + '08' + u64(2) + u64(3),
+      '0300000001000000', // lengths
+      u64(0) + u64(6), // byte offsets
+      u64(0) + u64(1) + u64(2), // first sequence of each document, and the end
+    ].join(''),
+  );
+  expect(readdirSync(join(prefix, '..')).sort()).toEqual(['x.bin', 'x.idx']);
+});
+
+test('what is written is read, from any position, for small and large vocabularies', () => {
+  const documents = fc.array(fc.array(fc.nat(70_000), { maxLength: 20 }), { maxLength: 8 });
+  fc.assert(
+    fc.property(documents, fc.constantFrom(1000, 100_000), fc.nat(), fc.nat(), (lists, vocab, from, count) => {
+      const prefix = join(folderWith(), 'x');
+      const written = lists.map((list) => Int32Array.from(list, (id) => id % vocab));
+      const all = written.flatMap((ids) => [...ids]);
+      expect(writeTokenFile(prefix, written, vocab)).toEqual({ tokens: all.length, documents: lists.length });
+      const file = TokenFile.open(prefix);
+      try {
+        expect(file.tokens).toBe(all.length);
+        expect([...file.documentTokens]).toEqual(written.map(({ length }) => length));
+        expect([...file.pieces(3)].flatMap((piece) => [...piece])).toEqual(all);
+        const start = from % (all.length + 1);
+        const length = count % (all.length - start + 1);
+        expect([...file.read(start, length)]).toEqual(all.slice(start, start + length));
+        expect(() => file.read(start, all.length - start + 1)).toThrow(RangeError);
+      } finally {
+        file.close();
+      }
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('a damaged file is refused with its name', () => {
+  const prefix = join(folderWith(), 'x');
+  writeTokenFile(prefix, [Int32Array.of(1, 2, 3)], 10);
+  truncateSync(`${prefix}.bin`, 5);
+  expect(() => TokenFile.open(prefix)).toThrow(/data\/token-file-corrupt[\s\S]*x\.bin/);
+  writeFileSync(`${prefix}.idx`, readFileSync(`${prefix}.idx`).subarray(0, 40));
+  expect(() => TokenFile.open(prefix)).toThrow(/data\/token-file-corrupt[\s\S]*x\.idx/);
+  writeFileSync(`${prefix}.idx`, 'something else entirely, of some length');
+  expect(() => TokenFile.open(prefix)).toThrow('no MMIDIDX header');
+  expect(() => TokenFile.open(`${prefix}y`)).toThrow('data/token-file-corrupt');
+});
