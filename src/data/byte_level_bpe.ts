@@ -18,6 +18,7 @@ export class ByteLevelBpe implements Tokenizer {
   readonly json: TokenizerJson;
   readonly vocab: number;
   readonly fingerprint: string;
+  private readonly vocabulary: ReadonlyMap<string, number>;
   private readonly byteIds: Int32Array;
   private readonly merges: ReadonlyMap<number, { readonly rank: number; readonly id: number }>;
   private readonly bytesOf: readonly Uint8Array[]; // by id; empty for ids that no token has
@@ -33,6 +34,7 @@ export class ByteLevelBpe implements Tokenizer {
     const added = json.added_tokens ?? [];
     const vocabulary = new Map(Object.entries(json.model.vocab));
     this.json = json;
+    this.vocabulary = vocabulary;
     this.fingerprint = sha256([JSON.stringify(json)]);
     this.vocab = 1 + [...vocabulary.values(), ...added.map(({ id }) => id)].reduce((a, b) => Math.max(a, b), -1);
     const idOf = (token: string) => {
@@ -92,7 +94,7 @@ export class ByteLevelBpe implements Tokenizer {
   }
 
   idOf(token: string): number | null {
-    return this.added.get(token) ?? this.json.model.vocab[token] ?? null;
+    return this.added.get(token) ?? this.vocabulary.get(token) ?? null;
   }
 
   textBytes(ids: Iterable<number>): number {

@@ -12,8 +12,11 @@ export interface SourceFile {
   /** Where it lies, absolute. */
   readonly file: string;
   readonly bytes: number;
-  /** Milliseconds since 1970; with the size, a cheap sign that the content is unchanged. */
-  readonly modifiedMs: number;
+  /**
+   * When the file last changed, milliseconds since 1970; with the size, a cheap sign that the content is what it was. Not the time
+   * of modification, which npm sets to the same day of 1985 for all that it installs.
+   */
+  readonly changedMs: number;
   /** Named by the user one by one: then it is never skipped silently. */
   readonly named: boolean;
 }
@@ -104,8 +107,8 @@ function walk(folder: string, path: string, { accepts, enters }: Walk): SourceFi
 }
 
 function sourceFile(file: string, path: string, named: boolean): SourceFile {
-  const { size, mtimeMs } = attempt(file, () => statSync(file));
-  return { path, file, bytes: size, modifiedMs: mtimeMs, named };
+  const { size, ctimeMs } = attempt(file, () => statSync(file));
+  return { path, file, bytes: size, changedMs: ctimeMs, named };
 }
 
 function linksToFile(file: string): boolean {

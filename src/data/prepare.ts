@@ -186,9 +186,9 @@ async function build({
 
 /** What decides whether text must be read again. */
 function signatureOf(source: TextSource, files: readonly SourceFile[], tokenizerFile: string | null): string {
-  const times = files.flatMap(({ file, bytes, modifiedMs }) => [file, `${bytes} ${modifiedMs}`]);
+  const times = files.flatMap(({ file, bytes, changedMs }) => [file, `${bytes} ${changedMs}`]);
   const status = tokenizerFile === null ? undefined : statSync(tokenizerFile, { throwIfNoEntry: false });
-  return sha256([`${RECIPE}`, JSON.stringify(source), `${status?.size} ${status?.mtimeMs}`, ...times]);
+  return sha256([`${RECIPE}`, JSON.stringify(source), `${status?.size} ${status?.ctimeMs}`, ...times]);
 }
 
 /** What decides what the data set holds. Not where the files lie. */

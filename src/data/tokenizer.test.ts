@@ -62,6 +62,7 @@ test('a separator in the text is the separator for encode, and text for encodeOr
   expect(Array.from(ours.encode('a<|endoftext|>b')).filter((id) => id === separator)).toHaveLength(1);
   expect(Array.from(ours.encodeOrdinary('a<|endoftext|>b'))).not.toContain(separator);
   expect(ours.textBytes([separator])).toBe(0);
+  expect(ours.idOf('constructor')).toBeNull();
   expect(() => separatorId(ours, '</s>')).toThrow('data/no-separator-token');
 });
 
