@@ -1,6 +1,6 @@
 import { bestFit } from './best_fit.js';
 import { lowerBound, type LowerBound } from './lower_bound.js';
-import type { MemoryProblem } from './problem.js';
+import { peakBytes as highestByte, type MemoryProblem } from './problem.js';
 import { searchPlacement } from './search.js';
 
 export interface PlanMemoryOptions {
@@ -58,21 +58,21 @@ export function planMemory(problem: MemoryProblem, options: PlanMemoryOptions = 
   if (tooHigh && problem.buffers.length <= MOST_SEARCHED_BUFFERS) {
     // The first target is what is wanted; then lower ones while they are found, higher ones while they are not.
     let target = capacity ?? Math.floor(least * WORTH_A_SEARCH);
-    let givenUpBelow = least;
-    while (nodes < searchNodes && peakBytes > enough && target < peakBytes && !expired()) {
+    let hopefulFrom = least;
+    while (hopefulFrom < peakBytes && peakBytes > enough && nodes < searchNodes && !expired()) {
       const slice = capacity === undefined ? Math.ceil((searchNodes - nodes) / 3) : searchNodes - nodes;
       const result = searchPlacement(problem, { capacityBytes: target, nodes: slice, expired });
       nodes += result.nodes;
       if (result.outcome === 'fits') {
         offsets = result.offsets;
-        peakBytes = offsets.reduce((peak, offset, i) => Math.max(peak, offset + problem.buffers[i].bytes), 0);
+        peakBytes = highestByte(problem.buffers, offsets);
         method = 'search';
       } else {
-        givenUpBelow = target + 1;
+        hopefulFrom = target + 1;
         if (result.outcome === 'impossible') provedBelow = target + 1;
         if (capacity !== undefined) break;
       }
-      target = Math.floor((givenUpBelow + peakBytes - 1) / 2);
+      target = Math.floor((hopefulFrom + peakBytes - 1) / 2);
     }
   }
   return {
