@@ -12,7 +12,8 @@ import type {
   Value,
   ValueId,
 } from './graph.js';
-import { opNamed, type OpRegistry } from './op.js';
+import { residualRead } from './diagnostics.js';
+import { opNamed, slotNames, type OpRegistry } from './op.js';
 import { Tensor, type Scope } from './tensor.js';
 import { namesOf, type Factor, type FactorName, type TensorType } from './type.js';
 
@@ -66,8 +67,10 @@ export class GraphBuilder {
   }
 
   /** Adds a node. Scopes are inherited from the first operand. */
-  apply(op: string, operands: readonly Tensor[], attributes: Attributes = {}): readonly Tensor[] {
+  apply(op: string, operands: readonly Tensor[], given: Attributes = {}): readonly Tensor[] {
     const definition = opNamed(this.registry, op);
+    for (const operand of operands) this.refuseResidual(operand.id, op);
+    const attributes = { ...definition.attributes, ...given };
     const bound = definition.bind({
       operands: operands.map((t) => t.type),
       names: operands.map((t) => t.names),
@@ -110,6 +113,19 @@ export class GraphBuilder {
     return new Tensor(this, made.id, made.names, scope);
   }
 
+  /** The global index along several factors taken as one, major first. */
+  index(factors: readonly Factor[], dtype: DType, scope?: Scope): Tensor {
+    let index: Tensor | null = null;
+    let stride = 1;
+    for (const factor of [...factors].reverse()) {
+      const counted = this.iota(factor, dtype, scope);
+      const term = stride === 1 ? counted : counted.mul(stride);
+      index = index ? term.add(index) : term;
+      stride *= factor.size;
+    }
+    return index ? index.transpose(factors.map((f) => f.name)) : this.fill(0, dtype, [], scope);
+  }
+
   /** Runs `body` with nodes attributed to a module path below the current one. */
   within<T>(path: string, body: () => T): T {
     return this.at({ path: this.source.path ? `${this.source.path}.${path}` : path }, body);
@@ -149,6 +165,16 @@ export class GraphBuilder {
 
   valueAt(id: ValueId): Value {
     return this.values[id];
+  }
+
+  /** Residuals have no cotangent: nothing but the op's own backward may read them. */
+  private refuseResidual(id: ValueId, reader: string): void {
+    const { node } = this.values[id];
+    const definition = node && this.registry.get(node.op);
+    if (!node || !definition?.residuals?.length || reader === `${node.op}_backward`) return;
+    const residual = slotNames(definition.results, node.outputs.length)[node.outputs.indexOf(id)];
+    if (!definition.residuals.includes(residual)) return;
+    throw residualRead({ op: node.op, residual, reader, path: this.source.path });
   }
 
   private value(type: TensorType, node: number | null): Value {

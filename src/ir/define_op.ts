@@ -1,6 +1,16 @@
 /** `defineOp`: a fused op from its signature, decomposition and backward. The form is shown whole in `ops/softmax_cross_entropy.ts`. */
 import type { Attributes } from './graph.js';
-import type { OpCall, OpDefinition, OpExample, OperandTensors, ResultTensors, Sizes } from './op.js';
+import {
+  cotangentName,
+  type BackwardTensors,
+  type OpCall,
+  type BoundOp,
+  type OpDefinition,
+  type OpExample,
+  type OperandTensors,
+  type ResultTensors,
+  type Sizes,
+} from './op.js';
 import type { OpRule } from './rule.js';
 import { bindLetters, bindSignature, parseSignature, type Signature, type Slot } from './signature.js';
 import { Tensor } from './tensor.js';
@@ -38,25 +48,52 @@ export interface DefinedOps {
   readonly backward: OpDefinition | null;
 }
 
-/** `logits` → `dLogits`. */
-export const cotangentName = (name: string): string => `d${name[0].toUpperCase()}${name.slice(1)}`;
-
 export function defineOp(op: FusedOp): DefinedOps {
   const signature = parseSignature(op.signature);
   const backward = op.backward ? backwardOp(op, signature, op.backward) : null;
+  const bind = (call: OpCall) => bindSignature(op.name, signature, call, { linear: op.linear ?? [] });
   const forward: OpDefinition = {
     name: op.name,
     operands: signature.operands.map((slot) => slot.name),
     results: signature.results.map((slot) => slot.name),
+    residuals: residualsOf(signature, op.backward),
+    attributes: op.attributes,
     signature,
-    bind: (call) => bindSignature(op.name, signature, call, { linear: op.linear ?? [] }),
-    decompose: (operands, attributes) => op.decompose(scoped(op.name, signature, operands, attributes), attributes),
+    bind,
+    decompose: (operands, attributes) => decomposed(op.name, signature, bind, op.decompose, operands, attributes),
     flops: (rule, sizes, attributes) => op.flops(letterSizes(rule, sizes), attributes),
     backward: op.backward && ((tensors, attributes) => applyBackward(op, signature, op.backward!, tensors, attributes)),
     example: op.example,
     summary: op.summary,
   };
   return { forward, backward };
+}
+
+/** A decomposition whose results have the types, names and order that the op declares. */
+function decomposed(
+  name: string,
+  signature: Signature,
+  bind: (call: OpCall) => BoundOp,
+  decompose: FusedOp['decompose'],
+  operands: OperandTensors,
+  attributes: Attributes,
+): ResultTensors {
+  const list = signature.operands.map((slot) => operands[slot.name]);
+  const bound = bind({ operands: list.map((t) => t.type), names: list.map((t) => t.names), attributes });
+  const results = decompose(scoped(name, signature, operands, attributes), attributes);
+  return Object.fromEntries(
+    signature.results.map((slot, i) => {
+      const result = results[slot.name];
+      if (!result) throw new Error(`${name}: its decomposition does not give '${slot.name}'`);
+      return [slot.name, result.transpose(bound.rule.results[i]).cast(bound.results[i].dtype)];
+    }),
+  );
+}
+
+/** Results whose cotangent the backward does not read. */
+function residualsOf(signature: Signature, backward: FusedBackward | undefined): readonly string[] {
+  if (!backward) return [];
+  return signature.results.map((slot) => slot.name).filter((name) => !backward.reads.includes(cotangentName(name)));
 }
 
 /** The signature of the backward op: what it reads, and a cotangent for each float operand, shaped like the operand. */
@@ -85,13 +122,14 @@ function backwardOp(op: FusedOp, forward: Signature, backward: FusedBackward): O
   const signature = backwardSignature(op, forward, backward);
   const cotangents = forward.results.map((slot) => cotangentName(slot.name));
   const linear = [backward.reads.filter((read) => cotangents.includes(read))];
+  const bind = (call: OpCall) => bindBackward(name, signature, forward, call, linear);
   return {
     name,
     operands: backward.reads,
     results: signature.results.map((slot) => slot.name),
     signature,
-    bind: (call) => bindBackward(name, signature, forward, call, linear),
-    decompose: (operands, attributes) => backward.decompose(scoped(name, signature, operands, attributes), attributes),
+    bind,
+    decompose: (operands, attributes) => decomposed(name, signature, bind, backward.decompose, operands, attributes),
     flops: (rule, sizes, attributes) => backward.flops(letterSizes(rule, sizes), attributes),
   };
 }
@@ -117,7 +155,7 @@ function applyBackward(
   op: FusedOp,
   signature: Signature,
   backward: FusedBackward,
-  tensors: Readonly<Record<string, Tensor>>,
+  tensors: BackwardTensors,
   attributes: Attributes,
 ): Readonly<Record<string, Tensor | null>> {
   const operandTensors = signature.operands.map((slot) => tensors[slot.name]);
@@ -126,8 +164,10 @@ function applyBackward(
     names: operandTensors.map((t) => t.names),
     attributes,
   });
-  const reads = backward.reads.map((name) => tensors[name]);
   const builder = operandTensors[0].builder;
+  const zeros = (result: Tensor) => builder.fill(0, result.dtype, result.factors);
+  const results = new Map(signature.results.map((slot) => [cotangentName(slot.name), slot.name]));
+  const reads = backward.reads.map((name) => tensors[name] ?? zeros(tensors[results.get(name)!]));
   const made = builder.apply(`${op.name}_backward`, reads, {
     ...attributes,
     // Letters are bound by the forward's operands, which the backward may not read: say them.

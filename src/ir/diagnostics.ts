@@ -37,3 +37,21 @@ export const noGradient = defineDiagnostic('ir/no-gradient', (p: { op: string; p
   where: [{ at: p.path || 'model' }],
   fix: `keep it off the path from parameters to the loss, or declare a backward in ops/${p.op}.ts`,
 }));
+
+export const wrongDtype = defineDiagnostic(
+  'ir/wrong-dtype',
+  (p: { op: string; operand: string; wants: string; dtype: string }) => ({
+    what: `${p.op} wants its operand '${p.operand}' to be ${p.wants}, and it is ${p.dtype}`,
+    fix: 'cast it',
+  }),
+);
+
+export const residualRead = defineDiagnostic(
+  'ir/residual-read',
+  (p: { op: string; residual: string; reader: string; path: string }) => ({
+    what: `${p.reader} reads '${p.residual}', which ${p.op} keeps for its own backward`,
+    why: `a residual has no cotangent: a gradient through it would be lost without a word`,
+    where: [{ at: p.path || 'model' }],
+    fix: 'compute the quantity from ordinary ops where a loss or the model needs it',
+  }),
+);

@@ -28,12 +28,26 @@ export interface Layout {
 
 export const replicated: Layout = { splits: {}, partial: {} };
 
+/** The one reduction of a layout's partial axes; null where it has none. Sums of maxima are not maxima of sums: a layout never mixes. */
+export const reductionOf = (layout: Layout): Reduction | null => Object.values(layout.partial)[0] ?? null;
+
+/** The number that changes nothing in a reduction: what ranks outside a partial value's first hold. */
+export const neutralOf = (reduction: Reduction): number => (reduction === 'sum' ? 0 : -Infinity);
+
 export const evenBounds = (size: number, parts: number): readonly number[] =>
   Array.from({ length: parts + 1 }, (_, i) => Math.floor((i * size) / parts));
 
 /** The boundaries of a split of a factor of `size` elements. */
 export const boundsOf = (m: Mesh, split: Split, size: number): readonly number[] =>
   split.bounds ?? evenBounds(size, axesSize(m, split.axes));
+
+/** The boundaries of a split's parts along its first `axes` axes: its cut before the later axes refine it. */
+export function coarseBounds(m: Mesh, split: Split, size: number, axes: number): readonly number[] {
+  if (axes === 0) return [0, size];
+  const bounds = boundsOf(m, split, size);
+  const step = axesSize(m, split.axes.slice(axes));
+  return step === 1 ? bounds : bounds.filter((_, i) => i % step === 0);
+}
 
 /** A split in canonical form: bounds only where they differ from even. */
 export function canonicalSplit(m: Mesh, split: Split, size: number): Split {
@@ -61,6 +75,31 @@ export const axesUsed = (layout: Layout): readonly AxisName[] => [
   ...Object.values(layout.splits).flatMap((split) => split.axes),
   ...Object.keys(layout.partial),
 ];
+
+/** What is illegal about a layout of `type` on `m`, in words; null where it is legal. Axes that the mesh lacks have size 1 there. */
+export function layoutFault(m: Mesh, type: TensorType, layout: Layout): string | null {
+  const used = axesUsed(layout);
+  const twice = used.find((axis, i) => used.indexOf(axis) !== i);
+  if (twice !== undefined) return `axis '${twice}' has two roles`;
+  const reductions = new Set(Object.values(layout.partial));
+  if (reductions.size > 1) return 'it is partial by sum over one axis and by max over another';
+  for (const [name, split] of Object.entries(layout.splits)) {
+    const factor = factorsOf(type).find((f) => f.name === name);
+    if (!factor) return `the type has no factor '${name}'`;
+    if (split.bounds) {
+      const fault = boundsFault(split.bounds, axesSize(m, split.axes), factor.size);
+      if (fault) return `the bounds of '${name}' ${fault}`;
+    }
+  }
+  return null;
+}
+
+function boundsFault(bounds: readonly number[], parts: number, size: number): string | null {
+  if (bounds.length !== parts + 1) return `make ${bounds.length - 1} parts for ${parts} ranks`;
+  if (bounds[0] !== 0 || bounds[parts] !== size)
+    return `run from ${bounds[0]} to ${bounds[parts]}, not from 0 to ${size}`;
+  return bounds.every((b, i) => Number.isInteger(b) && (i === 0 || b >= bounds[i - 1])) ? null : 'decrease';
+}
 
 /** The half-open range of a factor that the rank at `at` holds. */
 export function rangeOf(m: Mesh, split: Split | undefined, size: number, at: Coordinates): readonly [number, number] {

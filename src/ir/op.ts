@@ -71,6 +71,11 @@ export interface OpDefinition {
   backward?(tensors: BackwardTensors, attributes: Attributes): Readonly<Record<string, Tensor | null>>;
   /** Floating-point operations, from the sizes of all factors of the rule (local or global). */
   flops(rule: OpRule, sizes: Sizes, attributes: Attributes): number;
+  /**
+   * An op that moves no bytes: its results are views of operands, one each, given the operands' strides (elements, one a factor,
+   * for local sizes in `rule` order). Null where these operands must be copied.
+   */
+  view?(rule: OpRule, attributes: Attributes, strides: readonly (readonly number[])[]): readonly ResultView[] | null;
   /** Reference kernel of a primitive: results, one a result name. */
   reference?(call: ReferenceCall): readonly Float64Array[];
   /** The worked example: its test and its documentation page are made from it. */
@@ -79,8 +84,17 @@ export interface OpDefinition {
   readonly summary?: string;
 }
 
-/** Operands, results and cotangents by name; a cotangent may be null. */
+/** Operands, results and cotangents by name. (Typed as if cotangents were always there: an op with one result always has one.) */
 export type BackwardTensors = Readonly<Record<string, Tensor>>;
+/** A result as elements of an operand's buffer. */
+export interface ResultView {
+  readonly operand: number;
+  /** From the operand's first element. */
+  readonly offset: number;
+  /** One a factor of the result. */
+  readonly strides: readonly number[];
+}
+
 export type OperandTensors = Readonly<Record<string, Tensor>>;
 export type ResultTensors = Readonly<Record<string, Tensor>>;
 

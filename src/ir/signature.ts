@@ -1,6 +1,6 @@
 /** Signatures of fused ops: parsing, and binding letters to the factors of actual operands. The grammar stands in `op.ts`. */
-import { bindingMismatch } from './diagnostics.js';
-import { atLeastF32, isFloat, type DType } from './dtype.js';
+import { bindingMismatch, wrongDtype } from './diagnostics.js';
+import { isFloat, type DType } from './dtype.js';
 import type { Attributes } from './graph.js';
 import type { BoundOp, OpCall } from './op.js';
 import type { OpRule, RuleFactor } from './rule.js';
@@ -34,52 +34,97 @@ export function parseSignature(text: string): Signature {
 export type LetterBinding = ReadonlyMap<string, readonly Factor[]>;
 
 /**
- * Binds letters operand by operand. Within an operand at most one letter may still be unknown: it takes the factors the others leave.
- * Where that does not decide, the attribute `letters` does: `['v=vocab', 't=batch sequence']`.
+ * Binds letters to factors, operand by operand.
+ *
+ * An operand with one unknown letter gives it the factors that the others leave; one with as many factors as letters gives each one.
+ * Where neither decides, known letters are found by name, and in each gap between them the first unknown letter takes what the
+ * following ones, a factor each, leave: `q: [b s g r d]` of `microbatch batch sequence heads group head_dim` has
+ * `b = microbatch batch`. The attribute `letters` overrules: `['v=vocab', 't=batch sequence']`.
  */
 export function bindLetters(op: string, signature: Signature, call: OpCall): LetterBinding {
-  const bound = new Map<string, Factor[]>();
+  const bound = new Map<string, readonly Factor[]>();
   const taken = new Set<FactorName>();
   const given = givenLetters(call.attributes);
-  const pending = signature.operands.map((slot, i) => ({ slot, i }));
-  const claim = (letter: string, factors: readonly Factor[]) => {
-    const own = factors.map(({ name, size }) => {
-      const unique = prime(name, taken);
-      taken.add(unique);
-      return { name: unique, size };
-    });
-    bound.set(letter, own);
-  };
-  for (let progress = true; progress && pending.length > 0;) {
-    progress = false;
-    for (const entry of [...pending]) {
-      const { slot, i } = entry;
-      const all = factorsOf(call.operands[i]).map((f, k) => ({ name: call.names[i][k], size: f.size }));
-      const unknown = slot.letters.filter((letter) => !bound.has(letter));
-      const undecided = unknown.filter((letter) => !given.has(letter));
-      if (undecided.length > 1) continue;
-      const lengthOf = (letter: string) => bound.get(letter)?.length ?? given.get(letter)?.length ?? 0;
-      const known = slot.letters.filter((l) => !undecided.includes(l)).reduce((n, letter) => n + lengthOf(letter), 0);
-      let position = 0;
-      for (const letter of slot.letters) {
-        const length = undecided.includes(letter) ? all.length - known : lengthOf(letter);
-        const factors = all.slice(position, position + length);
-        if (length < 0 || factors.length !== length) throw bindingMismatch({ op, operand: slot.name, letter, call });
-        const before = bound.get(letter);
-        if (!before) claim(letter, factors);
-        else if (before.some((f, k) => f.size !== factors[k].size)) {
-          throw bindingMismatch({ op, operand: slot.name, letter, call });
-        }
-        position += length;
-      }
-      if (position !== all.length) throw bindingMismatch({ op, operand: slot.name, letter: null, call });
-      pending.splice(pending.indexOf(entry), 1);
-      progress = true;
+  const pending = signature.operands.map((slot, i) => ({
+    slot,
+    factors: factorsOf(call.operands[i]).map((f, k): Factor => ({ name: call.names[i][k], size: f.size })),
+  }));
+  const lengthOf = (letter: string) => bound.get(letter)?.length ?? given.get(letter)?.length;
+  const unknown = (slot: Slot) => slot.letters.filter((letter) => lengthOf(letter) === undefined);
+  const known = (slot: Slot) => slot.letters.reduce((n, letter) => n + (lengthOf(letter) ?? 0), 0);
+  while (pending.length > 0) {
+    const next =
+      pending.find(({ slot }) => unknown(slot).length <= 1) ??
+      pending.find(({ slot, factors }) => unknown(slot).length === factors.length - known(slot)) ??
+      pending[0];
+    pending.splice(pending.indexOf(next), 1);
+    const { slot, factors } = next;
+    const lengths = lettersOf(slot, factors, lengthOf, bound);
+    let position = 0;
+    for (const letter of slot.letters) {
+      const length = lengths.get(letter) ?? -1;
+      const own = factors.slice(position, position + length);
+      const before = bound.get(letter);
+      const named = given.get(letter);
+      const fits =
+        length >= 0 &&
+        own.length === length &&
+        (!before || before.every((f, k) => f.size === own[k].size)) &&
+        (!named || before || named.every((name, k) => baseName(name) === baseName(own[k].name)));
+      if (!fits) throw bindingMismatch({ op, operand: slot.name, letter, call });
+      if (!before) bound.set(letter, claim(own, taken));
+      position += length;
     }
+    if (position !== factors.length) throw bindingMismatch({ op, operand: slot.name, letter: null, call });
   }
-  if (pending.length > 0) throw bindingMismatch({ op, operand: pending[0].slot.name, letter: null, call });
   return bound;
 }
+
+/** How many factors of an operand each of its letters covers. */
+function lettersOf(
+  slot: Slot,
+  factors: readonly Factor[],
+  lengthOf: (letter: string) => number | undefined,
+  bound: LetterBinding,
+): ReadonlyMap<string, number> {
+  const lengths = new Map<string, number>();
+  let gap: string[] = [];
+  let position = 0;
+  const closeGap = (end: number) => {
+    if (gap.length === 0) return;
+    gap.forEach((letter, k) => lengths.set(letter, k === 0 ? end - position - (gap.length - 1) : 1));
+    position = end;
+    gap = [];
+  };
+  slot.letters.forEach((letter, i) => {
+    const length = lengthOf(letter);
+    if (length === undefined) {
+      gap.push(letter);
+      return;
+    }
+    const rest = slot.letters.slice(i);
+    const byCount = factors.length - rest.reduce((n, l) => n + (lengthOf(l) ?? 1), 0);
+    const lastGap = rest.every((l) => lengthOf(l) !== undefined);
+    const name = bound.get(letter)?.[0]?.name;
+    const byName = factors.findIndex((f, k) => k >= position + gap.length && f.name === name);
+    closeGap(lastGap || byName < 0 ? byCount : byName);
+    lengths.set(letter, length);
+    position += length;
+  });
+  closeGap(factors.length);
+  return lengths;
+}
+
+/** Factors under names that are unique within the op. */
+function claim(factors: readonly Factor[], taken: Set<FactorName>): readonly Factor[] {
+  return factors.map(({ name, size }) => {
+    const unique = prime(name, taken);
+    taken.add(unique);
+    return { name: unique, size };
+  });
+}
+
+const baseName = (name: FactorName): string => name.replace(/'+$/, '');
 
 /** The rule and result types of a fused op. `linear` is by operand name. */
 export function bindSignature(
@@ -88,13 +133,20 @@ export function bindSignature(
   call: OpCall,
   options: { linear: readonly (readonly string[])[]; reductions?: Readonly<Record<string, 'sum' | 'max'>> },
 ): BoundOp {
+  signature.operands.forEach((slot, i) => {
+    if (!classes[slot.class](call.operands[i].dtype)) {
+      throw wrongDtype({ op, operand: slot.name, wants: slot.class, dtype: call.operands[i].dtype });
+    }
+  });
   const letters = bindLetters(op, signature, call);
   const factors: Record<FactorName, RuleFactor> = {};
   for (const [letter, list] of letters) {
     for (const { name, size } of list) factors[name] = signature.whole.has(letter) ? { size, whole: true } : { size };
   }
   const namesOfSlot = (slot: Slot) => slot.letters.flatMap((letter) => letters.get(letter)!.map((f) => f.name));
+  const floats = call.operands.filter((type) => isFloat(type.dtype)).map((type) => type.dtype);
   const firstFloat = call.operands.find((_, i) => signature.operands[i].class === 'float')?.dtype ?? 'f32';
+  const accumulator: DType = floats.includes('f64') ? 'f64' : 'f32';
   const rule: OpRule = {
     factors,
     operands: signature.operands.map(namesOfSlot),
@@ -104,12 +156,22 @@ export function bindSignature(
     letters: Object.fromEntries([...letters].map(([letter, list]) => [letter, list.map((f) => f.name)])),
     origins: [],
   };
-  return { rule, results: signature.results.map((slot) => resultType(slot, letters, resultDtype(slot, firstFloat))) };
+  return {
+    rule,
+    results: signature.results.map((slot) => resultType(slot, letters, resultDtype(slot, firstFloat, accumulator))),
+  };
 }
 
-function resultDtype(slot: Slot, firstFloat: DType): DType {
+const classes: Readonly<Record<Slot['class'], (dtype: DType) => boolean>> = {
+  float: isFloat,
+  f32: (dtype) => dtype === 'f32' || dtype === 'f64',
+  int: (dtype) => dtype === 'i32' || dtype === 'i64',
+  bool: (dtype) => dtype === 'bool',
+};
+
+function resultDtype(slot: Slot, firstFloat: DType, accumulator: DType): DType {
   if (slot.class === 'float') return firstFloat;
-  if (slot.class === 'f32') return isFloat(firstFloat) ? atLeastF32(firstFloat) : 'f32';
+  if (slot.class === 'f32') return accumulator;
   return slot.class === 'bool' ? 'bool' : 'i32';
 }
 

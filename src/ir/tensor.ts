@@ -167,12 +167,11 @@ export class Tensor<_Shape extends readonly string[] = readonly string[]> {
     return this.builder.apply('max', [this], { to: this.without(over, 'max') })[0];
   }
 
-  /** For integers `t` and a factor `v` of `size`: f32 [t v], one where v equals the integer, else zero. */
+  /** For integers `t` and a factor (or letter) `v`: f32 [t v], one where the index along v equals the integer, else zero. */
   oneHot(over: string, size?: number): Tensor {
-    const factors = this.scope.get(over) ?? [{ name: over, size: size ?? 0 }];
-    const hot = factors.map((f) => this.builder.iota(f, this.dtype, this.scope));
-    if (hot.length !== 1) throw noSuchFactor({ op: 'one_hot', factor: over, has: this.names, path: '' });
-    return this.eq(hot[0]).cast('f32');
+    const factors = this.scope.get(over) ?? (size === undefined ? null : [{ name: over, size }]);
+    if (!factors) throw noSuchFactor({ op: 'one_hot', factor: over, has: this.names, path: this.builder.path });
+    return this.eq(this.builder.index(factors, this.dtype, this.scope)).cast('f32');
   }
 
   /** A tensor of one number, of this tensor's element type and without factors: broadcasts against anything. */

@@ -4,7 +4,7 @@
  */
 import type { Layout, Split } from '../ir/layout.js';
 import { canonicalSplit, printSplit } from '../ir/layout.js';
-import { axesSize, type AxisName, type Mesh } from '../ir/mesh.js';
+import type { AxisName, Mesh } from '../ir/mesh.js';
 import type { Assignment, OpRule } from '../ir/rule.js';
 import type { FactorName } from '../ir/type.js';
 
@@ -77,8 +77,8 @@ export function merge(base: Splits, extra: Splits, { mesh, rule, decomposable }:
     if (!known || split.axes.some((axis) => used.has(axis))) continue;
     if (split.bounds && split.bounds[split.bounds.length - 1] !== factor.size) continue;
     if (factor.whole && !decomposable) continue;
-    // A rotated factor must lie one block a rank, or whole.
-    if (rule.shift?.factor === name && (split.bounds || axesSize(mesh, split.axes) !== factor.size)) continue;
+    // A rotated factor stays whole: where it lies one block a rank the rotation would be a permute, which lowering does not make yet.
+    if (rule.shift?.factor === name) continue;
     merged[name] = canonicalSplit(mesh, split, factor.size);
     for (const axis of split.axes) used.add(axis);
   }

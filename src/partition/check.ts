@@ -5,9 +5,9 @@
 import { axesUsed, boundsOf, canonicalLayout, sameLayout, type Layout } from '../ir/layout.js';
 import { axesSize, type Mesh } from '../ir/mesh.js';
 import { operandLayout, resultLayout } from '../ir/rule.js';
-import { namesOf } from '../ir/type.js';
+import { factorsOf, namesOf } from '../ir/type.js';
 import type { DiagnosticError } from '../ir/diagnostic.js';
-import { moves, sameMove } from '../reshard/moves.js';
+import { movesFrom, printMove } from '../reshard/moves.js';
 import * as diagnose from './diagnostics.js';
 import {
   describeStep,
@@ -111,7 +111,10 @@ function checkMove(graph: PlacedGraph, step: PlacedMove): DiagnosticError[] {
   if (!lies(to, move.to)) {
     faults.push(diagnose.layoutMismatch({ step: move.kind, value: to.name, has: to.layout, needs: move.to, source }));
   }
-  if (!isLegal(mesh, move.to) || !moves(mesh, from.type, move.from, move.to).some((legal) => sameMove(legal, move))) {
+  if (
+    !isLegal(mesh, move.to) ||
+    !movesFrom(mesh, factorsOf(from.type), move.from, move.to).some((legal) => printMove(legal) === printMove(move))
+  ) {
     faults.push(diagnose.illegalMove({ move: move.kind, from: move.from, to: move.to, source }));
   }
   return faults;

@@ -46,10 +46,11 @@ export interface RankClass {
 export type ValueIndex = number;
 
 /**
- * persistent: its bytes are the same at the end of a step as an address (parameters, optimizer state, inputs the host writes).
- * step: one instance a step (accumulators, what the update makes). microbatch: one instance for each scheduled microbatch.
+ * persistent: one fixed address for all steps (parameters, optimizer state, scalars and results that the host writes and reads).
+ * data: an instance for each microbatch, written by the host before the step. step: one instance a step (accumulators, what the
+ * update makes). microbatch: an instance for each scheduled microbatch.
  */
-export type Lifetime = 'persistent' | 'step' | 'microbatch';
+export type Lifetime = 'persistent' | 'data' | 'step' | 'microbatch';
 
 /** A named value: a buffer of the arena, or a view of another value's. */
 export interface ProgramValue {
@@ -101,6 +102,8 @@ export interface KernelInstruction extends InstructionBase {
   readonly attributes: Attributes;
   readonly inputs: readonly Operand[];
   readonly outputs: readonly Operand[];
+  /** Workspace from the arena, as the kernel table declares it; null where the kernel takes none. */
+  readonly scratch: ValueIndex | null;
 }
 
 /** One step of a move between layouts: local copies before and after one collective on contiguous buffers (`reshard/lower.ts`). */
@@ -159,8 +162,10 @@ export interface ScheduleStep {
 }
 
 export interface ContractEntry {
-  readonly value: ValueIndex;
-  readonly layout: Layout;
+  /** The persistent value whose address it is. */
+  readonly at: ValueIndex;
+  /** The value that lies there: `at` itself before a step, its update after it. */
+  readonly holds: ValueIndex;
 }
 
 export interface Contract {

@@ -1,0 +1,59 @@
+/** The value table of a class under construction. */
+import { localType, printLayout } from '../ir/layout.js';
+import type { Coordinates, Mesh } from '../ir/mesh.js';
+import { sizesOf, tensorType, type TensorType } from '../ir/type.js';
+import type { DType } from '../ir/dtype.js';
+import type { PlacedValue } from '../partition/placed.js';
+import type { Lifetime, ProgramValue, ValueIndex, ValueView } from './program.js';
+
+export class ClassValues {
+  readonly table: ProgramValue[] = [];
+  private readonly mesh: Mesh;
+  private readonly at: Coordinates;
+  private readonly byName = new Map<string, ValueIndex>();
+
+  constructor(mesh: Mesh, at: Coordinates) {
+    this.mesh = mesh;
+    this.at = at;
+  }
+
+  /** Adds a placed value under a name of its own. */
+  add(placed: PlacedValue, name: string, lifetime: Lifetime, view: ValueView | null = null): ValueIndex {
+    const { type: global, layout } = placed;
+    return this.push({ name, type: localType(this.mesh, global, layout, this.at), global, layout, lifetime, view });
+  }
+
+  /** A contiguous staging buffer of a collective, or a kernel's workspace: it has no layout of its own. */
+  addBuffer(name: string, dtype: DType, elements: number, lifetime: Lifetime): ValueIndex {
+    const type = tensorType(dtype, { elements });
+    return this.push({ name, type, global: type, layout: { splits: {}, partial: {} }, lifetime, view: null });
+  }
+
+  find(name: string): ValueIndex | null {
+    return this.byName.get(name) ?? null;
+  }
+
+  get(index: ValueIndex): ProgramValue {
+    return this.table[index];
+  }
+
+  /** Makes an existing value a view of another's bytes. */
+  alias(index: ValueIndex, of: ValueIndex): void {
+    this.table[index] = { ...this.table[index], view: { of, offset: 0, strides: rowMajor(this.table[index].type) } };
+  }
+
+  private push(value: ProgramValue): ValueIndex {
+    if (this.byName.has(value.name))
+      throw new Error(`two values are named '${value.name}' ${printLayout(value.layout)}`);
+    this.byName.set(value.name, this.table.length);
+    return this.table.push(value) - 1;
+  }
+}
+
+/** Strides of a contiguous block, one a factor, in elements. */
+export function rowMajor(type: TensorType): readonly number[] {
+  const sizes = sizesOf(type);
+  const strides = sizes.map(() => 1);
+  for (let i = sizes.length - 2; i >= 0; i--) strides[i] = strides[i + 1] * sizes[i + 1];
+  return strides;
+}

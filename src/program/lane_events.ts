@@ -1,0 +1,58 @@
+/**
+ * Lanes and events of one template under construction.
+ *
+ * An instruction on another lane begins after everything the compute lane did before it in launch order (a signal and a wait), and
+ * signals when it is done. Compute waits for that just before it first touches a buffer that the other lane touches.
+ */
+import type { Source } from '../ir/graph.js';
+import type { EventName, Instruction, Lane, ValueIndex } from './program.js';
+import { operandsOf } from './unroll.js';
+
+export class TemplateWriter {
+  readonly body: Instruction[] = [];
+  private readonly base: (value: ValueIndex) => ValueIndex;
+  /** Buffers that other lanes touch → the event after their last touch, over all templates: what compute must wait for. */
+  private readonly pending: Map<ValueIndex, EventName>;
+  private readonly waited = new Set<EventName>();
+
+  constructor(base: (value: ValueIndex) => ValueIndex, pending: Map<ValueIndex, EventName>) {
+    this.base = base;
+    this.pending = pending;
+  }
+
+  /**
+   * Adds an instruction, with the waits and signals that its lane needs. `label` names its events: the same in every variant of a
+   * template, so that a wait in another template finds the latest of them.
+   */
+  emit(instruction: Instruction, label: string): void {
+    this.waitForBuffers(instruction);
+    if (instruction.lane === 'compute') {
+      this.body.push(instruction);
+      return;
+    }
+    const { lane, source } = instruction;
+    this.fork(lane, label, source);
+    const done = `done ${label}`;
+    this.body.push(instruction, { kind: 'signal', event: done, lane, source });
+    for (const { value } of operandsOf(instruction)) this.pending.set(this.base(value), done);
+  }
+
+  /** Compute waits for an event of this or an earlier template. */
+  wait(event: EventName, source: Source): void {
+    if (this.waited.has(event)) return;
+    this.waited.add(event);
+    this.body.push({ kind: 'wait', event, lane: 'compute', source });
+  }
+
+  private waitForBuffers(instruction: Instruction): void {
+    for (const { value } of operandsOf(instruction)) {
+      const event = this.pending.get(this.base(value));
+      if (event) this.wait(event, instruction.source);
+    }
+  }
+
+  private fork(lane: Lane, label: string, source: Source): void {
+    const event = `start ${label}`;
+    this.body.push({ kind: 'signal', event, lane: 'compute', source }, { kind: 'wait', event, lane, source });
+  }
+}

@@ -1,0 +1,458 @@
+/**
+ * Placed graphs → the program of one class of ranks.
+ *
+ * The step graph (forward and backward of one scheduled microbatch) becomes one template a direction; the update graph joins the last
+ * backward, so that gradients are reduced while the rest is still being computed. Variants differ in one thing: the first microbatch
+ * writes what is summed over microbatches, later ones accumulate into it.
+ */
+import type { Phase, Source } from '../ir/graph.js';
+import { printLayout, sameLayout } from '../ir/layout.js';
+import type { Coordinates, Mesh } from '../ir/mesh.js';
+
+import { opNamed, type OpRegistry } from '../ir/op.js';
+import type { PlacedGraph, PlacedId, PlacedMove, PlacedOp, PlacedStep, PlacedValue } from '../partition/placed.js';
+import { isLocal } from '../reshard/moves.js';
+import { lowerMove, type LoweredMove } from '../reshard/lower.js';
+import type { Slot } from '../schedule/table.js';
+import { assignMemory, type UnplacedStep } from './assign_memory.js';
+import { ClassValues, rowMajor } from './class_values.js';
+import { dataflowHash, moveLine, opLine } from './dataflow.js';
+import { storageDiffers, updateNotInPlace } from './diagnostics.js';
+import { hoistMoves } from './hoist.js';
+import type { KernelChooser } from './kernel_choice.js';
+import { TemplateWriter } from './lane_events.js';
+import type { Access, ContractEntry, EventName, Operand, RankClass, Template, ValueIndex } from './program.js';
+import { baseOf } from './unroll.js';
+
+export interface ClassRequest {
+  readonly name: string;
+  readonly stage: number;
+  readonly members: readonly Coordinates[];
+  /** Forward and backward of one scheduled microbatch. Its outputs are summed over microbatches. */
+  readonly step: PlacedGraph;
+  /** What runs once, after the last microbatch; it reads the step's outputs by name. Null: there is none (evaluation). */
+  readonly update: PlacedGraph | null;
+  readonly slots: readonly Slot[];
+  readonly microbatches: number;
+  readonly registry: OpRegistry;
+  readonly kernels: KernelChooser;
+}
+
+export interface LoweredClass extends RankClass {
+  /** The largest sum of bytes live under happens-before: what {@link RankClass.arenaBytes} is measured against. */
+  readonly liveBytes: number;
+  /** Values that the host reads after a step, by name: sums over microbatches, and what the update gives. */
+  readonly results: Readonly<Record<string, ValueIndex>>;
+}
+
+export function lowerClass(request: ClassRequest): LoweredClass {
+  return new ClassLowering(request).run();
+}
+
+/** Which graph a placed value belongs to. */
+type Origin = 'step' | 'update';
+
+class ClassLowering {
+  private readonly request: ClassRequest;
+  private readonly mesh: Mesh;
+  private readonly at: Coordinates;
+  private readonly values: ClassValues;
+  private readonly indexOf: Record<Origin, Map<PlacedId, ValueIndex>> = { step: new Map(), update: new Map() };
+  private readonly pending = new Map<ValueIndex, EventName>();
+  private readonly results: Record<string, ValueIndex> = {};
+  private readonly after: ContractEntry[] = [];
+  private readonly uses: Record<Origin, ReadonlyMap<PlacedId, number>>;
+  private writer!: TemplateWriter;
+  private lines: string[] = [];
+  /** True while a variant is lowered whose microbatch adds to what is there. */
+  private accumulating = false;
+  /** Outputs of the step graph → their sums. */
+  private readonly sums = new Map<PlacedId, ValueIndex>();
+
+  constructor(request: ClassRequest) {
+    this.request = request;
+    this.mesh = request.step.meshes[request.stage];
+    this.at = request.members[0];
+    this.values = new ClassValues(this.mesh, this.at);
+    this.uses = { step: countUses(request.step), update: request.update ? countUses(request.update) : new Map() };
+  }
+
+  run(): LoweredClass {
+    const { request } = this;
+    this.declareInputs();
+    this.declareSums();
+    if (request.update) this.planUpdatesInPlace(request.update);
+    const schedule = this.scheduleSteps();
+    const templates = [...new Set(schedule.map((step) => step.template))].map((name) => this.template(name));
+    const before = this.values.table.flatMap((value, at): ContractEntry[] =>
+      value.lifetime === 'persistent' && !value.view && this.isState(value.name) ? [{ at, holds: at }] : [],
+    );
+    const updated = new Map(this.after.map((entry) => [entry.at, entry]));
+    const kept = new Set(Object.values(this.results));
+    const memory = assignMemory(this.values.table, templates, schedule, kept);
+    return {
+      name: request.name,
+      stage: request.stage,
+      members: request.members,
+      values: this.values.table,
+      templates,
+      schedule: memory.schedule,
+      before: { values: before },
+      after: { values: before.map((entry) => updated.get(entry.at) ?? entry) },
+      arenaBytes: memory.arenaBytes,
+      liveBytes: memory.liveBytes,
+      results: this.results,
+    };
+  }
+
+  private isState(name: string): boolean {
+    const of = (graph: PlacedGraph | null) =>
+      graph?.inputs.some((input) => input.name === name && (input.kind === 'parameter' || input.kind === 'state'));
+    return Boolean(of(this.request.step) || of(this.request.update));
+  }
+
+  /** Inputs of both graphs: one persistent value a name; data has an instance a microbatch. */
+  private declareInputs(): void {
+    for (const origin of ['step', 'update'] as const) {
+      const graph = this.graph(origin);
+      for (const input of graph?.inputs ?? []) {
+        const placed = graph!.values[input.value];
+        if (placed.stage !== this.request.stage || input.kind === 'value') continue;
+        const known = this.values.find(input.name);
+        if (known !== null && !sameLayout(this.values.get(known).layout, placed.layout)) {
+          throw storageDiffers({ name: input.name, step: this.values.get(known).layout, update: placed.layout });
+        }
+        const lifetime = input.kind === 'data' ? 'data' : 'persistent';
+        this.indexOf[origin].set(input.value, known ?? this.values.add(placed, input.name, lifetime));
+      }
+    }
+  }
+
+  /** The step's outputs: sums over microbatches, which the update reads under the same names. */
+  private declareSums(): void {
+    const { step, update, stage } = this.request;
+    for (const output of step.outputs) {
+      const placed = step.values[output.value];
+      if (placed.stage !== stage) continue;
+      const sum = this.values.add(placed, `sum ${output.name}`, 'step');
+      this.sums.set(output.value, sum);
+      if (!update) this.results[output.name] = sum;
+      for (const input of update?.inputs ?? []) {
+        if (input.name !== output.name || update!.values[input.value].stage !== stage) continue;
+        this.indexOf.update.set(input.value, sum);
+      }
+    }
+  }
+
+  /** Outputs of the update that replace a persistent value are written over it, where nothing reads the old one later. */
+  private planUpdatesInPlace(update: PlacedGraph): void {
+    for (const output of update.outputs) {
+      const placed = update.values[output.value];
+      if (placed.stage !== this.request.stage) continue;
+      const state = update.inputs.find((i) => i.name === output.name && update.values[i.value].stage === placed.stage);
+      if (!state || (state.kind !== 'parameter' && state.kind !== 'state')) {
+        this.results[output.name] = this.valueIndex('update', output.value, 'persistent');
+        continue;
+      }
+      const at = this.indexOf.update.get(state.value)!;
+      if (output.value === state.value) continue;
+      assertInPlace(update, output.value, state.value, output.name);
+      const holds = this.values.add(placed, `new ${output.name}`, 'persistent', {
+        of: at,
+        offset: 0,
+        strides: rowMajor(this.values.get(at).type),
+      });
+      this.indexOf.update.set(output.value, holds);
+      this.after.push({ at, holds });
+    }
+  }
+
+  private scheduleSteps(): UnplacedStep[] {
+    const { slots, microbatches } = this.request;
+    return slots.map(({ direction, microbatch }) => {
+      const first = microbatch === 0 ? '.first' : '';
+      const last = direction === 'backward' && microbatch === microbatches - 1 ? '.last' : '';
+      return { template: `${direction}${first}${last}`, microbatch };
+    });
+  }
+
+  private template(name: string): Template {
+    const [direction, ...variant] = name.split('.');
+    this.accumulating = !variant.includes('first');
+    this.writer = new TemplateWriter((value) => baseOf(this.values.table, value), this.pending);
+    this.lines = [];
+    const body = this.section(direction as Phase).map((step) => ({ origin: 'step' as const, step }));
+    const tail = variant.includes('last') && this.request.update ? this.updateSteps() : [];
+    // Moves of the update whose operand the backward makes start there.
+    const origins = new Map<PlacedStep, Origin>([...body, ...tail].map(({ origin, step }) => [step, origin]));
+    for (const step of this.interleave(hoistMoves(body.map((b) => b.step)), hoistMoves(tail.map((t) => t.step)))) {
+      this.lower(origins.get(step)!, step);
+    }
+    return { name, body: this.writer.body, dataflow: dataflowHash(this.lines) };
+  }
+
+  private section(direction: Phase): PlacedStep[] {
+    const { step: graph, stage } = this.request;
+    return graph.steps.filter((step) => step.stage === stage && step.source.phase === direction);
+  }
+
+  private updateSteps(): { origin: Origin; step: PlacedStep }[] {
+    const { update, stage } = this.request;
+    return update!.steps.filter((step) => step.stage === stage).map((step) => ({ origin: 'update' as const, step }));
+  }
+
+  /** Puts each move of the tail that reads a sum right after the step of the body that completes the sum. */
+  private interleave(body: readonly PlacedStep[], tail: readonly PlacedStep[]): PlacedStep[] {
+    const completes = new Map<ValueIndex, number>();
+    body.forEach((step, i) =>
+      step.outputs.forEach((output) => {
+        const sum = this.sums.get(output);
+        if (sum !== undefined && step.stage === this.request.stage) completes.set(sum, i);
+      }),
+    );
+    const after = new Map<number, PlacedStep[]>();
+    const rest: PlacedStep[] = [];
+    for (const step of tail) {
+      const sum = step.kind === 'move' ? this.indexOf.update.get(step.inputs[0]) : undefined;
+      const at = sum === undefined ? undefined : completes.get(sum);
+      if (at === undefined) rest.push(step);
+      else after.set(at, [...(after.get(at) ?? []), step]);
+    }
+    return [...body.flatMap((step, i) => [step, ...(after.get(i) ?? [])]), ...rest];
+  }
+
+  private lower(origin: Origin, step: PlacedStep): void {
+    if (step.kind === 'op') this.lowerOp(origin, step);
+    else if (step.kind === 'move') this.lowerMove(origin, step);
+    else throw new Error('transfers between stages are lowered by their own path');
+    if (origin === 'step') for (const output of step.outputs) this.completeSum(output, step);
+  }
+
+  private lowerOp(origin: Origin, step: PlacedOp): void {
+    const { op, rule, attributes, assignment, source } = step;
+    const definition = opNamed(this.request.registry, op);
+    const inputs = step.inputs.map((id): Operand => ({ value: this.valueIndex(origin, id), access: 'read' }));
+    const views = definition.view?.(
+      rule,
+      attributes,
+      inputs.map(({ value }) => this.stridesOf(value)),
+    );
+    if (views) {
+      step.outputs.forEach((id, i) => this.declareView(origin, id, inputs[views[i].operand].value, views[i]));
+      return;
+    }
+    const outputs = step.outputs.map((id): Operand => this.result(origin, id));
+    const shape = {
+      op,
+      rule,
+      attributes,
+      inputs: inputs.map(({ value }) => this.values.get(value).type),
+      outputs: outputs.map(({ value }) => this.values.get(value).type),
+    };
+    const scratchBytes = this.request.kernels.scratchBytes(shape);
+    const label = outputs.map(({ value }) => this.values.get(value).name).join(', ');
+    const scratch = scratchBytes > 0 ? this.staging(`${label} workspace`, 'bool', scratchBytes) : null;
+    this.writer.emit(
+      { kind: 'kernel', op, rule, assignment, attributes, inputs, outputs, scratch, lane: 'compute', source },
+      label,
+    );
+    this.lines.push(
+      opLine(
+        op,
+        attributes,
+        assignment,
+        step.inputs.map((id) => this.nameOf(origin, id)),
+        step.outputs.map((id) => {
+          const summed = this.summedDirectly(origin, id);
+          return { name: this.nameOf(origin, id), accumulates: summed && this.accumulating };
+        }),
+      ),
+    );
+  }
+
+  private lowerMove(origin: Origin, step: PlacedMove): void {
+    const { move, source } = step;
+    const placed = this.graph(origin)!.values[step.inputs[0]];
+    const input: Operand = { value: this.valueIndex(origin, step.inputs[0]), access: 'read' };
+    const lowered = this.request.members.map((at) => lowerMove(this.mesh, placed.type, move, at));
+    const base = { move, global: placed.type, source };
+    const inPlace = this.reducesInPlace(origin, step);
+    const output = this.result(origin, step.outputs[0]);
+    if (inPlace) this.values.alias(output.value, input.value);
+    const name = this.values.get(output.value).name;
+    if (isLocal(move)) {
+      this.writer.emit({ kind: 'unpack', ...base, input, output, lane: 'compute' }, name);
+      this.lines.push(
+        moveLine('unpack', move, this.nameOf(origin, step.inputs[0]), this.nameOf(origin, step.outputs[0])),
+      );
+      return;
+    }
+    const { collective } = lowered[0];
+    const elements = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0);
+    const lane = `group:${[...move.axes].sort().join('*')}` as const;
+    let sent = input;
+    if (lowered.some((l: LoweredMove) => l.pack !== null)) {
+      sent = {
+        value: this.staging(`${name} packed`, placed.type.dtype, elements(collective!.inputCounts)),
+        access: 'write',
+      };
+      this.writer.emit({ kind: 'pack', ...base, input, output: sent, lane: 'compute' }, `${name} packed`);
+      this.lines.push(moveLine('pack', move, this.nameOf(origin, step.inputs[0]), `${name} packed`));
+      sent = { ...sent, access: 'read' };
+    }
+    const unpacks = lowered.some((l: LoweredMove) => l.unpack !== null);
+    const received: Operand = unpacks
+      ? {
+          value: this.staging(`${name} received`, placed.type.dtype, elements(collective!.outputCounts)),
+          access: 'write',
+        }
+      : output;
+    const receivedName = this.values.get(received.value).name;
+    this.writer.emit(
+      {
+        kind: 'collective',
+        ...base,
+        axes: move.axes,
+        reduction: move.reduction ?? null,
+        input: sent,
+        output: received,
+        lane,
+      },
+      receivedName,
+    );
+    this.lines.push(moveLine('collective', move, this.values.get(sent.value).name, receivedName));
+    if (unpacks) {
+      this.writer.emit(
+        { kind: 'unpack', ...base, input: { ...received, access: 'read' }, output, lane: 'compute' },
+        name,
+      );
+      this.lines.push(moveLine('unpack', move, receivedName, this.nameOf(origin, step.outputs[0])));
+    }
+  }
+
+  /** An output of the step that an instruction could not write into its sum directly is added to it. */
+  private completeSum(output: PlacedId, step: PlacedStep): void {
+    const sum = this.sums.get(output);
+    if (sum === undefined || this.summedDirectly('step', output)) return;
+    const value = this.valueIndex('step', output);
+    const { name, type } = this.values.get(value);
+    const factors = Object.fromEntries(type.dims.flat().map((f) => [f.name, { size: f.size }]));
+    const names = Object.keys(factors);
+    const rule = {
+      factors,
+      operands: [names],
+      results: [names],
+      reductions: ['sum' as const],
+      linear: [[0]],
+      letters: {},
+      origins: [],
+    };
+    const attributes = { value: 1 };
+    const assignment = { splits: {}, through: {} };
+    const access: Access = this.accumulating ? 'accumulate' : 'write';
+    const source: Source = step.source;
+    this.writer.emit(
+      {
+        kind: 'kernel',
+        op: 'scale',
+        rule,
+        assignment,
+        attributes,
+        inputs: [{ value, access: 'read' }],
+        outputs: [{ value: sum, access }],
+        scratch: null,
+        lane: 'compute',
+        source,
+      },
+      this.values.get(sum).name,
+    );
+    const result = { name: this.values.get(sum).name, accumulates: this.accumulating };
+    this.lines.push(opLine('scale', attributes, assignment, [name], [result]));
+  }
+
+  /** True where the instruction that makes an output of the step may write it into the sum itself. */
+  private summedDirectly(origin: Origin, id: PlacedId): boolean {
+    if (origin !== 'step' || !this.sums.has(id)) return false;
+    const maker = this.request.step.steps.find((step) => step.outputs.includes(id));
+    if (!maker || maker.kind !== 'op' || this.uses.step.get(id) !== 1) return false;
+    return !opNamed(this.request.registry, maker.op).view;
+  }
+
+  private result(origin: Origin, id: PlacedId): Operand {
+    if (this.summedDirectly(origin, id)) {
+      return { value: this.sums.get(id)!, access: this.accumulating ? 'accumulate' : 'write' };
+    }
+    return { value: this.valueIndex(origin, id), access: 'write' };
+  }
+
+  private valueIndex(origin: Origin, id: PlacedId, lifetime?: 'persistent'): ValueIndex {
+    const known = this.indexOf[origin].get(id);
+    if (known !== undefined) return known;
+    const placed = this.graph(origin)!.values[id];
+    const scope = origin === 'step' ? 'microbatch' : 'step';
+    const index = this.values.add(placed, origin === 'step' ? placed.name : `update ${placed.name}`, lifetime ?? scope);
+    this.indexOf[origin].set(id, index);
+    return index;
+  }
+
+  private declareView(
+    origin: Origin,
+    id: PlacedId,
+    of: ValueIndex,
+    view: { readonly offset: number; readonly strides: readonly number[] },
+  ): void {
+    if (this.indexOf[origin].has(id)) return;
+    const placed: PlacedValue = this.graph(origin)!.values[id];
+    const viewed = this.values.get(of);
+    // A view of a view: offsets add, strides are already those of the buffer.
+    const [base, offset] = viewed.view ? [viewed.view.of, viewed.view.offset + view.offset] : [of, view.offset];
+    const { lifetime } = this.values.get(base);
+    this.indexOf[origin].set(
+      id,
+      this.values.add(placed, placed.name, lifetime, { of: base, offset, strides: view.strides }),
+    );
+  }
+
+  private stridesOf(value: ValueIndex): readonly number[] {
+    const { view, type } = this.values.get(value);
+    return view?.strides ?? rowMajor(type);
+  }
+
+  private staging(name: string, dtype: PlacedValue['type']['dtype'], elements: number): ValueIndex {
+    return this.values.find(name) ?? this.values.addBuffer(name, dtype, elements, 'microbatch');
+  }
+
+  /** An all-reduce may overwrite its operand where nothing else reads it. */
+  private reducesInPlace(origin: Origin, step: PlacedMove): boolean {
+    if (step.move.kind !== 'all_reduce') return false;
+    const [input, output] = [step.inputs[0], step.outputs[0]];
+    if (this.uses[origin].get(input) !== 1) return false;
+    const { lifetime, view } = this.values.get(this.valueIndex(origin, input));
+    if (lifetime === 'persistent' || lifetime === 'data' || view) return false;
+    const target = this.indexOf[origin].get(output);
+    return target === undefined && !(origin === 'step' && this.sums.has(output));
+  }
+
+  private nameOf(origin: Origin, id: PlacedId): string {
+    return this.values.get(this.summedDirectly(origin, id) ? this.sums.get(id)! : this.valueIndex(origin, id)).name;
+  }
+
+  private graph(origin: Origin): PlacedGraph | null {
+    return origin === 'step' ? this.request.step : this.request.update;
+  }
+}
+
+function countUses(graph: PlacedGraph): ReadonlyMap<PlacedId, number> {
+  const counts = new Map<PlacedId, number>();
+  const use = (id: PlacedId) => counts.set(id, (counts.get(id) ?? 0) + 1);
+  for (const step of graph.steps) step.inputs.forEach(use);
+  for (const output of graph.outputs) use(output.value);
+  return counts;
+}
+
+/** The new value may lie where the old one does if every reader of the old one comes no later than the op that makes the new. */
+function assertInPlace(update: PlacedGraph, made: PlacedId, old: PlacedId, name: string): void {
+  const at = update.steps.findIndex((step) => step.outputs.includes(made));
+  const late = update.steps.find((step, i) => i > at && step.inputs.includes(old));
+  if (late) throw updateNotInPlace({ name, reader: `${late.source.path} ${printLayout(update.values[old].layout)}` });
+}
