@@ -174,6 +174,23 @@ export class Tensor<_Shape extends readonly string[] = readonly string[]> {
     return this.eq(this.builder.index(factors, this.dtype, this.scope)).cast('f32');
   }
 
+  /** The slices along a factor, one for each index. */
+  unstack(over: string): readonly Tensor[] {
+    const [factor, ...more] = this.expand(over);
+    if (more.length > 0) throw noSuchFactor({ op: 'unstack', factor: over, has: this.names, path: this.builder.path });
+    return this.builder.apply('unstack', [this], { factor });
+  }
+
+  /** This and other tensors of equal factors along a new factor, `over`; `to` is the order of all. */
+  stack(others: readonly Tensor[], over: string, to: Names): Tensor {
+    const [factor] = this.expand(over);
+    const names = this.expand(to);
+    const position = names.indexOf(factor);
+    const rest = names.filter((name) => name !== factor);
+    const aligned = [this, ...others].map((t) => t.transpose(rest));
+    return this.builder.apply('stack', aligned, { factor, position })[0];
+  }
+
   /** A tensor of one number, of this tensor's element type and without factors: broadcasts against anything. */
   constant(value: number, dtype: DType = this.dtype): Tensor {
     return this.builder.fill(value, dtype, [], this.scope);

@@ -1,19 +1,30 @@
 /** Every op: one file each, or one a family of like primitives. To add an op, add its file and name it here. */
 import type { DefinedOps } from '../ir/define_op.js';
 import type { OpDefinition, OpRegistry } from '../ir/op.js';
+import { adamw } from './adamw.js';
+import { attention } from './attention.js';
 import * as binary from './binary.js';
 import { cast } from './cast.js';
 import * as compare from './compare.js';
 import { cumsum } from './cumsum.js';
+import { dropout } from './dropout.js';
 import { einsum } from './einsum.js';
 import { fill } from './fill.js';
 import { gather } from './gather.js';
+import { gelu } from './gelu.js';
 import { iota } from './iota.js';
+import { layerNorm } from './layer_norm.js';
 import { max } from './max.js';
 import { randomUniform } from './random_uniform.js';
+import { rmsNorm } from './rms_norm.js';
 import { roll } from './roll.js';
+import { rotary } from './rotary.js';
 import { scatter } from './scatter.js';
+import { silu } from './silu.js';
+import { softmax } from './softmax.js';
+import { softmaxCrossEntropy } from './softmax_cross_entropy.js';
 import { stack } from './stack.js';
+import { swiglu } from './swiglu.js';
 import { topk } from './topk.js';
 import * as unary from './unary.js';
 import { unstack } from './unstack.js';
@@ -37,7 +48,19 @@ const primitives: readonly OpDefinition[] = [
   randomUniform,
 ];
 
-const fused: readonly DefinedOps[] = [];
+const fused: readonly DefinedOps[] = [
+  softmax,
+  softmaxCrossEntropy,
+  layerNorm,
+  rmsNorm,
+  gelu,
+  silu,
+  swiglu,
+  attention,
+  rotary,
+  dropout,
+  adamw,
+];
 
 const definitions: readonly OpDefinition[] = [
   ...primitives,
