@@ -1,0 +1,2 @@
+export { alphaBeta, latencySteps, oneMachine, wireBytes, type AlphaBeta, type Link } from './collectives.js';
+export type { Communication, CommunicationCost, CommunicationKind } from './communication.js';

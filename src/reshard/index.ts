@@ -1,0 +1,19 @@
+export { crossMeshPlan, runTransfers, tileTransfers, type CrossMeshPlan, type TileTransfer } from './cross_mesh.js';
+export {
+  collect,
+  packed,
+  printElement,
+  reduceBlocks,
+  runMove,
+  runPath,
+  shard,
+  shardPieces,
+  unpacked,
+  unshard,
+  type Blocks,
+  type Round,
+} from './execute.js';
+export { lowerMove, type LoweredCollective, type LoweredMove } from './lower.js';
+export { communicationOf, isLocal, movesFrom, printMove, type Move, type MoveKind } from './moves.js';
+export { copyRegions, isRun, regionElements, type CopyRegion, type Side, type Tile } from './region.js';
+export { ReshardSearch, reshardPath, type ReshardPath } from './search.js';

@@ -1,0 +1,202 @@
+/**
+ * Moves as what one rank does: pack into a send buffer, one collective on contiguous buffers, unpack.
+ *
+ *   block ──pack──▶ send buffer ──collective──▶ receive buffer ──unpack──▶ block
+ *
+ * Where `pack` is null the block itself is the send buffer; where `unpack` is null the receive buffer is the new block; a move without
+ * a collective copies from block to block by `unpack`, and where that is null too the block stays as it is. Buffers hold one run for
+ * each member of the group, in the group's order, which is ascending by rank: a set of axes needs one communicator only.
+ *
+ * The program lowering, the reference engine and the simulator all read this one description.
+ */
+import { neutralOf, tileOf, type Layout, type Reduction } from '../ir/layout.js';
+import {
+  axesSize,
+  coordinatesOf,
+  groupOf,
+  partIndex,
+  rankAt,
+  type AxisName,
+  type Coordinates,
+  type Mesh,
+} from '../ir/mesh.js';
+import { factorsOf, type TensorType } from '../ir/type.js';
+import type { Move } from './moves.js';
+import {
+  copyBetween,
+  fold,
+  intersect,
+  isIdentity,
+  tileElements,
+  tileSizes,
+  type CopyRegion,
+  type Tile,
+} from './region.js';
+
+/** A collective over buffers; counts are elements, one a member of the group, exact where they are uneven. */
+export type LoweredCollective =
+  | {
+      readonly kind: 'all_gather' | 'reduce_scatter' | 'all_reduce' | 'all_to_all';
+      /** Ranks within the mesh, ascending. */
+      readonly group: readonly number[];
+      /** What this rank gives to each member; all_gather and all_reduce give every member the same `inputCounts[0]`. */
+      readonly inputCounts: readonly number[];
+      /** What this rank gets from each member; reduce_scatter and all_reduce get one reduced `outputCounts[0]`. */
+      readonly outputCounts: readonly number[];
+      readonly reduction?: Reduction;
+    }
+  | {
+      readonly kind: 'permute';
+      readonly group: readonly number[];
+      /** Ranks within the mesh; a rank may send to itself. */
+      readonly sendTo: number;
+      readonly receiveFrom: number;
+      readonly inputCounts: readonly [number];
+      readonly outputCounts: readonly [number];
+    };
+
+export interface LoweredMove {
+  /** Sizes of this rank's block, one a factor of the type: before and after. */
+  readonly inputSizes: readonly number[];
+  readonly outputSizes: readonly number[];
+  readonly pack: readonly CopyRegion[] | null;
+  readonly collective: LoweredCollective | null;
+  readonly unpack: readonly CopyRegion[] | null;
+  /** What the new block holds where nothing is unpacked: the reduction's neutral element; null where everything is. */
+  readonly fill: number | null;
+}
+
+/** What the rank at `at` does for a move of a value of `type`. */
+export function lowerMove(m: Mesh, type: TensorType, move: Move, at: Coordinates): LoweredMove {
+  const before = tileOf(m, type, move.from, at);
+  const after = tileOf(m, type, move.to, at);
+  const sizes = { inputSizes: tileSizes(before), outputSizes: tileSizes(after) };
+  switch (move.kind) {
+    case 'slice':
+      return { ...sizes, pack: null, collective: null, unpack: local(before, after), fill: null };
+    case 'pad':
+      return { ...sizes, pack: null, collective: null, unpack: local(before, after), fill: neutralOf(move.reduction!) };
+    case 'mask': {
+      // The maximum of equal values is that value: only sums need the others to be zero.
+      const keeps = move.reduction === 'max' || move.axes.every((axis) => at[axis] === 0);
+      return { ...sizes, pack: null, collective: null, unpack: keeps ? null : [], fill: keeps ? null : 0 };
+    }
+    case 'all_reduce': {
+      const counts = [tileElements(before)];
+      const group = groupOf(m, move.axes, at);
+      const collective = {
+        kind: move.kind,
+        group,
+        inputCounts: counts,
+        outputCounts: counts,
+        reduction: move.reduction,
+      };
+      return { ...sizes, pack: null, collective, unpack: null, fill: null };
+    }
+    case 'permute':
+      return { ...sizes, pack: null, collective: permutation(m, type, move, at), unpack: null, fill: null };
+    default:
+      return { ...sizes, ...exchange(m, type, move, at, before, after), fill: null };
+  }
+}
+
+/** all_gather, reduce_scatter and all_to_all: what each pair of members has in common decides everything. */
+function exchange(m: Mesh, type: TensorType, move: Move, at: Coordinates, before: Tile, after: Tile) {
+  const group = groupOf(m, move.axes, at);
+  const members = group.map((rank) => coordinatesOf(m, rank));
+  // A member sends to those that agree with it along the axes over which it is a replica: every element then comes from one rank.
+  const replicas = move.axes.filter((axis) => !uses(move.from, axis));
+  const serves = (other: Coordinates) => replicas.every((axis) => other[axis] === at[axis]);
+  const given = members.map((other) => part(before, tileOf(m, type, move.to, other), serves(other)));
+  const taken = members.map((other) => part(tileOf(m, type, move.from, other), after, serves(other)));
+
+  const own = tileElements(before);
+  const result = tileElements(after);
+  const gathers = move.kind === 'all_gather';
+  const reduces = move.kind === 'reduce_scatter';
+  const pack = gathers
+    ? null
+    : concatenated(given, (tile, offset) => withSide(copyBetween(before, tile, tile), 'to', offset));
+  const unpack = reduces
+    ? null
+    : concatenated(taken, (tile, offset) => withSide(copyBetween(tile, after, tile), 'from', offset));
+  return {
+    pack: pack && !isIdentity(pack, own) ? pack : null,
+    collective: {
+      kind: move.kind as 'all_gather' | 'reduce_scatter' | 'all_to_all',
+      group,
+      inputCounts: gathers ? [own] : given.map(tileElements),
+      outputCounts: reduces ? [result] : taken.map(tileElements),
+      ...(reduces ? { reduction: move.reduction } : {}),
+    },
+    unpack: unpack && !isIdentity(unpack, result) ? unpack : null,
+  };
+}
+
+/**
+ * Blocks change ranks. Listing the axes by role (each factor's splits, then partial, then free), a rank with index i under the old
+ * roles sends to the one that has index i under the new ones.
+ */
+function permutation(m: Mesh, type: TensorType, move: Move, at: Coordinates): LoweredCollective {
+  const order = (layout: Layout): readonly AxisName[] => {
+    const split = factorsOf(type).flatMap((f) => layout.splits[f.name]?.axes ?? []);
+    const partial = m.axes.map((axis) => axis.name).filter((axis) => layout.partial[axis]);
+    const used = [...split, ...partial].filter((axis) => move.axes.includes(axis));
+    return [...used, ...move.axes.filter((axis) => !used.includes(axis))];
+  };
+  const [old, now] = [order(move.from), order(move.to)];
+  const elements = tileElements(tileOf(m, type, move.from, at));
+  return {
+    kind: 'permute',
+    group: groupOf(m, move.axes, at),
+    sendTo: rankWith(m, now, partIndex(m, old, at), at),
+    receiveFrom: rankWith(m, old, partIndex(m, now, at), at),
+    inputCounts: [elements],
+    outputCounts: [tileElements(tileOf(m, type, move.to, at))],
+  };
+}
+
+/** The rank whose index over `axes` is `index` and that agrees with `at` elsewhere. */
+function rankWith(m: Mesh, axes: readonly AxisName[], index: number, at: Coordinates): number {
+  const moved: Record<AxisName, number> = { ...at };
+  for (let i = axes.length - 1, rest = index; i >= 0; i--) {
+    const size = axesSize(m, [axes[i]]);
+    moved[axes[i]] = rest % size;
+    rest = Math.floor(rest / size);
+  }
+  return rankAt(m, moved);
+}
+
+/** Block to block within a rank; null where nothing changes. */
+function local(before: Tile, after: Tile): readonly CopyRegion[] | null {
+  const common = intersect(before, after);
+  const regions = fold([copyBetween(before, after, common)]);
+  const same = tileElements(before) === tileElements(after) && isIdentity(regions, tileElements(after));
+  return same ? null : regions;
+}
+
+/** Regions between a block and a buffer that holds the tiles one after the other. */
+function concatenated(
+  tiles: readonly Tile[],
+  region: (tile: Tile, offset: number) => CopyRegion,
+): readonly CopyRegion[] {
+  let offset = 0;
+  const regions = tiles.map((tile) => {
+    const made = region(tile, offset);
+    offset += tileElements(tile);
+    return made;
+  });
+  return fold(regions);
+}
+
+const withSide = (region: CopyRegion, side: 'from' | 'to', offset: number): CopyRegion => ({
+  ...region,
+  [side]: { ...region[side], offset: region[side].offset + offset },
+});
+
+/** What two boxes have in common, or nothing. */
+const part = (a: Tile, b: Tile, wanted: boolean): Tile =>
+  wanted ? intersect(a, b) : a.map(([from]) => [from, from] as const);
+
+const uses = (layout: Layout, axis: AxisName): boolean =>
+  axis in layout.partial || Object.values(layout.splits).some((split) => split.axes.includes(axis));
