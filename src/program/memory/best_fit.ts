@@ -39,17 +39,21 @@ export function bestFit(
 
   const random = linearCongruential(7);
   let current = best;
-  for (let move = 0; move < moves && best.peakBytes > goalBytes && !expired(); move++) {
+  let lastGain = 0;
+  for (let move = 0; move < moves && best.peakBytes > goalBytes && move - lastGain < PATIENCE && !expired(); move++) {
     const next = liftTopmost(problem, order, current, random);
     if (next === null) break;
     const peakBytes = packer.place(next);
     if (peakBytes > current.peakBytes) continue;
     current = { offsets: packer.offsets.slice(), peakBytes };
     order = next;
-    if (peakBytes < best.peakBytes) best = current;
+    if (peakBytes < best.peakBytes) [best, lastGain] = [current, move];
   }
   return best;
 }
+
+/** Moves without a lower peak after which best fit gives up. */
+const PATIENCE = 100;
 
 /** Orders that do well on different programs; buffers with a given address always come first. */
 function startingOrders({ buffers, timeline, sections, sectionsOf }: MemoryProblem): BufferIndex[][] {

@@ -74,6 +74,9 @@ class Search {
   /** The given address, or −1. */
   private readonly given: Float64Array;
   private readonly width: Float64Array;
+  private readonly area: Float64Array;
+  /** Unplaced bytes of the fullest section a buffer is in, when its part was arranged. */
+  private readonly contention: Float64Array;
   private nodeLimit = 0;
   private preorder: Preorder = 'WAT';
 
@@ -108,6 +111,8 @@ class Search {
       buffers,
       (_, i) => timeline.moments[timeline.upper[i]] - timeline.moments[timeline.lower[i]],
     );
+    this.area = this.width.map((width, i) => width * this.bytes[i]);
+    this.contention = new Float64Array(buffers.length);
     this.solution = new Float64Array(buffers.length);
     this.offsets = new Float64Array(buffers.length).fill(-1);
     this.leastOffset = this.given.map((offset) => Math.max(0, offset));
@@ -149,22 +154,24 @@ class Search {
   /** Sorts a part's buffers by the preorder in force: largest first by each letter's measure in turn. */
   private arrange(buffers: readonly BufferIndex[], from: number, to: number): Part {
     const { sectionsOf } = this.problem;
-    const measures = new Map(
-      buffers.map((i) => {
-        const contention = sectionsOf[i].reduce((most, s) => Math.max(most, this.unplacedBytes[s]), 0);
-        return [i, { W: this.width[i], A: this.width[i] * this.bytes[i], T: contention }];
-      }),
-    );
-    const letters = [...this.preorder] as ('W' | 'A' | 'T')[];
-    const sorted = Int32Array.from(buffers).sort((a, b) => {
-      for (const letter of letters) {
-        const difference = measures.get(b)![letter] - measures.get(a)![letter];
-        if (difference !== 0) return difference;
+    const sections: number[] = [];
+    this.stamp++;
+    for (const i of buffers) {
+      let contention = 0;
+      for (const s of sectionsOf[i]) {
+        if (this.unplacedBytes[s] > contention) contention = this.unplacedBytes[s];
+        if (this.stamps[s] === this.stamp) continue;
+        this.stamps[s] = this.stamp;
+        sections.push(s);
       }
-      return a - b;
-    });
-    const sections = Int32Array.from(new Set(buffers.flatMap((i) => Array.from(sectionsOf[i])))).sort();
-    return { buffers: sorted, sections, from, to };
+      this.contention[i] = contention;
+    }
+    const measures = { W: this.width, A: this.area, T: this.contention };
+    const [first, second, third] = Array.from(this.preorder, (letter) => measures[letter as 'W' | 'A' | 'T']);
+    const sorted = Int32Array.from(buffers).sort(
+      (a, b) => first[b] - first[a] || second[b] - second[a] || third[b] - third[a] || a - b,
+    );
+    return { buffers: sorted, sections: Int32Array.from(sections), from, to };
   }
 
   /**
@@ -193,10 +200,13 @@ class Search {
     const rest = unplaced.subarray(0, count);
 
     const choices: number[] = [];
+    const fullest = this.fullestSection(part);
     for (const rank of rest) {
-      const offset = this.leastOffset[part.buffers[rank]];
+      const i = part.buffers[rank];
+      const offset = this.leastOffset[i];
       const canonical = offset > leastOffset || (offset === leastOffset && rank >= leastRank);
-      if (canonical && (offset < lowestTop || this.bytes[part.buffers[rank]] === 0)) choices.push(rank);
+      const dominated = offset >= lowestTop && this.bytes[i] > 0;
+      if (canonical && !dominated && !this.tooHigh(part, i, offset, fullest)) choices.push(rank);
     }
     choices.sort((p, q) => this.leastOffset[part.buffers[p]] - this.leastOffset[part.buffers[q]] || p - q);
 
@@ -205,20 +215,34 @@ class Search {
       const offset = this.leastOffset[i];
       const mark = this.raisedBuffers.length;
       const floorMark = this.raisedSections.length;
-      const { hatless, possible } = this.place(i, offset);
-      const outcome =
-        possible && this.hopeful(part, offset) ? this.continueFrom(part, rest, i, offset, rank) : 'impossible';
+      const outcome = this.place(i, offset) ? this.continueFrom(part, rest, i, offset, rank) : 'impossible';
       this.unplace(i, mark, floorMark);
       if (outcome !== 'impossible') return outcome;
-      if (hatless) break;
+      if (this.isHatless(i)) break;
     }
     return 'impossible';
   }
 
-  /** Whether no section of the part is bound to exceed the capacity, when nothing more goes below `offset`. */
-  private hopeful(part: Part, offset: number): boolean {
-    for (const s of part.sections)
-      if (Math.max(offset, this.floor[s]) + this.unplacedBytes[s] > this.capacity) return false;
+  /** The part's section with the most unplaced bytes. */
+  private fullestSection({ sections }: Part): number {
+    let fullest = sections[0];
+    for (const s of sections) if (this.unplacedBytes[s] > this.unplacedBytes[fullest]) fullest = s;
+    return fullest;
+  }
+
+  /** Whether some section cannot hold its unplaced bytes at or above `offset`, buffer i's own sections apart. */
+  private tooHigh({ sections }: Part, i: BufferIndex, offset: number, fullest: number): boolean {
+    const room = this.capacity - offset;
+    if (this.unplacedBytes[fullest] <= room) return false;
+    this.stamp++;
+    for (const s of this.problem.sectionsOf[i]) this.stamps[s] = this.stamp;
+    for (const s of sections) if (this.unplacedBytes[s] > room && this.stamps[s] !== this.stamp) return true;
+    return false;
+  }
+
+  /** Whether nothing unplaced must lie above buffer i. */
+  private isHatless(i: BufferIndex): boolean {
+    for (const j of this.problem.neighbours[i]) if (this.offsets[j] < 0) return false;
     return true;
   }
 
@@ -235,45 +259,53 @@ class Search {
     return outcome;
   }
 
-  /** Places buffer i and raises what must lie above it. */
-  private place(i: BufferIndex, offset: number): { hatless: boolean; possible: boolean } {
-    const { neighbours, sections, sectionsOf } = this.problem;
+  /**
+   * Places buffer i and raises what must lie above it. False as soon as something cannot fit any more; what was raised
+   * until then is in the journals.
+   */
+  private place(i: BufferIndex, offset: number): boolean {
+    const { neighbours, sectionsOf } = this.problem;
     const top = offset + this.bytes[i];
-    const touched: number[] = [];
-    let hatless = true;
-    let possible = true;
     this.offsets[i] = this.solution[i] = offset;
+    for (const s of sectionsOf[i]) {
+      this.unplacedBytes[s] -= this.bytes[i];
+      this.raiseFloor(s, top);
+    }
     this.stamp++;
+    const touched: number[] = [];
     for (const j of neighbours[i]) {
       if (this.offsets[j] >= 0) continue;
-      hatless = false;
+      const before = this.leastOffset[j];
+      if (before >= top && before % this.alignment[j] === 0) continue;
       const least = alignUp(top, this.alignment[j]);
-      if (this.leastOffset[j] >= least) continue;
+      if (least + this.bytes[j] > this.capacity || (this.given[j] >= 0 && least > this.given[j])) return false;
       this.raisedBuffers.push(j);
-      this.raisedOffsets.push(this.leastOffset[j]);
+      this.raisedOffsets.push(before);
       this.leastOffset[j] = least;
-      if (least + this.bytes[j] > this.capacity || (this.given[j] >= 0 && least > this.given[j])) possible = false;
       for (const s of sectionsOf[j]) {
-        if (this.stamps[s] === this.stamp) continue;
+        // A floor is never below its least unplaced member: one that was above it is not what holds the floor down.
+        if (this.stamps[s] === this.stamp || before > this.floor[s]) continue;
         this.stamps[s] = this.stamp;
         touched.push(s);
       }
     }
-    for (const s of sectionsOf[i]) {
-      this.raiseFloor(s, top);
-      this.unplacedBytes[s] -= this.bytes[i];
+    for (const s of sectionsOf[i]) if (!this.settleFloor(s)) return false;
+    for (const s of touched) if (!this.settleFloor(s)) return false;
+    return true;
+  }
+
+  /** Lifts a section's floor to its least unplaced member; whether the section can still fit. */
+  private settleFloor(s: number): boolean {
+    let least = Infinity;
+    for (const j of this.problem.sections[s].members) {
+      if (this.offsets[j] < 0 && this.leastOffset[j] < least) least = this.leastOffset[j];
     }
-    if (!possible) return { hatless, possible };
-    for (const s of touched) {
-      let least = Infinity;
-      for (const j of sections[s].members)
-        if (this.offsets[j] < 0 && this.leastOffset[j] < least) least = this.leastOffset[j];
-      if (least < Infinity && this.floor[s] < least) this.raiseFloor(s, least);
-    }
-    return { hatless, possible };
+    if (least < Infinity && least > this.floor[s]) this.raiseFloor(s, least);
+    return this.floor[s] + this.unplacedBytes[s] <= this.capacity;
   }
 
   private raiseFloor(s: number, floor: number): void {
+    if (floor <= this.floor[s]) return;
     this.raisedSections.push(s);
     this.raisedFloors.push(this.floor[s]);
     this.floor[s] = floor;

@@ -12,17 +12,15 @@ export function anyIntervals(most: number): fc.Arbitrary<IntervalBuffer[]> {
     bytes: fc.integer({ min: 1, max: 9 }),
     alignment: fc.constantFrom(1, 1, 1, 2, 4),
   });
-  return fc
-    .array(buffer, { minLength: 1, maxLength: most })
-    .map((list) =>
-      list.map(({ start, length, bytes, alignment }, i) => ({
-        id: `b${i}`,
-        start,
-        end: start + length,
-        bytes,
-        alignment,
-      })),
-    );
+  return fc.array(buffer, { minLength: 1, maxLength: most }).map((list) =>
+    list.map(({ start, length, bytes, alignment }, i) => ({
+      id: `b${i}`,
+      start,
+      end: start + length,
+      bytes,
+      alignment,
+    })),
+  );
 }
 
 /**
