@@ -5,7 +5,6 @@
 #include <napi.h>
 
 #include <cstring>
-#include <set>
 
 #include "async.h"
 #include "cpu.h"
@@ -17,33 +16,40 @@ namespace flotilla {
 
 namespace {
 
-struct Handle;
-
-// Engines still open when the environment ends: their threads must not call into it any more. Never freed, since handles are
-// finalized after it.
-struct OpenEngines {
-  std::set<Handle*> handles;
-};
-
 // An engine and what ties it to JavaScript.
-struct Handle {
+class Handle {
+ public:
   Handle(Napi::Env env, const std::string& device, int threads, int64_t arenaBytes, int rank)
-      : openEngines(*env.GetInstanceData<OpenEngines>()),
-        completions(env),
-        engine(std::make_unique<Engine>(device, threads, arenaBytes, rank)) {
-    openEngines.handles.insert(this);
+      : engine(std::make_unique<Engine>(device, threads, arenaBytes, rank)), completions(env), env_(env) {
+    // Hooks run in reverse order: this one while `completions` still works.
+    napi_add_env_cleanup_hook(env_, end, this);
   }
-  ~Handle() { openEngines.handles.erase(this); }
-
-  OpenEngines& openEngines;
-  Completions completions;
-  std::unique_ptr<Engine> engine;  // null once closed
-  std::unique_ptr<StoreClient> store;
+  ~Handle() {
+    if (!ended_) napi_remove_env_cleanup_hook(env_, end, this);
+  }
 
   Engine& open() {
     if (!engine) throw EngineError("closed", "the engine is closed");
     return *engine;
   }
+
+  std::unique_ptr<Engine> engine;  // null once closed
+  std::unique_ptr<StoreClient> store;
+  Completions completions;
+
+ private:
+  // Node ends the environment: from here on no thread of ours may call into it.
+  static void end(void* self) {
+    auto* handle = static_cast<Handle*>(self);
+    handle->ended_ = true;
+    handle->store.reset();
+    if (handle->engine && !handle->engine->executor->waitIdle(0)) handle->engine->abort("the process is ending");
+    handle->engine.reset();
+    handle->completions.end();
+  }
+
+  napi_env env_;
+  bool ended_ = false;
 };
 
 using HandleRef = std::shared_ptr<Handle>;
@@ -217,7 +223,7 @@ Napi::Value storeOperation(const Napi::CallbackInfo& info, StoreJob::Kind kind) 
     Engine& engine = handle->open();
     if (!handle->store) throw EngineError("rendezvous-failed", "there is no store before rendezvous()");
     const double seconds = kind == StoreJob::Kind::get ? info[2].As<Napi::Number>().DoubleValue() : 0;
-    auto job = std::make_unique<StoreJob>(handle->completions, engine.rank, kind, info[1].As<Napi::String>().Utf8Value(),
+    auto job = std::make_unique<StoreJob>(handle, handle->completions, engine.rank, kind, info[1].As<Napi::String>().Utf8Value(),
                                           std::chrono::milliseconds(static_cast<int64_t>(1000 * seconds)));
     if (kind == StoreJob::Kind::set) {
       const Napi::Uint8Array bytes = info[2].As<Napi::Uint8Array>();
@@ -326,22 +332,7 @@ Napi::Value close(const Napi::CallbackInfo& info) {
   });
 }
 
-void keepOpenEngines(Napi::Env, OpenEngines*) {}
-
-// Node ends the environment: nothing may call into it any more.
-void closeAll(OpenEngines* engines) {
-  for (Handle* handle : engines->handles)
-    if (handle->engine) handle->engine->abort("the process is ending");
-  for (Handle* handle : engines->handles) {
-    handle->store.release();
-    handle->engine.reset();
-  }
-}
-
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
-  auto* engines = new OpenEngines;
-  env.SetInstanceData<OpenEngines, keepOpenEngines>(engines);
-  env.AddCleanupHook(closeAll, engines);
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) { exports.Set(name, Napi::Function::New(env, function, name)); };
   add("describe", describe);
   add("open", open);

@@ -15,9 +15,13 @@ Napi::Error toJsError(Napi::Env env, const EngineError& error, int rank) {
 
 Completions::Completions(Napi::Env env) : function_(Function::New(env, "flotilla", 0, 1, this)) { function_.Unref(env); }
 
-Completions::~Completions() { function_.Release(); }
+Completions::~Completions() {
+  if (!ended_) function_.Release();
+}
 
-void Completions::deliver(AsyncJob& job) { function_.NonBlockingCall(&job); }
+void Completions::deliver(AsyncJob& job) {
+  if (!ended_) function_.NonBlockingCall(&job);
+}
 
 void Completions::settle(Napi::Env env, Napi::Function, Completions* completions, AsyncJob* job) {
   if (env == nullptr) return;  // the process is ending

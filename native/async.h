@@ -3,6 +3,7 @@
 
 #include <napi.h>
 
+#include <atomic>
 #include <optional>
 
 #include "error.h"
@@ -23,6 +24,9 @@ class Completions {
 
   void deliver(AsyncJob& job);
 
+  // The environment is about to end: what is delivered from now on is dropped.
+  void end() { ended_ = true; }
+
  private:
   friend class AsyncJob;
   static void settle(Napi::Env env, Napi::Function, Completions* completions, AsyncJob* job);
@@ -30,6 +34,7 @@ class Completions {
 
   Function function_;
   int underWay_ = 0;
+  std::atomic<bool> ended_{false};
 };
 
 // Work whose outcome settles a promise.

@@ -11,8 +11,8 @@ constexpr std::chrono::milliseconds pollInterval{10};
 
 }  // namespace
 
-StoreJob::StoreJob(Completions& completions, int rank, Kind kind, std::string key, std::chrono::milliseconds timeout)
-    : AsyncJob(completions, rank), kind_(kind), key_(std::move(key)), deadline_(std::chrono::steady_clock::now() + timeout) {}
+StoreJob::StoreJob(std::shared_ptr<void> owner, Completions& completions, int rank, Kind kind, std::string key, std::chrono::milliseconds timeout)
+    : AsyncJob(completions, rank), owner_(std::move(owner)), kind_(kind), key_(std::move(key)), deadline_(std::chrono::steady_clock::now() + timeout) {}
 
 bool StoreJob::attempt(c10d::Store& store) {
   try {

@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -22,7 +23,8 @@ class StoreJob : public AsyncJob {
  public:
   enum class Kind { set, get, add };
 
-  StoreJob(Completions& completions, int rank, Kind kind, std::string key, std::chrono::milliseconds timeout);
+  // `owner` keeps `completions` alive.
+  StoreJob(std::shared_ptr<void> owner, Completions& completions, int rank, Kind kind, std::string key, std::chrono::milliseconds timeout);
 
   std::vector<uint8_t> value;  // set: what to write; get: what was read
   int64_t number = 0;          // add: the amount, then the sum
@@ -39,6 +41,7 @@ class StoreJob : public AsyncJob {
  private:
   bool tryOnce(c10d::Store& store);
 
+  std::shared_ptr<void> owner_;
   Kind kind_;
   std::string key_;
   std::chrono::steady_clock::time_point deadline_;

@@ -94,7 +94,7 @@ export function toNativeError(error: unknown): unknown {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return error;
   const kind = kinds[error.code];
   if (!kind || !('op' in error)) return error;
-  const { op, at, rank, group } = error as Error & NativeErrorFields;
+  const { op, at, rank, group } = error as unknown as NativeErrorFields;
   const where = [
     ...(at ? [{ at, ...(op ? { note: op } : {}) }] : []),
     ...(rank === null ? [] : [{ at: `rank ${rank}` }]),

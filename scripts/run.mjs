@@ -1,0 +1,83 @@
+#!/usr/bin/env node
+/**
+ * The commands of package.json: `node scripts/run.mjs demo | test | bench | mutants | setup`. Each first does all of the set-up that is
+ * still to do, then runs the command; what follows the command's name is passed on to it.
+ */
+import './setup/node_version.mjs';
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+
+const { SetupError, root, setupSeconds } = await import('./setup/steps.mjs');
+const { setUp } = await import('./setup/all.mjs');
+const { buildTypescript } = await import('./setup/typescript_build.mjs');
+
+const commands = { demo, test, bench: program('bench/main.js'), mutants: program('bench/mutants.js'), setup: async () => 0 };
+const [name, ...args] = process.argv.slice(2);
+const command = commands[name];
+if (!command) {
+  console.error(`usage: node scripts/run.mjs ${Object.keys(commands).join(' | ')}`);
+  process.exit(2);
+}
+try {
+  await setUp();
+  if (name !== 'test') await buildTypescript();
+  if (name === 'setup') console.error(`set-up: complete (${setupSeconds().toFixed(1)} s)`);
+  process.exitCode = await command(args);
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error;
+  console.error(`\nset-up failed: ${error.message}\n  fix    ${error.fix}`);
+  process.exitCode = 1;
+}
+
+function demo(args) {
+  return node(['dist/src/cli/main.js', 'demo', ...args]);
+}
+
+function program(file) {
+  return (args) => node([`dist/${file}`, ...args]);
+}
+
+/** Type check, lint and all tests; or, with arguments, the tests they name alone. */
+async function test(args) {
+  const start = performance.now();
+  const tool = (file) => path.join('node_modules', file);
+  const checks = [
+    ['type check', () => buildTypescript().then(() => 0, report)],
+    ['eslint', () => node([tool('eslint/bin/eslint.js'), '.'])],
+    ['prettier', () => node([tool('prettier/bin/prettier.cjs'), '--check', '--log-level', 'warn', '.'])],
+    ['tests', () => node([tool('vitest/vitest.mjs'), 'run', ...args])],
+  ];
+  const failed = [];
+  for (const [what, run] of args.length ? checks.slice(-1) : checks) {
+    const began = performance.now();
+    const status = await run();
+    console.error(`${what}: ${status === 0 ? 'passed' : 'FAILED'} in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+    if (status !== 0) failed.push(what);
+  }
+  const total = `${((performance.now() - start) / 1000).toFixed(0)} s, after ${setupSeconds().toFixed(0)} s of set-up`;
+  console.error(failed.length ? `npm test: ${failed.join(', ')} failed (${total})` : `npm test: everything passed (${total})`);
+  return failed.length ? 1 : 0;
+}
+
+function report(error) {
+  if (!(error instanceof SetupError)) throw error;
+  console.error(error.message);
+  return 1;
+}
+
+/** Runs a Node script in the terminal; resolves to its exit status. */
+function node(args) {
+  return new Promise((resolve, reject) => {
+    const env = { ...process.env, FLOTILLA_SETUP_SECONDS: setupSeconds().toFixed(1) };
+    const child = spawn(process.execPath, args, { cwd: root, stdio: 'inherit', env });
+    // The terminal sends Ctrl-C to the child as well; this process waits for it, so that its farewell is seen.
+    const ignore = () => {};
+    const forward = () => child.kill('SIGTERM');
+    process.on('SIGINT', ignore).on('SIGTERM', forward);
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      process.off('SIGINT', ignore).off('SIGTERM', forward);
+      resolve(code ?? (signal === 'SIGINT' ? 130 : 1));
+    });
+  });
+}

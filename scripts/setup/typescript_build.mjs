@@ -1,0 +1,30 @@
+/** dist/: the TypeScript sources as JavaScript, which is also the type check. */
+import path from 'node:path';
+import { filesUnder, hashOf, readStamp, root, runTool, step, withLock, writeStamp } from './steps.mjs';
+
+const stamp = path.join(root, 'dist', '.stamp');
+
+/** Folders that tsconfig.json includes, and the types they import from scripts/. */
+const folders = ['src', 'bench', 'tests', 'examples', 'scripts'];
+
+function wanted() {
+  const files = folders.flatMap((folder) => filesUnder(path.join(root, folder), ['.ts', '.mts']));
+  return hashOf([], [...files, path.join(root, 'tsconfig.json'), path.join(root, 'package-lock.json')]);
+}
+
+export function typescriptReady() {
+  return readStamp(stamp) === wanted();
+}
+
+export async function buildTypescript() {
+  if (typescriptReady()) return;
+  await withLock('typescript', async () => {
+    if (typescriptReady()) return;
+    await step('type check and build (tsc -b)', async () => {
+      const hash = wanted();
+      const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+      await runTool(process.execPath, [tsc, '-b'], { fix: 'the messages above are type errors of the sources' });
+      writeStamp(stamp, hash);
+    });
+  });
+}
