@@ -248,6 +248,7 @@ class ClassLowering {
       attributes,
       inputs: inputs.map(({ value }) => this.values.get(value).type),
       outputs: outputs.map(({ value }) => this.values.get(value).type),
+      sameInputs: inputs.every(({ value }) => value === inputs[0].value),
     };
     const scratchBytes = this.request.kernels.scratchBytes(shape);
     const label = outputs.map(({ value }) => this.values.get(value).name).join(', ');
@@ -375,7 +376,7 @@ class ClassLowering {
     if (origin !== 'step' || !this.sums.has(id)) return false;
     const maker = this.request.step.steps.find((step) => step.outputs.includes(id));
     if (!maker || maker.kind !== 'op' || this.uses.step.get(id) !== 1) return false;
-    return !opNamed(this.request.registry, maker.op).view;
+    return !opNamed(this.request.registry, maker.op).view && this.request.kernels.accumulates(maker.op);
   }
 
   private result(origin: Origin, id: PlacedId): Operand {

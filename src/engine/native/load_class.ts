@@ -1,0 +1,260 @@
+/** One rank's program as the addon reads it: the class's launch list with this rank's addresses, peers, origins and kernels. */
+import { dtypeBytes, type DType } from '../../ir/dtype.js';
+import { rangeOf } from '../../ir/layout.js';
+import { coordinatesOf, type AxisName, type Coordinates, type Mesh } from '../../ir/mesh.js';
+import type { OpRegistry } from '../../ir/op.js';
+import { sizesOf } from '../../ir/type.js';
+import { nativeLaunches } from '../../kernels/native.js';
+import type { Block, KernelLaunchSpec, KernelSite } from '../../kernels/site.js';
+import { rowMajor } from '../../program/class_values.js';
+import type {
+  CollectiveInstruction,
+  EventName,
+  Instruction,
+  KernelInstruction,
+  MoveInstruction,
+  Program,
+  RankClass,
+  ScheduleStep,
+  TransferInstruction,
+  ValueIndex,
+} from '../../program/program.js';
+import { baseOf, unroll } from '../../program/unroll.js';
+import { lowerMove } from '../../reshard/lower.js';
+import type { CopyRegion } from '../../reshard/region.js';
+import type { Launch, LoadedProgram, LoadedView } from './loaded_program.js';
+
+/** The class that a global rank belongs to, and the rank's place in it. */
+export interface RankPlace {
+  readonly rankClass: RankClass;
+  readonly at: Coordinates;
+  readonly mesh: Mesh;
+  readonly firstRank: number;
+  /** Position among the members of the class. */
+  readonly member: number;
+}
+
+export function placeOfRank(program: Program, rank: number): RankPlace {
+  const stage = program.stages.findLastIndex(({ firstRank }) => firstRank <= rank);
+  const { mesh, firstRank } = program.stages[stage];
+  const at = coordinatesOf(mesh, rank - firstRank);
+  for (const rankClass of program.classes) {
+    if (rankClass.stage !== stage) continue;
+    const member = rankClass.members.findIndex((other) => mesh.axes.every(({ name }) => other[name] === at[name]));
+    if (member >= 0) return { rankClass, at, mesh, firstRank, member };
+  }
+  throw new Error(`rank ${rank} belongs to no class of the program`);
+}
+
+/** Where a value's block lies during a step of the schedule. */
+export function viewOf(rankClass: RankClass, value: ValueIndex, step: Pick<ScheduleStep, 'offsets'>): LoadedView {
+  const { type, view } = rankClass.values[value];
+  const base = baseOf(rankClass.values, value);
+  const offset = step.offsets[base] + (view ? view.offset * dtypeBytes[type.dtype] : 0);
+  return { offset, dtype: type.dtype, sizes: sizesOf(type), strides: view?.strides ?? rowMajor(type) };
+}
+
+export function loadClass(registry: OpRegistry, program: Program, rank: number): LoadedProgram {
+  return new Loader(registry, placeOfRank(program, rank)).run();
+}
+
+class Loader {
+  private readonly registry: OpRegistry;
+  private readonly place: RankPlace;
+  private readonly groups = new Map<string, { id: number; ranks: readonly number[] }>();
+  private readonly events = new Map<EventName, number>();
+  private readonly tags = new Map<string, number>();
+  private readonly launches: Launch[] = [];
+  private step!: ScheduleStep;
+  /** The communication launched last: the next signal on its lane is its event. */
+  private open: { lane: string; launch: number } | null = null;
+
+  constructor(registry: OpRegistry, place: RankPlace) {
+    this.registry = registry;
+    this.place = place;
+  }
+
+  run(): LoadedProgram {
+    for (const { instruction, step } of unroll(this.place.rankClass)) {
+      this.step = step;
+      this.load(instruction);
+    }
+    return { groups: [...this.groups.values()], launches: this.launches };
+  }
+
+  private load(instruction: Instruction): void {
+    switch (instruction.kind) {
+      case 'kernel':
+        return this.kernel(instruction);
+      case 'pack':
+      case 'unpack':
+        return this.copies(instruction);
+      case 'collective':
+        return this.collective(instruction);
+      case 'send':
+      case 'receive':
+        return this.transfer(instruction);
+      case 'signal':
+        // The executor launches in list order, so compute's signals need nothing; a communication's signal names its event.
+        if (this.open?.lane === instruction.lane) this.nameEvent(instruction.event);
+        return;
+      case 'wait':
+        if (instruction.lane === 'compute')
+          this.launches.push({ kind: 'wait', event: this.event(instruction.event), at: at(instruction) });
+    }
+  }
+
+  private kernel(instruction: KernelInstruction): void {
+    const { rule, assignment, inputs, outputs } = instruction;
+    const views = { input: inputs.map((o) => this.view(o.value)), output: outputs.map((o) => this.view(o.value)) };
+    const block = ({ dtype, sizes, strides }: LoadedView): Block => ({ dtype: dtype as DType, sizes, strides });
+    const site: KernelSite = {
+      op: instruction.op,
+      rule,
+      attributes: instruction.attributes,
+      inputs: views.input.map(block),
+      outputs: views.output.map(block),
+      accumulates: outputs.map((o) => o.access === 'accumulate'),
+      sameInputs: inputs.every((o) => o.value === inputs[0].value),
+      origins: Object.fromEntries(
+        rule.origins.map((factor) => [
+          factor,
+          rangeOf(this.place.mesh, assignment.splits[factor], rule.factors[factor].size, this.place.at)[0],
+        ]),
+      ),
+    };
+    // A rank may hold nothing of a value: an empty block needs no launch, but a sum over nothing still writes its zero.
+    if (views.output.every((view) => view.sizes.includes(0))) return;
+    const scratch = instruction.scratch === null ? null : this.view(instruction.scratch);
+    for (const spec of nativeLaunches(this.registry, site)) {
+      this.launches.push({
+        kind: 'kernel',
+        kernel: spec.kernel,
+        operands: spec.operands.map((operand) => resolve(operand, views)),
+        scratch: scratch && { offset: scratch.offset, bytes: scratch.sizes[0] },
+        attributes: spec.attributes,
+        at: at(instruction),
+      });
+    }
+  }
+
+  private copies({ kind, move, global, input, output, ...rest }: MoveInstruction): void {
+    const { mesh, at: coordinates } = this.place;
+    const lowered = lowerMove(mesh, global, move, coordinates);
+    const [from, to] = [this.view(input.value), this.view(output.value)];
+    const regions = kind === 'pack' ? lowered.pack : lowered.unpack;
+    if (kind === 'unpack' && lowered.fill !== null) {
+      this.launches.push({
+        kind: 'kernel',
+        kernel: 'fill',
+        operands: [to],
+        scratch: null,
+        attributes: { value: lowered.fill },
+        at: at(rest),
+      });
+    }
+    const whole: CopyRegion = {
+      sizes: [elements(from)],
+      from: { offset: 0, strides: [1] },
+      to: { offset: 0, strides: [1] },
+    };
+    for (const region of regions ?? [whole]) {
+      if (region.sizes.includes(0)) continue;
+      const side = (view: LoadedView, part: CopyRegion['from']): LoadedView => ({
+        offset: view.offset + part.offset * dtypeBytes[view.dtype],
+        dtype: view.dtype,
+        sizes: region.sizes,
+        strides: part.strides,
+      });
+      this.launches.push({ kind: 'copy', from: side(from, region.from), to: side(to, region.to), at: at(rest) });
+    }
+  }
+
+  private collective(instruction: CollectiveInstruction): void {
+    const { mesh, at: coordinates, firstRank } = this.place;
+    const { collective } = lowerMove(mesh, instruction.global, instruction.move, coordinates);
+    if (!collective) throw new Error(`${instruction.move.kind} has no collective`);
+    const ranks = collective.group.map((rank) => rank + firstRank);
+    const base = {
+      kind: 'collective' as const,
+      collective: collective.kind,
+      group: this.group(instruction.axes, ranks),
+      reduction: instruction.reduction,
+      input: flat(this.view(instruction.input.value)),
+      output: flat(this.view(instruction.output.value)),
+      event: -1,
+      at: at(instruction),
+    };
+    if (collective.kind === 'permute') {
+      const member = (rank: number) => collective.group.indexOf(rank);
+      this.communicate(instruction, {
+        ...base,
+        peers: { to: member(collective.sendTo), from: member(collective.receiveFrom) },
+      });
+    } else {
+      const { inputCounts, outputCounts } = collective;
+      this.communicate(instruction, { ...base, inputCounts, outputCounts });
+    }
+  }
+
+  private transfer(instruction: TransferInstruction): void {
+    const peer = instruction.peers[this.place.member];
+    if (peer === null) return;
+    const tag = this.tags.get(instruction.tag) ?? this.tags.size;
+    this.tags.set(instruction.tag, tag);
+    this.communicate(instruction, {
+      kind: instruction.kind === 'send' ? 'send' : 'recv',
+      peer,
+      tag,
+      view: flat(this.view(instruction.operand.value)),
+      event: -1,
+      at: at(instruction),
+    });
+  }
+
+  private communicate(instruction: Instruction, launch: Launch): void {
+    this.open = { lane: instruction.lane, launch: this.launches.push(launch) - 1 };
+  }
+
+  private nameEvent(event: EventName): void {
+    const { launch } = this.open!;
+    this.launches[launch] = { ...this.launches[launch], event: this.event(event) } as Launch;
+    this.open = null;
+  }
+
+  private event(name: EventName): number {
+    const known = this.events.get(name);
+    if (known !== undefined) return known;
+    this.events.set(name, this.events.size);
+    return this.events.size - 1;
+  }
+
+  private group(axes: readonly AxisName[], ranks: readonly number[]): number {
+    const key = [...axes].sort().join('*');
+    const known = this.groups.get(key);
+    if (known) return known.id;
+    const group = { id: this.groups.size, ranks };
+    this.groups.set(key, group);
+    return group.id;
+  }
+
+  private view(value: ValueIndex): LoadedView {
+    return viewOf(this.place.rankClass, value, this.step);
+  }
+}
+
+function resolve(
+  operand: KernelLaunchSpec['operands'][number],
+  views: { readonly input: readonly LoadedView[]; readonly output: readonly LoadedView[] },
+): LoadedView {
+  const view = 'input' in operand.of ? views.input[operand.of.input] : views.output[operand.of.output];
+  const offset = view.offset + (operand.offset ?? 0) * dtypeBytes[view.dtype];
+  return { offset, dtype: view.dtype, sizes: operand.sizes, strides: operand.strides };
+}
+
+const elements = (view: LoadedView): number => view.sizes.reduce((a, b) => a * b, 1);
+
+/** A contiguous block as one dimension. */
+const flat = (view: LoadedView): LoadedView => ({ ...view, sizes: [elements(view)], strides: [1] });
+
+const at = ({ source }: { readonly source: Instruction['source'] }): string => `${source.path} (${source.phase})`;

@@ -1,0 +1,97 @@
+/** Elementwise ops, sums, casts and copies as native launches. */
+import type { FactorName } from '../ir/type.js';
+import {
+  grouped,
+  localSizes,
+  mergeable,
+  type Block,
+  type KernelLaunchSpec,
+  type KernelSite,
+  type LaunchOperand,
+} from './site.js';
+
+/** One kernel over all factors of the result: operands that lack a factor repeat along it. */
+export function elementwiseLaunch(
+  site: KernelSite,
+  kernel: string,
+  attributes: KernelLaunchSpec['attributes'] = {},
+): KernelLaunchSpec {
+  const order = site.rule.results[0];
+  const sizes = localSizes(site);
+  const blocks = blocksOf(site);
+  const groups = mergeable(order, blocks, sizes);
+  return { kernel, operands: blocks.map((b) => launchOperand(b, groups, sizes)), attributes, scratchBytes: 0 };
+}
+
+/** The sum (or maximum) over factors that lie together: x[a r c] → y[a c]. Null where they do not. */
+export function reductionLaunch(site: KernelSite, kernel: 'sum' | 'max_reduce'): KernelLaunchSpec | null {
+  const [x, y] = [site.rule.operands[0], site.rule.results[0]];
+  const reduced = x.filter((name) => !y.includes(name));
+  if (reduced.length === 0 || y.some((name) => !x.includes(name))) return null;
+  const sizes = localSizes(site);
+  const inner = [...y].filter((name) => x.indexOf(name) > x.indexOf(reduced[reduced.length - 1]));
+  const outer = y.filter((name) => !inner.includes(name));
+  const input = grouped(site.inputs[0], x, [outer, reduced, inner], sizes);
+  const output = grouped(site.outputs[0], y, [outer, inner], sizes);
+  if (!input || !output) return null;
+  const parts = Math.min(32, Math.ceil(input.sizes[1] / 1024));
+  return {
+    kernel,
+    operands: [
+      { of: { input: 0 }, ...input },
+      { of: { output: 0 }, ...output },
+    ],
+    attributes: { accumulate: site.accumulates[0] ? 1 : 0 },
+    scratchBytes: parts > 1 ? input.sizes[0] * parts * input.sizes[2] * 8 : 0,
+  };
+}
+
+/** A transpose, a repetition along new factors, a change of type: one strided copy. */
+export const copyLaunch = (site: KernelSite): KernelLaunchSpec => elementwiseLaunch(site, 'cast');
+
+/** Each operand goes to its own slice of the result along the factor `factor`. */
+export function stackLaunches(site: KernelSite): readonly KernelLaunchSpec[] {
+  const factor = site.attributes.factor as FactorName;
+  const names = site.rule.results[0];
+  const position = names.indexOf(factor);
+  const drop = <T>(list: readonly T[]) => list.filter((_, i) => i !== position);
+  const out = site.outputs[0];
+  const slice: Block = { dtype: out.dtype, sizes: drop(out.sizes), strides: drop(out.strides) };
+  return site.inputs.map((input, i) => {
+    const sizes = localSizes(site);
+    const blocks = [
+      { block: input, names: site.rule.operands[i], of: { input: i } as const },
+      { block: slice, names: drop(names), of: { output: 0 } as const },
+    ];
+    const groups = mergeable(drop(names), blocks, sizes);
+    const [from, to] = blocks.map((b) => launchOperand(b, groups, sizes));
+    return {
+      kernel: 'cast',
+      operands: [from, { ...to, offset: i * out.strides[position] }],
+      attributes: {},
+      scratchBytes: 0,
+    };
+  });
+}
+
+interface NamedBlock {
+  readonly block: Block;
+  readonly names: readonly FactorName[];
+  readonly of: LaunchOperand['of'];
+}
+
+export function blocksOf(site: KernelSite): readonly NamedBlock[] {
+  return [
+    ...site.inputs.map((block, input) => ({ block, names: site.rule.operands[input], of: { input } })),
+    ...site.outputs.map((block, output) => ({ block, names: site.rule.results[output], of: { output } })),
+  ];
+}
+
+export function launchOperand(
+  { block, names, of }: NamedBlock,
+  groups: readonly (readonly FactorName[])[],
+  sizes: Readonly<Record<FactorName, number>>,
+): LaunchOperand {
+  const merged = grouped(block, names, groups, sizes)!;
+  return { of, ...merged };
+}

@@ -1,0 +1,61 @@
+/** Fused ops whose native kernel sees one dimension a letter of the op's signature. */
+import type { Signature } from '../ir/signature.js';
+import { dtypeBytes } from '../ir/dtype.js';
+import { grouped, localSizes, type KernelLaunchSpec, type KernelSite, type LaunchOperand } from './site.js';
+
+/** How a native kernel's operands follow from an op's. */
+export interface FusedKernel {
+  readonly kernel: string;
+  /** Letters that the kernel sees as one dimension: `['b', 's', 'g r', 'd']`; the rest as they are. */
+  readonly join?: readonly string[];
+  readonly attributes?: (
+    site: KernelSite,
+    letters: Readonly<Record<string, number>>,
+  ) => Readonly<Record<string, number>>;
+  /** Workspace in bytes, from sizes by letter, element bytes of the first operand and of the accumulator. */
+  readonly scratchBytes?: (letters: Readonly<Record<string, number>>, size: number, accumulator: number) => number;
+}
+
+/** The launch of a fused kernel; null where a letter's factors do not lie as one dimension. */
+export function fusedLaunch(site: KernelSite, signature: Signature, fused: FusedKernel): KernelLaunchSpec | null {
+  const { rule } = site;
+  const sizes = localSizes(site);
+  const letterSizes = Object.fromEntries(
+    Object.entries(rule.letters).map(([letter, names]) => [letter, names.reduce((n, name) => n * sizes[name], 1)]),
+  );
+  const operand = (of: LaunchOperand['of'], letters: readonly string[]): LaunchOperand | null => {
+    const [block, names] =
+      'input' in of
+        ? [site.inputs[of.input], rule.operands[of.input]]
+        : [site.outputs[of.output], rule.results[of.output]];
+    const groups = joined(letters, fused.join ?? []).map((group) => group.flatMap((letter) => rule.letters[letter]));
+    const merged = grouped(block, names, groups, sizes);
+    return (
+      merged && { of, sizes: merged.sizes, strides: merged.strides.map((s, i) => (merged.sizes[i] === 1 ? 1 : s)) }
+    );
+  };
+  const operands = [
+    ...signature.operands.map((slot, input) => operand({ input }, slot.letters)),
+    ...signature.results.map((slot, output) => operand({ output }, slot.letters)),
+  ];
+  if (operands.some((o) => o === null)) return null;
+  const dtype = site.inputs[0].dtype;
+  return {
+    kernel: fused.kernel,
+    operands: operands as LaunchOperand[],
+    attributes: fused.attributes?.(site, letterSizes) ?? {},
+    scratchBytes: fused.scratchBytes?.(letterSizes, dtypeBytes[dtype], dtype === 'f64' ? 8 : 4) ?? 0,
+  };
+}
+
+/** Adjacent letters that stand together in a joined group become one dimension. */
+function joined(letters: readonly string[], join: readonly string[]): readonly (readonly string[])[] {
+  const groups: string[][] = [];
+  for (const letter of letters) {
+    const together = join.find((group) => group.split(' ').includes(letter))?.split(' ') ?? [];
+    const last = groups[groups.length - 1];
+    if (last && together.includes(last[last.length - 1])) last.push(letter);
+    else groups.push([letter]);
+  }
+  return groups;
+}

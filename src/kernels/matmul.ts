@@ -1,0 +1,78 @@
+/** Einsums of two operands as batched matrix products: which factors are batch, rows, columns and summed. */
+import type { FactorName } from '../ir/type.js';
+import { dtypeBytes } from '../ir/dtype.js';
+import { grouped, localSizes, type KernelLaunchSpec, type KernelSite } from './site.js';
+
+interface Roles {
+  readonly b: readonly FactorName[];
+  readonly m: readonly FactorName[];
+  readonly n: readonly FactorName[];
+  readonly k: readonly FactorName[];
+}
+
+/**
+ * `out[b m n] (+)= Σ_k a[b m k] · c[b k n]`. The kernel writes rows of n with unit stride, so the operand that has the result's
+ * innermost factor is the right one. Null where the factors do not fall into these roles or cannot be merged.
+ */
+export function matmulLaunch(site: KernelSite): KernelLaunchSpec | null {
+  const { rule } = site;
+  if (rule.operands.length !== 2) return null;
+  return inOrder(site, 0, 1) ?? inOrder(site, 1, 0);
+}
+
+function inOrder(site: KernelSite, left: number, right: number): KernelLaunchSpec | null {
+  const { rule } = site;
+  const [x, w, y] = [rule.operands[left], rule.operands[right], rule.results[0]];
+  const roles = rolesOf(x, w, y);
+  if (!roles) return null;
+  const { b, m, n, k } = roles;
+  const innermost = y[y.length - 1];
+  if (n.length > 0 ? !n.includes(innermost) : m.length > 0 && y.length > 0 && !b.includes(innermost)) return null;
+  const sizes = localSizes(site);
+  const a = grouped(site.inputs[left], x, [b, m, k], sizes);
+  const c = grouped(site.inputs[right], w, [b, k, n], sizes);
+  const out = grouped(site.outputs[0], y, [b, m, n], sizes);
+  if (!a || !c || !out) return null;
+  const [rows, depth] = [a.sizes[1], a.sizes[2]];
+  return {
+    kernel: 'matmul',
+    operands: [
+      { of: { input: left }, ...unitStride(a) },
+      { of: { input: right }, ...unitStride(c) },
+      { of: { output: 0 }, ...unitStride(out) },
+    ],
+    attributes: { accumulate: site.accumulates[0] ? 1 : 0 },
+    scratchBytes: matmulScratchBytes(rows, c.sizes[2], depth, dtypeBytes[site.inputs[left].dtype]),
+  };
+}
+
+/** Packed panels of both operands: the formula of native/kernels/README.md. Rows, columns, depth in elements; `size` in bytes. */
+export function matmulScratchBytes(m: number, n: number, k: number, size: number): number {
+  const depth = up(k, 2);
+  const block = Math.floor(2 ** 20 / depth);
+  const columns = Math.min(up(n, 64), Math.max(64, down(block, 64)));
+  const rows = Math.min(up(m, 6), Math.max(192, down(block, 192)));
+  return (columns + rows) * depth * size + 64;
+}
+
+const up = (x: number, y: number): number => Math.ceil(x / y) * y;
+const down = (x: number, y: number): number => Math.floor(x / y) * y;
+
+function rolesOf(x: readonly FactorName[], w: readonly FactorName[], y: readonly FactorName[]): Roles | null {
+  const all = [...new Set([...x, ...w])];
+  // A factor that one operand alone has and the result lacks would have to be summed first; one that only the result has, repeated.
+  if (all.some((name) => !y.includes(name) && !(x.includes(name) && w.includes(name)))) return null;
+  if (y.some((name) => !all.includes(name))) return null;
+  const pick = (list: readonly FactorName[], keep: (name: FactorName) => boolean) => list.filter(keep);
+  return {
+    b: pick(y, (name) => x.includes(name) && w.includes(name)),
+    m: pick(y, (name) => x.includes(name) && !w.includes(name)),
+    n: pick(y, (name) => !x.includes(name) && w.includes(name)),
+    k: pick(x, (name) => !y.includes(name)),
+  };
+}
+
+/** Dimensions of one element have any stride: one is what kernels ask for. */
+function unitStride({ sizes, strides }: { sizes: readonly number[]; strides: readonly number[] }) {
+  return { sizes, strides: strides.map((stride, i) => (sizes[i] === 1 ? 1 : stride)) };
+}

@@ -1,0 +1,206 @@
+/**
+ * The native kernel table: which kernels of the addon serve an op, how they see its operands, and which workspace they take. An op
+ * without an entry has no native kernel: its decomposition runs instead. Contracts and workspace formulas: native/kernels/README.md.
+ */
+import type { OpDefinition, OpRegistry } from '../ir/op.js';
+import { copyLaunch, elementwiseLaunch, reductionLaunch, stackLaunches } from './elementwise.js';
+import { noNativeKernel } from './diagnostics.js';
+import { fusedLaunch, type FusedKernel } from './fused.js';
+import { matmulLaunch } from './matmul.js';
+import { grouped, localSizes, type KernelLaunchSpec, type KernelSite } from './site.js';
+
+/** The launches of one op at one site, in order. Throws where no kernel fits the operands. */
+export function nativeLaunches(registry: OpRegistry, site: KernelSite): readonly KernelLaunchSpec[] {
+  const launches = tryLaunches(registry.get(site.op), site);
+  if (!launches || launches.length === 0) throw noNativeKernel({ site });
+  return launches;
+}
+
+/** True where the addon has a kernel for an op. */
+export const hasNativeKernel = (op: string): boolean => op in primitives || op in fusedKernels;
+
+/** True where the kernels of an op can add to a result instead of overwriting it. */
+export const accumulatesNatively = (op: string): boolean => accumulating.has(op);
+
+type Launcher = (site: KernelSite) => readonly KernelLaunchSpec[] | null;
+
+function tryLaunches(definition: OpDefinition | undefined, site: KernelSite): readonly KernelLaunchSpec[] | null {
+  const primitive = primitives[site.op];
+  if (primitive) return primitive(site);
+  const fused = fusedKernels[site.op];
+  if (!fused || !definition?.signature) return null;
+  return one(fusedLaunch(site, definition.signature, fused));
+}
+
+const one = (launch: KernelLaunchSpec | null): readonly KernelLaunchSpec[] | null => launch && [launch];
+
+const elementwise =
+  (kernel: string, attributes?: (site: KernelSite) => KernelLaunchSpec['attributes']): Launcher =>
+  (site) =>
+    one(elementwiseLaunch(site, kernel, attributes?.(site)));
+
+/** Products, sums, transposes and repetitions: the forms of einsum that the addon has. */
+function einsum(site: KernelSite): readonly KernelLaunchSpec[] | null {
+  const { operands, results } = site.rule;
+  const summed = operands.flat().some((name) => !results[0].includes(name));
+  if (operands.length === 1) return one(summed ? reductionLaunch(site, 'sum') : copyLaunch(site));
+  if (operands.length !== 2) return null;
+  if (!summed) return one(site.accumulates[0] ? matmulLaunch(site) : elementwiseLaunch(site, 'mul'));
+  return one(sumOfSquares(site) ?? matmulLaunch(site));
+}
+
+/** Σ x²: one operand twice, summed whole. */
+function sumOfSquares(site: KernelSite): KernelLaunchSpec | null {
+  const [x] = site.inputs;
+  if (site.rule.results[0].length > 0 || !site.sameInputs) return null;
+  const whole = grouped(x, site.rule.operands[0], [site.rule.operands[0]], localSizes(site));
+  if (!whole) return null;
+  return {
+    kernel: 'sum_squares',
+    operands: [
+      { of: { input: 0 }, ...whole },
+      { of: { output: 0 }, sizes: [1], strides: [1] },
+    ],
+    attributes: { accumulate: site.accumulates[0] ? 1 : 0 },
+    scratchBytes: 1024,
+  };
+}
+
+/** Adding a multiple of one is how a result joins a sum that its kernel cannot write. */
+function scale(site: KernelSite): readonly KernelLaunchSpec[] | null {
+  const factor = site.attributes.value as number;
+  if (!site.accumulates[0]) return one(elementwiseLaunch(site, 'scale', { factor }));
+  if (factor !== 1) return null;
+  const { operands, ...launch } = elementwiseLaunch(site, 'add');
+  return [{ ...launch, operands: [operands[1], operands[0], operands[1]] }];
+}
+
+/** One index into the leading factors of a table: rows by id. */
+function rows(site: KernelSite, kernel: 'gather' | 'scatter_add'): readonly KernelLaunchSpec[] | null {
+  const by = site.attributes.by as readonly string[];
+  const gathers = kernel === 'gather';
+  if (site.inputs.length !== 2) return null;
+  const [table, tableNames] = gathers
+    ? [site.inputs[0], site.rule.operands[0]]
+    : [site.outputs[0], site.rule.results[0]];
+  const [flat, flatNames] = gathers ? [site.outputs[0], site.rule.results[0]] : [site.inputs[0], site.rule.operands[0]];
+  const ids = site.rule.operands[1];
+  const width = tableNames.filter((name) => !by.includes(name));
+  if (width.some((name) => ids.includes(name)) || ids.some((name) => !flatNames.includes(name))) return null;
+  const sizes = localSizes(site);
+  const tableView = grouped(table, tableNames, [by, width], sizes);
+  const flatView = grouped(flat, flatNames, [ids, width], sizes);
+  const idsView = grouped(site.inputs[1], ids, [ids], sizes);
+  if (!tableView || !flatView || !idsView) return null;
+  const origin = by.length === 1 ? (site.origins[by[0]] ?? 0) : 0;
+  const operands = gathers
+    ? [
+        { of: { input: 0 }, ...tableView },
+        { of: { input: 1 }, ...idsView },
+        { of: { output: 0 }, ...flatView },
+      ]
+    : [
+        { of: { input: 0 }, ...flatView },
+        { of: { input: 1 }, ...idsView },
+        { of: { output: 0 }, ...tableView },
+      ];
+  const attributes: Record<string, number> = { origin };
+  if (!gathers) attributes.accumulate = site.accumulates[0] ? 1 : 0;
+  return [{ kernel, operands, attributes, scratchBytes: 0 }];
+}
+
+const primitives: Readonly<Record<string, Launcher>> = {
+  einsum,
+  scale,
+  add: elementwise('add'),
+  sub: elementwise('sub'),
+  div: elementwise('div'),
+  maximum: elementwise('max'),
+  minimum: elementwise('min'),
+  eq: elementwise('eq'),
+  ge: elementwise('ge'),
+  lt: elementwise('lt'),
+  where: elementwise('where'),
+  neg: elementwise('neg'),
+  exp: elementwise('exp'),
+  log: elementwise('log'),
+  sqrt: elementwise('sqrt'),
+  rsqrt: elementwise('rsqrt'),
+  tanh: elementwise('tanh'),
+  sigmoid: elementwise('sigmoid'),
+  relu: elementwise('relu'),
+  cos: elementwise('cos'),
+  sin: elementwise('sin'),
+  erf: elementwise('erf'),
+  add_scalar: elementwise('add_scalar', ({ attributes }) => ({ value: attributes.value as number })),
+  cast: elementwise('cast'),
+  fill: elementwise('fill', ({ attributes }) => ({ value: attributes.value as number })),
+  iota: elementwise('iota', ({ rule, origins }) => ({ start: origins[rule.results[0][0]] ?? 0 })),
+  max: (site) => one(reductionLaunch(site, 'max_reduce')),
+  gather: (site) => rows(site, 'gather'),
+  scatter: (site) => rows(site, 'scatter_add'),
+  stack: stackLaunches,
+};
+
+const up = (x: number, y: number): number => Math.ceil(x / y) * y;
+
+/** Rows are summed in chunks of at least 32, at most 64 of them, whatever the number of threads. */
+const rowChunks = (rows: number): number => Math.min(64, Math.ceil(rows / 32));
+
+const attention: Omit<FusedKernel, 'kernel'> = {
+  join: ['g r'],
+  attributes: ({ attributes }, { d }) => ({
+    causal: attributes.causal ? 1 : 0,
+    scale: (attributes.scale as number) || 1 / Math.sqrt(d),
+  }),
+};
+
+const eps: FusedKernel['attributes'] = ({ attributes }) => ({ eps: attributes.eps as number });
+const exact: FusedKernel['attributes'] = ({ attributes }) => ({ exact: attributes.exact ? 1 : 0 });
+
+const fusedKernels: Readonly<Record<string, FusedKernel>> = {
+  attention: {
+    ...attention,
+    kernel: 'attention',
+    scratchBytes: ({ b, g, t, d }, size) => b * g * (up(t, 64) * up(d, 2) + up(t, 2) * up(d, 64)) * size,
+  },
+  attention_backward: {
+    ...attention,
+    kernel: 'attention_backward',
+    scratchBytes: ({ b, g, r, s, t, d }, size, accumulator) =>
+      b * g * r * 2 * (up(s, 64) * up(d, 2) + up(s, 2) * up(d, 64)) * size +
+      b * g * up(t, 2) * up(d, 64) * size +
+      b * g * r * up(s, 64) * (up(d, 64) + 1) * accumulator,
+  },
+  layer_norm: { kernel: 'layer_norm', attributes: eps },
+  layer_norm_backward: {
+    kernel: 'layer_norm_backward',
+    scratchBytes: ({ t, c }, _, accumulator) => rowChunks(t) * 2 * c * accumulator,
+  },
+  rms_norm: { kernel: 'rms_norm', attributes: eps },
+  rms_norm_backward: {
+    kernel: 'rms_norm_backward',
+    scratchBytes: ({ t, c }, _, accumulator) => rowChunks(t) * c * accumulator,
+  },
+  softmax_cross_entropy: { kernel: 'softmax_cross_entropy' },
+  softmax_cross_entropy_backward: { kernel: 'softmax_cross_entropy_backward' },
+  softmax: { kernel: 'softmax' },
+  softmax_backward: { kernel: 'softmax_backward' },
+  gelu: { kernel: 'gelu', attributes: exact },
+  gelu_backward: { kernel: 'gelu_backward', attributes: exact },
+  silu: { kernel: 'silu' },
+  silu_backward: { kernel: 'silu_backward' },
+  swiglu: { kernel: 'swiglu' },
+  swiglu_backward: { kernel: 'swiglu_backward' },
+  adamw: {
+    kernel: 'adamw',
+    attributes: ({ attributes }) => ({
+      beta1: attributes.beta1 as number,
+      beta2: attributes.beta2 as number,
+      eps: attributes.eps as number,
+      weight_decay: attributes.weight_decay as number,
+    }),
+  },
+};
+
+const accumulating = new Set(['einsum', 'scale', 'scatter']);

@@ -1,0 +1,105 @@
+/**
+ * A kernel site: one op of a program, as the kernel table sees it: local sizes, strides and origins of one rank. A kernel sees each
+ * operand with one dimension a letter of its signature, the factors of a letter merged.
+ */
+import type { DType } from '../ir/dtype.js';
+import type { Attributes } from '../ir/graph.js';
+import type { OpRule } from '../ir/rule.js';
+import { sizesOf, type FactorName, type TensorType } from '../ir/type.js';
+
+/** A strided block: sizes and strides in elements, one a dimension. */
+export interface Block {
+  readonly dtype: DType;
+  readonly sizes: readonly number[];
+  readonly strides: readonly number[];
+}
+
+export interface KernelSite {
+  readonly op: string;
+  readonly rule: OpRule;
+  readonly attributes: Attributes;
+  /** One dimension a factor, in the order of the rule's lists. */
+  readonly inputs: readonly Block[];
+  readonly outputs: readonly Block[];
+  /** Which results are added to what is there. */
+  readonly accumulates: readonly boolean[];
+  /** All inputs are one value: a square. */
+  readonly sameInputs: boolean;
+  /** Global start of the local block of each factor in `rule.origins`. */
+  readonly origins: Readonly<Record<FactorName, number>>;
+}
+
+/** An operand of a launch: which of the site's blocks, and the sizes and strides under which the kernel sees it. */
+export interface LaunchOperand {
+  readonly of: { readonly input: number } | { readonly output: number };
+  readonly sizes: readonly number[];
+  readonly strides: readonly number[];
+  /** Elements from the block's first. */
+  readonly offset?: number;
+}
+
+/** One call of a native kernel; `copy` is the executor's own. A site may take several. */
+export interface KernelLaunchSpec {
+  readonly kernel: string;
+  readonly operands: readonly LaunchOperand[];
+  readonly attributes: Readonly<Record<string, number | readonly number[]>>;
+  readonly scratchBytes: number;
+}
+
+export const contiguous = (type: TensorType): Block => {
+  const sizes = sizesOf(type);
+  const strides = sizes.map(() => 1);
+  for (let i = sizes.length - 2; i >= 0; i--) strides[i] = strides[i + 1] * sizes[i + 1];
+  return { dtype: type.dtype, sizes, strides };
+};
+
+/** Elements of a list of factors, by the local sizes of the site. */
+export function localSizes(site: KernelSite): Readonly<Record<FactorName, number>> {
+  const sizes: Record<FactorName, number> = {};
+  const note = (names: readonly FactorName[], block: Block) =>
+    names.forEach((name, i) => (sizes[name] = block.sizes[i]));
+  site.rule.operands.forEach((names, i) => note(names, site.inputs[i]));
+  site.rule.results.forEach((names, i) => note(names, site.outputs[i]));
+  return sizes;
+}
+
+/**
+ * The strides of a block when its factors are grouped: one size and stride a group. A group that the block lacks has stride 0. Null
+ * where a group's factors do not lie as one dimension.
+ */
+export function grouped(
+  block: Block,
+  names: readonly FactorName[],
+  groups: readonly (readonly FactorName[])[],
+  sizes: Readonly<Record<FactorName, number>>,
+): { sizes: readonly number[]; strides: readonly number[] } | null {
+  const merged = groups.map((group) => {
+    const size = group.reduce((n, name) => n * sizes[name], 1);
+    const present = group.filter((name) => sizes[name] !== 1);
+    const at = present.map((name) => names.indexOf(name));
+    if (at.every((i) => i < 0)) return { size, stride: 0 };
+    if (at.some((i) => i < 0)) return null;
+    for (let i = 0; i + 1 < at.length; i++) {
+      if (block.strides[at[i]] !== block.strides[at[i + 1]] * block.sizes[at[i + 1]]) return null;
+    }
+    return { size, stride: block.strides[at[at.length - 1]] };
+  });
+  if (merged.some((m) => m === null)) return null;
+  return { sizes: merged.map((m) => m!.size), strides: merged.map((m) => m!.stride) };
+}
+
+/** The fewest groups of adjacent factors that every block can merge: how elementwise kernels get long inner loops. */
+export function mergeable(
+  order: readonly FactorName[],
+  blocks: readonly { readonly block: Block; readonly names: readonly FactorName[] }[],
+  sizes: Readonly<Record<FactorName, number>>,
+): readonly (readonly FactorName[])[] {
+  const groups: FactorName[][] = [];
+  for (const name of order) {
+    const last = groups[groups.length - 1];
+    if (last && blocks.every(({ block, names }) => grouped(block, names, [[...last, name]], sizes) !== null))
+      last.push(name);
+    else groups.push([name]);
+  }
+  return groups;
+}

@@ -1,0 +1,26 @@
+/** The native engine's kernels, as lowering asks of them. */
+import type { OpRegistry } from '../ir/op.js';
+import { accumulatesNatively, hasNativeKernel, nativeLaunches } from '../kernels/native.js';
+import { contiguous } from '../kernels/site.js';
+import type { KernelChooser } from './kernel_choice.js';
+
+/** Workspace follows from sizes alone, so contiguous blocks stand for any strides. A site of several launches reuses one workspace. */
+export function nativeKernels(registry: OpRegistry): KernelChooser {
+  return {
+    has: hasNativeKernel,
+    accumulates: accumulatesNatively,
+    scratchBytes: ({ op, rule, attributes, inputs, outputs, sameInputs }) => {
+      const site = {
+        op,
+        rule,
+        attributes,
+        inputs: inputs.map(contiguous),
+        outputs: outputs.map(contiguous),
+        accumulates: outputs.map(() => false),
+        sameInputs,
+        origins: {},
+      };
+      return Math.max(0, ...nativeLaunches(registry, site).map((launch) => launch.scratchBytes));
+    },
+  };
+}
