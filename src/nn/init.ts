@@ -8,9 +8,7 @@
 
 /** How a parameter starts. `std` is the standard deviation of a normal distribution of mean zero. */
 export type Init =
-  | { readonly kind: 'normal'; readonly std: number }
-  | { readonly kind: 'zeros' }
-  | { readonly kind: 'ones' };
+  { readonly kind: 'normal'; readonly std: number } | { readonly kind: 'zeros' } | { readonly kind: 'ones' };
 
 export const normal = (std: number): Init => ({ kind: 'normal', std });
 export const zeros: Init = { kind: 'zeros' };

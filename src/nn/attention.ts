@@ -1,0 +1,128 @@
+/** Self-attention over a sequence (Vaswani et al. 2017), with grouped key/value heads (Ainslie et al. 2023) and rotary positions. */
+import { atLeastF32 } from '../ir/dtype.js';
+import type { Tensor } from '../ir/tensor.js';
+import { badSize } from './diagnostics.js';
+import { Linear } from './linear.js';
+import { Module, type FactorSizes } from './module.js';
+
+export interface AttentionOptions {
+  readonly dim: number;
+  /** Query heads. */
+  readonly heads: number;
+  /** Key/value heads, each read by heads/kvHeads query heads; as many as heads where absent. */
+  readonly kvHeads?: number;
+  /** Width of a head; dim/heads where absent. */
+  readonly headDim?: number;
+  /** Each token reads itself and those before it. */
+  readonly causal?: boolean;
+  /** Turns queries and keys by their positions (Su et al. 2021) with frequencies base^(−2i/headDim). */
+  readonly rotary?: { readonly base: number };
+  readonly bias?: boolean;
+  /** Standard deviation of the first weights of `output`, which writes to the residual stream. */
+  readonly outputStd?: number;
+}
+
+/**
+ * With a key/value head for every query head, one product makes all three: `qkv.weight` is `[(qkv heads head_dim), dim]`, so half
+ * of `heads` is half of q, half of k and half of v. With grouped heads `q.weight` is `[(kv_group group head_dim), dim]`, and
+ * `k.weight` and `v.weight` are `[(kv_group head_dim), dim]`. With rotary positions `head_dim` is `pair frequency`: feature i turns
+ * with feature i + headDim/2.
+ */
+export class Attention extends Module<AttentionOptions> {
+  qkv: Linear | null = null;
+  q: Linear | null = null;
+  k: Linear | null = null;
+  v: Linear | null = null;
+  output: Linear;
+
+  constructor(options: AttentionOptions) {
+    super(options);
+    const { dim, heads, kvHeads = heads, headDim = dim / heads, bias = false, outputStd } = options;
+    if (!Number.isInteger(headDim)) {
+      throw badSize({
+        module: 'Attention',
+        option: 'heads',
+        value: heads,
+        expected: `a divisor of dim = ${dim}, or headDim`,
+      });
+    }
+    if (!Number.isInteger(heads / kvHeads)) {
+      throw badSize({
+        module: 'Attention',
+        option: 'kvHeads',
+        value: kvHeads,
+        expected: `a divisor of heads = ${heads}`,
+      });
+    }
+    if (options.rotary && headDim % 2 !== 0) {
+      throw badSize({
+        module: 'Attention',
+        option: 'headDim',
+        value: headDim,
+        expected: 'an even number: rotary turns pairs',
+      });
+    }
+    const linear = (out: FactorSizes) => new Linear({ in: { dim }, out, bias });
+    const head: FactorSizes = options.rotary ? { pair: 2, frequency: headDim / 2 } : { head_dim: headDim };
+    const group: FactorSizes = heads === kvHeads ? { heads } : { kv_group: kvHeads, group: heads / kvHeads };
+    if (heads === kvHeads) this.qkv = linear({ qkv: 3, ...group, ...head });
+    else {
+      this.q = linear({ ...group, ...head });
+      this.k = linear({ kv_group: kvHeads, ...head });
+      this.v = linear({ kv_group: kvHeads, ...head });
+    }
+    this.output = new Linear({ in: { ...group, ...head }, out: { dim }, bias, std: outputStd });
+  }
+
+  forward(x: Tensor): Tensor {
+    const batch = x.names.filter((name) => name !== 'sequence' && name !== 'dim');
+    const [query, key, v] = this.project(x);
+    const [q, k] = this.options.rotary ? turn([query, key], batch, this.options.rotary.base) : [query, key];
+    const causal = this.options.causal ?? false;
+    return this.output.forward(q.apply('attention', [k, v], { causal, letters: attentionLetters(batch, k) }));
+  }
+
+  /** Queries, keys and values: [batch… sequence heads… head…]. */
+  private project(x: Tensor): readonly Tensor[] {
+    if (this.qkv) return this.qkv.forward(x).unstack('qkv');
+    return [this.q!, this.k!, this.v!].map((linear) => linear.forward(x));
+  }
+}
+
+/** Queries and keys, turned by their positions. */
+function turn(tensors: readonly Tensor[], batch: readonly string[], base: number): readonly Tensor[] {
+  const tables = rotaryTables(tensors[0], base, tensors[0].size('frequency'));
+  return tensors.map((t) => t.apply('rotary', tables, { letters: rotaryLetters(batch, t) }));
+}
+
+/** Cosines and sines [sequence frequency] of position · base^(−frequency / frequencies), at least f32. */
+function rotaryTables(x: Tensor, base: number, frequencies: number): readonly [cos: Tensor, sin: Tensor] {
+  const dtype = atLeastF32(x.dtype);
+  const step = x.builder.iota({ name: 'frequency', size: frequencies }, dtype);
+  const frequency = step.mul(-Math.log(base) / frequencies).exp();
+  const angle = x.builder.iota({ name: 'sequence', size: x.size('sequence') }, dtype).mul(frequency);
+  return [angle.apply('cos'), angle.apply('sin')];
+}
+
+/** What the letters of the ops stand for here; see ops/rotary.ts and ops/attention.ts. */
+const rotaryLetters = (batch: readonly string[], t: Tensor): readonly string[] => [
+  `b=${batch.join(' ')}`,
+  's=sequence',
+  `h=${t.names.filter((name) => headNames.includes(name)).join(' ')}`,
+  'p=pair',
+  'f=frequency',
+];
+
+const attentionLetters = (batch: readonly string[], k: Tensor): readonly string[] => {
+  const grouped = k.names.includes('kv_group');
+  return [
+    `b=${batch.join(' ')}`,
+    's=sequence',
+    't=sequence',
+    grouped ? 'g=kv_group' : 'g=heads',
+    grouped ? 'r=group' : 'r=',
+    k.names.includes('pair') ? 'd=pair frequency' : 'd=head_dim',
+  ];
+};
+
+const headNames: readonly string[] = ['heads', 'kv_group', 'group'];

@@ -1,0 +1,11 @@
+/** Layers, and what models are made of. */
+export { Attention, type AttentionOptions } from './attention.js';
+export { Dropout, type DropoutOptions } from './dropout.js';
+export { Embedding, type EmbeddingOptions } from './embedding.js';
+export { normal, ones, zeros, type Init } from './init.js';
+export { LanguageModel, sumOverRealTokens, type LanguageModelOptions, type SummedLoss } from './language_model.js';
+export { Linear, type LinearOptions } from './linear.js';
+export { MLP, SwiGLU, type MLPOptions } from './mlp.js';
+export { Module, Parameter, type FactorSizes } from './module.js';
+export { LayerNorm, RMSNorm, type NormOptions } from './norm.js';
+export { positionsOf } from './positions.js';

@@ -1,0 +1,42 @@
+/** What every language model here shares: from tokens to a summed loss. */
+import type { Tensor } from '../ir/tensor.js';
+import { Module } from './module.js';
+
+export interface LanguageModelOptions {
+  /** Number of token ids. Any number: nothing needs a multiple. */
+  readonly vocab: number;
+  /** Longest sequence the model can read, in tokens. */
+  readonly context: number;
+}
+
+/** Sums over one scheduled microbatch. Their quotient over a whole step is the mean loss. */
+export interface SummedLoss {
+  /** Sum of the losses of real tokens, in nats. */
+  readonly lossSum: Tensor;
+  /** Number of real tokens. */
+  readonly tokens: Tensor;
+}
+
+export abstract class LanguageModel<
+  Options extends LanguageModelOptions = LanguageModelOptions,
+> extends Module<Options> {
+  /** tokens: i32 [microbatch batch sequence] → logits [microbatch batch sequence vocab]. */
+  abstract forward(tokens: Tensor): Tensor;
+
+  /**
+   * Cross-entropy of each next token, summed over real tokens: those whose label is not negative. Sums, not means, so that
+   * uneven batches and padding are exact: the update divides by the token count of the whole step.
+   */
+  loss(tokens: Tensor, labels: Tensor): SummedLoss {
+    const logits = this.forward(tokens);
+    return labels.builder.within('loss', () => {
+      return sumOverRealTokens(logits.apply('softmax_cross_entropy', [labels]), labels);
+    });
+  }
+}
+
+/** Sums a loss of each token over the tokens whose label is not negative, and counts those. */
+export function sumOverRealTokens(loss: Tensor, labels: Tensor): SummedLoss {
+  const real = labels.ge(labels.constant(0)).cast(loss.dtype);
+  return { lossSum: loss.einsum([real], []), tokens: real.einsum([], []) };
+}

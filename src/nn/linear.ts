@@ -1,0 +1,43 @@
+/** `y = x Wᵀ + b`, over dimensions that may be products of factors. */
+import type { Tensor } from '../ir/tensor.js';
+import { prime, type FactorName } from '../ir/type.js';
+import { normal, zeros } from './init.js';
+import { Module, Parameter, type FactorSizes } from './module.js';
+
+export interface LinearOptions {
+  /** Factors that the product sums. */
+  readonly in: FactorSizes;
+  /** Factors that it makes, after those that `x` keeps. Names may repeat those of `in`. */
+  readonly out: FactorSizes;
+  readonly bias?: boolean;
+  /** Standard deviation of the first weights. */
+  readonly std?: number;
+  /** A weight `[out, in]` of another module, shared with it: tied embeddings. */
+  readonly weight?: Parameter;
+}
+
+export class Linear extends Module<LinearOptions> {
+  /** `[out, in]`, as in PyTorch. An output factor whose name the input has too is primed. */
+  weight: Parameter;
+  bias: Parameter | null;
+  /** Output factors, as the weight names them. */
+  private readonly outNames: readonly FactorName[];
+
+  constructor(options: LinearOptions) {
+    super(options);
+    const inNames = Object.keys(options.in);
+    const out = Object.fromEntries(Object.entries(options.out).map(([name, size]) => [prime(name, inNames), size]));
+    this.outNames = Object.keys(out);
+    this.weight = options.weight ?? new Parameter({ dims: [out, options.in], init: normal(options.std ?? 0.02) });
+    this.bias = options.bias === false ? null : new Parameter({ dims: [options.out], init: zeros });
+  }
+
+  forward(x: Tensor): Tensor {
+    const inNames = Object.keys(this.options.in);
+    const kept = x.names.filter((name) => !inNames.includes(name));
+    const y = x
+      .einsum([this.weight.tensor(x)], [...kept, ...this.outNames])
+      .as([...kept, ...Object.keys(this.options.out)]);
+    return this.bias ? y.add(this.bias.tensor(x)) : y;
+  }
+}

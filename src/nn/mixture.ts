@@ -1,0 +1,107 @@
+/**
+ * A mixture of experts: each token is sent to the `choices` experts that its router likes best (Shazeer et al. 2017), in buffers of
+ * static size. Routing is data: which expert and which place in its buffer are integers in tensors, never shapes or control flow.
+ *
+ * Queues, capacity and balance are those of one logical microbatch, which is the model's and not the plan's, and the buffers keep
+ * `microbatch` as a factor: where a plan splits tokens by `microbatch` and weights by `experts` over the same devices, dispatch and
+ * combine become all-to-alls.
+ */
+import type { Tensor } from '../ir/tensor.js';
+import { badSize } from './diagnostics.js';
+import { normal } from './init.js';
+import { Linear } from './linear.js';
+import { Module, Parameter } from './module.js';
+
+export interface MixtureOptions {
+  readonly dim: number;
+  readonly hidden: number;
+  readonly experts: number;
+  /** Experts that each token is sent to. */
+  readonly choices: number;
+  /**
+   * Places in an expert's buffer, over those that perfectly even routing needs. A choice that finds its expert full is dropped: the
+   * token keeps its other choices and the residual stream.
+   */
+  readonly capacityFactor?: number;
+  /** Standard deviation of the first weights of `down`, which writes to the residual stream. */
+  readonly outputStd?: number;
+}
+
+export interface MixtureResult {
+  readonly y: Tensor;
+  /** [microbatch]: experts · Σ_e (share of choices sent to e) · (mean probability of e); 1 where even (Fedus et al. 2022, eq. 4). */
+  readonly balance: Tensor;
+}
+
+/** Experts are SwiGLU layers, as in Mixtral (Jiang et al. 2024); the weights of a token's choices sum to one. */
+export class Mixture extends Module<MixtureOptions> {
+  router = new Linear({ in: { dim: this.options.dim }, out: { experts: this.options.experts }, bias: false });
+  gate = this.expertWeights('hidden', 'dim');
+  up = this.expertWeights('hidden', 'dim');
+  down = this.expertWeights('dim', 'hidden', this.options.outputStd);
+
+  constructor(options: MixtureOptions) {
+    super(options);
+    const { experts, choices } = options;
+    if (!(choices >= 1 && choices <= experts)) {
+      throw badSize({ module: 'Mixture', option: 'choices', value: choices, expected: `1 to experts = ${experts}` });
+    }
+  }
+
+  forward(x: Tensor): MixtureResult {
+    const { experts, choices, capacityFactor = 1.25 } = this.options;
+    const tokens = x.size('batch') * x.size('sequence');
+    const capacity = Math.ceil((capacityFactor * choices * tokens) / experts);
+
+    const probability = this.router.forward(x).apply('softmax', [], { letters: ['v=experts'] });
+    const expert = probability.apply('topk', [], { factor: 'experts', k: choices, name: 'choice' });
+    const sent = expert.eq(x.builder.iota({ name: 'experts', size: experts }, expert.dtype)).cast('f32');
+    const place = placeInQueue(sent).cast('i32');
+    const chosen = probability.apply('gather', [expert], { by: ['experts'], to: expert.names });
+    const weight = chosen.div(chosen.sum('choice'));
+
+    const ids = [expert, place];
+    const inputs = x.apply('scatter', ids, {
+      by: ['experts', 'place'],
+      to: ['microbatch', 'experts', 'place', 'dim'],
+      sizes: [experts, capacity],
+    });
+    const outputs = this.runExperts(inputs);
+    const returned = outputs.apply('gather', ids, { by: ['experts', 'place'], to: [...expert.names, 'dim'] });
+    return {
+      y: returned.einsum([weight], x.names),
+      balance: sent
+        .sum('batch sequence choice')
+        .einsum([probability.sum('batch sequence')], ['microbatch'])
+        .mul(experts / (tokens * tokens * choices)),
+    };
+  }
+
+  /** [microbatch experts place dim] → the same, each expert by its own weights. */
+  private runExperts(x: Tensor): Tensor {
+    const to = (factor: string) => ['microbatch', 'experts', 'place', factor];
+    const gate = x.einsum([this.gate.tensor(x)], to('hidden'));
+    const up = x.einsum([this.up.tensor(x)], to('hidden'));
+    return gate.apply('swiglu', [up]).einsum([this.down.tensor(x)], to('dim'));
+  }
+
+  private expertWeights(out: 'hidden' | 'dim', from: 'hidden' | 'dim', std = 0.02): Parameter {
+    const { experts } = this.options;
+    return new Parameter({
+      dims: [{ experts }, { [out]: this.options[out] }, { [from]: this.options[from] }],
+      init: normal(std),
+    });
+  }
+}
+
+/**
+ * How many choices of the same logical microbatch come before each in the queue of its expert. sent: [microbatch batch sequence
+ * choice experts], one where a choice is for an expert; the queue's order is by sequence of the batch, then token, then choice.
+ */
+function placeInQueue(sent: Tensor): Tensor {
+  const before = sent.apply('cumsum', [], { factor: ['batch', 'sequence', 'choice'] }).sub(sent);
+  return sent.einsum(
+    [before],
+    sent.names.filter((name) => name !== 'experts'),
+  );
+}

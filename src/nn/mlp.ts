@@ -1,0 +1,43 @@
+/** The two feed-forward layers that transformers use: to `hidden` and back, with something nonlinear between. */
+import type { Tensor } from '../ir/tensor.js';
+import { Linear } from './linear.js';
+import { Module } from './module.js';
+
+export interface MLPOptions {
+  readonly dim: number;
+  readonly hidden: number;
+  readonly bias?: boolean;
+  /** Standard deviation of the first weights of `down`, which writes to the residual stream. */
+  readonly outputStd?: number;
+}
+
+/** `down(gelu(up(x)))` with GELU's tanh form, as in GPT-2. */
+export class MLP extends Module<MLPOptions> {
+  up = new Linear({ in: { dim: this.options.dim }, out: { hidden: this.options.hidden }, bias: this.options.bias });
+  down = new Linear({
+    in: { hidden: this.options.hidden },
+    out: { dim: this.options.dim },
+    bias: this.options.bias,
+    std: this.options.outputStd,
+  });
+
+  forward(x: Tensor): Tensor {
+    return this.down.forward(this.up.forward(x).apply('gelu'));
+  }
+}
+
+/** `down(silu(gate(x)) · up(x))` (Shazeer 2020), without biases. */
+export class SwiGLU extends Module<Omit<MLPOptions, 'bias'>> {
+  gate = new Linear({ in: { dim: this.options.dim }, out: { hidden: this.options.hidden }, bias: false });
+  up = new Linear({ in: { dim: this.options.dim }, out: { hidden: this.options.hidden }, bias: false });
+  down = new Linear({
+    in: { hidden: this.options.hidden },
+    out: { dim: this.options.dim },
+    bias: false,
+    std: this.options.outputStd,
+  });
+
+  forward(x: Tensor): Tensor {
+    return this.down.forward(this.gate.forward(x).apply('swiglu', [this.up.forward(x)]));
+  }
+}

@@ -1,0 +1,104 @@
+/** The graph under construction while a model is traced: it knows the model's parameters, paths and segments. */
+import { GraphBuilder } from '../ir/builder.js';
+import type { DType } from '../ir/dtype.js';
+import type { Attributes } from '../ir/graph.js';
+import type { OpRegistry } from '../ir/op.js';
+import type { Tensor } from '../ir/tensor.js';
+import { parameterOutsideModel, tensorOutsideModel } from './diagnostics.js';
+import { hashName } from './init.js';
+import type { Module, NamedModule, NamedParameter, Parameter } from './module.js';
+
+/** What is traced: the model's tree, as `module.ts` reads it. */
+export interface ModelTree {
+  readonly parameters: readonly NamedParameter[];
+  readonly modules: readonly NamedModule[];
+  readonly blocks: { readonly name: string; readonly blocks: readonly Module<unknown>[] } | null;
+}
+
+export interface ModelBuilderOptions {
+  readonly name: string;
+  /** Element type of parameters: `f32`, or `f64` where results are compared tightly. Narrower types are a pass's business. */
+  readonly dtype: DType;
+  /** False for validation and sampling, where dropout keeps everything. */
+  readonly training: boolean;
+}
+
+/** What all randomness is a function of, besides op and element: the run's seed, the step, the first logical microbatch. */
+export interface RandomInputs {
+  readonly seed: Tensor;
+  readonly step: Tensor;
+  readonly microbatch: Tensor;
+}
+
+export class ModelBuilder extends GraphBuilder {
+  readonly training: boolean;
+  private readonly bound = new Map<Parameter, Tensor>();
+  private readonly paths: ReadonlyMap<Module<unknown>, string>;
+  private readonly blocks: ReadonlyMap<Module<unknown>, string>;
+  private readonly lastBlock: Module<unknown> | null;
+  /** The segment being traced; null once the forward is whole, when passes that add to it say their own. */
+  private segment: string | null;
+  private randomInputs: RandomInputs | null = null;
+  private readonly streams = new Map<string, number>();
+
+  constructor(registry: OpRegistry, tree: ModelTree, options: ModelBuilderOptions) {
+    super(registry, options.name);
+    this.training = options.training;
+    this.paths = new Map(tree.modules.map(({ module, path }) => [module, path]));
+    const blocks = tree.blocks?.blocks ?? [];
+    this.blocks = new Map(blocks.map((block, i) => [block, `${tree.blocks!.name}.${i}`]));
+    this.lastBlock = blocks.at(-1) ?? null;
+    this.segment = blocks.length > 0 ? 'embedding' : 'model';
+    for (const { name, parameter } of tree.parameters) {
+      this.bound.set(parameter, this.input(name, 'parameter', { dtype: options.dtype, dims: parameter.dims }));
+    }
+  }
+
+  /** The builder of a tensor that a model's forward was given. */
+  static of(tensor: Tensor): ModelBuilder {
+    if (tensor.builder instanceof ModelBuilder) return tensor.builder;
+    throw tensorOutsideModel({ path: tensor.builder.path });
+  }
+
+  parameter(parameter: Parameter): Tensor {
+    const tensor = this.bound.get(parameter);
+    if (!tensor) {
+      const factors = parameter.dims.flat().map((f) => `${f.name}=${f.size}`);
+      throw parameterOutsideModel({ factors, path: this.path });
+    }
+    return tensor;
+  }
+
+  /** The scalars that randomness is a function of, made inputs when first asked for. */
+  random(): RandomInputs {
+    const scalar = (name: string) => this.input(name, 'scalar', { dtype: 'i64', dims: [] });
+    this.randomInputs ??= { seed: scalar('seed'), step: scalar('step'), microbatch: scalar('microbatch') };
+    return this.randomInputs;
+  }
+
+  /** A number for the random op at hand: a hash of its module path and of how many came before it there. */
+  stream(): number {
+    const before = this.streams.get(this.path) ?? 0;
+    this.streams.set(this.path, before + 1);
+    return hashName(`${this.path}#${before}`) & 0x7fffffff;
+  }
+
+  /** Runs a module's forward with its nodes attributed to it. What follows the last block belongs to the head. */
+  inside<T>(module: Module<unknown>, body: () => T): T {
+    const block = this.blocks.get(module);
+    if (block !== undefined) this.segment = block;
+    const result = this.at({ path: this.paths.get(module) ?? this.path }, body);
+    if (module === this.lastBlock) this.segment = 'head';
+    return result;
+  }
+
+  override apply(op: string, operands: readonly Tensor[], attributes: Attributes = {}): readonly Tensor[] {
+    if (this.segment === null) return super.apply(op, operands, attributes);
+    return this.at({ segment: this.segment }, () => super.apply(op, operands, attributes));
+  }
+
+  /** Ends the forward: what is added from here on belongs to no segment by itself. */
+  endForward(): void {
+    this.segment = null;
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * GPT-2 (Radford et al. 2019): a decoder of pre-norm blocks with learned positions, LayerNorm, GELU and a head tied to the token
+ * embedding. With the sizes of a Hugging Face checkpoint it has the same number of parameters.
+ *
+ *   parameters = (vocab + context)·dim + layers·(12·dim² + 13·dim) + 2·dim        (hidden = 4·dim)
+ */
+import type { Tensor } from '../../ir/tensor.js';
+import { Attention } from '../attention.js';
+import { Dropout } from '../dropout.js';
+import { Embedding } from '../embedding.js';
+import { LanguageModel, type LanguageModelOptions } from '../language_model.js';
+import { Linear } from '../linear.js';
+import { MLP } from '../mlp.js';
+import { Module } from '../module.js';
+import { LayerNorm } from '../norm.js';
+import { positionsOf } from '../positions.js';
+
+export interface GPTOptions extends LanguageModelOptions {
+  readonly layers: number;
+  readonly dim: number;
+  readonly heads: number;
+  /** Width of the feed-forward layer; 4·dim where absent. */
+  readonly hidden?: number;
+  /** Share of activations dropped after the embedding and after each half of a block. */
+  readonly dropout?: number;
+}
+
+export class GPT extends LanguageModel<GPTOptions> {
+  embedding = new Embedding({ by: 'vocab', count: this.options.vocab, dim: this.options.dim });
+  positions = new Embedding({ by: 'position', count: this.options.context, dim: this.options.dim });
+  dropout = new Dropout({ rate: this.options.dropout ?? 0 });
+  blocks = Array.from({ length: this.options.layers }, () => new Block(this.options));
+  norm = new LayerNorm({ dim: this.options.dim });
+  head = new Linear({
+    in: { dim: this.options.dim },
+    out: { vocab: this.options.vocab },
+    bias: false,
+    weight: this.embedding.weight,
+  });
+
+  forward(tokens: Tensor<['microbatch', 'batch', 'sequence']>) {
+    let x = this.embedding.forward(tokens).add(this.positions.forward(positionsOf(tokens)));
+    x = this.dropout.forward(x);
+    for (const block of this.blocks) x = block.forward(x);
+    return this.head.forward(this.norm.forward(x));
+  }
+}
+
+/** `x + attention(norm(x))`, then `x + mlp(norm(x))`. */
+export class Block extends Module<GPTOptions> {
+  norm1 = new LayerNorm({ dim: this.options.dim });
+  attention = new Attention({
+    dim: this.options.dim,
+    heads: this.options.heads,
+    causal: true,
+    bias: true,
+    outputStd: residualStd(this.options.layers),
+  });
+  norm2 = new LayerNorm({ dim: this.options.dim });
+  mlp = new MLP({
+    dim: this.options.dim,
+    hidden: this.options.hidden ?? 4 * this.options.dim,
+    outputStd: residualStd(this.options.layers),
+  });
+  dropout = new Dropout({ rate: this.options.dropout ?? 0 });
+
+  forward(x: Tensor<['microbatch', 'batch', 'sequence', 'dim']>) {
+    x = x.add(this.dropout.forward(this.attention.forward(this.norm1.forward(x))));
+    return x.add(this.dropout.forward(this.mlp.forward(this.norm2.forward(x))));
+  }
+}
+
+/** Each of the 2·layers layers that write to the residual stream adds 1/(2·layers) of its variance (GPT-2 §2.3). */
+const residualStd = (layers: number): number => 0.02 / Math.sqrt(2 * layers);

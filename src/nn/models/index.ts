@@ -1,0 +1,3 @@
+/** Model families, one file each. */
+export { GPT, type GPTOptions } from './gpt.js';
+export { Llama, type LlamaOptions } from './llama.js';

@@ -1,0 +1,66 @@
+/**
+ * Llama (Touvron et al. 2023): a decoder of pre-norm blocks with RMSNorm, rotary positions, SwiGLU and grouped key/value heads,
+ * without biases.
+ *
+ *   parameters = 2·vocab·dim + layers·(2·dim² + 2·dim·kvHeads·headDim + 3·dim·hidden + 2·dim) + dim     (vocab·dim once where tied)
+ */
+import type { Tensor } from '../../ir/tensor.js';
+import { Attention } from '../attention.js';
+import { Embedding } from '../embedding.js';
+import { LanguageModel, type LanguageModelOptions } from '../language_model.js';
+import { Linear } from '../linear.js';
+import { SwiGLU } from '../mlp.js';
+import { Module } from '../module.js';
+import { RMSNorm } from '../norm.js';
+
+export interface LlamaOptions extends LanguageModelOptions {
+  readonly layers: number;
+  readonly dim: number;
+  readonly heads: number;
+  /** Key/value heads, each read by heads/kvHeads query heads; as many as heads where absent. */
+  readonly kvHeads?: number;
+  readonly hidden: number;
+  /** Base of the rotary frequencies (RoPE theta). */
+  readonly ropeBase?: number;
+  /** Added to the mean square in RMSNorm. */
+  readonly eps?: number;
+  /** Read the head's weight from the token embedding. */
+  readonly tied?: boolean;
+}
+
+export class Llama extends LanguageModel<LlamaOptions> {
+  embedding = new Embedding({ by: 'vocab', count: this.options.vocab, dim: this.options.dim });
+  blocks = Array.from({ length: this.options.layers }, () => new Block(this.options));
+  norm = new RMSNorm({ dim: this.options.dim, eps: this.options.eps });
+  head = new Linear({
+    in: { dim: this.options.dim },
+    out: { vocab: this.options.vocab },
+    bias: false,
+    weight: this.options.tied ? this.embedding.weight : undefined,
+  });
+
+  forward(tokens: Tensor<['microbatch', 'batch', 'sequence']>) {
+    let x = this.embedding.forward(tokens);
+    for (const block of this.blocks) x = block.forward(x);
+    return this.head.forward(this.norm.forward(x));
+  }
+}
+
+/** `x + attention(norm(x))`, then `x + swiglu(norm(x))`. */
+export class Block extends Module<LlamaOptions> {
+  norm1 = new RMSNorm({ dim: this.options.dim, eps: this.options.eps });
+  attention = new Attention({
+    dim: this.options.dim,
+    heads: this.options.heads,
+    kvHeads: this.options.kvHeads,
+    causal: true,
+    rotary: { base: this.options.ropeBase ?? 10_000 },
+  });
+  norm2 = new RMSNorm({ dim: this.options.dim, eps: this.options.eps });
+  mlp = new SwiGLU({ dim: this.options.dim, hidden: this.options.hidden });
+
+  forward(x: Tensor<['microbatch', 'batch', 'sequence', 'dim']>) {
+    x = x.add(this.attention.forward(this.norm1.forward(x)));
+    return x.add(this.mlp.forward(this.norm2.forward(x)));
+  }
+}

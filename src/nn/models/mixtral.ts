@@ -1,0 +1,89 @@
+/**
+ * Mixtral (Jiang et al. 2024): Llama whose feed-forward layers are mixtures of experts. The routers' balance loss (Fedus et al.
+ * 2022) is part of the loss: for each logical microbatch, weighted by its real tokens, so that it too is a sum over tokens.
+ */
+import type { Tensor } from '../../ir/tensor.js';
+import { Attention } from '../attention.js';
+import { Embedding } from '../embedding.js';
+import { LanguageModel, sumOverRealTokens, type LanguageModelOptions, type SummedLoss } from '../language_model.js';
+import { Linear } from '../linear.js';
+import { Mixture } from '../mixture.js';
+import { Module } from '../module.js';
+import { RMSNorm } from '../norm.js';
+
+export interface MixtralOptions extends LanguageModelOptions {
+  readonly layers: number;
+  readonly dim: number;
+  readonly heads: number;
+  readonly kvHeads?: number;
+  /** Width of one expert. */
+  readonly hidden: number;
+  readonly experts: number;
+  /** Experts that each token is sent to. */
+  readonly choices: number;
+  /** Places in an expert's buffer, over those that even routing needs. */
+  readonly capacityFactor?: number;
+  /** Weight of the balance loss, averaged over layers. */
+  readonly balance?: number;
+  readonly ropeBase?: number;
+}
+
+/** The residual stream, and the sum of the balance losses so far, [microbatch]. */
+interface Stream {
+  readonly x: Tensor;
+  readonly balance: Tensor | null;
+}
+
+export class Mixtral extends LanguageModel<MixtralOptions> {
+  embedding = new Embedding({ by: 'vocab', count: this.options.vocab, dim: this.options.dim });
+  blocks = Array.from({ length: this.options.layers }, () => new Block(this.options));
+  norm = new RMSNorm({ dim: this.options.dim });
+  head = new Linear({ in: { dim: this.options.dim }, out: { vocab: this.options.vocab }, bias: false });
+
+  forward(tokens: Tensor<['microbatch', 'batch', 'sequence']>) {
+    return this.read(tokens).logits;
+  }
+
+  override loss(tokens: Tensor, labels: Tensor): SummedLoss {
+    const { logits, balance } = this.read(tokens);
+    return labels.builder.within('loss', () => {
+      const loss = logits.apply('softmax_cross_entropy', [labels]);
+      const sums = sumOverRealTokens(loss, labels);
+      if (!balance) return sums;
+      const real = labels.ge(labels.constant(0)).cast(loss.dtype).sum('batch sequence');
+      const weight = (this.options.balance ?? 0.01) / this.options.layers;
+      return { ...sums, lossSum: sums.lossSum.add(balance.einsum([real], []).mul(weight)) };
+    });
+  }
+
+  private read(tokens: Tensor): { logits: Tensor; balance: Tensor | null } {
+    let stream: Stream = { x: this.embedding.forward(tokens), balance: null };
+    for (const block of this.blocks) stream = block.forward(stream.x, stream.balance);
+    return { logits: this.head.forward(this.norm.forward(stream.x)), balance: stream.balance };
+  }
+}
+
+export class Block extends Module<MixtralOptions> {
+  norm1 = new RMSNorm({ dim: this.options.dim });
+  attention = new Attention({
+    dim: this.options.dim,
+    heads: this.options.heads,
+    kvHeads: this.options.kvHeads,
+    causal: true,
+    rotary: { base: this.options.ropeBase ?? 1e6 },
+  });
+  norm2 = new RMSNorm({ dim: this.options.dim });
+  experts = new Mixture({
+    dim: this.options.dim,
+    hidden: this.options.hidden,
+    experts: this.options.experts,
+    choices: this.options.choices,
+    capacityFactor: this.options.capacityFactor,
+  });
+
+  forward(x: Tensor, balance: Tensor | null): Stream {
+    x = x.add(this.attention.forward(this.norm1.forward(x)));
+    const { y, balance: own } = this.experts.forward(this.norm2.forward(x));
+    return { x: x.add(y), balance: balance?.add(own) ?? own };
+  }
+}

@@ -1,0 +1,95 @@
+import { expect, test } from 'vitest';
+import { product } from '../ir/type.js';
+import { GPT, Llama } from './models/index.js';
+import { blockListOf, Module, Parameter, parametersOf } from './module.js';
+import { zeros } from './init.js';
+
+const count = (model: Module<unknown>) =>
+  parametersOf(model).reduce((n, { parameter }) => n + product(parameter.dims.flat().map((f) => f.size)), 0);
+const shapes = (model: Module<unknown>) =>
+  Object.fromEntries(
+    parametersOf(model).map(({ name, parameter }) => [
+      name,
+      parameter.dims.map((dim) => product(dim.map((f) => f.size))),
+    ]),
+  );
+
+// Sizes and counts of the published checkpoints: openai-community/gpt2 and gpt2-medium.
+test('GPT has as many parameters as GPT-2', () => {
+  expect(count(new GPT({ layers: 12, dim: 768, heads: 12, context: 1024, vocab: 50257 }))).toBe(124_439_808);
+  expect(count(new GPT({ layers: 24, dim: 1024, heads: 16, context: 1024, vocab: 50257 }))).toBe(354_823_168);
+});
+
+// Llama 2 7B, Llama 3 8B, Llama 3.2 1B (tied).
+test('Llama has as many parameters as Llama', () => {
+  const llama2 = { layers: 32, dim: 4096, heads: 32, hidden: 11008, vocab: 32000, context: 4096 };
+  const llama3 = { layers: 32, dim: 4096, heads: 32, kvHeads: 8, hidden: 14336, vocab: 128256, context: 8192 };
+  const small = {
+    layers: 16,
+    dim: 2048,
+    heads: 32,
+    kvHeads: 8,
+    hidden: 8192,
+    vocab: 128256,
+    context: 8192,
+    tied: true,
+  };
+  expect(count(new Llama(llama2))).toBe(6_738_415_616);
+  expect(count(new Llama(llama3))).toBe(8_030_261_248);
+  expect(count(new Llama(small))).toBe(1_235_814_400);
+});
+
+test('parameters are named by their fields and shaped as in PyTorch', () => {
+  expect(shapes(new GPT({ layers: 1, dim: 4, heads: 2, context: 8, vocab: 11 }))).toEqual({
+    'embedding.weight': [11, 4],
+    'positions.weight': [8, 4],
+    'blocks.0.norm1.weight': [4],
+    'blocks.0.norm1.bias': [4],
+    'blocks.0.attention.qkv.weight': [12, 4],
+    'blocks.0.attention.qkv.bias': [12],
+    'blocks.0.attention.output.weight': [4, 4],
+    'blocks.0.attention.output.bias': [4],
+    'blocks.0.norm2.weight': [4],
+    'blocks.0.norm2.bias': [4],
+    'blocks.0.mlp.up.weight': [16, 4],
+    'blocks.0.mlp.up.bias': [16],
+    'blocks.0.mlp.down.weight': [4, 16],
+    'blocks.0.mlp.down.bias': [4],
+    'norm.weight': [4],
+    'norm.bias': [4],
+  });
+  expect(shapes(new Llama({ layers: 1, dim: 8, heads: 4, kvHeads: 2, hidden: 12, context: 8, vocab: 11 }))).toEqual({
+    'embedding.weight': [11, 8],
+    'blocks.0.norm1.weight': [8],
+    'blocks.0.attention.q.weight': [8, 8],
+    'blocks.0.attention.k.weight': [4, 8],
+    'blocks.0.attention.v.weight': [4, 8],
+    'blocks.0.attention.output.weight': [8, 8],
+    'blocks.0.norm2.weight': [8],
+    'blocks.0.mlp.gate.weight': [12, 8],
+    'blocks.0.mlp.up.weight': [12, 8],
+    'blocks.0.mlp.down.weight': [8, 12],
+    'norm.weight': [8],
+    'head.weight': [11, 8],
+  });
+});
+
+test('a parameter reached twice is one parameter, under its first path', () => {
+  const weight = new Parameter({ dims: [{ dim: 2 }], init: zeros });
+  class Half extends Module {
+    shared = weight;
+  }
+  class Whole extends Module {
+    first = new Half({});
+    rest = [new Half({}), new Half({})];
+  }
+  expect(parametersOf(new Whole({})).map((p) => p.name)).toEqual(['first.shared']);
+});
+
+test('the block list is the first array of modules', () => {
+  expect(blockListOf(new GPT({ layers: 3, dim: 4, heads: 2, context: 8, vocab: 11 }))?.name).toBe('blocks');
+});
+
+test('heads that do not divide the width are refused', () => {
+  expect(() => new GPT({ layers: 1, dim: 6, heads: 4, context: 8, vocab: 11 })).toThrow(/heads = 4/);
+});

@@ -1,0 +1,114 @@
+/**
+ * Modules and parameters: how a model is written.
+ *
+ * A module's fields are its tree: parameters, modules, and arrays of modules, named by their path from the model
+ * (`blocks.0.attention.qkv.weight`, as in Hugging Face files). `forward` runs once, on symbols. A module holds no numbers: a
+ * parameter says its shape and how it starts, and becomes a tensor where a forward asks for it.
+ */
+import { Tensor } from '../ir/tensor.js';
+import type { Factor, FactorName } from '../ir/type.js';
+import type { Init } from './init.js';
+import { ModelBuilder } from './model_builder.js';
+
+/** Sizes by factor name, major first: `{ qkv: 3, heads: 6, head_dim: 64 }` is one dimension of three factors. */
+export type FactorSizes = Readonly<Record<FactorName, number>>;
+
+/** A trainable tensor of a module: its dimensions, each a product of named factors, and its first value as data. */
+export class Parameter {
+  readonly dims: readonly (readonly Factor[])[];
+  readonly init: Init;
+
+  constructor(options: { readonly dims: readonly FactorSizes[]; readonly init: Init }) {
+    this.dims = options.dims.map((dim) => Object.entries(dim).map(([name, size]) => ({ name, size })));
+    this.init = options.init;
+  }
+
+  /** This parameter in the graph that `like` belongs to. Throws where the model's fields do not lead to this parameter. */
+  tensor(like: Tensor): Tensor {
+    return ModelBuilder.of(like).parameter(this);
+  }
+}
+
+/** A part of a model. Subclasses declare parameters and modules as fields, and `forward`. */
+export class Module<Options = object> {
+  readonly options: Options;
+
+  constructor(options: Options) {
+    this.options = options;
+    nameNodesAfter(this);
+  }
+}
+
+/** A parameter and its name in checkpoints, plans and messages. */
+export interface NamedParameter {
+  readonly name: string;
+  readonly parameter: Parameter;
+}
+
+/** A module and its path from the root, whose own path is empty. */
+export interface NamedModule {
+  readonly path: string;
+  readonly module: Module<unknown>;
+}
+
+/** All parameters, in the order of the fields. One that is reached twice (tied) is listed once, under its first path. */
+export function parametersOf(model: Module<unknown>): readonly NamedParameter[] {
+  const found = new Map<Parameter, string>();
+  for (const { path, module } of modulesOf(model)) {
+    for (const [field, value] of fieldsOf(module)) {
+      if (value instanceof Parameter && !found.has(value)) found.set(value, join(path, field));
+    }
+  }
+  return [...found].map(([parameter, name]) => ({ name, parameter }));
+}
+
+/** All modules, parents first, each once. */
+export function modulesOf(root: Module<unknown>): readonly NamedModule[] {
+  const found = new Map<Module<unknown>, string>();
+  const visit = (module: Module<unknown>, path: string) => {
+    if (found.has(module)) return;
+    found.set(module, path);
+    for (const [field, value] of fieldsOf(module)) if (value instanceof Module) visit(value, join(path, field));
+  };
+  visit(root, '');
+  return [...found].map(([module, path]) => ({ path, module }));
+}
+
+/** A model's list of blocks: its first field that is an array of modules. It cuts the model into segments. */
+export function blockListOf(
+  model: Module<unknown>,
+): { readonly name: string; readonly blocks: readonly Module<unknown>[] } | null {
+  for (const [name, value] of Object.entries(model)) {
+    if (Array.isArray(value) && value.length > 0 && value.every((item) => item instanceof Module)) {
+      return { name, blocks: value };
+    }
+  }
+  return null;
+}
+
+/** Fields that may hold parameters and modules; arrays are spread as `blocks.0`. Options are settings, not parts. */
+function* fieldsOf(module: Module<unknown>): Iterable<[string, unknown]> {
+  for (const [name, value] of Object.entries(module)) {
+    if (name === 'options') continue;
+    if (Array.isArray(value)) for (const [i, item] of value.entries()) yield [`${name}.${i}`, item];
+    else yield [name, value];
+  }
+}
+
+const join = (path: string, field: string): string => (path ? `${path}.${field}` : field);
+
+/**
+ * Makes a module's `forward` say where it is: nodes built in it carry the module's path. The first tensor among the arguments
+ * leads to the graph under construction, which knows the path.
+ */
+function nameNodesAfter(module: Module<unknown>): void {
+  const forward: unknown = (module as { forward?: unknown }).forward;
+  if (typeof forward !== 'function') return;
+  const named = (...inputs: readonly unknown[]): unknown => {
+    const body = (): unknown => forward.apply(module, inputs);
+    const tensor = inputs.find((input) => input instanceof Tensor);
+    return tensor?.builder instanceof ModelBuilder ? tensor.builder.inside(module, body) : body();
+  };
+  // Not enumerable: it is no part of the module's tree.
+  Object.defineProperty(module, 'forward', { value: named, writable: true, configurable: true, enumerable: false });
+}

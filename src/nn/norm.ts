@@ -1,0 +1,29 @@
+/** Normalisation over `dim`. */
+import type { Tensor } from '../ir/tensor.js';
+import { ones, zeros } from './init.js';
+import { Module, Parameter } from './module.js';
+
+export interface NormOptions {
+  readonly dim: number;
+  /** Added to the variance (or mean square). */
+  readonly eps?: number;
+}
+
+/** Mean 0 and variance 1 over `dim`, then a gain and a shift for each element (Ba, Kiros, Hinton 2016). */
+export class LayerNorm extends Module<NormOptions> {
+  weight = new Parameter({ dims: [{ dim: this.options.dim }], init: ones });
+  bias = new Parameter({ dims: [{ dim: this.options.dim }], init: zeros });
+
+  forward(x: Tensor): Tensor {
+    return x.apply('layer_norm', [this.weight.tensor(x), this.bias.tensor(x)], { eps: this.options.eps ?? 1e-5 });
+  }
+}
+
+/** Mean square 1 over `dim`, then a gain for each element (Zhang & Sennrich 2019). */
+export class RMSNorm extends Module<NormOptions> {
+  weight = new Parameter({ dims: [{ dim: this.options.dim }], init: ones });
+
+  forward(x: Tensor): Tensor {
+    return x.apply('rms_norm', [this.weight.tensor(x)], { eps: this.options.eps ?? 1e-5 });
+  }
+}

@@ -1,0 +1,122 @@
+/** Tracing: a model's forward runs once, on symbols, and leaves a graph. */
+import type { GraphBuilder } from '../ir/builder.js';
+import type { DType } from '../ir/dtype.js';
+import type { Graph } from '../ir/graph.js';
+import type { Tensor } from '../ir/tensor.js';
+import type { TensorType } from '../ir/type.js';
+import { ops } from '../ops/index.js';
+import { badSize, sequenceTooLong } from './diagnostics.js';
+import type { Init } from './init.js';
+import type { LanguageModel, SummedLoss } from './language_model.js';
+import { ModelBuilder } from './model_builder.js';
+import { blockListOf, modulesOf, parametersOf } from './module.js';
+
+/** Sizes of one scheduled microbatch. All shapes of a graph are static. */
+export interface TraceShape {
+  /** Logical microbatches in a scheduled one. */
+  readonly microbatches?: number;
+  /** Sequences in a logical microbatch. */
+  readonly batch: number;
+  /** Tokens in a sequence. */
+  readonly sequence: number;
+  /** Element type of parameters and activations: f32 (the default), or f64 where results are compared tightly. */
+  readonly dtype?: Extract<DType, 'f32' | 'f64'>;
+  /** False for validation and sampling: dropout keeps everything. */
+  readonly training?: boolean;
+}
+
+export interface TracedParameter {
+  readonly name: string;
+  readonly type: TensorType;
+  readonly init: Init;
+}
+
+export interface TracedModel {
+  /** Inputs: the parameters by name, then `tokens` and what else is read; outputs as the tracer says. */
+  readonly graph: Graph;
+  /** In the order of the model's fields; a tied parameter once. */
+  readonly parameters: readonly TracedParameter[];
+}
+
+/** The parameters of a model, as tracing names and types them. */
+export function describeParameters(model: LanguageModel, dtype: DType = 'f32'): readonly TracedParameter[] {
+  return parametersOf(model).map(({ name, parameter }) => ({
+    name,
+    type: { dtype, dims: parameter.dims },
+    init: parameter.init,
+  }));
+}
+
+/**
+ * The forward of a training or validation step over one scheduled microbatch. Data inputs `tokens` and `labels`: i32
+ * [microbatch batch sequence]; outputs `loss_sum` and `tokens` (see {@link LanguageModel.loss}).
+ */
+export function traceModel(model: LanguageModel, shape: TraceShape): TracedModel {
+  return traceLoss('forward', model, shape, () => {});
+}
+
+/** A traced forward to which a pass adds: how the training step is made (`passes/trace_training.ts`). */
+export interface ForwardTrace {
+  readonly builder: GraphBuilder;
+  readonly loss: SummedLoss;
+  readonly parameters: readonly { readonly name: string; readonly tensor: Tensor }[];
+}
+
+/** As {@link traceModel}, with what `extend` adds to the graph once the forward is whole. */
+export function traceLoss(
+  name: string,
+  model: LanguageModel,
+  shape: TraceShape,
+  extend: (forward: ForwardTrace) => void,
+): TracedModel {
+  return trace(name, model, shape, (builder, tokens) => {
+    const labels = builder.input('labels', 'data', tokens.type);
+    const loss = model.loss(tokens, labels);
+    builder.output('loss_sum', loss.lossSum);
+    builder.output('tokens', loss.tokens);
+    builder.endForward();
+    const parameters = parametersOf(model).map((p) => ({ name: p.name, tensor: builder.parameter(p.parameter) }));
+    extend({ builder, loss, parameters });
+  });
+}
+
+/**
+ * What sampling needs: data inputs `tokens` and `position`, i32 [microbatch batch]; output `logits` [microbatch batch vocab] of
+ * the token at that position of each sequence. Later tokens have no effect on it in a causal model, so a prompt may be padded.
+ */
+export function traceLogits(model: LanguageModel, shape: TraceShape): TracedModel {
+  return trace('logits', model, { ...shape, training: false }, (builder, tokens) => {
+    const [microbatch, batch] = tokens.type.dims;
+    const position = builder.input('position', 'data', { dtype: 'i32', dims: [microbatch, batch] });
+    const logits = model.forward(tokens);
+    const to = logits.names.filter((name) => name !== 'sequence');
+    builder.output('logits', logits.apply('gather', [position], { by: ['sequence'], to }));
+  });
+}
+
+function trace(
+  name: string,
+  model: LanguageModel,
+  shape: TraceShape,
+  body: (builder: ModelBuilder, tokens: Tensor) => void,
+): TracedModel {
+  const { microbatches = 1, batch, sequence, dtype = 'f32', training = true } = shape;
+  for (const [option, value] of Object.entries({ microbatches, batch, sequence })) {
+    if (!Number.isInteger(value) || value < 1) {
+      throw badSize({ module: 'trace', option, value, expected: 'a positive integer' });
+    }
+  }
+  if (sequence > model.options.context) throw sequenceTooLong({ sequence, context: model.options.context });
+  const tree = { parameters: parametersOf(model), modules: modulesOf(model), blocks: blockListOf(model) };
+  const builder = new ModelBuilder(ops, tree, { name, dtype, training });
+  const tokens = builder.input('tokens', 'data', {
+    dtype: 'i32',
+    dims: [
+      [{ name: 'microbatch', size: microbatches }],
+      [{ name: 'batch', size: batch }],
+      [{ name: 'sequence', size: sequence }],
+    ],
+  });
+  body(builder, tokens);
+  return { graph: builder.build(), parameters: describeParameters(model, dtype) };
+}

@@ -1,0 +1,83 @@
+/**
+ * The update as a graph: what runs once a step, after the gradients of all microbatches are summed.
+ *
+ *   norm      = √(Σ gradient²) / tokens                     of the mean gradient, over all parameters
+ *   scale     = min(1, clip / (norm + 1e-6)) / tokens       as torch.nn.utils.clip_grad_norm_
+ *   skip      = norm is not finite
+ *   parameter, exp_avg, exp_avg_sq = skip ? as they were : adamw(…, scale · gradient)
+ *
+ * Inputs: each parameter and its state `optimizer.exp_avg.NAME`, `optimizer.exp_avg_sq.NAME`; values `gradient.NAME`, sums over the
+ * step, and `tokens`, how many real tokens they sum over; scalars `lr`, `correction1`, `correction2`. Outputs: parameters and state
+ * under their own names; `gradient_norm`; `skipped`, one where the step was skipped, else zero.
+ */
+import { GraphBuilder } from '../ir/builder.js';
+import { atLeastF32 } from '../ir/dtype.js';
+import type { Graph } from '../ir/graph.js';
+import type { Tensor } from '../ir/tensor.js';
+import type { TensorType } from '../ir/type.js';
+import { ops } from '../ops/index.js';
+import type { AdamW } from './adamw.js';
+
+/** A parameter as the update sees it. */
+export interface UpdatedParameter {
+  readonly name: string;
+  readonly type: TensorType;
+}
+
+/** Names of the persistent state of one parameter, as in checkpoints. */
+export const stateNames = (parameter: string): readonly [expAvg: string, expAvgSq: string] => [
+  `optimizer.exp_avg.${parameter}`,
+  `optimizer.exp_avg_sq.${parameter}`,
+];
+
+export const gradientName = (parameter: string): string => `gradient.${parameter}`;
+
+export function buildUpdate(parameters: readonly UpdatedParameter[], optimizer: AdamW): Graph {
+  const builder = new GraphBuilder(ops, 'update');
+  builder.at({ phase: 'update', segment: 'optimizer' }, () => addUpdate(builder, parameters, optimizer));
+  return builder.build();
+}
+
+function addUpdate(builder: GraphBuilder, parameters: readonly UpdatedParameter[], optimizer: AdamW): void {
+  const dtype = atLeastF32(parameters[0]?.type.dtype ?? 'f32');
+  const scalar = (name: string) => builder.input(name, 'scalar', { dtype, dims: [] });
+  const weights = parameters.map(({ name, type }) => builder.input(name, 'parameter', type));
+  const states = parameters.map(({ name, type }) =>
+    stateNames(name).map((state) => builder.input(state, 'state', type)),
+  );
+  const gradients = parameters.map(({ name, type }) => builder.input(gradientName(name), 'value', type));
+  const tokens = builder.input('tokens', 'value', { dtype, dims: [] });
+  const [lr, correction1, correction2] = ['lr', 'correction1', 'correction2'].map(scalar);
+
+  const norm = sumOfSquares(gradients).sqrt().div(tokens);
+  const scale = clipFactor(norm, optimizer.clip).div(tokens);
+  // Infinity and NaN less themselves are NaN, which equals nothing.
+  const finite = norm.sub(norm).eq(norm.constant(0));
+  const skip = finite.where(norm.constant(0), norm.constant(1));
+
+  const { beta1, beta2, eps, weightDecay, decay } = optimizer;
+  parameters.forEach(({ name, type }, i) => {
+    const decays = decay === 'all' || type.dims.length >= 2;
+    const results = builder.within(name, () =>
+      builder.apply('adamw', [weights[i], gradients[i], ...states[i], lr, scale, correction1, correction2, skip], {
+        beta1,
+        beta2,
+        eps,
+        weight_decay: decays ? weightDecay : 0,
+      }),
+    );
+    [name, ...stateNames(name)].forEach((output, k) => builder.output(output, results[k]));
+  });
+  builder.output('gradient_norm', norm);
+  builder.output('skipped', skip);
+}
+
+/** Σ over all elements of all gradients, tensor by tensor in the order of the parameters. */
+function sumOfSquares(gradients: readonly Tensor[]): Tensor {
+  return gradients.map((g) => g.einsum([g], [])).reduce((total, one) => total.add(one));
+}
+
+function clipFactor(norm: Tensor, clip: number | null): Tensor {
+  const one = norm.constant(1);
+  return clip === null ? one : one.minimum(norm.constant(clip).div(norm.add(1e-6)));
+}

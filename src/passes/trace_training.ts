@@ -1,0 +1,28 @@
+/** The training step's graph over one scheduled microbatch: a model's forward, and the gradients of its summed loss. */
+import type { LanguageModel } from '../nn/language_model.js';
+import { traceLoss, type ForwardTrace, type TracedModel, type TraceShape } from '../nn/trace.js';
+import { gradients } from './autodiff.js';
+import { eliminateDeadCode } from './eliminate_dead_code.js';
+
+/**
+ * Inputs as `traceModel`'s; outputs `loss_sum`, `tokens` and, for each parameter, `gradient.NAME`: the gradient of `loss_sum`, of the
+ * parameter's type. A parameter that the loss does not depend on has a gradient of zeros.
+ */
+export function traceTraining(model: LanguageModel, shape: TraceShape): TracedModel {
+  const traced = traceLoss('training', model, shape, addGradients);
+  return { ...traced, graph: eliminateDeadCode(traced.graph) };
+}
+
+function addGradients({ builder, loss, parameters }: ForwardTrace): void {
+  builder.at({ path: 'loss', phase: 'backward', segment: 'head' }, () => {
+    const seed = { value: loss.lossSum, cotangent: loss.lossSum.constant(1) };
+    const made = gradients(
+      builder,
+      [seed],
+      parameters.map((parameter) => parameter.tensor),
+    );
+    parameters.forEach(({ name, tensor }, i) => {
+      builder.output(`gradient.${name}`, made[i] ?? builder.fill(0, tensor.dtype, tensor.factors));
+    });
+  });
+}

@@ -1,0 +1,176 @@
+/** GPT-2 and Llama as graphs against the same models in plain PyTorch (`pytorch/language_models.py`), in f64. */
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { elementsOf, shapeOf } from '../src/ir/type.js';
+import { initialValues, normal } from '../src/nn/init.js';
+import type { LanguageModel } from '../src/nn/language_model.js';
+import { GPT, Llama } from '../src/nn/models/index.js';
+import { traceLogits, traceModel, type TracedParameter } from '../src/nn/trace.js';
+import { evaluate, referenceKernels } from '../src/ops/evaluate.js';
+import { adamw, adamwScalars } from '../src/optim/adamw.js';
+import { cosine } from '../src/optim/schedule.js';
+import { buildUpdate, gradientName, stateNames } from '../src/optim/update.js';
+import { traceTraining } from '../src/passes/trace_training.js';
+
+type Values = Readonly<Record<string, Float64Array>>;
+
+interface Case {
+  readonly name: string;
+  readonly kind: 'gpt' | 'llama';
+  readonly model: LanguageModel;
+}
+
+/** What the Python side answers for one case. */
+interface Theirs {
+  readonly loss_sum: number;
+  readonly tokens: number;
+  readonly gradients: Readonly<Record<string, readonly number[]>>;
+  readonly losses: readonly number[];
+  readonly gradient_norms: readonly number[];
+  readonly parameters: Readonly<Record<string, readonly number[]>>;
+}
+
+const sizes = { layers: 2, dim: 8, context: 6, vocab: 11 };
+const cases: readonly Case[] = [
+  { name: 'GPT-2', kind: 'gpt', model: new GPT({ ...sizes, heads: 2 }) },
+  { name: 'Llama, grouped heads', kind: 'llama', model: new Llama({ ...sizes, heads: 4, kvHeads: 2, hidden: 12 }) },
+  {
+    name: 'Llama, one key a query, tied',
+    kind: 'llama',
+    model: new Llama({ ...sizes, heads: 2, hidden: 12, tied: true }),
+  },
+];
+
+const shape = { microbatches: 2, batch: 2, sequence: 5, dtype: 'f64' } as const;
+const steps = 20;
+const optimizer = adamw({ lr: cosine({ peak: 1e-2, warmup: 3, floor: 1e-3 }), clip: 0.5, eps: 1e-8 });
+const kernels = referenceKernels();
+
+/** Weights of a size at which softmax and norms are not nearly linear; gains near one. */
+const startOf = ({ name, type, init }: TracedParameter): Float64Array => {
+  const noise = initialValues(normal(0.3), { seed: 1, name }, 0, elementsOf(type));
+  return Float64Array.from(noise, (x) => (init.kind === 'ones' ? 1 + x : x));
+};
+
+/** Tokens and labels of one step, [microbatch batch sequence]; some labels are padding. */
+function batchAt(step: number) {
+  const count = shape.microbatches * shape.batch * shape.sequence;
+  const tokens = Array.from({ length: count }, (_, i) => (i * 7 + step * 5 + ((i * i) % 5)) % sizes.vocab);
+  const labels = tokens.map((token, i) => ((i + step) % 4 === 3 ? -1 : (token * 3 + i) % sizes.vocab));
+  return { tokens, labels };
+}
+
+const rows = (flat: readonly number[]): number[][] =>
+  Array.from({ length: flat.length / shape.sequence }, (_, i) =>
+    flat.slice(i * shape.sequence, (i + 1) * shape.sequence),
+  );
+
+let theirs: readonly Theirs[];
+beforeAll(() => {
+  const given = cases.map(({ kind, model }) => ({
+    model: kind,
+    options: model.options,
+    dtype: 'float64',
+    parameters: Object.fromEntries(
+      traceModel(model, shape).parameters.map((p) => [p.name, { shape: shapeOf(p.type), values: [...startOf(p)] }]),
+    ),
+    batches: Array.from({ length: steps }, (_, step) => {
+      const { tokens, labels } = batchAt(step);
+      return { tokens: rows(tokens), labels: rows(labels) };
+    }),
+    optimizer: {
+      lr: Array.from({ length: steps }, (_, step) => adamwScalars(optimizer, step, steps).lr),
+      betas: [optimizer.beta1, optimizer.beta2],
+      eps: optimizer.eps,
+      weight_decay: optimizer.weightDecay,
+      clip: optimizer.clip,
+    },
+  }));
+  const script = new URL('pytorch/language_models.py', import.meta.url).pathname;
+  const answer = execFileSync(python(), [script], { input: JSON.stringify(given), maxBuffer: 1 << 28 });
+  theirs = JSON.parse(answer.toString()) as readonly Theirs[];
+});
+
+describe.each(cases.map((c, i) => [c.name, i] as const))('%s', (_, index) => {
+  const { model } = cases[index];
+  const traced = traceTraining(model, shape);
+  const start: Values = Object.fromEntries(traced.parameters.map((p) => [p.name, startOf(p)]));
+
+  test('the summed loss, the token count and each gradient are theirs', () => {
+    const { outputs } = evaluate(traced.graph, { ...start, ...inputsAt(0) }, kernels);
+    const their = theirs[index];
+    expect(relative(outputs.loss_sum, [their.loss_sum])).toBeLessThan(1e-12);
+    expect(outputs.tokens[0]).toBe(their.tokens);
+    const all = norm(Object.values(their.gradients).flat());
+    for (const { name } of traced.parameters) {
+      const [ours, theirGradient] = [outputs[gradientName(name)], their.gradients[name]];
+      expect(distance(ours, theirGradient), name).toBeLessThanOrEqual(1e-9 * norm(theirGradient) + 1e-13 * all);
+    }
+  });
+
+  test('the weights after 20 clipped AdamW steps are theirs', () => {
+    const update = buildUpdate(traced.parameters, optimizer);
+    let state: Values = Object.fromEntries(
+      traced.parameters.flatMap(({ name, type }) => [
+        [name, start[name]],
+        ...stateNames(name).map((stateName) => [stateName, new Float64Array(elementsOf(type))] as const),
+      ]),
+    );
+    for (let step = 0; step < steps; step++) {
+      const weights = Object.fromEntries(traced.parameters.map(({ name }) => [name, state[name]]));
+      const forward = evaluate(traced.graph, { ...weights, ...inputsAt(step) }, kernels).outputs;
+      expect(forward.loss_sum[0] / forward.tokens[0]).toBeCloseTo(theirs[index].losses[step], 9);
+      const gradients = Object.fromEntries(Object.entries(forward).filter(([name]) => name.startsWith('gradient.')));
+      const scalars = Object.entries(adamwScalars(optimizer, step, steps)).map(([name, x]) => [
+        name,
+        Float64Array.of(x),
+      ]);
+      const { outputs } = evaluate(
+        update,
+        { ...state, ...gradients, tokens: forward.tokens, ...Object.fromEntries(scalars) },
+        kernels,
+      );
+      expect(outputs.gradient_norm[0]).toBeCloseTo(theirs[index].gradient_norms[step], 9);
+      expect(outputs.skipped[0]).toBe(0);
+      state = outputs;
+    }
+    for (const { name } of traced.parameters) {
+      expect(relative(state[name], theirs[index].parameters[name]), name).toBeLessThan(1e-8);
+    }
+  });
+
+  test('logits for sampling are those of the one position asked for', () => {
+    const { tokens } = inputsAt(0);
+    const at = (position: readonly number[], given: Float64Array) =>
+      evaluate(
+        traceLogits(model, shape).graph,
+        { ...start, tokens: given, position: Float64Array.from(position) },
+        kernels,
+      ).outputs.logits;
+    // A causal model does not see what follows: here, the last token of every sequence.
+    const changed = tokens.map((token, i) =>
+      i % shape.sequence === shape.sequence - 1 ? (token + 1) % sizes.vocab : token,
+    );
+    expect(at([3, 3, 3, 3], changed)).toEqual(at([3, 3, 3, 3], tokens));
+    expect(at([4, 3, 3, 3], changed)).not.toEqual(at([4, 3, 3, 3], tokens));
+  });
+});
+
+function inputsAt(step: number): { readonly tokens: Float64Array; readonly labels: Float64Array } {
+  const { tokens, labels } = batchAt(step);
+  return { tokens: Float64Array.from(tokens), labels: Float64Array.from(labels) };
+}
+
+const norm = (x: ArrayLike<number>): number => Math.hypot(...Array.from(x));
+const distance = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
+  expect(a.length).toBe(b.length);
+  return norm(Array.from(a, (x, i) => x - b[i]));
+};
+const relative = (a: ArrayLike<number>, b: ArrayLike<number>): number => distance(a, b) / norm(b);
+
+/** The project's interpreter, or the machine's. */
+function python(): string {
+  const own = new URL('../.venv/bin/python', import.meta.url).pathname;
+  return existsSync(own) ? own : 'python3';
+}
