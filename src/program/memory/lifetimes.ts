@@ -45,7 +45,7 @@ export function mayFollow(first: Tenancy, second: Tenancy): boolean {
  * the sum grows.
  */
 export function lifetimeProblem(buffers: readonly LifetimeBuffer[]): MemoryProblem {
-  const lanes = buffers[0]?.tenancies[0]?.acquire.length ?? 0;
+  const lanes = buffers.find(({ tenancies }) => tenancies.length > 0)?.tenancies[0].acquire.length ?? 0;
   const stays = staysInLaunchOrder(buffers, lanes);
   const neighbours = conflictLists(buffers.length, stays);
   const joins = joinsOfAcquires(stays, lanes);
