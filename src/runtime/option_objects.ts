@@ -6,6 +6,7 @@ import { Llama } from '../nn/models/llama.js';
 import { LanguageModel } from '../nn/language_model.js';
 import type { AdamW } from '../optim/adamw.js';
 import type { Schedule } from '../optim/schedule.js';
+import { snakeCase } from './names.js';
 import type { ConfigObject, TrainConfig } from './options.js';
 
 const families = [
@@ -141,9 +142,6 @@ function snakeCaseKeys(object: object): object {
   const entries = Object.entries(object).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries.map(([key, value]) => [snakeCase(key), value]));
 }
-
-/** `stepSeconds` as `step_seconds`: names change only their case between code, configuration and metrics. */
-export const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 const isConfigObject = (value: object): value is ConfigObject =>
   'toConfig' in value && typeof value.toConfig === 'function';

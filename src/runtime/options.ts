@@ -352,7 +352,7 @@ export const configSchema = z.strictObject({
   }),
   minutes: z.number().positive().nullable().default(null).meta({
     description:
-      'Length of the run, set-up excluded: after ten timed steps it becomes a number of steps, which the schedule follows. 5 where steps is not set either.',
+      'Length of the run, set-up excluded: after ten timed steps it becomes a number of steps, which the schedule follows. null: steps decides, or 5 where that is not set either.',
     unit: 'minutes',
     flag: true,
   }),

@@ -1,0 +1,112 @@
+/**
+ * `metrics.jsonl`: one JSON object a line, for every event that carries numbers.
+ *
+ *   {"kind":"step","step":1,"loss":9.01,"grad_norm":1.2,"lr":1.5e-6,"step_seconds":0.41,"tokens_per_second":39900,…,"at":1700000000000}
+ *
+ * Names are those of the events in snake case; what is not finite is null. A line is written whole when its event happens, so a run
+ * that dies loses none but, with the power, the last; a resume drops that one and those of steps it will do again.
+ */
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { TrainEvent } from '../runtime/events.js';
+import { snakeCase } from '../runtime/names.js';
+
+export interface MetricsWriter {
+  /** Writes an event, or nothing where its kind has no line. */
+  append(event: TrainEvent): void;
+  /** Everything so far is on the disk when this returns. */
+  flush(): void;
+  close(): void;
+}
+
+export interface MetricsOptions {
+  /** Step of the checkpoint that a resumed run goes on from; lines of later steps are dropped. Null: a new run, a new file. */
+  readonly resumedFrom: number | null;
+  /** Steps between two lines of kind `step`. Default 1. */
+  readonly everySteps?: number;
+  /** Called once, with the first error: a full disk must not end a run that has metrics to lose and a model to keep. */
+  readonly onError?: (error: Error) => void;
+}
+
+export function openMetrics(path: string, { resumedFrom, everySteps = 1, onError }: MetricsOptions): MetricsWriter {
+  mkdirSync(dirname(path), { recursive: true });
+  if (resumedFrom !== null && existsSync(path)) dropLinesAfter(path, resumedFrom);
+  const file = openSync(path, resumedFrom === null ? 'w' : 'a');
+  let failed = false;
+  const attempt = (write: () => void) => {
+    try {
+      write();
+    } catch (error) {
+      if (!failed) onError?.(error as Error);
+      failed = true;
+    }
+  };
+  return {
+    append(event) {
+      if (event.kind === 'step' && event.step % everySteps !== 0) return;
+      const line = metricsLine(event);
+      // After an error, which may have left half a line, a line begins anew.
+      if (line !== null) attempt(() => writeWhole(file, `${failed ? '\n' : ''}${line}\n`));
+    },
+    flush: () => attempt(() => fsyncSync(file)),
+    close() {
+      attempt(() => fsyncSync(file));
+      closeSync(file);
+    },
+  };
+}
+
+/** One line of metrics as read back: names in snake case. */
+export type MetricsRow = Readonly<Record<string, unknown>> & { readonly kind: string };
+
+/** Reads a metrics file; lines that are not whole are left out. */
+export function readMetrics(path: string): readonly MetricsRow[] {
+  return readFileSync(path, 'utf8')
+    .split('\n')
+    .flatMap((line) => parseLine(line) ?? []);
+}
+
+/** An event as a line of metrics; null for what is told but not measured. */
+export function metricsLine(event: TrainEvent): string | null {
+  switch (event.kind) {
+    case 'setup_started':
+    case 'sample':
+    case 'summary':
+      return null;
+    default:
+      return JSON.stringify(Object.fromEntries(Object.entries(event).map(([name, value]) => [snakeCase(name), value])));
+  }
+}
+
+function dropLinesAfter(path: string, step: number): void {
+  const kept = readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => {
+      const row = parseLine(line);
+      return row !== null && !(typeof row.step === 'number' && row.step > step);
+    });
+  // Written beside and renamed, so that an interrupted resume drops nothing else.
+  const partial = `${path}.tmp`;
+  const file = openSync(partial, 'w');
+  try {
+    writeWhole(file, kept.map((line) => `${line}\n`).join(''));
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(partial, path);
+}
+
+function parseLine(line: string): MetricsRow | null {
+  try {
+    const row: unknown = JSON.parse(line);
+    return typeof row === 'object' && row !== null && 'kind' in row ? (row as MetricsRow) : null;
+  } catch {
+    return null;
+  }
+}
+
+function writeWhole(file: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done);
+}

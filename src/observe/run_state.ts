@@ -1,0 +1,87 @@
+/** A run as far as its events have told: what the panel draws and the summary is written from. */
+import type { StartedEvent, StepEvent, TrainEvent, ValidationEvent } from '../runtime/events.js';
+
+export interface RunState {
+  /** The part of the set-up under way, null when none is. */
+  readonly setup: string | null;
+  readonly started: StartedEvent | null;
+  /** Length of the run; null until it is known. */
+  readonly steps: number | null;
+  readonly last: StepEvent | null;
+  readonly validation: ValidationEvent | null;
+  /** Training losses, thinned so that they stay at most `maxLosses`, evenly spread. */
+  readonly losses: readonly number[];
+  /** Steps between two of `losses`. */
+  readonly lossStride: number;
+  /** A moving mean of the time of a step, the first few left out: they are slower. */
+  readonly stepSeconds: number | null;
+  /** The step and time of the first step's end, from which `--minutes` is read before the length is known. */
+  readonly firstStep: { readonly step: number; readonly at: number } | null;
+  readonly at: number;
+}
+
+export const initialState: RunState = {
+  setup: null,
+  started: null,
+  steps: null,
+  last: null,
+  validation: null,
+  losses: [],
+  lossStride: 1,
+  stepSeconds: null,
+  firstStep: null,
+  at: 0,
+};
+
+const maxLosses = 240;
+/** A step's weight in the moving mean: about the last twenty count. */
+const newest = 0.05;
+
+export function nextState(state: RunState, event: TrainEvent): RunState {
+  const now = { ...state, at: event.at };
+  switch (event.kind) {
+    case 'setup_started':
+      return { ...now, setup: event.part };
+    case 'setup_finished':
+      return { ...now, setup: null };
+    case 'started':
+      return { ...now, started: event, steps: event.steps, setup: null };
+    case 'length':
+      return { ...now, steps: event.steps };
+    case 'step':
+      return {
+        ...now,
+        ...withLoss(state, event),
+        last: event,
+        firstStep: state.firstStep ?? { step: event.step, at: event.at },
+        stepSeconds: meanStepSeconds(state, event),
+      };
+    case 'validation':
+      return { ...now, validation: event };
+    default:
+      return now;
+  }
+}
+
+/** Seconds until the run ends, null while that cannot be said. */
+export function secondsLeft({ started, steps, last, stepSeconds, firstStep, at }: RunState): number | null {
+  if (!started || !last || stepSeconds === null) return null;
+  if (steps !== null) return (steps - last.step) * stepSeconds;
+  if (started.minutes === null || !firstStep) return null;
+  return Math.max(0, started.minutes * 60 - (at - firstStep.at) / 1000);
+}
+
+function withLoss(state: RunState, { step, loss }: StepEvent): Pick<RunState, 'losses' | 'lossStride'> {
+  const { losses, lossStride } = state;
+  if (step % lossStride !== 0) return { losses, lossStride };
+  const longer = [...losses, loss];
+  if (longer.length <= maxLosses) return { losses: longer, lossStride };
+  return { losses: longer.filter((_, k) => k % 2 === 1), lossStride: 2 * lossStride };
+}
+
+function meanStepSeconds({ stepSeconds, firstStep }: RunState, event: StepEvent): number {
+  const done = firstStep ? event.step - firstStep.step : 0;
+  // Until there are enough for a moving mean, the newest counts half: the first steps are no measure.
+  const weight = Math.max(newest, 1 / (done + 1), done < 3 ? 0.5 : 0);
+  return stepSeconds === null ? event.stepSeconds : stepSeconds + weight * (event.stepSeconds - stepSeconds);
+}

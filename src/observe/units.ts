@@ -1,0 +1,42 @@
+/** Numbers as people read them. */
+
+/** `1.4 GB`; decimal units. */
+export const bytesText = (bytes: number): string => withPrefix(bytes, 'B');
+
+/** `36.2 k`, `14.2 M`: three digits. */
+export const countText = (count: number): string => withPrefix(count, '').trim();
+
+/** `1:05`, `2:03:04`. */
+export function durationText(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const minutes = Math.floor(whole / 60) % 60;
+  const two = (value: number) => String(value).padStart(2, '0');
+  return whole < 3600
+    ? `${minutes}:${two(whole % 60)}`
+    : `${Math.floor(whole / 3600)}:${two(minutes)}:${two(whole % 60)}`;
+}
+
+/** `340 ms`, `1.24 s`, `12.4 s`. */
+export function secondsText(seconds: number): string {
+  if (seconds < 1) return `${(seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0)} ms`;
+  return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
+}
+
+export const percentText = (share: number): string => `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)}%`;
+
+/** Four decimals of a loss, or `nan`. */
+export const lossText = (loss: number): string =>
+  Number.isFinite(loss) ? loss.toFixed(4) : String(loss).toLowerCase();
+
+function withPrefix(value: number, unit: string): string {
+  const prefixes = ['', 'k', 'M', 'G', 'T', 'P'];
+  let scaled = value;
+  let power = 0;
+  // 999.6 would print as 1000, which is 1.00 of the next prefix.
+  while (Math.abs(scaled) >= 999.5 && power < prefixes.length - 1) {
+    scaled /= 1000;
+    power++;
+  }
+  const digits = power === 0 ? 0 : Math.abs(scaled) < 9.995 ? 2 : Math.abs(scaled) < 99.95 ? 1 : 0;
+  return `${scaled.toFixed(digits)} ${prefixes[power]}${unit}`;
+}

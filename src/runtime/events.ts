@@ -1,0 +1,138 @@
+/**
+ * What a run tells whoever listens: the panel, metrics.jsonl, a test. Rank 0 emits them; nothing in the run depends on a listener.
+ *
+ * Losses are in nats a token; times in seconds, `at` in milliseconds since 1970.
+ */
+
+/** One event, before it is stamped with its time. */
+export type TrainEventBody =
+  /** A part of the set-up begins: reading data, building the addon, compiling. */
+  | { readonly kind: 'setup_started'; readonly part: string }
+  | { readonly kind: 'setup_finished'; readonly part: string; readonly seconds: number; readonly detail?: string }
+  | CompiledEvent
+  | StartedEvent
+  /** The run's length became known, once: from the configuration, or from ten timed steps. */
+  | { readonly kind: 'length'; readonly steps: number }
+  | StepEvent
+  | ValidationEvent
+  | {
+      readonly kind: 'checkpoint';
+      readonly step: number;
+      readonly path: string;
+      readonly bytes: number;
+      readonly seconds: number;
+    }
+  | { readonly kind: 'sample'; readonly step: number; readonly prompt: string; readonly text: string }
+  | { readonly kind: 'warning'; readonly code: string; readonly message: string }
+  | { readonly kind: 'summary'; readonly summary: RunSummary };
+
+export type TrainEvent = TrainEventBody & { readonly at: number };
+
+/** The program is ready and verified, the first step not yet run. */
+export interface CompiledEvent {
+  readonly kind: 'compiled';
+  readonly parameters: number;
+  /** Of one rank. */
+  readonly instructions: number;
+  /** One line: `data 2 × tensor 1`. */
+  readonly plan: string;
+  readonly peakBytesPredicted: number;
+  readonly seconds: number;
+}
+
+export interface StartedEvent {
+  readonly kind: 'started';
+  /** Name of the run folder. */
+  readonly name: string;
+  readonly ranks: number;
+  readonly engine: string;
+  readonly device: string;
+  readonly precision: string;
+  readonly tokensPerStep: number;
+  /** Null until it is known. */
+  readonly steps: number | null;
+  /** For how long the run is to last, where that decides its steps. */
+  readonly minutes: number | null;
+  /** The step of the checkpoint that the run goes on from; null for a new run. */
+  readonly resumedFrom: number | null;
+  /** From launch until now. */
+  readonly setupSeconds: number;
+}
+
+/** One step done. */
+export interface StepEvent {
+  readonly kind: 'step';
+  /** Steps done, this one included. */
+  readonly step: number;
+  readonly loss: number;
+  /** Before clipping. */
+  readonly gradNorm: number;
+  readonly lr: number;
+  readonly stepSeconds: number;
+  /** Over all ranks. */
+  readonly tokensPerSecond: number;
+  /** Model flops over what this machine's measured matrix-product peak would do in the time; null where no peak was measured. */
+  readonly peakShare: number | null;
+  /** Of the rank that holds most; null where it is not measured. */
+  readonly memoryBytes: number | null;
+}
+
+export interface ValidationEvent {
+  readonly kind: 'validation';
+  readonly step: number;
+  readonly loss: number;
+  readonly bitsPerByte: number | null;
+}
+
+/** What a run came to. Written by `--json`, each name in snake case. Null: not measured in this run. */
+export interface RunSummary {
+  readonly name: string;
+  readonly ranks: number;
+  readonly engine: string;
+  readonly device: string;
+  readonly precision: string;
+  readonly plan: string;
+  readonly parameters: number;
+  readonly steps: number;
+  readonly tokens: number;
+  /** Mean over the last steps. */
+  readonly trainingLoss: number | null;
+  readonly validationLoss: number | null;
+  /** The same validation tokens under counts of single tokens, and under Witten-Bell bigrams. */
+  readonly unigramLoss: number | null;
+  readonly bigramLoss: number | null;
+  readonly bitsPerByte: number | null;
+  readonly tokensPerSecond: number | null;
+  readonly stepSeconds: number | null;
+  readonly peakShare: number | null;
+  readonly peakBytesPredicted: number | null;
+  readonly peakBytesMeasured: number | null;
+  readonly setupSeconds: number;
+  readonly trainSeconds: number;
+  /** The run folder. */
+  readonly folder: string;
+}
+
+export type TrainListener = (event: TrainEvent) => void;
+
+/** Where a run emits its events. */
+export interface TrainEvents {
+  emit(event: TrainEventBody): void;
+  /** Calls `listener` with every event from now on; returns how to stop. */
+  subscribe(listener: TrainListener): () => void;
+}
+
+/** `now`: milliseconds since 1970. */
+export function trainEvents(now: () => number = Date.now): TrainEvents {
+  const listeners = new Set<TrainListener>();
+  return {
+    emit(body) {
+      const event = { ...body, at: now() };
+      for (const listener of listeners) listener(event);
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
