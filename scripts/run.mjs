@@ -11,7 +11,13 @@ const { SetupError, root, setupSeconds } = await import('./setup/steps.mjs');
 const { setUp } = await import('./setup/all.mjs');
 const { buildTypescript } = await import('./setup/typescript_build.mjs');
 
-const commands = { demo, test, bench: program('bench/main.js'), mutants: program('bench/mutants.js'), setup: async () => 0 };
+const commands = {
+  demo,
+  test,
+  bench: program('bench/main.js'),
+  mutants: program('bench/mutants.js'),
+  setup: async () => 0,
+};
 const [name, ...args] = process.argv.slice(2);
 const command = commands[name];
 if (!command) {
@@ -51,11 +57,15 @@ async function test(args) {
   for (const [what, run] of args.length ? checks.slice(-1) : checks) {
     const began = performance.now();
     const status = await run();
-    console.error(`${what}: ${status === 0 ? 'passed' : 'FAILED'} in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+    console.error(
+      `${what}: ${status === 0 ? 'passed' : 'FAILED'} in ${((performance.now() - began) / 1000).toFixed(1)} s`,
+    );
     if (status !== 0) failed.push(what);
   }
   const total = `${((performance.now() - start) / 1000).toFixed(0)} s, after ${setupSeconds().toFixed(0)} s of set-up`;
-  console.error(failed.length ? `npm test: ${failed.join(', ')} failed (${total})` : `npm test: everything passed (${total})`);
+  console.error(
+    failed.length ? `npm test: ${failed.join(', ')} failed (${total})` : `npm test: everything passed (${total})`,
+  );
   return failed.length ? 1 : 0;
 }
 

@@ -45,7 +45,8 @@ function inspect(source, place) {
   if (!existsSync(path.join(folder, 'include', 'ATen')) || !existsSync(path.join(folder, 'lib', 'libtorch_cpu.so')))
     return { ...found, status: 'incomplete', detail: 'headers or libraries are missing' };
   if (!version) return { ...found, status: 'incomplete', detail: 'its version cannot be read' };
-  if (!atLeast(version, oldestTorch)) return { ...found, status: 'too old', detail: `${version} is older than ${oldestTorch}` };
+  if (!atLeast(version, oldestTorch))
+    return { ...found, status: 'too old', detail: `${version} is older than ${oldestTorch}` };
   return { ...found, status: 'found' };
 }
 
@@ -54,7 +55,8 @@ function packageFolder(place) {
   const candidates = [place, path.join(place, 'torch')];
   const lib = path.join(place, 'lib');
   if (existsSync(lib))
-    for (const name of readdirSync(lib)) if (name.startsWith('python')) candidates.push(path.join(lib, name, 'site-packages', 'torch'));
+    for (const name of readdirSync(lib))
+      if (name.startsWith('python')) candidates.push(path.join(lib, name, 'site-packages', 'torch'));
   return candidates.find((folder) => existsSync(path.join(folder, 'lib', 'libtorch_cpu.so'))) ?? null;
 }
 
@@ -79,7 +81,8 @@ function pythonOf(folder) {
 }
 
 function askPython(command) {
-  const script = "import importlib.util as u; s = u.find_spec('torch'); print(list(s.submodule_search_locations)[0] if s else '')";
+  const script =
+    "import importlib.util as u; s = u.find_spec('torch'); print(list(s.submodule_search_locations)[0] if s else '')";
   const { status, stdout } = spawnSync(command, ['-c', script], { encoding: 'utf8' });
   return status === 0 ? stdout.trim() || null : null;
 }

@@ -1,7 +1,18 @@
 /** The native addon: native/build/flotilla.node, rebuilt when torch, the compiler or a source changes. */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { SetupError, filesUnder, firstLine, hashOf, readStamp, root, runTool, step, withLock, writeStamp } from './steps.mjs';
+import {
+  SetupError,
+  filesUnder,
+  firstLine,
+  hashOf,
+  readStamp,
+  root,
+  runTool,
+  step,
+  withLock,
+  writeStamp,
+} from './steps.mjs';
 
 const sources = path.join(root, 'native');
 const build = path.join(sources, 'build');
@@ -11,8 +22,13 @@ const addon = path.join(build, 'flotilla.node');
 /** What the build depends on, as one hash. @param {import('./locate_torch.mjs').TorchAttempt} torch */
 export function nativeStamp(torch) {
   const files = [...filesUnder(sources, ['.cpp', '.h'], ['build']), path.join(sources, 'CMakeLists.txt')];
-  const headers = ['node-addon-api', 'node-api-headers'].map((name) => path.join(root, 'node_modules', name, 'package.json'));
-  return hashOf([torch.path, torch.version, compilerVersion() ?? 'no compiler'], [...files, ...headers.filter(existsSync)]);
+  const headers = ['node-addon-api', 'node-api-headers'].map((name) =>
+    path.join(root, 'node_modules', name, 'package.json'),
+  );
+  return hashOf(
+    [torch.path, torch.version, compilerVersion() ?? 'no compiler'],
+    [...files, ...headers.filter(existsSync)],
+  );
 }
 
 export function nativeReady(torch) {
@@ -30,19 +46,27 @@ export async function buildNative(torch) {
   await withLock('native', async () => {
     if (nativeReady(torch)) return;
     requireTools();
-    await step(`native engine against torch ${torch.version} (about two minutes where nothing is built yet)`, async () => {
-      const wanted = nativeStamp(torch);
-      rmSync(stamp, { force: true });
-      if (configuredFor() !== torch.path) rmSync(build, { recursive: true, force: true });
-      const fix = 'the messages above are the compiler’s; g++ 11 or newer and CMake 3.18 or newer are needed, and `flotilla doctor` shows what was found';
-      const configure = [
-        ['-S', sources, '-B', build, '-DCMAKE_BUILD_TYPE=Release', `-DCMAKE_CXX_COMPILER=${compiler()}`],
-        [`-DFLOTILLA_TORCH=${torch.path}`, `-DFLOTILLA_TORCH_VERSION=${torch.version}`, `-DFLOTILLA_TORCH_CUDA=${torch.cuda ?? ''}`],
-      ];
-      await runTool('cmake', configure.flat(), { fix });
-      await runTool('cmake', ['--build', build, '--parallel', '2'], { fix });
-      writeStamp(stamp, wanted);
-    });
+    await step(
+      `native engine against torch ${torch.version} (about two minutes where nothing is built yet)`,
+      async () => {
+        const wanted = nativeStamp(torch);
+        rmSync(stamp, { force: true });
+        if (configuredFor() !== torch.path) rmSync(build, { recursive: true, force: true });
+        const fix =
+          'the messages above are the compiler’s; g++ 11 or newer and CMake 3.18 or newer are needed, and `flotilla doctor` shows what was found';
+        const configure = [
+          ['-S', sources, '-B', build, '-DCMAKE_BUILD_TYPE=Release', `-DCMAKE_CXX_COMPILER=${compiler()}`],
+          [
+            `-DFLOTILLA_TORCH=${torch.path}`,
+            `-DFLOTILLA_TORCH_VERSION=${torch.version}`,
+            `-DFLOTILLA_TORCH_CUDA=${torch.cuda ?? ''}`,
+          ],
+        ];
+        await runTool('cmake', configure.flat(), { fix });
+        await runTool('cmake', ['--build', build, '--parallel', '2'], { fix });
+        writeStamp(stamp, wanted);
+      },
+    );
   });
 }
 
@@ -51,9 +75,13 @@ function compiler() {
 }
 
 function requireTools() {
-  if (!firstLine('cmake', ['--version'])) throw new SetupError('cmake is not installed', 'install CMake 3.18 or newer (Debian: apt install cmake)');
+  if (!firstLine('cmake', ['--version']))
+    throw new SetupError('cmake is not installed', 'install CMake 3.18 or newer (Debian: apt install cmake)');
   if (!compilerVersion())
-    throw new SetupError(`no C++ compiler: ${compiler()} cannot be run`, 'install g++ 11 or newer (Debian: apt install g++), or name a compiler in CXX');
+    throw new SetupError(
+      `no C++ compiler: ${compiler()} cannot be run`,
+      'install g++ 11 or newer (Debian: apt install g++), or name a compiler in CXX',
+    );
 }
 
 /** The torch that the build folder is configured for. */

@@ -39,14 +39,20 @@ async function install() {
       'check that pip can reach a package index; FLOTILLA_TORCH_INDEX names one for torch (on a machine without a GPU, the CPU wheels of pytorch.org), FLOTILLA_TORCH a torch that is already installed';
     const pip = path.join(environment, 'bin', 'pip');
     // A local version such as 2.13.0+cpu, where pip is configured to find one, counts as newer than 2.13.0 and is taken.
-    await runTool(pip, ['install', '--no-input', ...(index ? ['--index-url', index] : []), `torch==${installedTorch}`], { fix });
+    await runTool(
+      pip,
+      ['install', '--no-input', ...(index ? ['--index-url', index] : []), `torch==${installedTorch}`],
+      { fix },
+    );
     await runTool(pip, ['install', '--no-input', 'numpy'], { fix });
     rmSync(marker);
   });
   const { found } = locateTorch({ root });
   if (!found) throw new SetupError('torch was installed but cannot be found', 'remove .venv and try again');
   if (found.cuda && !hasGpu())
-    console.error('set-up: note: pip found only the CUDA build of torch, on a machine without a GPU; it works, but takes more disk (FLOTILLA_TORCH_INDEX)');
+    console.error(
+      'set-up: note: pip found only the CUDA build of torch, on a machine without a GPU; it works, but takes more disk (FLOTILLA_TORCH_INDEX)',
+    );
   return found;
 }
 

@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 /** The package's folder. */
@@ -49,7 +50,11 @@ export async function step(what, body) {
  */
 export function runTool(command, args, { fix, cwd = root, env = process.env, visible = false }) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, env, stdio: ['ignore', visible ? 'inherit' : 'pipe', visible ? 'inherit' : 'pipe'] });
+    const child = spawn(command, args, {
+      cwd,
+      env,
+      stdio: ['ignore', visible ? 'inherit' : 'pipe', visible ? 'inherit' : 'pipe'],
+    });
     let output = '';
     const keep = (chunk) => (output = (output + chunk).slice(-20_000));
     child.stdout?.setEncoding('utf8').on('data', keep);
@@ -73,7 +78,8 @@ export function firstLine(command, args) {
 export function hashOf(texts, files) {
   const hash = createHash('sha256');
   for (const text of texts) hash.update(text).update('\0');
-  for (const file of [...files].sort()) hash.update(path.relative(root, file)).update('\0').update(readFileSync(file)).update('\0');
+  for (const file of [...files].sort())
+    hash.update(path.relative(root, file)).update('\0').update(readFileSync(file)).update('\0');
   return hash.digest('hex');
 }
 
@@ -120,7 +126,7 @@ export async function withLock(name, body) {
     }
     if (!told) console.error(`set-up: waiting for another process that is busy with '${name}'`);
     told = true;
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await sleep(200);
   }
   try {
     return await body();

@@ -125,7 +125,11 @@ export function loadAddon(): NativeAddon {
   } catch (error) {
     throw addonNotLoaded({ path: file, reason: error instanceof Error ? error.message : String(error) });
   }
-  return { path: file, describe: () => convertErrors(() => raw.describe()), open: (options) => openEngine(raw, options) };
+  return {
+    path: file,
+    describe: () => convertErrors(() => raw.describe()),
+    open: (options) => openEngine(raw, options),
+  };
 }
 
 /** What native/addon.cpp exports. */
@@ -154,7 +158,9 @@ function openEngine(raw: RawAddon, options: OpenOptions): Engine {
     options,
     rendezvous: (rendezvous) => convertRejections(() => raw.rendezvous(engine, rendezvous)),
     storeSet: (key, value) =>
-      convertRejections(() => raw.storeSet(engine, key, typeof value === 'string' ? new TextEncoder().encode(value) : value)),
+      convertRejections(() =>
+        raw.storeSet(engine, key, typeof value === 'string' ? new TextEncoder().encode(value) : value),
+      ),
     storeGet: (key, timeoutSeconds) => convertRejections(() => raw.storeGet(engine, key, timeoutSeconds)),
     storeAdd: (key, amount) => convertRejections(() => raw.storeAdd(engine, key, amount)),
     load: async (program) => {

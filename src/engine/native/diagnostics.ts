@@ -1,6 +1,7 @@
 import { DiagnosticError, type DiagnosticText, defineDiagnostic } from '../../ir/diagnostic.js';
 
-const rebuild = 'run `npm test` or `npm run demo` once (their set-up builds it), or `node scripts/run.mjs setup`; `flotilla doctor` says what is missing';
+const rebuild =
+  'run `npm test` or `npm run demo` once (their set-up builds it), or `node scripts/run.mjs setup`; `flotilla doctor` says what is missing';
 
 export const addonNotBuilt = defineDiagnostic('engine/addon-not-built', (p: { path: string }) => ({
   what: 'the native engine is not built',
@@ -63,23 +64,35 @@ const kinds: Readonly<Record<string, { what: (fields: NativeErrorFields) => stri
     what: () => 'another rank did not report in time',
     fix: 'look for an earlier error of that rank, or raise the timeout if it was merely slow',
   },
-  'store-failed': { what: () => 'the rendezvous store cannot be reached', fix: 'look for an earlier error of rank 0, which hosts it' },
+  'store-failed': {
+    what: () => 'the rendezvous store cannot be reached',
+    fix: 'look for an earlier error of rank 0, which hosts it',
+  },
   'collective-failed': {
     what: (f) => `${f.op ?? 'a collective'} failed${f.group === null ? '' : ` in group ${f.group}`}`,
     fix: 'look for an earlier error of another rank: one that ends closes its connections',
   },
-  'kernel-failed': { what: (f) => `kernel ${f.op ?? '?'} failed`, fix: 'report this with the program that was running (--dump-ir=program)' },
+  'kernel-failed': {
+    what: (f) => `kernel ${f.op ?? '?'} failed`,
+    fix: 'report this with the program that was running (--dump-ir=program)',
+  },
   'kernel-unknown': {
     what: (f) => `this build has no kernel '${f.op ?? '?'}'`,
     fix: `the native engine is older than the program, or does not support the device: ${rebuild}`,
   },
-  'program-invalid': { what: () => 'the executor refuses the program', fix: 'report this with the program (--dump-ir=program); the verifier should have found it' },
+  'program-invalid': {
+    what: () => 'the executor refuses the program',
+    fix: 'report this with the program (--dump-ir=program); the verifier should have found it',
+  },
   'program-running': { what: () => 'the engine is still working', fix: 'await the promise of the step before' },
   'out-of-memory': {
     what: () => 'there is no memory for the arena',
     fix: 'choose a plan that takes less memory (flotilla explain shows where it goes), or a smaller microbatch',
   },
-  'device-unknown': { what: () => 'the device cannot be used', fix: 'choose one that `flotilla doctor` lists, such as cpu or cuda:0' },
+  'device-unknown': {
+    what: () => 'the device cannot be used',
+    fix: 'choose one that `flotilla doctor` lists, such as cpu or cuda:0',
+  },
   'memory-not-mapped': { what: () => 'device memory has no window on the host', fix: 'use read() and write()' },
   aborted: { what: () => 'the step was aborted', fix: 'look for the first error of the job: this one follows from it' },
   closed: { what: () => 'the engine is closed', fix: 'open another one' },

@@ -13,7 +13,15 @@
 export type LoadedDType = 'f64' | 'f32' | 'bf16' | 'f16' | 'i64' | 'i32' | 'bool';
 
 /** Bytes of one element. */
-export const elementBytes: Readonly<Record<LoadedDType, number>> = { f64: 8, f32: 4, bf16: 2, f16: 2, i64: 8, i32: 4, bool: 1 };
+export const elementBytes: Readonly<Record<LoadedDType, number>> = {
+  f64: 8,
+  f32: 4,
+  bf16: 2,
+  f16: 2,
+  i64: 8,
+  i32: 4,
+  bool: 1,
+};
 
 /** A view of the arena: offset in bytes, sizes and strides in elements. A stride of 0 repeats. */
 export interface LoadedView {

@@ -1,18 +1,17 @@
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type * as Locator from '../../../scripts/setup/locate_torch.mjs';
 import type { TorchSearch } from '../../../scripts/setup/locate_torch.mjs';
 import { packageRoot } from './package_root.js';
 
 export type { TorchAttempt, TorchSearch } from '../../../scripts/setup/locate_torch.mjs';
-
-type Locator = typeof import('../../../scripts/setup/locate_torch.mjs');
 
 /**
  * Looks for torch as the set-up does, which runs before any TypeScript is built and therefore holds the one implementation.
  * Every place looked at is in the result.
  */
 export async function locateTorch(env: NodeJS.ProcessEnv = process.env): Promise<TorchSearch> {
-  const { locateTorch } = await setupModule<Locator>('locate_torch.mjs');
+  const { locateTorch } = await setupModule<typeof Locator>('locate_torch.mjs');
   return locateTorch({ root: packageRoot(), env });
 }
 

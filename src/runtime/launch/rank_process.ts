@@ -1,0 +1,32 @@
+/** What a rank owes its launcher: its error before it ends, and an end when the launcher is gone. */
+import { writeErrorFile } from './error_file.js';
+import type { RankEnvironment } from './environment.js';
+
+/**
+ * Runs a rank's work. An error is written to the error file and to stderr, and ends the process with status 1 at once, also where
+ * other threads still work: the launcher then stops the other ranks.
+ */
+export async function runRank(environment: RankEnvironment, work: () => Promise<void>): Promise<void> {
+  endWithLauncher();
+  const fail = (error: unknown) => {
+    if (environment.errorFile) writeErrorFile(environment.errorFile, error);
+    process.stderr.write(`${error instanceof Error ? (error.message ?? error.stack) : String(error)}\n`);
+    process.exit(1);
+  };
+  process.on('uncaughtException', fail);
+  process.on('unhandledRejection', fail);
+  try {
+    await work();
+  } catch (error) {
+    fail(error);
+  }
+  process.off('uncaughtException', fail);
+  process.off('unhandledRejection', fail);
+}
+
+/** Ends this process when the channel to our launcher closes. Under other launchers there is none; they end their ranks themselves. */
+function endWithLauncher(): void {
+  if (!process.channel) return;
+  process.on('disconnect', () => process.exit(1));
+  process.channel.unref();
+}
