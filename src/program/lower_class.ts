@@ -41,8 +41,6 @@ export interface ClassRequest {
 export interface LoweredClass extends RankClass {
   /** The largest sum of bytes live under happens-before: what {@link RankClass.arenaBytes} is measured against. */
   readonly liveBytes: number;
-  /** Values that the host reads after a step, by name: sums over microbatches, and what the update gives. */
-  readonly results: Readonly<Record<string, ValueIndex>>;
 }
 
 export function lowerClass(request: ClassRequest): LoweredClass {

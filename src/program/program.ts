@@ -38,6 +38,8 @@ export interface RankClass {
   /** What must hold before a step, and what holds after it; equal for a training step. */
   readonly before: Contract;
   readonly after: Contract;
+  /** Values that the host reads after a step, by name: sums over microbatches, and what the update gives. */
+  readonly results: Readonly<Record<string, ValueIndex>>;
   /** Bytes of the arena, alignment included: the predicted peak. */
   readonly arenaBytes: number;
 }

@@ -1,0 +1,56 @@
+/**
+ * The interface that both engines implement: a program loaded for some ranks, values written and read as whole local blocks, steps run.
+ *
+ * The native engine runs one rank a process on libtorch; the reference engine runs all of them in one process, in plain TypeScript. An
+ * engine decides nothing: what happens, where it lies in memory and in which order is the program's.
+ */
+import type { Program } from '../program/program.js';
+import type { HostArray } from './host_array.js';
+
+/** A value's place: which rank's block, and for values that have an instance for each scheduled microbatch, which one. */
+export interface ValuePlace {
+  /** Global rank. */
+  readonly rank: number;
+  /** The value's name in the rank's class. */
+  readonly name: string;
+  /** Scheduled microbatch; absent for values that have one instance (persistent values, sums of a step). */
+  readonly microbatch?: number;
+}
+
+/** What one step took. */
+export interface StepReport {
+  readonly seconds: number;
+  /** Instructions executed, over all ranks of this engine. */
+  readonly launches: number;
+}
+
+/** Programs run on ranks. Errors are diagnostics whose codes begin with `engine/`. */
+export interface Engine {
+  readonly kind: 'reference' | 'native';
+  /** The global ranks that this engine runs, ascending. */
+  readonly ranks: readonly number[];
+  /**
+   * Prepares a program. Programs loaded into one engine share each rank's arena: persistent values that they have in common must lie at
+   * the same addresses, and whatever else one of them leaves there the next may overwrite.
+   */
+  load(program: Program): Promise<LoadedProgram>;
+  /** Frees the engine; its programs are then refused. */
+  close(): Promise<void>;
+}
+
+/** A program in an engine. */
+export interface LoadedProgram {
+  readonly program: Program;
+  /**
+   * Writes a whole block, row-major, in the element type of the value ({@link HostArray}). Before a step: parameters and state once,
+   * scalars and data each step.
+   */
+  write(place: ValuePlace, block: HostArray): Promise<void>;
+  /**
+   * Reads a whole block. After a step that is: persistent values, and the results that the class names. Other values may have been
+   * overwritten by what came later.
+   */
+  read(place: ValuePlace): Promise<HostArray>;
+  /** Runs one step on every rank of this engine. */
+  run(): Promise<StepReport>;
+}

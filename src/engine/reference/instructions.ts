@@ -1,0 +1,117 @@
+/**
+ * What instructions do to arenas.
+ *
+ * Reductions of a collective go in the order of the group's ranks and are rounded to the buffer's element type after each addition, so
+ * that all members get the same bits; sums within a kernel are taken in f64 and rounded once.
+ */
+import { rangeOf } from '../../ir/layout.js';
+import type { FactorName } from '../../ir/type.js';
+import type { ReferenceKernels } from '../../ops/evaluate.js';
+import { roundTo } from '../../ops/round.js';
+import type {
+  CollectiveInstruction,
+  KernelInstruction,
+  MoveInstruction,
+  Operand,
+  ScheduleStep,
+} from '../../program/program.js';
+import type { Launch } from '../../program/unroll.js';
+import { collect, packed, unpacked } from '../../reshard/execute.js';
+import { lowerMove, type LoweredMove } from '../../reshard/lower.js';
+import type { VirtualRank } from './virtual_rank.js';
+
+export function runKernel(
+  rank: VirtualRank,
+  { op, rule, assignment, attributes, inputs, outputs }: KernelInstruction,
+  step: ScheduleStep,
+  kernels: ReferenceKernels,
+): void {
+  const views = [...inputs, ...outputs].map(({ value }) => rank.view(value, step));
+  const sizes: Record<FactorName, number> = {};
+  [...rule.operands, ...rule.results].forEach((names, i) =>
+    names.forEach((name, k) => {
+      const size = views[i].sizes[k];
+      if ((sizes[name] ??= size) !== size) {
+        throw new RangeError(`${op} meets '${name}' with ${sizes[name]} and with ${size} elements`);
+      }
+    }),
+  );
+  const results = kernels({
+    op,
+    rule,
+    attributes,
+    sizes,
+    origins: originsOf(rank, rule, assignment),
+    operandTypes: views.slice(0, inputs.length).map((view) => view.dtype),
+    resultTypes: views.slice(inputs.length).map((view) => view.dtype),
+    inputs: views.slice(0, inputs.length).map((view) => rank.arena.read(view)),
+  });
+  outputs.forEach((output, i) => store(rank, output, step, results[i]));
+}
+
+/** Global start of the rank's block, for factors whose origin the kernel is told. */
+function originsOf(
+  { mesh, at }: VirtualRank,
+  rule: KernelInstruction['rule'],
+  assignment: KernelInstruction['assignment'],
+): Readonly<Record<FactorName, number>> {
+  return Object.fromEntries(
+    rule.origins.map((name) => [name, rangeOf(mesh, assignment.splits[name], rule.factors[name].size, at)[0]]),
+  );
+}
+
+/** A pack before a collective, an unpack after one, or a local move. */
+export function runMove(rank: VirtualRank, instruction: MoveInstruction, step: ScheduleStep): void {
+  const lowered = lowerMove(rank.mesh, instruction.global, instruction.move, rank.at);
+  const block = rank.arena.read(rank.view(instruction.input.value, step));
+  store(
+    rank,
+    instruction.output,
+    step,
+    instruction.kind === 'pack' ? packed(lowered, block) : unpacked(lowered, block),
+  );
+}
+
+/** A collective that all members have reached: `members` in the order of the group, each with its own instruction. */
+export function runCollective(
+  members: readonly { readonly rank: VirtualRank; readonly launch: Launch }[],
+  group: readonly number[],
+): void {
+  const sent: Float64Array[] = [];
+  const lowered = new Map<number, LoweredMove>();
+  members.forEach(({ rank, launch }, i) => {
+    const { move, global, input } = launch.instruction as CollectiveInstruction;
+    lowered.set(group[i], lowerMove(rank.mesh, global, move, rank.at));
+    sent[group[i]] = rank.arena.read(rank.view(input.value, launch.step));
+  });
+  // Everything is read before anything is written: an input may lie where an output does.
+  const received = members.map(({ rank, launch }, i) => {
+    const { output } = launch.instruction as CollectiveInstruction;
+    const { dtype } = rank.rankClass.values[output.value].type;
+    const { collective } = lowered.get(group[i])!;
+    return collect(
+      collective!,
+      group[i],
+      sent,
+      (other) => lowered.get(other)!.collective!,
+      (x) => roundOne(dtype, x),
+    );
+  });
+  members.forEach(({ rank, launch }, i) =>
+    store(rank, (launch.instruction as CollectiveInstruction).output, launch.step, received[i]),
+  );
+}
+
+/** Writes a result, or adds it to what is there in the buffer's element type. */
+export function store(rank: VirtualRank, { value, access }: Operand, step: ScheduleStep, values: Float64Array): void {
+  const view = rank.view(value, step);
+  if (access === 'accumulate') rank.arena.accumulate(view, values);
+  else rank.arena.write(view, values);
+}
+
+function roundOne(dtype: Parameters<typeof roundTo>[0], x: number): number {
+  one[0] = x;
+  return roundTo(dtype, one)[0];
+}
+
+const one = new Float64Array(1);

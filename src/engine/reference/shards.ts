@@ -1,0 +1,76 @@
+/**
+ * Global values to the blocks of ranks and back, by each value's layout.
+ *
+ * A parameter lies in parts on the ranks of a stage, replicated over some axes; a value stored by several stages lies whole on each.
+ * Reading it back checks that all replicas are equal, bit for bit.
+ */
+import type { Program, Stage } from '../../program/program.js';
+import { meshRanks } from '../../ir/mesh.js';
+import { shard, unshard, type Blocks } from '../../reshard/execute.js';
+import { notEverywhere, valueNotGiven } from '../diagnostics.js';
+import { hostValues, instanceName, readableValues, type RankBlocks } from './execute.js';
+import { placeRanks } from './virtual_rank.js';
+
+/** Global values, row-major in the order of their factors: one array a persistent value, one for each scheduled microbatch of data. */
+export type GlobalValues = Readonly<Record<string, Float64Array | readonly Float64Array[]>>;
+
+/** What the host writes before a step, by global rank. Throws where a value that the program reads is not given. */
+export function scatterValues(program: Program, given: GlobalValues): readonly RankBlocks[] {
+  const shards = new Map<string, Blocks>();
+  return placeRanks(program).map(({ rank, classIndex }) => {
+    const rankClass = program.classes[classIndex];
+    const stage = program.stages[rankClass.stage];
+    const blocks = new Map<string, Float64Array>();
+    const results = new Set(Object.values(rankClass.results));
+    for (const { index, value, microbatch } of hostValues(rankClass, program.microbatches)) {
+      const name = instanceName(value.name, microbatch);
+      const key = `${rankClass.stage} ${name}`;
+      let sharded = shards.get(key);
+      if (!sharded) {
+        const whole = globalOf(given, storedName(value.name), microbatch);
+        // Results lie at persistent addresses too; nobody gives those.
+        if (!whole && results.has(index)) continue;
+        if (!whole) throw valueNotGiven({ name, rank });
+        sharded = shard(stage.mesh, value.global, value.layout, whole);
+        shards.set(key, sharded);
+      }
+      blocks.set(name, sharded[rank - stage.firstRank]);
+    }
+    return blocks;
+  });
+}
+
+/** A value of the program put together from the blocks of a stage's ranks; the stage defaults to the first that has it. */
+export function gatherValue(
+  program: Program,
+  blocks: readonly RankBlocks[],
+  name: string,
+  stage?: number,
+): Float64Array {
+  const classes = program.classes.filter(
+    (c) => (stage === undefined || c.stage === stage) && readableValues(c).has(name),
+  );
+  if (classes.length === 0) throw notEverywhere({ name, ranks: blocks.map((_, rank) => rank) });
+  const at: Stage = program.stages[classes[0].stage];
+  const { global, layout } = classes[0].values[readableValues(classes[0]).get(name)!];
+  const parts = Array.from({ length: meshRanks(at.mesh) }, (_, i) => blocks[at.firstRank + i]?.get(name));
+  const missing = parts.flatMap((part, i) => (part ? [] : [at.firstRank + i]));
+  if (missing.length > 0) throw notEverywhere({ name, ranks: missing });
+  return unshard(at.mesh, global, layout, parts as Float64Array[]);
+}
+
+/** Every value that can be read after a step, put together. */
+export function gatherValues(program: Program, blocks: readonly RankBlocks[]): Readonly<Record<string, Float64Array>> {
+  const names = new Set(program.classes.flatMap((rankClass) => [...readableValues(rankClass).keys()]));
+  return Object.fromEntries([...names].map((name) => [name, gatherValue(program, blocks, name)]));
+}
+
+/** A value that several stages store is named `name @stage` on all but the first. */
+const storedName = (name: string): string => name.replace(/ @\d+$/, '');
+
+function globalOf(given: GlobalValues, name: string, microbatch: number | null): Float64Array | undefined {
+  const value = given[name];
+  return microbatch === null || value instanceof Float64Array
+    ? (value as Float64Array | undefined)
+    : value?.[microbatch];
+}

@@ -1,0 +1,129 @@
+/** One virtual rank: its class's launches, queued by lane, its arena, and what is done. */
+import { dtypeBytes } from '../../ir/dtype.js';
+import { meshRanks, rankAt, type Coordinates, type Mesh } from '../../ir/mesh.js';
+import { sizesOf } from '../../ir/type.js';
+import { rowMajor } from '../../program/class_values.js';
+import type { Lane, Program, RankClass, ScheduleStep, ValueIndex } from '../../program/program.js';
+import { baseOf, unroll, type Launch } from '../../program/unroll.js';
+import type { Arena, ArenaView } from './arena.js';
+
+/** Launches of one lane, in launch order. */
+export interface LaneQueue {
+  readonly lane: Lane;
+  readonly launches: readonly Launch[];
+  /** The next to run. */
+  head: number;
+}
+
+/** What the launches of a class are, apart from any rank: shared by its members. */
+export interface LoadedClass {
+  readonly rankClass: RankClass;
+  readonly launches: readonly Launch[];
+  readonly lanes: readonly { readonly lane: Lane; readonly launches: readonly Launch[] }[];
+  /** launch → the launch whose signal it waits for; -1 where there is none. */
+  readonly waitsFor: Int32Array;
+}
+
+export function loadClass(rankClass: RankClass): LoadedClass {
+  const launches = [...unroll(rankClass)];
+  const byLane = new Map<Lane, Launch[]>();
+  const signals = new Map<string, number>();
+  const waitsFor = new Int32Array(launches.length).fill(-1);
+  for (const launch of launches) {
+    const { instruction, index } = launch;
+    const queue = byLane.get(instruction.lane);
+    if (queue) queue.push(launch);
+    else byLane.set(instruction.lane, [launch]);
+    if (instruction.kind === 'signal') signals.set(instruction.event, index);
+    if (instruction.kind === 'wait') waitsFor[index] = signals.get(instruction.event) ?? -1;
+  }
+  const lanes = [...byLane].map(([lane, queue]) => ({ lane, launches: queue }));
+  return { rankClass, launches, lanes, waitsFor };
+}
+
+export class VirtualRank {
+  /** Global rank. */
+  readonly rank: number;
+  readonly stage: number;
+  readonly mesh: Mesh;
+  /** Rank within the stage's mesh. */
+  readonly meshRank: number;
+  readonly at: Coordinates;
+  /** Position among the members of its class. */
+  readonly member: number;
+  readonly loaded: LoadedClass;
+  readonly arena: Arena;
+  queues: LaneQueue[] = [];
+  /** launch → 1 when it has finished. */
+  done = new Uint8Array(0);
+
+  constructor(program: Program, loaded: LoadedClass, member: number, arena: Arena) {
+    const { mesh, firstRank } = program.stages[loaded.rankClass.stage];
+    this.stage = loaded.rankClass.stage;
+    this.mesh = mesh;
+    this.at = loaded.rankClass.members[member];
+    this.meshRank = rankAt(mesh, this.at);
+    this.rank = firstRank + this.meshRank;
+    this.member = member;
+    this.loaded = loaded;
+    this.arena = arena;
+  }
+
+  get rankClass(): RankClass {
+    return this.loaded.rankClass;
+  }
+
+  /** Makes everything of a step due again. */
+  begin(): void {
+    this.queues = this.loaded.lanes.map(({ lane, launches }) => ({ lane, launches, head: 0 }));
+    this.done = new Uint8Array(this.loaded.launches.length);
+  }
+
+  /** Where a value lies during a step of the schedule. Throws a RangeError where the schedule gives it no address. */
+  view(value: ValueIndex, step: ScheduleStep): ArenaView {
+    const { values } = this.rankClass;
+    return viewAt(values, value, step.offsets[baseOf(values, value)]);
+  }
+
+  /** Where a value lies at an instance's place in the schedule: the last that names it. Null where no instruction touches it. */
+  instance(value: ValueIndex, microbatch: number | null): ArenaView | null {
+    const { values, schedule } = this.rankClass;
+    const base = baseOf(values, value);
+    for (let i = schedule.length - 1; i >= 0; i--) {
+      const step = schedule[i];
+      if ((microbatch === null || step.microbatch === microbatch) && step.offsets[base] !== undefined) {
+        return viewAt(values, value, step.offsets[base]);
+      }
+    }
+    return null;
+  }
+}
+
+/** Where the ranks of a program run: one class and member each, by global rank. */
+export function placeRanks(
+  program: Program,
+): readonly { readonly rank: number; readonly classIndex: number; readonly member: number }[] {
+  const placed = program.classes.flatMap((rankClass, classIndex) =>
+    rankClass.members.map((at, member) => {
+      const { mesh, firstRank } = program.stages[rankClass.stage];
+      return { rank: firstRank + rankAt(mesh, at), classIndex, member };
+    }),
+  );
+  return placed.sort((a, b) => a.rank - b.rank);
+}
+
+/** Global ranks of a stage, in the order of its mesh. */
+export const ranksOfStage = ({ mesh, firstRank }: Program['stages'][number]): readonly number[] =>
+  Array.from({ length: meshRanks(mesh) }, (_, i) => firstRank + i);
+
+function viewAt(values: RankClass['values'], index: ValueIndex, base: number | undefined): ArenaView {
+  const { name, type, view } = values[index];
+  if (base === undefined) throw new RangeError(`'${name}' has no address here`);
+  if (!view) return { dtype: type.dtype, offset: base, sizes: sizesOf(type), strides: rowMajor(type) };
+  // Offsets of views of views add; strides are already those of the buffer at the bottom.
+  let offset = base;
+  for (let v = index; values[v].view; v = values[v].view!.of) {
+    offset += values[v].view!.offset * dtypeBytes[values[values[v].view!.of].type.dtype];
+  }
+  return { dtype: type.dtype, offset, sizes: sizesOf(type), strides: view.strides };
+}
