@@ -12,7 +12,7 @@ import type {
   Value,
   ValueId,
 } from './graph.js';
-import { residualRead } from './diagnostics.js';
+import { residualRead, wrongOperands } from './diagnostics.js';
 import { opNamed, slotNames, type OpRegistry } from './op.js';
 import { Tensor, type Scope } from './tensor.js';
 import { namesOf, type Factor, type FactorName, type TensorType } from './type.js';
@@ -69,6 +69,9 @@ export class GraphBuilder {
   /** Adds a node. Scopes are inherited from the first operand. */
   apply(op: string, operands: readonly Tensor[], given: Attributes = {}): readonly Tensor[] {
     const definition = opNamed(this.registry, op);
+    if (slotNames(definition.operands, operands.length).length !== operands.length) {
+      throw wrongOperands({ op, wants: definition.operands, given: operands.length, path: this.path });
+    }
     for (const operand of operands) this.refuseResidual(operand.id, op);
     const attributes = { ...definition.attributes, ...given };
     const bound = definition.bind({

@@ -55,3 +55,12 @@ export const residualRead = defineDiagnostic(
     fix: 'compute the quantity from ordinary ops where a loss or the model needs it',
   }),
 );
+
+export const wrongOperands = defineDiagnostic(
+  'ir/wrong-operands',
+  (p: { op: string; wants: readonly string[]; given: number; path: string }) => ({
+    what: `${p.op} wants ${p.wants.length === 0 ? 'no operands' : `the operands ${p.wants.join(', ')}`}, and is given ${p.given}`,
+    where: [{ at: p.path || 'model' }],
+    fix: 'give one tensor for each, in that order',
+  }),
+);

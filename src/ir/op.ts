@@ -114,7 +114,7 @@ export interface OpExample {
 export function slotNames(names: readonly string[], count: number): readonly string[] {
   return names.flatMap((name) => {
     if (!name.endsWith('...')) return [name];
-    return Array.from({ length: count - names.length + 1 }, (_, i) => `${name.slice(0, -3)}${i}`);
+    return Array.from({ length: Math.max(1, count - names.length + 1) }, (_, i) => `${name.slice(0, -3)}${i}`);
   });
 }
 

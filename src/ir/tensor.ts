@@ -13,7 +13,7 @@ import { factorsOf, type Factor, type FactorName, type TensorType } from './type
 /** Letters of a signature → factors. */
 export type Scope = ReadonlyMap<string, readonly Factor[]>;
 
-/** A list of names: `'batch sequence'` or `['batch', 'sequence']`. */
+/** Names: `'batch sequence'`, where a name may be a letter of the scope, or `['batch', 'sequence']`, factors as they are. */
 export type Names = string | readonly string[];
 
 /**
@@ -201,9 +201,10 @@ export class Tensor<_Shape extends readonly string[] = readonly string[]> {
     return this.builder.apply(op, [this, ...others], attributes)[0];
   }
 
-  /** Expands letters of the scope; other names stand for themselves. */
+  /** Names as factors: in a string, letters of the scope are expanded; a list holds factors already. */
   expand(names: Names): readonly FactorName[] {
-    const list = typeof names === 'string' ? names.split(/\s+/).filter(Boolean) : names;
+    if (typeof names !== 'string') return names;
+    const list = names.split(/\s+/).filter(Boolean);
     return list.flatMap((name) => this.scope.get(name)?.map((f) => f.name) ?? [name]);
   }
 

@@ -1,3 +1,4 @@
+import { factorAttributes } from '../ir/builder.js';
 import { defineOp } from '../ir/define_op.js';
 import type { Attributes } from '../ir/graph.js';
 import type { Tensor } from '../ir/tensor.js';
@@ -41,10 +42,8 @@ export const dropout = defineOp({
 
 function dropped(x: Tensor, keys: readonly Tensor[], attributes: Attributes): Tensor {
   const rate = attributes.rate as number;
-  const names = x.expand('t');
   const [random] = x.builder.apply('random_uniform', keys, {
-    names,
-    sizes: names.map((name) => x.size(name)),
+    ...factorAttributes(x.factors),
     stream: attributes.stream,
   });
   const kept = random.ge(random.constant(rate));
