@@ -1,11 +1,11 @@
-/** GPT-2 and Llama as graphs against the same models in plain PyTorch (`pytorch/language_models.py`), in f64. */
+/** GPT-2, Llama and Mixtral as graphs against the same models in plain PyTorch (`pytorch/language_models.py`), in f64. */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { elementsOf, shapeOf } from '../src/ir/type.js';
 import { initialValues, normal } from '../src/nn/init.js';
 import type { LanguageModel } from '../src/nn/language_model.js';
-import { GPT, Llama } from '../src/nn/models/index.js';
+import { GPT, Llama, Mixtral } from '../src/nn/models/index.js';
 import { traceLogits, traceModel, type TracedParameter } from '../src/nn/trace.js';
 import { evaluate, referenceKernels } from '../src/ops/evaluate.js';
 import { adamw, adamwScalars } from '../src/optim/adamw.js';
@@ -17,7 +17,7 @@ type Values = Readonly<Record<string, Float64Array>>;
 
 interface Case {
   readonly name: string;
-  readonly kind: 'gpt' | 'llama';
+  readonly kind: 'gpt' | 'llama' | 'mixtral';
   readonly model: LanguageModel;
 }
 
@@ -39,6 +39,20 @@ const cases: readonly Case[] = [
     name: 'Llama, one key a query, tied',
     kind: 'llama',
     model: new Llama({ ...sizes, heads: 2, hidden: 12, tied: true }),
+  },
+  {
+    name: 'Mixtral, some tokens dropped',
+    kind: 'mixtral',
+    model: new Mixtral({
+      ...sizes,
+      heads: 2,
+      hidden: 12,
+      experts: 4,
+      choices: 2,
+      capacityFactor: 1,
+      balance: 0.3,
+      ropeBase: 10_000,
+    }),
   },
 ];
 
@@ -72,6 +86,7 @@ beforeAll(() => {
     model: kind,
     options: model.options,
     dtype: 'float64',
+    microbatches: shape.microbatches,
     parameters: Object.fromEntries(
       traceModel(model, shape).parameters.map((p) => [p.name, { shape: shapeOf(p.type), values: [...startOf(p)] }]),
     ),

@@ -5,6 +5,7 @@ export { Embedding, type EmbeddingOptions } from './embedding.js';
 export { normal, ones, zeros, type Init } from './init.js';
 export { LanguageModel, sumOverRealTokens, type LanguageModelOptions, type SummedLoss } from './language_model.js';
 export { Linear, type LinearOptions } from './linear.js';
+export { Mixture, type MixtureOptions, type MixtureResult } from './mixture.js';
 export { MLP, SwiGLU, type MLPOptions } from './mlp.js';
 export { Module, Parameter, type FactorSizes } from './module.js';
 export { LayerNorm, RMSNorm, type NormOptions } from './norm.js';

@@ -10,6 +10,7 @@ import type { Tensor } from '../ir/tensor.js';
 import { badSize } from './diagnostics.js';
 import { normal } from './init.js';
 import { Linear } from './linear.js';
+import { ModelBuilder } from './model_builder.js';
 import { Module, Parameter } from './module.js';
 
 export interface MixtureOptions {
@@ -20,7 +21,8 @@ export interface MixtureOptions {
   readonly choices: number;
   /**
    * Places in an expert's buffer, over those that perfectly even routing needs. A choice that finds its expert full is dropped: the
-   * token keeps its other choices and the residual stream.
+   * token keeps its other choices and the residual stream. Dropping lets a token's neighbours matter to it, so outside training
+   * every expert has room for every token.
    */
   readonly capacityFactor?: number;
   /** Standard deviation of the first weights of `down`, which writes to the residual stream. */
@@ -51,7 +53,8 @@ export class Mixture extends Module<MixtureOptions> {
   forward(x: Tensor): MixtureResult {
     const { experts, choices, capacityFactor = 1.25 } = this.options;
     const tokens = x.size('batch') * x.size('sequence');
-    const capacity = Math.ceil((capacityFactor * choices * tokens) / experts);
+    const even = (choices * tokens) / experts;
+    const capacity = ModelBuilder.of(x).training ? Math.min(tokens, Math.ceil(capacityFactor * even)) : tokens;
 
     const probability = this.router.forward(x).apply('softmax', [], { letters: ['v=experts'] });
     const expert = probability.apply('topk', [], { factor: 'experts', k: choices, name: 'choice' });

@@ -1,8 +1,9 @@
-"""GPT-2 and Llama in plain PyTorch: the other side of "ours equals theirs".
+"""GPT-2, Llama and Mixtral in plain PyTorch: the other side of "ours equals theirs".
 
 Reads a list of cases from standard input and writes one result for each to standard output, both as JSON.
 
-case:   {model: 'gpt' | 'llama', options: {...as in src/nn/models...}, dtype: 'float32' | 'float64',
+case:   {model: 'gpt' | 'llama' | 'mixtral', options: {...as in src/nn/models...}, dtype: 'float32' | 'float64',
+         microbatches: logical microbatches in a batch,
          parameters: {name: {shape, values}}, batches: [{tokens, labels}],
          optimizer: null | {lr: [a rate for each batch], betas, eps, weight_decay, clip}}
 result: {loss_sum, tokens, gradients: {name: values}, losses, gradient_norms, parameters: {name: values}}
@@ -36,7 +37,7 @@ def merge_heads(x):
     return x.transpose(-2, -3).flatten(-2)
 
 
-def gpt(p, o, tokens):
+def gpt(p, o, tokens, microbatches):
     n, s = tokens.shape
     x = p["embedding.weight"][tokens] + p["positions.weight"][:s]
     for i in range(o["layers"]):
@@ -50,7 +51,7 @@ def gpt(p, o, tokens):
         h = F.gelu(F.linear(h, p[b + "mlp.up.weight"], p[b + "mlp.up.bias"]), approximate="tanh")
         x = x + F.linear(h, p[b + "mlp.down.weight"], p[b + "mlp.down.bias"])
     x = F.layer_norm(x, x.shape[-1:], p["norm.weight"], p["norm.bias"], 1e-5)
-    return F.linear(x, p["embedding.weight"])
+    return F.linear(x, p["embedding.weight"]), torch.zeros(microbatches, dtype=x.dtype)
 
 
 def rms_norm(x, weight, eps):
@@ -67,7 +68,35 @@ def rotary(x, base):
     return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
 
 
-def llama(p, o, tokens):
+def swiglu(p, prefix, x):
+    h = F.silu(F.linear(x, p[prefix + "gate.weight"])) * F.linear(x, p[prefix + "up.weight"])
+    return F.linear(h, p[prefix + "down.weight"])
+
+
+def experts(p, b, o, x):
+    """A mixture of experts over the tokens of one logical microbatch, token by token: y and the balance loss."""
+    tokens = x.flatten(0, -2)
+    probability = F.linear(tokens, p[b + "router.weight"]).softmax(-1)
+    n, e, k = len(tokens), o["experts"], o["choices"]
+    capacity = math.ceil(o.get("capacityFactor", 1.25) * k * n / e)
+    chosen, ids = probability.topk(k, -1)
+    weights = chosen / chosen.sum(-1, keepdim=True)
+    taken, rows = [0] * e, []
+    for t in range(n):
+        y = torch.zeros_like(tokens[t])
+        for c in range(k):
+            expert = int(ids[t, c])
+            if taken[expert] < capacity:
+                h = F.silu(p[b + "gate"][expert] @ tokens[t]) * (p[b + "up"][expert] @ tokens[t])
+                y = y + weights[t, c] * (p[b + "down"][expert] @ h)
+            taken[expert] += 1
+        rows.append(y)
+    share = torch.tensor(taken, dtype=x.dtype) / (n * k)
+    return torch.stack(rows).reshape(x.shape), e * (share * probability.mean(0)).sum()
+
+
+def llama(p, o, tokens, microbatches):
+    balance = torch.zeros(microbatches, dtype=p["norm.weight"].dtype)
     eps, base, kv = o.get("eps", 1e-5), o.get("ropeBase", 10000), o.get("kvHeads", o["heads"])
     x = p["embedding.weight"][tokens]
     for i in range(o["layers"]):
@@ -81,10 +110,14 @@ def llama(p, o, tokens):
         a = merge_heads(causal_attention(rotary(q, base), rotary(k, base), v))
         x = x + F.linear(a, p[b + "attention.output.weight"])
         h = rms_norm(x, p[b + "norm2.weight"], eps)
-        h = F.silu(F.linear(h, p[b + "mlp.gate.weight"])) * F.linear(h, p[b + "mlp.up.weight"])
-        x = x + F.linear(h, p[b + "mlp.down.weight"])
+        if b + "experts.router.weight" in p:
+            parts = [experts(p, b + "experts.", o, part) for part in h.chunk(microbatches)]
+            x = x + torch.cat([y for y, _ in parts])
+            balance = balance + torch.stack([own for _, own in parts])
+        else:
+            x = x + swiglu(p, b + "mlp.", h)
     head = p["embedding.weight"] if o.get("tied") else p["head.weight"]
-    return F.linear(rms_norm(x, p["norm.weight"], eps), head)
+    return F.linear(rms_norm(x, p["norm.weight"], eps), head), balance
 
 
 def run(case):
@@ -93,13 +126,15 @@ def run(case):
         name: torch.tensor(given["values"], dtype=dtype).reshape(given["shape"]).requires_grad_()
         for name, given in case["parameters"].items()
     }
-    forward = {"gpt": gpt, "llama": llama}[case["model"]]
+    forward = {"gpt": gpt, "llama": llama, "mixtral": llama}[case["model"]]
 
     def summed(batch):
         tokens, labels = torch.tensor(batch["tokens"]), torch.tensor(batch["labels"])
-        logits = forward(p, case["options"], tokens)
+        o, microbatches = case["options"], case["microbatches"]
+        logits, balance = forward(p, o, tokens, microbatches)
         loss = F.cross_entropy(logits.flatten(0, -2), labels.flatten(), ignore_index=-1, reduction="sum")
-        return loss, int((labels >= 0).sum())
+        real = (labels >= 0).reshape(microbatches, -1).sum(-1)
+        return loss + o.get("balance", 0.01) / o["layers"] * (balance * real).sum(), int(real.sum())
 
     loss, tokens = summed(case["batches"][0])
     gradients = dict(zip(p, torch.autograd.grad(loss, list(p.values()))))
