@@ -32,3 +32,13 @@ export const sequenceTooLong = defineDiagnostic('nn/sequence-too-long', (p: { se
   why: 'positions past the context have no embedding',
   fix: `trace for at most ${p.context} tokens, or give the model a longer context`,
 }));
+
+export const repeatedFactor = defineDiagnostic(
+  'nn/repeated-factor',
+  (p: { factor: string; has: readonly string[]; path: string }) => ({
+    what: `a linear layer makes a factor '${p.factor}', which its input has and keeps`,
+    why: `the input has [${p.has.join(' ')}]: one tensor cannot have two factors of one name`,
+    where: [{ at: p.path || 'model' }],
+    fix: `name the output's factor otherwise, or let the layer sum '${p.factor}' by naming it in \`in\``,
+  }),
+);

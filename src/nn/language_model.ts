@@ -30,7 +30,7 @@ export abstract class LanguageModel<
   loss(tokens: Tensor, labels: Tensor): SummedLoss {
     const logits = this.forward(tokens);
     return labels.builder.within('loss', () => {
-      return sumOverRealTokens(logits.apply('softmax_cross_entropy', [labels]), labels);
+      return sumOverRealTokens(logits.apply('softmax_cross_entropy', [labels], { letters: ['v=vocab'] }), labels);
     });
   }
 }

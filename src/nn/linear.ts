@@ -1,6 +1,7 @@
 /** `y = x Wᵀ + b`, over dimensions that may be products of factors. */
 import type { Tensor } from '../ir/tensor.js';
 import { prime, type FactorName } from '../ir/type.js';
+import { repeatedFactor } from './diagnostics.js';
 import { normal, zeros } from './init.js';
 import { Module, Parameter, type FactorSizes } from './module.js';
 
@@ -35,6 +36,8 @@ export class Linear extends Module<LinearOptions> {
   forward(x: Tensor): Tensor {
     const inNames = Object.keys(this.options.in);
     const kept = x.names.filter((name) => !inNames.includes(name));
+    const repeated = Object.keys(this.options.out).find((name) => kept.includes(name));
+    if (repeated) throw repeatedFactor({ factor: repeated, has: x.names, path: x.builder.path });
     const y = x
       .einsum([this.weight.tensor(x)], [...kept, ...this.outNames])
       .as([...kept, ...Object.keys(this.options.out)]);

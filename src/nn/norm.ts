@@ -15,7 +15,10 @@ export class LayerNorm extends Module<NormOptions> {
   bias = new Parameter({ dims: [{ dim: this.options.dim }], init: zeros });
 
   forward(x: Tensor): Tensor {
-    return x.apply('layer_norm', [this.weight.tensor(x), this.bias.tensor(x)], { eps: this.options.eps ?? 1e-5 });
+    return x.apply('layer_norm', [this.weight.tensor(x), this.bias.tensor(x)], {
+      eps: this.options.eps ?? 1e-5,
+      letters: ['c=dim'],
+    });
   }
 }
 
@@ -24,6 +27,9 @@ export class RMSNorm extends Module<NormOptions> {
   weight = new Parameter({ dims: [{ dim: this.options.dim }], init: ones });
 
   forward(x: Tensor): Tensor {
-    return x.apply('rms_norm', [this.weight.tensor(x)], { eps: this.options.eps ?? 1e-5 });
+    return x.apply('rms_norm', [this.weight.tensor(x)], {
+      eps: this.options.eps ?? 1e-5,
+      letters: ['c=dim'],
+    });
   }
 }

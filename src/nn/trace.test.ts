@@ -113,6 +113,26 @@ test('a linear layer whose output is named like its input keeps the name', () =>
   expect(shapeOf(typeOf(graph, outputOf(graph, 'loss_sum')))).toEqual([]);
 });
 
+test('a linear layer that would repeat a factor of its input is refused', () => {
+  class Twice extends LanguageModel {
+    linear = new Linear({ in: { vocab: 11 }, out: { batch: 3 } });
+    forward(tokens: Tensor) {
+      return this.linear.forward(tokens.oneHot('vocab', 11));
+    }
+  }
+  expect(() => traceModel(new Twice({ vocab: 11, context: 6 }), shape)).toThrow(/makes a factor 'batch'/);
+});
+
+test('logits without a vocabulary are refused', () => {
+  class NoHead extends LanguageModel {
+    linear = new Linear({ in: { vocab: 11 }, out: { dim: 11 } });
+    forward(tokens: Tensor) {
+      return this.linear.forward(tokens.oneHot('vocab', 11));
+    }
+  }
+  expect(() => traceModel(new NoHead({ vocab: 11, context: 6 }), shape)).toThrow(/softmax_cross_entropy/);
+});
+
 test('a parameter that no field leads to is named by its shape', () => {
   const hidden = new Parameter({ dims: [{ vocab: 11 }], init: zeros });
   class Lost extends LanguageModel {

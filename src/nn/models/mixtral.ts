@@ -47,7 +47,7 @@ export class Mixtral extends LanguageModel<MixtralOptions> {
   override loss(tokens: Tensor, labels: Tensor): SummedLoss {
     const { logits, balance } = this.read(tokens);
     return labels.builder.within('loss', () => {
-      const loss = logits.apply('softmax_cross_entropy', [labels]);
+      const loss = logits.apply('softmax_cross_entropy', [labels], { letters: ['v=vocab'] });
       const sums = sumOverRealTokens(loss, labels);
       if (!balance) return sums;
       const real = labels.ge(labels.constant(0)).cast(loss.dtype).sum('batch sequence');
