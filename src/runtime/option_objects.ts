@@ -3,6 +3,7 @@ import type { TextSource } from '../data/source.js';
 import { installed, text } from '../data/source.js';
 import { GPT } from '../nn/models/gpt.js';
 import { Llama } from '../nn/models/llama.js';
+import { Mixtral } from '../nn/models/mixtral.js';
 import { LanguageModel } from '../nn/language_model.js';
 import type { AdamW } from '../optim/adamw.js';
 import type { Schedule } from '../optim/schedule.js';
@@ -12,6 +13,7 @@ import type { ConfigObject, TrainConfig } from './options.js';
 const families = [
   { family: 'gpt', made: GPT },
   { family: 'llama', made: Llama },
+  { family: 'mixtral', made: Mixtral },
 ] as const;
 
 /** What an object given as `option` is as plain data; null where it is plain data itself, or cannot say. */
@@ -22,9 +24,9 @@ export function objectConfig(option: 'model' | 'data' | 'optimizer', value: obje
   return isAdamW(value) ? optimizerConfig(value) : null;
 }
 
-/** A model as `config.model`. One that is no GPT or Llama of ours is `custom`: only its own constructor can build it. */
+/** A model as `config.model`. One that is no model of ours is `custom`: only its own constructor can build it. */
 export function modelConfig(model: LanguageModel): object {
-  // Exactly these classes: a subclass is a model of its own.
+  // Exactly our classes: a subclass is a model of its own.
   const family = families.find(({ made }) => Object.getPrototypeOf(model) === made.prototype)?.family;
   if (family) return { family, ...snakeCaseKeys(model.options) };
   const { context, vocab, ...options } = model.options;
@@ -32,7 +34,7 @@ export function modelConfig(model: LanguageModel): object {
 }
 
 /**
- * The model that `config.model` describes. `vocab` is the tokenizer's size, where the configuration leaves it open.
+ * The model that a resolved `config.model` describes. `vocab` is the tokenizer's size, where the configuration leaves it open.
  * Null for a custom model, which its TypeScript config constructs.
  */
 export function modelOf(config: TrainConfig['model'], vocab: number): LanguageModel | null {
@@ -59,6 +61,21 @@ export function modelOf(config: TrainConfig['model'], vocab: number): LanguageMo
         ropeBase: config.rope_base,
         eps: config.eps,
         tied: config.tied,
+      });
+    case 'mixtral':
+      return new Mixtral({
+        layers: config.layers,
+        dim: config.dim,
+        heads: config.heads,
+        kvHeads: config.kv_heads ?? undefined,
+        context: config.context,
+        vocab: config.vocab ?? vocab,
+        hidden: config.hidden!,
+        experts: config.experts,
+        choices: config.choices,
+        capacityFactor: config.capacity_factor,
+        balance: config.balance,
+        ropeBase: config.rope_base,
       });
     case 'custom':
       return null;

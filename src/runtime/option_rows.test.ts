@@ -25,10 +25,11 @@ describe('rows', () => {
     expect(row('optimizer.lr')).toMatchObject({ type: 'number', default: '0.0003', range: '> 0', flag: true });
     expect(row('model.layers')).toMatchObject({ type: 'integer', unit: 'blocks', default: '6', range: '> 0' });
     expect(row('model.vocab')).toMatchObject({ type: 'integer or null', default: 'null', families: null });
-    expect(row('model.rope_base')).toMatchObject({ families: ['llama'] });
-    expect(row('model.family')).toMatchObject({ type: "'gpt' | 'llama' | 'custom'", default: '"gpt"' });
+    expect(row('model.rope_base')).toMatchObject({ families: ['llama', 'mixtral'] });
+    expect(row('model.family')).toMatchObject({ type: "'gpt' | 'llama' | 'mixtral' | 'custom'", default: '"gpt"' });
     expect(row('data.validation_fraction')).toMatchObject({ range: '> 0 and ≤ 0.5' });
     expect(row('data.paths')).toMatchObject({ type: 'list of strings or null' });
+    expect(row('model.module')).toMatchObject({ type: 'string or null' });
     expect(row('precision')).toMatchObject({ type: "'bf16' | 'f32' | 'f64'" });
     expect(row('plan.tensor_parallel_size')).toMatchObject({ type: 'integer', default: '1', group: false });
   });

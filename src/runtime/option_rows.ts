@@ -65,7 +65,7 @@ function factsOf(row: OptionRow): string {
 
 /** The part of JSON Schema that zod writes for our table, with our own facts beside it. */
 interface JsonSchema {
-  readonly type?: string;
+  readonly type?: string | readonly string[];
   readonly const?: unknown;
   readonly enum?: readonly unknown[];
   readonly default?: unknown;
@@ -148,7 +148,7 @@ function typeText(schema: JsonSchema): string {
   if (schema.const !== undefined) return literalText(schema.const);
   if (schema.enum) return schema.enum.map(literalText).join(' | ');
   if (schema.type === 'array') return `list of ${schema.items ? typeText(schema.items) : 'anything'}s`;
-  return schema.type ?? 'anything';
+  return [schema.type ?? 'anything'].flat().join(' or ');
 }
 
 const literalText = (value: unknown): string => (typeof value === 'string' ? `'${value}'` : JSON.stringify(value));

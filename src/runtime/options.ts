@@ -55,9 +55,8 @@ const gptModel = z.strictObject({
   }),
 });
 
-const llamaModel = z.strictObject({
-  family: z.literal('llama').meta({ description: 'Llama: RMSNorm, SwiGLU, rotary positions, no biases.' }),
-  ...sharedModelFields,
+/** Of models with rotary positions and SwiGLU. */
+const llamaFields = {
   kv_heads: z.int().positive().nullable().default(null).meta({
     description: 'Key and value heads, each shared by heads / kv_heads query heads. null: as many as heads.',
     unit: 'heads',
@@ -72,6 +71,12 @@ const llamaModel = z.strictObject({
     unit: 'ratio',
     effect: 'Larger: positions further apart stay distinguishable.',
   }),
+};
+
+const llamaModel = z.strictObject({
+  family: z.literal('llama').meta({ description: 'Llama: RMSNorm, SwiGLU, rotary positions, no biases.' }),
+  ...sharedModelFields,
+  ...llamaFields,
   eps: z
     .number()
     .positive()
@@ -80,6 +85,26 @@ const llamaModel = z.strictObject({
   tied: z.boolean().default(false).meta({
     description: 'Whether the output head reads its weight from the token embedding.',
     effect: 'Tied: vocab · dim fewer parameters, and with pipeline stages one more exchange a step.',
+  }),
+});
+
+const mixtralModel = z.strictObject({
+  family: z.literal('mixtral').meta({ description: 'Mixtral: Llama with mixtures of experts.' }),
+  ...sharedModelFields,
+  ...llamaFields,
+  experts: z.int().positive().default(8).meta({ description: 'Experts of a layer.', unit: 'experts' }),
+  choices: z.int().positive().default(2).meta({
+    description: 'Experts that each token is sent to (top_k). At most experts.',
+    unit: 'experts',
+  }),
+  capacity_factor: z.number().positive().default(1.25).meta({
+    description: 'Places in an expert’s buffer, over those that even routing needs.',
+    unit: 'ratio',
+    effect: 'Smaller: less time and memory, more choices dropped.',
+  }),
+  balance: z.number().nonnegative().default(0.01).meta({
+    description: 'Weight of the routers’ balance loss (Fedus et al. 2022).',
+    unit: 'ratio',
   }),
 });
 
@@ -96,7 +121,7 @@ const customModel = z.strictObject({
 });
 
 const model = z
-  .discriminatedUnion('family', [gptModel, llamaModel, customModel])
+  .discriminatedUnion('family', [gptModel, llamaModel, mixtralModel, customModel])
   .prefault({ family: 'gpt' })
   .meta({ description: 'The model; in a TypeScript config, an object such as `new models.GPT({ … })`.' });
 

@@ -3,6 +3,7 @@ import * as data from '../data/source.js';
 import { LanguageModel } from '../nn/language_model.js';
 import { GPT } from '../nn/models/gpt.js';
 import { Llama } from '../nn/models/llama.js';
+import { Mixtral } from '../nn/models/mixtral.js';
 import { adamw } from '../optim/adamw.js';
 import { constant, cosine, linear } from '../optim/schedule.js';
 import { dataOf, modelOf, optimizerOf } from './option_objects.js';
@@ -89,7 +90,10 @@ test.each([
   [{ batch: { microbatch: 0 } }, "option 'batch.microbatch' must be an integer > 0 (sequences), and is 0"],
   [{ batch: { microbatch: 1.5 } }, 'and is 1.5'],
   [{ precision: 'fp16' }, `option 'precision' must be 'bf16' | 'f32' | 'f64', and is "fp16"`],
-  [{ model: { family: 'bert' } }, `option 'model.family' must be 'gpt' | 'llama' | 'custom', and is "bert"`],
+  [
+    { model: { family: 'bert' } },
+    `option 'model.family' must be 'gpt' | 'llama' | 'mixtral' | 'custom', and is "bert"`,
+  ],
   [{ plan: 3 }, "option 'plan' must be"],
   [{ plan: { zero_stage: 4 } }, "option 'plan.zero_stage' must be an integer ≥ 0 and ≤ 3 (stage), and is 4"],
   [{ data: { paths: 'a.md' } }, `option 'data.paths' must be a list of strings or null, and is "a.md"`],
@@ -115,6 +119,7 @@ test.each([
   [{ model: { dim: 100, heads: 6 } }, 'cut into 6 heads', 'set model.dim to 96 or 102'],
   [{ model: { family: 'llama', heads: 6, kv_heads: 4 } }, 'key/value heads', 'one of 1, 2, 3, 6'],
   [{ model: { family: 'llama', dim: 6, heads: 2 } }, 'dim / heads is 3', 'set model.dim to 8'],
+  [{ model: { family: 'mixtral', experts: 2, choices: 3 } }, '3 choices among 2', 'to 2 or less'],
   [{ model: { vocab: 4096 } }, '4096 rows', 'set data.tokenizer.vocab to 4096'],
   [{ steps: 50 }, 'warm-up of 200 steps', 'set optimizer.warmup_steps to 5'],
   [{ engine: 'reference', device: 'cuda' }, 'no GPU', 'set engine to native'],
@@ -163,6 +168,18 @@ test('objects become data, and data become the same objects', () => {
     tied: true,
   });
   expect(modelOf(resolve({ model: llama }).model, 0)?.options).toMatchObject(llama.options);
+
+  const sizes = { layers: 1, dim: 32, heads: 4, hidden: 96, context: 16, vocab: 8192 };
+  const mixtral = new Mixtral({
+    ...sizes,
+    kvHeads: 1,
+    experts: 4,
+    choices: 1,
+    capacityFactor: 2,
+    balance: 0.5,
+    ropeBase: 500,
+  });
+  expect(modelOf(resolve({ model: mixtral }).model, 0)?.options).toEqual(mixtral.options);
 
   for (const lr of [
     3e-4,

@@ -123,6 +123,7 @@ function fillInModel(model: TrainConfig['model']): TrainConfig['model'] {
     case 'gpt':
       return { ...model, hidden: model.hidden ?? 4 * model.dim };
     case 'llama':
+    case 'mixtral':
       return {
         ...model,
         kv_heads: model.kv_heads ?? model.heads,
@@ -156,7 +157,7 @@ function refuseConflicts(
       `set model.dim to ${near}`,
     );
   }
-  if (model.family === 'llama') {
+  if (model.family === 'llama' || model.family === 'mixtral') {
     const kvHeads = model.kv_heads ?? model.heads;
     if (model.heads % kvHeads !== 0) {
       const divisors = Array.from({ length: model.heads }, (_, k) => k + 1).filter((k) => model.heads % k === 0);
@@ -167,6 +168,10 @@ function refuseConflicts(
       const problem = `rotary positions need an even head size, and dim / heads is ${model.dim / model.heads}`;
       refuse(['model.dim', 'model.heads'], problem, `set model.dim to ${model.dim + model.heads}`);
     }
+  }
+  if (model.family === 'mixtral' && model.choices > model.experts) {
+    const problem = `${model.choices} choices among ${model.experts} experts`;
+    refuse(['model.choices', 'model.experts'], problem, `set model.choices to ${model.experts} or less`);
   }
   if (model.vocab !== null && data.tokenizer.file === null && model.vocab < data.tokenizer.vocab) {
     const problem = `the tokenizer may have ${data.tokenizer.vocab} tokens, and the embedding has ${model.vocab} rows`;
