@@ -7,7 +7,7 @@
  *   all_gather       lg k       (k − 1)/k · n      recursive doubling
  *   reduce_scatter   lg k       (k − 1)/k · n      recursive halving
  *   all_reduce       2 lg k     2 (k − 1)/k · n    Rabenseifner: reduce-scatter, then all-gather
- *   all_to_all       k − 1      what is received   pairwise exchange
+ *   all_to_all       lg k       what is received   all sends posted at once, as Gloo and NCCL do, so latencies overlap
  *   permute          1          the block
  *   copy             0          none; the block passes through memory
  *
@@ -79,11 +79,10 @@ export function latencySteps({ kind, ranks }: Communication): number {
   switch (kind) {
     case 'all_gather':
     case 'reduce_scatter':
+    case 'all_to_all':
       return Math.ceil(Math.log2(ranks));
     case 'all_reduce':
       return 2 * Math.ceil(Math.log2(ranks));
-    case 'all_to_all':
-      return ranks - 1;
     case 'permute':
       return 1;
     case 'copy':

@@ -101,6 +101,10 @@ function blockByHand(s: Scenario, layout: Layout, global: Float64Array, at: Coor
   return indices.map((index) => global[index.reduce((n, i, d) => n * sizes[d] + i, 0)]);
 }
 
+/** The placement checker's question: is this one of the single moves that lead from its source to its result? */
+const isListed = (s: Scenario, move: Move): boolean =>
+  movesFrom(s.mesh, factorsOf(s.type), move.from, move.to).some((listed) => printMove(listed) === printMove(move));
+
 const cost = alphaBeta();
 // RUNS=50000 npx vitest run src/reshard searches longer.
 const runs = Number(process.env.RUNS ?? 600);
@@ -113,6 +117,7 @@ describe('reshards alone', () => {
         if (!path) throw new Error(story(s, [], 'no path', {} as Move));
         const blocks = follow(s, path);
         expect(printLayout(path.at(-1)?.to ?? s.from)).toBe(printLayout(s.to));
+        for (const move of path) expect(isListed(s, move), printMove(move)).toBe(true);
         if (Object.keys(s.to.partial).length > 0) return;
         const { global } = pieces(s);
         blocks.forEach((block, rank) => {
@@ -144,6 +149,11 @@ describe('reshards alone', () => {
           lowered.forEach(({ collective }, rank) => {
             if (!collective) return;
             expect(collective.group).toContain(rank);
+            if (collective.kind !== 'all_reduce') {
+              // Every element comes from one rank, also where several hold it.
+              const received = collective.outputCounts.reduce((a, b) => a + b, 0);
+              expect(received).toBe(lowered[rank].outputSizes.reduce((a, b) => a * b, 1));
+            }
             expect(collective.group).toEqual([...collective.group].sort((a, b) => a - b));
             for (const other of collective.group) {
               expect(lowered[other].collective).toMatchObject({ kind: collective.kind, group: collective.group });
@@ -255,6 +265,23 @@ describe('the paths that the field knows', () => {
       '{sequence:context.0*context.1}',
       '{heads:context.0*context.1}',
       ['all_to_all context.0*context.1 sequence heads'],
+    ],
+    [
+      'expert dispatch, however small',
+      { expert: 8 },
+      'f32[microbatch=8, experts=8, capacity=1, dim=2]',
+      '{microbatch:expert}',
+      '{experts:expert}',
+      ['all_to_all expert microbatch experts'],
+    ],
+    ['a loss over several axes', { a: 2, b: 2, c: 2 }, 'f32[]', '{| sum:a, sum:b, sum:c}', '{}', ['all_reduce a*b*c']],
+    [
+      'ZeRO-1, gradients',
+      { data: 3 },
+      'f32[flat=1000003]',
+      '{| sum:data}',
+      '{flat:data}',
+      ['reduce_scatter data flat'],
     ],
     ['ZeRO-3 gather', { data: 8 }, 'bf16[flat=1000003]', '{flat:data}', '{}', ['all_gather data flat']],
     ['a slice is free', { tensor: 4 }, hidden, '{}', '{dim:tensor}', ['slice tensor dim']],

@@ -172,19 +172,15 @@ function shortest({ mesh, factors, from, to, elementBytes }: Problem, cost: Comm
     if (best.get(at.key) !== at) continue;
     if (at.key === goal) return { moves: pathTo(at), seconds: at.seconds };
     for (const move of movesFrom(mesh, factors, at.layout, to)) {
+      const key = printLayout(move.to);
+      // Neither a dearer way to a known layout, nor one that costs more than a known way to the goal.
+      const bound = best.get(key) ?? best.get(goal);
+      if (bound && bound.seconds <= at.seconds) continue;
       const seconds = at.seconds + cost(communicationOf(mesh, factors, move, elementBytes));
       if (!(seconds < Infinity)) continue;
-      const key = printLayout(move.to);
-      const next: Reached = {
-        key,
-        layout: move.to,
-        seconds,
-        length: at.length + 1,
-        by: { move, after: at },
-        order: ++order,
-      };
-      const known = best.get(key);
-      if (known && !isBefore(next, known)) continue;
+      const by = { move, after: at };
+      const next: Reached = { key, layout: move.to, seconds, length: at.length + 1, by, order: ++order };
+      if (bound && !isBefore(next, bound)) continue;
       best.set(key, next);
       open.push(next);
     }
