@@ -1,6 +1,7 @@
 // What factories share: reading a call, choosing element types, wrapping a function as a Kernel.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <stdexcept>
