@@ -1,0 +1,89 @@
+/** A perceptron with one hidden layer under squared error, small enough to read its program, and simple updates for it. */
+import { GraphBuilder } from '../../src/ir/builder.js';
+import type { DType } from '../../src/ir/dtype.js';
+import type { Graph } from '../../src/ir/graph.js';
+import type { Tensor } from '../../src/ir/tensor.js';
+import { tensorType, type TensorType } from '../../src/ir/type.js';
+import { buildUpdate } from '../../src/optim/update.js';
+import { adamw } from '../../src/optim/index.js';
+import { ops } from '../../src/ops/index.js';
+import { gradients } from '../../src/passes/autodiff.js';
+import { eliminateDeadCode } from '../../src/passes/eliminate_dead_code.js';
+import type { StepGraphs } from './scenario.js';
+
+export interface MlpOptions {
+  readonly batch: number;
+  readonly dim: number;
+  readonly hidden: number;
+  readonly layers?: number;
+  readonly dtype?: DType;
+  /** sgd: weight − lr · gradient. adamw: with clipping by the global norm. none: no update. */
+  readonly update?: 'none' | 'sgd' | 'adamw';
+}
+
+/** Inputs `x`, `y` [batch dim]; outputs `loss_sum`, `tokens` (rows) and `gradient.NAME`. */
+export function mlp({ batch, dim, hidden, layers = 1, dtype = 'f64', update = 'sgd' }: MlpOptions): StepGraphs {
+  const builder = new GraphBuilder(ops, 'mlp');
+  const parameters: { name: string; tensor: Tensor }[] = [];
+  const parameter = (name: string, sizes: Record<string, number>) => {
+    const tensor = builder.input(name, 'parameter', tensorType(dtype, sizes));
+    parameters.push({ name, tensor });
+    return tensor;
+  };
+  const weights = Array.from({ length: layers }, (_, i) => ({
+    up: parameter(`layers.${i}.up.weight`, { dim, hidden }),
+    upBias: parameter(`layers.${i}.up.bias`, { hidden }),
+    down: parameter(`layers.${i}.down.weight`, { hidden, dim }),
+    downBias: parameter(`layers.${i}.down.bias`, { dim }),
+  }));
+  const x = builder.input('x', 'data', tensorType(dtype, { batch, dim }));
+  const y = builder.input('y', 'data', tensorType(dtype, { batch, dim }));
+  builder.at({ segment: 'model' }, () => {
+    let h = x;
+    weights.forEach(({ up, upBias, down, downBias }, i) => {
+      h = builder.within(`layers.${i}`, () => {
+        const inner = h.einsum([up], 'batch hidden').add(upBias).tanh();
+        return h.add(inner.einsum([down], 'batch dim').add(downBias));
+      });
+    });
+    const loss = builder.within('loss', () => h.sub(y).square().sum('batch dim'));
+    builder.output('loss_sum', loss);
+    builder.output('tokens', builder.fill(1, dtype, [{ name: 'batch', size: batch }]).sum('batch'));
+    builder.at({ path: 'loss', phase: 'backward' }, () => {
+      const seeds = [{ value: loss, cotangent: loss.constant(1) }];
+      gradients(
+        builder,
+        seeds,
+        parameters.map((p) => p.tensor),
+      ).forEach((gradient, i) => builder.output(`gradient.${parameters[i].name}`, gradient!));
+    });
+  });
+  const step = eliminateDeadCode(builder.build());
+  const types = parameters.map(({ name, tensor }) => ({ name, type: tensor.type }));
+  return { step, update: updates[update](types, dtype) };
+}
+
+type UpdateGraph = (parameters: readonly { name: string; type: TensorType }[], dtype: DType) => Graph | null;
+
+/** weight − lr · gradient / rows */
+const sgd: UpdateGraph = (parameters, dtype) => {
+  const builder = new GraphBuilder(ops, 'update');
+  builder.at({ phase: 'update', segment: 'optimizer' }, () => {
+    const scalar = { dtype, dims: [] };
+    const weights = parameters.map(({ name, type }) => builder.input(name, 'parameter', type));
+    const sums = parameters.map(({ name, type }) => builder.input(`gradient.${name}`, 'value', type));
+    const rate = builder.input('lr', 'scalar', scalar).div(builder.input('tokens', 'value', scalar));
+    const loss = builder.input('loss_sum', 'value', scalar);
+    parameters.forEach(({ name }, i) =>
+      builder.within(name, () => builder.output(name, weights[i].sub(sums[i].mul(rate)))),
+    );
+    builder.output('loss', loss.mul(1));
+  });
+  return builder.build();
+};
+
+const updates: Readonly<Record<NonNullable<MlpOptions['update']>, UpdateGraph>> = {
+  none: () => null,
+  sgd,
+  adamw: (parameters) => buildUpdate(parameters, adamw({ lr: 0.1 })),
+};

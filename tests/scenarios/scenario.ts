@@ -1,0 +1,227 @@
+/**
+ * A scenario: a training step's graphs, a plan, and values for its inputs; compiled to a program by the real passes and run both ways.
+ *
+ *   serial    one device: the step graph evaluated for each microbatch, its outputs summed, the update graph evaluated once
+ *   parallel  the program, on as many virtual ranks as the plan has
+ */
+import type { Graph, GraphInput } from '../../src/ir/graph.js';
+import { printLayout } from '../../src/ir/layout.js';
+import { isFloat, type DType } from '../../src/ir/dtype.js';
+import { elementsOf, factorsOf } from '../../src/ir/type.js';
+import {
+  execute,
+  gatherValues,
+  scatterValues,
+  type ExecuteOptions,
+  type Execution,
+} from '../../src/engine/reference/index.js';
+import { evaluate, referenceKernels } from '../../src/ops/evaluate.js';
+import { ops } from '../../src/ops/index.js';
+import { roundTo } from '../../src/ops/round.js';
+import { checkPlacement } from '../../src/partition/check.js';
+import { defaultCosts } from '../../src/partition/costs.js';
+import { partition } from '../../src/partition/partition.js';
+import type { PlacedGraph } from '../../src/partition/placed.js';
+import { homesOf, stepPlacement, updatePlacement } from '../../src/partition/placement.js';
+import { meshOf, ranksOf, type Plan, type PlanStage } from '../../src/plan/plan.js';
+import { rankClasses } from '../../src/program/classes.js';
+import { referenceKernels as referenceKernelTable } from '../../src/program/kernel_choice.js';
+import { lowerClass, type LoweredClass } from '../../src/program/lower_class.js';
+import type { Program } from '../../src/program/program.js';
+import { scheduleTable, type ScheduleKind } from '../../src/schedule/table.js';
+
+/** The graphs of a training step. */
+export interface StepGraphs {
+  /** Forward and backward of one scheduled microbatch; its outputs are summed over microbatches. */
+  readonly step: Graph;
+  /** What runs once, on those sums (inputs of kind `value`, by the names of the step's outputs); null: nothing. */
+  readonly update: Graph | null;
+}
+
+export interface ScenarioOptions extends StepGraphs {
+  readonly name?: string;
+  /** One stage's mesh, or all stages. Default: one device. */
+  readonly mesh?: Readonly<Record<string, number>>;
+  readonly stages?: readonly PlanStage[];
+  /** Factor → axes, as in {@link Plan.split}. */
+  readonly split?: Readonly<Record<string, readonly string[]>>;
+  readonly bounds?: Readonly<Record<string, readonly number[]>>;
+  readonly zero?: Plan['zero'];
+  readonly schedule?: ScheduleKind;
+  readonly microbatches?: number;
+  /** The value of one element of an input; null leaves it to the default (see {@link defaultElement}). */
+  element?(input: GraphInput, index: number, microbatch: number): number | null;
+}
+
+export type Values = Readonly<Record<string, Float64Array>>;
+
+export interface Scenario {
+  readonly name: string;
+  readonly plan: Plan;
+  readonly graphs: StepGraphs;
+  readonly placed: { readonly step: PlacedGraph; readonly update: PlacedGraph | null };
+  readonly program: Program & { readonly classes: readonly LoweredClass[] };
+  /** Global inputs: an array for each persistent value, one a microbatch for data. */
+  readonly inputs: Readonly<Record<string, Float64Array | readonly Float64Array[]>>;
+  /** Results on one device, by name: sums of the step's outputs where there is no update, else what the update gives. */
+  serial(): Values;
+  /** One step on virtual ranks. */
+  parallel(options?: Partial<ExecuteOptions>): Execution;
+  /** The global values that a run left, by name. */
+  gather(execution: Execution): Values;
+}
+
+export function buildScenario(options: ScenarioOptions): Scenario {
+  const { step, update, microbatches = 1 } = options;
+  const plan = planOf(options);
+  const meshes = plan.stages.map(meshOf);
+  const costs = defaultCosts(meshes);
+  const placedStep = checked(partition(step, ops, stepPlacement(plan, step), costs));
+  const types = new Map(
+    step.inputs.filter(({ kind }) => kind === 'parameter').map(({ name, value }) => [name, step.values[value].type]),
+  );
+  const updatePlan = updatePlacement(plan, placedStep, homesOf(plan, step), types);
+  const placedUpdate = update && checked(partition(update, ops, updatePlan, costs));
+  const table = scheduleTable(plan.schedule.kind, meshes.length, microbatches);
+  const classes = meshes.flatMap((mesh, stage) => {
+    const values = [...placedStep.values, ...(placedUpdate?.values ?? [])].filter((value) => value.stage === stage);
+    return rankClasses(mesh, values).map((members, i) =>
+      lowerClass({
+        name: `stage ${stage} class ${i}`,
+        stage,
+        members,
+        step: placedStep,
+        update: placedUpdate,
+        slots: table[stage],
+        microbatches,
+        registry: ops,
+        kernels: referenceKernelTable,
+      }),
+    );
+  });
+  let firstRank = 0;
+  const stages = plan.stages.map((planStage, i) => {
+    const stage = { mesh: meshes[i], firstRank };
+    firstRank += ranksOf({ ...plan, stages: [planStage] });
+    return stage;
+  });
+  const program = { classes, stages, microbatches };
+  const inputs = inputValues(options, microbatches);
+  const kernels = referenceKernels(ops);
+  return {
+    name: options.name ?? step.name,
+    plan,
+    graphs: { step, update },
+    placed: { step: placedStep, update: placedUpdate },
+    program,
+    inputs,
+    serial: () => runSerial(step, update, inputs, microbatches),
+    parallel: (given = {}) => execute(program, { kernels, inputs: scatterValues(program, inputs), ...given }),
+    gather: (execution) => gatherValues(program, execution.values),
+  };
+}
+
+/** One device: what every parallel run must equal. */
+export function runSerial(step: Graph, update: Graph | null, inputs: Scenario['inputs'], microbatches: number): Values {
+  const kernels = referenceKernels(ops);
+  const at = (graph: Graph, microbatch: number, more: Values = {}) =>
+    Object.fromEntries(
+      graph.inputs.map(({ name, kind }) => {
+        const value = more[name] ?? inputs[name];
+        return [name, (kind === 'data' ? (value as readonly Float64Array[])[microbatch] : value) as Float64Array];
+      }),
+    );
+  const sums: Record<string, Float64Array> = {};
+  for (let microbatch = 0; microbatch < microbatches; microbatch++) {
+    const { outputs } = evaluate(step, at(step, microbatch), kernels);
+    for (const { name, value } of step.outputs) {
+      const { dtype } = step.values[value].type;
+      const sum = (sums[name] ??= new Float64Array(outputs[name].length));
+      for (let i = 0; i < sum.length; i++) sum[i] += outputs[name][i];
+      roundTo(dtype, sum);
+    }
+  }
+  return update ? evaluate(update, at(update, 0, sums), kernels).outputs : sums;
+}
+
+function planOf(options: ScenarioOptions): Plan {
+  const { step, mesh = {}, split = {}, bounds = {}, microbatches = 1, schedule = 'gpipe' } = options;
+  const segments = [...new Set(step.nodes.map((node) => node.source.segment))];
+  return {
+    flotilla_plan: 1,
+    model: { name: options.name ?? step.name, hash: '' },
+    stages: options.stages ?? [{ segments, mesh }],
+    schedule: { kind: schedule, microbatches },
+    batch: { logical_microbatches: 1, sequences: 1 },
+    split,
+    bounds,
+    zero: options.zero ?? { stage: 0, axis: 'data' },
+    precision: { compute: 'f64', master: 'f64' },
+    predicted: null,
+  };
+}
+
+function checked(placed: PlacedGraph): PlacedGraph {
+  const [fault] = checkPlacement(placed);
+  if (fault) throw fault;
+  return placed;
+}
+
+function inputValues(options: ScenarioOptions, microbatches: number): Scenario['inputs'] {
+  const values: Record<string, Float64Array | Float64Array[]> = {};
+  for (const graph of [options.step, options.update]) {
+    for (const input of graph?.inputs ?? []) {
+      if (input.kind === 'value' || values[input.name]) continue;
+      const { type } = graph!.values[input.value];
+      const make = (microbatch: number) => {
+        const element = (index: number) =>
+          options.element?.(input, index, microbatch) ?? defaultElement(input, type.dtype, index, microbatch);
+        return roundTo(
+          type.dtype,
+          Float64Array.from({ length: elementsOf(type) }, (_, i) => element(i)),
+        );
+      };
+      values[input.name] = input.kind === 'data' ? Array.from({ length: microbatches }, (_, m) => make(m)) : make(0);
+    }
+  }
+  return values;
+}
+
+/**
+ * Values by name and element index, so that shrinking a size keeps the others. Floats in (-1, 1), state in (0, 1) (second moments are not
+ * negative), scalars in (0, 1), integers 0 to 3.
+ */
+export function defaultElement({ name, kind }: GraphInput, dtype: DType, index: number, microbatch: number): number {
+  const u = uniform(`${name} ${index} ${microbatch}`);
+  if (!isFloat(dtype)) return Math.floor(u * 4);
+  return kind === 'state' || kind === 'scalar' ? u : 2 * u - 1;
+}
+
+/** A number in [0, 1) from text: FNV-1a, mixed as in MurmurHash3. */
+export function uniform(text: string): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return ((h ^ (h >>> 16)) >>> 0) / 2 ** 32;
+}
+
+/** Where two sets of values differ by more than `relative` of the tensor's norm; empty where they agree. */
+export function differences(expected: Values, actual: Values, relative: number): readonly string[] {
+  return Object.entries(expected).flatMap(([name, want]) => {
+    const got = actual[name];
+    if (!got) return [`${name} is missing`];
+    const norm = Math.hypot(...want);
+    const delta = Math.hypot(...want.map((x, i) => x - got[i]));
+    return delta <= relative * norm ? [] : [`${name}: ‖Δ‖ = ${delta}, ‖serial‖ = ${norm}`];
+  });
+}
+
+/** The layouts of a placed graph's inputs and outputs, for messages. */
+export const printPlacement = (placed: PlacedGraph): string =>
+  [...placed.inputs, ...placed.outputs]
+    .map(
+      ({ name, value }) =>
+        `${name} ${printLayout(placed.values[value].layout)} of ${factorsOf(placed.values[value].type).length}`,
+    )
+    .join('\n');
