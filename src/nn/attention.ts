@@ -95,12 +95,12 @@ function turn(tensors: readonly Tensor[], batch: readonly string[], base: number
   return tensors.map((t) => t.apply('rotary', tables, { letters: rotaryLetters(batch, t) }));
 }
 
-/** Cosines and sines [sequence frequency] of position · base^(−frequency / frequencies), at least f32. */
+/** Cosines and sines [sequence frequency] of position / period, where period = base^(frequency / frequencies), in at least f32. */
 function rotaryTables(x: Tensor, base: number, frequencies: number): readonly [cos: Tensor, sin: Tensor] {
   const dtype = atLeastF32(x.dtype);
   const step = x.builder.iota({ name: 'frequency', size: frequencies }, dtype);
-  const frequency = step.mul(-Math.log(base) / frequencies).exp();
-  const angle = x.builder.iota({ name: 'sequence', size: x.size('sequence') }, dtype).mul(frequency);
+  const period = step.mul(Math.log(base) / frequencies).exp();
+  const angle = x.builder.iota({ name: 'sequence', size: x.size('sequence') }, dtype).div(period);
   return [angle.apply('cos'), angle.apply('sin')];
 }
 

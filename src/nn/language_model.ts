@@ -1,4 +1,5 @@
 /** What every language model here shares: from tokens to a summed loss. */
+import type { DType } from '../ir/dtype.js';
 import type { Tensor } from '../ir/tensor.js';
 import { Module } from './module.js';
 
@@ -35,8 +36,13 @@ export abstract class LanguageModel<
   }
 }
 
-/** Sums a loss of each token over the tokens whose label is not negative, and counts those. */
+/** Sums a loss of each token over the real tokens, and counts those. */
 export function sumOverRealTokens(loss: Tensor, labels: Tensor): SummedLoss {
-  const real = labels.ge(labels.constant(0)).cast(loss.dtype);
+  const real = realTokens(labels, loss.dtype);
   return { lossSum: loss.einsum([real], []), tokens: real.einsum([], []) };
+}
+
+/** One for each token whose label is not negative, else zero. */
+export function realTokens(labels: Tensor, dtype: DType): Tensor {
+  return labels.ge(labels.constant(0)).cast(dtype);
 }

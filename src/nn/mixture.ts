@@ -58,8 +58,8 @@ export class Mixture extends Module<MixtureOptions> {
 
     const probability = this.router.forward(x).apply('softmax', [], { letters: ['v=experts'] });
     const expert = probability.apply('topk', [], { factor: 'experts', k: choices, name: 'choice' });
-    const sent = expert.eq(x.builder.iota({ name: 'experts', size: experts }, expert.dtype)).cast('f32');
-    const place = placeInQueue(sent).cast('i32');
+    const sent = expert.eq(x.builder.iota({ name: 'experts', size: experts }, expert.dtype)).cast('i32');
+    const place = placeInQueue(sent);
     const chosen = probability.apply('gather', [expert], { by: ['experts'], to: expert.names });
     const weight = chosen.div(chosen.sum('choice'));
 
@@ -75,6 +75,7 @@ export class Mixture extends Module<MixtureOptions> {
       y: returned.einsum([weight], x.names),
       balance: sent
         .sum('batch sequence choice')
+        .cast(probability.dtype)
         .einsum([probability.sum('batch sequence')], ['microbatch'])
         .mul(experts / (tokens * tokens * choices)),
     };
@@ -99,7 +100,7 @@ export class Mixture extends Module<MixtureOptions> {
 
 /**
  * How many choices of the same logical microbatch come before each in the queue of its expert. sent: [microbatch batch sequence
- * choice experts], one where a choice is for an expert; the queue's order is by sequence of the batch, then token, then choice.
+ * choice experts], integers, one where a choice is for an expert; the queue's order is by sequence of the batch, then token, then choice.
  */
 function placeInQueue(sent: Tensor): Tensor {
   const before = sent.apply('cumsum', [], { factor: ['batch', 'sequence', 'choice'] }).sub(sent);

@@ -5,7 +5,7 @@
 import type { Tensor } from '../../ir/tensor.js';
 import { Attention } from '../attention.js';
 import { Embedding } from '../embedding.js';
-import { LanguageModel, sumOverRealTokens, type LanguageModelOptions, type SummedLoss } from '../language_model.js';
+import { LanguageModel, realTokens, type LanguageModelOptions, type SummedLoss } from '../language_model.js';
 import { Linear } from '../linear.js';
 import { Mixture } from '../mixture.js';
 import { Module } from '../module.js';
@@ -48,11 +48,12 @@ export class Mixtral extends LanguageModel<MixtralOptions> {
     const { logits, balance } = this.read(tokens);
     return labels.builder.within('loss', () => {
       const loss = logits.apply('softmax_cross_entropy', [labels], { letters: ['v=vocab'] });
-      const sums = sumOverRealTokens(loss, labels);
-      if (!balance) return sums;
-      const real = labels.ge(labels.constant(0)).cast(loss.dtype).sum('batch sequence');
+      const real = realTokens(labels, loss.dtype);
+      const tokens = real.einsum([], []);
+      const lossSum = loss.einsum([real], []);
+      if (!balance) return { lossSum, tokens };
       const weight = (this.options.balance ?? 0.01) / this.options.layers;
-      return { ...sums, lossSum: sums.lossSum.add(balance.einsum([real], []).mul(weight)) };
+      return { lossSum: lossSum.add(balance.einsum([real.sum('batch sequence')], []).mul(weight)), tokens };
     });
   }
 
