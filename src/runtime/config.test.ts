@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { configHash, configText, loadConfig } from './config.js';
+import { configHash, configText, loadConfig, loadModel } from './config.js';
 import { resolveConfig } from './resolve.js';
 
 let folder: string;
@@ -59,4 +59,32 @@ test('what is wrong in a file names the file', async () => {
     code: 'runtime/unknown-option',
     message: expect.stringContaining('typo.json'),
   });
+});
+
+const ownModel = (name: string) => `
+  import { LanguageModel } from '${new URL('../nn/language_model.ts', import.meta.url).pathname}';
+  class ${name} extends LanguageModel<{ context: number; vocab: number; width: number }> { forward(): never { throw 0; } }
+  export default { model: new ${name}({ context: 16, vocab: 8192, width: 3 }) };`;
+
+test('a module of your own is built again from the config that built it', async () => {
+  const path = await file('own.mts', ownModel('Own'));
+  const { config, customModel } = await loadConfig(path);
+  expect(config.model).toMatchObject({ family: 'custom', name: 'Own', module: path });
+  // As a resume does, from config.json alone.
+  const kept = await loadConfig(await file('kept.json', configText(config)));
+  expect(kept.customModel).toBeNull();
+  expect((await loadModel(kept.config, 8192)).options).toEqual(customModel!.options);
+});
+
+test('a module that is not to be found again is named', async () => {
+  const module = await file('renamed.mts', ownModel('Renamed'));
+  const model = { family: 'custom' as const, name: 'Own', context: 16, vocab: 8192, options: {} };
+  const lost = (where: string | null) => loadModel(resolveConfig({ model: { ...model, module: where } }).config, 8192);
+  await expect(lost(module)).rejects.toThrow('its config now exports a Renamed');
+  await expect(lost(null)).rejects.toMatchObject({ code: 'runtime/custom-model-lost' });
+});
+
+test('a model of ours is built from its sizes, the vocabulary from the tokenizer', async () => {
+  const { config } = resolveConfig({ model: { family: 'gpt', layers: 1 }, data: { tokenizer: { file: 'x.json' } } });
+  expect((await loadModel(config, 777)).options).toMatchObject({ layers: 1, vocab: 777 });
 });

@@ -6,7 +6,9 @@ import { extname, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { canonicalJson } from '../checkpoint/manifest.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
-import { configUnreadable } from './config_diagnostics.js';
+import { configUnreadable, customModelLost } from './config_diagnostics.js';
+import type { LanguageModel } from '../nn/language_model.js';
+import { modelOf } from './option_objects.js';
 import type { TrainConfig, TrainOptions } from './options.js';
 import type { ResolvedConfig } from './resolve.js';
 import { resolveConfig } from './resolve.js';
@@ -18,6 +20,22 @@ export async function loadConfig(file: string, overrides: readonly string[] = []
   if (model.family !== 'custom' || resolved.customModel === null) return resolved;
   // Only the file that constructed the model can construct it again.
   return { ...resolved, config: { ...resolved.config, model: { ...model, module: resolve(file) } } };
+}
+
+/**
+ * The model of a run: what its configuration describes, or, where that is a module of the user's own, what the TypeScript config that
+ * constructed it exports. `vocab`: the tokenizer's size, for a configuration that leaves it open.
+ */
+export async function loadModel({ model }: TrainConfig, vocab: number): Promise<LanguageModel> {
+  const described = modelOf(model, vocab);
+  if (described) return described;
+  const { name, module } = model as Extract<TrainConfig['model'], { family: 'custom' }>;
+  if (module === null)
+    throw customModelLost({ name, module, problem: 'it was given to train() and not by a config file' });
+  const { customModel } = resolveConfig(await readConfig(module), { source: module });
+  if (customModel?.constructor.name === name) return customModel;
+  const found = customModel ? `a ${customModel.constructor.name}` : 'another model';
+  throw customModelLost({ name, module, problem: `its config now exports ${found}` });
 }
 
 /** What a file exports, unchecked. `.ts` files are compiled on the way. */

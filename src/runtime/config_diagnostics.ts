@@ -60,3 +60,13 @@ export const configUnreadable = defineDiagnostic(
     fix: p.fix ?? 'give a .ts file whose default export is the options of train(), or a .json file',
   }),
 );
+
+export const customModelLost = defineDiagnostic(
+  'runtime/custom-model-lost',
+  (p: { name: string; module: string | null; problem: string }) => ({
+    what: `the model '${p.name}' of this run cannot be built again`,
+    why: p.problem,
+    where: [{ at: p.module ?? 'config.json', note: 'field model.module' }],
+    fix: 'export it, in an object { model }, as the default of a TypeScript config, and name that file in model.module',
+  }),
+);

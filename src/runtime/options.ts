@@ -5,6 +5,9 @@
  * those that Megatron-LM, DeepSpeed and torchtitan use where they have one.
  */
 import { z } from 'zod';
+import type { TextSource } from '../data/source.js';
+import type { LanguageModel } from '../nn/language_model.js';
+import type { AdamW } from '../optim/adamw.js';
 
 const seedField = z
   .int()
@@ -429,7 +432,7 @@ export interface ConfigObject {
 
 /** What `train()` takes and a TypeScript config exports: plain data, in which model, data and optimizer may also be objects. */
 export type TrainOptions = Omit<TrainConfigInput, 'model' | 'data' | 'optimizer'> & {
-  readonly model?: TrainConfigInput['model'] | object;
-  readonly data?: TrainConfigInput['data'] | object;
-  readonly optimizer?: TrainConfigInput['optimizer'] | object;
+  readonly model?: TrainConfigInput['model'] | LanguageModel | ConfigObject;
+  readonly data?: TrainConfigInput['data'] | TextSource | ConfigObject;
+  readonly optimizer?: TrainConfigInput['optimizer'] | AdamW | ConfigObject;
 };

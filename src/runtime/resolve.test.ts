@@ -206,6 +206,24 @@ test('an object that cannot say what it is is refused', () => {
   expect(resolve({ optimizer: { toConfig: () => ({ lr: 0.5 }) } }).optimizer.lr).toBe(0.5);
 });
 
+test('options are typed: objects or data, and no field that is not there', () => {
+  const options: TrainOptions = {
+    model: new GPT({ layers: 6, dim: 384, heads: 6, context: 256, vocab: 8192 }),
+    data: data.text('corpus/**/*.md', { tokenizer: { train: 'bpe', vocab: 8192 } }),
+    optimizer: adamw({ lr: cosine({ peak: 3e-4, warmup: 200, steps: 5000 }), weightDecay: 0.1, clip: 1.0 }),
+    batch: { sequences: 64, microbatch: 8 },
+    precision: 'bf16',
+    plan: { data_parallel_size: 2, tensor_parallel_size: 2 },
+  };
+  expect(resolve(options)).toMatchObject({ optimizer: { lr: 3e-4, decay_steps: 5000 }, plan: { zero_stage: 0 } });
+  // @ts-expect-error no such field
+  const typo: TrainOptions = { model: { family: 'gpt', layerz: 6 } };
+  expect(() => resolve(typo)).toThrow("did you mean 'model.layers'?");
+  // @ts-expect-error no such precision
+  const wrong: TrainOptions = { precision: 'fp16' };
+  expect(() => resolve(wrong)).toThrow("option 'precision'");
+});
+
 function errorOf(run: () => unknown): Error {
   try {
     run();

@@ -10,6 +10,7 @@ import { nearest } from '../ir/diagnostic.js';
 import { badOverride, notAnOptionObject, optionConflict, unknownOption, wrongOption } from './config_diagnostics.js';
 import type { OptionRow } from './option_rows.js';
 import { describeOptions } from './option_rows.js';
+import { LanguageModel } from '../nn/language_model.js';
 import { objectConfig } from './option_objects.js';
 import type { TrainConfig, TrainOptions } from './options.js';
 import { configSchema } from './options.js';
@@ -24,7 +25,7 @@ export interface ResolveOptions {
 export interface ResolvedConfig {
   readonly config: TrainConfig;
   /** The model object of a TypeScript config, where it is a module that `config.model` cannot rebuild on its own. */
-  readonly customModel: object | null;
+  readonly customModel: LanguageModel | null;
 }
 
 /**
@@ -41,8 +42,7 @@ export function resolveConfig(
   const config = fillIn(parsed.data);
   refuseConflicts(config, source);
   const given = options.model;
-  const customModel = config.model.family === 'custom' && typeof given === 'object' && !isPlain(given) ? given : null;
-  return { config, customModel };
+  return { config, customModel: config.model.family === 'custom' && given instanceof LanguageModel ? given : null };
 }
 
 /** Options as plain data: objects in them replaced by what they say they are. */
