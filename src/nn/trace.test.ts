@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { printGraph } from '../ir/print.js';
 import { printType, shapeOf } from '../ir/type.js';
 import { outputOf, typeOf, type Graph } from '../ir/graph.js';
 import { Linear } from './linear.js';
@@ -38,6 +39,15 @@ test('nodes carry the path of the module that made them', () => {
     'head: einsum',
     'loss: softmax_cross_entropy fill ge cast einsum einsum',
   ]);
+});
+
+// Golden files: a change of the front end shows as a diff of what it traces.
+test.each([
+  ['gpt', new GPT({ ...tiny, layers: 1, dropout: 0.1 })],
+  ['llama', new Llama({ ...tiny, layers: 1, heads: 4, kvHeads: 2, hidden: 12 })],
+])('the graph of a %s of one layer reads like its page', async (name, model) => {
+  const { graph } = traceModel(model, shape);
+  await expect(printGraph(graph)).toMatchFileSnapshot(`../../tests/golden/nn/${name}.txt`);
 });
 
 test('segments are the embedding, each block, and the head', () => {
