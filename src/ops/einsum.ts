@@ -19,6 +19,7 @@ export const einsum: OpDefinition = {
   summary: 'Contraction by name: products of operands, summed over the factors that the result lacks.',
   operands: ['x...'],
   results: ['y'],
+  choosesDtype: true,
   bind(call) {
     const to = nameList(call.attributes, 'to');
     const rule = primitiveRule('einsum', call, {

@@ -19,6 +19,7 @@ export const gather: OpDefinition = {
   summary: 'Elements of a table at places given as data; zero where a place is out of range.',
   operands: ['table', 'ids...'],
   results: ['y'],
+  choosesDtype: true,
   bind(call) {
     const to = nameList(call.attributes, 'to');
     const by = nameList(call.attributes, 'by');

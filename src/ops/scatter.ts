@@ -21,6 +21,7 @@ export const scatter: OpDefinition = {
   summary: 'Rows added into a zeroed table at places given as data; rows out of range are dropped.',
   operands: ['x', 'ids...'],
   results: ['y'],
+  choosesDtype: true,
   bind(call) {
     const to = nameList(call.attributes, 'to');
     const by = nameList(call.attributes, 'by');

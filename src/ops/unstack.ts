@@ -26,6 +26,12 @@ export const unstack: OpDefinition = {
     return { dX: given[0].apply('stack', given.slice(1), { factor, position }) };
   },
   flops: () => 0,
+  // Each slice lies in the operand, one stride of the factor from the last.
+  view({ operands: [names], results }, { factor }, [strides]) {
+    const position = names.indexOf(factor as FactorName);
+    const rest = strides.filter((_, i) => i !== position);
+    return results.map((_, k) => ({ operand: 0, offset: k * strides[position], strides: rest }));
+  },
   reference({ rule, attributes, sizes, inputs: [x] }) {
     const stride = stridesOf(rule.operands[0], sizes)[attributes.factor as string];
     return rule.results.map((names, k) => {
