@@ -3,8 +3,8 @@
  *
  * It walks nodes backwards and asks each op for the cotangents of its operands. Handles carry the names of the node's rule, so that a
  * backward node has its forward node's factor names and can inherit its assignment (`from`). Contributions to one value are added in
- * the order in which the walk meets them: readers last to first; the sums belong to the value, not to a forward node, so they inherit
- * nothing.
+ * the order in which the walk meets them: readers last to first, segment by segment; the sums belong to the value, not to a forward
+ * node, so they inherit nothing.
  */
 import type { GraphBuilder } from '../ir/builder.js';
 import { noGradient, residualRead } from '../ir/diagnostics.js';
@@ -39,7 +39,7 @@ export function gradients(
   const cotangentAt = (id: ValueId): Tensor | null => {
     const list = contributions.get(id);
     if (!list) return null;
-    const sum = builder.at(sumSource(builder, id), () => addAll(builder, id, list), null);
+    const sum = addAll(builder, id, list);
     contributions.set(id, [sum]);
     return sum;
   };
@@ -87,13 +87,22 @@ function valuesThatNeedGradients(
   return needed;
 }
 
-/** A sum of contributions is attributed to the op that made the value. */
-function sumSource(builder: GraphBuilder, id: ValueId) {
-  const source = builder.valueAt(id).node?.source;
-  return source ? { ...source, phase: 'backward' as const } : { phase: 'backward' as const };
-}
-
+/**
+ * The sum of the contributions to one value. Those of one segment are added in it, so that one tensor crosses each cut between
+ * segments; what comes from several is added where the walk meets the last of them, which every other has gone before.
+ */
 function addAll(builder: GraphBuilder, id: ValueId, list: readonly Tensor[]): Tensor {
   const { names } = builder.tensor(id);
-  return list.map((tensor) => tensor.as(names)).reduce((sum, tensor) => sum.add(tensor));
+  const segmentOf = (tensor: Tensor) => builder.valueAt(tensor.id).node?.source.segment ?? '';
+  const path = builder.valueAt(id).node?.source.path;
+  const runs: { readonly segment: string; sum: Tensor }[] = [];
+  const add = (segment: string, a: Tensor, b: Tensor) =>
+    builder.at({ ...(path === undefined ? {} : { path }), phase: 'backward', segment }, () => a.add(b), null);
+  for (const tensor of list.map((contribution) => contribution.as(names))) {
+    const last = runs.at(-1);
+    const segment = segmentOf(tensor);
+    if (last?.segment === segment) last.sum = add(segment, last.sum, tensor);
+    else runs.push({ segment, sum: tensor });
+  }
+  return runs.slice(1).reduce((sum, run) => add(run.segment, sum, run.sum), runs[0].sum);
 }

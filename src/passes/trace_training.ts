@@ -14,8 +14,8 @@ export function traceTraining(model: LanguageModel, shape: TraceShape): TracedMo
 }
 
 function addGradients({ builder, loss, parameters }: ForwardTrace): void {
-  builder.at({ path: 'loss', phase: 'backward', segment: 'head' }, () => {
-    const seed = { value: loss.lossSum, cotangent: loss.lossSum.constant(1) };
+  builder.at({ path: '', phase: 'backward', segment: 'head' }, () => {
+    const seed = { value: loss.lossSum, cotangent: builder.within('loss', () => loss.lossSum.constant(1)) };
     const made = gradients(
       builder,
       [seed],
