@@ -70,9 +70,15 @@ export function printAttributes(attributes: Attributes): string {
 
 function printAttribute(value: AttributeValue): string {
   if (typeof value === 'string') return word(value);
-  if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value);
+  if (typeof value === 'number') return printNumber(value);
   if (typeof value === 'boolean') return String(value);
   return `[${value.map(printAttribute).join(', ')}]`;
+}
+
+/** The shorter of `0.00001` and `1e-5`. */
+function printNumber(x: number): string {
+  const [plain, exponential] = [Object.is(x, -0) ? '-0' : String(x), x.toExponential()];
+  return Number.isFinite(x) && exponential.length < plain.length ? exponential : plain;
 }
 
 function printSource({ source, from }: Node): string {

@@ -2,9 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { bindLetters, bindSignature, parseSignature } from './signature.js';
 import { tensorType } from './type.js';
 import type { DType } from './dtype.js';
+import type { OpCall } from './op.js';
 
 /** A call with single-factor dimensions: `'batch=8 dim=4'`. */
-const call = (operands: readonly string[], letters?: readonly string[], dtypes: readonly DType[] = []) => {
+const call = (operands: readonly string[], letters?: readonly string[], dtypes: readonly DType[] = []): OpCall => {
   const types = operands.map((text, i) =>
     tensorType(
       dtypes[i] ?? 'f32',

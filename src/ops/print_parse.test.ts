@@ -79,7 +79,7 @@ describe('a printed graph', () => {
   %mlp.up.weight: parameter bf16[dim=4, (qkv=3 heads=2)]
 ) {
   %0 = einsum(%x, %mlp.up.weight) {to=[batch, qkv, heads]} : bf16[batch=8, (qkv=3 heads=2)] ; mlp forward blocks.0
-  %1 = add_scalar(%0<batch qkv head>) {value=0.00001} : bf16[batch=8, (qkv=3 head=2)] ; mlp forward blocks.0
+  %1 = add_scalar(%0<batch qkv head>) {value=1e-5} : bf16[batch=8, (qkv=3 head=2)] ; mlp forward blocks.0
   return y=%1
 }
 `;

@@ -1,0 +1,70 @@
+import { expect, test } from 'vitest';
+import { ops } from './index.js';
+import { opPage, printSignature } from './page.js';
+import { parseSignature } from '../ir/signature.js';
+
+const forward = [...ops.values()].filter((op) => !op.name.endsWith('_backward'));
+
+test.each(forward.map((op) => [op.name, op] as const))(
+  '%s has a page with name, summary, signature and example',
+  (_, op) => {
+    const page = opPage(op, ops)!;
+    expect(page).toMatch(new RegExp(`^# ${op.name}\n\n`));
+    expect(page).toContain(op.summary);
+    for (const heading of ['Signature', 'Example', 'Backward']) expect(page).toContain(`\n## ${heading}\n`);
+    for (const name of Object.keys(op.example!.gives)) expect(page).toContain(`\n${name}`);
+  },
+);
+
+test('a signature prints as its file writes it', () => {
+  const text = 'q: float[b s! d!], ids: int[] -> o: float[b s d], logsumexp: f32[b s]';
+  expect(printSignature(parseSignature(text))).toBe(text);
+});
+
+test('a page is made of what the op states', () => {
+  expect(opPage(ops.get('softmax')!, ops)).toBe(`# softmax
+
+Softmax over the last letter: exponentials divided by their sum.
+
+## Signature
+
+\`\`\`
+x: float[t v!] -> y: float[t v]
+\`\`\`
+
+Needs \`v\` whole; other factors may be split.
+
+## Example
+
+\`\`\`
+x = [[0,1.09861]]
+→
+y = [[0.25,0.75]]
+\`\`\`
+
+## Meaning
+
+Its decomposition, for the example: what kernels are checked against, and what runs where a plan splits a factor that the kernel needs whole.
+
+\`\`\`
+func @softmax(
+  %x: value f64[t=1, v=2]
+) {
+  %0 = max(%x) {to=[t]} : f64[t=1] ; - forward -
+  %1 = sub(%x, %0) : f64[t=1, v=2] ; - forward -
+  %2 = exp(%1) : f64[t=1, v=2] ; - forward -
+  %3 = einsum(%2) {to=[t]} : f64[t=1] ; - forward -
+  %4 = div(%2, %3) : f64[t=1, v=2] ; - forward -
+  return y=%4
+}
+\`\`\`
+
+## Backward
+
+\`softmax_backward\` keeps alive \`y\`, \`dY\`.
+
+\`\`\`
+y: float[t v!], dY: float[t v] -> dX: float[t v]
+\`\`\`
+`);
+});
