@@ -35,6 +35,8 @@ export class TemplateWriter {
     const done = `done ${label}`;
     this.body.push(instruction, { kind: 'signal', event: done, lane, source });
     for (const { value } of operandsOf(instruction)) this.pending.set(this.base(value), done);
+    // What was waited for before was the event of an earlier microbatch.
+    this.waited.delete(done);
   }
 
   /** Compute waits for an event of this or an earlier template. */
