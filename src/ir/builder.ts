@@ -24,6 +24,8 @@ export class GraphBuilder {
   private readonly nodes: Node[] = [];
   private readonly outputs: GraphOutput[] = [];
   private readonly values: Value[] = [];
+  /** Past autodiff, decompositions may read what ops keep for their backward. */
+  private differentiated = false;
   private source: Source = { path: '', phase: 'forward', segment: '' };
   private from: number | null = null;
 
@@ -35,6 +37,7 @@ export class GraphBuilder {
   /** A builder that goes on where `graph` ends; the graph itself stays as it is. */
   static resume(registry: OpRegistry, graph: Graph): GraphBuilder {
     const builder = new GraphBuilder(registry, graph.name);
+    builder.differentiated = true;
     builder.inputs.push(...graph.inputs);
     builder.nodes.push(...graph.nodes);
     builder.outputs.push(...graph.outputs);
@@ -72,7 +75,7 @@ export class GraphBuilder {
     if (slotNames(definition.operands, operands.length).length !== operands.length) {
       throw wrongOperands({ op, wants: definition.operands, given: operands.length, path: this.path });
     }
-    for (const operand of operands) this.refuseResidual(operand.id, op);
+    if (!this.differentiated) for (const operand of operands) this.refuseResidual(operand.id, op);
     const attributes = { ...definition.attributes, ...given };
     const bound = definition.bind({
       operands: operands.map((t) => t.type),

@@ -57,6 +57,8 @@ export interface OpDefinition {
   readonly residuals?: readonly string[];
   /** Attributes and their defaults. */
   readonly attributes?: Attributes;
+  /** The attribute `dtype` chooses the result's element type: its sum is rounded once. */
+  readonly choosesDtype?: true;
   /** The signature of a fused op: kernels see operands by its letters. */
   readonly signature?: Signature;
   /** Gives the rule and the result types; throws a diagnostic where the operands do not fit. */

@@ -49,7 +49,7 @@ function addUpdate(builder: GraphBuilder, parameters: readonly UpdatedParameter[
   const tokens = builder.input('tokens', 'value', { dtype, dims: [] });
   const [lr, correction1, correction2] = ['lr', 'correction1', 'correction2'].map(scalar);
 
-  const norm = sumOfSquares(gradients).sqrt().div(tokens);
+  const norm = sumOfSquares(builder, parameters, gradients).sqrt().div(tokens);
   const scale = clipFactor(norm, optimizer.clip).div(tokens);
   // Infinity and NaN less themselves are NaN, which equals nothing.
   const finite = norm.sub(norm).eq(norm.constant(0));
@@ -73,8 +73,13 @@ function addUpdate(builder: GraphBuilder, parameters: readonly UpdatedParameter[
 }
 
 /** Σ over all elements of all gradients, tensor by tensor in the order of the parameters. */
-function sumOfSquares(gradients: readonly Tensor[]): Tensor {
-  return gradients.map((g) => g.einsum([g], [])).reduce((total, one) => total.add(one));
+function sumOfSquares(
+  builder: GraphBuilder,
+  parameters: readonly UpdatedParameter[],
+  gradients: readonly Tensor[],
+): Tensor {
+  const squares = gradients.map((g, i) => builder.within(parameters[i].name, () => g.einsum([g], [])));
+  return squares.reduce((total, one) => total.add(one));
 }
 
 function clipFactor(norm: Tensor, clip: number | null): Tensor {

@@ -1,19 +1,26 @@
 /** What the partitioner prices its choices by: seconds, from whoever knows them. It knows no op names and no devices. */
-import type { Layout } from '../ir/layout.js';
+import { alphaBeta, oneMachine, type AlphaBeta } from '../cost/index.js';
 import type { Mesh } from '../ir/mesh.js';
-import type { TensorType } from '../ir/type.js';
-import type { Move } from '../reshard/moves.js';
-
-export interface PathSearch {
-  path(mesh: Mesh, type: TensorType, from: Layout, to: Layout): readonly Move[] | null;
-}
+import { ReshardSearch } from '../reshard/search.js';
 
 export interface PartitionCosts {
-  readonly search: PathSearch;
-  /** Seconds of one move. */
-  move(mesh: Mesh, type: TensorType, move: Move): number;
+  /** Reshard paths and their prices, one search a stage's mesh. */
+  readonly reshards: readonly ReshardSearch[];
   /** Seconds of `bytes` between stages. */
-  transfer(bytes: number): number;
+  transferSeconds(bytes: number): number;
   /** Seconds of an op that does `flops` on one rank. `fused`: false where its decomposition runs instead of its kernel. */
-  op(flops: number, fused: boolean): number;
+  opSeconds(flops: number, fused: boolean): number;
 }
+
+/** Round figures, for choosing among candidates where nothing was measured. */
+export function defaultCosts(meshes: readonly Mesh[], link: AlphaBeta = oneMachine): PartitionCosts {
+  const cost = alphaBeta(link);
+  return {
+    reshards: meshes.map((mesh) => new ReshardSearch(mesh, cost)),
+    transferSeconds: (bytes) => link.launchSeconds + link.latencySeconds + bytes / link.bytesPerSecond,
+    // A decomposition passes its intermediate values through memory: about four times the kernel's time.
+    opSeconds: (flops, fused) => (flops * (fused ? 1 : 4)) / flopsPerSecond,
+  };
+}
+
+const flopsPerSecond = 400e9;

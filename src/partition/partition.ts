@@ -14,6 +14,7 @@ import { opNamed } from '../ir/op.js';
 import { operandLayout, resultLayout, splitsWhole, type Assignment, type OpRule } from '../ir/rule.js';
 import { Tensor } from '../ir/tensor.js';
 import { namesOf, type TensorType } from '../ir/type.js';
+import { sumsInto } from '../passes/sums.js';
 import { splitCandidates, throughCandidates, type CandidateOptions, type Splits } from './candidates.js';
 import type { PartitionCosts } from './costs.js';
 import { noAssignment, noReshard } from './diagnostics.js';
@@ -34,7 +35,19 @@ export interface Placement {
   /** The layout an output must have, on each stage that wants it; null leaves it as it comes. */
   output(name: string, type: TensorType): readonly { readonly stage: number; readonly layout: Layout }[] | null;
   /** Splits the plan fixes for an op, by factor of its rule; null where it leaves the choice. */
-  hint(node: { readonly source: Source; readonly rule: OpRule }): Splits | null;
+  hint(node: HintRequest): Splits | null;
+}
+
+export interface HintRequest {
+  readonly source: Source;
+  readonly rule: OpRule;
+  /** Operand → the graph input that it is, or null. */
+  readonly inputs: readonly (string | null)[];
+}
+
+export interface PartitionOptions {
+  /** Fused ops that the target has no kernel for are replaced by their decomposition. Default: it has all. */
+  readonly hasKernel?: (op: string) => boolean;
 }
 
 export function partition(
@@ -42,8 +55,9 @@ export function partition(
   registry: OpRegistry,
   placement: Placement,
   costs: PartitionCosts,
+  options: PartitionOptions = {},
 ): PlacedGraph {
-  return new Walk(graph, registry, placement, costs).run();
+  return new Walk(graph, registry, placement, costs, options.hasKernel ?? (() => true)).run();
 }
 
 class Walk {
@@ -55,10 +69,27 @@ class Walk {
   /** Results of decomposed ops → the values that replace them. */
   private readonly replaced = new Map<ValueId, ValueId>();
   private readonly chosen = new Map<number, Assignment>();
+  private readonly hasKernel: (op: string) => boolean;
+  private readonly inputNames: ReadonlyMap<ValueId, string>;
+  /** Values that add up to outputs which are taken as they come: leaving them partial makes no debt. */
+  private readonly anyLayout: ReadonlySet<ValueId>;
 
-  constructor(graph: Graph, registry: OpRegistry, placement: Placement, costs: PartitionCosts) {
+  constructor(
+    graph: Graph,
+    registry: OpRegistry,
+    placement: Placement,
+    costs: PartitionCosts,
+    hasKernel: (op: string) => boolean,
+  ) {
     this.graph = graph;
+    this.hasKernel = hasKernel;
+    this.inputNames = new Map(graph.inputs.map((input) => [input.value, input.name]));
     this.builder = GraphBuilder.resume(registry, graph);
+    const free = graph.outputs.filter(({ name, value }) => placement.output(name, this.builder.typeOf(value)) === null);
+    this.anyLayout = sumsInto(
+      graph,
+      free.map((output) => output.value),
+    );
     this.placement = placement;
     this.costs = costs;
     this.versions = new Versions(placement.meshes, costs, (value) => this.nameOf(value));
@@ -88,7 +119,8 @@ class Walk {
     const stage = this.placement.stage(node.source);
     const assignment = this.choose(node, definition, stage, inherited);
     this.chosen.set(node.id, assignment);
-    if (splitsWhole(node.rule, assignment)) this.inline(node, definition, assignment);
+    const missing = definition.decompose !== undefined && !this.hasKernel(node.op);
+    if (missing || splitsWhole(node.rule, assignment)) this.inline(node, definition, assignment);
     else this.emit(node, stage, assignment);
   }
 
@@ -100,7 +132,11 @@ class Walk {
       mesh,
       rule,
       decomposable: definition.decompose !== undefined,
-      hint: this.placement.hint(node),
+      hint: this.placement.hint({
+        source: node.source,
+        rule,
+        inputs: node.inputs.map((input) => this.inputNames.get(input) ?? null),
+      }),
       inherited: inherited ?? forward,
       operands: node.inputs.map((input) => {
         const value = this.resolve(input);
@@ -135,28 +171,29 @@ class Walk {
         Math.ceil(size / axesSize(mesh, assignment.splits[name]?.axes ?? [])),
       ]),
     );
-    let seconds = this.costs.op(definition.flops(rule, sizes, node.attributes), !splitsWhole(rule, assignment));
+    let seconds = this.costs.opSeconds(definition.flops(rule, sizes, node.attributes), !splitsWhole(rule, assignment));
     for (let i = 0; i < node.inputs.length && seconds < limit; i++) {
       const quote = this.quote(node, i, stage, assignment);
       if (!quote) return Infinity;
-      seconds += quote.seconds;
+      // An operand that is there twice in one layout is resharded once.
+      const repeated = node.inputs.findIndex((id, j) => id === node.inputs[i] && sameOperand(rule, assignment, i, j));
+      if (repeated === i) seconds += quote.seconds;
     }
     node.outputs.forEach((output, i) => {
+      if (this.anyLayout.has(output)) return;
       const type = this.builder.typeOf(output);
       const layout = resultLayout(rule, assignment, i, namesOf(type));
       for (const [axis, reduction] of Object.entries(layout.partial)) {
         const without = { ...layout.partial };
         delete without[axis];
         const reduced: Layout = { splits: layout.splits, partial: without };
-        const move = this.costs.search.path(mesh, type, layout, reduced);
-        if (!move) continue;
+        const due = this.costs.reshards[stage].seconds(type, layout, reduced);
         // A sum that was partial already in every operand of its set postpones a debt; it does not make one.
         const set = assignment.through[axis];
         const postponed =
           set !== undefined &&
           rule.linear[set].every((j) => options.operands[j].some((v) => v.layout.partial[axis] === reduction));
-        seconds +=
-          (postponed ? postponedDebt : newDebt) * move.reduce((sum, m) => sum + this.costs.move(mesh, type, m), 0);
+        seconds += (postponed ? postponedDebt : newDebt) * due;
       }
     });
     return seconds;
@@ -222,6 +259,10 @@ class Walk {
     return `${node.source.path}/${node.op}${result}${phase}%${value}`;
   }
 }
+
+const sameOperand = (rule: OpRule, assignment: Assignment, i: number, j: number): boolean =>
+  rule.operands[i].join() === rule.operands[j].join() &&
+  Object.values(assignment.through).every((set) => rule.linear[set].includes(i) === rule.linear[set].includes(j));
 
 /**
  * The price of leaving a result partial, in units of the all-reduce that will be due: a little more than one, so that reducing now

@@ -98,13 +98,11 @@ export class Versions {
 
   private reshard(value: ValueId, from: PlacedValue, to: Layout, scope: string | null, source: Source): Quote | null {
     if (sameLayout(from.layout, to)) return { seconds: 0, take: () => from.id };
-    const mesh = this.meshes[from.stage];
-    const path = this.costs.search.path(mesh, from.type, from.layout, to);
+    const path = this.costs.reshards[from.stage].find(from.type, from.layout, to);
     if (!path) return null;
-    const seconds = path.reduce((sum, move) => sum + this.costs.move(mesh, from.type, move), 0);
     const take = () => {
       let current = from;
-      for (const move of path) {
+      for (const move of path.moves) {
         const existing = this.homes(value).find(
           (v) =>
             v.placed.stage === from.stage &&
@@ -122,7 +120,7 @@ export class Versions {
       }
       return current.id;
     };
-    return { seconds, take };
+    return { seconds: path.seconds, take };
   }
 
   /** Between stages: reduce at the source, send tiles into the wanted splits, and finish on the other side. */
@@ -139,7 +137,7 @@ export class Versions {
       this.steps.push({ kind: 'transfer', inputs: [sent], outputs: [landed.id], source, stage, fromStage: from.stage });
       return this.quote(value, from.type, stage, to, source, true)!.take();
     };
-    return { seconds: reduced.seconds + this.costs.transfer(bytes), take };
+    return { seconds: reduced.seconds + this.costs.transferSeconds(bytes), take };
   }
 
   private homes(value: ValueId): Version[] {

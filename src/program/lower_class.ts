@@ -33,7 +33,6 @@ export interface ClassRequest {
   /** What runs once, after the last microbatch; it reads the step's outputs by name. Null: there is none (evaluation). */
   readonly update: PlacedGraph | null;
   readonly slots: readonly Slot[];
-  readonly microbatches: number;
   readonly registry: OpRegistry;
   readonly kernels: KernelChooser;
 }
@@ -166,10 +165,10 @@ class ClassLowering {
   }
 
   private scheduleSteps(): UnplacedStep[] {
-    const { slots, microbatches } = this.request;
-    return slots.map(({ direction, microbatch }) => {
+    const { slots } = this.request;
+    return slots.map(({ direction, microbatch }, i) => {
       const first = microbatch === 0 ? '.first' : '';
-      const last = direction === 'backward' && microbatch === microbatches - 1 ? '.last' : '';
+      const last = i === slots.length - 1 ? '.last' : '';
       return { template: `${direction}${first}${last}`, microbatch };
     });
   }

@@ -1,0 +1,44 @@
+/** Plans that are refused before anything runs. */
+import { defineDiagnostic } from '../ir/diagnostic.js';
+
+export const worldSizeMismatch = defineDiagnostic(
+  'plan/world-size-mismatch',
+  (p: { data: number; tensor: number; pipeline: number; ranks: number }) => ({
+    what: `the plan needs ${p.data * p.tensor * p.pipeline} ranks (data ${p.data} × tensor ${p.tensor} × pipeline ${p.pipeline}), and there are ${p.ranks}`,
+    where: [{ at: 'config, plan' }, { at: 'WORLD_SIZE or --ranks', note: `${p.ranks}` }],
+    fix: `start ${p.data * p.tensor * p.pipeline} ranks, or change data_parallel_size`,
+  }),
+);
+
+export const tooManyTensorRanks = defineDiagnostic(
+  'plan/too-many-tensor-ranks',
+  (p: { tensor: number; factor: string; size: number; data: number; pipeline: number; ranks: number }) => {
+    const nearest = largestDivisor(p.ranks / p.pipeline, p.size);
+    return {
+      what: `tensor_parallel_size ${p.tensor} is more than the model's ${p.size} ${p.factor}`,
+      why: 'a rank would hold no part of the layer',
+      where: [{ at: 'config, plan.tensor_parallel_size' }],
+      fix: `the nearest legal plan is tensor_parallel_size ${nearest}, data_parallel_size ${p.ranks / p.pipeline / nearest} (sizes that do not divide ${p.factor} are legal: parts are then uneven)`,
+    };
+  },
+);
+
+export const batchDoesNotDivide = defineDiagnostic(
+  'plan/batch-does-not-divide',
+  (p: { sequences: number; microbatch: number }) => ({
+    what: `a batch of ${p.sequences} sequences does not divide into logical microbatches of ${p.microbatch}`,
+    where: [{ at: 'config, batch.sequences' }, { at: 'config, batch.microbatch' }],
+    fix: `use a multiple: ${Math.max(1, Math.round(p.sequences / p.microbatch)) * p.microbatch} sequences`,
+  }),
+);
+
+export const planVersionUnknown = defineDiagnostic('plan/version-unknown', (p: { file: string; found: unknown }) => ({
+  what: `the plan file has version ${String(p.found)}, and this Flotilla reads version 1`,
+  where: [{ at: `${p.file}, flotilla_plan` }],
+  fix: 'write the plan again with this version of Flotilla',
+}));
+
+function largestDivisor(of: number, atMost: number): number {
+  for (let n = Math.min(of, atMost); n > 1; n--) if (of % n === 0) return n;
+  return 1;
+}

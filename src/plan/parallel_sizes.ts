@@ -1,0 +1,79 @@
+/** Plans from the sizes that users of Megatron-LM and DeepSpeed know: `{ data_parallel_size: 2, tensor_parallel_size: 2 }`. */
+import type { FactorName } from '../ir/type.js';
+import { batchDoesNotDivide, tooManyTensorRanks, worldSizeMismatch } from './diagnostics.js';
+import { planVersion, type Plan, type PlanStage } from './plan.js';
+
+export interface ParallelSizes {
+  readonly data_parallel_size?: number;
+  readonly tensor_parallel_size?: number;
+  readonly pipeline_parallel_size?: number;
+  /** DeepSpeed's stage: 1 splits optimizer state over the data-parallel ranks. */
+  readonly zero_stage?: 0 | 1;
+}
+
+/** What a plan needs to know of the model. */
+export interface PlannedModel {
+  readonly name: string;
+  readonly hash: string;
+  readonly segments: readonly string[];
+  /** Sizes of factors that tensor parallelism splits: `heads`, `hidden`, `vocab`, … */
+  readonly factors: Readonly<Record<FactorName, number>>;
+}
+
+export interface PlannedBatch {
+  /** Sequences in a step. */
+  readonly sequences: number;
+  /** Sequences in a logical microbatch. */
+  readonly microbatch: number;
+}
+
+/** Factors that tensor parallelism splits, the first of them that a parameter has (Shoeybi et al. 2019, §3). */
+export const tensorFactors: readonly FactorName[] = ['heads', 'kv_group', 'hidden', 'vocab', 'experts'];
+
+/**
+ * The plan of these sizes on `ranks` ranks. The data-parallel size is what the others leave where it is absent. Throws where the
+ * sizes do not multiply to the ranks, or ask for more tensor ranks than there are heads.
+ */
+export function planOfSizes(
+  sizes: ParallelSizes,
+  ranks: number,
+  model: PlannedModel,
+  batch: PlannedBatch,
+  precision: Plan['precision'],
+): Plan {
+  const tensor = sizes.tensor_parallel_size ?? 1;
+  const pipeline = sizes.pipeline_parallel_size ?? 1;
+  const data = sizes.data_parallel_size ?? Math.max(1, Math.floor(ranks / (tensor * pipeline)));
+  if (data * tensor * pipeline !== ranks) throw worldSizeMismatch({ data, tensor, pipeline, ranks });
+  for (const factor of tensorFactors) {
+    const size = model.factors[factor];
+    if (size !== undefined && tensor > size) throw tooManyTensorRanks({ tensor, factor, size, data, pipeline, ranks });
+  }
+  if (batch.sequences % batch.microbatch !== 0) throw batchDoesNotDivide(batch);
+  const logical = batch.sequences / batch.microbatch;
+  // A scheduled microbatch holds one logical one a data rank where they divide; else all of them at once, split unevenly.
+  const together = logical % data === 0 ? data : logical;
+  const byBatch = together < data;
+  return {
+    flotilla_plan: planVersion,
+    model: { name: model.name, hash: model.hash },
+    stages: cutEvenly(model.segments, pipeline).map((segments): PlanStage => ({ segments, mesh: { data, tensor } })),
+    schedule: { kind: '1f1b', microbatches: logical / together },
+    batch: { logical_microbatches: together, sequences: batch.microbatch },
+    split: {
+      [byBatch ? 'batch' : 'microbatch']: ['data'],
+      ...Object.fromEntries(tensorFactors.filter((f) => f in model.factors).map((f) => [f, ['tensor']])),
+    },
+    bounds: {},
+    zero: { stage: sizes.zero_stage ?? 0, axis: 'data' },
+    precision,
+    predicted: null,
+  };
+}
+
+/** Segments in order, in runs as equal as can be. */
+function cutEvenly(segments: readonly string[], runs: number): readonly (readonly string[])[] {
+  return Array.from({ length: runs }, (_, i) =>
+    segments.slice(Math.floor((i * segments.length) / runs), Math.floor(((i + 1) * segments.length) / runs)),
+  );
+}

@@ -1,0 +1,166 @@
+/**
+ * The compiler: model + optimizer + plan → the program of all ranks.
+ *
+ *   trace ▶ autodiff ▶ precision ▶ partition ▶ check ▶ lower ▶ place in memory
+ */
+import { checkPlacement } from '../partition/check.js';
+import { defaultCosts, type PartitionCosts } from '../partition/costs.js';
+import { partition, type Placement } from '../partition/partition.js';
+import type { PlacedGraph } from '../partition/placed.js';
+import { homesOf, stepPlacement, updatePlacement } from '../partition/placement.js';
+import { GraphBuilder } from '../ir/builder.js';
+import type { Graph } from '../ir/graph.js';
+import type { OpRegistry } from '../ir/op.js';
+import type { TensorType } from '../ir/type.js';
+import type { LanguageModel } from '../nn/language_model.js';
+import { traceLogits, traceModel, type TracedModel, type TracedParameter, type TraceShape } from '../nn/trace.js';
+import type { AdamW } from '../optim/adamw.js';
+import { buildUpdate } from '../optim/update.js';
+import { traceTraining } from '../passes/trace_training.js';
+import { applyPrecision } from '../passes/precision.js';
+import type { Plan } from '../plan/plan.js';
+import { meshOf } from '../plan/plan.js';
+import { meshRanks } from '../ir/mesh.js';
+import { scheduleTable, type Slot } from '../schedule/table.js';
+import { rankClasses } from './classes.js';
+import { referenceKernels, type KernelChooser } from './kernel_choice.js';
+import { lowerClass, type LoweredClass } from './lower_class.js';
+import { nativeKernels } from './native_kernels.js';
+import type { Program, Stage } from './program.js';
+
+export type Target = 'native' | 'reference';
+
+export interface CompiledProgram {
+  readonly program: Program & { readonly classes: readonly LoweredClass[] };
+  /** The step graph and, where there is one, the update graph, placed: what `explain` prints. */
+  readonly placed: { readonly step: PlacedGraph; readonly update: PlacedGraph | null };
+  readonly parameters: readonly TracedParameter[];
+}
+
+export interface CompileOptions {
+  readonly model: LanguageModel;
+  readonly plan: Plan;
+  /** Tokens in a sequence. */
+  readonly sequence: number;
+  readonly registry: OpRegistry;
+  readonly target: Target;
+  readonly costs?: PartitionCosts;
+}
+
+/** The training step: forward, backward, update. Results of a step: `loss_sum`, `tokens`, `gradient_norm`, `skipped`. */
+export function compileTraining(options: CompileOptions & { readonly optimizer: AdamW }): CompiledProgram {
+  const { model, optimizer, plan, registry } = options;
+  const traced = traceTraining(model, shapeOf(options));
+  const step = precisionOf(traced.graph, options);
+  const update = withLoss(buildUpdate(traced.parameters, optimizer), registry, step);
+  return compileGraphs(options, traced, step, update, trainingSlots(plan));
+}
+
+/** One forward: `loss`, summed over the microbatches of a step, or `logits` of each microbatch. */
+export function compileForward(options: CompileOptions & { readonly what: 'loss' | 'logits' }): CompiledProgram {
+  const trace = options.what === 'loss' ? traceModel : traceLogits;
+  const traced = trace(options.model, { ...shapeOf(options), training: false });
+  const step = precisionOf(traced.graph, options);
+  const update =
+    options.what === 'loss'
+      ? withLoss(new GraphBuilder(options.registry, 'totals').build(), options.registry, step)
+      : null;
+  return compileGraphs(options, traced, step, update, forwardSlots(options.plan));
+}
+
+/** Compiles any step graph and update graph: for tests, and for steps that are no language model's. */
+export function compileGraphs(
+  options: Omit<CompileOptions, 'model' | 'sequence'>,
+  traced: Pick<TracedModel, 'parameters'>,
+  step: Graph,
+  update: Graph | null,
+  slots: readonly (readonly Slot[])[],
+): CompiledProgram {
+  const { plan, registry, target } = options;
+  const meshes = plan.stages.map(meshOf);
+  const costs = options.costs ?? defaultCosts(meshes);
+  const kernels = target === 'native' ? nativeKernels(registry) : referenceKernels;
+  const placedStep = place(step, registry, stepPlacement(plan, step), costs, kernels);
+  const types = new Map<string, TensorType>(traced.parameters.map(({ name, type }) => [name, type]));
+  const homes = homesOf(plan, step);
+  const placedUpdate =
+    update && place(update, registry, updatePlacement(plan, placedStep, homes, types), costs, kernels);
+  const stages = stagesOf(plan);
+  const classes = stages.flatMap(({ mesh }, stage) => {
+    const values = [placedStep, placedUpdate].flatMap((g) => g?.values.filter((value) => value.stage === stage) ?? []);
+    return rankClasses(mesh, values).map((members, i) =>
+      lowerClass({
+        name: `stage ${stage}${i > 0 ? `, class ${i}` : ''}`,
+        stage,
+        members,
+        step: placedStep,
+        update: placedUpdate,
+        slots: slots[stage],
+        registry,
+        kernels,
+      }),
+    );
+  });
+  return {
+    program: { classes, stages, microbatches: plan.schedule.microbatches },
+    placed: { step: placedStep, update: placedUpdate },
+    parameters: traced.parameters,
+  };
+}
+
+function place(
+  graph: Graph,
+  registry: OpRegistry,
+  placement: Placement,
+  costs: PartitionCosts,
+  kernels: KernelChooser,
+): PlacedGraph {
+  const placed = partition(graph, registry, placement, costs, { hasKernel: (op) => kernels.has(op) });
+  const [fault] = checkPlacement(placed);
+  if (fault) throw fault;
+  return placed;
+}
+
+function forwardSlots(plan: Plan): readonly (readonly Slot[])[] {
+  const slots = Array.from({ length: plan.schedule.microbatches }, (_, microbatch) => ({
+    direction: 'forward' as const,
+    microbatch,
+  }));
+  return plan.stages.map(() => slots);
+}
+
+function trainingSlots(plan: Plan): readonly (readonly Slot[])[] {
+  return scheduleTable(plan.schedule.kind, plan.stages.length, plan.schedule.microbatches);
+}
+
+function shapeOf({ plan, sequence }: CompileOptions): TraceShape {
+  const dtype = plan.precision.master;
+  return { microbatches: plan.batch.logical_microbatches, batch: plan.batch.sequences, sequence, dtype };
+}
+
+function precisionOf(graph: Graph, { plan, registry }: CompileOptions): Graph {
+  return plan.precision.compute === 'bf16' ? applyPrecision(graph, registry, 'bf16') : graph;
+}
+
+/** Adds the step's loss and token count to an update graph: summed over all ranks, they are results of the step. */
+function withLoss(update: Graph, registry: OpRegistry, step: Graph): Graph {
+  const builder = GraphBuilder.resume(registry, update);
+  for (const name of ['loss_sum', 'tokens']) {
+    const sum = step.outputs.find((output) => output.name === name);
+    if (!sum) continue;
+    const known = update.inputs.find((input) => input.name === name);
+    const tensor = known ? builder.tensor(known.value) : builder.input(name, 'value', step.values[sum.value].type);
+    builder.output(name, tensor);
+  }
+  return builder.build();
+}
+
+function stagesOf(plan: Plan): readonly Stage[] {
+  let firstRank = 0;
+  return plan.stages.map((stage) => {
+    const mesh = meshOf(stage);
+    const made = { mesh, firstRank };
+    firstRank += meshRanks(mesh);
+    return made;
+  });
+}
