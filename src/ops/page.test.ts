@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { ops } from './index.js';
 import { opPage, printSignature } from './page.js';
@@ -67,4 +68,9 @@ func @softmax(
 y: float[t v!], dY: float[t v] -> dX: float[t v]
 \`\`\`
 `);
+});
+
+test('docs/add-an-op.md shows silu.ts as it is', () => {
+  const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
+  expect(read('../../docs/add-an-op.md')).toContain(`\`\`\`ts\n${read('./silu.ts')}\`\`\`\n`);
 });
