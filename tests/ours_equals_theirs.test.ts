@@ -1,4 +1,4 @@
-/** GPT-2, Llama and Mixtral as graphs against the same models in plain PyTorch (`pytorch/language_models.py`), in f64. */
+/** GPT-2, Llama and Mixtral as graphs against the same models in plain PyTorch (`pytorch/language_models.py`), in f64 and f32. */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -56,8 +56,16 @@ const cases: readonly Case[] = [
   },
 ];
 
-const shape = { microbatches: 2, batch: 2, sequence: 5, dtype: 'f64' } as const;
+const shape = { microbatches: 2, batch: 2, sequence: 5 } as const;
 const steps = 20;
+
+/** Bounds on differences: of gradients, share of the tensor's norm and of the norm of all; of losses and of weights, shares. */
+const precisions = [
+  { dtype: 'f64', torch: 'float64', gradient: 1e-9, all: 1e-13, loss: 1e-12, weight: 1e-8 },
+  { dtype: 'f32', torch: 'float32', gradient: 1e-5, all: 1e-7, loss: 1e-6, weight: 1e-4 },
+] as const;
+const runs = precisions.flatMap((precision) => cases.map((c) => ({ ...c, precision })));
+
 const optimizer = adamw({ lr: cosine({ peak: 1e-2, warmup: 3, floor: 1e-3 }), clip: 0.5, eps: 1e-8 });
 const kernels = referenceKernels();
 
@@ -82,10 +90,10 @@ const rows = (flat: readonly number[]): number[][] =>
 
 let theirs: readonly Theirs[];
 beforeAll(() => {
-  const given = cases.map(({ kind, model }) => ({
+  const given = runs.map(({ kind, model, precision }) => ({
     model: kind,
     options: model.options,
-    dtype: 'float64',
+    dtype: precision.torch,
     microbatches: shape.microbatches,
     parameters: Object.fromEntries(
       traceModel(model, shape).parameters.map((p) => [p.name, { shape: shapeOf(p.type), values: [...startOf(p)] }]),
@@ -107,20 +115,22 @@ beforeAll(() => {
   theirs = JSON.parse(answer.toString()) as readonly Theirs[];
 });
 
-describe.each(cases.map((c, i) => [c.name, i] as const))('%s', (_, index) => {
-  const { model } = cases[index];
-  const traced = traceTraining(model, shape);
+describe.each(runs.map((run, i) => [run.name, run.precision.dtype, i] as const))('%s in %s', (_, dtype, index) => {
+  const { model, precision } = runs[index];
+  const traced = traceTraining(model, { ...shape, dtype });
   const start: Values = Object.fromEntries(traced.parameters.map((p) => [p.name, startOf(p)]));
 
   test('the summed loss, the token count and each gradient are theirs', () => {
     const { outputs } = evaluate(traced.graph, { ...start, ...inputsAt(0) }, kernels);
     const their = theirs[index];
-    expect(relative(outputs.loss_sum, [their.loss_sum])).toBeLessThan(1e-12);
+    expect(relative(outputs.loss_sum, [their.loss_sum])).toBeLessThan(precision.loss);
     expect(outputs.tokens[0]).toBe(their.tokens);
     const all = norm(Object.values(their.gradients).flat());
     for (const { name } of traced.parameters) {
       const [ours, theirGradient] = [outputs[gradientName(name)], their.gradients[name]];
-      expect(distance(ours, theirGradient), name).toBeLessThanOrEqual(1e-9 * norm(theirGradient) + 1e-13 * all);
+      expect(distance(ours, theirGradient), name).toBeLessThanOrEqual(
+        precision.gradient * norm(theirGradient) + precision.all * all,
+      );
     }
   });
 
@@ -135,7 +145,9 @@ describe.each(cases.map((c, i) => [c.name, i] as const))('%s', (_, index) => {
     for (let step = 0; step < steps; step++) {
       const weights = Object.fromEntries(traced.parameters.map(({ name }) => [name, state[name]]));
       const forward = evaluate(traced.graph, { ...weights, ...inputsAt(step) }, kernels).outputs;
-      expect(forward.loss_sum[0] / forward.tokens[0]).toBeCloseTo(theirs[index].losses[step], 9);
+      expect(relative([forward.loss_sum[0] / forward.tokens[0]], [theirs[index].losses[step]])).toBeLessThan(
+        precision.weight,
+      );
       const gradients = Object.fromEntries(Object.entries(forward).filter(([name]) => name.startsWith('gradient.')));
       const scalars = Object.entries(adamwScalars(optimizer, step, steps)).map(([name, x]) => [
         name,
@@ -146,12 +158,13 @@ describe.each(cases.map((c, i) => [c.name, i] as const))('%s', (_, index) => {
         { ...state, ...gradients, tokens: forward.tokens, ...Object.fromEntries(scalars) },
         kernels,
       );
-      expect(outputs.gradient_norm[0]).toBeCloseTo(theirs[index].gradient_norms[step], 9);
+      expect(relative(outputs.gradient_norm, [theirs[index].gradient_norms[step]])).toBeLessThan(precision.weight);
       expect(outputs.skipped[0]).toBe(0);
       state = outputs;
     }
     for (const { name } of traced.parameters) {
-      expect(relative(state[name], theirs[index].parameters[name]), name).toBeLessThan(1e-8);
+      const [ours, their] = [state[name], theirs[index].parameters[name]].map((weight) => withoutKeyBias(name, weight));
+      expect(relative(ours, their), name).toBeLessThan(precision.weight);
     }
   });
 
@@ -159,7 +172,7 @@ describe.each(cases.map((c, i) => [c.name, i] as const))('%s', (_, index) => {
     const { tokens } = inputsAt(0);
     const at = (position: readonly number[], given: Float64Array) =>
       evaluate(
-        traceLogits(model, shape).graph,
+        traceLogits(model, { ...shape, dtype }).graph,
         { ...start, tokens: given, position: Float64Array.from(position) },
         kernels,
       ).outputs.logits;
@@ -175,6 +188,13 @@ describe.each(cases.map((c, i) => [c.name, i] as const))('%s', (_, index) => {
 function inputsAt(step: number): { readonly tokens: Float64Array; readonly labels: Float64Array } {
   const { tokens, labels } = batchAt(step);
   return { tokens: Float64Array.from(tokens), labels: Float64Array.from(labels) };
+}
+
+/** The bias of keys moves every score of a query alike: its true gradient is zero, and Adam divides noise by noise. */
+function withoutKeyBias(name: string, values: ArrayLike<number>): ArrayLike<number> {
+  if (!name.endsWith('attention.qkv.bias')) return values;
+  const third = values.length / 3;
+  return Array.from(values).filter((_, i) => i < third || i >= 2 * third);
 }
 
 const norm = (x: ArrayLike<number>): number => Math.hypot(...Array.from(x));
