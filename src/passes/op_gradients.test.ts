@@ -1,11 +1,11 @@
 /** Every op's backward against central differences of its forward, in f64. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { gradients } from '../passes/autodiff.js';
+import { gradients } from './autodiff.js';
 import { isFloat } from '../ir/dtype.js';
-import { buildCase, cases, factorNames, type FactorSizes, type OpCase } from './cases.js';
-import { evaluate, referenceKernels } from './evaluate.js';
-import { ops } from './index.js';
+import { buildCase, cases, factorNames, type FactorSizes, type OpCase } from '../ops/cases.js';
+import { evaluate, referenceKernels } from '../ops/evaluate.js';
+import { ops } from '../ops/index.js';
 
 const kernels = referenceKernels();
 const step = 1e-5;

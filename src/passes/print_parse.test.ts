@@ -6,9 +6,9 @@ import type { Graph } from '../ir/graph.js';
 import { parseGraph } from '../ir/parse.js';
 import { printGraph } from '../ir/print.js';
 import { tensorType } from '../ir/type.js';
-import { gradients } from '../passes/autodiff.js';
-import { buildCase, cases, factorNames, type OpCase } from './cases.js';
-import { ops } from './index.js';
+import { gradients } from './autodiff.js';
+import { buildCase, cases, factorNames, type OpCase } from '../ops/cases.js';
+import { ops } from '../ops/index.js';
 
 /** A call, and the gradients of its operands, as a graph. */
 function trainingGraph(op: OpCase, sizes: Readonly<Record<string, number>>, float: 'f64' | 'bf16'): Graph {
