@@ -2,8 +2,10 @@
 #include <ATen/Context.h>
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
+#include <c10/util/Logging.h>
 #include <napi.h>
 
+#include <cstdlib>
 #include <cstring>
 
 #include "async.h"
@@ -36,6 +38,7 @@ class Handle {
   std::unique_ptr<Engine> engine;  // null once closed
   std::unique_ptr<StoreClient> store;
   Completions completions;
+  int executing = 0;  // promises of the executor that are not settled yet
 
  private:
   // Node ends the environment: from here on no thread of ours may call into it.
@@ -95,20 +98,27 @@ class Task : public AsyncJob {
   using Work = std::function<void()>;
   using Result = std::function<Napi::Value(Napi::Env)>;
 
-  Task(Handle& handle, Work work, Result result) : AsyncJob(handle.completions, handle.open().rank), work_(std::move(work)), result_(std::move(result)) {}
+  Task(HandleRef handle, Work work, Result result)
+      : AsyncJob(handle->completions, handle->open().rank), handle_(std::move(handle)), work_(std::move(work)), result_(std::move(result)) {}
 
  protected:
   void work() override { work_(); }
   Napi::Value result(Napi::Env env) override { return result_(env); }
+  void finished() override {
+    handle_->executing--;
+    delete this;
+  }
 
  private:
+  HandleRef handle_;
   Work work_;
   Result result_;
 };
 
 Napi::Value onExecutor(Napi::Env env, const HandleRef& handle, Task::Work work, Task::Result result) {
-  auto* task = new Task(*handle, std::move(work), std::move(result));
+  auto* task = new Task(handle, std::move(work), std::move(result));
   const Napi::Promise promise = task->begin(env);
+  handle->executing++;
   handle->open().executor->submit(*task);
   return promise;
 }
@@ -124,6 +134,7 @@ class RunJob : public AsyncJob {
     self_ = std::move(self);
     traced_ = traced;
     const Napi::Promise promise = begin(env);
+    handle_.executing++;
     engine.executor->submit(*this);
     return promise;
   }
@@ -144,7 +155,10 @@ class RunJob : public AsyncJob {
     return report;
   }
 
-  void finished() override { self_.reset(); }
+  void finished() override {
+    handle_.executing--;
+    self_.reset();  // may free this
+  }
 
  private:
   Napi::Value trace(Napi::Env env) {
@@ -324,7 +338,7 @@ Napi::Value close(const Napi::CallbackInfo& info) {
   return guarded(info, [&](Napi::Env env) {
     const HandleRef handle = handleOf(info);
     if (!handle->engine) return env.Undefined();
-    if (!handle->engine->waiter->aborted() && !handle->engine->executor->waitIdle(0))
+    if (handle->executing > 0 && !handle->engine->waiter->aborted())
       throw EngineError("program-running", "the engine is closed while it works: await its promises or abort it first");
     handle->store.reset();
     handle->engine.reset();
@@ -333,6 +347,9 @@ Napi::Value close(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  // c10d logs what it also throws; the exception is what reaches the user.
+  setenv("TORCH_CPP_LOG_LEVEL", "FATAL", 0);
+  c10::initLogging();
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) { exports.Set(name, Napi::Function::New(env, function, name)); };
   add("describe", describe);
   add("open", open);

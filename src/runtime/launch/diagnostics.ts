@@ -46,8 +46,10 @@ export interface RankFailure {
   readonly ending: string;
   /** The diagnostic that the rank left in its error file. */
   readonly diagnostic: (DiagnosticText & { readonly code: string }) | null;
-  /** The message of its error where that was no diagnostic, or the end of what it printed. */
+  /** The message of its error where that was no diagnostic; null where it left none. */
   readonly message: string | null;
+  /** What it printed last. */
+  readonly lastLines: readonly string[];
 }
 
 export const rankFailed = defineDiagnostic('runtime/rank-failed', (p: RankFailure): DiagnosticText => {
@@ -57,9 +59,10 @@ export const rankFailed = defineDiagnostic('runtime/rank-failed', (p: RankFailur
     return { what: `rank ${p.rank}: ${what} [${code}]`, why, where: [...(where ?? []), place], fix };
   }
   const killed = p.ending === 'SIGKILL';
+  const said = p.lastLines.length > 0 ? `it last printed\n${p.lastLines.join('\n')}` : 'it printed nothing';
   return {
-    what: `rank ${p.rank} failed: ${p.message?.split('\n')[0] ?? `it ended with ${p.ending} and said nothing`}`,
-    why: p.message?.includes('\n') ? p.message : undefined,
+    what: p.message ? `rank ${p.rank} failed: ${p.message}` : `rank ${p.rank} ended with ${p.ending}`,
+    why: p.message ? undefined : said,
     where: [place],
     fix: killed
       ? 'the system kills a process when memory runs out: look at its log, and choose a smaller microbatch or model'

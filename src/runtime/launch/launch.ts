@@ -68,7 +68,7 @@ const consequences = [
 const settlingMilliseconds = 300;
 
 /** What a rank printed last, kept for ranks that leave no error file. */
-const keptLines = 12;
+const keptLines = 30;
 
 interface RankProcess {
   readonly rank: number;
@@ -210,7 +210,8 @@ class Job {
       rank: one.rank,
       ending: one.ending ?? 'status 0',
       diagnostic: error?.diagnostic ?? null,
-      message: error?.message ?? (one.tail.length > 0 ? one.tail.join('\n') : null),
+      message: error?.message ?? null,
+      lastLines: one.tail,
     };
   }
 }

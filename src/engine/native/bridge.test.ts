@@ -1,0 +1,250 @@
+import { readFileSync } from 'node:fs';
+import { afterEach, expect, test } from 'vitest';
+import { loadAddon, type Engine } from './bridge.js';
+import { NativeError } from './diagnostics.js';
+import type { LoadedProgram, LoadedView, Launch } from './loaded_program.js';
+import { bytes, openRanks } from './testing/ranks.js';
+import { collective, decode, encode, fill, view } from './testing/views.js';
+
+const opened: Engine[] = [];
+afterEach(() => opened.splice(0).forEach((engine) => engine.close()));
+
+function open(arenaBytes = 1 << 16): Engine {
+  const engine = loadAddon().open({ device: 'cpu', threads: 1, arenaBytes });
+  opened.push(engine);
+  return engine;
+}
+
+const program = (...launches: Launch[]): LoadedProgram => ({ groups: [], launches });
+
+async function failure(promise: Promise<unknown>): Promise<NativeError> {
+  const error = await promise.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(NativeError);
+  return error as NativeError;
+}
+
+test('the addon says what it is built with', () => {
+  const described = loadAddon().describe();
+  expect(described.torch).toMatch(/^2\.\d+/);
+  expect(described.backends).toContain('gloo');
+  expect(described.kernels).toEqual(expect.arrayContaining(['copy', 'fill']));
+});
+
+test('one OpenMP runtime is in the process: the torch wheel’s', async () => {
+  await (await open().load(program(fill(view('f32', 0, 4096), 1)))).run();
+  const maps = readFileSync('/proc/self/maps', 'utf8');
+  const runtimes = new Set(
+    maps
+      .split('\n')
+      .map((line) => /\/\S*lib(?:gomp|omp|iomp)\S*$/.exec(line)?.[0])
+      .filter(Boolean),
+  );
+  expect(runtimes.size).toBe(1);
+});
+
+test('windows on the arena are the arena: two on the same bytes see each other, and what programs write', async () => {
+  const engine = open();
+  const first = new Float32Array(engine.memory(256, 64));
+  const second = new Float32Array(engine.memory(256, 64));
+  first[3] = 7;
+  expect(second[3]).toBe(7);
+  await (await engine.load(program(fill(view('f32', 256, 16), 2.5)))).run();
+  expect([...first]).toEqual(new Array(16).fill(2.5));
+  engine.close();
+  expect(second[15]).toBe(2.5);
+});
+
+test('a fresh arena is zero, and its views are aligned', () => {
+  const window = new Uint8Array(open(1 << 20).memory(0, 1 << 20));
+  expect(window.every((byte) => byte === 0)).toBe(true);
+});
+
+test('read and write copy bytes in the order of the queue', async () => {
+  const engine = open();
+  const written = Uint8Array.from({ length: 100 }, (_, i) => i);
+  const read = new Uint8Array(100);
+  const one = engine.write(1000, written);
+  const two = engine.read(1000, read);
+  await Promise.all([one, two]);
+  expect(read).toEqual(written);
+});
+
+test('copy converts between dtypes and follows strides', async () => {
+  const engine = open();
+  const numbers = [1, -2.5, 3.14159, 65504, 1e-3, -0.1];
+  bytes(engine, 0, 24).set(encode('f32', numbers));
+  const transposed: LoadedView = { offset: 0, dtype: 'f32', sizes: [3, 2], strides: [1, 3] };
+  const repeated: LoadedView = { offset: 0, dtype: 'f32', sizes: [2, 3], strides: [0, 1] };
+  await (
+    await engine.load(
+      program(
+        { kind: 'copy', from: view('f32', 0, 6), to: view('bf16', 1024, 6), at: 't' },
+        { kind: 'copy', from: transposed, to: view('f64', 2048, 3, 2), at: 't' },
+        { kind: 'copy', from: repeated, to: view('i32', 4096, 2, 3), at: 't' },
+      ),
+    )
+  ).run();
+  expect(bytes(engine, 1024, 12)).toEqual(encode('bf16', numbers));
+  const f32 = numbers.map(Math.fround);
+  expect(decode('f64', bytes(engine, 2048, 48))).toEqual([f32[0], f32[3], f32[1], f32[4], f32[2], f32[5]]);
+  expect(decode('i32', bytes(engine, 4096, 24))).toEqual([1, -2, 3, 1, -2, 3]);
+});
+
+test('infinities survive the way into a program', async () => {
+  const engine = open();
+  await (await engine.load(program(fill(view('f32', 0, 2), -Infinity), fill(view('f32', 8, 1), NaN)))).run();
+  expect(decode('f32', bytes(engine, 0, 12))).toEqual([-Infinity, -Infinity, NaN]);
+});
+
+test('a traced step tells when each launch started and ended', async () => {
+  const loaded = await open(1 << 22).load(program(fill(view('f32', 0, 1 << 20), 1), fill(view('f32', 0, 1 << 20), 2)));
+  const { trace, launches, seconds } = await loaded.run({ trace: true });
+  expect(launches).toBe(2);
+  expect(trace).toHaveLength(6);
+  const [start0, end0, , start1, end1] = trace!;
+  expect([start0, end0, start1, end1, seconds]).toEqual(
+    [start0, end0, start1, end1, seconds].toSorted((a, b) => a - b),
+  );
+  expect((await loaded.run()).trace).toBeNull();
+});
+
+test('what is wrong with a program is said with the launch and its place in the model', async () => {
+  const engine = open();
+  const cases: [Launch, string, RegExp][] = [
+    [{ ...fill(view('f32', 0, 4), 1), kernel: 'softmux' }, 'engine/kernel-unknown', /no kernel 'softmux'/],
+    [fill(view('f32', (1 << 16) - 8, 4), 1), 'engine/program-invalid', /outside the arena of 65536/],
+    [fill(view('f32', 2, 4), 1), 'engine/program-invalid', /not aligned/],
+    [fill({ ...view('f32', 0, 4), strides: [-1] }, 1), 'engine/program-invalid', /not negative/],
+    [fill({ ...view('f32', 0, 4), dtype: 'f23' as 'f32' }, 1), 'engine/program-invalid', /dtype 'f23'/],
+    [{ ...fill(view('f32', 0, 4), 1), attributes: {} }, 'engine/program-invalid', /takes one number, 'value'/],
+    [
+      collective('all_reduce', view('f32', 0, 4), view('f32', 0, 4)),
+      'engine/program-invalid',
+      /rendezvous\(\) before load/,
+    ],
+  ];
+  for (const [launch, code, why] of cases) {
+    const error = await failure(engine.load(program(launch)));
+    expect(error.code).toBe(code);
+    expect(error.diagnostic.why).toMatch(why);
+  }
+  const named = await failure(
+    engine.load(
+      program(fill(view('f32', 0, 4), 1), { ...fill(view('f32', 0, 4), 1), kernel: 'none', at: 'blocks.3.mlp' }),
+    ),
+  );
+  expect(named).toMatchObject({ op: 'none', at: 'blocks.3.mlp', rank: null, group: null });
+  expect(named.diagnostic.why).toMatch(/^launch 1: /);
+});
+
+test('collectives that contradict themselves are refused when loaded', async () => {
+  const [engine] = await openRanks(1, 1 << 16);
+  opened.push(engine);
+  const a = view('f32', 0, 4);
+  const b = view('f32', 1024, 4);
+  const cases: [Launch, RegExp][] = [
+    [collective('all_reduce', a, view('f32', 8, 4)), /overlap/],
+    [collective('all_reduce', a, view('bf16', 1024, 4)), /dtype/],
+    [collective('all_reduce', a, b, { reduction: null }), /reduction/],
+    [collective('all_reduce', { ...a, sizes: [2, 2], strides: [1, 2] }, b), /not contiguous/],
+    [collective('all_gather', a, b, { outputCounts: [3] }), /do not add up/],
+    [collective('all_reduce', a, b, { group: 5 }), /group 5 is not in the program/],
+  ];
+  for (const [launch, why] of cases) {
+    const error = await failure(engine.load({ groups: [{ id: 0, ranks: [0] }], launches: [launch] }));
+    expect(error.code).toBe('engine/program-invalid');
+    expect(error.diagnostic.why).toMatch(why);
+  }
+});
+
+test('an engine refuses what comes out of turn', async () => {
+  const engine = open(1 << 24);
+  const loaded = await engine.load(program(...Array.from({ length: 20 }, () => fill(view('f32', 0, 1 << 22), 1))));
+  const first = loaded.run();
+  expect((await failure(loaded.run())).code).toBe('engine/program-running');
+  expect(() => engine.close()).toThrow(/still working/);
+  await first;
+  engine.close();
+  expect(() => engine.memory(0, 8)).toThrow(/closed/);
+  expect((await failure(loaded.run())).code).toBe('engine/closed');
+});
+
+test('abort ends a wait for a peer that never answers, within a second, while the event loop runs on', async () => {
+  for (const stuck of [
+    [collective('all_reduce', view('f32', 0, 4), view('f32', 0, 4), { event: 1 })],
+    [{ kind: 'recv' as const, peer: 1, tag: 0, view: view('f32', 0, 4), event: 1, at: 'test.recv' }],
+  ]) {
+    const engines = await openRanks(2, 1 << 16);
+    const groups = [{ id: 0, ranks: [0, 1] }];
+    const [waiting] = await Promise.all([
+      engines[0].load({ groups, launches: [...stuck, { kind: 'wait', event: 1, at: 'test.wait' }] }),
+      engines[1].load({ groups, launches: [] }),
+    ]);
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 5);
+    const run = failure(waiting.run());
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const start = performance.now();
+    engines[0].abort('rank 1 has failed');
+    const error = await run;
+    clearInterval(timer);
+    expect(performance.now() - start).toBeLessThan(1500);
+    expect(ticks).toBeGreaterThan(10);
+    expect(error.code).toBe('engine/aborted');
+    expect(error.message).toContain('rank 1 has failed');
+    expect(error).toMatchObject({ op: stuck[0].kind === 'recv' ? 'recv' : 'all_reduce', rank: 0 });
+    expect((await failure(waiting.run())).code).toBe('engine/aborted');
+    engines.forEach((engine) => engine.close());
+  }
+});
+
+test('the store passes values between ranks and counts', async () => {
+  const engines = await openRanks(2, 64);
+  opened.push(...engines);
+  const awaited = engines[1].storeGet('greeting', 10);
+  await engines[0].storeSet('greeting', 'hello');
+  expect(new TextDecoder().decode(await awaited)).toBe('hello');
+  expect(await engines[0].storeAdd('votes', 2)).toBe(2);
+  expect(await engines[1].storeAdd('votes', 3)).toBe(5);
+  const error = await failure(engines[0].storeGet('nobody writes this', 0.1));
+  expect(error.code).toBe('engine/store-timeout');
+});
+
+test('a taken port is said to be taken', async () => {
+  const addon = loadAddon();
+  const meet = (engine: Engine, port: number) =>
+    engine.rendezvous({
+      address: '127.0.0.1',
+      port,
+      rank: 0,
+      worldSize: 1,
+      hostStore: true,
+      generation: '0',
+      timeoutSeconds: 5,
+      operationTimeoutSeconds: 5,
+    });
+  const [first, second] = [0, 1].map(() => addon.open({ device: 'cpu', threads: 1, arenaBytes: 64 }));
+  opened.push(first, second);
+  const port = await meet(first, 0);
+  expect((await failure(meet(second, port))).code).toBe('engine/port-taken');
+});
+
+test('a rank that never comes is noticed', async () => {
+  const engine = open(64);
+  const error = await failure(
+    engine.rendezvous({
+      address: '127.0.0.1',
+      port: 0,
+      rank: 0,
+      worldSize: 2,
+      hostStore: true,
+      generation: '0',
+      timeoutSeconds: 1,
+      operationTimeoutSeconds: 5,
+    }),
+  );
+  expect(error.code).toBe('engine/rendezvous-failed');
+});

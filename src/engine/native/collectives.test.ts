@@ -1,0 +1,275 @@
+import * as fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Engine } from './bridge.js';
+import { elementBytes, type CollectiveLaunch, type LoadedDType, type LoadedProgram } from './loaded_program.js';
+import { bytes, openRanks, runRanks } from './testing/ranks.js';
+import { collective, decode, encode, view } from './testing/views.js';
+
+// Every collective against its meaning, computed here: uneven and empty blocks, groups that are a part of the world, all dtypes.
+// Values are small integers, so that every dtype holds every sum exactly, in any order.
+
+const world = 4;
+const inputAt = 0;
+const outputAt = 1 << 14;
+let engines: Engine[];
+beforeAll(async () => (engines = await openRanks(world, 1 << 16)));
+afterAll(() => engines.forEach((engine) => engine.close()));
+
+const dtype = fc.constantFrom<LoadedDType>('f64', 'f32', 'bf16', 'i64', 'i32');
+const ranks = fc.constantFrom([0, 1, 2, 3], [0, 2, 3], [3, 1], [1]);
+const counts = (members: number) =>
+  fc.array(fc.integer({ min: 0, max: 9 }), { minLength: members, maxLength: members });
+
+/** Runs one collective in a group; members' inputs by group rank in, outputs out. Outputs start as 99. */
+async function run(
+  group: readonly number[],
+  dtype: LoadedDType,
+  inputs: readonly number[][],
+  outputLengths: readonly number[],
+  launch: (member: number, input: number, output: number) => CollectiveLaunch,
+): Promise<number[][]> {
+  const width = elementBytes[dtype];
+  group.forEach((rank, member) => {
+    bytes(engines[rank], inputAt, inputs[member].length * width).set(encode(dtype, inputs[member]));
+    const before = new Array<number>(outputLengths[member]).fill(99);
+    bytes(engines[rank], outputAt, outputLengths[member] * width).set(encode(dtype, before));
+  });
+  await runRanks(engines, (rank): LoadedProgram => {
+    const member = group.indexOf(rank);
+    if (member < 0) return { groups: [], launches: [] };
+    return {
+      groups: [{ id: 0, ranks: group }],
+      launches: [launch(member, inputs[member].length, outputLengths[member]), { kind: 'wait', event: 0, at: 'test' }],
+    };
+  });
+  return group.map((rank, member) => decode(dtype, bytes(engines[rank], outputAt, outputLengths[member] * width)));
+}
+
+/** Member m's i-th value: unlike any other's, and small. */
+const value = (member: number, i: number) => ((7 * member + 3 * i) % 11) - 5;
+const values = (member: number, length: number) => Array.from({ length }, (_, i) => value(member, i));
+const starts = (sizes: readonly number[]) => sizes.map((_, i) => sizes.slice(0, i).reduce((a, b) => a + b, 0));
+const sum = (sizes: readonly number[]) => sizes.reduce((a, b) => a + b, 0);
+const reduce = (reduction: 'sum' | 'max', all: readonly number[][]) =>
+  all[0].map((_, i) => (reduction === 'sum' ? sum(all.map((one) => one[i])) : Math.max(...all.map((one) => one[i]))));
+const some = { numRuns: 25 };
+
+test('all_reduce gives every member the sum or the maximum of all', async () => {
+  const law = fc.asyncProperty(
+    ranks,
+    dtype,
+    fc.integer({ min: 0, max: 40 }),
+    fc.constantFrom('sum', 'max'),
+    async (group, dtype, n, reduction) => {
+      const inputs = group.map((_, member) => values(member, n));
+      const outputs = await run(
+        group,
+        dtype,
+        inputs,
+        group.map(() => n),
+        () =>
+          collective('all_reduce', view(dtype, inputAt, n), view(dtype, outputAt, n), {
+            reduction: reduction as 'sum' | 'max',
+          }),
+      );
+      expect(outputs).toEqual(group.map(() => reduce(reduction as 'sum' | 'max', inputs)));
+    },
+  );
+  await fc.assert(law, some);
+});
+
+test('all_gather gives every member the blocks of all, in order, also uneven ones', async () => {
+  const law = fc.asyncProperty(
+    ranks.chain((group) => fc.tuple(fc.constant(group), counts(group.length))),
+    dtype,
+    async ([group, blocks], dtype) => {
+      const inputs = blocks.map((n, member) => values(member, n));
+      const outputs = await run(
+        group,
+        dtype,
+        inputs,
+        group.map(() => sum(blocks)),
+        (_, input, output) =>
+          collective('all_gather', view(dtype, inputAt, input), view(dtype, outputAt, output), {
+            outputCounts: blocks,
+          }),
+      );
+      expect(outputs).toEqual(group.map(() => inputs.flat()));
+    },
+  );
+  await fc.assert(law, some);
+});
+
+test('reduce_scatter gives each member its block of the sum or the maximum, also uneven ones', async () => {
+  const law = fc.asyncProperty(
+    ranks.chain((group) => fc.tuple(fc.constant(group), counts(group.length))),
+    dtype,
+    fc.constantFrom<'sum' | 'max'>('sum', 'max'),
+    async ([group, blocks], dtype, reduction) => {
+      const inputs = group.map((_, member) => values(member, sum(blocks)));
+      const outputs = await run(group, dtype, inputs, blocks, (_, input, output) =>
+        collective('reduce_scatter', view(dtype, inputAt, input), view(dtype, outputAt, output), {
+          reduction,
+          inputCounts: blocks,
+        }),
+      );
+      const all = reduce(reduction, inputs);
+      expect(outputs).toEqual(starts(blocks).map((start, member) => all.slice(start, start + blocks[member])));
+    },
+  );
+  await fc.assert(law, some);
+});
+
+test('all_to_all gives each member its block of every member, also uneven ones', async () => {
+  const table = ranks.chain((group) =>
+    fc.tuple(fc.constant(group), fc.array(counts(group.length), { minLength: group.length, maxLength: group.length })),
+  );
+  const law = fc.asyncProperty(table, dtype, async ([group, sent], dtype) => {
+    const received = group.map((_, to) => sent.map((row) => row[to]));
+    const inputs = sent.map((row, member) => values(member, sum(row)));
+    const outputs = await run(group, dtype, inputs, received.map(sum), (member, input, output) =>
+      collective('all_to_all', view(dtype, inputAt, input), view(dtype, outputAt, output), {
+        inputCounts: sent[member],
+        outputCounts: received[member],
+      }),
+    );
+    expect(outputs).toEqual(
+      group.map((_, to) => sent.flatMap((row, from) => inputs[from].slice(starts(row)[to], starts(row)[to] + row[to]))),
+    );
+  });
+  await fc.assert(law, some);
+});
+
+test('broadcast gives every member the root’s value', async () => {
+  for (const [group, root] of [
+    [[0, 1, 2, 3], 2],
+    [[3, 1], 0],
+    [[1], 0],
+  ] as const) {
+    const inputs = group.map((_, member) => values(member, 13));
+    const outputs = await run(
+      group,
+      'f32',
+      inputs,
+      group.map(() => 13),
+      () => collective('broadcast', view('f32', inputAt, 13), view('f32', outputAt, 13), { root }),
+    );
+    expect(outputs).toEqual(group.map(() => inputs[root]));
+  }
+});
+
+test('permute moves values along a ring, and leaves the output of a member that nobody sends to', async () => {
+  const group = [0, 1, 2, 3];
+  const inputs = group.map((_, member) => values(member, 5));
+  const ring = await run(group, 'f32', inputs, [5, 5, 5, 5], (member) =>
+    collective('permute', view('f32', inputAt, 5), view('f32', outputAt, 5), {
+      peers: { to: (member + 1) % 4, from: (member + 3) % 4 },
+    }),
+  );
+  expect(ring).toEqual([inputs[3], inputs[0], inputs[1], inputs[2]]);
+  const chain = await run(group, 'f32', inputs, [5, 5, 5, 5], (member) =>
+    collective('permute', view('f32', inputAt, 5), view('f32', outputAt, 5), {
+      peers: { to: member < 3 ? member + 1 : null, from: member > 0 ? member - 1 : null },
+    }),
+  );
+  expect(chain).toEqual([[99, 99, 99, 99, 99], inputs[0], inputs[1], inputs[2]]);
+});
+
+test('reduce_scatter and all_gather work in place on a member’s own block', async () => {
+  const n = 6;
+  for (let rank = 0; rank < world; rank++)
+    bytes(engines[rank], inputAt, 4 * world * n).set(encode('f32', values(rank, world * n)));
+  await runRanks(engines, (rank) => {
+    const whole = view('f32', inputAt, world * n);
+    const own = view('f32', inputAt + 4 * n * rank, n);
+    return {
+      groups: [{ id: 0, ranks: [0, 1, 2, 3] }],
+      launches: [
+        collective('reduce_scatter', whole, own),
+        { kind: 'wait', event: 0, at: 'test' },
+        collective('all_gather', own, whole, { event: 1 }),
+        { kind: 'wait', event: 1, at: 'test' },
+      ],
+    };
+  });
+  const expected = reduce(
+    'sum',
+    Array.from({ length: world }, (_, rank) => values(rank, world * n)),
+  );
+  for (const engine of engines) expect(decode('f32', bytes(engine, inputAt, 4 * world * n))).toEqual(expected);
+});
+
+test('a reduced value has the same bits on every member, and again in the next run', async () => {
+  const n = 1000;
+  const real = (rank: number) =>
+    Array.from({ length: n }, (_, i) => Math.sin(1 + i * (rank + 0.37)) * 10 ** ((i % 7) - 3));
+  const bits: string[] = [];
+  for (const dtype of ['f32', 'bf16'] as const) {
+    for (let repetition = 0; repetition < 3; repetition++) {
+      const inputs = Array.from({ length: world }, (_, rank) => real(rank));
+      const outputs = await run([0, 1, 2, 3], dtype, inputs, [n, n, n, n], () =>
+        collective('all_reduce', view(dtype, inputAt, n), view(dtype, outputAt, n)),
+      );
+      bits.push(...outputs.map((one) => `${dtype} ${one.join()}`));
+    }
+  }
+  expect(new Set(bits).size).toBe(2);
+});
+
+test('waiting for an event completes what the same lane launched before it', async () => {
+  const n = 64;
+  for (let rank = 0; rank < world; rank++) bytes(engines[rank], inputAt, 4 * n).set(encode('f32', values(rank, n)));
+  await runRanks(engines, () => {
+    const first = view('f32', inputAt, n);
+    const second = view('f32', inputAt + 4096, n);
+    const copy = view('f32', outputAt, n);
+    return {
+      groups: [{ id: 0, ranks: [0, 1, 2, 3] }],
+      launches: [
+        collective('all_reduce', first, first, { event: 1 }),
+        collective('all_reduce', second, second, { event: 2 }),
+        { kind: 'wait', event: 2, at: 'test' },
+        { kind: 'copy', from: first, to: copy, at: 'test' },
+      ],
+    };
+  });
+  const expected = reduce(
+    'sum',
+    Array.from({ length: world }, (_, rank) => values(rank, n)),
+  );
+  for (const engine of engines) expect(decode('f32', bytes(engine, outputAt, 4 * n))).toEqual(expected);
+});
+
+test('messages of one sender arrive in order, in both directions at once', async () => {
+  const arrivals = 64;
+  for (let rank = 0; rank < 2; rank++) {
+    bytes(engines[rank], 0, 16).set(encode('f32', [10 + rank, 20 + rank, 30 + rank, 40 + rank]));
+  }
+  await runRanks(engines, (rank) => {
+    if (rank > 1) return { groups: [], launches: [] };
+    const peer = 1 - rank;
+    const message = (i: number) => view('f32', 4 * i, 1);
+    const arrived = (i: number) => view('f32', arrivals + 4 * i, 1);
+    const order = [0, 1, 2, 3];
+    return {
+      groups: [],
+      launches: [
+        ...order.map((i) => ({ kind: 'send' as const, peer, tag: i % 2, view: message(i), event: i, at: 'test.send' })),
+        ...order.map((i) => ({
+          kind: 'recv' as const,
+          peer,
+          tag: i % 2,
+          view: arrived(i),
+          event: 10 + i,
+          at: 'test.recv',
+        })),
+        { kind: 'wait', event: 13, at: 'test' },
+        { kind: 'wait', event: 3, at: 'test' },
+      ],
+    };
+  });
+  for (let rank = 0; rank < 2; rank++) {
+    const peer = 1 - rank;
+    expect(decode('f32', bytes(engines[rank], arrivals, 16))).toEqual([10 + peer, 20 + peer, 30 + peer, 40 + peer]);
+  }
+});

@@ -1,0 +1,46 @@
+/** Several ranks in one process, each with an engine of its own: the fast way to try communication. */
+import net from 'node:net';
+import { loadAddon, type Engine } from '../bridge.js';
+import type { LoadedProgram } from '../loaded_program.js';
+
+/** Engines that have met, in rank order. The caller closes them. */
+export async function openRanks(ranks: number, arenaBytes: number): Promise<Engine[]> {
+  const addon = loadAddon();
+  const engines = Array.from({ length: ranks }, () => addon.open({ device: 'cpu', threads: 1, arenaBytes }));
+  const port = await freePort();
+  await Promise.all(
+    engines.map((engine, rank) =>
+      engine.rendezvous({
+        address: '127.0.0.1',
+        port,
+        rank,
+        worldSize: ranks,
+        hostStore: rank === 0,
+        generation: '0',
+        timeoutSeconds: 30,
+        operationTimeoutSeconds: 30,
+      }),
+    ),
+  );
+  return engines;
+}
+
+/** Loads and runs one program a rank, once. */
+export async function runRanks(engines: readonly Engine[], program: (rank: number) => LoadedProgram): Promise<void> {
+  const loaded = await Promise.all(engines.map((engine, rank) => engine.load(program(rank))));
+  await Promise.all(loaded.map((one) => one.run()));
+}
+
+/** The arena's bytes, as a view that JavaScript may read and write. */
+export function bytes(engine: Engine, offset: number, length: number): Uint8Array {
+  return new Uint8Array(engine.memory(offset, length));
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = net.createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as net.AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}

@@ -1,0 +1,71 @@
+/** Views and launches for tests: short ways to say them. */
+import {
+  contiguousStrides,
+  elementBytes,
+  type CollectiveLaunch,
+  type KernelLaunch,
+  type LoadedDType,
+  type LoadedView,
+} from '../loaded_program.js';
+
+export function view(dtype: LoadedDType, offset: number, ...sizes: number[]): LoadedView {
+  return { offset, dtype, sizes, strides: contiguousStrides(sizes) };
+}
+
+export function fill(output: LoadedView, value: number): KernelLaunch {
+  return { kind: 'kernel', kernel: 'fill', operands: [output], scratch: null, attributes: { value }, at: 'test.fill' };
+}
+
+export function collective(
+  name: CollectiveLaunch['collective'],
+  input: LoadedView,
+  output: LoadedView,
+  options: Partial<CollectiveLaunch> = {},
+): CollectiveLaunch {
+  const reduction = name === 'all_reduce' || name === 'reduce_scatter' ? 'sum' : null;
+  return {
+    kind: 'collective',
+    collective: name,
+    group: 0,
+    reduction,
+    input,
+    output,
+    event: 0,
+    at: `test.${name}`,
+    ...options,
+  };
+}
+
+/** Numbers as the bytes of a dtype, and back: written without the addon. bf16 rounds to nearest even. */
+export function encode(dtype: LoadedDType, values: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(values.length * elementBytes[dtype]);
+  const memory = new DataView(bytes.buffer);
+  values.forEach((value, i) => {
+    if (dtype === 'f64') memory.setFloat64(8 * i, value, true);
+    else if (dtype === 'f32') memory.setFloat32(4 * i, value, true);
+    else if (dtype === 'i64') memory.setBigInt64(8 * i, BigInt(value), true);
+    else if (dtype === 'i32') memory.setInt32(4 * i, value, true);
+    else if (dtype === 'bool') memory.setUint8(i, value);
+    else if (dtype === 'bf16') memory.setUint16(2 * i, bfloat16Bits(value), true);
+    else throw new Error('f16 is not written here');
+  });
+  return bytes;
+}
+
+export function decode(dtype: LoadedDType, bytes: Uint8Array): number[] {
+  const memory = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from({ length: bytes.length / elementBytes[dtype] }, (_, i) => {
+    if (dtype === 'f64') return memory.getFloat64(8 * i, true);
+    if (dtype === 'f32') return memory.getFloat32(4 * i, true);
+    if (dtype === 'i64') return Number(memory.getBigInt64(8 * i, true));
+    if (dtype === 'i32') return memory.getInt32(4 * i, true);
+    if (dtype === 'bool') return memory.getUint8(i);
+    if (dtype === 'bf16') return new Float32Array(new Uint32Array([memory.getUint16(2 * i, true) << 16]).buffer)[0];
+    throw new Error('f16 is not read here');
+  });
+}
+
+function bfloat16Bits(value: number): number {
+  const bits = new Uint32Array(new Float32Array([value]).buffer)[0];
+  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+}
