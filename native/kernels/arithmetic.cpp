@@ -1,9 +1,9 @@
 // Arithmetic, comparison, selection and casts, element by element (elementwise.h says how operands are read and written).
-//   add sub mul div max       y = a ∘ b             eq ge gt lt le      y = a ∘ b ? 1 : 0, NaN compares false
+//   add sub mul div max min   y = a ∘ b             eq ge gt lt le      y = a ∘ b ? 1 : 0, NaN compares false
 //   add_n                     y = Σ operands        where               y = condition ? a : b
-//   neg exp log sqrt rsqrt tanh sigmoid relu square reciprocal cos sin abs, cast
+//   neg exp log sqrt rsqrt tanh sigmoid relu square reciprocal cos sin abs erf, cast
 //   scale {factor}, add_scalar {value}, pow {exponent}
-// max gives NaN where either side is NaN. bf16 is computed in f32 and rounded once. Casts to integers truncate.
+// max and min give NaN where either side is NaN. bf16 is computed in f32 and rounded once. Casts to integers truncate.
 // In place on any operand with the very same view. No workspace, no allocation; bytes = what the operands hold.
 #include "elementwise.h"
 
@@ -69,6 +69,7 @@ FLOTILLA_UNARY(inverse, A(1) / x)
 FLOTILLA_UNARY(cosine, std::cos(x))
 FLOTILLA_UNARY(sine, std::sin(x))
 FLOTILLA_UNARY(magnitude, std::abs(x))
+FLOTILLA_UNARY(errorFunction, std::erf(x))
 FLOTILLA_UNARY(scaled, x* parameters[0])
 FLOTILLA_UNARY(shifted, x + parameters[0])
 FLOTILLA_UNARY(power, std::pow(x, parameters[0]))
@@ -78,6 +79,7 @@ FLOTILLA_BINARY(difference, x - y)
 FLOTILLA_BINARY(product, x* y)
 FLOTILLA_BINARY(quotient, x / y)
 FLOTILLA_BINARY(larger, x > y || x != x ? x : y)
+FLOTILLA_BINARY(smaller, x < y || x != x ? x : y)
 FLOTILLA_BINARY(equal, x == y ? A(1) : A(0))
 FLOTILLA_BINARY(notLess, x >= y ? A(1) : A(0))
 FLOTILLA_BINARY(greater, x > y ? A(1) : A(0))
@@ -127,6 +129,7 @@ FLOTILLA_OP(sub, 2, difference)
 FLOTILLA_OP(mul, 2, product)
 FLOTILLA_OP(div, 2, quotient)
 FLOTILLA_OP(max, 2, larger)
+FLOTILLA_OP(min, 2, smaller)
 FLOTILLA_OP(eq, 2, equal)
 FLOTILLA_OP(ge, 2, notLess)
 FLOTILLA_OP(gt, 2, greater)
@@ -147,6 +150,7 @@ FLOTILLA_OP(reciprocal, 1, inverse)
 FLOTILLA_OP(cos, 1, cosine)
 FLOTILLA_OP(sin, 1, sine)
 FLOTILLA_OP(abs, 1, magnitude)
+FLOTILLA_OP(erf, 1, errorFunction)
 FLOTILLA_OP(scale, 1, scaled, "factor")
 FLOTILLA_OP(add_scalar, 1, shifted, "value")
 FLOTILLA_OP(pow, 1, power, "exponent")

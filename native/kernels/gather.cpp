@@ -1,10 +1,10 @@
 // gather:       out[t] = table[ids[t] − origin], a row of zeros where that lies outside [0, v)
 // scatter_add:  table[ids[t] − origin] += src[t] in the order of t, rows outside nowhere; the table is zeroed first unless
 //               accumulate. Its transpose: the gradient of an embedding.
-// ids i32 or i64. gather: table and out f32, bf16 or f64. scatter_add: src f32, bf16 or f64; table f32, or f64 for f64 (a sum
-// in bf16 would lose what is added; cast afterwards).
+// ids i32 or i64. table, out and src f32, bf16 or f64. Sums are f32 (f64: f64).
 // A task owns a block of columns and a quarter of the table's rows, so nothing is added twice at once and no atomics are
-// needed: the same bits for any number of threads. No workspace, no allocation, no aliasing.
+// needed: the same bits for any number of threads. Workspace: for a bf16 table its sums in f32, rounded once at the end. No
+// allocation, no aliasing.
 #include <cstring>
 
 #include "rows.h"
@@ -47,42 +47,67 @@ std::unique_ptr<Kernel> gather(const KernelCall& call) {
   });
 }
 
+// sums[v c] += rows of src; zeroed first unless accumulate.
+template <class T, class Index>
+struct ScatterAdd {
+  using A = Accumulator<T>;
+  int64_t t, v, c, origin;
+  bool accumulate;
+  RowView<const T> src;
+  const Index* ids;
+  RowView<A> sums;
+  RowView<bf16> rounded;  // where the table is bf16, else no data
+
+  void run() const {
+    if (!accumulate || rounded.data)
+      parallelBlocks(v, rowsPerTask(c), [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; i++) {
+          if (accumulate) for (int64_t j = 0; j < c; j++) sums.row(i)[j] = widen(rounded.row(i)[j]);
+          else std::memset(sums.row(i), 0, c * sizeof(A));
+        }
+      });
+    constexpr int64_t quarters = 4, columns = 64;
+    const int64_t blocks = ceilDiv(c, columns), rows = ceilDiv(v, quarters);
+    parallelTasks(quarters * blocks, [&](int64_t task) {
+      const int64_t first = task / blocks * rows, last = std::min(v, first + rows);
+      const int64_t j0 = task % blocks * columns, width = std::min(columns, c - j0);
+      vectorised([&]() FLOTILLA_INLINE {
+        for (int64_t i = 0; i < t; i++) {
+          const int64_t id = int64_t(ids[i]) - origin;
+          if (id >= first && id < last) addRow(src.row(i) + j0, sums.row(id) + j0, width);
+        }
+      });
+    });
+    if (rounded.data)
+      parallelBlocks(v, rowsPerTask(c), [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; i++)
+          for (int64_t j = 0; j < c; j++) rounded.row(i)[j] = narrow<bf16>(sums.row(i)[j]);
+      });
+  }
+
+  FLOTILLA_INLINE static void addRow(const T* from, A* to, int64_t width) {
+#pragma omp simd
+    for (int64_t j = 0; j < width; j++) to[j] += widen(from[j]);
+  }
+};
+
 std::unique_ptr<Kernel> scatterAdd(const KernelCall& call) {
   requireOperands(call, 3);
   const Operand& source = operand(call, 0, 2);
   const Operand& table = operand(call, 2, 2);
-  const int64_t t = source.sizes[0], v = table.sizes[0], c = table.sizes[1], origin = int64_t(number(call, "origin", 0));
-  const bool accumulate = number(call, "accumulate", 0) != 0;
+  const int64_t t = source.sizes[0], v = table.sizes[0], c = table.sizes[1];
   require(call, source.sizes[1] == c, "src[t c], ids[t] -> table[v c]");
   return withFloat(call, source.dtype, [&]<class T>(Tag<T>) {
     return withIndex(call, call.operands[1].dtype, [&]<class Index>(Tag<Index>) {
       using A = Accumulator<T>;
-      require(call, table.dtype == dtypeOf<A>, "the table is f32 (f64 for f64)");
-      const RowView<const T> from = rowView<const T>(call, 0);
-      const RowView<A> to = rowView<A>(call, 2);
-      const Index* ids = vectorOf<const Index>(call, 1, t);
-      return makeKernel([=] {
-        if (!accumulate)
-          parallelBlocks(v, rowsPerTask(c), [&](int64_t begin, int64_t end) {
-            for (int64_t i = begin; i < end; i++) std::memset(to.row(i), 0, c * sizeof(A));
-          });
-        constexpr int64_t quarters = 4, columns = 64;
-        const int64_t blocks = ceilDiv(c, columns), rows = ceilDiv(v, quarters);
-        parallelTasks(quarters * blocks, [&](int64_t task) {
-          const int64_t first = task / blocks * rows, last = std::min(v, first + rows);
-          const int64_t j0 = task % blocks * columns, j1 = std::min(c, j0 + columns);
-          vectorised([&]() FLOTILLA_INLINE {
-            for (int64_t i = 0; i < t; i++) {
-              const int64_t id = int64_t(ids[i]) - origin;
-              if (id < first || id >= last) continue;
-              const T* add = from.row(i);
-              A* row = to.row(id);
-#pragma omp simd
-              for (int64_t j = j0; j < j1; j++) row[j] += widen(add[j]);
-            }
-          });
-        });
-      });
+      const bool rounds = table.dtype == DType::bf16;
+      require(call, table.dtype == dtypeOf<A> || (rounds && sizeof(A) == 4), "the table is f32 or bf16 (f64 for f64)");
+      if (rounds) requireScratch(call, v * c * 4);
+      const ScatterAdd<T, Index> run{t, v, c, int64_t(number(call, "origin", 0)), number(call, "accumulate", 0) != 0,
+                                     rowView<const T>(call, 0), vectorOf<const Index>(call, 1, t),
+                                     rounds ? RowView<A>{static_cast<A*>(call.scratch), c} : rowView<A>(call, 2),
+                                     rounds ? rowView<bf16>(call, 2) : RowView<bf16>{nullptr, 0}};
+      return makeKernel([run] { run.run(); });
     });
   });
 }

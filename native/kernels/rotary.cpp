@@ -1,5 +1,6 @@
 // rotary: rotary position embedding, pairs (i, i + d/2) as in Llama's checkpoints on Hugging Face (Su et al. 2021).
 //   y_i = x_i·cos − x_{i+d/2}·sin,  y_{i+d/2} = x_{i+d/2}·cos + x_i·sin;  inverse=1 turns back, which is the backward
+// rotary_backward(cos, sin, dy -> dx) is the same turned back.
 // x, y [b s h d], f32, bf16 or f64, of one type; cos, sin f32 or f64 [s, d/2]: positions come in through them. y may be x.
 // Computed in f32 (f64: f64). No workspace, no allocation.
 #include "rows.h"
@@ -42,26 +43,29 @@ struct Rotary {
 
 std::unique_ptr<Kernel> rotary(const KernelCall& call) {
   requireOperands(call, 4);
-  const Operand& x = operand(call, 0, 4);
+  const bool backward = call.kernel == "rotary_backward";
+  const size_t of = backward ? 2 : 0, cos = backward ? 0 : 1, sin = cos + 1;
+  const Operand& x = operand(call, of, 4);
   const Operand& y = operand(call, 3, 4);
   const int64_t s = x.sizes[1], d = x.sizes[3];
   require(call, y.sizes == x.sizes && y.dtype == x.dtype, "y has shape and type of x");
   require(call, d % 2 == 0, "d is even");
-  for (const size_t i : {1, 2})
+  for (const size_t i : {cos, sin})
     require(call, operand(call, i, 2).sizes == std::vector<int64_t>({s, d / 2}), "cos and sin are [s, d/2]");
-  require(call, call.operands[1].dtype == call.operands[2].dtype, "cos and sin have one type");
+  require(call, call.operands[cos].dtype == call.operands[sin].dtype, "cos and sin have one type");
   return withFloat(call, x.dtype, [&]<class T>(Tag<T>) {
-    return withType<float, double>(call, call.operands[1].dtype, [&]<class Table>(Tag<Table>) {
+    return withType<float, double>(call, call.operands[cos].dtype, [&]<class Table>(Tag<Table>) {
       const Rotary<T, Table> run{x.sizes[0], s, x.sizes[2], d / 2, dataOf<const T>(x), {x.strides[0], x.strides[1], x.strides[2]},
-                                 rowView<const Table>(call, 1), rowView<const Table>(call, 2), dataOf<T>(y),
+                                 rowView<const Table>(call, cos), rowView<const Table>(call, sin), dataOf<T>(y),
                                  {y.strides[0], y.strides[1], y.strides[2]},
-                                 number(call, "inverse", 0) != 0 ? Accumulator<T>(-1) : Accumulator<T>(1)};
+                                 (number(call, "inverse", 0) != 0) != backward ? Accumulator<T>(-1) : Accumulator<T>(1)};
       return makeKernel([run] { run.run(); });
     });
   });
 }
 
-const KernelRegistration registration{"rotary", byDevice<rotary>};
+const KernelRegistration registerForward{"rotary", byDevice<rotary>};
+const KernelRegistration registerBackward{"rotary_backward", byDevice<rotary>};
 
 }  // namespace
 }  // namespace flotilla

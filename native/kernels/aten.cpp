@@ -1,0 +1,285 @@
+// Every kernel of this folder once more, as ATen calls: for devices other than the CPU, and, with the attribute aten=1, as an
+// independent reference on the CPU. Written to be plainly right: views are built when the program is loaded, but many expressions
+// allocate temporaries inside torch. Attention makes the whole s × t matrix of scores. What a device should run fast deserves its
+// own entry here (an out variant, a library's fused kernel) once it can be measured there.
+// bf16 is widened to f32 before it is computed with, except in matrix products, which the library accumulates in f32.
+#include <ATen/ATen.h>
+
+#include <map>
+
+#include "../arena.h"
+#include "support.h"
+
+namespace flotilla {
+
+namespace {
+
+using at::Tensor;
+
+struct AtenCall {
+  std::string kernel;
+  std::vector<Tensor> x;  // reads, then writes
+  std::map<std::string, std::vector<double>> numbers;
+
+  double number(const char* name, double otherwise = 0) const {
+    const auto it = numbers.find(name);
+    return it == numbers.end() ? otherwise : it->second.at(0);
+  }
+  Tensor wide(size_t i) const { return widened(x[i]); }
+  static Tensor widened(const Tensor& t) { return t.scalar_type() == at::kBFloat16 ? t.to(at::kFloat) : t; }
+  void write(size_t i, const Tensor& value) const { Tensor(x[i]).copy_(value); }
+  void writeLast(const Tensor& value) const { write(x.size() - 1, value); }
+  void writeOrAdd(size_t i, const Tensor& value) const { write(i, number("accumulate") != 0 ? wide(i) + value : value); }
+};
+
+using Body = void (*)(const AtenCall&);
+
+class AtenKernel final : public Kernel {
+ public:
+  AtenKernel(AtenCall call, Body body) : call_(std::move(call)), body_(body) {}
+  void run() override { body_(call_); }
+
+ private:
+  AtenCall call_;
+  Body body_;
+};
+
+void matmul(const AtenCall& c) {
+  const bool biased = c.kernel == "matmul_bias";
+  const Tensor &a = c.x[0], &b = c.x[1];
+  Tensor out = c.x.back();
+  if (!biased && out.scalar_type() == a.scalar_type() && c.number("accumulate") == 0) {
+    at::bmm_out(out, a, b);
+    return;
+  }
+  Tensor product = at::bmm(c.wide(0), c.wide(1));  // f32 until the one rounding
+  if (biased) product = product + c.wide(2);
+  c.writeOrAdd(c.x.size() - 1, product);
+}
+
+struct Scores {
+  Tensor q, k, v, scores, hidden;  // [b h s d], [b h t d], [b h s t]; hidden: true where a query does not see a key
+};
+Scores scoresOf(const AtenCall& c) {
+  const int64_t repeat = c.x[0].size(2) / c.x[1].size(2), s = c.x[0].size(1), t = c.x[1].size(1);
+  const auto heads = [&](size_t i) { return c.wide(i).transpose(1, 2).repeat_interleave(repeat, 1); };
+  Scores r{c.wide(0).transpose(1, 2), heads(1), heads(2), {}, {}};
+  r.scores = at::matmul(r.q, r.k.transpose(2, 3)) * c.number("scale");
+  const auto positions = c.x[0].options().dtype(at::kLong);
+  const Tensor query = at::arange(s, positions).unsqueeze(1) + int64_t(c.number("query_start"));
+  const Tensor key = at::arange(t, positions).unsqueeze(0) + int64_t(c.number("key_start"));
+  r.hidden = c.number("causal") != 0 ? key > query : at::zeros({s, t}, positions.dtype(at::kBool));
+  return r;
+}
+Tensor probabilities(const Scores& r, const Tensor& logsumexp) {
+  return at::exp(r.scores - logsumexp.unsqueeze(3)).masked_fill(r.hidden, 0);
+}
+
+void attention(const AtenCall& c) {
+  const Scores r = scoresOf(c);
+  const Tensor logsumexp = r.scores.masked_fill(r.hidden, -INFINITY).logsumexp(3);
+  c.write(3, at::matmul(probabilities(r, logsumexp), r.v).transpose(1, 2));
+  c.write(4, logsumexp.transpose(1, 2));
+}
+
+void attentionBackward(const AtenCall& c) {
+  const Scores r = scoresOf(c);
+  const double scale = c.number("scale");
+  const int64_t groups = c.x[1].size(2), b = r.q.size(0), t = r.k.size(2), d = r.k.size(3);
+  const Tensor p = probabilities(r, c.x[4].transpose(1, 2));
+  const Tensor o = c.wide(3).transpose(1, 2), dO = c.wide(5).transpose(1, 2);
+  const Tensor ds = p * (at::matmul(dO, r.v.transpose(2, 3)) - (o * dO).sum(3, true));
+  const auto perGroup = [&](const Tensor& x) { return x.reshape({b, groups, -1, t, d}).sum(2).transpose(1, 2); };
+  c.write(6, at::matmul(ds, r.k).transpose(1, 2) * scale);
+  c.write(7, perGroup(at::matmul(ds.transpose(2, 3), r.q)) * scale);
+  c.write(8, perGroup(at::matmul(p.transpose(2, 3), dO)));
+}
+
+void layerNorm(const AtenCall& c) {
+  const Tensor x = c.wide(0), mean = x.mean(1, true), centred = x - mean;
+  const Tensor rstd = at::rsqrt((centred * centred).mean(1, true) + c.number("eps"));
+  c.write(3, centred * rstd * c.wide(1) + c.wide(2));
+  c.write(4, mean.squeeze(1));
+  c.write(5, rstd.squeeze(1));
+}
+void layerNormBackward(const AtenCall& c) {
+  const Tensor rstd = c.x[3].unsqueeze(1), normal = (c.wide(0) - c.x[2].unsqueeze(1)) * rstd, dy = c.wide(4), g = dy * c.wide(1);
+  const Tensor dweight = (dy * normal).sum(0), dbias = dy.sum(0);
+  c.write(5, rstd * (g - g.mean(1, true) - normal * (g * normal).mean(1, true)));
+  c.write(6, dweight);
+  c.write(7, dbias);
+}
+void rmsNorm(const AtenCall& c) {
+  const Tensor x = c.wide(0), rstd = at::rsqrt((x * x).mean(1, true) + c.number("eps"));
+  c.write(2, x * rstd * c.wide(1));
+  c.write(3, rstd.squeeze(1));
+}
+void rmsNormBackward(const AtenCall& c) {
+  const Tensor rstd = c.x[2].unsqueeze(1), normal = c.wide(0) * rstd, dy = c.wide(3), g = dy * c.wide(1);
+  const Tensor dweight = (dy * normal).sum(0);
+  c.write(4, rstd * (g - normal * (g * normal).mean(1, true)));
+  c.write(5, dweight);
+}
+
+void softmax(const AtenCall& c) { c.write(1, at::softmax(c.wide(0), 1)); }
+void softmaxBackward(const AtenCall& c) {
+  const Tensor y = c.wide(0), dy = c.wide(1);
+  c.write(2, y * (dy - (y * dy).sum(1, true)));
+}
+
+struct Labels {
+  Tensor index, inside;  // [t 1]
+};
+Labels labelsOf(const AtenCall& c) {
+  const Tensor label = c.x[1].to(at::kLong).unsqueeze(1) - int64_t(c.number("origin"));
+  const int64_t v = c.x[0].size(1);
+  return {label.clamp(0, v - 1), (label >= 0) & (label < v)};
+}
+void crossEntropy(const AtenCall& c) {
+  const Tensor x = c.wide(0), logsumexp = x.logsumexp(1);
+  const Labels labels = labelsOf(c);
+  c.write(2, logsumexp - x.gather(1, labels.index).masked_fill(~labels.inside, 0).squeeze(1));
+  c.write(3, logsumexp);
+}
+void crossEntropyBackward(const AtenCall& c) {
+  const Labels labels = labelsOf(c);
+  Tensor dx = at::exp(c.wide(0) - c.x[2].unsqueeze(1));
+  dx.scatter_add_(1, labels.index, -labels.inside.to(dx.scalar_type()));
+  c.write(4, dx * c.x[3].unsqueeze(1));
+}
+
+const char* geluForm(const AtenCall& c) { return c.number("exact") != 0 ? "none" : "tanh"; }
+Tensor siluSlope(const Tensor& x) {
+  const Tensor s = at::sigmoid(x);
+  return s * (1 + x * (1 - s));
+}
+void swigluBackward(const AtenCall& c) {
+  const Tensor gate = c.wide(0), up = c.wide(1), dy = c.wide(2);
+  c.write(3, dy * up * siluSlope(gate));
+  c.write(4, dy * at::silu(gate));
+}
+
+void turn(const AtenCall& c, size_t x, size_t cosine, double sign) {
+  const Tensor cos = c.x[cosine].unsqueeze(1), sin = c.x[cosine + 1].unsqueeze(1) * sign;
+  const auto halves = c.wide(x).chunk(2, 3);
+  c.write(3, at::cat({halves[0] * cos - halves[1] * sin, halves[1] * cos + halves[0] * sin}, 3));
+}
+
+void addAll(const AtenCall& c) {
+  Tensor sum = c.wide(0);
+  for (size_t i = 1; i + 1 < c.x.size(); i++) sum = sum + c.wide(i);
+  c.writeLast(sum);
+}
+
+void gather(const AtenCall& c) {
+  const Tensor id = c.x[1].to(at::kLong) - int64_t(c.number("origin"));
+  const int64_t v = c.x[0].size(0);
+  const Tensor outside = ((id < 0) | (id >= v)).unsqueeze(1);
+  c.write(2, c.x[0].index_select(0, id.clamp(0, v - 1)).masked_fill(outside, 0));
+}
+void scatterAdd(const AtenCall& c) {
+  const Tensor id = c.x[1].to(at::kLong) - int64_t(c.number("origin"));
+  const int64_t v = c.x[2].size(0);
+  const Tensor outside = ((id < 0) | (id >= v)).unsqueeze(1), rows = c.wide(0).masked_fill(outside, 0);
+  Tensor sums = c.number("accumulate") != 0 ? c.wide(2).clone() : at::zeros_like(c.wide(2));
+  c.write(2, sums.index_add_(0, id.clamp(0, v - 1), rows));
+}
+
+void adamw(const AtenCall& c) {
+  const double beta1 = c.number("beta1"), beta2 = c.number("beta2");
+  const Tensor &p = c.x[0], &lr = c.x[4], go = c.x[8] == 0, g = c.wide(1) * c.x[5];
+  const Tensor m = c.x[2] * beta1 + g * (1 - beta1), v = c.x[3] * beta2 + g * g * (1 - beta2);
+  const Tensor next = p * (1 - lr * c.number("weight_decay")) -
+                      lr / c.x[6] * m / (at::sqrt(v) / at::sqrt(c.x[7]) + c.number("eps"));
+  const Tensor keptM = c.x[2].clone(), keptV = c.x[3].clone(), kept = p.clone();
+  c.write(9, at::where(go, next, kept));
+  c.write(10, at::where(go, m, keptM));
+  c.write(11, at::where(go, v, keptV));
+  if (c.x.size() > 12) c.write(12, c.x[9]);
+}
+
+const std::map<std::string, Body>& bodies() {
+  static const std::map<std::string, Body> table = {
+      {"matmul", matmul},
+      {"matmul_bias", matmul},
+      {"attention", attention},
+      {"attention_backward", attentionBackward},
+      {"layer_norm", layerNorm},
+      {"layer_norm_backward", layerNormBackward},
+      {"rms_norm", rmsNorm},
+      {"rms_norm_backward", rmsNormBackward},
+      {"softmax", softmax},
+      {"softmax_backward", softmaxBackward},
+      {"softmax_cross_entropy", crossEntropy},
+      {"softmax_cross_entropy_backward", crossEntropyBackward},
+      {"gelu", [](const AtenCall& c) { c.write(1, at::gelu(c.wide(0), geluForm(c))); }},
+      {"gelu_backward", [](const AtenCall& c) { c.write(2, at::gelu_backward(c.wide(1).to(c.wide(0).scalar_type()), c.wide(0), geluForm(c))); }},
+      {"silu", [](const AtenCall& c) { c.write(1, at::silu(c.wide(0))); }},
+      {"silu_backward", [](const AtenCall& c) { c.write(2, c.wide(1) * siluSlope(c.wide(0))); }},
+      {"swiglu", [](const AtenCall& c) { c.write(2, at::silu(c.wide(0)) * c.wide(1)); }},
+      {"swiglu_backward", swigluBackward},
+      {"rotary", [](const AtenCall& c) { turn(c, 0, 1, c.number("inverse") != 0 ? -1 : 1); }},
+      {"rotary_backward", [](const AtenCall& c) { turn(c, 2, 0, -1); }},
+      {"add", [](const AtenCall& c) { c.write(2, c.wide(0) + c.wide(1)); }},
+      {"sub", [](const AtenCall& c) { c.write(2, c.wide(0) - c.wide(1)); }},
+      {"mul", [](const AtenCall& c) { c.write(2, c.wide(0) * c.wide(1)); }},
+      {"div", [](const AtenCall& c) { c.write(2, c.wide(0) / c.wide(1)); }},
+      {"max", [](const AtenCall& c) { c.write(2, at::maximum(c.wide(0), c.wide(1))); }},
+      {"min", [](const AtenCall& c) { c.write(2, at::minimum(c.wide(0), c.wide(1))); }},
+      {"eq", [](const AtenCall& c) { c.write(2, c.wide(0) == c.wide(1)); }},
+      {"ge", [](const AtenCall& c) { c.write(2, c.wide(0) >= c.wide(1)); }},
+      {"gt", [](const AtenCall& c) { c.write(2, c.wide(0) > c.wide(1)); }},
+      {"lt", [](const AtenCall& c) { c.write(2, c.wide(0) < c.wide(1)); }},
+      {"le", [](const AtenCall& c) { c.write(2, c.wide(0) <= c.wide(1)); }},
+      {"where", [](const AtenCall& c) { c.write(3, at::where(c.x[0] != 0, c.wide(1), c.wide(2))); }},
+      {"add_n", addAll},
+      {"cast", [](const AtenCall& c) { c.write(1, c.x[0]); }},
+      {"neg", [](const AtenCall& c) { c.write(1, -c.wide(0)); }},
+      {"exp", [](const AtenCall& c) { c.write(1, at::exp(c.wide(0))); }},
+      {"log", [](const AtenCall& c) { c.write(1, at::log(c.wide(0))); }},
+      {"sqrt", [](const AtenCall& c) { c.write(1, at::sqrt(c.wide(0))); }},
+      {"rsqrt", [](const AtenCall& c) { c.write(1, at::rsqrt(c.wide(0))); }},
+      {"tanh", [](const AtenCall& c) { c.write(1, at::tanh(c.wide(0))); }},
+      {"sigmoid", [](const AtenCall& c) { c.write(1, at::sigmoid(c.wide(0))); }},
+      {"relu", [](const AtenCall& c) { c.write(1, at::relu(c.wide(0))); }},
+      {"square", [](const AtenCall& c) { c.write(1, at::square(c.wide(0))); }},
+      {"reciprocal", [](const AtenCall& c) { c.write(1, at::reciprocal(c.wide(0))); }},
+      {"cos", [](const AtenCall& c) { c.write(1, at::cos(c.wide(0))); }},
+      {"sin", [](const AtenCall& c) { c.write(1, at::sin(c.wide(0))); }},
+      {"abs", [](const AtenCall& c) { c.write(1, at::abs(c.wide(0))); }},
+      {"erf", [](const AtenCall& c) { c.write(1, at::erf(c.wide(0))); }},
+      {"scale", [](const AtenCall& c) { c.write(1, c.wide(0) * c.number("factor")); }},
+      {"add_scalar", [](const AtenCall& c) { c.write(1, c.wide(0) + c.number("value")); }},
+      {"pow", [](const AtenCall& c) { c.write(1, at::pow(c.wide(0), c.number("exponent"))); }},
+      {"iota", [](const AtenCall& c) {
+         const int64_t start = int64_t(c.number("start"));
+         c.write(0, at::arange(start, start + c.x[0].size(0), c.x[0].options().dtype(at::kLong)));
+       }},
+      {"sum", [](const AtenCall& c) { c.writeOrAdd(1, c.wide(0).sum(1)); }},
+      {"max_reduce", [](const AtenCall& c) {
+         const Tensor value = c.wide(0).amax(1);
+         c.write(1, c.number("accumulate") != 0 ? at::maximum(c.wide(1), value) : value);
+       }},
+      {"sum_squares", [](const AtenCall& c) { c.writeOrAdd(1, at::square(c.x[0].to(at::kDouble)).sum().reshape(c.x[1].sizes())); }},
+      {"gather", gather},
+      {"scatter_add", scatterAdd},
+      {"adamw", adamw},
+      {"adamw_cast", adamw},
+  };
+  return table;
+}
+
+}  // namespace
+
+std::unique_ptr<Kernel> makeAtenKernel(const KernelCall& call) {
+  const auto body = bodies().find(call.kernel);
+  if (body == bodies().end()) misfit(call, "has no ATen form, so it runs on the CPU alone");
+  AtenCall aten{call.kernel, {}, call.numbers};
+  for (const Operand& o : call.operands) {
+    const auto options = at::TensorOptions().dtype(scalarType(o.dtype)).device(at::Device(call.device));
+    aten.x.push_back(at::from_blob(o.data, o.sizes, o.strides, options));
+  }
+  return std::make_unique<AtenKernel>(std::move(aten), body->second);
+}
+
+}  // namespace flotilla
