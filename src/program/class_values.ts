@@ -39,7 +39,10 @@ export class ClassValues {
 
   /** Makes an existing value a view of another's bytes. */
   alias(index: ValueIndex, of: ValueIndex): void {
-    this.table[index] = { ...this.table[index], view: { of, offset: 0, strides: rowMajor(this.table[index].type) } };
+    this.table[index] = {
+      ...this.table[index],
+      view: { of, offset: 0, strides: rowMajor(this.table[index].type), made: null },
+    };
   }
 
   private push(value: ProgramValue): ValueIndex {

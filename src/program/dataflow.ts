@@ -4,19 +4,26 @@
  * alone, so that no lowering can wire an operand wrongly unseen.
  */
 import { hashText } from '../ir/hash.js';
-import { printLayout } from '../ir/layout.js';
-import { printSplit } from '../ir/layout.js';
 import type { Attributes } from '../ir/graph.js';
-import type { Assignment } from '../ir/rule.js';
-import type { Move } from '../reshard/moves.js';
-import type { Instruction, ProgramValue } from './program.js';
+import { printLayout, printSplit, type Layout } from '../ir/layout.js';
+import type { Assignment, OpRule } from '../ir/rule.js';
+import { printType, type TensorType } from '../ir/type.js';
+import { printMove, type Move } from '../reshard/moves.js';
+import type { Instruction, ProgramValue, TileInstruction, ValueIndex } from './program.js';
+import { operandsOf } from './unroll.js';
+
+/** A value as lines name it: its whole type and its layout belong to what it is. */
+export const valueText = (name: string, global: TensorType, layout: Layout): string =>
+  `${name}: ${printType(global)} ${printLayout(layout)}`;
 
 export function opLine(
   op: string,
+  rule: OpRule,
   attributes: Attributes,
   assignment: Assignment,
+  /** Operands and results by {@link valueText}. */
   inputs: readonly string[],
-  outputs: readonly { readonly name: string; readonly accumulates: boolean }[],
+  outputs: readonly { readonly text: string; readonly accumulates: boolean }[],
 ): string {
   const splits = Object.entries(assignment.splits)
     .map(([factor, split]) => `${factor}:${printSplit(split)}`)
@@ -24,12 +31,13 @@ export function opLine(
   const through = Object.entries(assignment.through)
     .map(([axis, set]) => `${axis}>${set}`)
     .sort();
-  const results = outputs.map((o) => (o.accumulates ? `${o.name} +` : o.name)).join(', ');
-  return `${results} = ${op}${attributesText(attributes)}(${inputs.join(', ')}) {${splits.join(' ')} ${through.join(' ')}}`;
+  const results = outputs.map((o) => (o.accumulates ? `${o.text} +` : o.text)).join(', ');
+  const operands = inputs.join(', ');
+  return `${results} = ${op}${attributesText(attributes)}(${operands}) {${splits.join(' ')} ${through.join(' ')}} ${ruleText(rule)}`;
 }
 
 export function moveLine(stage: 'pack' | 'collective' | 'unpack', move: Move, input: string, output: string): string {
-  return `${output} = ${stage} ${move.kind}[${move.axes.join(' ')}] ${printLayout(move.from)} ${printLayout(move.to)} (${input})`;
+  return `${output} = ${stage} ${printMove(move)} (${input})`;
 }
 
 export function transferLine(
@@ -41,47 +49,94 @@ export function transferLine(
   return `${direction} ${tag} (${value}) ${peers.join(' ')}`;
 }
 
+export function tileLine(
+  { kind, edge, message }: Pick<TileInstruction, 'kind' | 'edge' | 'message'>,
+  input: string,
+  output: string,
+): string {
+  const { fromStage, toStage, from, to } = edge;
+  return `${output} = ${kind} ${message} of ${fromStage}>${toStage} ${printLayout(from)} ${printLayout(to)} (${input})`;
+}
+
 export const dataflowHash = (lines: readonly string[]): string => hashText([...lines].sort().join('\n'));
 
-/** The dataflow of instructions: what the verifier compares with {@link Template.dataflow}. */
+/** The dataflow of instructions, and of the views that they read: what the verifier compares with {@link Template.dataflow}. */
 export function dataflowOf(body: readonly Instruction[], values: readonly ProgramValue[]): string {
+  const texts = new Map<ValueIndex, string>();
+  const textOf = (index: ValueIndex): string => {
+    const known = texts.get(index);
+    if (known !== undefined) return known;
+    const { name, global, layout } = values[index];
+    const text = valueText(name, global, layout);
+    texts.set(index, text);
+    return text;
+  };
   const lines: string[] = [];
   for (const instruction of body) {
     switch (instruction.kind) {
-      case 'kernel':
-        lines.push(
-          opLine(
-            instruction.op,
-            instruction.attributes,
-            instruction.assignment,
-            instruction.inputs.map((o) => values[o.value].name),
-            instruction.outputs.map((o) => ({ name: values[o.value].name, accumulates: o.access === 'accumulate' })),
-          ),
-        );
+      case 'kernel': {
+        const { op, rule, attributes, assignment, inputs, outputs } = instruction;
+        const results = outputs.map((o) => ({ text: textOf(o.value), accumulates: o.access === 'accumulate' }));
+        const operands = inputs.map((o) => textOf(o.value));
+        lines.push(opLine(op, rule, attributes, assignment, operands, results));
         break;
+      }
       case 'pack':
       case 'unpack':
-      case 'collective':
-        lines.push(
-          moveLine(
-            instruction.kind,
-            instruction.move,
-            values[instruction.input.value].name,
-            values[instruction.output.value].name,
-          ),
-        );
+      case 'collective': {
+        const { kind, move, input, output } = instruction;
+        lines.push(moveLine(kind, move, textOf(input.value), textOf(output.value)));
+        break;
+      }
+      case 'pack_tile':
+      case 'unpack_tile':
+        lines.push(tileLine(instruction, values[instruction.input.value].name, values[instruction.output.value].name));
         break;
       case 'send':
-      case 'receive':
-        lines.push(
-          transferLine(instruction.kind, instruction.tag, values[instruction.operand.value].name, instruction.peers),
-        );
+      case 'receive': {
+        const { kind, tag, operand, peers } = instruction;
+        lines.push(transferLine(kind, tag, values[operand.value].name, peers));
         break;
+      }
       default:
         break;
     }
   }
+  for (const view of viewsRead(body, values)) {
+    const { op, rule, attributes, assignment, inputs, outputs } = values[view].view!.made!;
+    const results = outputs.map((output) => ({ text: textOf(output), accumulates: false }));
+    lines.push(opLine(op, rule, attributes, assignment, inputs.map(textOf), results));
+  }
   return dataflowHash(lines);
+}
+
+/** Views that instructions read, each once, with the views that those are made of. */
+export function viewsRead(body: readonly Instruction[], values: readonly ProgramValue[]): ReadonlySet<ValueIndex> {
+  const found = new Set<ValueIndex>();
+  const visit = (index: ValueIndex): void => {
+    const made = values[index].view?.made;
+    if (!made || found.has(index)) return;
+    found.add(index);
+    made.inputs.forEach(visit);
+  };
+  for (const instruction of body) for (const { value } of operandsOf(instruction)) visit(value);
+  return found;
+}
+
+const ruleTexts = new WeakMap<OpRule, string>();
+
+function ruleText(rule: OpRule): string {
+  const known = ruleTexts.get(rule);
+  if (known !== undefined) return known;
+  const factors = Object.entries(rule.factors).map(([name, { size, whole }]) => `${name}=${size}${whole ? '!' : ''}`);
+  const lists = (list: readonly (readonly (string | number)[])[]) => list.map((one) => one.join(' ')).join(', ');
+  const letters = Object.entries(rule.letters).map(([letter, names]) => `${letter}=${names.join(' ')}`);
+  const shift = rule.shift ? ` shift ${rule.shift.factor} ${rule.shift.by}` : '';
+  const text =
+    `[${factors.join(' ')}] (${lists(rule.operands)}) -> (${lists(rule.results)}) by ${rule.reductions.join(' ')} ` +
+    `linear (${lists(rule.linear)}) letters (${letters.join(', ')}) origins (${rule.origins.join(' ')})${shift}`;
+  ruleTexts.set(rule, text);
+  return text;
 }
 
 function attributesText(attributes: Attributes): string {

@@ -6,28 +6,40 @@
  * writes what is summed over microbatches, later ones accumulate into it.
  */
 import type { Phase, Source } from '../ir/graph.js';
+import type { DType } from '../ir/dtype.js';
 import { printLayout, sameLayout } from '../ir/layout.js';
 import type { Coordinates, Mesh } from '../ir/mesh.js';
 
-import { opNamed, type OpRegistry } from '../ir/op.js';
-import type { PlacedGraph, PlacedId, PlacedMove, PlacedOp, PlacedStep, PlacedValue } from '../partition/placed.js';
+import { opNamed, type OpRegistry, type ResultView } from '../ir/op.js';
+import { factorsOf, namesOf } from '../ir/type.js';
+import type {
+  PlacedGraph,
+  PlacedId,
+  PlacedMove,
+  PlacedOp,
+  PlacedStep,
+  PlacedTransfer,
+  PlacedValue,
+} from '../partition/placed.js';
 import { isLocal } from '../reshard/moves.js';
 import { lowerMove, type LoweredMove } from '../reshard/lower.js';
 import type { Slot } from '../schedule/table.js';
 import { assignMemory, type UnplacedStep } from './assign_memory.js';
 import { ClassValues, rowMajor } from './class_values.js';
-import { dataflowHash, moveLine, opLine } from './dataflow.js';
+import { dataflowHash, moveLine, opLine, tileLine, transferLine, valueText, viewsRead } from './dataflow.js';
 import { storageDiffers, updateNotInPlace } from './diagnostics.js';
-import { hoistMoves } from './hoist.js';
+import { messagesOf } from './edges.js';
 import type { KernelChooser } from './kernel_choice.js';
 import { TemplateWriter } from './lane_events.js';
-import type { Access, ContractEntry, EventName, Operand, RankClass, Template, ValueIndex } from './program.js';
+import { sectionOf } from './sections.js';
+import type { Access, ContractEntry, EventName, Operand, RankClass, Stage, StageEdge, Template, ValueIndex, ViewOp } from './program.js';
 import { baseOf } from './unroll.js';
 
 export interface ClassRequest {
   readonly name: string;
   readonly stage: number;
   readonly members: readonly Coordinates[];
+  readonly stages: readonly Stage[];
   /** Forward and backward of one scheduled microbatch. Its outputs are summed over microbatches. */
   readonly step: PlacedGraph;
   /** What runs once, after the last microbatch; it reads the step's outputs by name. Null: there is none (evaluation). */
@@ -61,6 +73,8 @@ class ClassLowering {
   private readonly uses: Record<Origin, ReadonlyMap<PlacedId, number>>;
   private writer!: TemplateWriter;
   private lines: string[] = [];
+  /** Views → the line of the op that makes them, in whichever template it stands. */
+  private readonly viewLines = new Map<ValueIndex, string>();
   /** True while a variant is lowered whose microbatch adds to what is there. */
   private accumulating = false;
   /** Outputs of the step graph → their sums. */
@@ -98,8 +112,20 @@ class ClassLowering {
       after: { values: before.map((entry) => updated.get(entry.at) ?? entry) },
       arenaBytes: memory.arenaBytes,
       liveBytes: memory.liveBytes,
+      inputs: this.hostWritten(),
       results: this.results,
     };
+  }
+
+  /** Scalars of both graphs. */
+  private hostWritten(): readonly ValueIndex[] {
+    const scalars = (['step', 'update'] as const).flatMap((origin) =>
+      (this.graph(origin)?.inputs ?? []).flatMap((input) => {
+        const index = input.kind === 'scalar' ? this.indexOf[origin].get(input.value) : undefined;
+        return index === undefined ? [] : [index];
+      }),
+    );
+    return [...new Set(scalars)];
   }
 
   private isState(name: string): boolean {
@@ -131,7 +157,7 @@ class ClassLowering {
     for (const output of step.outputs) {
       const placed = step.values[output.value];
       if (placed.stage !== stage) continue;
-      const sum = this.values.add(placed, `sum ${output.name}`, 'step');
+      const sum = this.values.add(placed, `sum ${output.name}`, 'sum');
       this.sums.set(output.value, sum);
       if (!update) this.results[output.name] = sum;
       for (const input of update?.inputs ?? []) {
@@ -158,6 +184,7 @@ class ClassLowering {
         of: at,
         offset: 0,
         strides: rowMajor(this.values.get(at).type),
+        made: null,
       });
       this.indexOf.update.set(output.value, holds);
       this.after.push({ at, holds });
@@ -178,24 +205,16 @@ class ClassLowering {
     this.accumulating = !variant.includes('first');
     this.writer = new TemplateWriter((value) => baseOf(this.values.table, value), this.pending);
     this.lines = [];
-    const body = this.section(direction as Phase).map((step) => ({ origin: 'step' as const, step }));
-    const tail = variant.includes('last') && this.request.update ? this.updateSteps() : [];
-    // Moves of the update whose operand the backward makes start there.
-    const origins = new Map<PlacedStep, Origin>([...body, ...tail].map(({ origin, step }) => [step, origin]));
-    for (const step of this.interleave(hoistMoves(body.map((b) => b.step)), hoistMoves(tail.map((t) => t.step)))) {
-      this.lower(origins.get(step)!, step);
-    }
+    const { step, update, stage } = this.request;
+    const body = sectionOf(step, stage, direction as Phase);
+    const tail = variant.includes('last') && update ? sectionOf(update, stage, null) : [];
+    const origins = new Map<PlacedStep, Origin>([
+      ...body.map((s) => [s, 'step'] as const),
+      ...tail.map((s) => [s, 'update'] as const),
+    ]);
+    for (const listed of this.interleave(body, tail)) this.lower(origins.get(listed)!, listed);
+    if (variant.includes('last')) this.writer.drain();
     return { name, body: this.writer.body, dataflow: dataflowHash(this.lines) };
-  }
-
-  private section(direction: Phase): PlacedStep[] {
-    const { step: graph, stage } = this.request;
-    return graph.steps.filter((step) => step.stage === stage && step.source.phase === direction);
-  }
-
-  private updateSteps(): { origin: Origin; step: PlacedStep }[] {
-    const { update, stage } = this.request;
-    return update!.steps.filter((step) => step.stage === stage).map((step) => ({ origin: 'update' as const, step }));
   }
 
   /** Puts each move of the tail that reads a sum right after the step of the body that completes the sum. */
@@ -221,8 +240,9 @@ class ClassLowering {
   private lower(origin: Origin, step: PlacedStep): void {
     if (step.kind === 'op') this.lowerOp(origin, step);
     else if (step.kind === 'move') this.lowerMove(origin, step);
-    else throw new Error('transfers between stages are lowered by their own path');
-    if (origin === 'step') for (const output of step.outputs) this.completeSum(output, step);
+    else this.lowerTransfer(origin, step);
+    if (origin === 'step' && step.stage === this.request.stage)
+      for (const output of step.outputs) this.completeSum(output, step);
   }
 
   private lowerOp(origin: Origin, step: PlacedOp): void {
@@ -235,7 +255,12 @@ class ClassLowering {
       inputs.map(({ value }) => this.stridesOf(value)),
     );
     if (views) {
-      step.outputs.forEach((id, i) => this.declareView(origin, id, inputs[views[i].operand].value, views[i]));
+      this.declareViews(
+        origin,
+        step,
+        inputs.map(({ value }) => value),
+        views,
+      );
       return;
     }
     const outputs = step.outputs.map((id): Operand => this.result(origin, id));
@@ -257,12 +282,13 @@ class ClassLowering {
     this.lines.push(
       opLine(
         op,
+        rule,
         attributes,
         assignment,
-        step.inputs.map((id) => this.nameOf(origin, id)),
+        step.inputs.map((id) => this.textOf(origin, id)),
         step.outputs.map((id) => {
           const summed = this.summedDirectly(origin, id);
-          return { name: this.nameOf(origin, id), accumulates: summed && this.accumulating };
+          return { text: this.textOf(origin, id), accumulates: summed && this.accumulating };
         }),
       ),
     );
@@ -281,7 +307,7 @@ class ClassLowering {
     if (isLocal(move)) {
       this.writer.emit({ kind: 'unpack', ...base, input, output, lane: 'compute' }, name);
       this.lines.push(
-        moveLine('unpack', move, this.nameOf(origin, step.inputs[0]), this.nameOf(origin, step.outputs[0])),
+        moveLine('unpack', move, this.textOf(origin, step.inputs[0]), this.textOf(origin, step.outputs[0])),
       );
       return;
     }
@@ -295,7 +321,7 @@ class ClassLowering {
         access: 'write',
       };
       this.writer.emit({ kind: 'pack', ...base, input, output: sent, lane: 'compute' }, `${name} packed`);
-      this.lines.push(moveLine('pack', move, this.nameOf(origin, step.inputs[0]), `${name} packed`));
+      this.lines.push(moveLine('pack', move, this.textOf(origin, step.inputs[0]), this.stagingText(sent.value)));
       sent = { ...sent, access: 'read' };
     }
     const unpacks = lowered.some((l: LoweredMove) => l.unpack !== null);
@@ -306,6 +332,8 @@ class ClassLowering {
         }
       : output;
     const receivedName = this.values.get(received.value).name;
+    const sentText = sent === input ? this.textOf(origin, step.inputs[0]) : this.stagingText(sent.value);
+    const receivedText = unpacks ? this.stagingText(received.value) : this.textOf(origin, step.outputs[0]);
     this.writer.emit(
       {
         kind: 'collective',
@@ -318,13 +346,78 @@ class ClassLowering {
       },
       receivedName,
     );
-    this.lines.push(moveLine('collective', move, this.values.get(sent.value).name, receivedName));
+    this.lines.push(moveLine('collective', move, sentText, receivedText));
     if (unpacks) {
       this.writer.emit(
         { kind: 'unpack', ...base, input: { ...received, access: 'read' }, output, lane: 'compute' },
         name,
       );
-      this.lines.push(moveLine('unpack', move, receivedName, this.nameOf(origin, step.outputs[0])));
+      this.lines.push(moveLine('unpack', move, receivedText, this.textOf(origin, step.outputs[0])));
+    }
+  }
+
+  /** A value leaves for another stage, or arrives from one: a message for each tile that this class's ranks share with a peer. */
+  private lowerTransfer(origin: Origin, step: PlacedTransfer): void {
+    const graph = this.graph(origin)!;
+    const { stage, members, stages } = this.request;
+    const [from, to] = [graph.values[step.inputs[0]], graph.values[step.outputs[0]]];
+    const edge: StageEdge = {
+      fromStage: step.fromStage,
+      toStage: step.stage,
+      global: from.type,
+      from: from.layout,
+      to: to.layout,
+    };
+    const sends = step.fromStage === stage;
+    const block: Operand = sends
+      ? { value: this.valueIndex(origin, from.id), access: 'read' }
+      : { value: this.valueIndex(origin, to.id), access: 'write' };
+    const messages = members.map((at) => messagesOf(stages, edge, sends ? 'outgoing' : 'incoming', at));
+    const most = Math.max(...messages.map((list) => list.length));
+    for (let message = 0; message < most; message++) {
+      const elements = Math.max(...messages.map((list) => list[message]?.elements ?? 0));
+      const peers = messages.map((list) => {
+        const found = list[message];
+        if (!found) return null;
+        return sends ? found.toRank + stages[step.stage].firstRank : found.fromRank + stages[step.fromStage].firstRank;
+      });
+      this.message({ origin, step, edge, message, sends, block, elements, peers, dtype: from.type.dtype });
+    }
+  }
+
+  private message(m: {
+    readonly origin: Origin;
+    readonly step: PlacedTransfer;
+    readonly edge: StageEdge;
+    readonly message: number;
+    readonly sends: boolean;
+    readonly block: Operand;
+    readonly elements: number;
+    readonly peers: readonly (number | null)[];
+    readonly dtype: DType;
+  }): void {
+    const { edge, message, block, peers } = m;
+    const { source } = m.step;
+    const name = this.graph(m.origin)!.values[m.step.inputs[0]].name;
+    const tag = `${m.origin} ${name} ${edge.fromStage}>${edge.toStage}`;
+    const buffer = this.staging(`${tag} ${m.sends ? 'sent' : 'received'} ${message}`, m.dtype, m.elements);
+    const { name: bufferName } = this.values.get(buffer);
+    const { name: blockName } = this.values.get(block.value);
+    const base = { edge, message, source };
+    if (m.sends) {
+      const packed: Operand = { value: buffer, access: 'write' };
+      this.writer.emit({ kind: 'pack_tile', ...base, input: block, output: packed, lane: 'compute' }, bufferName);
+      this.lines.push(tileLine({ kind: 'pack_tile', edge, message }, blockName, bufferName));
+      const operand: Operand = { value: buffer, access: 'read' };
+      this.writer.emit({ kind: 'send', ...base, peers, tag, operand, lane: 'send' }, `sent ${bufferName}`);
+      this.lines.push(transferLine('send', tag, bufferName, peers));
+    } else {
+      const operand: Operand = { value: buffer, access: 'write' };
+      this.writer.emit({ kind: 'receive', ...base, peers, tag, operand, lane: 'receive' }, bufferName);
+      this.lines.push(transferLine('receive', tag, bufferName, peers));
+      const received: Operand = { value: buffer, access: 'read' };
+      this.writer.emit({ kind: 'unpack_tile', ...base, input: received, output: block, lane: 'compute' }, blockName);
+      this.lines.push(tileLine({ kind: 'unpack_tile', edge, message }, bufferName, blockName));
     }
   }
 
@@ -333,11 +426,10 @@ class ClassLowering {
     const sum = this.sums.get(output);
     if (sum === undefined || this.summedDirectly('step', output)) return;
     const value = this.valueIndex('step', output);
-    const { name, type } = this.values.get(value);
-    const factors = Object.fromEntries(type.dims.flat().map((f) => [f.name, { size: f.size }]));
-    const names = Object.keys(factors);
+    const { global, layout } = this.values.get(value);
+    const names = namesOf(global);
     const rule = {
-      factors,
+      factors: Object.fromEntries(factorsOf(global).map(({ name, size }) => [name, { size }])),
       operands: [names],
       results: [names],
       reductions: ['sum' as const],
@@ -346,7 +438,9 @@ class ClassLowering {
       origins: [],
     };
     const attributes = { value: 1 };
-    const assignment = { splits: {}, through: {} };
+    // Each axis keeps the role that it has in the value's layout.
+    const through = Object.fromEntries(Object.keys(layout.partial).map((axis) => [axis, 0]));
+    const assignment = { splits: layout.splits, through };
     const access: Access = this.accumulating ? 'accumulate' : 'write';
     const source: Source = step.source;
     this.writer.emit(
@@ -364,8 +458,10 @@ class ClassLowering {
       },
       this.values.get(sum).name,
     );
-    const result = { name: this.values.get(sum).name, accumulates: this.accumulating };
-    this.lines.push(opLine('scale', attributes, assignment, [name], [result]));
+    const placed = this.request.step.values[output];
+    const text = valueText(this.values.get(sum).name, placed.type, placed.layout);
+    const result = { text, accumulates: this.accumulating };
+    this.lines.push(opLine('scale', rule, attributes, assignment, [this.textOf('step', output)], [result]));
   }
 
   /** True where the instruction that makes an output of the step may write it into the sum itself. */
@@ -393,22 +489,36 @@ class ClassLowering {
     return index;
   }
 
-  private declareView(
+  /** The results of an op that moves no bytes; declared by the first template that meets it. */
+  private declareViews(
     origin: Origin,
-    id: PlacedId,
-    of: ValueIndex,
-    view: { readonly offset: number; readonly strides: readonly number[] },
+    { op, rule, assignment, attributes, outputs: ids, inputs: operands, source }: PlacedOp,
+    inputs: readonly ValueIndex[],
+    views: readonly ResultView[],
   ): void {
-    if (this.indexOf[origin].has(id)) return;
-    const placed: PlacedValue = this.graph(origin)!.values[id];
-    const viewed = this.values.get(of);
-    // A view of a view: offsets add, strides are already those of the buffer.
-    const [base, offset] = viewed.view ? [viewed.view.of, viewed.view.offset + view.offset] : [of, view.offset];
-    const { lifetime } = this.values.get(base);
-    this.indexOf[origin].set(
-      id,
-      this.values.add(placed, placed.name, lifetime, { of: base, offset, strides: view.strides }),
+    if (this.indexOf[origin].has(ids[0])) return;
+    const first = this.values.table.length;
+    const outputs = ids.map((_, i) => first + i);
+    const made: ViewOp = { op, rule, assignment, attributes, inputs, outputs, source };
+    ids.forEach((id, i) => {
+      const placed: PlacedValue = this.graph(origin)!.values[id];
+      const { operand, strides } = views[i];
+      const viewed = this.values.get(inputs[operand]);
+      // A view of a view: offsets add, strides are already those of the buffer.
+      const of = viewed.view ? viewed.view.of : inputs[operand];
+      const offset = (viewed.view?.offset ?? 0) + views[i].offset;
+      const { lifetime } = this.values.get(of);
+      this.indexOf[origin].set(id, this.values.add(placed, placed.name, lifetime, { of, offset, strides, made }));
+    });
+    const line = opLine(
+      op,
+      rule,
+      attributes,
+      assignment,
+      operands.map((id) => this.textOf(origin, id)),
+      ids.map((id) => ({ text: this.textOf(origin, id), accumulates: false })),
     );
+    for (const output of outputs) this.viewLines.set(output, line);
   }
 
   private stridesOf(value: ValueIndex): readonly number[] {
@@ -431,8 +541,16 @@ class ClassLowering {
     return target === undefined && !(origin === 'step' && this.sums.has(output));
   }
 
-  private nameOf(origin: Origin, id: PlacedId): string {
-    return this.values.get(this.summedDirectly(origin, id) ? this.sums.get(id)! : this.valueIndex(origin, id)).name;
+  /** The value an instruction makes of a placed value, by the type and layout that the placed graph gives it. */
+  private textOf(origin: Origin, id: PlacedId): string {
+    const { type, layout } = this.graph(origin)!.values[id];
+    const index = this.summedDirectly(origin, id) ? this.sums.get(id)! : this.valueIndex(origin, id);
+    return valueText(this.values.get(index).name, type, layout);
+  }
+
+  private stagingText(index: ValueIndex): string {
+    const { name, global, layout } = this.values.get(index);
+    return valueText(name, global, layout);
   }
 
   private graph(origin: Origin): PlacedGraph | null {

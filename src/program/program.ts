@@ -38,6 +38,8 @@ export interface RankClass {
   /** What must hold before a step, and what holds after it; equal for a training step. */
   readonly before: Contract;
   readonly after: Contract;
+  /** Scalars that the host writes before a step; it writes every instance of every `data` value too. */
+  readonly inputs: readonly ValueIndex[];
   /** Values that the host reads after a step, by name: sums over microbatches, and what the update gives. */
   readonly results: Readonly<Record<string, ValueIndex>>;
   /** Bytes of the arena, alignment included: the predicted peak. */
@@ -49,10 +51,11 @@ export type ValueIndex = number;
 
 /**
  * persistent: one fixed address for all steps (parameters, optimizer state, scalars and results that the host writes and reads).
- * data: an instance for each microbatch, written by the host before the step. step: one instance a step (accumulators, what the
- * update makes). microbatch: an instance for each scheduled microbatch.
+ * data: an instance for each microbatch, written by the host before the step. sum: one instance a step, to which every microbatch
+ * contributes once; read when all have. step: one instance a step (what the update makes). microbatch: an instance for each
+ * scheduled microbatch.
  */
-export type Lifetime = 'persistent' | 'data' | 'step' | 'microbatch';
+export type Lifetime = 'persistent' | 'data' | 'sum' | 'step' | 'microbatch';
 
 /** A named value: a buffer of the arena, or a view of another value's. */
 export interface ProgramValue {
@@ -74,6 +77,20 @@ export interface ValueView {
   readonly offset: number;
   /** One stride a factor of the type, in elements. */
   readonly strides: readonly number[];
+  /** The op whose result is these elements; null where only the address is shared and an instruction writes the value there. */
+  readonly made: ViewOp | null;
+}
+
+/** An op that moves no bytes. */
+export interface ViewOp {
+  readonly op: string;
+  readonly rule: OpRule;
+  readonly assignment: Assignment;
+  readonly attributes: Attributes;
+  readonly inputs: readonly ValueIndex[];
+  /** All of its results, this value among them. */
+  readonly outputs: readonly ValueIndex[];
+  readonly source: Source;
 }
 
 /** How an instruction touches a value. An accumulating write adds this microbatch's contribution to what is there. */
@@ -128,10 +145,30 @@ export interface CollectiveInstruction extends InstructionBase {
   readonly output: Operand;
 }
 
+/** A value on its way from one stage's mesh to another's. Which tiles travel between which ranks: `edges.ts`. */
+export interface StageEdge {
+  readonly fromStage: number;
+  readonly toStage: number;
+  readonly global: TensorType;
+  readonly from: Layout;
+  readonly to: Layout;
+}
+
+/** Puts one message's tile into a send buffer, or takes it out of a receive buffer. Nothing where a member has no such message. */
+export interface TileInstruction extends InstructionBase {
+  readonly kind: 'pack_tile' | 'unpack_tile';
+  readonly edge: StageEdge;
+  readonly message: number;
+  readonly input: Operand;
+  readonly output: Operand;
+}
+
 /** A tile sent to or received from a rank of another stage; the peer and the region follow from the tiles' intersection. */
 export interface TransferInstruction extends InstructionBase {
   readonly kind: 'send' | 'receive';
-  readonly peerStage: number;
+  readonly edge: StageEdge;
+  /** Which of the rank's messages along the edge. */
+  readonly message: number;
   /** Global rank of the peer, one for each member of the class. Null: this member has no part in it. */
   readonly peers: readonly (number | null)[];
   /** Identifies the transfer on its channel: the graph value's name and which tile. */
@@ -145,7 +182,12 @@ export interface EventInstruction extends InstructionBase {
 }
 
 export type Instruction =
-  KernelInstruction | MoveInstruction | CollectiveInstruction | TransferInstruction | EventInstruction;
+  | KernelInstruction
+  | MoveInstruction
+  | CollectiveInstruction
+  | TileInstruction
+  | TransferInstruction
+  | EventInstruction;
 
 export interface Template {
   /** `forward`, `backward.first`, `backward`, `update`. */
