@@ -106,7 +106,33 @@ function rows(site: KernelSite, kernel: 'gather' | 'scatter_add'): readonly Kern
       ];
   const attributes: Record<string, number> = { origin };
   if (!gathers) attributes.accumulate = site.accumulates[0] ? 1 : 0;
-  return [{ kernel, operands, attributes, scratchBytes: 0 }];
+  // Sums for a bf16 table are made in f32.
+  const scratchBytes = !gathers && table.dtype === 'bf16' ? tableView.sizes[0] * tableView.sizes[1] * 4 : 0;
+  return [{ kernel, operands, attributes, scratchBytes }];
+}
+
+/** Numbers by global element index: the kernel is told where the local block lies in the whole. */
+function randomUniform(site: KernelSite): readonly KernelLaunchSpec[] {
+  const names = site.rule.results[0];
+  const { sizes, strides } = site.outputs[0];
+  const whole = names.map((name) => site.rule.factors[name].size);
+  const globalStrides = whole.map((_, i) => whole.slice(i + 1).reduce((n, size) => n * size, 1));
+  return [
+    {
+      kernel: 'random_uniform',
+      operands: [
+        ...site.inputs.map((_, input) => ({ of: { input }, sizes: [], strides: [] })),
+        { of: { output: 0 }, sizes, strides },
+      ],
+      attributes: {
+        stream: site.attributes.stream as number,
+        elements: whole.reduce((n, size) => n * size, 1),
+        start: names.reduce((sum, name, i) => sum + (site.origins[name] ?? 0) * globalStrides[i], 0),
+        global_strides: globalStrides,
+      },
+      scratchBytes: 0,
+    },
+  ];
 }
 
 const primitives: Readonly<Record<string, Launcher>> = {
@@ -140,6 +166,7 @@ const primitives: Readonly<Record<string, Launcher>> = {
   gather: (site) => rows(site, 'gather'),
   scatter: (site) => rows(site, 'scatter_add'),
   stack: stackLaunches,
+  random_uniform: randomUniform,
 };
 
 const up = (x: number, y: number): number => Math.ceil(x / y) * y;
@@ -155,6 +182,10 @@ const attention: Omit<FusedKernel, 'kernel'> = {
   }),
 };
 
+const dropout: FusedKernel['attributes'] = ({ attributes }) => ({
+  rate: attributes.rate as number,
+  stream: attributes.stream as number,
+});
 const eps: FusedKernel['attributes'] = ({ attributes }) => ({ eps: attributes.eps as number });
 const exact: FusedKernel['attributes'] = ({ attributes }) => ({ exact: attributes.exact ? 1 : 0 });
 
@@ -192,6 +223,10 @@ const fusedKernels: Readonly<Record<string, FusedKernel>> = {
   silu_backward: { kernel: 'silu_backward' },
   swiglu: { kernel: 'swiglu' },
   swiglu_backward: { kernel: 'swiglu_backward' },
+  rotary: { kernel: 'rotary', join: ['p f'] },
+  rotary_backward: { kernel: 'rotary_backward', join: ['p f'] },
+  dropout: { kernel: 'dropout', attributes: dropout },
+  dropout_backward: { kernel: 'dropout_backward', attributes: dropout },
   adamw: {
     kernel: 'adamw',
     attributes: ({ attributes }) => ({
