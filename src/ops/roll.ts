@@ -4,8 +4,10 @@ import { factorOf, primitiveRule, resultType } from './bind.js';
 import { loopsOver, nest, stridesOf } from './strides.js';
 
 /**
- * Rotates along a factor: y[i] = x[(i + by) mod n]. Where each rank holds one index of the factor, it is a permute along the mesh
- * axis: ring attention is attention over rolled key blocks.
+ * Rotates along a factor, which must be whole: y[i] = x[(i + by) mod n]. Ring attention is attention over rolled key blocks.
+ *
+ * The rule also states the shift: where each rank held one index of the factor the rotation would be a permute along the mesh axis,
+ * and this kernel on one index would be the identity, so the factor stays whole until lowering makes that permute.
  */
 export const roll: OpDefinition = {
   name: 'roll',
@@ -16,7 +18,7 @@ export const roll: OpDefinition = {
     const { name } = factorOf('roll', call, 0, call.attributes.factor as FactorName);
     const [names] = call.names;
     const shift = { factor: name, by: call.attributes.by as number };
-    const rule = primitiveRule('roll', call, { results: [names], linear: [[0]], shift });
+    const rule = primitiveRule('roll', call, { results: [names], linear: [[0]], whole: [name], shift });
     return { rule, results: [resultType(call, rule, names, call.operands[0].dtype)] };
   },
   backward: ({ dY }, { factor, by }) => ({ dX: dY.apply('roll', [], { factor, by: -(by as number) }) }),

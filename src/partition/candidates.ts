@@ -77,8 +77,6 @@ export function merge(base: Splits, extra: Splits, { mesh, rule, decomposable }:
     if (!known || split.axes.some((axis) => used.has(axis))) continue;
     if (split.bounds && split.bounds[split.bounds.length - 1] !== factor.size) continue;
     if (factor.whole && !decomposable) continue;
-    // A rotated factor stays whole: where it lies one block a rank the rotation would be a permute, which lowering does not make yet.
-    if (rule.shift?.factor === name) continue;
     merged[name] = canonicalSplit(mesh, split, factor.size);
     for (const axis of split.axes) used.add(axis);
   }

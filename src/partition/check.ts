@@ -68,9 +68,6 @@ function checkOp(graph: PlacedGraph, step: PlacedOp, madeBy: ReadonlyMap<PlacedI
       bounds[bounds.length - 1] === size &&
       bounds.every((b, i) => i === 0 || b >= bounds[i - 1]);
     if (!fits) faults.push(diagnose.boundsDoNotFit({ op, factor, bounds, size, source }));
-    if (rule.shift?.factor === factor && (split.bounds || axesSize(mesh, split.axes) !== size)) {
-      faults.push(diagnose.boundsDoNotFit({ op, factor, bounds, size, source }));
-    }
   }
   step.inputs.forEach((input, i) => {
     const value = graph.values[input];
