@@ -50,9 +50,11 @@ type Plant = (op: string, rule: OpRule) => OpRule;
 function faultOf(draw: Draw, plant?: Plant, seen?: (op: string, partial: boolean) => void): string | null {
   const graph = graphOf(draw.op, draw.sizes);
   const { values } = evaluate(graph, inputsOf(graph, draw.op, draw.sizes), kernels);
-  const candidates = plant ? graph.nodes.filter((node) => plant(node.op, node.rule) !== node.rule) : graph.nodes;
+  const planted = plant && graph.nodes.filter((node) => plant(node.op, node.rule) !== node.rule);
+  // Decompositions have most of the nodes: every other draw is the call itself.
+  const candidates = planted ?? (draw.node % 2 === 0 ? graph.nodes.slice(0, 1) : graph.nodes);
   if (candidates.length === 0) return null;
-  const node = candidates[draw.node % candidates.length];
+  const node = candidates[Math.floor(draw.node / 2) % candidates.length];
   const rule = plant?.(node.op, node.rule) ?? node.rule;
   const operands = node.inputs.map((id) => graph.values[id].type);
   const results = node.outputs.map((id) => graph.values[id].type);
