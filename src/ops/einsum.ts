@@ -71,49 +71,58 @@ export const einsum: OpDefinition = {
   },
 };
 
-/** Loops over the result's factors, then over the summed ones; the longest is innermost, written out for up to two operands. */
+/** Loops over the result's factors, then over the summed ones; the innermost, written out for up to two operands, walks memory in order. */
 function contract({ rule, sizes, inputs }: ReferenceCall): Float64Array {
   const result = rule.results[0];
   const out = new Float64Array(elements(result, sizes));
   const summed = Object.keys(rule.factors).filter((name) => !result.includes(name));
-  const arrays = inputs.length + 1;
-  const loops = longestLast(loopsOver([...result, ...summed], sizes, [...rule.operands, result]));
-  const { outer, inner } = splitInnermost(loops, arrays);
+  const last = inputs.length;
+  const loops = smoothestLast(loopsOver([...result, ...summed], sizes, [...rule.operands, result]));
+  const { outer, inner } = splitInnermost(loops, last + 1);
   const { size, strides } = inner;
-  const step = strides[arrays - 1];
-  if (inputs.length === 1) {
-    const [x] = inputs;
-    const [dx] = strides;
-    nest(outer, arrays, ([ix, iy]) => {
-      if (step === 0) {
-        let sum = 0;
-        for (let i = 0; i < size; i++) sum += x[ix + i * dx];
-        out[iy] += sum;
-      } else for (let i = 0; i < size; i++) out[iy + i * step] += x[ix + i * dx];
+  const step = strides[last];
+  const [a, b] = inputs;
+  const [da, db] = strides;
+  if (last === 1 && step === 0) {
+    nest(outer, 2, (offsets) => {
+      let sum = 0;
+      for (let i = 0, ia = offsets[0]; i < size; i++, ia += da) sum += a[ia];
+      out[offsets[1]] += sum;
     });
-  } else if (inputs.length === 2) {
-    const [a, b] = inputs;
-    const [da, db] = strides;
-    nest(outer, arrays, ([ia, ib, iy]) => {
-      if (step === 0) {
-        let sum = 0;
-        for (let i = 0; i < size; i++) sum += a[ia + i * da] * b[ib + i * db];
-        out[iy] += sum;
-      } else for (let i = 0; i < size; i++) out[iy + i * step] += a[ia + i * da] * b[ib + i * db];
+  } else if (last === 1) {
+    nest(outer, 2, (offsets) => {
+      for (let i = 0, ia = offsets[0], iy = offsets[1]; i < size; i++, ia += da, iy += step) out[iy] += a[ia];
+    });
+  } else if (last === 2 && step === 0) {
+    nest(outer, 3, (offsets) => {
+      let sum = 0;
+      for (let i = 0, ia = offsets[0], ib = offsets[1]; i < size; i++, ia += da, ib += db) sum += a[ia] * b[ib];
+      out[offsets[2]] += sum;
+    });
+  } else if (last === 2) {
+    nest(outer, 3, (offsets) => {
+      let ia = offsets[0];
+      let ib = offsets[1];
+      for (let i = 0, iy = offsets[2]; i < size; i++, ia += da, ib += db, iy += step) out[iy] += a[ia] * b[ib];
     });
   } else {
-    nest(outer, arrays, (offsets) => {
+    nest(outer, last + 1, (offsets) => {
       for (let i = 0; i < size; i++) {
         let term = 1;
-        for (let k = 0; k < inputs.length; k++) term *= inputs[k][offsets[k] + i * strides[k]];
-        out[offsets[arrays - 1] + i * step] += term;
+        for (let k = 0; k < last; k++) term *= inputs[k][offsets[k] + i * strides[k]];
+        out[offsets[last] + i * step] += term;
       }
     });
   }
   return out;
 }
 
-function longestLast(loops: readonly Loop[]): readonly Loop[] {
-  const longest = loops.reduce((best, loop, i) => (loop.size >= (loops[best]?.size ?? 0) ? i : best), 0);
-  return [...loops.filter((_, i) => i !== longest), ...loops.filter((_, i) => i === longest)];
+/** The loops, with that one last which makes the longest run at unit stride. */
+function smoothestLast(loops: readonly Loop[]): readonly Loop[] {
+  const cost = ({ size, strides }: Loop) => strides.filter((stride) => stride > 1).length + 1 + 8 / size;
+  let best = loops.length - 1;
+  loops.forEach((loop, i) => {
+    if (cost(loop) < cost(loops[best])) best = i;
+  });
+  return [...loops.filter((_, i) => i !== best), ...loops.filter((_, i) => i === best)];
 }

@@ -44,14 +44,20 @@ export function elementwise(op: Elementwise): OpDefinition {
 function mapElements(call: ReferenceCall, of: (a: number, b: number, c: number) => number): Float64Array {
   const { rule, sizes, inputs } = call;
   const out = new Float64Array(elements(rule.results[0], sizes));
-  const arrays = inputs.length + 1;
+  const last = inputs.length;
   const loops = loopsOver(rule.results[0], sizes, [...rule.operands, rule.results[0]]);
-  const { outer, inner } = splitInnermost(loops, arrays);
-  const [a, b = a, c = a] = inputs;
-  const [sa, sb, sc, so] = spread(inner.strides);
-  nest(outer, arrays, (offsets) => {
-    let [ia, ib, ic, io] = spread(offsets);
-    for (let i = 0; i < inner.size; i++) {
+  const { outer, inner } = splitInnermost(loops, last + 1);
+  // Operands that are absent are read where the first one is, and ignored.
+  const [second, third] = [last > 1 ? 1 : 0, last > 2 ? 2 : 0];
+  const [a, b, c] = [inputs[0], inputs[second], inputs[third]];
+  const { size, strides } = inner;
+  const [sa, sb, sc, so] = [strides[0], strides[second], strides[third], strides[last]];
+  nest(outer, last + 1, (offsets) => {
+    let ia = offsets[0];
+    let ib = offsets[second];
+    let ic = offsets[third];
+    let io = offsets[last];
+    for (let i = 0; i < size; i++) {
       out[io] = of(a[ia], b[ib], c[ic]);
       ia += sa;
       ib += sb;
@@ -60,10 +66,4 @@ function mapElements(call: ReferenceCall, of: (a: number, b: number, c: number) 
     }
   });
   return out;
-}
-
-/** One number for each of three inputs and the output; inputs that are absent stay with the first. */
-function spread(values: readonly number[]): [number, number, number, number] {
-  const inputs = values.slice(0, -1);
-  return [inputs[0], inputs[1] ?? inputs[0], inputs[2] ?? inputs[0], values[values.length - 1]];
 }
