@@ -43,7 +43,7 @@ export function assignMemory(
       tenancies: [{ acquire, release, launch }],
     };
   });
-  const plan: MemoryPlan | null = buffers.length > 0 ? planMemory(lifetimeProblem(buffers)) : null;
+  const plan: MemoryPlan | null = buffers.length > 0 ? planMemory(lifetimeProblem(buffers), searchLimit(keys.length)) : null;
   const offsetOf = new Map(keys.map((key, i) => [key, fixed.bytes + plan!.offsets[i]]));
   return {
     schedule: schedule.map((step) => ({
@@ -54,6 +54,9 @@ export function assignMemory(
     liveBytes: fixed.bytes + (plan?.boundBytes ?? 0),
   };
 }
+
+/** About a second or two of search a class: a node costs nearly a microsecond a buffer (30 s for 200,000 nodes on 200 buffers). */
+const searchLimit = (buffers: number) => ({ searchNodes: Math.ceil(2e6 / buffers) });
 
 function persistentOffsets(values: readonly ProgramValue[]): {
   offsets: ReadonlyMap<ValueIndex, number>;

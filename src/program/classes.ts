@@ -4,14 +4,19 @@ import { coordinatesOf, meshRanks, type Coordinates, type Mesh } from '../ir/mes
 import { sizesOf } from '../ir/type.js';
 import type { PlacedValue } from '../partition/placed.js';
 
-/** The ranks of a mesh, grouped by the sizes of their blocks, in order of first rank. */
-export function rankClasses(mesh: Mesh, values: readonly PlacedValue[]): readonly (readonly Coordinates[])[] {
+/** The ranks of a mesh, grouped by the sizes of their blocks and of the messages they exchange with other stages, in order of first rank. */
+export function rankClasses(
+  mesh: Mesh,
+  values: readonly PlacedValue[],
+  messages: (at: Coordinates) => string,
+): readonly (readonly Coordinates[])[] {
   // Only uneven splits tell ranks apart, and few values have one.
   const uneven = values.filter((value) => isUneven(mesh, value));
   const classes = new Map<string, Coordinates[]>();
   for (let rank = 0; rank < meshRanks(mesh); rank++) {
     const at = coordinatesOf(mesh, rank);
-    const key = uneven.map((value) => sizesOf(localType(mesh, value.type, value.layout, at)).join('x')).join(' ');
+    const sizes = uneven.map((value) => sizesOf(localType(mesh, value.type, value.layout, at)).join('x'));
+    const key = `${sizes.join(' ')} ${messages(at)}`;
     const members = classes.get(key);
     if (members) members.push(at);
     else classes.set(key, [at]);

@@ -23,6 +23,7 @@ import { meshOf } from '../plan/plan.js';
 import { meshRanks } from '../ir/mesh.js';
 import { scheduleTable, type Slot } from '../schedule/table.js';
 import { rankClasses } from './classes.js';
+import { edgesOf, messageSizes } from './edges.js';
 import { referenceKernels, type KernelChooser } from './kernel_choice.js';
 import { lowerClass, type LoweredClass } from './lower_class.js';
 import { nativeKernels } from './native_kernels.js';
@@ -86,13 +87,15 @@ export function compileGraphs(
   const placedUpdate =
     update && place(update, registry, updatePlacement(plan, placedStep, homes, types), costs, kernels);
   const stages = stagesOf(plan);
+  const edges = [placedStep, placedUpdate].flatMap((graph) => (graph ? edgesOf(graph) : []));
   const classes = stages.flatMap(({ mesh }, stage) => {
     const values = [placedStep, placedUpdate].flatMap((g) => g?.values.filter((value) => value.stage === stage) ?? []);
-    return rankClasses(mesh, values).map((members, i) =>
+    return rankClasses(mesh, values, (at) => messageSizes(stages, edges, stage, at)).map((members, i) =>
       lowerClass({
         name: `stage ${stage}${i > 0 ? `, class ${i}` : ''}`,
         stage,
         members,
+        stages,
         step: placedStep,
         update: placedUpdate,
         slots: slots[stage],

@@ -46,6 +46,12 @@ export class TemplateWriter {
     this.body.push({ kind: 'wait', event, lane: 'compute', source });
   }
 
+  /** Compute waits for everything that is still under way: the end of a step. */
+  drain(): void {
+    const source = this.body[this.body.length - 1]?.source;
+    if (source) for (const event of new Set(this.pending.values())) this.wait(event, source);
+  }
+
   private waitForBuffers(instruction: Instruction): void {
     for (const { value } of operandsOf(instruction)) {
       const event = this.pending.get(this.base(value));

@@ -26,13 +26,24 @@ import { lowerMove, type LoweredMove } from '../reshard/lower.js';
 import type { Slot } from '../schedule/table.js';
 import { assignMemory, type UnplacedStep } from './assign_memory.js';
 import { ClassValues, rowMajor } from './class_values.js';
-import { dataflowHash, moveLine, opLine, tileLine, transferLine, valueText, viewsRead } from './dataflow.js';
+import { dataflowHash, moveLine, opLine, tileLine, transferLine, valueText } from './dataflow.js';
 import { storageDiffers, updateNotInPlace } from './diagnostics.js';
 import { messagesOf } from './edges.js';
 import type { KernelChooser } from './kernel_choice.js';
 import { TemplateWriter } from './lane_events.js';
-import { sectionOf } from './sections.js';
-import type { Access, ContractEntry, EventName, Operand, RankClass, Stage, StageEdge, Template, ValueIndex, ViewOp } from './program.js';
+import { sectionOf, type Listed } from './sections.js';
+import type {
+  Access,
+  ContractEntry,
+  EventName,
+  Operand,
+  RankClass,
+  Stage,
+  StageEdge,
+  Template,
+  ValueIndex,
+  ViewOp,
+} from './program.js';
 import { baseOf } from './unroll.js';
 
 export interface ClassRequest {
@@ -208,9 +219,9 @@ class ClassLowering {
     const { step, update, stage } = this.request;
     const body = sectionOf(step, stage, direction as Phase);
     const tail = variant.includes('last') && update ? sectionOf(update, stage, null) : [];
-    const origins = new Map<PlacedStep, Origin>([
-      ...body.map((s) => [s, 'step'] as const),
-      ...tail.map((s) => [s, 'update'] as const),
+    const origins = new Map<Listed, Origin>([
+      ...body.map((listed) => [listed, 'step'] as const),
+      ...tail.map((listed) => [listed, 'update'] as const),
     ]);
     for (const listed of this.interleave(body, tail)) this.lower(origins.get(listed)!, listed);
     if (variant.includes('last')) this.writer.drain();
@@ -218,31 +229,32 @@ class ClassLowering {
   }
 
   /** Puts each move of the tail that reads a sum right after the step of the body that completes the sum. */
-  private interleave(body: readonly PlacedStep[], tail: readonly PlacedStep[]): PlacedStep[] {
+  private interleave(body: readonly Listed[], tail: readonly Listed[]): Listed[] {
     const completes = new Map<ValueIndex, number>();
-    body.forEach((step, i) =>
+    body.forEach(({ step, part }, i) =>
       step.outputs.forEach((output) => {
         const sum = this.sums.get(output);
-        if (sum !== undefined && step.stage === this.request.stage) completes.set(sum, i);
+        if (sum !== undefined && part !== 'send' && part !== 'receive') completes.set(sum, i);
       }),
     );
-    const after = new Map<number, PlacedStep[]>();
-    const rest: PlacedStep[] = [];
-    for (const step of tail) {
-      const sum = step.kind === 'move' ? this.indexOf.update.get(step.inputs[0]) : undefined;
+    const after = new Map<number, Listed[]>();
+    const rest: Listed[] = [];
+    for (const listed of tail) {
+      const sum = listed.step.kind === 'move' ? this.indexOf.update.get(listed.step.inputs[0]) : undefined;
       const at = sum === undefined ? undefined : completes.get(sum);
-      if (at === undefined) rest.push(step);
-      else after.set(at, [...(after.get(at) ?? []), step]);
+      if (at === undefined) rest.push(listed);
+      else after.set(at, [...(after.get(at) ?? []), listed]);
     }
-    return [...body.flatMap((step, i) => [step, ...(after.get(i) ?? [])]), ...rest];
+    return [...body.flatMap((listed, i) => [listed, ...(after.get(i) ?? [])]), ...rest];
   }
 
-  private lower(origin: Origin, step: PlacedStep): void {
+  private lower(origin: Origin, { step, part }: Listed): void {
     if (step.kind === 'op') this.lowerOp(origin, step);
     else if (step.kind === 'move') this.lowerMove(origin, step);
-    else this.lowerTransfer(origin, step);
-    if (origin === 'step' && step.stage === this.request.stage)
+    else this.lowerTransfer(origin, step, part);
+    if (origin === 'step' && part !== 'send' && part !== 'receive') {
       for (const output of step.outputs) this.completeSum(output, step);
+    }
   }
 
   private lowerOp(origin: Origin, step: PlacedOp): void {
@@ -357,9 +369,9 @@ class ClassLowering {
   }
 
   /** A value leaves for another stage, or arrives from one: a message for each tile that this class's ranks share with a peer. */
-  private lowerTransfer(origin: Origin, step: PlacedTransfer): void {
+  private lowerTransfer(origin: Origin, step: PlacedTransfer, part: Listed['part']): void {
     const graph = this.graph(origin)!;
-    const { stage, members, stages } = this.request;
+    const { members, stages } = this.request;
     const [from, to] = [graph.values[step.inputs[0]], graph.values[step.outputs[0]]];
     const edge: StageEdge = {
       fromStage: step.fromStage,
@@ -368,7 +380,7 @@ class ClassLowering {
       from: from.layout,
       to: to.layout,
     };
-    const sends = step.fromStage === stage;
+    const sends = part === 'send';
     const block: Operand = sends
       ? { value: this.valueIndex(origin, from.id), access: 'read' }
       : { value: this.valueIndex(origin, to.id), access: 'write' };
@@ -381,7 +393,7 @@ class ClassLowering {
         if (!found) return null;
         return sends ? found.toRank + stages[step.stage].firstRank : found.fromRank + stages[step.fromStage].firstRank;
       });
-      this.message({ origin, step, edge, message, sends, block, elements, peers, dtype: from.type.dtype });
+      this.message({ origin, step, part, edge, message, block, elements, peers, dtype: from.type.dtype });
     }
   }
 
@@ -390,7 +402,7 @@ class ClassLowering {
     readonly step: PlacedTransfer;
     readonly edge: StageEdge;
     readonly message: number;
-    readonly sends: boolean;
+    readonly part: Listed['part'];
     readonly block: Operand;
     readonly elements: number;
     readonly peers: readonly (number | null)[];
@@ -400,21 +412,22 @@ class ClassLowering {
     const { source } = m.step;
     const name = this.graph(m.origin)!.values[m.step.inputs[0]].name;
     const tag = `${m.origin} ${name} ${edge.fromStage}>${edge.toStage}`;
-    const buffer = this.staging(`${tag} ${m.sends ? 'sent' : 'received'} ${message}`, m.dtype, m.elements);
+    const buffer = this.staging(`${tag} ${m.part === 'send' ? 'sent' : 'received'} ${message}`, m.dtype, m.elements);
     const { name: bufferName } = this.values.get(buffer);
     const { name: blockName } = this.values.get(block.value);
     const base = { edge, message, source };
-    if (m.sends) {
+    if (m.part === 'send') {
       const packed: Operand = { value: buffer, access: 'write' };
       this.writer.emit({ kind: 'pack_tile', ...base, input: block, output: packed, lane: 'compute' }, bufferName);
       this.lines.push(tileLine({ kind: 'pack_tile', edge, message }, blockName, bufferName));
       const operand: Operand = { value: buffer, access: 'read' };
       this.writer.emit({ kind: 'send', ...base, peers, tag, operand, lane: 'send' }, `sent ${bufferName}`);
       this.lines.push(transferLine('send', tag, bufferName, peers));
-    } else {
+    } else if (m.part === 'receive') {
       const operand: Operand = { value: buffer, access: 'write' };
       this.writer.emit({ kind: 'receive', ...base, peers, tag, operand, lane: 'receive' }, bufferName);
       this.lines.push(transferLine('receive', tag, bufferName, peers));
+    } else {
       const received: Operand = { value: buffer, access: 'read' };
       this.writer.emit({ kind: 'unpack_tile', ...base, input: received, output: block, lane: 'compute' }, blockName);
       this.lines.push(tileLine({ kind: 'unpack_tile', edge, message }, bufferName, blockName));

@@ -45,6 +45,8 @@ export function operandsOf(
         : [...instruction.inputs, ...instruction.outputs, { value: instruction.scratch, access: 'write' }];
     case 'pack':
     case 'unpack':
+    case 'pack_tile':
+    case 'unpack_tile':
     case 'collective':
       return [instruction.input, instruction.output];
     case 'send':

@@ -16,13 +16,16 @@ import type {
   Program,
   RankClass,
   ScheduleStep,
+  Stage,
+  TileInstruction,
   TransferInstruction,
   ValueIndex,
 } from '../../program/program.js';
+import { messagesOf } from '../../program/edges.js';
 import { baseOf, unroll } from '../../program/unroll.js';
 import { lowerMove } from '../../reshard/lower.js';
 import type { CopyRegion } from '../../reshard/region.js';
-import type { Launch, LoadedProgram, LoadedView } from './loaded_program.js';
+import { contiguousStrides, type Launch, type LoadedProgram, type LoadedView } from './loaded_program.js';
 
 /** The class that a global rank belongs to, and the rank's place in it. */
 export interface RankPlace {
@@ -55,12 +58,13 @@ export function viewOf(rankClass: RankClass, value: ValueIndex, step: Pick<Sched
 }
 
 export function loadClass(registry: OpRegistry, program: Program, rank: number): LoadedProgram {
-  return new Loader(registry, placeOfRank(program, rank)).run();
+  return new Loader(registry, program, rank).run();
 }
 
 class Loader {
   private readonly registry: OpRegistry;
   private readonly place: RankPlace;
+  private readonly stages: readonly Stage[];
   private readonly groups = new Map<string, { id: number; ranks: readonly number[] }>();
   private readonly events = new Map<EventName, number>();
   private readonly tags = new Map<string, number>();
@@ -69,9 +73,10 @@ class Loader {
   /** The communication launched last: the next signal on its lane is its event. */
   private open: { lane: string; launch: number } | null = null;
 
-  constructor(registry: OpRegistry, place: RankPlace) {
+  constructor(registry: OpRegistry, program: Program, rank: number) {
     this.registry = registry;
-    this.place = place;
+    this.place = placeOfRank(program, rank);
+    this.stages = program.stages;
   }
 
   run(): LoadedProgram {
@@ -91,6 +96,9 @@ class Loader {
         return this.copies(instruction);
       case 'collective':
         return this.collective(instruction);
+      case 'pack_tile':
+      case 'unpack_tile':
+        return this.tile(instruction);
       case 'send':
       case 'receive':
         return this.transfer(instruction);
@@ -168,6 +176,26 @@ class Loader {
       });
       this.launches.push({ kind: 'copy', from: side(from, region.from), to: side(to, region.to), at: at(rest) });
     }
+  }
+
+  private tile({ kind, edge, message, input, output, ...rest }: TileInstruction): void {
+    const packs = kind === 'pack_tile';
+    const transfer = messagesOf(this.stages, edge, packs ? 'outgoing' : 'incoming', this.place.at)[message];
+    if (!transfer) return;
+    const [from, to] = [this.view(input.value), this.view(output.value)];
+    const { sizes } = transfer.region;
+    const side = (view: LoadedView, part: CopyRegion['from'] | null): LoadedView => ({
+      offset: view.offset + (part?.offset ?? 0) * dtypeBytes[view.dtype],
+      dtype: view.dtype,
+      sizes,
+      strides: part?.strides ?? contiguousStrides(sizes),
+    });
+    this.launches.push({
+      kind: 'copy',
+      from: side(from, packs ? transfer.region.from : null),
+      to: side(to, packs ? null : transfer.region.to),
+      at: at(rest),
+    });
   }
 
   private collective(instruction: CollectiveInstruction): void {

@@ -14,6 +14,9 @@ export function describeLaunch({ instruction, template, step }: Launch): string 
     case 'unpack':
     case 'collective':
       return `${instruction.kind} of ${instruction.move.kind}, ${place}${on}`;
+    case 'pack_tile':
+    case 'unpack_tile':
+      return `${instruction.kind} ${instruction.message}, ${place}${on}`;
     case 'send':
     case 'receive':
       return `${instruction.kind} '${instruction.tag}', ${place}${on}`;

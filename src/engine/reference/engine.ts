@@ -19,7 +19,7 @@ import { Arena, type ArenaView } from './arena.js';
 import { virtualRanks } from './execute.js';
 import { Machine } from './machine.js';
 import { inOrder, type Policy } from './policy.js';
-import type { VirtualRank } from './virtual_rank.js';
+import { loadClasses, type VirtualRank } from './virtual_rank.js';
 
 export interface ReferenceEngineOptions {
   readonly registry?: OpRegistry;
@@ -49,14 +49,14 @@ export class ReferenceEngine implements Engine {
 
   async load(program: Program): Promise<LoadedProgram> {
     this.assertOpen();
-    const ranks = virtualRanks(program, ({ arenaBytes }, rank) => this.arenaOf(rank, arenaBytes));
+    const ranks = virtualRanks(program, loadClasses(program), ({ arenaBytes }, rank) => this.arenaOf(rank, arenaBytes));
     for (const rank of ranks) this.checkPersistent(rank);
     const byRank = new Map(ranks.map((rank) => [rank.rank, rank]));
     return {
       program,
       write: async (place, block) => this.write(byRank, place, block),
       read: async (place) => this.read(byRank, place),
-      run: async () => this.run(ranks),
+      run: async () => this.run(program, ranks),
     };
   }
 
@@ -86,10 +86,14 @@ export class ReferenceEngine implements Engine {
     return encode(value.type.dtype, rank.arena.read(view));
   }
 
-  private run(ranks: readonly VirtualRank[]): StepReport {
+  private run(program: Program, ranks: readonly VirtualRank[]): StepReport {
     this.assertOpen();
     const start = performance.now();
-    const machine = new Machine(ranks, { kernels: this.kernels, policy: this.options.policy ?? inOrder() });
+    const machine = new Machine(ranks, {
+      stages: program.stages,
+      kernels: this.kernels,
+      policy: this.options.policy ?? inOrder(),
+    });
     const { launches, deadlock, fault } = machine.run();
     if (fault)
       throw programFault({ at: fault.instruction, reason: fault.reason, path: fault.launch.instruction.source.path });

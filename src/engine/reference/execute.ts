@@ -8,7 +8,7 @@ import type { Program, ProgramValue, RankClass } from '../../program/program.js'
 import { Arena } from './arena.js';
 import { Machine, type BlockedLane, type Fault, type Observer } from './machine.js';
 import { inOrder, type Policy } from './policy.js';
-import { loadClass, placeRanks, VirtualRank } from './virtual_rank.js';
+import { loadClasses, placeRanks, VirtualRank, type LoadedClass } from './virtual_rank.js';
 
 /** Blocks of one rank by {@link instanceName}: row-major numbers in the order of the value's factors. */
 export type RankBlocks = ReadonlyMap<string, Float64Array>;
@@ -24,6 +24,8 @@ export interface ExecuteOptions {
   /** The byte that arenas are filled with first. Default 0xFF: NaN in every float type. */
   readonly poison?: number;
   readonly observe?: Observer;
+  /** The program's classes from {@link loadClasses}, where it is executed more than once. */
+  readonly loaded?: readonly LoadedClass[];
 }
 
 export interface Execution {
@@ -41,18 +43,19 @@ export interface Execution {
 export function execute(program: Program, options: ExecuteOptions): Execution {
   const { inputs, policy = inOrder(), poison = 0xff, observe } = options;
   const kernels = options.kernels ?? referenceKernels(options.registry);
-  const ranks = virtualRanks(program, (rankClass) => new Arena(rankClass.arenaBytes, poison));
+  const loaded = options.loaded ?? loadClasses(program);
+  const ranks = virtualRanks(program, loaded, (rankClass) => new Arena(rankClass.arenaBytes, poison));
   for (const rank of ranks) writeInputs(rank, inputs[rank.rank]);
-  const { deadlock, fault } = new Machine(ranks, { kernels, policy, observe }).run();
+  const { deadlock, fault } = new Machine(ranks, { stages: program.stages, kernels, policy, observe }).run();
   return { values: ranks.map(readValues), deadlock, fault, ranks };
 }
 
 /** The ranks of a program in ascending order, each with an arena. */
 export function virtualRanks(
   program: Program,
+  loaded: readonly LoadedClass[],
   arenaOf: (rankClass: RankClass, rank: number) => Arena,
 ): readonly VirtualRank[] {
-  const loaded = program.classes.map(loadClass);
   return placeRanks(program).map(
     ({ rank, classIndex, member }) =>
       new VirtualRank(program, loaded[classIndex], member, arenaOf(program.classes[classIndex], rank)),

@@ -21,4 +21,4 @@ export {
   type Target,
 } from './policy.js';
 export { gatherValue, gatherValues, scatterValues, type GlobalValues } from './shards.js';
-export type { VirtualRank } from './virtual_rank.js';
+export { loadClasses, type LoadedClass, type VirtualRank } from './virtual_rank.js';

@@ -13,11 +13,15 @@ import type {
   KernelInstruction,
   MoveInstruction,
   Operand,
+  Program,
   ScheduleStep,
+  TileInstruction,
 } from '../../program/program.js';
+import { messagesOf } from '../../program/edges.js';
 import type { Launch } from '../../program/unroll.js';
 import { collect, packed, unpacked } from '../../reshard/execute.js';
-import { lowerMove, type LoweredMove } from '../../reshard/lower.js';
+import type { LoweredMove } from '../../reshard/lower.js';
+import { copyRegions } from '../../reshard/region.js';
 import type { VirtualRank } from './virtual_rank.js';
 
 export function runKernel(
@@ -62,7 +66,7 @@ function originsOf(
 
 /** A pack before a collective, an unpack after one, or a local move. */
 export function runMove(rank: VirtualRank, instruction: MoveInstruction, step: ScheduleStep): void {
-  const lowered = lowerMove(rank.mesh, instruction.global, instruction.move, rank.at);
+  const lowered = rank.lowered(instruction.move, instruction.global);
   const block = rank.arena.read(rank.view(instruction.input.value, step));
   store(
     rank,
@@ -70,6 +74,30 @@ export function runMove(rank: VirtualRank, instruction: MoveInstruction, step: S
     step,
     instruction.kind === 'pack' ? packed(lowered, block) : unpacked(lowered, block),
   );
+}
+
+/** A tile of a block, put into a send buffer or taken out of a receive buffer; nothing where this rank has no such message. */
+export function runTile(
+  rank: VirtualRank,
+  stages: Program['stages'],
+  { kind, edge, message, input, output }: TileInstruction,
+  step: ScheduleStep,
+): void {
+  const packs = kind === 'pack_tile';
+  const transfer = messagesOf(stages, edge, packs ? 'outgoing' : 'incoming', rank.at)[message];
+  if (!transfer) return;
+  const { region } = transfer;
+  const buffer = { offset: 0, strides: rowMajorStrides(region.sizes) };
+  const from = rank.arena.read(rank.view(input.value, step));
+  const to = packs ? new Float64Array(transfer.elements) : rank.arena.read(rank.view(output.value, step));
+  copyRegions([packs ? { ...region, to: buffer } : { ...region, from: buffer }], from, to);
+  store(rank, output, step, to);
+}
+
+function rowMajorStrides(sizes: readonly number[]): readonly number[] {
+  const strides = sizes.map(() => 1);
+  for (let i = sizes.length - 2; i >= 0; i--) strides[i] = strides[i + 1] * sizes[i + 1];
+  return strides;
 }
 
 /** A collective that all members have reached: `members` in the order of the group, each with its own instruction. */
@@ -81,7 +109,7 @@ export function runCollective(
   const lowered = new Map<number, LoweredMove>();
   members.forEach(({ rank, launch }, i) => {
     const { move, global, input } = launch.instruction as CollectiveInstruction;
-    lowered.set(group[i], lowerMove(rank.mesh, global, move, rank.at));
+    lowered.set(group[i], rank.lowered(move, global));
     sent[group[i]] = rank.arena.read(rank.view(input.value, launch.step));
   });
   // Everything is read before anything is written: an input may lie where an output does.

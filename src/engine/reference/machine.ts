@@ -7,10 +7,10 @@
  */
 import { groupOf } from '../../ir/mesh.js';
 import type { ReferenceKernels } from '../../ops/evaluate.js';
-import type { CollectiveInstruction, TransferInstruction } from '../../program/program.js';
+import type { Program, CollectiveInstruction, TransferInstruction } from '../../program/program.js';
 import type { Launch } from '../../program/unroll.js';
 import { describeLaunch, describeRankLaunch } from './describe.js';
-import { runCollective, runKernel, runMove, store } from './instructions.js';
+import { runCollective, runKernel, runMove, runTile, store } from './instructions.js';
 import type { Policy, Runnable } from './policy.js';
 import type { LaneQueue, VirtualRank } from './virtual_rank.js';
 
@@ -41,6 +41,7 @@ export interface RunOutcome {
 export type Observer = (rank: VirtualRank, launch: Launch) => void;
 
 export interface MachineOptions {
+  readonly stages: Program['stages'];
   readonly kernels: ReferenceKernels;
   readonly policy: Policy;
   readonly observe?: Observer;
@@ -182,6 +183,9 @@ export class Machine {
       case 'pack':
       case 'unpack':
         return runMove(rank, instruction, step);
+      case 'pack_tile':
+      case 'unpack_tile':
+        return runTile(rank, this.options.stages, instruction, step);
       case 'collective':
         return runCollective(heads, groupOf(rank.mesh, instruction.axes, rank.at));
       case 'send':

@@ -1,10 +1,12 @@
 /** One virtual rank: its class's launches, queued by lane, its arena, and what is done. */
 import { dtypeBytes } from '../../ir/dtype.js';
 import { meshRanks, rankAt, type Coordinates, type Mesh } from '../../ir/mesh.js';
-import { sizesOf } from '../../ir/type.js';
+import { sizesOf, type TensorType } from '../../ir/type.js';
 import { rowMajor } from '../../program/class_values.js';
 import type { Lane, Program, RankClass, ScheduleStep, ValueIndex } from '../../program/program.js';
 import { baseOf, unroll, type Launch } from '../../program/unroll.js';
+import { lowerMove, type LoweredMove } from '../../reshard/lower.js';
+import type { Move } from '../../reshard/moves.js';
 import type { Arena, ArenaView } from './arena.js';
 
 /** Launches of one lane, in launch order. */
@@ -22,9 +24,16 @@ export interface LoadedClass {
   readonly lanes: readonly { readonly lane: Lane; readonly launches: readonly Launch[] }[];
   /** launch → the launch whose signal it waits for; -1 where there is none. */
   readonly waitsFor: Int32Array;
+  /** Where values lie during a step of the schedule, once asked for. */
+  readonly views: Map<ScheduleStep, (ArenaView | undefined)[]>;
+  /** What each member does for a move, once asked for. */
+  readonly moves: Map<Move, (LoweredMove | undefined)[]>;
 }
 
-export function loadClass(rankClass: RankClass): LoadedClass {
+/** The classes of a program, ready for any number of executions. */
+export const loadClasses = (program: Program): readonly LoadedClass[] => program.classes.map(loadClass);
+
+function loadClass(rankClass: RankClass): LoadedClass {
   const launches = [...unroll(rankClass)];
   const byLane = new Map<Lane, Launch[]>();
   const signals = new Map<string, number>();
@@ -38,7 +47,7 @@ export function loadClass(rankClass: RankClass): LoadedClass {
     if (instruction.kind === 'wait') waitsFor[index] = signals.get(instruction.event) ?? -1;
   }
   const lanes = [...byLane].map(([lane, queue]) => ({ lane, launches: queue }));
-  return { rankClass, launches, lanes, waitsFor };
+  return { rankClass, launches, lanes, waitsFor, views: new Map(), moves: new Map() };
 }
 
 export class VirtualRank {
@@ -82,7 +91,13 @@ export class VirtualRank {
   /** Where a value lies during a step of the schedule. Throws a RangeError where the schedule gives it no address. */
   view(value: ValueIndex, step: ScheduleStep): ArenaView {
     const { values } = this.rankClass;
-    return viewAt(values, value, step.offsets[baseOf(values, value)]);
+    const known = cached(this.loaded.views, step);
+    return (known[value] ??= viewAt(values, value, step.offsets[baseOf(values, value)]));
+  }
+
+  /** What this rank does for a move of a value of a global type. */
+  lowered(move: Move, global: TensorType): LoweredMove {
+    return (cached(this.loaded.moves, move)[this.member] ??= lowerMove(this.mesh, global, move, this.at));
   }
 
   /** Where a value lies at an instance's place in the schedule: the last that names it. Null where no instruction touches it. */
@@ -115,6 +130,12 @@ export function placeRanks(
 /** Global ranks of a stage, in the order of its mesh. */
 export const ranksOfStage = ({ mesh, firstRank }: Program['stages'][number]): readonly number[] =>
   Array.from({ length: meshRanks(mesh) }, (_, i) => firstRank + i);
+
+function cached<K, V>(map: Map<K, V[]>, key: K): V[] {
+  let list = map.get(key);
+  if (!list) map.set(key, (list = []));
+  return list;
+}
 
 function viewAt(values: RankClass['values'], index: ValueIndex, base: number | undefined): ArenaView {
   const { name, type, view } = values[index];
