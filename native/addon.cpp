@@ -214,6 +214,7 @@ Napi::Value rendezvous(const Napi::CallbackInfo& info) {
     options.rank = integer(from.Get("rank"));
     options.worldSize = integer(from.Get("worldSize"));
     options.hostStore = from.Get("hostStore").As<Napi::Boolean>().Value();
+    if (from.Get("listenFd").IsNumber()) options.listenFd = integer(from.Get("listenFd"));
     options.generation = from.Get("generation").As<Napi::String>().Utf8Value();
     options.timeout = std::chrono::milliseconds(static_cast<int64_t>(1000 * from.Get("timeoutSeconds").As<Napi::Number>().DoubleValue()));
     options.operationTimeout = std::chrono::milliseconds(static_cast<int64_t>(1000 * from.Get("operationTimeoutSeconds").As<Napi::Number>().DoubleValue()));

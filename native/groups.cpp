@@ -34,6 +34,7 @@ c10::intrusive_ptr<c10d::Store> openStore(const RendezvousOptions& options, int*
   c10d::TCPStoreOptions store;
   store.port = static_cast<uint16_t>(options.port);
   store.isServer = options.hostStore;
+  if (options.hostStore && options.listenFd >= 0) store.masterListenFd = options.listenFd;
   store.numWorkers = options.worldSize;
   store.waitWorkers = false;  // the first process group waits for everyone, by name
   store.timeout = options.timeout;

@@ -23,6 +23,7 @@ struct RendezvousOptions {
   int rank = 0;
   int worldSize = 1;
   bool hostStore = false;                          // this rank serves the store
+  int listenFd = -1;                               // on this listening socket, where the launcher has opened one; -1 for none
   std::string generation;                          // keeps the keys of one start of the job apart from the next one's
   std::chrono::milliseconds timeout{120'000};      // for every rank to come
   std::chrono::milliseconds operationTimeout{0};   // for one collective or receive

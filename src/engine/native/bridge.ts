@@ -42,6 +42,8 @@ export interface RendezvousOptions {
   readonly worldSize: number;
   /** Whether this rank serves the store: rank 0, unless torchrun's agent does. */
   readonly hostStore: boolean;
+  /** A listening socket to serve it on, which the launcher has opened: then nobody can take the port in between. */
+  readonly listenFd?: number | null;
   /** Keeps this start's keys apart from those of an earlier one in the same store, for example the restart count. */
   readonly generation: string;
   /** How long to wait for the other ranks. */

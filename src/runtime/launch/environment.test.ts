@@ -28,6 +28,7 @@ test('torchrun’s variables give the place', () => {
     masterAddress: 'node7',
     masterPort: 29400,
     hostStore: false,
+    storeFd: null,
     generation: 'job/2',
     errorFile: '/tmp/error.json',
     launcher: 'torchrun',
@@ -37,7 +38,15 @@ test('torchrun’s variables give the place', () => {
 });
 
 test('what our launcher sets reads back', () => {
-  const variables = rankVariables({ rank: 1, ranks: 2, port: 4000, runId: 'x', threads: 1, errorFile: '/tmp/e' });
+  const variables = rankVariables({
+    rank: 1,
+    ranks: 2,
+    port: 4000,
+    runId: 'x',
+    threads: 1,
+    errorFile: '/tmp/e',
+    storeFd: 4,
+  });
   expect(rankFromEnvironment(variables)).toEqual({
     rank: 1,
     worldSize: 2,
@@ -46,9 +55,10 @@ test('what our launcher sets reads back', () => {
     masterAddress: '127.0.0.1',
     masterPort: 4000,
     hostStore: false,
+    storeFd: null,
     generation: 'x/0',
     errorFile: '/tmp/e',
-    launcher: 'torchrun',
+    launcher: 'flotilla',
   });
 });
 

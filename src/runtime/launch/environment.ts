@@ -16,11 +16,13 @@ export interface RankEnvironment {
   readonly masterPort: number;
   /** Whether this rank serves the store: rank 0, unless torchrun's agent already does. */
   readonly hostStore: boolean;
+  /** The listening socket that our launcher passes on to rank 0 for it. */
+  readonly storeFd: number | null;
   /** Tells this start of the job from an earlier one in the same store: torchrun's run id and restart count. */
   readonly generation: string;
   /** Where a failing rank leaves its error for the launcher. */
   readonly errorFile: string | null;
-  readonly launcher: 'torchrun' | 'slurm' | 'mpi';
+  readonly launcher: 'flotilla' | 'torchrun' | 'slurm' | 'mpi';
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -39,6 +41,7 @@ export function rankFromEnvironment(env: Environment = process.env): RankEnviron
   return {
     ...place,
     hostStore: place.rank === 0 && env.TORCHELASTIC_USE_AGENT_STORE !== 'True',
+    storeFd: place.rank === 0 && env.FLOTILLA_STORE_FD ? integer(env, 'FLOTILLA_STORE_FD') : null,
     generation: `${env.TORCHELASTIC_RUN_ID ?? 'none'}/${env.TORCHELASTIC_RESTART_COUNT ?? '0'}`,
     errorFile: env.TORCHELASTIC_ERROR_FILE ?? null,
   };
@@ -52,6 +55,8 @@ export function rankVariables(job: {
   readonly runId: string;
   readonly threads: number;
   readonly errorFile: string;
+  /** Rank 0's copy of the socket that listens on `port`. */
+  readonly storeFd: number;
 }): Record<string, string> {
   const { rank, ranks } = job;
   return {
@@ -71,6 +76,7 @@ export function rankVariables(job: {
     TORCHELASTIC_MAX_RESTARTS: '0',
     TORCHELASTIC_USE_AGENT_STORE: 'False',
     TORCHELASTIC_ERROR_FILE: job.errorFile,
+    FLOTILLA_STORE_FD: rank === 0 ? String(job.storeFd) : '',
     OMP_NUM_THREADS: String(job.threads),
   };
 }
@@ -81,7 +87,7 @@ export function threadsPerRank(localWorldSize: number, env: Environment = proces
   return Math.max(1, Math.floor(os.availableParallelism() / localWorldSize));
 }
 
-type Place = Omit<RankEnvironment, 'hostStore' | 'generation' | 'errorFile'>;
+type Place = Omit<RankEnvironment, 'hostStore' | 'storeFd' | 'generation' | 'errorFile'>;
 
 function fromTorchrun(env: Environment): Place | null {
   if (env.RANK === undefined) return null;
@@ -93,7 +99,7 @@ function fromTorchrun(env: Environment): Place | null {
     localWorldSize: integer(env, 'LOCAL_WORLD_SIZE', worldSize),
     masterAddress: required(env, 'MASTER_ADDR'),
     masterPort: integer(env, 'MASTER_PORT'),
-    launcher: 'torchrun',
+    launcher: env.FLOTILLA_STORE_FD === undefined ? 'torchrun' : 'flotilla',
   };
 }
 

@@ -45,8 +45,10 @@ export interface LaunchOptions {
 /** Runs a job to its end. Fails with the error of the rank that failed first, or as interrupted by a signal to this process. */
 export async function launch(options: LaunchOptions): Promise<{ readonly seconds: number }> {
   const start = performance.now();
-  const port = options.port === undefined ? await freePort() : await requireFree(options.port);
-  const job = new Job(options, port);
+  const store = await listen(options.port ?? 0);
+  const job = new Job(options, store);
+  // Rank 0 has its own copy of the socket now. Ours must not accept what is meant for it.
+  store.close();
   try {
     await job.run();
   } finally {
@@ -70,6 +72,9 @@ const settlingMilliseconds = 300;
 /** What a rank printed last, kept for ranks that leave no error file. */
 const keptLines = 30;
 
+/** Where rank 0 finds the store's socket: behind standard input, output, error and the channel. */
+const storeFd = 4;
+
 interface RankProcess {
   readonly rank: number;
   readonly child: ChildProcess;
@@ -92,15 +97,25 @@ class Job {
   #interruptedBy: string | null = null;
   #startError: Error | null = null;
 
-  constructor(options: LaunchOptions, port: number) {
+  constructor(options: LaunchOptions, store: net.Server) {
     this.#options = options;
+    const { port } = store.address() as net.AddressInfo;
     const env = { ...process.env, ...options.env };
     const threads = threadsPerRank(options.ranks, env);
     const runId = randomUUID();
-    for (let rank = 0; rank < options.ranks; rank++) {
-      const errorFile = path.join(this.#folder, `rank${rank}.json`);
-      const variables = rankVariables({ rank, ranks: options.ranks, port, runId, threads, errorFile });
-      this.#processes.push(this.#start(rank, { ...env, ...variables }, errorFile));
+    try {
+      for (let rank = 0; rank < options.ranks; rank++) {
+        const errorFile = path.join(this.#folder, `rank${rank}.json`);
+        const variables = rankVariables({ rank, ranks: options.ranks, port, runId, threads, errorFile, storeFd });
+        this.#processes.push(this.#start(rank, { ...env, ...variables }, errorFile, store));
+      }
+    } catch (error) {
+      this.#kill('SIGKILL');
+      this.cleanUp();
+      throw commandNotStarted({
+        command: this.#command(),
+        reason: error instanceof Error ? error.message : String(error),
+      });
     }
   }
 
@@ -133,12 +148,18 @@ class Job {
     return this.#options.command ?? process.execPath;
   }
 
-  #start(rank: number, env: NodeJS.ProcessEnv, errorFile: string): RankProcess {
+  #start(rank: number, env: NodeJS.ProcessEnv, errorFile: string, store: net.Server): RankProcess {
     const direct = this.#options.output === 'inherit' && rank === 0;
     const child = spawn(this.#command(), this.#options.args, {
       env,
       cwd: this.#options.cwd,
-      stdio: ['ignore', direct ? 'inherit' : 'pipe', direct ? 'inherit' : 'pipe', 'ipc'],
+      stdio: [
+        'ignore',
+        direct ? 'inherit' : 'pipe',
+        direct ? 'inherit' : 'pipe',
+        'ipc',
+        ...(rank === 0 ? [descriptor(store)] : []),
+      ],
     });
     const one: RankProcess = { rank, child, errorFile, tail: [], ending: null, endedAt: 0, endedByItself: false };
     for (const stream of ['stdout', 'stderr'] as const) {
@@ -220,24 +241,18 @@ function weight(error: RankError | null): number {
   return error?.diagnostic && consequences.includes(error.diagnostic.code) ? 1 : 0;
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as net.AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
+/** The descriptor of a listening socket. Node has no public name for it; a child inherits by number. */
+function descriptor(server: net.Server): number {
+  return (server as unknown as { readonly _handle: { readonly fd: number } })._handle.fd;
 }
 
-function requireFree(port: number): Promise<number> {
+/** Listens for the store's clients before rank 0 does, so that the port is certain. Local ranks only, so on loopback only. */
+function listen(port: number): Promise<net.Server> {
   return new Promise((resolve, reject) => {
     const server = net.createServer();
     server.on('error', (error: NodeJS.ErrnoException) =>
       reject(error.code === 'EADDRINUSE' ? portTaken({ address: '127.0.0.1', port }) : error),
     );
-    // All addresses, as the store listens: a port taken on one of them is taken.
-    server.listen(port, () => server.close(() => resolve(port)));
+    server.listen(port, '127.0.0.1', () => resolve(server));
   });
 }

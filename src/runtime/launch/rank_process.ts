@@ -7,7 +7,7 @@ import type { RankEnvironment } from './environment.js';
  * other threads still work: the launcher then stops the other ranks.
  */
 export async function runRank(environment: RankEnvironment, work: () => Promise<void>): Promise<void> {
-  endWithLauncher();
+  if (environment.launcher === 'flotilla') endWithLauncher();
   const fail = (error: unknown) => {
     if (environment.errorFile) writeErrorFile(environment.errorFile, error);
     process.stderr.write(`${error instanceof Error ? (error.message ?? error.stack) : String(error)}\n`);
@@ -24,9 +24,9 @@ export async function runRank(environment: RankEnvironment, work: () => Promise<
   process.off('unhandledRejection', fail);
 }
 
-/** Ends this process when the channel to our launcher closes. Under other launchers there is none; they end their ranks themselves. */
+/** Ends this process when the channel to our launcher closes, or has closed. Other launchers end their ranks themselves. */
 function endWithLauncher(): void {
-  if (!process.channel) return;
+  if (!process.connected) process.exit(1);
   process.on('disconnect', () => process.exit(1));
-  process.channel.unref();
+  process.channel?.unref();
 }

@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { rankFromEnvironment } from '../environment.js';
+import { joinJob } from '../join.js';
 import { runRank } from '../rank_process.js';
 import { loadAddon } from '../../../engine/native/bridge.js';
 import type { LoadedProgram } from '../../../engine/native/loaded_program.js';
@@ -26,16 +27,7 @@ const environment = rankFromEnvironment()!;
 await runRank(environment, async () => {
   const { rank, worldSize } = environment;
   const engine = loadAddon().open({ device: 'cpu', threads: 1, arenaBytes: work.arenaBytes });
-  await engine.rendezvous({
-    address: environment.masterAddress,
-    port: environment.masterPort,
-    rank,
-    worldSize,
-    hostStore: environment.hostStore,
-    generation: environment.generation,
-    timeoutSeconds: 60,
-    operationTimeoutSeconds: 60,
-  });
+  await joinJob(engine, environment);
   const program = await engine.load(work.programs[rank]);
   for (let step = 0; step < (work.warmUp ?? 0); step++) await program.run();
   const before = mallocs();

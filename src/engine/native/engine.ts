@@ -1,0 +1,127 @@
+/** The native engine: one rank of a program in this process, on libtorch. */
+import type { OpRegistry } from '../../ir/op.js';
+import { elementsOf } from '../../ir/type.js';
+import { baseOf } from '../../program/unroll.js';
+import type { Program } from '../../program/program.js';
+import { arenaMismatch, noInstance, rankElsewhere, unknownValue, wrongElements } from '../diagnostics.js';
+import type { Engine, LoadedProgram, StepReport, ValuePlace } from '../engine.js';
+import { hostArray, isHostArray, type HostArray } from '../host_array.js';
+import type { Engine as Addon, Program as AddonProgram } from './bridge.js';
+import { loadAddon } from './bridge.js';
+import { loadClass, placeOfRank, viewOf, type RankPlace } from './load_class.js';
+import type { LoadedProgram as RankProgram } from './loaded_program.js';
+
+export interface NativeEngineOptions {
+  readonly registry: OpRegistry;
+  /** Global rank. */
+  readonly rank: number;
+  /** `cpu`, `cuda:0`. */
+  readonly device: string;
+  readonly threads: number;
+  /** As much as the largest program that will be loaded takes. */
+  readonly arenaBytes: number;
+}
+
+/** A step of one rank, and where each launch lay in it. */
+export interface NativeStepReport extends StepReport {
+  /** The part in which the executor waited for communication. */
+  readonly waitSeconds: number;
+  /** Start, end and arrival of each launch; null unless asked for. */
+  readonly trace: Float64Array | null;
+}
+
+export interface NativeProgram extends LoadedProgram {
+  /** This rank's launches, as the executor reads them. */
+  readonly launches: RankProgram;
+  /** Memory that the executor takes outside the arena. */
+  readonly workspaceBytes: number;
+  run(options?: { readonly trace?: boolean }): Promise<NativeStepReport>;
+}
+
+export class NativeEngine implements Engine {
+  readonly kind = 'native';
+  readonly ranks: readonly number[];
+  /** The addon's engine: its store is how ranks meet. */
+  readonly addon: Addon;
+  private readonly options: NativeEngineOptions;
+  private readonly persistent = new Map<string, number>();
+
+  constructor(options: NativeEngineOptions) {
+    const { device, threads, arenaBytes, rank } = options;
+    this.options = options;
+    this.ranks = [rank];
+    this.addon = loadAddon().open({ device, threads, arenaBytes });
+  }
+
+  async load(program: Program): Promise<NativeProgram> {
+    const place = placeOfRank(program, this.options.rank);
+    this.checkPersistent(place);
+    const launches = loadClass(this.options.registry, program, this.options.rank);
+    const loaded: AddonProgram = await this.addon.load(launches);
+    return {
+      program,
+      launches,
+      workspaceBytes: loaded.workspaceBytes,
+      write: (at, block) => this.write(place, at, block),
+      read: (at) => this.read(place, at),
+      run: (options) => loaded.run(options),
+    };
+  }
+
+  async close(): Promise<void> {
+    this.addon.close();
+  }
+
+  private async write(place: RankPlace, at: ValuePlace, block: HostArray): Promise<void> {
+    const { value, offset } = this.find(place, at);
+    const { dtype } = value.type;
+    if (block.length !== elementsOf(value.type) || !isHostArray(dtype, block)) {
+      const kind = block.constructor.name;
+      throw wrongElements({ name: at.name, rank: at.rank, type: value.type, elements: block.length, kind });
+    }
+    const bytes = new Uint8Array(block.buffer, block.byteOffset, block.byteLength);
+    if (bytes.length === 0) return;
+    if (this.options.device === 'cpu') new Uint8Array(this.addon.memory(offset, bytes.length)).set(bytes);
+    else await this.addon.write(offset, bytes);
+  }
+
+  private async read(place: RankPlace, at: ValuePlace): Promise<HostArray> {
+    const { value, offset } = this.find(place, at);
+    const array = hostArray(value.type.dtype, elementsOf(value.type));
+    const bytes = new Uint8Array(array.buffer);
+    if (bytes.length === 0) return array;
+    if (this.options.device === 'cpu') bytes.set(new Uint8Array(this.addon.memory(offset, bytes.length)));
+    else await this.addon.read(offset, bytes);
+    return array;
+  }
+
+  /** A value's block: persistent ones and results where any step of the schedule has them, others in their microbatch. */
+  private find({ rankClass }: RankPlace, { rank, name, microbatch }: ValuePlace) {
+    if (rank !== this.options.rank) throw rankElsewhere({ rank, ranks: this.ranks });
+    const { values, results, schedule, name: className } = rankClass;
+    const index = results[name] ?? values.findIndex((value) => value.name === name);
+    if (index < 0) throw unknownValue({ name, rank, className, known: values.map((value) => value.name) });
+    const value = values[index];
+    const each = value.lifetime === 'data' || value.lifetime === 'microbatch';
+    const base = baseOf(values, index);
+    const step = schedule.findLast(
+      (s) => s.offsets[base] !== undefined && (microbatch === undefined || s.microbatch === microbatch),
+    );
+    if (!step || each !== (microbatch !== undefined)) {
+      throw noInstance({ name, rank, microbatch: microbatch ?? null, each });
+    }
+    return { value, offset: viewOf(rankClass, index, step).offset };
+  }
+
+  private checkPersistent({ rankClass: { before, values, schedule } }: RankPlace): void {
+    const { rank } = this.options;
+    for (const { at } of before.values) {
+      const offset = schedule.find(({ offsets }) => offsets[at] !== undefined)?.offsets[at];
+      if (offset === undefined) continue;
+      const { name } = values[at];
+      const known = this.persistent.get(name);
+      if (known === undefined) this.persistent.set(name, offset);
+      else if (known !== offset) throw arenaMismatch({ name, rank, offsets: [known, offset] });
+    }
+  }
+}
