@@ -1,0 +1,145 @@
+/**
+ * Runs a placed graph as it stands: every step on every rank's blocks, in the graph's order, with no program, lanes or memory between.
+ *
+ * Beside the blocks it keeps each value as one device would have it. Put together by its layout, a value must be that; the first one
+ * that is not names the step that is wrong.
+ */
+import { coordinatesOf, meshRanks } from '../../src/ir/mesh.js';
+import { printType } from '../../src/ir/type.js';
+import { printLayout, rangeOf } from '../../src/ir/layout.js';
+import { globalSizes, type ReferenceKernels, type ReferenceLaunch } from '../../src/ops/evaluate.js';
+import { describeStep, type PlacedGraph, type PlacedId, type PlacedOp } from '../../src/partition/placed.js';
+import {
+  printElement,
+  runMove,
+  runTransfers,
+  shard,
+  tileTransfers,
+  unshard,
+  type Blocks,
+} from '../../src/reshard/index.js';
+import { roundTo } from '../../src/ops/round.js';
+
+export interface PlacedRun {
+  readonly graph: PlacedGraph;
+  /** Placed value → one block a rank of its stage. */
+  readonly blocks: readonly Blocks[];
+  /** Placed value → what one device has. */
+  readonly serial: readonly Float64Array[];
+}
+
+/** What an input holds: the whole value, or for what an earlier graph left on the ranks, both sides of it. */
+export type PlacedGiven = Float64Array | { readonly serial: Float64Array; readonly blocks: Blocks };
+
+/** Runs the graph. `given` by input name; a value that several stages store is given once. */
+export function runPlaced(
+  graph: PlacedGraph,
+  given: Readonly<Record<string, PlacedGiven>>,
+  kernels: ReferenceKernels,
+): PlacedRun {
+  const blocks: Blocks[] = [];
+  const serial: Float64Array[] = [];
+  for (const { name, value } of graph.inputs) {
+    const { type, layout, stage } = graph.values[value];
+    const input = given[name];
+    if (!input) throw new Error(`input '${name}' is not given`);
+    serial[value] = input instanceof Float64Array ? input : input.serial;
+    blocks[value] = input instanceof Float64Array ? shard(graph.meshes[stage], type, layout, input) : input.blocks;
+  }
+  for (const step of graph.steps) {
+    if (step.kind === 'op') {
+      runOp(graph, step, blocks, serial, kernels);
+      continue;
+    }
+    const [input, output] = [step.inputs[0], step.outputs[0]];
+    const { type } = graph.values[input];
+    serial[output] = serial[input];
+    if (step.kind === 'move') {
+      const round = (x: number) => roundTo(type.dtype, Float64Array.of(x))[0];
+      blocks[output] = runMove(graph.meshes[step.stage], type, step.move, blocks[input], round);
+    } else {
+      const [source, destination] = [graph.meshes[step.fromStage], graph.meshes[step.stage]];
+      const [from, to] = [graph.values[input].layout, graph.values[output].layout];
+      const tiles = tileTransfers(source, from, destination, to, type);
+      blocks[output] = runTransfers(tiles, blocks[input], destination, to, type);
+    }
+  }
+  return { graph, blocks, serial };
+}
+
+/** An output of a run, put together. */
+export function gatherPlaced({ graph, blocks }: PlacedRun, value: PlacedId): Float64Array {
+  const { type, layout, stage } = graph.values[value];
+  return unshard(graph.meshes[stage], type, layout, blocks[value]);
+}
+
+/** The first value that differs by more than `relative` of its norm from what one device has, and the step that made it; or null. */
+export function firstDeparture(run: PlacedRun, relative = 1e-7): string | null {
+  const { graph, serial } = run;
+  for (const [i, step] of graph.steps.entries()) {
+    for (const output of step.outputs) {
+      const { name, type, layout } = graph.values[output];
+      const say = (what: string) =>
+        [
+          `${name}${what}`,
+          `made by %${output} = ${describeStep(step)}(${step.inputs.map((id) => `%${id}`).join(', ')}) : ` +
+            `${printType(type)} ${printLayout(layout, type)}  ; ${step.source.path || 'model'}, ${step.source.phase}, step ${i}`,
+          ...step.inputs.map(
+            (id) => `        %${id} : ${printType(graph.values[id].type)} ${printLayout(graph.values[id].layout)}`,
+          ),
+        ].join('\n');
+      let together: Float64Array;
+      try {
+        together = gatherPlaced(run, output);
+      } catch (error) {
+        return say(`  ${(error as Error).message.split('\n')[0]}`);
+      }
+      const at = departure(serial[output], together, relative);
+      if (at !== null) return say(`${printElement(type, at)}  serial ${serial[output][at]}  parallel ${together[at]}`);
+    }
+  }
+  return null;
+}
+
+function departure(expected: Float64Array, actual: Float64Array, relative: number): number | null {
+  const limit = relative * Math.hypot(...expected.filter(Number.isFinite)) + 1e-12;
+  const at = expected.findIndex((x, i) => !Object.is(x, actual[i]) && !(Math.abs(x - actual[i]) <= limit));
+  return at < 0 ? null : at;
+}
+
+function runOp(
+  graph: PlacedGraph,
+  { op, rule, attributes, assignment, inputs, outputs, stage }: PlacedOp,
+  blocks: Blocks[],
+  serial: Float64Array[],
+  kernels: ReferenceKernels,
+): void {
+  const mesh = graph.meshes[stage];
+  const launch: ReferenceLaunch = {
+    op,
+    rule,
+    attributes,
+    sizes: globalSizes(rule),
+    origins: {},
+    operandTypes: inputs.map((id) => graph.values[id].type.dtype),
+    resultTypes: outputs.map((id) => graph.values[id].type.dtype),
+    inputs: inputs.map((id) => serial[id]),
+  };
+  const whole = kernels(launch);
+  outputs.forEach((id, i) => (serial[id] = whole[i]));
+  const ranks = Array.from({ length: meshRanks(mesh) }, (_, rank) => {
+    const at = coordinatesOf(mesh, rank);
+    const ranges = Object.entries(rule.factors).map(
+      ([name, { size }]) => [name, rangeOf(mesh, assignment.splits[name], size, at)] as const,
+    );
+    return kernels({
+      ...launch,
+      sizes: Object.fromEntries(ranges.map(([name, [from, to]]) => [name, to - from])),
+      origins: Object.fromEntries(
+        ranges.flatMap(([name, [from]]) => (rule.origins.includes(name) ? [[name, from]] : [])),
+      ),
+      inputs: inputs.map((id) => blocks[id][rank]),
+    });
+  });
+  outputs.forEach((id, i) => (blocks[id] = ranks.map((results) => results[i])));
+}
