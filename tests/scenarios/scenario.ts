@@ -5,12 +5,12 @@
  *   parallel  the program, on as many virtual ranks as the plan has
  */
 import type { Graph, GraphInput } from '../../src/ir/graph.js';
-import { printLayout } from '../../src/ir/layout.js';
 import { isFloat, type DType } from '../../src/ir/dtype.js';
-import { elementsOf, factorsOf } from '../../src/ir/type.js';
+import { elementsOf } from '../../src/ir/type.js';
 import {
   execute,
   gatherValues,
+  loadClasses,
   scatterValues,
   type ExecuteOptions,
   type Execution,
@@ -18,15 +18,10 @@ import {
 import { evaluate, referenceKernels } from '../../src/ops/evaluate.js';
 import { ops } from '../../src/ops/index.js';
 import { roundTo } from '../../src/ops/round.js';
-import { checkPlacement } from '../../src/partition/check.js';
-import { defaultCosts } from '../../src/partition/costs.js';
-import { partition } from '../../src/partition/partition.js';
 import type { PlacedGraph } from '../../src/partition/placed.js';
-import { homesOf, stepPlacement, updatePlacement } from '../../src/partition/placement.js';
-import { meshOf, ranksOf, type Plan, type PlanStage } from '../../src/plan/plan.js';
-import { rankClasses } from '../../src/program/classes.js';
-import { referenceKernels as referenceKernelTable } from '../../src/program/kernel_choice.js';
-import { lowerClass, type LoweredClass } from '../../src/program/lower_class.js';
+import { compileGraphs } from '../../src/program/compile.js';
+import type { Plan, PlanStage } from '../../src/plan/plan.js';
+import type { LoweredClass } from '../../src/program/lower_class.js';
 import type { Program } from '../../src/program/program.js';
 import { scheduleTable, type ScheduleKind } from '../../src/schedule/table.js';
 
@@ -74,49 +69,25 @@ export interface Scenario {
 export function buildScenario(options: ScenarioOptions): Scenario {
   const { step, update, microbatches = 1 } = options;
   const plan = planOf(options);
-  const meshes = plan.stages.map(meshOf);
-  const costs = defaultCosts(meshes);
-  const placedStep = checked(partition(step, ops, stepPlacement(plan, step), costs));
-  const types = new Map(
-    step.inputs.filter(({ kind }) => kind === 'parameter').map(({ name, value }) => [name, step.values[value].type]),
+  const { program, placed } = compileGraphs(
+    { plan, registry: ops, target: 'reference' },
+    { parameters: parametersOf(step) },
+    step,
+    update,
+    scheduleTable(plan.schedule.kind, plan.stages.length, microbatches),
   );
-  const updatePlan = updatePlacement(plan, placedStep, homesOf(plan, step), types);
-  const placedUpdate = update && checked(partition(update, ops, updatePlan, costs));
-  const table = scheduleTable(plan.schedule.kind, meshes.length, microbatches);
-  const classes = meshes.flatMap((mesh, stage) => {
-    const values = [...placedStep.values, ...(placedUpdate?.values ?? [])].filter((value) => value.stage === stage);
-    return rankClasses(mesh, values).map((members, i) =>
-      lowerClass({
-        name: `stage ${stage} class ${i}`,
-        stage,
-        members,
-        step: placedStep,
-        update: placedUpdate,
-        slots: table[stage],
-        microbatches,
-        registry: ops,
-        kernels: referenceKernelTable,
-      }),
-    );
-  });
-  let firstRank = 0;
-  const stages = plan.stages.map((planStage, i) => {
-    const stage = { mesh: meshes[i], firstRank };
-    firstRank += ranksOf({ ...plan, stages: [planStage] });
-    return stage;
-  });
-  const program = { classes, stages, microbatches };
   const inputs = inputValues(options, microbatches);
   const kernels = referenceKernels(ops);
+  const loaded = loadClasses(program);
   return {
     name: options.name ?? step.name,
     plan,
     graphs: { step, update },
-    placed: { step: placedStep, update: placedUpdate },
+    placed,
     program,
     inputs,
     serial: () => runSerial(step, update, inputs, microbatches),
-    parallel: (given = {}) => execute(program, { kernels, inputs: scatterValues(program, inputs), ...given }),
+    parallel: (given = {}) => execute(program, { kernels, loaded, inputs: scatterValues(program, inputs), ...given }),
     gather: (execution) => gatherValues(program, execution.values),
   };
 }
@@ -126,9 +97,9 @@ export function runSerial(step: Graph, update: Graph | null, inputs: Scenario['i
   const kernels = referenceKernels(ops);
   const at = (graph: Graph, microbatch: number, more: Values = {}) =>
     Object.fromEntries(
-      graph.inputs.map(({ name, kind }) => {
-        const value = more[name] ?? inputs[name];
-        return [name, (kind === 'data' ? (value as readonly Float64Array[])[microbatch] : value) as Float64Array];
+      graph.inputs.map(({ name, kind }): [string, Float64Array] => {
+        const value = kind === 'value' ? more[name] : inputs[name];
+        return [name, value instanceof Float64Array ? value : value[microbatch]];
       }),
     );
   const sums: Record<string, Float64Array> = {};
@@ -161,11 +132,10 @@ function planOf(options: ScenarioOptions): Plan {
   };
 }
 
-function checked(placed: PlacedGraph): PlacedGraph {
-  const [fault] = checkPlacement(placed);
-  if (fault) throw fault;
-  return placed;
-}
+const parametersOf = (step: Graph) =>
+  step.inputs
+    .filter(({ kind }) => kind === 'parameter')
+    .map(({ name, value }) => ({ name, type: step.values[value].type, init: { kind: 'zeros' as const } }));
 
 function inputValues(options: ScenarioOptions, microbatches: number): Scenario['inputs'] {
   const values: Record<string, Float64Array | Float64Array[]> = {};
@@ -216,12 +186,3 @@ export function differences(expected: Values, actual: Values, relative: number):
     return delta <= relative * norm ? [] : [`${name}: ‖Δ‖ = ${delta}, ‖serial‖ = ${norm}`];
   });
 }
-
-/** The layouts of a placed graph's inputs and outputs, for messages. */
-export const printPlacement = (placed: PlacedGraph): string =>
-  [...placed.inputs, ...placed.outputs]
-    .map(
-      ({ name, value }) =>
-        `${name} ${printLayout(placed.values[value].layout)} of ${factorsOf(placed.values[value].type).length}`,
-    )
-    .join('\n');

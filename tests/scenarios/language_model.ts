@@ -1,0 +1,26 @@
+/** Training steps of language models as scenarios. */
+import type { GraphInput } from '../../src/ir/graph.js';
+import { GraphBuilder } from '../../src/ir/builder.js';
+import type { LanguageModel } from '../../src/nn/language_model.js';
+import type { TraceShape } from '../../src/nn/trace.js';
+import { ops } from '../../src/ops/index.js';
+import { adamw, type AdamW } from '../../src/optim/index.js';
+import { buildUpdate } from '../../src/optim/update.js';
+import { traceTraining } from '../../src/passes/trace_training.js';
+import { uniform, type ScenarioOptions } from './scenario.js';
+
+/** The step of a model with a vocabulary, in f64 unless the shape says otherwise; AdamW with clipping, and the loss, as results. */
+export function languageModel(
+  model: LanguageModel,
+  shape: TraceShape,
+  optimizer: AdamW = adamw({ lr: 0.1 }),
+): Pick<ScenarioOptions, 'step' | 'update' | 'element'> {
+  const { graph, parameters } = traceTraining(model, { dtype: 'f64', ...shape });
+  const builder = GraphBuilder.resume(ops, buildUpdate(parameters, optimizer));
+  const loss = graph.outputs.find(({ name }) => name === 'loss_sum')!;
+  builder.output('loss_sum', builder.input('loss_sum', 'value', graph.values[loss.value].type));
+  const { vocab } = model.options;
+  const element = ({ name, kind }: GraphInput, index: number, microbatch: number): number | null =>
+    kind === 'data' ? Math.floor(vocab * uniform(`${name} ${index} ${microbatch}`)) : null;
+  return { step: graph, update: builder.build(), element };
+}
