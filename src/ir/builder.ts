@@ -12,6 +12,7 @@ import type {
   Value,
   ValueId,
 } from './graph.js';
+import { DiagnosticError } from './diagnostic.js';
 import { residualRead, wrongOperands } from './diagnostics.js';
 import { opNamed, slotNames, type OpRegistry } from './op.js';
 import { Tensor, type Scope } from './tensor.js';
@@ -77,11 +78,8 @@ export class GraphBuilder {
     }
     if (!this.differentiated) for (const operand of operands) this.refuseResidual(operand.id, op);
     const attributes = { ...definition.attributes, ...given };
-    const bound = definition.bind({
-      operands: operands.map((t) => t.type),
-      names: operands.map((t) => t.names),
-      attributes,
-    });
+    const call = { operands: operands.map((t) => t.type), names: operands.map((t) => t.names), attributes };
+    const bound = this.placed(() => definition.bind(call));
     const node = this.push(
       {
         op,
@@ -171,6 +169,17 @@ export class GraphBuilder {
 
   valueAt(id: ValueId): Value {
     return this.values[id];
+  }
+
+  /** Runs `bind`; what it refuses is told with the place in the model. */
+  private placed<T>(bind: () => T): T {
+    try {
+      return bind();
+    } catch (error) {
+      if (!(error instanceof DiagnosticError)) throw error;
+      const where = [{ at: this.path || 'model' }];
+      throw new DiagnosticError(error.code, { ...error.diagnostic, where }, { cause: error });
+    }
   }
 
   /** Residuals have no cotangent: nothing but the op's own backward may read them. */

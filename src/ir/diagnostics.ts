@@ -14,10 +14,9 @@ export const bindingMismatch = defineDiagnostic(
 
 export const sizeMismatch = defineDiagnostic(
   'ir/size-mismatch',
-  (p: { op: string; factor: string; sizes: readonly [number, number]; path: string }) => ({
+  (p: { op: string; factor: string; sizes: readonly [number, number] }) => ({
     what: `${p.op} meets '${p.factor}' with two sizes, ${p.sizes[0]} and ${p.sizes[1]}`,
     why: 'factors of one name are one factor within an op',
-    where: [{ at: p.path || 'model' }],
     fix: `make the sizes agree, or rename one factor`,
   }),
 );

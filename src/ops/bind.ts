@@ -24,7 +24,7 @@ export function primitiveRule(op: string, call: OpCall, rule: PrimitiveRule): Op
   const factors: Record<FactorName, RuleFactor> = {};
   const meet = (name: FactorName, size: number) => {
     const before = factors[name];
-    if (before && before.size !== size) throw sizeMismatch({ op, factor: name, sizes: [before.size, size], path: '' });
+    if (before && before.size !== size) throw sizeMismatch({ op, factor: name, sizes: [before.size, size] });
     factors[name] = rule.whole?.includes(name) ? { size, whole: true } : { size };
   };
   call.operands.forEach((type, i) => factorsOf(type).forEach((f, k) => meet(call.names[i][k], f.size)));
