@@ -6,9 +6,10 @@
 import { checkPlacement } from '../partition/check.js';
 import { defaultCosts, type PartitionCosts } from '../partition/costs.js';
 import { partition, type Placement } from '../partition/partition.js';
-import type { PlacedGraph } from '../partition/placed.js';
+import { printPlaced, type PlacedGraph } from '../partition/placed.js';
 import { homesOf, stepPlacement, updatePlacement } from '../partition/placement.js';
 import { GraphBuilder } from '../ir/builder.js';
+import { printGraph } from '../ir/print.js';
 import type { Graph } from '../ir/graph.js';
 import type { OpRegistry } from '../ir/op.js';
 import type { TensorType } from '../ir/type.js';
@@ -27,6 +28,7 @@ import { edgesOf, messageSizes } from './edges.js';
 import { referenceKernels, type KernelChooser } from './kernel_choice.js';
 import { lowerClass, type LoweredClass } from './lower_class.js';
 import { nativeKernels } from './native_kernels.js';
+import { printProgram } from './print.js';
 import type { Program, Stage } from './program.js';
 
 export type Target = 'native' | 'reference';
@@ -46,12 +48,19 @@ export interface CompileOptions {
   readonly registry: OpRegistry;
   readonly target: Target;
   readonly costs?: PartitionCosts;
+  /** Shown what each pass leaves, by the pass's name in `architecture.js`; the text is made only where it is asked for. */
+  readonly observe?: (pass: PassName, print: () => string) => void;
 }
+
+/** The points at which `--dump-ir=after:NAME` can look. */
+export const passNames = ['trace', 'precision', 'partition', 'lower'] as const;
+export type PassName = (typeof passNames)[number];
 
 /** The training step: forward, backward, update. Results of a step: `loss_sum`, `tokens`, `gradient_norm`, `skipped`. */
 export function compileTraining(options: CompileOptions & { readonly optimizer: AdamW }): CompiledProgram {
   const { model, optimizer, plan, registry } = options;
   const traced = traceTraining(model, shapeOf(options));
+  options.observe?.('trace', () => printGraph(traced.graph));
   const step = precisionOf(traced.graph, options);
   const update = withLoss(buildUpdate(traced.parameters, optimizer), registry, step);
   return compileGraphs(options, traced, step, update, trainingSlots(plan));
@@ -61,6 +70,7 @@ export function compileTraining(options: CompileOptions & { readonly optimizer: 
 export function compileForward(options: CompileOptions & { readonly what: 'loss' | 'logits' }): CompiledProgram {
   const trace = options.what === 'loss' ? traceModel : traceLogits;
   const traced = trace(options.model, { ...shapeOf(options), training: false });
+  options.observe?.('trace', () => printGraph(traced.graph));
   const step = precisionOf(traced.graph, options);
   const update =
     options.what === 'loss'
@@ -77,7 +87,8 @@ export function compileGraphs(
   update: Graph | null,
   slots: readonly (readonly Slot[])[],
 ): CompiledProgram {
-  const { plan, registry, target } = options;
+  const { plan, registry, target, observe } = options;
+  observe?.('precision', () => [step, update].flatMap((graph) => (graph ? [printGraph(graph)] : [])).join('\n\n'));
   const meshes = plan.stages.map(meshOf);
   const costs = options.costs ?? defaultCosts(meshes);
   const kernels = target === 'native' ? nativeKernels(registry) : referenceKernels;
@@ -87,6 +98,9 @@ export function compileGraphs(
   const placedUpdate =
     update && place(update, registry, updatePlacement(plan, placedStep, homes, types), costs, kernels);
   const stages = stagesOf(plan);
+  observe?.('partition', () =>
+    [placedStep, placedUpdate].flatMap((graph) => (graph ? [printPlaced(graph)] : [])).join('\n\n'),
+  );
   const edges = [placedStep, placedUpdate].flatMap((graph) => (graph ? edgesOf(graph) : []));
   const classes = stages.flatMap(({ mesh }, stage) => {
     const values = [placedStep, placedUpdate].flatMap((g) => g?.values.filter((value) => value.stage === stage) ?? []);
@@ -104,8 +118,10 @@ export function compileGraphs(
       }),
     );
   });
+  const program = { classes, stages, microbatches: plan.schedule.microbatches };
+  observe?.('lower', () => printProgram(program));
   return {
-    program: { classes, stages, microbatches: plan.schedule.microbatches },
+    program,
     placed: { step: placedStep, update: placedUpdate },
     parameters: traced.parameters,
   };

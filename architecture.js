@@ -1,0 +1,40 @@
+/**
+ * The shape of the project, as data: folders of `src/` in import order (a folder imports only from folders above it) and the passes of
+ * the compiler in the order in which they run. The lint rules, the README's figure, `--dump-ir` and docs/architecture.md are made from
+ * these two lists; `tests/architecture.test.ts` holds them against the code.
+ */
+
+/** @typedef {{ name: string, about: string, node?: 'some' | 'all' }} Folder `node`: where Node's own modules may be used. */
+
+/** @type {readonly Folder[]} */
+export const folders = [
+  { name: 'ir', about: 'types, layouts, graph, op interface, builder, printer and parser' },
+  { name: 'ops', about: 'one file per op: signature, meaning, backward, cost, example' },
+  { name: 'nn', about: 'layers, and models that people read and change' },
+  { name: 'optim', about: 'optimizers, schedules and clipping, as graph builders' },
+  { name: 'kernels', about: 'which native kernel serves an op, how it sees its operands, its workspace' },
+  { name: 'cost', about: 'one price for collectives, used by everything below' },
+  { name: 'reshard', about: 'layout to layout by shortest path over collectives' },
+  { name: 'schedule', about: 'pipeline schedules as tables' },
+  { name: 'plan', about: 'the plan format, and plans from parallel sizes' },
+  { name: 'passes', about: 'graph to graph: autodiff, precision, dead code' },
+  { name: 'partition', about: 'graph and plan to placed graph; the placement checker' },
+  { name: 'program', about: 'instruction set, lowering, memory planning, the program verifier' },
+  { name: 'engine', about: 'reference and native executors behind one interface', node: 'some' },
+  { name: 'data', about: 'tokenizers, token files, deterministic order', node: 'all' },
+  { name: 'checkpoint', about: 'safetensors and manifest, written atomically', node: 'all' },
+  { name: 'runtime', about: 'rank process, launch, training loop, configuration', node: 'all' },
+  { name: 'observe', about: 'metrics, traces, the live panel', node: 'all' },
+  { name: 'cli', about: 'commands, without logic of their own', node: 'all' },
+];
+
+/** Parts of folders that use Node's modules although the rest of the folder runs in a browser. */
+export const nodeParts = ['engine/native'];
+
+/** @type {readonly { name: string, about: string }[]} What `--dump-ir=after:NAME` can show. */
+export const passes = [
+  { name: 'trace', about: 'the forward of one scheduled microbatch, as model code wrote it, and its gradients' },
+  { name: 'precision', about: 'compute types chosen; parameter gradients stay f32' },
+  { name: 'partition', about: 'an assignment for every op, a layout for every value, reshards explicit; checked' },
+  { name: 'lower', about: 'templates of instructions on lanes, buffers placed in one arena' },
+];
