@@ -20,7 +20,6 @@ export type Names = string | readonly string[];
  * A symbolic tensor. `Shape` names its factors, for readers and the type checker: `Tensor<['batch', 'sequence', 'dim']>`; tracing
  * checks sizes.
  */
-// eslint-disable-next-line @typescript-eslint/no-unused-vars -- for readers: tracing checks what the names promise
 export class Tensor<_Shape extends readonly string[] = readonly string[]> {
   readonly builder: GraphBuilder;
   readonly id: ValueId;
