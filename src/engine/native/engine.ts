@@ -4,12 +4,13 @@ import { elementsOf } from '../../ir/type.js';
 import { baseOf } from '../../program/unroll.js';
 import type { Program } from '../../program/program.js';
 import { arenaMismatch, noInstance, rankElsewhere, unknownValue, wrongElements } from '../diagnostics.js';
-import type { Engine, LoadedProgram, StepReport, ValuePlace } from '../engine.js';
-import { hostArray, isHostArray, type HostArray } from '../host_array.js';
+import type { Engine, LoadedProgram, NonFinite, StepReport, ValuePlace } from '../engine.js';
+import { isFloat, nonFiniteIn } from '../non_finite.js';
+import { decode, hostArray, isHostArray, type HostArray } from '../host_array.js';
 import type { Engine as Addon, Program as AddonProgram } from './bridge.js';
 import { loadAddon } from './bridge.js';
 import { loadClass, placeOfRank, viewOf, type RankPlace } from './load_class.js';
-import type { LoadedProgram as RankProgram } from './loaded_program.js';
+import type { Launch, LoadedProgram as RankProgram, LoadedView } from './loaded_program.js';
 
 export interface NativeEngineOptions {
   readonly registry: OpRegistry;
@@ -65,6 +66,7 @@ export class NativeEngine implements Engine {
       write: (at, block) => this.write(place, at, block),
       read: (at) => this.read(place, at),
       run: (options) => loaded.run(options),
+      firstNonFinite: () => this.firstNonFinite(launches),
     };
   }
 
@@ -95,11 +97,40 @@ export class NativeEngine implements Engine {
     return array;
   }
 
+  /** Loads and runs each launch as a program of its own. All ranks of the job do so together: collectives meet one by one. */
+  private async firstNonFinite({ groups, launches }: RankProgram): Promise<NonFinite | null> {
+    for (const launch of launches) {
+      if (launch.kind === 'wait' || launch.kind === 'signal') continue;
+      await (await this.addon.load({ groups, launches: [launch] })).run();
+      const views = viewsOf(launch).filter(({ dtype }) => isFloat(dtype));
+      for (const [i, view] of views.entries()) {
+        const kind = nonFiniteIn(decode(view.dtype, await this.readView(view)));
+        if (!kind) continue;
+        const name = launch.kind === 'kernel' ? launch.kernel : launch.kind === 'collective' ? launch.collective : launch.kind;
+        // The last operands are the results; what is not finite in an earlier one was so before.
+        const role = i === views.length - 1 ? 'result' : 'operand';
+        return { at: `${name}, ${launch.at}`, what: `${kind} in ${article(role)} of ${name}` };
+      }
+    }
+    return null;
+  }
+
+  /** A view's elements, and those between them where strides leave gaps. */
+  private async readView({ offset, dtype, sizes, strides }: LoadedView): Promise<HostArray> {
+    if (sizes.includes(0)) return hostArray(dtype, 0);
+    const last = sizes.reduce((sum, size, i) => sum + (size - 1) * strides[i], 0);
+    const array = hostArray(dtype, last + 1);
+    await this.addon.read(offset, new Uint8Array(array.buffer));
+    return array;
+  }
+
   /** A value's block: persistent ones and results where any step of the schedule has them, others in their microbatch. */
   private find({ rankClass }: RankPlace, { rank, name, microbatch }: ValuePlace) {
     if (rank !== this.options.rank) throw rankElsewhere({ rank, ranks: this.ranks });
     const { values, results, schedule, name: className } = rankClass;
-    const index = results[name] ?? values.findIndex((value) => value.name === name);
+    // The token ids of a microbatch and the token count of a step are both `tokens`.
+    const named = values.findIndex((value) => value.name === name);
+    const index = microbatch === undefined ? (results[name] ?? named) : named;
     if (index < 0) throw unknownValue({ name, rank, className, known: values.map((value) => value.name) });
     const value = values[index];
     const each = value.lifetime === 'data' || value.lifetime === 'microbatch';
@@ -125,3 +156,19 @@ export class NativeEngine implements Engine {
     }
   }
 }
+
+function viewsOf(launch: Exclude<Launch, { kind: 'wait' | 'signal' }>): readonly LoadedView[] {
+  switch (launch.kind) {
+    case 'kernel':
+      return launch.operands;
+    case 'copy':
+      return [launch.from, launch.to];
+    case 'collective':
+      return [launch.input, launch.output];
+    case 'send':
+    case 'recv':
+      return [launch.view];
+  }
+}
+
+const article = (role: string): string => (role === 'operand' ? 'an operand' : 'the result');
