@@ -26,7 +26,7 @@ import { lowerMove, type LoweredMove } from '../reshard/lower.js';
 import type { Slot } from '../schedule/table.js';
 import { assignMemory, type UnplacedStep } from './assign_memory.js';
 import { ClassValues, rowMajor } from './class_values.js';
-import { dataflowHash, moveLine, opLine, tileLine, transferLine, valueText } from './dataflow.js';
+import { dataflowHash, moveLine, opLine, tileLine, transferLine, valueText, viewsRead } from './dataflow.js';
 import { storageDiffers, updateNotInPlace } from './diagnostics.js';
 import { messagesOf } from './edges.js';
 import type { KernelChooser } from './kernel_choice.js';
@@ -225,7 +225,8 @@ class ClassLowering {
     ]);
     for (const listed of this.interleave(body, tail)) this.lower(origins.get(listed)!, listed);
     if (variant.includes('last')) this.writer.drain();
-    return { name, body: this.writer.body, dataflow: dataflowHash(this.lines) };
+    const views = [...viewsRead(this.writer.body, this.values.table)].map((view) => this.viewLines.get(view)!);
+    return { name, body: this.writer.body, dataflow: dataflowHash([...this.lines, ...views]) };
   }
 
   /** Puts each move of the tail that reads a sum right after the step of the body that completes the sum. */

@@ -1,0 +1,1 @@
+export { verifyProgram, type VerifyOptions } from './verify.js';

@@ -1,0 +1,392 @@
+/**
+ * Rule 3: placements, inferred forward. What a kernel's rule and assignment give is what its results must be, and what they need is what
+ * its operands must be, value by value from the contract on; nothing nonlinear reads a partial value; moves start from their operand's
+ * layout, end in their result's and are legal between the two.
+ *
+ * A class's text is the same for every microbatch, so each instruction is looked at once.
+ */
+import type { DiagnosticError, Place } from '../../ir/diagnostic.js';
+import {
+  axesUsed,
+  boundsOf,
+  canonicalLayout,
+  layoutFault,
+  localType,
+  printLayout,
+  sameLayout,
+  type Layout,
+} from '../../ir/layout.js';
+import { axesSize, type Mesh } from '../../ir/mesh.js';
+import { opNamed, type OpRegistry } from '../../ir/op.js';
+import { operandLayout, resultLayout, type Assignment, type OpRule } from '../../ir/rule.js';
+import { elementsOf, factorsOf, namesOf, printType, sameType, sizesOf } from '../../ir/type.js';
+import type { TileTransfer } from '../../reshard/cross_mesh.js';
+import { lowerMove, type LoweredMove } from '../../reshard/lower.js';
+import { isLocal, movesFrom, printMove, type Move } from '../../reshard/moves.js';
+import { rowMajor } from '../class_values.js';
+import { messagesOf } from '../edges.js';
+import type {
+  CollectiveInstruction,
+  KernelInstruction,
+  MoveInstruction,
+  Program,
+  ProgramValue,
+  StageEdge,
+  TileInstruction,
+  TransferInstruction,
+  ValueIndex,
+} from '../program.js';
+import { describeRanks, nameOf, placesOf, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
+import * as diagnose from './diagnostics.js';
+
+export function checkPlacements(compiled: CompiledClass, registry: OpRegistry): readonly DiagnosticError[] {
+  return new Placements(compiled, registry).run();
+}
+
+/** What all ranks of a class do for one move. */
+interface MoveShape {
+  readonly packs: boolean;
+  readonly unpacks: boolean;
+  /** Elements that a rank gives to its collective and gets from it, one a member. */
+  readonly sent: readonly number[];
+  readonly received: readonly number[];
+  /** What is wrong with the move itself; null: nothing. */
+  readonly fault: string | null;
+}
+
+class Placements {
+  private readonly compiled: CompiledClass;
+  private readonly registry: OpRegistry;
+  private readonly values: readonly ProgramValue[];
+  private readonly mesh: Mesh;
+  private readonly faults: DiagnosticError[] = [];
+  private readonly shapes = new Map<string, MoveShape>();
+  /** Staging buffers → what lies in them: the move and its side. */
+  private readonly staged = new Map<ValueIndex, string>();
+  private readonly edges = new Map<string, readonly (readonly TileTransfer[])[]>();
+  private readonly stages: Program['stages'];
+
+  constructor(compiled: CompiledClass, registry: OpRegistry) {
+    this.compiled = compiled;
+    this.registry = registry;
+    this.values = compiled.rankClass.values;
+    this.mesh = compiled.mesh;
+    this.stages = compiled.stages;
+  }
+
+  run(): readonly DiagnosticError[] {
+    this.values.forEach((value, index) => this.checkValue(value, index));
+    for (const body of this.compiled.templates.values()) {
+      for (const at of body) {
+        const { instruction } = at;
+        if (instruction.kind === 'kernel') this.checkKernel(at, instruction);
+        else if (instruction.kind === 'pack' || instruction.kind === 'unpack') this.checkMove(at, instruction);
+        else if (instruction.kind === 'collective') this.checkCollective(at, instruction);
+        else if (instruction.kind === 'pack_tile' || instruction.kind === 'unpack_tile')
+          this.checkTile(at, instruction);
+        else if (instruction.kind === 'send' || instruction.kind === 'receive') this.checkTransfer(at, instruction);
+      }
+    }
+    return this.faults;
+  }
+
+  /** A value's block has the sizes that its layout gives it on every rank; a view shows what its op says. */
+  private checkValue({ name, type, global, layout, view }: ProgramValue, index: ValueIndex): void {
+    const where: readonly Place[] = [{ at: `value '${name}'`, note: describeRanks(this.compiled) }];
+    const malformed = (what: string) => this.faults.push(diagnose.malformed({ what, where }));
+    const fault = layoutFault(this.mesh, global, layout);
+    if (fault) return void malformed(`the layout of '${name}' is illegal: ${fault}`);
+    if (!sameLayout(layout, canonicalLayout(this.mesh, global, layout)))
+      malformed(`the layout of '${name}' is not canonical`);
+    const members = dividesEvenly(this.mesh, global, layout)
+      ? this.compiled.rankClass.members.slice(0, 1)
+      : this.compiled.rankClass.members;
+    if (members.some((at) => !sameType(localType(this.mesh, global, layout, at), type))) {
+      malformed(`'${name}' is ${printType(type)} here, which is no block of ${printType(global)}`);
+    }
+    if (view?.made) this.checkView(index, where);
+  }
+
+  private checkView(index: ValueIndex, where: readonly Place[]): void {
+    const { name, view } = this.values[index];
+    const { op, rule, assignment, attributes, inputs, outputs } = view!.made!;
+    const strides = inputs.map((input) => this.values[input].view?.strides ?? rowMajor(this.values[input].type));
+    const shown = opNamed(this.registry, op).view?.(rule, attributes, strides)?.[outputs.indexOf(index)];
+    const viewed = shown && this.values[inputs[shown.operand]];
+    const of = viewed && (viewed.view?.of ?? inputs[shown.operand]);
+    const offset = viewed && (viewed.view?.offset ?? 0) + shown.offset;
+    if (!shown || of !== view!.of || offset !== view!.offset || String(shown.strides) !== String(view!.strides)) {
+      this.faults.push(diagnose.malformed({ what: `'${name}' does not show what ${op} makes of its operand`, where }));
+    }
+    this.checkOp(op, rule, assignment, inputs, outputs, where);
+  }
+
+  private checkKernel(at: CompiledInstruction, { op, rule, assignment, inputs, outputs }: KernelInstruction): void {
+    const values = (operands: KernelInstruction['inputs']) => operands.map((operand) => operand.value);
+    this.checkOp(op, rule, assignment, values(inputs), values(outputs), placesOf(this.compiled, at));
+  }
+
+  private checkOp(
+    op: string,
+    rule: OpRule,
+    assignment: Assignment,
+    inputs: readonly ValueIndex[],
+    outputs: readonly ValueIndex[],
+    where: readonly Place[],
+  ): void {
+    const wrong = (what: string) => this.faults.push(diagnose.wrongAssignment({ op, what, where }));
+    if (inputs.length !== rule.operands.length || outputs.length !== rule.results.length) {
+      return void wrong(`has ${inputs.length} operands and ${outputs.length} results, unlike its rule`);
+    }
+    if (Object.values(assignment.through).some((set) => !rule.linear[set])) {
+      return void wrong('passes a partial sum through a linear set that it does not have');
+    }
+    const roles = [...Object.values(assignment.splits).flatMap((s) => s.axes), ...Object.keys(assignment.through)];
+    const twice = roles.find((axis, i) => roles.indexOf(axis) !== i);
+    if (twice !== undefined) wrong(`gives axis '${twice}' two roles`);
+    for (const [factor, split] of Object.entries(assignment.splits)) {
+      if (split.axes.length === 0) continue;
+      if (!rule.factors[factor]) return void wrong(`splits '${factor}', which it does not have`);
+      const { size, whole } = rule.factors[factor];
+      if (whole) wrong(`splits '${factor}', which its kernel needs whole`);
+      if (rule.shift?.factor === factor && (split.bounds || axesSize(this.mesh, split.axes) !== size)) {
+        wrong(`rotates '${factor}' by blocks that no rank has one of`);
+      }
+      if (boundsOf(this.mesh, split, size).length !== axesSize(this.mesh, split.axes) + 1)
+        wrong(`splits '${factor}' unevenly for another mesh`);
+    }
+    const fits = (names: readonly string[], value: ProgramValue) =>
+      names.length === namesOf(value.global).length &&
+      sizesOf(value.global).every((size, k) => size === rule.factors[names[k]]?.size);
+    inputs.forEach((input, i) => {
+      const value = this.values[input];
+      if (!fits(rule.operands[i], value)) return void wrong(`meets '${value.name}' with other sizes than its rule's`);
+      for (const [axis, reduction] of Object.entries(value.layout.partial)) {
+        const set = assignment.through[axis];
+        if (reduction !== 'sum' || set === undefined || !rule.linear[set].includes(i)) {
+          this.faults.push(diagnose.partialNonlinear({ op, value: value.name, reduction, axis, where }));
+        }
+      }
+      const needs = operandLayout(rule, assignment, i, namesOf(value.global));
+      this.expectLayout(op, value, needs, where);
+    });
+    outputs.forEach((output, i) => {
+      const value = this.values[output];
+      if (!fits(rule.results[i], value)) return void wrong(`makes '${value.name}' of other sizes than its rule's`);
+      this.expectLayout(op, value, resultLayout(rule, assignment, i, namesOf(value.global)), where);
+    });
+  }
+
+  private expectLayout(op: string, value: ProgramValue, layout: Layout, where: readonly Place[]): void {
+    const needs = canonicalLayout(this.mesh, value.global, layout);
+    if (sameLayout(value.layout, needs)) return;
+    this.faults.push(diagnose.wrongLayout({ op, value: value.name, has: value.layout, needs, where }));
+  }
+
+  /** A pack before a collective, an unpack after one, or a local move from block to block. */
+  private checkMove(at: CompiledInstruction, instruction: MoveInstruction): void {
+    const { kind, move, input, output } = instruction;
+    const shape = this.shapeOf(at, instruction);
+    if (!shape) return;
+    const where = placesOf(this.compiled, at);
+    const local = isLocal(move);
+    if (kind === 'pack' ? !shape.packs : !local && !shape.unpacks) {
+      this.faults.push(diagnose.wrongMove({ move: printMove(move), what: `has nothing to ${kind}`, where }));
+    }
+    if (kind === 'pack' || local) this.expectBlock(at, instruction, input.value, move.from);
+    else this.expectStaged(at, instruction, input.value, 'received', shape.received, 'read');
+    if (kind === 'pack') this.expectStaged(at, instruction, output.value, 'packed', shape.sent, 'write');
+    else this.expectBlock(at, instruction, output.value, move.to);
+  }
+
+  private checkCollective(at: CompiledInstruction, instruction: CollectiveInstruction): void {
+    const { move, axes, reduction, input, output } = instruction;
+    const shape = this.shapeOf(at, instruction);
+    if (!shape) return;
+    const where = placesOf(this.compiled, at);
+    const wrong = (what: string) => this.faults.push(diagnose.wrongMove({ move: printMove(move), what, where }));
+    if (isLocal(move)) wrong('it has no collective');
+    if (String(axes) !== String(move.axes)) wrong(`its group is along [${axes.join(', ')}]`);
+    if (reduction !== (move.reduction ?? null)) wrong(`the collective reduces by ${reduction ?? 'nothing'}`);
+    if (shape.packs) this.expectStaged(at, instruction, input.value, 'packed', shape.sent, 'read');
+    else this.expectBlock(at, instruction, input.value, move.from);
+    if (shape.unpacks) this.expectStaged(at, instruction, output.value, 'received', shape.received, 'write');
+    else this.expectBlock(at, instruction, output.value, move.to);
+  }
+
+  /** A tile of a block: both stages derive the same tiles from the layouts at the two ends of the edge. */
+  private checkTile(at: CompiledInstruction, instruction: TileInstruction): void {
+    const { kind, edge, message, input, output } = instruction;
+    const where = placesOf(this.compiled, at);
+    const packs = kind === 'pack_tile';
+    const [block, buffer] = packs ? [input.value, output.value] : [output.value, input.value];
+    if (!this.isOfEdge(edge, packs, nameOf(instruction), where)) return;
+    const value = this.values[block];
+    if (!sameType(value.global, edge.global)) {
+      const what = `'${value.name}' is ${printType(value.global)}, not ${printType(edge.global)}`;
+      this.faults.push(diagnose.wrongTile({ tag: nameOf(instruction), what, where }));
+    } else this.expectLayout(kind, value, packs ? edge.from : edge.to, where);
+    this.expectTile(edge, message, packs, buffer, nameOf(instruction), where);
+  }
+
+  private checkTransfer(
+    at: CompiledInstruction,
+    { kind, edge, message, peers, tag, operand }: TransferInstruction,
+  ): void {
+    const where = placesOf(this.compiled, at);
+    const sends = kind === 'send';
+    if (!this.isOfEdge(edge, sends, tag, where)) return;
+    this.expectTile(edge, message, sends, operand.value, tag, where);
+    const { firstRank } = this.stages[sends ? edge.toStage : edge.fromStage];
+    const expected = this.messages(edge, sends).map((list) => {
+      const found = list[message];
+      return found ? firstRank + (sends ? found.toRank : found.fromRank) : null;
+    });
+    if (String(expected) !== String(peers)) {
+      this.faults.push(
+        diagnose.wrongTile({ tag, what: `its peers are ${peers.join(', ')}, not ${expected.join(', ')}`, where }),
+      );
+    }
+  }
+
+  private isOfEdge(edge: StageEdge, outgoing: boolean, tag: string, where: readonly Place[]): boolean {
+    const { fromStage, toStage, from, to, global } = edge;
+    const wrong = (what: string) => this.faults.push(diagnose.wrongTile({ tag, what, where }));
+    const [source, destination] = [this.stages[fromStage], this.stages[toStage]];
+    if (!source || !destination || (outgoing ? fromStage : toStage) !== this.compiled.rankClass.stage) {
+      wrong(`it goes from stage ${fromStage} to stage ${toStage}`);
+    } else if (layoutFault(source.mesh, global, from) ?? layoutFault(destination.mesh, global, to)) {
+      wrong('a layout of its ends is illegal');
+    } else if (Object.keys(from.partial).length + Object.keys(to.partial).length > 0) {
+      wrong('a partial value does not travel between stages');
+    } else return true;
+    return false;
+  }
+
+  /** A contiguous buffer of one message, as large as the largest of the class. */
+  private expectTile(
+    edge: StageEdge,
+    message: number,
+    outgoing: boolean,
+    index: ValueIndex,
+    tag: string,
+    where: readonly Place[],
+  ): void {
+    const { name, type, view } = this.values[index];
+    const counts = this.messages(edge, outgoing).flatMap((list) => (list[message] ? [list[message].elements] : []));
+    const wrong = (what: string) => this.faults.push(diagnose.wrongTile({ tag, what, where }));
+    if (type.dtype !== edge.global.dtype || view || counts.some((count) => count !== elementsOf(type))) {
+      wrong(
+        `'${name}' is ${printType(type)}, which is no buffer of ${counts.join(' or ')} elements of ${edge.global.dtype}`,
+      );
+    }
+    const holds = `message ${message} ${edgeText(edge)}`;
+    const known = this.staged.get(index);
+    if (known === undefined) this.staged.set(index, holds);
+    else if (known !== holds) wrong(`'${name}' belongs to another message: ${known}`);
+  }
+
+  /** Messages of each member of the class along an edge. */
+  private messages(edge: StageEdge, outgoing: boolean): readonly (readonly TileTransfer[])[] {
+    const key = `${outgoing} ${edgeText(edge)}`;
+    const known = this.edges.get(key);
+    if (known) return known;
+    const direction = outgoing ? 'outgoing' : 'incoming';
+    const found = this.compiled.rankClass.members.map((at) => messagesOf(this.stages, edge, direction, at));
+    this.edges.set(key, found);
+    return found;
+  }
+
+  private expectBlock(
+    at: CompiledInstruction,
+    { move, global }: MoveInstruction | CollectiveInstruction,
+    index: ValueIndex,
+    layout: Layout,
+  ): void {
+    const value = this.values[index];
+    const where = placesOf(this.compiled, at);
+    // A result may have other names for its factors' dimensions, but not other factors.
+    if (!sameType(value.global, global)) {
+      const what = `'${value.name}' is ${printType(value.global)}, not ${printType(global)}`;
+      this.faults.push(diagnose.wrongMove({ move: printMove(move), what, where }));
+    } else this.expectLayout(move.kind, value, layout, where);
+  }
+
+  /** A contiguous buffer of a collective: as many elements as every rank gives or gets, and what the move put there. */
+  private expectStaged(
+    at: CompiledInstruction,
+    { move, global }: MoveInstruction | CollectiveInstruction,
+    index: ValueIndex,
+    side: 'packed' | 'received',
+    counts: readonly number[],
+    access: 'read' | 'write',
+  ): void {
+    const { name, type, view } = this.values[index];
+    const where = placesOf(this.compiled, at);
+    const wrong = (what: string) => this.faults.push(diagnose.wrongMove({ move: printMove(move), what, where }));
+    if (type.dtype !== global.dtype || counts.some((count) => count !== elementsOf(type)) || view?.made) {
+      wrong(
+        `'${name}' is ${printType(type)}, which is no buffer of ${counts.join(' or ')} elements of ${global.dtype}`,
+      );
+    }
+    const holds = `${side} ${printMove(move)} ${printType(global)}`;
+    const known = this.staged.get(index);
+    if (known === undefined) this.staged.set(index, holds);
+    else if (known !== holds) wrong(`'${name}' is ${access === 'read' ? 'filled' : 'used'} by another move: ${known}`);
+  }
+
+  private shapeOf(
+    at: CompiledInstruction,
+    { move, global }: MoveInstruction | CollectiveInstruction,
+  ): MoveShape | null {
+    const key = `${printMove(move)} ${printType(global)}`;
+    let shape = this.shapes.get(key);
+    if (!shape) {
+      shape = this.lowered(move, global);
+      this.shapes.set(key, shape);
+    }
+    if (shape.fault === null) return shape;
+    this.faults.push(
+      diagnose.wrongMove({ move: printMove(move), what: shape.fault, where: placesOf(this.compiled, at) }),
+    );
+    return null;
+  }
+
+  private lowered(move: Move, global: MoveInstruction['global']): MoveShape {
+    const fault = this.moveFault(move, global);
+    if (fault) return { packs: false, unpacks: false, sent: [], received: [], fault };
+    const all = this.compiled.rankClass.members.map((at) => lowerMove(this.mesh, global, move, at));
+    const total = (counts: readonly number[] | undefined) => (counts ?? []).reduce((a, b) => a + b, 0);
+    const distinct = (of: (one: LoweredMove) => number) => [...new Set(all.map(of))];
+    return {
+      packs: all.some((one) => one.pack !== null),
+      unpacks: all.some((one) => one.unpack !== null) && !isLocal(move),
+      sent: distinct((one) => total(one.collective?.inputCounts)),
+      received: distinct((one) => total(one.collective?.outputCounts)),
+      fault,
+    };
+  }
+
+  private moveFault(move: Move, global: MoveInstruction['global']): string | null {
+    for (const layout of [move.from, move.to]) {
+      const fault = layoutFault(this.mesh, global, layout);
+      if (fault) return fault;
+      const foreign = axesUsed(layout).find((axis) => !this.mesh.axes.some(({ name }) => name === axis));
+      if (foreign !== undefined) return `the mesh has no axis '${foreign}'`;
+    }
+    const text = printMove(move);
+    const legal = movesFrom(this.mesh, factorsOf(global), move.from, move.to);
+    return legal.some((one) => printMove(one) === text) ? null : 'no such move leads from the one layout to the other';
+  }
+}
+
+/** True where every rank's block has the same sizes. */
+function dividesEvenly(mesh: Mesh, global: ProgramValue['global'], layout: Layout): boolean {
+  return factorsOf(global).every(({ name, size }) => {
+    const split = layout.splits[name];
+    return !split || (!split.bounds && size % axesSize(mesh, split.axes) === 0);
+  });
+}
+
+const edgeText = ({ fromStage, toStage, global, from, to }: StageEdge): string =>
+  `${fromStage}>${toStage} ${printType(global)} ${printLayout(from)} -> ${printLayout(to)}`;

@@ -1,0 +1,223 @@
+/**
+ * Rule 9, checked first: what the other rules take for granted. Ranks are covered once; names, indices and lanes are what they should
+ * be; every buffer that a step touches has an address in the arena, aligned; persistent buffers lie apart at one address.
+ */
+import type { DiagnosticError, Place } from '../../ir/diagnostic.js';
+import { dtypeBytes } from '../../ir/dtype.js';
+import { meshRanks, rankAt } from '../../ir/mesh.js';
+import { bytesOf, elementsOf } from '../../ir/type.js';
+import { rowMajor } from '../class_values.js';
+import { DEFAULT_ALIGNMENT } from '../memory/index.js';
+import type { Instruction, Program, ProgramValue, RankClass, Template } from '../program.js';
+import { baseOf, operandsOf } from '../unroll.js';
+import * as diagnose from './diagnostics.js';
+
+/** Faults of the program's frame; where there are some the other rules cannot be applied. */
+export function checkStructure(program: Program): readonly DiagnosticError[] {
+  const faults = [...checkRanks(program)];
+  for (const rankClass of program.classes) {
+    const found = [...checkTable(rankClass), ...checkTemplates(rankClass)];
+    faults.push(...found, ...(found.length === 0 ? checkSchedule(program, rankClass) : []));
+  }
+  return faults;
+}
+
+/** Every rank of every stage belongs to one class. */
+function* checkRanks({ classes, stages }: Program): Generator<DiagnosticError> {
+  const malformed = (what: string) => diagnose.malformed({ what, where: [{ at: 'program' }] });
+  for (const [stage, { mesh }] of stages.entries()) {
+    const covered = new Array<number>(meshRanks(mesh)).fill(0);
+    for (const rankClass of classes) {
+      if (rankClass.stage === stage) for (const at of rankClass.members) covered[rankAt(mesh, at)]++;
+    }
+    const rank = covered.findIndex((count) => count !== 1);
+    if (rank >= 0) yield malformed(`rank ${rank} of stage ${stage} belongs to ${covered[rank]} classes`);
+  }
+  for (const { name, stage } of classes)
+    if (!stages[stage]) yield malformed(`'${name}' is of stage ${stage}, which is none`);
+}
+
+function* checkTable({
+  name: className,
+  values,
+  before,
+  after,
+  inputs,
+  results,
+}: RankClass): Generator<DiagnosticError> {
+  const where: readonly Place[] = [{ at: className }];
+  const malformed = (what: string) => diagnose.malformed({ what, where });
+  const names = new Set<string>();
+  for (const [index, value] of values.entries()) {
+    if (names.has(value.name)) yield malformed(`two values are named '${value.name}'`);
+    names.add(value.name);
+    const fault = value.view && viewFault(values, index);
+    if (fault) yield malformed(`'${value.name}' ${fault}`);
+  }
+  const stated = [...before.values, ...after.values].flatMap(({ at, holds }) => [at, holds]);
+  for (const index of [...stated, ...inputs, ...Object.values(results)]) {
+    if (!values[index]) yield malformed(`the class states something of value ${index}, which it does not have`);
+  }
+  for (const { at } of [...before.values, ...after.values]) {
+    if (values[at]?.view || values[at]?.lifetime !== 'persistent') {
+      yield malformed(`the contract speaks of '${values[at]?.name}', which does not outlast the step`);
+    }
+  }
+}
+
+/** A view lies within the buffer that it is of; one that an instruction writes is a run of it. */
+function viewFault(values: readonly ProgramValue[], index: number): string | null {
+  const { type, view, lifetime } = values[index];
+  const { of, offset, strides, made } = view!;
+  const seen = new Set([index]);
+  for (let v: number | undefined = of; v !== undefined; v = values[v].view?.of) {
+    if (!values[v]) return 'is a view of nothing';
+    if (seen.has(v)) return 'is a view of itself';
+    seen.add(v);
+  }
+  const base = values[baseOf(values, index)];
+  // An update lies where a persistent value does; every other view lasts as long as its buffer.
+  if (made && lifetime !== values[of].lifetime) return 'lasts longer than what it shows, or less long';
+  if ((lifetime === 'persistent') !== (base.lifetime === 'persistent'))
+    return 'lasts longer than its buffer, or less long';
+  const bytes = dtypeBytes[type.dtype];
+  const sizes = type.dims.flat().map((factor) => factor.size);
+  if (strides.length !== sizes.length || strides.some((stride) => stride < 0) || offset < 0)
+    return 'has no such strides';
+  if (!made && String(strides) !== String(rowMajor(type))) return 'is written in pieces';
+  const last = offset + sizes.reduce((at, size, k) => at + (size - 1) * strides[k], 0);
+  const room = bytesOf(values[of].type);
+  return elementsOf(type) > 0 && (last + 1) * bytes > room ? 'reaches beyond its buffer' : null;
+}
+
+function* checkTemplates(rankClass: RankClass): Generator<DiagnosticError> {
+  const { values, templates, name } = rankClass;
+  const names = new Set<string>();
+  for (const template of templates) {
+    if (names.has(template.name)) {
+      yield diagnose.malformed({ what: `two templates are named '${template.name}'`, where: [{ at: name }] });
+    }
+    names.add(template.name);
+    for (const [index, instruction] of template.body.entries()) {
+      const where = [{ at: `${template.name}[${index}] ${instruction.kind}`, note: name }];
+      const what = operandFault(values, instruction);
+      if (what) yield diagnose.malformed({ what, where });
+      const belongs = laneOf(instruction);
+      if (belongs !== null && instruction.lane !== belongs) {
+        yield diagnose.wrongLane({ lane: instruction.lane, belongs, where });
+      }
+    }
+  }
+}
+
+function operandFault(values: readonly ProgramValue[], instruction: Instruction): string | null {
+  for (const { value } of operandsOf(instruction))
+    if (!values[value]) return `it names value ${value}, which the class lacks`;
+  const reads = readsOf(instruction);
+  const writes = operandsOf(instruction).filter((operand) => !reads.includes(operand as (typeof reads)[number]));
+  if (reads.some(({ access }) => access !== 'read')) return 'it writes an operand';
+  for (const { value, access } of writes) {
+    const { name, view, lifetime } = values[value];
+    if (access === 'read') return `it reads its result '${name}'`;
+    if (view?.made) return `it writes '${name}', which is a view of other values' elements`;
+    if (access === 'accumulate' && lifetime !== 'sum') return `it adds to '${name}', which is no sum over microbatches`;
+    if (lifetime === 'data') return `it writes '${name}', which is the host's`;
+    if (access === 'write' && lifetime === 'sum' && instruction.kind !== 'kernel')
+      return `it moves into the sum '${name}'`;
+  }
+  if (instruction.kind !== 'kernel' || instruction.scratch === null) return null;
+  const scratch = values[instruction.scratch];
+  return scratch.view || scratch.lifetime === 'persistent'
+    ? `its workspace '${scratch.name}' is no buffer of its own`
+    : null;
+}
+
+function readsOf(instruction: Instruction) {
+  switch (instruction.kind) {
+    case 'kernel':
+      return instruction.inputs;
+    case 'pack':
+    case 'unpack':
+    case 'pack_tile':
+    case 'unpack_tile':
+    case 'collective':
+      return [instruction.input];
+    case 'send':
+      return [instruction.operand];
+    default:
+      return [];
+  }
+}
+
+/** The lane an instruction must be on; null: any. */
+function laneOf(instruction: Instruction): string | null {
+  switch (instruction.kind) {
+    case 'kernel':
+    case 'pack':
+    case 'unpack':
+    case 'pack_tile':
+    case 'unpack_tile':
+      return 'compute';
+    case 'collective':
+      return `group:${[...instruction.axes].sort().join('*')}`;
+    case 'send':
+    case 'receive':
+      return instruction.kind;
+    default:
+      return null;
+  }
+}
+
+function* checkSchedule(program: Program, rankClass: RankClass): Generator<DiagnosticError> {
+  const { values, templates, schedule, arenaBytes, name } = rankClass;
+  const touched = new Map(templates.map((template) => [template.name, basesOf(values, template)]));
+  const addresses = new Map<string, number>();
+  const persistent = new Map<number, number>();
+  for (const [index, step] of schedule.entries()) {
+    const { template, microbatch, offsets } = step;
+    const where = [{ at: `schedule[${index}] ${template} of microbatch ${microbatch}`, note: name }];
+    const bases = touched.get(template);
+    if (!bases || !Number.isInteger(microbatch) || microbatch < 0 || microbatch >= program.microbatches) {
+      yield diagnose.malformed({ what: 'the schedule names a template or a microbatch that there is not', where });
+      continue;
+    }
+    for (const base of bases) {
+      const { name: value, type, lifetime } = values[base];
+      const offset = offsets[base];
+      const what = addressFault(offset, bytesOf(type), arenaBytes);
+      if (what) {
+        yield diagnose.badAddress({ what: `'${value}' ${what}`, where });
+        continue;
+      }
+      if (lifetime === 'persistent') persistent.set(base, offset);
+      // The host finds these by their address, whichever step names it.
+      if (lifetime !== 'persistent' && lifetime !== 'data' && lifetime !== 'sum') continue;
+      const key = lifetime === 'data' ? `${base}@${microbatch}` : String(base);
+      const known = addresses.get(key) ?? offset;
+      addresses.set(key, offset);
+      if (known !== offset) yield diagnose.badAddress({ what: `'${value}' lies at ${known} and at ${offset}`, where });
+    }
+  }
+  const fixed = [...persistent].filter(([base]) => bytesOf(values[base].type) > 0).sort((a, b) => a[1] - b[1]);
+  for (let i = 1; i < fixed.length; i++) {
+    const [[before, from], [base, offset]] = [fixed[i - 1], fixed[i]];
+    if (from + bytesOf(values[before].type) <= offset) continue;
+    const what = `'${values[base].name}' lies over '${values[before].name}'`;
+    yield diagnose.badAddress({ what, where: [{ at: name }] });
+  }
+}
+
+function basesOf(values: readonly ProgramValue[], template: Template): readonly number[] {
+  const bases = new Set<number>();
+  for (const instruction of template.body)
+    for (const { value } of operandsOf(instruction)) bases.add(baseOf(values, value));
+  return [...bases];
+}
+
+function addressFault(offset: number | undefined, bytes: number, arenaBytes: number): string | null {
+  if (offset === undefined) return 'has no address';
+  if (!Number.isInteger(offset) || offset < 0 || offset + bytes > arenaBytes) {
+    return `lies at ${offset} to ${offset + bytes} of an arena of ${arenaBytes} bytes`;
+  }
+  return offset % DEFAULT_ALIGNMENT === 0 ? null : `lies at ${offset}, which is no multiple of ${DEFAULT_ALIGNMENT}`;
+}
