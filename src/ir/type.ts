@@ -49,6 +49,15 @@ export function sameType(a: TensorType, b: TensorType): boolean {
   return printType(a) === printType(b);
 }
 
+/** True where two types have the same factors in the same order, however dimensions group them: the same elements in memory. */
+export const sameFactors = (a: TensorType, b: TensorType): boolean => printFactors(a) === printFactors(b);
+
+/** A type without its dimensions: `bf16[batch=8 qkv=3 heads=6]`. */
+export const printFactors = (type: TensorType): string =>
+  `${type.dtype}[${factorsOf(type)
+    .map((f) => `${f.name}=${f.size}`)
+    .join(' ')}]`;
+
 export function printType(type: TensorType): string {
   return `${type.dtype}[${type.dims.map(printDim).join(', ')}]`;
 }

@@ -7,14 +7,14 @@ import { hashText } from '../ir/hash.js';
 import type { Attributes } from '../ir/graph.js';
 import { printLayout, printSplit, type Layout } from '../ir/layout.js';
 import type { Assignment, OpRule } from '../ir/rule.js';
-import { printType, type TensorType } from '../ir/type.js';
+import { printFactors, type TensorType } from '../ir/type.js';
 import { printMove, type Move } from '../reshard/moves.js';
 import type { Instruction, ProgramValue, TileInstruction, ValueIndex } from './program.js';
 import { operandsOf } from './unroll.js';
 
 /** A value as lines name it: its whole type and its layout belong to what it is. */
 export const valueText = (name: string, global: TensorType, layout: Layout): string =>
-  `${name}: ${printType(global)} ${printLayout(layout)}`;
+  `${name}: ${printFactors(global)} ${printLayout(layout)}`;
 
 export function opLine(
   op: string,

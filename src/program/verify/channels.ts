@@ -1,7 +1,7 @@
 /** Rule 6: on every channel (a pair of ranks) the k-th send is the k-th receive: the same tile of the same value, of one type and size. */
 import type { DiagnosticError, Place } from '../../ir/diagnostic.js';
 import { printLayout } from '../../ir/layout.js';
-import { printType } from '../../ir/type.js';
+import { printFactors } from '../../ir/type.js';
 import { describe, describeRanks, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
 import * as diagnose from './diagnostics.js';
 
@@ -48,9 +48,9 @@ export function channelsOf(classes: readonly CompiledClass[]): readonly Channel[
         const { instruction } = at;
         if (instruction.kind !== 'send' && instruction.kind !== 'receive') continue;
         const { tag, edge, operand } = instruction;
-        const buffer = printType(compiled.rankClass.values[operand.value].type);
+        const buffer = printFactors(compiled.rankClass.values[operand.value].type);
         const layouts = `${printLayout(edge.from)} -> ${printLayout(edge.to)}`;
-        const text = `'${tag}' ${buffer} of ${printType(edge.global)} ${layouts}`;
+        const text = `'${tag}' ${buffer} of ${printFactors(edge.global)} ${layouts}`;
         const message: Message = { compiled, at, microbatch: step.microbatch, text };
         instruction.peers.forEach((peer, member) => {
           if (peer === null) return;

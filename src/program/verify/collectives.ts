@@ -4,7 +4,7 @@
  */
 import type { DiagnosticError, Place } from '../../ir/diagnostic.js';
 import { groupOf, rankAt } from '../../ir/mesh.js';
-import { printType } from '../../ir/type.js';
+import { printFactors } from '../../ir/type.js';
 import { printMove } from '../../reshard/moves.js';
 import type { CollectiveInstruction, Lane } from '../program.js';
 import { describe, describeRanks, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
@@ -55,7 +55,7 @@ function sequencesOf(compiled: CompiledClass): ReadonlyMap<Lane, readonly Launch
       if (text === undefined) {
         const { move, global, axes, reduction, input, output, lane }: CollectiveInstruction = at.instruction;
         const names = `${values[input.value].name} -> ${values[output.value].name}`;
-        text = `${printMove(move)} along ${axes.join('*')} by ${reduction ?? 'nothing'} of ${printType(global)} (${names})`;
+        text = `${printMove(move)} along ${axes.join('*')} by ${reduction ?? 'nothing'} of ${printFactors(global)} (${names})`;
         texts.set(at, text);
         if (!sequences.has(lane)) sequences.set(lane, []);
       }

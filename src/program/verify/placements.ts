@@ -19,7 +19,7 @@ import {
 import { axesSize, type Mesh } from '../../ir/mesh.js';
 import { opNamed, type OpRegistry } from '../../ir/op.js';
 import { operandLayout, resultLayout, type Assignment, type OpRule } from '../../ir/rule.js';
-import { elementsOf, factorsOf, namesOf, printType, sameType, sizesOf } from '../../ir/type.js';
+import { elementsOf, factorsOf, namesOf, printFactors, sameFactors, sizesOf } from '../../ir/type.js';
 import type { TileTransfer } from '../../reshard/cross_mesh.js';
 import { lowerMove, type LoweredMove } from '../../reshard/lower.js';
 import { isLocal, movesFrom, printMove, type Move } from '../../reshard/moves.js';
@@ -101,8 +101,8 @@ class Placements {
     const members = dividesEvenly(this.mesh, global, layout)
       ? this.compiled.rankClass.members.slice(0, 1)
       : this.compiled.rankClass.members;
-    if (members.some((at) => !sameType(localType(this.mesh, global, layout, at), type))) {
-      malformed(`'${name}' is ${printType(type)} here, which is no block of ${printType(global)}`);
+    if (members.some((at) => !sameFactors(localType(this.mesh, global, layout, at), type))) {
+      malformed(`'${name}' is ${printFactors(type)} here, which is no block of ${printFactors(global)}`);
     }
     if (view?.made) this.checkView(index, where);
   }
@@ -222,8 +222,8 @@ class Placements {
     const [block, buffer] = packs ? [input.value, output.value] : [output.value, input.value];
     if (!this.isOfEdge(edge, packs, nameOf(instruction), where)) return;
     const value = this.values[block];
-    if (!sameType(value.global, edge.global)) {
-      const what = `'${value.name}' is ${printType(value.global)}, not ${printType(edge.global)}`;
+    if (!sameFactors(value.global, edge.global)) {
+      const what = `'${value.name}' is ${printFactors(value.global)}, not ${printFactors(edge.global)}`;
       this.faults.push(diagnose.wrongTile({ tag: nameOf(instruction), what, where }));
     } else this.expectLayout(kind, value, packs ? edge.from : edge.to, where);
     this.expectTile(edge, message, packs, buffer, nameOf(instruction), where);
@@ -277,7 +277,7 @@ class Placements {
     const wrong = (what: string) => this.faults.push(diagnose.wrongTile({ tag, what, where }));
     if (type.dtype !== edge.global.dtype || view || counts.some((count) => count !== elementsOf(type))) {
       wrong(
-        `'${name}' is ${printType(type)}, which is no buffer of ${counts.join(' or ')} elements of ${edge.global.dtype}`,
+        `'${name}' is ${printFactors(type)}, which is no buffer of ${counts.join(' or ')} elements of ${edge.global.dtype}`,
       );
     }
     const holds = `message ${message} ${edgeText(edge)}`;
@@ -306,8 +306,8 @@ class Placements {
     const value = this.values[index];
     const where = placesOf(this.compiled, at);
     // A result may have other names for its factors' dimensions, but not other factors.
-    if (!sameType(value.global, global)) {
-      const what = `'${value.name}' is ${printType(value.global)}, not ${printType(global)}`;
+    if (!sameFactors(value.global, global)) {
+      const what = `'${value.name}' is ${printFactors(value.global)}, not ${printFactors(global)}`;
       this.faults.push(diagnose.wrongMove({ move: printMove(move), what, where }));
     } else this.expectLayout(move.kind, value, layout, where);
   }
@@ -326,10 +326,10 @@ class Placements {
     const wrong = (what: string) => this.faults.push(diagnose.wrongMove({ move: printMove(move), what, where }));
     if (type.dtype !== global.dtype || counts.some((count) => count !== elementsOf(type)) || view?.made) {
       wrong(
-        `'${name}' is ${printType(type)}, which is no buffer of ${counts.join(' or ')} elements of ${global.dtype}`,
+        `'${name}' is ${printFactors(type)}, which is no buffer of ${counts.join(' or ')} elements of ${global.dtype}`,
       );
     }
-    const holds = `${side} ${printMove(move)} ${printType(global)}`;
+    const holds = `${side} ${printMove(move)} ${printFactors(global)}`;
     const known = this.staged.get(index);
     if (known === undefined) this.staged.set(index, holds);
     else if (known !== holds) wrong(`'${name}' is ${access === 'read' ? 'filled' : 'used'} by another move: ${known}`);
@@ -339,7 +339,7 @@ class Placements {
     at: CompiledInstruction,
     { move, global }: MoveInstruction | CollectiveInstruction,
   ): MoveShape | null {
-    const key = `${printMove(move)} ${printType(global)}`;
+    const key = `${printMove(move)} ${printFactors(global)}`;
     let shape = this.shapes.get(key);
     if (!shape) {
       shape = this.lowered(move, global);
@@ -389,4 +389,4 @@ function dividesEvenly(mesh: Mesh, global: ProgramValue['global'], layout: Layou
 }
 
 const edgeText = ({ fromStage, toStage, global, from, to }: StageEdge): string =>
-  `${fromStage}>${toStage} ${printType(global)} ${printLayout(from)} -> ${printLayout(to)}`;
+  `${fromStage}>${toStage} ${printFactors(global)} ${printLayout(from)} -> ${printLayout(to)}`;

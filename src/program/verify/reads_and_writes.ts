@@ -9,7 +9,7 @@
  * about only through another rank is not used.
  */
 import type { DiagnosticError, Place } from '../../ir/diagnostic.js';
-import { sameType } from '../../ir/type.js';
+import { sameFactors } from '../../ir/type.js';
 import type { ValueIndex } from '../program.js';
 import { ByteMap, type Content, type Parts, type Run } from './byte_map.js';
 import {
@@ -227,7 +227,7 @@ class Walk {
       if (next !== at && now.name !== `new ${old.name}`) {
         this.faults.push(diagnose.notRestored({ value, what: `is followed by '${now.name}'`, where }));
       }
-      if (!sameType(old.global, now.global) || !sameType(old.type, now.type)) {
+      if (!sameFactors(old.global, now.global) || !sameFactors(old.type, now.type)) {
         this.faults.push(diagnose.notRestored({ value, what: 'has another type', where }));
       }
       expect(at, next);
