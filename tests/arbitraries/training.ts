@@ -10,6 +10,7 @@ import { GPT, Llama, Mixtral } from '../../src/nn/models/index.js';
 import { languageModel } from '../scenarios/language_model.js';
 import { mlp } from '../scenarios/mlp.js';
 import { uniform, type ScenarioOptions } from '../scenarios/scenario.js';
+import { whim } from '../scenarios/whim.js';
 import { someBounds } from './layouts.js';
 
 export interface TrainingDraw {
@@ -42,6 +43,8 @@ export interface TrainingDraw {
   readonly zero: 0 | 1;
   /** Without an update the step's results are its gradients and its loss. */
   readonly update: boolean;
+  /** See {@link whim}. */
+  readonly whim: number;
 }
 
 export const anyTraining = (models: readonly TrainingDraw['model'][] = ['mlp', 'gpt', 'llama', 'mixtral']) =>
@@ -73,6 +76,7 @@ export const anyTraining = (models: readonly TrainingDraw['model'][] = ['mlp', '
     contextSplits: fc.constantFrom('sequence', 'dim'),
     zero: fc.constantFrom(0, 1),
     update: fc.boolean(),
+    whim: fc.oneof(fc.constantFrom(0, 1), fc.nat(1000)),
   });
 
 /** What tensor parallelism may split, in the order in which a parameter takes the first that it has. */
@@ -102,6 +106,7 @@ export function trainingScenario(draw: TrainingDraw): ScenarioOptions {
     bounds,
     zero: { stage: draw.zero, axis: 'data' },
     microbatches: draw.microbatches,
+    costs: (meshes) => whim(meshes, draw.whim),
   };
 }
 

@@ -18,9 +18,11 @@ import {
 import { evaluate, referenceKernels } from '../../src/ops/evaluate.js';
 import { ops } from '../../src/ops/index.js';
 import { roundTo } from '../../src/ops/round.js';
+import type { Mesh } from '../../src/ir/mesh.js';
+import type { PartitionCosts } from '../../src/partition/costs.js';
 import type { PlacedGraph } from '../../src/partition/placed.js';
 import { compileGraphs } from '../../src/program/compile.js';
-import type { Plan, PlanStage } from '../../src/plan/plan.js';
+import { meshOf, type Plan, type PlanStage } from '../../src/plan/plan.js';
 import type { LoweredClass } from '../../src/program/lower_class.js';
 import type { Program } from '../../src/program/program.js';
 import { scheduleTable, type ScheduleKind } from '../../src/schedule/table.js';
@@ -44,6 +46,8 @@ export interface ScenarioOptions extends StepGraphs {
   readonly zero?: Plan['zero'];
   readonly schedule?: ScheduleKind;
   readonly microbatches?: number;
+  /** What the partitioner prices its choices by. Any prices give a right program. */
+  costs?(meshes: readonly Mesh[]): PartitionCosts;
   /** The value of one element of an input; null leaves it to the default (see {@link defaultElement}). */
   element?(input: GraphInput, index: number, microbatch: number): number | null;
 }
@@ -70,7 +74,7 @@ export function buildScenario(options: ScenarioOptions): Scenario {
   const { step, update, microbatches = 1 } = options;
   const plan = planOf(options);
   const { program, placed } = compileGraphs(
-    { plan, registry: ops, target: 'reference' },
+    { plan, registry: ops, target: 'reference', costs: options.costs?.(plan.stages.map(meshOf)) },
     { parameters: parametersOf(step) },
     step,
     update,
