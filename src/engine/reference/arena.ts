@@ -36,6 +36,13 @@ export class Arena {
     this.data = new DataView(grown.buffer);
   }
 
+  /** Whether every element of a view lies in the arena. */
+  contains({ dtype, offset, sizes, strides }: ArenaView): boolean {
+    if (sizes.some((size) => size === 0)) return true;
+    const last = sizes.reduce((sum, size, i) => sum + (size - 1) * strides[i], 0);
+    return offset >= 0 && offset + (last + 1) * dtypeBytes[dtype] <= this.memory.length;
+  }
+
   /** The elements of a view, row-major. Throws a RangeError beyond the arena. */
   read(view: ArenaView): Float64Array {
     const get = getters[view.dtype];

@@ -45,7 +45,10 @@ export function execute(program: Program, options: ExecuteOptions): Execution {
   const kernels = options.kernels ?? referenceKernels(options.registry);
   const loaded = options.loaded ?? loadClasses(program);
   const ranks = virtualRanks(program, loaded, (rankClass) => new Arena(rankClass.arenaBytes, poison));
-  for (const rank of ranks) writeInputs(rank, inputs[rank.rank]);
+  for (const rank of ranks) {
+    const fault = writeInputs(rank, inputs[rank.rank]);
+    if (fault) return { values: ranks.map(readValues), deadlock: null, fault, ranks };
+  }
   const { deadlock, fault } = new Machine(ranks, { stages: program.stages, kernels, policy, observe }).run();
   return { values: ranks.map(readValues), deadlock, fault, ranks };
 }
@@ -89,20 +92,29 @@ export function readableValues(rankClass: RankClass): ReadonlyMap<string, number
   return found;
 }
 
-function writeInputs(rank: VirtualRank, blocks: RankBlocks): void {
+function writeInputs(rank: VirtualRank, blocks: RankBlocks): Fault | null {
   const microbatches = Math.max(...rank.rankClass.schedule.map((step) => step.microbatch)) + 1;
   for (const { index, value, microbatch } of hostValues(rank.rankClass, microbatches)) {
-    const block = blocks.get(instanceName(value.name, microbatch));
+    const name = instanceName(value.name, microbatch);
+    const block = blocks.get(name);
     const view = block && rank.instance(index, microbatch);
-    if (view) rank.arena.write(view, block);
+    if (!view) continue;
+    try {
+      rank.arena.write(view, block);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      const instruction = `rank ${rank.rank}: the host writes '${name}'`;
+      return { rank: rank.rank, launch: null, instruction, reason: error.message };
+    }
   }
+  return null;
 }
 
 function readValues(rank: VirtualRank): RankBlocks {
   const blocks = new Map<string, Float64Array>();
   for (const [name, index] of readableValues(rank.rankClass)) {
     const view = rank.instance(index, null);
-    if (view) blocks.set(name, rank.arena.read(view));
+    if (view && rank.arena.contains(view)) blocks.set(name, rank.arena.read(view));
   }
   return blocks;
 }

@@ -25,7 +25,8 @@ export interface BlockedLane {
 /** An instruction that cannot run: members disagree, an address lies outside the arena, blocks do not fit. */
 export interface Fault {
   readonly rank: number;
-  readonly launch: Launch;
+  /** Null: the host could not write a value before the step. */
+  readonly launch: Launch | null;
   readonly instruction: string;
   readonly reason: string;
 }
