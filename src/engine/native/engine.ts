@@ -106,7 +106,8 @@ export class NativeEngine implements Engine {
       for (const [i, view] of views.entries()) {
         const kind = nonFiniteIn(decode(view.dtype, await this.readView(view)));
         if (!kind) continue;
-        const name = launch.kind === 'kernel' ? launch.kernel : launch.kind === 'collective' ? launch.collective : launch.kind;
+        const name =
+          launch.kind === 'kernel' ? launch.kernel : launch.kind === 'collective' ? launch.collective : launch.kind;
         // The last operands are the results; what is not finite in an earlier one was so before.
         const role = i === views.length - 1 ? 'result' : 'operand';
         return { at: `${name}, ${launch.at}`, what: `${kind} in ${article(role)} of ${name}` };

@@ -76,6 +76,15 @@ test('two processes of our launcher communicate', async () => {
   expectEveryCollective(arena);
 });
 
+test('when one rank fails the job ends with its error, not with the broken connections of the others', async () => {
+  const { args } = writeWork('failing', { programs: [everyCollective(0), everyCollective(1)], steps: 5, failing: 1 });
+  const began = performance.now();
+  const error = await launch({ ranks: 2, args, output: () => {} }).catch((thrown: unknown) => thrown as Error);
+  expect(error).toBeInstanceOf(Error);
+  expect((error as Error).message).toContain('rank 1 failed: Error: rank 1 gives up');
+  expect(performance.now() - began).toBeLessThan(20_000);
+});
+
 test('torchrun --no-python starts the same ranks', () => {
   const torchrun = path.join(packageRoot(), '.venv', 'bin', 'torchrun');
   const command = existsSync(torchrun) ? torchrun : 'torchrun';

@@ -18,6 +18,8 @@ export interface RankWork {
   readonly steps: number;
   /** Steps before allocations are counted: see {@link mallocs}. */
   readonly warmUp?: number;
+  /** This rank fails before its last step. */
+  readonly failing?: number;
 }
 
 const file = process.argv[2];
@@ -31,7 +33,10 @@ await runRank(environment, async () => {
   const program = await engine.load(work.programs[rank]);
   for (let step = 0; step < (work.warmUp ?? 0); step++) await program.run();
   const before = mallocs();
-  for (let step = 0; step < work.steps; step++) await program.run();
+  for (let step = 0; step < work.steps; step++) {
+    if (rank === work.failing && step === work.steps - 1) throw new Error(`rank ${rank} gives up`);
+    await program.run();
+  }
   const after = mallocs();
   // Nobody closes the store under another's feet.
   await engine.storeAdd('done', 1);
