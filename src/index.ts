@@ -1,6 +1,22 @@
 /** What `import … from 'flotilla'` gives. */
+import { surroundings } from './cli/surroundings.js';
+import type { TrainOptions } from './runtime/options.js';
+import { resumeRun, trainWith, type TrainResult, type TrainSettings } from './runtime/train.js';
+
 export * as nn from './nn/index.js';
 export * as models from './nn/models/index.js';
 export * as optim from './optim/index.js';
+export * as data from './data/index.js';
 export type { Tensor } from './ir/tensor.js';
 export { DiagnosticError } from './ir/diagnostic.js';
+export { generate, type GenerateOptions } from './runtime/generate.js';
+export { trainEvents, type RunSummary, type TrainEvent, type TrainEvents } from './runtime/events.js';
+export type { TrainOptions, TrainResult, TrainSettings };
+
+/** Trains a model: one process a rank, or all of them in this one on the reference engine. */
+export const train = (options: TrainOptions, settings?: TrainSettings): Promise<TrainResult> =>
+  trainWith(surroundings, options, settings);
+
+/** Goes on with a run from its latest checkpoint. */
+export const resume = (run: string, settings?: TrainSettings): Promise<TrainResult> =>
+  resumeRun(surroundings, run, settings);

@@ -53,4 +53,16 @@ export interface LoadedProgram {
   read(place: ValuePlace): Promise<HostArray>;
   /** Runs one step on every rank of this engine. */
   run(): Promise<StepReport>;
+  /**
+   * Runs a step one instruction at a time, until one leaves a float that is not finite: what it is, and its place in the model. Null
+   * where none does. Inputs must have been written again.
+   */
+  firstNonFinite(): Promise<NonFinite | null>;
+}
+
+export interface NonFinite {
+  /** The place in the model: `blocks.3.mlp (backward)`. */
+  readonly at: string;
+  /** Which number of what: `NaN in the result of gelu`. */
+  readonly what: string;
 }

@@ -1,7 +1,7 @@
 /** The graph under construction while a model is traced: it knows the model's parameters, paths and segments. */
 import { GraphBuilder } from '../ir/builder.js';
 import type { DType } from '../ir/dtype.js';
-import type { Attributes } from '../ir/graph.js';
+import type { Attributes, InputKind } from '../ir/graph.js';
 import type { OpRegistry } from '../ir/op.js';
 import type { Tensor } from '../ir/tensor.js';
 import { parameterOutsideModel, tensorOutsideModel } from './diagnostics.js';
@@ -23,7 +23,7 @@ export interface ModelBuilderOptions {
   readonly training: boolean;
 }
 
-/** What all randomness is a function of, besides op and element: the run's seed, the step, the first logical microbatch. */
+/** What all randomness is a function of, besides op and element: the run's seed, the step, the scheduled microbatch. */
 export interface RandomInputs {
   readonly seed: Tensor;
   readonly step: Tensor;
@@ -71,8 +71,13 @@ export class ModelBuilder extends GraphBuilder {
 
   /** The scalars that randomness is a function of, made inputs when first asked for. */
   random(): RandomInputs {
-    const scalar = (name: string) => this.input(name, 'scalar', { dtype: 'i64', dims: [] });
-    this.randomInputs ??= { seed: scalar('seed'), step: scalar('step'), microbatch: scalar('microbatch') };
+    const input = (name: string, kind: InputKind) => this.input(name, kind, { dtype: 'i64', dims: [] });
+    this.randomInputs ??= {
+      seed: input('seed', 'scalar'),
+      step: input('step', 'scalar'),
+      // Another number in each scheduled microbatch.
+      microbatch: input('microbatch', 'data'),
+    };
     return this.randomInputs;
   }
 

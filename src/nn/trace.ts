@@ -81,16 +81,12 @@ export function traceLoss(
 }
 
 /**
- * What sampling needs: data inputs `tokens` and `position`, i32 [microbatch batch]; output `logits` [microbatch batch vocab] of
- * the token at that position of each sequence. Later tokens have no effect on it in a causal model, so a prompt may be padded.
+ * What sampling needs: data input `tokens`; output `logits` [microbatch batch sequence vocab] of the token after each. Later tokens
+ * have no effect on a logit in a causal model, so a prompt may be padded.
  */
 export function traceLogits(model: LanguageModel, shape: TraceShape): TracedModel {
   return trace('logits', model, { ...shape, training: false }, (builder, tokens) => {
-    const [microbatch, batch] = tokens.type.dims;
-    const position = builder.input('position', 'data', { dtype: 'i32', dims: [microbatch, batch] });
-    const logits = model.forward(tokens);
-    const to = logits.names.filter((name) => name !== 'sequence');
-    builder.output('logits', logits.apply('gather', [position], { by: ['sequence'], to }));
+    builder.output('logits', model.forward(tokens));
   });
 }
 

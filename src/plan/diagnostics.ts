@@ -38,6 +38,26 @@ export const planVersionUnknown = defineDiagnostic('plan/version-unknown', (p: {
   fix: 'write the plan again with this version of Flotilla',
 }));
 
+export const planInvalid = defineDiagnostic(
+  'plan/invalid',
+  (p: { file: string; field: string; problem: string }) => ({
+    what: `${p.file} is not a plan`,
+    why: p.problem,
+    where: [{ at: p.file, ...(p.field && { note: `field ${p.field}` }) }],
+    fix: 'start from the plan.json of a run, or give sizes such as { "data_parallel_size": 2 }',
+  }),
+);
+
+export const planForAnotherModel = defineDiagnostic(
+  'plan/for-another-model',
+  (p: { file: string; planned: string; model: string }) => ({
+    what: `the plan is for another model: ${p.planned}, and this one is ${p.model}`,
+    why: 'its segments and splits follow the parameters of the model that it was made for',
+    where: [{ at: p.file, note: 'field model' }],
+    fix: 'use the configuration that the plan was made with, or make a plan for this one',
+  }),
+);
+
 function largestDivisor(of: number, atMost: number): number {
   for (let n = Math.min(of, atMost); n > 1; n--) if (of % n === 0) return n;
   return 1;

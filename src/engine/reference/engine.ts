@@ -13,11 +13,12 @@ import {
   unknownValue,
   wrongElements,
 } from '../diagnostics.js';
-import type { Engine, LoadedProgram, StepReport, ValuePlace } from '../engine.js';
+import type { Engine, LoadedProgram, NonFinite, StepReport, ValuePlace } from '../engine.js';
 import { decode, encode, isHostArray, type HostArray } from '../host_array.js';
 import { Arena, type ArenaView } from './arena.js';
 import { virtualRanks } from './execute.js';
-import { Machine } from './machine.js';
+import { Machine, type Observer } from './machine.js';
+import { NonFiniteWatch } from './non_finite.js';
 import { inOrder, type Policy } from './policy.js';
 import { loadClasses, type VirtualRank } from './virtual_rank.js';
 
@@ -57,6 +58,7 @@ export class ReferenceEngine implements Engine {
       write: async (place, block) => this.write(byRank, place, block),
       read: async (place) => this.read(byRank, place),
       run: async () => this.run(program, ranks),
+      firstNonFinite: async () => this.firstNonFinite(program, ranks),
     };
   }
 
@@ -86,17 +88,28 @@ export class ReferenceEngine implements Engine {
     return encode(value.type.dtype, rank.arena.read(view));
   }
 
-  private run(program: Program, ranks: readonly VirtualRank[]): StepReport {
+  private firstNonFinite(program: Program, ranks: readonly VirtualRank[]): NonFinite | null {
+    const watch = new NonFiniteWatch();
+    this.run(program, ranks, watch.observe);
+    return watch.found;
+  }
+
+  private run(program: Program, ranks: readonly VirtualRank[], observe?: Observer): StepReport {
     this.assertOpen();
     const start = performance.now();
     const machine = new Machine(ranks, {
       stages: program.stages,
       kernels: this.kernels,
       policy: this.options.policy ?? inOrder(),
+      observe,
     });
     const { launches, deadlock, fault } = machine.run();
     if (fault)
-      throw programFault({ at: fault.instruction, reason: fault.reason, path: fault.launch.instruction.source.path });
+      throw programFault({
+        at: fault.instruction,
+        reason: fault.reason,
+        path: fault.launch?.instruction.source.path ?? '',
+      });
     if (deadlock) {
       throw deadlocked({
         waits: deadlock.map((lane) => ({ at: lane.instruction, note: `waits for ${lane.waitsFor}` })),
@@ -113,7 +126,9 @@ export class ReferenceEngine implements Engine {
     const rank = ranks.get(number);
     if (!rank) throw rankElsewhere({ rank: number, ranks: [...ranks.keys()] });
     const { values, results, name: className } = rank.rankClass;
-    const index = results[name] ?? values.findIndex((value) => value.name === name);
+    // A result and a data input may share a name (`tokens`): only the input has an instance for each microbatch.
+    const named = values.findIndex((value) => value.name === name);
+    const index = microbatch === undefined ? (results[name] ?? named) : named;
     if (index < 0) throw unknownValue({ name, rank: number, className, known: values.map((value) => value.name) });
     const value = values[index];
     const each = value.lifetime === 'data' || value.lifetime === 'microbatch';

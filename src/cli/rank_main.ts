@@ -1,0 +1,5 @@
+/** The program of one rank: started by the launcher, never by hand. */
+import { rankMain } from '../runtime/train.js';
+import { surroundings } from './surroundings.js';
+
+await rankMain(surroundings);

@@ -1,0 +1,13 @@
+/** What surrounds a run that a person starts: its files, and how its ranks are started. */
+import { fileURLToPath } from 'node:url';
+import { runFiles } from '../observe/run_files.js';
+import type { RunSurroundings } from '../runtime/train.js';
+
+// The same file as TypeScript while developing, and built.
+const source = import.meta.url.endsWith('.ts');
+const rankProgram = fileURLToPath(new URL(source ? 'rank_main.ts' : 'rank_main.js', import.meta.url));
+
+export const surroundings: RunSurroundings = {
+  ...runFiles,
+  rankArguments: source ? ['--import', 'tsx', rankProgram] : [rankProgram],
+};

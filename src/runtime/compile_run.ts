@@ -1,0 +1,50 @@
+/** The programs of a run: the training step, and the validation step that takes turns with it in one arena. */
+import { opNamed, type OpRegistry } from '../ir/op.js';
+import { hashText } from '../ir/hash.js';
+import type { LanguageModel } from '../nn/language_model.js';
+import type { AdamW } from '../optim/adamw.js';
+import type { PlacedGraph } from '../partition/placed.js';
+import type { Plan } from '../plan/plan.js';
+import { compileForward, compileTraining, type CompiledProgram, type Target } from '../program/compile.js';
+import type { Program } from '../program/program.js';
+import { shareArena } from '../program/share_arena.js';
+
+export interface RunPrograms {
+  readonly training: CompiledProgram;
+  readonly validation: CompiledProgram;
+  /** Floating-point operations of one training step, over all ranks. */
+  readonly stepFlops: number;
+}
+
+export interface RunRequest {
+  readonly model: LanguageModel;
+  readonly optimizer: AdamW;
+  readonly plan: Plan;
+  readonly registry: OpRegistry;
+  readonly target: Target;
+}
+
+export function compileRun({ model, optimizer, plan, registry, target }: RunRequest): RunPrograms {
+  const request = { model, plan, sequence: model.options.context, registry, target };
+  const training = compileTraining({ ...request, optimizer });
+  const validation = compileForward({ ...request, what: 'loss' });
+  return {
+    training,
+    validation: { ...validation, program: shareArena(validation.program, training.program) },
+    stepFlops: plan.schedule.microbatches * flopsOf(training.placed.step, registry),
+  };
+}
+
+/** Identifies a program: ranks that run one job must have the same. */
+export const programHash = (program: Program): string => hashText(JSON.stringify(program));
+
+/** Operations of a placed graph on whole values: what every rank computes alike counts once. */
+function flopsOf({ steps }: PlacedGraph, registry: OpRegistry): number {
+  let flops = 0;
+  for (const step of steps) {
+    if (step.kind !== 'op') continue;
+    const sizes = Object.fromEntries(Object.entries(step.rule.factors).map(([name, { size }]) => [name, size]));
+    flops += opNamed(registry, step.op).flops(step.rule, sizes, step.attributes);
+  }
+  return flops;
+}

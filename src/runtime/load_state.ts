@@ -1,0 +1,58 @@
+/** The state that a run begins with: first values, or a checkpoint's. Each rank reads or makes its own tiles only. */
+import type { Checkpoint } from '../checkpoint/index.js';
+import { expectTensors } from '../checkpoint/index.js';
+import type { LoadedProgram } from '../engine/engine.js';
+import { shapeOf } from '../ir/type.js';
+import type { TracedParameter } from '../nn/trace.js';
+import { boxOf, elementsFrom, initialBlock, isWhole } from './blocks.js';
+import type { StateTensor } from './state.js';
+
+/** Parameters by their first values; optimizer state is zero, as arenas are when they are made. */
+export async function initializeState(
+  program: LoadedProgram,
+  tensors: readonly StateTensor[],
+  parameters: readonly TracedParameter[],
+  { ranks, seed }: { readonly ranks: readonly number[]; readonly seed: number },
+): Promise<void> {
+  const inits = new Map(parameters.map(({ name, init }) => [name, init]));
+  for (const { name, global, blocks } of tensors) {
+    const init = inits.get(name);
+    if (!init) continue;
+    for (const { rank, tile, value } of blocks) {
+      if (!ranks.includes(rank)) continue;
+      await program.write({ rank, name: value }, initialBlock(init, { seed, name }, global, tile));
+    }
+  }
+}
+
+/** Throws `checkpoint/tensors-differ` where the checkpoint is another model's. */
+export async function restoreState(
+  program: LoadedProgram,
+  tensors: readonly StateTensor[],
+  checkpoint: Checkpoint,
+  ranks: readonly number[],
+): Promise<void> {
+  expectTensors(
+    checkpoint,
+    tensors.map(({ name, global }) => ({ name, dtype: global.dtype, shape: shapeOf(global) })),
+  );
+  await restoreTensors(program, tensors, checkpoint, ranks);
+}
+
+/** Reads these tensors and no others: sampling takes the parameters of a checkpoint and leaves the optimizer's state. */
+export async function restoreTensors(
+  program: LoadedProgram,
+  tensors: readonly StateTensor[],
+  checkpoint: Checkpoint,
+  ranks: readonly number[],
+): Promise<void> {
+  for (const { name, global, blocks } of tensors) {
+    for (const { rank, tile, value } of blocks) {
+      if (!ranks.includes(rank)) continue;
+      const bytes = isWhole(global, tile)
+        ? await checkpoint.read(name)
+        : await checkpoint.readTile(name, boxOf(global, tile));
+      await program.write({ rank, name: value }, elementsFrom(global.dtype, bytes));
+    }
+  }
+}

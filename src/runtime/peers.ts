@@ -1,0 +1,42 @@
+/** How the processes of a job agree on what no program computes: its length, when to stop, whether a file is written. */
+import type { Engine } from '../engine/native/bridge.js';
+
+export interface Peers {
+  /** The lowest global rank of this process; 0 leads. */
+  readonly rank: number;
+  /** Processes of the job. */
+  readonly processes: number;
+  set(key: string, text: string): Promise<void>;
+  /** Waits until some process has set the key. */
+  get(key: string, timeoutSeconds?: number): Promise<string>;
+  /** Adds to a counter (0 at first) and gives the sum. */
+  add(key: string, amount: number): Promise<number>;
+}
+
+/** A job of one process. */
+export function alone(): Peers {
+  const texts = new Map<string, string>();
+  const counters = new Map<string, number>();
+  return {
+    rank: 0,
+    processes: 1,
+    set: async (key, text) => void texts.set(key, text),
+    get: async (key) => texts.get(key) ?? '',
+    add: async (key, amount) => {
+      const sum = (counters.get(key) ?? 0) + amount;
+      counters.set(key, sum);
+      return sum;
+    },
+  };
+}
+
+/** The processes that met in a store. Rank 0 may take minutes over a checkpoint: waiting is long. */
+export function storePeers(engine: Engine, rank: number, processes: number): Peers {
+  return {
+    rank,
+    processes,
+    set: (key, text) => engine.storeSet(key, text),
+    get: async (key, timeoutSeconds = 600) => new TextDecoder().decode(await engine.storeGet(key, timeoutSeconds)),
+    add: (key, amount) => engine.storeAdd(key, amount),
+  };
+}

@@ -1,0 +1,92 @@
+/** What the host writes before each step: every rank's block of the batch, and the scalars of the update and of randomness. */
+import { encode } from '../engine/host_array.js';
+import type { LoadedProgram } from '../engine/engine.js';
+import { tileOf } from '../ir/layout.js';
+import type { Coordinates, Mesh } from '../ir/mesh.js';
+import { placeOfRank } from '../engine/native/load_class.js';
+import { baseOf } from '../program/unroll.js';
+import type { Plan } from '../plan/plan.js';
+import type { ProgramValue, RankClass } from '../program/program.js';
+
+/** Sequences by place in the global batch: `count` rows of `sequence` elements, the first at place `first`. */
+export type Rows = (first: number, count: number) => { readonly tokens: Int32Array; readonly labels: Int32Array };
+
+/** Writes `tokens` and `labels` of one step to the ranks of this process. */
+export async function writeBatch(
+  loaded: LoadedProgram,
+  plan: Plan,
+  ranks: readonly number[],
+  rows: Rows,
+): Promise<void> {
+  for (const rank of ranks) {
+    const { rankClass, mesh, at } = placeOfRank(loaded.program, rank);
+    for (const name of ['tokens', 'labels'] as const) {
+      const value = dataValue(rankClass, name);
+      if (!value) continue;
+      for (let microbatch = 0; microbatch < plan.schedule.microbatches; microbatch++) {
+        await loaded.write({ rank, name, microbatch }, blockOf(value, { mesh, at }, plan, microbatch, rows, name));
+      }
+    }
+  }
+}
+
+/** Writes scalars to the ranks of this process, each in its own element type, where the rank's class reads it. */
+export async function writeScalars(
+  loaded: LoadedProgram,
+  ranks: readonly number[],
+  scalars: Readonly<Record<string, number>>,
+): Promise<void> {
+  for (const rank of ranks) {
+    const { rankClass } = placeOfRank(loaded.program, rank);
+    for (const [name, number] of Object.entries(scalars)) {
+      const index = rankClass.values.findIndex((value) => value.name === name && value.lifetime === 'persistent');
+      if (index < 0 || !isUsed(rankClass, index)) continue;
+      await loaded.write({ rank, name }, encode(rankClass.values[index].type.dtype, [number]));
+    }
+  }
+}
+
+/** The number of each scheduled microbatch: with the step, what dropout is a function of. */
+export async function writeMicrobatches(loaded: LoadedProgram, plan: Plan, ranks: readonly number[]): Promise<void> {
+  for (const rank of ranks) {
+    const value = dataValue(placeOfRank(loaded.program, rank).rankClass, 'microbatch');
+    if (!value) continue;
+    for (let microbatch = 0; microbatch < plan.schedule.microbatches; microbatch++) {
+      await loaded.write({ rank, name: 'microbatch', microbatch }, encode(value.type.dtype, [microbatch]));
+    }
+  }
+}
+
+/** This rank's block of [microbatch batch sequence], for one scheduled microbatch. */
+function blockOf(
+  { global, layout }: ProgramValue,
+  { mesh, at }: { readonly mesh: Mesh; readonly at: Coordinates },
+  { batch }: Plan,
+  microbatch: number,
+  rows: Rows,
+  name: 'tokens' | 'labels',
+): Int32Array {
+  const [[firstLogical, endLogical], [first, end], [from, to]] = tileOf(mesh, global, layout, at);
+  const sequence = global.dims[2][0].size;
+  const block = new Int32Array((endLogical - firstLogical) * (end - first) * (to - from));
+  let offset = 0;
+  for (let logical = firstLogical; logical < endLogical; logical++) {
+    const place = (microbatch * batch.logical_microbatches + logical) * batch.sequences + first;
+    const given = rows(place, end - first)[name];
+    for (let row = 0; row < end - first; row++) {
+      block.set(given.subarray(row * sequence + from, row * sequence + to), offset);
+      offset += to - from;
+    }
+  }
+  return block;
+}
+
+/** A data input that the rank's class reads. */
+function dataValue(rankClass: RankClass, name: string): ProgramValue | null {
+  const index = rankClass.values.findIndex((value) => value.name === name && value.lifetime === 'data');
+  return index >= 0 && isUsed(rankClass, index) ? rankClass.values[index] : null;
+}
+
+const isUsed = ({ values, schedule }: RankClass, index: number): boolean =>
+  schedule.some(({ offsets }) => offsets[baseOf(values, index)] !== undefined);
+
