@@ -9,6 +9,8 @@ interface Message {
   readonly compiled: CompiledClass;
   readonly at: CompiledInstruction;
   readonly microbatch: number;
+  /** Which send or receive of its class it is. */
+  readonly position: number;
   readonly text: string;
 }
 
@@ -43,6 +45,7 @@ export function channelsOf(classes: readonly CompiledClass[]): readonly Channel[
     return made;
   };
   for (const compiled of classes) {
+    const positions = { send: 0, receive: 0 };
     for (const { step, body } of compiled.steps) {
       for (const at of body) {
         const { instruction } = at;
@@ -51,7 +54,8 @@ export function channelsOf(classes: readonly CompiledClass[]): readonly Channel[
         const buffer = printFactors(compiled.rankClass.values[operand.value].type);
         const layouts = `${printLayout(edge.from)} -> ${printLayout(edge.to)}`;
         const text = `'${tag}' ${buffer} of ${printFactors(edge.global)} ${layouts}`;
-        const message: Message = { compiled, at, microbatch: step.microbatch, text };
+        const position = positions[instruction.kind]++;
+        const message: Message = { compiled, at, microbatch: step.microbatch, position, text };
         instruction.peers.forEach((peer, member) => {
           if (peer === null) return;
           const rank = compiled.ranks[member];

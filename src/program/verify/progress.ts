@@ -3,185 +3,208 @@
  *
  * What an instruction waits for is fixed: the one before it on its lane, the signal of its event, the other members of its collective,
  * the other side of its message (rendezvous: a send ends when it is received). So one completing order proves that every order
- * completes: the graph of what waits for what has no cycle. Classes stand for their ranks: a cycle among ranks is a closed walk among
- * classes. A second graph chains each device's collectives in launch order, for backends that run them one at a time.
+ * completes: the graph of what waits for what has no cycle. A second graph chains each device's collectives in launch order, for
+ * backends that run them one at a time.
+ *
+ * Within a rank everything waits for what was launched before it; a circle leads through meetings with other ranks. Only these are
+ * nodes, each after the meetings that it surely follows. First classes stand for their ranks: a circle of ranks is a closed walk of
+ * classes, so no circle there means none. Where classes have one (stages of unlike meshes exchange crosswise), ranks decide.
  */
 import type { DiagnosticError } from '../../ir/diagnostic.js';
-import { describe, describeRanks, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
+import { groupOf, rankAt } from '../../ir/mesh.js';
 import { channelsOf } from './channels.js';
 import { sharing } from './collectives.js';
+import { describe, describeRanks, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
 import * as diagnose from './diagnostics.js';
 
 export function checkProgress(classes: readonly CompiledClass[]): readonly DiagnosticError[] {
-  const launches = new Launches(classes);
-  const stuck = launches.stuck(false);
-  if (stuck.length > 0) return [diagnose.deadlock({ how: '', where: launches.placesOf(stuck) })];
-  const chained = launches.stuck(true);
-  const how = ' where collectives run one at a time in launch order';
-  return chained.length > 0 ? [diagnose.deadlock({ how, where: launches.placesOf(chained) })] : [];
+  const meetings = new Map(classes.map((compiled) => [compiled, meetingsOf(compiled)]));
+  for (const chained of [false, true]) {
+    if (circle(classUnits(classes, meetings), chained).length === 0) continue;
+    const stuck = circle(rankUnits(classes, meetings), chained);
+    if (stuck.length === 0) continue;
+    const how = chained ? ' where collectives run one at a time in launch order' : '';
+    const where = stuck.slice(0, 8).map(({ compiled, meeting: { at, microbatch } }) => ({
+      at: describe(at, microbatch),
+      note: describeRanks(compiled),
+    }));
+    return [diagnose.deadlock({ how, where })];
+  }
+  return [];
 }
 
-/** The launches of all classes, numbered, with what they wait for. */
-class Launches {
-  private readonly classes: readonly CompiledClass[];
-  /** First launch of each class, and of each step within it. */
-  private readonly starts: number[] = [];
-  private readonly stepStarts: number[][] = [];
-  private readonly count: number;
-  /** Pairs: the second begins after the first has ended. */
-  private readonly edges: number[] = [];
-  /** The same, between successive collectives of a class. */
-  private readonly chain: number[] = [];
-  /** Launches that happen together, by union-find. */
-  private readonly together: Int32Array;
+/** A collective, a send or a receive. */
+interface Meeting {
+  readonly at: CompiledInstruction;
+  readonly microbatch: number;
+  /** Meetings of the class that have surely ended when it begins: the latest of each lane. */
+  readonly after: readonly number[];
+  /** Which one of its kind it is: the k-th collective of its lane. */
+  readonly position: number;
+}
 
-  constructor(classes: readonly CompiledClass[]) {
-    this.classes = classes;
-    let launch = 0;
-    for (const { steps } of classes) {
-      this.starts.push(launch);
-      this.stepStarts.push(
-        steps.map(({ body }) => {
-          const start = launch;
-          launch += body.length;
-          return start;
-        }),
-      );
+function meetingsOf({ lanes, steps }: CompiledClass): readonly Meeting[] {
+  const known = lanes.map(() => new Int32Array(lanes.length).fill(-1));
+  const signalled: Int32Array[] = [];
+  const positions = lanes.map(() => 0);
+  const found: Meeting[] = [];
+  for (const { step, body } of steps) {
+    for (const at of body) {
+      const mine = known[at.lane];
+      switch (at.instruction.kind) {
+        case 'signal':
+          signalled[at.event] = mine.slice();
+          break;
+        case 'wait':
+          signalled[at.event]?.forEach((meeting, lane) => (mine[lane] = Math.max(mine[lane], meeting)));
+          break;
+        case 'collective':
+        case 'send':
+        case 'receive': {
+          const after = [...mine].filter((meeting) => meeting >= 0);
+          mine[at.lane] = found.length;
+          found.push({ at, microbatch: step.microbatch, after, position: positions[at.lane]++ });
+          break;
+        }
+        default:
+          break;
+      }
     }
-    this.count = launch;
-    this.together = Int32Array.from({ length: launch }, (_, i) => i);
-    const collectives = classes.map((compiled, i) => this.connect(compiled, i));
-    this.joinCollectives(collectives);
-    this.joinMessages();
   }
+  return found;
+}
 
-  /** The order within a class: lanes, and waits after signals. Gives its collectives by lane. */
-  private connect(compiled: CompiledClass, index: number): ReadonlyMap<string, readonly number[]> {
-    const last = new Int32Array(compiled.lanes.length).fill(-1);
-    const signals = new Map<number, number>();
-    const collectives = new Map<string, number[]>();
-    let launch = this.starts[index];
+/** What meets: units with their meetings, and the pairs of meetings that happen together, as [unit, meeting, unit, meeting]. */
+interface Units {
+  readonly units: readonly { readonly compiled: CompiledClass; readonly meetings: readonly Meeting[] }[];
+  readonly pairs: readonly (readonly [number, number, number, number])[];
+}
+
+type MeetingsOfClass = ReadonlyMap<CompiledClass, readonly Meeting[]>;
+
+/** Classes as units: all that any two of their ranks share, they share. */
+function classUnits(classes: readonly CompiledClass[], meetings: MeetingsOfClass): Units {
+  const units = classes.map((compiled) => ({ compiled, meetings: meetings.get(compiled)! }));
+  const pairs: (readonly [number, number, number, number])[] = [];
+  const collectives = units.map(({ meetings: list }) => collectivesByLane(list));
+  classes.forEach((one, i) => {
+    for (const [lane, list] of collectives[i]) {
+      for (const other of sharing(classes, one, lane)) {
+        const j = classes.indexOf(other);
+        const theirs = collectives[j].get(lane) ?? [];
+        for (let k = 0; k < Math.min(list.length, theirs.length); k++) pairs.push([i, list[k], j, theirs[k]]);
+      }
+    }
+  });
+  const unitOf = new Map(classes.map((compiled, i) => [compiled, i]));
+  pairs.push(...messagePairs(classes, meetings, (compiled) => unitOf.get(compiled)!));
+  return { units, pairs };
+}
+
+function rankUnits(classes: readonly CompiledClass[], meetings: MeetingsOfClass): Units {
+  const units = classes.flatMap((compiled) =>
+    compiled.ranks.map((rank, member) => ({ compiled, member, rank, meetings: meetings.get(compiled)! })),
+  );
+  const unitOf = new Map(units.map(({ rank }, i) => [rank, i]));
+  const pairs: (readonly [number, number, number, number])[] = [];
+  const collectives = new Map(classes.map((compiled) => [compiled, collectivesByLane(meetings.get(compiled)!)]));
+  units.forEach(({ compiled, member, rank }, i) => {
+    const { mesh, rankClass } = compiled;
+    const at = rankClass.members[member];
+    for (const [lane, list] of collectives.get(compiled)!) {
+      // All members meet the first of their group.
+      const [first] = groupOf(mesh, lane.slice('group:'.length).split('*'), at);
+      const leader = unitOf.get(rank - rankAt(mesh, at) + first)!;
+      const theirs = collectives.get(units[leader].compiled)!.get(lane) ?? [];
+      if (leader === i) continue;
+      for (let k = 0; k < Math.min(list.length, theirs.length); k++) pairs.push([i, list[k], leader, theirs[k]]);
+    }
+  });
+  pairs.push(...messagePairs(classes, meetings, (_, rank) => unitOf.get(rank)!));
+  return { units, pairs };
+}
+
+function collectivesByLane(meetings: readonly Meeting[]): ReadonlyMap<`group:${string}`, readonly number[]> {
+  const lanes = new Map<`group:${string}`, number[]>();
+  meetings.forEach(({ at: { instruction } }, i) => {
+    if (instruction.kind !== 'collective') return;
+    const lane = instruction.lane as `group:${string}`;
+    const list = lanes.get(lane);
+    if (list) list.push(i);
+    else lanes.set(lane, [i]);
+  });
+  return lanes;
+}
+
+function messagePairs(
+  classes: readonly CompiledClass[],
+  meetings: MeetingsOfClass,
+  unitOf: (compiled: CompiledClass, rank: number) => number,
+): readonly (readonly [number, number, number, number])[] {
+  const numbers = new Map(
+    classes.map((compiled) => {
+      const byLaunch = new Map<string, number>();
+      meetings.get(compiled)!.forEach(({ at, position }, i) => byLaunch.set(`${at.lane} ${position}`, i));
+      return [compiled, byLaunch] as const;
+    }),
+  );
+  const pairs = new Map<string, readonly [number, number, number, number]>();
+  for (const { from, to, sends, receives } of channelsOf(classes)) {
+    for (let k = 0; k < Math.min(sends.length, receives.length); k++) {
+      const [sent, received] = [sends[k], receives[k]];
+      const meetingOf = (m: typeof sent) => numbers.get(m.compiled)!.get(`${m.at.lane} ${m.position}`)!;
+      const pair = [
+        unitOf(sent.compiled, from),
+        meetingOf(sent),
+        unitOf(received.compiled, to),
+        meetingOf(received),
+      ] as const;
+      pairs.set(pair.join(), pair);
+    }
+  }
+  return [...pairs.values()];
+}
+
+/** Meetings that never happen, by one run (Kahn's algorithm); empty where all do. */
+function circle({ units, pairs }: Units, chained: boolean) {
+  const starts: number[] = [];
+  let count = 0;
+  for (const { meetings } of units) {
+    starts.push(count);
+    count += meetings.length;
+  }
+  const together = Int32Array.from({ length: count }, (_, i) => i);
+  const find = (i: number): number => {
+    while (together[i] !== i) i = together[i] = together[together[i]];
+    return i;
+  };
+  for (const [a, i, b, j] of pairs) together[find(starts[a] + i)] = find(starts[b] + j);
+
+  const edges: number[] = [];
+  units.forEach(({ meetings }, unit) => {
     let previous = -1;
-    for (const { body } of compiled.steps) {
-      for (const { instruction, lane, event } of body) {
-        if (last[lane] >= 0) this.edges.push(last[lane], launch);
-        last[lane] = launch;
-        if (instruction.kind === 'signal') signals.set(event, launch);
-        else if (instruction.kind === 'wait') {
-          const signal = signals.get(event);
-          if (signal !== undefined) this.edges.push(signal, launch);
-        } else if (instruction.kind === 'collective') {
-          const list = collectives.get(instruction.lane);
-          if (list) list.push(launch);
-          else collectives.set(instruction.lane, [launch]);
-          if (previous >= 0) this.chain.push(previous, launch);
-          previous = launch;
-        }
-        launch++;
-      }
-    }
-    return collectives;
-  }
-
-  private joinCollectives(collectives: readonly ReadonlyMap<string, readonly number[]>[]): void {
-    this.classes.forEach((one, i) => {
-      for (const [lane, list] of collectives[i]) {
-        for (const other of sharing(this.classes, one, lane as `group:${string}`)) {
-          const theirs = collectives[this.classes.indexOf(other)].get(lane) ?? [];
-          list.forEach((launch, k) => {
-            if (k < theirs.length) this.join(launch, theirs[k]);
-          });
-        }
-      }
+    meetings.forEach(({ at, after }, i) => {
+      for (const before of after) edges.push(find(starts[unit] + before), find(starts[unit] + i));
+      if (!chained || at.instruction.kind !== 'collective') return;
+      if (previous >= 0) edges.push(find(starts[unit] + previous), find(starts[unit] + i));
+      previous = i;
     });
+  });
+  const waits = new Int32Array(count);
+  const first = new Int32Array(count).fill(-1);
+  const next = new Int32Array(edges.length / 2);
+  for (let e = 0; e < next.length; e++) {
+    waits[edges[2 * e + 1]]++;
+    next[e] = first[edges[2 * e]];
+    first[edges[2 * e]] = e;
   }
-
-  private joinMessages(): void {
-    const numbers = new Map<CompiledInstruction, Map<number, number>>();
-    this.classes.forEach(({ steps }, i) =>
-      steps.forEach(({ step, body }, k) =>
-        body.forEach((at, j) => {
-          if (at.instruction.kind !== 'send' && at.instruction.kind !== 'receive') return;
-          const byMicrobatch = numbers.get(at) ?? new Map<number, number>();
-          byMicrobatch.set(step.microbatch, this.stepStarts[i][k] + j);
-          numbers.set(at, byMicrobatch);
-        }),
-      ),
-    );
-    const launchOf = (m: { at: CompiledInstruction; microbatch: number }) => numbers.get(m.at)!.get(m.microbatch)!;
-    for (const { sends, receives } of channelsOf(this.classes)) {
-      sends.forEach((sent, k) => {
-        if (k < receives.length) this.join(launchOf(sent), launchOf(receives[k]));
-      });
-    }
+  const ready: number[] = [];
+  for (let i = 0; i < count; i++) if (together[i] === i && waits[i] === 0) ready.push(i);
+  while (ready.length > 0) {
+    for (let e = first[ready.pop()!]; e >= 0; e = next[e])
+      if (--waits[edges[2 * e + 1]] === 0) ready.push(edges[2 * e + 1]);
   }
-
-  private join(a: number, b: number): void {
-    this.together[this.find(a)] = this.find(b);
-  }
-
-  private find(launch: number): number {
-    const { together } = this;
-    while (together[launch] !== launch) {
-      together[launch] = together[together[launch]];
-      launch = together[launch];
-    }
-    return launch;
-  }
-
-  /** One run (Kahn's algorithm): launches that never begin though nothing outside the cycle holds them; empty where all end. */
-  stuck(chained: boolean): readonly number[] {
-    const { count } = this;
-    const edges = chained ? [...this.edges, ...this.chain] : this.edges;
-    const waits = new Int32Array(count);
-    const firstEdge = new Int32Array(count).fill(-1);
-    const nextEdge = new Int32Array(edges.length / 2);
-    for (let e = 0; e < edges.length; e += 2) {
-      const [from, to] = [this.find(edges[e]), this.find(edges[e + 1])];
-      waits[to]++;
-      nextEdge[e / 2] = firstEdge[from];
-      firstEdge[from] = e / 2;
-    }
-    const ready: number[] = [];
-    for (let i = 0; i < count; i++) if (this.find(i) === i && waits[i] === 0) ready.push(i);
-    let done = 0;
-    while (ready.length > 0) {
-      const launch = ready.pop()!;
-      done++;
-      for (let e = firstEdge[launch]; e >= 0; e = nextEdge[e]) {
-        const to = this.find(edges[2 * e + 1]);
-        if (--waits[to] === 0) ready.push(to);
-      }
-    }
-    let groups = 0;
-    for (let i = 0; i < count; i++) if (this.find(i) === i) groups++;
-    if (done === groups) return [];
-    // The heads of lanes that never began: what an engine would report.
-    const heads: number[] = [];
-    for (let i = 0; i < count && heads.length < 8; i++) if (waits[this.find(i)] > 0 && this.isMeeting(i)) heads.push(i);
-    return heads;
-  }
-
-  private isMeeting(launch: number): boolean {
-    const { kind } = this.instructionOf(launch).at.instruction;
-    return kind === 'collective' || kind === 'send' || kind === 'receive';
-  }
-
-  placesOf(launches: readonly number[]) {
-    return launches.map((launch) => {
-      const { compiled, at, microbatch } = this.instructionOf(launch);
-      return { at: describe(at, microbatch), note: describeRanks(compiled) };
-    });
-  }
-
-  private instructionOf(launch: number) {
-    let index = this.starts.length - 1;
-    while (this.starts[index] > launch) index--;
-    const starts = this.stepStarts[index];
-    let step = starts.length - 1;
-    while (starts[step] > launch || this.classes[index].steps[step].body.length === 0) step--;
-    const compiled = this.classes[index];
-    const { step: at, body } = compiled.steps[step];
-    return { compiled, at: body[launch - starts[step]], microbatch: at.microbatch };
-  }
+  return units.flatMap(({ compiled, meetings }, unit) =>
+    meetings.flatMap((meeting, i) => (waits[find(starts[unit] + i)] > 0 ? [{ compiled, meeting }] : [])),
+  );
 }
