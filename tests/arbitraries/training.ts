@@ -5,6 +5,7 @@
 import fc from 'fast-check';
 import { axesSize, mesh } from '../../src/ir/mesh.js';
 import type { FactorName } from '../../src/ir/type.js';
+import type { Placement } from '../../src/partition/partition.js';
 import type { LanguageModel } from '../../src/nn/language_model.js';
 import { GPT, Llama, Mixtral } from '../../src/nn/models/index.js';
 import { languageModel } from '../scenarios/language_model.js';
@@ -107,6 +108,30 @@ export function trainingScenario(draw: TrainingDraw): ScenarioOptions {
     zero: { stage: draw.zero, axis: 'data' },
     microbatches: draw.microbatches,
     costs: (meshes) => whim(meshes, draw.whim),
+  };
+}
+
+/** Hints before they are fitted: the share of ops that get one, and a seed. */
+export interface HintsDraw {
+  readonly percent: number;
+  readonly seed: number;
+}
+
+export const anyHints = (): fc.Arbitrary<HintsDraw> =>
+  fc.record({ percent: fc.constantFrom(0, 5, 20, 60), seed: fc.nat(1000) });
+
+/** Splits for some of the ops, forward and backward: any factor over any axis, of which illegal ones are ignored. */
+export function hintFrom({ mesh: sizes = {} }: ScenarioOptions, { percent, seed }: HintsDraw): Placement['hint'] {
+  return ({ source, rule }) => {
+    const roll = (what: string) =>
+      uniform(`hint ${seed} ${source.path} ${source.phase} ${Object.keys(rule.factors)} ${what}`);
+    if (roll('given') * 100 >= percent) return null;
+    const pick = <T>(list: readonly T[], what: string): T => list[Math.floor(roll(what) * list.length)];
+    const factors = Object.keys(rule.factors);
+    if (factors.length === 0) return null;
+    const [first, second] = [pick(factors, 'factor'), pick(factors, 'other factor')];
+    const axes = Object.keys(sizes);
+    return { [second]: { axes: [pick(axes, 'other axis')] }, [first]: { axes: [pick(axes, 'axis')] } };
   };
 }
 

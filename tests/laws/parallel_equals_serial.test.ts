@@ -5,22 +5,23 @@
  */
 import fc from 'fast-check';
 import { describe, test } from 'vitest';
-import { anyTraining, trainingScenario, type TrainingDraw } from '../arbitraries/training.js';
-import { buildScenario } from '../scenarios/scenario.js';
-import { departures, describePlan, faultOf, placedResults } from './parallel_equals_serial.js';
+import { anyHints, anyTraining, hintFrom, trainingScenario, type TrainingDraw } from '../arbitraries/training.js';
+import { placedResults, placeScenario } from '../scenarios/placed_scenario.js';
+import { buildScenario, runSerial } from '../scenarios/scenario.js';
+import { blame, departures, describePlan, faultOf } from './parallel_equals_serial.js';
 
 const [replaySeed, replayPath] = process.env.REPLAY?.split(/:(.*)/) ?? [];
-const runs = Number(process.env.RUNS ?? 60);
+const runs = Number(process.env.RUNS ?? 25);
 
 /** Tells a failure as a story. */
-function tell(out: fc.RunDetails<[TrainingDraw]>): void {
+function tell(out: fc.RunDetails<[TrainingDraw, ...unknown[]]>): void {
   if (!out.failed) return;
-  const draw = out.counterexample![0];
+  const [draw, ...more] = out.counterexample!;
   const error = out.errorInstance as Error | undefined;
   throw new Error(
     [
       'parallel equals serial: failed, shrunk to',
-      `  draw    ${JSON.stringify(draw)}`,
+      `  draw    ${[draw, ...more].map((part) => JSON.stringify(part)).join('  ')}`,
       error?.message ?? '',
       `  replay  REPLAY=${out.seed}:${out.counterexamplePath} npx vitest run tests/laws/parallel_equals_serial`,
     ].join('\n'),
@@ -28,11 +29,9 @@ function tell(out: fc.RunDetails<[TrainingDraw]>): void {
   );
 }
 
-const options: fc.Parameters<[TrainingDraw]> = {
-  numRuns: runs,
+const options = {
   seed: replaySeed ? Number(replaySeed) : process.env.RUNS ? undefined : 3,
   path: replayPath,
-  reporter: tell,
 };
 
 describe('parallel equals serial', () => {
@@ -42,15 +41,18 @@ describe('parallel equals serial', () => {
       const fault = faultOf(scenario);
       if (fault) throw new Error(`  plan    ${describePlan(scenario)}\n${fault}`);
     });
-    fc.assert(law, options);
+    fc.assert(law, { ...options, numRuns: runs, reporter: tell });
   });
 
-  test('placed graphs, step by step', () => {
-    const law = fc.property(anyTraining(), (draw) => {
-      const scenario = buildScenario(trainingScenario(draw));
-      const [first] = departures(scenario.serial(), placedResults(scenario));
-      if (first) throw new Error(`  plan    ${describePlan(scenario)}\n  first   ${first}`);
+  test('placed graphs, step by step, with hints on any op', () => {
+    const law = fc.property(anyTraining(), anyHints(), (draw, hints) => {
+      const options = trainingScenario(draw);
+      const scenario = placeScenario(options, hintFrom(options, hints));
+      const serial = runSerial(options.step, options.update, scenario.inputs, options.microbatches ?? 1);
+      const [first] = departures(serial, placedResults(scenario));
+      if (first)
+        throw new Error([`  plan    ${describePlan(scenario)}`, `  first   ${first}`, blame(scenario)].join('\n'));
     });
-    fc.assert(law, { ...options, numRuns: Math.ceil(runs / 4) });
+    fc.assert(law, { ...options, numRuns: 4 * runs, reporter: tell });
   });
 });

@@ -1,16 +1,8 @@
 /** The law of whole programs: what a program leaves behind is what the unpartitioned graphs give on one device. */
 import { printMesh } from '../../src/ir/mesh.js';
-import { elementsOf } from '../../src/ir/type.js';
-import { referenceKernels } from '../../src/ops/evaluate.js';
-import { ops } from '../../src/ops/index.js';
 import { meshOf } from '../../src/plan/plan.js';
-import {
-  firstDeparture,
-  gatherPlaced,
-  runPlaced,
-  type PlacedGiven,
-  type PlacedRun,
-} from '../scenarios/placed_executor.js';
+import { firstDeparture } from '../scenarios/placed_executor.js';
+import { runPlacedStep, type PlacedScenario } from '../scenarios/placed_scenario.js';
 import type { Scenario, Values } from '../scenarios/scenario.js';
 
 /** What was compared, and with which bounds. */
@@ -60,7 +52,7 @@ export function faultOf(scenario: Scenario): string | null {
 }
 
 /** Which step of the placed graphs is wrong, if one is. */
-function blame(scenario: Scenario): string {
+export function blame(scenario: PlacedScenario): string {
   try {
     for (const run of runPlacedStep(scenario)) {
       const where = firstDeparture(run);
@@ -72,48 +64,8 @@ function blame(scenario: Scenario): string {
   }
 }
 
-/** The placed graphs of a whole step: one run a microbatch, then the update on what they sum to. */
-export function runPlacedStep({ placed, inputs }: Scenario): readonly PlacedRun[] {
-  const kernels = referenceKernels(ops);
-  const microbatches = Object.values(inputs).reduce(
-    (n, value) => Math.max(n, value instanceof Float64Array ? 1 : value.length),
-    1,
-  );
-  const at = (microbatch: number) =>
-    Object.fromEntries(
-      Object.entries(inputs).map(([name, value]) => [name, value instanceof Float64Array ? value : value[microbatch]]),
-    );
-  const runs = Array.from({ length: microbatches }, (_, m) => runPlaced(placed.step, at(m), kernels));
-  if (!placed.update) return runs;
-  const sums: Record<string, PlacedGiven> = {};
-  for (const { name, value } of placed.step.outputs) {
-    const add = (a: Float64Array, b: Float64Array) => a.map((x, i) => x + b[i]);
-    sums[name] = {
-      serial: runs.map((run) => run.serial[value]).reduce(add),
-      blocks: runs.map((run) => run.blocks[value]).reduce((a, b) => a.map((block, rank) => add(block, b[rank]))),
-    };
-  }
-  return [...runs, runPlaced(placed.update, { ...at(0), ...sums }, kernels)];
-}
-
-/** What the placed graphs of a whole step give, by name. */
-export function placedResults(scenario: Scenario): Values {
-  const runs = runPlacedStep(scenario);
-  const last = runs[runs.length - 1];
-  const outputs = (scenario.placed.update ?? scenario.placed.step).outputs;
-  if (scenario.placed.update)
-    return Object.fromEntries(outputs.map(({ name, value }) => [name, gatherPlaced(last, value)]));
-  return Object.fromEntries(
-    outputs.map(({ name, value }) => {
-      const sum = new Float64Array(elementsOf(scenario.placed.step.values[value].type));
-      for (const run of runs) gatherPlaced(run, value).forEach((x, i) => (sum[i] += x));
-      return [name, sum];
-    }),
-  );
-}
-
 /** The plan in a line. */
-export function describePlan({ plan }: Scenario): string {
+export function describePlan({ plan }: PlacedScenario): string {
   const split = Object.entries(plan.split).map(
     ([factor, axes]) => `${factor}: ${axes.join('*')}${plan.bounds[factor] ? `[${plan.bounds[factor]}]` : ''}`,
   );

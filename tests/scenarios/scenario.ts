@@ -119,7 +119,7 @@ export function runSerial(step: Graph, update: Graph | null, inputs: Scenario['i
   return update ? evaluate(update, at(update, 0, sums), kernels).outputs : sums;
 }
 
-function planOf(options: ScenarioOptions): Plan {
+export function planOf(options: ScenarioOptions): Plan {
   const { step, mesh = {}, split = {}, bounds = {}, microbatches = 1, schedule = 'gpipe' } = options;
   const segments = [...new Set(step.nodes.map((node) => node.source.segment))];
   return {
@@ -141,7 +141,7 @@ const parametersOf = (step: Graph) =>
     .filter(({ kind }) => kind === 'parameter')
     .map(({ name, value }) => ({ name, type: step.values[value].type, init: { kind: 'zeros' as const } }));
 
-function inputValues(options: ScenarioOptions, microbatches: number): Scenario['inputs'] {
+export function inputValues(options: ScenarioOptions, microbatches: number): Scenario['inputs'] {
   const values: Record<string, Float64Array | Float64Array[]> = {};
   for (const graph of [options.step, options.update]) {
     for (const input of graph?.inputs ?? []) {

@@ -1,0 +1,73 @@
+/** A scenario as far as partitioning takes it: no program. Its placed graphs can be run, and hints drawn for any op. */
+import { elementsOf } from '../../src/ir/type.js';
+import { referenceKernels } from '../../src/ops/evaluate.js';
+import { ops } from '../../src/ops/index.js';
+import { checkPlacement } from '../../src/partition/check.js';
+import { defaultCosts } from '../../src/partition/costs.js';
+import { partition, type Placement } from '../../src/partition/partition.js';
+import { homesOf, stepPlacement, updatePlacement } from '../../src/partition/placement.js';
+import { meshOf } from '../../src/plan/plan.js';
+import { gatherPlaced, runPlaced, type PlacedGiven, type PlacedRun } from './placed_executor.js';
+import { inputValues, planOf, type Scenario, type ScenarioOptions, type Values } from './scenario.js';
+
+export type PlacedScenario = Pick<Scenario, 'plan' | 'placed' | 'inputs'>;
+
+/** Partitions and checks the graphs of a scenario. `hint` fixes splits of any op of the step. */
+export function placeScenario(options: ScenarioOptions, hint?: Placement['hint']): PlacedScenario {
+  const { step, update, microbatches = 1 } = options;
+  const plan = planOf(options);
+  const meshes = plan.stages.map(meshOf);
+  const costs = options.costs?.(meshes) ?? defaultCosts(meshes);
+  const place = (graph: typeof step, placement: Placement) => {
+    const placed = partition(graph, ops, placement, costs);
+    const [fault] = checkPlacement(placed);
+    if (fault) throw fault;
+    return placed;
+  };
+  const base = stepPlacement(plan, step);
+  const placed = place(step, { ...base, hint: hint ?? base.hint });
+  const parameters = step.inputs.filter(({ kind }) => kind === 'parameter');
+  const types = new Map(parameters.map(({ name, value }) => [name, step.values[value].type]));
+  const second = update && place(update, updatePlacement(plan, placed, homesOf(plan, step), types));
+  return { plan, placed: { step: placed, update: second }, inputs: inputValues(options, microbatches) };
+}
+
+/** The placed graphs of a whole step: one run a microbatch, then the update on what they sum to. */
+export function runPlacedStep({ placed, inputs }: PlacedScenario): readonly PlacedRun[] {
+  const kernels = referenceKernels(ops);
+  const microbatches = Object.values(inputs).reduce(
+    (n, value) => Math.max(n, value instanceof Float64Array ? 1 : value.length),
+    1,
+  );
+  const at = (microbatch: number) =>
+    Object.fromEntries(
+      Object.entries(inputs).map(([name, value]) => [name, value instanceof Float64Array ? value : value[microbatch]]),
+    );
+  const runs = Array.from({ length: microbatches }, (_, m) => runPlaced(placed.step, at(m), kernels));
+  if (!placed.update) return runs;
+  const sums: Record<string, PlacedGiven> = {};
+  for (const { name, value } of placed.step.outputs) {
+    const add = (a: Float64Array, b: Float64Array) => a.map((x, i) => x + b[i]);
+    sums[name] = {
+      serial: runs.map((run) => run.serial[value]).reduce(add),
+      blocks: runs.map((run) => run.blocks[value]).reduce((a, b) => a.map((block, rank) => add(block, b[rank]))),
+    };
+  }
+  return [...runs, runPlaced(placed.update, { ...at(0), ...sums }, kernels)];
+}
+
+/** What the placed graphs of a whole step give, by name. */
+export function placedResults(scenario: PlacedScenario): Values {
+  const runs = runPlacedStep(scenario);
+  const last = runs[runs.length - 1];
+  const outputs = (scenario.placed.update ?? scenario.placed.step).outputs;
+  if (scenario.placed.update)
+    return Object.fromEntries(outputs.map(({ name, value }) => [name, gatherPlaced(last, value)]));
+  return Object.fromEntries(
+    outputs.map(({ name, value }) => {
+      const sum = new Float64Array(elementsOf(scenario.placed.step.values[value].type));
+      for (const run of runs) gatherPlaced(run, value).forEach((x, i) => (sum[i] += x));
+      return [name, sum];
+    }),
+  );
+}
