@@ -1,0 +1,13 @@
+/** One instruction as it ran. */
+export interface TracedLaunch {
+  readonly rank: number;
+  /** `compute`, or where it communicates: `group 0`, `send`. */
+  readonly lane: string;
+  readonly name: string;
+  /** kernel, collective, send, recv, copy, wait. */
+  readonly kind: string;
+  /** From the start of the recording. */
+  readonly startSeconds: number;
+  readonly seconds: number;
+  readonly details?: Readonly<Record<string, string | number>>;
+}
