@@ -47,7 +47,7 @@ struct Attention {
   void attend(int64_t b, int64_t head, int64_t i0) const {
     const int64_t rows = std::min(queryBlock, shape.s - i0), d = shape.d, width = shape.paddedD();
     const int64_t index = b * shape.g + head / shape.r, unitsD = unitsOf<T>(d), unitsT = unitsOf<T>(shape.t);
-    const A scale = A(shape.scale);
+    const A scale = A(shape.scale * log2e);
     alignas(64) A scores[queryBlock * keyBlock];
     alignas(64) T weights[queryBlock * keyBlock];
     alignas(64) A sums[queryBlock * maxHeadDim];
@@ -69,9 +69,9 @@ struct Attention {
       }
       vectorised([&]() FLOTILLA_INLINE {
         for (int64_t i = 0; i < rows; i++) {
-          const int64_t group = std::min(i / tileRows * tileRows + tileRows, rows) - 1;
-          softmaxRow(scores + i * keyBlock, weights + i * keyBlock, inBlock(i), roundUp(inBlock(group), 16), scale, maximum[i],
-                     total[i], sums + i * width, width, j0 > 0);
+          const int64_t group = std::min(i / tileRows * tileRows + tileRows, rows) - 1, padded = roundUp(inBlock(group), 16);
+          softmaxRow(scores + i * keyBlock, inBlock(i), padded, scale, maximum[i], total[i], sums + i * width, width, j0 > 0);
+          narrowRun(scores + i * keyBlock, weights + i * keyBlock, padded);
         }
       });
       for (int64_t i = 0; i < rows; i += tileRows) {
@@ -97,12 +97,13 @@ struct Attention {
     });
     for (int64_t i = 0; i < rows; i++)
       logsumexp[b * logsumexpStrides[0] + (i0 + i) * logsumexpStrides[1] + head * logsumexpStrides[2]] =
-          maximum[i] * scale + std::log(total[i]);
+          maximum[i] * A(shape.scale) + std::log(total[i]);
   }
 
-  // weights = exp(scale·(scores − maximum)) for the first `keys`, 0 up to `padded`; the running sums follow the new maximum.
-  FLOTILLA_INLINE static void softmaxRow(A* scores, T* weights, int64_t keys, int64_t padded, A scale, A& maximum, A& total,
-                                         A* sums, int64_t width, bool rescale) {
+  // Scores become 2^(scale·(score − maximum)) for the first `keys`, 0 up to `padded`; the running sums follow the new maximum.
+  // `scale` includes log2 e.
+  FLOTILLA_INLINE static void softmaxRow(A* scores, int64_t keys, int64_t padded, A scale, A& maximum, A& total, A* sums,
+                                         int64_t width, bool rescale) {
     const A none = -std::numeric_limits<A>::infinity();
     for (int64_t j = keys; j < padded; j++) scores[j] = none;
     A next = maximum;
@@ -112,12 +113,12 @@ struct Attention {
     A sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t j = 0; j < padded; j++) {
-      const A e = expOf(scores[j] * scale - shift);
+      const A e = exp2Of(scores[j] * scale - shift);
       sum += e;
-      weights[j] = narrow<T>(e);
+      scores[j] = e;
     }
     if (rescale && next != maximum) {
-      const A factor = expOf(maximum * scale - shift);
+      const A factor = exp2Of(maximum * scale - shift);
       total *= factor;
 #pragma omp simd
       for (int64_t j = 0; j < width; j++) sums[j] *= factor;

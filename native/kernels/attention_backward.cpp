@@ -134,22 +134,25 @@ struct AttentionBackward {
     for (int64_t j = 0; j < rows; j += tileRows) {
       const int64_t count = std::min(tileRows, rows - j);
       constexpr int64_t rowBytes = queryBlock * sizeof(T);
-      const Rows pRows{reinterpret_cast<const char*>(pNarrow + j * queryBlock), rowBytes, sizeof(Unit<T>)};
-      const Rows dsRows{reinterpret_cast<const char*>(dsNarrow + j * queryBlock), rowBytes, sizeof(Unit<T>)};
+      // The queries before the first that sees one of these keys add nothing.
+      const int64_t start = roundDown(std::clamp<int64_t>(shape.firstSeeing(j0 + j) - i0, 0, queries), 2);
+      const Rows pRows{reinterpret_cast<const char*>(pNarrow + j * queryBlock + start), rowBytes, sizeof(Unit<T>)};
+      const Rows dsRows{reinterpret_cast<const char*>(dsNarrow + j * queryBlock + start), rowBytes, sizeof(Unit<T>)};
       for (int64_t c = 0; c < d; c += tileColumns) {
-        const int64_t offset = c * unitsS + i0 / UnitOf<T>::elements * tileColumns;
-        addTo(dvSum + j * width + c, width, count, pRows, w.doPlain + offset, unitsOf<T>(queries));
-        addTo(dkSum + j * width + c, width, count, dsRows, w.qPlain + offset, unitsOf<T>(queries));
+        const int64_t offset = c * unitsS + (i0 + start) / UnitOf<T>::elements * tileColumns;
+        addTo(dvSum + j * width + c, width, count, pRows, w.doPlain + offset, unitsOf<T>(queries - start));
+        addTo(dkSum + j * width + c, width, count, dsRows, w.qPlain + offset, unitsOf<T>(queries - start));
       }
     }
     const Unit<T>* dsUnits = unitsAcrossKeys(dsNarrow, rows, reinterpret_cast<Unit<T>*>(pNarrow));
     const int64_t unitsT = unitsOf<T>(shape.t);
     for (int64_t i = 0; i < queries; i += tileRows) {
       const int64_t count = std::min(tileRows, queries - i);
+      const int64_t seen = std::clamp<int64_t>(shape.visible(i0 + i + count - 1) - j0, 0, rows);
       const Rows left{reinterpret_cast<const char*>(dsUnits + i), sizeof(Unit<T>), queryBlock * int64_t(sizeof(Unit<T>))};
       for (int64_t c = 0; c < d; c += tileColumns)
         addTo(w.dq + (i0 + i) * width + c, width, count, left, kPlain + c * unitsT + j0 / UnitOf<T>::elements * tileColumns,
-              unitsOf<T>(rows));
+              unitsOf<T>(seen));
     }
   }
 
@@ -162,30 +165,31 @@ struct AttentionBackward {
 
   // p: scores → probabilities; ds: do·v → p·(do·v − δ). Queries that do not see a key, and the pair of a last odd query, are 0.
   FLOTILLA_INLINE void probabilities(int64_t b, int64_t head, int64_t j0, int64_t rows, int64_t i0, int64_t queries,
-                                     const A* delta, const A* p, const A* ds, T* pNarrow, T* dsNarrow) const {
+                                     const A* delta, A* p, A* ds, T* pNarrow, T* dsNarrow) const {
     A lse[queryBlock];
-    const A scale = A(shape.scale);
+    const A scale = A(shape.scale * log2e);
     const int64_t padded = roundUp(queries, 16);
     for (int64_t i = 0; i < queries; i++)
-      lse[i] = logsumexp[b * logsumexpStrides[0] + (i0 + i) * logsumexpStrides[1] + head * logsumexpStrides[2]];
+      lse[i] = logsumexp[b * logsumexpStrides[0] + (i0 + i) * logsumexpStrides[1] + head * logsumexpStrides[2]] * A(log2e);
     for (int64_t i = queries; i < padded; i++) lse[i] = 0;
     const A* deltas = delta + i0;  // padded to 64 rows in the workspace
     for (int64_t j = 0; j < rows; j++) {
       const int64_t first = std::clamp<int64_t>(shape.firstSeeing(j0 + j) - i0, 0, queries);
-      const A *score = p + j * queryBlock, *product = ds + j * queryBlock;
-      T *pOut = pNarrow + j * queryBlock, *dsOut = dsNarrow + j * queryBlock;
+      A *score = p + j * queryBlock, *product = ds + j * queryBlock;
       const int64_t start = roundDown(first, 16);
-      std::memset(static_cast<void*>(pOut), 0, start * sizeof(T));
-      std::memset(static_cast<void*>(dsOut), 0, start * sizeof(T));
+      for (int64_t i = 0; i < start; i++) score[i] = 0, product[i] = 0;
+      for (int64_t i = queries; i < padded; i++) score[i] = 0, product[i] = 0;
       const int32_t from = int32_t(first), to = int32_t(queries);
 #pragma omp simd
       for (int32_t i = int32_t(start); i < int32_t(padded); i++) {
+        const A probability = exp2Of(score[i] * scale - lse[i]);
+        const A gradient = probability * (product[i] - deltas[i]);
         const bool seen = i >= from && i < to;
-        const A probability = seen ? expOf(score[i] * scale - lse[i]) : A(0);
-        const A gradient = seen ? probability * (product[i] - deltas[i]) : A(0);
-        pOut[i] = narrow<T>(probability);
-        dsOut[i] = narrow<T>(gradient);
+        score[i] = seen ? probability : A(0);
+        product[i] = seen ? gradient : A(0);
       }
+      narrowRun(score, pNarrow + j * queryBlock, padded);
+      narrowRun(product, dsNarrow + j * queryBlock, padded);
     }
   }
 

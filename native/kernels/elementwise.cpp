@@ -70,6 +70,7 @@ void load(const T* from, int64_t stride, int64_t n, A* to) {
 
 template <class T, class A>
 void store(const A* from, int64_t n, T* to, int64_t stride) {
+  if (stride == 1 && std::is_same_v<T, bf16>) return narrowRun(from, to, n);
   vectorised([&]() FLOTILLA_INLINE {
     if (stride == 1) {
 #pragma omp simd

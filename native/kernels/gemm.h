@@ -12,13 +12,6 @@
 #include <type_traits>
 
 #include "simd.h"
-#if FLOTILLA_X86
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"        // GCC 12 warns of its own _mm512_undefined_*
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#include <immintrin.h>
-#pragma GCC diagnostic pop
-#endif
 
 namespace flotilla::gemm {
 
@@ -310,30 +303,37 @@ void packPanel(const T* b, int64_t kStride, int64_t nStride, int64_t k, int64_t 
 template <class T>
 void packRows(const T* a, int64_t mStride, int64_t kStride, int64_t m, int64_t k, int64_t first, int64_t count,
               Unit<T>* out) {
+  // Panels lie a multiple of 4 KiB apart where k is a power of two: written a few bytes at a time in turn they would push each
+  // other out of the cache. So 16 units of 16 panels are gathered first.
+  constexpr int64_t panels = 16, strip = panels * tileRows, depth = 16;
   const int64_t units = unitsOf<T>(k), last = first + count;
-  constexpr int64_t strip = 16 * tileRows;  // rows handled side by side
   vectorised([&]() FLOTILLA_INLINE {
     for (int64_t i0 = 0; i0 < m; i0 += strip) {
       const int64_t n = std::min(strip, m - i0);
-      for (int64_t u = first; u < last; u++) {
-        Unit<T> side[strip];
-        const T* from = a + i0 * mStride + u * UnitOf<T>::elements * kStride;
-        const bool whole = (u + 1) * UnitOf<T>::elements <= k;
-        if (mStride == 1 && whole && n == strip) {
-          if constexpr (std::is_same_v<T, bf16>) {
-            const bf16* next = from + kStride;
+      for (int64_t u0 = first; u0 < last; u0 += depth) {
+        Unit<T> gathered[panels][depth][tileRows];
+        const int64_t deep = std::min(depth, last - u0);
+        for (int64_t u = u0; u < u0 + deep; u++) {
+          Unit<T> side[strip];
+          const T* from = a + i0 * mStride + u * UnitOf<T>::elements * kStride;
+          const bool whole = (u + 1) * UnitOf<T>::elements <= k;
+          if (mStride == 1 && whole && n == strip) {
+            if constexpr (std::is_same_v<T, bf16>) {
+              const bf16* next = from + kStride;
 #pragma omp simd
-            for (int64_t i = 0; i < strip; i++) side[i] = uint32_t(from[i].bits) | uint32_t(next[i].bits) << 16;
+              for (int64_t i = 0; i < strip; i++) side[i] = uint32_t(from[i].bits) | uint32_t(next[i].bits) << 16;
+            } else {
+              std::memcpy(side, from, sizeof side);
+            }
           } else {
-            std::memcpy(side, from, sizeof side);
+            const int64_t left = k - u * UnitOf<T>::elements;
+            for (int64_t i = 0; i < strip; i++) side[i] = i < n ? unitAt(from + i * mStride, kStride, left, 0) : Unit<T>(0);
           }
-        } else {
-          const int64_t left = k - u * UnitOf<T>::elements;
-          for (int64_t i = 0; i < strip; i++) side[i] = i < n ? unitAt(from + i * mStride, kStride, left, 0) : Unit<T>(0);
+          for (int64_t p = 0; p < panels; p++)
+            std::memcpy(gathered[p][u - u0], side + p * tileRows, tileRows * sizeof(Unit<T>));
         }
-        Unit<T>* to = out + (i0 * units + u * tileRows);
-        for (int64_t i = 0; i < n; i += tileRows, to += units * tileRows)
-          std::memcpy(to, side + i, tileRows * sizeof(Unit<T>));
+        for (int64_t p = 0; p * tileRows < n; p++)
+          std::memcpy(out + i0 * units + (p * units + u0) * tileRows, gathered[p], deep * tileRows * sizeof(Unit<T>));
       }
     }
   });

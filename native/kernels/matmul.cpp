@@ -1,7 +1,7 @@
 // matmul, matmul_bias:  out[b m n] = Σ_k a[b m k] · b[b k n] (+ bias[n]), accumulate: out += …
 // a and b share one type, f32, bf16 or f64; out is that type or f32. Sums are f32 (f64: f64), in the order of k; a bf16
 // output is rounded once. Either matrix may be transposed (unit stride in one of its two dimensions); out has unit stride in n.
-// Workspace: b packed in panels, and a where k is not contiguous in it; a chunk of at most 2^20 elements of each at a time
+// Workspace: b packed in panels, and a where k is not contiguous in it; a chunk of at most 2^21 elements of b and 2^20 of a at a time
 // (matmulScratchBytes). No aliasing of out with the operands. The same bits for any thread count.
 //
 // Two parallel phases a chunk: pack, then multiply tiles of 96 × 64 with all of k.
@@ -17,17 +17,17 @@ using namespace gemm;
 
 namespace {
 
-constexpr int64_t chunkElements = 1 << 20;
+constexpr int64_t columnElements = 1 << 21, rowElements = 1 << 20;  // of a packed chunk
 constexpr int64_t taskRows = 96;     // of a: 96 × 2,048 bf16 stay in L2 beside a panel
 constexpr int64_t blockUnits = 1024; // of k: a panel of 256 KiB
 
 int64_t paddedK(int64_t k) { return roundUp(k, 2); }
 int64_t chunkColumns(int64_t n, int64_t k) {
   return std::min(roundUp(n, tileColumns),
-                  std::max(tileColumns, roundDown(chunkElements / paddedK(k), tileColumns)));
+                  std::max(tileColumns, roundDown(columnElements / paddedK(k), tileColumns)));
 }
 int64_t chunkRows(int64_t m, int64_t k) {
-  return std::min(roundUp(m, tileRows), std::max(2 * taskRows, roundDown(chunkElements / paddedK(k), 2 * taskRows)));
+  return std::min(roundUp(m, tileRows), std::max(2 * taskRows, roundDown(rowElements / paddedK(k), 2 * taskRows)));
 }
 
 struct Matrix {

@@ -14,6 +14,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define FLOTILLA_X86 1
@@ -26,6 +27,14 @@
 
 // After a lambda's parameter list, or before an inline function: it must melt into the loop around it.
 #define FLOTILLA_INLINE __attribute__((always_inline))
+
+#if FLOTILLA_X86
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"        // GCC 12 warns of its own _mm512_undefined_*
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include <immintrin.h>
+#pragma GCC diagnostic pop
+#endif
 
 namespace flotilla {
 
@@ -136,8 +145,45 @@ FLOTILLA_INLINE inline float expOf(float x) {
 }
 FLOTILLA_INLINE inline double expOf(double x) { return std::exp(x); }
 
+// 2^x for x ≤ 0 (and a little above), to about 2 ulp: half the work of expOf, for probabilities. 0 from −127 down; NaN stays NaN.
+FLOTILLA_INLINE inline float exp2Of(float x) {
+  const float clamped = x < -127.f ? -127.f : x;
+  const float shifted = clamped + 12582912.f;
+  const float f = clamped - (shifted - 12582912.f);
+  float p = 1.535336188319500e-4f;
+  p = p * f + 1.339887440266574e-3f;
+  p = p * f + 9.618437357674640e-3f;
+  p = p * f + 5.550332471162809e-2f;
+  p = p * f + 2.402264791363012e-1f;
+  p = p * f + 6.931472028550421e-1f;
+  p = p * f + 1.f;
+  return std::bit_cast<float>(std::bit_cast<uint32_t>(p) + (std::bit_cast<uint32_t>(shifted) << 23));  // p·2^n
+}
+FLOTILLA_INLINE inline double exp2Of(double x) { return std::exp2(x); }
+inline constexpr double log2e = 1.44269504088896340736;
+
 // 1 / (1 + e^−x)
 template <class A>
 FLOTILLA_INLINE inline A sigmoidOf(A x) { return A(1) / (A(1) + expOf(-x)); }
+
+#if FLOTILLA_X86
+FLOTILLA_WIDE inline void narrowRunWide(const float* from, bf16* to, int64_t n) {
+  for (int64_t i = 0; i < n; i += 16) {
+    const __mmask16 mask = n - i >= 16 ? 0xffff : __mmask16((1u << (n - i)) - 1);
+    const __m512 x = _mm512_maskz_loadu_ps(mask, from + i);
+    _mm256_mask_storeu_epi16(to + i, mask, reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(x)));
+  }
+}
+#endif
+
+// A contiguous run, narrowed: one instruction for 16 bf16 where the machine has it (subnormals then become 0).
+template <class T, class A>
+inline void narrowRun(const A* from, T* to, int64_t n) {
+#if FLOTILLA_X86
+  if constexpr (std::is_same_v<T, bf16> && std::is_same_v<A, float>)
+    if (hasWide()) return narrowRunWide(from, to, n);
+#endif
+  for (int64_t i = 0; i < n; i++) to[i] = narrow<T>(from[i]);
+}
 
 }  // namespace flotilla

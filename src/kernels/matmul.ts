@@ -49,9 +49,8 @@ function inOrder(site: KernelSite, left: number, right: number): KernelLaunchSpe
 /** Packed panels of both operands: the formula of native/kernels/README.md. Rows, columns, depth in elements; `size` in bytes. */
 export function matmulScratchBytes(m: number, n: number, k: number, size: number): number {
   const depth = up(k, 2);
-  const block = Math.floor(2 ** 20 / depth);
-  const columns = Math.min(up(n, 64), Math.max(64, down(block, 64)));
-  const rows = Math.min(up(m, 6), Math.max(192, down(block, 192)));
+  const columns = Math.min(up(n, 64), Math.max(64, down(Math.floor(2 ** 21 / depth), 64)));
+  const rows = Math.min(up(m, 6), Math.max(192, down(Math.floor(2 ** 20 / depth), 192)));
   return (columns + rows) * depth * size + 64;
 }
 
