@@ -92,7 +92,7 @@ export function compileGraphs(
   const meshes = plan.stages.map(meshOf);
   const costs = options.costs ?? defaultCosts(meshes);
   const kernels = target === 'native' ? nativeKernels(registry) : referenceKernels;
-  const placedStep = place(step, registry, stepPlacement(plan, step), costs, kernels);
+  const placedStep = place(step, registry, withHint(stepPlacement(plan, step), options.hint), costs, kernels);
   const types = new Map<string, TensorType>(traced.parameters.map(({ name, type }) => [name, type]));
   const homes = homesOf(plan, step);
   const placedUpdate =
@@ -139,6 +139,8 @@ function place(
   if (fault) throw fault;
   return placed;
 }
+
+const withHint = (placement: Placement, hint: Placement['hint'] = placement.hint): Placement => ({ ...placement, hint });
 
 function forwardSlots(plan: Plan): readonly (readonly Slot[])[] {
   const slots = Array.from({ length: plan.schedule.microbatches }, (_, microbatch) => ({
