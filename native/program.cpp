@@ -25,26 +25,67 @@ int laneOf(const LaunchText& launch) {
   return launch.kind == LaunchText::Kind::send ? sendLane : launch.kind == LaunchText::Kind::recv ? recvLane : launch.group;
 }
 
-// For every launch, the transfers it ends: those of a wait's lane up to the latest one with its event.
+struct Range {
+  int64_t begin, end;
+
+  bool overlaps(const Range& other) const { return begin < other.end && other.begin < end; }
+};
+
+// The bytes that a transfer reads and writes. Its views are contiguous, which making it checks.
+struct Touched {
+  std::vector<Range> reads, writes;
+
+  explicit Touched(const LaunchText& launch) {
+    const auto range = [](const View& view) { return Range{view.offset, view.offset + view.elements() * elementBytes(view.dtype)}; };
+    if (launch.kind != LaunchText::Kind::recv) reads.push_back(range(launch.views[0]));
+    if (launch.kind != LaunchText::Kind::send) writes.push_back(range(launch.views.back()));
+    if (launch.scratch) writes.push_back({launch.scratch->offset, launch.scratch->offset + launch.scratch->bytes});
+  }
+
+  bool conflictsWith(const Touched& other) const {
+    return overlap(writes, other.writes) || overlap(writes, other.reads) || overlap(reads, other.writes);
+  }
+
+ private:
+  static bool overlap(const std::vector<Range>& some, const std::vector<Range>& others) {
+    return std::any_of(some.begin(), some.end(),
+                       [&](const Range& one) { return std::any_of(others.begin(), others.end(), [&](const Range& other) { return one.overlaps(other); }); });
+  }
+};
+
+// For every launch, the transfers that must have ended before it:
+//   a wait     those of a lane, up to the latest with the wait's event;
+//   a transfer those that write what it touches or touch what it writes, and what their lanes launched before them. Lanes are in
+//              order and wait for one another; communication is started as early as the memory allows.
 // The last entry, one past the launches, is what the end of the step ends.
 std::vector<std::vector<size_t>> resolveWaits(const std::vector<LaunchText>& launches) {
   std::vector<std::vector<size_t>> finishes(launches.size() + 1);
   std::map<int, std::vector<size_t>> underWay;  // by lane
   std::map<int64_t, size_t> latest;             // by event
+  std::map<size_t, Touched> touched;            // by transfer under way
+  const auto finishThrough = [&](std::vector<size_t>& lane, size_t last, std::vector<size_t>& into) {
+    const auto end = std::upper_bound(lane.begin(), lane.end(), last);
+    for (auto transfer = lane.begin(); transfer != end; transfer++) touched.erase(*transfer);
+    into.insert(into.end(), lane.begin(), end);
+    lane.erase(lane.begin(), end);
+  };
   for (size_t i = 0; i < launches.size(); i++) {
     const LaunchText& launch = launches[i];
     if (isTransfer(launch)) {
+      const Touched ours(launch);
+      for (auto& [id, lane] : underWay) {
+        const auto last = std::find_if(lane.rbegin(), lane.rend(), [&](size_t other) { return ours.conflictsWith(touched.at(other)); });
+        if (last != lane.rend()) finishThrough(lane, *last, finishes[i]);
+      }
+      std::sort(finishes[i].begin(), finishes[i].end());
       underWay[laneOf(launch)].push_back(i);
+      touched.emplace(i, ours);
       latest[launch.event] = i;
     } else if (launch.kind == LaunchText::Kind::signal) {
       latest.erase(launch.event);  // the compute lane's own events are ordered by the list
     } else if (launch.kind == LaunchText::Kind::wait) {
       const auto signalled = latest.find(launch.event);
-      if (signalled == latest.end()) continue;
-      std::vector<size_t>& lane = underWay[laneOf(launches[signalled->second])];
-      const auto end = std::upper_bound(lane.begin(), lane.end(), signalled->second);
-      finishes[i].assign(lane.begin(), end);
-      lane.erase(lane.begin(), end);
+      if (signalled != latest.end()) finishThrough(underWay[laneOf(launches[signalled->second])], signalled->second, finishes[i]);
     }
   }
   for (const auto& [lane, transfers] : underWay) finishes.back().insert(finishes.back().end(), transfers.begin(), transfers.end());
@@ -178,30 +219,28 @@ StepReport Program::run(Waiter& waiter, bool traced) {
   const Clock::time_point begin = Clock::now();
   StepReport report;
   if (traced) std::fill(times_.begin(), times_.end(), LaunchTimes{0, 0, std::numeric_limits<double>::quiet_NaN()});
-  size_t index = 0;
-  try {
-    for (; index < launches_.size(); index++) {
-      Launch& launch = launches_[index];
-      if (traced) times_[index].start = seconds(Clock::now() - begin);
+  for (size_t index = 0; index < launches_.size(); index++) {
+    Launch& launch = launches_[index];
+    if (traced) times_[index].start = seconds(Clock::now() - begin);
+    if (!launch.finishes.empty()) {
+      const Clock::time_point waiting = Clock::now();
+      for (const size_t transfer : launch.finishes) finish(transfer, waiter, traced, begin);
+      report.waitSeconds += seconds(Clock::now() - waiting);
+    }
+    try {
       if (launch.kernel) {
         if (waiter.aborted()) waiter.check();
         launch.kernel->run();
       } else if (launch.transfer) {
         launch.transfer->start();
-        if (traced)
-          launch.transfer->onCompletion([this, index, begin, seconds] { times_[index].completed = seconds(Clock::now() - begin); });
-      } else if (!launch.finishes.empty()) {
-        const Clock::time_point waiting = Clock::now();
-        for (const size_t transfer : launch.finishes) finish(transfer, waiter, traced, begin);
-        report.waitSeconds += seconds(Clock::now() - waiting);
       }
-      if (traced) times_[index].end = seconds(Clock::now() - begin);
+    } catch (const std::exception& error) {
+      const Place& place = places_[index];
+      rethrow(launch.transfer ? "collective-failed" : "kernel-failed", error, place.op, place.at, place.group);
     }
-  } catch (const std::exception& error) {
-    const Launch& launch = launches_[index];
-    if (!launch.finishes.empty()) throw;  // finish() has named the transfer
-    const Place& place = places_[index];
-    rethrow(launch.transfer ? "collective-failed" : "kernel-failed", error, place.op, place.at, place.group);
+    if (traced && launch.transfer)
+      launch.transfer->onCompletion([this, index, begin, seconds] { times_[index].completed = seconds(Clock::now() - begin); });
+    if (traced) times_[index].end = seconds(Clock::now() - begin);
   }
   const Clock::time_point waiting = Clock::now();
   for (const size_t transfer : last_) finish(transfer, waiter, traced, begin);

@@ -49,7 +49,7 @@ class Program {
   struct Launch {
     std::unique_ptr<Kernel> kernel;      // kernels and copies
     std::unique_ptr<Transfer> transfer;  // communication
-    std::vector<size_t> finishes;        // a wait: the communication it ends, in launch order
+    std::vector<size_t> finishes;        // communication that must have ended before it, in launch order
   };
   // What an error message needs of a launch.
   struct Place {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Engine } from './bridge.js';
 import { elementBytes, type CollectiveLaunch, type LoadedDType, type LoadedProgram } from './loaded_program.js';
 import { bytes, openRanks, runRanks } from './testing/ranks.js';
-import { collective, decode, encode, view } from './testing/views.js';
+import { collective, decode, encode, fill, view } from './testing/views.js';
 
 // Every collective against its meaning, computed here: uneven and empty blocks, groups that are a part of the world, all dtypes.
 // Values are small integers, so that every dtype holds every sum exactly, in any order.
@@ -238,6 +238,35 @@ test('waiting for an event completes what the same lane launched before it', asy
     Array.from({ length: world }, (_, rank) => values(rank, n)),
   );
   for (const engine of engines) expect(decode('f32', bytes(engine, outputAt, 4 * n))).toEqual(expected);
+});
+
+test('communication on what other communication still writes starts when that is complete, also on another lane', async () => {
+  const large = await openRanks(2, 1 << 25);
+  const n = 1 << 20;
+  const [a, b, c, d] = [0, 1, 2, 3].map((slot) => view('f32', 4 * n * slot, n));
+  const half = (of: number, rank: number) => view('f32', 4 * n * of + 2 * n * rank, n / 2);
+  for (let repetition = 0; repetition < 5; repetition++) {
+    await runRanks(large, (rank) => ({
+      groups: [
+        { id: 0, ranks: [0, 1] },
+        { id: 1, ranks: [0, 1] },
+      ],
+      launches: [
+        fill(a, rank + 1),
+        collective('all_reduce', a, b, { event: 1 }), // 3
+        collective('all_reduce', b, b, { event: 2, group: 1 }), // 6, after it
+        collective('all_gather', half(1, rank), c, { event: 3 }), // 6, after that
+        { kind: 'send', peer: 1 - rank, tag: 0, view: c, event: 4, at: 'test.send' },
+        { kind: 'recv', peer: 1 - rank, tag: 0, view: d, event: 5, at: 'test.recv' },
+        collective('all_reduce', a, c, { event: 6 }), // overwrites what is sent, after it is sent
+      ],
+    }));
+    for (const engine of large) {
+      expect(decode('f32', bytes(engine, 12 * n, 4 * n)).every((x) => x === 6)).toBe(true);
+      expect(decode('f32', bytes(engine, 8 * n, 4 * n)).every((x) => x === 3)).toBe(true);
+    }
+  }
+  large.forEach((engine) => engine.close());
 });
 
 test('messages of one sender arrive in order, in both directions at once', async () => {

@@ -3,8 +3,9 @@
  *
  * The executor walks `launches` on one thread. Kernels and copies run to their end; collectives, sends and receives are started and
  * go on by themselves; a wait blocks until the communication it names is complete. Hence a launch sees everything that launches before
- * it have computed, and communication reads its input no earlier than that. What is still under way after the last launch is
- * completed before the step ends.
+ * it have computed, and communication reads its input no earlier than that. Communication that touches what earlier communication
+ * still writes, or writes what it still reads, starts when that is complete, on whatever lanes the two are: such waits need not be
+ * said. Those of kernels must be. What is still under way after the last launch is completed before the step ends.
  *
  * Read by native/program_text.cpp. Fields are never absent, except those marked optional.
  */
