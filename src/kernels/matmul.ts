@@ -1,7 +1,7 @@
 /** Einsums of two operands as batched matrix products: which factors are batch, rows, columns and summed. */
 import type { FactorName } from '../ir/type.js';
 import { dtypeBytes } from '../ir/dtype.js';
-import { grouped, localSizes, type KernelLaunchSpec, type KernelSite } from './site.js';
+import { grouped, localSizes, mergeable, type KernelLaunchSpec, type KernelSite, type LaunchOperand } from './site.js';
 
 interface Roles {
   readonly b: readonly FactorName[];
@@ -18,6 +18,46 @@ export function matmulLaunch(site: KernelSite): KernelLaunchSpec | null {
   const { rule } = site;
   if (rule.operands.length !== 2) return null;
   return inOrder(site, 0, 1) ?? inOrder(site, 1, 0);
+}
+
+/** A product plus a third operand: one launch where that is a row of the result's columns, else a product and an addition in place. */
+export function matmulAddLaunches(site: KernelSite): readonly KernelLaunchSpec[] | null {
+  const product = matmulLaunch({
+    ...site,
+    rule: { ...site.rule, operands: site.rule.operands.slice(0, 2) },
+    inputs: site.inputs.slice(0, 2),
+  });
+  if (!product) return null;
+  const bias = row(site, product);
+  if (bias)
+    return [
+      { ...product, kernel: 'matmul_bias', operands: [...product.operands.slice(0, 2), bias, product.operands[2]] },
+    ];
+  const order = site.rule.results[0];
+  const sizes = localSizes(site);
+  const blocks = [
+    { block: site.outputs[0], names: order },
+    { block: site.inputs[2], names: site.rule.operands[2] },
+  ];
+  const groups = mergeable(order, blocks, sizes);
+  const [out, addend] = blocks.map(({ block, names }) => grouped(block, names, groups, sizes)!);
+  const sum = { of: { output: 0 }, ...out } as const;
+  return [
+    product,
+    { kernel: 'add', operands: [sum, { of: { input: 2 }, ...addend }, sum], attributes: {}, scratchBytes: 0 },
+  ];
+}
+
+/** The third operand as one row with unit stride; null where it is not the columns of the product. */
+function row(site: KernelSite, product: KernelLaunchSpec): LaunchOperand | null {
+  const [x, w, bias] = site.rule.operands;
+  const right = product.operands[1].of;
+  const own = 'input' in right && right.input === 1 ? [w, x] : [x, w];
+  const columns = site.rule.results[0].filter((name) => own[0].includes(name) && !own[1].includes(name));
+  if (columns.join() !== bias.join()) return null;
+  const merged = grouped(site.inputs[2], bias, [columns], localSizes(site));
+  if (!merged || merged.strides[0] !== 1) return null;
+  return { of: { input: 2 }, ...merged };
 }
 
 function inOrder(site: KernelSite, left: number, right: number): KernelLaunchSpec | null {

@@ -6,7 +6,7 @@ import type { OpDefinition, OpRegistry } from '../ir/op.js';
 import { copyLaunch, elementwiseLaunch, reductionLaunch, stackLaunches } from './elementwise.js';
 import { noNativeKernel } from './diagnostics.js';
 import { fusedLaunch, type FusedKernel } from './fused.js';
-import { matmulLaunch } from './matmul.js';
+import { matmulAddLaunches, matmulLaunch } from './matmul.js';
 import { grouped, localSizes, type KernelLaunchSpec, type KernelSite } from './site.js';
 
 /** The launches of one op at one site, in order. Throws where no kernel fits the operands. */
@@ -137,6 +137,7 @@ function randomUniform(site: KernelSite): readonly KernelLaunchSpec[] {
 
 const primitives: Readonly<Record<string, Launcher>> = {
   einsum,
+  einsum_add: matmulAddLaunches,
   scale,
   add: elementwise('add'),
   sub: elementwise('sub'),

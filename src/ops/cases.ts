@@ -50,6 +50,7 @@ export const cases: readonly OpCase[] = [
   { op: 'einsum', operands: ['x0: a b'], attributes: () => ({ to: [] }) },
   { op: 'einsum', operands: ['x0: a', 'x1: b', 'x2: a c'], attributes: () => ({ to: ['c', 'b'] }) },
   { op: 'einsum', operands: ['x0: a b'], attributes: ({ c }) => ({ to: ['a', 'c'], names: ['c'], sizes: [c] }) },
+  { op: 'einsum_add', operands: ['x: b d', 'w: d h', 'bias: h'], attributes: () => ({ to: ['b', 'h'] }) },
   { op: 'max', operands: ['x: a b c'], attributes: () => ({ to: ['b'] }) },
   { op: 'max', operands: ['x: a b'], attributes: () => ({ to: ['b', 'a'] }) },
   { op: 'fill', operands: [], attributes: ({ a }) => ({ value: 3, dtype: 'f64', names: ['a'], sizes: [a] }) },

@@ -9,6 +9,7 @@ import * as compare from './compare.js';
 import { cumsum } from './cumsum.js';
 import { dropout } from './dropout.js';
 import { einsum } from './einsum.js';
+import { einsumAdd } from './einsum_add.js';
 import { fill } from './fill.js';
 import { gather } from './gather.js';
 import { gelu } from './gelu.js';
@@ -31,6 +32,7 @@ import { unstack } from './unstack.js';
 
 const primitives: readonly OpDefinition[] = [
   einsum,
+  einsumAdd,
   ...Object.values(binary),
   ...Object.values(compare),
   ...Object.values(unary),

@@ -5,6 +5,7 @@
  */
 import { checkPlacement } from '../partition/check.js';
 import { defaultCosts, type PartitionCosts } from '../partition/costs.js';
+import { fuseEinsumAdd } from '../partition/fuse_einsum_add.js';
 import { partition, type Placement } from '../partition/partition.js';
 import { printPlaced, type PlacedGraph } from '../partition/placed.js';
 import { homesOf, stepPlacement, updatePlacement } from '../partition/placement.js';
@@ -134,7 +135,8 @@ function place(
   costs: PartitionCosts,
   kernels: KernelChooser,
 ): PlacedGraph {
-  const placed = partition(graph, registry, placement, costs, { hasKernel: (op) => kernels.has(op) });
+  const chosen = partition(graph, registry, placement, costs, { hasKernel: (op) => kernels.has(op) });
+  const placed = kernels.has('einsum_add') ? fuseEinsumAdd(chosen, registry) : chosen;
   const [fault] = checkPlacement(placed);
   if (fault) throw fault;
   return placed;

@@ -29,7 +29,8 @@ test('docs/errors tells every diagnostic, and no code is used twice', async () =
 async function expectPages(folder: string, pages: ReadonlyMap<string, string>): Promise<void> {
   const at = path.join(root, folder);
   const files = new Map<string, string>();
-  for (const [name, text] of pages) files.set(`${name}.md`, await format(text, { parser: 'markdown', printWidth: 120 }));
+  for (const [name, text] of pages)
+    files.set(`${name}.md`, await format(text, { parser: 'markdown', printWidth: 120 }));
   if (process.env.UPDATE) {
     rmSync(at, { recursive: true, force: true });
     mkdirSync(at, { recursive: true });

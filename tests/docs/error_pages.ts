@@ -33,7 +33,8 @@ export function errorPages(errors: readonly DocumentedError[]): ReadonlyMap<stri
 
 function page(folder: string, errors: readonly DocumentedError[]): string {
   const sections = errors.map(
-    ({ code, what, why, fix }) => `## ${code}\n\n${what}.\n${why ? `\n**Why.** ${why}.\n` : ''}\n**What to do.** ${fix}.\n`,
+    ({ code, what, why, fix }) =>
+      `## ${code}\n\n${what}.\n${why ? `\n**Why.** ${why}.\n` : ''}\n**What to do.** ${fix}.\n`,
   );
   return `# Errors of ${folder}/\n\nWhat is filled in stands in ‹›.\n\n${sections.join('\n')}`;
 }
@@ -46,7 +47,12 @@ function errorsOf(file: string): DocumentedError[] {
       const [code, factory] = node.arguments;
       if (ts.isStringLiteralLike(code)) {
         const text = (name: string) => property(factory, name);
-        found.push({ code: code.text, what: text('what') ?? '‹what happened›', why: text('why'), fix: text('fix') ?? '‹what to do›' });
+        found.push({
+          code: code.text,
+          what: text('what') ?? '‹what happened›',
+          why: text('why'),
+          fix: text('fix') ?? '‹what to do›',
+        });
       }
     }
     ts.forEachChild(node, visit);
@@ -58,8 +64,10 @@ function errorsOf(file: string): DocumentedError[] {
 function property(node: ts.Node, name: string): string | null {
   let found: string | null = null;
   const visit = (child: ts.Node): void => {
-    if (found === null && ts.isPropertyAssignment(child) && child.name.getText() === name) found = words(child.initializer);
-    else if (found === null && ts.isShorthandPropertyAssignment(child) && child.name.getText() === name) found = `‹${name}›`;
+    if (found === null && ts.isPropertyAssignment(child) && child.name.getText() === name)
+      found = words(child.initializer);
+    else if (found === null && ts.isShorthandPropertyAssignment(child) && child.name.getText() === name)
+      found = `‹${name}›`;
     else ts.forEachChild(child, visit);
   };
   visit(node);
@@ -73,11 +81,14 @@ function words(node: ts.Expression): string {
     return node.head.text + node.templateSpans.map((span) => `${hole(span.expression)}${span.literal.text}`).join('');
   }
   if (ts.isConditionalExpression(node)) return `${words(node.whenTrue)}, or ${words(node.whenFalse)}`;
-  if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.PlusToken) return words(node.left) + words(node.right);
+  if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.PlusToken)
+    return words(node.left) + words(node.right);
   return hole(node);
 }
 
 const hole = (node: ts.Expression): string => {
-  const last = [...node.getText().matchAll(/[a-zA-Z_]\w*/g)].map((m) => m[0]).find((word) => word !== 'p' && word !== 'String');
+  const last = [...node.getText().matchAll(/[a-zA-Z_]\w*/g)]
+    .map((m) => m[0])
+    .find((word) => word !== 'p' && word !== 'String');
   return `‹${last ?? '…'}›`;
 };
