@@ -28,6 +28,7 @@ import { rankClasses } from './classes.js';
 import { edgesOf, messageSizes } from './edges.js';
 import { referenceKernels, type KernelChooser } from './kernel_choice.js';
 import { lowerClass, type LoweredClass } from './lower_class.js';
+import type { PlanMemoryOptions } from './memory/index.js';
 import { nativeKernels } from './native_kernels.js';
 import { printProgram } from './print.js';
 import type { Program, Stage } from './program.js';
@@ -49,6 +50,10 @@ export interface CompileOptions {
   readonly registry: OpRegistry;
   readonly target: Target;
   readonly costs?: PartitionCosts;
+  /** Fixes splits of ops of the step; where it gives null the partitioner chooses. */
+  readonly hint?: Placement['hint'];
+  /** How long memory planning may search, where the default is too long. */
+  readonly memory?: PlanMemoryOptions;
   /** Shown what each pass leaves, by the pass's name in `architecture.js`; the text is made only where it is asked for. */
   readonly observe?: (pass: PassName, print: () => string) => void;
 }
@@ -116,6 +121,7 @@ export function compileGraphs(
         slots: slots[stage],
         registry,
         kernels,
+        memory: options.memory,
       }),
     );
   });
