@@ -25,6 +25,7 @@ import { isLocal } from '../reshard/moves.js';
 import { lowerMove, type LoweredMove } from '../reshard/lower.js';
 import type { Slot } from '../schedule/table.js';
 import { assignMemory, type UnplacedStep } from './assign_memory.js';
+import type { PlanMemoryOptions } from './memory/index.js';
 import { ClassValues, rowMajor } from './class_values.js';
 import { dataflowHash, moveLine, opLine, tileLine, transferLine, valueText, viewsRead } from './dataflow.js';
 import { storageDiffers, updateNotInPlace } from './diagnostics.js';
@@ -58,6 +59,8 @@ export interface ClassRequest {
   readonly slots: readonly Slot[];
   readonly registry: OpRegistry;
   readonly kernels: KernelChooser;
+  /** Limits of the search for addresses. */
+  readonly memory?: PlanMemoryOptions;
 }
 
 export interface LoweredClass extends RankClass {
@@ -111,7 +114,7 @@ class ClassLowering {
     );
     const updated = new Map(this.after.map((entry) => [entry.at, entry]));
     const kept = new Set(Object.values(this.results));
-    const memory = assignMemory(this.values.table, templates, schedule, kept);
+    const memory = assignMemory(this.values.table, templates, schedule, kept, this.request.memory);
     return {
       name: request.name,
       stage: request.stage,
