@@ -9,6 +9,7 @@ import {
   DEFAULT_ALIGNMENT,
   lifetimeProblem,
   planMemory,
+  type PlanMemoryOptions,
   type LifetimeBuffer,
   type MemoryPlan,
 } from './memory/index.js';
@@ -31,6 +32,7 @@ export function assignMemory(
   schedule: readonly UnplacedStep[],
   /** Values whose bytes the host reads after the step. */
   results: ReadonlySet<ValueIndex>,
+  options?: PlanMemoryOptions,
 ): AssignedMemory {
   const fixed = persistentOffsets(values);
   const tenancies = collectTenancies(values, templates, schedule, results);
@@ -43,7 +45,7 @@ export function assignMemory(
       tenancies: [{ acquire, release, launch }],
     };
   });
-  const plan: MemoryPlan | null = buffers.length > 0 ? planMemory(lifetimeProblem(buffers), searchLimit(keys.length)) : null;
+  const plan: MemoryPlan | null = buffers.length > 0 ? planMemory(lifetimeProblem(buffers), options ?? searchLimit(keys.length)) : null;
   const offsetOf = new Map(keys.map((key, i) => [key, fixed.bytes + plan!.offsets[i]]));
   return {
     schedule: schedule.map((step) => ({
