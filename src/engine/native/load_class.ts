@@ -67,7 +67,6 @@ class Loader {
   private readonly stages: readonly Stage[];
   private readonly groups = new Map<string, { id: number; ranks: readonly number[] }>();
   private readonly events = new Map<EventName, number>();
-  private readonly tags = new Map<string, number>();
   private readonly launches: Launch[] = [];
   private step!: ScheduleStep;
   /** The communication launched last: the next signal on its lane is its event. */
@@ -228,12 +227,10 @@ class Loader {
   private transfer(instruction: TransferInstruction): void {
     const peer = instruction.peers[this.place.member];
     if (peer === null) return;
-    const tag = this.tags.get(instruction.tag) ?? this.tags.size;
-    this.tags.set(instruction.tag, tag);
     this.communicate(instruction, {
       kind: instruction.kind === 'send' ? 'send' : 'recv',
       peer,
-      tag,
+      tag: tagNumber(instruction.tag),
       view: flat(this.view(instruction.operand.value)),
       event: -1,
       at: at(instruction),
@@ -281,6 +278,16 @@ function resolve(
 }
 
 const elements = (view: LoadedView): number => view.sizes.reduce((a, b) => a * b, 1);
+
+/**
+ * A tag as the number that both ends give it: a hash (FNV-1a, 31 bits), since ranks see different sets of tags. Equal numbers do no
+ * harm: messages of one sender that have the same one are taken in order.
+ */
+function tagNumber(tag: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < tag.length; i++) hash = Math.imul(hash ^ tag.charCodeAt(i), 0x01000193);
+  return hash >>> 1;
+}
 
 /** A contiguous block as one dimension. */
 const flat = (view: LoadedView): LoadedView => ({ ...view, sizes: [elements(view)], strides: [1] });
