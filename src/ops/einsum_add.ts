@@ -1,5 +1,4 @@
-import type { DType } from '../ir/dtype.js';
-import { promote } from '../ir/dtype.js';
+import { atLeastF32, promote } from '../ir/dtype.js';
 import type { OpDefinition } from '../ir/op.js';
 import { nameList, primitiveRule, resultType } from './bind.js';
 import { elements } from './strides.js';
@@ -21,12 +20,13 @@ export const einsumAdd: OpDefinition = {
     const to = nameList(call.attributes, 'to');
     const summed = [...new Set(call.names.flat())].filter((name) => !to.includes(name));
     const rule = primitiveRule('einsum_add', call, { results: [to], whole: summed });
-    const dtype = (call.attributes.dtype as DType | undefined) ?? call.operands.map((t) => t.dtype).reduce(promote);
+    const dtype = call.operands.map((t) => t.dtype).reduce(promote);
     return { rule, results: [resultType(call, rule, to, dtype)] };
   },
   decompose({ x, w, bias }, { to }) {
-    const product = x.apply('einsum', [w], { to });
-    return { y: product.add(bias) };
+    const dtype = [x, w, bias].map((t) => t.dtype).reduce(promote);
+    const product = x.apply('einsum', [w], { to, dtype: atLeastF32(dtype) });
+    return { y: product.add(bias).cast(dtype) };
   },
   flops: (rule, sizes) => 2 * elements(Object.keys(rule.factors), sizes),
   // A row times a matrix, plus a row.

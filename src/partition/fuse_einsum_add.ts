@@ -55,8 +55,13 @@ function join(
   const op = 'einsum_add';
   const inputs: readonly PlacedId[] = [...product.inputs, add.inputs[other]];
   const operands: readonly TensorType[] = inputs.map((id) => graph.values[id].type);
-  const attributes = { to: product.rule.results[0], dtype: graph.values[add.outputs[0]].type.dtype };
-  const { rule } = opNamed(registry, op).bind({ operands, names: [...product.rule.operands, addend], attributes });
+  const attributes = { to: product.rule.results[0] };
+  const { rule, results } = opNamed(registry, op).bind({
+    operands,
+    names: [...product.rule.operands, addend],
+    attributes,
+  });
+  if (results[0].dtype !== graph.values[add.outputs[0]].type.dtype) return null;
   const splits = Object.entries(product.assignment.splits).filter(([, split]) => split.axes.length > 0);
   if (splits.some(([name]) => rule.factors[name]?.whole)) return null;
   const assignment = { splits: Object.fromEntries(splits), through: {} };
