@@ -1,0 +1,122 @@
+/** Mutants by the thousand: each is judged by running it, and by the verifier; the two are compared. */
+import { ops } from '../../src/ops/index.js';
+import type { DiagnosticError } from '../../src/ir/diagnostic.js';
+import type { Program } from '../../src/program/program.js';
+import { verifyProgram } from '../../src/program/verify/index.js';
+import { faults } from './faults.js';
+import type { Mutation } from './mutant.js';
+import { buildBases, type Base } from './programs.js';
+import { seededRandom, type Random } from './random.js';
+import { reorderings } from './reorderings.js';
+
+export interface KindReport {
+  readonly kind: string;
+  readonly legal: boolean;
+  mutants: number;
+  /** The executor shows another result, a hang or a failure. */
+  wrong: number;
+  wrongRejected: number;
+  falseAccepts: number;
+  harmlessAccepted: number;
+  harmlessRejected: number;
+  /** Wrong, and accepted when templates' dataflow is not compared. */
+  missedWithoutIdentity: number;
+}
+
+export interface CampaignReport {
+  readonly seed: number;
+  readonly kinds: readonly KindReport[];
+  /** What should not be: how to see it again, and what was said of it. */
+  readonly notes: readonly string[];
+  readonly seconds: number;
+}
+
+export interface CampaignOptions {
+  /** Mutants that may be wrong, over all kinds. */
+  readonly count: number;
+  /** Legal changes, over all kinds. Default: a third as many. */
+  readonly legal?: number;
+  readonly seed?: number;
+  /** Programs by name; default all. */
+  readonly programs?: readonly string[];
+  /** Kinds by name; default all. */
+  readonly only?: string;
+  readonly print?: (line: string) => void;
+}
+
+export function runCampaign(options: CampaignOptions): CampaignReport {
+  const { count, legal = Math.ceil(count / 3), seed = 1, programs, only, print = () => {} } = options;
+  const began = performance.now();
+  const bases = buildBases(programs);
+  for (const { scenario } of bases) {
+    const [fault] = verifyProgram(scenario.program, ops);
+    if (fault) throw fault;
+  }
+  print(`${bases.length} programs built and verified in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+  const campaign = new Campaign(bases, seededRandom(seed));
+  campaign.run(faults, count, false, only);
+  campaign.run(reorderings, legal, true, only);
+  const { kinds, notes } = campaign;
+  return { seed, kinds: [...kinds.values()], notes, seconds: (performance.now() - began) / 1000 };
+}
+
+class Campaign {
+  readonly kinds = new Map<string, KindReport>();
+  readonly notes: string[] = [];
+  private readonly bases: readonly Base[];
+  private readonly random: Random;
+
+  constructor(bases: readonly Base[], random: Random) {
+    this.bases = bases.flatMap((base) => Array.from({ length: base.weight }, () => base));
+    this.random = random;
+  }
+
+  /** Kinds take turns, so that any count tries all of them. */
+  run(mutations: Readonly<Record<string, Mutation>>, count: number, legal: boolean, only?: string): void {
+    const chosen = Object.entries(mutations).filter(([kind]) => !only || kind === only);
+    let tries = 0;
+    for (let made = 0; made < count && tries < 20 * count && chosen.length > 0; tries++) {
+      const [kind, mutate] = chosen[tries % chosen.length];
+      if (this.one(kind, mutate, legal)) made++;
+    }
+  }
+
+  private one(kind: string, mutate: Mutation, legal: boolean): boolean {
+    const { scenario, truth } = this.random.pick(this.bases);
+    const mutant = mutate(scenario.program, this.random);
+    if (!mutant) return false;
+    const report = this.reportOf(kind, legal);
+    const found = verdict(mutant.program);
+    const { wrong, how, policy } = truth.judge(mutant.program, mutant.aims);
+    report.mutants++;
+    const accepted = found.length === 0;
+    const note = (what: string) =>
+      this.notes.push(`${what}: ${kind} of '${scenario.name}'; ${found[0]?.message ?? `${how} under ${policy}`}`);
+    if (wrong) {
+      report.wrong++;
+      if (accepted) {
+        report.falseAccepts++;
+        note('FALSE ACCEPT');
+      } else report.wrongRejected++;
+      if (verdict(mutant.program, ['identity']).length === 0) report.missedWithoutIdentity++;
+      if (legal) note('NOT LEGAL AFTER ALL');
+    } else if (accepted) report.harmlessAccepted++;
+    else {
+      report.harmlessRejected++;
+      if (legal) note('FALSE REJECT');
+    }
+    return true;
+  }
+
+  private reportOf(kind: string, legal: boolean): KindReport {
+    const known = this.kinds.get(kind);
+    if (known) return known;
+    const none = { wrong: 0, wrongRejected: 0, falseAccepts: 0, harmlessAccepted: 0, harmlessRejected: 0 };
+    const report: KindReport = { kind, legal, mutants: 0, ...none, missedWithoutIdentity: 0 };
+    this.kinds.set(kind, report);
+    return report;
+  }
+}
+
+const verdict = (program: Program, without: readonly 'identity'[] = []): readonly DiagnosticError[] =>
+  verifyProgram(program, ops, { without });

@@ -1,0 +1,15 @@
+/** What a mutation makes: another program, and where to aim when it is tried. */
+import type { Program } from '../../src/program/program.js';
+import type { Random } from './random.js';
+import type { Aim } from './truth.js';
+
+export interface Mutant {
+  readonly program: Program;
+  readonly aims: readonly Aim[];
+}
+
+/** Changes one thing at a random site; null where the program has no such site. */
+export type Mutation = (program: Program, random: Random) => Mutant | null;
+
+/** Mutations by name. */
+export type Mutations = Readonly<Record<string, Mutation>>;

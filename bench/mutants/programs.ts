@@ -1,0 +1,85 @@
+/** The programs that are mutated: small steps through the real passes, in f64, with random data so that wrong wiring shows. */
+import { GPT } from '../../src/nn/models/index.js';
+import { languageModel } from '../../tests/scenarios/language_model.js';
+import { mlp } from '../../tests/scenarios/mlp.js';
+import { buildScenario, type Scenario, type ScenarioOptions } from '../../tests/scenarios/scenario.js';
+import { Truth } from './truth.js';
+
+export interface Base {
+  readonly scenario: Scenario;
+  readonly truth: Truth;
+  /** How often it is drawn, compared with the others. */
+  readonly weight: number;
+}
+
+export function buildBases(names?: readonly string[]): readonly Base[] {
+  return recipes
+    .filter(({ name }) => !names || names.includes(name))
+    .map(({ name, weight, options }) => {
+      const scenario = buildScenario({ name, ...options() });
+      return { scenario, truth: new Truth(scenario), weight };
+    });
+}
+
+const split = { batch: ['data'], hidden: ['tensor'], heads: ['tensor'], vocab: ['tensor'] };
+const even = { batch: 4, dim: 3, hidden: 4, layers: 2 };
+const uneven = { batch: 5, dim: 3, hidden: 7, layers: 1 };
+const gpt = () =>
+  languageModel(new GPT({ layers: 1, dim: 4, heads: 2, context: 3, vocab: 6 }), {
+    microbatches: 1,
+    batch: 2,
+    sequence: 3,
+  });
+
+const recipes: readonly { name: string; weight: number; options: () => Omit<ScenarioOptions, 'name'> }[] = [
+  {
+    name: 'mlp, data 2, 2 microbatches',
+    weight: 3,
+    options: () => ({ ...mlp({ ...even, update: 'adamw' }), mesh: { data: 2 }, split, microbatches: 2 }),
+  },
+  {
+    name: 'mlp, tensor 2, 3 microbatches',
+    weight: 3,
+    options: () => ({ ...mlp({ ...even, update: 'sgd' }), mesh: { tensor: 2 }, split, microbatches: 3 }),
+  },
+  {
+    name: 'mlp, data 2 × tensor 2, 2 microbatches, ZeRO-1',
+    weight: 3,
+    options: () => ({
+      ...mlp({ ...even, layers: 1, update: 'adamw' }),
+      mesh: { data: 2, tensor: 2 },
+      split,
+      microbatches: 2,
+      zero: { stage: 1, axis: 'data' },
+    }),
+  },
+  {
+    name: 'mlp, uneven over data 2 × tensor 2, 2 microbatches',
+    weight: 2,
+    options: () => ({ ...mlp({ ...uneven, update: 'sgd' }), mesh: { data: 2, tensor: 2 }, split, microbatches: 2 }),
+  },
+  {
+    name: 'gpt, tensor 2, 2 microbatches',
+    weight: 1,
+    options: () => ({ ...gpt(), mesh: { tensor: 2 }, split, microbatches: 2 }),
+  },
+  {
+    name: 'gpt, data 2, 2 microbatches',
+    weight: 1,
+    options: () => ({ ...gpt(), mesh: { data: 2 }, split, microbatches: 2 }),
+  },
+  {
+    name: 'gpt, two stages, 1F1B, 3 microbatches',
+    weight: 1,
+    options: () => ({
+      ...gpt(),
+      stages: [
+        { segments: ['embedding', 'blocks.0'], mesh: { data: 1 } },
+        { segments: ['head'], mesh: { data: 2 } },
+      ],
+      split,
+      microbatches: 3,
+      schedule: '1f1b',
+    }),
+  },
+];

@@ -1,0 +1,57 @@
+/** The table and the summary of a campaign. */
+import type { CampaignReport, KindReport } from './campaign.js';
+
+export interface MutantsSummary {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly mutants: number;
+  readonly kinds: number;
+  readonly wrong: number;
+  readonly false_accepts: number;
+  readonly harmless: number;
+  readonly harmless_rejected: number;
+  /** Wrong mutants that the other rules alone would have let pass. */
+  readonly missed_without_identity: number;
+  readonly legal: number;
+  readonly legal_accepted: number;
+  readonly by_kind: readonly KindReport[];
+}
+
+export function summarize({ seed, seconds, kinds }: CampaignReport): MutantsSummary {
+  const faults = kinds.filter((kind) => !kind.legal);
+  // A change meant to be legal that shows a fault is no legal change: it counts with the wrong ones.
+  const legal = kinds.filter((kind) => kind.legal);
+  const sum = (list: readonly KindReport[], of: (kind: KindReport) => number) =>
+    list.reduce((n, kind) => n + of(kind), 0);
+  return {
+    seed,
+    seconds,
+    mutants: sum(faults, (k) => k.mutants),
+    kinds: faults.filter((kind) => kind.wrong > 0).length,
+    wrong: sum(kinds, (k) => k.wrong),
+    false_accepts: sum(kinds, (k) => k.falseAccepts),
+    harmless: sum(faults, (k) => k.harmlessAccepted + k.harmlessRejected),
+    harmless_rejected: sum(faults, (k) => k.harmlessRejected),
+    missed_without_identity: sum(kinds, (k) => k.missedWithoutIdentity),
+    legal: sum(legal, (k) => k.harmlessAccepted + k.harmlessRejected),
+    legal_accepted: sum(legal, (k) => k.harmlessAccepted),
+    by_kind: kinds,
+  };
+}
+
+export function* tableLines({ kinds, notes }: CampaignReport): Generator<string> {
+  const columns = ['mutants', 'wrong', 'rejected', 'accepted!', 'harmless', 'rejected'];
+  yield `${'kind'.padEnd(26)}${columns.map((name) => name.padStart(11)).join('')}`;
+  for (const k of kinds) {
+    const cells = [
+      k.mutants,
+      k.wrong,
+      k.wrongRejected,
+      k.falseAccepts,
+      k.harmlessAccepted + k.harmlessRejected,
+      k.harmlessRejected,
+    ];
+    yield `${(k.legal ? `legal: ${k.kind}` : k.kind).padEnd(26)}${cells.map((n) => String(n).padStart(11)).join('')}`;
+  }
+  for (const note of [...new Set(notes)].slice(0, 20)) yield note;
+}

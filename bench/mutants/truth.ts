@@ -1,0 +1,117 @@
+/**
+ * What is true of a mutant: it is run under schedules that hold and rush lanes, starve ranks and aim at the place that was changed. It
+ * is wrong where any of them gives other numbers, hangs or fails.
+ */
+import {
+  adversaries,
+  execute,
+  hold,
+  rush,
+  scatterValues,
+  type Execution,
+  type Policy,
+} from '../../src/engine/reference/index.js';
+import { referenceKernels } from '../../src/ops/evaluate.js';
+import { ops } from '../../src/ops/index.js';
+import type { Program } from '../../src/program/program.js';
+import type { Scenario } from '../../tests/scenarios/scenario.js';
+
+/** A place in the launch order of all ranks of a class that was changed. */
+export interface Aim {
+  readonly c: number;
+  readonly t: number;
+  readonly i: number;
+}
+
+export interface Judgement {
+  readonly wrong: boolean;
+  /** How it shows, and under which policy. */
+  readonly how: 'differs' | 'hangs' | 'fails' | null;
+  readonly policy: string | null;
+}
+
+export class Truth {
+  private readonly inputs: ReturnType<typeof scatterValues>;
+  private readonly expected: Execution['values'];
+  private readonly kernels = referenceKernels(ops);
+
+  constructor(scenario: Scenario) {
+    this.inputs = scatterValues(scenario.program, scenario.inputs);
+    const { values, deadlock, fault } = this.run(scenario.program, null, 0xff);
+    if (deadlock ?? fault) throw new Error(`the program of '${scenario.name}' does not run`);
+    this.expected = values;
+  }
+
+  judge(program: Program, aims: readonly Aim[]): Judgement {
+    let policies: readonly (Policy | null)[];
+    try {
+      policies = [null, ...policiesFor(program, aims)];
+    } catch {
+      return { wrong: true, how: 'fails', policy: null };
+    }
+    for (const [i, policy] of policies.entries()) {
+      const how = this.try(program, policy, i % 3 === 2 ? 0 : 0xff);
+      if (how) return { wrong: true, how, policy: policy?.name ?? 'in order' };
+    }
+    return { wrong: false, how: null, policy: null };
+  }
+
+  private try(program: Program, policy: Policy | null, poison: number): Judgement['how'] {
+    try {
+      const { values, deadlock, fault } = this.run(program, policy, poison);
+      if (fault) return 'fails';
+      if (deadlock) return 'hangs';
+      return this.agrees(values) ? null : 'differs';
+    } catch {
+      return 'fails';
+    }
+  }
+
+  private run(program: Program, policy: Policy | null, poison: number): Execution {
+    return execute(program, { kernels: this.kernels, inputs: this.inputs, poison, ...(policy ? { policy } : {}) });
+  }
+
+  private agrees(values: Execution['values']): boolean {
+    return this.expected.every((blocks, rank) =>
+      [...blocks].every(([name, block]) => {
+        const given = values[rank]?.get(name);
+        return (
+          given?.length === block.length &&
+          block.every((x, i) => Math.abs(x - given[i]) <= 1e-9 * Math.max(1, Math.abs(x)))
+        );
+      }),
+    );
+  }
+}
+
+function policiesFor(program: Program, aims: readonly Aim[]): readonly Policy[] {
+  const ranks = program.stages.flatMap(({ mesh, firstRank }) =>
+    Array.from({ length: mesh.axes.reduce((n, a) => n * a.size, 1) }, (_, i) => firstRank + i),
+  );
+  const lanes = [
+    ...new Set(program.classes.flatMap((c) => c.templates.flatMap(({ body }) => body.map((x) => x.lane)))),
+  ];
+  const all = adversaries(ranks, lanes, 3);
+  // Lanes of single ranks are left to the aimed ones: there are many, and they rarely tell more.
+  const standard = all.filter(({ name }) => !/rank \d+ \S/.test(name));
+  const sends = lanes.includes('send') ? (['rendezvous', 'eager'] as const) : (['rendezvous'] as const);
+  const aimed = launchesOf(program, aims).flatMap((index) =>
+    sends.flatMap((kind) => [hold({ index }, { sends: kind }), rush({ index }, { sends: kind })]),
+  );
+  return [...standard, ...aimed];
+}
+
+/** A few launches at and around what was changed, over the steps that run it. */
+function launchesOf(program: Program, aims: readonly Aim[]): readonly number[] {
+  const found = new Set<number>();
+  for (const { c, t, i } of aims) {
+    const { templates, schedule } = program.classes[c] ?? { templates: [], schedule: [] };
+    const name = templates[t]?.name;
+    let launch = 0;
+    for (const step of schedule) {
+      if (step.template === name) for (const near of [i - 1, i, i + 1]) found.add(launch + near);
+      launch += templates.find((template) => template.name === step.template)?.body.length ?? 0;
+    }
+  }
+  return [...found].filter((launch) => launch >= 0).slice(0, 9);
+}
