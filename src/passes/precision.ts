@@ -51,10 +51,10 @@ class Rewrite {
     for (const node of graph.nodes) this.rebuild(node);
     for (const { name, value } of graph.outputs) {
       const dtype = graph.values[value].type.dtype;
-      builder.output(
-        name,
-        builder.at({ path: name, phase: 'backward' }, () => builder.tensor(this.mapped.get(value)!).cast(dtype)),
-      );
+      // Where the value is made: the forward of a validation step has no backward after it.
+      const maker = graph.nodes.find((node) => node.outputs.includes(value));
+      const result = () => builder.tensor(this.mapped.get(value)!).cast(dtype);
+      builder.output(name, maker ? builder.at({ ...maker.source, path: name }, result) : result());
     }
     return builder.build();
   }

@@ -1,0 +1,113 @@
+/** The `flotilla` command. It holds no logic: it reads flags, calls the library and shows what comes of it. */
+import { writeFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { examine } from '../engine/native/doctor.js';
+import { DiagnosticError } from '../ir/diagnostic.js';
+import { attachPanel, summaryJson } from '../observe/index.js';
+import { demoOptions } from '../runtime/demo.js';
+import { trainEvents, type TrainEvents } from '../runtime/events.js';
+import { explanationText } from '../runtime/explain.js';
+import { explainTarget } from '../runtime/explain_target.js';
+import { generate } from '../runtime/generate.js';
+import { packageVersion } from '../runtime/package_version.js';
+import { resumeRun, trainFile, trainWith, type TrainResult } from '../runtime/train.js';
+import { addOptionFlags, overridesOf } from './flags.js';
+import { surroundings } from './surroundings.js';
+
+type Flags = Readonly<Record<string, unknown>>;
+
+const program = new Command('flotilla')
+  .description('Trains language models across many devices.')
+  .version(packageVersion())
+  .option('--verbose', 'show where in the code an error was raised');
+
+const withJson = (command: Command) => command.option('--json <file>', 'write the summary as JSON');
+
+withJson(addOptionFlags(program.command('train').argument('<config>', 'a .ts or .json file')))
+  .description('train what a configuration describes')
+  .option('--run <name>', 'name of the run folder')
+  .action((config: string, flags: Flags) =>
+    showRun(flags, (events) => trainFile(surroundings, config, { events, overrides: withName(flags) })),
+  );
+
+withJson(addOptionFlags(program.command('demo')))
+  .description('train a GPT of 14 million parameters for five minutes on text that npm installed')
+  .option('--run <name>', 'name of the run folder')
+  .action((flags: Flags) => {
+    const overrides = withName(flags);
+    const steps = overrides.findLast((text) => text.startsWith('steps='))?.slice('steps='.length);
+    const options = demoOptions(steps === undefined ? null : Number(steps));
+    return showRun(flags, (events) => trainWith(surroundings, options, { events, overrides, source: 'flotilla demo' }));
+  });
+
+withJson(addOptionFlags(program.command('resume').argument('<run>', 'a run folder')))
+  .description('go on with a run from its latest checkpoint')
+  .action((run: string, flags: Flags) =>
+    showRun(flags, (events) => resumeRun(surroundings, run, { events, overrides: overridesOf(flags) })),
+  );
+
+program
+  .command('generate')
+  .argument('<run>', 'a run folder')
+  .description('continue a text with the model of a run')
+  .option('--prompt <text>', 'text to continue', '')
+  .option('--tokens <count>', 'how many to add', Number, 120)
+  .option('--temperature <ratio>', 'divides the logits; 0 takes the likeliest token', Number, 0.8)
+  .option('--top-k <count>', 'draw from only so many of the likeliest tokens; 0: from all', Number, 40)
+  .option('--seed <number>', 'the same seed gives the same text', Number, 0)
+  .action(async (run: string, flags: { prompt: string; tokens: number; temperature: number; topK: number; seed: number }) => {
+    process.stdout.write(flags.prompt);
+    await generate(run, { ...flags, topK: flags.topK || null }, (text) => process.stdout.write(text));
+    process.stdout.write('\n');
+  });
+
+program
+  .command('explain')
+  .argument('<target>', 'a run folder or a configuration')
+  .description('print every reshard of a plan, with the op that asked for it, and where memory goes')
+  .option('--plan <file>', 'a plan file to explain instead of the plan it has')
+  .option('--set <name=value>', 'change a field of the configuration', (text, before: string[]) => [...before, text], [])
+  .action(async (target: string, { plan, set }: { plan?: string; set: string[] }) => {
+    console.log(explanationText(await explainTarget(target, { planFile: plan, overrides: set })));
+  });
+
+program
+  .command('doctor')
+  .description('print everything that the native engine needs, found or missing')
+  .action(async () => {
+    const findings = await examine();
+    const marks = { ok: 'ok', note: '--', problem: '!!' };
+    for (const { what, status, detail, fix } of findings) {
+      console.log(`${marks[status]}  ${what.padEnd(14)}${detail}${fix === null ? '' : `\n    fix           ${fix}`}`);
+    }
+    process.exitCode = findings.some(({ status }) => status === 'problem') ? 1 : 0;
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const verbose = program.opts<{ verbose?: boolean }>().verbose;
+  console.error(error instanceof DiagnosticError && !verbose ? error.message : error);
+  process.exitCode = 1;
+}
+
+/** Runs a training with the panel on, writes the summary where asked to, and says how to go on after an interruption. */
+async function showRun(flags: Flags, run: (events: TrainEvents) => Promise<TrainResult>): Promise<void> {
+  const events = trainEvents();
+  const detach = attachPanel(events, { stream: process.stdout, environment: process.env });
+  try {
+    const { summary, interrupted, folder } = await run(events);
+    if (typeof flags.json === 'string') writeFileSync(flags.json, `${JSON.stringify(summaryJson(summary), null, 2)}\n`);
+    if (interrupted) {
+      console.error(`stopped after step ${summary.steps} and saved; go on with \`flotilla resume ${folder}\``);
+      process.exitCode = 130;
+    }
+  } finally {
+    detach();
+  }
+}
+
+function withName(flags: Flags): readonly string[] {
+  const overrides = overridesOf(flags);
+  return typeof flags.run === 'string' ? [...overrides, `logging.name=${JSON.stringify(flags.run)}`] : overrides;
+}
