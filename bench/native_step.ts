@@ -7,8 +7,10 @@ import { ops } from '../src/ops/index.js';
 import { adamwScalars, type AdamW } from '../src/optim/adamw.js';
 import { describeModel } from '../src/plan/describe_model.js';
 import { planOfSizes, type ParallelSizes, type PlannedBatch } from '../src/plan/parallel_sizes.js';
-import { ranksOf, type Plan } from '../src/plan/plan.js';
+import type { Plan } from '../src/plan/plan.js';
 import { compileTraining, type CompiledProgram } from '../src/program/compile.js';
+import type { Program } from '../src/program/program.js';
+import { compileRun } from '../src/runtime/compile_run.js';
 import { initializeState } from '../src/runtime/load_state.js';
 import { stateOf } from '../src/runtime/state.js';
 import { writeBatch, writeMicrobatches, writeScalars, type Rows } from '../src/runtime/step_inputs.js';
@@ -22,6 +24,8 @@ export interface StepSetup {
   /** Steps of the whole run, which the learning rate's schedule follows. */
   readonly runSteps: number;
   readonly seed: number;
+  /** Whether a program for the validation loss shares the arena. */
+  readonly validates?: boolean;
 }
 
 export interface RankOptions {
@@ -39,8 +43,11 @@ export interface NativeStep {
   readonly engine: NativeEngine;
   readonly program: NativeProgram;
   readonly rank: number;
+  readonly arenaBytes: number;
   /** Runs the step of this index, from 0, on a global batch. */
   step(index: number, rows: Rows, options?: { readonly trace?: boolean }): Promise<MeasuredStep>;
+  /** Mean loss of a global batch, without training on it. */
+  validate(rows: Rows): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -50,15 +57,22 @@ export interface MeasuredStep extends NativeStepReport {
   readonly gradientNorm: number;
 }
 
-export function planOf({ model, sizes, batch, compute }: StepSetup, ranks = ranksOfSizes(sizes)): Plan {
-  return planOfSizes(sizes, ranks, describeModel(model), batch, { compute, master: 'f32' });
+export interface CompiledStep {
+  readonly plan: Plan;
+  readonly compiled: CompiledProgram;
+  readonly validation: CompiledProgram | null;
 }
 
-export function compileStep(setup: StepSetup): { readonly plan: Plan; readonly compiled: CompiledProgram } {
-  const plan = planOf(setup);
-  const { model, optimizer } = setup;
+export function compileStep(setup: StepSetup): CompiledStep {
+  const { model, optimizer, sizes, batch, compute, validates } = setup;
+  const plan = planOfSizes(sizes, ranksOfSizes(sizes), describeModel(model), batch, { compute, master: 'f32' });
+  if (validates) {
+    const { training, validation } = compileRun({ model, optimizer, plan, registry: ops, target: 'native' });
+    return { plan, compiled: training, validation };
+  }
   const sequence = model.options.context;
-  return { plan, compiled: compileTraining({ model, optimizer, plan, sequence, registry: ops, target: 'native' }) };
+  const compiled = compileTraining({ model, optimizer, plan, sequence, registry: ops, target: 'native' });
+  return { plan, compiled, validation: null };
 }
 
 /** Compiles and loads the step for one rank, with first values of the parameters and zero optimizer state. */
@@ -67,41 +81,62 @@ export async function openStep(setup: StepSetup, options: RankOptions): Promise<
 }
 
 export async function loadStep(
-  { optimizer, runSteps, seed }: StepSetup,
-  { plan, compiled }: ReturnType<typeof compileStep>,
+  { optimizer, runSteps, seed }: Pick<StepSetup, 'optimizer' | 'runSteps' | 'seed'>,
+  { plan, compiled, validation }: CompiledStep,
   { rank, threads, meet, prefill = 0 }: RankOptions,
 ): Promise<NativeStep> {
-  const { arenaBytes } = placeOfRank(compiled.program, rank).rankClass;
+  const programs = [compiled.program, ...(validation ? [validation.program] : [])];
+  const arenaBytes = Math.max(...programs.map((program) => placeOfRank(program, rank).rankClass.arenaBytes));
   const engine = new NativeEngine({ registry: ops, rank, device: 'cpu', threads, arenaBytes });
-  if (meet) await meet(engine);
+  await meet?.(engine);
   if (prefill !== 0) new Uint8Array(engine.addon.memory(0, arenaBytes)).fill(prefill);
-  const program = await engine.load(compiled.program);
+  const [program, validating] = await loadAll(engine, programs);
   const ranks = [rank];
   const state = stateOf(compiled.program);
   if (prefill !== 0) await zeroState(program, state, rank);
   await initializeState(program, state, compiled.parameters, { ranks, seed });
   await writeMicrobatches(program, plan, ranks);
-  const result = async (name: string) => decode('f32', await program.read({ rank, name }))[0];
   return {
     plan,
     compiled,
     engine,
     program,
     rank,
+    arenaBytes,
     async step(index, rows, run) {
       await writeScalars(program, ranks, { ...adamwScalars(optimizer, index, runSteps), step: index, seed });
       await writeBatch(program, plan, ranks, rows);
       const report = await program.run(run);
-      const { results } = placeOfRank(compiled.program, rank).rankClass;
-      const has = (name: string) => results[name] !== undefined;
       return {
         ...report,
-        loss: has('loss_sum') ? (await result('loss_sum')) / (await result('tokens')) : NaN,
-        gradientNorm: has('gradient_norm') ? await result('gradient_norm') : NaN,
+        loss: await meanLoss(program, rank),
+        gradientNorm: await result(program, rank, 'gradient_norm'),
       };
+    },
+    async validate(rows) {
+      await writeBatch(validating, plan, ranks, rows);
+      await validating.run();
+      return meanLoss(validating, rank);
     },
     close: () => engine.close(),
   };
+}
+
+/** One after the other: ranks that share groups load programs in one order. */
+async function loadAll(engine: NativeEngine, programs: readonly Program[]): Promise<NativeProgram[]> {
+  const loaded: NativeProgram[] = [];
+  for (const program of programs) loaded.push(await engine.load(program));
+  return loaded;
+}
+
+const meanLoss = async (program: NativeProgram, rank: number): Promise<number> =>
+  (await result(program, rank, 'loss_sum')) / (await result(program, rank, 'tokens'));
+
+/** A result of the step; NaN where the rank's stage does not have it. */
+async function result(program: NativeProgram, rank: number, name: string): Promise<number> {
+  const { results, values } = placeOfRank(program.program, rank).rankClass;
+  if (results[name] === undefined) return NaN;
+  return decode(values[results[name]].type.dtype, await program.read({ rank, name }))[0];
 }
 
 /** Optimizer state begins at zero; a fresh arena is zero already. */
@@ -115,23 +150,5 @@ async function zeroState(program: NativeProgram, state: ReturnType<typeof stateO
   }
 }
 
-/** Rows of a batch of numbers that mean nothing: for measurements in which tokens don't matter. */
-export function randomRows(vocab: number, sequences: number, context: number, seed = 1): Rows {
-  let state = seed >>> 0;
-  const next = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
-  const text = Int32Array.from({ length: sequences * (context + 1) }, () => Math.floor(next() * vocab));
-  const part = (first: number, count: number, shift: number) => {
-    const out = new Int32Array(count * context);
-    for (let i = 0; i < count; i++) {
-      const start = (first + i) * (context + 1) + shift;
-      out.set(text.subarray(start, start + context), i * context);
-    }
-    return out;
-  };
-  return (first, count) => ({ tokens: part(first, count, 0), labels: part(first, count, 1) });
-}
-
 export const ranksOfSizes = (sizes: ParallelSizes): number =>
   (sizes.data_parallel_size ?? 1) * (sizes.tensor_parallel_size ?? 1) * (sizes.pipeline_parallel_size ?? 1);
-
-export { ranksOf };

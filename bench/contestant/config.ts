@@ -1,0 +1,126 @@
+/** What both sides of a comparison are told: one model, one optimizer, the same first values and batches, as files. */
+import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import path from 'node:path';
+import { elementsOf, shapeOf } from '../../src/ir/type.js';
+import { initialValues } from '../../src/nn/init.js';
+import { GPT, type GPTOptions } from '../../src/nn/models/gpt.js';
+import { describeParameters } from '../../src/nn/trace.js';
+import { adamw, adamwScalars, type AdamW } from '../../src/optim/adamw.js';
+import { cosine } from '../../src/optim/schedule.js';
+
+/** `contestant.py` reads the same fields. */
+export interface ContestantConfig {
+  readonly model: Pick<GPTOptions, 'layers' | 'dim' | 'heads' | 'context' | 'vocab'>;
+  readonly compute: 'bf16' | 'f32';
+  /** In a step, over all ranks; and in a microbatch. */
+  readonly sequences: number;
+  readonly microbatch: number;
+  readonly threads: number;
+  /** PyTorch only: whether the model goes through torch.compile. */
+  readonly compile: boolean;
+  readonly optimizer: {
+    readonly beta1: number;
+    readonly beta2: number;
+    readonly eps: number;
+    readonly weight_decay: number;
+    readonly clip: number;
+  };
+  /** Learning rates by step; steps beyond them begin anew. */
+  readonly rates: readonly number[];
+  readonly seed: number;
+  readonly parameters: ParameterFile;
+  readonly batches: BatchFile;
+  readonly validation: BatchFile | null;
+}
+
+/** Parameters' first values: f32, one after the other. */
+export interface ParameterFile {
+  readonly file: string;
+  readonly elements: number;
+  readonly tensors: Readonly<Record<string, { readonly shape: readonly number[]; readonly offset: number }>>;
+}
+
+/** i32 [count, 2 (tokens, labels), sequences, context]. */
+export interface BatchFile {
+  readonly file: string;
+  readonly count: number;
+}
+
+/** The demo's model: about 14 million parameters. */
+export const demoModel = { layers: 6, dim: 384, heads: 6, context: 256, vocab: 8192 } as const;
+
+export interface Contest {
+  readonly folder: string;
+  readonly compute: 'bf16' | 'f32';
+  readonly steps: number;
+  readonly sequences: number;
+  readonly microbatch: number;
+  readonly threads: number;
+  readonly model?: ContestantConfig['model'];
+  /** Flat batches in the layout of {@link BatchFile}. */
+  readonly batches: readonly Int32Array[];
+  readonly validation: readonly Int32Array[] | null;
+}
+
+/** Writes the files of a comparison. */
+export function prepareContest(contest: Contest): ContestantConfig {
+  const { folder, steps, model = demoModel, compute, sequences, microbatch, threads } = contest;
+  mkdirSync(folder, { recursive: true });
+  const optimizer = optimizerOf(steps);
+  const seed = 1;
+  return {
+    model,
+    compute,
+    sequences,
+    microbatch,
+    threads,
+    compile: false,
+    optimizer: {
+      beta1: optimizer.beta1,
+      beta2: optimizer.beta2,
+      eps: optimizer.eps,
+      weight_decay: optimizer.weightDecay,
+      clip: optimizer.clip!,
+    },
+    rates: Array.from({ length: steps }, (_, step) => adamwScalars(optimizer, step, steps).lr),
+    seed,
+    parameters: writeParameters(path.join(folder, 'parameters.bin'), new GPT(model), seed),
+    batches: writeBatches(path.join(folder, 'batches.bin'), contest.batches),
+    validation: contest.validation && writeBatches(path.join(folder, 'validation.bin'), contest.validation),
+  };
+}
+
+/** The demo's optimizer; the warm-up no longer than a fifth of the run. */
+export const optimizerOf = (steps: number): AdamW =>
+  adamw({ lr: cosine({ peak: 1e-3, warmup: Math.min(200, Math.ceil(steps / 5)), floor: 1e-4 }), clip: 1 });
+
+function writeParameters(file: string, model: GPT, seed: number): ParameterFile {
+  const tensors: Record<string, { shape: readonly number[]; offset: number }> = {};
+  const out = openSync(file, 'w');
+  let elements = 0;
+  for (const { name, type, init } of describeParameters(model)) {
+    tensors[name] = { shape: shapeOf(type), offset: elements };
+    writeSync(out, initialValues(init, { seed, name }, 0, elementsOf(type)));
+    elements += elementsOf(type);
+  }
+  closeSync(out);
+  return { file, elements, tensors };
+}
+
+function writeBatches(file: string, batches: readonly Int32Array[]): BatchFile {
+  const all = new Int32Array(batches.reduce((n, batch) => n + batch.length, 0));
+  let offset = 0;
+  for (const batch of batches) {
+    all.set(batch, offset);
+    offset += batch.length;
+  }
+  writeFileSync(file, all);
+  return { file, count: batches.length };
+}
+
+/** A batch of numbers that mean nothing: for measurements in which tokens don't matter. */
+export function randomBatch(vocab: number, sequences: number, context: number, seed: number): Int32Array {
+  let state = seed >>> 0;
+  const next = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0);
+  return Int32Array.from({ length: 2 * sequences * context }, () => Math.floor((next() / 2 ** 32) * vocab));
+}

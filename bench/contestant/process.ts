@@ -1,0 +1,182 @@
+/** One side of a comparison: its processes, told what to do line by line. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { locateTorch } from '../../src/engine/native/locate.js';
+import { packageRoot } from '../../src/engine/native/package_root.js';
+import type { ParallelSizes } from '../../src/plan/parallel_sizes.js';
+import type { ContestantConfig } from './config.js';
+import type { ProfileRow } from './profile.js';
+
+export interface RunAnswer {
+  readonly seconds: readonly number[];
+  readonly losses: readonly number[];
+}
+
+/** glibc's allocator as it serves PyTorch best: freed memory is kept, and nothing is mapped anew for each large tensor. */
+export const bestMallocSettings = {
+  MALLOC_MMAP_MAX_: '0',
+  MALLOC_TRIM_THRESHOLD_: '17179869184',
+  MALLOC_TOP_PAD_: '67108864',
+} as const;
+
+export class Contestant {
+  readonly name: string;
+  private readonly ranks: readonly RankProcess[];
+
+  private constructor(name: string, ranks: readonly RankProcess[]) {
+    this.name = name;
+    this.ranks = ranks;
+  }
+
+  static async ours(
+    config: ContestantConfig,
+    sizes: ParallelSizes,
+    ranks: number,
+    folder: string,
+  ): Promise<Contestant> {
+    const extension = path.extname(fileURLToPath(import.meta.url));
+    const main = fileURLToPath(new URL(`ours${extension}`, import.meta.url));
+    const file = path.join(folder, 'ours.json');
+    writeFileSync(file, JSON.stringify({ ...config, sizes }));
+    const options = process.execArgv.length > 0 || extension === '.js' ? process.execArgv : ['--import', 'tsx'];
+    return Contestant.start('ours', ranks, config.threads, process.execPath, [...options, main, file], {});
+  }
+
+  static async pytorch(
+    name: string,
+    config: ContestantConfig,
+    ranks: number,
+    folder: string,
+    env: Readonly<Record<string, string>> = bestMallocSettings,
+  ): Promise<Contestant> {
+    const python = (await locateTorch()).found?.python ?? 'python3';
+    const main = path.join(packageRoot(), 'bench', 'pytorch', 'contestant.py');
+    const file = path.join(folder, `${name.replaceAll(/\W+/g, '_')}.json`);
+    writeFileSync(file, JSON.stringify(config));
+    return Contestant.start(name, ranks, config.threads, python, [main, file], env);
+  }
+
+  private static async start(
+    name: string,
+    ranks: number,
+    threads: number,
+    command: string,
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+  ): Promise<Contestant> {
+    const port = await freePort();
+    const place = (rank: number): Record<string, string> =>
+      ranks === 1
+        ? {}
+        : {
+            RANK: String(rank),
+            WORLD_SIZE: String(ranks),
+            LOCAL_RANK: String(rank),
+            LOCAL_WORLD_SIZE: String(ranks),
+            MASTER_ADDR: '127.0.0.1',
+            MASTER_PORT: String(port),
+          };
+    return new Contestant(
+      name,
+      Array.from({ length: ranks }, (_, rank) => {
+        const variables = { ...process.env, OMP_NUM_THREADS: String(threads), ...env, ...place(rank) };
+        return new RankProcess(name, spawn(command, args, { env: variables, stdio: ['pipe', 'pipe', 'inherit'] }));
+      }),
+    );
+  }
+
+  /** Runs steps; what rank 0 saw of them. */
+  async run(steps: number, timeoutSeconds = 600): Promise<RunAnswer> {
+    const [answer] = await this.ask(`run ${steps}`, timeoutSeconds);
+    return answer as RunAnswer;
+  }
+
+  async validate(): Promise<number> {
+    const [answer] = await this.ask('validate', 600);
+    return (answer as { loss: number }).loss;
+  }
+
+  async profile(steps: number): Promise<readonly ProfileRow[]> {
+    const [answer] = await this.ask(`profile ${steps}`, 600);
+    return (answer as { rows: readonly ProfileRow[] }).rows;
+  }
+
+  /** The most that was ever resident, over all ranks. */
+  async peakBytes(): Promise<number> {
+    const answers = (await this.ask('memory', 60)) as { peak_bytes: number }[];
+    return answers.reduce((sum, { peak_bytes }) => sum + peak_bytes, 0);
+  }
+
+  /** Ends its processes. */
+  async stop(): Promise<void> {
+    await Promise.all(this.ranks.map((rank) => rank.stop()));
+  }
+
+  private ask(command: string, timeoutSeconds: number): Promise<unknown[]> {
+    return Promise.all(this.ranks.map((rank) => rank.ask(command, timeoutSeconds)));
+  }
+}
+
+class RankProcess {
+  private readonly name: string;
+  private readonly child: ChildProcess;
+  private readonly ended: Promise<void>;
+  private waiting: { resolve(answer: unknown): void; reject(error: Error): void } | null = null;
+  private failure: Error | null = null;
+
+  constructor(name: string, child: ChildProcess) {
+    this.name = name;
+    this.child = child;
+    createInterface({ input: child.stdout! }).on('line', (line) => {
+      this.waiting?.resolve(JSON.parse(line));
+      this.waiting = null;
+    });
+    child.stdin!.on('error', () => {}); // it has ended, which `exit` tells
+    this.ended = new Promise((resolve) => {
+      const end = (how: string) => {
+        this.failure = new Error(`${name} has ended: ${how}`);
+        this.waiting?.reject(this.failure);
+        resolve();
+      };
+      child.on('error', (error) => end(error.message));
+      child.on('exit', (status, signal) => end(signal ?? `status ${status}`));
+    });
+  }
+
+  ask(command: string, timeoutSeconds: number): Promise<unknown> {
+    if (this.failure) return Promise.reject(this.failure);
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(new Error(`${this.name} has not answered '${command}' in ${timeoutSeconds} s`)),
+        1000 * timeoutSeconds,
+      );
+      this.waiting = {
+        resolve: (answer) => (clearTimeout(timer), resolve(answer)),
+        reject: (error) => (clearTimeout(timer), reject(error)),
+      };
+      this.child.stdin!.write(`${command}\n`);
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.child.stdin!.end();
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), 5000);
+    await this.ended;
+    clearTimeout(timer);
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as net.AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}

@@ -1,0 +1,57 @@
+/** `npm run bench -- step | learning | memory [--json FILE] …`: dispatches, prints a line a row, writes the rows. */
+import os from 'node:os';
+import { parseArgs } from 'node:util';
+import { printRow, writeRows, type Row } from './rows.js';
+
+const usage = `usage: npm run bench -- BENCH [--json FILE] [options]
+
+  step       time and peak memory of a training step: ours, PyTorch eager and compiled, DDP on two ranks
+               --rounds 5  --block 4  --only TEXT  --no-compile  --compile-seconds 400  --threads N  --profile
+  learning   the loss after the same steps on the same batches: ours and PyTorch's
+               --steps 200  --threads N
+  memory     arena over live bytes of each program, highest byte written, resident growth, allocations
+               --minimalloc DIR  --only TEXT`;
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  allowNegative: true,
+  options: {
+    json: { type: 'string' },
+    rounds: { type: 'string', default: '5' },
+    block: { type: 'string', default: '4' },
+    only: { type: 'string' },
+    compile: { type: 'boolean', default: true },
+    'compile-seconds': { type: 'string', default: '400' },
+    threads: { type: 'string', default: String(os.availableParallelism()) },
+    profile: { type: 'boolean', default: false },
+    steps: { type: 'string', default: '200' },
+    minimalloc: { type: 'string' },
+  },
+});
+const { only, threads } = { only: values.only, threads: Number(values.threads) };
+
+const benches: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
+  step: async () =>
+    (await import('./step.js')).runStep({
+      rounds: Number(values.rounds),
+      block: Number(values.block),
+      only,
+      compile: values.compile,
+      compileSeconds: Number(values['compile-seconds']),
+      profile: values.profile,
+      threads,
+    }),
+};
+
+const bench = benches[positionals[0]];
+if (!bench || positionals.length > 1) {
+  console.error(usage);
+  process.exit(2);
+}
+const rows = await bench();
+writeRows(values.json, rows);
+const missed = rows.filter(({ ratio, target }) => ratio !== null && target !== null && ratio < target);
+if (missed.length > 0) {
+  console.log('below target:');
+  missed.forEach(printRow);
+}
