@@ -84,7 +84,7 @@ export const anyTraining = (models: readonly TrainingDraw['model'][] = ['mlp', '
 const tensorFactors: readonly FactorName[] = ['heads', 'kv_group', 'hidden', 'vocab', 'experts'];
 
 /** The scenario that a draw means. */
-export function trainingScenario(draw: TrainingDraw): ScenarioOptions {
+export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percent: 0, seed: 0 }): ScenarioOptions {
   const split: Record<FactorName, readonly string[]> = {
     [draw.model === 'mlp' ? 'batch' : draw.dataSplits]: ['data'],
     [draw.contextSplits]: ['context'],
@@ -108,6 +108,8 @@ export function trainingScenario(draw: TrainingDraw): ScenarioOptions {
     zero: { stage: draw.zero, axis: 'data' },
     microbatches: draw.microbatches,
     costs: (meshes) => whim(meshes, draw.whim),
+    hint: hintFrom(draw.mesh, hints),
+    memory: { moves: 10, searchNodes: 0 },
   };
 }
 
@@ -121,7 +123,7 @@ export const anyHints = (): fc.Arbitrary<HintsDraw> =>
   fc.record({ percent: fc.constantFrom(0, 5, 20, 60), seed: fc.nat(1000) });
 
 /** Splits for some of the ops, forward and backward: any factor over any axis, of which illegal ones are ignored. */
-export function hintFrom({ mesh: sizes = {} }: ScenarioOptions, { percent, seed }: HintsDraw): Placement['hint'] {
+function hintFrom(sizes: TrainingDraw['mesh'], { percent, seed }: HintsDraw): Placement['hint'] {
   return ({ source, rule }) => {
     const roll = (what: string) =>
       uniform(`hint ${seed} ${source.path} ${source.phase} ${Object.keys(rule.factors)} ${what}`);

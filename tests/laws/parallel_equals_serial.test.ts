@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check';
 import { describe, test } from 'vitest';
-import { anyHints, anyTraining, hintFrom, trainingScenario, type TrainingDraw } from '../arbitraries/training.js';
+import { anyHints, anyTraining, trainingScenario, type TrainingDraw } from '../arbitraries/training.js';
 import { placedResults, placeScenario } from '../scenarios/placed_scenario.js';
 import { buildScenario, runSerial } from '../scenarios/scenario.js';
 import { blame, departures, describePlan, faultOf } from './parallel_equals_serial.js';
@@ -14,7 +14,7 @@ const [replaySeed, replayPath] = process.env.REPLAY?.split(/:(.*)/) ?? [];
 const runs = Number(process.env.RUNS ?? 25);
 
 /** Tells a failure as a story. */
-function tell(out: fc.RunDetails<[TrainingDraw, ...unknown[]]>): void {
+function tell<T extends [TrainingDraw, ...unknown[]]>(out: fc.RunDetails<T>): void {
   if (!out.failed) return;
   const [draw, ...more] = out.counterexample!;
   const error = out.errorInstance as Error | undefined;
@@ -36,8 +36,8 @@ const options = {
 
 describe('parallel equals serial', () => {
   test('programs on virtual ranks', () => {
-    const law = fc.property(anyTraining(), (draw) => {
-      const scenario = buildScenario(trainingScenario(draw));
+    const law = fc.property(anyTraining(), anyHints(), (draw, hints) => {
+      const scenario = buildScenario(trainingScenario(draw, hints));
       const fault = faultOf(scenario);
       if (fault) throw new Error(`  plan    ${describePlan(scenario)}\n${fault}`);
     });
@@ -46,8 +46,8 @@ describe('parallel equals serial', () => {
 
   test('placed graphs, step by step, with hints on any op', () => {
     const law = fc.property(anyTraining(), anyHints(), (draw, hints) => {
-      const options = trainingScenario(draw);
-      const scenario = placeScenario(options, hintFrom(options, hints));
+      const options = trainingScenario(draw, hints);
+      const scenario = placeScenario(options);
       const serial = runSerial(options.step, options.update, scenario.inputs, options.microbatches ?? 1);
       const [first] = departures(serial, placedResults(scenario));
       if (first)

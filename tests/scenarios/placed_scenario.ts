@@ -1,4 +1,4 @@
-/** A scenario as far as partitioning takes it: no program. Its placed graphs can be run, and hints drawn for any op. */
+/** A scenario as far as partitioning takes it: no program. Its placed graphs can be run. */
 import { elementsOf } from '../../src/ir/type.js';
 import { referenceKernels } from '../../src/ops/evaluate.js';
 import { ops } from '../../src/ops/index.js';
@@ -12,8 +12,8 @@ import { inputValues, planOf, type Scenario, type ScenarioOptions, type Values }
 
 export type PlacedScenario = Pick<Scenario, 'plan' | 'placed' | 'inputs'>;
 
-/** Partitions and checks the graphs of a scenario. `hint` fixes splits of any op of the step. */
-export function placeScenario(options: ScenarioOptions, hint?: Placement['hint']): PlacedScenario {
+/** Partitions and checks the graphs of a scenario. */
+export function placeScenario(options: ScenarioOptions): PlacedScenario {
   const { step, update, microbatches = 1 } = options;
   const plan = planOf(options);
   const meshes = plan.stages.map(meshOf);
@@ -25,7 +25,7 @@ export function placeScenario(options: ScenarioOptions, hint?: Placement['hint']
     return placed;
   };
   const base = stepPlacement(plan, step);
-  const placed = place(step, { ...base, hint: hint ?? base.hint });
+  const placed = place(step, { ...base, hint: options.hint ?? base.hint });
   const parameters = step.inputs.filter(({ kind }) => kind === 'parameter');
   const types = new Map(parameters.map(({ name, value }) => [name, step.values[value].type]));
   const second = update && place(update, updatePlacement(plan, placed, homesOf(plan, step), types));

@@ -20,8 +20,10 @@ import { ops } from '../../src/ops/index.js';
 import { roundTo } from '../../src/ops/round.js';
 import type { Mesh } from '../../src/ir/mesh.js';
 import type { PartitionCosts } from '../../src/partition/costs.js';
+import type { Placement } from '../../src/partition/partition.js';
 import type { PlacedGraph } from '../../src/partition/placed.js';
 import { compileGraphs } from '../../src/program/compile.js';
+import type { PlanMemoryOptions } from '../../src/program/memory/index.js';
 import { meshOf, type Plan, type PlanStage } from '../../src/plan/plan.js';
 import type { LoweredClass } from '../../src/program/lower_class.js';
 import type { Program } from '../../src/program/program.js';
@@ -48,6 +50,10 @@ export interface ScenarioOptions extends StepGraphs {
   readonly microbatches?: number;
   /** What the partitioner prices its choices by. Any prices give a right program. */
   costs?(meshes: readonly Mesh[]): PartitionCosts;
+  /** Splits that are fixed for ops of the step. */
+  readonly hint?: Placement['hint'];
+  /** How long memory planning may search. */
+  readonly memory?: PlanMemoryOptions;
   /** The value of one element of an input; null leaves it to the default (see {@link defaultElement}). */
   element?(input: GraphInput, index: number, microbatch: number): number | null;
 }
@@ -74,7 +80,14 @@ export function buildScenario(options: ScenarioOptions): Scenario {
   const { step, update, microbatches = 1 } = options;
   const plan = planOf(options);
   const { program, placed } = compileGraphs(
-    { plan, registry: ops, target: 'reference', costs: options.costs?.(plan.stages.map(meshOf)) },
+    {
+      plan,
+      registry: ops,
+      target: 'reference',
+      costs: options.costs?.(plan.stages.map(meshOf)),
+      hint: options.hint,
+      memory: options.memory,
+    },
     { parameters: parametersOf(step) },
     step,
     update,
@@ -189,4 +202,11 @@ export function differences(expected: Values, actual: Values, relative: number):
     const delta = Math.hypot(...want.map((x, i) => x - got[i]));
     return delta <= relative * norm ? [] : [`${name}: ‖Δ‖ = ${delta}, ‖serial‖ = ${norm}`];
   });
+}
+
+/** The name of a value whose bits differ, and NaN from NaN does not; null where all agree. */
+export function differentBits(expected: Values, actual: Values): string | null {
+  const names = Object.keys(expected);
+  if (names.join() !== Object.keys(actual).join()) return `the names ${names.join()} and ${Object.keys(actual).join()}`;
+  return names.find((name) => !expected[name].every((x, i) => Object.is(x, actual[name][i]))) ?? null;
 }
