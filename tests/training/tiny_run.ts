@@ -1,0 +1,90 @@
+/** A run so small that the reference engine trains it in a second, on text made here. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { surroundings } from '../../src/cli/surroundings.js';
+import { readMetrics } from '../../src/observe/index.js';
+import { trainEvents, type TrainEvent } from '../../src/runtime/events.js';
+import type { TrainOptions } from '../../src/runtime/options.js';
+import { resumeRun, trainWith, type TrainResult } from '../../src/runtime/train.js';
+
+export class Workplace {
+  readonly folder = mkdtempSync(path.join(os.tmpdir(), 'flotilla-training-'));
+
+  constructor() {
+    mkdirSync(this.file('corpus'));
+    const words = 'the ship sails over a calm sea while small boats follow her light'.split(' ');
+    for (let i = 0; i < 12; i++) {
+      // Each file another order of the same words: enough to learn, and no two files alike.
+      const text = Array.from({ length: 160 }, (_, k) => words[(k * (i + 1) + ((k * k) % (i + 3))) % words.length]);
+      writeFileSync(this.file('corpus', `${i}.txt`), `${text.join(' ')}.\n`);
+    }
+  }
+
+  file(...names: readonly string[]): string {
+    return path.join(this.folder, ...names);
+  }
+
+  options(name: string, more: TrainOptions = {}): TrainOptions {
+    return {
+      model: { family: 'gpt', layers: 1, dim: 8, heads: 2, context: 8 },
+      batch: { sequences: 4, microbatch: 1 },
+      optimizer: { lr: 1e-2, warmup_steps: 2, decay_steps: 12 },
+      engine: 'reference',
+      precision: 'f32',
+      ranks: 1,
+      steps: 4,
+      evaluation: { every_steps: null, batches: 1 },
+      checkpoint: { every_steps: null },
+      sample: { tokens: 0 },
+      logging: { directory: this.file('runs'), name },
+      ...more,
+      data: {
+        paths: [this.file('corpus')],
+        tokenizer: { vocab: 270 },
+        validation_fraction: 0.2,
+        cache: this.file('cache'),
+        ...(more.data as object),
+      },
+    };
+  }
+
+  /** Trains; gives the result, and the events by kind. */
+  async train(name: string, more: TrainOptions = {}): Promise<Told> {
+    return told((events) => trainWith(surroundings, this.options(name, more), { events }));
+  }
+
+  async resume(name: string, overrides: readonly string[] = []): Promise<Told> {
+    return told((events) => resumeRun(surroundings, this.file('runs', name), { events, overrides }));
+  }
+
+  /** SHA-256 of every tensor of a checkpoint. */
+  tensorHashes(name: string, step: number): Readonly<Record<string, string>> {
+    const folder = `step-${String(step).padStart(6, '0')}`;
+    const text = readFileSync(this.file('runs', name, 'checkpoints', folder, 'manifest.json'), 'utf8');
+    const { tensors } = JSON.parse(text) as { tensors: Record<string, { sha256: string }> };
+    return Object.fromEntries(Object.entries(tensors).map(([tensor, { sha256 }]) => [tensor, sha256]));
+  }
+
+  /** Training losses, as metrics.jsonl has them. */
+  losses(name: string): readonly number[] {
+    return readMetrics(this.file('runs', name, 'metrics.jsonl'))
+      .filter(({ kind }) => kind === 'step')
+      .map(({ loss }) => loss as number);
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+interface Told extends TrainResult {
+  readonly events: readonly TrainEvent[];
+}
+
+async function told(run: (events: ReturnType<typeof trainEvents>) => Promise<TrainResult>): Promise<Told> {
+  const seen: TrainEvent[] = [];
+  const events = trainEvents();
+  events.subscribe((event) => seen.push(event));
+  return { ...(await run(events)), events: seen };
+}

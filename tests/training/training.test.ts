@@ -1,0 +1,106 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { afterAll, expect, test } from 'vitest';
+import { generate } from '../../src/runtime/generate.js';
+import { Workplace } from './tiny_run.js';
+
+const work = new Workplace();
+afterAll(() => work.remove());
+
+test('the loss falls, and the run folder holds all that a run is', async () => {
+  const { summary, folder, events } = await work.train('whole', {
+    steps: 12,
+    evaluation: { every_steps: 6, batches: 2 },
+    checkpoint: { every_steps: 6 },
+    sample: { tokens: 4 },
+  });
+  const losses = work.losses('whole');
+  expect(losses).toHaveLength(12);
+  expect(losses[0]).toBeGreaterThan(5.4);
+  expect(losses[11]).toBeLessThan(losses[0] - 0.4);
+  expect(summary).toMatchObject({ steps: 12, ranks: 1, engine: 'reference', folder });
+  expect(summary.validationLoss).toBeLessThan(losses[0]);
+  expect(summary.bigramLoss).toBeLessThan(summary.unigramLoss!);
+  expect(events.filter(({ kind }) => kind === 'validation')).toHaveLength(2);
+  for (const file of ['config.json', 'plan.json', 'run.json', 'tokenizer.json', 'summary.json', 'checkpoints/latest']) {
+    expect(existsSync(work.file('runs', 'whole', file)), file).toBe(true);
+  }
+  const written = JSON.parse(readFileSync(work.file('runs', 'whole', 'summary.json'), 'utf8'));
+  expect(written.validation_loss).toBe(summary.validationLoss);
+});
+
+test('a run that stopped goes on bit for bit', async () => {
+  await work.train('straight', { steps: 5 });
+  await work.train('stopped', { steps: 2 });
+  const { events } = await work.resume('stopped', ['steps=5']);
+  expect(events.find(({ kind }) => kind === 'started')).toMatchObject({ resumedFrom: 2, steps: 5 });
+  expect(work.losses('stopped')).toEqual(work.losses('straight'));
+  expect(work.tensorHashes('stopped', 5)).toEqual(work.tensorHashes('straight', 5));
+});
+
+test('dropout goes on bit for bit too, and differs from microbatch to microbatch', async () => {
+  const model = { family: 'gpt', layers: 1, dim: 8, heads: 2, context: 8, dropout: 0.3 } as const;
+  await work.train('dropout straight', { steps: 4, model });
+  await work.train('dropout stopped', { steps: 2, model });
+  await work.resume('dropout stopped', ['steps=4']);
+  expect(work.tensorHashes('dropout stopped', 4)).toEqual(work.tensorHashes('dropout straight', 4));
+  // Two ranks take two microbatches at once, one takes them after another: the same masks.
+  await work.train('dropout two', { steps: 2, model, ranks: 2 });
+  expectClose(work.losses('dropout two'), work.losses('dropout stopped').slice(0, 2));
+});
+
+test('the plan does not change what is learnt: data, tensor and both, on virtual ranks', async () => {
+  const plans = {
+    data: { data_parallel_size: 2 },
+    tensor: { tensor_parallel_size: 2 },
+    both: { data_parallel_size: 2, tensor_parallel_size: 2 },
+    zero: { data_parallel_size: 2, zero_stage: 1 },
+  };
+  await work.train('serial', { steps: 3 });
+  for (const [name, plan] of Object.entries(plans)) {
+    await work.train(name, { steps: 3, plan, ranks: null });
+    expectClose(work.losses(name), work.losses('serial'));
+  }
+});
+
+test('a checkpoint is the same whatever the plan: it goes on under another one with the same loss', async () => {
+  await work.train('from', { steps: 2, plan: { tensor_parallel_size: 2 }, ranks: null });
+  await work.train('to', { steps: 4 });
+  const onData = ['steps=4', 'plan.tensor_parallel_size=1', 'plan.data_parallel_size=2'];
+  await work.resume('from', onData);
+  expectClose(work.losses('from'), work.losses('to'));
+});
+
+test('the length in minutes is decided once, kept, and followed by the learning rate', async () => {
+  const { events } = await work.train('minutes', { steps: null, minutes: 0.01 });
+  const length = events.find((event) => event.kind === 'length');
+  const record = JSON.parse(readFileSync(work.file('runs', 'minutes', 'run.json'), 'utf8'));
+  expect(length?.steps).toBeGreaterThanOrEqual(13);
+  expect(record.steps).toBe(length?.steps);
+  expect(work.losses('minutes')).toHaveLength(record.steps);
+});
+
+test('a seed gives one text, another seed another', async () => {
+  const options = { prompt: 'the ship', tokens: 8, temperature: 1, topK: null };
+  const folder = work.file('runs', 'whole');
+  const pieces: string[] = [];
+  const first = await generate(folder, { ...options, seed: 1 }, (text) => pieces.push(text));
+  expect(await generate(folder, { ...options, seed: 1 })).toBe(first);
+  expect(await generate(folder, { ...options, seed: 2 })).not.toBe(first);
+  expect(first.startsWith(pieces.join(''))).toBe(true);
+});
+
+test('a loss that is no number stops the run, says where it began, and leaves the last checkpoint', async () => {
+  const optimizer = { lr: 1e30, warmup_steps: 0, clip_grad_norm: null, schedule: 'constant' } as const;
+  const run = work.train('diverges', { steps: 20, optimizer, checkpoint: { every_steps: 1 } });
+  const error = await run.catch((e: unknown) => e as Error & { code: string });
+  expect(error).toMatchObject({ code: 'runtime/loss-not-finite' });
+  expect((error as Error).message).toMatch(/first value that is not finite is (NaN|Infinity) in '/);
+  expect((error as Error).message).toMatch(/checkpoint is intact: .*step-00000\d/);
+  expect(existsSync(work.file('runs', 'diverges', 'checkpoints', 'latest'))).toBe(true);
+});
+
+/** Equal to rounding in f32. */
+function expectClose(a: readonly number[], b: readonly number[]): void {
+  expect(a).toHaveLength(b.length);
+  a.forEach((loss, i) => expect(Math.abs(loss - b[i])).toBeLessThan(1e-5 * b[i]));
+}
