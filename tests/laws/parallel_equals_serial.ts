@@ -35,14 +35,14 @@ export function departures(
 }
 
 /** What is wrong with a scenario, as the story's lines; null where parallel equals serial. */
-export function faultOf(scenario: Scenario): string | null {
+export function faultOf(scenario: Scenario, tolerance?: Tolerance): string | null {
   const serial = scenario.serial();
   let found: readonly string[];
   try {
     const run = scenario.parallel();
     if (run.fault) found = [`rank ${run.fault.rank} cannot run ${run.fault.instruction}: ${run.fault.reason}`];
     else if (run.deadlock) found = run.deadlock.map((lane) => `rank ${lane.rank} waits for ${lane.waitsFor}`);
-    else found = departures(serial, scenario.gather(run));
+    else found = departures(serial, scenario.gather(run), tolerance);
   } catch (error) {
     found = [(error as Error).message.split('\n')[0]];
   }

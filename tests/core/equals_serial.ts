@@ -1,0 +1,39 @@
+/** What every page here asks: does the step on virtual ranks leave what one device leaves? And questions to its placed graph. */
+import { expect } from 'vitest';
+import { printLayout } from '../../src/ir/layout.js';
+import type { PlacedGraph, PlacedOp } from '../../src/partition/placed.js';
+import { faultOf, type Tolerance } from '../laws/parallel_equals_serial.js';
+import { buildScenario, type Scenario, type ScenarioOptions } from '../scenarios/scenario.js';
+import { whim } from '../scenarios/whim.js';
+
+/** Compiles the step, with prices of bytes alone (latency would gather the weights of models this small), runs it and compares. */
+export function expectEqualsSerial(options: ScenarioOptions, tolerance?: Tolerance): Scenario {
+  const scenario = buildScenario({
+    costs: (meshes) => whim(meshes, 1),
+    memory: { moves: 20, searchNodes: 0 },
+    ...options,
+  });
+  expect(faultOf(scenario, tolerance)).toBeNull();
+  return scenario;
+}
+
+/** Steps of an op whose module path ends in `path`. */
+export const opsOf = ({ steps }: PlacedGraph, op: string, path = ''): readonly PlacedOp[] =>
+  steps.filter((step): step is PlacedOp => step.kind === 'op' && step.op === op && step.source.path.endsWith(path));
+
+/** Kinds of moves, with how often each occurs. */
+export function movesOf({ steps }: PlacedGraph): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const step of steps) if (step.kind === 'move') counts[step.move.kind] = (counts[step.move.kind] ?? 0) + 1;
+  return counts;
+}
+
+/** Layouts of the results of a step. */
+export const resultsOf = (graph: PlacedGraph, step: PlacedOp): readonly string[] =>
+  step.outputs.map((id) => printLayout(graph.values[id].layout, graph.values[id].type));
+
+/** The layout of a value that a graph gives. */
+export function outputLayout(graph: PlacedGraph, name: string): string {
+  const { layout, type } = graph.values[graph.outputs.find((output) => output.name === name)!.value];
+  return printLayout(layout, type);
+}
