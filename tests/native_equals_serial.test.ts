@@ -1,0 +1,124 @@
+/**
+ * Steps on the native engine, one engine a rank that talk over Gloo, against the same steps on one device of the reference engine: the
+ * scenarios of `scenarios/hard_cases.test.ts` as far as the addon's kernels and collectives take part in them. In f64, so that only
+ * the order of sums differs.
+ */
+import { describe, expect, test } from 'vitest';
+import { decode, encode } from '../src/engine/host_array.js';
+import { NativeEngine } from '../src/engine/native/engine.js';
+import { freePort } from '../src/engine/native/testing/ranks.js';
+import { hostValues, instanceName, readableValues, type RankBlocks } from '../src/engine/reference/execute.js';
+import { gatherValues, scatterValues } from '../src/engine/reference/shards.js';
+import { placeRanks } from '../src/engine/reference/virtual_rank.js';
+import { GPT, Llama } from '../src/nn/models/index.js';
+import { ops } from '../src/ops/index.js';
+import { compileGraphs } from '../src/program/compile.js';
+import type { Program } from '../src/program/program.js';
+import { scheduleTable } from '../src/schedule/table.js';
+import { languageModel } from './scenarios/language_model.js';
+import { mlp } from './scenarios/mlp.js';
+import { differences, inputValues, planOf, runSerial, type ScenarioOptions } from './scenarios/scenario.js';
+
+const shape = { batch: 3, sequence: 4 };
+const gpt = (options: Partial<ConstructorParameters<typeof GPT>[0]> = {}) =>
+  languageModel(new GPT({ layers: 2, dim: 8, heads: 2, context: 8, vocab: 11, ...options }), shape);
+const llama = () =>
+  languageModel(new Llama({ layers: 1, dim: 12, heads: 6, kvHeads: 2, hidden: 7, context: 8, vocab: 11 }), shape);
+const tensor = { heads: ['tensor'], kv_heads: ['tensor'], kv_group: ['tensor'], hidden: ['tensor'], vocab: ['tensor'] };
+const stages = (...meshes: readonly Record<string, number>[]) => [
+  { segments: ['embedding', 'blocks.0'], mesh: meshes[0] },
+  { segments: ['blocks.1', 'head'], mesh: meshes[1] },
+];
+
+describe('perceptrons', () => {
+  const uneven = mlp({ batch: 5, dim: 3, hidden: 7, layers: 2, update: 'adamw' });
+  const split = { batch: ['data'], hidden: ['tensor'] };
+  test.each([
+    ['one rank', {}],
+    ['data over 2, 5 rows', { data: 2 }],
+    ['tensor over 2, 7 hidden units', { tensor: 2 }],
+    ['data × tensor', { data: 2, tensor: 2 }],
+  ])('%s', (_, mesh) => equalsSerial({ ...uneven, mesh, split, microbatches: 2 }));
+});
+
+describe('language models', () => {
+  test('one rank', () => equalsSerial({ ...gpt(), microbatches: 2 }));
+  test('heads and vocabulary over 2: 11 words', () =>
+    equalsSerial({ ...gpt(), mesh: { tensor: 2 }, split: tensor, microbatches: 2 }));
+  test('grouped heads with rotary positions, data × tensor', () =>
+    equalsSerial({ ...llama(), mesh: { data: 2, tensor: 2 }, split: { batch: ['data'], ...tensor } }));
+  test('the residual stream split by sequence over the tensor ranks', () =>
+    equalsSerial({ ...gpt({ layers: 1 }), mesh: { tensor: 2 }, split: { ...tensor, sequence: ['tensor'] } }));
+  test('ZeRO-1', () =>
+    equalsSerial({ ...gpt(), mesh: { data: 2 }, split: { batch: ['data'] }, zero: { stage: 1, axis: 'data' } }));
+  test('dropout', () =>
+    equalsSerial({ ...gpt({ dropout: 0.3 }), mesh: { data: 2 }, split: { batch: ['data'] }, microbatches: 2 }));
+});
+
+describe('pipelines', () => {
+  const tied = { ...gpt(), schedule: '1f1b' as const, microbatches: 3 };
+  test('two stages with 1F1B and a tied embedding', () => equalsSerial({ ...tied, stages: stages({}, {}) }));
+  test('three stages, of which the middle one talks to both others', () => {
+    const parts = [['embedding', 'blocks.0'], ['blocks.1'], ['head']];
+    return equalsSerial({ ...tied, stages: parts.map((segments) => ({ segments, mesh: {} })) });
+  });
+  test('stages of unlike meshes: data over 2 before tensor over 2', () =>
+    equalsSerial({ ...tied, stages: stages({ data: 2 }, { tensor: 2 }), split: { batch: ['data'], ...tensor } }));
+});
+
+async function equalsSerial(options: ScenarioOptions): Promise<void> {
+  const { step, update, microbatches = 1 } = options;
+  const plan = planOf(options);
+  const slots = scheduleTable(plan.schedule.kind, plan.stages.length, microbatches);
+  const parameters = step.inputs
+    .filter(({ kind }) => kind === 'parameter')
+    .map(({ name, value }) => ({ name, type: step.values[value].type, init: { kind: 'zeros' as const } }));
+  const { program } = compileGraphs({ plan, registry: ops, target: 'native' }, { parameters }, step, update, slots);
+  const inputs = inputValues(options, microbatches);
+  const blocks = await runNative(program, scatterValues(program, inputs));
+  expect(differences(runSerial(step, update, inputs, microbatches), gatherValues(program, blocks), 1e-9)).toEqual([]);
+}
+
+/** One step, every rank an engine of this process. */
+async function runNative(program: Program, inputs: readonly RankBlocks[]): Promise<readonly RankBlocks[]> {
+  const places = placeRanks(program);
+  const port = await freePort();
+  const engines = places.map(({ rank, classIndex }) => {
+    const { arenaBytes } = program.classes[classIndex];
+    return new NativeEngine({ registry: ops, rank, device: 'cpu', threads: 1, arenaBytes });
+  });
+  try {
+    return await Promise.all(
+      engines.map(async (engine, rank) => {
+        await engine.addon.rendezvous({
+          address: '127.0.0.1',
+          port,
+          rank,
+          worldSize: places.length,
+          hostStore: rank === 0,
+          generation: '0',
+          timeoutSeconds: 30,
+          operationTimeoutSeconds: 30,
+        });
+        const loaded = await engine.load(program);
+        const rankClass = program.classes[places[rank].classIndex];
+        for (const { value, microbatch } of hostValues(rankClass, program.microbatches)) {
+          const block = inputs[rank].get(instanceName(value.name, microbatch));
+          const place = { rank, name: value.name, ...(microbatch === null ? {} : { microbatch }) };
+          if (block) await loaded.write(place, encode(value.type.dtype, block));
+        }
+        await loaded.run();
+        const results = new Map<string, Float64Array>();
+        for (const [name, index] of readableValues(rankClass)) {
+          results.set(name, decode(rankClass.values[index].type.dtype, await loaded.read({ rank, name })));
+        }
+        return results;
+      }),
+    );
+  } finally {
+    for (const engine of engines) {
+      engine.addon.abort('the test is over');
+      await engine.close();
+    }
+  }
+}
