@@ -1,7 +1,13 @@
 /** Small steps through the real passes, on virtual ranks, against one device. */
 import { describe, expect, test } from 'vitest';
 import { mlp } from '../../../tests/scenarios/mlp.js';
-import { buildScenario, differences, runSerial, type Scenario } from '../../../tests/scenarios/scenario.js';
+import {
+  buildScenario,
+  differences,
+  differentBits,
+  runSerial,
+  type Scenario,
+} from '../../../tests/scenarios/scenario.js';
 import { adversaries, inOrder, type Policy } from './policy.js';
 
 const meshes: Readonly<Record<string, Readonly<Record<string, number>>>> = {
@@ -12,6 +18,8 @@ const meshes: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   'tensor: 4': { tensor: 4 },
   'data: 2, tensor: 2': { data: 2, tensor: 2 },
 };
+/** Addresses by best fit alone: how low they are is another test's subject. */
+const memory = { searchNodes: 0, moves: 20 };
 const split = { batch: ['data'], hidden: ['tensor'] };
 const even = { batch: 4, dim: 3, hidden: 8, layers: 2 };
 /** 5 rows over 2 and 7 hidden units over 2: blocks of unequal sizes, and so classes of ranks. */
@@ -24,13 +32,15 @@ describe.each(Object.entries(meshes))('a perceptron of two layers on %s', (_, me
     ['uneven', uneven, 1],
     ['uneven', uneven, 3],
   ])('%s sizes %o, %i microbatches: equals one device', (_name, sizes, microbatches) => {
-    equalsSerial(buildScenario({ ...mlp({ ...sizes, update: 'adamw' }), mesh, split, microbatches }), [inOrder()]);
+    equalsSerial(buildScenario({ ...mlp({ ...sizes, update: 'adamw' }), mesh, split, memory, microbatches }), [
+      inOrder(),
+    ]);
   });
 });
 
 test.each(['none', 'sgd'] as const)('the update %s: sums and parameters equal one device', (update) => {
   const mesh = { data: 2, tensor: 2 };
-  equalsSerial(buildScenario({ ...mlp({ ...uneven, update }), mesh, split, microbatches: 2 }), [inOrder()]);
+  equalsSerial(buildScenario({ ...mlp({ ...uneven, update }), mesh, split, memory, microbatches: 2 }), [inOrder()]);
 });
 
 test.each([
@@ -38,12 +48,12 @@ test.each([
   ['tensor: 2', { tensor: 2 }, uneven],
   ['data: 2, tensor: 2', { data: 2, tensor: 2 }, uneven],
 ] as const)('on %s every schedule of 3 microbatches gives the same bits', (_name, mesh, sizes) => {
-  const scenario = buildScenario({ ...mlp({ ...sizes, update: 'adamw' }), mesh, split, microbatches: 3 });
+  const scenario = buildScenario({ ...mlp({ ...sizes, update: 'adamw' }), mesh, split, memory, microbatches: 3 });
   equalsSerial(scenario, adversariesOf(scenario));
 });
 
 test('optimizer state split over data (ZeRO-1) changes nothing but where it lies', () => {
-  const options = { ...mlp({ ...uneven, update: 'adamw' }), mesh: { data: 2 }, split, microbatches: 2 };
+  const options = { ...mlp({ ...uneven, update: 'adamw' }), mesh: { data: 2 }, split, memory, microbatches: 2 };
   const scenario = buildScenario({ ...options, zero: { stage: 1, axis: 'data' } });
   equalsSerial(scenario, adversariesOf(scenario));
   const stateBytes = ({ program }: Scenario) =>
@@ -79,7 +89,7 @@ function equalsSerial(scenario: Scenario, policies: readonly Policy[], relative 
     expect(run.fault).toBeNull();
     expect(run.deadlock).toBeNull();
     // Sums have one order whatever the schedule: the same bits.
-    expect(scenario.gather(run)).toEqual(first);
+    expect(differentBits(first, scenario.gather(run)), policy.name).toBeNull();
   });
 }
 

@@ -17,7 +17,6 @@ import type {
   ScheduleStep,
   TileInstruction,
 } from '../../program/program.js';
-import { messagesOf } from '../../program/edges.js';
 import type { Launch } from '../../program/unroll.js';
 import { collect, packed, unpacked } from '../../reshard/execute.js';
 import type { LoweredMove } from '../../reshard/lower.js';
@@ -84,7 +83,7 @@ export function runTile(
   step: ScheduleStep,
 ): void {
   const packs = kind === 'pack_tile';
-  const transfer = messagesOf(stages, edge, packs ? 'outgoing' : 'incoming', rank.at)[message];
+  const transfer = rank.messages(stages, edge)[message];
   if (!transfer) return;
   const { region } = transfer;
   const buffer = { offset: 0, strides: rowMajorStrides(region.sizes) };

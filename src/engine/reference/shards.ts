@@ -27,7 +27,7 @@ export function scatterValues(program: Program, given: GlobalValues): readonly R
       const key = `${rankClass.stage} ${name}`;
       let sharded = shards.get(key);
       if (!sharded) {
-        const whole = globalOf(given, storedName(value.name), microbatch);
+        const whole = globalOf(given, value.name, microbatch);
         // Results lie at persistent addresses too; nobody gives those.
         if (!whole && results.has(index)) continue;
         if (!whole) throw valueNotGiven({ name, rank });
@@ -64,9 +64,6 @@ export function gatherValues(program: Program, blocks: readonly RankBlocks[]): R
   const names = new Set(program.classes.flatMap((rankClass) => [...readableValues(rankClass).keys()]));
   return Object.fromEntries([...names].map((name) => [name, gatherValue(program, blocks, name)]));
 }
-
-/** A value that several stages store is named `name @stage` on all but the first. */
-const storedName = (name: string): string => name.replace(/ @\d+$/, '');
 
 function globalOf(given: GlobalValues, name: string, microbatch: number | null): Float64Array | undefined {
   const value = given[name];

@@ -3,8 +3,10 @@ import { dtypeBytes } from '../../ir/dtype.js';
 import { meshRanks, rankAt, type Coordinates, type Mesh } from '../../ir/mesh.js';
 import { sizesOf, type TensorType } from '../../ir/type.js';
 import { rowMajor } from '../../program/class_values.js';
-import type { Lane, Program, RankClass, ScheduleStep, ValueIndex } from '../../program/program.js';
+import { messagesOf } from '../../program/edges.js';
+import type { Lane, Program, RankClass, ScheduleStep, StageEdge, ValueIndex } from '../../program/program.js';
 import { baseOf, unroll, type Launch } from '../../program/unroll.js';
+import type { TileTransfer } from '../../reshard/cross_mesh.js';
 import { lowerMove, type LoweredMove } from '../../reshard/lower.js';
 import type { Move } from '../../reshard/moves.js';
 import type { Arena, ArenaView } from './arena.js';
@@ -28,6 +30,8 @@ export interface LoadedClass {
   readonly views: Map<ScheduleStep, (ArenaView | undefined)[]>;
   /** What each member does for a move, once asked for. */
   readonly moves: Map<Move, (LoweredMove | undefined)[]>;
+  /** Each member's messages along an edge between stages, once asked for: outgoing on its source stage, else incoming. */
+  readonly messages: Map<StageEdge, (readonly TileTransfer[] | undefined)[]>;
 }
 
 /** The classes of a program, ready for any number of executions. */
@@ -47,7 +51,7 @@ function loadClass(rankClass: RankClass): LoadedClass {
     if (instruction.kind === 'wait') waitsFor[index] = signals.get(instruction.event) ?? -1;
   }
   const lanes = [...byLane].map(([lane, queue]) => ({ lane, launches: queue }));
-  return { rankClass, launches, lanes, waitsFor, views: new Map(), moves: new Map() };
+  return { rankClass, launches, lanes, waitsFor, views: new Map(), moves: new Map(), messages: new Map() };
 }
 
 export class VirtualRank {
@@ -98,6 +102,12 @@ export class VirtualRank {
   /** What this rank does for a move of a value of a global type. */
   lowered(move: Move, global: TensorType): LoweredMove {
     return (cached(this.loaded.moves, move)[this.member] ??= lowerMove(this.mesh, global, move, this.at));
+  }
+
+  /** The messages that this rank sends along an edge, or those that it receives. */
+  messages(stages: Program['stages'], edge: StageEdge): readonly TileTransfer[] {
+    const direction = edge.fromStage === this.stage ? 'outgoing' : 'incoming';
+    return (cached(this.loaded.messages, edge)[this.member] ??= messagesOf(stages, edge, direction, this.at));
   }
 
   /** Where a value lies at an instance's place in the schedule: the last that names it. Null where no instruction touches it. */
