@@ -165,7 +165,7 @@ function messagePairs(
   return [...pairs.values()];
 }
 
-/** Meetings that never happen, by one run (Kahn's algorithm); empty where all do. */
+/** What never happens, by one run (Kahn's algorithm): the head of each lane that is stuck; empty where all happens. */
 function circle({ units, pairs }: Units, chained: boolean) {
   const starts: number[] = [];
   let count = 0;
@@ -204,7 +204,13 @@ function circle({ units, pairs }: Units, chained: boolean) {
     for (let e = first[ready.pop()!]; e >= 0; e = next[e])
       if (--waits[edges[2 * e + 1]] === 0) ready.push(edges[2 * e + 1]);
   }
-  return units.flatMap(({ compiled, meetings }, unit) =>
-    meetings.flatMap((meeting, i) => (waits[find(starts[unit] + i)] > 0 ? [{ compiled, meeting }] : [])),
-  );
+  // The first that is stuck on each lane: what a person would find there.
+  return units.flatMap(({ compiled, meetings }, unit) => {
+    const lanes = new Set<number>();
+    return meetings.flatMap((meeting, i) => {
+      if (waits[find(starts[unit] + i)] === 0 || lanes.has(meeting.at.lane)) return [];
+      lanes.add(meeting.at.lane);
+      return [{ compiled, meeting }];
+    });
+  });
 }

@@ -1,0 +1,22 @@
+/** A sample of `npm run mutants`: whatever the executor shows to be wrong is rejected, and legal changes are accepted. */
+import { expect, test } from 'vitest';
+import { runCampaign } from '../bench/mutants/campaign.js';
+import { summarize } from '../bench/mutants/report.js';
+
+test('mutants that can go wrong are rejected, legal reorderings are accepted', () => {
+  const report = runCampaign({
+    count: 160,
+    legal: 48,
+    seed: 2,
+    programs: [
+      'mlp, data 2, 2 microbatches',
+      'mlp, data 2 × tensor 2, 2 microbatches, ZeRO-1',
+      'gpt, two stages, 1F1B, 3 microbatches',
+    ],
+  });
+  const { wrong, kinds, false_accepts, legal, legal_accepted } = summarize(report);
+  expect(report.notes).toEqual([]);
+  expect({ false_accepts, rejected: legal - legal_accepted }).toEqual({ false_accepts: 0, rejected: 0 });
+  expect(wrong).toBeGreaterThan(90);
+  expect(kinds).toBeGreaterThanOrEqual(20);
+});

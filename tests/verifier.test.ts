@@ -1,0 +1,243 @@
+/** The program verifier, rule by rule: a sound program, one thing changed, and what is said of it. */
+import { describe, expect, test } from 'vitest';
+import type { Instruction, KernelInstruction, Program, RankClass } from '../src/program/program.js';
+import { verifyProgram } from '../src/program/verify/index.js';
+import { ops } from '../src/ops/index.js';
+import { GPT } from '../src/nn/models/index.js';
+import {
+  editBody,
+  editClass,
+  editSchedule,
+  editValue,
+  exchange,
+  replaceAt,
+  sitesOf,
+  splitClass,
+  type Site,
+} from '../bench/mutants/edit.js';
+import { languageModel } from './scenarios/language_model.js';
+import { mlp } from './scenarios/mlp.js';
+import { buildScenario } from './scenarios/scenario.js';
+
+const split = { batch: ['data'], hidden: ['tensor'], heads: ['tensor'], vocab: ['tensor'] };
+const sizes = { batch: 4, dim: 3, hidden: 4, layers: 1 };
+const { program } = buildScenario({
+  ...mlp({ ...sizes, update: 'adamw' }),
+  mesh: { data: 2, tensor: 2 },
+  split,
+  microbatches: 2,
+});
+const [only] = program.classes;
+
+const gpt = () =>
+  languageModel(new GPT({ layers: 2, dim: 4, heads: 2, context: 3, vocab: 6 }), {
+    microbatches: 1,
+    batch: 2,
+    sequence: 3,
+  });
+
+/** Codes and texts of what the verifier says. */
+const said = (changed: Program): string =>
+  verifyProgram(changed, ops)
+    .map((fault) => fault.message)
+    .join('\n');
+const find = (fits: (x: Instruction) => boolean, of: Program = program): Site => {
+  const [site] = sitesOf(of, fits);
+  expect(site).toBeDefined();
+  return site;
+};
+const nameOf = ({ values }: RankClass, value: number) => values[value].name;
+const isKernel = (x: Instruction): x is KernelInstruction => x.kind === 'kernel';
+
+describe('sound programs are accepted', () => {
+  const segments = { first: ['embedding', 'blocks.0'], second: ['blocks.1', 'head'] };
+  test.each([
+    [
+      'a perceptron over data × tensor, two microbatches',
+      () => ({ ...mlp(sizes), mesh: { data: 2, tensor: 2 }, microbatches: 2 }),
+    ],
+    [
+      'one with uneven shards',
+      () => ({ ...mlp({ ...sizes, batch: 5, hidden: 7 }), mesh: { data: 2, tensor: 2 }, microbatches: 3 }),
+    ],
+    [
+      'one with ZeRO-1',
+      () => ({
+        ...mlp({ ...sizes, update: 'adamw' as const }),
+        mesh: { data: 2 },
+        zero: { stage: 1 as const, axis: 'data' },
+      }),
+    ],
+    ['a GPT over tensor', () => ({ ...gpt(), mesh: { tensor: 2 }, microbatches: 2 })],
+    [
+      'a GPT on two stages with unlike meshes, 1F1B',
+      () => ({
+        ...gpt(),
+        stages: [
+          { segments: segments.first, mesh: { tensor: 2 } },
+          { segments: segments.second, mesh: { data: 2 } },
+        ] as { segments: string[]; mesh: Record<string, number> }[],
+        schedule: '1f1b' as const,
+        microbatches: 3,
+      }),
+    ],
+  ])('%s', (_name, options) => {
+    expect(said(buildScenario({ split, ...options() }).program)).toBe('');
+  });
+});
+
+describe('reads and writes', () => {
+  test('a missing wait: the read may come before the collective', () => {
+    const collective = find((x) => x.kind === 'collective');
+    const event = only.templates[collective.t].body[collective.i + 1];
+    const wait = find((x) => x.kind === 'wait' && event.kind === 'signal' && x.event === event.event);
+    expect(said(replaceAt(program, wait))).toMatch(/program\/unordered-(read|write)/);
+  });
+
+  test('a collective that does not wait for its operand', () => {
+    const wait = find((x) => x.kind === 'wait' && x.lane !== 'compute');
+    expect(said(replaceAt(program, wait))).toMatch(/without waiting for lane 'compute'/);
+  });
+
+  test("another microbatch's instance", () => {
+    const { values, schedule } = only;
+    const forward = schedule.filter(({ template }) => template.startsWith('forward'));
+    const data = Object.keys(forward[0].offsets)
+      .map(Number)
+      .find((base) => values[base].lifetime === 'data')!;
+    const moved = editSchedule(program, 0, (steps) =>
+      steps.map((step) =>
+        step.microbatch === 1 && step.offsets[data] !== undefined
+          ? { ...step, offsets: { ...step.offsets, [data]: forward[0].offsets[data] } }
+          : step,
+      ),
+    );
+    expect(said(moved)).toContain('program/stale-read');
+  });
+
+  test('a microbatch that is added twice', () => {
+    const accumulate = find((x) => isKernel(x) && x.outputs.some(({ access }) => access === 'accumulate'));
+    const twice = replaceAt(program, accumulate, accumulate.instruction, accumulate.instruction);
+    expect(said(twice)).toMatch(/microbatch 1 is added to 'sum .*' twice \[program\/counted-twice\]/);
+  });
+
+  test('a sum that is read before all microbatches are in it', () => {
+    const accumulate = find(
+      (x) =>
+        isKernel(x) &&
+        x.outputs.some(
+          ({ value, access }) => access === 'accumulate' && nameOf(only, value).startsWith('sum gradient'),
+        ),
+    );
+    expect(said(replaceAt(program, accumulate))).toContain('when it has 1 of 2 microbatches');
+  });
+
+  test('two live buffers over each other', () => {
+    const { schedule, values } = only;
+    const last = schedule.length - 1;
+    const bases = Object.keys(schedule[last].offsets).map(Number);
+    const sums = bases.filter((base) => values[base].lifetime === 'sum');
+    const over = editSchedule(program, 0, (steps) =>
+      steps.map((step) =>
+        step.offsets[sums[0]] === undefined || step.offsets[sums[1]] === undefined
+          ? step
+          : { ...step, offsets: { ...step.offsets, [sums[0]]: step.offsets[sums[1]] } },
+      ),
+    );
+    expect(said(over)).toMatch(/program\/(undefined-read|stale-read|unordered-write|bad-address)/);
+  });
+});
+
+describe('placements', () => {
+  test('a partial sum read by something that is not linear in it', () => {
+    const reduce = find((x) => x.kind === 'collective' && x.move.kind === 'all_reduce' && x.axes.includes('tensor'));
+    if (reduce.instruction.kind !== 'collective') throw new Error('no collective');
+    const { input, output } = reduce.instruction;
+    // The reduced value is taken to lie partial, as if the all-reduce had been forgotten.
+    const forgotten = editValue(program, 0, output.value, (value) => ({
+      ...value,
+      layout: only.values[input.value].layout,
+    }));
+    expect(said(forgotten)).toMatch(/still a sum over 'tensor' \[program\/partial-read-nonlinearly\]/);
+  });
+
+  test('a collective along another axis, or by another reduction', () => {
+    const site = find((x) => x.kind === 'collective' && x.reduction === 'sum');
+    if (site.instruction.kind !== 'collective') throw new Error('no collective');
+    const [axis] = ['data', 'tensor'].filter(
+      (name) => !(site.instruction as { axes?: readonly string[] }).axes!.includes(name),
+    );
+    const along = { ...site.instruction, axes: [axis], lane: `group:${axis}` as const };
+    expect(said(replaceAt(program, site, along))).toContain(`its group is along [${axis}]`);
+    expect(said(replaceAt(program, site, { ...site.instruction, reduction: 'max' }))).toContain('reduces by max');
+  });
+
+  test('a value whose block has other sizes than its layout gives it', () => {
+    const index = only.values.findIndex((v) => v.lifetime === 'microbatch' && Object.keys(v.layout.splits).length > 0);
+    const whole = editValue(program, 0, index, (value) => ({ ...value, type: value.global }));
+    expect(said(whole)).toContain('which is no block of');
+  });
+});
+
+test('a template that computes something else has another hash', () => {
+  const site = find((x) => isKernel(x) && x.op === 'tanh');
+  expect(said(replaceAt(program, site, { ...(site.instruction as KernelInstruction), op: 'exp' }))).toMatch(
+    /does not compute the section it was made from \[program\/dataflow-differs\]/,
+  );
+});
+
+test('two collectives exchanged on one rank: its group is named with both instructions', () => {
+  const { program: two, c } = splitClass(program, 0, 1);
+  const collectives = sitesOf(two, (x) => x.kind === 'collective' && x.axes.join() === 'data').filter((s) => s.c === c);
+  const first = collectives[0];
+  const second = collectives.find((s) => s.t === first.t && s.i > first.i)!;
+  const text = said(exchange(two, first, second));
+  expect(text).toMatch(/number \d+ differs \[program\/collectives-differ\]/);
+  expect(text).toMatch(/where .* all_reduce .*rank/);
+});
+
+test('a stage that wants all forwards first, from one that sends the last of them after a backward, hangs', () => {
+  const two = buildScenario({
+    ...gpt(),
+    stages: [
+      { segments: ['embedding', 'blocks.0'], mesh: { data: 1 } },
+      { segments: ['blocks.1', 'head'], mesh: { data: 1 } },
+    ],
+    schedule: '1f1b',
+    microbatches: 3,
+  }).program;
+  const { schedule } = two.classes[1];
+  const forwards = schedule.filter(({ template }) => template.startsWith('forward'));
+  const greedy = editSchedule(two, 1, () => [...forwards, ...schedule.filter((step) => !forwards.includes(step))]);
+  expect(said(greedy)).toMatch(/no schedule completes the step \[program\/deadlock\]/);
+  expect(said(greedy)).toMatch(/where .*receive .*rank 1/);
+});
+
+test('an update that lies where another parameter does is found at the end of the step', () => {
+  const [a, b] = only.after.values.filter(({ at, holds }) => at !== holds).map(({ at }) => at);
+  const crossed = editClass(program, 0, (rankClass) => ({
+    ...rankClass,
+    after: { values: rankClass.after.values.map((e) => (e.at === a ? { at: a, holds: a } : e)) },
+  }));
+  expect(nameOf(only, a)).not.toBe(nameOf(only, b));
+  expect(said(crossed)).toMatch(/after the step '.*' holds 'new .*' \[program\/not-restored\]|program\/not-restored/);
+});
+
+test('addresses outside the arena, unaligned or wandering are refused before anything else is looked at', () => {
+  const base = Object.keys(only.schedule[0].offsets).map(Number)[0];
+  const at = (offset: number) =>
+    editSchedule(program, 0, (steps) =>
+      steps.map((step, i) => (i === 0 ? { ...step, offsets: { ...step.offsets, [base]: offset } } : step)),
+    );
+  expect(said(at(only.arenaBytes))).toContain('of an arena of');
+  expect(said(at(8))).toContain('no multiple of 64');
+  expect(verifyProgram(at(8), ops).every(({ code }) => code === 'program/bad-address')).toBe(true);
+});
+
+test('a kernel on a communication lane is refused', () => {
+  const site = find(isKernel);
+  const body = editBody(program, site, (list) =>
+    list.map((x, i) => (i === site.i ? { ...x, lane: 'group:data' as const } : x)),
+  );
+  expect(said(body)).toContain("of lane 'compute' stands on lane 'group:data'");
+});
