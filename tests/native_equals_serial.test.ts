@@ -4,20 +4,16 @@
  * the order of sums differs.
  */
 import { describe, expect, test } from 'vitest';
-import { decode, encode } from '../src/engine/host_array.js';
 import { NativeEngine } from '../src/engine/native/engine.js';
 import { freePort } from '../src/engine/native/testing/ranks.js';
-import { hostValues, instanceName, readableValues, type RankBlocks } from '../src/engine/reference/execute.js';
-import { gatherValues, scatterValues } from '../src/engine/reference/shards.js';
-import { placeRanks } from '../src/engine/reference/virtual_rank.js';
+import type { RankBlocks } from '../src/engine/reference/execute.js';
+import { gatherValues } from '../src/engine/reference/shards.js';
 import { GPT, Llama } from '../src/nn/models/index.js';
 import { ops } from '../src/ops/index.js';
-import { compileGraphs } from '../src/program/compile.js';
-import type { Program } from '../src/program/program.js';
-import { scheduleTable } from '../src/schedule/table.js';
 import { languageModel } from './scenarios/language_model.js';
 import { mlp } from './scenarios/mlp.js';
-import { differences, inputValues, planOf, runSerial, type ScenarioOptions } from './scenarios/scenario.js';
+import { classOfRank, nativeScenario, runRankStep, type NativeScenario } from './scenarios/native_step.js';
+import { differences, type ScenarioOptions } from './scenarios/scenario.js';
 
 const shape = { batch: 3, sequence: 4 };
 const gpt = (options: Partial<ConstructorParameters<typeof GPT>[0]> = {}) =>
@@ -67,58 +63,38 @@ describe('pipelines', () => {
 });
 
 async function equalsSerial(options: ScenarioOptions): Promise<void> {
-  const { step, update, microbatches = 1 } = options;
-  const plan = planOf(options);
-  const slots = scheduleTable(plan.schedule.kind, plan.stages.length, microbatches);
-  const parameters = step.inputs
-    .filter(({ kind }) => kind === 'parameter')
-    .map(({ name, value }) => ({ name, type: step.values[value].type, init: { kind: 'zeros' as const } }));
-  const { program } = compileGraphs({ plan, registry: ops, target: 'native' }, { parameters }, step, update, slots);
-  const inputs = inputValues(options, microbatches);
-  const blocks = await runNative(program, scatterValues(program, inputs));
-  expect(differences(runSerial(step, update, inputs, microbatches), gatherValues(program, blocks), 1e-9)).toEqual([]);
+  const scenario = nativeScenario(options);
+  const blocks = await runRanks(scenario);
+  expect(differences(scenario.serial(), gatherValues(scenario.program, blocks), 1e-9)).toEqual([]);
 }
 
 /** One step, every rank an engine of this process. */
-async function runNative(program: Program, inputs: readonly RankBlocks[]): Promise<readonly RankBlocks[]> {
-  const places = placeRanks(program);
+async function runRanks(scenario: NativeScenario): Promise<readonly RankBlocks[]> {
   const port = await freePort();
-  const engines = places.map(({ rank, classIndex }) => {
-    const { arenaBytes } = program.classes[classIndex];
+  const engines = Array.from({ length: scenario.ranks }, (_, rank) => {
+    const { arenaBytes } = classOfRank(scenario, rank);
     return new NativeEngine({ registry: ops, rank, device: 'cpu', threads: 1, arenaBytes });
   });
+  const step = async (engine: NativeEngine, rank: number) => {
+    await engine.addon.rendezvous({
+      address: '127.0.0.1',
+      port,
+      rank,
+      worldSize: engines.length,
+      hostStore: rank === 0,
+      generation: '0',
+      timeoutSeconds: 30,
+      operationTimeoutSeconds: 30,
+    });
+    return runRankStep(scenario, engine);
+  };
   try {
-    return await Promise.all(
-      engines.map(async (engine, rank) => {
-        await engine.addon.rendezvous({
-          address: '127.0.0.1',
-          port,
-          rank,
-          worldSize: places.length,
-          hostStore: rank === 0,
-          generation: '0',
-          timeoutSeconds: 30,
-          operationTimeoutSeconds: 30,
-        });
-        const loaded = await engine.load(program);
-        const rankClass = program.classes[places[rank].classIndex];
-        for (const { value, microbatch } of hostValues(rankClass, program.microbatches)) {
-          const block = inputs[rank].get(instanceName(value.name, microbatch));
-          const place = { rank, name: value.name, ...(microbatch === null ? {} : { microbatch }) };
-          if (block) await loaded.write(place, encode(value.type.dtype, block));
-        }
-        await loaded.run();
-        const results = new Map<string, Float64Array>();
-        for (const [name, index] of readableValues(rankClass)) {
-          results.set(name, decode(rankClass.values[index].type.dtype, await loaded.read({ rank, name })));
-        }
-        return results;
-      }),
-    );
-  } finally {
-    for (const engine of engines) {
-      engine.addon.abort('the test is over');
-      await engine.close();
-    }
+    const blocks = await Promise.all(engines.map(step));
+    for (const engine of engines) await engine.close();
+    return blocks;
+  } catch (error) {
+    // The others may wait for ever for the one that failed.
+    for (const engine of engines) engine.addon.abort('another rank failed');
+    throw error;
   }
 }

@@ -1,0 +1,45 @@
+/**
+ * Training steps in f32 on two and four real processes of the native engine against one device. For each gradient g:
+ * ‖Δ‖ ≤ 1e-5·‖g‖ + 1e-7·‖all gradients‖.
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, test } from 'vitest';
+import type { RankBlocks } from '../src/engine/reference/execute.js';
+import { gatherValues } from '../src/engine/reference/shards.js';
+import { launch } from '../src/runtime/launch/launch.js';
+import { nativeScenario } from './scenarios/native_step.js';
+import { realRanks } from './scenarios/real_ranks.js';
+import type { Values } from './scenarios/scenario.js';
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'flotilla-test-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const rankMain = fileURLToPath(new URL('scenarios/real_rank_main.ts', import.meta.url));
+
+test.each(Object.entries(realRanks))('%s', async (name, options) => {
+  const scenario = nativeScenario(options());
+  await launch({ ranks: scenario.ranks, args: ['--import', 'tsx', rankMain, name, folder] });
+  const blocks = Array.from({ length: scenario.ranks }, (_, rank): RankBlocks => {
+    const read = JSON.parse(readFileSync(path.join(folder, `rank.${rank}.json`), 'utf8')) as Record<string, number[]>;
+    return new Map(Object.entries(read).map(([value, block]) => [value, Float64Array.from(block)]));
+  });
+  expect(tooFarApart(scenario.serial(), gatherValues(scenario.program, blocks))).toEqual([]);
+});
+
+function tooFarApart(expected: Values, actual: Values): readonly string[] {
+  const gradients = Object.entries(expected).filter(([name]) => name.startsWith('gradient.'));
+  expect(gradients.length).toBeGreaterThan(10);
+  const all = Math.hypot(...gradients.map(([, g]) => Math.hypot(...g)));
+  const loss = Math.abs(actual.loss_sum[0] / expected.loss_sum[0] - 1);
+  return [
+    ...(loss <= 1e-5 ? [] : [`loss_sum: ${loss}`]),
+    ...gradients.flatMap(([name, g]) => {
+      const delta = Math.hypot(...g.map((x, i) => x - actual[name][i]));
+      return delta <= 1e-5 * Math.hypot(...g) + 1e-7 * all
+        ? []
+        : [`${name}: ‖Δ‖ = ${delta}, ‖g‖ = ${Math.hypot(...g)}`];
+    }),
+  ];
+}

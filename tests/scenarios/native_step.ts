@@ -1,0 +1,60 @@
+/** Scenarios on the native engine: the same graphs and plan, compiled for the addon's kernels, one rank at a time. */
+import { decode, encode } from '../../src/engine/host_array.js';
+import type { NativeEngine } from '../../src/engine/native/engine.js';
+import { hostValues, instanceName, readableValues, type RankBlocks } from '../../src/engine/reference/execute.js';
+import { scatterValues } from '../../src/engine/reference/shards.js';
+import { placeRanks } from '../../src/engine/reference/virtual_rank.js';
+import { ops } from '../../src/ops/index.js';
+import { compileGraphs } from '../../src/program/compile.js';
+import type { Program, RankClass } from '../../src/program/program.js';
+import { scheduleTable } from '../../src/schedule/table.js';
+import { inputValues, planOf, runSerial, type ScenarioOptions, type Values } from './scenario.js';
+
+export interface NativeScenario {
+  readonly program: Program;
+  /** What the host writes, by global rank. */
+  readonly inputs: readonly RankBlocks[];
+  readonly ranks: number;
+  serial(): Values;
+}
+
+export function nativeScenario(options: ScenarioOptions): NativeScenario {
+  const { step, update, microbatches = 1 } = options;
+  const plan = planOf(options);
+  const parameters = step.inputs
+    .filter(({ kind }) => kind === 'parameter')
+    .map(({ name, value }) => ({ name, type: step.values[value].type, init: { kind: 'zeros' as const } }));
+  const slots = scheduleTable(plan.schedule.kind, plan.stages.length, microbatches);
+  const { program } = compileGraphs({ plan, registry: ops, target: 'native' }, { parameters }, step, update, slots);
+  const inputs = inputValues(options, microbatches);
+  return {
+    program,
+    inputs: scatterValues(program, inputs),
+    ranks: placeRanks(program).length,
+    serial: () => runSerial(step, update, inputs, microbatches),
+  };
+}
+
+/** The class of a global rank. */
+export function classOfRank({ program }: NativeScenario, rank: number): RankClass {
+  return program.classes[placeRanks(program).find((place) => place.rank === rank)!.classIndex];
+}
+
+/** One step of the engine's rank, which has met the others: inputs written, results read. */
+export async function runRankStep(scenario: NativeScenario, engine: NativeEngine): Promise<RankBlocks> {
+  const { program, inputs } = scenario;
+  const [rank] = engine.ranks;
+  const rankClass = classOfRank(scenario, rank);
+  const loaded = await engine.load(program);
+  for (const { value, microbatch } of hostValues(rankClass, program.microbatches)) {
+    const block = inputs[rank].get(instanceName(value.name, microbatch));
+    const place = { rank, name: value.name, ...(microbatch === null ? {} : { microbatch }) };
+    if (block) await loaded.write(place, encode(value.type.dtype, block));
+  }
+  await loaded.run();
+  const results = new Map<string, Float64Array>();
+  for (const [name, index] of readableValues(rankClass)) {
+    results.set(name, decode(rankClass.values[index].type.dtype, await loaded.read({ rank, name })));
+  }
+  return results;
+}
