@@ -1,8 +1,10 @@
 /** What happens to wrong programs: the executor is the oracle that says that they are wrong. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { languageModel } from '../../../tests/scenarios/language_model.js';
 import { mlp } from '../../../tests/scenarios/mlp.js';
 import { buildScenario, differences, type Scenario } from '../../../tests/scenarios/scenario.js';
 import type { Instruction, Program, RankClass } from '../../program/program.js';
+import { GPT } from '../../nn/models/index.js';
 import { execute } from './execute.js';
 import { hold, inOrder, random, rush } from './policy.js';
 import { gatherValues, scatterValues } from './shards.js';
@@ -63,6 +65,47 @@ test('an address beyond the arena is a fault, which names the instruction', () =
   expect(fault?.instruction).toMatch(/^rank 0: the host writes '/);
   const unwritten = execute(mutant, { registry: ops, inputs: [new Map(), new Map()] });
   expect(unwritten.fault?.instruction).toMatch(/^rank \d: \w+, forward/);
+});
+
+describe('sends between two stages', () => {
+  const { step, element } = languageModel(new GPT({ layers: 2, dim: 4, heads: 1, context: 4, vocab: 5 }), {
+    batch: 1,
+    sequence: 2,
+  });
+  const pipeline = buildScenario({
+    step,
+    update: null,
+    element,
+    stages: [
+      { segments: ['embedding', 'blocks.0'], mesh: {} },
+      { segments: ['blocks.1', 'head'], mesh: {} },
+    ],
+    schedule: '1f1b',
+    microbatches: 3,
+  });
+
+  test('one lane for sends and receives: each stage would send first, and only sends that wait for no one go on', () => {
+    const oneLane = withBody(pipeline.program, (one) => [one.lane === 'receive' ? { ...one, lane: 'send' } : one]);
+    const inputs = scatterValues(oneLane, pipeline.inputs);
+    const rendezvous = execute(oneLane, { registry: ops, inputs, policy: inOrder() });
+    expect(rendezvous.deadlock!.map(({ waitsFor }) => waitsFor)).toEqual(
+      expect.arrayContaining(['a receive by rank 1', 'a receive by rank 0']),
+    );
+    const eager = execute(oneLane, { registry: ops, inputs, policy: inOrder({ sends: 'eager' }) });
+    expect(eager.deadlock).toBeNull();
+    expect(differences(pipeline.serial(), gatherValues(oneLane, eager.values), 1e-9)).toEqual([]);
+  });
+
+  test('a message that is not the one expected is a fault', () => {
+    const [front, back] = pipeline.program.classes;
+    const sent = front.templates.flatMap(({ body }) => body).find((one) => one.kind === 'send')!;
+    const mutant = {
+      ...pipeline.program,
+      classes: [edited(front, (one) => [one === sent ? { ...sent, tag: 'another' } : one]), back],
+    };
+    const { fault } = execute(mutant, { registry: ops, inputs: scatterValues(mutant, pipeline.inputs) });
+    expect(fault?.reason).toBe(`it receives '${sent.tag}' and is sent 'another'`);
+  });
 });
 
 test('a seed gives its order again', () => {
