@@ -191,9 +191,12 @@ async function launchRanks(
   sameScript: boolean,
 ): Promise<WorkerResult> {
   let result: WorkerResult | null = null;
+  const printed: string[] = [];
   try {
     await launch({
       ranks,
+      interruptSeconds: saveSeconds,
+      output: ({ rank, line }) => printed.push(rank === 0 ? line : `[rank ${rank}] ${line}`),
       args: sameScript ? [...process.execArgv, ...process.argv.slice(1)] : rankArguments,
       env: {
         FLOTILLA_RUN: JSON.stringify(run),
@@ -206,11 +209,15 @@ async function launchRanks(
       },
     });
   } catch (error) {
-    // Stopped by a signal, the ranks have saved and said so: that is no failure.
+    // Stopped by a signal, the ranks have saved and said so: that is no failure. Of a failure, what ranks printed is the message.
     if (result === null || !(error instanceof DiagnosticError) || error.code !== 'runtime/interrupted') throw error;
   }
+  for (const line of printed) process.stderr.write(`${line}\n`);
   return result!;
 }
+
+/** After Ctrl-C, ranks have this long to finish their step and save. */
+const saveSeconds = 300;
 
 /** A rank process of our launcher: what `rankArguments` runs. */
 export async function rankMain(surroundings: RunSurroundings): Promise<void> {

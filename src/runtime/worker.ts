@@ -18,6 +18,7 @@ import { adamwScalars } from '../optim/adamw.js';
 import { ranksOf, type Plan } from '../plan/plan.js';
 import { describeModel } from '../plan/describe_model.js';
 import { arenaBytesOf } from '../program/share_arena.js';
+import { verifyProgram } from '../program/verify/index.js';
 import { packageVersion } from './package_version.js';
 import { configHash } from './config.js';
 import { compileRun, programHash, type RunPrograms } from './compile_run.js';
@@ -90,6 +91,7 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerResult> {
   );
   const { engine, peers } = await host.open(bytes);
   try {
+    if (peers.rank === 0) verify(programs);
     await comparePrograms(peers, programs);
     const residentBefore = nativeBytes();
     const training = await engine.load(programs.training.program);
@@ -399,6 +401,14 @@ const parameterCount = ({ training }: RunPrograms): number =>
 function instructionsOf({ training }: RunPrograms): number {
   const [{ templates, schedule }] = training.program.classes;
   return schedule.reduce((sum, { template }) => sum + templates.find(({ name }) => name === template)!.body.length, 0);
+}
+
+/** Rank 0 proves the programs sound; that the others have the same is compared. */
+function verify({ training, validation }: RunPrograms): void {
+  for (const { program } of [training, validation]) {
+    const [fault] = verifyProgram(program, ops);
+    if (fault) throw fault;
+  }
 }
 
 async function comparePrograms(peers: Peers, { training, validation }: RunPrograms): Promise<void> {

@@ -40,6 +40,11 @@ export interface LaunchOptions {
   readonly onMessage?: (rank: number, message: unknown) => void;
   /** How long ranks have to end after SIGTERM before SIGKILL. Default 5. */
   readonly graceSeconds?: number;
+  /**
+   * How long ranks have to finish and save after the first signal to this process, which they get as SIGINT, before they are ended. A
+   * second signal ends them at once. Default 0: so does the first.
+   */
+  readonly interruptSeconds?: number;
 }
 
 /** Runs a job to its end. Fails with the error of the rank that failed first, or as interrupted by a signal to this process. */
@@ -94,6 +99,8 @@ class Job {
   readonly #processes: RankProcess[] = [];
   readonly #timers: NodeJS.Timeout[] = [];
   #stopping = false;
+  /** True once the end of what still runs has been arranged. */
+  #stops = false;
   #interruptedBy: string | null = null;
   #startError: Error | null = null;
 
@@ -123,8 +130,12 @@ class Job {
   async run(): Promise<void> {
     const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
     const interrupt = (signal: NodeJS.Signals) => {
+      const first = this.#interruptedBy === null;
       this.#interruptedBy ??= signal;
-      this.#stop(0);
+      const { interruptSeconds = 0 } = this.#options;
+      if (!first || interruptSeconds === 0) return this.#stop(0);
+      this.#kill('SIGINT');
+      this.#timers.push(setTimeout(() => this.#stop(0), 1000 * interruptSeconds));
     };
     const killAll = () => this.#kill('SIGKILL');
     for (const signal of signals) process.on(signal, interrupt);
@@ -199,7 +210,8 @@ class Job {
 
   /** Ends what still runs: SIGTERM after `delay` milliseconds, SIGKILL when the grace is over. */
   #stop(delay: number): void {
-    if (this.#timers.length > 0 && delay > 0) return;
+    if (this.#stops && delay > 0) return;
+    this.#stops = true;
     const grace = 1000 * (this.#options.graceSeconds ?? 5);
     this.#timers.push(
       setTimeout(() => {

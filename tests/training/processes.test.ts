@@ -1,0 +1,73 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, test } from 'vitest';
+import { addonPath } from '../../src/engine/native/bridge.js';
+import { generate } from '../../src/runtime/generate.js';
+import { Workplace } from './tiny_run.js';
+
+// Two real ranks on the native engine, started as a user starts them.
+
+const work = new Workplace();
+afterAll(() => work.remove());
+
+const native = { engine: 'native', ranks: 2, steps: 3 } as const;
+const built = existsSync(addonPath());
+if (!built) throw new Error('the native engine is not built: `npm test` builds it');
+
+test('two processes learn what one virtual rank learns, and their text is sampled', async () => {
+  await work.train('reference', { steps: 3 });
+  const { summary, events } = await work.train('data', { ...native, sample: { tokens: 2 } });
+  expectClose(work.losses('data'), work.losses('reference'));
+  expect(summary).toMatchObject({ ranks: 2, engine: 'native', steps: 3 });
+  expect(summary.peakBytesMeasured).toBeGreaterThan(0);
+  expect(events.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['compiled', 'started', 'sample', 'summary']));
+  expect(existsSync(work.file('runs', 'data', 'metrics.jsonl'))).toBe(true);
+  const options = { prompt: 'the', tokens: 4, temperature: 0.7, topK: 5, seed: 4 };
+  const folder = work.file('runs', 'data');
+  expect(await generate(folder, options)).toBe(await generate(folder, options));
+});
+
+test('tensor-parallel ranks save their shards; the run goes on bit for bit, and under another plan to rounding', async () => {
+  const plan = { tensor_parallel_size: 2 };
+  await work.train('straight', { ...native, plan, steps: 5 });
+  await work.train('stopped', { ...native, plan, steps: 2 });
+  await work.resume('stopped', ['steps=5']);
+  expect(work.tensorHashes('stopped', 5)).toEqual(work.tensorHashes('straight', 5));
+  await work.train('other', { ...native, plan, steps: 2 });
+  await work.resume('other', ['steps=5', 'plan.tensor_parallel_size=1']);
+  expectClose(work.losses('other'), work.losses('straight'));
+});
+
+test('Ctrl-C finishes the step, saves, and the run can be resumed', async () => {
+  const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+  const config = work.file('endless.json');
+  const { writeFileSync } = await import('node:fs');
+  writeFileSync(config, JSON.stringify(work.options('endless', { ...native, steps: 100_000 })));
+  const child = spawn(process.execPath, ['--import', 'tsx', main, 'train', config], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let [told, errors] = ['', ''];
+  child.stderr.on('data', (text: Buffer) => (errors += text.toString()));
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+  await new Promise<void>((resolve) => {
+    child.stdout.on('data', (text: Buffer) => {
+      told += text.toString();
+      if (/step 2\//.test(told)) resolve();
+    });
+    void ended.then(() => resolve());
+  });
+  child.kill('SIGINT');
+  expect(await ended, `${told}\n${errors}`).toBe(130);
+  expect(errors).toMatch(/stopped after step \d+ and saved; go on with `flotilla resume/);
+  const [, step] = /stopped after step (\d+)/.exec(errors)!;
+  const latest = readFileSync(path.join(work.file('runs', 'endless'), 'checkpoints', 'latest'), 'utf8').trim();
+  expect(latest).toBe(`step-${step.padStart(6, '0')}`);
+  const { summary } = await work.resume('endless', [`steps=${Number(step) + 1}`]);
+  expect(summary.steps).toBe(Number(step) + 1);
+});
+
+/** Equal to rounding in f32. */
+function expectClose(a: readonly number[], b: readonly number[]): void {
+  expect(a).toHaveLength(b.length);
+  a.forEach((loss, i) => expect(Math.abs(loss - b[i])).toBeLessThan(1e-4 * b[i]));
+}
