@@ -125,27 +125,39 @@ function peersOf(config: ContestantConfig, ranks: number, options: StepOptions, 
 }
 
 /** Seconds a step by contestant: the median of each turn. */
-type Turns = readonly { readonly name: string; readonly seconds: readonly number[] }[];
+type Turns = readonly {
+  readonly name: string;
+  readonly seconds: readonly number[];
+  readonly cpuSeconds: readonly number[];
+}[];
 
 async function takeTurns(contestants: readonly Contestant[], { rounds, block }: StepOptions): Promise<Turns> {
-  const seconds = contestants.map((): number[] => []);
+  const turns = contestants.map(({ name }) => ({ name, seconds: [] as number[], cpuSeconds: [] as number[] }));
   for (let round = 0; round < rounds; round++) {
-    for (const [i, contestant] of contestants.entries()) seconds[i].push(median((await contestant.run(block)).seconds));
+    for (const [i, contestant] of contestants.entries()) {
+      const answer = await contestant.run(block);
+      turns[i].seconds.push(median(answer.seconds));
+      turns[i].cpuSeconds.push(median(answer.cpu_seconds));
+    }
   }
-  return contestants.map(({ name }, i) => ({ name, seconds: seconds[i] }));
+  return turns;
 }
 
 function timeRow({ name }: Case, [ours, ...peers]: Turns, missing: Row['missing']): Row {
-  const ratios = peers.map((peer) => median(peer.seconds.map((seconds, round) => seconds / ours.seconds[round])));
+  const over = (of: 'seconds' | 'cpuSeconds') =>
+    Object.fromEntries(peers.map((peer) => [peer.name, median(peer[of].map((time, i) => time / ours[of][i]))]));
+  const ratios = over('seconds');
   return {
     name: `step/${name}/time`,
     unit: 's',
     ours: median(ours.seconds),
     peers: Object.fromEntries(peers.map((peer) => [peer.name, median(peer.seconds)])),
-    ratio: ratios[0] ?? null,
+    ratio: ratios[peers[0]?.name] ?? null,
     target: 0.95,
     missing,
-    ratios: Object.fromEntries(peers.map((peer, i) => [peer.name, ratios[i]])),
+    ratios,
+    cpu_ratios: over('cpuSeconds'),
+    cpu_seconds: Object.fromEntries([ours, ...peers].map((side) => [side.name, median(side.cpuSeconds)])),
     fastest: Object.fromEntries([ours, ...peers].map((side) => [side.name, Math.min(...side.seconds)])),
     tokens_per_second: (sequences * demoModel.context) / median(ours.seconds),
   };

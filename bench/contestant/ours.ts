@@ -50,13 +50,14 @@ await step.close();
 async function answer(command: string, count: number): Promise<unknown> {
   switch (command) {
     case 'run': {
-      const [seconds, losses]: [number[], number[]] = [[], []];
+      const [seconds, cpuSeconds, losses]: [number[], number[], number[]] = [[], [], []];
       for (let i = 0; i < count; i++, done++) {
-        const start = performance.now();
+        const [start, cpuStart] = [performance.now(), cpuNow()];
         losses.push((await step.step(done % rates.length, training[done % training.length])).loss);
         seconds.push((performance.now() - start) / 1000);
+        cpuSeconds.push(cpuNow() - cpuStart);
       }
-      return { seconds, losses };
+      return { seconds, cpu_seconds: cpuSeconds, losses };
     }
     case 'validate': {
       let sum = 0;
@@ -72,6 +73,12 @@ async function answer(command: string, count: number): Promise<unknown> {
     default:
       return { peak_bytes: peakBytes(), arena_bytes: step.arenaBytes };
   }
+}
+
+/** Processor time of all threads. */
+function cpuNow(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
 }
 
 /** The most that was ever resident. */

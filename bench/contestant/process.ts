@@ -13,6 +13,8 @@ import type { ProfileRow } from './profile.js';
 
 export interface RunAnswer {
   readonly seconds: readonly number[];
+  /** Processor time of rank 0, all threads: with one thread, what a busy machine disturbs least. */
+  readonly cpu_seconds: readonly number[];
   readonly losses: readonly number[];
 }
 

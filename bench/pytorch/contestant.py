@@ -1,7 +1,7 @@
 """A long-lived process that trains the bench's model in PyTorch, step by step as it is told: the peer of bench/contestant/ours.ts.
 
 First argument: the configuration (bench/contestant/config.ts) as a file. Commands are lines on standard input, answers JSON lines on
-standard output: `run N` → {seconds: [of each step], losses}, `validate` → {loss}, `memory` → {peak_bytes}. With RANK and WORLD_SIZE
+standard output: `run N` → {seconds, cpu_seconds, losses} of each step, `validate` → {loss}, `memory` → {peak_bytes}. With RANK and WORLD_SIZE
 set it is one rank of DistributedDataParallel over Gloo; all ranks are given the same commands.
 """
 
@@ -91,13 +91,14 @@ done = 0
 for line in sys.stdin:
     command, *arguments = line.split()
     if command == "run":
-        seconds, losses = [], []
+        seconds, cpu_seconds, losses = [], [], []
         for _ in range(int(arguments[0])):
-            start = time.perf_counter()
+            start, cpu_start = time.perf_counter(), time.process_time()
             losses.append(step(done))
             seconds.append(time.perf_counter() - start)
+            cpu_seconds.append(time.process_time() - cpu_start)
             done += 1
-        answer = {"seconds": seconds, "losses": losses}
+        answer = {"seconds": seconds, "cpu_seconds": cpu_seconds, "losses": losses}
     elif command == "validate":
         answer = {"loss": validate()}
     else:

@@ -5,6 +5,7 @@ Reads a list of cases from standard input and writes one result for each to stan
 case:   {model: 'gpt' | 'llama' | 'mixtral', options: {...as in src/nn/models...}, dtype: 'float32' | 'float64',
          microbatches: logical microbatches in a batch,
          parameters: {name: {shape, values}}, batches: [{tokens, labels}],
+         autocast: true where matrix products run in bf16, as torch.autocast has it,
          optimizer: null | {lr: [a rate for each batch], betas, eps, weight_decay, clip}}
 result: {loss_sum, tokens, gradients: {name: values}, losses, gradient_norms, parameters: {name: values}}
 
@@ -131,7 +132,9 @@ def run(case):
     def summed(batch):
         tokens, labels = torch.tensor(batch["tokens"]), torch.tensor(batch["labels"])
         o, microbatches = case["options"], case["microbatches"]
-        logits, balance = forward(p, o, tokens, microbatches)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=case.get("autocast", False)):
+            logits, balance = forward(p, o, tokens, microbatches)
+        logits = logits.to(dtype)
         loss = F.cross_entropy(logits.flatten(0, -2), labels.flatten(), ignore_index=-1, reduction="sum")
         real = (labels >= 0).reshape(microbatches, -1).sum(-1)
         return loss + o.get("balance", 0.01) / o["layers"] * (balance * real).sum(), int(real.sum())
