@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import { printLayout } from '../../src/ir/layout.js';
 import type { PlacedGraph, PlacedOp } from '../../src/partition/placed.js';
-import { faultOf, type Tolerance } from '../laws/parallel_equals_serial.js';
+import { programFault, type Tolerance } from '../laws/parallel_equals_serial.js';
 import { buildScenario, type Scenario, type ScenarioOptions } from '../scenarios/scenario.js';
 import { whim } from '../scenarios/whim.js';
 
@@ -13,7 +13,7 @@ export function expectEqualsSerial(options: ScenarioOptions, tolerance?: Toleran
     memory: { moves: 20, searchNodes: 0 },
     ...options,
   });
-  expect(faultOf(scenario, tolerance)).toBeNull();
+  expect(programFault(scenario, tolerance)).toBeNull();
   return scenario;
 }
 

@@ -34,21 +34,32 @@ export function departures(
   });
 }
 
-/** What is wrong with a scenario, as the story's lines; null where parallel equals serial. */
-export function faultOf(scenario: Scenario, tolerance?: Tolerance): string | null {
-  const serial = scenario.serial();
+/** What is wrong with a program, as the story's lines; null where parallel equals serial. */
+export function programFault(scenario: Scenario, tolerance?: Tolerance): string | null {
+  const run = () => {
+    const { fault, deadlock, ...execution } = scenario.parallel();
+    if (fault) throw new Error(`rank ${fault.rank} cannot run ${fault.instruction}: ${fault.reason}`);
+    if (deadlock) throw new Error(deadlock.map((lane) => `rank ${lane.rank} waits for ${lane.waitsFor}`).join('; '));
+    return scenario.gather({ ...execution, fault, deadlock });
+  };
+  return faultOf(scenario, scenario.serial(), run, tolerance);
+}
+
+/** What is wrong with what `run` gives, and which step made it. */
+export function faultOf(
+  scenario: PlacedScenario,
+  serial: Values,
+  run: () => Values,
+  tolerance?: Tolerance,
+): string | null {
   let found: readonly string[];
   try {
-    const run = scenario.parallel();
-    if (run.fault) found = [`rank ${run.fault.rank} cannot run ${run.fault.instruction}: ${run.fault.reason}`];
-    else if (run.deadlock) found = run.deadlock.map((lane) => `rank ${lane.rank} waits for ${lane.waitsFor}`);
-    else found = departures(serial, scenario.gather(run), tolerance);
+    found = departures(serial, run(), tolerance);
   } catch (error) {
     found = [(error as Error).message.split('\n')[0]];
   }
-  return found.length === 0
-    ? null
-    : [...found.slice(0, 3).map((line) => `  first   ${line}`), blame(scenario)].join('\n');
+  if (found.length === 0) return null;
+  return [...found.slice(0, 3).map((line) => `  first   ${line}`), blame(scenario)].join('\n');
 }
 
 /** Which step of the placed graphs is wrong, if one is. */
