@@ -14,11 +14,11 @@ constexpr double rootTwoOverPi = 0.79788456080286535588, cubic = 0.044715;
 template <class A>
 FLOTILLA_INLINE inline A geluTanh(A x) {
   const A u = x * (A(rootTwoOverPi) + A(rootTwoOverPi * cubic) * x * x);
-  return x * sigmoidOf(2 * u);
+  return x * quickSigmoid(2 * u);
 }
 template <class A>
 FLOTILLA_INLINE inline A geluTanhSlope(A x) {
-  const A u = x * (A(rootTwoOverPi) + A(rootTwoOverPi * cubic) * x * x), s = sigmoidOf(2 * u);
+  const A u = x * (A(rootTwoOverPi) + A(rootTwoOverPi * cubic) * x * x), s = quickSigmoid(2 * u);
   const A slope = A(rootTwoOverPi) + A(3 * rootTwoOverPi * cubic) * x * x;
   return s + x * s * (1 - s) * 2 * slope;
 }
@@ -61,7 +61,7 @@ void geluBackward(const A* const* in, A* const* out, int64_t n, const A* paramet
 
 template <class A>
 FLOTILLA_INLINE inline A siluSlope(A x) {
-  const A s = sigmoidOf(x);
+  const A s = quickSigmoid(x);
   return s * (1 + x * (1 - s));
 }
 
@@ -71,7 +71,7 @@ void silu(const A* const* in, A* const* out, int64_t n, const A*) {
   A* y = out[0];
   vectorised([&]() FLOTILLA_INLINE {
 #pragma omp simd
-    for (int64_t i = 0; i < n; i++) y[i] = x[i] * sigmoidOf(x[i]);
+    for (int64_t i = 0; i < n; i++) y[i] = x[i] * quickSigmoid(x[i]);
   });
 }
 
@@ -91,7 +91,7 @@ void swiglu(const A* const* in, A* const* out, int64_t n, const A*) {
   A* y = out[0];
   vectorised([&]() FLOTILLA_INLINE {
 #pragma omp simd
-    for (int64_t i = 0; i < n; i++) y[i] = gate[i] * sigmoidOf(gate[i]) * up[i];
+    for (int64_t i = 0; i < n; i++) y[i] = gate[i] * quickSigmoid(gate[i]) * up[i];
   });
 }
 
@@ -104,7 +104,7 @@ void swigluBackward(const A* const* in, A* const* out, int64_t n, const A*) {
     for (int64_t i = 0; i < n; i++) {
       const A x = gate[i], u = up[i], d = dy[i];
       dgate[i] = d * u * siluSlope(x);
-      dup[i] = d * x * sigmoidOf(x);
+      dup[i] = d * x * quickSigmoid(x);
     }
   });
 }

@@ -136,7 +136,6 @@ FLOTILLA_OP(gt, 2, greater)
 FLOTILLA_OP(lt, 2, less)
 FLOTILLA_OP(le, 2, notGreater)
 FLOTILLA_OP(where, 3, select)
-FLOTILLA_OP(cast, 1, identity)
 FLOTILLA_OP(neg, 1, negative)
 FLOTILLA_OP(exp, 1, exponential)
 FLOTILLA_OP(log, 1, logarithm)
@@ -154,6 +153,12 @@ FLOTILLA_OP(erf, 1, errorFunction)
 FLOTILLA_OP(scale, 1, scaled, "factor")
 FLOTILLA_OP(add_scalar, 1, shifted, "value")
 FLOTILLA_OP(pow, 1, power, "exponent")
+
+std::unique_ptr<Kernel> cast(const KernelCall& call) {
+  static const ElementOp op{"cast", 1, 1, identity<float>, identity<double>, {}, {}};
+  return makeCast(call, op);
+}
+const KernelRegistration castRegistration{"cast", byDevice<cast>};
 
 std::unique_ptr<Kernel> addN(const KernelCall& call) {
   static const ElementOp ops[] = {

@@ -1,7 +1,7 @@
 #include "elementwise.h"
 
 #include <array>
-#include <numeric>
+#include <cstring>
 
 namespace flotilla {
 
@@ -188,7 +188,48 @@ std::unique_ptr<Kernel> build(const KernelCall& call, const ElementOp& op, Eleme
   return makeKernel([run] { run.run(); });
 }
 
+// The same bytes elsewhere: runs that are contiguous on both sides.
+struct CopyRuns {
+  Nest nest;
+  const char* from;
+  char* to;
+  int64_t bytes;
+
+  void run() const {
+    const int last = nest.dimensions - 1;
+    const int64_t inner = nest.sizes[last];
+    int64_t outer = 1;
+    for (int d = 0; d < last; d++) outer *= nest.sizes[d];
+    if (outer == 1) {
+      parallelBlocks(inner, 8 * taskElements, [&](int64_t begin, int64_t end) {
+        std::memcpy(to + begin * bytes, from + begin * bytes, (end - begin) * bytes);
+      });
+      return;
+    }
+    parallelBlocks(inner ? outer : 0, std::max<int64_t>(1, 4 * taskElements / std::max<int64_t>(1, inner)), [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; row++) {
+        int64_t rest = row, source = 0, target = 0;
+        for (int d = last - 1; d >= 0; rest /= nest.sizes[d], d--) {
+          source += rest % nest.sizes[d] * nest.strides[d][0];
+          target += rest % nest.sizes[d] * nest.strides[d][1];
+        }
+        std::memcpy(to + target * bytes, from + source * bytes, inner * bytes);
+      }
+    });
+  }
+};
+
 }  // namespace
+
+std::unique_ptr<Kernel> makeCast(const KernelCall& call, const ElementOp& identity) {
+  requireOperands(call, 2);
+  const Operand &x = call.operands[0], &y = call.operands[1];
+  const Nest nest = nestOf(call);
+  const auto& inner = nest.strides[nest.dimensions - 1];
+  if (x.dtype != y.dtype || inner[0] != 1 || inner[1] != 1) return makeElementwise(call, identity);
+  const CopyRuns run{nest, static_cast<const char*>(x.data), static_cast<char*>(y.data), bytesOf(call, x.dtype)};
+  return makeKernel([run] { run.run(); });
+}
 
 std::unique_ptr<Kernel> makeElementwise(const KernelCall& call, const ElementOp& op) {
   requireOperands(call, size_t(op.inputs + op.outputs));

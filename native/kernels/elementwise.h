@@ -28,4 +28,7 @@ struct ElementOp {
 // Inputs first, then outputs.
 std::unique_ptr<Kernel> makeElementwise(const KernelCall& call, const ElementOp& op);
 
+// y = x in y's type; without a change of type, the same bytes.
+std::unique_ptr<Kernel> makeCast(const KernelCall& call, const ElementOp& identity);
+
 }  // namespace flotilla

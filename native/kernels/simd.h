@@ -166,6 +166,13 @@ inline constexpr double log2e = 1.44269504088896340736;
 template <class A>
 FLOTILLA_INLINE inline A sigmoidOf(A x) { return A(1) / (A(1) + expOf(-x)); }
 
+// The same to about |x| ulp, for activations, where what multiplies it is then as small: 1 / (1 + 2^(−x·log2 e)).
+FLOTILLA_INLINE inline float quickSigmoid(float x) {
+  const float power = x * float(-log2e);
+  return 1.f / (1.f + exp2Of(power > 127.f ? 127.f : power));
+}
+FLOTILLA_INLINE inline double quickSigmoid(double x) { return sigmoidOf(x); }
+
 #if FLOTILLA_X86
 FLOTILLA_WIDE inline void narrowRunWide(const float* from, bf16* to, int64_t n) {
   for (int64_t i = 0; i < n; i += 16) {

@@ -24,14 +24,15 @@ struct Softmax {
   }
 
   FLOTILLA_INLINE void row(const T* in, T* out) const {
+    const int64_t v = this->v;
     A maximum = -std::numeric_limits<A>::infinity(), sum = 0;
 #pragma omp simd reduction(max : maximum)
     for (int64_t j = 0; j < v; j++) maximum = widen(in[j]) > maximum ? widen(in[j]) : maximum;
 #pragma omp simd reduction(+ : sum)
-    for (int64_t j = 0; j < v; j++) sum += expOf(widen(in[j]) - maximum);
+    for (int64_t j = 0; j < v; j++) sum += exp2Of((widen(in[j]) - maximum) * A(log2e));
     const A scale = A(1) / sum;
 #pragma omp simd
-    for (int64_t j = 0; j < v; j++) out[j] = narrow<T>(expOf(widen(in[j]) - maximum) * scale);
+    for (int64_t j = 0; j < v; j++) out[j] = narrow<T>(exp2Of((widen(in[j]) - maximum) * A(log2e)) * scale);
   }
 };
 

@@ -44,7 +44,7 @@ struct CrossEntropy {
       const A shift = next == -std::numeric_limits<A>::infinity() ? A(0) : next;
       A part = 0;
 #pragma omp simd reduction(+ : part)
-      for (int64_t j = j0; j < end; j++) part += expOf(widen(x[j]) - shift);
+      for (int64_t j = j0; j < end; j++) part += exp2Of((widen(x[j]) - shift) * A(log2e));
       sum = (next == maximum ? sum : sum * expOf(maximum - shift)) + part;
       maximum = next;
     }
@@ -71,12 +71,22 @@ struct CrossEntropyBackward {
           const int64_t label = int64_t(labels[i]) - origin;
           const bool chooses = label >= 0 && label < v;
           const A chosen = chooses ? (expOf(widen(x[label]) - total) - 1) * scale : A(0);
-#pragma omp simd
-          for (int64_t j = 0; j < v; j++) out[j] = narrow<T>(expOf(widen(x[j]) - total) * scale);
+          gradientRow(x, out, v, total, scale);
           if (chooses) out[label] = narrow<T>(chosen);
         }
       });
     });
+  }
+
+  FLOTILLA_INLINE static void gradientRow(const T* x, T* out, int64_t v, A total, A scale) {
+    constexpr int64_t block = 512;
+    A values[block];
+    for (int64_t j0 = 0; j0 < v; j0 += block) {
+      const int64_t n = std::min(block, v - j0);
+#pragma omp simd
+      for (int64_t j = 0; j < n; j++) values[j] = exp2Of((widen(x[j0 + j]) - total) * A(log2e)) * scale;
+      narrowRun(values, out + j0, n);
+    }
   }
 };
 
