@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { languageModel } from '../../../tests/scenarios/language_model.js';
 import { mlp } from '../../../tests/scenarios/mlp.js';
 import { buildScenario, differences, type Scenario } from '../../../tests/scenarios/scenario.js';
-import type { Instruction, Program, RankClass } from '../../program/program.js';
+import type { Instruction, Program, RankClass, TransferInstruction } from '../../program/program.js';
 import { GPT } from '../../nn/models/index.js';
 import { execute } from './execute.js';
 import { hold, inOrder, random, rush } from './policy.js';
@@ -98,7 +98,9 @@ describe('sends between two stages', () => {
 
   test('a message that is not the one expected is a fault', () => {
     const [front, back] = pipeline.program.classes;
-    const sent = front.templates.flatMap(({ body }) => body).find((one) => one.kind === 'send')!;
+    const sent = front.templates
+      .flatMap(({ body }) => body)
+      .find((one): one is TransferInstruction => one.kind === 'send')!;
     const mutant = {
       ...pipeline.program,
       classes: [edited(front, (one) => [one === sent ? { ...sent, tag: 'another' } : one]), back],
