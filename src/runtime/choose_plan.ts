@@ -15,7 +15,9 @@ import type { TrainConfig } from './options.js';
  * 'auto' is data parallelism over all ranks. Throws `plan/…` and `runtime/world-size-differs`.
  */
 export function choosePlan(config: TrainConfig, model: LanguageModel, worldSize: number | null): Plan {
-  if (typeof config.plan === 'string' && config.plan !== 'auto') return readPlan(config.plan, model, worldSize);
+  if (typeof config.plan === 'string' && config.plan !== 'auto') {
+    return readPlan(config.plan, model, worldSize ?? config.ranks);
+  }
   const sizes: ParallelSizes = config.plan === 'auto' ? {} : sizesOf(config.plan as Sizes);
   const copy = (sizes.tensor_parallel_size ?? 1) * (sizes.pipeline_parallel_size ?? 1);
   const needed = sizes.data_parallel_size === undefined ? null : sizes.data_parallel_size * copy;

@@ -62,10 +62,11 @@ const contextOf = ({ model }: TrainConfig, customModel: LanguageModel | null): n
   customModel ? customModel.options.context : model.context;
 
 /** Throws `engine/torch-not-found` where there is no torch, `engine/addon-not-built` where only the build is missing. */
-export async function requireNativeEngine(): Promise<void> {
-  if (existsSync(addonPath())) return;
-  const { found, attempts } = await locateTorch();
-  if (found) throw addonNotBuilt({ path: addonPath() });
+export async function requireNativeEngine(where: { addon?: string; env?: NodeJS.ProcessEnv } = {}): Promise<void> {
+  const { addon = addonPath(), env } = where;
+  if (existsSync(addon)) return;
+  const { found, attempts } = await locateTorch(env);
+  if (found) throw addonNotBuilt({ path: addon });
   throw torchNotFound({ tried: attempts.map(({ source, path }) => `${source}: ${path ?? 'nothing'}`) });
 }
 

@@ -1,0 +1,126 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { afterAll, expect, test } from 'vitest';
+import type { DiagnosticError } from '../../src/ir/diagnostic.js';
+import { requireNativeEngine } from '../../src/runtime/prepare_run.js';
+import { launch } from '../../src/runtime/launch/launch.js';
+import type { TrainOptions } from '../../src/runtime/options.js';
+import { Workplace } from './tiny_run.js';
+
+// Each mistake is one error, before anything runs: no run folder is left behind.
+
+const work = new Workplace();
+afterAll(() => work.remove());
+
+let runs = 0;
+
+/** Trains with a mistake; gives the error, having checked that nothing was begun. */
+async function refused(mistake: TrainOptions): Promise<DiagnosticError> {
+  const name = `refused-${runs++}`;
+  const error = await work.train(name, mistake).then(
+    () => null,
+    (e: unknown) => e as DiagnosticError,
+  );
+  expect(error?.name).toBe('DiagnosticError');
+  expect(error!.message.split('\n').length, error!.message).toBeLessThan(12);
+  mkdirSync(work.file('runs'), { recursive: true });
+  expect(readdirSync(work.file('runs'))).not.toContain(name);
+  return error!;
+}
+
+test('no data, unreadable data', async () => {
+  mkdirSync(work.file('empty'));
+  expect((await refused({ data: { paths: [work.file('empty')] } })).code).toMatch(/^data\//);
+  expect((await refused({ data: { paths: [work.file('missing.txt')] } })).message).toContain('missing.txt');
+  writeFileSync(work.file('binary.txt'), Buffer.from([0, 255, 0, 254, 1, 2, 3, 0]));
+  expect((await refused({ data: { paths: [work.file('binary.txt')] } })).code).toMatch(/^data\//);
+});
+
+test('data shorter than one batch', async () => {
+  const error = await refused({ batch: { sequences: 4000, microbatch: 4 } });
+  expect(error.code).toBe('data/shorter-than-one-batch');
+});
+
+test('more tensor ranks than heads: the nearest legal plan is named', async () => {
+  const error = await refused({ plan: { tensor_parallel_size: 4 }, ranks: 4 });
+  expect(error.code).toBe('plan/too-many-tensor-ranks');
+  expect(error.message).toContain('tensor_parallel_size 2, data_parallel_size 2');
+});
+
+test('a world size that does not match the plan', async () => {
+  const plan = { data_parallel_size: 2, tensor_parallel_size: 1 };
+  expect((await refused({ plan, ranks: 3 })).code).toBe('runtime/option-conflict');
+});
+
+test('a plan file of another model, and one that is no plan', async () => {
+  await work.train('planned', { steps: 1 });
+  const file = work.file('plan.json');
+  const plan = JSON.parse(readFileSync(work.file('runs', 'planned', 'plan.json'), 'utf8'));
+  writeFileSync(file, JSON.stringify(plan));
+  await work.train('planned again', { steps: 1, plan: file });
+  expect(work.losses('planned again')).toEqual(work.losses('planned'));
+  const model = { family: 'gpt', layers: 2, dim: 8, heads: 2, context: 8 } as const;
+  expect((await refused({ plan: file, model })).code).toBe('plan/for-another-model');
+  writeFileSync(file, JSON.stringify({ ...plan, schedule: { kind: '1f1b', microbatches: 'two' } }));
+  const error = await refused({ plan: file });
+  expect(error.code).toBe('plan/invalid');
+  expect(error.message).toContain('schedule.microbatches');
+  writeFileSync(file, JSON.stringify(plan));
+  expect((await refused({ plan: file, ranks: 2 })).code).toBe('runtime/world-size-differs');
+  writeFileSync(file, JSON.stringify({ ...plan, flotilla_plan: 9 }));
+  expect((await refused({ plan: file })).code).toBe('plan/version-unknown');
+});
+
+test('a field that does not exist, and one of the wrong type', async () => {
+  const mistyped = { optimizer: { learning_rate: 1 } } as unknown as TrainOptions;
+  expect(await refused(mistyped)).toMatchObject({ code: 'runtime/unknown-option' });
+  expect((await refused({ steps: 'many' } as unknown as TrainOptions)).message).toContain("option 'steps'");
+});
+
+test('a name that is taken', async () => {
+  await work.train('taken', { steps: 1 });
+  await expect(work.train('taken', { steps: 1 })).rejects.toMatchObject({ code: 'runtime/run-exists' });
+  expect(work.losses('taken')).toHaveLength(1);
+});
+
+test('a folder that is no run, a run that is over, a checkpoint that is damaged or cut short', async () => {
+  await expect(work.resume('nowhere')).rejects.toMatchObject({ code: 'runtime/no-run' });
+  await work.train('damaged', { steps: 2, checkpoint: { every_steps: 1 } });
+  await expect(work.resume('damaged')).rejects.toMatchObject({ code: 'runtime/run-completed' });
+  const file = work.file('runs', 'damaged', 'checkpoints', 'step-000002', 'model.safetensors');
+  const bytes = readFileSync(file);
+  bytes[bytes.length - 5] ^= 1;
+  writeFileSync(file, bytes);
+  const corrupt = await work.resume('damaged', ['steps=3']).catch((e: unknown) => e as DiagnosticError);
+  expect(corrupt).toMatchObject({ code: 'checkpoint/file-corrupt' });
+  expect((corrupt as DiagnosticError).message).toContain('step-000001');
+  writeFileSync(file, bytes.subarray(0, bytes.length / 2));
+  await expect(work.resume('damaged', ['steps=3'])).rejects.toMatchObject({ code: 'checkpoint/file-corrupt' });
+});
+
+test('a disk that refuses a checkpoint: the run goes on, says so, and fails only where it could not save at its end', async () => {
+  // A file where the folder of checkpoints should be refuses every write; `checkpoint/` tries full disks.
+  const directory = work.file('not-a-folder');
+  writeFileSync(directory, '');
+  const run = work.train('full disk', { steps: 2, checkpoint: { every_steps: 1, directory } });
+  const error = await run.catch((e: unknown) => e as DiagnosticError);
+  expect((error as DiagnosticError).code).toBe('checkpoint/save-failed');
+  expect(work.losses('full disk')).toHaveLength(2);
+  expect(readFileSync(work.file('runs', 'full disk', 'metrics.jsonl'), 'utf8')).toContain('"checkpoint/save-failed"');
+});
+
+test('no torch: the error says how to get one, and what works without', async () => {
+  const env = { PATH: '/nonexistent', FLOTILLA_TORCH: work.file('no-torch') };
+  const error = await requireNativeEngine({ addon: work.file('flotilla.node'), env }).catch((e: unknown) => e);
+  expect(error).toMatchObject({ code: expect.stringMatching(/^engine\/(torch-not-found|addon-not-built)$/) });
+  expect((error as Error).message).toContain('--engine reference');
+});
+
+test('a port that is taken', async () => {
+  const server = net.createServer();
+  const port = await new Promise<number>((resolve) =>
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as net.AddressInfo).port)),
+  );
+  await expect(launch({ ranks: 1, args: ['-e', ''], port })).rejects.toMatchObject({ code: 'runtime/port-taken' });
+  server.close();
+});
