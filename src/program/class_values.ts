@@ -1,9 +1,10 @@
 /** The value table of a class under construction. */
 import { localType, printLayout } from '../ir/layout.js';
 import type { Coordinates, Mesh } from '../ir/mesh.js';
-import { sizesOf, tensorType, type TensorType } from '../ir/type.js';
+import { elementsOf, sizesOf, tensorType, type TensorType } from '../ir/type.js';
 import type { DType } from '../ir/dtype.js';
 import type { PlacedValue } from '../partition/placed.js';
+import type { Extent } from './lane_events.js';
 import type { Lifetime, ProgramValue, ValueIndex, ValueView } from './program.js';
 
 export class ClassValues {
@@ -37,12 +38,31 @@ export class ClassValues {
     return this.table[index];
   }
 
-  /** Makes an existing value a view of another's bytes. */
-  alias(index: ValueIndex, of: ValueIndex): void {
-    this.table[index] = {
-      ...this.table[index],
-      view: { of, offset: 0, strides: rowMajor(this.table[index].type), made: null },
-    };
+  /** Makes an existing value a contiguous view of a buffer, from its element `offset`. */
+  alias(index: ValueIndex, of: ValueIndex, offset: number): void {
+    const strides = rowMajor(this.table[index].type);
+    this.table[index] = { ...this.table[index], view: { of, offset, strides, made: null } };
+  }
+
+  /** Makes an existing value the same bytes as another, which may be a view itself. */
+  aliasOf(index: ValueIndex, other: ValueIndex): void {
+    const { view } = this.table[other];
+    this.alias(index, view?.of ?? other, view?.offset ?? 0);
+  }
+
+  /** The elements of the buffer between a value's first and its last. */
+  extentOf(index: ValueIndex): Extent {
+    const { type } = this.table[index];
+    let { view } = this.table[index];
+    if (!view) return { buffer: index, from: 0, to: elementsOf(type) };
+    const strides = view.strides;
+    const last = sizesOf(type).reduce((at, size, i) => at + Math.max(0, size - 1) * strides[i], 0);
+    let [buffer, from] = [view.of, view.offset];
+    for (view = this.table[buffer].view; view; view = this.table[buffer].view) {
+      buffer = view.of;
+      from += view.offset;
+    }
+    return { buffer, from, to: from + last + 1 };
   }
 
   private push(value: ProgramValue): ValueIndex {

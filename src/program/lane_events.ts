@@ -8,15 +8,44 @@ import type { Source } from '../ir/graph.js';
 import type { EventName, Instruction, Lane, ValueIndex } from './program.js';
 import { operandsOf } from './unroll.js';
 
+/** The elements of a buffer between a value's first and its last. */
+export interface Extent {
+  readonly buffer: ValueIndex;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A touch by another lane, and the event after it. */
+interface Touch extends Extent {
+  readonly event: EventName;
+}
+
+/** What other lanes touch, over all templates: what compute must wait for before it touches the same elements. */
+export class Pending {
+  private readonly touches = new Map<ValueIndex, Touch[]>();
+
+  note(extent: Extent, event: EventName): void {
+    const others = (this.touches.get(extent.buffer) ?? []).filter((t) => t.from < extent.from || t.to > extent.to);
+    this.touches.set(extent.buffer, [...others, { ...extent, event }]);
+  }
+
+  on({ buffer, from, to }: Extent): readonly EventName[] {
+    return (this.touches.get(buffer) ?? []).filter((t) => t.from < to && from < t.to).map((t) => t.event);
+  }
+
+  all(): ReadonlySet<EventName> {
+    return new Set([...this.touches.values()].flat().map((t) => t.event));
+  }
+}
+
 export class TemplateWriter {
   readonly body: Instruction[] = [];
-  private readonly base: (value: ValueIndex) => ValueIndex;
-  /** Buffers that other lanes touch → the event after their last touch, over all templates: what compute must wait for. */
-  private readonly pending: Map<ValueIndex, EventName>;
+  private readonly extentOf: (value: ValueIndex) => Extent;
+  private readonly pending: Pending;
   private readonly waited = new Set<EventName>();
 
-  constructor(base: (value: ValueIndex) => ValueIndex, pending: Map<ValueIndex, EventName>) {
-    this.base = base;
+  constructor(extentOf: (value: ValueIndex) => Extent, pending: Pending) {
+    this.extentOf = extentOf;
     this.pending = pending;
   }
 
@@ -34,7 +63,7 @@ export class TemplateWriter {
     this.fork(lane, label, source);
     const done = `done ${label}`;
     this.body.push(instruction, { kind: 'signal', event: done, lane, source });
-    for (const { value } of operandsOf(instruction)) this.pending.set(this.base(value), done);
+    for (const { value } of operandsOf(instruction)) this.pending.note(this.extentOf(value), done);
     // What was waited for before was the event of an earlier microbatch.
     this.waited.delete(done);
   }
@@ -49,13 +78,12 @@ export class TemplateWriter {
   /** Compute waits for everything that is still under way: the end of a step. */
   drain(): void {
     const source = this.body[this.body.length - 1]?.source;
-    if (source) for (const event of new Set(this.pending.values())) this.wait(event, source);
+    if (source) for (const event of this.pending.all()) this.wait(event, source);
   }
 
   private waitForBuffers(instruction: Instruction): void {
     for (const { value } of operandsOf(instruction)) {
-      const event = this.pending.get(this.base(value));
-      if (event) this.wait(event, instruction.source);
+      for (const event of this.pending.on(this.extentOf(value))) this.wait(event, instruction.source);
     }
   }
 

@@ -11,7 +11,7 @@ import { printLayout, sameLayout } from '../ir/layout.js';
 import type { Coordinates, Mesh } from '../ir/mesh.js';
 
 import { opNamed, type OpRegistry, type ResultView } from '../ir/op.js';
-import { factorsOf, namesOf } from '../ir/type.js';
+import { elementsOf, factorsOf, namesOf } from '../ir/type.js';
 import type {
   PlacedGraph,
   PlacedId,
@@ -26,17 +26,17 @@ import { lowerMove, type LoweredMove } from '../reshard/lower.js';
 import type { Slot } from '../schedule/table.js';
 import { assignMemory, type UnplacedStep } from './assign_memory.js';
 import type { PlanMemoryOptions } from './memory/index.js';
+import { bucketsOf, type Bucket } from './buckets.js';
 import { ClassValues, rowMajor } from './class_values.js';
 import { dataflowHash, moveLine, opLine, tileLine, transferLine, valueText, viewsRead } from './dataflow.js';
 import { storageDiffers, updateNotInPlace } from './diagnostics.js';
 import { messagesOf } from './edges.js';
 import type { KernelChooser } from './kernel_choice.js';
-import { TemplateWriter } from './lane_events.js';
+import { Pending, TemplateWriter } from './lane_events.js';
 import { sectionOf, type Listed } from './sections.js';
 import type {
   Access,
   ContractEntry,
-  EventName,
   Operand,
   RankClass,
   Stage,
@@ -45,7 +45,6 @@ import type {
   ValueIndex,
   ViewOp,
 } from './program.js';
-import { baseOf } from './unroll.js';
 
 export interface ClassRequest {
   readonly name: string;
@@ -81,7 +80,7 @@ class ClassLowering {
   private readonly at: Coordinates;
   private readonly values: ClassValues;
   private readonly indexOf: Record<Origin, Map<PlacedId, ValueIndex>> = { step: new Map(), update: new Map() };
-  private readonly pending = new Map<ValueIndex, EventName>();
+  private readonly pending = new Pending();
   private readonly results: Record<string, ValueIndex> = {};
   private readonly after: ContractEntry[] = [];
   private readonly uses: Record<Origin, ReadonlyMap<PlacedId, number>>;
@@ -179,6 +178,25 @@ class ClassLowering {
         this.indexOf.update.set(input.value, sum);
       }
     }
+    if (update) bucketsOf(step, update, stage).forEach((bucket, i) => this.declareBucket(bucket, `bucket ${i}`));
+  }
+
+  /** Sums that are reduced together lie one behind the other. */
+  private declareBucket(bucket: Bucket, name: string): void {
+    const sums = bucket.map((id) => this.sums.get(id)!);
+    const { dtype } = this.values.get(sums[0]).type;
+    const elements = sums.map((sum) => elementsOf(this.values.get(sum).type));
+    const buffer = this.values.addBuffer(
+      name,
+      dtype,
+      elements.reduce((a, b) => a + b, 0),
+      'sum',
+    );
+    let offset = 0;
+    sums.forEach((sum, i) => {
+      this.values.alias(sum, buffer, offset);
+      offset += elements[i];
+    });
   }
 
   /** Outputs of the update that replace a persistent value are written over it, where nothing reads the old one later. */
@@ -217,7 +235,7 @@ class ClassLowering {
   private template(name: string): Template {
     const [direction, ...variant] = name.split('.');
     this.accumulating = !variant.includes('first');
-    this.writer = new TemplateWriter((value) => baseOf(this.values.table, value), this.pending);
+    this.writer = new TemplateWriter((value) => this.values.extentOf(value), this.pending);
     this.lines = [];
     const { step, update, stage } = this.request;
     const body = sectionOf(step, stage, direction as Phase);
@@ -318,7 +336,7 @@ class ClassLowering {
     const base = { move, global: placed.type, source };
     const inPlace = this.reducesInPlace(origin, step);
     const output = this.result(origin, step.outputs[0]);
-    if (inPlace) this.values.alias(output.value, input.value);
+    if (inPlace) this.values.aliasOf(output.value, input.value);
     const name = this.values.get(output.value).name;
     if (isLocal(move)) {
       this.writer.emit({ kind: 'unpack', ...base, input, output, lane: 'compute' }, name);
@@ -553,7 +571,7 @@ class ClassLowering {
     const [input, output] = [step.inputs[0], step.outputs[0]];
     if (this.uses[origin].get(input) !== 1) return false;
     const { lifetime, view } = this.values.get(this.valueIndex(origin, input));
-    if (lifetime === 'persistent' || lifetime === 'data' || view) return false;
+    if (lifetime === 'persistent' || lifetime === 'data' || (view && lifetime !== 'sum')) return false;
     const target = this.indexOf[origin].get(output);
     return target === undefined && !(origin === 'step' && this.sums.has(output));
   }

@@ -25,6 +25,7 @@ import { messagesOf } from '../../program/edges.js';
 import { baseOf, unroll } from '../../program/unroll.js';
 import { lowerMove } from '../../reshard/lower.js';
 import type { CopyRegion } from '../../reshard/region.js';
+import { coalesce } from './coalesce.js';
 import { contiguousStrides, type Launch, type LoadedProgram, type LoadedView } from './loaded_program.js';
 
 /** The class that a global rank belongs to, and the rank's place in it. */
@@ -69,6 +70,8 @@ class Loader {
   private readonly events = new Map<EventName, number>();
   private readonly launches: Launch[] = [];
   private step!: ScheduleStep;
+  /** Reductions in place of a part of a bucket: launch → bucket. */
+  private readonly buckets = new Map<number, string>();
   /** The communication launched last: the next signal on its lane is its event. */
   private open: { lane: string; launch: number } | null = null;
 
@@ -83,7 +86,10 @@ class Loader {
       this.step = step;
       this.load(instruction);
     }
-    return { groups: [...this.groups.values()], launches: this.launches };
+    return {
+      groups: [...this.groups.values()],
+      launches: coalesce(this.launches, (launch) => this.buckets.get(launch) ?? null),
+    };
   }
 
   private load(instruction: Instruction): void {
@@ -220,7 +226,13 @@ class Loader {
       });
     } else {
       const { inputCounts, outputCounts } = collective;
-      this.communicate(instruction, { ...base, inputCounts, outputCounts });
+      const { values } = this.place.rankClass;
+      const { of } = values[instruction.input.value].view ?? { of: null };
+      if (collective.kind === 'all_reduce') {
+        if (of !== null && base.input.offset === base.output.offset)
+          this.buckets.set(this.launches.length, values[of].name);
+        this.communicate(instruction, base);
+      } else this.communicate(instruction, { ...base, inputCounts, outputCounts });
     }
   }
 
