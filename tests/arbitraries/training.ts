@@ -3,6 +3,7 @@
  * one head on two ranks; data follow from element indices.
  */
 import fc from 'fast-check';
+import type { Graph } from '../../src/ir/graph.js';
 import { axesSize, mesh } from '../../src/ir/mesh.js';
 import type { FactorName } from '../../src/ir/type.js';
 import type { Placement } from '../../src/partition/partition.js';
@@ -13,6 +14,12 @@ import { mlp } from '../scenarios/mlp.js';
 import { uniform, type ScenarioOptions } from '../scenarios/scenario.js';
 import { whim } from '../scenarios/whim.js';
 import { someBounds } from './layouts.js';
+
+export interface MeshDraw {
+  readonly data: number;
+  readonly tensor: number;
+  readonly context: number;
+}
 
 export interface TrainingDraw {
   readonly model: 'mlp' | 'gpt' | 'llama' | 'mixtral';
@@ -32,7 +39,9 @@ export interface TrainingDraw {
   readonly logical: number;
   readonly microbatches: number;
   /** Ranks along each axis; at most eight in all. */
-  readonly mesh: { readonly data: number; readonly tensor: number; readonly context: number };
+  readonly mesh: MeshDraw;
+  /** Null: one stage. Else the mesh of a second one, which runs the last half of the segments by 1F1B. */
+  readonly second: MeshDraw | null;
   /** What the data axis splits. */
   readonly dataSplits: 'batch' | 'microbatch';
   /** Factors that the plan leaves whole of those that tensor parallelism splits: a bit each. */
@@ -64,13 +73,8 @@ export const anyTraining = (models: readonly TrainingDraw['model'][] = ['mlp', '
     batch: fc.integer({ min: 1, max: 4 }),
     logical: fc.integer({ min: 1, max: 3 }),
     microbatches: fc.integer({ min: 1, max: 3 }),
-    mesh: fc
-      .record({
-        data: fc.constantFrom(1, 2, 3, 4, 8),
-        tensor: fc.constantFrom(1, 2, 3, 4, 8),
-        context: fc.constantFrom(1, 1, 2),
-      })
-      .filter(({ data, tensor, context }) => data * tensor * context <= 8),
+    mesh: anyMeshDraw(8),
+    second: fc.oneof(fc.constant(null), fc.constant(null), anyMeshDraw(4)),
     dataSplits: fc.constantFrom('batch', 'microbatch'),
     skip: fc.nat(31),
     uneven: fc.tuple(fc.nat(7), fc.oneof(fc.constant(0), fc.nat(1000))),
@@ -79,6 +83,16 @@ export const anyTraining = (models: readonly TrainingDraw['model'][] = ['mlp', '
     update: fc.boolean(),
     whim: fc.oneof(fc.constantFrom(0, 1), fc.nat(1000)),
   });
+
+function anyMeshDraw(ranks: number): fc.Arbitrary<MeshDraw> {
+  return fc
+    .record({
+      data: fc.constantFrom(1, 2, 3, 4, 8),
+      tensor: fc.constantFrom(1, 2, 3, 4, 8),
+      context: fc.constantFrom(1, 1, 2),
+    })
+    .filter(({ data, tensor, context }) => data * tensor * context <= ranks);
+}
 
 /** What tensor parallelism may split, in the order in which a parameter takes the first that it has. */
 const tensorFactors: readonly FactorName[] = ['heads', 'kv_group', 'hidden', 'vocab', 'experts'];
@@ -96,13 +110,15 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
   const bounds: Record<FactorName, readonly number[]> = {};
   const [place, seed] = draw.uneven;
   const factor = Object.keys(split)[place % Object.keys(split).length];
-  if (seed > 0 && sizes[factor]) {
-    bounds[factor] = someBounds(sizes[factor], axesSize(mesh(draw.mesh), split[factor]), seed);
+  // Bounds fit one number of parts: stages of unlike meshes have even ones.
+  if (seed > 0 && sizes[factor] && !draw.second) {
+    bounds[factor] = someBounds(sizes[factor], axesSize(mesh({ ...draw.mesh }), split[factor]), seed);
   }
+  const graphs = graphsOf(draw);
   return {
-    ...graphsOf(draw),
+    ...graphs,
     name: draw.model,
-    mesh: draw.mesh,
+    ...stagesOf(draw, graphs.step),
     split,
     bounds,
     zero: { stage: draw.zero, axis: 'data' },
@@ -111,6 +127,17 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
     hint: hintFrom(draw.mesh, hints),
     memory: { moves: 10, searchNodes: 0 },
   };
+}
+
+function stagesOf({ mesh: first, second }: TrainingDraw, step: Graph): Partial<ScenarioOptions> {
+  const segments = [...new Set(step.nodes.filter((n) => n.source.phase === 'forward').map((n) => n.source.segment))];
+  if (!second || segments.length < 2) return { mesh: { ...first } };
+  const cut = Math.ceil(segments.length / 2);
+  const stages = [
+    { segments: segments.slice(0, cut), mesh: { ...first } },
+    { segments: segments.slice(cut), mesh: { ...second } },
+  ];
+  return { stages, schedule: '1f1b' };
 }
 
 /** Hints before they are fitted: the share of ops that get one, and a seed. */

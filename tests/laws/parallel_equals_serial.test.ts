@@ -12,7 +12,7 @@ import { buildScenario, runSerial } from '../scenarios/scenario.js';
 import { blame, departures, describePlan, faultOf, programFault } from './parallel_equals_serial.js';
 
 const [replaySeed, replayPath] = process.env.REPLAY?.split(/:(.*)/) ?? [];
-const runs = Number(process.env.RUNS ?? 25);
+const runs = Number(process.env.RUNS ?? 20);
 
 /** Tells a failure as a story. */
 function tell<T extends [TrainingDraw, ...unknown[]]>(out: fc.RunDetails<T>): void {
@@ -95,6 +95,7 @@ const smallest: TrainingDraw = {
   logical: 1,
   microbatches: 1,
   mesh: { data: 1, tensor: 1, context: 1 },
+  second: null,
   dataSplits: 'batch',
   skip: 0,
   uneven: [0, 0],
