@@ -8,9 +8,9 @@ const usage = `usage: npm run bench -- BENCH [--json FILE] [options]
   step       time and peak memory of a training step: ours, PyTorch eager and compiled, DDP on two ranks
                --rounds 5  --block 4  --only TEXT  --no-compile  --compile-seconds 400  --threads N  --profile
   learning   the loss after the same steps on the same batches: ours and PyTorch's
-               --steps 200  --threads N
+               --steps 200  --ranks 1  --compute bf16  --threads N
   memory     arena over live bytes of each program, highest byte written, resident growth, allocations
-               --minimalloc DIR  --only TEXT`;
+               --minimalloc DIR  --only TEXT  --no-run`;
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -25,7 +25,10 @@ const { positionals, values } = parseArgs({
     threads: { type: 'string', default: String(os.availableParallelism()) },
     profile: { type: 'boolean', default: false },
     steps: { type: 'string', default: '200' },
+    ranks: { type: 'string', default: '1' },
+    compute: { type: 'string', default: 'bf16' },
     minimalloc: { type: 'string' },
+    run: { type: 'boolean', default: true },
   },
 });
 const { only, threads } = { only: values.only, threads: Number(values.threads) };
@@ -41,6 +44,15 @@ const benches: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
       profile: values.profile,
       threads,
     }),
+  learning: async () =>
+    (await import('./learning.js')).runLearning({
+      steps: Number(values.steps),
+      ranks: Number(values.ranks),
+      compute: values.compute === 'f32' ? 'f32' : 'bf16',
+      threads,
+    }),
+  memory: async () =>
+    (await import('./memory/memory.js')).runMemory({ minimalloc: values.minimalloc, only, run: values.run, threads }),
 };
 
 const bench = benches[positionals[0]];

@@ -8,7 +8,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { prepareContest, randomBatch, demoModel, type ContestantConfig } from './contestant/config.js';
+import { prepareContest, randomBatch, demoBatch, demoModel, type ContestantConfig } from './contestant/config.js';
 import { Contestant } from './contestant/process.js';
 import { median, printRow, type Row } from './rows.js';
 
@@ -39,8 +39,7 @@ const cases: readonly Case[] = [
   { name: 'f32, two ranks', compute: 'f32', ranks: 2 },
 ];
 
-const sequences = 16;
-const microbatch = 8;
+const { sequences, microbatch } = demoBatch;
 
 export async function runStep(options: StepOptions): Promise<readonly Row[]> {
   const rows: Row[] = [];

@@ -90,9 +90,12 @@ export function prepareContest(contest: Contest): ContestantConfig {
   };
 }
 
-/** The demo's optimizer; the warm-up no longer than a fifth of the run. */
+/** The demo's optimizer (src/runtime/demo.ts). */
 export const optimizerOf = (steps: number): AdamW =>
-  adamw({ lr: cosine({ peak: 1e-3, warmup: Math.min(200, Math.ceil(steps / 5)), floor: 1e-4 }), clip: 1 });
+  adamw({ lr: cosine({ peak: 1e-3, warmup: Math.min(40, Math.floor(steps / 10)), floor: 1e-4 }), clip: 1 });
+
+/** The demo's batch. */
+export const demoBatch = { sequences: 16, microbatch: 8 } as const;
 
 function writeParameters(file: string, model: GPT, seed: number): ParameterFile {
   const tensors: Record<string, { shape: readonly number[]; offset: number }> = {};

@@ -1,13 +1,12 @@
 /** One side of a comparison: its processes, told what to do line by line. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import net from 'node:net';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { locateTorch } from '../../src/engine/native/locate.js';
 import { packageRoot } from '../../src/engine/native/package_root.js';
 import type { ParallelSizes } from '../../src/plan/parallel_sizes.js';
+import { nodeArguments, rankPlaces } from '../processes.js';
 import type { ContestantConfig } from './config.js';
 import type { ProfileRow } from './profile.js';
 
@@ -40,12 +39,10 @@ export class Contestant {
     ranks: number,
     folder: string,
   ): Promise<Contestant> {
-    const extension = path.extname(fileURLToPath(import.meta.url));
-    const main = fileURLToPath(new URL(`ours${extension}`, import.meta.url));
     const file = path.join(folder, 'ours.json');
     writeFileSync(file, JSON.stringify({ ...config, sizes }));
-    const options = process.execArgv.length > 0 || extension === '.js' ? process.execArgv : ['--import', 'tsx'];
-    return Contestant.start('ours', ranks, config.threads, process.execPath, [...options, main, file], {});
+    const args = [...nodeArguments('contestant/ours'), file];
+    return Contestant.start('ours', ranks, config.threads, process.execPath, args, {});
   }
 
   static async pytorch(
@@ -70,22 +67,11 @@ export class Contestant {
     args: readonly string[],
     env: Readonly<Record<string, string>>,
   ): Promise<Contestant> {
-    const port = await freePort();
-    const place = (rank: number): Record<string, string> =>
-      ranks === 1
-        ? {}
-        : {
-            RANK: String(rank),
-            WORLD_SIZE: String(ranks),
-            LOCAL_RANK: String(rank),
-            LOCAL_WORLD_SIZE: String(ranks),
-            MASTER_ADDR: '127.0.0.1',
-            MASTER_PORT: String(port),
-          };
+    const places = await rankPlaces(ranks);
     return new Contestant(
       name,
-      Array.from({ length: ranks }, (_, rank) => {
-        const variables = { ...process.env, OMP_NUM_THREADS: String(threads), ...env, ...place(rank) };
+      places.map((place) => {
+        const variables = { ...process.env, OMP_NUM_THREADS: String(threads), ...env, ...place };
         return new RankProcess(name, spawn(command, args, { env: variables, stdio: ['pipe', 'pipe', 'inherit'] }));
       }),
     );
@@ -170,15 +156,4 @@ class RankProcess {
     await this.ended;
     clearTimeout(timer);
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as net.AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -1,0 +1,155 @@
+/**
+ * `npm run bench -- memory`: what the compiler predicts of memory against what is measured without knowledge of it.
+ *
+ * For each program of the demo's model: its arena over the largest sum of bytes alive at once; the last byte of the arena that ten
+ * steps change, of an arena filled with 0x00 and with 0xFF; growth of anonymous resident memory less V8's heap; allocations of the
+ * addon's code in ten later steps. With a folder of google/minimalloc's problems, those too.
+ */
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { packageRoot } from '../../src/engine/native/package_root.js';
+import { GPT } from '../../src/nn/models/gpt.js';
+import type { ParallelSizes } from '../../src/plan/parallel_sizes.js';
+import type { LoweredClass } from '../../src/program/lower_class.js';
+import { demoBatch, demoModel, optimizerOf } from '../contestant/config.js';
+import { compileStep, ranksOfSizes } from '../native_step.js';
+import { nodeArguments, rankPlaces } from '../processes.js';
+import { printRow, type Row } from '../rows.js';
+import { runMinimalloc } from './minimalloc.js';
+import type { MemoryReport, MemoryRequest } from './rank.js';
+
+export interface MemoryOptions {
+  /** A folder of minimalloc's problems. */
+  readonly minimalloc?: string;
+  /** Programs whose name contains this. */
+  readonly only?: string;
+  /** Whether programs are run, or their arenas only compared with what lives in them. */
+  readonly run: boolean;
+  readonly threads: number;
+}
+
+const programs: readonly { readonly name: string; readonly sizes: ParallelSizes }[] = [
+  { name: 'one process', sizes: {} },
+  { name: 'data 2', sizes: { data_parallel_size: 2 } },
+  { name: 'tensor 2', sizes: { tensor_parallel_size: 2 } },
+  { name: 'data 2 × tensor 2', sizes: { data_parallel_size: 2, tensor_parallel_size: 2 } },
+  { name: '1F1B, two stages', sizes: { pipeline_parallel_size: 2 } },
+];
+
+export async function runMemory(options: MemoryOptions): Promise<readonly Row[]> {
+  const rows: Row[] = [];
+  const add = (row: Row) => {
+    printRow(row);
+    rows.push(row);
+  };
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'flotilla-bench-'));
+  try {
+    const preload = options.run ? buildCounter(folder) : '';
+    for (const { name, sizes } of programs.filter((one) => one.name.includes(options.only ?? ''))) {
+      arenaRows(name, sizes).forEach(add);
+      if (options.run) (await measuredRows(name, sizes, options, folder, preload)).forEach(add);
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  if (options.minimalloc) rows.push(...runMinimalloc(options.minimalloc).map((row) => ({ ...row })));
+  return rows;
+}
+
+function arenaRows(name: string, sizes: ParallelSizes): readonly Row[] {
+  const model = new GPT(demoModel);
+  const setup = { model, optimizer: optimizerOf(100), sizes, batch: demoBatch, compute: 'bf16' as const };
+  const classes: readonly LoweredClass[] = compileStep({ ...setup, runSteps: 100, seed: 1 }).compiled.program.classes;
+  return classes.map(({ name: className, arenaBytes, liveBytes }) => ({
+    name: `memory/arena over live bytes/${name}${classes.length > 1 ? `, ${className}` : ''}`,
+    unit: 'bytes',
+    ours: arenaBytes,
+    peers: { live: liveBytes },
+    ratio: liveBytes / arenaBytes,
+    target: 1 / 1.02,
+  }));
+}
+
+/** The worst rank of each measure. */
+async function measuredRows(
+  name: string,
+  sizes: ParallelSizes,
+  { threads }: MemoryOptions,
+  folder: string,
+  preload: string,
+): Promise<readonly Row[]> {
+  const share = Math.max(1, Math.floor(threads / ranksOfSizes(sizes)));
+  const request = { sizes, compute: 'bf16' as const, threads: share };
+  const zeros = await runRanks({ ...request, prefill: 0x00 }, folder, preload);
+  const ones = await runRanks({ ...request, prefill: 0xff }, folder, null);
+  const written = zeros.map((rank, i) => ({
+    ours: Math.max(rank.writtenBytes, ones[i].writtenBytes),
+    predicted: rank.arenaBytes,
+  }));
+  const resident = zeros.map(({ residentGrowthBytes, arenaBytes, workspaceBytes }) => ({
+    ours: residentGrowthBytes,
+    predicted: arenaBytes + workspaceBytes,
+  }));
+  const allocations = Math.max(...zeros.map((rank) => rank.allocations ?? NaN));
+  return [
+    closeness(`memory/last byte written/${name}`, written, 1),
+    closeness(`memory/resident growth/${name}`, resident, 0.98),
+    {
+      name: `memory/allocations of the addon in ten steps/${name}`,
+      unit: 'calls',
+      ours: allocations,
+      peers: {},
+      ratio: allocations === 0 ? 1 : 0,
+      target: 1,
+    },
+    {
+      name: `memory/losses do not depend on what was in the arena/${name}`,
+      unit: 'steps that differ',
+      ours: zeros[0].losses.filter((loss, i) => !Object.is(loss, ones[0].losses[i])).length,
+      peers: {},
+      ratio: JSON.stringify(zeros.map((r) => r.losses)) === JSON.stringify(ones.map((r) => r.losses)) ? 1 : 0,
+      target: 1,
+    },
+  ];
+}
+
+/** The rank whose measure is furthest from what was predicted of it: the ratio is one less the relative difference. */
+function closeness(
+  name: string,
+  ranks: readonly { readonly ours: number; readonly predicted: number }[],
+  target: number,
+): Row {
+  const far = ({ ours, predicted }: (typeof ranks)[number]) => Math.abs(ours - predicted) / predicted;
+  const worst = ranks.reduce((a, b) => (far(b) > far(a) ? b : a));
+  const { ours, predicted } = worst;
+  return { name, unit: 'bytes', ours, peers: { predicted }, ratio: 1 - far(worst), target };
+}
+
+async function runRanks(
+  request: MemoryRequest,
+  folder: string,
+  preload: string | null,
+): Promise<readonly MemoryReport[]> {
+  const places = await rankPlaces(ranksOfSizes(request.sizes));
+  return Promise.all(
+    places.map(async (place, rank) => {
+      const counts = path.join(folder, `counts.${rank}`);
+      rmSync(counts, { force: true });
+      const counting = preload === null ? {} : { LD_PRELOAD: preload, FLOTILLA_MALLOC_COUNTS: counts };
+      const env = { ...process.env, ...place, ...counting, OMP_NUM_THREADS: String(request.threads) };
+      const args = ['--expose-gc', ...nodeArguments('memory/rank'), JSON.stringify(request)];
+      const { stdout } = await promisify(execFile)(process.execPath, args, { env, maxBuffer: 1 << 26 });
+      return JSON.parse(stdout.trim().split('\n').at(-1)!) as MemoryReport;
+    }),
+  );
+}
+
+function buildCounter(folder: string): string {
+  const library = path.join(folder, 'count_mallocs.so');
+  const source = path.join(packageRoot(), 'native', 'preload', 'count_mallocs.cpp');
+  execFileSync(process.env.CXX ?? 'c++', ['-std=c++20', '-O1', '-shared', '-fPIC', '-o', library, source, '-ldl']);
+  return library;
+}

@@ -1,0 +1,111 @@
+/**
+ * One rank of a program whose memory is measured: ten steps, then what they did. Started with `--expose-gc`, for `nativeBytes` to leave
+ * out garbage; its argument is a {@link MemoryRequest} as JSON, its last line on standard output a {@link MemoryReport}.
+ */
+import { readFileSync } from 'node:fs';
+import { GPT } from '../../src/nn/models/gpt.js';
+import type { ParallelSizes } from '../../src/plan/parallel_sizes.js';
+import { rankFromEnvironment } from '../../src/runtime/launch/environment.js';
+import { joinJob } from '../../src/runtime/launch/join.js';
+import { nativeBytes } from '../../src/runtime/resident_memory.js';
+import { demoBatch, demoModel, optimizerOf, randomBatch } from '../contestant/config.js';
+import { openStep } from '../native_step.js';
+
+export interface MemoryRequest {
+  readonly sizes: ParallelSizes;
+  readonly compute: 'bf16' | 'f32';
+  readonly threads: number;
+  /** The byte that the arena is filled with before anything is written. */
+  readonly prefill: number;
+}
+
+export interface MemoryReport {
+  readonly arenaBytes: number;
+  /** Memory of the executor outside the arena. */
+  readonly workspaceBytes: number;
+  /** One more than the address of the last byte of the arena that is not what the arena was filled with. */
+  readonly writtenBytes: number;
+  /** Of anonymous resident memory less V8's heap, from before the arena was written to the tenth step. */
+  readonly residentGrowthBytes: number;
+  /** Calls of malloc and its kin from the addon's code in ten steps after the tenth; null where nothing counts them. */
+  readonly allocations: number | null;
+  readonly losses: readonly number[];
+}
+
+const steps = 10;
+
+const { sizes, compute, threads, prefill } = JSON.parse(process.argv[2]) as MemoryRequest;
+const environment = rankFromEnvironment();
+let residentBefore = 0;
+const step = await openStep(
+  {
+    model: new GPT(demoModel),
+    optimizer: optimizerOf(100),
+    sizes,
+    batch: demoBatch,
+    compute,
+    runSteps: 100,
+    seed: 1,
+  },
+  {
+    rank: environment?.rank ?? 0,
+    threads,
+    prefill,
+    meet: async (engine) => {
+      if (environment && environment.worldSize > 1) await joinJob(engine.addon, environment);
+      residentBefore = residentBytes();
+    },
+  },
+);
+const { vocab, context } = demoModel;
+const batch = randomBatch(vocab, demoBatch.sequences, context, 1);
+const rows = (first: number, count: number) => {
+  const part = (which: number) =>
+    batch.subarray(
+      (which * demoBatch.sequences + first) * context,
+      (which * demoBatch.sequences + first + count) * context,
+    );
+  return { tokens: part(0), labels: part(1) };
+};
+
+const losses: number[] = [];
+for (let i = 0; i < steps; i++) losses.push((await step.step(i, rows)).loss);
+const residentGrowthBytes = residentBytes() - residentBefore;
+const writtenBytes = lastWritten();
+const allocationsBefore = allocations();
+if (allocationsBefore !== null) for (let i = steps; i < 2 * steps; i++) await step.step(i, rows);
+const allocationsAfter = allocations();
+const report: MemoryReport = {
+  arenaBytes: step.arenaBytes,
+  workspaceBytes: step.program.workspaceBytes,
+  writtenBytes,
+  residentGrowthBytes,
+  allocations: allocationsAfter === null ? null : allocationsAfter - allocationsBefore!,
+  losses,
+};
+console.log(JSON.stringify(report));
+// Nobody closes the store under another's feet.
+if (environment && environment.worldSize > 1) {
+  await step.engine.addon.storeAdd('done', 1);
+  while (environment.rank === 0 && (await step.engine.addon.storeAdd('done', 0)) < environment.worldSize)
+    await new Promise((resolve) => setTimeout(resolve, 5));
+}
+await step.close();
+
+function residentBytes(): number {
+  (globalThis as { gc?: () => void }).gc?.();
+  return nativeBytes() ?? NaN;
+}
+
+function lastWritten(): number {
+  const arena = new Uint8Array(step.engine.addon.memory(0, step.arenaBytes));
+  let end = arena.length;
+  while (end > 0 && arena[end - 1] === prefill) end--;
+  return end;
+}
+
+/** As native/preload/count_mallocs.cpp counts them. */
+function allocations(): number | null {
+  const counts = process.env.FLOTILLA_MALLOC_COUNTS;
+  return counts ? Number(readFileSync(counts).readBigUInt64LE(0)) : null;
+}
