@@ -1,5 +1,7 @@
 /** The law of whole programs: what a program leaves behind is what the unpartitioned graphs give on one device. */
 import { printMesh } from '../../src/ir/mesh.js';
+import { ops } from '../../src/ops/index.js';
+import { verifyProgram } from '../../src/program/verify/index.js';
 import { meshOf } from '../../src/plan/plan.js';
 import { firstDeparture } from '../scenarios/placed_executor.js';
 import { runPlacedStep, type PlacedScenario } from '../scenarios/placed_scenario.js';
@@ -34,8 +36,10 @@ export function departures(
   });
 }
 
-/** What is wrong with a program, as the story's lines; null where parallel equals serial. */
+/** What is wrong with a program, as the story's lines; null where the verifier accepts it and parallel equals serial. */
 export function programFault(scenario: Scenario, tolerance?: Tolerance): string | null {
+  const [refused] = verifyProgram(scenario.program, ops);
+  if (refused) return `  refused by the verifier: ${refused.message}`;
   const run = () => {
     const { fault, deadlock, ...execution } = scenario.parallel();
     if (fault) throw new Error(`rank ${fault.rank} cannot run ${fault.instruction}: ${fault.reason}`);
