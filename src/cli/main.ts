@@ -6,6 +6,7 @@ import { DiagnosticError } from '../ir/diagnostic.js';
 import { attachPanel, summaryJson } from '../observe/index.js';
 import { demoOptions } from '../runtime/demo.js';
 import { trainEvents, type TrainEvents } from '../runtime/events.js';
+import { dumpPoint } from '../runtime/dump_point.js';
 import { explanationText } from '../runtime/explain.js';
 import { explainTarget } from '../runtime/explain_target.js';
 import { generate } from '../runtime/generate.js';
@@ -55,20 +56,32 @@ program
   .option('--temperature <ratio>', 'divides the logits; 0 takes the likeliest token', Number, 0.8)
   .option('--top-k <count>', 'draw from only so many of the likeliest tokens; 0: from all', Number, 40)
   .option('--seed <number>', 'the same seed gives the same text', Number, 0)
-  .action(async (run: string, flags: { prompt: string; tokens: number; temperature: number; topK: number; seed: number }) => {
-    process.stdout.write(flags.prompt);
-    await generate(run, { ...flags, topK: flags.topK || null }, (text) => process.stdout.write(text));
-    process.stdout.write('\n');
-  });
+  .action(
+    async (run: string, flags: { prompt: string; tokens: number; temperature: number; topK: number; seed: number }) => {
+      process.stdout.write(flags.prompt);
+      await generate(run, { ...flags, topK: flags.topK || null }, (text) => process.stdout.write(text));
+      process.stdout.write('\n');
+    },
+  );
 
 program
   .command('explain')
   .argument('<target>', 'a run folder or a configuration')
   .description('print every reshard of a plan, with the op that asked for it, and where memory goes')
   .option('--plan <file>', 'a plan file to explain instead of the plan it has')
-  .option('--set <name=value>', 'change a field of the configuration', (text, before: string[]) => [...before, text], [])
-  .action(async (target: string, { plan, set }: { plan?: string; set: string[] }) => {
-    console.log(explanationText(await explainTarget(target, { planFile: plan, overrides: set })));
+  .option(
+    '--set <name=value>',
+    'change a field of the configuration',
+    (text, before: string[]) => [...before, text],
+    [],
+  )
+  .option('--dump-ir <point>', 'print the training step after a pass instead: after:trace, after:partition, …')
+  .action(async (target: string, { plan, set, dumpIr }: { plan?: string; set: string[]; dumpIr?: string }) => {
+    const options = { planFile: plan, overrides: set };
+    if (dumpIr === undefined) return console.log(explanationText(await explainTarget(target, options)));
+    const point = dumpPoint(dumpIr);
+    const observe = (pass: string, print: () => string) => pass === point && console.log(print());
+    await explainTarget(target, { ...options, observe });
   });
 
 program

@@ -5,7 +5,13 @@ import type { LanguageModel } from '../nn/language_model.js';
 import type { AdamW } from '../optim/adamw.js';
 import type { PlacedGraph } from '../partition/placed.js';
 import type { Plan } from '../plan/plan.js';
-import { compileForward, compileTraining, type CompiledProgram, type Target } from '../program/compile.js';
+import {
+  compileForward,
+  compileTraining,
+  type CompiledProgram,
+  type CompileOptions,
+  type Target,
+} from '../program/compile.js';
 import type { Program } from '../program/program.js';
 import { shareArena } from '../program/share_arena.js';
 
@@ -22,11 +28,13 @@ export interface RunRequest {
   readonly plan: Plan;
   readonly registry: OpRegistry;
   readonly target: Target;
+  /** Shown what each pass leaves of the training step. */
+  readonly observe?: CompileOptions['observe'];
 }
 
-export function compileRun({ model, optimizer, plan, registry, target }: RunRequest): RunPrograms {
+export function compileRun({ model, optimizer, plan, registry, target, observe }: RunRequest): RunPrograms {
   const request = { model, plan, sequence: model.options.context, registry, target };
-  const training = compileTraining({ ...request, optimizer });
+  const training = compileTraining({ ...request, optimizer, observe });
   const validation = compileForward({ ...request, what: 'loss' });
   return {
     training,

@@ -34,15 +34,12 @@ export const worldSizeDiffers = defineDiagnostic(
   }),
 );
 
-export const programsDiffer = defineDiagnostic(
-  'runtime/programs-differ',
-  (p: { rank: number; other: number }) => ({
-    what: `ranks ${p.other} and ${p.rank} compiled different programs`,
-    why: 'their collectives would not match, and the job would hang or compute nonsense',
-    where: [{ at: `rank ${p.rank}` }],
-    fix: 'start all ranks from the same version of flotilla, the same config and the same plan',
-  }),
-);
+export const programsDiffer = defineDiagnostic('runtime/programs-differ', (p: { rank: number; other: number }) => ({
+  what: `ranks ${p.other} and ${p.rank} compiled different programs`,
+  why: 'their collectives would not match, and the job would hang or compute nonsense',
+  where: [{ at: `rank ${p.rank}` }],
+  fix: 'start all ranks from the same version of flotilla, the same config and the same plan',
+}));
 
 export const lossNotFinite = defineDiagnostic(
   'runtime/loss-not-finite',
@@ -68,3 +65,12 @@ export const runCompleted = defineDiagnostic('runtime/run-completed', (p: { path
   where: [{ at: p.path }],
   fix: `train on with \`flotilla resume ${p.path} --set steps=${2 * p.steps}\``,
 }));
+
+export const unknownDumpPoint = defineDiagnostic(
+  'runtime/unknown-dump-point',
+  (p: { text: string; known: readonly string[] }) => ({
+    what: `there is no pass to look behind at '${p.text}'`,
+    where: [{ at: '--dump-ir' }],
+    fix: `use one of ${p.known.map((name) => `after:${name}`).join(', ')}`,
+  }),
+);

@@ -10,7 +10,7 @@ import type { LanguageModel } from '../nn/language_model.js';
 import { ranksOf, type Plan } from '../plan/plan.js';
 import type { LoweredClass } from '../program/lower_class.js';
 import { choosePlan, planText } from './choose_plan.js';
-import { compileRun } from './compile_run.js';
+import { compileRun, type RunRequest } from './compile_run.js';
 import { loadModel } from './config.js';
 import { optimizerOf } from './option_objects.js';
 import type { TrainConfig } from './options.js';
@@ -45,22 +45,28 @@ export interface Explanation {
 }
 
 /** Compiles a configuration's training step, without data or engine. Throws `plan/…` and the compiler's diagnostics. */
-export async function explain({ config, customModel }: ResolvedConfig, plan?: Plan): Promise<Explanation> {
+export async function explain(
+  { config, customModel }: ResolvedConfig,
+  plan?: Plan,
+  observe?: RunRequest['observe'],
+): Promise<Explanation> {
   const model = customModel ?? (await loadModel(config, config.model.vocab ?? config.data.tokenizer.vocab));
-  return explainPlan(config, model, plan ?? choosePlan(config, model, null));
+  return explainPlan(config, model, plan ?? choosePlan(config, model, null), observe);
 }
 
-function explainPlan(config: TrainConfig, model: LanguageModel, plan: Plan): Explanation {
+function explainPlan(
+  config: TrainConfig,
+  model: LanguageModel,
+  plan: Plan,
+  observe?: RunRequest['observe'],
+): Explanation {
   const optimizer = optimizerOf(config.optimizer);
-  const { training } = compileRun({ model, optimizer, plan, registry: ops, target: config.engine });
+  const { training } = compileRun({ model, optimizer, plan, registry: ops, target: config.engine, observe });
   const { step, update } = training.placed;
   const classes: readonly LoweredClass[] = training.program.classes;
   return {
     plan,
-    reshards: [
-      ...reshardsOf(step, plan.schedule.microbatches),
-      ...(update ? reshardsOf(update, 1) : []),
-    ],
+    reshards: [...reshardsOf(step, plan.schedule.microbatches), ...(update ? reshardsOf(update, 1) : [])],
     classes: classes.map(({ name, members, arenaBytes, liveBytes }) => ({
       name,
       ranks: members.length,
