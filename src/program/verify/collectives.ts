@@ -5,8 +5,8 @@
 import type { DiagnosticError, Place } from '../../ir/diagnostic.js';
 import { groupOf, rankAt } from '../../ir/mesh.js';
 import { printFactors } from '../../ir/type.js';
-import { printMove } from '../../reshard/moves.js';
-import type { CollectiveInstruction, Lane } from '../program.js';
+import { isLocal, printMove } from '../../reshard/moves.js';
+import type { CollectiveInstruction, Lane, ValueIndex } from '../program.js';
 import { describe, describeRanks, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
 import * as diagnose from './diagnostics.js';
 
@@ -45,7 +45,7 @@ export function sharing(classes: readonly CompiledClass[], one: CompiledClass, l
 }
 
 function sequencesOf(compiled: CompiledClass): ReadonlyMap<Lane, readonly LaunchedCollective[]> {
-  const { values } = compiled.rankClass;
+  const nameOf = blockNames(compiled);
   const texts = new Map<CompiledInstruction, string>();
   const sequences = new Map<Lane, LaunchedCollective[]>();
   for (const { step, body } of compiled.steps) {
@@ -54,7 +54,7 @@ function sequencesOf(compiled: CompiledClass): ReadonlyMap<Lane, readonly Launch
       let text = texts.get(at);
       if (text === undefined) {
         const { move, global, axes, reduction, input, output, lane }: CollectiveInstruction = at.instruction;
-        const names = `${values[input.value].name} -> ${values[output.value].name}`;
+        const names = `${nameOf(input.value)} -> ${nameOf(output.value)}`;
         text = `${printMove(move)} along ${axes.join('*')} by ${reduction ?? 'nothing'} of ${printFactors(global)} (${names})`;
         texts.set(at, text);
         if (!sequences.has(lane)) sequences.set(lane, []);
@@ -63,6 +63,22 @@ function sequencesOf(compiled: CompiledClass): ReadonlyMap<Lane, readonly Launch
     }
   }
   return sequences;
+}
+
+/**
+ * Names of what collectives exchange. Staging buffers count as the blocks that they are packed from and unpacked to: of classes with
+ * blocks of unlike sizes one may need them where another does not.
+ */
+function blockNames({ rankClass: { values }, templates }: CompiledClass): (value: ValueIndex) => string {
+  const blocks = new Map<ValueIndex, ValueIndex>();
+  for (const body of templates.values()) {
+    for (const { instruction } of body) {
+      if ((instruction.kind !== 'pack' && instruction.kind !== 'unpack') || isLocal(instruction.move)) continue;
+      if (instruction.kind === 'pack') blocks.set(instruction.output.value, instruction.input.value);
+      else blocks.set(instruction.input.value, instruction.output.value);
+    }
+  }
+  return (value) => values[blocks.get(value) ?? value].name;
 }
 
 function compare(
