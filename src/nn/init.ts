@@ -39,12 +39,12 @@ export function fillInitial(out: Float32Array, init: Init, key: InitKey, start: 
     philox(words, { c0: lowWord(group), c1: highWord(group), c2: 0, c3: 0 }, key.seed, name);
     for (let pair = 0; pair < 4; pair += 2) {
       const index = group * 4 + pair - start;
-      if (index + 1 < 0 || index >= out.length) continue;
       // A word w stands for (w + 1/2) / 2^32, inside (0, 1).
       const radius = init.std * Math.sqrt(-2 * Math.log((words[pair] + 0.5) / 2 ** 32));
       const angle = 2 * Math.PI * ((words[pair + 1] + 0.5) / 2 ** 32);
+      // What lies outside `out`, in the first and the last group, is dropped: writing there does nothing.
       if (index >= 0) out[index] = radius * Math.cos(angle);
-      if (index + 1 < out.length) out[index + 1] = radius * Math.sin(angle);
+      if (index + 1 >= 0) out[index + 1] = radius * Math.sin(angle);
     }
   }
 }

@@ -38,9 +38,12 @@ export const highWord = (x: number): number => Math.floor(x / 2 ** 32) | 0;
 
 /** The upper 32 bits of an unsigned product of 32 bits each. */
 function multiplyHigh(a: number, b: number): number {
-  const [a1, a0, b1, b0] = [a >>> 16, a & 0xffff, b >>> 16, b & 0xffff];
+  const a1 = a >>> 16;
+  const a0 = a & 0xffff;
+  const b1 = b >>> 16;
+  const b0 = b & 0xffff;
+  // Neither sum reaches 2^32: (2^16 − 1)^2 + 2^16 − 1 = 2^32 − 2^16.
   const middle = a1 * b0 + ((a0 * b0) >>> 16);
   const other = a0 * b1 + (middle & 0xffff);
-  // Math.floor, as these sums reach 2^32.
-  return (a1 * b1 + Math.floor(middle / 65536) + Math.floor(other / 65536)) | 0;
+  return (a1 * b1 + (middle >>> 16) + (other >>> 16)) | 0;
 }
