@@ -5,7 +5,10 @@ import { describeOptions } from '../runtime/option_rows.js';
 /** `optimizer.lr` → `--lr`; `data.paths` → `--data`. */
 const flagNames = describeOptions()
   .filter(({ flag }) => flag)
-  .map((row) => ({ ...row, flag: row.path === 'data.paths' ? 'data' : row.path.split('.').at(-1)!.replaceAll('_', '-') }));
+  .map((row) => ({
+    ...row,
+    flag: row.path === 'data.paths' ? 'data' : row.path.split('.').at(-1)!.replaceAll('_', '-'),
+  }));
 
 const collect = (text: string, before: readonly string[]): readonly string[] => [...before, text];
 

@@ -101,7 +101,8 @@ try {
 } catch (error) {
   const verbose = program.opts<{ verbose?: boolean }>().verbose;
   console.error(error instanceof DiagnosticError && !verbose ? error.message : error);
-  process.exitCode = 1;
+  // At once: a rank that failed may still have threads that wait for others.
+  process.exit(1);
 }
 
 /** Runs a training with the panel on, writes the summary where asked to, and says how to go on after an interruption. */

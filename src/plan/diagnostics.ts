@@ -38,15 +38,12 @@ export const planVersionUnknown = defineDiagnostic('plan/version-unknown', (p: {
   fix: 'write the plan again with this version of Flotilla',
 }));
 
-export const planInvalid = defineDiagnostic(
-  'plan/invalid',
-  (p: { file: string; field: string; problem: string }) => ({
-    what: `${p.file} is not a plan`,
-    why: p.problem,
-    where: [{ at: p.file, ...(p.field && { note: `field ${p.field}` }) }],
-    fix: 'start from the plan.json of a run, or give sizes such as { "data_parallel_size": 2 }',
-  }),
-);
+export const planInvalid = defineDiagnostic('plan/invalid', (p: { file: string; field: string; problem: string }) => ({
+  what: `${p.file} is not a plan`,
+  why: p.problem,
+  where: [{ at: p.file, ...(p.field && { note: `field ${p.field}` }) }],
+  fix: 'start from the plan.json of a run, or give sizes such as { "data_parallel_size": 2 }',
+}));
 
 export const planForAnotherModel = defineDiagnostic(
   'plan/for-another-model',

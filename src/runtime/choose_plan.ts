@@ -27,7 +27,13 @@ export function choosePlan(config: TrainConfig, model: LanguageModel, worldSize:
 
 /** `data 2 × tensor 1`, a stage after the other. */
 export const planText = (plan: Plan): string =>
-  plan.stages.map((stage) => meshOf(stage).axes.map(({ name, size }) => `${name} ${size}`).join(' × ')).join(' | ');
+  plan.stages
+    .map((stage) =>
+      meshOf(stage)
+        .axes.map(({ name, size }) => `${name} ${size}`)
+        .join(' × '),
+    )
+    .join(' | ');
 
 export const precisionOf = ({ precision }: TrainConfig): Plan['precision'] => ({
   compute: precision,

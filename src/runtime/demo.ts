@@ -13,14 +13,14 @@ export function demoOptions(steps: number | null): TrainOptions {
     optimizer: {
       lr: 1e-3,
       schedule: 'cosine',
-      // A few percent of a five-minute run; of a shorter one, a tenth.
-      warmup_steps: steps === null ? 40 : Math.min(40, Math.floor(steps / 10)),
+      // About a tenth of a five-minute run, and of a shorter one.
+      warmup_steps: steps === null ? 20 : Math.min(20, Math.floor(steps / 10)),
       min_lr_ratio: 0.1,
       weight_decay: 0.1,
       beta2: 0.95,
       clip_grad_norm: 1,
     },
-    evaluation: { every_steps: 100, batches: 8 },
+    evaluation: { every_steps: 50, batches: 4 },
     sample: { prompt: 'export interface ', tokens: 120 },
     logging: { name: demoName(new Date()) },
     ...(steps === null && { minutes: 5 }),

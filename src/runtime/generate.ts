@@ -40,18 +40,21 @@ export interface GenerateOptions {
 
 /**
  * What the latest checkpoint of a run writes after the prompt. `onText` is told of each piece as it comes. Longer than the context, the
- * text is read from its last tokens on. Throws `runtime/no-run`, `checkpoint/…`, `engine/…`.
+ * text is read from its last tokens on. `customModel`: a module of one's own that no config file constructs. Throws `runtime/no-run`, `checkpoint/…`, `engine/…`.
  */
 export async function generate(
   path: string,
   { prompt, tokens, temperature, topK, seed }: GenerateOptions,
   onText: (text: string) => void = () => {},
+  customModel: LanguageModel | null = null,
 ): Promise<string> {
   const folder = RunFolder.open(path);
-  const { config } = resolveConfig(await readConfig(folder.file('config.json')), { source: folder.file('config.json') });
+  const { config } = resolveConfig(await readConfig(folder.file('config.json')), {
+    source: folder.file('config.json'),
+  });
   if (config.engine === 'native') await requireNativeEngine();
   const tokenizer = loadTokenizer(folder.file('tokenizer.json'));
-  const model = await loadModel(config, tokenizer.vocab);
+  const model = customModel ?? (await loadModel(config, tokenizer.vocab));
   const given = prompt === '' ? [] : [...tokenizer.encode(prompt)];
   const { separator } = config.data.tokenizer;
   const ids = given.length > 0 ? given : [separatorId(tokenizer, separator ?? undefined)];
@@ -110,7 +113,10 @@ async function openSampler(
         });
   const programs: { sequence: number; loaded: LoadedProgram }[] = [];
   // The largest first: the engine's memory is then never grown.
-  for (const { sequence, compiled: { program } } of compiled.toReversed()) {
+  for (const {
+    sequence,
+    compiled: { program },
+  } of compiled.toReversed()) {
     programs.unshift({ sequence, loaded: await engine.load(program) });
   }
   const checkpoint = await openLatest(nodeDisk, folder.checkpoints(config), { verify: 'structure' });

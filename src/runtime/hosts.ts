@@ -55,7 +55,9 @@ function nativeTracer(rank: number): StepTracer {
       const report = await native.run({ trace: true });
       native.launches.launches.forEach((launch, i) => {
         const [start, end, arrived] = report.trace!.subarray(3 * i, 3 * i + 3);
-        launches.push(...spansOf(launch, { rank, start: before + start, end: before + end, arrived: before + arrived }));
+        launches.push(
+          ...spansOf(launch, { rank, start: before + start, end: before + end, arrived: before + arrived }),
+        );
       });
       before += report.seconds;
       return report;
@@ -82,7 +84,9 @@ function spansOf(
     case 'send':
     case 'recv': {
       const seconds = (Number.isNaN(arrived) ? end : arrived) - start;
-      return [{ ...span, lane: launch.kind, name: `${launch.kind} ${launch.peer}`, seconds, details: { at: launch.at } }];
+      return [
+        { ...span, lane: launch.kind, name: `${launch.kind} ${launch.peer}`, seconds, details: { at: launch.at } },
+      ];
     }
     default:
       return [{ ...span, lane: 'compute', name: launch.kind, seconds: end - start, details: { at: launch.at } }];

@@ -11,8 +11,9 @@ export function anonymousBytes(): number | null {
   }
 }
 
-/** Anonymous resident bytes less V8's heap: what arenas and libraries take. */
+/** Anonymous resident bytes less V8's heap and the arrays of its own: what arenas and libraries take. */
 export function nativeBytes(): number | null {
   const anonymous = anonymousBytes();
-  return anonymous === null ? null : anonymous - process.memoryUsage().heapTotal;
+  const { heapTotal, arrayBuffers } = process.memoryUsage();
+  return anonymous === null ? null : anonymous - heapTotal - arrayBuffers;
 }

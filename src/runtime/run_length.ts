@@ -20,10 +20,19 @@ export function stepsOfMinutes({ minutes, stepSeconds, overhead }: LengthRequest
   const timed = stepSeconds.slice(warmUpSteps);
   const mean = timed.reduce((a, b) => a + b, 0) / timed.length;
   const spent = stepSeconds.reduce((a, b) => a + b, 0);
-  return Math.max(stepSeconds.length + 1, stepSeconds.length + Math.floor((60 * minutes - spent) / (mean * (1 + overhead))));
+  return Math.max(
+    stepSeconds.length + 1,
+    stepSeconds.length + Math.floor((60 * minutes - spent) / (mean * (1 + overhead))),
+  );
 }
 
 /** A validation batch computes forwards only: about a third of a step. */
-export function validationOverhead({ every, batches }: { readonly every: number | null; readonly batches: number }): number {
+export function validationOverhead({
+  every,
+  batches,
+}: {
+  readonly every: number | null;
+  readonly batches: number;
+}): number {
   return every === null ? 0 : batches / 3 / every;
 }

@@ -89,4 +89,3 @@ function dataValue(rankClass: RankClass, name: string): ProgramValue | null {
 
 const isUsed = ({ values, schedule }: RankClass, index: number): boolean =>
   schedule.some(({ offsets }) => offsets[baseOf(values, index)] !== undefined);
-

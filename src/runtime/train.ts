@@ -6,7 +6,9 @@
  */
 import { copyFileSync } from 'node:fs';
 import { nodeDisk, openCheckpoint, openLatest, type Checkpoint } from '../checkpoint/index.js';
+import { loadAddon } from '../engine/native/bridge.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
+import type { LanguageModel } from '../nn/language_model.js';
 import { ranksOf } from '../plan/plan.js';
 import { loadConfig, loadModel, readConfig } from './config.js';
 import { runCompleted, worldSizeDiffers } from './diagnostics.js';
@@ -15,10 +17,12 @@ import { generate } from './generate.js';
 import { nativeHost, referenceHost } from './hosts.js';
 import { launch } from './launch/launch.js';
 import { rankFromEnvironment, type RankEnvironment } from './launch/environment.js';
+import { writeErrorFile } from './launch/error_file.js';
+import { joinJob } from './launch/join.js';
 import { runRank } from './launch/rank_process.js';
 import { measuredPeak } from './matmul_peak.js';
 import type { TrainConfig, TrainOptions } from './options.js';
-import { openRunData, prepareRun, type PreparedRun } from './prepare_run.js';
+import { openRunData, prepareRun, requireNativeEngine, type PreparedRun } from './prepare_run.js';
 import { resolveConfig, type ResolvedConfig } from './resolve.js';
 import { RunFolder } from './run_folder.js';
 import type { TracedLaunch } from './traced_launch.js';
@@ -73,16 +77,12 @@ async function trainResolved(
   resolved: ResolvedConfig,
   { events = trainEvents() }: TrainSettings,
 ): Promise<TrainResult> {
-  const launchedAt = Date.now() - 1000 * process.uptime();
-  const environment = rankFromEnvironment();
-  const child = launchedRun();
-  // A script that calls train() and could not be described by a config runs again in every rank.
-  if (environment && child) return endRank(surroundings, environment, child, resolved);
-  if (environment && environment.rank !== 0) return followRank(surroundings, environment, resolved, launchedAt);
-  const prepared = await prepareRun(resolved, { events, worldSize: environment?.worldSize ?? null });
-  const folder = RunFolder.create(prepared.config);
-  writeFolder(folder, prepared, null);
-  return startRun({ surroundings, prepared, folder, resume: null, events, launchedAt, environment, resolved });
+  return startJob(surroundings, events, resolved.customModel, async (worldSize) => {
+    const prepared = await prepareRun(resolved, { events, worldSize });
+    const folder = RunFolder.create(prepared.config);
+    writeFolder(folder, prepared, null);
+    return { prepared, folder, resume: null };
+  });
 }
 
 /**
@@ -94,24 +94,149 @@ export async function resumeRun(
   path: string,
   { events = trainEvents(), overrides = [] }: TrainSettings = {},
 ): Promise<TrainResult> {
-  const launchedAt = Date.now() - 1000 * process.uptime();
-  const folder = RunFolder.open(path);
-  const old = folder.readRecord();
-  const resolved = await resolveAgain(folder, overrides);
-  const resume = await openLatest(nodeDisk, folder.checkpoints(resolved.config));
-  try {
-    const prepared = await prepareRun(resolved, { events, worldSize: null });
-    const steps = resolved.config.steps ?? old.steps;
-    if (steps !== null && resume.manifest.step >= steps) throw runCompleted({ path: folder.path, steps });
-    if (prepared.dataset.manifest.key !== old.dataKey) {
-      const message = 'the text has changed since the run began: it goes on with other batches than it would have had';
-      events.emit({ kind: 'warning', code: 'runtime/data-changed', message });
+  return startJob(surroundings, events, null, async (worldSize) => {
+    const folder = RunFolder.open(path);
+    const old = folder.readRecord();
+    const resolved = await resolveAgain(folder, overrides);
+    const resume = await openLatest(nodeDisk, folder.checkpoints(resolved.config));
+    try {
+      const prepared = await prepareRun(resolved, { events, worldSize });
+      const steps = resolved.config.steps ?? old.steps;
+      if (steps !== null && resume.manifest.step >= steps) throw runCompleted({ path: folder.path, steps });
+      if (prepared.dataset.manifest.key !== old.dataKey) {
+        const message =
+          'the text has changed since the run began: it goes on with other batches than it would have had';
+        events.emit({ kind: 'warning', code: 'runtime/data-changed', message });
+      }
+      writeFolder(folder, prepared, steps);
+      return { prepared, folder, resume };
+    } catch (error) {
+      await resume.close();
+      throw error;
     }
-    writeFolder(folder, prepared, steps);
-    return await startRun({ surroundings, prepared, folder, resume, events, launchedAt, environment: null, resolved });
+  });
+}
+
+/** A run that is ready for its ranks. */
+interface BegunRun {
+  readonly prepared: PreparedRun;
+  readonly folder: RunFolder;
+  /** Open; null for a new run. */
+  readonly resume: Checkpoint | null;
+}
+
+/** Prepares the run where this process is to, and starts, leads or follows its job. */
+async function startJob(
+  surroundings: RunSurroundings,
+  events: TrainEvents,
+  customModel: LanguageModel | null,
+  begin: (worldSize: number | null) => Promise<BegunRun>,
+): Promise<TrainResult> {
+  const launchedAt = Date.now() - 1000 * process.uptime();
+  const environment = rankFromEnvironment();
+  const child = launchedRun();
+  // A script that calls train() with a model of its own runs again in every rank.
+  if (environment && child) return endRank(surroundings, environment, child, customModel);
+  if (environment) return joinOuterJob({ surroundings, events, customModel, environment, launchedAt, begin });
+  const begun = await begin(null);
+  try {
+    const result = await start({ surroundings, begun, events, customModel, launchedAt });
+    return await finish(surroundings, begun, events, customModel, result);
   } finally {
-    await resume.close();
+    await begun.resume?.close();
   }
+}
+
+interface StartRequest {
+  readonly surroundings: RunSurroundings;
+  readonly begun: BegunRun;
+  readonly events: TrainEvents;
+  readonly customModel: LanguageModel | null;
+  readonly launchedAt: number;
+}
+
+/** All virtual ranks in this process, or a process a rank. */
+async function start({ surroundings, begun, events, customModel, launchedAt }: StartRequest): Promise<WorkerResult> {
+  const { prepared, folder, resume } = begun;
+  const { config, plan } = prepared;
+  if (config.engine === 'reference') {
+    const host = referenceHost();
+    return work({ surroundings, prepared, folder, resume, events, launchedAt, host, peakFlops: null });
+  }
+  const peakFlops = await measuredPeak(config);
+  const run: LaunchedRun = { folder: folder.path, checkpoint: resume?.path ?? null, launchedAt, peakFlops };
+  prepared.dataset.close();
+  return launchRanks(surroundings, run, ranksOf(plan), config, events, customModel !== null);
+}
+
+interface OuterJob extends Omit<StartRequest, 'begun'> {
+  readonly environment: RankEnvironment;
+  readonly begin: (worldSize: number | null) => Promise<BegunRun>;
+}
+
+/**
+ * One rank of a job that torchrun, Slurm or MPI started. Rank 0 prepares the run and tells the others, over a store of its own that
+ * lives as long as the job, where it is.
+ */
+async function joinOuterJob(job: OuterJob): Promise<TrainResult> {
+  const { surroundings, events, customModel, environment, launchedAt, begin } = job;
+  await requireNativeEngine();
+  const meeting = loadAddon().open({ device: 'cpu', threads: 1, arenaBytes: 4096 });
+  try {
+    await joinJob(meeting, environment);
+    const generation = `${environment.generation}/run`;
+    const member: RankEnvironment = { ...environment, generation, hostStore: false, storeFd: null };
+    if (environment.rank !== 0) {
+      const run = JSON.parse(new TextDecoder().decode(await meeting.storeGet('run', 3600))) as LaunchedRun;
+      const result = await workAsRank(surroundings, member, run, customModel);
+      return { folder: run.folder, ...result };
+    }
+    const begun = await begin(environment.worldSize);
+    const { prepared, folder, resume } = begun;
+    const { config, plan } = prepared;
+    if (ranksOf(plan) !== environment.worldSize) {
+      throw worldSizeDiffers({ world: environment.worldSize, plan: ranksOf(plan), where: 'the plan' });
+    }
+    const peakFlops = await measuredPeak(config);
+    const run: LaunchedRun = { folder: folder.path, checkpoint: resume?.path ?? null, launchedAt, peakFlops };
+    await meeting.storeSet('run', JSON.stringify(run));
+    const host = nativeHost(config, member);
+    const result = await work({ surroundings, prepared, folder, resume, events, launchedAt, host, peakFlops });
+    return await finish(surroundings, begun, events, customModel, result);
+  } catch (error) {
+    if (environment.errorFile) writeErrorFile(environment.errorFile, error);
+    throw error;
+  } finally {
+    meeting.close();
+  }
+}
+
+/** The sample and the summary, once the ranks are done. */
+async function finish(
+  surroundings: RunSurroundings,
+  { prepared: { config }, folder }: BegunRun,
+  events: TrainEvents,
+  customModel: LanguageModel | null,
+  result: WorkerResult,
+): Promise<TrainResult> {
+  const { sample } = config;
+  if (!result.interrupted && sample.tokens > 0) {
+    const options = { ...sample, topK: sample.top_k, seed: config.seed };
+    const text = await generate(folder.path, options, () => {}, customModel);
+    events.emit({ kind: 'sample', step: result.summary.steps, prompt: sample.prompt, text });
+  }
+  const summary = await withPeak(config, result.summary);
+  surroundings.writeSummary(folder, summary);
+  events.emit({ kind: 'summary', summary });
+  return { folder: folder.path, summary, interrupted: result.interrupted };
+}
+
+/** A share above one says that the peak was measured while the machine was busy: it is measured again. */
+async function withPeak(config: TrainConfig, summary: RunSummary): Promise<RunSummary> {
+  if (summary.peakShare === null || summary.peakShare <= 1) return summary;
+  const before = await measuredPeak(config);
+  const now = await measuredPeak(config, { again: true });
+  return { ...summary, peakShare: (summary.peakShare * before!) / now! };
 }
 
 async function resolveAgain(folder: RunFolder, overrides: readonly string[]): Promise<ResolvedConfig> {
@@ -128,44 +253,6 @@ function writeFolder(folder: RunFolder, { config, plan, dataset }: PreparedRun, 
   folder.writePlan(plan);
   folder.writeRecord({ data: dataset.folder, dataKey: dataset.manifest.key, steps: steps ?? config.steps });
   copyFileSync(dataset.tokenizerFile, folder.file('tokenizer.json'));
-}
-
-interface StartRequest {
-  readonly surroundings: RunSurroundings;
-  readonly prepared: PreparedRun;
-  readonly folder: RunFolder;
-  readonly resume: Checkpoint | null;
-  readonly events: TrainEvents;
-  readonly launchedAt: number;
-  readonly environment: RankEnvironment | null;
-  readonly resolved: ResolvedConfig;
-}
-
-async function startRun(request: StartRequest): Promise<TrainResult> {
-  const { prepared, folder, resume, events, launchedAt, surroundings, environment, resolved } = request;
-  const { config, plan } = prepared;
-  let result: WorkerResult;
-  if (config.engine === 'reference' || environment) {
-    if (environment && ranksOf(plan) !== environment.worldSize) {
-      throw worldSizeDiffers({ world: environment.worldSize, plan: ranksOf(plan), where: 'the plan' });
-    }
-    const host = environment ? nativeHost(config, environment) : referenceHost();
-    const peakFlops = environment ? await measuredPeak(config) : null;
-    result = await work({ surroundings, prepared, folder, resume, events, launchedAt, host, peakFlops });
-  } else {
-    const peakFlops = await measuredPeak(config);
-    const run: LaunchedRun = { folder: folder.path, checkpoint: resume?.path ?? null, launchedAt, peakFlops };
-    prepared.dataset.close();
-    result = await launchRanks(surroundings, run, ranksOf(plan), config, events, resolved.customModel !== null);
-  }
-  const { sample } = config;
-  if (!result.interrupted && sample.tokens > 0) {
-    const text = await generate(folder.path, { ...sample, topK: sample.top_k, seed: config.seed });
-    events.emit({ kind: 'sample', step: result.summary.steps, prompt: sample.prompt, text });
-  }
-  surroundings.writeSummary(folder, result.summary);
-  events.emit({ kind: 'summary', summary: result.summary });
-  return { folder: folder.path, ...result };
 }
 
 /** What a launched rank is told by its environment. */
@@ -223,8 +310,9 @@ const saveSeconds = 300;
 export async function rankMain(surroundings: RunSurroundings): Promise<void> {
   const environment = rankFromEnvironment();
   const run = launchedRun();
-  if (!environment || !run) throw new Error('a rank process is started by its launcher, with RANK and FLOTILLA_RUN set');
-  await runRank(environment, () => workAsRank(surroundings, environment, run, null));
+  if (!environment || !run)
+    throw new Error('a rank process is started by its launcher, with RANK and FLOTILLA_RUN set');
+  await runRank(environment, async () => void (await workAsRank(surroundings, environment, run, null)));
   process.exit(0);
 }
 
@@ -232,52 +320,40 @@ async function endRank(
   surroundings: RunSurroundings,
   environment: RankEnvironment,
   run: LaunchedRun,
-  resolved: ResolvedConfig,
+  customModel: LanguageModel | null,
 ): Promise<never> {
-  await runRank(environment, () => workAsRank(surroundings, environment, run, resolved));
+  await runRank(environment, async () => void (await workAsRank(surroundings, environment, run, customModel)));
   // What the script does after train() is the launcher's to do, once.
   process.exit(0);
 }
 
+/** A rank of a run whose folder is there. Rank 0 sends its events and its result to the launcher. */
 async function workAsRank(
   surroundings: RunSurroundings,
   environment: RankEnvironment,
   run: LaunchedRun,
-  resolved: ResolvedConfig | null,
-): Promise<void> {
+  customModel: LanguageModel | null,
+): Promise<WorkerResult> {
   const folder = RunFolder.open(run.folder);
-  const { config } = await resolveAgainPlain(folder);
-  const record = folder.readRecord();
+  const { config } = await resolveAgain(folder, []);
   const events = trainEvents();
   const send = (message: RankMessage) => process.send?.(message);
   if (environment.rank === 0) events.subscribe((event) => send({ event }));
-  const context = resolved?.customModel?.options.context ?? config.model.context;
-  const dataset = openRunData(record.data, config, context);
-  const model = resolved?.customModel ?? (await loadModel(config, dataset.vocab));
+  const context = customModel?.options.context ?? config.model.context;
+  const dataset = openRunData(folder.readRecord().data, config, context);
+  const model = customModel ?? (await loadModel(config, dataset.vocab));
   const plan = folder.readPlan();
-  const resume = run.checkpoint === null ? null : await openCheckpoint(nodeDisk, run.checkpoint, { verify: 'structure' });
+  const resume =
+    run.checkpoint === null ? null : await openCheckpoint(nodeDisk, run.checkpoint, { verify: 'structure' });
   const prepared = { config, model, plan, dataset };
   const host = nativeHost(config, environment);
   const { launchedAt, peakFlops } = run;
   const result = await work({ surroundings, prepared, folder, resume, events, launchedAt, host, peakFlops });
-  if (environment.rank === 0) await new Promise<void>((sent) => void (process.send?.({ result }, () => sent()) ?? sent()));
-}
-
-const resolveAgainPlain = (folder: RunFolder): Promise<ResolvedConfig> => resolveAgain(folder, []);
-
-/** A rank above 0 of another launcher's job: it waits until rank 0 has made the run folder. */
-async function followRank(
-  surroundings: RunSurroundings,
-  environment: RankEnvironment,
-  resolved: ResolvedConfig,
-  launchedAt: number,
-): Promise<TrainResult> {
-  const prepared = await prepareRun(resolved, { events: trainEvents(), worldSize: environment.worldSize });
-  const folder = new RunFolder(prepared.dataset.folder);
-  const host = nativeHost(prepared.config, environment);
-  const events = trainEvents();
-  const result = await work({ surroundings, prepared, folder, resume: null, events, launchedAt, host, peakFlops: null });
-  return { folder: folder.path, ...result };
+  if (environment.rank === 0 && process.send) {
+    await new Promise<void>((sent) => process.send!({ result } satisfies RankMessage, () => sent()));
+  }
+  await resume?.close();
+  return result;
 }
 
 interface WorkRequest {

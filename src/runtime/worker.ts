@@ -250,8 +250,7 @@ class Worker {
       const message = `step ${step + 1}: the gradient is not finite (norm ${gradNorm}), so nothing was updated`;
       events.emit({ kind: 'warning', code: 'runtime/step-skipped', message });
     }
-    if (traced && index === traceFrom + config.logging.trace_steps - 1)
-      this.options.writeTrace(host.trace!.launches);
+    if (traced && index === traceFrom + config.logging.trace_steps - 1) this.options.writeTrace(host.trace!.launches);
   }
 
   private scalars(step: number) {

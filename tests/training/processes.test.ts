@@ -45,7 +45,9 @@ test('Ctrl-C finishes the step, saves, and the run can be resumed', async () => 
   const config = work.file('endless.json');
   const { writeFileSync } = await import('node:fs');
   writeFileSync(config, JSON.stringify(work.options('endless', { ...native, steps: 100_000 })));
-  const child = spawn(process.execPath, ['--import', 'tsx', main, 'train', config], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, ['--import', 'tsx', main, 'train', config], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let [told, errors] = ['', ''];
   child.stderr.on('data', (text: Buffer) => (errors += text.toString()));
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));

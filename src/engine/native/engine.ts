@@ -46,6 +46,7 @@ export class NativeEngine implements Engine {
   readonly addon: Addon;
   private readonly options: NativeEngineOptions;
   private readonly persistent = new Map<string, number>();
+  private readonly windows = new Map<string, Uint8Array>();
 
   constructor(options: NativeEngineOptions) {
     const { device, threads, arenaBytes, rank } = options;
@@ -71,6 +72,7 @@ export class NativeEngine implements Engine {
   }
 
   async close(): Promise<void> {
+    this.windows.clear();
     this.addon.close();
   }
 
@@ -83,7 +85,7 @@ export class NativeEngine implements Engine {
     }
     const bytes = new Uint8Array(block.buffer, block.byteOffset, block.byteLength);
     if (bytes.length === 0) return;
-    if (this.options.device === 'cpu') new Uint8Array(this.addon.memory(offset, bytes.length)).set(bytes);
+    if (this.options.device === 'cpu') this.window(offset, bytes.length).set(bytes);
     else await this.addon.write(offset, bytes);
   }
 
@@ -92,7 +94,7 @@ export class NativeEngine implements Engine {
     const array = hostArray(value.type.dtype, elementsOf(value.type));
     const bytes = new Uint8Array(array.buffer);
     if (bytes.length === 0) return array;
-    if (this.options.device === 'cpu') bytes.set(new Uint8Array(this.addon.memory(offset, bytes.length)));
+    if (this.options.device === 'cpu') bytes.set(this.window(offset, bytes.length));
     else await this.addon.read(offset, bytes);
     return array;
   }
@@ -123,6 +125,14 @@ export class NativeEngine implements Engine {
     const array = hostArray(dtype, last + 1);
     await this.addon.read(offset, new Uint8Array(array.buffer));
     return array;
+  }
+
+  /** A window on the arena, made once: what is written and read every step then allocates nothing. */
+  private window(offset: number, bytes: number): Uint8Array {
+    const key = `${offset} ${bytes}`;
+    const window = this.windows.get(key) ?? new Uint8Array(this.addon.memory(offset, bytes));
+    this.windows.set(key, window);
+    return window;
   }
 
   /** A value's block: persistent ones and results where any step of the schedule has them, others in their microbatch. */
