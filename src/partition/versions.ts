@@ -83,7 +83,9 @@ export class Versions {
     const scope = this.scoped.has(value) ? `${source.segment}/${source.phase}` : null;
     const usable = this.homes(value).filter((v) => v.scope === null || v.scope === scope);
     let best: Quote | null = null;
-    for (const { placed } of usable) {
+    // What is stored on a stage, or has come to it, is not sent there again: no later stage is waited for on behalf of a tied weight.
+    const here = usable.filter(({ placed }) => placed.stage === stage);
+    for (const { placed } of here.length > 0 ? here : usable) {
       const offer =
         placed.stage === stage
           ? this.reshard(value, placed, wanted, scope, source)
@@ -129,11 +131,13 @@ export class Versions {
     const reduced = this.quote(value, from.type, from.stage, whole, source, true);
     if (!reduced) return null;
     const landing: Layout = { splits: to.splits, partial: {} };
+    // What has landed there already is resharded, not sent again.
+    if (this.on(value, stage).some((landed) => sameLayout(landed.layout, landing))) return null;
     const bytes = largestBlock(this.meshes[stage], from.type, landing) * dtypeBytes[from.type.dtype];
     const take = () => {
       const sent = reduced.take();
-      const name = `${this.nameOf(value)} from ${from.stage}`;
-      const landed = this.make(value, from.type, landing, stage, `${name} @${stage}`, null);
+      const name = `${this.nameOf(value)} ${printLayout(landing, from.type)} from ${from.stage} @${stage}`;
+      const landed = this.make(value, from.type, landing, stage, name, null);
       this.steps.push({ kind: 'transfer', inputs: [sent], outputs: [landed.id], source, stage, fromStage: from.stage });
       return this.quote(value, from.type, stage, to, source, true)!.take();
     };
