@@ -1,0 +1,260 @@
+/**
+ * Which value of a class's program stands for each value of the placed graphs.
+ *
+ * Inputs of both graphs are one persistent value a name. The step's outputs are sums over microbatches, which the update reads under the
+ * same names. What replaces a persistent value is written over it.
+ */
+import type { DType } from '../ir/dtype.js';
+import { printLayout, sameLayout } from '../ir/layout.js';
+import { opNamed, type ResultView } from '../ir/op.js';
+import { elementsOf } from '../ir/type.js';
+import type { PlacedGraph, PlacedId, PlacedMove, PlacedOp, PlacedValue } from '../partition/placed.js';
+import { bucketsOf, type Bucket } from './buckets.js';
+import type { ClassRequest } from './class_request.js';
+import { ClassValues, rowMajor } from './class_values.js';
+import { opLine, valueText } from './dataflow.js';
+import { storageDiffers, updateNotInPlace } from './diagnostics.js';
+import type { Contract, ContractEntry, Operand, ValueIndex, ViewOp } from './program.js';
+
+/** Which graph a placed value belongs to. */
+export type Origin = 'step' | 'update';
+
+export class ValueMap {
+  readonly values: ClassValues;
+  /** What the host reads after a step, by name. */
+  readonly results: Record<string, ValueIndex> = {};
+  /** Outputs of the step graph → their sums. */
+  readonly sums = new Map<PlacedId, ValueIndex>();
+  /** Views → the line of the op that makes them, in whichever template it stands. */
+  readonly viewLines = new Map<ValueIndex, string>();
+  private readonly request: ClassRequest;
+  private readonly indexOf: Record<Origin, Map<PlacedId, ValueIndex>> = { step: new Map(), update: new Map() };
+  private readonly after: ContractEntry[] = [];
+  private readonly uses: Record<Origin, ReadonlyMap<PlacedId, number>>;
+
+  constructor(request: ClassRequest) {
+    this.request = request;
+    this.values = new ClassValues(request.step.meshes[request.stage], request.members[0]);
+    this.uses = { step: countUses(request.step), update: request.update ? countUses(request.update) : new Map() };
+    this.declareInputs();
+    this.declareSums();
+    if (request.update) this.planUpdatesInPlace(request.update);
+  }
+
+  /** What holds before a step and after it. */
+  contracts(): { readonly before: Contract; readonly after: Contract } {
+    const before = this.values.table.flatMap((value, at): ContractEntry[] =>
+      value.lifetime === 'persistent' && !value.view && this.isState(value.name) ? [{ at, holds: at }] : [],
+    );
+    const updated = new Map(this.after.map((entry) => [entry.at, entry]));
+    return { before: { values: before }, after: { values: before.map((entry) => updated.get(entry.at) ?? entry) } };
+  }
+
+  /** Scalars of both graphs. */
+  hostWritten(): readonly ValueIndex[] {
+    const scalars = (['step', 'update'] as const).flatMap((origin) =>
+      (this.graph(origin)?.inputs ?? []).flatMap((input) => {
+        const index = input.kind === 'scalar' ? this.indexOf[origin].get(input.value) : undefined;
+        return index === undefined ? [] : [index];
+      }),
+    );
+    return [...new Set(scalars)];
+  }
+
+  /** The value of a placed value, which is declared when it is first asked for. */
+  index(origin: Origin, id: PlacedId, lifetime?: 'persistent'): ValueIndex {
+    const known = this.indexOf[origin].get(id);
+    if (known !== undefined) return known;
+    const placed = this.graph(origin)!.values[id];
+    const scope = origin === 'step' ? 'microbatch' : 'step';
+    const index = this.values.add(placed, origin === 'step' ? placed.name : `update ${placed.name}`, lifetime ?? scope);
+    this.indexOf[origin].set(id, index);
+    return index;
+  }
+
+  /** The value as an instruction writes it: into its sum where it may. */
+  result(origin: Origin, id: PlacedId, accumulating: boolean): Operand {
+    if (this.summedDirectly(origin, id)) {
+      return { value: this.sums.get(id)!, access: accumulating ? 'accumulate' : 'write' };
+    }
+    return { value: this.index(origin, id), access: 'write' };
+  }
+
+  /** The sum that an input of the update is, if it is one. */
+  sumOf(update: PlacedId): ValueIndex | undefined {
+    return this.indexOf.update.get(update);
+  }
+
+  /** True where the instruction that makes an output of the step may write it into the sum itself. */
+  summedDirectly(origin: Origin, id: PlacedId): boolean {
+    if (origin !== 'step' || !this.sums.has(id)) return false;
+    const maker = this.request.step.steps.find((step) => step.outputs.includes(id));
+    if (!maker || maker.kind !== 'op' || this.uses.step.get(id) !== 1) return false;
+    return !opNamed(this.request.registry, maker.op).view && this.request.kernels.accumulates(maker.op);
+  }
+
+  /** The results of an op that moves no bytes; declared by the first template that meets it. */
+  declareViews(
+    origin: Origin,
+    { op, rule, assignment, attributes, outputs: ids, inputs: operands, source }: PlacedOp,
+    inputs: readonly ValueIndex[],
+    views: readonly ResultView[],
+  ): void {
+    if (this.indexOf[origin].has(ids[0])) return;
+    const first = this.values.table.length;
+    const outputs = ids.map((_, i) => first + i);
+    const made: ViewOp = { op, rule, assignment, attributes, inputs, outputs, source };
+    ids.forEach((id, i) => {
+      const placed: PlacedValue = this.graph(origin)!.values[id];
+      const { operand, strides } = views[i];
+      const viewed = this.values.get(inputs[operand]);
+      // A view of a view: offsets add, strides are already those of the buffer.
+      const of = viewed.view ? viewed.view.of : inputs[operand];
+      const offset = (viewed.view?.offset ?? 0) + views[i].offset;
+      const { lifetime } = this.values.get(of);
+      this.indexOf[origin].set(id, this.values.add(placed, placed.name, lifetime, { of, offset, strides, made }));
+    });
+    const line = opLine(
+      op,
+      rule,
+      attributes,
+      assignment,
+      operands.map((id) => this.textOf(origin, id)),
+      ids.map((id) => ({ text: this.textOf(origin, id), accumulates: false })),
+    );
+    for (const output of outputs) this.viewLines.set(output, line);
+  }
+
+  stridesOf(value: ValueIndex): readonly number[] {
+    const { view, type } = this.values.get(value);
+    return view?.strides ?? rowMajor(type);
+  }
+
+  /** A contiguous buffer that lives within a microbatch. */
+  staging(name: string, dtype: DType, elements: number): ValueIndex {
+    return this.values.find(name) ?? this.values.addBuffer(name, dtype, elements, 'microbatch');
+  }
+
+  /** An all-reduce may overwrite its operand where nothing else reads it. */
+  reducesInPlace(origin: Origin, step: PlacedMove): boolean {
+    if (step.move.kind !== 'all_reduce') return false;
+    const [input, output] = [step.inputs[0], step.outputs[0]];
+    if (this.uses[origin].get(input) !== 1) return false;
+    const { lifetime, view } = this.values.get(this.index(origin, input));
+    if (lifetime === 'persistent' || lifetime === 'data' || (view && lifetime !== 'sum')) return false;
+    const target = this.indexOf[origin].get(output);
+    return target === undefined && !(origin === 'step' && this.sums.has(output));
+  }
+
+  /** The value an instruction makes of a placed value, by the type and layout that the placed graph gives it. */
+  textOf(origin: Origin, id: PlacedId): string {
+    const { type, layout } = this.graph(origin)!.values[id];
+    const index = this.summedDirectly(origin, id) ? this.sums.get(id)! : this.index(origin, id);
+    return valueText(this.values.get(index).name, type, layout);
+  }
+
+  stagingText(index: ValueIndex): string {
+    const { name, global, layout } = this.values.get(index);
+    return valueText(name, global, layout);
+  }
+
+  graph(origin: Origin): PlacedGraph | null {
+    return origin === 'step' ? this.request.step : this.request.update;
+  }
+  private isState(name: string): boolean {
+    const of = (graph: PlacedGraph | null) =>
+      graph?.inputs.some((input) => input.name === name && (input.kind === 'parameter' || input.kind === 'state'));
+    return Boolean(of(this.request.step) || of(this.request.update));
+  }
+
+  /** Inputs of both graphs: one persistent value a name; data has an instance a microbatch. */
+  private declareInputs(): void {
+    for (const origin of ['step', 'update'] as const) {
+      const graph = this.graph(origin);
+      for (const input of graph?.inputs ?? []) {
+        const placed = graph!.values[input.value];
+        if (placed.stage !== this.request.stage || input.kind === 'value') continue;
+        const known = this.values.find(input.name);
+        if (known !== null && !sameLayout(this.values.get(known).layout, placed.layout)) {
+          throw storageDiffers({ name: input.name, step: this.values.get(known).layout, update: placed.layout });
+        }
+        const lifetime = input.kind === 'data' ? 'data' : 'persistent';
+        this.indexOf[origin].set(input.value, known ?? this.values.add(placed, input.name, lifetime));
+      }
+    }
+  }
+
+  /** The step's outputs: sums over microbatches, which the update reads under the same names. */
+  private declareSums(): void {
+    const { step, update, stage } = this.request;
+    for (const output of step.outputs) {
+      const placed = step.values[output.value];
+      if (placed.stage !== stage) continue;
+      const sum = this.values.add(placed, `sum ${output.name}`, 'sum');
+      this.sums.set(output.value, sum);
+      if (!update) this.results[output.name] = sum;
+      for (const input of update?.inputs ?? []) {
+        if (input.name !== output.name || update!.values[input.value].stage !== stage) continue;
+        this.indexOf.update.set(input.value, sum);
+      }
+    }
+    if (update) bucketsOf(step, update, stage).forEach((bucket, i) => this.declareBucket(bucket, `bucket ${i}`));
+  }
+
+  /** Sums that are reduced together lie one behind the other. */
+  private declareBucket(bucket: Bucket, name: string): void {
+    const sums = bucket.map((id) => this.sums.get(id)!);
+    const { dtype } = this.values.get(sums[0]).type;
+    const elements = sums.map((sum) => elementsOf(this.values.get(sum).type));
+    const buffer = this.values.addBuffer(
+      name,
+      dtype,
+      elements.reduce((a, b) => a + b, 0),
+      'sum',
+    );
+    let offset = 0;
+    sums.forEach((sum, i) => {
+      this.values.alias(sum, buffer, offset);
+      offset += elements[i];
+    });
+  }
+
+  /** Outputs of the update that replace a persistent value are written over it, where nothing reads the old one later. */
+  private planUpdatesInPlace(update: PlacedGraph): void {
+    for (const output of update.outputs) {
+      const placed = update.values[output.value];
+      if (placed.stage !== this.request.stage) continue;
+      const state = update.inputs.find((i) => i.name === output.name && update.values[i.value].stage === placed.stage);
+      if (!state || (state.kind !== 'parameter' && state.kind !== 'state')) {
+        this.results[output.name] = this.index('update', output.value, 'persistent');
+        continue;
+      }
+      const at = this.indexOf.update.get(state.value)!;
+      if (output.value === state.value) continue;
+      assertInPlace(update, output.value, state.value, output.name);
+      const holds = this.values.add(placed, `new ${output.name}`, 'persistent', {
+        of: at,
+        offset: 0,
+        strides: rowMajor(this.values.get(at).type),
+        made: null,
+      });
+      this.indexOf.update.set(output.value, holds);
+      this.after.push({ at, holds });
+    }
+  }
+}
+
+function countUses(graph: PlacedGraph): ReadonlyMap<PlacedId, number> {
+  const counts = new Map<PlacedId, number>();
+  const use = (id: PlacedId) => counts.set(id, (counts.get(id) ?? 0) + 1);
+  for (const step of graph.steps) step.inputs.forEach(use);
+  for (const output of graph.outputs) use(output.value);
+  return counts;
+}
+
+/** The new value may lie where the old one does if every reader of the old one comes no later than the op that makes the new. */
+function assertInPlace(update: PlacedGraph, made: PlacedId, old: PlacedId, name: string): void {
+  const at = update.steps.findIndex((step) => step.outputs.includes(made));
+  const late = update.steps.find((step, i) => i > at && step.inputs.includes(old));
+  if (late) throw updateNotInPlace({ name, reader: `${late.source.path} ${printLayout(update.values[old].layout)}` });
+}
