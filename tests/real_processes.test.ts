@@ -7,11 +7,14 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
+import { loadClass } from '../src/engine/native/load_class.js';
 import type { RankBlocks } from '../src/engine/reference/execute.js';
 import { gatherValues } from '../src/engine/reference/shards.js';
+import { ops } from '../src/ops/index.js';
 import { launch } from '../src/runtime/launch/launch.js';
+import { countMallocs } from '../src/runtime/launch/testing/count_mallocs.js';
 import { nativeScenario } from './scenarios/native_step.js';
-import { realRanks } from './scenarios/real_ranks.js';
+import { realRanks, wholeStep } from './scenarios/real_ranks.js';
 import type { Values } from './scenarios/scenario.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'flotilla-test-'));
@@ -26,6 +29,14 @@ test.each(Object.entries(realRanks))('%s', async (name, options) => {
     return new Map(Object.entries(read).map(([value, block]) => [value, Float64Array.from(block)]));
   });
   expect(tooFarApart(scenario.serial(), gatherValues(scenario.program, blocks))).toEqual([]);
+});
+
+test('ten steady-state steps of a GPT on two processes allocate nothing in the addon’s own code', async () => {
+  const scenario = nativeScenario(wholeStep());
+  const programs = [0, 1].map((rank) => loadClass(ops, scenario.program, rank));
+  const arenaBytes = Math.max(...scenario.program.classes.map((rankClass) => rankClass.arenaBytes));
+  const counts = await countMallocs({ arenaBytes, programs, steps: 10, warmUp: 3 });
+  expect(counts.map(({ steps }) => steps)).toEqual([0, 0]);
 });
 
 function tooFarApart(expected: Values, actual: Values): readonly string[] {

@@ -1,4 +1,4 @@
-/** Training steps for real processes, by name, so that every process can build the same one: language models in f32, sums as results. */
+/** Training steps for real processes, by name, so that every process can build the same one: language models in f32. */
 import { GPT, Llama } from '../../src/nn/models/index.js';
 import { languageModel } from './language_model.js';
 import type { ScenarioOptions } from './scenario.js';
@@ -11,6 +11,10 @@ const gpt = () => languageModel(new GPT({ layers: 2, dim: 16, heads: 4, context:
 const llama = () =>
   languageModel(new Llama({ layers: 2, dim: 16, heads: 4, kvHeads: 2, hidden: 24, context: 8, vocab: 37 }), shape);
 
+/** With AdamW, for what does not compare gradients. */
+export const wholeStep = (): ScenarioOptions => ({ ...gpt(), mesh: { tensor: 2 }, split, microbatches: 2 });
+
+/** Sums of gradients as results. */
 export const realRanks: Readonly<Record<string, () => ScenarioOptions>> = {
   'GPT, data over 2': () => ({ ...gpt(), update: null, mesh: { data: 2 }, split, microbatches: 2 }),
   'GPT, tensor over 2': () => ({ ...gpt(), update: null, mesh: { tensor: 2 }, split }),
