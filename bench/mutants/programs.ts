@@ -16,7 +16,7 @@ export function buildBases(names?: readonly string[]): readonly Base[] {
   return recipes
     .filter(({ name }) => !names || names.includes(name))
     .map(({ name, weight, options }) => {
-      const scenario = buildScenario({ name, ...options() });
+      const scenario = buildScenario({ name, ...options(), memory: { moves: 10, searchNodes: 0 } });
       return { scenario, truth: new Truth(scenario), weight };
     });
 }
@@ -70,7 +70,7 @@ const recipes: readonly { name: string; weight: number; options: () => Omit<Scen
   },
   {
     name: 'gpt, two stages, 1F1B, 3 microbatches',
-    weight: 1,
+    weight: 2,
     options: () => ({
       ...gpt(),
       stages: [

@@ -45,7 +45,8 @@ export function assignMemory(
       tenancies: [{ acquire, release, launch }],
     };
   });
-  const plan: MemoryPlan | null = buffers.length > 0 ? planMemory(lifetimeProblem(buffers), options ?? searchLimit(keys.length)) : null;
+  const plan: MemoryPlan | null =
+    buffers.length > 0 ? planMemory(lifetimeProblem(buffers), options ?? searchLimit(keys.length)) : null;
   const offsetOf = new Map(keys.map((key, i) => [key, fixed.bytes + plan!.offsets[i]]));
   return {
     schedule: schedule.map((step) => ({

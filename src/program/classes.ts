@@ -1,13 +1,16 @@
 /** Classes of equal ranks: the ranks of a stage whose blocks of every value have equal sizes share one program text. */
 import { localType } from '../ir/layout.js';
 import { coordinatesOf, meshRanks, type Coordinates, type Mesh } from '../ir/mesh.js';
-import { sizesOf } from '../ir/type.js';
-import type { PlacedValue } from '../partition/placed.js';
+import { printType, sizesOf, type TensorType } from '../ir/type.js';
+import type { PlacedGraph, PlacedValue } from '../partition/placed.js';
+import { lowerMove } from '../reshard/lower.js';
+import { printMove, type Move } from '../reshard/moves.js';
 
-/** The ranks of a mesh, grouped by the sizes of their blocks and of the messages they exchange with other stages, in order of first rank. */
+/** The ranks of a mesh, grouped by the sizes of their blocks and of the messages they exchange, in order of first rank. */
 export function rankClasses(
   mesh: Mesh,
   values: readonly PlacedValue[],
+  /** The sizes of what a rank exchanges with others, as a key. */
   messages: (at: Coordinates) => string,
 ): readonly (readonly Coordinates[])[] {
   // Only uneven splits tell ranks apart, and few values have one.
@@ -22,6 +25,38 @@ export function rankClasses(
     else classes.set(key, [at]);
   }
   return [...classes.values()];
+}
+
+/**
+ * The sizes of what the rank at `at` gives to and gets from the collectives of a stage, as a key. Blocks of equal sizes do not make
+ * them equal: where replicas share the sending one of them sends nothing.
+ */
+export function exchangeSizes(mesh: Mesh, moves: readonly StageMove[], at: Coordinates): string {
+  const total = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0);
+  return moves
+    .map(({ move, type }) => {
+      const { collective } = lowerMove(mesh, type, move, at);
+      return collective ? `${total(collective.inputCounts)}>${total(collective.outputCounts)}` : '';
+    })
+    .join(' ');
+}
+
+export interface StageMove {
+  readonly move: Move;
+  readonly type: TensorType;
+}
+
+/** The exchanges of a stage that may treat its ranks unlike, each once. The counts of other collectives follow from blocks. */
+export function exchangesOf(graphs: readonly PlacedGraph[], stage: number): readonly StageMove[] {
+  const found = new Map<string, StageMove>();
+  for (const graph of graphs) {
+    for (const step of graph.steps) {
+      if (step.kind !== 'move' || step.stage !== stage || step.move.kind !== 'all_to_all') continue;
+      const { type } = graph.values[step.inputs[0]];
+      found.set(`${printMove(step.move)} ${printType(type)}`, { move: step.move, type });
+    }
+  }
+  return [...found.values()];
 }
 
 function isUneven(mesh: Mesh, value: PlacedValue): boolean {

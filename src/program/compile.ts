@@ -22,9 +22,9 @@ import { traceTraining } from '../passes/trace_training.js';
 import { applyPrecision } from '../passes/precision.js';
 import type { Plan } from '../plan/plan.js';
 import { meshOf } from '../plan/plan.js';
-import { meshRanks } from '../ir/mesh.js';
+import { meshRanks, type Coordinates } from '../ir/mesh.js';
 import { scheduleTable, type Slot } from '../schedule/table.js';
-import { rankClasses } from './classes.js';
+import { exchangesOf, exchangeSizes, rankClasses } from './classes.js';
 import { edgesOf, messageSizes } from './edges.js';
 import { referenceKernels, type KernelChooser } from './kernel_choice.js';
 import { lowerClass, type LoweredClass } from './lower_class.js';
@@ -110,7 +110,10 @@ export function compileGraphs(
   const edges = [placedStep, placedUpdate].flatMap((graph) => (graph ? edgesOf(graph) : []));
   const classes = stages.flatMap(({ mesh }, stage) => {
     const values = [placedStep, placedUpdate].flatMap((g) => g?.values.filter((value) => value.stage === stage) ?? []);
-    return rankClasses(mesh, values, (at) => messageSizes(stages, edges, stage, at)).map((members, i) =>
+    const exchanges = exchangesOf(placedUpdate ? [placedStep, placedUpdate] : [placedStep], stage);
+    const sizes = (at: Coordinates) =>
+      `${messageSizes(stages, edges, stage, at)} ${exchangeSizes(mesh, exchanges, at)}`;
+    return rankClasses(mesh, values, sizes).map((members, i) =>
       lowerClass({
         name: `stage ${stage}${i > 0 ? `, class ${i}` : ''}`,
         stage,
@@ -148,7 +151,10 @@ function place(
   return placed;
 }
 
-const withHint = (placement: Placement, hint: Placement['hint'] = placement.hint): Placement => ({ ...placement, hint });
+const withHint = (placement: Placement, hint: Placement['hint'] = placement.hint): Placement => ({
+  ...placement,
+  hint,
+});
 
 function forwardSlots(plan: Plan): readonly (readonly Slot[])[] {
   const slots = Array.from({ length: plan.schedule.microbatches }, (_, microbatch) => ({
