@@ -131,8 +131,6 @@ export class Versions {
     const reduced = this.quote(value, from.type, from.stage, whole, source, true);
     if (!reduced) return null;
     const landing: Layout = { splits: to.splits, partial: {} };
-    // What has landed there already is resharded, not sent again.
-    if (this.on(value, stage).some((landed) => sameLayout(landed.layout, landing))) return null;
     const bytes = largestBlock(this.meshes[stage], from.type, landing) * dtypeBytes[from.type.dtype];
     const take = () => {
       const sent = reduced.take();

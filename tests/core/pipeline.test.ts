@@ -1,9 +1,15 @@
 /** Pipeline stages of unlike meshes: activations cross as tiles, and the tied embedding is one parameter that two stages hold. */
 import { describe, expect, test } from 'vitest';
+import { GraphBuilder } from '../../src/ir/builder.js';
+import { printLayout } from '../../src/ir/layout.js';
+import { tensorType } from '../../src/ir/type.js';
+import { ops } from '../../src/ops/index.js';
 import { GPT } from '../../src/nn/models/index.js';
+import type { Splits } from '../../src/partition/candidates.js';
 import type { PlanStage } from '../../src/plan/plan.js';
 import { languageModel } from '../scenarios/language_model.js';
-import { expectEqualsSerial } from './equals_serial.js';
+import { whim } from '../scenarios/whim.js';
+import { expectEqualsSerial, movesOf } from './equals_serial.js';
 
 const model = () => new GPT({ layers: 2, dim: 6, heads: 2, hidden: 5, context: 4, vocab: 7 });
 const stages = (first: PlanStage['mesh'], second: PlanStage['mesh']): readonly PlanStage[] => [
@@ -44,4 +50,34 @@ describe('two stages, 1F1B, tied embedding', () => {
       zero: { stage: 1, axis: 'data' },
     });
   });
+});
+
+test('a value that the next stage wants in two layouts is sent once', () => {
+  const builder = new GraphBuilder(ops, 'fork');
+  const x = builder.input('x', 'data', tensorType('f64', { row: 4, col: 4 }));
+  const y = builder.at({ segment: 'first' }, () => x.tanh());
+  builder.at({ segment: 'second' }, () => {
+    const byRow = builder.within('by_row', () => y.exp());
+    const byCol = builder.within('by_col', () => y.square());
+    builder.output('loss_sum', byRow.add(byCol).sum('row col'));
+  });
+  const hints: Readonly<Record<string, Splits>> = {
+    by_row: { row: { axes: ['data'] } },
+    by_col: { col: { axes: ['data'] } },
+  };
+  const { placed } = expectEqualsSerial({
+    step: builder.build(),
+    update: null,
+    stages: [
+      { segments: ['first'], mesh: { data: 2 } },
+      { segments: ['second'], mesh: { data: 2 } },
+    ],
+    split: { row: ['data'] },
+    // Even where sending is free: a reshard waits for no other stage.
+    costs: (meshes) => ({ ...whim(meshes, 1), transferSeconds: () => 0 }),
+    hint: ({ source }) => hints[source.path] ?? null,
+  });
+  const landings = placed.step.steps.filter((step) => step.kind === 'transfer').map((step) => step.outputs[0]);
+  expect(landings.map((id) => printLayout(placed.step.values[id].layout))).toEqual(['{row:data}']);
+  expect(movesOf(placed.step).all_to_all).toBeGreaterThan(0);
 });
