@@ -72,7 +72,7 @@ struct Product {
       const int64_t panel = task / blocks, first = task % blocks * block, j = panel * tileColumns;
       packPanel<T>(from + j * b.columnStride, b.rowStride, b.columnStride, k, std::min(tileColumns, nSize - j), first,
                    std::min(block, units - first), packedB + (panel * units + first) * tileColumns);
-    });
+    }, worthwhile());
   }
 
   void packRowsOf(int64_t batch, int64_t m0, int64_t mSize) const {
@@ -82,7 +82,7 @@ struct Product {
       const int64_t i = task / blocks * taskRows, first = task % blocks * block;
       packRows<T>(from + i * a.rowStride, a.rowStride, a.columnStride, std::min(taskRows, mSize - i), k, first,
                   std::min(block, units - first), packedA + i * units);
-    });
+    }, worthwhile());
   }
 
   void multiply(int64_t batch, int64_t m0, int64_t mSize, int64_t n0, int64_t nSize) const {
@@ -90,8 +90,11 @@ struct Product {
     parallelTasks(ceilDiv(mSize, taskRows) * panels, [&](int64_t task) {
       const int64_t i0 = task / panels * taskRows, panel = task % panels;
       multiplyTask(batch, m0, i0, std::min(taskRows, mSize - i0), n0, panel, std::min(tileColumns, nSize - panel * tileColumns));
-    });
+    }, worthwhile());
   }
+
+  // Some ten microseconds of arithmetic on one thread; to wake the others takes a few.
+  bool worthwhile() const { return m * n * k >= 1 << 19; }
 
   // Rows m0 + i0 …, one panel, all of k; between blocks of k the sums wait in a tile on the stack.
   void multiplyTask(int64_t batch, int64_t m0, int64_t i0, int64_t size, int64_t n0, int64_t panel, int64_t columns) const {

@@ -100,10 +100,10 @@ inline void vectorised(const Body& body) {
 }
 
 // Tasks in any order on any thread: a result must not depend on who computed what.
-// On one thread no parallel region is opened (libgomp would allocate a team for it).
+// On one thread no parallel region is opened (libgomp would allocate a team for it), nor for work too small to share.
 template <class Body>
-inline void parallelTasks(int64_t tasks, const Body& body) {
-  if (tasks <= 1 || omp_get_max_threads() == 1 || omp_in_parallel()) {
+inline void parallelTasks(int64_t tasks, const Body& body, bool worthwhile = true) {
+  if (tasks <= 1 || !worthwhile || omp_get_max_threads() == 1 || omp_in_parallel()) {
     for (int64_t i = 0; i < tasks; i++) body(i);
     return;
   }

@@ -13,13 +13,15 @@ import { evaluate, referenceKernels } from '../../ops/evaluate.js';
 import { ops } from '../../ops/index.js';
 import { gradients } from '../../passes/autodiff.js';
 import { loadAddon, type Engine } from './bridge.js';
-import type { LoadedDType, Launch, LoadedView } from './loaded_program.js';
+import type { NativeError } from './diagnostics.js';
+import type { KernelLaunch, Launch, LoadedDType, LoadedView } from './loaded_program.js';
 import { bytes } from './testing/ranks.js';
-import { decode, encode } from './testing/views.js';
+import { decode, encode, view } from './testing/views.js';
 
 const arenaBytes = 1 << 26;
-const engine: Engine = loadAddon().open({ device: 'cpu', threads: 2, arenaBytes });
-afterAll(() => engine.close());
+const engines = [1, 2].map((threads) => loadAddon().open({ device: 'cpu', threads, arenaBytes }));
+const [alone, together] = engines;
+afterAll(() => engines.forEach((engine) => engine.close()));
 const reference = referenceKernels();
 
 /** Sizes that leave every kind of remainder, sizes of one, and a few longer than a kernel's blocks. */
@@ -41,44 +43,113 @@ const long: FactorSizes = {
   v: 1100,
 };
 
+const native = cases.filter(({ op }) => hasNativeKernel(op));
+const fits = (op: OpCase, sizes: FactorSizes) => {
+  const all = { ...sizes, ...op.fixed };
+  return factorNames(op).reduce((n, name) => n * all[name], 1) < 7e5;
+};
+
 // One rounding of a result, and for sums of rounded factors (bf16 probabilities) a little more.
 const tolerance: Partial<Record<DType, number>> = { f64: 1e-12, f32: 5e-6, bf16: 1.2e-2 };
 
 for (const float of ['f32', 'bf16', 'f64'] as const) {
   test(`in ${float}, native kernels compute their ops and the ops' backwards`, async () => {
-    const run = new Set<string>();
-    for (const op of cases.filter(({ op }) => hasNativeKernel(op))) {
-      for (const sizes of [small, ones, long]) {
-        if (factorNames(op).reduce((n, name) => n * sizes[name], 1) > 7e5) continue;
-        for (const name of await expectNativeNodes(op, sizes, float)) run.add(name);
+    const ran = new Set<string>();
+    for (const op of native) {
+      for (const sizes of [small, ones, long].filter((sizes) => fits(op, sizes))) {
+        for (const name of await expectMeaning(together, training(op, sizes, float), float)) ran.add(name);
       }
     }
-    const expected = [...ops.keys()].filter((name) => hasNativeKernel(name) && cases.some(({ op }) => op === name));
-    expect([...run].toSorted()).toEqual(expect.arrayContaining(expected));
+    const backwards = native.filter(({ op }) => hasNativeKernel(`${op}_backward`)).map(({ op }) => `${op}_backward`);
+    expect([...native.map(({ op }) => op), ...backwards].filter((name) => !ran.has(name))).toEqual([]);
   });
 }
 
-/** Runs each node of the op's training graph natively on the reference's inputs. Returns the names of the ops that ran. */
-async function expectNativeNodes(op: OpCase, sizes: FactorSizes, float: DType): Promise<string[]> {
-  const { graph, inputs } = training(op, sizes, float);
-  const { values } = evaluate(graph, inputs, reference);
+test('the ATen forms of the kernels compute the same ops', async () => {
+  const ran = new Set<string>();
+  for (const op of native) {
+    for (const name of await expectMeaning(alone, training(op, small, 'f32'), 'f32', { aten: 1 })) ran.add(name);
+  }
+  expect([...ran]).toEqual(expect.arrayContaining(['einsum', 'attention', 'attention_backward', 'adamw']));
+});
+
+test('results have the same bits on any number of threads', async () => {
+  const gemm: OpCase = { op: 'einsum', operands: ['x0: b d', 'x1: d h'], attributes: () => ({ to: ['b', 'h'] }) };
+  for (const float of ['f32', 'bf16'] as const) {
+    const calls = native.filter((op) => fits(op, long)).map((op) => training(op, long, float));
+    for (const call of [...calls, training(gemm, { ...long, b: 131, d: 67 }, float)]) {
+      const { values } = evaluate(call.graph, call.inputs, reference);
+      const [one, ...more] = await Promise.all(engines.map((engine) => runNatively(engine, call.graph, values, {})));
+      more.forEach((results) => expect(results.map(({ got }) => got)).toEqual(one.map(({ got }) => got)));
+    }
+  }
+});
+
+test('a call that does not fit a kernel is refused, with what must hold', async () => {
+  const at = (offset: number, ...sizes: number[]) => view('f32', offset, ...sizes);
+  const refusals: [Partial<KernelLaunch>, RegExp][] = [
+    [{ kernel: 'matmul', operands: [at(0, 1, 2, 3), at(64, 1, 3, 4), at(128, 1, 2, 4)] }, /bytes of workspace, got 0/],
+    [{ kernel: 'matmul', operands: [at(0, 1, 2, 3), at(64, 1, 4, 4), at(128, 1, 2, 4)] }, /a\[b m k\], b\[b k n\]/],
+    [{ kernel: 'softmax', operands: [at(0, 2, 3)] }, /takes 2 operands, got 1/],
+    [{ kernel: 'scale', operands: [at(0, 2, 3), at(64, 2, 3)] }, /needs the attribute factor/],
+    [
+      { kernel: 'softmax', operands: [{ ...at(0, 2, 3), strides: [1, 2] }, at(64, 2, 3)] },
+      /operand 0 needs unit stride in its last dimension/,
+    ],
+  ];
+  for (const [call, why] of refusals) {
+    const launch = { kind: 'kernel', scratch: null, attributes: {}, at: 'test', ...call } as KernelLaunch;
+    const error = await alone.load({ groups: [], launches: [launch] }).then(
+      () => null,
+      (reason: NativeError) => reason,
+    );
+    expect(error?.code).toBe('engine/program-invalid');
+    expect(error?.diagnostic.why).toMatch(why);
+  }
+});
+
+type Attributes = KernelLaunch['attributes'];
+
+/** Runs each node of a training graph natively on the reference's inputs. Returns the names of the ops that ran. */
+async function expectMeaning(engine: Engine, call: Call, float: DType, attributes: Attributes = {}): Promise<string[]> {
+  const { values } = evaluate(call.graph, call.inputs, reference);
+  const results = await runNatively(engine, call.graph, values, attributes);
+  for (const { node, got } of results)
+    got.forEach((numbers, i) => {
+      const what = `result ${i} of ${node.op} in ${float}, ${call.what}`;
+      expectClose(numbers, values[node.outputs[i]], tolerance[float]!, what);
+    });
+  return results.map(({ node }) => node.op);
+}
+
+interface NativeResult {
+  readonly node: Node;
+  readonly got: readonly number[][];
+}
+
+/** Results of the nodes that have kernels, all in one program, each on inputs of its own. `attributes` join every launch's. */
+async function runNatively(
+  engine: Engine,
+  graph: Graph,
+  values: readonly Float64Array[],
+  attributes: Attributes,
+): Promise<readonly NativeResult[]> {
   const launches: Launch[] = [];
   const results: { node: Node; views: LoadedView[] }[] = [];
   let top = 0;
   const allocate = (length: number) => {
     const offset = top;
     top = Math.ceil((top + length) / 64) * 64;
-    if (top > arenaBytes) throw new Error(`${op.op} does not fit the test's arena`);
+    if (top > arenaBytes) throw new Error('the case does not fit the arena of the test');
     return offset;
   };
   const place = (id: number): LoadedView => {
     const { dtype, sizes, strides } = contiguous(graph.values[id].type);
-    const length = sizes.reduce((n, size) => n * size, 1) * dtypeBytes[dtype];
-    return { offset: allocate(length), dtype: dtype as LoadedDType, sizes, strides };
+    return { offset: allocate(count(sizes) * dtypeBytes[dtype]), dtype: dtype as LoadedDType, sizes, strides };
   };
   for (const node of graph.nodes.filter(({ op }) => hasNativeKernel(op))) {
     const specs = launchesOf(graph, node);
-    if (!specs) continue;
+    if (!specs || (attributes.aten && specs.some(({ kernel }) => withoutAten.has(kernel)))) continue;
     const reads = node.inputs.map(place);
     reads.forEach((view, i) => {
       const encoded = encode(view.dtype, [...values[node.inputs[i]]]);
@@ -86,29 +157,29 @@ async function expectNativeNodes(op: OpCase, sizes: FactorSizes, float: DType): 
     });
     const writes = node.outputs.map(place);
     results.push({ node, views: writes });
-    for (const { kernel, operands, attributes, scratchBytes } of specs) {
+    for (const { kernel, operands, scratchBytes, ...spec } of specs) {
       const views = operands.map(({ of, sizes, strides, offset = 0 }): LoadedView => {
         const whole = 'input' in of ? reads[of.input] : writes[of.output];
         return { offset: whole.offset + offset * dtypeBytes[whole.dtype as DType], dtype: whole.dtype, sizes, strides };
       });
       const scratch = scratchBytes > 0 ? { offset: allocate(scratchBytes), bytes: scratchBytes } : null;
-      launches.push({ kind: 'kernel', kernel, operands: views, scratch, attributes, at: node.op });
+      const all = { ...spec.attributes, ...attributes };
+      launches.push({ kind: 'kernel', kernel, operands: views, scratch, attributes: all, at: node.op });
     }
   }
   await (await engine.load({ groups: [], launches })).run();
-  for (const { node, views } of results)
-    views.forEach((view, i) => {
-      const length = view.sizes.reduce((n, size) => n * size, 1) * dtypeBytes[view.dtype as DType];
-      const got = decode(view.dtype, bytes(engine, view.offset, length));
-      expectClose(
-        got,
-        values[node.outputs[i]],
-        tolerance[float]!,
-        `${node.op} ${float} result ${i} of ${op.operands} at ${JSON.stringify(sizes)}`,
-      );
-    });
-  return results.map(({ node }) => node.op);
+  return results.map(({ node, views }) => ({
+    node,
+    got: views.map(({ dtype, offset, sizes }) =>
+      decode(dtype, bytes(engine, offset, count(sizes) * dtypeBytes[dtype as DType])),
+    ),
+  }));
 }
+
+const count = (sizes: readonly number[]): number => sizes.reduce((n, size) => n * size, 1);
+
+/** Kernels that run on the CPU alone, or were ATen's all along. */
+const withoutAten = new Set(['random_uniform', 'dropout', 'dropout_backward', 'fill']);
 
 /** The kernels of a node, or null where its operands fall outside what kernels take. */
 function launchesOf(graph: Graph, node: Node) {
@@ -129,12 +200,14 @@ function launchesOf(graph: Graph, node: Node) {
   }
 }
 
-/** The call and its gradients. */
-function training(
-  op: OpCase,
-  sizes: FactorSizes,
-  float: DType,
-): { graph: Graph; inputs: Record<string, Float64Array> } {
+/** An op's call and its gradients, as a graph with data. */
+interface Call {
+  readonly graph: Graph;
+  readonly inputs: Readonly<Record<string, Float64Array>>;
+  readonly what: string;
+}
+
+function training(op: OpCase, sizes: FactorSizes, float: DType): Call {
   const { builder, operands, results, resultNames, inputs } = buildCase(op, sizes, ops, float);
   const definition = ops.get(op.op)!;
   const given: Record<string, Float64Array> = { ...inputs };
@@ -153,7 +226,7 @@ function training(
       operands.filter((operand) => isFloat(operand.dtype)),
     );
   }
-  return { graph: builder.build(), inputs: given };
+  return { graph: builder.build(), inputs: given, what: `${op.operands} at ${JSON.stringify(sizes)}` };
 }
 
 /** ‖Δ‖ ≤ tolerance · ‖wanted‖, with a floor for results that are zero in theory. */
