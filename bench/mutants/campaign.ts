@@ -34,7 +34,7 @@ export interface CampaignReport {
 export interface CampaignOptions {
   /** Mutants that may be wrong, over all kinds. */
   readonly count: number;
-  /** Legal changes, over all kinds. Default: a third as many. */
+  /** Legal changes, over all kinds. Default: a quarter as many. */
   readonly legal?: number;
   readonly seed?: number;
   /** Programs by name; default all. */
@@ -45,7 +45,7 @@ export interface CampaignOptions {
 }
 
 export function runCampaign(options: CampaignOptions): CampaignReport {
-  const { count, legal = Math.ceil(count / 3), seed = 1, programs, only, print = () => {} } = options;
+  const { count, legal = Math.ceil(count / 4), seed = 1, programs, only, print = () => {} } = options;
   const began = performance.now();
   const bases = buildBases(programs);
   for (const { scenario } of bases) {

@@ -93,7 +93,8 @@ function policiesFor(program: Program, aims: readonly Aim[]): readonly Policy[] 
   ];
   const all = adversaries(ranks, lanes, 3);
   // Lanes of single ranks are left to the aimed ones: there are many, and they rarely tell more.
-  const standard = all.filter(({ name }) => !/rank \d+ \S/.test(name));
+  // To rush one rank is to hold the others.
+  const standard = all.filter(({ name }) => !/rank \d+ \S|^rush rank/.test(name));
   const sends = lanes.includes('send') ? (['rendezvous', 'eager'] as const) : (['rendezvous'] as const);
   const aimed = launchesOf(program, aims).flatMap((index) =>
     sends.flatMap((kind) => [hold({ index }, { sends: kind }), rush({ index }, { sends: kind })]),
