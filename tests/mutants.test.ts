@@ -5,8 +5,8 @@ import { summarize } from '../bench/mutants/report.js';
 
 test('mutants that can go wrong are rejected, legal reorderings are accepted', () => {
   const report = runCampaign({
-    count: 160,
-    legal: 48,
+    count: 130,
+    legal: 40,
     seed: 2,
     programs: [
       'mlp, data 2, 2 microbatches',
@@ -17,6 +17,6 @@ test('mutants that can go wrong are rejected, legal reorderings are accepted', (
   const { wrong, kinds, false_accepts, legal, legal_accepted } = summarize(report);
   expect(report.notes).toEqual([]);
   expect({ false_accepts, rejected: legal - legal_accepted }).toEqual({ false_accepts: 0, rejected: 0 });
-  expect(wrong).toBeGreaterThan(90);
+  expect(wrong).toBeGreaterThan(75);
   expect(kinds).toBeGreaterThanOrEqual(20);
 });
