@@ -101,7 +101,7 @@ function reshardsOf(graph: PlacedGraph, times: number): ExplainedReshard[] {
   });
 }
 
-/** As a page: equal reshards on one line, then memory by class of ranks. */
+/** As a page: every reshard, then memory by class of ranks. */
 export function explanationText({ plan, reshards, classes }: Explanation): string {
   const total = reshards.reduce((sum, { bytes, times }) => sum + bytes * times, 0);
   const count = reshards.reduce((sum, { times }) => sum + times, 0);

@@ -5,8 +5,7 @@
  * the store before they need it.
  */
 import { DiagnosticError } from '../ir/diagnostic.js';
-import type { Checkpoint } from '../checkpoint/index.js';
-import type { SavedCheckpoint } from '../checkpoint/index.js';
+import { listCheckpoints, nodeDisk, type Checkpoint } from '../checkpoint/index.js';
 import type { Dataset } from '../data/index.js';
 import { bitsPerByte } from '../data/ngram.js';
 import { decode } from '../engine/host_array.js';
@@ -134,7 +133,6 @@ class Worker {
   private readonly stepSeconds: number[] = [];
   private readonly losses: number[] = [];
   private validationLoss: number | null = null;
-  private saved: SavedCheckpoint | null = null;
   private savedStep: number | null;
   private measuredBytes: number | null = null;
   private trainSeconds = 0;
@@ -272,7 +270,9 @@ class Worker {
     // The update left every parameter as it was, so the step can be done again, one instruction at a time.
     await this.writeInputs(step);
     const first = await training.firstNonFinite();
-    const previous = this.saved?.path ?? this.options.resume?.path ?? null;
+    const { folder, config } = this.options;
+    const [latest] = await listCheckpoints(nodeDisk, folder.checkpoints(config));
+    const previous = latest?.path ?? null;
     throw lossNotFinite({ step: step + 1, loss, first, previous });
   }
 
@@ -328,7 +328,6 @@ class Worker {
       });
       this.savedStep = step;
       if (!saved) return;
-      this.saved = saved;
       const seconds = (performance.now() - began) / 1000;
       events.emit({ kind: 'checkpoint', step, path: saved.path, bytes: saved.bytes, seconds });
       for (const message of saved.warnings) events.emit({ kind: 'warning', code: 'checkpoint/old-remains', message });

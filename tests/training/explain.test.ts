@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest';
+import { explain, explanationText } from '../../src/runtime/explain.js';
+import { resolveConfig } from '../../src/runtime/resolve.js';
+
+const config = (plan: object) =>
+  resolveConfig({
+    model: { family: 'gpt', layers: 2, dim: 64, heads: 4, context: 32, vocab: 512 },
+    data: { tokenizer: { vocab: 512 } },
+    batch: { sequences: 4, microbatch: 2 },
+    precision: 'f32',
+    plan: plan as never,
+  });
+
+test('tensor parallelism: two all-reduces a block forward and two backward, asked for by the residual stream', async () => {
+  const { reshards, classes } = await explain(config({ tensor_parallel_size: 2 }));
+  const reduces = reshards.filter(({ kind }) => kind === 'all_reduce over tensor');
+  const inBlock = (direction: string) =>
+    reduces.filter(
+      ({ askedBy, value }) => askedBy.includes(direction) && value.includes('sequence') && askedBy.includes('blocks.0'),
+    );
+  expect(inBlock('forward').map(({ from, to }) => [from, to])).toEqual([
+    ['{| sum:tensor}', '{}'],
+    ['{| sum:tensor}', '{}'],
+  ]);
+  // 2 microbatches of 2 × 32 tokens of 64 numbers: a ring sends each element once over, for two ranks.
+  expect(inBlock('forward')[0]).toMatchObject({ bytes: 2 * 32 * 64 * 4, times: 2 });
+  expect(inBlock('backward')).toHaveLength(2);
+  expect(classes).toHaveLength(1);
+  expect(classes[0].arenaBytes / classes[0].liveBytes).toBeLessThan(1.02);
+});
+
+test('data parallelism exchanges nothing in the forward; one rank exchanges nothing at all', async () => {
+  const { reshards } = await explain(config({ data_parallel_size: 2 }));
+  expect(reshards.filter(({ askedBy }) => askedBy.includes('(forward)'))).toEqual([]);
+  // Of every parameter's gradient, sums over data.
+  expect(reshards.filter(({ kind }) => kind === 'all_reduce over data').length).toBeGreaterThan(20);
+  const alone = await explain(config({ data_parallel_size: 1 }));
+  expect(alone.reshards).toEqual([]);
+  expect(explanationText(alone)).toContain('reshards  0 a step');
+});
