@@ -128,6 +128,12 @@ function closeness(
   return { name, unit: 'bytes', ours, peers: { predicted }, ratio: 1 - far(worst), target };
 }
 
+/** glibc gives large blocks back when they are freed, so that what is resident is what is held. */
+const mallocSettings = { MALLOC_MMAP_THRESHOLD_: '131072' } as const;
+
+/** Garbage is collected when asked for, and little of V8's heap stands by for new objects: its size is then what is resident of it. */
+const v8Settings = ['--expose-gc', '--max-semi-space-size=2'] as const;
+
 async function runRanks(
   request: MemoryRequest,
   folder: string,
@@ -139,8 +145,14 @@ async function runRanks(
       const counts = path.join(folder, `counts.${rank}`);
       rmSync(counts, { force: true });
       const counting = preload === null ? {} : { LD_PRELOAD: preload, FLOTILLA_MALLOC_COUNTS: counts };
-      const env = { ...process.env, ...place, ...counting, OMP_NUM_THREADS: String(request.threads) };
-      const args = ['--expose-gc', ...nodeArguments('memory/rank'), JSON.stringify(request)];
+      const env = {
+        ...process.env,
+        ...place,
+        ...counting,
+        ...mallocSettings,
+        OMP_NUM_THREADS: String(request.threads),
+      };
+      const args = [...v8Settings, ...nodeArguments('memory/rank'), JSON.stringify(request)];
       const { stdout } = await promisify(execFile)(process.execPath, args, { env, maxBuffer: 1 << 26 });
       return JSON.parse(stdout.trim().split('\n').at(-1)!) as MemoryReport;
     }),

@@ -1,6 +1,5 @@
 /**
- * One rank of a program whose memory is measured: ten steps, then what they did. Started with `--expose-gc`, for `nativeBytes` to leave
- * out garbage; its argument is a {@link MemoryRequest} as JSON, its last line on standard output a {@link MemoryReport}.
+ * One rank of a program whose memory is measured: ten steps, then what they did. Its argument is a {@link MemoryRequest} as JSON, its last line on standard output a {@link MemoryReport}.
  */
 import { readFileSync } from 'node:fs';
 import { GPT } from '../../src/nn/models/gpt.js';
@@ -53,7 +52,7 @@ const step = await openStep(
     prefill,
     meet: async (engine) => {
       if (environment && environment.worldSize > 1) await joinJob(engine.addon, environment);
-      residentBefore = residentBytes();
+      residentBefore = await residentBytes();
     },
   },
 );
@@ -70,7 +69,7 @@ const rows = (first: number, count: number) => {
 
 const losses: number[] = [];
 for (let i = 0; i < steps; i++) losses.push((await step.step(i, rows)).loss);
-const residentGrowthBytes = residentBytes() - residentBefore;
+const residentGrowthBytes = (await residentBytes()) - residentBefore;
 const writtenBytes = lastWritten();
 const allocationsBefore = allocations();
 if (allocationsBefore !== null) for (let i = steps; i < 2 * steps; i++) await step.step(i, rows);
@@ -92,8 +91,12 @@ if (environment && environment.worldSize > 1) {
 }
 await step.close();
 
-function residentBytes(): number {
-  (globalThis as { gc?: () => void }).gc?.();
+/** After V8 has collected its garbage and given the pages back, which it does in the background. */
+async function residentBytes(): Promise<number> {
+  for (let i = 0; i < 5; i++) {
+    (globalThis as { gc?: () => void }).gc?.();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
   return nativeBytes() ?? NaN;
 }
 
