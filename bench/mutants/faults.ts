@@ -297,6 +297,16 @@ export const faults: Mutations = {
     const target = random.pick(others);
     return { program: editValue(program, c, index, (v) => ({ ...v, view: { ...v.view!, of: target } })), aims: [] };
   },
+  wrong_result_name: (program, random) => {
+    const c = random.int(program.classes.length);
+    const { results } = program.classes[c];
+    const names = Object.keys(results);
+    if (names.length < 2) return null;
+    const [a, b] = [random.pick(names), random.pick(names)];
+    if (a === b) return null;
+    const swapped = { ...results, [a]: results[b], [b]: results[a] };
+    return { program: editClass(program, c, (rankClass) => ({ ...rankClass, results: swapped })), aims: [] };
+  },
   wrong_dtype: (program, random) => {
     const c = random.int(program.classes.length);
     const { values } = program.classes[c];

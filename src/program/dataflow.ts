@@ -9,7 +9,7 @@ import { printLayout, printSplit, type Layout } from '../ir/layout.js';
 import type { Assignment, OpRule } from '../ir/rule.js';
 import { printFactors, type TensorType } from '../ir/type.js';
 import { printMove, type Move } from '../reshard/moves.js';
-import type { Instruction, ProgramValue, TileInstruction, ValueIndex } from './program.js';
+import type { Instruction, ProgramValue, RankClass, TileInstruction, ValueIndex } from './program.js';
 import { operandsOf } from './unroll.js';
 
 /** A value as lines name it: its whole type and its layout belong to what it is. */
@@ -108,6 +108,27 @@ export function dataflowOf(body: readonly Instruction[], values: readonly Progra
     lines.push(opLine(op, rule, attributes, assignment, inputs.map(textOf), results));
   }
   return dataflowHash(lines);
+}
+
+/** What a class takes from the step before and from the host, and what it gives them: one line a value. */
+export const boundaryLine = (
+  role: 'state' | 'scalar' | 'data' | 'after' | 'result',
+  name: string,
+  text: string,
+): string => `${role} ${name} = ${text}`;
+
+/** The boundary that a class's tables state: what the verifier compares with {@link RankClass.boundary}. */
+export function boundaryOf({ values, before, after, inputs, results }: RankClass): string {
+  const line = (role: Parameters<typeof boundaryLine>[0], name: string, index: ValueIndex) =>
+    boundaryLine(role, name, valueText(values[index].name, values[index].global, values[index].layout));
+  const updates = after.values.filter(({ at, holds }) => at !== holds);
+  return dataflowHash([
+    ...before.values.map(({ at, holds }) => line('state', values[at].name, holds)),
+    ...inputs.map((index) => line('scalar', values[index].name, index)),
+    ...values.flatMap(({ name, lifetime, view }, i) => (lifetime === 'data' && !view ? [line('data', name, i)] : [])),
+    ...updates.map(({ at, holds }) => line('after', values[at].name, holds)),
+    ...Object.entries(results).map(([name, index]) => line('result', name, index)),
+  ]);
 }
 
 /** Views that instructions read, each once, with the views that those are made of. */

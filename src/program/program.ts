@@ -42,6 +42,8 @@ export interface RankClass {
   readonly inputs: readonly ValueIndex[];
   /** Values that the host reads after a step, by name: sums over microbatches, and what the update gives. */
   readonly results: Readonly<Record<string, ValueIndex>>;
+  /** Structural hash of all of these: which values the class takes and gives, under which names. */
+  readonly boundary: string;
   /** Bytes of the arena, alignment included: the predicted peak. */
   readonly arenaBytes: number;
 }

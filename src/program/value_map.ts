@@ -12,7 +12,7 @@ import type { PlacedGraph, PlacedId, PlacedMove, PlacedOp, PlacedValue } from '.
 import { bucketsOf, type Bucket } from './buckets.js';
 import type { ClassRequest } from './class_request.js';
 import { ClassValues, rowMajor } from './class_values.js';
-import { opLine, valueText } from './dataflow.js';
+import { boundaryLine, dataflowHash, opLine, valueText } from './dataflow.js';
 import { storageDiffers, updateNotInPlace } from './diagnostics.js';
 import type { Contract, ContractEntry, Operand, ValueIndex, ViewOp } from './program.js';
 
@@ -30,6 +30,8 @@ export class ValueMap {
   private readonly request: ClassRequest;
   private readonly indexOf: Record<Origin, Map<PlacedId, ValueIndex>> = { step: new Map(), update: new Map() };
   private readonly after: ContractEntry[] = [];
+  /** What the class takes and gives, a line each, as the placed graphs say. */
+  private readonly boundary = new Set<string>();
   private readonly uses: Record<Origin, ReadonlyMap<PlacedId, number>>;
 
   constructor(request: ClassRequest) {
@@ -42,12 +44,13 @@ export class ValueMap {
   }
 
   /** What holds before a step and after it. */
-  contracts(): { readonly before: Contract; readonly after: Contract } {
+  contracts(): { readonly before: Contract; readonly after: Contract; readonly boundary: string } {
     const before = this.values.table.flatMap((value, at): ContractEntry[] =>
       value.lifetime === 'persistent' && !value.view && this.isState(value.name) ? [{ at, holds: at }] : [],
     );
     const updated = new Map(this.after.map((entry) => [entry.at, entry]));
-    return { before: { values: before }, after: { values: before.map((entry) => updated.get(entry.at) ?? entry) } };
+    const after = before.map((entry) => updated.get(entry.at) ?? entry);
+    return { before: { values: before }, after: { values: after }, boundary: dataflowHash([...this.boundary]) };
   }
 
   /** Scalars of both graphs. */
@@ -179,6 +182,8 @@ export class ValueMap {
           throw storageDiffers({ name: input.name, step: this.values.get(known).layout, update: placed.layout });
         }
         const lifetime = input.kind === 'data' ? 'data' : 'persistent';
+        const role = input.kind === 'data' || input.kind === 'scalar' ? input.kind : 'state';
+        this.boundary.add(boundaryLine(role, input.name, valueText(input.name, placed.type, placed.layout)));
         this.indexOf[origin].set(input.value, known ?? this.values.add(placed, input.name, lifetime));
       }
     }
@@ -192,7 +197,11 @@ export class ValueMap {
       if (placed.stage !== stage) continue;
       const sum = this.values.add(placed, `sum ${output.name}`, 'sum');
       this.sums.set(output.value, sum);
-      if (!update) this.results[output.name] = sum;
+      if (!update) {
+        this.results[output.name] = sum;
+        const text = valueText(this.values.get(sum).name, placed.type, placed.layout);
+        this.boundary.add(boundaryLine('result', output.name, text));
+      }
       for (const input of update?.inputs ?? []) {
         if (input.name !== output.name || update!.values[input.value].stage !== stage) continue;
         this.indexOf.update.set(input.value, sum);
@@ -227,6 +236,7 @@ export class ValueMap {
       const state = update.inputs.find((i) => i.name === output.name && update.values[i.value].stage === placed.stage);
       if (!state || (state.kind !== 'parameter' && state.kind !== 'state')) {
         this.results[output.name] = this.index('update', output.value, 'persistent');
+        this.boundary.add(boundaryLine('result', output.name, this.textOf('update', output.value)));
         continue;
       }
       const at = this.indexOf.update.get(state.value)!;
@@ -240,6 +250,7 @@ export class ValueMap {
       });
       this.indexOf.update.set(output.value, holds);
       this.after.push({ at, holds });
+      this.boundary.add(boundaryLine('after', output.name, this.textOf('update', output.value)));
     }
   }
 }

@@ -2,19 +2,17 @@
 import { defineDiagnostic, type Place } from '../../ir/diagnostic.js';
 import { printLayout, type Layout, type Reduction } from '../../ir/layout.js';
 
-const repair = 'this is a fault of the pass that made the program: report it, with the plan that shows it';
-
 export const malformed = defineDiagnostic('program/malformed', (p: { what: string; where: readonly Place[] }) => ({
   what: p.what,
   where: p.where,
-  fix: repair,
+  fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
 }));
 
 export const badAddress = defineDiagnostic('program/bad-address', (p: { what: string; where: readonly Place[] }) => ({
   what: p.what,
   why: 'every buffer lies in the arena, aligned, and what lasts longer than a step lies apart at one address',
   where: p.where,
-  fix: repair,
+  fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
 }));
 
 export const wrongLane = defineDiagnostic(
@@ -23,7 +21,7 @@ export const wrongLane = defineDiagnostic(
     what: `an instruction of lane '${p.belongs}' stands on lane '${p.lane}'`,
     why: 'a communicator is used from one lane only, and kernels run on the compute lane',
     where: p.where,
-    fix: repair,
+    fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
   }),
 );
 
@@ -33,7 +31,7 @@ export const undefinedRead = defineDiagnostic(
     what: `'${p.value}' is read where no single write has put it`,
     why: p.why,
     where: p.where,
-    fix: repair,
+    fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
   }),
 );
 
@@ -43,7 +41,7 @@ export const staleRead = defineDiagnostic(
     what: `'${p.value}' is read from bytes that hold '${p.holds}'`,
     why: 'the numbers of another value, or of another microbatch, would be used silently',
     where: p.where,
-    fix: repair,
+    fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
   }),
 );
 
@@ -53,7 +51,7 @@ export const unorderedRead = defineDiagnostic(
     what: `'${p.value}' is read without waiting for lane '${p.lane}' to write it`,
     why: 'the read may come first',
     where: p.where,
-    fix: repair,
+    fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
   }),
 );
 
@@ -63,7 +61,7 @@ export const unorderedWrite = defineDiagnostic(
     what: `'${p.value}' overwrites '${p.over}' without waiting for lane '${p.lane}', where that is ${p.by}`,
     why: p.by === 'read' ? 'the reader may find the new bytes' : 'the older write may come last',
     where: p.where,
-    fix: repair,
+    fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
   }),
 );
 
@@ -73,7 +71,7 @@ export const overlappingOperands = defineDiagnostic(
     what: `one instruction writes '${p.value}' over its own '${p.other}'`,
     why: 'only an operand of the same factors and type may be written in place',
     where: p.where,
-    fix: repair,
+    fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
   }),
 );
 
@@ -82,7 +80,7 @@ export const countedTwice = defineDiagnostic(
   (p: { value: string; microbatch: number; where: readonly Place[] }) => ({
     what: `microbatch ${p.microbatch} is added to '${p.value}' twice`,
     where: p.where,
-    fix: repair,
+    fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
   }),
 );
 
@@ -98,7 +96,7 @@ export const incomplete = defineDiagnostic(
     what: `'${p.value}' is read when it has ${p.there.length} of ${p.all} ${p.of}`,
     why: `it holds ${p.of} ${p.there.join(', ') || 'none'}`,
     where: p.where,
-    fix: repair,
+    fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
   }),
 );
 
@@ -108,7 +106,7 @@ export const partialNonlinear = defineDiagnostic(
     what: `${p.op} reads '${p.value}', which is still a ${p.reduction} over '${p.axis}'`,
     why: `each rank would apply ${p.op} to its own part: a wrong number, silently`,
     where: p.where,
-    fix: repair,
+    fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
   }),
 );
 
@@ -117,7 +115,7 @@ export const wrongLayout = defineDiagnostic(
   (p: { op: string; value: string; has: Layout; needs: Layout; where: readonly Place[] }) => ({
     what: `${p.op} takes '${p.value}' for ${printLayout(p.needs)}, and it lies as ${printLayout(p.has)}`,
     where: p.where,
-    fix: repair,
+    fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
   }),
 );
 
@@ -127,7 +125,7 @@ export const wrongAssignment = defineDiagnostic(
     what: `${p.op} ${p.what}`,
     why: 'within one op a mesh axis has one role, and what the kernel needs whole is not split',
     where: p.where,
-    fix: repair,
+    fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
   }),
 );
 
@@ -136,7 +134,7 @@ export const wrongMove = defineDiagnostic(
   (p: { move: string; what: string; where: readonly Place[] }) => ({
     what: `${p.move}: ${p.what}`,
     where: p.where,
-    fix: repair,
+    fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
   }),
 );
 
@@ -146,7 +144,7 @@ export const wrongTile = defineDiagnostic(
     what: `${p.tag}: ${p.what}`,
     why: 'the tiles that travel between two stages follow from the layouts at both ends',
     where: p.where,
-    fix: repair,
+    fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
   }),
 );
 
@@ -156,9 +154,16 @@ export const dataflowDiffers = defineDiagnostic(
     what: `template '${p.template}' does not compute the section it was made from`,
     why: 'its instructions, by the names of their values, have another hash',
     where: p.where,
-    fix: repair,
+    fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
   }),
 );
+
+export const boundaryDiffers = defineDiagnostic('program/boundary-differs', (p: { where: readonly Place[] }) => ({
+  what: 'a class takes or gives other values than the graphs it was made from',
+  why: 'its inputs, contracts and results, by the names of their values, have another hash',
+  where: p.where,
+  fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
+}));
 
 export const collectivesDiffer = defineDiagnostic(
   'program/collectives-differ',
@@ -166,7 +171,7 @@ export const collectivesDiffer = defineDiagnostic(
     what: `ranks of one group do not launch the same collectives on '${p.lane}': number ${p.position} differs`,
     why: `${p.one} meets ${p.other}`,
     where: p.where,
-    fix: repair,
+    fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
   }),
 );
 
@@ -175,7 +180,7 @@ export const channelsDiffer = defineDiagnostic(
   (p: { from: number; to: number; position: number; sent: string; received: string; where: readonly Place[] }) => ({
     what: `message ${p.position} from rank ${p.from} to rank ${p.to} is sent as ${p.sent} and received as ${p.received}`,
     where: p.where,
-    fix: repair,
+    fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
   }),
 );
 
@@ -183,7 +188,7 @@ export const deadlock = defineDiagnostic('program/deadlock', (p: { how: string; 
   what: `no schedule completes the step${p.how}`,
   why: 'these instructions wait for one another',
   where: p.where,
-  fix: repair,
+  fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
 }));
 
 export const notRestored = defineDiagnostic(
@@ -192,6 +197,6 @@ export const notRestored = defineDiagnostic(
     what: `after the step '${p.value}' ${p.what}`,
     why: 'what holds after a step must be what the next one and the host expect',
     where: p.where,
-    fix: repair,
+    fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
   }),
 );
