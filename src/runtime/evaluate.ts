@@ -1,27 +1,27 @@
 /** The validation loss: the same sequences every time, in batches as large as those of training, the last filled up with padding. */
 import type { ValidationBatches } from '../data/index.js';
-import { decode } from '../engine/host_array.js';
 import type { LoadedProgram } from '../engine/engine.js';
 import type { Plan } from '../plan/plan.js';
+import { readResult } from './results.js';
 import { writeBatch, type Rows } from './step_inputs.js';
 
-/** Mean loss in nats a token over `batches` batches; every rank gets the same number. */
+/** Mean loss in nats a token over `batches` batches; null where this process's first rank does not have it. */
 export async function evaluate(
   loaded: LoadedProgram,
   plan: Plan,
   ranks: readonly number[],
   data: ValidationBatches,
   batches: number,
-): Promise<number> {
+): Promise<number | null> {
   const size = plan.schedule.microbatches * plan.batch.logical_microbatches * plan.batch.sequences;
   let [lossSum, tokens] = [0, 0];
   for (let first = 0; first < Math.min(data.sequences, batches * size); first += size) {
     await writeBatch(loaded, plan, ranks, padded(data, first));
     await loaded.run();
-    lossSum += await result(loaded, ranks[0], 'loss_sum');
-    tokens += await result(loaded, ranks[0], 'tokens');
+    lossSum += (await readResult(loaded, ranks[0], 'loss_sum')) ?? 0;
+    tokens += (await readResult(loaded, ranks[0], 'tokens')) ?? 0;
   }
-  return lossSum / tokens;
+  return tokens === 0 ? null : lossSum / tokens;
 }
 
 /** Sequences from `start` on; beyond the last, labels that stand for no token. */
@@ -37,10 +37,4 @@ function padded(data: ValidationBatches, start: number): Rows {
     }
     return { tokens, labels };
   };
-}
-
-async function result(loaded: LoadedProgram, rank: number, name: string): Promise<number> {
-  const rankClass = loaded.program.classes.find(({ results }) => results[name] !== undefined)!;
-  const { dtype } = rankClass.values[rankClass.results[name]].type;
-  return decode(dtype, await loaded.read({ rank, name }))[0];
 }

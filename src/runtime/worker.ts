@@ -8,7 +8,6 @@ import { DiagnosticError } from '../ir/diagnostic.js';
 import { listCheckpoints, nodeDisk, type Checkpoint } from '../checkpoint/index.js';
 import type { Dataset } from '../data/index.js';
 import { bitsPerByte } from '../data/ngram.js';
-import { decode } from '../engine/host_array.js';
 import type { Engine, LoadedProgram } from '../engine/engine.js';
 import { elementsOf } from '../ir/type.js';
 import type { LanguageModel } from '../nn/language_model.js';
@@ -30,6 +29,7 @@ import { optimizerOf } from './option_objects.js';
 import type { TrainConfig } from './options.js';
 import type { Peers } from './peers.js';
 import { nativeBytes } from './resident_memory.js';
+import { readResult } from './results.js';
 import type { RunFolder } from './run_folder.js';
 import { decidedAfter, stepsOfMinutes, validationOverhead } from './run_length.js';
 import { saveState } from './save_state.js';
@@ -220,18 +220,16 @@ class Worker {
     if (traced) await host.trace!.run(training);
     else await training.run();
     const [rank] = engine.ranks;
-    const result = async (name: string) =>
-      this.leads || name === 'loss_sum' || name === 'tokens'
-        ? decode(dtypeOf(training, name), await training.read({ rank, name }))[0]
-        : 0;
-    const tokens = await result('tokens');
-    const loss = (await result('loss_sum')) / tokens;
-    const gradNorm = await result('gradient_norm');
-    const skipped = await result('skipped');
+    const tokens = await readResult(training, rank, 'tokens');
+    const lossSum = await readResult(training, rank, 'loss_sum');
+    // Of a pipeline, one stage has the loss, and rank 0 is in it.
+    const loss = tokens === null || lossSum === null ? null : lossSum / tokens;
     const seconds = (performance.now() - began) / 1000;
     this.stepSeconds.push(seconds);
-    if (!Number.isFinite(loss)) await this.stopAtNonFinite(step, loss);
-    if (!this.leads) return;
+    if (loss !== null && !Number.isFinite(loss)) await this.stopAtNonFinite(step, loss);
+    if (!this.leads || loss === null || tokens === null) return;
+    const gradNorm = (await readResult(training, rank, 'gradient_norm')) ?? NaN;
+    const skipped = (await readResult(training, rank, 'skipped')) ?? 0;
     this.losses.push(loss);
     events.emit({
       kind: 'step',
@@ -267,10 +265,12 @@ class Worker {
 
   private async stopAtNonFinite(step: number, loss: number): Promise<never> {
     const { training } = this.loaded;
+    const { folder, config, plan } = this.options;
     // The update left every parameter as it was, so the step can be done again, one instruction at a time.
     await this.writeInputs(step);
-    const first = await training.firstNonFinite();
-    const { folder, config } = this.options;
+    // Of a pipeline's processes, those without the loss would not take part.
+    const together = plan.stages.length === 1 || this.loaded.peers.processes === 1;
+    const first = together ? await training.firstNonFinite() : null;
     const [latest] = await listCheckpoints(nodeDisk, folder.checkpoints(config));
     const previous = latest?.path ?? null;
     throw lossNotFinite({ step: step + 1, loss, first, previous });
@@ -295,7 +295,7 @@ class Worker {
     const { validation, engine } = this.loaded;
     const loss = await evaluate(validation, plan, engine.ranks, dataset.validation, config.evaluation.batches);
     this.validationLoss = loss;
-    if (this.leads)
+    if (this.leads && loss !== null)
       events.emit({ kind: 'validation', step, loss, bitsPerByte: bitsPerByte(loss, dataset.bytesPerToken) });
   }
 
@@ -386,11 +386,6 @@ const traceFrom = 3;
 
 /** Steps whose mean is the training loss of the summary. */
 const lossWindow = 20;
-
-const dtypeOf = ({ program }: LoadedProgram, name: string) => {
-  const rankClass = program.classes.find(({ results }) => results[name] !== undefined)!;
-  return rankClass.values[rankClass.results[name]].type.dtype;
-};
 
 const parameterCount = ({ training }: RunPrograms): number =>
   training.parameters.reduce((sum, { type }) => sum + elementsOf(type), 0);

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
@@ -40,10 +40,17 @@ test('tensor-parallel ranks save their shards; the run goes on bit for bit, and 
   expectClose(work.losses('other'), work.losses('straight'));
 });
 
+test('two pipeline stages learn the same, and save what each holds', async () => {
+  await work.train('stages', { ...native, plan: { pipeline_parallel_size: 2 } });
+  expectClose(work.losses('stages'), work.losses('data'));
+  await work.resume('stages', ['steps=4', 'plan.pipeline_parallel_size=1']);
+  await work.train('no stages', { ...native, steps: 4 });
+  expectClose(work.losses('stages'), work.losses('no stages'));
+});
+
 test('Ctrl-C finishes the step, saves, and the run can be resumed', async () => {
   const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
   const config = work.file('endless.json');
-  const { writeFileSync } = await import('node:fs');
   writeFileSync(config, JSON.stringify(work.options('endless', { ...native, steps: 100_000 })));
   const child = spawn(process.execPath, ['--import', 'tsx', main, 'train', config], {
     stdio: ['ignore', 'pipe', 'pipe'],

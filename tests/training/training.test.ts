@@ -48,12 +48,13 @@ test('dropout goes on bit for bit too, and differs from microbatch to microbatch
   expectClose(work.losses('dropout two'), work.losses('dropout stopped').slice(0, 2));
 });
 
-test('the plan does not change what is learnt: data, tensor and both, on virtual ranks', async () => {
+test('the plan does not change what is learnt: data, tensor, both, ZeRO-1 and stages, on virtual ranks', async () => {
   const plans = {
     data: { data_parallel_size: 2 },
     tensor: { tensor_parallel_size: 2 },
     both: { data_parallel_size: 2, tensor_parallel_size: 2 },
     zero: { data_parallel_size: 2, zero_stage: 1 },
+    pipeline: { pipeline_parallel_size: 2 },
   };
   await work.train('serial', { steps: 3 });
   for (const [name, plan] of Object.entries(plans)) {
