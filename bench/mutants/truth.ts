@@ -102,17 +102,20 @@ function policiesFor(program: Program, aims: readonly Aim[]): readonly Policy[] 
   return [...standard, ...aimed];
 }
 
-/** A few launches at and around what was changed, over the steps that run it. */
+/** A few launches at and around what was changed, of the first and the last step that runs it. */
 function launchesOf(program: Program, aims: readonly Aim[]): readonly number[] {
   const found = new Set<number>();
   for (const { c, t, i } of aims) {
     const { templates, schedule } = program.classes[c] ?? { templates: [], schedule: [] };
-    const name = templates[t]?.name;
+    const starts: number[] = [];
     let launch = 0;
     for (const step of schedule) {
-      if (step.template === name) for (const near of [i - 1, i, i + 1]) found.add(launch + near);
+      if (step.template === templates[t]?.name) starts.push(launch);
       launch += templates.find((template) => template.name === step.template)?.body.length ?? 0;
     }
+    for (const start of new Set([starts[0], starts[starts.length - 1]])) {
+      if (start !== undefined) for (const near of [i, i - 1, i + 1]) found.add(start + near);
+    }
   }
-  return [...found].filter((launch) => launch >= 0).slice(0, 9);
+  return [...found].filter((launch) => launch >= 0).slice(0, 6);
 }

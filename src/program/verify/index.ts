@@ -1,1 +1,1 @@
-export { verifyProgram, type VerifyOptions } from './verify.js';
+export { verifyProgram } from './verify.js';

@@ -60,6 +60,9 @@ class Placements {
   private readonly values: readonly ProgramValue[];
   private readonly mesh: Mesh;
   private readonly faults: DiagnosticError[] = [];
+  /** Names and global sizes of each value's factors. */
+  private readonly names: readonly (readonly string[])[];
+  private readonly sizes: readonly (readonly number[])[];
   private readonly shapes = new Map<string, MoveShape>();
   /** Staging buffers → what lies in them: the move and its side. */
   private readonly staged = new Map<ValueIndex, string>();
@@ -70,6 +73,8 @@ class Placements {
     this.compiled = compiled;
     this.registry = registry;
     this.values = compiled.rankClass.values;
+    this.names = this.values.map(({ global }) => namesOf(global));
+    this.sizes = this.values.map(({ global }) => sizesOf(global));
     this.mesh = compiled.mesh;
     this.stages = compiled.stages;
   }
@@ -155,25 +160,25 @@ class Placements {
       if (boundsOf(this.mesh, split, size).length !== axesSize(this.mesh, split.axes) + 1)
         wrong(`splits '${factor}' unevenly for another mesh`);
     }
-    const fits = (names: readonly string[], value: ProgramValue) =>
-      names.length === namesOf(value.global).length &&
-      sizesOf(value.global).every((size, k) => size === rule.factors[names[k]]?.size);
+    const fits = (names: readonly string[], index: ValueIndex) =>
+      names.length === this.names[index].length &&
+      this.sizes[index].every((size, k) => size === rule.factors[names[k]]?.size);
     inputs.forEach((input, i) => {
       const value = this.values[input];
-      if (!fits(rule.operands[i], value)) return void wrong(`meets '${value.name}' with other sizes than its rule's`);
+      if (!fits(rule.operands[i], input)) return void wrong(`meets '${value.name}' with other sizes than its rule's`);
       for (const [axis, reduction] of Object.entries(value.layout.partial)) {
         const set = assignment.through[axis];
         if (reduction !== 'sum' || set === undefined || !rule.linear[set].includes(i)) {
           this.faults.push(diagnose.partialNonlinear({ op, value: value.name, reduction, axis, where }));
         }
       }
-      const needs = operandLayout(rule, assignment, i, namesOf(value.global));
+      const needs = operandLayout(rule, assignment, i, this.names[input]);
       this.expectLayout(op, value, needs, where);
     });
     outputs.forEach((output, i) => {
       const value = this.values[output];
-      if (!fits(rule.results[i], value)) return void wrong(`makes '${value.name}' of other sizes than its rule's`);
-      this.expectLayout(op, value, resultLayout(rule, assignment, i, namesOf(value.global)), where);
+      if (!fits(rule.results[i], output)) return void wrong(`makes '${value.name}' of other sizes than its rule's`);
+      this.expectLayout(op, value, resultLayout(rule, assignment, i, this.names[output]), where);
     });
   }
 

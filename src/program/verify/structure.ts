@@ -171,6 +171,7 @@ function laneOf(instruction: Instruction): string | null {
 function* checkSchedule(program: Program, rankClass: RankClass): Generator<DiagnosticError> {
   const { values, templates, schedule, arenaBytes, name } = rankClass;
   const touched = new Map(templates.map((template) => [template.name, basesOf(values, template)]));
+  const bytes = values.map(({ type }) => bytesOf(type));
   const addresses = new Map<string, number>();
   const persistent = new Map<number, number>();
   for (const [index, step] of schedule.entries()) {
@@ -182,9 +183,9 @@ function* checkSchedule(program: Program, rankClass: RankClass): Generator<Diagn
       continue;
     }
     for (const base of bases) {
-      const { name: value, type, lifetime } = values[base];
+      const { name: value, lifetime } = values[base];
       const offset = offsets[base];
-      const what = addressFault(offset, bytesOf(type), arenaBytes);
+      const what = addressFault(offset, bytes[base], arenaBytes);
       if (what) {
         yield diagnose.badAddress({ what: `'${value}' ${what}`, where });
         continue;
@@ -198,10 +199,10 @@ function* checkSchedule(program: Program, rankClass: RankClass): Generator<Diagn
       if (known !== offset) yield diagnose.badAddress({ what: `'${value}' lies at ${known} and at ${offset}`, where });
     }
   }
-  const fixed = [...persistent].filter(([base]) => bytesOf(values[base].type) > 0).sort((a, b) => a[1] - b[1]);
+  const fixed = [...persistent].filter(([base]) => bytes[base] > 0).sort((a, b) => a[1] - b[1]);
   for (let i = 1; i < fixed.length; i++) {
     const [[before, from], [base, offset]] = [fixed[i - 1], fixed[i]];
-    if (from + bytesOf(values[before].type) <= offset) continue;
+    if (from + bytes[before] <= offset) continue;
     const what = `'${values[base].name}' lies over '${values[before].name}'`;
     yield diagnose.badAddress({ what, where: [{ at: name }] });
   }

@@ -25,25 +25,16 @@ import { checkProgress } from './progress.js';
 import { checkReadsAndWrites } from './reads_and_writes.js';
 import { checkStructure } from './structure.js';
 
-export interface VerifyOptions {
-  /** Rules to leave out: for measuring what each contributes. */
-  readonly without?: readonly ('identity' | 'placements' | 'reads and writes')[];
-}
-
 /** Every fault of a program, each once for all microbatches; empty where it is correct. */
-export function verifyProgram(
-  program: Program,
-  registry: OpRegistry,
-  { without = [] }: VerifyOptions = {},
-): readonly DiagnosticError[] {
+export function verifyProgram(program: Program, registry: OpRegistry): readonly DiagnosticError[] {
   const structure = checkStructure(program);
   if (structure.length > 0) return structure;
   const classes = program.classes.map((rankClass) => compileClass(program, rankClass));
   return [
     ...classes.flatMap((compiled) => [
-      ...(without.includes('identity') ? [] : checkIdentity(compiled)),
-      ...(without.includes('placements') ? [] : checkPlacements(compiled, registry)),
-      ...(without.includes('reads and writes') ? [] : checkReadsAndWrites(compiled)),
+      ...checkIdentity(compiled),
+      ...checkPlacements(compiled, registry),
+      ...checkReadsAndWrites(compiled),
     ]),
     ...checkCollectives(classes),
     ...checkChannels(classes),
