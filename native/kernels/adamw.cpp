@@ -45,7 +45,8 @@ struct AdamW {
     if (from != to) std::copy(from, from + count, to);
   }
 
-  FLOTILLA_INLINE void update(int64_t count, const P* p, const G* g, const P* oldM, const P* oldV, P* newP, P* newM, P* newV) const {
+  FLOTILLA_INLINE void update(int64_t count, const P* p, const G* g, const P* oldM, const P* oldV, P* newP, P* newM,
+                              P* newV) const {
     const P factor = *scale, kept = 1 - *lr * decay, step = *lr / *correction1, inverseRoot = 1 / std::sqrt(*correction2);
     const P rest1 = 1 - beta1, beta2 = this->beta2, rest2 = 1 - beta2, eps = this->eps;
 #pragma omp simd

@@ -198,6 +198,41 @@ void adamw(const AtenCall& c) {
   if (c.x.size() > 12) c.write(12, c.x[9]);
 }
 
+// random.h on tensors of i64: a product of two 32-bit words wraps, but its upper and lower words are right.
+Tensor uniformNumbers(const AtenCall& c, size_t seed, const Tensor& y) {
+  constexpr int64_t word = 0xffffffff;
+  const auto low = [](const Tensor& x) { return x & word; };
+  const auto high = [](const Tensor& x) { return at::bitwise_right_shift(x, 32) & word; };
+  const Tensor key = c.x[seed].to(at::kLong).reshape({}), step = c.x[seed + 1].to(at::kLong).reshape({});
+  const int64_t elements = int64_t(c.number("elements", double(y.numel()))), start = int64_t(c.number("start"));
+  Tensor counter = c.x[seed + 2].to(at::kLong).reshape({}) * elements + start;
+  const auto strides = c.numbers.find("global_strides");
+  int64_t contiguous = 1;
+  for (int64_t d = y.dim() - 1; d >= 0; contiguous *= y.size(d--)) {
+    std::vector<int64_t> shape(y.dim(), 1);
+    shape[d] = y.size(d);
+    const int64_t stride = strides == c.numbers.end() || strides->second.empty() ? contiguous : int64_t(strides->second[d]);
+    counter = counter + at::arange(y.size(d), key.options()).reshape(shape) * stride;
+  }
+  const int64_t stream = int64_t(c.number("stream")) & word;
+  Tensor c0 = low(counter), c1 = high(counter), c2 = low(step), c3 = at::zeros_like(step) + stream;
+  Tensor k0 = low(key), k1 = high(key);
+  for (int round = 0; round < 10; round++) {
+    const Tensor a = c0 * 0xd2511f53, b = c2 * 0xcd9e8d57;
+    c0 = high(b) ^ c1 ^ k0;
+    c2 = high(a) ^ c3 ^ k1;
+    c1 = low(b);
+    c3 = low(a);
+    k0 = low(k0 + 0x9e3779b9);
+    k1 = low(k1 + 0xbb67ae85);
+  }
+  return at::bitwise_right_shift(c0, 8).to(at::kFloat) * 0x1p-24;
+}
+void dropout(const AtenCall& c, size_t x, size_t seed) {
+  const double rate = c.number("rate");
+  c.writeLast((c.wide(x) * (1 / (1 - rate))).masked_fill(uniformNumbers(c, seed, c.x[x]) < float(rate), 0));
+}
+
 const std::map<std::string, Body>& bodies() {
   static const std::map<std::string, Body> table = {
       {"matmul", matmul},
@@ -213,7 +248,10 @@ const std::map<std::string, Body>& bodies() {
       {"softmax_cross_entropy", crossEntropy},
       {"softmax_cross_entropy_backward", crossEntropyBackward},
       {"gelu", [](const AtenCall& c) { c.write(1, at::gelu(c.wide(0), geluForm(c))); }},
-      {"gelu_backward", [](const AtenCall& c) { c.write(2, at::gelu_backward(c.wide(1).to(c.wide(0).scalar_type()), c.wide(0), geluForm(c))); }},
+      {"gelu_backward", [](const AtenCall& c) {
+         const Tensor x = c.wide(0);
+         c.write(2, at::gelu_backward(c.wide(1).to(x.scalar_type()), x, geluForm(c)));
+       }},
       {"silu", [](const AtenCall& c) { c.write(1, at::silu(c.wide(0))); }},
       {"silu_backward", [](const AtenCall& c) { c.write(2, c.wide(1) * siluSlope(c.wide(0))); }},
       {"swiglu", [](const AtenCall& c) { c.write(2, at::silu(c.wide(0)) * c.wide(1)); }},
@@ -263,6 +301,9 @@ const std::map<std::string, Body>& bodies() {
       {"sum_squares", [](const AtenCall& c) { c.writeOrAdd(1, at::square(c.x[0].to(at::kDouble)).sum().reshape(c.x[1].sizes())); }},
       {"gather", gather},
       {"scatter_add", scatterAdd},
+      {"random_uniform", [](const AtenCall& c) { c.write(3, uniformNumbers(c, 0, c.x[3])); }},
+      {"dropout", [](const AtenCall& c) { dropout(c, 0, 1); }},
+      {"dropout_backward", [](const AtenCall& c) { dropout(c, 3, 0); }},
       {"adamw", adamw},
       {"adamw_cast", adamw},
   };
@@ -273,7 +314,7 @@ const std::map<std::string, Body>& bodies() {
 
 std::unique_ptr<Kernel> makeAtenKernel(const KernelCall& call) {
   const auto body = bodies().find(call.kernel);
-  if (body == bodies().end()) misfit(call, "has no ATen form, so it runs on the CPU alone");
+  if (body == bodies().end()) misfit(call, "has no ATen form");
   AtenCall aten{call.kernel, {}, call.numbers};
   for (const Operand& o : call.operands) {
     const auto options = at::TensorOptions().dtype(scalarType(o.dtype)).device(at::Device(call.device));

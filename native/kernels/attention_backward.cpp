@@ -59,7 +59,8 @@ struct AttentionBackward {
     return w;
   }
   Unit<T>* packedK(int64_t b, int64_t g) const {
-    const int64_t after = scratchBytes(shape) - (shape.b * shape.g - (b * shape.g + g)) * shape.packedBySequence(shape.t) * sizeof(T);
+    const int64_t fromEnd = shape.b * shape.g - (b * shape.g + g);
+    const int64_t after = scratchBytes(shape) - fromEnd * shape.packedBySequence(shape.t) * int64_t(sizeof(T));
     return reinterpret_cast<Unit<T>*>(scratch + after);
   }
 
@@ -170,7 +171,7 @@ struct AttentionBackward {
     const A scale = A(shape.scale * log2e);
     const int64_t padded = roundUp(queries, 16);
     for (int64_t i = 0; i < queries; i++)
-      lse[i] = logsumexp[b * logsumexpStrides[0] + (i0 + i) * logsumexpStrides[1] + head * logsumexpStrides[2]] * A(log2e);
+      lse[i] = A(log2e) * logsumexp[b * logsumexpStrides[0] + (i0 + i) * logsumexpStrides[1] + head * logsumexpStrides[2]];
     for (int64_t i = queries; i < padded; i++) lse[i] = 0;
     const A* deltas = delta + i0;  // padded to 64 rows in the workspace
     for (int64_t j = 0; j < rows; j++) {

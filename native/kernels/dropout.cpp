@@ -22,7 +22,8 @@ struct Integer {
 
 Integer integer(const KernelCall& call, size_t i) {
   const Operand& o = call.operands[i];
-  require(call, elementsOf(o) == 1 && (o.dtype == DType::i64 || o.dtype == DType::i32), "seed, step and microbatch are one integer each");
+  const bool integral = o.dtype == DType::i64 || o.dtype == DType::i32;
+  require(call, elementsOf(o) == 1 && integral, "seed, step and microbatch are one integer each");
   return {o.data, o.dtype == DType::i64};
 }
 
@@ -114,8 +115,8 @@ std::unique_ptr<Kernel> random(const KernelCall& call) {
   require(call, rate >= 0 && rate < 1, "0 ≤ rate < 1");
   return withFloat(call, y.dtype, [&]<class T>(Tag<T>) {
     using A = Accumulator<T>;
-    const Random<T> run{integer(call, seed), integer(call, seed + 1), integer(call, seed + 2), uint32_t(int64_t(number(call, "stream", 0))),
-                        placesOf(call, x, y), draws ? nullptr : dataOf<const T>(x), dataOf<T>(y), float(rate),
+    const uint32_t stream = uint32_t(int64_t(number(call, "stream", 0)));
+    const Random<T> run{integer(call, seed), integer(call, seed + 1), integer(call, seed + 2), stream, placesOf(call, x, y), draws ? nullptr : dataOf<const T>(x), dataOf<T>(y), float(rate),
                         A(1 / (1 - rate))};
     return makeKernel([run] { run.run(); });
   });

@@ -206,7 +206,8 @@ struct CopyRuns {
       });
       return;
     }
-    parallelBlocks(inner ? outer : 0, std::max<int64_t>(1, 4 * taskElements / std::max<int64_t>(1, inner)), [&](int64_t begin, int64_t end) {
+    const int64_t rows = std::max<int64_t>(1, 4 * taskElements / std::max<int64_t>(1, inner));
+    parallelBlocks(inner ? outer : 0, rows, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; row++) {
         int64_t rest = row, source = 0, target = 0;
         for (int d = last - 1; d >= 0; rest /= nest.sizes[d], d--) {

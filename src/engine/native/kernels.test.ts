@@ -70,7 +70,7 @@ test('the ATen forms of the kernels compute the same ops', async () => {
   for (const op of native) {
     for (const name of await expectMeaning(alone, training(op, small, 'f32'), 'f32', { aten: 1 })) ran.add(name);
   }
-  expect([...ran]).toEqual(expect.arrayContaining(['einsum', 'attention', 'attention_backward', 'adamw']));
+  expect([...ran]).toEqual(expect.arrayContaining(['einsum', 'attention', 'attention_backward', 'dropout', 'adamw']));
 });
 
 test('results have the same bits on any number of threads', async () => {
@@ -149,7 +149,7 @@ async function runNatively(
   };
   for (const node of graph.nodes.filter(({ op }) => hasNativeKernel(op))) {
     const specs = launchesOf(graph, node);
-    if (!specs || (attributes.aten && specs.some(({ kernel }) => withoutAten.has(kernel)))) continue;
+    if (!specs) continue;
     const reads = node.inputs.map(place);
     reads.forEach((view, i) => {
       const encoded = encode(view.dtype, [...values[node.inputs[i]]]);
@@ -177,9 +177,6 @@ async function runNatively(
 }
 
 const count = (sizes: readonly number[]): number => sizes.reduce((n, size) => n * size, 1);
-
-/** Kernels that run on the CPU alone, or were ATen's all along. */
-const withoutAten = new Set(['random_uniform', 'dropout', 'dropout_backward', 'fill']);
 
 /** The kernels of a node, or null where its operands fall outside what kernels take. */
 function launchesOf(graph: Graph, node: Node) {
