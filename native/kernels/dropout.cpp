@@ -116,8 +116,8 @@ std::unique_ptr<Kernel> random(const KernelCall& call) {
   return withFloat(call, y.dtype, [&]<class T>(Tag<T>) {
     using A = Accumulator<T>;
     const uint32_t stream = uint32_t(int64_t(number(call, "stream", 0)));
-    const Random<T> run{integer(call, seed), integer(call, seed + 1), integer(call, seed + 2), stream, placesOf(call, x, y), draws ? nullptr : dataOf<const T>(x), dataOf<T>(y), float(rate),
-                        A(1 / (1 - rate))};
+    const Random<T> run{integer(call, seed), integer(call, seed + 1), integer(call, seed + 2), stream, placesOf(call, x, y),
+                        draws ? nullptr : dataOf<const T>(x), dataOf<T>(y), float(rate), A(1 / (1 - rate))};
     return makeKernel([run] { run.run(); });
   });
 }
