@@ -24,6 +24,8 @@ export interface KindReport {
 export interface CampaignReport {
   readonly seed: number;
   readonly kinds: readonly KindReport[];
+  /** Harmless mutants that the verifier rejects, by the first code that is no comparison of hashes. */
+  readonly harmlessRejectedBy: Readonly<Record<string, number>>;
   /** What should not be: how to see it again, and what was said of it. */
   readonly notes: readonly string[];
   readonly seconds: number;
@@ -54,13 +56,14 @@ export function runCampaign(options: CampaignOptions): CampaignReport {
   const campaign = new Campaign(bases, seededRandom(seed));
   campaign.run(faults, count, false, only);
   campaign.run(reorderings, legal, true, only);
-  const { kinds, notes } = campaign;
-  return { seed, kinds: [...kinds.values()], notes, seconds: (performance.now() - began) / 1000 };
+  const { kinds, notes, harmlessRejectedBy } = campaign;
+  return { seed, kinds: [...kinds.values()], harmlessRejectedBy, notes, seconds: (performance.now() - began) / 1000 };
 }
 
 class Campaign {
   readonly kinds = new Map<string, KindReport>();
   readonly notes: string[] = [];
+  readonly harmlessRejectedBy: Record<string, number> = {};
   private readonly bases: readonly Base[];
   private readonly random: Random;
 
@@ -101,6 +104,8 @@ class Campaign {
     } else if (accepted) report.harmlessAccepted++;
     else {
       report.harmlessRejected++;
+      const { code } = found.find((fault) => !identityCodes.includes(fault.code)) ?? found[0];
+      this.harmlessRejectedBy[code] = (this.harmlessRejectedBy[code] ?? 0) + 1;
       if (legal) note('FALSE REJECT');
     }
     return true;

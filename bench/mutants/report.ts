@@ -10,6 +10,7 @@ export interface MutantsSummary {
   readonly false_accepts: number;
   readonly harmless: number;
   readonly harmless_rejected: number;
+  readonly harmless_rejected_by: Readonly<Record<string, number>>;
   /** Wrong mutants that the other rules alone would have let pass. */
   readonly missed_without_identity: number;
   readonly legal: number;
@@ -17,7 +18,7 @@ export interface MutantsSummary {
   readonly by_kind: readonly KindReport[];
 }
 
-export function summarize({ seed, seconds, kinds }: CampaignReport): MutantsSummary {
+export function summarize({ seed, seconds, kinds, harmlessRejectedBy }: CampaignReport): MutantsSummary {
   const faults = kinds.filter((kind) => !kind.legal);
   // A change meant to be legal that shows a fault is no legal change: it counts with the wrong ones.
   const legal = kinds.filter((kind) => kind.legal);
@@ -32,6 +33,7 @@ export function summarize({ seed, seconds, kinds }: CampaignReport): MutantsSumm
     false_accepts: sum(kinds, (k) => k.falseAccepts),
     harmless: sum(faults, (k) => k.harmlessAccepted + k.harmlessRejected),
     harmless_rejected: sum(faults, (k) => k.harmlessRejected),
+    harmless_rejected_by: harmlessRejectedBy,
     missed_without_identity: sum(kinds, (k) => k.missedWithoutIdentity),
     legal: sum(legal, (k) => k.harmlessAccepted + k.harmlessRejected),
     legal_accepted: sum(legal, (k) => k.harmlessAccepted),
