@@ -8,19 +8,20 @@ export function demoOptions(steps: number | null): TrainOptions {
   return {
     model: { family: 'gpt', layers: 6, dim: 384, heads: 6, context: 256, vocab },
     data: { tokenizer: { vocab } },
-    batch: { sequences: 16, microbatch: 8 },
+    // Small batches, many steps: what a few million tokens teach most by.
+    batch: { sequences: 8, microbatch: 4 },
     precision: 'bf16',
     optimizer: {
       lr: 1e-3,
       schedule: 'cosine',
       // About a tenth of a five-minute run, and of a shorter one.
-      warmup_steps: steps === null ? 20 : Math.min(20, Math.floor(steps / 10)),
+      warmup_steps: steps === null ? 40 : Math.min(40, Math.floor(steps / 10)),
       min_lr_ratio: 0.1,
       weight_decay: 0.1,
       beta2: 0.95,
       clip_grad_norm: 1,
     },
-    evaluation: { every_steps: 50, batches: 4 },
+    evaluation: { every_steps: 100, batches: 8 },
     sample: { prompt: 'export interface ', tokens: 120 },
     logging: { name: demoName(new Date()) },
     ...(steps === null && { minutes: 5 }),
