@@ -50,14 +50,16 @@ await step.close();
 async function answer(command: string, count: number): Promise<unknown> {
   switch (command) {
     case 'run': {
-      const [seconds, cpuSeconds, losses]: [number[], number[], number[]] = [[], [], []];
+      const [seconds, cpuSeconds, losses, norms]: number[][] = [[], [], [], []];
       for (let i = 0; i < count; i++, done++) {
         const [start, cpuStart] = [performance.now(), cpuNow()];
-        losses.push((await step.step(done % rates.length, training[done % training.length])).loss);
+        const { loss, gradientNorm } = await step.step(done % rates.length, training[done % training.length]);
         seconds.push((performance.now() - start) / 1000);
         cpuSeconds.push(cpuNow() - cpuStart);
+        losses.push(loss);
+        norms.push(gradientNorm);
       }
-      return { seconds, cpu_seconds: cpuSeconds, losses };
+      return { seconds, cpu_seconds: cpuSeconds, losses, gradient_norms: norms };
     }
     case 'validate': {
       let sum = 0;

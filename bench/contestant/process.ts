@@ -15,6 +15,8 @@ export interface RunAnswer {
   /** Processor time of rank 0, all threads: with one thread, what a busy machine disturbs least. */
   readonly cpu_seconds: readonly number[];
   readonly losses: readonly number[];
+  /** Before clipping. */
+  readonly gradient_norms: readonly number[];
 }
 
 /** glibc's allocator as it serves PyTorch best: freed memory is kept, and nothing is mapped anew for each large tensor. */

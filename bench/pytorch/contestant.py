@@ -1,7 +1,7 @@
 """A long-lived process that trains the bench's model in PyTorch, step by step as it is told: the peer of bench/contestant/ours.ts.
 
 First argument: the configuration (bench/contestant/config.ts) as a file. Commands are lines on standard input, answers JSON lines on
-standard output: `run N` → {seconds, cpu_seconds, losses} of each step, `validate` → {loss}, `memory` → {peak_bytes}. With RANK and WORLD_SIZE
+standard output: `run N` → {seconds, cpu_seconds, losses, gradient_norms} of each step, `validate` → {loss}, `memory` → {peak_bytes}. With RANK and WORLD_SIZE
 set it is one rank of DistributedDataParallel over Gloo; all ranks are given the same commands.
 """
 
@@ -66,9 +66,9 @@ def step(index):
                 loss = trained(tokens, labels) * (microbatch / share)
             loss.backward()
         total += loss.item()
-    torch.nn.utils.clip_grad_norm_(weights, o["clip"])
+    norm = torch.nn.utils.clip_grad_norm_(weights, o["clip"])
     optimizer.step()
-    return total
+    return total, norm.item()
 
 
 @torch.no_grad()
@@ -91,14 +91,15 @@ done = 0
 for line in sys.stdin:
     command, *arguments = line.split()
     if command == "run":
-        seconds, cpu_seconds, losses = [], [], []
+        seconds, cpu_seconds, results = [], [], []
         for _ in range(int(arguments[0])):
             start, cpu_start = time.perf_counter(), time.process_time()
-            losses.append(step(done))
+            results.append(step(done))
             seconds.append(time.perf_counter() - start)
             cpu_seconds.append(time.process_time() - cpu_start)
             done += 1
-        answer = {"seconds": seconds, "cpu_seconds": cpu_seconds, "losses": losses}
+        losses, norms = zip(*results)
+        answer = {"seconds": seconds, "cpu_seconds": cpu_seconds, "losses": losses, "gradient_norms": norms}
     elif command == "validate":
         answer = {"loss": validate()}
     else:
