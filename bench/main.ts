@@ -1,4 +1,4 @@
-/** `npm run bench -- step | learning | memory [--json FILE] …`: dispatches, prints a line a row, writes the rows. */
+/** `npm run bench -- step | learning | memory | verify [--json FILE] …`: dispatches, prints a line a row, writes the rows. */
 import os from 'node:os';
 import { parseArgs } from 'node:util';
 import { printRow, writeRows, type Row } from './rows.js';
@@ -10,7 +10,8 @@ const usage = `usage: npm run bench -- BENCH [--json FILE] [options]
   learning   the loss after the same steps on the same batches: ours and PyTorch's
                --steps 200  --ranks 1  --compute bf16  --threads N
   memory     arena over live bytes of each program, highest byte written, resident growth, allocations
-               --minimalloc DIR  --only TEXT  --no-run`;
+               --minimalloc DIR  --only TEXT  --no-run
+  verify     seconds to verify a program of a large model's size`;
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -53,6 +54,7 @@ const benches: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
     }),
   memory: async () =>
     (await import('./memory/memory.js')).runMemory({ minimalloc: values.minimalloc, only, run: values.run, threads }),
+  verify: async () => (await import('./verify.js')).runVerify(),
 };
 
 const bench = benches[positionals[0]];
