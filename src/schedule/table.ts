@@ -24,7 +24,8 @@ export function scheduleTable(kind: ScheduleKind, stages: number, microbatches: 
 
 /** All forwards, then all backwards (Huang et al. 2019, arXiv:1811.06965): every microbatch's residuals are alive at once. */
 function gpipe(_stage: number, _stages: number, microbatches: number): Slot[] {
-  const all = (direction: Slot['direction']) => Array.from({ length: microbatches }, (_, microbatch) => ({ direction, microbatch }));
+  const all = (direction: Slot['direction']) =>
+    Array.from({ length: microbatches }, (_, microbatch) => ({ direction, microbatch }));
   return [...all('forward'), ...all('backward')];
 }
 

@@ -45,28 +45,31 @@ beforeAll(async () => {
 describe.each(runs.map((run, i) => [run.name, run.compute, i] as const))('%s in %s', (_, compute, index) => {
   const { model } = runs[index];
 
-  test.runIf(compute === 'f32')('the summed loss, the token count and each gradient are theirs', async () => {
-    const traced = traceTraining(model, { microbatches: 1, batch: 2, sequence: sizes.context, dtype: 'f32' });
-    const plan = planFor(model, compute);
-    const compiled = compileGraphs(
-      { plan, registry: ops, target: 'native' },
-      traced,
-      traced.graph,
-      null,
-      scheduleTable('1f1b', 1, 2),
-    );
-    await withProgram(compiled, model, async ({ runStep, read }) => {
-      await runStep(0);
-      const their = theirs[index];
-      expect(relative(await read('loss_sum'), [their.loss_sum])).toBeLessThan(1e-6);
-      expect(await read('tokens')).toEqual(Float64Array.of(their.tokens));
-      const all = norm(Object.values(their.gradients).flat());
-      for (const { name } of traced.parameters) {
-        const [ours, theirGradient] = [await read(gradientName(name)), their.gradients[name]];
-        expect(distance(ours, theirGradient), name).toBeLessThanOrEqual(1e-5 * norm(theirGradient) + 1e-7 * all);
-      }
+  const gradients = 'the summed loss, the token count and each gradient are theirs';
+  // In bf16 gradients differ by rounding; the losses below are what is compared there.
+  if (compute === 'f32')
+    test(gradients, async () => {
+      const traced = traceTraining(model, { microbatches: 1, batch: 2, sequence: sizes.context, dtype: 'f32' });
+      const plan = planFor(model, compute);
+      const compiled = compileGraphs(
+        { plan, registry: ops, target: 'native' },
+        traced,
+        traced.graph,
+        null,
+        scheduleTable('1f1b', 1, 2),
+      );
+      await withProgram(compiled, model, async ({ runStep, read }) => {
+        await runStep(0);
+        const their = theirs[index];
+        expect(relative(await read('loss_sum'), [their.loss_sum])).toBeLessThan(1e-6);
+        expect(await read('tokens')).toEqual(Float64Array.of(their.tokens));
+        const all = norm(Object.values(their.gradients).flat());
+        for (const { name } of traced.parameters) {
+          const [ours, theirGradient] = [await read(gradientName(name)), their.gradients[name]];
+          expect(distance(ours, theirGradient), name).toBeLessThanOrEqual(1e-5 * norm(theirGradient) + 1e-7 * all);
+        }
+      });
     });
-  });
 
   test(`the loss is theirs at each of ${steps[compute]} steps; in f32, the weights after them too`, async () => {
     const plan = planFor(model, compute);
