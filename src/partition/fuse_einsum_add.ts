@@ -7,10 +7,10 @@
 import type { OpRegistry } from '../ir/op.js';
 import { opNamed } from '../ir/op.js';
 import type { TensorType } from '../ir/type.js';
-import type { PlacedGraph, PlacedId, PlacedOp, PlacedStep } from './placed.js';
+import { placedUses, type PlacedGraph, type PlacedId, type PlacedOp, type PlacedStep } from './placed.js';
 
 export function fuseEinsumAdd(graph: PlacedGraph, registry: OpRegistry): PlacedGraph {
-  const uses = countUses(graph);
+  const uses = placedUses(graph);
   const makers = new Map(graph.steps.flatMap((step) => step.outputs.map((output) => [output, step] as const)));
   const gone = new Set<PlacedStep>();
   const fused = new Map<PlacedStep, PlacedOp>();
@@ -66,12 +66,4 @@ function join(
   if (splits.some(([name]) => rule.factors[name]?.whole)) return null;
   const assignment = { splits: Object.fromEntries(splits), through: {} };
   return { ...add, op, rule, attributes, assignment, inputs };
-}
-
-function countUses(graph: PlacedGraph): ReadonlyMap<PlacedId, number> {
-  const counts = new Map<PlacedId, number>();
-  const use = (id: PlacedId) => counts.set(id, (counts.get(id) ?? 0) + 1);
-  graph.steps.forEach((step) => step.inputs.forEach(use));
-  graph.outputs.forEach(({ value }) => use(value));
-  return counts;
 }

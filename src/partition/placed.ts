@@ -77,6 +77,15 @@ export interface PlacedGraph {
   readonly outputs: readonly PlacedOutput[];
 }
 
+/** How many steps and outputs read each value. */
+export function placedUses(graph: PlacedGraph): ReadonlyMap<PlacedId, number> {
+  const counts = new Map<PlacedId, number>();
+  const use = (id: PlacedId) => counts.set(id, (counts.get(id) ?? 0) + 1);
+  graph.steps.forEach((step) => step.inputs.forEach(use));
+  graph.outputs.forEach(({ value }) => use(value));
+  return counts;
+}
+
 /** Prints a placed graph as a page: inputs, one line a step, outputs. */
 export function printPlaced(graph: PlacedGraph): string {
   const show = (id: PlacedId) => {

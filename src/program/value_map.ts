@@ -8,7 +8,14 @@ import type { DType } from '../ir/dtype.js';
 import { printLayout, sameLayout } from '../ir/layout.js';
 import { opNamed, type ResultView } from '../ir/op.js';
 import { elementsOf } from '../ir/type.js';
-import type { PlacedGraph, PlacedId, PlacedMove, PlacedOp, PlacedValue } from '../partition/placed.js';
+import {
+  placedUses,
+  type PlacedGraph,
+  type PlacedId,
+  type PlacedMove,
+  type PlacedOp,
+  type PlacedValue,
+} from '../partition/placed.js';
 import { bucketsOf, type Bucket } from './buckets.js';
 import type { ClassRequest } from './class_request.js';
 import { ClassValues, rowMajor } from './class_values.js';
@@ -37,7 +44,7 @@ export class ValueMap {
   constructor(request: ClassRequest) {
     this.request = request;
     this.values = new ClassValues(request.step.meshes[request.stage], request.members[0]);
-    this.uses = { step: countUses(request.step), update: request.update ? countUses(request.update) : new Map() };
+    this.uses = { step: placedUses(request.step), update: request.update ? placedUses(request.update) : new Map() };
     this.declareInputs();
     this.declareSums();
     if (request.update) this.planUpdatesInPlace(request.update);
@@ -253,14 +260,6 @@ export class ValueMap {
       this.boundary.add(boundaryLine('after', output.name, this.textOf('update', output.value)));
     }
   }
-}
-
-function countUses(graph: PlacedGraph): ReadonlyMap<PlacedId, number> {
-  const counts = new Map<PlacedId, number>();
-  const use = (id: PlacedId) => counts.set(id, (counts.get(id) ?? 0) + 1);
-  for (const step of graph.steps) step.inputs.forEach(use);
-  for (const output of graph.outputs) use(output.value);
-  return counts;
 }
 
 /** The new value may lie where the old one does if every reader of the old one comes no later than the op that makes the new. */
