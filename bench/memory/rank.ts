@@ -1,5 +1,6 @@
 /**
- * One rank of a program whose memory is measured: ten steps, then what they did. Its argument is a {@link MemoryRequest} as JSON, its last line on standard output a {@link MemoryReport}.
+ * One rank of a program whose memory is measured: ten steps, then what they did. Its argument is a {@link MemoryRequest} as JSON, its
+ * last line on standard output a {@link MemoryReport}.
  */
 import { readFileSync } from 'node:fs';
 import { GPT } from '../../src/nn/models/gpt.js';
