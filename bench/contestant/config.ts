@@ -7,6 +7,7 @@ import { GPT, type GPTOptions } from '../../src/nn/models/gpt.js';
 import { describeParameters } from '../../src/nn/trace.js';
 import { adamw, adamwScalars, type AdamW } from '../../src/optim/adamw.js';
 import { cosine } from '../../src/optim/schedule.js';
+export { demoBatch } from '../../src/runtime/demo.js';
 
 /** `contestant.py` reads the same fields. */
 export interface ContestantConfig {
@@ -93,9 +94,6 @@ export function prepareContest(contest: Contest): ContestantConfig {
 /** The demo's optimizer (src/runtime/demo.ts). */
 export const optimizerOf = (steps: number): AdamW =>
   adamw({ lr: cosine({ peak: 1e-3, warmup: Math.min(40, Math.floor(steps / 10)), floor: 1e-4 }), clip: 1 });
-
-/** The demo's batch. */
-export const demoBatch = { sequences: 16, microbatch: 8 } as const;
 
 function writeParameters(file: string, model: GPT, seed: number): ParameterFile {
   const tensors: Record<string, { shape: readonly number[]; offset: number }> = {};

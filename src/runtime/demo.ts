@@ -3,13 +3,15 @@ import type { TrainOptions } from './options.js';
 
 const vocab = 8192;
 
+/** Small batches, many steps: what a few million tokens teach most by. */
+export const demoBatch = { sequences: 8, microbatch: 4 } as const;
+
 /** Options of `flotilla demo`; flags and `--set` change them. `steps`: as the command line gives them, or null. */
 export function demoOptions(steps: number | null): TrainOptions {
   return {
     model: { family: 'gpt', layers: 6, dim: 384, heads: 6, context: 256, vocab },
     data: { tokenizer: { vocab } },
-    // Small batches, many steps: what a few million tokens teach most by.
-    batch: { sequences: 8, microbatch: 4 },
+    batch: demoBatch,
     precision: 'bf16',
     optimizer: {
       lr: 1e-3,
