@@ -75,17 +75,3 @@ export function outputOf(graph: Graph, name: string): ValueId {
   if (!output) throw new Error(`graph '${graph.name}' has no output '${name}'`);
   return output.value;
 }
-
-export function inputOf(graph: Graph, name: string): ValueId {
-  const input = graph.inputs.find((i) => i.name === name);
-  if (!input) throw new Error(`graph '${graph.name}' has no input '${name}'`);
-  return input.value;
-}
-
-/** How many nodes and outputs read each value. */
-export function useCounts(graph: Graph): readonly number[] {
-  const counts = graph.values.map(() => 0);
-  for (const node of graph.nodes) for (const input of node.inputs) counts[input]++;
-  for (const output of graph.outputs) counts[output.value]++;
-  return counts;
-}

@@ -14,7 +14,6 @@ export const mesh = (sizes: Readonly<Record<AxisName, number>>): Mesh => ({
 });
 
 export const meshRanks = (m: Mesh): number => m.axes.reduce((n, axis) => n * axis.size, 1);
-export const axisNames = (m: Mesh): readonly AxisName[] => m.axes.map((axis) => axis.name);
 
 export function axisSize(m: Mesh, name: AxisName): number {
   return m.axes.find((axis) => axis.name === name)?.size ?? 1;

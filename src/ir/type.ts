@@ -38,15 +38,10 @@ export const sizesOf = (type: TensorType): readonly number[] => factorsOf(type).
 export const shapeOf = (type: TensorType): readonly number[] => type.dims.map((dim) => product(dim.map((f) => f.size)));
 export const elementsOf = (type: TensorType): number => product(sizesOf(type));
 export const bytesOf = (type: TensorType): number => elementsOf(type) * dtypeBytes[type.dtype];
-export const withDtype = (type: TensorType, dtype: DType): TensorType => ({ ...type, dtype });
 
 /** The same dimensions with other sizes, by factor: how a rank's block is derived from the whole. */
 export function resize(type: TensorType, size: (factor: Factor) => number): TensorType {
   return { dtype: type.dtype, dims: type.dims.map((dim) => dim.map((f) => ({ name: f.name, size: size(f) }))) };
-}
-
-export function sameType(a: TensorType, b: TensorType): boolean {
-  return printType(a) === printType(b);
 }
 
 /** True where two types have the same factors in the same order, however dimensions group them: the same elements in memory. */

@@ -5,10 +5,3 @@ import type { Tensor } from '../ir/tensor.js';
 export function cotangentOf(operand: Tensor, cotangent: Tensor): Tensor {
   return cotangent.transpose(operand.names).cast(operand.dtype);
 }
-
-/** `tensor`, repeated along the factors that only `like` has. */
-export function broadcastLike(tensor: Tensor, like: Tensor): Tensor {
-  const made = like.factors.filter((f) => !tensor.names.includes(f.name));
-  if (made.length === 0) return tensor.transpose(like.names);
-  return tensor.apply('einsum', [], { to: like.names, names: made.map((f) => f.name), sizes: made.map((f) => f.size) });
-}

@@ -288,11 +288,6 @@ const planSizes = z.strictObject({
     effect: 'Higher: fewer bytes a rank; 3 also gathers parameters in every step.',
     flag: true,
   }),
-  bucket_bytes: z.int().positive().default(25_000_000).meta({
-    description: 'Gradients that are reduced in one message.',
-    unit: 'bytes',
-    effect: 'Smaller: communication starts earlier, with more messages.',
-  }),
 });
 
 const plan = z

@@ -1,6 +1,6 @@
 /** One virtual rank: its class's launches, queued by lane, its arena, and what is done. */
 import { dtypeBytes } from '../../ir/dtype.js';
-import { meshRanks, rankAt, type Coordinates, type Mesh } from '../../ir/mesh.js';
+import { rankAt, type Coordinates, type Mesh } from '../../ir/mesh.js';
 import { sizesOf, type TensorType } from '../../ir/type.js';
 import { rowMajor } from '../../program/class_values.js';
 import { messagesOf } from '../../program/edges.js';
@@ -136,10 +136,6 @@ export function placeRanks(
   );
   return placed.sort((a, b) => a.rank - b.rank);
 }
-
-/** Global ranks of a stage, in the order of its mesh. */
-export const ranksOfStage = ({ mesh, firstRank }: Program['stages'][number]): readonly number[] =>
-  Array.from({ length: meshRanks(mesh) }, (_, i) => firstRank + i);
 
 function cached<K, V>(map: Map<K, V[]>, key: K): V[] {
   let list = map.get(key);
