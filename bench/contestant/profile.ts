@@ -1,5 +1,6 @@
 /** Where the time of a step goes: launches of equal kernels and shapes, added up from the executor's trace. */
 import type { Launch, LoadedView } from '../../src/engine/native/loaded_program.js';
+import { rowMajor } from '../../src/ir/strides.js';
 import type { Rows } from '../../src/runtime/step_inputs.js';
 import type { NativeStep } from '../native_step.js';
 
@@ -59,11 +60,7 @@ function describe(launch: Launch): string {
 
 /** `bf16[2048 384]`, with strides where it is not contiguous. */
 function block({ dtype, sizes, strides }: LoadedView): string {
-  let stride = 1;
-  const contiguous = sizes.toReversed().every((size, i) => {
-    const expected = stride;
-    stride *= size;
-    return size === 1 || strides[sizes.length - 1 - i] === expected;
-  });
+  const expected = rowMajor(sizes);
+  const contiguous = sizes.every((size, i) => size === 1 || strides[i] === expected[i]);
   return `${dtype}[${sizes.join(' ')}]${contiguous ? '' : `(${strides.join(' ')})`}`;
 }

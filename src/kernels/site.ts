@@ -5,6 +5,7 @@
 import type { DType } from '../ir/dtype.js';
 import type { Attributes } from '../ir/graph.js';
 import type { OpRule } from '../ir/rule.js';
+import { rowMajor } from '../ir/strides.js';
 import { sizesOf, type FactorName, type TensorType } from '../ir/type.js';
 
 /** A strided block: sizes and strides in elements, one a dimension. */
@@ -48,9 +49,7 @@ export interface KernelLaunchSpec {
 
 export const contiguous = (type: TensorType): Block => {
   const sizes = sizesOf(type);
-  const strides = sizes.map(() => 1);
-  for (let i = sizes.length - 2; i >= 0; i--) strides[i] = strides[i + 1] * sizes[i + 1];
-  return { dtype: type.dtype, sizes, strides };
+  return { dtype: type.dtype, sizes, strides: rowMajor(sizes) };
 };
 
 /** Elements of a list of factors, by the local sizes of the site. */

@@ -1,5 +1,6 @@
 /** Loops over strided row-major arrays: what reference kernels are made of. */
 import type { Sizes } from '../ir/op.js';
+import { rowMajor } from '../ir/strides.js';
 import type { FactorName } from '../ir/type.js';
 
 /** One loop of a nest: how many steps, and how far each array moves a step (0: it lacks the factor). */
@@ -13,13 +14,8 @@ export const elements = (names: readonly FactorName[], sizes: Sizes): number =>
 
 /** Row-major strides by factor. */
 export function stridesOf(names: readonly FactorName[], sizes: Sizes): Record<FactorName, number> {
-  const strides: Record<FactorName, number> = {};
-  let stride = 1;
-  for (let i = names.length - 1; i >= 0; i--) {
-    strides[names[i]] = stride;
-    stride *= sizes[names[i]];
-  }
-  return strides;
+  const strides = rowMajor(names.map((name) => sizes[name]));
+  return Object.fromEntries(names.map((name, i) => [name, strides[i]]));
 }
 
 /** Loops over `factors`, outermost first, for arrays with the given factors. Neighbours that are one stretch in every array are joined. */

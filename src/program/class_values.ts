@@ -1,7 +1,8 @@
 /** The value table of a class under construction. */
 import { localType, printLayout } from '../ir/layout.js';
 import type { Coordinates, Mesh } from '../ir/mesh.js';
-import { elementsOf, sizesOf, tensorType, type TensorType } from '../ir/type.js';
+import { rowMajor } from '../ir/strides.js';
+import { elementsOf, sizesOf, tensorType } from '../ir/type.js';
 import type { DType } from '../ir/dtype.js';
 import type { PlacedValue } from '../partition/placed.js';
 import type { Extent } from './lane_events.js';
@@ -40,7 +41,7 @@ export class ClassValues {
 
   /** Makes an existing value a contiguous view of a buffer, from its element `offset`. */
   alias(index: ValueIndex, of: ValueIndex, offset: number): void {
-    const strides = rowMajor(this.table[index].type);
+    const strides = rowMajor(sizesOf(this.table[index].type));
     this.table[index] = { ...this.table[index], view: { of, offset, strides, made: null } };
   }
 
@@ -71,12 +72,4 @@ export class ClassValues {
     this.byName.set(value.name, this.table.length);
     return this.table.push(value) - 1;
   }
-}
-
-/** Strides of a contiguous block, one a factor, in elements. */
-export function rowMajor(type: TensorType): readonly number[] {
-  const sizes = sizesOf(type);
-  const strides = sizes.map(() => 1);
-  for (let i = sizes.length - 2; i >= 0; i--) strides[i] = strides[i + 1] * sizes[i + 1];
-  return strides;
 }

@@ -7,7 +7,8 @@
 import type { DType } from '../ir/dtype.js';
 import { printLayout, sameLayout } from '../ir/layout.js';
 import { opNamed, type ResultView } from '../ir/op.js';
-import { elementsOf } from '../ir/type.js';
+import { rowMajor } from '../ir/strides.js';
+import { elementsOf, sizesOf } from '../ir/type.js';
 import {
   placedUses,
   type PlacedGraph,
@@ -18,7 +19,7 @@ import {
 } from '../partition/placed.js';
 import { bucketsOf, type Bucket } from './buckets.js';
 import type { ClassRequest } from './class_request.js';
-import { ClassValues, rowMajor } from './class_values.js';
+import { ClassValues } from './class_values.js';
 import { boundaryLine, dataflowHash, opLine, valueText } from './dataflow.js';
 import { storageDiffers, updateNotInPlace } from './diagnostics.js';
 import type { Contract, ContractEntry, Operand, ValueIndex, ViewOp } from './program.js';
@@ -137,7 +138,7 @@ export class ValueMap {
 
   stridesOf(value: ValueIndex): readonly number[] {
     const { view, type } = this.values.get(value);
-    return view?.strides ?? rowMajor(type);
+    return view?.strides ?? rowMajor(sizesOf(type));
   }
 
   /** A contiguous buffer that lives within a microbatch. */
@@ -252,7 +253,7 @@ export class ValueMap {
       const holds = this.values.add(placed, `new ${output.name}`, 'persistent', {
         of: at,
         offset: 0,
-        strides: rowMajor(this.values.get(at).type),
+        strides: rowMajor(sizesOf(this.values.get(at).type)),
         made: null,
       });
       this.indexOf.update.set(output.value, holds);

@@ -3,10 +3,10 @@ import { dtypeBytes, type DType } from '../../ir/dtype.js';
 import { rangeOf } from '../../ir/layout.js';
 import { coordinatesOf, type AxisName, type Coordinates, type Mesh } from '../../ir/mesh.js';
 import type { OpRegistry } from '../../ir/op.js';
+import { rowMajor } from '../../ir/strides.js';
 import { sizesOf } from '../../ir/type.js';
 import { nativeLaunches } from '../../kernels/native.js';
 import type { Block, KernelLaunchSpec, KernelSite } from '../../kernels/site.js';
-import { rowMajor } from '../../program/class_values.js';
 import type {
   CollectiveInstruction,
   EventName,
@@ -26,7 +26,7 @@ import { baseOf, unroll } from '../../program/unroll.js';
 import { lowerMove } from '../../reshard/lower.js';
 import type { CopyRegion } from '../../reshard/region.js';
 import { coalesce } from './coalesce.js';
-import { contiguousStrides, type Launch, type LoadedProgram, type LoadedView } from './loaded_program.js';
+import type { Launch, LoadedProgram, LoadedView } from './loaded_program.js';
 
 /** The class that a global rank belongs to, and the rank's place in it. */
 export interface RankPlace {
@@ -55,7 +55,8 @@ export function viewOf(rankClass: RankClass, value: ValueIndex, step: Pick<Sched
   const { type, view } = rankClass.values[value];
   const base = baseOf(rankClass.values, value);
   const offset = step.offsets[base] + (view ? view.offset * dtypeBytes[type.dtype] : 0);
-  return { offset, dtype: type.dtype, sizes: sizesOf(type), strides: view?.strides ?? rowMajor(type) };
+  const sizes = sizesOf(type);
+  return { offset, dtype: type.dtype, sizes, strides: view?.strides ?? rowMajor(sizes) };
 }
 
 export function loadClass(registry: OpRegistry, program: Program, rank: number): LoadedProgram {
@@ -193,7 +194,7 @@ class Loader {
       offset: view.offset + (part?.offset ?? 0) * dtypeBytes[view.dtype],
       dtype: view.dtype,
       sizes,
-      strides: part?.strides ?? contiguousStrides(sizes),
+      strides: part?.strides ?? rowMajor(sizes),
     });
     this.launches.push({
       kind: 'copy',

@@ -133,14 +133,3 @@ export function collectiveScratchBytes(collective: CollectiveName, output: Loade
   if (collective !== 'reduce_scatter') return 0;
   return (members - 1) * output.sizes.reduce((product, size) => product * size, 1) * elementBytes[output.dtype];
 }
-
-/** Row-major strides of these sizes. */
-export function contiguousStrides(sizes: readonly number[]): number[] {
-  const strides = new Array<number>(sizes.length);
-  let stride = 1;
-  for (let i = sizes.length - 1; i >= 0; i--) {
-    strides[i] = stride;
-    stride *= sizes[i];
-  }
-  return strides;
-}

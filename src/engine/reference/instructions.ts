@@ -5,6 +5,7 @@
  * that all members get the same bits; sums within a kernel are taken in f64 and rounded once.
  */
 import { rangeOf } from '../../ir/layout.js';
+import { rowMajor } from '../../ir/strides.js';
 import type { FactorName } from '../../ir/type.js';
 import type { ReferenceKernels } from '../../ops/evaluate.js';
 import { roundTo } from '../../ops/round.js';
@@ -86,17 +87,11 @@ export function runTile(
   const transfer = rank.messages(stages, edge)[message];
   if (!transfer) return;
   const { region } = transfer;
-  const buffer = { offset: 0, strides: rowMajorStrides(region.sizes) };
+  const buffer = { offset: 0, strides: rowMajor(region.sizes) };
   const from = rank.arena.read(rank.view(input.value, step));
   const to = packs ? new Float64Array(transfer.elements) : rank.arena.read(rank.view(output.value, step));
   copyRegions([packs ? { ...region, to: buffer } : { ...region, from: buffer }], from, to);
   store(rank, output, step, to);
-}
-
-function rowMajorStrides(sizes: readonly number[]): readonly number[] {
-  const strides = sizes.map(() => 1);
-  for (let i = sizes.length - 2; i >= 0; i--) strides[i] = strides[i + 1] * sizes[i + 1];
-  return strides;
 }
 
 /** A collective that all members have reached: `members` in the order of the group, each with its own instruction. */

@@ -1,8 +1,8 @@
 /** One virtual rank: its class's launches, queued by lane, its arena, and what is done. */
 import { dtypeBytes } from '../../ir/dtype.js';
 import { rankAt, type Coordinates, type Mesh } from '../../ir/mesh.js';
+import { rowMajor } from '../../ir/strides.js';
 import { sizesOf, type TensorType } from '../../ir/type.js';
-import { rowMajor } from '../../program/class_values.js';
 import { messagesOf } from '../../program/edges.js';
 import type { Lane, Program, RankClass, ScheduleStep, StageEdge, ValueIndex } from '../../program/program.js';
 import { baseOf, unroll, type Launch } from '../../program/unroll.js';
@@ -146,11 +146,12 @@ function cached<K, V>(map: Map<K, V[]>, key: K): V[] {
 function viewAt(values: RankClass['values'], index: ValueIndex, base: number | undefined): ArenaView {
   const { name, type, view } = values[index];
   if (base === undefined) throw new RangeError(`'${name}' has no address here`);
-  if (!view) return { dtype: type.dtype, offset: base, sizes: sizesOf(type), strides: rowMajor(type) };
+  const sizes = sizesOf(type);
+  if (!view) return { dtype: type.dtype, offset: base, sizes, strides: rowMajor(sizes) };
   // Offsets of views of views add; strides are already those of the buffer at the bottom.
   let offset = base;
   for (let v = index; values[v].view; v = values[v].view!.of) {
     offset += values[v].view!.offset * dtypeBytes[values[values[v].view!.of].type.dtype];
   }
-  return { dtype: type.dtype, offset, sizes: sizesOf(type), strides: view.strides };
+  return { dtype: type.dtype, offset, sizes, strides: view.strides };
 }

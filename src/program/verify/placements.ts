@@ -19,11 +19,11 @@ import {
 import { axesSize, type Mesh } from '../../ir/mesh.js';
 import { opNamed, type OpRegistry } from '../../ir/op.js';
 import { operandLayout, resultLayout, type Assignment, type OpRule } from '../../ir/rule.js';
+import { rowMajor } from '../../ir/strides.js';
 import { elementsOf, factorsOf, namesOf, printFactors, sameFactors, sizesOf } from '../../ir/type.js';
 import type { TileTransfer } from '../../reshard/cross_mesh.js';
 import { lowerMove, type LoweredMove } from '../../reshard/lower.js';
 import { isLocal, movesFrom, printMove, type Move } from '../../reshard/moves.js';
-import { rowMajor } from '../class_values.js';
 import { messagesOf } from '../edges.js';
 import type {
   CollectiveInstruction,
@@ -115,7 +115,9 @@ class Placements {
   private checkView(index: ValueIndex, where: readonly Place[]): void {
     const { name, view } = this.values[index];
     const { op, rule, assignment, attributes, inputs, outputs } = view!.made!;
-    const strides = inputs.map((input) => this.values[input].view?.strides ?? rowMajor(this.values[input].type));
+    const strides = inputs.map(
+      (input) => this.values[input].view?.strides ?? rowMajor(sizesOf(this.values[input].type)),
+    );
     const shown = opNamed(this.registry, op).view?.(rule, attributes, strides)?.[outputs.indexOf(index)];
     const viewed = shown && this.values[inputs[shown.operand]];
     const of = viewed && (viewed.view?.of ?? inputs[shown.operand]);

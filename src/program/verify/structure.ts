@@ -5,8 +5,8 @@
 import type { DiagnosticError, Place } from '../../ir/diagnostic.js';
 import { dtypeBytes } from '../../ir/dtype.js';
 import { meshRanks, rankAt } from '../../ir/mesh.js';
-import { bytesOf, elementsOf } from '../../ir/type.js';
-import { rowMajor } from '../class_values.js';
+import { rowMajor } from '../../ir/strides.js';
+import { bytesOf, elementsOf, sizesOf } from '../../ir/type.js';
 import { DEFAULT_ALIGNMENT } from '../memory/index.js';
 import type { Instruction, Program, ProgramValue, RankClass, Template } from '../program.js';
 import { baseOf, operandsOf } from '../unroll.js';
@@ -84,7 +84,7 @@ function viewFault(values: readonly ProgramValue[], index: number): string | nul
   const sizes = type.dims.flat().map((factor) => factor.size);
   if (strides.length !== sizes.length || strides.some((stride) => stride < 0) || offset < 0)
     return 'has no such strides';
-  if (!made && String(strides) !== String(rowMajor(type))) return 'is written in pieces';
+  if (!made && String(strides) !== String(rowMajor(sizesOf(type)))) return 'is written in pieces';
   const last = offset + sizes.reduce((at, size, k) => at + (size - 1) * strides[k], 0);
   const room = bytesOf(values[of].type);
   return elementsOf(type) > 0 && (last + 1) * bytes > room ? 'reaches beyond its buffer' : null;

@@ -1,6 +1,6 @@
 /** Views and launches for tests: short ways to say them. */
+import { rowMajor } from '../../../ir/strides.js';
 import {
-  contiguousStrides,
   elementBytes,
   type CollectiveLaunch,
   type KernelLaunch,
@@ -9,7 +9,7 @@ import {
 } from '../loaded_program.js';
 
 export function view(dtype: LoadedDType, offset: number, ...sizes: number[]): LoadedView {
-  return { offset, dtype, sizes, strides: contiguousStrides(sizes) };
+  return { offset, dtype, sizes, strides: rowMajor(sizes) };
 }
 
 export function fill(output: LoadedView, value: number): KernelLaunch {
