@@ -72,8 +72,9 @@ function readNode(line: Line, builder: GraphBuilder, registry: OpRegistry, value
   const types: TensorType[] = [];
   do types.push(line.type());
   while (line.accept(','));
-  line.expect(';');
-  const source: Source = { path: line.place(), phase: line.word() as Phase, segment: line.place() };
+  const source: Source = line.accept(';')
+    ? { path: line.place(), phase: line.word() as Phase, segment: line.place() }
+    : { path: '', phase: 'forward', segment: '' };
   const from = line.accept('from') ? Number(line.number()) : null;
 
   const { rule } = opNamed(registry, op).bind({

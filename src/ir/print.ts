@@ -3,11 +3,11 @@
  *
  *   graph      ::= 'func @' name '(' [input (',' input)*] ') {' node* 'return' [output (',' output)*] '}'
  *   input      ::= value ':' kind type                     kind ::= parameter | state | data | scalar | value
- *   node       ::= value (',' value)* '=' op '(' [operand (',' operand)*] ')' [attributes] ':' type (',' type)* source
+ *   node       ::= value (',' value)* '=' op '(' [operand (',' operand)*] ')' [attributes] ':' type (',' type)* [source]
  *   operand    ::= value ['<' factor* '>']                 the names this op uses, where they differ from the type's
  *   attributes ::= '{' key '=' attribute (',' key '=' attribute)* '}'
  *   attribute  ::= number | word | string | '[' [attribute (',' attribute)*] ']'
- *   source     ::= ';' path phase segment ['from' line]    '-' stands for an empty path or segment
+ *   source     ::= ';' path phase segment ['from' line]    '-' stands for an empty path or segment; left out where it says '- forward -'
  *   output     ::= name '=' value
  *   value      ::= '%' (number | name)                     numbers count the results of nodes
  *
@@ -50,7 +50,7 @@ export function printNode(graph: Graph, node: Node, names: readonly string[] = v
   });
   const types = node.outputs.map((id) => printType(graph.values[id].type)).join(', ');
   const call = `${results} = ${node.op}(${operands.join(', ')})`;
-  return `${[call, printAttributes(node.attributes), ':', types].filter(Boolean).join(' ')} ${printSource(node)}`;
+  return [call, printAttributes(node.attributes), ':', types, printSource(node)].filter(Boolean).join(' ');
 }
 
 /** Value id → `%x` for an input, `%0`, `%1`, … for the results of nodes. */
@@ -81,7 +81,9 @@ function printNumber(x: number): string {
   return Number.isFinite(x) && exponential.length < plain.length ? exponential : plain;
 }
 
+/** Nothing for a forward node that says no place. */
 function printSource({ source, from }: Node): string {
+  if (!source.path && !source.segment && source.phase === 'forward' && from === null) return '';
   const place = `; ${source.path ? word(source.path) : '-'} ${source.phase} ${source.segment ? word(source.segment) : '-'}`;
   return from === null ? place : `${place} from ${from}`;
 }

@@ -51,11 +51,11 @@ Its decomposition, for the example: what kernels are checked against, and what r
 func @softmax(
   %x: value f64[t=1, v=2]
 ) {
-  %0 = max(%x) {to=[t]} : f64[t=1] ; - forward -
-  %1 = sub(%x, %0) : f64[t=1, v=2] ; - forward -
-  %2 = exp(%1) : f64[t=1, v=2] ; - forward -
-  %3 = einsum(%2) {to=[t]} : f64[t=1] ; - forward -
-  %4 = div(%2, %3) : f64[t=1, v=2] ; - forward -
+  %0 = max(%x) {to=[t]} : f64[t=1]
+  %1 = sub(%x, %0) : f64[t=1, v=2]
+  %2 = exp(%1) : f64[t=1, v=2]
+  %3 = einsum(%2) {to=[t]} : f64[t=1]
+  %4 = div(%2, %3) : f64[t=1, v=2]
   return y=%4
 }
 \`\`\`

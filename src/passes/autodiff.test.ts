@@ -82,7 +82,7 @@ describe('gradients', () => {
 ) {
   %0 = einsum(%x, %w) {to=[batch, hidden]} : f64[batch=2, hidden=4] ; mlp.up forward blocks.0
   %1 = exp(%0) : f64[batch=2, hidden=4] ; mlp.up forward blocks.0
-  %2 = fill() {value=1, dtype=f64, names=[], sizes=[]} : f64[] ; - forward -
+  %2 = fill() {value=1, dtype=f64, names=[], sizes=[]} : f64[]
   %3 = einsum(%2) {to=[batch, hidden], names=[batch, hidden], sizes=[2, 4]} : f64[batch=2, hidden=4] ; - backward -
   %4 = einsum(%3, %1) {to=[batch, hidden]} : f64[batch=2, hidden=4] ; mlp.up backward blocks.0 from 1
   %5 = einsum(%4, %x) {to=[dim, hidden]} : f64[dim=3, hidden=4] ; mlp.up backward blocks.0 from 0
