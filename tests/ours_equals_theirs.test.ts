@@ -1,6 +1,4 @@
 /** GPT-2, Llama and Mixtral as graphs against the same models in plain PyTorch (`pytorch/language_models.py`), in f64 and f32. */
-import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { elementsOf, shapeOf } from '../src/ir/type.js';
 import { initialValues, normal } from '../src/nn/init.js';
@@ -12,6 +10,7 @@ import { adamw, adamwScalars } from '../src/optim/adamw.js';
 import { cosine } from '../src/optim/schedule.js';
 import { buildUpdate, gradientName, stateNames } from '../src/optim/update.js';
 import { traceTraining } from '../src/passes/trace_training.js';
+import { runPyTorch, type PyTorchCase, type PyTorchResult } from './pytorch/language_models.js';
 
 type Values = Readonly<Record<string, Float64Array>>;
 
@@ -19,16 +18,6 @@ interface Case {
   readonly name: string;
   readonly kind: 'gpt' | 'llama' | 'mixtral';
   readonly model: LanguageModel;
-}
-
-/** What the Python side answers for one case. */
-interface Theirs {
-  readonly loss_sum: number;
-  readonly tokens: number;
-  readonly gradients: Readonly<Record<string, readonly number[]>>;
-  readonly losses: readonly number[];
-  readonly gradient_norms: readonly number[];
-  readonly parameters: Readonly<Record<string, readonly number[]>>;
 }
 
 const sizes = { layers: 2, dim: 8, context: 6, vocab: 11 };
@@ -88,9 +77,9 @@ const rows = (flat: readonly number[]): number[][] =>
     flat.slice(i * shape.sequence, (i + 1) * shape.sequence),
   );
 
-let theirs: readonly Theirs[];
-beforeAll(() => {
-  const given = runs.map(({ kind, model, precision }) => ({
+let theirs: readonly PyTorchResult[];
+beforeAll(async () => {
+  const given = runs.map(({ kind, model, precision }): PyTorchCase => ({
     model: kind,
     options: model.options,
     dtype: precision.torch,
@@ -110,9 +99,7 @@ beforeAll(() => {
       clip: optimizer.clip,
     },
   }));
-  const script = new URL('pytorch/language_models.py', import.meta.url).pathname;
-  const answer = execFileSync(python(), [script], { input: JSON.stringify(given), maxBuffer: 1 << 28 });
-  theirs = JSON.parse(answer.toString()) as readonly Theirs[];
+  theirs = await runPyTorch(given);
 });
 
 describe.each(runs.map((run, i) => [run.name, run.precision.dtype, i] as const))('%s in %s', (_, dtype, index) => {
@@ -202,9 +189,3 @@ const distance = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
   return norm(Array.from(a, (x, i) => x - b[i]));
 };
 const relative = (a: ArrayLike<number>, b: ArrayLike<number>): number => distance(a, b) / norm(b);
-
-/** The project's interpreter, or the machine's. */
-function python(): string {
-  const own = new URL('../.venv/bin/python', import.meta.url).pathname;
-  return existsSync(own) ? own : 'python3';
-}

@@ -14,13 +14,6 @@ export const byteCharacters: readonly string[] = (() => {
 
 const characterBytes: ReadonlyMap<string, number> = new Map(byteCharacters.map((character, byte) => [character, byte]));
 
-/** Bytes written as {@link byteCharacters}. */
-export function toCharacters(bytes: Uint8Array): string {
-  let characters = '';
-  for (const byte of bytes) characters += byteCharacters[byte];
-  return characters;
-}
-
 /** The bytes of a token written in {@link byteCharacters}; null where a character stands for no byte. */
 export function fromCharacters(token: string): Uint8Array | null {
   const bytes = new Uint8Array(token.length);

@@ -69,9 +69,3 @@ export interface Graph {
 }
 
 export const typeOf = (graph: Graph, value: ValueId): TensorType => graph.values[value].type;
-
-export function outputOf(graph: Graph, name: string): ValueId {
-  const output = graph.outputs.find((o) => o.name === name);
-  if (!output) throw new Error(`graph '${graph.name}' has no output '${name}'`);
-  return output.value;
-}

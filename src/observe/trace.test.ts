@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { Launch } from './trace.js';
+import type { TracedLaunch } from '../runtime/traced_launch.js';
 import { traceEvents, writeTrace } from './trace.js';
 
-const launches: readonly Launch[] = [
+const launches: readonly TracedLaunch[] = [
   {
     rank: 1,
     lane: 'data',

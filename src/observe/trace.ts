@@ -5,25 +5,10 @@
  * Source: "Trace Event Format", the Chromium project: complete events (`ph: X`) with times in microseconds, and metadata (`ph: M`).
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
-
-/** One instruction as it ran. */
-export interface Launch {
-  readonly rank: number;
-  /** `compute`, or the communicator: `tensor`, `send`. */
-  readonly lane: string;
-  /** Of the instruction: `einsum`, `all_reduce`. */
-  readonly name: string;
-  /** kernel, collective, send, recv, copy, wait. */
-  readonly kind: string;
-  /** From the start of the recording. */
-  readonly startSeconds: number;
-  readonly seconds: number;
-  /** Shown when the launch is selected: its place in the model, bytes, microbatch. */
-  readonly details?: Readonly<Record<string, string | number>>;
-}
+import type { TracedLaunch } from '../runtime/traced_launch.js';
 
 /** The events of a trace, metadata first, in the order of start times. */
-export function traceEvents(launches: readonly Launch[]): readonly object[] {
+export function traceEvents(launches: readonly TracedLaunch[]): readonly object[] {
   const lanes = [...new Set(launches.map(({ lane }) => lane))].sort(byLane);
   const ranks = [...new Set(launches.map(({ rank }) => rank))].sort((a, b) => a - b);
   const metadata = ranks.flatMap((rank) => [
@@ -50,7 +35,7 @@ export function traceEvents(launches: readonly Launch[]): readonly object[] {
 }
 
 /** Writes a trace, an event a line. */
-export function writeTrace(path: string, launches: readonly Launch[]): void {
+export function writeTrace(path: string, launches: readonly TracedLaunch[]): void {
   const file = openSync(path, 'w');
   try {
     writeSync(file, '{"displayTimeUnit":"ms","traceEvents":[');

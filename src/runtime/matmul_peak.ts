@@ -6,7 +6,8 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { dirname, join } from 'node:path';
 import { addonPath, loadAddon } from '../engine/native/bridge.js';
-import { elementBytes, type LoadedProgram, type LoadedView } from '../engine/native/loaded_program.js';
+import type { LoadedProgram, LoadedView } from '../engine/native/loaded_program.js';
+import { dtypeBytes } from '../ir/dtype.js';
 import { matmulScratchBytes } from '../kernels/matmul.js';
 import { deviceOf } from './hosts.js';
 import type { TrainConfig } from './options.js';
@@ -46,8 +47,8 @@ async function measure(config: TrainConfig, threads: number): Promise<number> {
   const device = deviceOf(config, 0);
   const n = device === 'cpu' ? 1024 : 8192;
   const dtype = config.precision;
-  const bytes = n * n * elementBytes[dtype];
-  const scratchBytes = matmulScratchBytes(n, n, n, elementBytes[dtype]);
+  const bytes = n * n * dtypeBytes[dtype];
+  const scratchBytes = matmulScratchBytes(n, n, n, dtypeBytes[dtype]);
   const matrix = (index: number): LoadedView => ({
     offset: index * bytes,
     dtype,

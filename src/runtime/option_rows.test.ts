@@ -1,6 +1,6 @@
 import { format } from 'prettier';
 import { describe, expect, test } from 'vitest';
-import { describeOptions, optionHelp, optionsPage } from './option_rows.js';
+import { describeOptions, optionsPage } from './option_rows.js';
 
 const rows = describeOptions();
 
@@ -32,14 +32,6 @@ describe('rows', () => {
     expect(row('model.module')).toMatchObject({ type: 'string or null' });
     expect(row('precision')).toMatchObject({ type: "'bf16' | 'f32' | 'f64'" });
     expect(row('plan.tensor_parallel_size')).toMatchObject({ type: 'integer', default: '1', group: false });
-  });
-
-  test('read as help', () => {
-    expect(optionHelp(row('batch.microbatch')!)).toBe(
-      `batch.microbatch
-    Sequences in one logical microbatch: what the pipeline schedules and gradients accumulate over. Halved: half the activation bytes, twice the kernel launches.
-    integer, sequences · > 0 · default 8`,
-    );
   });
 });
 

@@ -49,11 +49,6 @@ export function optionsPage(): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** One option as a line or two of a help text. */
-export function optionHelp(row: OptionRow): string {
-  return `${row.path}\n    ${row.description}${row.effect ? ` ${row.effect}` : ''}\n    ${factsOf(row).replaceAll('`', '')}`;
-}
-
 function factsOf(row: OptionRow): string {
   const facts = [row.type];
   if (row.unit) facts[0] += `, ${row.unit}`;

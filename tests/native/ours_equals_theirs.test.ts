@@ -20,7 +20,7 @@ import { planOfSizes } from '../../src/plan/parallel_sizes.js';
 import { compileGraphs, compileTraining, type CompiledProgram } from '../../src/program/compile.js';
 import { writeBatch, writeScalars, type Rows } from '../../src/runtime/step_inputs.js';
 import { scheduleTable } from '../../src/schedule/table.js';
-import { runPyTorch, type PyTorchCase, type PyTorchResult } from './pytorch.js';
+import { runPyTorch, type PyTorchCase, type PyTorchResult } from '../pytorch/language_models.js';
 
 const sizes = { layers: 2, dim: 64, context: 32, vocab: 96 };
 const models = [

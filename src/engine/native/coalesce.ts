@@ -5,7 +5,8 @@
  * before a wait for one of its members, before another collective of its group, and where the next part is not the neighbour. All of
  * that is the same on every rank of the group, since buckets and launch lists are.
  */
-import { elementBytes, type CollectiveLaunch, type Launch, type LoadedView } from './loaded_program.js';
+import { dtypeBytes } from '../../ir/dtype.js';
+import type { CollectiveLaunch, Launch, LoadedView } from './loaded_program.js';
 
 /** The bucket that a launch's operands lie in, by position in the list; null for all others. */
 export type BucketOf = (launch: number) => string | null;
@@ -59,7 +60,7 @@ const end = ({ offset, sizes }: LoadedView, bytes: number): number => offset + s
 
 function isNext(members: readonly CollectiveLaunch[], launch: CollectiveLaunch): boolean {
   const last = members[members.length - 1];
-  return last.reduction === launch.reduction && end(last.input, elementBytes[last.input.dtype]) === launch.input.offset;
+  return last.reduction === launch.reduction && end(last.input, dtypeBytes[last.input.dtype]) === launch.input.offset;
 }
 
 function merged(members: readonly CollectiveLaunch[]): CollectiveLaunch {

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { dtypeBytes, type DType } from '../../ir/dtype.js';
 import type { Engine } from './bridge.js';
-import { elementBytes, type CollectiveLaunch, type LoadedDType, type LoadedProgram } from './loaded_program.js';
+import type { CollectiveLaunch, LoadedProgram } from './loaded_program.js';
 import { bytes, openRanks, runRanks } from './testing/ranks.js';
 import { collective, decode, encode, fill, view } from './testing/views.js';
 
@@ -15,7 +16,7 @@ let engines: Engine[];
 beforeAll(async () => (engines = await openRanks(world, 1 << 16)));
 afterAll(() => engines.forEach((engine) => engine.close()));
 
-const dtype = fc.constantFrom<LoadedDType>('f64', 'f32', 'bf16', 'i64', 'i32');
+const dtype = fc.constantFrom<DType>('f64', 'f32', 'bf16', 'i64', 'i32');
 const ranks = fc.constantFrom([0, 1, 2, 3], [0, 2, 3], [3, 1], [1]);
 const counts = (members: number) =>
   fc.array(fc.integer({ min: 0, max: 9 }), { minLength: members, maxLength: members });
@@ -23,12 +24,12 @@ const counts = (members: number) =>
 /** Runs one collective in a group; members' inputs by group rank in, outputs out. Outputs start as 99. */
 async function run(
   group: readonly number[],
-  dtype: LoadedDType,
+  dtype: DType,
   inputs: readonly number[][],
   outputLengths: readonly number[],
   launch: (member: number, input: number, output: number) => CollectiveLaunch,
 ): Promise<number[][]> {
-  const width = elementBytes[dtype];
+  const width = dtypeBytes[dtype];
   group.forEach((rank, member) => {
     bytes(engines[rank], inputAt, inputs[member].length * width).set(encode(dtype, inputs[member]));
     const before = new Array<number>(outputLengths[member]).fill(99);

@@ -3,8 +3,7 @@
  * decompositions know nothing of them.
  */
 import { afterAll, expect, test } from 'vitest';
-import type { DType } from '../../ir/dtype.js';
-import { dtypeBytes, isFloat } from '../../ir/dtype.js';
+import { dtypeBytes, isFloat, type DType } from '../../ir/dtype.js';
 import type { Graph, Node } from '../../ir/graph.js';
 import { hasNativeKernel, nativeLaunches } from '../../kernels/native.js';
 import { contiguous, type KernelSite } from '../../kernels/site.js';
@@ -14,7 +13,7 @@ import { ops } from '../../ops/index.js';
 import { gradients } from '../../passes/autodiff.js';
 import { loadAddon, type Engine } from './bridge.js';
 import type { NativeError } from './diagnostics.js';
-import type { KernelLaunch, Launch, LoadedDType, LoadedView } from './loaded_program.js';
+import type { KernelLaunch, Launch, LoadedView } from './loaded_program.js';
 import { bytes } from './testing/ranks.js';
 import { decode, encode, view } from './testing/views.js';
 
@@ -145,7 +144,7 @@ async function runNatively(
   };
   const place = (id: number): LoadedView => {
     const { dtype, sizes, strides } = contiguous(graph.values[id].type);
-    return { offset: allocate(count(sizes) * dtypeBytes[dtype]), dtype: dtype as LoadedDType, sizes, strides };
+    return { offset: allocate(count(sizes) * dtypeBytes[dtype]), dtype, sizes, strides };
   };
   for (const node of graph.nodes.filter(({ op }) => hasNativeKernel(op))) {
     const specs = launchesOf(graph, node);

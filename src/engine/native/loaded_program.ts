@@ -10,24 +10,12 @@
  * Read by native/program_text.cpp. Fields are never absent, except those marked optional.
  */
 
-/** Element types of the arena. A bool is one byte, 0 or 1. */
-export type LoadedDType = 'f64' | 'f32' | 'bf16' | 'f16' | 'i64' | 'i32' | 'bool';
+import type { DType } from '../../ir/dtype.js';
 
-/** Bytes of one element. */
-export const elementBytes: Readonly<Record<LoadedDType, number>> = {
-  f64: 8,
-  f32: 4,
-  bf16: 2,
-  f16: 2,
-  i64: 8,
-  i32: 4,
-  bool: 1,
-};
-
-/** A view of the arena: offset in bytes, sizes and strides in elements. A stride of 0 repeats. */
+/** A view of the arena: offset in bytes, sizes and strides in elements. A stride of 0 repeats. A bool is one byte, 0 or 1. */
 export interface LoadedView {
   readonly offset: number;
-  readonly dtype: LoadedDType;
+  readonly dtype: DType;
   readonly sizes: readonly number[];
   readonly strides: readonly number[];
 }
@@ -72,7 +60,7 @@ export interface CollectiveLaunch {
   readonly peers?: { readonly to: number | null; readonly from: number | null } | null;
   /** broadcast: the member whose input everyone gets. Absent: 0. */
   readonly root?: number | null;
-  /** reduce_scatter: where the others' blocks arrive, {@link collectiveScratchBytes} long. Absent: memory of the loader's own. */
+  /** reduce_scatter: where the other members' blocks arrive, each as long as the output. Absent: memory of the loader's own. */
   readonly scratch?: LoadedScratch | null;
   readonly event: number;
   readonly at: string;
@@ -126,10 +114,4 @@ export function encodeProgram(program: LoadedProgram): string {
   return JSON.stringify(program, (_key, value: unknown) =>
     typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
   );
-}
-
-/** Scratch that a collective takes among so many members: a reduce-scatter keeps the other members' blocks until it adds them. */
-export function collectiveScratchBytes(collective: CollectiveName, output: LoadedView, members: number): number {
-  if (collective !== 'reduce_scatter') return 0;
-  return (members - 1) * output.sizes.reduce((product, size) => product * size, 1) * elementBytes[output.dtype];
 }

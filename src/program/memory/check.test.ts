@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { checkPlacement } from './check.js';
-import { memoryDoesNotFit } from './diagnostics.js';
 import { describeViolation, drawPlacement } from './draw.js';
 import { intervalProblem } from './intervals.js';
 import { planMemory } from './plan.js';
@@ -90,17 +89,4 @@ test('sizes, addresses and lifetimes that make no sense are refused by name', ()
       { ...one, id: 'y', offset: 0 },
     ]),
   ).toThrow(/'x' and 'y' are both placed over byte 0/);
-});
-
-test('a program that cannot fit says what is alive when', () => {
-  const { bound, peakBytes } = planMemory(abc);
-  const largest = bound.buffers.map((i) => abc.buffers[i].id);
-  const error = memoryDoesNotFit({
-    capacityBytes: 8,
-    peakBytes,
-    leastBytes: bound.bytes,
-    moment: bound.moment,
-    largest,
-  });
-  expect(error.message).toMatch(/12 bytes of 8[^]*12 bytes are alive at once, at instruction 1[^]*a \(alive there\)/);
 });

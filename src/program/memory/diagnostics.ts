@@ -21,26 +21,3 @@ export const fixedBuffersOverlap = defineDiagnostic(
     fix: 'give the two persistent regions addresses apart, or leave one of them to the planner',
   }),
 );
-
-/** A program needs more memory than its device has. `least` is a proof: no placement needs fewer bytes. */
-export const memoryDoesNotFit = defineDiagnostic(
-  'program/memory-does-not-fit',
-  (p: {
-    capacityBytes: number;
-    peakBytes: number;
-    leastBytes: number;
-    moment: number;
-    largest: readonly string[];
-  }) => ({
-    what: `the program needs ${p.peakBytes} bytes of ${p.capacityBytes}`,
-    why:
-      p.leastBytes > p.capacityBytes
-        ? `${p.leastBytes} bytes are alive at once, at instruction ${p.moment}: no placement is smaller`
-        : `${p.leastBytes} bytes are alive at once, at instruction ${p.moment}; the placement found wastes the rest`,
-    where: p.largest.map((at) => ({ at, note: 'alive there' })),
-    fix:
-      p.leastBytes > p.capacityBytes
-        ? 'shard, recompute or offload some of these values, or take a smaller microbatch'
-        : 'give the planner more search nodes, or take a smaller microbatch',
-  }),
-);

@@ -1,10 +1,5 @@
-export { bestFit, type BestFitOptions, type BestFitPlacement } from './best_fit.js';
-export { checkPlacement, type Violation } from './check.js';
-export { memoryDoesNotFit } from './diagnostics.js';
-export { describeViolation, drawPlacement, type DrawOptions } from './draw.js';
+export { checkPlacement } from './check.js';
 export { intervalProblem, type IntervalBuffer } from './intervals.js';
-export { lifetimeProblem, mayFollow, type Clock, type LifetimeBuffer, type Tenancy } from './lifetimes.js';
-export { lowerBound, type LowerBound } from './lower_bound.js';
+export { lifetimeProblem, type LifetimeBuffer } from './lifetimes.js';
 export { planMemory, type MemoryPlan, type PlanMemoryOptions } from './plan.js';
-export { alignUp, DEFAULT_ALIGNMENT, peakBytes, type Buffer, type BufferIndex, type MemoryProblem } from './problem.js';
-export { searchPlacement, type Preorder, type SearchOptions, type SearchResult } from './search.js';
+export { alignUp, DEFAULT_ALIGNMENT } from './problem.js';

@@ -1,14 +1,9 @@
 /** Views and launches for tests: short ways to say them. */
+import { dtypeBytes, type DType } from '../../../ir/dtype.js';
 import { rowMajor } from '../../../ir/strides.js';
-import {
-  elementBytes,
-  type CollectiveLaunch,
-  type KernelLaunch,
-  type LoadedDType,
-  type LoadedView,
-} from '../loaded_program.js';
+import type { CollectiveLaunch, KernelLaunch, LoadedView } from '../loaded_program.js';
 
-export function view(dtype: LoadedDType, offset: number, ...sizes: number[]): LoadedView {
+export function view(dtype: DType, offset: number, ...sizes: number[]): LoadedView {
   return { offset, dtype, sizes, strides: rowMajor(sizes) };
 }
 
@@ -37,8 +32,8 @@ export function collective(
 }
 
 /** Numbers as the bytes of a dtype, and back: written without the addon. bf16 rounds to nearest even. */
-export function encode(dtype: LoadedDType, values: readonly number[]): Uint8Array {
-  const bytes = new Uint8Array(values.length * elementBytes[dtype]);
+export function encode(dtype: DType, values: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(values.length * dtypeBytes[dtype]);
   const memory = new DataView(bytes.buffer);
   values.forEach((value, i) => {
     if (dtype === 'f64') memory.setFloat64(8 * i, value, true);
@@ -52,9 +47,9 @@ export function encode(dtype: LoadedDType, values: readonly number[]): Uint8Arra
   return bytes;
 }
 
-export function decode(dtype: LoadedDType, bytes: Uint8Array): number[] {
+export function decode(dtype: DType, bytes: Uint8Array): number[] {
   const memory = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Array.from({ length: bytes.length / elementBytes[dtype] }, (_, i) => {
+  return Array.from({ length: bytes.length / dtypeBytes[dtype] }, (_, i) => {
     if (dtype === 'f64') return memory.getFloat64(8 * i, true);
     if (dtype === 'f32') return memory.getFloat32(4 * i, true);
     if (dtype === 'i64') return Number(memory.getBigInt64(8 * i, true));

@@ -1,4 +1,4 @@
-/** Runs cases of `../pytorch/language_models.py`, which says what they hold. */
+/** Runs cases of `language_models.py`, which says what they hold. */
 import { execFileSync } from 'node:child_process';
 import { locateTorch } from '../../src/engine/native/locate.js';
 
@@ -35,7 +35,7 @@ export interface PyTorchResult {
 
 export async function runPyTorch(cases: readonly PyTorchCase[]): Promise<readonly PyTorchResult[]> {
   const python = (await locateTorch()).found?.python ?? 'python3';
-  const script = new URL('../pytorch/language_models.py', import.meta.url).pathname;
+  const script = new URL('language_models.py', import.meta.url).pathname;
   const answer = execFileSync(python, [script], { input: JSON.stringify(cases), maxBuffer: 1 << 30 });
   return JSON.parse(answer.toString()) as readonly PyTorchResult[];
 }
