@@ -171,18 +171,50 @@ void addAll(const AtenCall& c) {
   c.writeLast(sum);
 }
 
+// Rows of a table[a v… c] by ids: the index of each in a · Πv rows, and whether it lies inside. Both [a s k].
+struct TableRows {
+  Tensor index, inside;
+  int64_t places = 1;
+};
+TableRows tableRows(const AtenCall& c, const Tensor& table) {
+  const auto origins = c.numbers.find("origin");
+  TableRows rows;
+  for (int64_t d = 0; d + 2 < table.dim(); d++) {
+    const int64_t origin = origins == c.numbers.end() ? 0 : int64_t(origins->second.at(d)), size = table.size(d + 1);
+    const Tensor id = c.x[d + 1].to(at::kLong) - origin, inside = (id >= 0) & (id < size), index = id.clamp(0, size - 1);
+    rows.inside = d == 0 ? inside : rows.inside & inside;
+    rows.index = d == 0 ? index : rows.index * size + index;
+    rows.places *= size;
+  }
+  const int64_t a = table.size(0);
+  rows.index = rows.index + at::arange(a, rows.index.options()).reshape({a, 1, 1}) * rows.places;
+  return rows;
+}
 void gather(const AtenCall& c) {
-  const Tensor id = c.x[1].to(at::kLong) - int64_t(c.number("origin"));
-  const int64_t v = c.x[0].size(0);
-  const Tensor outside = ((id < 0) | (id >= v)).unsqueeze(1);
-  c.write(2, c.x[0].index_select(0, id.clamp(0, v - 1)).masked_fill(outside, 0));
+  const Tensor& table = c.x[0];
+  const TableRows rows = tableRows(c, table);
+  const auto shape = rows.index.sizes();
+  const Tensor picked = table.reshape({-1, table.size(-1)}).index_select(0, rows.index.reshape({-1}));
+  const Tensor each = AtenCall::widened(picked).reshape({shape[0], shape[1], shape[2], -1}).masked_fill(~rows.inside.unsqueeze(3), 0);
+  c.writeLast(each.sum(2));
 }
 void scatterAdd(const AtenCall& c) {
-  const Tensor id = c.x[1].to(at::kLong) - int64_t(c.number("origin"));
-  const int64_t v = c.x[2].size(0);
-  const Tensor outside = ((id < 0) | (id >= v)).unsqueeze(1), rows = c.wide(0).masked_fill(outside, 0);
-  Tensor sums = c.number("accumulate") != 0 ? c.wide(2).clone() : at::zeros_like(c.wide(2));
-  c.write(2, sums.index_add_(0, id.clamp(0, v - 1), rows));
+  const Tensor& table = c.x.back();
+  const TableRows rows = tableRows(c, table);
+  const Tensor each = c.wide(0).unsqueeze(2).expand({-1, -1, rows.index.size(2), -1}).masked_fill(~rows.inside.unsqueeze(3), 0);
+  Tensor sums = c.number("accumulate") != 0 ? AtenCall::widened(table).clone() : at::zeros_like(AtenCall::widened(table));
+  sums = sums.reshape({-1, table.size(-1)}).contiguous();
+  c.writeLast(sums.index_add_(0, rows.index.reshape({-1}), each.reshape({-1, table.size(-1)})).reshape(table.sizes()));
+}
+
+void cumsum(const AtenCall& c) {
+  const bool reverse = c.number("reverse") != 0;
+  const Tensor x = reverse ? c.wide(0).flip(1) : c.wide(0), sums = x.cumsum(1);
+  c.write(1, reverse ? sums.flip(1) : sums);
+}
+void topk(const AtenCall& c) {
+  const Tensor order = std::get<1>(at::sort(c.x[0], true, 1, true));  // stable: the lower index first among equals
+  c.write(1, order.narrow(1, 0, c.x[1].size(2)).transpose(1, 2));
 }
 
 void adamw(const AtenCall& c) {
@@ -301,6 +333,8 @@ const std::map<std::string, Body>& bodies() {
       {"sum_squares", [](const AtenCall& c) { c.writeOrAdd(1, at::square(c.x[0].to(at::kDouble)).sum().reshape(c.x[1].sizes())); }},
       {"gather", gather},
       {"scatter_add", scatterAdd},
+      {"cumsum", cumsum},
+      {"topk", topk},
       {"random_uniform", [](const AtenCall& c) { c.write(3, uniformNumbers(c, 0, c.x[3])); }},
       {"dropout", [](const AtenCall& c) { dropout(c, 0, 1); }},
       {"dropout_backward", [](const AtenCall& c) { dropout(c, 3, 0); }},

@@ -1,7 +1,7 @@
 // sum, max_reduce:  y[a c] = Σ_r x[a r c], max_r x[a r c]; accumulate: y += …, y = max(y, …)
 // sum_squares:      y = Σ_i x_i², what a gradient's norm is made of; accumulate: y += …
 // x any float and any strides (sum_squares: unit), y any float of the same width class (f64 with f64 alone; sum_squares: f32 or
-// f64). Sums f32 (f64: f64; sum_squares: f64 over blocks of 4,096 summed in f32).
+// f64); sum: x and y i32 or i64 too. Sums f32 (f64: f64; integers: i64; sum_squares: f64 over blocks of 4,096 summed in f32).
 // Workspace: partial results of R = min(32, ceil(r/1024)) chunks of r, combined in order, so that few long sums still use every
 // thread; the chunks depend on r alone: the same bits for any number of threads. NaN wins a max. No allocation, no aliasing.
 #include "rows.h"
@@ -107,14 +107,14 @@ struct Reduce {
   }
 };
 
-template <class Combine>
+template <class Combine, class... Types>
 std::unique_ptr<Kernel> reduce(const KernelCall& call) {
   requireOperands(call, 2);
   const Operand& x = operand(call, 0, 3, false);
   const Operand& y = operand(call, 1, 2, false);
   require(call, y.sizes[0] == x.sizes[0] && y.sizes[1] == x.sizes[2], "x[a r c] -> y[a c]");
-  return withFloat(call, x.dtype, [&]<class X>(Tag<X>) {
-    return withFloatBeside<X>(call, y.dtype, [&]<class Y>(Tag<Y>) {
+  return withType<Types...>(call, x.dtype, [&]<class X>(Tag<X>) {
+    return withBeside<X>(call, y.dtype, [&]<class Y>(Tag<Y>) {
       using R = Reduce<Combine, X, Y>;
       const int64_t a = x.sizes[0], r = x.sizes[1], c = x.sizes[2], chunks = R::chunksOf(r);
       requireScratch(call, chunks > 1 ? a * chunks * c * 8 : 0);
@@ -170,8 +170,8 @@ std::unique_ptr<Kernel> sumSquares(const KernelCall& call) {
   });
 }
 
-const KernelRegistration registerSum{"sum", byDevice<reduce<Sum>>};
-const KernelRegistration registerMax{"max_reduce", byDevice<reduce<Max>>};
+const KernelRegistration registerSum{"sum", byDevice<reduce<Sum, float, bf16, double, int32_t, int64_t>>};
+const KernelRegistration registerMax{"max_reduce", byDevice<reduce<Max, float, bf16, double>>};
 const KernelRegistration registerSquares{"sum_squares", byDevice<sumSquares>};
 
 }  // namespace

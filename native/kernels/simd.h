@@ -46,6 +46,8 @@ struct bf16 {
 FLOTILLA_INLINE inline float widen(const bf16& x) { return std::bit_cast<float>(uint32_t(x.bits) << 16); }
 FLOTILLA_INLINE inline float widen(float x) { return x; }
 FLOTILLA_INLINE inline double widen(double x) { return x; }
+FLOTILLA_INLINE inline int64_t widen(int32_t x) { return x; }
+FLOTILLA_INLINE inline int64_t widen(int64_t x) { return x; }
 
 template <class T>
 struct Narrow {
@@ -72,6 +74,14 @@ struct AccumulatorOf {
 template <>
 struct AccumulatorOf<double> {
   using type = double;
+};
+template <>
+struct AccumulatorOf<int32_t> {
+  using type = int64_t;
+};
+template <>
+struct AccumulatorOf<int64_t> {
+  using type = int64_t;
 };
 template <class T>
 using Accumulator = typename AccumulatorOf<T>::type;

@@ -105,6 +105,12 @@ std::unique_ptr<Kernel> withFloatBeside(const KernelCall& call, DType dtype, F&&
   if constexpr (std::is_same_v<T, double>) return withType<double>(call, dtype, std::forward<F>(f));
   else return withType<float, bf16>(call, dtype, std::forward<F>(f));
 }
+// The same, where T may be an integer: those keep their type.
+template <class T, class F>
+std::unique_ptr<Kernel> withBeside(const KernelCall& call, DType dtype, F&& f) {
+  if constexpr (std::is_integral_v<T>) return withType<T>(call, dtype, std::forward<F>(f));
+  else return withFloatBeside<T>(call, dtype, std::forward<F>(f));
+}
 template <class F>
 std::unique_ptr<Kernel> withIndex(const KernelCall& call, DType dtype, F&& f) {
   return withType<int64_t, int32_t>(call, dtype, std::forward<F>(f));

@@ -1,6 +1,6 @@
 /** Einsums of two operands as batched matrix products: which factors are batch, rows, columns and summed. */
 import type { FactorName } from '../ir/type.js';
-import { dtypeBytes } from '../ir/dtype.js';
+import { dtypeBytes, isFloat } from '../ir/dtype.js';
 import { grouped, localSizes, mergeable, type KernelLaunchSpec, type KernelSite, type LaunchOperand } from './site.js';
 
 interface Roles {
@@ -16,7 +16,7 @@ interface Roles {
  */
 export function matmulLaunch(site: KernelSite): KernelLaunchSpec | null {
   const { rule } = site;
-  if (rule.operands.length !== 2) return null;
+  if (rule.operands.length !== 2 || !site.inputs.every(({ dtype }) => isFloat(dtype))) return null;
   return inOrder(site, 0, 1) ?? inOrder(site, 1, 0);
 }
 

@@ -3,9 +3,11 @@
  * without an entry has no native kernel: its decomposition runs instead. Contracts and workspace formulas: native/kernels/README.md.
  */
 import type { OpDefinition, OpRegistry } from '../ir/op.js';
+import { cumsumLaunch, topkLaunch } from './along.js';
 import { copyLaunch, elementwiseLaunch, reductionLaunch, stackLaunches } from './elementwise.js';
 import { noNativeKernel } from './diagnostics.js';
 import { fusedLaunch, type FusedKernel } from './fused.js';
+import { gatherLaunch, scatterLaunch } from './indexed.js';
 import { matmulAddLaunches, matmulLaunch } from './matmul.js';
 import { grouped, localSizes, type KernelLaunchSpec, type KernelSite } from './site.js';
 
@@ -75,42 +77,6 @@ function scale(site: KernelSite): readonly KernelLaunchSpec[] | null {
   return [{ ...launch, operands: [operands[1], operands[0], operands[1]] }];
 }
 
-/** One index into the leading factors of a table: rows by id. */
-function rows(site: KernelSite, kernel: 'gather' | 'scatter_add'): readonly KernelLaunchSpec[] | null {
-  const by = site.attributes.by as readonly string[];
-  const gathers = kernel === 'gather';
-  if (site.inputs.length !== 2) return null;
-  const [table, tableNames] = gathers
-    ? [site.inputs[0], site.rule.operands[0]]
-    : [site.outputs[0], site.rule.results[0]];
-  const [flat, flatNames] = gathers ? [site.outputs[0], site.rule.results[0]] : [site.inputs[0], site.rule.operands[0]];
-  const ids = site.rule.operands[1];
-  const width = tableNames.filter((name) => !by.includes(name));
-  if (width.some((name) => ids.includes(name)) || ids.some((name) => !flatNames.includes(name))) return null;
-  const sizes = localSizes(site);
-  const tableView = grouped(table, tableNames, [by, width], sizes);
-  const flatView = grouped(flat, flatNames, [ids, width], sizes);
-  const idsView = grouped(site.inputs[1], ids, [ids], sizes);
-  if (!tableView || !flatView || !idsView) return null;
-  const origin = by.length === 1 ? (site.origins[by[0]] ?? 0) : 0;
-  const operands = gathers
-    ? [
-        { of: { input: 0 }, ...tableView },
-        { of: { input: 1 }, ...idsView },
-        { of: { output: 0 }, ...flatView },
-      ]
-    : [
-        { of: { input: 0 }, ...flatView },
-        { of: { input: 1 }, ...idsView },
-        { of: { output: 0 }, ...tableView },
-      ];
-  const attributes: Record<string, number> = { origin };
-  if (!gathers) attributes.accumulate = site.accumulates[0] ? 1 : 0;
-  // Sums for a bf16 table are made in f32.
-  const scratchBytes = !gathers && table.dtype === 'bf16' ? tableView.sizes[0] * tableView.sizes[1] * 4 : 0;
-  return [{ kernel, operands, attributes, scratchBytes }];
-}
-
 /** Numbers by global element index: the kernel is told where the local block lies in the whole. */
 function randomUniform(site: KernelSite): readonly KernelLaunchSpec[] {
   const names = site.rule.results[0];
@@ -164,8 +130,10 @@ const primitives: Readonly<Record<string, Launcher>> = {
   fill: elementwise('fill', ({ attributes }) => ({ value: attributes.value as number })),
   iota: elementwise('iota', ({ rule, origins }) => ({ start: origins[rule.results[0][0]] ?? 0 })),
   max: (site) => one(reductionLaunch(site, 'max_reduce')),
-  gather: (site) => rows(site, 'gather'),
-  scatter: (site) => rows(site, 'scatter_add'),
+  gather: (site) => one(gatherLaunch(site)),
+  scatter: (site) => one(scatterLaunch(site)),
+  cumsum: (site) => one(cumsumLaunch(site)),
+  topk: (site) => one(topkLaunch(site)),
   stack: stackLaunches,
   random_uniform: randomUniform,
 };

@@ -59,14 +59,14 @@ export class Mixture extends Module<MixtureOptions> {
     const probability = this.router.forward(x).apply('softmax', [], { letters: ['v=experts'] });
     const expert = probability.apply('topk', [], { factor: 'experts', k: choices, name: 'choice' });
     const sent = expert.eq(x.builder.iota({ name: 'experts', size: experts }, expert.dtype)).cast('i32');
-    const place = placeInQueue(sent);
+    const place = placeInQueue(sent, expert);
     const chosen = probability.apply('gather', [expert], { by: ['experts'], to: expert.names });
     const weight = chosen.div(chosen.sum('choice'));
 
     const ids = [expert, place];
     const inputs = x.apply('scatter', ids, {
       by: ['experts', 'place'],
-      to: ['microbatch', 'experts', 'place', 'dim'],
+      to: ['experts', 'microbatch', 'place', 'dim'],
       sizes: [experts, capacity],
     });
     const outputs = this.runExperts(inputs);
@@ -81,9 +81,9 @@ export class Mixture extends Module<MixtureOptions> {
     };
   }
 
-  /** [microbatch experts place dim] → the same, each expert by its own weights. */
+  /** [experts microbatch place dim] → the same, each expert by its own weights: all of an expert's rows are one matrix. */
   private runExperts(x: Tensor): Tensor {
-    const to = (factor: string) => ['microbatch', 'experts', 'place', factor];
+    const to = (factor: string) => ['experts', 'microbatch', 'place', factor];
     const gate = x.einsum([this.gate.tensor(x)], to('hidden'));
     const up = x.einsum([this.up.tensor(x)], to('hidden'));
     return gate.apply('swiglu', [up]).einsum([this.down.tensor(x)], to('dim'));
@@ -99,13 +99,11 @@ export class Mixture extends Module<MixtureOptions> {
 }
 
 /**
- * How many choices of the same logical microbatch come before each in the queue of its expert. sent: [microbatch batch sequence
- * choice experts], integers, one where a choice is for an expert; the queue's order is by sequence of the batch, then token, then choice.
+ * How many choices of the same logical microbatch come before each in the queue of its expert. sent: [microbatch batch sequence choice
+ * experts], integers, one where a choice is for an expert; expert: which that is. A queue's order is by sequence of the batch, then
+ * token, then choice.
  */
-function placeInQueue(sent: Tensor): Tensor {
-  const before = sent.apply('cumsum', [], { factor: ['batch', 'sequence', 'choice'] }).sub(sent);
-  return sent.einsum(
-    [before],
-    sent.names.filter((name) => name !== 'experts'),
-  );
+function placeInQueue(sent: Tensor, expert: Tensor): Tensor {
+  const upToIt = sent.apply('cumsum', [], { factor: ['batch', 'sequence', 'choice'] });
+  return upToIt.apply('gather', [expert], { by: ['experts'], to: expert.names }).sub(1);
 }

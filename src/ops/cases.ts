@@ -48,6 +48,7 @@ export const cases: readonly OpCase[] = [
   { op: 'einsum', operands: ['x0: a b d', 'x1: a d h'], attributes: () => ({ to: ['a', 'h', 'b'] }) },
   { op: 'einsum', operands: ['x0: a b'], attributes: () => ({ to: ['b', 'a'] }) },
   { op: 'einsum', operands: ['x0: a b'], attributes: () => ({ to: [] }) },
+  { op: 'einsum', operands: ['x0#9: a b'], attributes: () => ({ to: ['b'] }) },
   { op: 'einsum', operands: ['x0: a', 'x1: b', 'x2: a c'], attributes: () => ({ to: ['c', 'b'] }) },
   { op: 'einsum', operands: ['x0: a b'], attributes: ({ c }) => ({ to: ['a', 'c'], names: ['c'], sizes: [c] }) },
   { op: 'einsum_add', operands: ['x: b d', 'w: d h', 'bias: h'], attributes: () => ({ to: ['b', 'h'] }) },
@@ -63,6 +64,7 @@ export const cases: readonly OpCase[] = [
     attributes: () => ({ by: ['v', 'w'], to: ['b', 's', 'c'] }),
   },
   { op: 'gather', operands: ['table: s v', 'ids0#v: s'], attributes: () => ({ by: ['v'], to: ['s'] }) },
+  { op: 'gather', operands: ['table#9: s v', 'ids0#v: s k'], attributes: () => ({ by: ['v'], to: ['s', 'k'] }) },
   {
     op: 'scatter',
     operands: ['x: b s c', 'ids0#v: b s'],
@@ -78,7 +80,9 @@ export const cases: readonly OpCase[] = [
   { op: 'roll', operands: ['x: a b c'], attributes: () => ({ factor: 'b', by: 2 }) },
   { op: 'cumsum', operands: ['x: a b c'], attributes: () => ({ factor: 'b' }) },
   { op: 'cumsum', operands: ['x: a b c'], attributes: () => ({ factor: ['a', 'c'], reverse: true }) },
+  { op: 'cumsum', operands: ['x#9: a b c'], attributes: () => ({ factor: ['a', 'b'] }) },
   { op: 'topk', operands: ['x: a b c'], attributes: () => ({ factor: 'b', k: 1 }) },
+  { op: 'topk', operands: ['x: a c'], attributes: ({ c }) => ({ factor: 'c', k: Math.min(2, c) }) },
   {
     op: 'random_uniform',
     operands: ['seed#9:', 'step#9:', 'microbatch#9:'],

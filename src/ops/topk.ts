@@ -4,9 +4,9 @@ import { factorOf, primitiveRule, resultType } from './bind.js';
 import { elements, loopsOver, nest, stridesOf } from './strides.js';
 
 /**
- * Where the `k` largest elements along `factor` stand: indices, largest first, the lower index first among equals. The result has the
- * factor `name` (default `k`) last, in place of `factor`; both are whole. The values are a gather by these indices, and so is their
- * gradient.
+ * Where the `k` largest elements along `factor` stand: indices, largest first, the lower index first among equals; NaN is larger than
+ * any number. The result has the factor `name` (default `k`) last, in place of `factor`; both are whole. The values are a gather by
+ * these indices, and so is their gradient.
  */
 export const topk: OpDefinition = {
   name: 'topk',
@@ -41,8 +41,13 @@ function indicesOfLargest({ rule, attributes, sizes, inputs: [x] }: ReferenceCal
   const rows = result.slice(0, -1);
   nest(loopsOver(rows, sizes, [operand, result]), 2, ([ix, iy]) => {
     const order = Array.from({ length: sizes[factor] }, (_, i) => i);
-    order.sort((i, j) => x[ix + j * stride] - x[ix + i * stride] || i - j);
+    order.sort((i, j) => compareLargestFirst(x[ix + i * stride], x[ix + j * stride]) || i - j);
     for (let i = 0; i < k; i++) out[iy + i] = order[i];
   });
   return out;
+}
+
+function compareLargestFirst(a: number, b: number): number {
+  if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(b)) - Number(Number.isNaN(a));
+  return a > b ? -1 : a < b ? 1 : 0;
 }

@@ -84,6 +84,24 @@ test('results have the same bits on any number of threads', async () => {
   }
 });
 
+test('routing and rows by several ids run natively in every form; equal elements go by index, NaN first', async () => {
+  const routing = ['topk', 'gather', 'scatter'];
+  for (const op of native.filter(({ op }) => routing.includes(op))) {
+    const { graph, what } = training(op, small, 'f32');
+    for (const node of graph.nodes.filter(({ op }) => routing.includes(op)))
+      expect(launchesOf(graph, node), `${node.op} of ${what}`).not.toBeNull();
+  }
+  const ties: OpCase = { op: 'topk', operands: ['x: a c'], attributes: () => ({ factor: 'c', k: 5 }) };
+  const { graph } = training(ties, { a: 2, c: 6 }, 'f32');
+  const x = Float64Array.of(1, 3, NaN, 3, -Infinity, NaN, 0, 2, 2, 2, -0, 2);
+  const { values } = evaluate(graph, { x }, reference);
+  for (const attributes of [{}, { aten: 1 }]) {
+    const [{ got }] = await runNatively(together, graph, values, attributes);
+    expect(got[0]).toEqual([2, 5, 1, 3, 0, 1, 2, 3, 5, 0]);
+    expect([...values[graph.nodes[0].outputs[0]]]).toEqual(got[0]);
+  }
+});
+
 test('a call that does not fit a kernel is refused, with what must hold', async () => {
   const at = (offset: number, ...sizes: number[]) => view('f32', offset, ...sizes);
   const refusals: [Partial<KernelLaunch>, RegExp][] = [
