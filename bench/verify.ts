@@ -4,6 +4,7 @@
  */
 import { DEFAULT_ALIGNMENT, alignUp } from '../src/program/memory/index.js';
 import type { Program, RankClass, ScheduleStep } from '../src/program/program.js';
+import { launchCount } from '../src/program/unroll.js';
 import { verifyProgram } from '../src/program/verify/index.js';
 import { bytesOf } from '../src/ir/type.js';
 import { GPT } from '../src/nn/models/index.js';
@@ -34,7 +35,7 @@ export function runVerify({ layers = 12, microbatches = 96, rounds = 5 } = {}): 
     verifyProgram(program, ops);
     return (performance.now() - began) / 1000;
   });
-  const launches = program.classes.reduce((n, rankClass) => n + launchesOf(rankClass), 0);
+  const launches = program.classes.reduce((n, rankClass) => n + launchCount(rankClass), 0);
   const ours = median(seconds);
   const row: Row = {
     name: `verify/stage of ${layers} layers, ${microbatches} microbatches`,
@@ -78,6 +79,3 @@ function lengthened(rankClass: RankClass, microbatches: number): RankClass {
   ).flat();
   return { ...rankClass, schedule: steps, arenaBytes: end };
 }
-
-const launchesOf = ({ templates, schedule }: RankClass): number =>
-  schedule.reduce((n, step) => n + templates.find(({ name }) => name === step.template)!.body.length, 0);

@@ -8,11 +8,11 @@ import type {
   ScheduleStep,
   ValueIndex,
 } from '../../src/program/program.js';
-import { baseOf, operandsOf } from '../../src/program/unroll.js';
+import { baseOf, instructionsOf, operandsOf } from '../../src/program/unroll.js';
 import { bytesOf, elementsOf } from '../../src/ir/type.js';
 import type { Random } from './random.js';
 
-/** One instruction of a program: class, template, position. */
+/** One instruction of a program: class, template, position among its instructions, loops written out. */
 export interface Site {
   readonly c: number;
   readonly t: number;
@@ -22,8 +22,8 @@ export interface Site {
 
 export function sitesOf(program: Program, fits: (instruction: Instruction) => boolean): readonly Site[] {
   return program.classes.flatMap(({ templates }, c) =>
-    templates.flatMap(({ body }, t) =>
-      body.flatMap((instruction, i) => (fits(instruction) ? [{ c, t, i, instruction }] : [])),
+    templates.flatMap((template, t) =>
+      instructionsOf(template).flatMap((instruction, i) => (fits(instruction) ? [{ c, t, i, instruction }] : [])),
     ),
   );
 }
@@ -40,7 +40,7 @@ export function editBody(
   return editClass(program, c, (rankClass) => ({
     ...rankClass,
     templates: rankClass.templates.map((template, i) =>
-      i === t ? { ...template, body: edit(template.body) } : template,
+      i === t ? { ...template, body: edit(instructionsOf(template)) } : template,
     ),
   }));
 }
@@ -93,7 +93,7 @@ export function splitClass(
     name,
     members: rankClass.members.filter((_, i) => keeps(i)),
     templates: rankClass.templates.map((template) => {
-      const body = template.body.map((instruction) =>
+      const body = instructionsOf(template).map((instruction) =>
         instruction.kind === 'send' || instruction.kind === 'receive'
           ? { ...instruction, peers: instruction.peers.filter((_, i) => keeps(i)) }
           : instruction,

@@ -3,7 +3,7 @@
  */
 import { DEFAULT_ALIGNMENT } from '../../src/program/memory/index.js';
 import type { EventInstruction, Instruction } from '../../src/program/program.js';
-import { instanceKey } from '../../src/program/unroll.js';
+import { instanceKey, instructionsOf } from '../../src/program/unroll.js';
 import { bytesOf } from '../../src/ir/type.js';
 import {
   areIndependent,
@@ -47,7 +47,7 @@ export const reorderings: Mutations = {
     const signals = sitesOf(program, (x) => x.kind === 'signal');
     if (signals.length === 0) return null;
     const signal = random.pick(signals);
-    const { body } = program.classes[signal.c].templates[signal.t];
+    const body = instructionsOf(program.classes[signal.c].templates[signal.t]);
     const { event, source } = signal.instruction as EventInstruction;
     const at = signal.i + 1 + random.int(body.length - signal.i);
     const wait: Instruction = { kind: 'wait', event, lane: 'compute', source };
@@ -60,7 +60,7 @@ export const reorderings: Mutations = {
   earlier_wait: (original, random) => {
     const program = scoped(original, random);
     const waits = sitesOf(program, (x) => x.kind === 'wait').flatMap((site) => {
-      const { body } = program.classes[site.c].templates[site.t];
+      const body = instructionsOf(program.classes[site.c].templates[site.t]);
       const { event } = site.instruction as EventInstruction;
       let first = site.i;
       while (first > 0 && !signals(body[first - 1], event)) first--;
@@ -75,7 +75,7 @@ export const reorderings: Mutations = {
   later_signal: (original, random) => {
     const program = scoped(original, random);
     const sites = sitesOf(program, (x) => x.kind === 'signal').flatMap((site) => {
-      const { body } = program.classes[site.c].templates[site.t];
+      const body = instructionsOf(program.classes[site.c].templates[site.t]);
       const { event } = site.instruction as EventInstruction;
       let last = site.i;
       while (last + 1 < body.length && !about(body[last + 1], event)) last++;
@@ -94,7 +94,9 @@ export const reorderings: Mutations = {
       ...rankClass,
       templates: rankClass.templates.map((template) => ({
         ...template,
-        body: template.body.map((x) => (isEvent(x) ? { ...x, event: [...x.event].reverse().join('') + suffix } : x)),
+        body: instructionsOf(template).map((x) =>
+          isEvent(x) ? { ...x, event: [...x.event].reverse().join('') + suffix } : x,
+        ),
       })),
     }));
     return { program: renamed, aims: [] };

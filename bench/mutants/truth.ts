@@ -14,6 +14,7 @@ import {
 import { referenceKernels } from '../../src/ops/evaluate.js';
 import { ops } from '../../src/ops/index.js';
 import type { Program } from '../../src/program/program.js';
+import { instructionsOf } from '../../src/program/unroll.js';
 import type { Scenario } from '../../tests/scenarios/scenario.js';
 
 /** A place in the launch order of all ranks of a class that was changed. */
@@ -89,7 +90,7 @@ function policiesFor(program: Program, aims: readonly Aim[]): readonly Policy[] 
     Array.from({ length: mesh.axes.reduce((n, a) => n * a.size, 1) }, (_, i) => firstRank + i),
   );
   const lanes = [
-    ...new Set(program.classes.flatMap((c) => c.templates.flatMap(({ body }) => body.map((x) => x.lane)))),
+    ...new Set(program.classes.flatMap((c) => c.templates.flatMap((t) => instructionsOf(t).map((x) => x.lane)))),
   ];
   const all = adversaries(ranks, lanes, 3);
   // Lanes of single ranks are left to the aimed ones: there are many, and they rarely tell more.
@@ -111,7 +112,8 @@ function launchesOf(program: Program, aims: readonly Aim[]): readonly number[] {
     let launch = 0;
     for (const step of schedule) {
       if (step.template === templates[t]?.name) starts.push(launch);
-      launch += templates.find((template) => template.name === step.template)?.body.length ?? 0;
+      const template = templates.find(({ name }) => name === step.template);
+      launch += template ? instructionsOf(template).length : 0;
     }
     for (const start of new Set([starts[0], starts[starts.length - 1]])) {
       if (start !== undefined) for (const near of [i, i - 1, i + 1]) found.add(start + near);

@@ -14,7 +14,7 @@ import {
   type MemoryPlan,
 } from './memory/index.js';
 import type { ProgramValue, ScheduleStep, Template, ValueIndex } from './program.js';
-import { baseOf, instanceKey, operandsOf } from './unroll.js';
+import { baseOf, instanceKey, instructionsOf, operandsOf } from './unroll.js';
 
 export interface AssignedMemory {
   readonly schedule: readonly ScheduleStep[];
@@ -117,7 +117,7 @@ function offsetsOfStep(
   offsetOf: ReadonlyMap<string, number>,
 ): Record<ValueIndex, number> {
   const offsets: Record<ValueIndex, number> = {};
-  for (const instruction of templates.find((template) => template.name === step.template)!.body) {
+  for (const instruction of instructionsOf(templates.find((template) => template.name === step.template)!)) {
     for (const { value } of operandsOf(instruction)) {
       const base = baseOf(values, value);
       offsets[base] = fixed.get(base) ?? offsetOf.get(instanceKey(values, base, step.microbatch))!;

@@ -10,10 +10,12 @@ import type { PlacedStep } from '../partition/placed.js';
 import { assignMemory, type UnplacedStep } from './assign_memory.js';
 import type { ClassRequest } from './class_request.js';
 import { dataflowHash, viewsRead } from './dataflow.js';
+import { fold } from './fold.js';
 import { Pending, TemplateWriter } from './lane_events.js';
 import { StepLowering } from './lower_step.js';
 import type { RankClass, Template, ValueIndex } from './program.js';
 import { sectionOf, type Listed } from './sections.js';
+import { instructionsOf } from './unroll.js';
 import { ValueMap, type Origin } from './value_map.js';
 
 export interface LoweredClass extends RankClass {
@@ -34,7 +36,7 @@ export function lowerClass(request: ClassRequest): LoweredClass {
     stage: request.stage,
     members: request.members,
     values: map.values.table,
-    templates,
+    templates: templates.map((template) => ({ ...template, body: fold(instructionsOf(template)) })),
     schedule: memory.schedule,
     ...map.contracts(),
     arenaBytes: memory.arenaBytes,

@@ -2,7 +2,8 @@
  * The instruction set.
  *
  *   Program = one RankClass for each set of ranks whose text is equal: a stage, and within it ranks with blocks of equal sizes.
- *   RankClass = values (buffers by name) + templates (text, once a direction) + schedule (which template, for which microbatch).
+ *   RankClass = values (buffers by name) + templates (text, once a direction, equal layers in loops) + schedule (which template, for
+ *   which microbatch).
  *
  * Every operand names the value that it holds, and the verifier checks that the bytes really hold it. What depends on the rank
  * (origins, peers, regions of a block) is a function of its mesh coordinates, evaluated when the program is loaded.
@@ -191,10 +192,40 @@ export type Instruction =
   | TransferInstruction
   | EventInstruction;
 
+/**
+ * Text of equal layers, once. Iteration i is the first one with every number moved i times (`loop.ts`); `fold.ts` finds loops. Buffers
+ * need no such formula: their addresses stand in the schedule.
+ */
+export interface Loop {
+  readonly kind: 'for';
+  readonly times: number;
+  readonly body: readonly Repeated[];
+}
+
+export interface Repeated {
+  /** The instruction in the first iteration. */
+  readonly first: Instruction;
+  readonly strides: Strides;
+}
+
+/** How an instruction changes from one iteration to the next: what is added to its numbers. What is absent stays. */
+export interface Strides {
+  /** One for each operand, as `operandsOf` lists them: added to its value's index. */
+  readonly operands?: readonly number[];
+  /** One for each number in the text: `blocks.0.norm1` has two. */
+  readonly path?: readonly number[];
+  readonly segment?: readonly number[];
+  readonly event?: readonly number[];
+  readonly tag?: readonly number[];
+  /** Attributes that follow no formula, such as streams of randomness: a number for each iteration. */
+  readonly attributes?: Readonly<Record<string, readonly number[]>>;
+}
+
 export interface Template {
   /** `forward`, `backward.first`, `backward`, `update`. */
   readonly name: string;
-  readonly body: readonly Instruction[];
+  /** Read it through `instructionsOf`, which writes loops out. */
+  readonly body: readonly (Instruction | Loop)[];
   /** Structural hash of the placed graph section that this template must compute. */
   readonly dataflow: string;
 }

@@ -1,5 +1,9 @@
-/** The launch list of a class: its schedule with templates written out. Verifier, memory planner, engines and simulator read it. */
-import type { Instruction, RankClass, ScheduleStep, Template, ValueIndex } from './program.js';
+/**
+ * The launch list of a class: its schedule with templates, and their loops, written out. Verifier, memory planner, engines and simulator
+ * read it.
+ */
+import { iterationsOf } from './loop.js';
+import type { Instruction, Operand, Program, RankClass, ScheduleStep, Template, ValueIndex } from './program.js';
 
 export interface Launch {
   readonly instruction: Instruction;
@@ -17,8 +21,33 @@ export function* unroll(rankClass: Pick<RankClass, 'templates' | 'schedule'>): G
   for (const [stepIndex, step] of rankClass.schedule.entries()) {
     const template = templates.get(step.template);
     if (!template) throw new Error(`schedule names the template '${step.template}', which the class lacks`);
-    for (const instruction of template.body) yield { instruction, template, step, stepIndex, index: index++ };
+    for (const instruction of instructionsOf(template))
+      yield { instruction, template, step, stepIndex, index: index++ };
   }
+}
+
+const written = new WeakMap<Template, readonly Instruction[]>();
+
+/** The instructions of a template, loops written out: the same objects whenever it is asked. */
+export function instructionsOf(template: Template): readonly Instruction[] {
+  const known = written.get(template);
+  if (known) return known;
+  const instructions = template.body.flatMap((entry) => (entry.kind === 'for' ? iterationsOf(entry) : [entry]));
+  written.set(template, instructions);
+  return instructions;
+}
+
+/** The program without loops. */
+export function unfold<P extends Program>(program: P): P {
+  const flat = (template: Template): Template => ({ ...template, body: instructionsOf(template) });
+  const classes = program.classes.map((one) => ({ ...one, templates: one.templates.map(flat) }));
+  return { ...program, classes };
+}
+
+/** Instructions of a class's step, over all microbatches. */
+export function launchCount({ templates, schedule }: Pick<RankClass, 'templates' | 'schedule'>): number {
+  const counts = new Map(templates.map((template) => [template.name, instructionsOf(template).length]));
+  return schedule.reduce((sum, step) => sum + counts.get(step.template)!, 0);
 }
 
 /** The buffer a value lies in, following views. */
@@ -35,9 +64,7 @@ export function instanceKey(values: RankClass['values'], base: ValueIndex, micro
 }
 
 /** The operands of an instruction, reads first. */
-export function operandsOf(
-  instruction: Instruction,
-): readonly { value: ValueIndex; access: 'read' | 'write' | 'accumulate' }[] {
+export function operandsOf(instruction: Instruction): readonly Operand[] {
   switch (instruction.kind) {
     case 'kernel':
       return instruction.scratch === null

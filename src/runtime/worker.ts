@@ -16,6 +16,7 @@ import { adamwScalars } from '../optim/adamw.js';
 import { ranksOf, type Plan } from '../plan/plan.js';
 import { describeModel } from '../plan/describe_model.js';
 import { arenaBytesOf } from '../program/share_arena.js';
+import { launchCount } from '../program/unroll.js';
 import { verifyProgram } from '../program/verify/index.js';
 import { packageVersion } from './package_version.js';
 import { configHash } from './config.js';
@@ -392,8 +393,7 @@ const parameterCount = ({ training }: RunPrograms): number =>
 
 /** Of the first rank, unrolled. */
 function instructionsOf({ training }: RunPrograms): number {
-  const [{ templates, schedule }] = training.program.classes;
-  return schedule.reduce((sum, { template }) => sum + templates.find(({ name }) => name === template)!.body.length, 0);
+  return launchCount(training.program.classes[0]);
 }
 
 /** Rank 0 proves the programs sound; that the others have the same is compared. */

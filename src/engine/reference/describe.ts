@@ -1,11 +1,11 @@
 /** Instructions in words, for messages about deadlocks and faults. */
 import type { RankClass } from '../../program/program.js';
-import { operandsOf, type Launch } from '../../program/unroll.js';
+import { instructionsOf, operandsOf, type Launch } from '../../program/unroll.js';
 import type { VirtualRank } from './virtual_rank.js';
 
 /** `backward.first[12] all_reduce on group:data` */
 export function describeLaunch({ instruction, template, step }: Launch): string {
-  const place = `${template.name}[${template.body.indexOf(instruction)}] of microbatch ${step.microbatch}`;
+  const place = `${template.name}[${instructionsOf(template).indexOf(instruction)}] of microbatch ${step.microbatch}`;
   const on = instruction.lane === 'compute' ? '' : ` on ${instruction.lane}`;
   switch (instruction.kind) {
     case 'kernel':

@@ -4,6 +4,7 @@ import { languageModel } from '../../../tests/scenarios/language_model.js';
 import { mlp } from '../../../tests/scenarios/mlp.js';
 import { buildScenario, differences, type Scenario } from '../../../tests/scenarios/scenario.js';
 import type { Instruction, Program, RankClass, TransferInstruction } from '../../program/program.js';
+import { instructionsOf } from '../../program/unroll.js';
 import { GPT } from '../../nn/models/index.js';
 import { execute } from './execute.js';
 import { hold, inOrder, random, rush } from './policy.js';
@@ -99,7 +100,7 @@ describe('sends between two stages', () => {
   test('a message that is not the one expected is a fault', () => {
     const [front, back] = pipeline.program.classes;
     const sent = front.templates
-      .flatMap(({ body }) => body)
+      .flatMap(instructionsOf)
       .find((one): one is TransferInstruction => one.kind === 'send')!;
     const mutant = {
       ...pipeline.program,
@@ -127,7 +128,7 @@ test('a step runs every instruction of every rank once', () => {
 });
 
 const bodyOf = ({ program }: Scenario): readonly Instruction[] =>
-  program.classes[0].templates.flatMap(({ body }) => body);
+  program.classes[0].templates.flatMap(instructionsOf);
 
 function run(program: Program, policy: ReturnType<typeof inOrder>) {
   return execute(program, { registry: ops, inputs: scatterValues(program, scenario.inputs), policy });
@@ -159,5 +160,5 @@ function onRank(program: Program, member: number, replace: (one: Instruction) =>
 
 const edited = (rankClass: RankClass, replace: (one: Instruction) => readonly Instruction[]): RankClass => ({
   ...rankClass,
-  templates: rankClass.templates.map((template) => ({ ...template, body: template.body.flatMap(replace) })),
+  templates: rankClass.templates.map((template) => ({ ...template, body: instructionsOf(template).flatMap(replace) })),
 });

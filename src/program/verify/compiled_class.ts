@@ -20,7 +20,7 @@ import type {
   TileInstruction,
   ValueIndex,
 } from '../program.js';
-import { operandsOf } from '../unroll.js';
+import { instructionsOf, operandsOf } from '../unroll.js';
 
 export interface ByteAccess {
   /** The value whose bytes these are: what an instruction wrote there. */
@@ -69,7 +69,7 @@ export function compileClass(program: Program, rankClass: RankClass): CompiledCl
   const laneOf = numbering(lanes);
   const eventOf = numbering<string>([]);
   const compile = (template: Template): readonly CompiledInstruction[] =>
-    template.body.map((instruction, index) => ({
+    instructionsOf(template).map((instruction, index) => ({
       instruction,
       template,
       index,

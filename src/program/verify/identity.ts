@@ -4,15 +4,16 @@
  */
 import type { DiagnosticError } from '../../ir/diagnostic.js';
 import { boundaryOf, dataflowOf } from '../dataflow.js';
+import { instructionsOf } from '../unroll.js';
 import { describeRanks, type CompiledClass } from './compiled_class.js';
 import * as diagnose from './diagnostics.js';
 
 export function checkIdentity(compiled: CompiledClass): readonly DiagnosticError[] {
   const { templates, values, boundary, name } = compiled.rankClass;
-  const faults = templates.flatMap(({ name, body, dataflow }) => {
-    if (dataflowOf(body, values) === dataflow) return [];
-    const where = [{ at: name, note: describeRanks(compiled) }];
-    return [diagnose.dataflowDiffers({ template: name, where })];
+  const faults = templates.flatMap((template) => {
+    if (dataflowOf(instructionsOf(template), values) === template.dataflow) return [];
+    const where = [{ at: template.name, note: describeRanks(compiled) }];
+    return [diagnose.dataflowDiffers({ template: template.name, where })];
   });
   if (boundaryOf(compiled.rankClass) === boundary) return faults;
   return [...faults, diagnose.boundaryDiffers({ where: [{ at: name, note: describeRanks(compiled) }] })];

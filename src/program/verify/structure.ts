@@ -9,7 +9,7 @@ import { rowMajor } from '../../ir/strides.js';
 import { bytesOf, elementsOf, sizesOf } from '../../ir/type.js';
 import { DEFAULT_ALIGNMENT } from '../memory/index.js';
 import type { Instruction, Program, ProgramValue, RankClass, Template } from '../program.js';
-import { baseOf, operandsOf } from '../unroll.js';
+import { baseOf, instructionsOf, operandsOf } from '../unroll.js';
 import * as diagnose from './diagnostics.js';
 
 /** Faults of the program's frame; where there are some the other rules cannot be applied. */
@@ -98,7 +98,7 @@ function* checkTemplates(rankClass: RankClass): Generator<DiagnosticError> {
       yield diagnose.malformed({ what: `two templates are named '${template.name}'`, where: [{ at: name }] });
     }
     names.add(template.name);
-    for (const [index, instruction] of template.body.entries()) {
+    for (const [index, instruction] of instructionsOf(template).entries()) {
       const where = [{ at: `${template.name}[${index}] ${instruction.kind}`, note: name }];
       const what = operandFault(values, instruction);
       if (what) yield diagnose.malformed({ what, where });
@@ -210,7 +210,7 @@ function* checkSchedule(program: Program, rankClass: RankClass): Generator<Diagn
 
 function basesOf(values: readonly ProgramValue[], template: Template): readonly number[] {
   const bases = new Set<number>();
-  for (const instruction of template.body)
+  for (const instruction of instructionsOf(template))
     for (const { value } of operandsOf(instruction)) bases.add(baseOf(values, value));
   return [...bases];
 }
