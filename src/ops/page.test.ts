@@ -30,7 +30,7 @@ Softmax over the last letter: exponentials divided by their sum.
 ## Signature
 
 \`\`\`
-x: float[t v!] -> y: float[t v]
+x: f32[t v!] -> y: f32[t v]
 \`\`\`
 
 Needs \`v\` whole; other factors may be split.
@@ -65,7 +65,7 @@ func @softmax(
 \`softmax_backward\` keeps alive \`y\`, \`dY\`.
 
 \`\`\`
-y: float[t v!], dY: float[t v] -> dX: float[t v]
+y: f32[t v!], dY: f32[t v] -> dX: f32[t v]
 \`\`\`
 `);
 });

@@ -44,7 +44,7 @@ describe.each(['f32', 'bf16'] as const)('in %s', (float) => {
     const builder = new GraphBuilder(ops);
     const logits = builder.input('logits', 'data', tensorType(float, { t: 1, v: 3 }));
     const labels = builder.input('labels', 'data', tensorType('i32', { t: 1 }));
-    builder.output('y', logits.apply('softmax'));
+    builder.output('y', logits.cast('f32').apply('softmax'));
     builder.output('loss', logits.apply('softmax_cross_entropy', [labels]));
     const { outputs } = evaluate(builder.build(), {
       logits: Float64Array.of(8192, 8192, -8192),

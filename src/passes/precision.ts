@@ -2,9 +2,10 @@
  * Mixed precision as a graph pass: f32 master parameters, compute in bf16, statistics, losses and parameter gradients in f32.
  *
  * After autodiff, before the plan is applied. Parameters are cast where ops read them; types then follow from each op's own signature
- * (a `float` result has its operand's type, an `f32` result stays f32). What becomes a parameter's gradient is asked for in f32, which
- * a product gives from its f32 accumulator without rounding in between. A parameter that only fused ops read (gains and biases of
- * norms) stays f32: such kernels take any float.
+ * (a `float` result has its operand's type, an `f32` result stays f32). What becomes a parameter's gradient, and what an op's signature
+ * reads as `f32` (the logits of a softmax), is asked for in f32, which a product gives from its f32 accumulator without rounding in
+ * between. A product that sums takes its operands in one type: where one of them is in the compute type, all are. A parameter that only
+ * fused ops read (gains and biases of norms) stays f32: such kernels take any float.
  */
 import { GraphBuilder } from '../ir/builder.js';
 import { isFloat, type DType } from '../ir/dtype.js';
@@ -24,16 +25,20 @@ class Rewrite {
   private readonly compute: DType;
   private readonly mapped = new Map<ValueId, ValueId>();
   private readonly nodes = new Map<number, Node>();
-  private readonly gradients: ReadonlySet<ValueId>;
+  /** Values asked for in the type they have in the traced graph. */
+  private readonly wide: ReadonlySet<ValueId>;
+  /** Values in another type than the one they have: `id dtype` → the cast. */
+  private readonly casts = new Map<string, Tensor>();
+  /** For each node of the traced graph, what it was given in place of an operand; its backward is given the same. */
+  private readonly given = new Map<number, Map<ValueId, Tensor>>();
 
   constructor(graph: Graph, registry: OpRegistry, compute: DType) {
     this.graph = graph;
     this.builder = new GraphBuilder(registry, graph.name);
     this.compute = compute;
-    this.gradients = sumsInto(
-      graph,
-      graph.outputs.filter((o) => o.name.startsWith('gradient.')).map((o) => o.value),
-    );
+    const gradients = graph.outputs.filter((o) => o.name.startsWith('gradient.')).map((o) => o.value);
+    const read = graph.nodes.flatMap((node) => node.inputs.filter((_, i) => this.readsWide(node, i)));
+    this.wide = new Set([...sumsInto(graph, gradients), ...read]);
   }
 
   run(): Graph {
@@ -61,13 +66,34 @@ class Rewrite {
 
   private rebuild(node: Node): void {
     const { builder } = this;
-    const operands = node.inputs.map((id, i) => new Tensor(builder, this.mapped.get(id)!, node.rule.operands[i]));
+    const before = node.from === null ? undefined : this.given.get(node.from);
+    const given = new Map<ValueId, Tensor>();
+    const operands = node.inputs.map((id, i) => {
+      const operand = before?.get(id) ?? this.operand(node, i);
+      if (operand.id !== this.mapped.get(id)) given.set(id, operand);
+      return new Tensor(builder, operand.id, node.rule.operands[i]);
+    });
+    this.given.set(node.id, given);
     const from = node.from === null ? null : this.nodes.get(node.from)!.id;
     const attributes = this.attributes(node);
     const position = builder.nodesSoFar().length;
     const results = builder.at(node.source, () => builder.apply(node.op, operands, attributes), from);
     this.nodes.set(node.id, builder.nodesSoFar()[position]);
     node.outputs.forEach((id, i) => this.mapped.set(id, results[i].id));
+  }
+
+  /** An operand in the type that the op takes it in. */
+  private operand(node: Node, i: number): Tensor {
+    const { builder, compute } = this;
+    const value = builder.tensor(this.mapped.get(node.inputs[i])!);
+    const sums = node.rule.operands.flat().some((name) => !node.rule.results[0].includes(name));
+    const inCompute = this.choosesDtype(node) && sums && this.isCompute(node);
+    const wanted = this.readsWide(node, i) ? this.graph.values[node.inputs[i]].type.dtype : inCompute ? compute : null;
+    if (wanted === null || !isFloat(value.dtype) || value.dtype === wanted) return value;
+    const key = `${value.id} ${wanted}`;
+    const cast = this.casts.get(key) ?? builder.at(node.source, () => value.cast(wanted));
+    this.casts.set(key, cast);
+    return cast;
   }
 
   /** Where an op's attributes state element types, they follow the operands; what becomes a gradient is asked for in its own type. */
@@ -77,11 +103,20 @@ class Rewrite {
       const forward = this.nodes.get(node.from)!;
       attributes.dtypes = forward.inputs.map((id) => this.builder.typeOf(id).dtype);
     }
-    if (!opNamed(this.builder.registry, node.op).choosesDtype) return attributes;
+    if (!this.choosesDtype(node)) return attributes;
     if (attributes.dtype !== undefined && this.isCompute(node)) attributes.dtype = this.compute;
-    const gradient = node.outputs.find((id) => this.gradients.has(id));
-    if (gradient !== undefined) attributes.dtype = this.graph.values[gradient].type.dtype;
+    const wide = node.outputs.find((id) => this.wide.has(id));
+    if (wide !== undefined) attributes.dtype = this.graph.values[wide].type.dtype;
     return attributes;
+  }
+
+  /** True where the op's signature asks for f32 at operand `i`. */
+  private readsWide(node: Node, i: number): boolean {
+    return opNamed(this.builder.registry, node.op).signature?.operands[i].class === 'f32';
+  }
+
+  private choosesDtype(node: Node): boolean {
+    return opNamed(this.builder.registry, node.op).choosesDtype === true;
   }
 
   private isCompute(node: Node): boolean {
