@@ -8,7 +8,7 @@ import { NativeEngine } from '../../src/engine/native/engine.js';
 import { elementsOf, shapeOf } from '../../src/ir/type.js';
 import { initialValues, normal } from '../../src/nn/init.js';
 import type { LanguageModel } from '../../src/nn/language_model.js';
-import { GPT, Llama } from '../../src/nn/models/index.js';
+import { GPT, Llama, Mixtral } from '../../src/nn/models/index.js';
 import { describeParameters } from '../../src/nn/trace.js';
 import { ops } from '../../src/ops/index.js';
 import { adamw, adamwScalars } from '../../src/optim/adamw.js';
@@ -26,6 +26,14 @@ const sizes = { layers: 2, dim: 64, context: 32, vocab: 96 };
 const models = [
   { name: 'GPT-2', kind: 'gpt', model: new GPT({ ...sizes, heads: 4 }) },
   { name: 'Llama, grouped heads', kind: 'llama', model: new Llama({ ...sizes, heads: 4, kvHeads: 2, hidden: 160 }) },
+  {
+    name: 'Mixtral, some tokens dropped',
+    kind: 'mixtral',
+    model: new Mixtral({
+      ...{ ...sizes, heads: 4, kvHeads: 2, hidden: 96, ropeBase: 10_000 },
+      ...{ experts: 4, choices: 2, capacityFactor: 1, balance: 0.1 },
+    }),
+  },
 ] as const;
 
 /** Two scheduled microbatches of two sequences. */
@@ -127,13 +135,13 @@ function planFor(model: LanguageModel, compute: Compute) {
   return planOfSizes({}, 1, describeModel(model), batch, { compute, master: 'f32' });
 }
 
-function caseOf(kind: 'gpt' | 'llama', model: LanguageModel, compute: Compute): PyTorchCase {
+function caseOf(kind: PyTorchCase['model'], model: LanguageModel, compute: Compute): PyTorchCase {
   return {
     model: kind,
     options: model.options,
     dtype: 'float32',
     autocast: compute === 'bf16',
-    microbatches: 1,
+    microbatches: batch.sequences / batch.microbatch,
     parameters: Object.fromEntries(
       Object.entries(startOf(model)).map(([name, { shape, values }]) => [name, { shape, values: [...values] }]),
     ),

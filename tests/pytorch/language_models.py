@@ -75,25 +75,22 @@ def swiglu(p, prefix, x):
 
 
 def experts(p, b, o, x):
-    """A mixture of experts over the tokens of one logical microbatch, token by token: y and the balance loss."""
+    """A mixture of experts over the tokens of one logical microbatch, expert by expert: y and the balance loss."""
     tokens = x.flatten(0, -2)
     probability = F.linear(tokens, p[b + "router.weight"]).softmax(-1)
     n, e, k = len(tokens), o["experts"], o["choices"]
     capacity = math.ceil(o.get("capacityFactor", 1.25) * k * n / e)
     chosen, ids = probability.topk(k, -1)
-    weights = chosen / chosen.sum(-1, keepdim=True)
-    taken, rows = [0] * e, []
-    for t in range(n):
-        y = torch.zeros_like(tokens[t])
-        for c in range(k):
-            expert = int(ids[t, c])
-            if taken[expert] < capacity:
-                h = F.silu(p[b + "gate"][expert] @ tokens[t]) * (p[b + "up"][expert] @ tokens[t])
-                y = y + weights[t, c] * (p[b + "down"][expert] @ h)
-            taken[expert] += 1
-        rows.append(y)
-    share = torch.tensor(taken, dtype=x.dtype) / (n * k)
-    return torch.stack(rows).reshape(x.shape), e * (share * probability.mean(0)).sum()
+    weights = (chosen / chosen.sum(-1, keepdim=True)).flatten()
+    y = torch.zeros_like(tokens)
+    for expert in range(e):
+        queue = (ids.flatten() == expert).nonzero().squeeze(1)[:capacity]
+        own = tokens[queue // k]
+        h = F.silu(F.linear(own, p[b + "gate"][expert])) * F.linear(own, p[b + "up"][expert])
+        out = weights[queue, None] * F.linear(h, p[b + "down"][expert])
+        y = y.index_add(0, queue // k, out.to(y.dtype))
+    share = ids.flatten().bincount(minlength=e).to(probability.dtype) / (n * k)
+    return y.reshape(x.shape), e * (share * probability.mean(0)).sum()
 
 
 def llama(p, o, tokens, microbatches):
