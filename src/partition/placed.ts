@@ -88,23 +88,25 @@ export function placedUses(graph: PlacedGraph): ReadonlyMap<PlacedId, number> {
 
 /** Prints a placed graph as a page: inputs, one line a step, outputs. */
 export function printPlaced(graph: PlacedGraph): string {
-  const show = (id: PlacedId) => {
-    const value = graph.values[id];
-    return `${printType(value.type)} ${printLayout(value.layout, value.type)}${graph.meshes.length > 1 ? ` @${value.stage}` : ''}`;
-  };
-  const lines = graph.inputs.map(
-    (input) => `%${input.value} = input ${input.kind} '${input.name}' : ${show(input.value)}`,
-  );
-  for (const step of graph.steps) {
-    const results = step.outputs.map((id) => `%${id}`).join(', ');
-    const types = step.outputs.map(show).join(', ');
-    const operands = step.inputs.map((id) => `%${id}`).join(', ');
-    lines.push(
-      `${results} = ${describeStep(step)}(${operands}) : ${types}  ; ${step.source.path} ${step.source.phase}`,
-    );
-  }
-  for (const output of graph.outputs) lines.push(`output '${output.name}' = %${output.value} : ${show(output.value)}`);
-  return lines.join('\n');
+  const show = (id: PlacedId) => printPlacedType(graph, id);
+  return [
+    ...graph.inputs.map((input) => `%${input.value} = input ${input.kind} '${input.name}' : ${show(input.value)}`),
+    ...graph.steps.map((step) => printStep(graph, step)),
+    ...graph.outputs.map((output) => `output '${output.name}' = %${output.value} : ${show(output.value)}`),
+  ].join('\n');
+}
+
+/** One line of {@link printPlaced}. */
+export function printStep(graph: PlacedGraph, step: PlacedStep): string {
+  const list = (ids: readonly PlacedId[]) => ids.map((id) => `%${id}`).join(', ');
+  const types = step.outputs.map((id) => printPlacedType(graph, id)).join(', ');
+  const { path, phase } = step.source;
+  return `${list(step.outputs)} = ${describeStep(step)}(${list(step.inputs)}) : ${types}  ; ${path} ${phase}`;
+}
+
+function printPlacedType(graph: PlacedGraph, id: PlacedId): string {
+  const { type, layout, stage } = graph.values[id];
+  return `${printType(type)} ${printLayout(layout, type)}${graph.meshes.length > 1 ? ` @${stage}` : ''}`;
 }
 
 export function describeStep(step: PlacedStep): string {

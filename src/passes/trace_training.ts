@@ -1,4 +1,5 @@
 /** The training step's graph over one scheduled microbatch: a model's forward, and the gradients of its summed loss. */
+import type { Graph } from '../ir/graph.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { traceLoss, type ForwardTrace, type TracedModel, type TraceShape } from '../nn/trace.js';
 import { gradients } from './autodiff.js';
@@ -8,10 +9,19 @@ import { eliminateDeadCode } from './eliminate_dead_code.js';
  * Inputs as `traceModel`'s; outputs `loss_sum`, `tokens` and, for each parameter, `gradient.NAME`: the gradient of `loss_sum`, of the
  * parameter's type. A parameter that the loss does not depend on has a gradient of zeros.
  */
-export function traceTraining(model: LanguageModel, shape: TraceShape): TracedModel {
-  const traced = traceLoss('training', model, shape, addGradients);
-  return { ...traced, graph: eliminateDeadCode(traced.graph) };
+export function traceTraining(model: LanguageModel, shape: TraceShape, observe: ObserveTrace = () => {}): TracedModel {
+  const traced = traceLoss('training', model, shape, (forward) => {
+    observe('trace', forward.builder.build());
+    addGradients(forward);
+  });
+  observe('autodiff', traced.graph);
+  const graph = eliminateDeadCode(traced.graph);
+  observe('eliminate_dead_code', graph);
+  return { ...traced, graph };
 }
+
+/** Shown the graph that each pass leaves. */
+export type ObserveTrace = (pass: 'trace' | 'autodiff' | 'eliminate_dead_code', graph: Graph) => void;
 
 function addGradients({ builder, loss, parameters }: ForwardTrace): void {
   builder.at({ path: '', phase: 'backward', segment: 'head' }, () => {
