@@ -25,3 +25,22 @@ export const precisionExample = graphExample({
     }`,
   run: (graph) => applyPrecision(graph, ops, 'bf16'),
 });
+
+export const wideSoftmax = graphExample({
+  pass: 'precision',
+  title: 'Logits that a softmax reads',
+  about:
+    'Its signature reads `f32`, so the product that makes the logits is asked for in f32 too, and no bf16 number lies between the ' +
+    'accumulator and the exponential. What it multiplies is bf16 all the same: `%x` is cast along with `%head`.',
+  registry: ops,
+  graph: `
+    func @head(
+      %x: data f32[token=2, dim=4],
+      %head: parameter f32[vocab=5, dim=4]
+    ) {
+      %0 = einsum(%x, %head) {to=[token, vocab]} : f32[token=2, vocab=5]
+      %1 = softmax(%0) {letters=["v=vocab"]} : f32[token=2, vocab=5]
+      return probability=%1
+    }`,
+  run: (graph) => applyPrecision(graph, ops, 'bf16'),
+});
