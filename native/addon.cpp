@@ -152,6 +152,7 @@ class RunJob : public AsyncJob {
     report.Set("waitSeconds", report_.waitSeconds);
     report.Set("launches", static_cast<double>(program_.launches()));
     report.Set("trace", traced_ ? trace(env) : env.Null());
+    if (program_.nonFinite().launch >= 0) report.Set("nonFinite", nonFinite(env));
     return report;
   }
 
@@ -161,6 +162,15 @@ class RunJob : public AsyncJob {
   }
 
  private:
+  Napi::Value nonFinite(Napi::Env env) {
+    const NonFinite& seen = program_.nonFinite();
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("launch", static_cast<double>(seen.launch));
+    object.Set("operand", static_cast<double>(seen.operand));
+    object.Set("kind", seen.nan ? "NaN" : "Infinity");
+    return object;
+  }
+
   Napi::Value trace(Napi::Env env) {
     const std::vector<LaunchTimes>& times = program_.times();
     static_assert(sizeof(LaunchTimes) == 3 * sizeof(double));
@@ -259,14 +269,15 @@ Napi::Value load(const Napi::CallbackInfo& info) {
   return guarded(info, [&](Napi::Env env) {
     const HandleRef handle = handleOf(info);
     auto text = std::make_shared<std::string>(info[1].As<Napi::String>().Utf8Value());
+    const bool watch = info[2].As<Napi::Boolean>().Value();
     auto loaded = std::make_shared<LoadedProgram>();
     loaded->handle = handle;
     return onExecutor(
         env, handle,
-        [handle, text, loaded] {
+        [handle, text, watch, loaded] {
           Engine& engine = handle->open();
           engine.waiter->check();
-          loaded->program = std::make_unique<Program>(parseProgram(*text), *engine.arena, engine.groups.get());
+          loaded->program = std::make_unique<Program>(parseProgram(*text), *engine.arena, engine.groups.get(), watch);
           loaded->job = std::make_unique<RunJob>(*handle, *loaded->program);
         },
         [loaded](Napi::Env e) {

@@ -108,6 +108,12 @@ std::unique_ptr<Kernel> makeKernel(const LaunchText& launch, const Arena& arena)
   return factory(call);
 }
 
+std::vector<at::Tensor> tensorsOf(const LaunchText& launch, const Arena& arena) {
+  std::vector<at::Tensor> tensors;
+  for (const View& view : launch.views) tensors.push_back(arena.tensor(view));
+  return tensors;
+}
+
 const GroupText& findGroup(const ProgramText& text, int id) {
   for (const GroupText& group : text.groups)
     if (group.id == id) return group;
@@ -122,7 +128,7 @@ const GroupText& findGroup(const ProgramText& text, int id) {
 
 }  // namespace
 
-Program::Program(const ProgramText& text, Arena& arena, Groups* groups) : device_(arena.device()) {
+Program::Program(const ProgramText& text, Arena& arena, Groups* groups, bool watch) : device_(arena.device()) {
   const std::vector<LaunchText>& texts = text.launches;
   std::vector<std::vector<size_t>> finishes = resolveWaits(texts);
   last_ = std::move(finishes.back());
@@ -149,6 +155,7 @@ Program::Program(const ProgramText& text, Arena& arena, Groups* groups) : device
         case LaunchText::Kind::kernel:
         case LaunchText::Kind::copy:
           built.kernel = makeKernel(launch, arena);
+          if (watch) built.kernel = watched(std::move(built.kernel), tensorsOf(launch, arena), launch.reads, index, nonFinite_);
           break;
         case LaunchText::Kind::collective:
           built.transfer = makeCollective(launch, arena, groups->group(launch.group, findGroup(text, launch.group).ranks), workspaces[index]);
@@ -218,6 +225,7 @@ StepReport Program::run(Waiter& waiter, bool traced) {
   const auto seconds = [](Clock::duration duration) { return std::chrono::duration<double>(duration).count(); };
   const Clock::time_point begin = Clock::now();
   StepReport report;
+  nonFinite_ = {};
   if (traced) std::fill(times_.begin(), times_.end(), LaunchTimes{0, 0, std::numeric_limits<double>::quiet_NaN()});
   for (size_t index = 0; index < launches_.size(); index++) {
     Launch& launch = launches_[index];

@@ -8,6 +8,7 @@
 
 #include "arena.h"
 #include "groups.h"
+#include "non_finite.h"
 #include "program_text.h"
 #include "transfer.h"
 #include "waiter.h"
@@ -29,9 +30,9 @@ struct LaunchTimes {
 
 class Program {
  public:
-  // `groups` may be null for a program without communication. Throws EngineError 'program-invalid' or 'kernel-unknown', or what
-  // making a group throws.
-  Program(const ProgramText& text, Arena& arena, Groups* groups);
+  // `groups` may be null for a program without communication. With `watch`, every kernel looks for what is not finite. Throws
+  // EngineError 'program-invalid' or 'kernel-unknown', or what making a group throws.
+  Program(const ProgramText& text, Arena& arena, Groups* groups, bool watch);
   ~Program();
 
   // One step: every launch in order, then what communication is still under way. Allocates nothing of ours unless traced.
@@ -42,6 +43,8 @@ class Program {
   int64_t workspaceBytes() const { return workspace_ ? workspace_->bytes() : 0; }
   // Of the last traced step, one for each launch.
   const std::vector<LaunchTimes>& times() const { return times_; }
+  // Of the last step of a watched program: what a kernel first saw.
+  const NonFinite& nonFinite() const { return nonFinite_; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -66,6 +69,7 @@ class Program {
   std::vector<size_t> last_;  // communication that no wait ends
   std::unique_ptr<Arena> workspace_;
   std::vector<LaunchTimes> times_;
+  NonFinite nonFinite_;
   at::Device device_;
 };
 

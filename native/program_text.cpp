@@ -38,6 +38,9 @@ double readNumber(const Value& value, const std::string& what) {
 void readKernel(const Value& value, LaunchText& launch) {
   launch.name = value.at("kernel").asString("kernel");
   for (const Value& operand : value.at("operands").asArray("operands")) launch.views.push_back(readView(operand));
+  const int64_t reads = value.at("reads").asInteger("reads");
+  if (reads < 0 || static_cast<size_t>(reads) > launch.views.size()) throw std::invalid_argument("reads is not a number of operands");
+  launch.reads = reads;
   if (const Value* scratch = value.find("scratch"))
     launch.scratch = Bytes{scratch->at("offset").asInteger("scratch.offset"), scratch->at("bytes").asInteger("scratch.bytes")};
   for (const auto& [name, number] : value.at("attributes").members) {
@@ -91,6 +94,7 @@ LaunchText readLaunch(const Value& value) {
     launch.kind = LaunchText::Kind::copy;
     launch.name = "copy";
     launch.views = {readView(value.at("from")), readView(value.at("to"))};
+    launch.reads = 1;
   } else if (kind == "signal" || kind == "wait") {
     launch.kind = kind == "signal" ? LaunchText::Kind::signal : LaunchText::Kind::wait;
     launch.name = kind;

@@ -35,6 +35,7 @@ struct LaunchText {
   Kind kind = Kind::kernel;
   std::string name;         // the kernel or the collective
   std::vector<View> views;  // a kernel's operands; a collective's input and output; a copy's from and to; what is sent or received
+  size_t reads = 0;         // kernel, copy: how many of the views, from the first, are read
   std::optional<Bytes> scratch;
   std::map<std::string, std::vector<double>> numbers;
   int group = -1;

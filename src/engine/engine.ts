@@ -54,15 +54,19 @@ export interface LoadedProgram {
   /** Runs one step on every rank of this engine. */
   run(): Promise<StepReport>;
   /**
-   * Runs a step one instruction at a time, until one leaves a float that is not finite: what it is, and its place in the model. Null
-   * where none does. Inputs must have been written again.
+   * Runs a step once more, looking for floats that are not finite: the first one on the ranks of this engine, and its place in the
+   * model. Null where there is none. All engines of a job do so together. Inputs must have been written again.
    */
   firstNonFinite(): Promise<NonFinite | null>;
 }
 
 export interface NonFinite {
-  /** The place in the model: `blocks.3.mlp (backward)`. */
+  /** Global rank. */
+  readonly rank: number;
+  /** Op and place in the model: `gelu, blocks.3.mlp (backward)`. */
   readonly at: string;
-  /** Which number of what: `NaN in the result of gelu`. */
+  /** Which number in which value: `NaN in 'blocks.3.mlp.up.weight', which was given to the step`. */
   readonly what: string;
+  /** Where it stands in the dataflow of the step: of what several ranks found, the least came first (`earliest`). */
+  readonly order: readonly number[];
 }

@@ -1,13 +1,65 @@
-/** Telling a number that is not finite among a value's elements. */
+/** Telling numbers that are not finite, and which of several came first. */
 import type { DType } from '../ir/dtype.js';
+import type { Phase } from '../ir/graph.js';
+import type { Instruction } from '../program/program.js';
+import type { NonFinite } from './engine.js';
+import type { HostArray } from './host_array.js';
 
-const floats: readonly DType[] = ['f64', 'f32', 'bf16', 'f16'];
+/** Index of the first element that is NaN or infinite; -1 where there is none. Minus infinity is what masks are made of, and no fault. */
+export function nonFiniteIn(dtype: DType, elements: HostArray): number {
+  switch (dtype) {
+    case 'f64':
+    case 'f32':
+      return (elements as Float64Array).findIndex((x) => Number.isNaN(x) || x === Infinity);
+    case 'bf16':
+      return (elements as Uint16Array).findIndex((bits) => (bits & 0x7f80) === 0x7f80 && bits !== 0xff80);
+    case 'f16':
+      return (elements as Uint16Array).findIndex((bits) => (bits & 0x7c00) === 0x7c00 && bits !== 0xfc00);
+    default:
+      return -1;
+  }
+}
 
-export const isFloat = (dtype: DType): boolean => floats.includes(dtype);
+/** Where in a step's dataflow an instruction stands. */
+export interface DataflowPlace {
+  /** The value came from another rank. Then its cause did too, unless a reduction itself overflowed. */
+  readonly received: boolean;
+  readonly phase: Phase;
+  readonly microbatch: number;
+  readonly stage: number;
+  /** In the launch list of the class: equal work of a stage's ranks has about equal positions. */
+  readonly position: number;
+  readonly rank: number;
+}
 
-/** `NaN` or `Infinity` where one is among the values, else null. Minus infinity is what masks are made of, and no fault. */
-export function nonFiniteIn(values: Float64Array): 'NaN' | 'Infinity' | null {
-  for (const value of values)
-    if (Number.isNaN(value) || value === Infinity) return Number.isNaN(value) ? 'NaN' : 'Infinity';
-  return null;
+/** Numbers such that of two causes the one whose numbers are less, compared one by one, cannot follow from the other. */
+export function dataflowOrder({
+  received,
+  phase,
+  microbatch,
+  stage,
+  position,
+  rank,
+}: DataflowPlace): readonly number[] {
+  const phases: readonly Phase[] = ['forward', 'backward', 'update'];
+  // Forward runs through the stages upwards, backward downwards.
+  const distance = phase === 'forward' ? stage : -stage;
+  return [received ? 1 : 0, phases.indexOf(phase), phase === 'update' ? 0 : microbatch, distance, position, rank];
+}
+
+/** The one that came first in the dataflow of a step. */
+export function earliest(found: readonly NonFinite[]): NonFinite | null {
+  return found.reduce<NonFinite | null>((first, one) => (first && !precedes(one, first) ? first : one), null);
+}
+
+/** `einsum, blocks.1.mlp.down (forward)` */
+export function placeOf(instruction: Instruction): string {
+  const { path, phase } = instruction.source;
+  const op = instruction.kind === 'kernel' ? instruction.op : instruction.kind;
+  return `${op}, ${path || 'model'} (${phase})`;
+}
+
+function precedes(a: NonFinite, b: NonFinite): boolean {
+  const differs = a.order.findIndex((number, i) => number !== b.order[i]);
+  return differs >= 0 && a.order[differs] < b.order[differs];
 }

@@ -39,6 +39,10 @@ export interface LaunchOperand {
   readonly offset?: number;
 }
 
+/** How many operands of a launch are read: all but the results, which stand last. An output among the first is added to. */
+export const readsOf = (operands: readonly LaunchOperand[]): number =>
+  operands.findLastIndex(({ of }) => 'input' in of) + 1;
+
 /** One call of a native kernel; `copy` is the executor's own. A site may take several. */
 export interface KernelLaunchSpec {
   readonly kernel: string;

@@ -98,7 +98,8 @@ export function updatePlacement(
       }
       if (types.has(parameter))
         return [{ stage: homeOf(parameter), layout: stateLayout(plan, meshes[homeOf(parameter)], type) }];
-      return [{ stage: 0, layout: replicated }];
+      // Every stage has learned whether the step is skipped, and says so.
+      return (name === 'skipped' ? meshes : meshes.slice(0, 1)).map((_, stage) => ({ stage, layout: replicated }));
     },
     hint: ({ inputs }) => {
       const parameter = inputs

@@ -43,10 +43,15 @@ export const programsDiffer = defineDiagnostic('runtime/programs-differ', (p: { 
 
 export const lossNotFinite = defineDiagnostic(
   'runtime/loss-not-finite',
-  (p: { step: number; loss: number; first: { at: string; what: string } | null; previous: string | null }) => ({
+  (p: {
+    step: number;
+    loss: number;
+    first: { rank: number; at: string; what: string } | null;
+    previous: string | null;
+  }) => ({
     what: `the loss of step ${p.step} is ${p.loss}`,
     why: p.first ? `the first value that is not finite is ${p.first.what}` : 'where it first appeared cannot be told',
-    where: [{ at: p.first?.at ?? 'loss', note: `step ${p.step}` }],
+    where: [{ at: p.first?.at ?? 'loss', note: `${p.first ? `rank ${p.first.rank}, ` : ''}step ${p.step}` }],
     fix: `lower optimizer.lr, lengthen optimizer.warmup_steps or set optimizer.clip_grad_norm; ${
       p.previous ? `the last good checkpoint is intact: ${p.previous}` : 'no checkpoint had been written'
     }`,

@@ -58,7 +58,15 @@ async function measure(config: TrainConfig, threads: number): Promise<number> {
   const [a, b, product] = [0, 1, 2].map(matrix);
   const at = 'matmul peak';
   const fill = (view: LoadedView) =>
-    ({ kind: 'kernel', kernel: 'fill', operands: [view], scratch: null, attributes: { value: 0.5 }, at }) as const;
+    ({
+      kind: 'kernel',
+      kernel: 'fill',
+      operands: [view],
+      reads: 0,
+      scratch: null,
+      attributes: { value: 0.5 },
+      at,
+    }) as const;
   const program: LoadedProgram = {
     groups: [],
     launches: [
@@ -66,6 +74,7 @@ async function measure(config: TrainConfig, threads: number): Promise<number> {
         kind: 'kernel',
         kernel: 'matmul',
         operands: [a, b, product],
+        reads: 2,
         scratch: { offset: 3 * bytes, bytes: scratchBytes },
         attributes: { accumulate: 0 },
         at,

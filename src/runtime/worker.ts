@@ -8,7 +8,8 @@ import { DiagnosticError } from '../ir/diagnostic.js';
 import { listCheckpoints, nodeDisk, type Checkpoint } from '../checkpoint/index.js';
 import type { Dataset } from '../data/index.js';
 import { bitsPerByte } from '../data/ngram.js';
-import type { Engine, LoadedProgram } from '../engine/engine.js';
+import type { Engine, LoadedProgram, NonFinite } from '../engine/engine.js';
+import { earliest } from '../engine/non_finite.js';
 import { elementsOf } from '../ir/type.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { ops } from '../ops/index.js';
@@ -227,10 +228,10 @@ class Worker {
     const loss = tokens === null || lossSum === null ? null : lossSum / tokens;
     const seconds = (performance.now() - began) / 1000;
     this.stepSeconds.push(seconds);
-    if (loss !== null && !Number.isFinite(loss)) await this.stopAtNonFinite(step, loss);
+    const skipped = ((await readResult(training, rank, 'skipped')) ?? 0) > 0;
+    await this.stopWhereNotFinite(step, loss, skipped);
     if (!this.leads || loss === null || tokens === null) return;
     const gradNorm = (await readResult(training, rank, 'gradient_norm')) ?? NaN;
-    const skipped = (await readResult(training, rank, 'skipped')) ?? 0;
     this.losses.push(loss);
     events.emit({
       kind: 'step',
@@ -243,7 +244,7 @@ class Worker {
       peakShare: this.peakShare(seconds),
       memoryBytes: nativeBytes(),
     });
-    if (skipped > 0) {
+    if (skipped) {
       const message = `step ${step + 1}: the gradient is not finite (norm ${gradNorm}), so nothing was updated`;
       events.emit({ kind: 'warning', code: 'runtime/step-skipped', message });
     }
@@ -264,17 +265,32 @@ class Worker {
     await writeScalars(training, ranks, { ...this.scalars(step), seed: config.seed, step });
   }
 
-  private async stopAtNonFinite(step: number, loss: number): Promise<never> {
-    const { training } = this.loaded;
-    const { folder, config, plan } = this.options;
-    // The update left every parameter as it was, so the step can be done again, one instruction at a time.
-    await this.writeInputs(step);
-    // Of a pipeline's processes, those without the loss would not take part.
-    const together = plan.stages.length === 1 || this.loaded.peers.processes === 1;
-    const first = together ? await training.firstNonFinite() : null;
+  /** Ends the run where the loss is not finite. A step that was skipped is skipped on all ranks, and rank 0 has its loss. */
+  private async stopWhereNotFinite(step: number, ownLoss: number | null, skipped: boolean): Promise<void> {
+    const { peers } = this.loaded;
+    const { folder, config } = this.options;
+    const key = `loss of step ${step}`;
+    if (skipped && this.leads) await peers.set(key, String(ownLoss));
+    const loss = skipped ? Number(await peers.get(key)) : ownLoss;
+    if (loss === null || Number.isFinite(loss)) return;
+    // An update that was skipped has left every parameter as it was, so that the step can be done again.
+    const first = skipped ? await this.firstNonFinite(step) : null;
     const [latest] = await listCheckpoints(nodeDisk, folder.checkpoints(config));
-    const previous = latest?.path ?? null;
-    throw lossNotFinite({ step: step + 1, loss, first, previous });
+    throw lossNotFinite({ step: step + 1, loss, first, previous: latest?.path ?? null });
+  }
+
+  /** The first value of a step that is not finite, of those that all processes find. */
+  private async firstNonFinite(step: number): Promise<NonFinite | null> {
+    const { training, peers, engine } = this.loaded;
+    const key = (rank: number) => `not finite on rank ${rank} in step ${step}`;
+    await this.writeInputs(step);
+    await peers.set(key(engine.ranks[0]), JSON.stringify(await training.firstNonFinite()));
+    const ranks =
+      peers.processes === 1 ? [engine.ranks[0]] : Array.from({ length: peers.processes }, (_, rank) => rank);
+    const found = await Promise.all(
+      ranks.map(async (rank) => JSON.parse(await peers.get(key(rank))) as NonFinite | null),
+    );
+    return earliest(found.filter((one) => one !== null));
   }
 
   private async decideLength(done: number, first: number): Promise<void> {

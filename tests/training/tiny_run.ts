@@ -58,10 +58,13 @@ export class Workplace {
     return told((events) => resumeRun(surroundings, this.file('runs', name), { events, overrides }));
   }
 
+  checkpoint(name: string, step: number): string {
+    return this.file('runs', name, 'checkpoints', `step-${String(step).padStart(6, '0')}`);
+  }
+
   /** SHA-256 of every tensor of a checkpoint. */
   tensorHashes(name: string, step: number): Readonly<Record<string, string>> {
-    const folder = `step-${String(step).padStart(6, '0')}`;
-    const text = readFileSync(this.file('runs', name, 'checkpoints', folder, 'manifest.json'), 'utf8');
+    const text = readFileSync(path.join(this.checkpoint(name, step), 'manifest.json'), 'utf8');
     const { tensors } = JSON.parse(text) as { tensors: Record<string, { sha256: string }> };
     return Object.fromEntries(Object.entries(tensors).map(([tensor, { sha256 }]) => [tensor, sha256]));
   }

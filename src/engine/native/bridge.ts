@@ -63,6 +63,8 @@ export interface StepReport {
    * arrived (NaN for the rest). Null unless asked for.
    */
   readonly trace: Float64Array | null;
+  /** Of a watched program, what a kernel or copy first saw: the launch by position, its operand, and what is there. */
+  readonly nonFinite?: { readonly launch: number; readonly operand: number; readonly kind: 'NaN' | 'Infinity' };
 }
 
 /** A rank's engine. Close it with {@link Engine.close}, or let `using` do so. */
@@ -79,8 +81,11 @@ export interface Engine {
   /** Adds to a counter (0 at first); resolves to the sum. */
   storeAdd(key: string, amount: number): Promise<number>;
 
-  /** Prepares a program. Ranks that share a group load programs that use it in the same order. */
-  load(program: LoadedProgram): Promise<Program>;
+  /**
+   * Prepares a program. Ranks that share a group load programs that use it in the same order. Watched, each kernel looks for what is
+   * not finite: before it runs at its operands, and afterwards at its results.
+   */
+  load(program: LoadedProgram, options?: { readonly watch?: boolean }): Promise<Program>;
 
   /** A window on the arena's own bytes, on the CPU. It stays valid after close(). */
   memory(offset: number, bytes: number): ArrayBuffer;
@@ -142,7 +147,11 @@ interface RawAddon {
   storeSet(engine: RawEngine, key: string, value: Uint8Array): Promise<void>;
   storeGet(engine: RawEngine, key: string, timeoutSeconds: number): Promise<Uint8Array>;
   storeAdd(engine: RawEngine, key: string, amount: number): Promise<number>;
-  load(engine: RawEngine, json: string): Promise<{ program: RawProgram; launches: number; workspaceBytes: number }>;
+  load(
+    engine: RawEngine,
+    json: string,
+    watch: boolean,
+  ): Promise<{ program: RawProgram; launches: number; workspaceBytes: number }>;
   run(program: RawProgram, trace: boolean): Promise<StepReport>;
   memory(engine: RawEngine, offset: number, bytes: number): ArrayBuffer;
   read(engine: RawEngine, offset: number, into: Uint8Array): Promise<void>;
@@ -165,8 +174,8 @@ function openEngine(raw: RawAddon, options: OpenOptions): Engine {
       ),
     storeGet: (key, timeoutSeconds) => convertRejections(() => raw.storeGet(engine, key, timeoutSeconds)),
     storeAdd: (key, amount) => convertRejections(() => raw.storeAdd(engine, key, amount)),
-    load: async (program) => {
-      const loaded = await convertRejections(() => raw.load(engine, encodeProgram(program)));
+    load: async (program, load) => {
+      const loaded = await convertRejections(() => raw.load(engine, encodeProgram(program), load?.watch ?? false));
       return {
         launches: loaded.launches,
         workspaceBytes: loaded.workspaceBytes,

@@ -4,13 +4,13 @@ import { elementsOf } from '../../ir/type.js';
 import { baseOf } from '../../program/unroll.js';
 import type { Program } from '../../program/program.js';
 import { arenaMismatch, noInstance, rankElsewhere, unknownValue, wrongElements } from '../diagnostics.js';
-import type { Engine, LoadedProgram, NonFinite, StepReport, ValuePlace } from '../engine.js';
-import { isFloat, nonFiniteIn } from '../non_finite.js';
-import { decode, hostArray, isHostArray, type HostArray } from '../host_array.js';
+import type { Engine, LoadedProgram, StepReport, ValuePlace } from '../engine.js';
+import { hostArray, isHostArray, type HostArray } from '../host_array.js';
 import type { Engine as Addon, Program as AddonProgram } from './bridge.js';
 import { loadAddon } from './bridge.js';
 import { loadClass, placeOfRank, viewOf, type RankPlace } from './load_class.js';
-import type { Launch, LoadedProgram as RankProgram, LoadedView } from './loaded_program.js';
+import type { LoadedProgram as RankProgram } from './loaded_program.js';
+import { firstNonFinite } from './non_finite.js';
 
 export interface NativeEngineOptions {
   readonly registry: OpRegistry;
@@ -67,7 +67,7 @@ export class NativeEngine implements Engine {
       write: (at, block) => this.write(place, at, block),
       read: (at) => this.read(place, at),
       run: (options) => loaded.run(options),
-      firstNonFinite: () => this.firstNonFinite(launches),
+      firstNonFinite: () => firstNonFinite(this.addon, this.options.registry, program, this.options.rank),
     };
   }
 
@@ -96,34 +96,6 @@ export class NativeEngine implements Engine {
     if (bytes.length === 0) return array;
     if (this.options.device === 'cpu') bytes.set(this.window(offset, bytes.length));
     else await this.addon.read(offset, bytes);
-    return array;
-  }
-
-  /** Loads and runs each launch as a program of its own. All ranks of the job do so together: collectives meet one by one. */
-  private async firstNonFinite({ groups, launches }: RankProgram): Promise<NonFinite | null> {
-    for (const launch of launches) {
-      if (launch.kind === 'wait' || launch.kind === 'signal') continue;
-      await (await this.addon.load({ groups, launches: [launch] })).run();
-      const views = viewsOf(launch).filter(({ dtype }) => isFloat(dtype));
-      for (const [i, view] of views.entries()) {
-        const kind = nonFiniteIn(decode(view.dtype, await this.readView(view)));
-        if (!kind) continue;
-        const name =
-          launch.kind === 'kernel' ? launch.kernel : launch.kind === 'collective' ? launch.collective : launch.kind;
-        // The last operands are the results; what is not finite in an earlier one was so before.
-        const role = i === views.length - 1 ? 'result' : 'operand';
-        return { at: `${name}, ${launch.at}`, what: `${kind} in ${article(role)} of ${name}` };
-      }
-    }
-    return null;
-  }
-
-  /** A view's elements, and those between them where strides leave gaps. */
-  private async readView({ offset, dtype, sizes, strides }: LoadedView): Promise<HostArray> {
-    if (sizes.includes(0)) return hostArray(dtype, 0);
-    const last = sizes.reduce((sum, size, i) => sum + (size - 1) * strides[i], 0);
-    const array = hostArray(dtype, last + 1);
-    await this.addon.read(offset, new Uint8Array(array.buffer));
     return array;
   }
 
@@ -167,19 +139,3 @@ export class NativeEngine implements Engine {
     }
   }
 }
-
-function viewsOf(launch: Exclude<Launch, { kind: 'wait' | 'signal' }>): readonly LoadedView[] {
-  switch (launch.kind) {
-    case 'kernel':
-      return launch.operands;
-    case 'copy':
-      return [launch.from, launch.to];
-    case 'collective':
-      return [launch.input, launch.output];
-    case 'send':
-    case 'recv':
-      return [launch.view];
-  }
-}
-
-const article = (role: string): string => (role === 'operand' ? 'an operand' : 'the result');

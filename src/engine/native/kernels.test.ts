@@ -6,7 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 import { dtypeBytes, isFloat, type DType } from '../../ir/dtype.js';
 import type { Graph, Node } from '../../ir/graph.js';
 import { hasNativeKernel, nativeLaunches } from '../../kernels/native.js';
-import { contiguous, type KernelSite } from '../../kernels/site.js';
+import { contiguous, readsOf, type KernelSite } from '../../kernels/site.js';
 import { buildCase, cases, factorNames, type FactorSizes, type OpCase } from '../../ops/cases.js';
 import { evaluate, referenceKernels } from '../../ops/evaluate.js';
 import { ops } from '../../ops/index.js';
@@ -115,7 +115,7 @@ test('a call that does not fit a kernel is refused, with what must hold', async 
     ],
   ];
   for (const [call, why] of refusals) {
-    const launch = { kind: 'kernel', scratch: null, attributes: {}, at: 'test', ...call } as KernelLaunch;
+    const launch = { kind: 'kernel', reads: 0, scratch: null, attributes: {}, at: 'test', ...call } as KernelLaunch;
     const error = await alone.load({ groups: [], launches: [launch] }).then(
       () => null,
       (reason: NativeError) => reason,
@@ -181,7 +181,15 @@ async function runNatively(
       });
       const scratch = scratchBytes > 0 ? { offset: allocate(scratchBytes), bytes: scratchBytes } : null;
       const all = { ...spec.attributes, ...attributes };
-      launches.push({ kind: 'kernel', kernel, operands: views, scratch, attributes: all, at: node.op });
+      launches.push({
+        kind: 'kernel',
+        kernel,
+        operands: views,
+        reads: readsOf(operands),
+        scratch,
+        attributes: all,
+        at: node.op,
+      });
     }
   }
   await (await engine.load({ groups: [], launches })).run();

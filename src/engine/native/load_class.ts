@@ -6,7 +6,7 @@ import type { OpRegistry } from '../../ir/op.js';
 import { rowMajor } from '../../ir/strides.js';
 import { sizesOf } from '../../ir/type.js';
 import { nativeLaunches } from '../../kernels/native.js';
-import type { Block, KernelLaunchSpec, KernelSite } from '../../kernels/site.js';
+import { readsOf, type Block, type KernelLaunchSpec, type KernelSite } from '../../kernels/site.js';
 import type {
   CollectiveInstruction,
   EventName,
@@ -22,11 +22,11 @@ import type {
   ValueIndex,
 } from '../../program/program.js';
 import { messagesOf } from '../../program/edges.js';
-import { baseOf, unroll } from '../../program/unroll.js';
+import { baseOf, unroll, type Launch as ProgramLaunch } from '../../program/unroll.js';
 import { lowerMove } from '../../reshard/lower.js';
 import type { CopyRegion } from '../../reshard/region.js';
 import { coalesce } from './coalesce.js';
-import type { Launch, LoadedProgram, LoadedView } from './loaded_program.js';
+import type { CopyLaunch, KernelLaunch, Launch, LoadedProgram, LoadedView } from './loaded_program.js';
 
 /** The class that a global rank belongs to, and the rank's place in it. */
 export interface RankPlace {
@@ -63,6 +63,21 @@ export function loadClass(registry: OpRegistry, program: Program, rank: number):
   return new Loader(registry, program, rank).run();
 }
 
+/** What a kernel or copy of the rank's list comes from. */
+export interface LaunchOrigin {
+  readonly launch: ProgramLaunch;
+  /** The value that each operand is a view of; how many of them, from the first, are read. */
+  readonly values: readonly ValueIndex[];
+  readonly reads: number;
+}
+
+/** The origins of a rank's kernels and copies, in launch order. */
+export function launchOrigins(registry: OpRegistry, program: Program, rank: number): readonly LaunchOrigin[] {
+  const loader = new Loader(registry, program, rank);
+  loader.run();
+  return loader.origins;
+}
+
 class Loader {
   private readonly registry: OpRegistry;
   private readonly place: RankPlace;
@@ -70,7 +85,8 @@ class Loader {
   private readonly groups = new Map<string, { id: number; ranks: readonly number[] }>();
   private readonly events = new Map<EventName, number>();
   private readonly launches: Launch[] = [];
-  private step!: ScheduleStep;
+  readonly origins: LaunchOrigin[] = [];
+  private current!: ProgramLaunch;
   /** Reductions in place of a part of a bucket: launch → bucket. */
   private readonly buckets = new Map<number, string>();
   /** The communication launched last: the next signal on its lane is its event. */
@@ -83,9 +99,9 @@ class Loader {
   }
 
   run(): LoadedProgram {
-    for (const { instruction, step } of unroll(this.place.rankClass)) {
-      this.step = step;
-      this.load(instruction);
+    for (const launch of unroll(this.place.rankClass)) {
+      this.current = launch;
+      this.load(launch.instruction);
     }
     return {
       groups: [...this.groups.values()],
@@ -141,10 +157,12 @@ class Loader {
     if (views.output.every((view) => view.sizes.includes(0))) return;
     const scratch = instruction.scratch === null ? null : this.view(instruction.scratch);
     for (const spec of nativeLaunches(this.registry, site)) {
-      this.launches.push({
+      const values = spec.operands.map(({ of }) => ('input' in of ? inputs[of.input] : outputs[of.output]).value);
+      this.compute(values, {
         kind: 'kernel',
         kernel: spec.kernel,
         operands: spec.operands.map((operand) => resolve(operand, views)),
+        reads: readsOf(spec.operands),
         scratch: scratch && { offset: scratch.offset, bytes: scratch.sizes[0] },
         attributes: spec.attributes,
         at: at(instruction),
@@ -158,10 +176,11 @@ class Loader {
     const [from, to] = [this.view(input.value), this.view(output.value)];
     const regions = kind === 'pack' ? lowered.pack : lowered.unpack;
     if (kind === 'unpack' && lowered.fill !== null) {
-      this.launches.push({
+      this.compute([output.value], {
         kind: 'kernel',
         kernel: 'fill',
         operands: [to],
+        reads: 0,
         scratch: null,
         attributes: { value: lowered.fill },
         at: at(rest),
@@ -180,7 +199,12 @@ class Loader {
         sizes: region.sizes,
         strides: part.strides,
       });
-      this.launches.push({ kind: 'copy', from: side(from, region.from), to: side(to, region.to), at: at(rest) });
+      this.compute([input.value, output.value], {
+        kind: 'copy',
+        from: side(from, region.from),
+        to: side(to, region.to),
+        at: at(rest),
+      });
     }
   }
 
@@ -196,7 +220,7 @@ class Loader {
       sizes,
       strides: part?.strides ?? rowMajor(sizes),
     });
-    this.launches.push({
+    this.compute([input.value, output.value], {
       kind: 'copy',
       from: side(from, packs ? transfer.region.from : null),
       to: side(to, packs ? null : transfer.region.to),
@@ -250,6 +274,11 @@ class Loader {
     });
   }
 
+  private compute(values: readonly ValueIndex[], launch: KernelLaunch | CopyLaunch): void {
+    this.launches.push(launch);
+    this.origins.push({ launch: this.current, values, reads: launch.kind === 'kernel' ? launch.reads : 1 });
+  }
+
   private communicate(instruction: Instruction, launch: Launch): void {
     this.open = { lane: instruction.lane, launch: this.launches.push(launch) - 1 };
   }
@@ -277,7 +306,7 @@ class Loader {
   }
 
   private view(value: ValueIndex): LoadedView {
-    return viewOf(this.place.rankClass, value, this.step);
+    return viewOf(this.place.rankClass, value, this.current.step);
   }
 }
 

@@ -31,6 +31,8 @@ export interface KernelLaunch {
   readonly kernel: string;
   /** Reads first, then writes, as the kernel's signature orders them. */
   readonly operands: readonly LoadedView[];
+  /** How many of the operands, from the first, are read. */
+  readonly reads: number;
   readonly scratch: LoadedScratch | null;
   readonly attributes: Readonly<Record<string, number | readonly number[]>>;
   /** The place in the model, for error messages. */

@@ -1,8 +1,9 @@
 /** Where a step's first NaN or infinity comes from: what the host gave, or the first instruction whose result has one. */
+import { isFloat } from '../../ir/dtype.js';
 import type { Launch } from '../../program/unroll.js';
 import { operandsOf } from '../../program/unroll.js';
 import type { NonFinite } from '../engine.js';
-import { isFloat, nonFiniteIn } from '../non_finite.js';
+import { dataflowOrder, nonFiniteIn, placeOf } from '../non_finite.js';
 import type { Observer } from './machine.js';
 import type { VirtualRank } from './virtual_rank.js';
 
@@ -23,15 +24,24 @@ export class NonFiniteWatch {
       const kind = this.kindOf(rank, launch, value);
       if (!kind) continue;
       const what = access === 'read' ? `${kind} in '${name}', which was given to the step` : `${kind} in '${name}'`;
-      const at = 'source' in instruction ? instruction.source : null;
-      const op = instruction.kind === 'kernel' ? `${instruction.op}, ` : '';
-      this.found = { at: at ? `${op}${at.path || 'model'} (${at.phase})` : name, what };
+      const { phase } = instruction.source;
+      const { microbatch } = launch.step;
+      const place = { phase, microbatch, stage: rank.stage, position: launch.index, rank: rank.rank };
+      this.found = {
+        rank: rank.rank,
+        at: placeOf(instruction),
+        what,
+        order: dataflowOrder({ ...place, received: false }),
+      };
       return;
     }
   };
 
   private kindOf(rank: VirtualRank, { step }: Launch, value: number): 'NaN' | 'Infinity' | null {
     const { dtype } = rank.rankClass.values[value].type;
-    return isFloat(dtype) ? nonFiniteIn(rank.arena.read(rank.view(value, step))) : null;
+    if (!isFloat(dtype)) return null;
+    const elements = rank.arena.read(rank.view(value, step));
+    const index = nonFiniteIn('f64', elements);
+    return index < 0 ? null : Number.isNaN(elements[index]) ? 'NaN' : 'Infinity';
   }
 }

@@ -8,7 +8,15 @@ export function view(dtype: DType, offset: number, ...sizes: number[]): LoadedVi
 }
 
 export function fill(output: LoadedView, value: number): KernelLaunch {
-  return { kind: 'kernel', kernel: 'fill', operands: [output], scratch: null, attributes: { value }, at: 'test.fill' };
+  return {
+    kind: 'kernel',
+    kernel: 'fill',
+    operands: [output],
+    reads: 0,
+    scratch: null,
+    attributes: { value },
+    at: 'test.fill',
+  };
 }
 
 export function collective(

@@ -1,0 +1,96 @@
+/** Where a step's first value that is not finite comes from, as far as one rank can tell. */
+import { dtypeBytes, isFloat } from '../../ir/dtype.js';
+import type { OpRegistry } from '../../ir/op.js';
+import type { Program } from '../../program/program.js';
+import { baseOf, operandsOf, unroll, type Launch } from '../../program/unroll.js';
+import type { NonFinite } from '../engine.js';
+import { decode, hostArray, type HostArray } from '../host_array.js';
+import { dataflowOrder, earliest, nonFiniteIn, placeOf } from '../non_finite.js';
+import type { Engine as Addon } from './bridge.js';
+import { launchOrigins, loadClass, placeOfRank, viewOf, type RankPlace } from './load_class.js';
+import type { LoadedView } from './loaded_program.js';
+
+/**
+ * Runs a step again, watched. All ranks of the job do so together, and each to its end, whatever it finds: what came first of all is
+ * the least by {@link NonFinite.order}. Inputs must have been written again.
+ */
+export async function firstNonFinite(
+  addon: Addon,
+  registry: OpRegistry,
+  program: Program,
+  rank: number,
+): Promise<NonFinite | null> {
+  const place = placeOfRank(program, rank);
+  const given = await firstGiven(addon, place, rank);
+  const loaded = loadClass(registry, program, rank);
+  const { nonFinite } = await (await addon.load(loaded, { watch: true })).run();
+  if (!nonFinite) return given;
+  // Joined collectives shift positions; kernels and copies keep their order.
+  const computing = loaded.launches
+    .slice(0, nonFinite.launch)
+    .filter(({ kind }) => kind === 'kernel' || kind === 'copy');
+  const { launch, values, reads } = launchOrigins(registry, program, rank)[computing.length];
+  const { name } = place.rankClass.values[values[nonFinite.operand]];
+  // What is read and was not made here has come from another rank.
+  const found = describe(place, rank, launch, {
+    what: `${nonFinite.kind} in '${name}'`,
+    received: nonFinite.operand < reads,
+  });
+  return earliest(given ? [given, found] : [found]);
+}
+
+/** What the host gave is looked at before the step: parameters, state, scalars. Their place is the first instruction that reads them. */
+async function firstGiven(addon: Addon, place: RankPlace, rank: number): Promise<NonFinite | null> {
+  const { rankClass } = place;
+  const { values, before, schedule } = rankClass;
+  const found: NonFinite[] = [];
+  for (const { at } of before.values) {
+    const { name, type } = values[at];
+    const step = schedule.find(({ offsets }) => offsets[baseOf(values, at)] !== undefined);
+    if (!step || !isFloat(type.dtype)) continue;
+    const view = viewOf(rankClass, at, step);
+    const elements = await read(addon, view);
+    const index = nonFiniteIn(view.dtype, elements);
+    if (index < 0) continue;
+    const address = view.offset + index * dtypeBytes[view.dtype];
+    const reader = firstReader(place, address);
+    if (!reader) continue;
+    const kind = Number.isNaN(decode(view.dtype, elements.subarray(index, index + 1))[0]) ? 'NaN' : 'Infinity';
+    const what = `${kind} in '${name}', which was given to the step`;
+    found.push(describe(place, rank, reader, { what, received: false }));
+  }
+  return earliest(found);
+}
+
+function firstReader({ rankClass }: RankPlace, address: number): Launch | null {
+  for (const launch of unroll(rankClass)) {
+    for (const { value, access } of operandsOf(launch.instruction)) {
+      if (access !== 'read') continue;
+      const view = viewOf(rankClass, value, launch.step);
+      if (address >= view.offset && address < view.offset + extentOf(view) * dtypeBytes[view.dtype]) return launch;
+    }
+  }
+  return null;
+}
+
+function describe(
+  { rankClass }: RankPlace,
+  rank: number,
+  { instruction, step, index }: Launch,
+  { what, received }: { readonly what: string; readonly received: boolean },
+): NonFinite {
+  const { phase } = instruction.source;
+  const { stage } = rankClass;
+  const order = dataflowOrder({ received, phase, microbatch: step.microbatch, stage, position: index, rank });
+  return { rank, at: placeOf(instruction), what, order };
+}
+
+async function read(addon: Addon, view: LoadedView): Promise<HostArray> {
+  const array = hostArray(view.dtype, extentOf(view));
+  if (array.length > 0) await addon.read(view.offset, new Uint8Array(array.buffer));
+  return array;
+}
+
+/** Elements from a view's first to its last. */
+const extentOf = ({ sizes, strides }: LoadedView): number =>
+  sizes.includes(0) ? 0 : 1 + sizes.reduce((sum, size, i) => sum + (size - 1) * strides[i], 0);
