@@ -8,7 +8,7 @@ import { NativeEngine } from '../src/engine/native/engine.js';
 import { freePort } from '../src/engine/native/testing/ranks.js';
 import type { RankBlocks } from '../src/engine/reference/execute.js';
 import { gatherValues } from '../src/engine/reference/shards.js';
-import { GPT, Llama } from '../src/nn/models/index.js';
+import { GPT, Llama, Mixtral } from '../src/nn/models/index.js';
 import { ops } from '../src/ops/index.js';
 import { languageModel } from './scenarios/language_model.js';
 import { mlp } from './scenarios/mlp.js';
@@ -49,6 +49,28 @@ describe('language models', () => {
     equalsSerial({ ...gpt(), mesh: { data: 2 }, split: { batch: ['data'] }, zero: { stage: 1, axis: 'data' } }));
   test('dropout', () =>
     equalsSerial({ ...gpt({ dropout: 0.3 }), mesh: { data: 2 }, split: { batch: ['data'] }, microbatches: 2 }));
+});
+
+describe('mixtures of experts', () => {
+  const mixtral = (options: Partial<ConstructorParameters<typeof Mixtral>[0]> = {}) => {
+    const model = { layers: 1, dim: 8, heads: 2, hidden: 12, context: 8, vocab: 11, experts: 4, choices: 2 };
+    return languageModel(new Mixtral({ ...model, ...options }), { microbatches: 2, batch: 2, sequence: 4 });
+  };
+  test('experts over the ranks that split the tokens: dispatch and combine are all-to-alls', () =>
+    equalsSerial({ ...mixtral(), mesh: { data: 2 }, split: { microbatch: ['data'], experts: ['data'] } }));
+  test('five experts over 2, full ones drop tokens', () =>
+    equalsSerial({
+      ...mixtral({ experts: 5, capacityFactor: 0.5 }),
+      mesh: { tensor: 2 },
+      split: { experts: ['tensor'] },
+      microbatches: 2,
+    }));
+  test('data × tensor, hidden layers of experts over tensor', () =>
+    equalsSerial({
+      ...mixtral(),
+      mesh: { data: 2, tensor: 2 },
+      split: { microbatch: ['data'], experts: ['data'], ...tensor },
+    }));
 });
 
 describe('pipelines', () => {
