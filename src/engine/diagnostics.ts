@@ -18,7 +18,7 @@ export const unknownValue = defineDiagnostic(
     return {
       what: `the program of rank ${p.rank} has no value '${p.name}'`,
       where: [{ at: `rank ${p.rank}`, note: p.className }],
-      fix: near ? `did you mean '${near}'?` : 'print the program (--dump-ir=program) to see its values',
+      fix: near ? `did you mean '${near}'?` : 'print the program (--dump-ir=after:lower) to see its values',
     };
   },
 );
@@ -63,7 +63,7 @@ export const deadlocked = defineDiagnostic(
   (p: { waits: readonly { at: string; note: string }[] }) => ({
     what: 'no rank can go on',
     where: p.waits,
-    fix: 'this is a fault of the compiler that the program verifier should have found: report it with the program (--dump-ir=program)',
+    fix: 'this is a fault of the compiler that the program verifier should have found: report it with the program (--dump-ir=after:lower)',
   }),
 );
 
@@ -72,7 +72,7 @@ export const programFault = defineDiagnostic(
   (p: { at: string; reason: string; path: string }) => ({
     what: `an instruction cannot run: ${p.reason}`,
     where: [{ at: p.at, note: p.path || 'model' }],
-    fix: 'this is a fault of the compiler that the program verifier should have found: report it with the program (--dump-ir=program)',
+    fix: 'this is a fault of the compiler that the program verifier should have found: report it with the program (--dump-ir=after:lower)',
   }),
 );
 

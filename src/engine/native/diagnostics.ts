@@ -72,7 +72,7 @@ export const kernelFailed = defineDiagnostic('engine/kernel-failed', (p: NativeF
   what: `kernel ${p.op} failed`,
   why: p.reason,
   where: placesOf(p),
-  fix: 'report this with the program that was running (--dump-ir=program)',
+  fix: 'report this with the program that was running (--dump-ir=after:lower)',
 }));
 
 export const kernelUnknown = defineDiagnostic('engine/kernel-unknown', (p: NativeFailure) => ({
@@ -86,7 +86,7 @@ export const programInvalid = defineDiagnostic('engine/program-invalid', (p: Nat
   what: 'the executor refuses the program',
   why: p.reason,
   where: placesOf(p),
-  fix: 'report this with the program (--dump-ir=program): the verifier should have found it',
+  fix: 'report this with the program (--dump-ir=after:lower): the verifier should have found it',
 }));
 
 export const programRunning = defineDiagnostic('engine/program-running', (p: NativeFailure) => ({
