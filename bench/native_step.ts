@@ -144,8 +144,8 @@ async function zeroState(program: NativeProgram, state: ReturnType<typeof stateO
   for (const { blocks } of state) {
     for (const block of blocks) {
       if (block.rank !== rank) continue;
-      const now = await program.read({ rank, name: block.value });
-      await program.write({ rank, name: block.value }, now.fill(0 as never));
+      const place = { rank, name: block.value, elements: block.elements };
+      await program.write(place, (await program.read(place)).fill(0 as never));
     }
   }
 }

@@ -15,6 +15,8 @@ export interface ValuePlace {
   readonly name: string;
   /** Scheduled microbatch; absent for values that have one instance (persistent values, sums of a step). */
   readonly microbatch?: number;
+  /** A run of the block's elements, half-open; absent: all of them. */
+  readonly elements?: readonly [from: number, to: number];
 }
 
 /** What one step took. */
@@ -42,12 +44,12 @@ export interface Engine {
 export interface LoadedProgram {
   readonly program: Program;
   /**
-   * Writes a whole block, row-major, in the element type of the value ({@link HostArray}). Before a step: parameters and state once,
+   * Writes a whole block, or a run of it, row-major, in the element type of the value ({@link HostArray}). Before a step: parameters and state once,
    * scalars and data each step.
    */
   write(place: ValuePlace, block: HostArray): Promise<void>;
   /**
-   * Reads a whole block. After a step that is: persistent values, and the results that the class names. Other values may have been
+   * Reads a whole block, or a run of it. After a step that is: persistent values, and the results that the class names. Other values may have been
    * overwritten by what came later.
    */
   read(place: ValuePlace): Promise<HostArray>;

@@ -18,11 +18,19 @@ import type { TensorType } from '../ir/type.js';
 import { ops } from '../ops/index.js';
 import type { AdamW } from './adamw.js';
 
-/** A parameter as the update sees it. */
+/** A parameter as the update sees it: a tensor, or a bucket of several of one sort, flat. */
 export interface UpdatedParameter {
   readonly name: string;
   readonly type: TensorType;
+  /** Tensors of two or more dimensions, which weight decay may single out. Absent: by the type. */
+  readonly matrices?: boolean;
 }
+
+/**
+ * The update of any parameters as a graph. But for sums to a scalar it must treat each element of a parameter by itself: the compiler
+ * asks for the update of buckets in place of their members.
+ */
+export type UpdateRecipe = (parameters: readonly UpdatedParameter[]) => Graph;
 
 /** Names of the persistent state of one parameter, as in checkpoints. */
 export const stateNames = (parameter: string): readonly [expAvg: string, expAvgSq: string] => [
@@ -56,8 +64,8 @@ function addUpdate(builder: GraphBuilder, parameters: readonly UpdatedParameter[
   const skip = finite.where(norm.constant(0), norm.constant(1));
 
   const { beta1, beta2, eps, weightDecay, decay } = optimizer;
-  parameters.forEach(({ name, type }, i) => {
-    const decays = decay === 'all' || type.dims.length >= 2;
+  parameters.forEach(({ name, type, matrices = type.dims.length >= 2 }, i) => {
+    const decays = decay === 'all' || matrices;
     const results = builder.within(name, () =>
       builder.apply('adamw', [weights[i], gradients[i], ...states[i], lr, scale, correction1, correction2, skip], {
         beta1,

@@ -1,36 +1,12 @@
 /** A plan as the partitioner asks of it: where inputs and outputs lie, on which stage an op runs, what is fixed for it. */
 import type { Graph } from '../ir/graph.js';
-import { replicated, type Layout, type Split } from '../ir/layout.js';
-import { axesSize, type Mesh } from '../ir/mesh.js';
-import { factorsOf, type TensorType } from '../ir/type.js';
+import { replicated, type Layout } from '../ir/layout.js';
+import type { TensorType } from '../ir/type.js';
 import { meshOf, type Plan } from '../plan/plan.js';
+import type { Bucket } from './buckets.js';
 import type { Placement } from './partition.js';
 import type { PlacedGraph } from './placed.js';
-
-/** Layout of a parameter, its gradient or data: its first factors that the plan splits, each axis once. */
-export function storageLayout(plan: Plan, mesh: Mesh, type: TensorType): Layout {
-  const splits: Record<string, Split> = {};
-  const used = new Set<string>();
-  for (const { name } of factorsOf(type)) {
-    const axes = (plan.split[name] ?? []).filter((axis) => axesSize(mesh, [axis]) > 1);
-    if (axes.length === 0 || axes.some((axis) => used.has(axis))) continue;
-    splits[name] = plan.bounds[name] ? { axes, bounds: plan.bounds[name] } : { axes };
-    axes.forEach((axis) => used.add(axis));
-  }
-  return { splits, partial: {} };
-}
-
-/** Layout of optimizer state: that of the parameter, and with ZeRO its largest unsplit factor split over the data axis too. */
-export function stateLayout(plan: Plan, mesh: Mesh, type: TensorType): Layout {
-  const storage = storageLayout(plan, mesh, type);
-  const { stage, axis } = plan.zero;
-  const taken = Object.values(storage.splits).some((split) => split.axes.includes(axis));
-  if (stage === 0 || taken || axesSize(mesh, [axis]) === 1) return storage;
-  const free = factorsOf(type).filter(({ name }) => !storage.splits[name]);
-  if (free.length === 0) return storage;
-  const largest = free.reduce((a, b) => (b.size > a.size ? b : a));
-  return { splits: { ...storage.splits, [largest.name]: { axes: [axis] } }, partial: {} };
-}
+import { stateLayout, storageLayout } from './storage.js';
 
 /** The stages that read each input of the step graph, first to last: where it is stored. */
 export function homesOf(plan: Plan, step: Graph): ReadonlyMap<string, readonly number[]> {
@@ -71,44 +47,63 @@ export function updatePlacement(
   plan: Plan,
   step: PlacedGraph,
   homes: ReadonlyMap<string, readonly number[]>,
-  types: ReadonlyMap<string, TensorType>,
+  parameters: ReadonlyMap<string, TensorType>,
+  buckets: readonly Bucket[] = [],
 ): Placement {
   const meshes = plan.stages.map(meshOf);
   const given = new Map(step.outputs.map(({ name, value }) => [name, step.values[value]]));
-  const homeOf = (name: string) => homes.get(name)?.[0] ?? 0;
+  const updated = new Map<string, Updated>();
+  for (const { name, stage, gradient, storage, state } of buckets) {
+    updated.set(name, {
+      home: stage,
+      stored: [{ stage, layout: storage }],
+      gradient: { stage, layout: gradient },
+      state,
+    });
+  }
+  for (const [name, type] of parameters) {
+    const stages = homes.get(name) ?? [0];
+    updated.set(name, {
+      home: stages[0],
+      stored: stages.map((stage) => ({ stage, layout: storageLayout(plan, meshes[stage], type) })),
+      gradient: given.get(`gradient.${name}`) ?? null,
+      state: stateLayout(plan, meshes[stages[0]], type),
+    });
+  }
   return {
     meshes,
-    stage: ({ path }) => homeOf(path),
-    input: (name, kind, type) => {
-      const sum = given.get(name);
-      if (kind === 'value' && sum) return [{ stage: sum.stage, layout: sum.layout }];
+    stage: ({ path }) => updated.get(path)?.home ?? 0,
+    input: (name, kind) => {
       if (kind === 'scalar') return meshes.map((_, stage) => ({ stage, layout: replicated }));
-      const parameter = parameterName(name);
-      if (kind === 'state')
-        return [{ stage: homeOf(parameter), layout: stateLayout(plan, meshes[homeOf(parameter)], type) }];
-      return (homes.get(parameter) ?? [0]).map((stage) => ({
-        stage,
-        layout: storageLayout(plan, meshes[stage], type),
-      }));
-    },
-    output: (name, type) => {
-      const parameter = parameterName(name);
-      if (types.has(name)) {
-        return (homes.get(name) ?? [0]).map((stage) => ({ stage, layout: storageLayout(plan, meshes[stage], type) }));
+      const owner = updated.get(parameterName(name));
+      if (kind === 'value') {
+        const sum = owner?.gradient ?? given.get(name);
+        return sum ? [{ stage: sum.stage, layout: sum.layout }] : [];
       }
-      if (types.has(parameter))
-        return [{ stage: homeOf(parameter), layout: stateLayout(plan, meshes[homeOf(parameter)], type) }];
+      if (!owner) return [{ stage: 0, layout: replicated }];
+      return kind === 'state' ? [{ stage: owner.home, layout: owner.state }] : owner.stored;
+    },
+    output: (name) => {
+      const owner = updated.get(parameterName(name));
       // Every stage has learned whether the step is skipped, and says so.
-      return (name === 'skipped' ? meshes : meshes.slice(0, 1)).map((_, stage) => ({ stage, layout: replicated }));
+      if (!owner)
+        return (name === 'skipped' ? meshes : meshes.slice(0, 1)).map((_, stage) => ({ stage, layout: replicated }));
+      return updated.has(name) ? owner.stored : [{ stage: owner.home, layout: owner.state }];
     },
     hint: ({ inputs }) => {
-      const parameter = inputs
-        .flatMap((input) => (input === null ? [] : [parameterName(input)]))
-        .find((name) => types.has(name));
-      if (parameter === undefined) return null;
-      return stateLayout(plan, meshes[homeOf(parameter)], types.get(parameter)!).splits;
+      const names = inputs.flatMap((input) => (input === null ? [] : [parameterName(input)]));
+      return names.flatMap((name) => updated.get(name) ?? []).at(0)?.state.splits ?? null;
     },
   };
+}
+
+/** What the update knows of a parameter or a bucket. */
+interface Updated {
+  readonly home: number;
+  readonly stored: readonly { readonly stage: number; readonly layout: Layout }[];
+  /** Null: the step gives none. */
+  readonly gradient: { readonly stage: number; readonly layout: Layout } | null;
+  readonly state: Layout;
 }
 
 /** `gradient.X` and `optimizer.exp_avg.X` belong to the parameter X. */

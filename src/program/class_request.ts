@@ -1,6 +1,7 @@
 /** What the lowering of one class of ranks is given. */
 import type { Coordinates } from '../ir/mesh.js';
 import type { OpRegistry } from '../ir/op.js';
+import type { Bucket } from '../partition/buckets.js';
 import type { PlacedGraph } from '../partition/placed.js';
 import type { Slot } from '../schedule/table.js';
 import type { KernelChooser } from './kernel_choice.js';
@@ -16,6 +17,8 @@ export interface ClassRequest {
   readonly step: PlacedGraph;
   /** What runs once, after the last microbatch; it reads the step's outputs by name. Null: there is none (evaluation). */
   readonly update: PlacedGraph | null;
+  /** Parameters of this stage that lie together and are updated as one. */
+  readonly buckets: readonly Bucket[];
   readonly slots: readonly Slot[];
   readonly registry: OpRegistry;
   readonly kernels: KernelChooser;

@@ -6,7 +6,7 @@ import { elementsOf, sizesOf, tensorType } from '../ir/type.js';
 import type { DType } from '../ir/dtype.js';
 import type { PlacedValue } from '../partition/placed.js';
 import type { Extent } from './lane_events.js';
-import type { Lifetime, ProgramValue, ValueIndex, ValueView } from './program.js';
+import type { Lifetime, ProgramValue, ValueIndex } from './program.js';
 
 export class ClassValues {
   readonly table: ProgramValue[] = [];
@@ -20,15 +20,22 @@ export class ClassValues {
   }
 
   /** Adds a placed value under a name of its own. */
-  add(placed: PlacedValue, name: string, lifetime: Lifetime, view: ValueView | null = null): ValueIndex {
+  add(
+    placed: Pick<PlacedValue, 'type' | 'layout'>,
+    name: string,
+    lifetime: Lifetime,
+    { view = null, tensors = null }: Partial<Pick<ProgramValue, 'view' | 'tensors'>> = {},
+  ): ValueIndex {
     const { type: global, layout } = placed;
-    return this.push({ name, type: localType(this.mesh, global, layout, this.at), global, layout, lifetime, view });
+    const type = localType(this.mesh, global, layout, this.at);
+    return this.push({ name, type, global, layout, lifetime, view, parts: null, tensors });
   }
 
   /** A contiguous staging buffer of a collective, or a kernel's workspace: it has no layout of its own. */
   addBuffer(name: string, dtype: DType, elements: number, lifetime: Lifetime): ValueIndex {
     const type = tensorType(dtype, { elements });
-    return this.push({ name, type, global: type, layout: { splits: {}, partial: {} }, lifetime, view: null });
+    const layout = { splits: {}, partial: {} };
+    return this.push({ name, type, global: type, layout, lifetime, view: null, parts: null, tensors: null });
   }
 
   find(name: string): ValueIndex | null {
@@ -37,6 +44,17 @@ export class ClassValues {
 
   get(index: ValueIndex): ProgramValue {
     return this.table[index];
+  }
+
+  /** Makes existing values the contents of a bucket, one behind the other. */
+  fill(bucket: ValueIndex, parts: readonly ValueIndex[]): void {
+    const { view } = this.table[bucket];
+    let offset = view?.offset ?? 0;
+    for (const part of parts) {
+      this.alias(part, view?.of ?? bucket, offset);
+      offset += elementsOf(this.table[part].type);
+    }
+    this.table[bucket] = { ...this.table[bucket], parts };
   }
 
   /** Makes an existing value a contiguous view of a buffer, from its element `offset`. */

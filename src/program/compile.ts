@@ -17,7 +17,8 @@ import type { TensorType } from '../ir/type.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { traceLogits, traceModel, type TracedModel, type TracedParameter, type TraceShape } from '../nn/trace.js';
 import type { AdamW } from '../optim/adamw.js';
-import { buildUpdate } from '../optim/update.js';
+import { buildUpdate, type UpdatedParameter, type UpdateRecipe } from '../optim/update.js';
+import { bucketsOf, type Bucket } from '../partition/buckets.js';
 import { traceTraining } from '../passes/trace_training.js';
 import { applyPrecision } from '../passes/precision.js';
 import type { Plan } from '../plan/plan.js';
@@ -40,6 +41,8 @@ export interface CompiledProgram {
   /** The step graph and, where there is one, the update graph, placed: what `explain` prints. */
   readonly placed: { readonly step: PlacedGraph; readonly update: PlacedGraph | null };
   readonly parameters: readonly TracedParameter[];
+  /** The parameters that are updated together. */
+  readonly buckets: readonly Bucket[];
 }
 
 export interface CompileOptions {
@@ -52,6 +55,8 @@ export interface CompileOptions {
   readonly costs?: PartitionCosts;
   /** Fixes splits of ops of the step; where it gives null the partitioner chooses. */
   readonly hint?: Placement['hint'];
+  /** Those of the program whose parameters this one shares; absent: by the gradients that the step gives. */
+  readonly buckets?: readonly Bucket[];
   /** How long memory planning may search, where the default is too long. */
   readonly memory?: PlanMemoryOptions;
   /** Shown what each pass leaves, by the pass's name in `architecture.js`; the text is made only where it is asked for. */
@@ -68,7 +73,7 @@ export function compileTraining(options: CompileOptions & { readonly optimizer: 
   const traced = traceTraining(model, shapeOf(options));
   options.observe?.('trace', () => printGraph(traced.graph));
   const step = precisionOf(traced.graph, options);
-  const update = withLoss(buildUpdate(traced.parameters, optimizer), registry, step);
+  const update: UpdateRecipe = (parameters) => withLoss(buildUpdate(parameters, optimizer), registry, step);
   return compileGraphs(options, traced, step, update, trainingSlots(plan));
 }
 
@@ -78,31 +83,32 @@ export function compileForward(options: CompileOptions & { readonly what: 'loss'
   const traced = trace(options.model, { ...shapeOf(options), training: false });
   options.observe?.('trace', () => printGraph(traced.graph));
   const step = precisionOf(traced.graph, options);
-  const update =
-    options.what === 'loss'
-      ? withLoss(new GraphBuilder(options.registry, 'totals').build(), options.registry, step)
-      : null;
+  const totals: UpdateRecipe = () =>
+    withLoss(new GraphBuilder(options.registry, 'totals').build(), options.registry, step);
+  const update = options.what === 'loss' ? totals : null;
   return compileGraphs(options, traced, step, update, forwardSlots(options.plan));
 }
 
-/** Compiles any step graph and update graph: for tests, and for steps that are no language model's. */
+/** Compiles any step graph and update: for tests, and for steps that are no language model's. */
 export function compileGraphs(
   options: Omit<CompileOptions, 'model' | 'sequence'>,
   traced: Pick<TracedModel, 'parameters'>,
   step: Graph,
-  update: Graph | null,
+  recipe: UpdateRecipe | null,
   slots: readonly (readonly Slot[])[],
 ): CompiledProgram {
   const { plan, registry, target, observe } = options;
-  observe?.('precision', () => [step, update].flatMap((graph) => (graph ? [printGraph(graph)] : [])).join('\n\n'));
   const meshes = plan.stages.map(meshOf);
   const costs = options.costs ?? defaultCosts(meshes);
   const kernels = target === 'native' ? nativeKernels(registry) : referenceKernels;
   const placedStep = place(step, registry, withHint(stepPlacement(plan, step), options.hint), costs, kernels);
   const types = new Map<string, TensorType>(traced.parameters.map(({ name, type }) => [name, type]));
   const homes = homesOf(plan, step);
+  const buckets = options.buckets ?? bucketsOf(plan, placedStep, homes, types);
+  const update = recipe?.(updatedParameters(traced.parameters, buckets)) ?? null;
+  observe?.('precision', () => [step, update].flatMap((graph) => (graph ? [printGraph(graph)] : [])).join('\n\n'));
   const placedUpdate =
-    update && place(update, registry, updatePlacement(plan, placedStep, homes, types), costs, kernels);
+    update && place(update, registry, updatePlacement(plan, placedStep, homes, types, buckets), costs, kernels);
   const stages = stagesOf(plan);
   observe?.('partition', () =>
     [placedStep, placedUpdate].flatMap((graph) => (graph ? [printPlaced(graph)] : [])).join('\n\n'),
@@ -121,6 +127,7 @@ export function compileGraphs(
         stages,
         step: placedStep,
         update: placedUpdate,
+        buckets: buckets.filter((bucket) => bucket.stage === stage),
         slots: slots[stage],
         registry,
         kernels,
@@ -133,6 +140,7 @@ export function compileGraphs(
   return {
     program,
     placed: { step: placedStep, update: placedUpdate },
+    buckets,
     parameters: traced.parameters,
   };
 }
@@ -155,6 +163,15 @@ const withHint = (placement: Placement, hint: Placement['hint'] = placement.hint
   ...placement,
   hint,
 });
+
+/** What the update updates: buckets, and by themselves the parameters that are in none. */
+function updatedParameters(
+  parameters: readonly TracedParameter[],
+  buckets: readonly Bucket[],
+): readonly UpdatedParameter[] {
+  const packed = new Set(buckets.flatMap(({ members }) => members.map(({ name }) => name)));
+  return [...buckets, ...parameters.filter(({ name }) => !packed.has(name))];
+}
 
 function forwardSlots(plan: Plan): readonly (readonly Slot[])[] {
   const slots = Array.from({ length: plan.schedule.microbatches }, (_, microbatch) => ({

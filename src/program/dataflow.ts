@@ -58,6 +58,9 @@ export function tileLine(
   return `${output} = ${kind} ${message} of ${fromStage}>${toStage} ${printLayout(from)} ${printLayout(to)} (${input})`;
 }
 
+/** What a bucket consists of. */
+export const partsLine = (bucket: string, parts: readonly string[]): string => `${bucket} = [${parts.join(', ')}]`;
+
 export const dataflowHash = (lines: readonly string[]): string => hashText([...lines].sort().join('\n'));
 
 /** The dataflow of instructions, and of the views that they read: what the verifier compares with {@link Template.dataflow}. */
@@ -102,7 +105,12 @@ export function dataflowOf(body: readonly Instruction[], values: readonly Progra
         break;
     }
   }
-  for (const view of viewsRead(body, values)) {
+  for (const view of viewsTouched(body, values)) {
+    const { parts } = values[view];
+    if (parts) {
+      lines.push(partsLine(textOf(view), parts.map(textOf)));
+      continue;
+    }
     const { op, rule, attributes, assignment, inputs, outputs } = values[view].view!.made!;
     const results = outputs.map((output) => ({ text: textOf(output), accumulates: false }));
     lines.push(opLine(op, rule, attributes, assignment, inputs.map(textOf), results));
@@ -117,13 +125,19 @@ export const boundaryLine = (
   text: string,
 ): string => `${role} ${name} = ${text}`;
 
+/** Which tensors a bucket of state holds, in which order. */
+export const contentsText = (tensors: readonly { readonly name: string }[] | null): string =>
+  tensors ? ` of ${tensors.map(({ name }) => name).join(', ')}` : '';
+
 /** The boundary that a class's tables state: what the verifier compares with {@link RankClass.boundary}. */
 export function boundaryOf({ values, before, after, inputs, results }: RankClass): string {
   const line = (role: Parameters<typeof boundaryLine>[0], name: string, index: ValueIndex) =>
     boundaryLine(role, name, valueText(values[index].name, values[index].global, values[index].layout));
   const updates = after.values.filter(({ at, holds }) => at !== holds);
   return dataflowHash([
-    ...before.values.map(({ at, holds }) => line('state', values[at].name, holds)),
+    ...before.values.map(
+      ({ at, holds }) => `${line('state', values[at].name, holds)}${contentsText(values[at].tensors)}`,
+    ),
     ...inputs.map((index) => line('scalar', values[index].name, index)),
     ...values.flatMap(({ name, lifetime, view }, i) => (lifetime === 'data' && !view ? [line('data', name, i)] : [])),
     ...updates.map(({ at, holds }) => line('after', values[at].name, holds)),
@@ -131,14 +145,14 @@ export function boundaryOf({ values, before, after, inputs, results }: RankClass
   ]);
 }
 
-/** Views that instructions read, each once, with the views that those are made of. */
-export function viewsRead(body: readonly Instruction[], values: readonly ProgramValue[]): ReadonlySet<ValueIndex> {
+/** Views that instructions read, each once, with the views that those are made of; and the buckets that they touch. */
+export function viewsTouched(body: readonly Instruction[], values: readonly ProgramValue[]): ReadonlySet<ValueIndex> {
   const found = new Set<ValueIndex>();
   const visit = (index: ValueIndex): void => {
-    const made = values[index].view?.made;
-    if (!made || found.has(index)) return;
+    const { view, parts } = values[index];
+    if (found.has(index) || (!view?.made && !parts)) return;
     found.add(index);
-    made.inputs.forEach(visit);
+    view?.made?.inputs.forEach(visit);
   };
   for (const instruction of body) for (const { value } of operandsOf(instruction)) visit(value);
   return found;

@@ -9,7 +9,7 @@ import type { Phase } from '../ir/graph.js';
 import type { PlacedStep } from '../partition/placed.js';
 import { assignMemory, type UnplacedStep } from './assign_memory.js';
 import type { ClassRequest } from './class_request.js';
-import { dataflowHash, viewsRead } from './dataflow.js';
+import { dataflowHash, viewsTouched } from './dataflow.js';
 import { fold } from './fold.js';
 import { Pending, TemplateWriter } from './lane_events.js';
 import { StepLowering } from './lower_step.js';
@@ -68,7 +68,7 @@ function template(request: ClassRequest, map: ValueMap, pending: Pending, name: 
   ]);
   for (const listed of interleave(map, body, tail)) lowering.lower(origins.get(listed.step)!, listed);
   if (variant.includes('last')) writer.drain();
-  const views = [...viewsRead(writer.body, map.values.table)].map((view) => map.viewLines.get(view)!);
+  const views = [...viewsTouched(writer.body, map.values.table)].map((view) => map.viewLines.get(view)!);
   return { name, body: writer.body, dataflow: dataflowHash([...lowering.lines, ...views]) };
 }
 
@@ -85,9 +85,14 @@ function interleave(map: ValueMap, body: readonly Listed[], tail: readonly Liste
   const rest: Listed[] = [];
   for (const listed of tail) {
     const sum = listed.step.kind === 'move' ? map.sumOf(listed.step.inputs[0]) : undefined;
-    const at = sum === undefined ? undefined : completes.get(sum);
+    const at = sum === undefined ? undefined : latest(map.partsOf(sum).map((part) => completes.get(part)));
     if (at === undefined) rest.push(listed);
     else after.set(at, [...(after.get(at) ?? []), listed]);
   }
   return [...body.flatMap((listed, i) => [listed, ...(after.get(i) ?? [])]), ...rest];
+}
+
+/** The last of these positions; undefined where one is not there. */
+function latest(positions: readonly (number | undefined)[]): number | undefined {
+  return positions.reduce((a, b) => (a === undefined || b === undefined ? undefined : Math.max(a, b)));
 }

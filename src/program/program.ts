@@ -13,6 +13,7 @@ import type { AxisName, Coordinates, Mesh } from '../ir/mesh.js';
 import type { Attributes, Source } from '../ir/graph.js';
 import type { OpRule, Assignment } from '../ir/rule.js';
 import type { TensorType } from '../ir/type.js';
+import type { PackedTensor } from '../partition/packing.js';
 import type { Move } from '../reshard/moves.js';
 
 export interface Program {
@@ -72,6 +73,10 @@ export interface ProgramValue {
   readonly lifetime: Lifetime;
   /** Null: a buffer of its own. Else elements of another value's buffer: nothing is copied. */
   readonly view: ValueView | null;
+  /** Of a bucket whose contents the program names: the values that lie in it, one behind the other. Its bytes are theirs. */
+  readonly parts: readonly ValueIndex[] | null;
+  /** Of a persistent bucket: the tensors whose blocks it holds, for whoever writes and reads state by name. */
+  readonly tensors: readonly PackedTensor[] | null;
 }
 
 export interface ValueView {

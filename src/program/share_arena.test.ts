@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { dtypeBytes } from '../ir/dtype.js';
 import { bytesOf } from '../ir/type.js';
 import { GPT } from '../nn/models/gpt.js';
 import { ops } from '../ops/index.js';
@@ -8,6 +9,7 @@ import { planOfSizes } from '../plan/parallel_sizes.js';
 import { compileForward, compileTraining } from './compile.js';
 import type { RankClass } from './program.js';
 import { arenaBytesOf, shareArena } from './share_arena.js';
+import { baseOf } from './unroll.js';
 
 const model = new GPT({ layers: 1, dim: 8, heads: 2, context: 8, vocab: 12 });
 const plan = planOfSizes(
@@ -18,15 +20,18 @@ const plan = planOfSizes(
   { compute: 'f32', master: 'f32' },
 );
 const request = { model, plan, sequence: 8, registry: ops, target: 'reference' } as const;
-const training = compileTraining({ ...request, optimizer: adamw({ lr: 1e-3 }) }).program;
-const validation = compileForward({ ...request, what: 'loss' }).program;
+const { program: training, buckets } = compileTraining({ ...request, optimizer: adamw({ lr: 1e-3 }) });
+const validation = compileForward({ ...request, what: 'loss', buckets }).program;
 
-/** Bytes of each value that has an address of its own, in every step of the schedule. */
-function ranges({ values, schedule }: RankClass): { name: string; persistent: boolean; from: number; to: number }[] {
+/** Bytes of each value that has an address of its own, and of each parameter, in every step of the schedule. */
+function ranges({ values, schedule, before }: RankClass) {
+  const parameters = new Set(before.values.map(({ at }) => at));
   return schedule.flatMap(({ offsets }) =>
-    Object.entries(offsets).map(([index, from]) => {
-      const { name, lifetime, type } = values[Number(index)];
-      return { name, persistent: lifetime === 'persistent', from, to: from + bytesOf(type) };
+    values.flatMap(({ name, lifetime, type, view, parts }, i) => {
+      const base = offsets[baseOf(values, i)];
+      if (base === undefined || (view && !parameters.has(i)) || parts) return [];
+      const from = base + (view?.offset ?? 0) * dtypeBytes[type.dtype];
+      return [{ name, persistent: lifetime === 'persistent', from, to: from + bytesOf(type) }];
     }),
   );
 }

@@ -8,6 +8,7 @@
 import { bytesOf } from '../ir/type.js';
 import { DEFAULT_ALIGNMENT } from './memory/index.js';
 import type { Program, RankClass, ValueIndex } from './program.js';
+import { baseOf } from './unroll.js';
 
 /** `guest` with addresses that leave every persistent value of `host` alone. Ranks of a stage move by the same distance. */
 export function shareArena<P extends Program>(guest: P, host: Program): P {
@@ -41,7 +42,9 @@ function sharedValues(rankClass: RankClass, host: Program): ValueIndex[] {
       stage === rankClass.stage ? before.values.map(({ at }) => values[at].name) : [],
     ),
   );
-  return rankClass.before.values.map(({ at }) => at).filter((at) => names.has(rankClass.values[at].name));
+  const { values, before } = rankClass;
+  const shared = before.values.flatMap(({ at }) => (names.has(values[at].name) ? [baseOf(values, at)] : []));
+  return [...new Set(shared)];
 }
 
 const persistentEnd = (rankClass: RankClass): number =>

@@ -8,7 +8,8 @@ import type { DType } from '../ir/dtype.js';
 import { printLayout, sameLayout } from '../ir/layout.js';
 import { opNamed, type ResultView } from '../ir/op.js';
 import { rowMajor } from '../ir/strides.js';
-import { elementsOf, sizesOf } from '../ir/type.js';
+import { sizesOf } from '../ir/type.js';
+import { bucketNamed, ofMember } from '../partition/buckets.js';
 import {
   placedUses,
   type PlacedGraph,
@@ -17,10 +18,9 @@ import {
   type PlacedOp,
   type PlacedValue,
 } from '../partition/placed.js';
-import { bucketsOf, type Bucket } from './buckets.js';
 import type { ClassRequest } from './class_request.js';
 import { ClassValues } from './class_values.js';
-import { boundaryLine, dataflowHash, opLine, valueText } from './dataflow.js';
+import { boundaryLine, contentsText, dataflowHash, opLine, partsLine, valueText } from './dataflow.js';
 import { storageDiffers, updateNotInPlace } from './diagnostics.js';
 import type { Contract, ContractEntry, Operand, ValueIndex, ViewOp } from './program.js';
 
@@ -33,7 +33,7 @@ export class ValueMap {
   readonly results: Record<string, ValueIndex> = {};
   /** Outputs of the step graph → their sums. */
   readonly sums = new Map<PlacedId, ValueIndex>();
-  /** Views → the line of the op that makes them, in whichever template it stands. */
+  /** Views, and buckets → the line that says what they show, in whichever template it stands. */
   readonly viewLines = new Map<ValueIndex, string>();
   private readonly request: ClassRequest;
   private readonly indexOf: Record<Origin, Map<PlacedId, ValueIndex>> = { step: new Map(), update: new Map() };
@@ -54,7 +54,7 @@ export class ValueMap {
   /** What holds before a step and after it. */
   contracts(): { readonly before: Contract; readonly after: Contract; readonly boundary: string } {
     const before = this.values.table.flatMap((value, at): ContractEntry[] =>
-      value.lifetime === 'persistent' && !value.view && this.isState(value.name) ? [{ at, holds: at }] : [],
+      value.lifetime === 'persistent' && !value.parts && this.isState(value.name) ? [{ at, holds: at }] : [],
     );
     const updated = new Map(this.after.map((entry) => [entry.at, entry]));
     const after = before.map((entry) => updated.get(entry.at) ?? entry);
@@ -96,6 +96,11 @@ export class ValueMap {
     return this.indexOf.update.get(update);
   }
 
+  /** What a bucket consists of; any other value is itself. */
+  partsOf(value: ValueIndex): readonly ValueIndex[] {
+    return this.values.get(value).parts ?? [value];
+  }
+
   /** True where the instruction that makes an output of the step may write it into the sum itself. */
   summedDirectly(origin: Origin, id: PlacedId): boolean {
     if (origin !== 'step' || !this.sums.has(id)) return false;
@@ -123,7 +128,10 @@ export class ValueMap {
       const of = viewed.view ? viewed.view.of : inputs[operand];
       const offset = (viewed.view?.offset ?? 0) + views[i].offset;
       const { lifetime } = this.values.get(of);
-      this.indexOf[origin].set(id, this.values.add(placed, placed.name, lifetime, { of, offset, strides, made }));
+      this.indexOf[origin].set(
+        id,
+        this.values.add(placed, placed.name, lifetime, { view: { of, offset, strides, made } }),
+      );
     });
     const line = opLine(
       op,
@@ -164,6 +172,7 @@ export class ValueMap {
     return valueText(this.values.get(index).name, type, layout);
   }
 
+  /** A value by its own type and layout. */
   stagingText(index: ValueIndex): string {
     const { name, global, layout } = this.values.get(index);
     return valueText(name, global, layout);
@@ -178,8 +187,11 @@ export class ValueMap {
     return Boolean(of(this.request.step) || of(this.request.update));
   }
 
-  /** Inputs of both graphs: one persistent value a name; data has an instance a microbatch. */
+  /** Inputs of both graphs: one persistent value a name; data has an instance a microbatch. Buckets come first: others share them. */
   private declareInputs(): void {
+    for (const { name, type, storage, members } of this.request.buckets) {
+      this.values.add({ type, layout: storage }, name, 'persistent', { tensors: members });
+    }
     for (const origin of ['step', 'update'] as const) {
       const graph = this.graph(origin);
       for (const input of graph?.inputs ?? []) {
@@ -189,12 +201,36 @@ export class ValueMap {
         if (known !== null && !sameLayout(this.values.get(known).layout, placed.layout)) {
           throw storageDiffers({ name: input.name, step: this.values.get(known).layout, update: placed.layout });
         }
+        const bucket = bucketNamed(this.request.buckets, input.name);
+        const tensors = bucket?.members.map((m) => ({ ...m, name: ofMember(input.name, bucket, m) })) ?? null;
         const lifetime = input.kind === 'data' ? 'data' : 'persistent';
         const role = input.kind === 'data' || input.kind === 'scalar' ? input.kind : 'state';
-        this.boundary.add(boundaryLine(role, input.name, valueText(input.name, placed.type, placed.layout)));
-        this.indexOf[origin].set(input.value, known ?? this.values.add(placed, input.name, lifetime));
+        // A bucket of parameters is its members, which the step has as inputs.
+        if (bucket?.name !== input.name)
+          this.boundary.add(
+            boundaryLine(role, input.name, valueText(input.name, placed.type, placed.layout)) + contentsText(tensors),
+          );
+        this.indexOf[origin].set(input.value, known ?? this.values.add(placed, input.name, lifetime, { tensors }));
       }
     }
+    for (const { name, members } of this.request.buckets) {
+      this.fill(
+        this.values.find(name)!,
+        members.map((member) => this.values.find(member.name)!),
+      );
+    }
+  }
+
+  /** Makes values the contents of a bucket. */
+  private fill(bucket: ValueIndex, parts: readonly ValueIndex[]): void {
+    this.values.fill(bucket, parts);
+    this.viewLines.set(
+      bucket,
+      partsLine(
+        this.stagingText(bucket),
+        parts.map((part) => this.stagingText(part)),
+      ),
+    );
   }
 
   /** The step's outputs: sums over microbatches, which the update reads under the same names. */
@@ -215,25 +251,16 @@ export class ValueMap {
         this.indexOf.update.set(input.value, sum);
       }
     }
-    if (update) bucketsOf(step, update, stage).forEach((bucket, i) => this.declareBucket(bucket, `bucket ${i}`));
-  }
-
-  /** Sums that are reduced together lie one behind the other. */
-  private declareBucket(bucket: Bucket, name: string): void {
-    const sums = bucket.map((id) => this.sums.get(id)!);
-    const { dtype } = this.values.get(sums[0]).type;
-    const elements = sums.map((sum) => elementsOf(this.values.get(sum).type));
-    const buffer = this.values.addBuffer(
-      name,
-      dtype,
-      elements.reduce((a, b) => a + b, 0),
-      'sum',
-    );
-    let offset = 0;
-    sums.forEach((sum, i) => {
-      this.values.alias(sum, buffer, offset);
-      offset += elements[i];
-    });
+    for (const input of update?.inputs ?? []) {
+      const bucket = input.kind === 'value' ? bucketNamed(this.request.buckets, input.name) : undefined;
+      if (!bucket) continue;
+      const sum = this.values.add(update!.values[input.value], `sum ${input.name}`, 'sum');
+      this.indexOf.update.set(input.value, sum);
+      this.fill(
+        sum,
+        bucket.members.map((member) => this.values.find(`sum ${ofMember(input.name, bucket, member)}`)!),
+      );
+    }
   }
 
   /** Outputs of the update that replace a persistent value are written over it, where nothing reads the old one later. */
@@ -250,16 +277,32 @@ export class ValueMap {
       const at = this.indexOf.update.get(state.value)!;
       if (output.value === state.value) continue;
       assertInPlace(update, output.value, state.value, output.name);
-      const holds = this.values.add(placed, `new ${output.name}`, 'persistent', {
-        of: at,
-        offset: 0,
-        strides: rowMajor(sizesOf(this.values.get(at).type)),
-        made: null,
-      });
+      const holds = this.declareUpdated(at, placed, output.name);
       this.indexOf.update.set(output.value, holds);
-      this.after.push({ at, holds });
-      this.boundary.add(boundaryLine('after', output.name, this.textOf('update', output.value)));
+      const parts = this.values.get(at).parts;
+      if (!parts) {
+        this.after.push({ at, holds });
+        this.boundary.add(boundaryLine('after', output.name, this.textOf('update', output.value)));
+        continue;
+      }
+      const updated = parts.map((part) => {
+        const { name, global: type, layout } = this.values.get(part);
+        const next = this.declareUpdated(part, { type, layout }, name);
+        this.after.push({ at: part, holds: next });
+        this.boundary.add(boundaryLine('after', name, this.stagingText(next)));
+        return next;
+      });
+      this.fill(holds, updated);
     }
+  }
+
+  /** What a persistent value is after the step, at its address. */
+  private declareUpdated(at: ValueIndex, placed: Pick<PlacedValue, 'type' | 'layout'>, name: string): ValueIndex {
+    const { view, type } = this.values.get(at);
+    const strides = rowMajor(sizesOf(type));
+    return this.values.add(placed, `new ${name}`, 'persistent', {
+      view: { of: view?.of ?? at, offset: view?.offset ?? 0, strides, made: null },
+    });
   }
 }
 

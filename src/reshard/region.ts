@@ -31,6 +31,22 @@ export const intersect = (a: Tile, b: Tile): Tile =>
     return [start, Math.max(start, Math.min(to, b[i][1]))] as const;
   });
 
+/** The boxes that a run of a box's elements, counted row-major, consists of, in order: at most twice as many as it has dimensions. */
+export function boxesOf(box: Tile, [from, to]: readonly [number, number]): readonly Tile[] {
+  if (from >= to) return [];
+  if (box.length === 0) return [[]];
+  const [[begin], ...rest] = box;
+  const inner = tileElements(rest);
+  const within = (index: number, run: readonly [number, number]) =>
+    boxesOf(rest, run).map((tile): Tile => [[begin + index, begin + index + 1], ...tile]);
+  const [first, last] = [Math.floor(from / inner), Math.floor(to / inner)];
+  if (first === last) return within(first, [from - first * inner, to - first * inner]);
+  const head = from % inner === 0 ? [] : within(first, [from % inner, inner]);
+  const start = head.length > 0 ? first + 1 : first;
+  const middle: readonly Tile[] = start < last ? [[[begin + start, begin + last], ...rest]] : [];
+  return [...head, ...middle, ...within(last, [0, to % inner])];
+}
+
 /** Where the box `part` lies in a row-major block that holds the box `block`, which contains it. */
 export function placeIn(block: Tile, part: Tile): Side {
   const strides = new Array<number>(block.length);

@@ -1,8 +1,8 @@
-/** A rank's block of a global tensor, by bytes: cut out, put back, filled with first values. */
+/** What a rank holds of a global tensor, tile by tile, by bytes: cut out, put back, filled with first values. */
 import { contiguousRuns, type Tile as Box } from '../checkpoint/tile.js';
 import type { DType } from '../ir/dtype.js';
 import { dtypeBytes } from '../ir/dtype.js';
-import { factorsOf, sizesOf, type TensorType } from '../ir/type.js';
+import { factorsOf, product, sizesOf, type TensorType } from '../ir/type.js';
 import { hostArray, type HostArray } from '../engine/host_array.js';
 import { fillInitial, type Init, type InitKey } from '../nn/init.js';
 
@@ -16,29 +16,46 @@ export const boxOf = (global: TensorType, tile: Tile): Box => ({
   end: tile.map(([, to]) => to),
 });
 
-export const isWhole = (global: TensorType, tile: Tile): boolean =>
-  factorsOf(global).every(({ size }, i) => tile[i][0] === 0 && tile[i][1] === size);
+export const isWhole = (global: TensorType, tiles: readonly Tile[]): boolean =>
+  tiles.length === 1 && factorsOf(global).every(({ size }, i) => tiles[0][i][0] === 0 && tiles[0][i][1] === size);
 
-/** Writes a block into the bytes of the whole tensor. */
-export function pasteBlock(whole: Uint8Array, global: TensorType, tile: Tile, block: Uint8Array): void {
-  const { runElements, starts } = contiguousRuns(boxOf(global, tile));
+export const tilesElements = (tiles: readonly Tile[]): number =>
+  tiles.reduce((n, tile) => n + product(tile.map(([from, to]) => to - from)), 0);
+
+/** Writes a block, its tiles one behind the other, into the bytes of the whole tensor. */
+export function pasteBlock(whole: Uint8Array, global: TensorType, tiles: readonly Tile[], block: Uint8Array): void {
   const bytes = dtypeBytes[global.dtype];
-  starts.forEach((start, run) => {
-    whole.set(block.subarray(run * runElements * bytes, (run + 1) * runElements * bytes), start * bytes);
+  forEachRun(global, tiles, (start, elements, at) => {
+    whole.set(block.subarray(at * bytes, (at + elements) * bytes), start * bytes);
   });
 }
 
 /** The block of a parameter's first values: the same elements under any layout. */
-export function initialBlock(init: Init, key: InitKey, global: TensorType, tile: Tile): HostArray {
-  const { runElements, starts } = contiguousRuns(boxOf(global, tile));
-  const values = new Float32Array(runElements * starts.length);
-  starts.forEach((start, run) => {
-    fillInitial(values.subarray(run * runElements, (run + 1) * runElements), init, key, start);
+export function initialBlock(init: Init, key: InitKey, global: TensorType, tiles: readonly Tile[]): HostArray {
+  const values = new Float32Array(tilesElements(tiles));
+  forEachRun(global, tiles, (start, elements, at) => {
+    fillInitial(values.subarray(at, at + elements), init, key, start);
   });
   if (global.dtype === 'f32') return values;
   const block = hostArray(global.dtype, values.length) as Float64Array;
   block.set(values);
   return block;
+}
+
+/** Runs that are contiguous in the tensor, in the order of the tiles: where each begins there and among the tiles' elements. */
+function forEachRun(
+  global: TensorType,
+  tiles: readonly Tile[],
+  visit: (start: number, elements: number, at: number) => void,
+): void {
+  let at = 0;
+  for (const tile of tiles) {
+    const { runElements, starts } = contiguousRuns(boxOf(global, tile));
+    for (const start of starts) {
+      visit(start, runElements, at);
+      at += runElements;
+    }
+  }
 }
 
 /** Bytes as elements; copied, so that any alignment will do. */

@@ -5,6 +5,7 @@ import { dtypeBytes } from '../ir/dtype.js';
 import { factorsOf, printType } from '../ir/type.js';
 import { wireBytes } from '../cost/index.js';
 import { ops } from '../ops/index.js';
+import { bucketNamed, type Bucket } from '../partition/buckets.js';
 import type { PlacedGraph } from '../partition/placed.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { ranksOf, type Plan } from '../plan/plan.js';
@@ -22,6 +23,8 @@ export interface ExplainedReshard {
   readonly askedBy: string;
   readonly kind: string;
   readonly value: string;
+  /** Of a bucket: the parameters in it. */
+  readonly members: readonly string[];
   readonly from: string;
   readonly to: string;
   /** Bytes on one rank's wire each time. */
@@ -62,11 +65,12 @@ function explainPlan(
 ): Explanation {
   const optimizer = optimizerOf(config.optimizer);
   const { training } = compileRun({ model, optimizer, plan, registry: ops, target: config.engine, observe });
-  const { step, update } = training.placed;
+  const { placed, buckets } = training;
+  const { step, update } = placed;
   const classes: readonly LoweredClass[] = training.program.classes;
   return {
     plan,
-    reshards: [...reshardsOf(step, plan.schedule.microbatches), ...(update ? reshardsOf(update, 1) : [])],
+    reshards: [...reshardsOf(step, plan.schedule.microbatches, []), ...(update ? reshardsOf(update, 1, buckets) : [])],
     classes: classes.map(({ name, members, arenaBytes, liveBytes }) => ({
       name,
       ranks: members.length,
@@ -76,13 +80,15 @@ function explainPlan(
   };
 }
 
-function reshardsOf(graph: PlacedGraph, times: number): ExplainedReshard[] {
+function reshardsOf(graph: PlacedGraph, times: number, buckets: readonly Bucket[]): ExplainedReshard[] {
   return graph.steps.flatMap((step): ExplainedReshard[] => {
     if (step.kind === 'op') return [];
     const [before, after] = [graph.values[step.inputs[0]], graph.values[step.outputs[0]]];
     const { path, phase } = step.source;
     const reader = graph.steps.find((other) => other.kind === 'op' && other.inputs.includes(after.id));
+    const bucket = bucketNamed(buckets, path) ?? bucketNamed(buckets, before.name.split(' ')[0]);
     const base = {
+      members: bucket?.members.map(({ name }) => name) ?? [],
       askedBy: `${reader?.kind === 'op' ? `${reader.op}, ` : ''}${path || 'model'} (${phase})`,
       value: `${before.name.split(' {')[0]} : ${printType(before.type)}`,
       from: printLayout(before.layout, before.type),
@@ -114,6 +120,7 @@ export function explanationText({ plan, reshards, classes }: Explanation): strin
     lines.push(
       `  ${r.kind}${r.times > 1 ? ` × ${r.times}` : ''}, ${megabytes(r.bytes)}`,
       `    of        ${r.value}`,
+      ...(r.members.length > 0 ? [`              ${memberText(r.members)}`] : []),
       `    layouts   ${r.from} -> ${r.to}`,
       `    asked by  ${r.askedBy}`,
     );
@@ -127,6 +134,9 @@ export function explanationText({ plan, reshards, classes }: Explanation): strin
   }
   return lines.join('\n');
 }
+
+const memberText = ([first, ...others]: readonly string[]): string =>
+  others.length === 0 ? first : `${first} to ${others[others.length - 1]}, ${others.length + 1} parameters`;
 
 const megabytes = (bytes: number): string =>
   bytes < 1e5 ? `${Math.round(bytes)} bytes` : `${(bytes / 1e6).toFixed(2)} MB`;

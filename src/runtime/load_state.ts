@@ -2,9 +2,9 @@
 import type { Checkpoint } from '../checkpoint/index.js';
 import { expectTensors } from '../checkpoint/index.js';
 import type { LoadedProgram } from '../engine/engine.js';
-import { shapeOf } from '../ir/type.js';
+import { shapeOf, type TensorType } from '../ir/type.js';
 import type { TracedParameter } from '../nn/trace.js';
-import { boxOf, elementsFrom, initialBlock, isWhole } from './blocks.js';
+import { boxOf, elementsFrom, initialBlock, isWhole, type Tile } from './blocks.js';
 import type { StateTensor } from './state.js';
 
 /** Parameters by their first values; optimizer state is zero, as arenas are when they are made. */
@@ -18,9 +18,9 @@ export async function initializeState(
   for (const { name, global, blocks } of tensors) {
     const init = inits.get(name);
     if (!init) continue;
-    for (const { rank, tile, value } of blocks) {
+    for (const { rank, tiles, value, elements } of blocks) {
       if (!ranks.includes(rank)) continue;
-      await program.write({ rank, name: value }, initialBlock(init, { seed, name }, global, tile));
+      await program.write({ rank, name: value, elements }, initialBlock(init, { seed, name }, global, tiles));
     }
   }
 }
@@ -47,12 +47,24 @@ export async function restoreTensors(
   ranks: readonly number[],
 ): Promise<void> {
   for (const { name, global, blocks } of tensors) {
-    for (const { rank, tile, value } of blocks) {
+    for (const { rank, tiles, value, elements } of blocks) {
       if (!ranks.includes(rank)) continue;
-      const bytes = isWhole(global, tile)
+      const bytes = isWhole(global, tiles)
         ? await checkpoint.read(name)
-        : await checkpoint.readTile(name, boxOf(global, tile));
-      await program.write({ rank, name: value }, elementsFrom(global.dtype, bytes));
+        : await readTiles(checkpoint, name, global, tiles);
+      await program.write({ rank, name: value, elements }, elementsFrom(global.dtype, bytes));
     }
   }
+}
+
+/** The bytes of tiles, one behind the other. */
+async function readTiles(
+  checkpoint: Checkpoint,
+  name: string,
+  global: TensorType,
+  tiles: readonly Tile[],
+): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for (const tile of tiles) parts.push(await checkpoint.readTile(name, boxOf(global, tile)));
+  return parts.length === 1 ? parts[0] : Buffer.concat(parts);
 }

@@ -8,10 +8,10 @@ import { mkdirSync, openSync, closeSync, readSync, rmSync, writeSync } from 'nod
 import { join } from 'node:path';
 import type { CheckpointState } from '../checkpoint/index.js';
 import { nodeDisk, saveCheckpoint, type SavedCheckpoint, type TensorSource } from '../checkpoint/index.js';
-import type { LoadedProgram } from '../engine/engine.js';
-import { bytesOf, product, shapeOf } from '../ir/type.js';
+import type { LoadedProgram, ValuePlace } from '../engine/engine.js';
+import { bytesOf, shapeOf } from '../ir/type.js';
 import { dtypeBytes } from '../ir/dtype.js';
-import { bytesFrom, isWhole, pasteBlock } from './blocks.js';
+import { bytesFrom, isWhole, pasteBlock, tilesElements } from './blocks.js';
 import { shardsLost } from './diagnostics.js';
 import type { Peers } from './peers.js';
 import type { StateBlock, StateTensor } from './state.js';
@@ -63,14 +63,14 @@ function sourceOf(tensor: StateTensor, request: SaveRequest, shards: ShardFiles)
     async *read() {
       const read = async (part: StateBlock): Promise<Uint8Array> =>
         request.ranks.includes(part.rank)
-          ? bytesFrom(await request.program.read({ rank: part.rank, name: part.value }))
+          ? bytesFrom(await request.program.read(placeOf(part)))
           : shards.read(tensor, part);
-      if (parts.length === 1 && isWhole(global, parts[0].tile)) {
+      if (parts.length === 1 && isWhole(global, parts[0].tiles)) {
         yield await read(parts[0]);
         return;
       }
       const whole = new Uint8Array(bytesOf(global));
-      for (const part of parts) pasteBlock(whole, global, part.tile, await read(part));
+      for (const part of parts) pasteBlock(whole, global, part.tiles, await read(part));
       yield whole;
     },
   };
@@ -83,8 +83,10 @@ const fileOf = (request: SaveRequest, rank: number): string =>
 
 const keyOf = ({ state }: SaveRequest, rank: number): string => `shards/${state.step}/${rank}`;
 
-const blockBytes = ({ global }: StateTensor, { tile }: StateBlock): number =>
-  product(tile.map(([from, to]) => to - from)) * dtypeBytes[global.dtype];
+const blockBytes = ({ global }: StateTensor, { tiles }: StateBlock): number =>
+  tilesElements(tiles) * dtypeBytes[global.dtype];
+
+const placeOf = ({ rank, value, elements }: StateBlock): ValuePlace => ({ rank, name: value, elements });
 
 /** What a process must give to rank 0, in the order of its file. */
 const givenBy = (request: SaveRequest, rank: number): readonly { tensor: StateTensor; part: StateBlock }[] =>
@@ -103,7 +105,7 @@ async function writeShards(request: SaveRequest): Promise<void> {
     const file = openSync(fileOf(request, peers.rank), 'w');
     try {
       for (const { part } of given) {
-        const bytes = bytesFrom(await program.read({ rank: part.rank, name: part.value }));
+        const bytes = bytesFrom(await program.read(placeOf(part)));
         for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done);
       }
     } finally {

@@ -1,30 +1,34 @@
 /**
- * Where a program's state lies: which rank holds which tile of each parameter and of the optimizer's state.
+ * Where a program's state lies: which rank holds which tiles of each parameter and of the optimizer's state.
  *
  * Equal tiles are replicas, of which the lowest rank's stands for all.
  */
 import { tileOf } from '../ir/layout.js';
-import { coordinatesOf, meshRanks } from '../ir/mesh.js';
+import { coordinatesOf, meshRanks, type Coordinates, type Mesh } from '../ir/mesh.js';
 import type { TensorType } from '../ir/type.js';
-import type { Program } from '../program/program.js';
+import { heldBy } from '../partition/packing.js';
+import type { Program, ProgramValue } from '../program/program.js';
 import type { Tile } from './blocks.js';
 
 export interface StateTensor {
   /** As checkpoints name it. */
   readonly name: string;
   readonly global: TensorType;
-  /** Every rank's tile, replicas included. */
+  /** What every rank holds, replicas included. */
   readonly blocks: readonly StateBlock[];
-  /** The distinct tiles, each on the lowest rank that has it: together the whole tensor. */
+  /** The distinct ones, each on the lowest rank that has it: together the whole tensor. */
   readonly parts: readonly StateBlock[];
 }
 
 export interface StateBlock {
   /** Global rank. */
   readonly rank: number;
-  readonly tile: Tile;
+  /** The elements it holds, in this order: a box, or the boxes that a run of a bucket consists of. */
+  readonly tiles: readonly Tile[];
   /** The value's name in the rank's class: a tensor that several stages store has another on all but the first. */
   readonly value: string;
+  /** Which elements of the value these are, where it holds other tensors too. */
+  readonly elements?: readonly [from: number, to: number];
 }
 
 /** Parameters and optimizer state of a training program, in the order of their addresses. */
@@ -33,23 +37,35 @@ export function stateOf(program: Program): readonly StateTensor[] {
   for (const { stage, members, values, before } of program.classes) {
     const { mesh, firstRank } = program.stages[stage];
     for (const { at } of before.values) {
-      const value = values[at];
-      const name = value.name.replace(/ @\d+$/, '');
-      const tensor = tensors.get(name) ?? { global: value.global, blocks: [] };
-      tensors.set(name, tensor);
       for (let r = 0; r < meshRanks(mesh); r++) {
         const coordinates = coordinatesOf(mesh, r);
         if (!members.some((member) => mesh.axes.every((axis) => member[axis.name] === coordinates[axis.name])))
           continue;
-        const tile = tileOf(mesh, value.global, value.layout, coordinates);
-        tensor.blocks.push({ rank: firstRank + r, tile, value: value.name });
+        for (const { name, global, ...block } of contentsOf(mesh, values[at], coordinates)) {
+          const tensor = tensors.get(name) ?? { global, blocks: [] };
+          tensors.set(name, tensor);
+          tensor.blocks.push({ rank: firstRank + r, ...block });
+        }
       }
     }
   }
   return [...tensors].map(([name, { global, blocks }]) => {
     const ordered = blocks.toSorted((a, b) => a.rank - b.rank);
     const distinct = new Map<string, StateBlock>();
-    for (const block of ordered) if (!distinct.has(String(block.tile))) distinct.set(String(block.tile), block);
+    for (const block of ordered) if (!distinct.has(String(block.tiles))) distinct.set(String(block.tiles), block);
     return { name, global, blocks: ordered, parts: [...distinct.values()] };
   });
+}
+
+/** The tensors, or parts of them, that a rank's block of a persistent value holds. */
+function contentsOf(mesh: Mesh, { name: value, global, layout, tensors }: ProgramValue, at: Coordinates) {
+  if (!tensors)
+    return [{ name: value.replace(/ @\d+$/, ''), global, value, tiles: [tileOf(mesh, global, layout, at)] }];
+  return heldBy(mesh, tensors, layout, at).map(({ name, type, boxes, start, elements }) => ({
+    name,
+    global: type,
+    value,
+    tiles: boxes,
+    elements: [start, start + elements] as const,
+  }));
 }

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import { GPT } from '../../src/nn/models/index.js';
+import { elementsOf } from '../../src/ir/type.js';
+import type { Scenario } from '../scenarios/scenario.js';
 import { languageModel } from '../scenarios/language_model.js';
 import { expectEqualsSerial, movesOf, outputLayout } from './equals_serial.js';
 
@@ -7,25 +9,36 @@ import { expectEqualsSerial, movesOf, outputLayout } from './equals_serial.js';
 const model = new GPT({ layers: 1, dim: 5, heads: 1, hidden: 7, context: 3, vocab: 11 });
 const zero = { stage: 1, axis: 'data' } as const;
 
-test('optimizer state split over the data ranks, three microbatches', () => {
-  const { placed } = expectEqualsSerial({
+/** Bytes of optimizer state on each class of ranks. */
+const stateElements = ({ program }: Scenario): readonly number[] =>
+  program.classes.map(({ values }) =>
+    values.reduce((n, { name, type }) => n + (name.startsWith('optimizer.') ? elementsOf(type) : 0), 0),
+  );
+
+test('optimizer state cut over the data ranks through the middle of tensors, three microbatches', () => {
+  const scenario = expectEqualsSerial({
     ...languageModel(model, { batch: 3, sequence: 3 }),
     mesh: { data: 2 },
     split: { batch: ['data'] },
     microbatches: 3,
     zero,
   });
+  const { placed, buckets } = scenario;
   const update = placed.update!;
-  expect(outputLayout(update, 'optimizer.exp_avg.blocks.0.mlp.up.weight')).toBe('{hidden:data}');
-  expect(outputLayout(update, 'blocks.0.mlp.up.weight')).toBe('{}');
-  // Every gradient is reduced into its part, every parameter gathered from them; only scalars are summed on all.
-  const parameters = update.inputs.filter(({ kind }) => kind === 'parameter').length;
-  expect(movesOf(update)).toMatchObject({ reduce_scatter: parameters, all_gather: parameters });
+  // Matrices and vectors: a collective each way for each, and a kernel, however many parameters there are.
+  expect(buckets.map(({ members }) => members.length)).toEqual([10, 6]);
+  expect(movesOf(update)).toMatchObject({ reduce_scatter: 2, all_gather: 2 });
+  expect(update.steps.filter((step) => step.kind === 'op' && step.op === 'adamw')).toHaveLength(2);
+  expect(outputLayout(update, 'optimizer.exp_avg.bucket.0')).toBe('{elements:data}');
+  expect(outputLayout(update, 'bucket.0')).toBe('{}');
   // The step itself exchanges nothing: sums over microbatches stay partial until the update.
   expect(movesOf(placed.step)).toEqual({});
+  // Each rank holds half of the state, to an element a bucket.
+  const parameters = buckets.reduce((n, { type }) => n + elementsOf(type), 0);
+  for (const elements of stateElements(scenario)) expect(Math.abs(elements - parameters)).toBeLessThanOrEqual(4);
 });
 
-test('over three ranks, with tensor parallelism', () => {
+test('over three ranks, with tensor parallelism: every rank cuts its own blocks', () => {
   const { placed } = expectEqualsSerial({
     ...languageModel(new GPT({ layers: 1, dim: 10, heads: 2, hidden: 7, context: 3, vocab: 11 }), {
       batch: 4,
@@ -35,6 +48,20 @@ test('over three ranks, with tensor parallelism', () => {
     split: { batch: ['data'], heads: ['tensor'], hidden: ['tensor'], vocab: ['tensor'] },
     zero,
   });
-  const state = outputLayout(placed.update!, 'optimizer.exp_avg_sq.blocks.0.mlp.up.weight');
-  expect(state).toBe('{hidden:tensor, dim:data}');
+  const states = placed.update!.outputs.filter(({ name }) => name.startsWith('optimizer.exp_avg.'));
+  const layouts = states.map(({ name }) => outputLayout(placed.update!, name));
+  // Seven hidden units and eleven tokens over two ranks: blocks of unlike sizes.
+  expect(layouts.some((layout) => /^\{elements:tensor\*data\[/.test(layout))).toBe(true);
+  expect(layouts.some((layout) => /^\{elements:data/.test(layout))).toBe(true);
+});
+
+test('more ranks than elements of a bucket: some hold nothing', () => {
+  const tiny = new GPT({ layers: 1, dim: 1, heads: 1, hidden: 1, context: 1, vocab: 2 });
+  const { buckets } = expectEqualsSerial({
+    ...languageModel(tiny, { batch: 16, sequence: 1 }),
+    mesh: { data: 16 },
+    split: { batch: ['data'] },
+    zero,
+  });
+  expect(Math.min(...buckets.map(({ type }) => elementsOf(type)))).toBeLessThan(16);
 });

@@ -19,7 +19,8 @@ import { checkPlacement } from '../../src/partition/check.js';
 import { defaultCosts } from '../../src/partition/costs.js';
 import { partition, type Placement } from '../../src/partition/partition.js';
 import { describeStep, type PlacedGraph, type PlacedId } from '../../src/partition/placed.js';
-import { homesOf, stepPlacement, storageLayout, updatePlacement } from '../../src/partition/placement.js';
+import { homesOf, stepPlacement, updatePlacement } from '../../src/partition/placement.js';
+import { storageLayout } from '../../src/partition/storage.js';
 import { meshOf, type Plan } from '../../src/plan/plan.js';
 import { parseMesh } from '../../src/ir/mesh.js';
 

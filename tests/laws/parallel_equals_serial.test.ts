@@ -49,7 +49,7 @@ describe('parallel equals serial', () => {
     const law = fc.property(anyTraining(), anyHints(), (draw, hints) => {
       const options = trainingScenario(draw, hints);
       const scenario = placeScenario(options);
-      const serial = runSerial(options.step, options.update, scenario.inputs, options.microbatches ?? 1);
+      const serial = runSerial(options, scenario.inputs, options.microbatches ?? 1);
       const fault = faultOf(scenario, serial, () => placedResults(scenario));
       if (fault) throw new Error(`  plan    ${describePlan(scenario)}\n${fault}`);
     });
@@ -70,7 +70,7 @@ describe('parallel equals serial', () => {
         .map((s) => ({ ...s, inputs: s.inputs.map((id) => (id === whole ? sum : id)) }) as PlacedStep),
     };
     const broken = { ...scenario, placed: { ...scenario.placed, step: mutant } };
-    const serial = runSerial(options.step, options.update, scenario.inputs, 1);
+    const serial = runSerial(options, scenario.inputs, 1);
     expect(departures(serial, placedResults(scenario))).toEqual([]);
     // Each rank goes on with its own part.
     expect(() => placedResults(broken)).toThrow('replicas of f64[] {} differ');

@@ -5,7 +5,7 @@ import type { LanguageModel } from '../../src/nn/language_model.js';
 import type { TraceShape } from '../../src/nn/trace.js';
 import { ops } from '../../src/ops/index.js';
 import { adamw, type AdamW } from '../../src/optim/index.js';
-import { buildUpdate } from '../../src/optim/update.js';
+import { buildUpdate, type UpdateRecipe } from '../../src/optim/update.js';
 import { traceTraining } from '../../src/passes/trace_training.js';
 import { uniform, type ScenarioOptions } from './scenario.js';
 
@@ -15,12 +15,15 @@ export function languageModel(
   shape: TraceShape,
   optimizer: AdamW = adamw({ lr: 0.1 }),
 ): Pick<ScenarioOptions, 'step' | 'update' | 'element'> {
-  const { graph, parameters } = traceTraining(model, { dtype: 'f64', ...shape });
-  const builder = GraphBuilder.resume(ops, buildUpdate(parameters, optimizer));
+  const { graph } = traceTraining(model, { dtype: 'f64', ...shape });
   const loss = graph.outputs.find(({ name }) => name === 'loss_sum')!;
-  builder.output('loss_sum', builder.input('loss_sum', 'value', graph.values[loss.value].type));
+  const update: UpdateRecipe = (parameters) => {
+    const builder = GraphBuilder.resume(ops, buildUpdate(parameters, optimizer));
+    builder.output('loss_sum', builder.input('loss_sum', 'value', graph.values[loss.value].type));
+    return builder.build();
+  };
   const { vocab } = model.options;
   const element = ({ name, kind }: GraphInput, index: number, microbatch: number): number | null =>
     kind === 'data' ? Math.floor(vocab * uniform(`${name} ${index} ${microbatch}`)) : null;
-  return { step: graph, update: builder.build(), element };
+  return { step: graph, update, element };
 }

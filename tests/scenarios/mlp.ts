@@ -1,10 +1,9 @@
 /** A perceptron with one hidden layer under squared error, small enough to read its program, and simple updates for it. */
 import { GraphBuilder } from '../../src/ir/builder.js';
 import type { DType } from '../../src/ir/dtype.js';
-import type { Graph } from '../../src/ir/graph.js';
 import type { Tensor } from '../../src/ir/tensor.js';
-import { tensorType, type TensorType } from '../../src/ir/type.js';
-import { buildUpdate } from '../../src/optim/update.js';
+import { tensorType } from '../../src/ir/type.js';
+import { buildUpdate, type UpdateRecipe } from '../../src/optim/update.js';
 import { adamw } from '../../src/optim/index.js';
 import { ops } from '../../src/ops/index.js';
 import { gradients } from '../../src/passes/autodiff.js';
@@ -59,31 +58,30 @@ export function mlp({ batch, dim, hidden, layers = 1, dtype = 'f64', update = 's
     });
   });
   const step = eliminateDeadCode(builder.build());
-  const types = parameters.map(({ name, tensor }) => ({ name, type: tensor.type }));
-  return { step, update: updates[update](types, dtype) };
+  return { step, update: updates[update](dtype) };
 }
 
-type UpdateGraph = (parameters: readonly { name: string; type: TensorType }[], dtype: DType) => Graph | null;
-
 /** weight − lr · gradient / rows */
-const sgd: UpdateGraph = (parameters, dtype) => {
-  const builder = new GraphBuilder(ops, 'update');
-  builder.at({ phase: 'update', segment: 'optimizer' }, () => {
-    const scalar = { dtype, dims: [] };
-    const weights = parameters.map(({ name, type }) => builder.input(name, 'parameter', type));
-    const sums = parameters.map(({ name, type }) => builder.input(`gradient.${name}`, 'value', type));
-    const rate = builder.input('lr', 'scalar', scalar).div(builder.input('tokens', 'value', scalar));
-    const loss = builder.input('loss_sum', 'value', scalar);
-    parameters.forEach(({ name }, i) =>
-      builder.within(name, () => builder.output(name, weights[i].sub(sums[i].mul(rate)))),
-    );
-    builder.output('loss', loss.mul(1));
-  });
-  return builder.build();
-};
+const sgd =
+  (dtype: DType): UpdateRecipe =>
+  (parameters) => {
+    const builder = new GraphBuilder(ops, 'update');
+    builder.at({ phase: 'update', segment: 'optimizer' }, () => {
+      const scalar = { dtype, dims: [] };
+      const weights = parameters.map(({ name, type }) => builder.input(name, 'parameter', type));
+      const sums = parameters.map(({ name, type }) => builder.input(`gradient.${name}`, 'value', type));
+      const rate = builder.input('lr', 'scalar', scalar).div(builder.input('tokens', 'value', scalar));
+      const loss = builder.input('loss_sum', 'value', scalar);
+      parameters.forEach(({ name }, i) =>
+        builder.within(name, () => builder.output(name, weights[i].sub(sums[i].mul(rate)))),
+      );
+      builder.output('loss', loss.mul(1));
+    });
+    return builder.build();
+  };
 
-const updates: Readonly<Record<NonNullable<MlpOptions['update']>, UpdateGraph>> = {
+const updates: Readonly<Record<NonNullable<MlpOptions['update']>, (dtype: DType) => UpdateRecipe | null>> = {
   none: () => null,
   sgd,
-  adamw: (parameters) => buildUpdate(parameters, adamw({ lr: 0.1 })),
+  adamw: () => (parameters) => buildUpdate(parameters, adamw({ lr: 0.1 })),
 };

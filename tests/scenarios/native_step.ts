@@ -8,7 +8,7 @@ import { ops } from '../../src/ops/index.js';
 import { compileGraphs } from '../../src/program/compile.js';
 import type { Program, RankClass } from '../../src/program/program.js';
 import { scheduleTable } from '../../src/schedule/table.js';
-import { inputValues, planOf, runSerial, type ScenarioOptions, type Values } from './scenario.js';
+import { inputValues, parametersOf, planOf, runSerial, type ScenarioOptions, type Values } from './scenario.js';
 
 export interface NativeScenario {
   readonly program: Program;
@@ -21,17 +21,20 @@ export interface NativeScenario {
 export function nativeScenario(options: ScenarioOptions): NativeScenario {
   const { step, update, microbatches = 1 } = options;
   const plan = planOf(options);
-  const parameters = step.inputs
-    .filter(({ kind }) => kind === 'parameter')
-    .map(({ name, value }) => ({ name, type: step.values[value].type, init: { kind: 'zeros' as const } }));
   const slots = scheduleTable(plan.schedule.kind, plan.stages.length, microbatches);
-  const { program } = compileGraphs({ plan, registry: ops, target: 'native' }, { parameters }, step, update, slots);
+  const { program } = compileGraphs(
+    { plan, registry: ops, target: 'native' },
+    { parameters: parametersOf(step) },
+    step,
+    update,
+    slots,
+  );
   const inputs = inputValues(options, microbatches);
   return {
     program,
     inputs: scatterValues(program, inputs),
     ranks: placeRanks(program).length,
-    serial: () => runSerial(step, update, inputs, microbatches),
+    serial: () => runSerial(options, inputs, microbatches),
   };
 }
 

@@ -6,15 +6,19 @@ import { checkPlacement } from '../../src/partition/check.js';
 import { defaultCosts } from '../../src/partition/costs.js';
 import { partition, type Placement } from '../../src/partition/partition.js';
 import { homesOf, stepPlacement, updatePlacement } from '../../src/partition/placement.js';
+import type { Mesh } from '../../src/ir/mesh.js';
+import { bucketNamed, ofMember } from '../../src/partition/buckets.js';
+import { pack, type PackedTensor } from '../../src/partition/packing.js';
 import { meshOf } from '../../src/plan/plan.js';
 import { gatherPlaced, runPlaced, type PlacedGiven, type PlacedRun } from './placed_executor.js';
-import { inputValues, planOf, type Scenario, type ScenarioOptions, type Values } from './scenario.js';
+import { inputValues, planOf, serialUpdate, type Scenario, type ScenarioOptions, type Values } from './scenario.js';
 
-export type PlacedScenario = Pick<Scenario, 'plan' | 'placed' | 'inputs'>;
+export type PlacedScenario = Pick<Scenario, 'plan' | 'placed' | 'buckets' | 'inputs'>;
 
-/** Partitions and checks the graphs of a scenario. */
+/** Partitions and checks the graphs of a scenario; every parameter is updated by itself. */
 export function placeScenario(options: ScenarioOptions): PlacedScenario {
-  const { step, update, microbatches = 1 } = options;
+  const { step, microbatches = 1 } = options;
+  const update = serialUpdate(options);
   const plan = planOf(options);
   const meshes = plan.stages.map(meshOf);
   const costs = options.costs?.(meshes) ?? defaultCosts(meshes);
@@ -29,11 +33,11 @@ export function placeScenario(options: ScenarioOptions): PlacedScenario {
   const parameters = step.inputs.filter(({ kind }) => kind === 'parameter');
   const types = new Map(parameters.map(({ name, value }) => [name, step.values[value].type]));
   const second = update && place(update, updatePlacement(plan, placed, homesOf(plan, step), types));
-  return { plan, placed: { step: placed, update: second }, inputs: inputValues(options, microbatches) };
+  return { plan, placed: { step: placed, update: second }, buckets: [], inputs: inputValues(options, microbatches) };
 }
 
 /** The placed graphs of a whole step: one run a microbatch, then the update on what they sum to. */
-export function runPlacedStep({ placed, inputs }: PlacedScenario): readonly PlacedRun[] {
+export function runPlacedStep({ plan, placed, buckets, inputs }: PlacedScenario): readonly PlacedRun[] {
   const kernels = referenceKernels(ops);
   const microbatches = Object.values(inputs).reduce(
     (n, value) => Math.max(n, value instanceof Float64Array ? 1 : value.length),
@@ -53,7 +57,29 @@ export function runPlacedStep({ placed, inputs }: PlacedScenario): readonly Plac
       blocks: runs.map((run) => run.blocks[value]).reduce((a, b) => a.map((block, rank) => add(block, b[rank]))),
     };
   }
-  return [...runs, runPlaced(placed.update, { ...at(0), ...sums }, kernels)];
+  const packed = placed.update.inputs.flatMap(({ name }): [string, PlacedGiven][] => {
+    const bucket = bucketNamed(buckets, name);
+    if (!bucket) return [];
+    const mesh = meshOf(plan.stages[bucket.stage]);
+    const given = bucket.members.map((member): PlacedGiven => {
+      const owned = ofMember(name, bucket, member);
+      return sums[owned] ?? inputs[owned];
+    });
+    return [[name, packGiven(mesh, bucket.members, given)]];
+  });
+  return [...runs, runPlaced(placed.update, { ...at(0), ...sums, ...Object.fromEntries(packed) }, kernels)];
+}
+
+function packGiven(mesh: Mesh, members: readonly PackedTensor[], given: readonly PlacedGiven[]): PlacedGiven {
+  const serial = pack(
+    mesh,
+    members,
+    given.map((one) => (one instanceof Float64Array ? one : one.serial)),
+  );
+  const blocks = given.map((one) => (one instanceof Float64Array ? null : one.blocks));
+  if (blocks.includes(null)) return serial;
+  const joined = blocks[0]!.map((_, rank) => Float64Array.from(blocks.flatMap((of) => [...of![rank]])));
+  return { serial, blocks: joined };
 }
 
 /** What the placed graphs of a whole step give, by name. */

@@ -1,5 +1,5 @@
 /** Training steps for real processes, by name, so that every process can build the same one: language models in f32. */
-import { GPT, Llama } from '../../src/nn/models/index.js';
+import { GPT, Llama, Mixtral } from '../../src/nn/models/index.js';
 import { languageModel } from './language_model.js';
 import type { ScenarioOptions } from './scenario.js';
 
@@ -11,8 +11,16 @@ const gpt = () => languageModel(new GPT({ layers: 2, dim: 16, heads: 4, context:
 const llama = () =>
   languageModel(new Llama({ layers: 2, dim: 16, heads: 4, kvHeads: 2, hidden: 24, context: 8, vocab: 37 }), shape);
 
+const mixtral = () => {
+  const model = { layers: 2, dim: 16, heads: 4, kvHeads: 2, hidden: 24, context: 8, vocab: 37, experts: 4, choices: 2 };
+  return languageModel(new Mixtral(model), shape);
+};
+
 /** With AdamW, for what does not compare gradients. */
-export const wholeStep = (): ScenarioOptions => ({ ...gpt(), mesh: { tensor: 2 }, split, microbatches: 2 });
+export const wholeSteps: Readonly<Record<string, () => ScenarioOptions>> = {
+  GPT: () => ({ ...gpt(), mesh: { tensor: 2 }, split, microbatches: 2 }),
+  Mixtral: () => ({ ...mixtral(), mesh: { tensor: 2 }, split: { ...split, experts: ['tensor'] }, microbatches: 2 }),
+};
 
 /** Sums of gradients as results. */
 export const realRanks: Readonly<Record<string, () => ScenarioOptions>> = {

@@ -21,9 +21,11 @@ import { roundTo } from '../../src/ops/round.js';
 import type { Mesh } from '../../src/ir/mesh.js';
 import type { PartitionCosts } from '../../src/partition/costs.js';
 import type { Placement } from '../../src/partition/partition.js';
+import type { Bucket } from '../../src/partition/buckets.js';
 import type { PlacedGraph } from '../../src/partition/placed.js';
 import { compileGraphs } from '../../src/program/compile.js';
 import type { PlanMemoryOptions } from '../../src/program/memory/index.js';
+import type { UpdateRecipe } from '../../src/optim/update.js';
 import { meshOf, type Plan, type PlanStage } from '../../src/plan/plan.js';
 import type { LoweredClass } from '../../src/program/lower_class.js';
 import type { Program } from '../../src/program/program.js';
@@ -34,7 +36,7 @@ export interface StepGraphs {
   /** Forward and backward of one scheduled microbatch; its outputs are summed over microbatches. */
   readonly step: Graph;
   /** What runs once, on those sums (inputs of kind `value`, by the names of the step's outputs); null: nothing. */
-  readonly update: Graph | null;
+  readonly update: UpdateRecipe | null;
 }
 
 export interface ScenarioOptions extends StepGraphs {
@@ -58,6 +60,9 @@ export interface ScenarioOptions extends StepGraphs {
   element?(input: GraphInput, index: number, microbatch: number): number | null;
 }
 
+/** The update of every parameter by itself: what one device does. */
+export const serialUpdate = ({ step, update }: StepGraphs): Graph | null => update?.(parametersOf(step)) ?? null;
+
 export type Values = Readonly<Record<string, Float64Array>>;
 
 export interface Scenario {
@@ -65,6 +70,8 @@ export interface Scenario {
   readonly plan: Plan;
   readonly graphs: StepGraphs;
   readonly placed: { readonly step: PlacedGraph; readonly update: PlacedGraph | null };
+  /** The parameters that are updated together. */
+  readonly buckets: readonly Bucket[];
   readonly program: Program & { readonly classes: readonly LoweredClass[] };
   /** Global inputs: an array for each persistent value, one a microbatch for data. */
   readonly inputs: Readonly<Record<string, Float64Array | readonly Float64Array[]>>;
@@ -79,7 +86,7 @@ export interface Scenario {
 export function buildScenario(options: ScenarioOptions): Scenario {
   const { step, update, microbatches = 1 } = options;
   const plan = planOf(options);
-  const { program, placed } = compileGraphs(
+  const { program, placed, buckets } = compileGraphs(
     {
       plan,
       registry: ops,
@@ -101,16 +108,19 @@ export function buildScenario(options: ScenarioOptions): Scenario {
     plan,
     graphs: { step, update },
     placed,
+    buckets,
     program,
     inputs,
-    serial: () => runSerial(step, update, inputs, microbatches),
+    serial: () => runSerial(options, inputs, microbatches),
     parallel: (given = {}) => execute(program, { kernels, loaded, inputs: scatterValues(program, inputs), ...given }),
     gather: (execution) => gatherValues(program, execution.values),
   };
 }
 
 /** One device: what every parallel run must equal. */
-export function runSerial(step: Graph, update: Graph | null, inputs: Scenario['inputs'], microbatches: number): Values {
+export function runSerial(graphs: StepGraphs, inputs: Scenario['inputs'], microbatches: number): Values {
+  const { step } = graphs;
+  const update = serialUpdate(graphs);
   const kernels = referenceKernels(ops);
   const at = (graph: Graph, microbatch: number, more: Values = {}) =>
     Object.fromEntries(
@@ -149,14 +159,14 @@ export function planOf(options: ScenarioOptions): Plan {
   };
 }
 
-const parametersOf = (step: Graph) =>
+export const parametersOf = (step: Graph) =>
   step.inputs
     .filter(({ kind }) => kind === 'parameter')
     .map(({ name, value }) => ({ name, type: step.values[value].type, init: { kind: 'zeros' as const } }));
 
 export function inputValues(options: ScenarioOptions, microbatches: number): Scenario['inputs'] {
   const values: Record<string, Float64Array | Float64Array[]> = {};
-  for (const graph of [options.step, options.update]) {
+  for (const graph of [options.step, serialUpdate(options)]) {
     for (const input of graph?.inputs ?? []) {
       if (input.kind === 'value' || values[input.name]) continue;
       const { type } = graph!.values[input.value];

@@ -1,5 +1,6 @@
 /** The native engine: one rank of a program in this process, on libtorch. */
 import type { OpRegistry } from '../../ir/op.js';
+import { dtypeBytes } from '../../ir/dtype.js';
 import { elementsOf } from '../../ir/type.js';
 import { baseOf } from '../../program/unroll.js';
 import type { Program } from '../../program/program.js';
@@ -77,9 +78,9 @@ export class NativeEngine implements Engine {
   }
 
   private async write(place: RankPlace, at: ValuePlace, block: HostArray): Promise<void> {
-    const { value, offset } = this.find(place, at);
+    const { value, offset, elements } = this.find(place, at);
     const { dtype } = value.type;
-    if (block.length !== elementsOf(value.type) || !isHostArray(dtype, block)) {
+    if (block.length !== elements || !isHostArray(dtype, block)) {
       const kind = block.constructor.name;
       throw wrongElements({ name: at.name, rank: at.rank, type: value.type, elements: block.length, kind });
     }
@@ -90,8 +91,8 @@ export class NativeEngine implements Engine {
   }
 
   private async read(place: RankPlace, at: ValuePlace): Promise<HostArray> {
-    const { value, offset } = this.find(place, at);
-    const array = hostArray(value.type.dtype, elementsOf(value.type));
+    const { value, offset, elements } = this.find(place, at);
+    const array = hostArray(value.type.dtype, elements);
     const bytes = new Uint8Array(array.buffer);
     if (bytes.length === 0) return array;
     if (this.options.device === 'cpu') bytes.set(this.window(offset, bytes.length));
@@ -108,7 +109,7 @@ export class NativeEngine implements Engine {
   }
 
   /** A value's block: persistent ones and results where any step of the schedule has them, others in their microbatch. */
-  private find({ rankClass }: RankPlace, { rank, name, microbatch }: ValuePlace) {
+  private find({ rankClass }: RankPlace, { rank, name, microbatch, elements }: ValuePlace) {
     if (rank !== this.options.rank) throw rankElsewhere({ rank, ranks: this.ranks });
     const { values, results, schedule, name: className } = rankClass;
     // The token ids of a microbatch and the token count of a step are both `tokens`.
@@ -124,14 +125,18 @@ export class NativeEngine implements Engine {
     if (!step || each !== (microbatch !== undefined)) {
       throw noInstance({ name, rank, microbatch: microbatch ?? null, each });
     }
-    return { value, offset: viewOf(rankClass, index, step).offset };
+    const [from, to] = elements ?? [0, elementsOf(value.type)];
+    const offset = viewOf(rankClass, index, step).offset + from * dtypeBytes[value.type.dtype];
+    return { value, offset, elements: to - from };
   }
 
-  private checkPersistent({ rankClass: { before, values, schedule } }: RankPlace): void {
+  private checkPersistent({ rankClass }: RankPlace): void {
     const { rank } = this.options;
+    const { before, values, schedule } = rankClass;
     for (const { at } of before.values) {
-      const offset = schedule.find(({ offsets }) => offsets[at] !== undefined)?.offsets[at];
-      if (offset === undefined) continue;
+      const step = schedule.find(({ offsets }) => offsets[baseOf(values, at)] !== undefined);
+      if (!step) continue;
+      const { offset } = viewOf(rankClass, at, step);
       const { name } = values[at];
       const known = this.persistent.get(name);
       if (known === undefined) this.persistent.set(name, offset);

@@ -25,7 +25,6 @@ import { messagesOf } from '../../program/edges.js';
 import { baseOf, unroll, type Launch as ProgramLaunch } from '../../program/unroll.js';
 import { lowerMove } from '../../reshard/lower.js';
 import type { CopyRegion } from '../../reshard/region.js';
-import { coalesce } from './coalesce.js';
 import type { CopyLaunch, KernelLaunch, Launch, LoadedProgram, LoadedView } from './loaded_program.js';
 
 /** The class that a global rank belongs to, and the rank's place in it. */
@@ -87,8 +86,6 @@ class Loader {
   private readonly launches: Launch[] = [];
   readonly origins: LaunchOrigin[] = [];
   private current!: ProgramLaunch;
-  /** Reductions in place of a part of a bucket: launch → bucket. */
-  private readonly buckets = new Map<number, string>();
   /** The communication launched last: the next signal on its lane is its event. */
   private open: { lane: string; launch: number } | null = null;
 
@@ -103,10 +100,7 @@ class Loader {
       this.current = launch;
       this.load(launch.instruction);
     }
-    return {
-      groups: [...this.groups.values()],
-      launches: coalesce(this.launches, (launch) => this.buckets.get(launch) ?? null),
-    };
+    return { groups: [...this.groups.values()], launches: this.launches };
   }
 
   private load(instruction: Instruction): void {
@@ -251,13 +245,8 @@ class Loader {
       });
     } else {
       const { inputCounts, outputCounts } = collective;
-      const { values } = this.place.rankClass;
-      const { of } = values[instruction.input.value].view ?? { of: null };
-      if (collective.kind === 'all_reduce') {
-        if (of !== null && base.input.offset === base.output.offset)
-          this.buckets.set(this.launches.length, values[of].name);
-        this.communicate(instruction, base);
-      } else this.communicate(instruction, { ...base, inputCounts, outputCounts });
+      const counts = collective.kind === 'all_reduce' ? {} : { inputCounts, outputCounts };
+      this.communicate(instruction, { ...base, ...counts });
     }
   }
 

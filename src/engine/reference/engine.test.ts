@@ -4,8 +4,8 @@ import { buildScenario, differences } from '../../../tests/scenarios/scenario.js
 import type { Engine, LoadedProgram } from '../engine.js';
 import { decode, encode } from '../host_array.js';
 import { ReferenceEngine } from './engine.js';
-import { instanceName, type RankBlocks } from './execute.js';
-import { gatherValue, scatterValues } from './shards.js';
+import { instanceName, readableValues, type RankBlocks } from './execute.js';
+import { gatherValues, scatterValues } from './shards.js';
 
 const scenario = buildScenario({
   ...mlp({ batch: 5, dim: 3, hidden: 4, dtype: 'f32', update: 'sgd' }),
@@ -111,8 +111,7 @@ describe('what is refused', () => {
   });
 });
 
-const gathered = (blocks: readonly RankBlocks[]) =>
-  Object.fromEntries([...blocks[0].keys()].map((name) => [name, gatherValue(program, blocks, name)]));
+const gathered = (blocks: readonly RankBlocks[]) => gatherValues(program, blocks);
 
 async function writeAll(
   loaded: LoadedProgram,
@@ -126,7 +125,7 @@ async function writeAll(
 }
 
 async function readAll(loaded: LoadedProgram, ranks: readonly number[]): Promise<readonly RankBlocks[]> {
-  const names = Object.keys(scenario.serial());
+  const names = [...readableValues(loaded.program.classes[0]).keys()];
   return Promise.all(
     ranks.map(async (rank) => {
       const blocks = await Promise.all(

@@ -1,6 +1,7 @@
 /** The reference engine: every rank of a program in this process, in plain TypeScript, with the element types emulated. */
 import type { OpRegistry } from '../../ir/op.js';
-import { elementsOf } from '../../ir/type.js';
+import { dtypeBytes } from '../../ir/dtype.js';
+import { product } from '../../ir/type.js';
 import { referenceKernels, type ReferenceKernels } from '../../ops/evaluate.js';
 import type { Program, ProgramValue } from '../../program/program.js';
 import {
@@ -76,7 +77,7 @@ export class ReferenceEngine implements Engine {
 
   private write(ranks: ReadonlyMap<number, VirtualRank>, place: ValuePlace, block: HostArray): void {
     const { rank, value, view } = this.find(ranks, place);
-    if (block.length !== elementsOf(value.type) || !isHostArray(value.type.dtype, block)) {
+    if (block.length !== product(view.sizes) || !isHostArray(value.type.dtype, block)) {
       const kind = block.constructor.name;
       throw wrongElements({ name: place.name, rank: place.rank, type: value.type, elements: block.length, kind });
     }
@@ -120,7 +121,7 @@ export class ReferenceEngine implements Engine {
 
   private find(
     ranks: ReadonlyMap<number, VirtualRank>,
-    { rank: number, name, microbatch }: ValuePlace,
+    { rank: number, name, microbatch, elements }: ValuePlace,
   ): { readonly rank: VirtualRank; readonly value: ProgramValue; readonly view: ArenaView } {
     this.assertOpen();
     const rank = ranks.get(number);
@@ -134,7 +135,7 @@ export class ReferenceEngine implements Engine {
     const each = value.lifetime === 'data' || value.lifetime === 'microbatch';
     const view = each === (microbatch !== undefined) ? rank.instance(index, microbatch ?? null) : null;
     if (!view) throw noInstance({ name, rank: number, microbatch: microbatch ?? null, each });
-    return { rank, value, view };
+    return { rank, value, view: elements ? runOf(view, elements) : view };
   }
 
   /** The rank's arena; one that is too small for a further program is grown, with what it holds. */
@@ -147,15 +148,17 @@ export class ReferenceEngine implements Engine {
     return arena;
   }
 
-  private checkPersistent({ rank, rankClass }: VirtualRank): void {
-    const { values, schedule } = rankClass;
+  private checkPersistent(rank: VirtualRank): void {
+    const { rankClass } = rank;
+    const { values } = rankClass;
     for (const { at } of rankClass.before.values) {
-      const offset = schedule.find((step) => step.offsets[at] !== undefined)?.offsets[at];
+      const offset = rank.instance(at, null)?.offset;
       if (offset === undefined) continue;
-      const key = `${rank} ${values[at].name}`;
+      const key = `${rank.rank} ${values[at].name}`;
       const known = this.persistent.get(key);
       if (known === undefined) this.persistent.set(key, offset);
-      else if (known !== offset) throw arenaMismatch({ name: values[at].name, rank, offsets: [known, offset] });
+      else if (known !== offset)
+        throw arenaMismatch({ name: values[at].name, rank: rank.rank, offsets: [known, offset] });
     }
   }
 
@@ -163,3 +166,11 @@ export class ReferenceEngine implements Engine {
     if (!this.open) throw closed({});
   }
 }
+
+/** A run of a contiguous block. */
+const runOf = ({ dtype, offset }: ArenaView, [from, to]: readonly [number, number]): ArenaView => ({
+  dtype,
+  offset: offset + from * dtypeBytes[dtype],
+  sizes: [to - from],
+  strides: [1],
+});

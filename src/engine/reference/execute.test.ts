@@ -70,14 +70,14 @@ test('bf16 parameters and activations: ranks round as one device does, but for t
 
 test('microbatches of a step equal one batch of all their rows', () => {
   const small = buildScenario({ ...mlp({ ...uneven, update: 'sgd' }), microbatches: 3 });
-  const { step, update } = mlp({ ...uneven, batch: 15, update: 'sgd' });
+  const whole = mlp({ ...uneven, batch: 15, update: 'sgd' });
   const joined = Object.fromEntries(
     Object.entries(small.inputs).map(([name, value]) => [
       name,
       value instanceof Float64Array ? value : [Float64Array.from(value.flatMap((part) => [...part]))],
     ]),
   );
-  expect(differences(runSerial(step, update, joined, 1), small.serial(), 1e-12)).toEqual([]);
+  expect(differences(runSerial(whole, joined, 1), small.serial(), 1e-12)).toEqual([]);
 });
 
 function equalsSerial(scenario: Scenario, policies: readonly Policy[], relative = 1e-12): void {

@@ -127,8 +127,7 @@ test('a step runs every instruction of every rank once', () => {
   expect(seen.size).toBe(ranks.reduce((sum, { loaded }) => sum + loaded.launches.length, 0));
 });
 
-const bodyOf = ({ program }: Scenario): readonly Instruction[] =>
-  program.classes[0].templates.flatMap(instructionsOf);
+const bodyOf = ({ program }: Scenario): readonly Instruction[] => program.classes[0].templates.flatMap(instructionsOf);
 
 function run(program: Program, policy: ReturnType<typeof inOrder>) {
   return execute(program, { registry: ops, inputs: scatterValues(program, scenario.inputs), policy });

@@ -4,8 +4,9 @@
  * A parameter lies in parts on the ranks of a stage, replicated over some axes; a value stored by several stages lies whole on each.
  * Reading it back checks that all replicas are equal, bit for bit.
  */
-import type { Program, Stage } from '../../program/program.js';
-import { meshRanks } from '../../ir/mesh.js';
+import type { Program, ProgramValue, Stage } from '../../program/program.js';
+import { meshRanks, type Mesh } from '../../ir/mesh.js';
+import { pack, unpack } from '../../partition/packing.js';
 import { shard, unshard, type Blocks } from '../../reshard/execute.js';
 import { notEverywhere, valueNotGiven } from '../diagnostics.js';
 import { hostValues, instanceName, readableValues, type RankBlocks } from './execute.js';
@@ -27,7 +28,7 @@ export function scatterValues(program: Program, given: GlobalValues): readonly R
       const key = `${rankClass.stage} ${name}`;
       let sharded = shards.get(key);
       if (!sharded) {
-        const whole = globalOf(given, value.name, microbatch);
+        const whole = globalOf(given, stage.mesh, value, microbatch);
         // Results lie at persistent addresses too; nobody gives those.
         if (!whole && results.has(index)) continue;
         if (!whole) throw valueNotGiven({ name, rank });
@@ -40,32 +41,56 @@ export function scatterValues(program: Program, given: GlobalValues): readonly R
   });
 }
 
-/** A value of the program put together from the blocks of a stage's ranks; the stage defaults to the first that has it. */
+/**
+ * A value of the program put together from the blocks of a stage's ranks, also one that lies in a bucket; the stage defaults to the first
+ * that has it.
+ */
 export function gatherValue(
   program: Program,
   blocks: readonly RankBlocks[],
   name: string,
   stage?: number,
 ): Float64Array {
-  const classes = program.classes.filter(
-    (c) => (stage === undefined || c.stage === stage) && readableValues(c).has(name),
-  );
-  if (classes.length === 0) throw notEverywhere({ name, ranks: blocks.map((_, rank) => rank) });
-  const at: Stage = program.stages[classes[0].stage];
-  const { global, layout } = classes[0].values[readableValues(classes[0]).get(name)!];
-  const parts = Array.from({ length: meshRanks(at.mesh) }, (_, i) => blocks[at.firstRank + i]?.get(name));
-  const missing = parts.flatMap((part, i) => (part ? [] : [at.firstRank + i]));
-  if (missing.length > 0) throw notEverywhere({ name, ranks: missing });
-  return unshard(at.mesh, global, layout, parts as Float64Array[]);
+  for (const rankClass of program.classes) {
+    if (stage !== undefined && rankClass.stage !== stage) continue;
+    for (const [stored, index] of readableValues(rankClass)) {
+      const { global, layout, tensors } = rankClass.values[index];
+      const among = tensors?.findIndex((tensor) => tensor.name === name) ?? -1;
+      if (stored !== name && among < 0) continue;
+      const at: Stage = program.stages[rankClass.stage];
+      const parts = Array.from({ length: meshRanks(at.mesh) }, (_, i) => blocks[at.firstRank + i]?.get(stored));
+      const missing = parts.flatMap((part, i) => (part ? [] : [at.firstRank + i]));
+      if (missing.length > 0) throw notEverywhere({ name, ranks: missing });
+      const whole = unshard(at.mesh, global, layout, parts as Float64Array[]);
+      return among < 0 ? whole : unpack(at.mesh, tensors!, whole)[among];
+    }
+  }
+  throw notEverywhere({ name, ranks: blocks.map((_, rank) => rank) });
 }
 
 /** Every value that can be read after a step, put together. */
 export function gatherValues(program: Program, blocks: readonly RankBlocks[]): Readonly<Record<string, Float64Array>> {
-  const names = new Set(program.classes.flatMap((rankClass) => [...readableValues(rankClass).keys()]));
+  const names = new Set(
+    program.classes.flatMap((rankClass) =>
+      [...readableValues(rankClass)].flatMap(([name, index]) => {
+        const { tensors } = rankClass.values[index];
+        return tensors ? tensors.map((tensor) => tensor.name) : [name];
+      }),
+    ),
+  );
   return Object.fromEntries([...names].map((name) => [name, gatherValue(program, blocks, name)]));
 }
 
-function globalOf(given: GlobalValues, name: string, microbatch: number | null): Float64Array | undefined {
+function globalOf(
+  given: GlobalValues,
+  mesh: Mesh,
+  { name, tensors }: ProgramValue,
+  microbatch: number | null,
+): Float64Array | undefined {
+  if (tensors) {
+    const wholes = tensors.map((tensor) => given[tensor.name]);
+    return wholes.every((whole) => whole instanceof Float64Array) ? pack(mesh, tensors, wholes) : undefined;
+  }
   const value = given[name];
   return microbatch === null || value instanceof Float64Array
     ? (value as Float64Array | undefined)

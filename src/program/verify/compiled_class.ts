@@ -1,8 +1,8 @@
 /**
  * A class as the verifier walks it: templates with lanes and events by number, operands as ranges of bytes.
  *
- * A view made by an op is bytes of the value that it is made of: reading it reads that value, whole. Any other value is a run of bytes
- * of its own, which may share the address of another.
+ * A view made by an op is bytes of the value that it is made of: reading it reads that value, whole. A bucket is the values that lie in
+ * it: reading or writing it reads or writes each. Any other value is a run of bytes of its own, which may share the address of another.
  */
 import type { Place } from '../../ir/diagnostic.js';
 import { dtypeBytes } from '../../ir/dtype.js';
@@ -23,7 +23,7 @@ import type {
 import { instructionsOf, operandsOf } from '../unroll.js';
 
 export interface ByteAccess {
-  /** The value whose bytes these are: what an instruction wrote there. */
+  /** The value whose bytes these are: what an instruction wrote there; of a bucket one of its parts. */
   readonly source: ValueIndex;
   /** The value the instruction names: `source`, or a view made of it. */
   readonly value: ValueIndex;
@@ -75,7 +75,9 @@ export function compileClass(program: Program, rankClass: RankClass): CompiledCl
       index,
       lane: laneOf(instruction.lane),
       event: instruction.kind === 'signal' || instruction.kind === 'wait' ? eventOf(instruction.event) : -1,
-      accesses: operandsOf(instruction).map(({ value, access }) => ({ ...bytesAt(values, value), value, access })),
+      accesses: operandsOf(instruction).flatMap(({ value, access }) =>
+        (values[value].parts ?? [value]).map((part) => ({ ...bytesAt(values, part), value, access })),
+      ),
       piece: instruction.kind === 'unpack_tile' ? pieceOf(program, rankClass, instruction) : null,
     }));
   const templates = new Map(rankClass.templates.map((template) => [template.name, compile(template)]));

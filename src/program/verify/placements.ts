@@ -110,6 +110,22 @@ class Placements {
       malformed(`'${name}' is ${printFactors(type)} here, which is no block of ${printFactors(global)}`);
     }
     if (view?.made) this.checkView(index, where);
+    if (this.values[index].parts) this.checkParts(index, where);
+  }
+
+  /** A bucket's parts lie as it does: split over the same axes, partial over the same. */
+  private checkParts(index: ValueIndex, where: readonly Place[]): void {
+    const { name, layout, parts } = this.values[index];
+    const axesOf = ({ splits }: Layout) => [...new Set(Object.values(splits).flatMap((split) => split.axes))].sort();
+    for (const part of parts!) {
+      const other = this.values[part];
+      const alike =
+        String(axesOf(other.layout)) === String(axesOf(layout)) &&
+        printLayout({ ...other.layout, splits: {} }) === printLayout({ ...layout, splits: {} });
+      if (alike) continue;
+      const has = `'${other.name}' is ${printLayout(other.layout)} in '${name}', which is ${printLayout(layout)}`;
+      this.faults.push(diagnose.malformed({ what: has, where }));
+    }
   }
 
   private checkView(index: ValueIndex, where: readonly Place[]): void {

@@ -134,11 +134,9 @@ class Walk {
     const value = this.nameOf(access.value);
     const over = run.content ? this.printContent(run.content) : 'other bytes';
     if (run.launch === this.launch) return this.fault(at, diagnose.overlappingOperands, { value, other: over });
-    if (run.readers[at.lane] > clock[at.lane] && access.access === 'write') {
-      const exact = run.start === start && run.end === end;
-      if (!exact || !mayWriteInPlace(this.compiled, at, access, run)) {
-        return this.fault(at, diagnose.overlappingOperands, { value, other: over });
-      }
+    const reads = run.readers[at.lane] > clock[at.lane];
+    if (reads && access.access === 'write' && !this.mayWriteInPlace(at, access, run, start, end)) {
+      return this.fault(at, diagnose.overlappingOperands, { value, other: over });
     }
     if (run.lane >= 0 && clock[run.lane] < run.number) {
       const places = [{ at: this.describeLaunch(run.launch), note: 'written here' }];
@@ -151,6 +149,18 @@ class Walk {
       const name = this.compiled.lanes[lane];
       return this.fault(at, diagnose.unorderedWrite, { value, over, by: 'read' as const, lane: name }, places);
     }
+  }
+
+  /** An all-reduce may write over its operand, all of it; a kernel as {@link writesWhatItRead} says, over exactly one run. */
+  private mayWriteInPlace(at: CompiledInstruction, access: ByteAccess, run: Run, start: number, end: number): boolean {
+    if (at.instruction.kind !== 'collective') {
+      return run.start === start && run.end === end && writesWhatItRead(this.compiled, at, access, run);
+    }
+    const reads = at.accesses.filter((one) => one.access === 'read' && one.bytes > 0);
+    const starts = reads.map((one) => this.offsets[one.base] + one.offset);
+    const ends = reads.map((one, i) => starts[i] + one.bytes);
+    const whole = Math.min(...starts) === start && Math.max(...ends) === end;
+    return whole && at.instruction.move.kind === 'all_reduce';
   }
 
   /** This microbatch joins a sum. */
@@ -290,22 +300,22 @@ class Walk {
 }
 
 /**
- * A kernel may write a result over an operand with the same factors and type: it reads each element before it writes it. An all-reduce
- * may write over its operand. Whatever rotates or repeats elements may not.
+ * A kernel may write a result over an operand with the same factors and type: it reads each element before it writes it. Whatever
+ * rotates or repeats elements may not.
  */
-function mayWriteInPlace(
+function writesWhatItRead(
   { rankClass: { values } }: CompiledClass,
   { instruction, accesses }: CompiledInstruction,
   output: ByteAccess,
   run: Run,
 ): boolean {
-  if (instruction.kind === 'collective') return instruction.move.kind === 'all_reduce';
   if (instruction.kind !== 'kernel') return false;
   const { rule, inputs, outputs } = instruction;
   const result = rule.results[outputs.findIndex((o) => o.value === output.value)];
   if (!result || rule.shift) return false;
   return inputs.every((input, i) => {
-    if (accesses[i].source !== run.content?.value) return true;
+    const is = (one: ByteAccess) => one.value === input.value && one.source === run.content?.value;
+    if (!accesses.some((one) => one.access !== 'write' && is(one))) return true;
     const same = rule.operands[i].length === result.length && rule.operands[i].every((f, k) => f === result[k]);
     return (
       same && values[input.value].type.dtype === values[output.value].type.dtype && !values[input.value].view?.made

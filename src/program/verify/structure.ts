@@ -53,13 +53,15 @@ function* checkTable({
     names.add(value.name);
     const fault = value.view && viewFault(values, index);
     if (fault) yield malformed(`'${value.name}' ${fault}`);
+    else if (value.parts && !consistsOf(values, index, value.parts))
+      yield malformed(`'${value.name}' is not what lies in it`);
   }
   const stated = [...before.values, ...after.values].flatMap(({ at, holds }) => [at, holds]);
   for (const index of [...stated, ...inputs, ...Object.values(results)]) {
     if (!values[index]) yield malformed(`the class states something of value ${index}, which it does not have`);
   }
   for (const { at } of [...before.values, ...after.values]) {
-    if (values[at]?.view || values[at]?.lifetime !== 'persistent') {
+    if (values[at]?.lifetime !== 'persistent' || (values[at].view && !isPart(values, at))) {
       yield malformed(`the contract speaks of '${values[at]?.name}', which does not outlast the step`);
     }
   }
@@ -89,6 +91,32 @@ function viewFault(values: readonly ProgramValue[], index: number): string | nul
   const room = bytesOf(values[of].type);
   return elementsOf(type) > 0 && (last + 1) * bytes > room ? 'reaches beyond its buffer' : null;
 }
+
+/** A bucket's parts are runs of its buffer, of its type and lifetime, that fill it one behind the other. */
+function consistsOf(values: readonly ProgramValue[], bucket: number, parts: readonly number[]): boolean {
+  const { type, lifetime, tensors } = values[bucket];
+  if (tensors && String(parts.map((part) => values[part]?.name)) !== String(tensors.map(({ name }) => name)))
+    return false;
+  let start = startOf(values, bucket);
+  const end = start + elementsOf(type);
+  for (const part of parts) {
+    const value = values[part];
+    if (!value?.view || value.view.made || value.parts || baseOf(values, part) !== baseOf(values, bucket)) return false;
+    if (value.type.dtype !== type.dtype || value.lifetime !== lifetime || startOf(values, part) !== start) return false;
+    start += elementsOf(value.type);
+  }
+  return start === end;
+}
+
+/** Elements from the beginning of the buffer at the bottom of a value's views. */
+function startOf(values: readonly ProgramValue[], index: number): number {
+  let start = 0;
+  for (let { view } = values[index]; view; { view } = values[view.of]) start += view.offset;
+  return start;
+}
+
+const isPart = (values: readonly ProgramValue[], index: number): boolean =>
+  values[baseOf(values, index)].parts?.includes(index) ?? false;
 
 function* checkTemplates(rankClass: RankClass): Generator<DiagnosticError> {
   const { values, templates, name } = rankClass;

@@ -1,0 +1,152 @@
+/**
+ * Buckets: parameters that are updated together, as one flat value each (`packing.ts`), up to {@link bucketBytes}.
+ *
+ * The update sees a bucket as one parameter: its gradient is reduced in one collective as soon as the backward has completed the last
+ * member's (PyTorch's DistributedDataParallel, Li et al. 2020, §3.2.3), one kernel updates it, and ZeRO cuts it between any two elements
+ * (Rajbhandari et al. 2020, §5), so that small tensors and sizes that do not divide are ordinary.
+ *
+ * A bucket holds parameters of one stage and one dtype, split over the same axes, whose gradients come partial over the same axes; an
+ * optimizer treats matrices and vectors apart (weight decay), so a bucket holds one sort. What several stages read, and what comes with
+ * a gradient laid out unlike the parameter, stays outside and is updated by itself.
+ */
+import { axesSize, type AxisName, type Mesh } from '../ir/mesh.js';
+import { boundsOf, canonicalLayout, evenBounds, printLayout, sameLayout, type Layout } from '../ir/layout.js';
+import { bytesOf, type TensorType } from '../ir/type.js';
+import { meshOf, type Plan } from '../plan/plan.js';
+import { elementsFactor, packedAxes, packedType, type PackedTensor } from './packing.js';
+import type { PlacedGraph } from './placed.js';
+import { splitsState, storageLayout } from './storage.js';
+
+/** Bytes of a full bucket on one rank: about what PyTorch's default of 25 MB leaves to overlap on models of this kind. */
+export const bucketBytes = 8_000_000;
+
+export interface Bucket {
+  /** `bucket.0`; its gradient and its state are named as a parameter's would be: `gradient.bucket.0`. */
+  readonly name: string;
+  readonly stage: number;
+  /** Parameters by name, with their storage layouts, in the order in which their gradients are completed. */
+  readonly members: readonly PackedTensor[];
+  /** Members have two dimensions or more. */
+  readonly matrices: boolean;
+  /** The flat value: `f32[elements=12345]`. */
+  readonly type: TensorType;
+  /** Of the parameters: as the members are stored. */
+  readonly storage: Layout;
+  /** Of the gradient's sum, as the step leaves it: partial over the same axes as each member's. */
+  readonly gradient: Layout;
+  /** Of the optimizer's state, and of the update: with ZeRO, every rank's blocks cut evenly over the data axis. */
+  readonly state: Layout;
+}
+
+/** The buckets of all stages, in the order in which their gradients are completed. */
+export function bucketsOf(
+  plan: Plan,
+  step: PlacedGraph,
+  homes: ReadonlyMap<string, readonly number[]>,
+  parameters: ReadonlyMap<string, TensorType>,
+  limit = bucketBytes,
+): readonly Bucket[] {
+  const open = new Map<string, { readonly candidates: Candidate[]; bytes: number }>();
+  const closed: (readonly Candidate[])[] = [];
+  for (const candidate of candidatesOf(plan, step, homes, parameters)) {
+    const { key, bytes } = candidate;
+    const bucket = open.get(key) ?? { candidates: [], bytes: 0 };
+    open.set(key, bucket);
+    bucket.candidates.push(candidate);
+    bucket.bytes += bytes;
+    if (bucket.bytes < limit) continue;
+    closed.push(bucket.candidates);
+    open.delete(key);
+  }
+  const all = [...closed, ...[...open.values()].map(({ candidates }) => candidates)];
+  return all
+    .sort((a, b) => a[a.length - 1].completed - b[b.length - 1].completed)
+    .map((candidates, i) => bucketOf(plan, candidates, `bucket.${i}`));
+}
+
+interface Candidate extends PackedTensor {
+  readonly stage: number;
+  readonly matrix: boolean;
+  readonly gradient: Layout;
+  /** Position of the step that makes the gradient. */
+  readonly completed: number;
+  /** Bytes of a rank's block. */
+  readonly bytes: number;
+  /** Equal for those that may share a bucket. */
+  readonly key: string;
+}
+
+/** Parameters that may lie in a bucket, in the order in which their gradients are completed. */
+function candidatesOf(
+  plan: Plan,
+  step: PlacedGraph,
+  homes: ReadonlyMap<string, readonly number[]>,
+  parameters: ReadonlyMap<string, TensorType>,
+): readonly Candidate[] {
+  const madeAt = new Map(step.steps.flatMap((s, i) => s.outputs.map((output) => [output, i] as const)));
+  const meshes = plan.stages.map(meshOf);
+  return step.outputs
+    .flatMap(({ name: output, value }): Candidate[] => {
+      const name = output.replace(/^gradient\./, '');
+      const type = name === output ? undefined : parameters.get(name);
+      const completed = madeAt.get(value);
+      const stages = homes.get(name) ?? [];
+      if (!type || completed === undefined || stages.length !== 1) return [];
+      const [stage] = stages;
+      const mesh = meshes[stage];
+      const gradient = step.values[value];
+      const layout = canonicalLayout(mesh, type, storageLayout(plan, mesh, type));
+      const same = sameLayout({ ...gradient.layout, partial: {} }, layout) && gradient.type.dtype === type.dtype;
+      if (!same || gradient.stage !== stage) return [];
+      const matrix = type.dims.length >= 2;
+      const axes = packedAxes(mesh, [{ layout }]);
+      const partial = printLayout({ splits: {}, partial: gradient.layout.partial });
+      const key = `${stage} ${type.dtype} ${matrix} ${axes.join('*')} ${partial}`;
+      const bytes = bytesOf(type) / axesSize(mesh, axes);
+      return [{ name, type, layout, stage, matrix, gradient: gradient.layout, completed, bytes, key }];
+    })
+    .sort((a, b) => a.completed - b.completed);
+}
+
+function bucketOf(plan: Plan, candidates: readonly Candidate[], name: string): Bucket {
+  const [{ stage, matrix, gradient }] = candidates;
+  const mesh = meshOf(plan.stages[stage]);
+  const members = candidates.map((candidate) => ({
+    name: candidate.name,
+    type: candidate.type,
+    layout: candidate.layout,
+  }));
+  const { type, layout: storage } = packedType(mesh, members[0].type.dtype, members);
+  return {
+    name,
+    stage,
+    members,
+    matrices: matrix,
+    type,
+    storage,
+    gradient: { splits: storage.splits, partial: gradient.partial },
+    state: splitsState(plan, mesh, candidates[0].layout) ? cutFurther(mesh, type, storage, plan.zero.axis) : storage,
+  };
+}
+
+/** Every block of a bucket cut evenly over one more axis. */
+function cutFurther(mesh: Mesh, type: TensorType, storage: Layout, axis: AxisName): Layout {
+  const [{ size }] = type.dims[0];
+  const split = storage.splits[elementsFactor] ?? { axes: [] };
+  const blocks = split.axes.length === 0 ? [0, size] : boundsOf(mesh, split, size);
+  const parts = axesSize(mesh, [axis]);
+  const bounds = blocks.slice(1).flatMap((end, i) => {
+    const cuts = evenBounds(end - blocks[i], parts).map((cut) => blocks[i] + cut);
+    return i === 0 ? cuts : cuts.slice(1);
+  });
+  const splits = { [elementsFactor]: { axes: [...split.axes, axis], bounds } };
+  return canonicalLayout(mesh, type, { splits, partial: {} });
+}
+
+/** The name that belongs to a member as `name` belongs to its bucket: `gradient.bucket.0` → `gradient.blocks.0.mlp.up.bias`. */
+export const ofMember = (name: string, bucket: Bucket, member: PackedTensor): string =>
+  name.slice(0, name.length - bucket.name.length) + member.name;
+
+/** The bucket that a parameter, gradient or state of this name is, if it is one. */
+export const bucketNamed = (buckets: readonly Bucket[], name: string): Bucket | undefined =>
+  buckets.find((bucket) => name === bucket.name || name.endsWith(`.${bucket.name}`));

@@ -1,0 +1,38 @@
+/** Where the plan stores what outlasts a step: parameters, their gradients' sums, optimizer state. */
+import type { Layout, Split } from '../ir/layout.js';
+import { axesSize, type Mesh } from '../ir/mesh.js';
+import { factorsOf, type TensorType } from '../ir/type.js';
+import type { Plan } from '../plan/plan.js';
+
+/** Layout of a parameter, its gradient or data: its first factors that the plan splits, each axis once. */
+export function storageLayout(plan: Plan, mesh: Mesh, type: TensorType): Layout {
+  const splits: Record<string, Split> = {};
+  const used = new Set<string>();
+  for (const { name } of factorsOf(type)) {
+    const axes = (plan.split[name] ?? []).filter((axis) => axesSize(mesh, [axis]) > 1);
+    if (axes.length === 0 || axes.some((axis) => used.has(axis))) continue;
+    splits[name] = plan.bounds[name] ? { axes, bounds: plan.bounds[name] } : { axes };
+    axes.forEach((axis) => used.add(axis));
+  }
+  return { splits, partial: {} };
+}
+
+/**
+ * Layout of the optimizer state of a parameter that is in no bucket: that of the parameter, and with ZeRO its largest unsplit factor
+ * split over the data axis too. Members of buckets are cut at any element instead (`buckets.ts`).
+ */
+export function stateLayout(plan: Plan, mesh: Mesh, type: TensorType): Layout {
+  const storage = storageLayout(plan, mesh, type);
+  if (!splitsState(plan, mesh, storage)) return storage;
+  const free = factorsOf(type).filter(({ name }) => !storage.splits[name]);
+  if (free.length === 0) return storage;
+  const largest = free.reduce((a, b) => (b.size > a.size ? b : a));
+  return { splits: { ...storage.splits, [largest.name]: { axes: [plan.zero.axis] } }, partial: {} };
+}
+
+/** True where ZeRO splits the state of what is stored like this: the axis exists and does nothing else yet. */
+export function splitsState(plan: Plan, mesh: Mesh, storage: Layout): boolean {
+  const { stage, axis } = plan.zero;
+  const taken = Object.values(storage.splits).some((split) => split.axes.includes(axis));
+  return stage > 0 && !taken && axesSize(mesh, [axis]) > 1;
+}
