@@ -5,4 +5,9 @@ export interface Folder {
 }
 export const folders: readonly Folder[];
 export const nodeParts: readonly string[];
-export const passes: readonly { readonly name: string; readonly about: string }[];
+export interface Pass {
+  readonly name: string;
+  readonly about: string;
+  readonly file: string;
+}
+export const passes: readonly Pass[];

@@ -31,10 +31,39 @@ export const folders = [
 /** Parts of folders that use Node's modules although the rest of the folder runs in a browser. */
 export const nodeParts = ['engine/native'];
 
-/** @type {readonly { name: string, about: string }[]} What `--dump-ir=after:NAME` can show. */
+/** @typedef {{ name: string, about: string, file: string }} Pass */
+
+/** @type {readonly Pass[]} What `--dump-ir=after:NAME` can show. Each has a page in docs/passes/, made of its worked examples. */
 export const passes = [
-  { name: 'trace', about: 'the forward of one scheduled microbatch, as model code wrote it, and its gradients' },
-  { name: 'precision', about: 'compute types chosen; parameter gradients stay f32' },
-  { name: 'partition', about: 'an assignment for every op, a layout for every value, reshards explicit; checked' },
-  { name: 'lower', about: 'templates of instructions on lanes, buffers placed in one arena' },
+  { name: 'trace', file: 'src/nn/trace.ts', about: 'the forward of one scheduled microbatch, as model code wrote it' },
+  {
+    name: 'autodiff',
+    file: 'src/passes/autodiff.ts',
+    about: 'gradients appended; each backward node knows its forward node',
+  },
+  { name: 'eliminate_dead_code', file: 'src/passes/eliminate_dead_code.ts', about: 'what no output needs is dropped' },
+  { name: 'precision', file: 'src/passes/precision.ts', about: 'compute types chosen; parameter gradients stay f32' },
+  {
+    name: 'partition',
+    file: 'src/partition/partition.ts',
+    about: 'an assignment for every op, a layout for every value, reshards explicit; checked',
+  },
+  {
+    name: 'fuse_einsum_add',
+    file: 'src/partition/fuse_einsum_add.ts',
+    about: 'a bias joins the product that it is added to',
+  },
+  {
+    name: 'buckets',
+    file: 'src/partition/buckets.ts',
+    about: 'parameters that are reduced and updated together, as one flat value',
+  },
+  { name: 'hoist', file: 'src/program/hoist.ts', about: 'each collective starts as soon as its operand is there' },
+  {
+    name: 'lower',
+    file: 'src/program/lower_class.ts',
+    about: 'templates of instructions on lanes, one text for equal ranks',
+  },
+  { name: 'assign_memory', file: 'src/program/assign_memory.ts', about: 'an address for every buffer, in one arena' },
+  { name: 'fold', file: 'src/program/fold.ts', about: 'the text of equal layers written once, in loops' },
 ];

@@ -51,3 +51,11 @@ test('the figures in README.md and docs/architecture.md are those of the lists',
     if (file === 'docs/architecture.md') expect(text).toContain(folderFigure());
   }
 });
+
+test('docs/architecture.md leads to the page of every pass, and every pass to its file', () => {
+  const text = readFileSync(new URL('docs/architecture.md', root), 'utf8');
+  for (const { name, file } of passes) {
+    expect(text).toContain(`](passes/${name}.md)`);
+    expect(existsSync(new URL(file, root)), file).toBe(true);
+  }
+});

@@ -6,6 +6,7 @@
 import { checkPlacement } from '../partition/check.js';
 import { defaultCosts, type PartitionCosts } from '../partition/costs.js';
 import { fuseEinsumAdd } from '../partition/fuse_einsum_add.js';
+import { printBuckets } from '../partition/print_buckets.js';
 import { partition, type Placement } from '../partition/partition.js';
 import { printPlaced, type PlacedGraph } from '../partition/placed.js';
 import { homesOf, stepPlacement, updatePlacement } from '../partition/placement.js';
@@ -31,8 +32,11 @@ import { referenceKernels, type KernelChooser } from './kernel_choice.js';
 import { lowerClass, type LoweredClass } from './lower_class.js';
 import type { PlanMemoryOptions } from './memory/index.js';
 import { nativeKernels } from './native_kernels.js';
+import { printMemory } from './print_memory.js';
 import { printProgram } from './print.js';
+import { printSections } from './print_sections.js';
 import type { Program, Stage } from './program.js';
+import { unfold } from './unroll.js';
 
 export type Target = 'native' | 'reference';
 
@@ -64,14 +68,27 @@ export interface CompileOptions {
 }
 
 /** The points at which `--dump-ir=after:NAME` can look. */
-export const passNames = ['trace', 'precision', 'partition', 'lower'] as const;
+export const passNames = [
+  'trace',
+  'autodiff',
+  'eliminate_dead_code',
+  'precision',
+  'partition',
+  'fuse_einsum_add',
+  'buckets',
+  'hoist',
+  'lower',
+  'assign_memory',
+  'fold',
+] as const;
 export type PassName = (typeof passNames)[number];
 
 /** The training step: forward, backward, update. Results of a step: `loss_sum`, `tokens`, `gradient_norm`, `skipped`. */
 export function compileTraining(options: CompileOptions & { readonly optimizer: AdamW }): CompiledProgram {
   const { model, optimizer, plan, registry } = options;
-  const traced = traceTraining(model, shapeOf(options));
-  options.observe?.('trace', () => printGraph(traced.graph));
+  const traced = traceTraining(model, shapeOf(options), (pass, graph) =>
+    options.observe?.(pass, () => printGraph(graph)),
+  );
   const step = precisionOf(traced.graph, options);
   const update: UpdateRecipe = (parameters) => withLoss(buildUpdate(parameters, optimizer), registry, step);
   return compileGraphs(options, traced, step, update, trainingSlots(plan));
@@ -101,18 +118,22 @@ export function compileGraphs(
   const meshes = plan.stages.map(meshOf);
   const costs = options.costs ?? defaultCosts(meshes);
   const kernels = target === 'native' ? nativeKernels(registry) : referenceKernels;
-  const placedStep = place(step, registry, withHint(stepPlacement(plan, step), options.hint), costs, kernels);
+  const choose = (graph: Graph, placement: Placement) =>
+    partition(graph, registry, placement, costs, { hasKernel: (op) => kernels.has(op) });
+  const chosenStep = choose(step, withHint(stepPlacement(plan, step), options.hint));
   const types = new Map<string, TensorType>(traced.parameters.map(({ name, type }) => [name, type]));
   const homes = homesOf(plan, step);
-  const buckets = options.buckets ?? bucketsOf(plan, placedStep, homes, types);
+  const buckets = options.buckets ?? bucketsOf(plan, chosenStep, homes, types);
   const update = recipe?.(updatedParameters(traced.parameters, buckets)) ?? null;
-  observe?.('precision', () => [step, update].flatMap((graph) => (graph ? [printGraph(graph)] : [])).join('\n\n'));
-  const placedUpdate =
-    update && place(update, registry, updatePlacement(plan, placedStep, homes, types, buckets), costs, kernels);
+  observe?.('precision', () => printAll(printGraph, step, update));
+  const chosenUpdate = update && choose(update, updatePlacement(plan, chosenStep, homes, types, buckets));
+  observe?.('partition', () => printAll(printPlaced, chosenStep, chosenUpdate));
+  const placedStep = fuse(chosenStep, registry, kernels);
+  const placedUpdate = chosenUpdate && fuse(chosenUpdate, registry, kernels);
+  observe?.('fuse_einsum_add', () => printAll(printPlaced, placedStep, placedUpdate));
+  observe?.('buckets', () => printBuckets(buckets));
+  observe?.('hoist', () => printSections(placedStep, placedUpdate));
   const stages = stagesOf(plan);
-  observe?.('partition', () =>
-    [placedStep, placedUpdate].flatMap((graph) => (graph ? [printPlaced(graph)] : [])).join('\n\n'),
-  );
   const edges = [placedStep, placedUpdate].flatMap((graph) => (graph ? edgesOf(graph) : []));
   const classes = stages.flatMap(({ mesh }, stage) => {
     const values = [placedStep, placedUpdate].flatMap((g) => g?.values.filter((value) => value.stage === stage) ?? []);
@@ -136,7 +157,9 @@ export function compileGraphs(
     );
   });
   const program = { classes, stages, microbatches: plan.schedule.microbatches };
-  observe?.('lower', () => printProgram(program));
+  observe?.('lower', () => printProgram(unfold(program)));
+  observe?.('assign_memory', () => printMemory(program));
+  observe?.('fold', () => printProgram(program));
   return {
     program,
     placed: { step: placedStep, update: placedUpdate },
@@ -145,19 +168,16 @@ export function compileGraphs(
   };
 }
 
-function place(
-  graph: Graph,
-  registry: OpRegistry,
-  placement: Placement,
-  costs: PartitionCosts,
-  kernels: KernelChooser,
-): PlacedGraph {
-  const chosen = partition(graph, registry, placement, costs, { hasKernel: (op) => kernels.has(op) });
+function fuse(chosen: PlacedGraph, registry: OpRegistry, kernels: KernelChooser): PlacedGraph {
   const placed = kernels.has('einsum_add') ? fuseEinsumAdd(chosen, registry) : chosen;
   const [fault] = checkPlacement(placed);
   if (fault) throw fault;
   return placed;
 }
+
+/** The step's graph and, where there is one, the update's. */
+const printAll = <G>(print: (graph: G) => string, step: G, update: G | null): string =>
+  [step, ...(update ? [update] : [])].map(print).join('\n\n');
 
 const withHint = (placement: Placement, hint: Placement['hint'] = placement.hint): Placement => ({
   ...placement,

@@ -1,4 +1,4 @@
-/** Prints a program as a page: what `--dump-ir=after:lower` shows, and what golden tests compare. */
+/** Prints a program as a page: what `--dump-ir=after:fold` shows. */
 import { printLayout } from '../ir/layout.js';
 import { printMesh } from '../ir/mesh.js';
 import { printType } from '../ir/type.js';

@@ -4,9 +4,12 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { format } from 'prettier';
 import { expect, test } from 'vitest';
+import { passes } from '../../architecture.js';
 import { opPage } from '../../src/ops/page.js';
 import { ops } from '../../src/ops/index.js';
+import { passExamples } from '../../src/program/pass_examples.js';
 import { declaredErrors, errorPages } from './error_pages.js';
+import { passPages } from './pass_pages.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -17,6 +20,12 @@ test('docs/ops has a page for each op', async () => {
     if (page) pages.set(op.name, page);
   }
   await expectPages('docs/ops', pages);
+});
+
+test('docs/passes has a page for each pass, with its worked examples', async () => {
+  const names = passes.map(({ name }) => name);
+  expect([...new Set(passExamples.map(({ pass }) => pass))]).toEqual(names);
+  await expectPages('docs/passes', passPages(root, passes, passExamples));
 });
 
 test('docs/errors tells every diagnostic, and no code is used twice', async () => {
@@ -30,7 +39,7 @@ async function expectPages(folder: string, pages: ReadonlyMap<string, string>): 
   const at = path.join(root, folder);
   const files = new Map<string, string>();
   for (const [name, text] of pages)
-    files.set(`${name}.md`, await format(text, { parser: 'markdown', printWidth: 120 }));
+    files.set(`${name}.md`, await format(text, { parser: 'markdown', printWidth: 120, singleQuote: true }));
   if (process.env.UPDATE) {
     rmSync(at, { recursive: true, force: true });
     mkdirSync(at, { recursive: true });
