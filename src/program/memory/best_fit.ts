@@ -104,18 +104,20 @@ class Packer {
   readonly offsets: Float64Array;
   private readonly problem: MemoryProblem;
   private readonly bytes: Float64Array;
-  private readonly starts: Float64Array;
-  private readonly ends: Float64Array;
+  /** What is placed, by ascending address. */
+  private placed: Int32Array;
+  private count = 0;
+  /** For each buffer, the last one that had it as a conflict. */
+  private readonly conflictOf: Int32Array;
   private order: readonly BufferIndex[] = [];
 
   constructor(problem: MemoryProblem) {
-    const { buffers, neighbours } = problem;
-    const mostNeighbours = neighbours.reduce((most, list) => Math.max(most, list.length), 0);
+    const { buffers } = problem;
     this.problem = problem;
     this.offsets = new Float64Array(buffers.length).fill(-1);
     this.bytes = Float64Array.from(buffers, ({ bytes }) => bytes);
-    this.starts = new Float64Array(mostNeighbours);
-    this.ends = new Float64Array(mostNeighbours);
+    this.placed = new Int32Array(buffers.length);
+    this.conflictOf = new Int32Array(buffers.length);
   }
 
   /** Places all buffers in this order; returns the peak. */
@@ -125,40 +127,52 @@ class Packer {
     while (kept < order.length && this.order[kept] === order[kept]) kept++;
     for (let at = kept; at < order.length; at++) offsets[order[at]] = -1;
     this.order = order;
+    this.placed.set(this.placed.subarray(0, this.count).filter((i) => offsets[i] >= 0));
+    this.count = order.slice(0, kept).reduce((count, i) => count + (bytes[i] > 0 ? 1 : 0), 0);
+    this.conflictOf.fill(-1);
     for (let at = kept; at < order.length; at++) {
       const i = order[at];
       offsets[i] = problem.buffers[i].offset ?? this.smallestGap(i);
+      if (bytes[i] > 0) this.insert(i);
     }
     let peak = 0;
     for (const i of order) peak = Math.max(peak, offsets[i] + bytes[i]);
     return peak;
   }
 
-  /**
-   * The lowest address of the smallest gap that holds buffer i, else the top. With starts and ends of the placed
-   * conflicts sorted apart, memory is free between end k and start k + 1 wherever the first is not above the second: then
-   * all that began below has ended.
-   */
+  /** The lowest address of the smallest gap between placed conflicts that holds buffer i, else the top of them. */
   private smallestGap(i: BufferIndex): number {
-    const { offsets, bytes, problem } = this;
-    let count = 0;
-    for (const j of problem.neighbours[i]) {
-      if (offsets[j] < 0 || bytes[j] === 0) continue;
-      this.starts[count] = offsets[j];
-      this.ends[count++] = offsets[j] + bytes[j];
-    }
-    const starts = this.starts.subarray(0, count).sort();
-    const ends = this.ends.subarray(0, count).sort();
+    const { offsets, bytes, problem, placed, count, conflictOf } = this;
+    if (bytes[i] === 0) return 0;
+    for (const j of problem.neighbours[i]) conflictOf[j] = i;
     const alignment = alignmentOf(problem.buffers[i]);
     let chosen = -1;
     let smallest = Infinity;
+    let top = 0;
     for (let k = 0; k < count; k++) {
-      const free = k === 0 ? 0 : alignUp(ends[k - 1], alignment);
-      const gap = starts[k] - free;
-      if (gap >= bytes[i] && gap < smallest) [chosen, smallest] = [free, gap];
+      const j = placed[k];
+      if (conflictOf[j] !== i) continue;
+      const start = offsets[j];
+      if (start > top) {
+        const free = alignUp(top, alignment);
+        const gap = start - free;
+        if (gap >= bytes[i] && gap < smallest) [chosen, smallest] = [free, gap];
+      }
+      top = Math.max(top, start + bytes[j]);
     }
-    if (chosen >= 0) return chosen;
-    return count === 0 ? 0 : alignUp(ends[count - 1], alignment);
+    return chosen >= 0 ? chosen : alignUp(top, alignment);
+  }
+
+  private insert(i: BufferIndex): void {
+    const { offsets, placed } = this;
+    let [low, high] = [0, this.count];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (offsets[placed[middle]] <= offsets[i]) low = middle + 1;
+      else high = middle;
+    }
+    placed.copyWithin(low + 1, low, this.count++);
+    placed[low] = i;
   }
 }
 

@@ -45,14 +45,14 @@ export function mayFollow(first: Tenancy, second: Tenancy): boolean {
  * the sum grows.
  */
 export function lifetimeProblem(buffers: readonly LifetimeBuffer[]): MemoryProblem {
-  const lanes = buffers.find(({ tenancies }) => tenancies.length > 0)?.tenancies[0].acquire.length ?? 0;
-  const stays = staysInLaunchOrder(buffers, lanes);
-  const neighbours = conflictLists(buffers.length, stays);
-  const joins = joinsOfAcquires(stays, lanes);
+  const stays = staysInLaunchOrder(buffers);
+  const later = latestCommonKnowledge(stays);
+  const neighbours = conflictLists(buffers.length, stays, later);
+  const joins = joinsOfAcquires(stays);
   const chain = heldAlongChain(stays, joins);
-  const seen = [...chain.sections, ...heldByOwnAcquire(stays, joins)];
+  const seen = [...chain.sections, ...heldByOwnAcquire(stays, joins, later)];
   const sections = [...seen, ...climb(buffers, stays, seen)]
-    .map(({ moment, held }) => ({ moment, members: membersOf(held) }))
+    .map(({ moment, held }) => ({ moment, members: membersOf(stays, held) }))
     .filter(({ members }) => members.length > 0);
   return completeProblem({
     buffers,
@@ -64,8 +64,12 @@ export function lifetimeProblem(buffers: readonly LifetimeBuffer[]): MemoryProbl
   });
 }
 
-interface Stay extends Tenancy {
-  readonly buffer: BufferIndex;
+/** All stays in launch order; stay p's clocks are the `lanes` numbers from `p * lanes` on. A step may have ten thousand of them. */
+interface Stays {
+  readonly count: number;
+  readonly lanes: number;
+  readonly buffer: Int32Array;
+  readonly launch: Float64Array;
   readonly acquire: Float64Array;
   readonly release: Float64Array;
 }
@@ -76,69 +80,94 @@ function covers(clock: Clock, other: Clock): boolean {
   return true;
 }
 
-function holds(cut: Clock, stay: Tenancy): boolean {
-  return covers(cut, stay.acquire) && !covers(cut, stay.release);
+/** The same of clock p of some and clock q of others. */
+function coversAt(clocks: Float64Array, p: number, others: Float64Array, q: number, lanes: number): boolean {
+  for (let lane = 0; lane < lanes; lane++) if (clocks[p * lanes + lane] < others[q * lanes + lane]) return false;
+  return true;
 }
 
-function staysInLaunchOrder(buffers: readonly LifetimeBuffer[], lanes: number): Stay[] {
-  const stays = buffers.flatMap(({ id, tenancies }, buffer) =>
+const holds = ({ acquire, release, lanes }: Stays, p: number, cut: Float64Array): boolean =>
+  coversAt(cut, 0, acquire, p, lanes) && !coversAt(cut, 0, release, p, lanes);
+
+function staysInLaunchOrder(buffers: readonly LifetimeBuffer[]): Stays {
+  const lanes = buffers.find(({ tenancies }) => tenancies.length > 0)?.tenancies[0].acquire.length ?? 0;
+  const list = buffers.flatMap(({ id, tenancies }, buffer) =>
     tenancies.map(({ acquire, release, launch }) => {
-      const clock = (field: string, counts: Clock) => {
-        if (counts.length === lanes && Array.from(counts).every((count) => count >= 0))
-          return Float64Array.from(counts);
+      for (const [field, counts] of [
+        ['acquire', acquire],
+        ['release', release],
+      ] as const) {
+        if (counts.length === lanes && Array.from(counts).every((count) => count >= 0)) continue;
         const expected = `one count, not negative, for each of ${lanes} lanes`;
         throw malformedBuffer({ buffer: id, field, value: `[${Array.from(counts).join(', ')}]`, expected });
-      };
-      return { buffer, launch, acquire: clock('acquire', acquire), release: clock('release', release) };
+      }
+      return { buffer, launch, acquire, release };
     }),
   );
-  return stays.sort((a, b) => a.launch - b.launch || a.buffer - b.buffer);
+  list.sort((a, b) => a.launch - b.launch || a.buffer - b.buffer);
+  const side = (clockOf: (stay: Tenancy) => Clock) => {
+    const clocks = new Float64Array(list.length * lanes);
+    list.forEach((stay, p) => clocks.set(Array.from(clockOf(stay)), p * lanes));
+    return clocks;
+  };
+  return {
+    count: list.length,
+    lanes,
+    buffer: Int32Array.from(list, ({ buffer }) => buffer),
+    launch: Float64Array.from(list, ({ launch }) => launch),
+    acquire: side(({ acquire }) => acquire),
+    release: side(({ release }) => release),
+  };
 }
 
 /**
  * Each buffer's conflicts. A stay is dead from the launch position on where every later acquire covers its release, so
  * only the stays between are compared: near-linear for a program, whose values die young.
  */
-function conflictLists(buffers: number, stays: readonly Stay[]): Int32Array[] {
-  const later = latestCommonKnowledge(stays);
-  const lists: BufferIndex[][] = Array.from({ length: buffers }, () => []);
-  stays.forEach((a, p) => {
-    for (let q = p + 1; q < stays.length && !covers(later[q], a.release); q++) {
-      const b = stays[q];
-      if (a.buffer === b.buffer || mayFollow(a, b) || mayFollow(b, a)) continue;
-      lists[a.buffer].push(b.buffer);
-      lists[b.buffer].push(a.buffer);
+function conflictLists(buffers: number, stays: Stays, later: Float64Array): Int32Array[] {
+  const { count, lanes, buffer, acquire, release } = stays;
+  const eachConflict = (visit: (a: BufferIndex, b: BufferIndex) => void) => {
+    for (let p = 0; p < count; p++) {
+      for (let q = p + 1; q < count && !coversAt(later, q, release, p, lanes); q++) {
+        if (buffer[p] === buffer[q] || coversAt(acquire, q, release, p, lanes)) continue;
+        if (!coversAt(acquire, p, release, q, lanes)) visit(buffer[p], buffer[q]);
+      }
     }
+  };
+  // Counted first, then filled in: lists of millions that grow one by one take most of the time.
+  const sizes = new Int32Array(buffers);
+  eachConflict((a, b) => {
+    sizes[a]++;
+    sizes[b]++;
+  });
+  const lists = Array.from(sizes, (size) => new Int32Array(size));
+  const filled = new Int32Array(buffers);
+  eachConflict((a, b) => {
+    lists[a][filled[a]++] = b;
+    lists[b][filled[b]++] = a;
   });
   return lists.map(ascending);
 }
 
 /** For each position, what all acquires from there on know: their componentwise minimum. */
-function latestCommonKnowledge(stays: readonly Stay[]): Float64Array[] {
-  const later: Float64Array[] = new Array(stays.length);
-  for (let p = stays.length - 1; p >= 0; p--) {
-    const own = stays[p].acquire;
-    later[p] = p + 1 < stays.length ? own.map((count, lane) => Math.min(count, later[p + 1][lane])) : own;
-  }
+function latestCommonKnowledge({ count, lanes, acquire }: Stays): Float64Array {
+  const later = acquire.slice();
+  for (let k = (count - 1) * lanes - 1; k >= 0; k--) later[k] = Math.min(later[k], later[k + lanes]);
   return later;
 }
 
 /** For each position, the least cut that reaches every acquire up to it: their componentwise maximum. */
-function joinsOfAcquires(stays: readonly Stay[], lanes: number): Float64Array[] {
-  const joins: Float64Array[] = [];
-  for (const { acquire } of stays) joins.push(join(joins.at(-1) ?? new Float64Array(lanes), acquire));
+function joinsOfAcquires({ count, lanes, acquire }: Stays): Float64Array {
+  const joins = acquire.slice();
+  for (let k = lanes; k < count * lanes; k++) joins[k] = Math.max(joins[k], joins[k - lanes]);
   return joins;
 }
 
-function join(a: Float64Array, b: Float64Array): Float64Array {
-  return a.map((count, lane) => Math.max(count, b[lane]));
-}
-
-/** What one cut holds. */
+/** What one cut holds: positions of stays, ascending. */
 interface Held {
   readonly moment: number;
   readonly cut: Float64Array;
-  readonly held: readonly Stay[];
+  readonly held: Int32Array;
 }
 
 interface Chain {
@@ -150,38 +179,54 @@ interface Chain {
   readonly leave: Int32Array;
 }
 
+const clockAt = (clocks: Float64Array, p: number, lanes: number): Float64Array =>
+  clocks.subarray(p * lanes, (p + 1) * lanes);
+
 /** What each cut of the ascending chain of joins holds. A stay enters once and leaves once, since the cuts ascend. */
-function heldAlongChain(stays: readonly Stay[], joins: readonly Float64Array[]): Chain {
-  const enter = new Int32Array(stays.length);
-  const leave = new Int32Array(stays.length);
+function heldAlongChain({ count, lanes, launch, release }: Stays, joins: Float64Array): Chain {
+  const enter = new Int32Array(count);
+  const leave = new Int32Array(count);
   const sections: Held[] = [];
   const moments: number[] = [];
-  let held: number[] = [];
-  for (let p = 0; p < stays.length; p++) {
+  const held = new Int32Array(count);
+  let size = 0;
+  for (let p = 0; p < count; p++) {
     const step = moments.length;
     enter[p] = leave[p] = step;
-    held.push(p);
+    held[size++] = p;
     // Stays of one cut make one section: wait for the last of them.
-    if (p + 1 < stays.length && covers(joins[p], joins[p + 1])) continue;
-    held = held.filter((q) => !covers(joins[p], stays[q].release));
-    for (const q of held) leave[q] = step + 1;
-    moments.push(stays[p].launch);
-    sections.push({ moment: stays[p].launch, cut: joins[p], held: held.map((q) => stays[q]) });
+    if (p + 1 < count && coversAt(joins, p, joins, p + 1, lanes)) continue;
+    let kept = 0;
+    for (let k = 0; k < size; k++) {
+      if (coversAt(joins, p, release, held[k], lanes)) continue;
+      leave[held[k]] = step + 1;
+      held[kept++] = held[k];
+    }
+    size = kept;
+    moments.push(launch[p]);
+    sections.push({ moment: launch[p], cut: clockAt(joins, p, lanes), held: held.slice(0, size) });
   }
   return { sections, moments, enter, leave };
 }
 
 /** What each stay's writer may see alive when it begins, where that is not what the launching thread sees. */
-function heldByOwnAcquire(stays: readonly Stay[], joins: readonly Float64Array[]): Held[] {
-  const later = latestCommonKnowledge(stays);
-  const held: Stay[][] = stays.map(() => []);
-  const apart = stays.map(({ acquire }, p) => !covers(acquire, joins[p]));
-  stays.forEach((a, p) => {
-    for (let q = p; q < stays.length && !covers(later[q], a.release); q++) {
-      if (apart[q] && holds(stays[q].acquire, a)) held[q].push(a);
+function heldByOwnAcquire(stays: Stays, joins: Float64Array, later: Float64Array): Held[] {
+  const { count, lanes, launch, acquire, release } = stays;
+  const apart: number[] = [];
+  for (let q = 0; q < count; q++) if (!coversAt(acquire, q, joins, q, lanes)) apart.push(q);
+  const held: number[][] = apart.map(() => []);
+  let first = 0;
+  for (let p = 0; p < count; p++) {
+    while (first < apart.length && apart[first] < p) first++;
+    for (let k = first; k < apart.length && !coversAt(later, apart[k], release, p, lanes); k++) {
+      if (holds(stays, p, clockAt(acquire, apart[k], lanes))) held[k].push(p);
     }
-  });
-  return stays.map(({ launch, acquire }, p) => ({ moment: launch, cut: acquire, held: held[p] }));
+  }
+  return apart.map((q, k) => ({
+    moment: launch[q],
+    cut: clockAt(acquire, q, lanes),
+    held: Int32Array.from(held[k]),
+  }));
 }
 
 const CLIMBS = 8;
@@ -191,46 +236,48 @@ const CLIMB_REACH = 64;
  * From each of the heaviest cuts: join one more acquire, of a stay launched near by, for as long as the bytes held grow.
  * A larger cut holds nothing but what the smaller one held and what began since, of which the near by suffice.
  */
-function climb(buffers: readonly Buffer[], stays: readonly Stay[], from: readonly Held[]): Held[] {
-  const weigh = (held: readonly Stay[]) => held.reduce((sum, { buffer }) => sum + buffers[buffer].bytes, 0);
+function climb(buffers: readonly Buffer[], stays: Stays, from: readonly Held[]): Held[] {
+  const { count, lanes, buffer, launch, acquire } = stays;
+  const weigh = (held: Int32Array) => held.reduce((sum, p) => sum + buffers[buffer[p]].bytes, 0);
   const starts = from.map((held) => ({ held, bytes: weigh(held.held) })).sort((a, b) => b.bytes - a.bytes);
   return starts.slice(0, CLIMBS).map(({ held: best, bytes }) => {
-    const middle = stays.findIndex(({ launch }) => launch >= best.moment);
-    const near = stays.slice(Math.max(0, middle - CLIMB_REACH), middle + CLIMB_REACH);
+    const middle = launch.findIndex((at) => at >= best.moment);
+    const near = Int32Array.from({ length: count }, (_, p) => p).subarray(
+      Math.max(0, middle - CLIMB_REACH),
+      middle + CLIMB_REACH,
+    );
     for (let grew = true; grew;) {
       grew = false;
-      for (const { acquire, launch } of near) {
-        if (covers(best.cut, acquire)) continue;
-        const cut = join(best.cut, acquire);
-        const held = [...new Set([...best.held, ...near])].filter((stay) => holds(cut, stay));
+      for (const p of near) {
+        if (coversAt(best.cut, 0, acquire, p, lanes)) continue;
+        const cut = best.cut.map((known, lane) => Math.max(known, acquire[p * lanes + lane]));
+        const held = Int32Array.from(new Set([...best.held, ...near])).filter((stay) => holds(stays, stay, cut));
         const sum = weigh(held);
         if (sum <= bytes) continue;
-        [best, bytes, grew] = [{ moment: Math.max(best.moment, launch), cut, held }, sum, true];
+        [best, bytes, grew] = [{ moment: Math.max(best.moment, launch[p]), cut, held }, sum, true];
       }
     }
     return best;
   });
 }
 
-function membersOf(held: readonly Stay[]): Int32Array {
-  return ascending(held.map(({ buffer }) => buffer));
-}
+const membersOf = ({ buffer }: Stays, held: Int32Array): Int32Array => ascending(held.map((p) => buffer[p]));
 
-/** Sorted, each once. */
-function ascending(list: readonly number[]): Int32Array {
-  return Int32Array.from(list)
-    .sort()
-    .filter((x, at, sorted) => at === 0 || x !== sorted[at - 1]);
+/** Sorted, each once; most lists are so already. */
+function ascending(list: Int32Array): Int32Array {
+  let rises = true;
+  for (let k = 1; k < list.length && rises; k++) rises = list[k - 1] < list[k];
+  return rises ? list : list.sort().filter((x, at, sorted) => at === 0 || x !== sorted[at - 1]);
 }
 
 /**
  * Steps are the chain's cuts. A buffer stands from the first cut that reaches its first write to the last that holds it,
  * and on to the first write of its last conflict: another lane may not know yet that it is over.
  */
-function timeline(buffers: number, stays: readonly Stay[], chain: Chain, neighbours: readonly Int32Array[]) {
+function timeline(buffers: number, stays: Stays, chain: Chain, neighbours: readonly Int32Array[]) {
   const lower = new Int32Array(buffers).fill(Math.max(0, chain.moments.length - 1));
   const upper = new Int32Array(buffers);
-  stays.forEach(({ buffer }, p) => {
+  stays.buffer.forEach((buffer, p) => {
     lower[buffer] = Math.min(lower[buffer], chain.enter[p]);
     upper[buffer] = Math.max(upper[buffer], chain.leave[p], chain.enter[p] + 1);
   });

@@ -86,10 +86,10 @@ export function planMemory(problem: MemoryProblem, options: PlanMemoryOptions = 
   };
 }
 
-/** About half a second of moves: one costs the placement of half the buffers among their conflicts. */
+/** About half a second of moves: one costs the placement of half the buffers, each looked for among all and its conflicts marked. */
 function defaultMoves({ buffers, neighbours }: MemoryProblem): number {
-  const conflicts = neighbours.reduce((sum, list) => sum + list.length, buffers.length);
-  return Math.max(20, Math.min(400, Math.floor(1e7 / conflicts)));
+  const conflicts = neighbours.reduce((sum, list) => sum + list.length, 0);
+  return Math.min(400, Math.floor(4e8 / (buffers.length ** 2 + conflicts + 1)));
 }
 
 function timer({ budgetMilliseconds, clock }: PlanMemoryOptions): () => boolean {
