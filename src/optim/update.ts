@@ -24,6 +24,8 @@ export interface UpdatedParameter {
   readonly type: TensorType;
   /** Tensors of two or more dimensions, which weight decay may single out. Absent: by the type. */
   readonly matrices?: boolean;
+  /** Values that the gradient is the sum of, where pipeline stages contribute to it. Absent: {@link gradientName} alone. */
+  readonly contributions?: readonly string[];
 }
 
 /**
@@ -40,6 +42,15 @@ export const stateNames = (parameter: string): readonly [expAvg: string, expAvgS
 
 export const gradientName = (parameter: string): string => `gradient.${parameter}`;
 
+/** The gradient of a parameter as an input of its update. */
+export function gradientInput(
+  builder: GraphBuilder,
+  { name, type, contributions = [gradientName(name)] }: UpdatedParameter,
+): Tensor {
+  const parts = contributions.map((contribution) => builder.input(contribution, 'value', type));
+  return builder.within(name, () => parts.reduce((sum, part) => sum.add(part)));
+}
+
 export function buildUpdate(parameters: readonly UpdatedParameter[], optimizer: AdamW): Graph {
   const builder = new GraphBuilder(ops, 'update');
   builder.at({ phase: 'update', segment: 'optimizer' }, () => addUpdate(builder, parameters, optimizer));
@@ -53,7 +64,7 @@ function addUpdate(builder: GraphBuilder, parameters: readonly UpdatedParameter[
   const states = parameters.map(({ name, type }) =>
     stateNames(name).map((state) => builder.input(state, 'state', type)),
   );
-  const gradients = parameters.map(({ name, type }) => builder.input(gradientName(name), 'value', type));
+  const gradients = parameters.map((parameter) => gradientInput(builder, parameter));
   const tokens = builder.input('tokens', 'value', { dtype, dims: [] });
   const [lr, correction1, correction2] = ['lr', 'correction1', 'correction2'].map(scalar);
 

@@ -109,7 +109,8 @@ interface Updated {
 /** `gradient.X` and `optimizer.exp_avg.X` belong to the parameter X. */
 const parameterName = (input: string): string => input.replace(/^(gradient|optimizer\.\w+)\./, '');
 
-function segmentStages(plan: Plan): (segment: string) => number {
+/** The stage of each segment. */
+export function segmentStages(plan: Plan): (segment: string) => number {
   const stages = new Map(plan.stages.flatMap(({ segments }, i) => segments.map((segment) => [segment, i] as const)));
   return (segment) => stages.get(segment) ?? 0;
 }

@@ -9,7 +9,7 @@ import { fuseEinsumAdd } from '../partition/fuse_einsum_add.js';
 import { printBuckets } from '../partition/print_buckets.js';
 import { partition, type Placement } from '../partition/partition.js';
 import { printPlaced, type PlacedGraph } from '../partition/placed.js';
-import { homesOf, stepPlacement, updatePlacement } from '../partition/placement.js';
+import { homesOf, segmentStages, stepPlacement, updatePlacement } from '../partition/placement.js';
 import { GraphBuilder } from '../ir/builder.js';
 import { printGraph } from '../ir/print.js';
 import type { Graph } from '../ir/graph.js';
@@ -18,8 +18,9 @@ import type { TensorType } from '../ir/type.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { traceLogits, traceModel, type TracedModel, type TracedParameter, type TraceShape } from '../nn/trace.js';
 import type { AdamW } from '../optim/adamw.js';
-import { buildUpdate, type UpdatedParameter, type UpdateRecipe } from '../optim/update.js';
+import { buildUpdate, gradientName, type UpdatedParameter, type UpdateRecipe } from '../optim/update.js';
 import { bucketsOf, type Bucket } from '../partition/buckets.js';
+import { splitSumsByStage, type SplitSums } from '../passes/split_sums.js';
 import { traceTraining } from '../passes/trace_training.js';
 import { applyPrecision } from '../passes/precision.js';
 import type { Plan } from '../plan/plan.js';
@@ -110,11 +111,15 @@ export function compileForward(options: CompileOptions & { readonly what: 'loss'
 export function compileGraphs(
   options: Omit<CompileOptions, 'model' | 'sequence'>,
   traced: Pick<TracedModel, 'parameters'>,
-  step: Graph,
+  wholeStep: Graph,
   recipe: UpdateRecipe | null,
   slots: readonly (readonly Slot[])[],
 ): CompiledProgram {
   const { plan, registry, target, observe } = options;
+  // Without an update nobody would add the parts.
+  const { graph: step, parts } = recipe
+    ? splitSumsByStage(wholeStep, registry, segmentStages(plan))
+    : { graph: wholeStep, parts: new Map<string, readonly string[]>() };
   const meshes = plan.stages.map(meshOf);
   const costs = options.costs ?? defaultCosts(meshes);
   const kernels = target === 'native' ? nativeKernels(registry) : referenceKernels;
@@ -124,7 +129,7 @@ export function compileGraphs(
   const types = new Map<string, TensorType>(traced.parameters.map(({ name, type }) => [name, type]));
   const homes = homesOf(plan, step);
   const buckets = options.buckets ?? bucketsOf(plan, chosenStep, homes, types);
-  const update = recipe?.(updatedParameters(traced.parameters, buckets)) ?? null;
+  const update = recipe?.(updatedParameters(traced.parameters, buckets, parts)) ?? null;
   observe?.('precision', () => printAll(printGraph, step, update));
   const chosenUpdate = update && choose(update, updatePlacement(plan, chosenStep, homes, types, buckets));
   observe?.('partition', () => printAll(printPlaced, chosenStep, chosenUpdate));
@@ -188,9 +193,14 @@ const withHint = (placement: Placement, hint: Placement['hint'] = placement.hint
 function updatedParameters(
   parameters: readonly TracedParameter[],
   buckets: readonly Bucket[],
+  contributions: SplitSums['parts'],
 ): readonly UpdatedParameter[] {
   const packed = new Set(buckets.flatMap(({ members }) => members.map(({ name }) => name)));
-  return [...buckets, ...parameters.filter(({ name }) => !packed.has(name))];
+  const alone = parameters.filter(({ name }) => !packed.has(name));
+  return [
+    ...buckets,
+    ...alone.map(({ name, type }) => ({ name, type, contributions: contributions.get(gradientName(name)) })),
+  ];
 }
 
 function forwardSlots(plan: Plan): readonly (readonly Slot[])[] {

@@ -6,6 +6,7 @@ import { tensorType } from '../../src/ir/type.js';
 import { ops } from '../../src/ops/index.js';
 import { GPT } from '../../src/nn/models/index.js';
 import type { Splits } from '../../src/partition/candidates.js';
+import type { PlacedGraph } from '../../src/partition/placed.js';
 import type { PlanStage } from '../../src/plan/plan.js';
 import { languageModel } from '../scenarios/language_model.js';
 import { whim } from '../scenarios/whim.js';
@@ -26,6 +27,11 @@ describe('two stages, 1F1B, tied embedding', () => {
       schedule: '1f1b',
       microbatches: 3,
     });
+    // Activations cross once forward and once back a microbatch; the tied weight's gradient once a step, and the new weight back.
+    expect(transfersOf(placed.step)).toEqual(['0 > 1', '1 > 0']);
+    const update = placed.update!;
+    const sent = update.steps.flatMap((step) => (step.kind === 'transfer' ? update.values[step.inputs[0]].name : []));
+    expect(sent).toContain('gradient.embedding.weight @1');
     const homes = placed.step.inputs.filter(({ name }) => name === 'embedding.weight');
     expect(homes.map(({ value }) => placed.step.values[value].stage)).toEqual([0, 1]);
   });
@@ -51,6 +57,10 @@ describe('two stages, 1F1B, tied embedding', () => {
     });
   });
 });
+
+/** Between which stages values travel, in order. */
+const transfersOf = ({ steps }: PlacedGraph): readonly string[] =>
+  steps.flatMap((step) => (step.kind === 'transfer' ? [`${step.fromStage} > ${step.stage}`] : []));
 
 test('a value that the next stage wants in two layouts is sent once', () => {
   const builder = new GraphBuilder(ops, 'fork');

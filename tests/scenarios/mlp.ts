@@ -3,7 +3,7 @@ import { GraphBuilder } from '../../src/ir/builder.js';
 import type { DType } from '../../src/ir/dtype.js';
 import type { Tensor } from '../../src/ir/tensor.js';
 import { tensorType } from '../../src/ir/type.js';
-import { buildUpdate, type UpdateRecipe } from '../../src/optim/update.js';
+import { buildUpdate, gradientInput, type UpdateRecipe } from '../../src/optim/update.js';
 import { adamw } from '../../src/optim/index.js';
 import { ops } from '../../src/ops/index.js';
 import { gradients } from '../../src/passes/autodiff.js';
@@ -69,7 +69,7 @@ const sgd =
     builder.at({ phase: 'update', segment: 'optimizer' }, () => {
       const scalar = { dtype, dims: [] };
       const weights = parameters.map(({ name, type }) => builder.input(name, 'parameter', type));
-      const sums = parameters.map(({ name, type }) => builder.input(`gradient.${name}`, 'value', type));
+      const sums = parameters.map((parameter) => gradientInput(builder, parameter));
       const rate = builder.input('lr', 'scalar', scalar).div(builder.input('tokens', 'value', scalar));
       const loss = builder.input('loss_sum', 'value', scalar);
       parameters.forEach(({ name }, i) =>
