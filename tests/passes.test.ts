@@ -15,6 +15,7 @@ import type { PlacedGraph } from '../src/partition/placed.js';
 import { autodiffExample, sumOfContributions } from '../src/passes/autodiff.example.js';
 import { eliminateDeadCodeExample } from '../src/passes/eliminate_dead_code.example.js';
 import { precisionExample, wideSoftmax } from '../src/passes/precision.example.js';
+import { splitSumsExample } from '../src/passes/split_sums.example.js';
 import { traceExample } from '../src/passes/trace.example.js';
 import { meshOf } from '../src/plan/plan.js';
 import { assignMemoryExample } from '../src/program/assign_memory.example.js';
@@ -87,6 +88,15 @@ describe('graph to graph', () => {
       expect(types(after)).toEqual(types(before));
     },
   );
+
+  test('split_sums: the parts add up to the sum', () => {
+    const before = splitSumsExample.given();
+    const given = { ...inputsOf(before), tokens: Float64Array.of(4, 1) };
+    const sum = evaluate(before, given).outputs['gradient.table'];
+    const parts = Object.values(evaluate(splitSumsExample.run(before), given).outputs);
+    expect(parts).toHaveLength(2);
+    expect([...sum]).toEqual([...sum].map((_, i) => Math.fround(parts[0][i] + parts[1][i])));
+  });
 });
 
 describe('placed graphs', () => {

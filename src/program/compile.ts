@@ -74,6 +74,7 @@ export const passNames = [
   'autodiff',
   'eliminate_dead_code',
   'precision',
+  'split_sums',
   'partition',
   'fuse_einsum_add',
   'buckets',
@@ -120,6 +121,8 @@ export function compileGraphs(
   const { graph: step, parts } = recipe
     ? splitSumsByStage(wholeStep, registry, segmentStages(plan))
     : { graph: wholeStep, parts: new Map<string, readonly string[]>() };
+  observe?.('precision', () => printGraph(wholeStep));
+  observe?.('split_sums', () => printGraph(step));
   const meshes = plan.stages.map(meshOf);
   const costs = options.costs ?? defaultCosts(meshes);
   const kernels = target === 'native' ? nativeKernels(registry) : referenceKernels;
@@ -130,13 +133,12 @@ export function compileGraphs(
   const homes = homesOf(plan, step);
   const buckets = options.buckets ?? bucketsOf(plan, chosenStep, homes, types);
   const update = recipe?.(updatedParameters(traced.parameters, buckets, parts)) ?? null;
-  observe?.('precision', () => printAll(printGraph, step, update));
   const chosenUpdate = update && choose(update, updatePlacement(plan, chosenStep, homes, types, buckets));
   observe?.('partition', () => printAll(printPlaced, chosenStep, chosenUpdate));
   const placedStep = fuse(chosenStep, registry, kernels);
   const placedUpdate = chosenUpdate && fuse(chosenUpdate, registry, kernels);
   observe?.('fuse_einsum_add', () => printAll(printPlaced, placedStep, placedUpdate));
-  observe?.('buckets', () => printBuckets(buckets));
+  observe?.('buckets', () => [printBuckets(buckets), ...(update ? [printGraph(update)] : [])].join('\n\n'));
   observe?.('hoist', () => printSections(placedStep, placedUpdate));
   const stages = stagesOf(plan);
   const edges = [placedStep, placedUpdate].flatMap((graph) => (graph ? edgesOf(graph) : []));

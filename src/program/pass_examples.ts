@@ -6,6 +6,7 @@ import { autodiffExample, sumOfContributions } from '../passes/autodiff.example.
 import { eliminateDeadCodeExample } from '../passes/eliminate_dead_code.example.js';
 import type { PassExample } from '../passes/example.js';
 import { precisionExample, wideSoftmax } from '../passes/precision.example.js';
+import { splitSumsExample } from '../passes/split_sums.example.js';
 import { traceExample } from '../passes/trace.example.js';
 import { assignMemoryExample } from './assign_memory.example.js';
 import { foldExample } from './fold.example.js';
@@ -19,6 +20,7 @@ export const passExamples: readonly PassExample[] = [
   eliminateDeadCodeExample,
   precisionExample,
   wideSoftmax,
+  splitSumsExample,
   ...partitionExamples,
   fuseEinsumAddExample,
   bucketsExample,

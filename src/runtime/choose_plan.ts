@@ -46,12 +46,11 @@ const defaultRanks = 2;
 type Sizes = Exclude<TrainConfig['plan'], string>;
 
 function sizesOf(sizes: Sizes): ParallelSizes {
-  const stage = sizes.zero_stage;
   return {
     ...(sizes.data_parallel_size !== null && { data_parallel_size: sizes.data_parallel_size }),
     tensor_parallel_size: sizes.tensor_parallel_size,
     pipeline_parallel_size: sizes.pipeline_parallel_size,
-    zero_stage: stage > 0 ? 1 : 0,
+    zero_stage: sizes.zero_stage === 1 ? 1 : 0,
   };
 }
 

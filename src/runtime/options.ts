@@ -282,10 +282,11 @@ const planSizes = z.strictObject({
     unit: 'stages',
     flag: true,
   }),
-  zero_stage: z.int().min(0).max(3).default(0).meta({
-    description: 'What data-parallel ranks divide among them: 1 optimizer state, 2 and gradients, 3 and parameters.',
+  zero_stage: z.int().min(0).max(1).default(0).meta({
+    description: 'What data-parallel ranks divide among them: 0 nothing, 1 optimizer state and the update.',
     unit: 'stage',
-    effect: 'Higher: fewer bytes a rank; 3 also gathers parameters in every step.',
+    effect:
+      '1: 8 bytes a parameter less on each rank but its share; gradients are reduce-scattered, parameters gathered.',
     flag: true,
   }),
 });
