@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Graph, Node } from '../ir/graph.js';
+import type { Graph, Node, ValueId } from '../ir/graph.js';
 import { factorsOf } from '../ir/type.js';
 import { Mixtral } from '../nn/models/index.js';
 import { ops } from '../ops/index.js';
@@ -9,9 +9,9 @@ import { traceTraining } from './trace_training.js';
 const model = new Mixtral({ layers: 1, dim: 8, heads: 2, hidden: 6, context: 4, vocab: 7, experts: 3, choices: 2 });
 const { graph: traced } = traceTraining(model, { microbatches: 1, batch: 2, sequence: 4, dtype: 'f32' });
 
-const dtypes = (graph: Graph, ids: readonly number[]) => ids.map((id) => graph.values[id].type.dtype);
+const dtypes = (graph: Graph, ids: readonly ValueId[]) => ids.map((id) => graph.values[id].type.dtype);
 const named = (graph: Graph, op: string) => graph.nodes.filter((node) => node.op === op);
-const maker = (graph: Graph, id: number) => graph.nodes.find((node) => node.outputs.includes(id))!;
+const maker = (graph: Graph, id: ValueId) => graph.nodes.find((node) => node.outputs.includes(id))!;
 
 test.each(['bf16', 'f16'] as const)(
   'what a signature reads as f32 stays f32 where all else is %s: routers',
@@ -29,7 +29,7 @@ test.each(['bf16', 'f16'] as const)(
     expect(dtypes(graph, [...backward.inputs, ...backward.outputs])).toEqual(['f32', 'f32', 'f32']);
     // Nothing as wide as the residual stream or an expert's hidden layer is f32 beside it.
     const outside = new Set([...graph.inputs, ...graph.outputs].map(({ value }) => value));
-    const wide = graph.values.filter(({ type }, id) => type.dtype === 'f32' && !outside.has(id));
+    const wide = graph.values.filter(({ id, type }) => type.dtype === 'f32' && !outside.has(id));
     expect(wide.filter(({ type }) => factorsOf(type).some(({ name }) => ['dim', 'hidden'].includes(name)))).toEqual([]);
   },
 );

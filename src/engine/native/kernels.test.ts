@@ -95,7 +95,8 @@ test('routing and rows by several ids run natively in every form; equal elements
   const { graph } = training(ties, { a: 2, c: 6 }, 'f32');
   const x = Float64Array.of(1, 3, NaN, 3, -Infinity, NaN, 0, 2, 2, 2, -0, 2);
   const { values } = evaluate(graph, { x }, reference);
-  for (const attributes of [{}, { aten: 1 }]) {
+  const forms: readonly Readonly<Record<string, number>>[] = [{}, { aten: 1 }];
+  for (const attributes of forms) {
     const [{ got }] = await runNatively(together, graph, values, attributes);
     expect(got[0]).toEqual([2, 5, 1, 3, 0, 1, 2, 3, 5, 0]);
     expect([...values[graph.nodes[0].outputs[0]]]).toEqual(got[0]);
