@@ -11,6 +11,7 @@ test('mutants that can go wrong are rejected, legal reorderings are accepted', (
     programs: [
       'mlp, data 2, 2 microbatches',
       'mlp, data 2 × tensor 2, 2 microbatches, ZeRO-1',
+      'gpt, data 2, 2 microbatches, native kernels',
       'gpt, two stages, 1F1B, 3 microbatches',
     ],
   });

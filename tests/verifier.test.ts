@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest';
 import type { Instruction, KernelInstruction, Program, RankClass } from '../src/program/program.js';
 import { instructionsOf } from '../src/program/unroll.js';
 import { verifyProgram } from '../src/program/verify/index.js';
+import { elementsOf, tensorType } from '../src/ir/type.js';
 import { ops } from '../src/ops/index.js';
+import { nativeKernels } from '../src/program/native_kernels.js';
 import { GPT } from '../src/nn/models/index.js';
 import {
   editBody,
@@ -241,4 +243,39 @@ test('a kernel on a communication lane is refused', () => {
     list.map((x, i) => (i === site.i ? { ...x, lane: 'group:data' as const } : x)),
   );
   expect(said(body)).toContain("of lane 'compute' stands on lane 'group:data'");
+});
+
+describe('workspaces of native kernels', () => {
+  const kernels = nativeKernels(ops);
+  const native = buildScenario({ ...gpt(), target: 'native', mesh: { data: 2 }, split, microbatches: 2 }).program;
+  const site = find((x) => isKernel(x) && x.op === 'layer_norm_backward', native);
+  const kernel = site.instruction as KernelInstruction;
+
+  test('as large as the kernel table says', () => {
+    expect(verifyProgram(native, ops, kernels)).toEqual([]);
+  });
+
+  test('a byte too small: the kernel would write over its neighbour', () => {
+    const smaller = editValue(native, 0, kernel.scratch!, (value) => {
+      const type = tensorType('bool', { elements: elementsOf(value.type) - 1 });
+      return { ...value, type, global: type };
+    });
+    const [fault, ...more] = verifyProgram(smaller, ops, kernels);
+    expect(fault.message).toMatch(
+      /layer_norm_backward has the (\d+) bytes of '.* workspace' to work in, and needs \d+ \[program\/small-workspace\]/,
+    );
+    expect(fault.message).toMatch(/where .*\[\d+\] layer_norm_backward, .* \(stage 0, ranks 0, 1\)/);
+    // One buffer; the first microbatch's text and the others' both work in it.
+    expect(more.every(({ code }) => code === fault.code)).toBe(true);
+    expect(verifyProgram(smaller, ops)).toEqual([]);
+  });
+
+  test('forgotten', () => {
+    const without = replaceAt(native, site, { ...kernel, scratch: null });
+    expect(
+      verifyProgram(without, ops, kernels)
+        .map(({ message }) => message)
+        .join('\n'),
+    ).toContain('has no workspace');
+  });
 });

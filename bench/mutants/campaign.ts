@@ -48,8 +48,8 @@ export function runCampaign(options: CampaignOptions): CampaignReport {
   const { count, legal = Math.ceil(count / 4), seed = 1, programs, only, print = () => {} } = options;
   const began = performance.now();
   const bases = buildBases(programs);
-  for (const { scenario } of bases) {
-    const [fault] = verifyProgram(scenario.program, ops);
+  for (const { scenario, kernels } of bases) {
+    const [fault] = verifyProgram(scenario.program, ops, kernels);
     if (fault) throw fault;
   }
   print(`${bases.length} programs built and verified in ${((performance.now() - began) / 1000).toFixed(1)} s`);
@@ -83,11 +83,11 @@ class Campaign {
   }
 
   private one(kind: string, mutate: Mutation, legal: boolean): boolean {
-    const { scenario, truth } = this.random.pick(this.bases);
+    const { scenario, truth, kernels } = this.random.pick(this.bases);
     const mutant = mutate(scenario.program, this.random);
     if (!mutant) return false;
     const report = this.reportOf(kind, legal);
-    const found = verifyProgram(mutant.program, ops);
+    const found = verifyProgram(mutant.program, ops, kernels);
     const { wrong, how, policy } = truth.judge(mutant.program, mutant.aims);
     report.mutants++;
     const accepted = found.length === 0;

@@ -1,6 +1,7 @@
 /** Mutations that may break a program: what a wrong pass, a wrong address or a wrong edit would do. */
 import { dtypeBytes } from '../../src/ir/dtype.js';
-import { bytesOf } from '../../src/ir/type.js';
+import { bytesOf, tensorType } from '../../src/ir/type.js';
+import { assignMemory } from '../../src/program/assign_memory.js';
 import type {
   CollectiveInstruction,
   EventInstruction,
@@ -8,6 +9,7 @@ import type {
   KernelInstruction,
   MoveInstruction,
   Program,
+  RankClass,
   ScheduleStep,
   TransferInstruction,
   ValueIndex,
@@ -88,6 +90,19 @@ export const faults: Mutations = {
           : one,
       ),
     );
+  }),
+  shrink_workspace: onOne(hasWorkspace, (program, site, random) => {
+    const { instruction, c } = site;
+    const index = (instruction as KernelInstruction).scratch!;
+    const bytes = bytesOf(program.classes[c].values[index].type);
+    const type = tensorType('bool', { elements: Math.floor(bytes / random.pick([2, 4, 16])) });
+    const shrunk = editValue(program, c, index, (value) => ({ ...value, type, global: type }));
+    // What a planner that is told so does with the room.
+    return mutant(editClass(shrunk, c, placedAgain), site);
+  }),
+  drop_workspace: onOne(hasWorkspace, (program, site) => {
+    const instruction = { ...(site.instruction as KernelInstruction), scratch: null };
+    return mutant(editClass(replaceAt(program, site, instruction), site.c, placedAgain), site);
   }),
   stale_instance: inSchedule((program, c, step, index, random) => {
     const rankClass = program.classes[c];
@@ -438,6 +453,13 @@ function inSchedule(
   };
 }
 
+function placedAgain(rankClass: RankClass): RankClass {
+  const { values, templates, schedule, results } = rankClass;
+  const kept = new Set(Object.values(results));
+  const memory = assignMemory(values, templates, schedule, kept, { moves: 10, searchNodes: 0 });
+  return { ...rankClass, schedule: memory.schedule, arenaBytes: memory.arenaBytes };
+}
+
 const mutant = (program: Program, ...aims: readonly Site[]): Mutant => ({ program, aims });
 const drop = (program: Program, site: Site): Mutant => mutant(replaceAt(program, site), site);
 
@@ -452,6 +474,9 @@ function isSignal(x: Instruction): boolean {
 }
 function isKernel(x: Instruction): boolean {
   return x.kind === 'kernel';
+}
+function hasWorkspace(x: Instruction): boolean {
+  return x.kind === 'kernel' && x.scratch !== null;
 }
 function isMove(x: Instruction): boolean {
   return x.kind === 'pack' || x.kind === 'unpack';

@@ -1,5 +1,8 @@
 /** The programs that are mutated: small steps through the real passes, in f64, with random data so that wrong wiring shows. */
 import { GPT } from '../../src/nn/models/index.js';
+import { ops } from '../../src/ops/index.js';
+import { referenceKernels, type KernelChooser } from '../../src/program/kernel_choice.js';
+import { nativeKernels } from '../../src/program/native_kernels.js';
 import { languageModel } from '../../tests/scenarios/language_model.js';
 import { mlp } from '../../tests/scenarios/mlp.js';
 import { buildScenario, type Scenario, type ScenarioOptions } from '../../tests/scenarios/scenario.js';
@@ -8,6 +11,8 @@ import { Truth } from './truth.js';
 export interface Base {
   readonly scenario: Scenario;
   readonly truth: Truth;
+  /** Those that it was compiled for. */
+  readonly kernels: KernelChooser;
   /** How often it is drawn, compared with the others. */
   readonly weight: number;
 }
@@ -16,8 +21,10 @@ export function buildBases(names?: readonly string[]): readonly Base[] {
   return recipes
     .filter(({ name }) => !names || names.includes(name))
     .map(({ name, weight, options }) => {
-      const scenario = buildScenario({ name, ...options(), memory: { moves: 10, searchNodes: 0 } });
-      return { scenario, truth: new Truth(scenario), weight };
+      const given = options();
+      const scenario = buildScenario({ name, ...given, memory: { moves: 10, searchNodes: 0 } });
+      const kernels = given.target === 'native' ? nativeKernels(ops) : referenceKernels;
+      return { scenario, truth: new Truth(scenario, kernels), kernels, weight };
     });
 }
 
@@ -67,6 +74,11 @@ const recipes: readonly { name: string; weight: number; options: () => Omit<Scen
     name: 'gpt, data 2, 2 microbatches',
     weight: 1,
     options: () => ({ ...gpt(), mesh: { data: 2 }, split, microbatches: 2 }),
+  },
+  {
+    name: 'gpt, data 2, 2 microbatches, native kernels',
+    weight: 1,
+    options: () => ({ ...gpt(), target: 'native', mesh: { data: 2 }, split, microbatches: 2 }),
   },
   {
     name: 'gpt, two stages, 1F1B, 3 microbatches',

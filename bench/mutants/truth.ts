@@ -10,10 +10,12 @@ import {
   scatterValues,
   type Execution,
   type Policy,
+  type Workspaces,
 } from '../../src/engine/reference/index.js';
 import { referenceKernels } from '../../src/ops/evaluate.js';
 import { ops } from '../../src/ops/index.js';
-import type { Program } from '../../src/program/program.js';
+import { kernelShape, type KernelChooser } from '../../src/program/kernel_choice.js';
+import type { KernelInstruction, Program, RankClass } from '../../src/program/program.js';
 import { instructionsOf } from '../../src/program/unroll.js';
 import type { Scenario } from '../../tests/scenarios/scenario.js';
 
@@ -35,8 +37,10 @@ export class Truth {
   private readonly inputs: ReturnType<typeof scatterValues>;
   private readonly expected: Execution['values'];
   private readonly kernels = referenceKernels(ops);
+  private readonly workspaces: Workspaces;
 
-  constructor(scenario: Scenario) {
+  constructor(scenario: Scenario, table: KernelChooser) {
+    this.workspaces = workspacesOf(table);
     this.inputs = scatterValues(scenario.program, scenario.inputs);
     const { values, deadlock, fault } = this.run(scenario.program, null, 0xff);
     if (deadlock ?? fault) throw new Error(`the program of '${scenario.name}' does not run`);
@@ -69,7 +73,8 @@ export class Truth {
   }
 
   private run(program: Program, policy: Policy | null, poison: number): Execution {
-    return execute(program, { kernels: this.kernels, inputs: this.inputs, poison, ...(policy ? { policy } : {}) });
+    const { kernels, workspaces, inputs } = this;
+    return execute(program, { kernels, workspaces, inputs, poison, ...(policy ? { policy } : {}) });
   }
 
   private agrees(values: Execution['values']): boolean {
@@ -83,6 +88,18 @@ export class Truth {
       }),
     );
   }
+}
+
+/** What the table says, asked once for each instruction of a table of values. */
+function workspacesOf(table: KernelChooser): Workspaces {
+  const known = new WeakMap<RankClass['values'], Map<KernelInstruction, number>>();
+  return (instruction, values) => {
+    const ofClass = known.get(values) ?? new Map<KernelInstruction, number>();
+    known.set(values, ofClass);
+    const bytes = ofClass.get(instruction) ?? table.scratchBytes(kernelShape(instruction, values));
+    ofClass.set(instruction, bytes);
+    return bytes;
+  };
 }
 
 function policiesFor(program: Program, aims: readonly Aim[]): readonly Policy[] {

@@ -1,7 +1,8 @@
-/** What lowering asks of the kernel table: is there a kernel, and which workspace does it take. */
+/** What lowering and the verifier ask of the kernel table: is there a kernel, and which workspace does it take. */
 import type { Attributes } from '../ir/graph.js';
 import type { OpRule } from '../ir/rule.js';
 import type { TensorType } from '../ir/type.js';
+import type { KernelInstruction, ProgramValue } from './program.js';
 
 export interface KernelChooser {
   /** True where the target runs this op by a kernel; else its decomposition is placed instead. */
@@ -21,6 +22,25 @@ export interface KernelShape {
   /** All inputs are one value. */
   readonly sameInputs: boolean;
 }
+
+/** What an instruction asks of its kernel. */
+export const kernelShape = (
+  {
+    op,
+    rule,
+    attributes,
+    inputs,
+    outputs,
+  }: Pick<KernelInstruction, 'op' | 'rule' | 'attributes' | 'inputs' | 'outputs'>,
+  values: readonly ProgramValue[],
+): KernelShape => ({
+  op,
+  rule,
+  attributes,
+  inputs: inputs.map(({ value }) => values[value].type),
+  outputs: outputs.map(({ value }) => values[value].type),
+  sameInputs: inputs.every(({ value }) => value === inputs[0].value),
+});
 
 /** The reference engine runs every op and takes no workspace. */
 export const referenceKernels: KernelChooser = { has: () => true, accumulates: () => true, scratchBytes: () => 0 };

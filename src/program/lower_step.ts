@@ -9,6 +9,7 @@ import type { ClassRequest } from './class_request.js';
 import type { ClassValues } from './class_values.js';
 import { moveLine, opLine, tileLine, transferLine, valueText } from './dataflow.js';
 import { messagesOf } from './edges.js';
+import { kernelShape } from './kernel_choice.js';
 import type { TemplateWriter } from './lane_events.js';
 import type { Access, Operand, StageEdge } from './program.js';
 import type { Listed } from './sections.js';
@@ -60,14 +61,7 @@ export class StepLowering {
       return;
     }
     const outputs = step.outputs.map((id): Operand => this.map.result(origin, id, this.accumulating));
-    const shape = {
-      op,
-      rule,
-      attributes,
-      inputs: inputs.map(({ value }) => this.values.get(value).type),
-      outputs: outputs.map(({ value }) => this.values.get(value).type),
-      sameInputs: inputs.every(({ value }) => value === inputs[0].value),
-    };
+    const shape = kernelShape({ op, rule, attributes, inputs, outputs }, this.values.table);
     const scratchBytes = this.request.kernels.scratchBytes(shape);
     const label = outputs.map(({ value }) => this.values.get(value).name).join(', ');
     const scratch = scratchBytes > 0 ? this.map.staging(`${label} workspace`, 'bool', scratchBytes) : null;

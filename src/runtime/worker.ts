@@ -16,6 +16,8 @@ import { ops } from '../ops/index.js';
 import { adamwScalars } from '../optim/adamw.js';
 import { ranksOf, type Plan } from '../plan/plan.js';
 import { describeModel } from '../plan/describe_model.js';
+import { referenceKernels } from '../program/kernel_choice.js';
+import { nativeKernels } from '../program/native_kernels.js';
 import { arenaBytesOf } from '../program/share_arena.js';
 import { launchCount } from '../program/unroll.js';
 import { verifyProgram } from '../program/verify/index.js';
@@ -92,7 +94,7 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerResult> {
   );
   const { engine, peers } = await host.open(bytes);
   try {
-    if (peers.rank === 0) verify(programs);
+    if (peers.rank === 0) verify(programs, host.kind);
     await comparePrograms(peers, programs);
     const residentBefore = nativeBytes();
     const training = await engine.load(programs.training.program);
@@ -413,9 +415,10 @@ function instructionsOf({ training }: RunPrograms): number {
 }
 
 /** Rank 0 proves the programs sound; that the others have the same is compared. */
-function verify({ training, validation }: RunPrograms): void {
+function verify({ training, validation }: RunPrograms, target: EngineHost['kind']): void {
+  const kernels = target === 'native' ? nativeKernels(ops) : referenceKernels;
   for (const { program } of [training, validation]) {
-    const [fault] = verifyProgram(program, ops);
+    const [fault] = verifyProgram(program, ops, kernels);
     if (fault) throw fault;
   }
 }

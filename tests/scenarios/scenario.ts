@@ -23,7 +23,7 @@ import type { PartitionCosts } from '../../src/partition/costs.js';
 import type { Placement } from '../../src/partition/partition.js';
 import type { Bucket } from '../../src/partition/buckets.js';
 import type { PlacedGraph } from '../../src/partition/placed.js';
-import { compileGraphs } from '../../src/program/compile.js';
+import { compileGraphs, type Target } from '../../src/program/compile.js';
 import type { PlanMemoryOptions } from '../../src/program/memory/index.js';
 import type { UpdateRecipe } from '../../src/optim/update.js';
 import { meshOf, type Plan, type PlanStage } from '../../src/plan/plan.js';
@@ -41,6 +41,8 @@ export interface StepGraphs {
 
 export interface ScenarioOptions extends StepGraphs {
   readonly name?: string;
+  /** Whose kernels it is compiled for: they decide what is decomposed and who has workspace. Default: the reference engine's. */
+  readonly target?: Target;
   /** One stage's mesh, or all stages. Default: one device. */
   readonly mesh?: Readonly<Record<string, number>>;
   readonly stages?: readonly PlanStage[];
@@ -84,13 +86,13 @@ export interface Scenario {
 }
 
 export function buildScenario(options: ScenarioOptions): Scenario {
-  const { step, update, microbatches = 1 } = options;
+  const { step, update, target = 'reference', microbatches = 1 } = options;
   const plan = planOf(options);
   const { program, placed, buckets } = compileGraphs(
     {
       plan,
       registry: ops,
-      target: 'reference',
+      target,
       costs: options.costs?.(plan.stages.map(meshOf)),
       hint: options.hint,
       memory: options.memory,

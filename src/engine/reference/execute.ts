@@ -6,6 +6,7 @@ import type { OpRegistry } from '../../ir/op.js';
 import { referenceKernels, type ReferenceKernels } from '../../ops/evaluate.js';
 import type { Program, ProgramValue, RankClass } from '../../program/program.js';
 import { Arena } from './arena.js';
+import type { Workspaces } from './instructions.js';
 import { Machine, type BlockedLane, type Fault, type Observer } from './machine.js';
 import { inOrder, type Policy } from './policy.js';
 import { loadClasses, placeRanks, VirtualRank, type LoadedClass } from './virtual_rank.js';
@@ -19,6 +20,8 @@ export interface ExecuteOptions {
   readonly kernels?: ReferenceKernels;
   /** What the host writes before the step: parameters, state, scalars and data, by global rank. */
   readonly inputs: readonly RankBlocks[];
+  /** Kernels write over as much workspace as this says that they need. Default: none, as those of the reference engine. */
+  readonly workspaces?: Workspaces;
   /** Default {@link inOrder}. */
   readonly policy?: Policy;
   /** The byte that arenas are filled with first. Default 0xFF: NaN in every float type. */
@@ -41,7 +44,7 @@ export interface Execution {
 
 /** Runs one step of a program on fresh arenas. */
 export function execute(program: Program, options: ExecuteOptions): Execution {
-  const { inputs, policy = inOrder(), poison = 0xff, observe } = options;
+  const { inputs, workspaces, policy = inOrder(), poison = 0xff, observe } = options;
   const kernels = options.kernels ?? referenceKernels(options.registry);
   const loaded = options.loaded ?? loadClasses(program);
   const ranks = virtualRanks(program, loaded, (rankClass) => new Arena(rankClass.arenaBytes, poison));
@@ -49,7 +52,13 @@ export function execute(program: Program, options: ExecuteOptions): Execution {
     const fault = writeInputs(rank, inputs[rank.rank]);
     if (fault) return { values: ranks.map(readValues), deadlock: null, fault, ranks };
   }
-  const { deadlock, fault } = new Machine(ranks, { stages: program.stages, kernels, policy, observe }).run();
+  const { deadlock, fault } = new Machine(ranks, {
+    stages: program.stages,
+    kernels,
+    workspaces,
+    policy,
+    observe,
+  }).run();
   return { values: ranks.map(readValues), deadlock, fault, ranks };
 }
 

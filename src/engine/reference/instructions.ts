@@ -15,6 +15,7 @@ import type {
   MoveInstruction,
   Operand,
   Program,
+  RankClass,
   ScheduleStep,
   TileInstruction,
 } from '../../program/program.js';
@@ -24,12 +25,20 @@ import type { LoweredMove } from '../../reshard/lower.js';
 import { copyRegions } from '../../reshard/region.js';
 import type { VirtualRank } from './virtual_rank.js';
 
+/** Bytes of workspace that the kernel of an instruction writes over. */
+export type Workspaces = (instruction: KernelInstruction, values: RankClass['values']) => number;
+
 export function runKernel(
   rank: VirtualRank,
-  { op, rule, assignment, attributes, inputs, outputs }: KernelInstruction,
+  instruction: KernelInstruction,
   step: ScheduleStep,
   kernels: ReferenceKernels,
+  workspaces: Workspaces = () => 0,
 ): void {
+  const { op, rule, assignment, attributes, inputs, outputs } = instruction;
+  // A kernel may write there at any time: before it reads an operand, after it has written a result.
+  const spoil = () => spoilWorkspace(rank, instruction, step, workspaces(instruction, rank.rankClass.values));
+  spoil();
   const views = [...inputs, ...outputs].map(({ value }) => rank.view(value, step));
   const sizes: Record<FactorName, number> = {};
   [...rule.operands, ...rule.results].forEach((names, i) =>
@@ -51,6 +60,16 @@ export function runKernel(
     inputs: views.slice(0, inputs.length).map((view) => rank.arena.read(view)),
   });
   outputs.forEach((output, i) => store(rank, output, step, results[i]));
+  spoil();
+}
+
+function spoilWorkspace(rank: VirtualRank, { scratch }: KernelInstruction, step: ScheduleStep, bytes: number): void {
+  if (bytes === 0) return;
+  if (scratch === null) throw new RangeError(`it needs ${bytes} bytes of workspace and has none`);
+  const { offset } = rank.view(scratch, step);
+  const memory = rank.arena.bytes;
+  if (offset + bytes > memory.length) throw new RangeError(`its workspace of ${bytes} bytes reaches beyond the arena`);
+  memory.fill(0xff, offset, offset + bytes);
 }
 
 /** Global start of the rank's block, for factors whose origin the kernel is told. */

@@ -10,7 +10,7 @@ import type { ReferenceKernels } from '../../ops/evaluate.js';
 import type { Program, CollectiveInstruction, TransferInstruction } from '../../program/program.js';
 import type { Launch } from '../../program/unroll.js';
 import { describeLaunch, describeRankLaunch } from './describe.js';
-import { runCollective, runKernel, runMove, runTile, store } from './instructions.js';
+import { runCollective, runKernel, runMove, runTile, store, type Workspaces } from './instructions.js';
 import type { Policy, Runnable } from './policy.js';
 import type { LaneQueue, VirtualRank } from './virtual_rank.js';
 
@@ -44,6 +44,7 @@ export type Observer = (rank: VirtualRank, launch: Launch) => void;
 export interface MachineOptions {
   readonly stages: Program['stages'];
   readonly kernels: ReferenceKernels;
+  readonly workspaces?: Workspaces;
   readonly policy: Policy;
   readonly observe?: Observer;
 }
@@ -180,7 +181,7 @@ export class Machine {
     const { instruction, step } = launch;
     switch (instruction.kind) {
       case 'kernel':
-        return runKernel(rank, instruction, step, this.options.kernels);
+        return runKernel(rank, instruction, step, this.options.kernels, this.options.workspaces);
       case 'pack':
       case 'unpack':
         return runMove(rank, instruction, step);

@@ -148,6 +148,18 @@ export const wrongTile = defineDiagnostic(
   }),
 );
 
+export const smallWorkspace = defineDiagnostic(
+  'program/small-workspace',
+  (p: { op: string; workspace: string | null; bytes: number; needed: number; where: readonly Place[] }) => ({
+    what: p.workspace
+      ? `${p.op} has the ${p.bytes} bytes of '${p.workspace}' to work in, and needs ${p.needed}`
+      : `${p.op} has no workspace, and needs ${p.needed} bytes`,
+    why: 'the kernel would write over what lies behind',
+    where: p.where,
+    fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
+  }),
+);
+
 export const dataflowDiffers = defineDiagnostic(
   'program/dataflow-differs',
   (p: { template: string; where: readonly Place[] }) => ({
