@@ -20,7 +20,7 @@ async function file(name: string, text: string): Promise<string> {
 test('a TypeScript file exports a configuration', async () => {
   await file('sizes.ts', 'export const layers: number = 3;\n');
   const path = await file(
-    'run.mts',
+    'run.ts',
     `import { layers } from './sizes.ts';
      interface Sizes { layers: number }
      const model: Sizes & { family: 'gpt' } = { family: 'gpt', layers };

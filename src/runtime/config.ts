@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { register as registerHooks } from 'node:module';
 import { extname, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { canonicalJson } from '../checkpoint/manifest.js';
@@ -95,12 +96,23 @@ async function importDefault(file: string): Promise<TrainOptions> {
 async function importTypeScript(path: string): Promise<unknown> {
   const { register } = await import('tsx/esm/api');
   const unregister = register();
+  registerHooks(`data:text/javascript,${encodeURIComponent(typeScriptIsEsm)}`);
   try {
     return await import(pathToFileURL(path).href);
   } finally {
     await unregister();
   }
 }
+
+/**
+ * A hook of Node's module loader: TypeScript files are ES modules also where no package.json says so. Node calls them CommonJS there, and
+ * `import` and `export default` in them then fail.
+ */
+const typeScriptIsEsm = `
+  export async function resolve(specifier, context, next) {
+    const found = await next(specifier, context);
+    return found.format === 'commonjs' && /[.]ts([?]|$)/.test(found.url) ? { ...found, format: 'module' } : found;
+  }`;
 
 /** Also of a diagnostic whose class was loaded a second time, by the config's own imports. */
 const isDiagnostic = (error: unknown): error is DiagnosticError =>
