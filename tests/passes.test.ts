@@ -18,7 +18,7 @@ import { precisionExample, wideSoftmax } from '../src/passes/precision.example.j
 import { splitSumsExample } from '../src/passes/split_sums.example.js';
 import { traceExample } from '../src/passes/trace.example.js';
 import { meshOf } from '../src/plan/plan.js';
-import { assignMemoryExample } from '../src/program/assign_memory.example.js';
+import { assignMemoryExample, memoryAcrossLanes } from '../src/program/assign_memory.example.js';
 import { foldExample } from '../src/program/fold.example.js';
 import { hoistExample } from '../src/program/hoist.example.js';
 import { lowerExample } from '../src/program/lower.example.js';
@@ -160,6 +160,19 @@ describe('programs', () => {
     expect(program.classes[0].arenaBytes).toBe(128);
     const y = x.map((value) => -Math.tanh(Math.exp(value)));
     expect(differences({ y }, runProgram(program, { x: [x] }), 1e-6)).toEqual([]);
+  });
+
+  test('assign_memory: bytes that another lane may still read are given to nobody, or the verifier refuses', () => {
+    const program = memoryAcrossLanes.run(memoryAcrossLanes.given());
+    expect(verifyProgram(program, ops)).toEqual([]);
+    const [only] = program.classes;
+    const valueOf = (op: string) => only.values.findIndex(({ name }) => new RegExp(`/${op}%\\d+$`).test(name));
+    const schedule = only.schedule.map((step) => ({
+      ...step,
+      offsets: { ...step.offsets, [valueOf('tanh')]: step.offsets[valueOf('exp')] },
+    }));
+    const said = verifyProgram({ ...program, classes: [{ ...only, schedule }] }, ops).map(({ message }) => message);
+    expect(said.join('\n')).toMatch(/tanh.* overwrites .*exp.* without waiting for lane 'group:tensor'/);
   });
 
   test('fold: written out again, the loop is the text that it was made of', () => {

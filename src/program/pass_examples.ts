@@ -8,7 +8,7 @@ import type { PassExample } from '../passes/example.js';
 import { precisionExample, wideSoftmax } from '../passes/precision.example.js';
 import { splitSumsExample } from '../passes/split_sums.example.js';
 import { traceExample } from '../passes/trace.example.js';
-import { assignMemoryExample } from './assign_memory.example.js';
+import { assignMemoryExample, memoryAcrossLanes } from './assign_memory.example.js';
 import { foldExample } from './fold.example.js';
 import { hoistExample } from './hoist.example.js';
 import { lowerExample } from './lower.example.js';
@@ -27,5 +27,6 @@ export const passExamples: readonly PassExample[] = [
   hoistExample,
   lowerExample,
   assignMemoryExample,
+  memoryAcrossLanes,
   foldExample,
 ];
