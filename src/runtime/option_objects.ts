@@ -147,7 +147,7 @@ function scheduleOf({ lr, schedule, ...fields }: TrainConfig['optimizer']): Sche
   return {
     kind: schedule,
     peak: lr,
-    warmup: fields.warmup_steps,
+    warmup: fields.warmup_steps ?? 0,
     steps: fields.decay_steps,
     floor: schedule === 'constant' ? 0 : fields.min_lr_ratio * lr,
     start: fields.warmup_init,

@@ -204,8 +204,9 @@ const optimizer = z
     schedule: z.enum(['cosine', 'linear', 'constant']).default('cosine').meta({
       description: 'How the learning rate falls after warm-up.',
     }),
-    warmup_steps: z.int().nonnegative().default(200).meta({
-      description: 'Steps over which the learning rate rises linearly to lr.',
+    warmup_steps: z.int().nonnegative().nullable().default(null).meta({
+      description:
+        'Steps over which the learning rate rises linearly to lr. null: 200, or a tenth of the schedule where that is less.',
       unit: 'steps',
     }),
     warmup_init: z.number().nonnegative().default(0).meta({

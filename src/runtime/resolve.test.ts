@@ -121,7 +121,7 @@ test.each([
   [{ model: { family: 'llama', dim: 6, heads: 2 } }, 'dim / heads is 3', 'set model.dim to 8'],
   [{ model: { family: 'mixtral', experts: 2, choices: 3 } }, '3 choices among 2', 'to 2 or less'],
   [{ model: { vocab: 4096 } }, '4096 rows', 'set data.tokenizer.vocab to 4096'],
-  [{ steps: 50 }, 'warm-up of 200 steps', 'set optimizer.warmup_steps to 5'],
+  [{ steps: 50, optimizer: { warmup_steps: 200 } }, 'warm-up of 200 steps', 'set optimizer.warmup_steps to 5'],
   [{ engine: 'reference', device: 'cuda' }, 'no GPU', 'set engine to native'],
   [{ ranks: 3, plan: { tensor_parallel_size: 2 } }, 'multiple of 2 ranks', 'set ranks to 2'],
   [{ ranks: 8, plan: { data_parallel_size: 2, tensor_parallel_size: 2 } }, 'for 4 ranks', 'set ranks to 4'],
@@ -215,6 +215,8 @@ test('options are typed: objects or data, and no field that is not there', () =>
     precision: 'bf16',
     plan: { data_parallel_size: 2, tensor_parallel_size: 2 },
   };
+  expect(resolve({ steps: 50 }).optimizer.warmup_steps).toBe(5);
+  expect(resolve({ steps: 5000 }).optimizer.warmup_steps).toBe(200);
   expect(resolve(options)).toMatchObject({ optimizer: { lr: 3e-4, decay_steps: 5000 }, plan: { zero_stage: 0 } });
   // @ts-expect-error no such field
   const typo: TrainOptions = { model: { family: 'gpt', layerz: 6 } };

@@ -108,15 +108,21 @@ function withFamily(plain: Plain): Plain {
 
 /** Fields that follow from other fields. */
 function fillIn(config: TrainConfig): TrainConfig {
-  const { model, data, steps, minutes } = config;
+  const { model, data, optimizer, steps, minutes } = config;
+  const decaySteps = optimizer.decay_steps ?? steps;
+  const warmup = decaySteps === null ? longestWarmup : Math.min(longestWarmup, Math.floor(decaySteps / 10));
   // Of a tokenizer file the size is known once it is read.
   const vocab = model.vocab ?? (data.tokenizer.file === null ? data.tokenizer.vocab : null);
   return {
     ...config,
     model: fillInModel({ ...model, vocab }),
+    optimizer: { ...optimizer, warmup_steps: optimizer.warmup_steps ?? warmup },
     minutes: steps === null && minutes === null ? 5 : minutes,
   };
 }
+
+/** Steps of warm-up where nothing is said and the run is long. */
+const longestWarmup = 200;
 
 function fillInModel(model: TrainConfig['model']): TrainConfig['model'] {
   switch (model.family) {
@@ -178,7 +184,7 @@ function refuseConflicts(
     refuse(['model.vocab', 'data.tokenizer.vocab'], problem, `set data.tokenizer.vocab to ${model.vocab}`);
   }
   const decaySteps = optimizer.decay_steps ?? steps;
-  if (decaySteps !== null && optimizer.warmup_steps > decaySteps) {
+  if (decaySteps !== null && (optimizer.warmup_steps ?? 0) > decaySteps) {
     const problem = `warm-up of ${optimizer.warmup_steps} steps is longer than the schedule of ${decaySteps}`;
     const fix = `set optimizer.warmup_steps to ${Math.floor(decaySteps / 10)}`;
     refuse(
