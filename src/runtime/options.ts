@@ -296,7 +296,7 @@ const plan = z
   .union([z.string().min(1), planSizes])
   .default('auto')
   .meta({
-    description: "'auto' (the planner chooses), the path of a plan file, or sizes.",
+    description: "'auto' (data parallelism over all ranks), the path of a plan file, or sizes.",
   });
 
 const evaluation = z
@@ -396,7 +396,7 @@ export const configSchema = z.strictObject({
     flag: true,
   }),
   ranks: z.int().positive().nullable().default(null).meta({
-    description: 'Processes, one a device. null: those the plan needs; with plan auto, one a device (two on a CPU).',
+    description: 'Processes, one a device. null: those the plan needs, two where any number will do.',
     unit: 'ranks',
     flag: true,
   }),
