@@ -2,8 +2,8 @@
  * Placed graphs → the program of one class of ranks.
  *
  * The step graph (forward and backward of one scheduled microbatch) becomes one template a direction; the update graph joins the last
- * backward, so that gradients are reduced while the rest is still being computed. Variants differ in one thing: the first microbatch
- * writes what is summed over microbatches, later ones accumulate into it.
+ * backward, so that gradients are reduced while the rest is still being computed. Variants differ in two things: the first microbatch
+ * makes what all of them share (`made_once.ts`), and writes what is summed over microbatches, where later ones accumulate.
  */
 import type { Phase } from '../ir/graph.js';
 import type { PlacedStep } from '../partition/placed.js';
@@ -60,7 +60,7 @@ function template(request: ClassRequest, map: ValueMap, pending: Pending, name: 
   const { step, update, stage } = request;
   const writer = new TemplateWriter((value) => map.values.extentOf(value), pending);
   const lowering = new StepLowering(request, map, writer, !variant.includes('first'));
-  const body = sectionOf(step, stage, direction as Phase);
+  const body = sectionOf(step, stage, direction as Phase, variant.includes('first') ? new Set() : map.once);
   const tail = variant.includes('last') && update ? sectionOf(update, stage, null) : [];
   const origins = new Map<PlacedStep, Origin>([
     ...body.map((listed) => [listed.step, 'step'] as const),

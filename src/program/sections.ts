@@ -15,13 +15,19 @@ export interface Listed {
   readonly part: 'run' | 'send' | 'receive' | 'take';
 }
 
-/** The steps of a stage; `phase` null takes all of them. */
-export function sectionOf(graph: PlacedGraph, stage: number, phase: Phase | null): readonly Listed[] {
+/** The steps of a stage, without those to `skip`; `phase` null takes those of all directions. */
+export function sectionOf(
+  graph: PlacedGraph,
+  stage: number,
+  phase: Phase | null,
+  skip: ReadonlySet<PlacedStep> = new Set(),
+): readonly Listed[] {
   const makers = makersOf(graph);
-  const own = graph.steps.filter(
+  const steps = graph.steps.filter((step) => !skip.has(step));
+  const own = steps.filter(
     (step) => step.kind !== 'transfer' && step.stage === stage && (phase === null || step.source.phase === phase),
   );
-  const transfers = graph.steps
+  const transfers = steps
     .filter(
       (step): step is PlacedTransfer => step.kind === 'transfer' && (phase === null || phaseOf(step, makers) === phase),
     )

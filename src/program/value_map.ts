@@ -16,12 +16,14 @@ import {
   type PlacedId,
   type PlacedMove,
   type PlacedOp,
+  type PlacedStep,
   type PlacedValue,
 } from '../partition/placed.js';
 import type { ClassRequest } from './class_request.js';
 import { ClassValues } from './class_values.js';
 import { boundaryLine, contentsText, dataflowHash, opLine, partsLine, valueText } from './dataflow.js';
 import { storageDiffers, updateNotInPlace } from './diagnostics.js';
+import { madeOnce } from './made_once.js';
 import type { Contract, ContractEntry, Operand, ValueIndex, ViewOp } from './program.js';
 
 /** Which graph a placed value belongs to. */
@@ -33,6 +35,9 @@ export class ValueMap {
   readonly results: Record<string, ValueIndex> = {};
   /** Outputs of the step graph → their sums. */
   readonly sums = new Map<PlacedId, ValueIndex>();
+  /** Steps of the step graph that run once a step, and what they make. */
+  readonly once: ReadonlySet<PlacedStep>;
+  private readonly shared: ReadonlySet<PlacedId>;
   /** Views, and buckets → the line that says what they show, in whichever template it stands. */
   readonly viewLines = new Map<ValueIndex, string>();
   private readonly request: ClassRequest;
@@ -45,6 +50,8 @@ export class ValueMap {
   constructor(request: ClassRequest) {
     this.request = request;
     this.values = new ClassValues(request.step.meshes[request.stage], request.members[0]);
+    this.once = madeOnce(request.step);
+    this.shared = new Set([...this.once].flatMap(({ outputs }) => outputs));
     this.uses = { step: placedUses(request.step), update: request.update ? placedUses(request.update) : new Map() };
     this.declareInputs();
     this.declareSums();
@@ -77,7 +84,7 @@ export class ValueMap {
     const known = this.indexOf[origin].get(id);
     if (known !== undefined) return known;
     const placed = this.graph(origin)!.values[id];
-    const scope = origin === 'step' ? 'microbatch' : 'step';
+    const scope = origin === 'step' && !this.shared.has(id) ? 'microbatch' : 'step';
     const index = this.values.add(placed, origin === 'step' ? placed.name : `update ${placed.name}`, lifetime ?? scope);
     this.indexOf[origin].set(id, index);
     return index;
