@@ -58,7 +58,7 @@ export function sectionOf(
 const phaseOf = (transfer: PlacedTransfer, makers: ReadonlyMap<PlacedId, PlacedStep>): Phase =>
   makers.get(transfer.inputs[0])?.source.phase ?? 'forward';
 
-function makersOf(graph: PlacedGraph): ReadonlyMap<PlacedId, PlacedStep> {
+export function makersOf(graph: PlacedGraph): ReadonlyMap<PlacedId, PlacedStep> {
   return new Map(graph.steps.flatMap((step) => step.outputs.map((output) => [output, step] as const)));
 }
 

@@ -25,6 +25,7 @@ import { boundaryLine, contentsText, dataflowHash, opLine, partsLine, valueText 
 import { storageDiffers, updateNotInPlace } from './diagnostics.js';
 import { madeOnce } from './made_once.js';
 import type { Contract, ContractEntry, Operand, ValueIndex, ViewOp } from './program.js';
+import { makersOf } from './sections.js';
 
 /** Which graph a placed value belongs to. */
 export type Origin = 'step' | 'update';
@@ -46,10 +47,12 @@ export class ValueMap {
   /** What the class takes and gives, a line each, as the placed graphs say. */
   private readonly boundary = new Set<string>();
   private readonly uses: Record<Origin, ReadonlyMap<PlacedId, number>>;
+  private readonly makers: ReadonlyMap<PlacedId, PlacedStep>;
 
   constructor(request: ClassRequest) {
     this.request = request;
     this.values = new ClassValues(request.step.meshes[request.stage], request.members[0]);
+    this.makers = makersOf(request.step);
     this.once = madeOnce(request.step);
     this.shared = new Set([...this.once].flatMap(({ outputs }) => outputs));
     this.uses = { step: placedUses(request.step), update: request.update ? placedUses(request.update) : new Map() };
@@ -111,7 +114,7 @@ export class ValueMap {
   /** True where the instruction that makes an output of the step may write it into the sum itself. */
   summedDirectly(origin: Origin, id: PlacedId): boolean {
     if (origin !== 'step' || !this.sums.has(id)) return false;
-    const maker = this.request.step.steps.find((step) => step.outputs.includes(id));
+    const maker = this.makers.get(id);
     if (!maker || maker.kind !== 'op' || this.uses.step.get(id) !== 1) return false;
     return !opNamed(this.request.registry, maker.op).view && this.request.kernels.accumulates(maker.op);
   }

@@ -11,7 +11,7 @@
  * An input of the program has acquire 0; what outlives it has release Infinity.
  */
 import { malformedBuffer } from './diagnostics.js';
-import { completeProblem, type Buffer, type BufferIndex, type MemoryProblem } from './problem.js';
+import { completeProblem, type Buffer, type MemoryProblem } from './problem.js';
 
 /** One count a lane. */
 export type Clock = ArrayLike<number>;
@@ -126,27 +126,47 @@ function staysInLaunchOrder(buffers: readonly LifetimeBuffer[]): Stays {
  */
 function conflictLists(buffers: number, stays: Stays, later: Float64Array): Int32Array[] {
   const { count, lanes, buffer, acquire, release } = stays;
-  const eachConflict = (visit: (a: BufferIndex, b: BufferIndex) => void) => {
-    for (let p = 0; p < count; p++) {
-      for (let q = p + 1; q < count && !coversAt(later, q, release, p, lanes); q++) {
-        if (buffer[p] === buffer[q] || coversAt(acquire, q, release, p, lanes)) continue;
-        if (!coversAt(acquire, p, release, q, lanes)) visit(buffer[p], buffer[q]);
-      }
-    }
-  };
-  // Counted first, then filled in: lists of millions that grow one by one take most of the time.
+  // Pairs first, then lists of the sizes they need: millions of numbers pushed one by one take most of the time.
+  const seconds = new Numbers();
+  const ends = new Int32Array(count);
   const sizes = new Int32Array(buffers);
-  eachConflict((a, b) => {
-    sizes[a]++;
-    sizes[b]++;
-  });
+  for (let p = 0; p < count; p++) {
+    const a = buffer[p];
+    for (let q = p + 1; q < count && !coversAt(later, q, release, p, lanes); q++) {
+      const b = buffer[q];
+      if (a === b || coversAt(acquire, q, release, p, lanes) || coversAt(acquire, p, release, q, lanes)) continue;
+      seconds.push(b);
+      sizes[a]++;
+      sizes[b]++;
+    }
+    ends[p] = seconds.length;
+  }
   const lists = Array.from(sizes, (size) => new Int32Array(size));
   const filled = new Int32Array(buffers);
-  eachConflict((a, b) => {
-    lists[a][filled[a]++] = b;
-    lists[b][filled[b]++] = a;
-  });
+  for (let p = 0, k = 0; p < count; p++) {
+    const a = buffer[p];
+    for (; k < ends[p]; k++) {
+      const b = seconds.list[k];
+      lists[a][filled[a]++] = b;
+      lists[b][filled[b]++] = a;
+    }
+  }
   return lists.map(ascending);
+}
+
+/** A list of numbers that grows. */
+class Numbers {
+  list = new Int32Array(1024);
+  length = 0;
+
+  push(number: number): void {
+    if (this.length === this.list.length) {
+      const longer = new Int32Array(2 * this.length);
+      longer.set(this.list);
+      this.list = longer;
+    }
+    this.list[this.length++] = number;
+  }
 }
 
 /** For each position, what all acquires from there on know: their componentwise minimum. */
