@@ -5,7 +5,7 @@
 // sums f32 (f64: f64). The variance is taken around the mean (two passes over a row that stays in cache).
 // Workspace of the backward: partial dweight and dbias of at most 64 chunks of rows, summed in order: the same bits for any
 // number of threads. dx may be dy. No allocation.
-#include "rows.h"
+#include "norm.h"
 
 namespace flotilla {
 
@@ -56,8 +56,7 @@ struct LayerNormBackward {
   const A *mean, *rstd;
   RowView<const DY> dy;
   RowView<DX> dx;
-  void *dweight, *dbias;
-  DType dweightType;
+  WeightGradient<A> dweight, dbias;
   A* partial;  // [chunks][2][c]
 
   void run() const {
@@ -70,8 +69,8 @@ struct LayerNormBackward {
         for (int64_t i = begin; i < end; i++) row(x.row(i), dy.row(i), dx.row(i), mean[i], rstd[i], dw, db);
       });
     });
-    sumChunks(partial, chunks.count, 2 * c, c, dweight, dweightType);
-    sumChunks(partial + c, chunks.count, 2 * c, c, dbias, dweightType);
+    dweight.sum(partial, chunks.count, 2 * c);
+    dbias.sum(partial + c, chunks.count, 2 * c);
   }
 
   FLOTILLA_INLINE void row(const X* in, const DY* gradient, DX* out, A middle, A scale, A* dw, A* db) const {
@@ -101,15 +100,11 @@ std::unique_ptr<Kernel> layerNorm(const KernelCall& call) {
   const Operand& y = operand(call, 3, 2);
   const int64_t t = x.sizes[0], c = x.sizes[1];
   require(call, y.sizes == x.sizes, "y has the shape of x");
-  return withFloat(call, x.dtype, [&]<class X>(Tag<X>) {
-    return withFloatBeside<X>(call, call.operands[1].dtype, [&]<class W>(Tag<W>) {
-      return withFloatBeside<X>(call, y.dtype, [&]<class Y>(Tag<Y>) {
-        using A = Accumulator<X>;
-        const LayerNorm<X, W, Y> run{t, c, rowView<const X>(call, 0), vectorOf<const W>(call, 1, c), vectorOf<const W>(call, 2, c),
-                                     rowView<Y>(call, 3), vectorOf<A>(call, 4, t), vectorOf<A>(call, 5, t), A(number(call, "eps"))};
-        return makeKernel([run] { run.run(); });
-      });
-    });
+  return withFloats(call, {x.dtype, call.operands[1].dtype, y.dtype}, [&]<class X, class W, class Y>(Tag<X>, Tag<W>, Tag<Y>) {
+    using A = Accumulator<X>;
+    const LayerNorm<X, W, Y> run{t, c, rowView<const X>(call, 0), vectorOf<const W>(call, 1, c), vectorOf<const W>(call, 2, c),
+                                 rowView<Y>(call, 3), vectorOf<A>(call, 4, t), vectorOf<A>(call, 5, t), A(number(call, "eps"))};
+    return makeKernel([run] { run.run(); });
   });
 }
 
@@ -118,27 +113,16 @@ std::unique_ptr<Kernel> layerNormBackward(const KernelCall& call) {
   const Operand& x = operand(call, 0, 2);
   const Operand& dy = operand(call, 4, 2);
   const Operand& dx = operand(call, 5, 2);
-  const Operand& dweight = operand(call, 6, 1);
-  const Operand& dbias = operand(call, 7, 1);
   const int64_t t = x.sizes[0], c = x.sizes[1];
   require(call, dy.sizes == x.sizes && dx.sizes == x.sizes, "dy and dx have the shape of x");
-  require(call, dweight.sizes[0] == c && dbias.sizes[0] == c && dweight.dtype == dbias.dtype, "dweight[c], dbias[c] of one type");
-  return withFloat(call, x.dtype, [&]<class X>(Tag<X>) {
-    return withFloatBeside<X>(call, call.operands[1].dtype, [&]<class W>(Tag<W>) {
-      return withFloatBeside<X>(call, dy.dtype, [&]<class DY>(Tag<DY>) {
-        return withFloatBeside<X>(call, dx.dtype, [&]<class DX>(Tag<DX>) {
-          using A = Accumulator<X>;
-          require(call, dweight.dtype == dtypeOf<A> || (dweight.dtype == DType::bf16 && x.dtype != DType::f64),
-                  "dweight is f32 or bf16 (f64 for f64)");
-          requireScratch(call, RowChunks(t).count * 2 * c * int64_t(sizeof(A)));
-          const LayerNormBackward<X, W, DY, DX> run{t, c, rowView<const X>(call, 0), vectorOf<const W>(call, 1, c),
-                                                    vectorOf<const A>(call, 2, t), vectorOf<const A>(call, 3, t),
-                                                    rowView<const DY>(call, 4), rowView<DX>(call, 5), dweight.data, dbias.data,
-                                                    dweight.dtype, static_cast<A*>(call.scratch)};
-          return makeKernel([run] { run.run(); });
-        });
-      });
-    });
+  return withFloats(call, {x.dtype, call.operands[1].dtype, dy.dtype, dx.dtype},
+                    [&]<class X, class W, class DY, class DX>(Tag<X>, Tag<W>, Tag<DY>, Tag<DX>) {
+    using A = Accumulator<X>;
+    requireScratch(call, RowChunks(t).count * 2 * c * int64_t(sizeof(A)));
+    const LayerNormBackward<X, W, DY, DX> run{t, c, rowView<const X>(call, 0), vectorOf<const W>(call, 1, c), vectorOf<const A>(call, 2, t),
+                                              vectorOf<const A>(call, 3, t), rowView<const DY>(call, 4), rowView<DX>(call, 5),
+                                              WeightGradient<A>(call, 6, c), WeightGradient<A>(call, 7, c), static_cast<A*>(call.scratch)};
+    return makeKernel([run] { run.run(); });
   });
 }
 

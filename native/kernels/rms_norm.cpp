@@ -1,7 +1,7 @@
 // rms_norm:           y = x·rstd·weight over c, rstd = 1/√(mean_c(x²) + eps)    (Zhang & Sennrich 2019, arXiv:1910.07467)
 // rms_norm_backward:  with n = x·rstd and g = dy·weight,  dx = rstd·(g − n·mean_c(g·n)),  dweight = Σ_t dy·n
 // Types, workspace, order of sums and aliasing as in layer_norm.cpp.
-#include "rows.h"
+#include "norm.h"
 
 namespace flotilla {
 
@@ -47,8 +47,7 @@ struct RmsNormBackward {
   const A* rstd;
   RowView<const DY> dy;
   RowView<DX> dx;
-  void* dweight;
-  DType dweightType;
+  WeightGradient<A> dweight;
   A* partial;  // [chunks][c]
 
   void run() const {
@@ -61,7 +60,7 @@ struct RmsNormBackward {
         for (int64_t i = begin; i < end; i++) row(x.row(i), dy.row(i), dx.row(i), rstd[i], dw);
       });
     });
-    sumChunks(partial, chunks.count, c, c, dweight, dweightType);
+    dweight.sum(partial, chunks.count, c);
   }
 
   FLOTILLA_INLINE void row(const X* in, const DY* gradient, DX* out, A scale, A* dw) const {
@@ -87,15 +86,11 @@ std::unique_ptr<Kernel> rmsNorm(const KernelCall& call) {
   const Operand& y = operand(call, 2, 2);
   const int64_t t = x.sizes[0], c = x.sizes[1];
   require(call, y.sizes == x.sizes, "y has the shape of x");
-  return withFloat(call, x.dtype, [&]<class X>(Tag<X>) {
-    return withFloatBeside<X>(call, call.operands[1].dtype, [&]<class W>(Tag<W>) {
-      return withFloatBeside<X>(call, y.dtype, [&]<class Y>(Tag<Y>) {
-        using A = Accumulator<X>;
-        const RmsNorm<X, W, Y> run{t, c, rowView<const X>(call, 0), vectorOf<const W>(call, 1, c), rowView<Y>(call, 2),
-                                   vectorOf<A>(call, 3, t), A(number(call, "eps"))};
-        return makeKernel([run] { run.run(); });
-      });
-    });
+  return withFloats(call, {x.dtype, call.operands[1].dtype, y.dtype}, [&]<class X, class W, class Y>(Tag<X>, Tag<W>, Tag<Y>) {
+    using A = Accumulator<X>;
+    const RmsNorm<X, W, Y> run{t, c, rowView<const X>(call, 0), vectorOf<const W>(call, 1, c), rowView<Y>(call, 2),
+                               vectorOf<A>(call, 3, t), A(number(call, "eps"))};
+    return makeKernel([run] { run.run(); });
   });
 }
 
@@ -104,25 +99,16 @@ std::unique_ptr<Kernel> rmsNormBackward(const KernelCall& call) {
   const Operand& x = operand(call, 0, 2);
   const Operand& dy = operand(call, 3, 2);
   const Operand& dx = operand(call, 4, 2);
-  const Operand& dweight = operand(call, 5, 1);
   const int64_t t = x.sizes[0], c = x.sizes[1];
-  require(call, dy.sizes == x.sizes && dx.sizes == x.sizes && dweight.sizes[0] == c, "dy and dx have the shape of x, dweight[c]");
-  return withFloat(call, x.dtype, [&]<class X>(Tag<X>) {
-    return withFloatBeside<X>(call, call.operands[1].dtype, [&]<class W>(Tag<W>) {
-      return withFloatBeside<X>(call, dy.dtype, [&]<class DY>(Tag<DY>) {
-        return withFloatBeside<X>(call, dx.dtype, [&]<class DX>(Tag<DX>) {
-          using A = Accumulator<X>;
-          require(call, dweight.dtype == dtypeOf<A> || (dweight.dtype == DType::bf16 && x.dtype != DType::f64),
-                  "dweight is f32 or bf16 (f64 for f64)");
-          requireScratch(call, RowChunks(t).count * c * int64_t(sizeof(A)));
-          const RmsNormBackward<X, W, DY, DX> run{t, c, rowView<const X>(call, 0), vectorOf<const W>(call, 1, c),
-                                                  vectorOf<const A>(call, 2, t), rowView<const DY>(call, 3),
-                                                  rowView<DX>(call, 4), dweight.data, dweight.dtype,
-                                                  static_cast<A*>(call.scratch)};
-          return makeKernel([run] { run.run(); });
-        });
-      });
-    });
+  require(call, dy.sizes == x.sizes && dx.sizes == x.sizes, "dy and dx have the shape of x");
+  return withFloats(call, {x.dtype, call.operands[1].dtype, dy.dtype, dx.dtype},
+                    [&]<class X, class W, class DY, class DX>(Tag<X>, Tag<W>, Tag<DY>, Tag<DX>) {
+    using A = Accumulator<X>;
+    requireScratch(call, RowChunks(t).count * c * int64_t(sizeof(A)));
+    const RmsNormBackward<X, W, DY, DX> run{t, c, rowView<const X>(call, 0), vectorOf<const W>(call, 1, c), vectorOf<const A>(call, 2, t),
+                                            rowView<const DY>(call, 3), rowView<DX>(call, 4), WeightGradient<A>(call, 5, c),
+                                            static_cast<A*>(call.scratch)};
+    return makeKernel([run] { run.run(); });
   });
 }
 

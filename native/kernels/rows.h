@@ -31,21 +31,4 @@ T* vectorOf(const KernelCall& call, size_t i, int64_t n) {
 // Rows a task takes: about 16,384 elements.
 inline int64_t rowsPerTask(int64_t columns) { return std::max<int64_t>(1, 16384 / std::max<int64_t>(1, columns)); }
 
-// Sums over t (gradients of weights) are made in at most 64 chunks of rows, which depend on t alone.
-struct RowChunks {
-  int64_t count, rows;
-  explicit RowChunks(int64_t t) : count(std::clamp<int64_t>(ceilDiv(t, 32), 1, 64)), rows(ceilDiv(t, count)) {}
-};
-
-// out[j] = Σ over chunks, in order, of partial[chunk · stride + j].
-template <class A>
-void sumChunks(const A* partial, int64_t chunks, int64_t stride, int64_t columns, void* out, DType dtype) {
-  for (int64_t j = 0; j < columns; j++) {
-    A sum = 0;
-    for (int64_t i = 0; i < chunks; i++) sum += partial[i * stride + j];
-    if (dtype == DType::bf16) static_cast<bf16*>(out)[j] = narrow<bf16>(sum);
-    else static_cast<A*>(out)[j] = sum;
-  }
-}
-
 }  // namespace flotilla
