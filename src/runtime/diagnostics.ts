@@ -53,7 +53,7 @@ export const lossNotFinite = defineDiagnostic(
     why: p.first ? `the first value that is not finite is ${p.first.what}` : 'where it first appeared cannot be told',
     where: [{ at: p.first?.at ?? 'loss', note: `${p.first ? `rank ${p.first.rank}, ` : ''}step ${p.step}` }],
     fix: `lower optimizer.lr, lengthen optimizer.warmup_steps or set optimizer.clip_grad_norm; ${
-      p.previous ? `the last good checkpoint is intact: ${p.previous}` : 'no checkpoint had been written'
+      p.previous ? `the latest checkpoint is intact: ${p.previous}` : 'no checkpoint had been written'
     }`,
   }),
 );
