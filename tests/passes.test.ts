@@ -13,6 +13,7 @@ import { heldBy } from '../src/partition/packing.js';
 import { partitionExamples } from '../src/partition/partition.example.js';
 import type { PlacedGraph } from '../src/partition/placed.js';
 import { autodiffExample, sumOfContributions } from '../src/passes/autodiff.example.js';
+import { castByStageExample } from '../src/passes/cast_by_stage.example.js';
 import { eliminateDeadCodeExample } from '../src/passes/eliminate_dead_code.example.js';
 import { precisionExample, wideSoftmax } from '../src/passes/precision.example.js';
 import { splitSumsExample } from '../src/passes/split_sums.example.js';
@@ -88,6 +89,18 @@ describe('graph to graph', () => {
       expect(types(after)).toEqual(types(before));
     },
   );
+
+  test('cast_by_stage: the same values, every cast read by one stage', () => {
+    const before = castByStageExample.given();
+    const after = castByStageExample.run(before);
+    const given = { ...inputsOf(before), tokens: Float64Array.of(4, 1) };
+    expect(differentBits(evaluate(before, given).outputs, evaluate(after, given).outputs)).toBeNull();
+    for (const { outputs, op, source } of after.nodes) {
+      if (op !== 'cast') continue;
+      const readers = after.nodes.filter((node) => node.inputs.includes(outputs[0]));
+      expect(readers.map((node) => node.source.segment)).toEqual([source.segment]);
+    }
+  });
 
   test('split_sums: the parts add up to the sum', () => {
     const before = splitSumsExample.given();

@@ -38,7 +38,10 @@ export interface Bucket {
   readonly state: Layout;
 }
 
-/** The buckets of all stages, in the order in which their gradients are completed. */
+/**
+ * The buckets of all stages, in the order in which their gradients are completed. `parameters`: those that the step gives the whole
+ * gradient of.
+ */
 export function bucketsOf(
   plan: Plan,
   step: PlacedGraph,

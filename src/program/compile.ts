@@ -19,7 +19,8 @@ import type { LanguageModel } from '../nn/language_model.js';
 import { traceLogits, traceModel, type TracedModel, type TracedParameter, type TraceShape } from '../nn/trace.js';
 import type { AdamW } from '../optim/adamw.js';
 import { buildUpdate, gradientName, type UpdatedParameter, type UpdateRecipe } from '../optim/update.js';
-import { bucketsOf, type Bucket } from '../partition/buckets.js';
+import { bucketNamed, bucketsOf, ofMember, type Bucket } from '../partition/buckets.js';
+import { castByStage } from '../passes/cast_by_stage.js';
 import { splitSumsByStage, type SplitSums } from '../passes/split_sums.js';
 import { traceTraining } from '../passes/trace_training.js';
 import { applyPrecision } from '../passes/precision.js';
@@ -27,6 +28,7 @@ import type { Plan } from '../plan/plan.js';
 import { meshOf } from '../plan/plan.js';
 import { meshRanks, type Coordinates } from '../ir/mesh.js';
 import { scheduleTable, type Slot } from '../schedule/table.js';
+import { sumNotRead } from './diagnostics.js';
 import { exchangesOf, exchangeSizes, rankClasses } from './classes.js';
 import { edgesOf, messageSizes } from './edges.js';
 import { referenceKernels, type KernelChooser } from './kernel_choice.js';
@@ -74,6 +76,7 @@ export const passNames = [
   'autodiff',
   'eliminate_dead_code',
   'precision',
+  'cast_by_stage',
   'split_sums',
   'partition',
   'fuse_einsum_add',
@@ -117,11 +120,14 @@ export function compileGraphs(
   slots: readonly (readonly Slot[])[],
 ): CompiledProgram {
   const { plan, registry, target, observe } = options;
+  observe?.('precision', () => printGraph(wholeStep));
+  const stageOf = segmentStages(plan);
+  const cast = castByStage(wholeStep, registry, stageOf);
+  observe?.('cast_by_stage', () => printGraph(cast));
   // Without an update nobody would add the parts.
   const { graph: step, parts } = recipe
-    ? splitSumsByStage(wholeStep, registry, segmentStages(plan))
-    : { graph: wholeStep, parts: new Map<string, readonly string[]>() };
-  observe?.('precision', () => printGraph(wholeStep));
+    ? splitSumsByStage(cast, registry, stageOf)
+    : { graph: cast, parts: new Map<string, readonly string[]>() };
   observe?.('split_sums', () => printGraph(step));
   const meshes = plan.stages.map(meshOf);
   const costs = options.costs ?? defaultCosts(meshes);
@@ -131,8 +137,10 @@ export function compileGraphs(
   const chosenStep = choose(step, withHint(stepPlacement(plan, step), options.hint));
   const types = new Map<string, TensorType>(traced.parameters.map(({ name, type }) => [name, type]));
   const homes = homesOf(plan, step);
-  const buckets = options.buckets ?? bucketsOf(plan, chosenStep, homes, types);
+  const whole = new Map([...types].filter(([name]) => !parts.has(gradientName(name))));
+  const buckets = options.buckets ?? bucketsOf(plan, chosenStep, homes, whole);
   const update = recipe?.(updatedParameters(traced.parameters, buckets, parts)) ?? null;
+  if (update) expectAllRead(step, update, buckets);
   const chosenUpdate = update && choose(update, updatePlacement(plan, chosenStep, homes, types, buckets));
   observe?.('partition', () => printAll(printPlaced, chosenStep, chosenUpdate));
   const placedStep = fuse(chosenStep, registry, kernels);
@@ -190,6 +198,18 @@ const withHint = (placement: Placement, hint: Placement['hint'] = placement.hint
   ...placement,
   hint,
 });
+
+/** Throws where the update leaves out a gradient, or a part of one. */
+function expectAllRead(step: Graph, update: Graph, buckets: readonly Bucket[]): void {
+  const read = new Set(
+    update.inputs.flatMap(({ name }) => {
+      const bucket = bucketNamed(buckets, name);
+      return bucket ? bucket.members.map((member) => ofMember(name, bucket, member)) : [name];
+    }),
+  );
+  const unread = step.outputs.find(({ name }) => name.startsWith(gradientName('')) && !read.has(name));
+  if (unread) throw sumNotRead({ name: unread.name });
+}
 
 /** What the update updates: buckets, and by themselves the parameters that are in none. */
 function updatedParameters(

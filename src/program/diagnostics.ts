@@ -20,3 +20,10 @@ export const updateNotInPlace = defineDiagnostic(
     fix: 'order the readers of the old value before the op that makes the new one',
   }),
 );
+
+export const sumNotRead = defineDiagnostic('program/sum-not-read', (p: { name: string }) => ({
+  what: `the step gives '${p.name}', and the update does not read it`,
+  why: 'a part of a gradient that nothing adds would be a wrong gradient, silently',
+  where: [{ at: p.name }],
+  fix: 'let the update read every gradient that the step gives, by name or as the member of a bucket',
+}));

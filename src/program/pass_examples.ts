@@ -3,6 +3,7 @@ import { bucketsExample } from '../partition/buckets.example.js';
 import { fuseEinsumAddExample } from '../partition/fuse_einsum_add.example.js';
 import { partitionExamples } from '../partition/partition.example.js';
 import { autodiffExample, sumOfContributions } from '../passes/autodiff.example.js';
+import { castByStageExample } from '../passes/cast_by_stage.example.js';
 import { eliminateDeadCodeExample } from '../passes/eliminate_dead_code.example.js';
 import type { PassExample } from '../passes/example.js';
 import { precisionExample, wideSoftmax } from '../passes/precision.example.js';
@@ -20,6 +21,7 @@ export const passExamples: readonly PassExample[] = [
   eliminateDeadCodeExample,
   precisionExample,
   wideSoftmax,
+  castByStageExample,
   splitSumsExample,
   ...partitionExamples,
   fuseEinsumAddExample,
