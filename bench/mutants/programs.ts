@@ -77,7 +77,7 @@ const recipes: readonly { name: string; weight: number; options: () => Omit<Scen
   },
   {
     name: 'gpt, data 2, 2 microbatches, native kernels',
-    weight: 1,
+    weight: 2,
     options: () => ({ ...gpt(), target: 'native', mesh: { data: 2 }, split, microbatches: 2 }),
   },
   {
