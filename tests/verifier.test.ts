@@ -279,3 +279,37 @@ describe('workspaces of native kernels', () => {
     ).toContain('has no workspace');
   });
 });
+
+describe('a bucket is what lies in it', () => {
+  const bucketIn = (fits: (value: RankClass['values'][number]) => boolean) => {
+    const index = only.values.findIndex(fits);
+    expect(index).toBeGreaterThanOrEqual(0);
+    return index;
+  };
+  const reversed = <T>(list: readonly T[] | null) => list && [...list].reverse();
+
+  test('gradients in another order than the parameters they belong to', () => {
+    const sum = bucketIn(({ name, parts }) => name.startsWith('sum ') && (parts?.length ?? 0) > 1);
+    const order = reversed(only.values[sum].parts)!;
+    let changed = editValue(program, 0, sum, (value) => ({ ...value, parts: order }));
+    let offset = 0;
+    for (const part of order) {
+      const start = offset;
+      changed = editValue(changed, 0, part, (value) => ({ ...value, view: { ...value.view!, offset: start } }));
+      offset += elementsOf(only.values[part].type);
+    }
+    expect(said(changed)).toContain('program/dataflow-differs');
+  });
+
+  test('parts that do not fill it', () => {
+    const sum = bucketIn(({ name, parts }) => name.startsWith('sum ') && (parts?.length ?? 0) > 1);
+    const changed = editValue(program, 0, sum, (value) => ({ ...value, parts: value.parts!.slice(1) }));
+    expect(said(changed)).toContain('is not what lies in it');
+  });
+
+  test('state that the host would put at another tensor’s place', () => {
+    const state = bucketIn(({ name, tensors }) => name.startsWith('optimizer.') && (tensors?.length ?? 0) > 1);
+    const changed = editValue(program, 0, state, (value) => ({ ...value, tensors: reversed(value.tensors) }));
+    expect(said(changed)).toContain('takes or gives other values');
+  });
+});

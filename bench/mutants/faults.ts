@@ -1,6 +1,6 @@
 /** Mutations that may break a program: what a wrong pass, a wrong address or a wrong edit would do. */
 import { dtypeBytes } from '../../src/ir/dtype.js';
-import { bytesOf, tensorType } from '../../src/ir/type.js';
+import { bytesOf, elementsOf, tensorType } from '../../src/ir/type.js';
 import { assignMemory } from '../../src/program/assign_memory.js';
 import type {
   CollectiveInstruction,
@@ -291,6 +291,24 @@ export const faults: Mutations = {
     const after = changed.classes[c].values[index].view!;
     const same = before.offset === after.offset && String(before.strides) === String(after.strides);
     return same ? null : { program: changed, aims: [] };
+  },
+  reorder_bucket: (program, random) => {
+    const buckets = program.classes.flatMap(({ values }, c) =>
+      values.flatMap(({ parts }, index) => (parts && parts.length > 1 ? [{ c, index }] : [])),
+    );
+    if (buckets.length === 0) return null;
+    const { c, index } = random.pick(buckets);
+    const { parts, view } = program.classes[c].values[index];
+    const i = random.int(parts!.length - 1);
+    const order = parts!.map((part, k) => (k === i ? parts![i + 1] : k === i + 1 ? parts![i] : part));
+    let offset = view?.offset ?? 0;
+    let changed = editValue(program, c, index, (value) => ({ ...value, parts: order }));
+    for (const part of order) {
+      const start = offset;
+      changed = editValue(changed, c, part, (value) => ({ ...value, view: { ...value.view!, offset: start } }));
+      offset += elementsOf(program.classes[c].values[part].type);
+    }
+    return { program: changed, aims: [] };
   },
   wrong_target: (program, random) => {
     const updates = program.classes.flatMap(({ values }, c) =>
