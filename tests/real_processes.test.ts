@@ -14,7 +14,7 @@ import { ops } from '../src/ops/index.js';
 import { launch } from '../src/runtime/launch/launch.js';
 import { countMallocs } from '../src/runtime/launch/testing/count_mallocs.js';
 import { nativeScenario } from './scenarios/native_step.js';
-import { realRanks, wholeStep } from './scenarios/real_ranks.js';
+import { realRanks, wholeSteps } from './scenarios/real_ranks.js';
 import type { Values } from './scenarios/scenario.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'flotilla-test-'));
@@ -31,8 +31,9 @@ test.each(Object.entries(realRanks))('%s', async (name, options) => {
   expect(tooFarApart(scenario.serial(), gatherValues(scenario.program, blocks))).toEqual([]);
 });
 
-test('ten steady-state steps of a GPT on two processes allocate nothing in the addon’s own code', async () => {
-  const scenario = nativeScenario(wholeStep());
+const steady = 'ten steady-state steps of %s on two processes allocate nothing in the addon’s own code';
+test.each(Object.entries(wholeSteps))(steady, async (_, options) => {
+  const scenario = nativeScenario(options());
   const programs = [0, 1].map((rank) => loadClass(ops, scenario.program, rank));
   const arenaBytes = Math.max(...scenario.program.classes.map((rankClass) => rankClass.arenaBytes));
   const counts = await countMallocs({ arenaBytes, programs, steps: 10, warmUp: 3 });
