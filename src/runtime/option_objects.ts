@@ -7,7 +7,7 @@ import { Mixtral } from '../nn/models/mixtral.js';
 import { LanguageModel } from '../nn/language_model.js';
 import type { AdamW } from '../optim/adamw.js';
 import type { Schedule } from '../optim/schedule.js';
-import { snakeCase } from './names.js';
+import { camelCase, snakeCase, type CamelCase } from './names.js';
 import type { ConfigObject, TrainConfig } from './options.js';
 
 const families = [
@@ -40,46 +40,27 @@ export function modelConfig(model: LanguageModel): object {
 export function modelOf(config: TrainConfig['model'], vocab: number): LanguageModel | null {
   switch (config.family) {
     case 'gpt':
-      return new GPT({
-        layers: config.layers,
-        dim: config.dim,
-        heads: config.heads,
-        context: config.context,
-        vocab: config.vocab ?? vocab,
-        hidden: config.hidden ?? undefined,
-        dropout: config.dropout,
-      });
+      return new GPT(modelOptions(config, vocab));
     case 'llama':
-      return new Llama({
-        layers: config.layers,
-        dim: config.dim,
-        heads: config.heads,
-        kvHeads: config.kv_heads ?? undefined,
-        context: config.context,
-        vocab: config.vocab ?? vocab,
-        hidden: config.hidden!,
-        ropeBase: config.rope_base,
-        eps: config.eps,
-        tied: config.tied,
-      });
+      return new Llama(modelOptions(config, vocab));
     case 'mixtral':
-      return new Mixtral({
-        layers: config.layers,
-        dim: config.dim,
-        heads: config.heads,
-        kvHeads: config.kv_heads ?? undefined,
-        context: config.context,
-        vocab: config.vocab ?? vocab,
-        hidden: config.hidden!,
-        experts: config.experts,
-        choices: config.choices,
-        capacityFactor: config.capacity_factor,
-        balance: config.balance,
-        ropeBase: config.rope_base,
-      });
+      return new Mixtral(modelOptions(config, vocab));
     case 'custom':
       return null;
   }
+}
+
+/** Fields of a family as its constructor names them; null is left to the constructor. */
+type ModelOptions<Fields> = {
+  readonly [Name in Exclude<keyof Fields, 'family'> & string as CamelCase<Name>]: NonNullable<Fields[Name]>;
+};
+
+function modelOptions<Fields extends { readonly family: string; readonly vocab: number | null }>(
+  { family: _, ...fields }: Fields,
+  vocab: number,
+): ModelOptions<Fields> {
+  const given = Object.entries({ ...fields, vocab: fields.vocab ?? vocab }).filter(([, value]) => value !== null);
+  return Object.fromEntries(given.map(([name, value]) => [camelCase(name), value])) as ModelOptions<Fields>;
 }
 
 /** Text data as `config.data`. */
