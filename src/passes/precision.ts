@@ -15,7 +15,8 @@ import { Tensor } from '../ir/tensor.js';
 import { eliminateDeadCode } from './eliminate_dead_code.js';
 import { sumsInto } from './sums.js';
 
-export function applyPrecision(graph: Graph, registry: OpRegistry, compute: 'bf16' | 'f16'): Graph {
+/** `compute`: the type of activations, narrower than the parameters'. */
+export function applyPrecision(graph: Graph, registry: OpRegistry, compute: 'bf16' | 'f16' | 'f32'): Graph {
   return eliminateDeadCode(new Rewrite(graph, registry, compute).run());
 }
 

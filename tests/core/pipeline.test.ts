@@ -5,11 +5,11 @@ import { printLayout } from '../../src/ir/layout.js';
 import { tensorType } from '../../src/ir/type.js';
 import { ops } from '../../src/ops/index.js';
 import { GPT } from '../../src/nn/models/index.js';
-import { gradientInput, type UpdateRecipe } from '../../src/optim/update.js';
 import { applyPrecision } from '../../src/passes/precision.js';
 import type { Splits } from '../../src/partition/candidates.js';
 import type { PlacedGraph } from '../../src/partition/placed.js';
 import type { PlanStage } from '../../src/plan/plan.js';
+import { descent } from '../scenarios/descent.js';
 import { languageModel } from '../scenarios/language_model.js';
 import { whim } from '../scenarios/whim.js';
 import { expectEqualsSerial, movesOf } from './equals_serial.js';
@@ -65,7 +65,7 @@ test('in bf16 each stage casts its own copy of the tied weight: nothing but acti
   const { placed, buckets } = expectEqualsSerial(
     {
       step: applyPrecision(step, ops, 'bf16'),
-      update: descent,
+      update: descent('f32'),
       element,
       stages: stages({}, {}),
       schedule: '1f1b',
@@ -77,23 +77,6 @@ test('in bf16 each stage casts its own copy of the tied weight: nothing but acti
   expect(transfersOf(placed.step)).toEqual(['0 > 1', '1 > 0']);
   expect(buckets.flatMap(({ members }) => members.map(({ name }) => name))).not.toContain('embedding.weight');
 });
-
-/** parameter − 10 · gradient / tokens: what a gradient lacks is seen. */
-const descent: UpdateRecipe = (parameters) => {
-  const builder = new GraphBuilder(ops, 'descent');
-  const scalar = { dtype: 'f32', dims: [] } as const;
-  builder.at({ phase: 'update', segment: 'optimizer' }, () => {
-    const tokens = builder.input('tokens', 'value', scalar);
-    builder.output('loss_sum', builder.input('loss_sum', 'value', scalar));
-    for (const parameter of parameters) {
-      const { name, type } = parameter;
-      const weight = builder.input(name, 'parameter', type);
-      const gradient = gradientInput(builder, parameter);
-      builder.within(name, () => builder.output(name, weight.sub(gradient.mul(10).div(tokens))));
-    }
-  });
-  return builder.build();
-};
 
 /** Between which stages values travel, in order. */
 const transfersOf = ({ steps }: PlacedGraph): readonly string[] =>
