@@ -11,7 +11,7 @@
  * An input of the program has acquire 0; what outlives it has release Infinity.
  */
 import { malformedBuffer } from './diagnostics.js';
-import { completeProblem, type Buffer, type MemoryProblem } from './problem.js';
+import { completeProblem, type Buffer, type MemoryProblem, type Section } from './problem.js';
 
 /** One count a lane. */
 export type Clock = ArrayLike<number>;
@@ -51,9 +51,11 @@ export function lifetimeProblem(buffers: readonly LifetimeBuffer[]): MemoryProbl
   const joins = joinsOfAcquires(stays);
   const chain = heldAlongChain(stays, joins);
   const seen = [...chain.sections, ...heldByOwnAcquire(stays, joins, later)];
-  const sections = [...seen, ...climb(buffers, stays, seen)]
-    .map(({ moment, held }) => ({ moment, members: membersOf(stays, held) }))
-    .filter(({ members }) => members.length > 0);
+  const sections = distinct(
+    [...seen, ...climb(buffers, stays, seen)]
+      .map(({ moment, held }) => ({ moment, members: membersOf(stays, held, buffers.length) }))
+      .filter(({ members }) => members.length > 0),
+  );
   return completeProblem({
     buffers,
     conflicts: (a, b) =>
@@ -128,13 +130,17 @@ function conflictLists(buffers: number, stays: Stays, later: Float64Array): Int3
   const { count, lanes, buffer, acquire, release } = stays;
   // Pairs first, then lists of the sizes they need: millions of numbers pushed one by one take most of the time.
   const seconds = new Numbers();
+  // Buffers with several stays may conflict often.
+  const met = new Uint8Array(count > buffers ? buffers * buffers : 0);
   const ends = new Int32Array(count);
   const sizes = new Int32Array(buffers);
   for (let p = 0; p < count; p++) {
     const a = buffer[p];
     for (let q = p + 1; q < count && !coversAt(later, q, release, p, lanes); q++) {
       const b = buffer[q];
-      if (a === b || coversAt(acquire, q, release, p, lanes) || coversAt(acquire, p, release, q, lanes)) continue;
+      if (a === b || met[a * buffers + b] === 1) continue;
+      if (coversAt(acquire, q, release, p, lanes) || coversAt(acquire, p, release, q, lanes)) continue;
+      if (count > buffers) met[a * buffers + b] = met[b * buffers + a] = 1;
       seconds.push(b);
       sizes[a]++;
       sizes[b]++;
@@ -258,7 +264,12 @@ const CLIMB_REACH = 64;
  */
 function climb(buffers: readonly Buffer[], stays: Stays, from: readonly Held[]): Held[] {
   const { count, lanes, buffer, launch, acquire } = stays;
-  const weigh = (held: Int32Array) => held.reduce((sum, p) => sum + buffers[buffer[p]].bytes, 0);
+  const bytesOf = Float64Array.from(buffer, (i) => buffers[i].bytes);
+  const weigh = (held: Int32Array): number => {
+    let sum = 0;
+    for (const p of held) sum += bytesOf[p];
+    return sum;
+  };
   const starts = from.map((held) => ({ held, bytes: weigh(held.held) })).sort((a, b) => b.bytes - a.bytes);
   return starts.slice(0, CLIMBS).map(({ held: best, bytes }) => {
     const middle = launch.findIndex((at) => at >= best.moment);
@@ -281,7 +292,35 @@ function climb(buffers: readonly Buffer[], stays: Stays, from: readonly Held[]):
   });
 }
 
-const membersOf = ({ buffer }: Stays, held: Int32Array): Int32Array => ascending(held.map((p) => buffer[p]));
+function membersOf({ count, buffer }: Stays, held: Int32Array, buffers: number): Int32Array {
+  const members = held.map((p) => buffer[p]);
+  if (count <= buffers) return ascending(members);
+  const alive = new Uint8Array(buffers);
+  for (const i of members) alive[i] = 1;
+  let size = 0;
+  for (let i = 0; i < buffers; i++) if (alive[i] === 1) members[size++] = i;
+  return members.slice(0, size);
+}
+
+/** Each set of buffers once: where every microbatch holds what the one before it held, most sections are met many times. */
+function distinct(sections: readonly Section[]): readonly Section[] {
+  const seen = new Map<number, Section[]>();
+  return sections.filter((section) => {
+    const { members } = section;
+    let hash = members.length;
+    for (const i of members) hash = (Math.imul(hash, 31) + i) | 0;
+    const alike = seen.get(hash) ?? [];
+    if (alike.some((other) => sameMembers(other.members, members))) return false;
+    seen.set(hash, [...alike, section]);
+    return true;
+  });
+}
+
+function sameMembers(a: Int32Array, b: Int32Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let k = 0; k < a.length; k++) if (a[k] !== b[k]) return false;
+  return true;
+}
 
 /** Sorted, each once; most lists are so already. */
 function ascending(list: Int32Array): Int32Array {
