@@ -183,17 +183,14 @@ struct ScatterAdd {
       parallelBlocks(own.rows(), rowsPerTask(c), [&](int64_t begin, int64_t end) {
         for (int64_t r = begin; r < end; r++) {
           A* to = sums + own.row(r);
-          if (accumulate) for (int64_t j = 0; j < c; j++) to[j] = widen(rounded[table.row(r) + j]);
+          if (accumulate) widenRow(rounded + table.row(r), to, c);
           else std::memset(to, 0, c * sizeof(A));
         }
       });
     addRows();
     if (rounded)
       parallelBlocks(own.rows(), rowsPerTask(c), [&](int64_t begin, int64_t end) {
-        for (int64_t r = begin; r < end; r++) {
-          const A* from = sums + own.row(r);
-          for (int64_t j = 0; j < c; j++) rounded[table.row(r) + j] = narrow<bf16>(from[j]);
-        }
+        for (int64_t r = begin; r < end; r++) narrowRun(sums + own.row(r), rounded + table.row(r), c);
       });
   }
 
@@ -217,6 +214,10 @@ struct ScatterAdd {
         }
       });
     });
+  }
+
+  static void widenRow(const bf16* from, A* to, int64_t c) {
+    for (int64_t j = 0; j < c; j++) to[j] = widen(from[j]);
   }
 
   FLOTILLA_INLINE static void addRow(const T* from, A* to, int64_t width) {
