@@ -74,10 +74,17 @@ def swiglu(p, prefix, x):
     return F.linear(h, p[prefix + "down.weight"])
 
 
+def router_logits(x, weight):
+    """Logits are not rounded to bf16: where autocast rounds operands, their exact products are summed in f32."""
+    rounded = torch.is_autocast_enabled("cpu")
+    with torch.autocast("cpu", enabled=False):
+        return F.linear(*(t.bfloat16().to(t.dtype) if rounded else t for t in (x, weight)))
+
+
 def experts(p, b, o, x):
     """A mixture of experts over the tokens of one logical microbatch, expert by expert: y and the balance loss."""
     tokens = x.flatten(0, -2)
-    probability = F.linear(tokens, p[b + "router.weight"]).softmax(-1)
+    probability = router_logits(tokens, p[b + "router.weight"]).softmax(-1)
     n, e, k = len(tokens), o["experts"], o["choices"]
     capacity = math.ceil(o.get("capacityFactor", 1.25) * k * n / e)
     chosen, ids = probability.topk(k, -1)
