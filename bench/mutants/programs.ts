@@ -3,6 +3,7 @@ import { GPT } from '../../src/nn/models/index.js';
 import { ops } from '../../src/ops/index.js';
 import { referenceKernels, type KernelChooser } from '../../src/program/kernel_choice.js';
 import { nativeKernels } from '../../src/program/native_kernels.js';
+import { applyPrecision } from '../../src/passes/precision.js';
 import { languageModel } from '../../tests/scenarios/language_model.js';
 import { mlp } from '../../tests/scenarios/mlp.js';
 import { buildScenario, type Scenario, type ScenarioOptions } from '../../tests/scenarios/scenario.js';
@@ -37,6 +38,12 @@ const gpt = () =>
     batch: 2,
     sequence: 3,
   });
+
+function inBf16() {
+  const model = new GPT({ layers: 1, dim: 4, heads: 2, context: 3, vocab: 6 });
+  const { step, ...rest } = languageModel(model, { microbatches: 1, batch: 2, sequence: 3, dtype: 'f32' });
+  return { step: applyPrecision(step, ops, 'bf16'), ...rest };
+}
 
 const recipes: readonly { name: string; weight: number; options: () => Omit<ScenarioOptions, 'name'> }[] = [
   {
@@ -79,6 +86,11 @@ const recipes: readonly { name: string; weight: number; options: () => Omit<Scen
     name: 'gpt, data 2, 2 microbatches, native kernels',
     weight: 2,
     options: () => ({ ...gpt(), target: 'native', mesh: { data: 2 }, split, microbatches: 2 }),
+  },
+  {
+    name: 'gpt in bf16, whose weights are cast once a step, tensor 2, 3 microbatches',
+    weight: 1,
+    options: () => ({ ...inBf16(), mesh: { tensor: 2 }, split, microbatches: 3 }),
   },
   {
     name: 'gpt, two stages, 1F1B, 3 microbatches',
