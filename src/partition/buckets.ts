@@ -1,12 +1,13 @@
 /**
- * Buckets: parameters that are updated together, as one flat value each (`packing.ts`), up to {@link bucketBytes}.
+ * Buckets: parameters that are updated together, as one flat value each (`packing.ts`), of about {@link bucketBytes}.
  *
  * The update sees a bucket as one parameter: its gradient is reduced in one collective as soon as the backward has completed the last
  * member's (PyTorch's DistributedDataParallel, Li et al. 2020, §3.2.3), one kernel updates it, and ZeRO cuts it between any two elements
  * (Rajbhandari et al. 2020, §5), so that small tensors and sizes that do not divide are ordinary.
  *
  * A bucket holds parameters of one stage and one dtype, split over the same axes, whose gradients come partial over the same axes; an
- * optimizer treats matrices and vectors apart (weight decay), so a bucket holds one sort. What several stages read, and what comes with
+ * optimizer treats matrices and vectors apart (weight decay), so a bucket holds one sort. It is closed where a segment ends: equal layers
+ * then begin and end their buckets alike, and their text folds. What several stages read, and what comes with
  * a gradient laid out unlike the parameter, stays outside and is updated by itself.
  */
 import { axesSize, type AxisName, type Mesh } from '../ir/mesh.js';
@@ -17,7 +18,7 @@ import { elementsFactor, packedAxes, packedType, type PackedTensor } from './pac
 import type { PlacedGraph } from './placed.js';
 import { splitsState, storageLayout } from './storage.js';
 
-/** Bytes of a full bucket on one rank: about what PyTorch's default of 25 MB leaves to overlap on models of this kind. */
+/** Bytes from which a bucket is full, on one rank: about what PyTorch's default of 25 MB leaves to overlap on models of this kind. */
 export const bucketBytes = 8_000_000;
 
 export interface Bucket {
@@ -49,19 +50,18 @@ export function bucketsOf(
   parameters: ReadonlyMap<string, TensorType>,
   limit = bucketBytes,
 ): readonly Bucket[] {
-  const open = new Map<string, { readonly candidates: Candidate[]; bytes: number }>();
-  const closed: (readonly Candidate[])[] = [];
+  const open = new Map<string, Candidate[]>();
+  const all: Candidate[][] = [];
   for (const candidate of candidatesOf(plan, step, homes, parameters)) {
-    const { key, bytes } = candidate;
-    const bucket = open.get(key) ?? { candidates: [], bytes: 0 };
-    open.set(key, bucket);
-    bucket.candidates.push(candidate);
-    bucket.bytes += bytes;
-    if (bucket.bytes < limit) continue;
-    closed.push(bucket.candidates);
-    open.delete(key);
+    const bucket = open.get(candidate.key);
+    const full = bucket && bucket.reduce((n, { bytes }) => n + bytes, 0) >= limit;
+    if (bucket && !(full && bucket[bucket.length - 1].segment !== candidate.segment)) bucket.push(candidate);
+    else {
+      const fresh = [candidate];
+      open.set(candidate.key, fresh);
+      all.push(fresh);
+    }
   }
-  const all = [...closed, ...[...open.values()].map(({ candidates }) => candidates)];
   return all
     .sort((a, b) => a[a.length - 1].completed - b[b.length - 1].completed)
     .map((candidates, i) => bucketOf(plan, candidates, `bucket.${i}`));
@@ -69,6 +69,8 @@ export function bucketsOf(
 
 interface Candidate extends PackedTensor {
   readonly stage: number;
+  /** That the step which makes the gradient belongs to. */
+  readonly segment: string;
   readonly matrix: boolean;
   readonly gradient: Layout;
   /** Position of the step that makes the gradient. */
@@ -106,7 +108,8 @@ function candidatesOf(
       const partial = printLayout({ splits: {}, partial: gradient.layout.partial });
       const key = `${stage} ${type.dtype} ${matrix} ${axes.join('*')} ${partial}`;
       const bytes = bytesOf(type) / axesSize(mesh, axes);
-      return [{ name, type, layout, stage, matrix, gradient: gradient.layout, completed, bytes, key }];
+      const { segment } = step.steps[completed].source;
+      return [{ name, type, layout, stage, segment, matrix, gradient: gradient.layout, completed, bytes, key }];
     })
     .sort((a, b) => a.completed - b.completed);
 }

@@ -10,7 +10,7 @@ import type { Graph, InputKind, Node, Source, ValueId } from '../ir/graph.js';
 import type { Layout } from '../ir/layout.js';
 import { axesSize, type Mesh } from '../ir/mesh.js';
 import type { OpDefinition, OpRegistry } from '../ir/op.js';
-import { opNamed } from '../ir/op.js';
+import { opNamed, slotNames } from '../ir/op.js';
 import { operandLayout, resultLayout, splitsWhole, type Assignment, type OpRule } from '../ir/rule.js';
 import { Tensor } from '../ir/tensor.js';
 import { namesOf, type TensorType } from '../ir/type.js';
@@ -250,11 +250,14 @@ class Walk {
     return current;
   }
 
+  private resultNames({ op, outputs }: Node): readonly string[] {
+    return slotNames(opNamed(this.builder.registry, op).results, outputs.length);
+  }
+
   private nameOf(value: ValueId): string {
     const { node } = this.builder.valueAt(value);
     if (!node) return this.graph.inputs.find((input) => input.value === value)?.name ?? `%${value}`;
-    const result =
-      node.outputs.length > 1 ? `.${opNamed(this.builder.registry, node.op).results[node.outputs.indexOf(value)]}` : '';
+    const result = node.outputs.length > 1 ? `.${this.resultNames(node)[node.outputs.indexOf(value)]}` : '';
     const phase = node.source.phase === 'backward' ? "'" : '';
     return `${node.source.path}/${node.op}${result}${phase}%${value}`;
   }
