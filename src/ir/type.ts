@@ -36,7 +36,13 @@ export const namesOf = (type: TensorType): readonly FactorName[] => factorsOf(ty
 export const sizesOf = (type: TensorType): readonly number[] => factorsOf(type).map((f) => f.size);
 /** The shape as other frameworks see it: one size a dimension. */
 export const shapeOf = (type: TensorType): readonly number[] => type.dims.map((dim) => product(dim.map((f) => f.size)));
-export const elementsOf = (type: TensorType): number => product(sizesOf(type));
+
+export function elementsOf(type: TensorType): number {
+  let elements = 1;
+  for (const dim of type.dims) for (const { size } of dim) elements *= size;
+  return elements;
+}
+
 export const bytesOf = (type: TensorType): number => elementsOf(type) * dtypeBytes[type.dtype];
 
 /** The same dimensions with other sizes, by factor: how a rank's block is derived from the whole. */
@@ -45,7 +51,15 @@ export function resize(type: TensorType, size: (factor: Factor) => number): Tens
 }
 
 /** True where two types have the same factors in the same order, however dimensions group them: the same elements in memory. */
-export const sameFactors = (a: TensorType, b: TensorType): boolean => printFactors(a) === printFactors(b);
+export function sameFactors(a: TensorType, b: TensorType): boolean {
+  if (a === b) return true;
+  const [mine, theirs] = [factorsOf(a), factorsOf(b)];
+  return (
+    a.dtype === b.dtype &&
+    mine.length === theirs.length &&
+    mine.every(({ name, size }, i) => name === theirs[i].name && size === theirs[i].size)
+  );
+}
 
 /** A type without its dimensions: `bf16[batch=8 qkv=3 heads=6]`. */
 export const printFactors = (type: TensorType): string =>

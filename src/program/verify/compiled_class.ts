@@ -68,6 +68,14 @@ export function compileClass(program: Program, rankClass: RankClass): CompiledCl
   const lanes: Lane[] = [];
   const laneOf = numbering(lanes);
   const eventOf = numbering<string>([]);
+  const places = new Map<ValueIndex, ReturnType<typeof bytesAt>>();
+  const placeOf = (value: ValueIndex) => {
+    const known = places.get(value);
+    if (known) return known;
+    const place = bytesAt(values, value);
+    places.set(value, place);
+    return place;
+  };
   const compile = (template: Template): readonly CompiledInstruction[] =>
     instructionsOf(template).map((instruction, index) => ({
       instruction,
@@ -76,7 +84,7 @@ export function compileClass(program: Program, rankClass: RankClass): CompiledCl
       lane: laneOf(instruction.lane),
       event: instruction.kind === 'signal' || instruction.kind === 'wait' ? eventOf(instruction.event) : -1,
       accesses: operandsOf(instruction).flatMap(({ value, access }) =>
-        (values[value].parts ?? [value]).map((part) => ({ ...bytesAt(values, part), value, access })),
+        (values[value].parts ?? [value]).map((part) => ({ ...placeOf(part), value, access })),
       ),
       piece: instruction.kind === 'unpack_tile' ? pieceOf(program, rankClass, instruction) : null,
     }));
