@@ -1,0 +1,20 @@
+/** The points at which `--dump-ir=after:NAME` can look. */
+export const passNames = [
+  'trace',
+  'autodiff',
+  'eliminate_dead_code',
+  'precision',
+  'cast_by_stage',
+  'split_sums',
+  'partition',
+  'fuse_einsum_add',
+  'buckets',
+  'hoist',
+  'lower',
+  'assign_memory',
+  'fold',
+] as const;
+export type PassName = (typeof passNames)[number];
+
+/** Shown what each pass leaves; the text is made only where it is asked for. */
+export type PassObserver = (pass: PassName, print: () => string) => void;
