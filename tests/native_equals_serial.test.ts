@@ -3,6 +3,7 @@
  * scenarios of `scenarios/hard_cases.test.ts` as far as the addon's kernels and collectives take part in them. In f64, so that only
  * the order of sums differs.
  */
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { NativeEngine } from '../src/engine/native/engine.js';
 import { freePort } from '../src/engine/native/testing/ranks.js';
@@ -10,6 +11,8 @@ import type { RankBlocks } from '../src/engine/reference/execute.js';
 import { gatherValues } from '../src/engine/reference/shards.js';
 import { GPT, Llama, Mixtral } from '../src/nn/models/index.js';
 import { ops } from '../src/ops/index.js';
+import { anyTraining, trainingScenario, type TrainingDraw } from './arbitraries/training.js';
+import { departures } from './laws/parallel_equals_serial.js';
 import { languageModel } from './scenarios/language_model.js';
 import { mlp } from './scenarios/mlp.js';
 import { classOfRank, nativeScenario, runRankStep, type NativeScenario } from './scenarios/native_step.js';
@@ -45,6 +48,10 @@ describe('language models', () => {
     equalsSerial({ ...llama(), mesh: { data: 2, tensor: 2 }, split: { batch: ['data'], ...tensor } }));
   test('the residual stream split by sequence over the tensor ranks', () =>
     equalsSerial({ ...gpt({ layers: 1 }), mesh: { tensor: 2 }, split: { ...tensor, sequence: ['tensor'] } }));
+  test('the sequence split for attention too: keys and values are gathered, from slices of one product', () =>
+    equalsSerial({ ...gpt(), mesh: { context: 2 }, split: { sequence: ['context'] }, microbatches: 2 }));
+  test('more ranks than rows: some hold nothing', () =>
+    equalsSerial({ ...gpt({ layers: 1 }), mesh: { data: 4 }, split: { batch: ['data'] } }));
   test('ZeRO-1', () =>
     equalsSerial({ ...gpt(), mesh: { data: 2 }, split: { batch: ['data'] }, zero: { stage: 1, axis: 'data' } }));
   test('dropout', () =>
@@ -82,6 +89,22 @@ describe('pipelines', () => {
   });
   test('stages of unlike meshes: data over 2 before tensor over 2', () =>
     equalsSerial({ ...tied, stages: stages({ data: 2 }, { tensor: 2 }), split: { batch: ['data'], ...tensor } }));
+});
+
+// RUNS=100 npx vitest run tests/native_equals_serial searches longer.
+test('random models and plans on at most four ranks', async () => {
+  const ranks = ({ mesh, second }: TrainingDraw) =>
+    [mesh, second].reduce((sum, m) => sum + (m ? m.data * m.tensor * m.context : 0), 0);
+  const law = fc.asyncProperty(
+    anyTraining().filter((draw) => ranks(draw) <= 4),
+    async (draw) => {
+      // The attention kernel takes heads of even width.
+      const scenario = nativeScenario(trainingScenario({ ...draw, headDim: 2 * draw.headDim }));
+      const blocks = await runRanks(scenario);
+      expect(departures(scenario.serial(), gatherValues(scenario.program, blocks))).toEqual([]);
+    },
+  );
+  await fc.assert(law, { seed: 5, numRuns: Number(process.env.RUNS ?? 10) });
 });
 
 async function equalsSerial(options: ScenarioOptions): Promise<void> {

@@ -22,12 +22,14 @@ constexpr int64_t taskRows = 96;     // of a: 96 × 2,048 bf16 stay in L2 beside
 constexpr int64_t blockUnits = 1024; // of k: a panel of 256 KiB
 
 int64_t paddedK(int64_t k) { return roundUp(k, 2); }
+// A rank may hold nothing of a summed factor: k = 0, and the product is zero.
+int64_t divisorK(int64_t k) { return std::max<int64_t>(1, paddedK(k)); }
 int64_t chunkColumns(int64_t n, int64_t k) {
   return std::min(roundUp(n, tileColumns),
-                  std::max(tileColumns, roundDown(columnElements / paddedK(k), tileColumns)));
+                  std::max(tileColumns, roundDown(columnElements / divisorK(k), tileColumns)));
 }
 int64_t chunkRows(int64_t m, int64_t k) {
-  return std::min(roundUp(m, tileRows), std::max(2 * taskRows, roundDown(rowElements / paddedK(k), 2 * taskRows)));
+  return std::min(roundUp(m, tileRows), std::max(2 * taskRows, roundDown(rowElements / divisorK(k), 2 * taskRows)));
 }
 
 struct Matrix {

@@ -50,28 +50,39 @@ export function reductionLaunch(site: KernelSite, kernel: 'sum' | 'max_reduce'):
 export const copyLaunch = (site: KernelSite): KernelLaunchSpec => elementwiseLaunch(site, 'cast');
 
 /** Each operand goes to its own slice of the result along the factor `factor`. */
-export function stackLaunches(site: KernelSite): readonly KernelLaunchSpec[] {
-  const factor = site.attributes.factor as FactorName;
-  const names = site.rule.results[0];
-  const position = names.indexOf(factor);
+export const stackLaunches = (site: KernelSite): readonly KernelLaunchSpec[] =>
+  site.inputs.map((block, input) =>
+    sliceLaunch(
+      site,
+      { block, names: site.rule.operands[input], of: { input } },
+      { block: site.outputs[0], names: site.rule.results[0], of: { output: 0 } },
+      input,
+    ),
+  );
+
+/** Each result is copied from its own slice of the operand: where no view of it will do. */
+export const unstackLaunches = (site: KernelSite): readonly KernelLaunchSpec[] =>
+  site.outputs.map((block, output) =>
+    sliceLaunch(
+      site,
+      { block, names: site.rule.results[output], of: { output } },
+      { block: site.inputs[0], names: site.rule.operands[0], of: { input: 0 } },
+      output,
+    ),
+  );
+
+/** A copy between a block and one slice of the block that has the factor `factor` too; into whichever is a result. */
+function sliceLaunch(site: KernelSite, part: NamedBlock, whole: NamedBlock, index: number): KernelLaunchSpec {
+  const position = whole.names.indexOf(site.attributes.factor as FactorName);
   const drop = <T>(list: readonly T[]) => list.filter((_, i) => i !== position);
-  const out = site.outputs[0];
-  const slice: Block = { dtype: out.dtype, sizes: drop(out.sizes), strides: drop(out.strides) };
-  return site.inputs.map((input, i) => {
-    const sizes = localSizes(site);
-    const blocks = [
-      { block: input, names: site.rule.operands[i], of: { input: i } as const },
-      { block: slice, names: drop(names), of: { output: 0 } as const },
-    ];
-    const groups = mergeable(drop(names), blocks, sizes);
-    const [from, to] = blocks.map((b) => launchOperand(b, groups, sizes));
-    return {
-      kernel: 'cast',
-      operands: [from, { ...to, offset: i * out.strides[position] }],
-      attributes: {},
-      scratchBytes: 0,
-    };
-  });
+  const { dtype, sizes, strides } = whole.block;
+  const slice = { ...whole, block: { dtype, sizes: drop(sizes), strides: drop(strides) }, names: drop(whole.names) };
+  const local = localSizes(site);
+  const groups = mergeable(slice.names, [part, slice], local);
+  const sliced = { ...launchOperand(slice, groups, local), offset: index * strides[position] };
+  const operands = [launchOperand(part, groups, local), sliced];
+  if ('output' in part.of) operands.reverse();
+  return { kernel: 'cast', operands, attributes: {}, scratchBytes: 0 };
 }
 
 interface NamedBlock {

@@ -1,7 +1,15 @@
 /** Einsums of two operands as batched matrix products: which factors are batch, rows, columns and summed. */
 import type { FactorName } from '../ir/type.js';
 import { dtypeBytes, isFloat } from '../ir/dtype.js';
-import { grouped, localSizes, mergeable, type KernelLaunchSpec, type KernelSite, type LaunchOperand } from './site.js';
+import {
+  grouped,
+  localSizes,
+  mergeable,
+  type Block,
+  type KernelLaunchSpec,
+  type KernelSite,
+  type LaunchOperand,
+} from './site.js';
 
 interface Roles {
   readonly b: readonly FactorName[];
@@ -12,23 +20,73 @@ interface Roles {
 
 /**
  * `out[b m n] (+)= Σ_k a[b m k] · c[b k n]`. The kernel writes rows of n with unit stride, so the operand that has the result's
- * innermost factor is the right one. Null where the factors do not fall into these roles or cannot be merged.
+ * innermost factor is the right one. Where a role's factors do not lie as one dimension, one factor becomes a loop of launches: the
+ * shortest that helps. Null where the factors do not fall into these roles.
  */
-export function matmulLaunch(site: KernelSite): KernelLaunchSpec | null {
+export function matmulLaunches(site: KernelSite): readonly KernelLaunchSpec[] | null {
   const { rule } = site;
   if (rule.operands.length !== 2 || !site.inputs.every(({ dtype }) => isFloat(dtype))) return null;
-  return inOrder(site, 0, 1) ?? inOrder(site, 1, 0);
+  if (!rolesOf(rule.operands[0], rule.operands[1], rule.results[0])) return null;
+  const product = inOrder(site, 0, 1) ?? inOrder(site, 1, 0);
+  if (product) return [product];
+  const sizes = localSizes(site);
+  const factors = Object.keys(sizes).filter((name) => sizes[name] > 1);
+  factors.sort((a, b) => sizes[a] - sizes[b]);
+  for (const factor of factors) {
+    const launches = launchesAlong(site, factor, sizes[factor]);
+    if (launches) return launches;
+  }
+  return null;
+}
+
+/** One product, or a loop of them, for each index of a factor. */
+function launchesAlong(site: KernelSite, factor: FactorName, size: number): readonly KernelLaunchSpec[] | null {
+  const { rule } = site;
+  const summed = !rule.results[0].includes(factor);
+  // Between launches a sum waits in the result: not in fewer digits than it is made in.
+  if (summed && !['f32', 'f64'].includes(site.outputs[0].dtype)) return null;
+  const inputs = site.inputs.map((block, i) => without(block, rule.operands[i], factor));
+  const outputs = site.outputs.map((block, i) => without(block, rule.results[i], factor));
+  const slice: KernelSite = {
+    ...site,
+    rule: { ...rule, operands: inputs.map(({ names }) => names), results: outputs.map(({ names }) => names) },
+    inputs: inputs.map(({ block }) => block),
+    outputs: outputs.map(({ block }) => block),
+  };
+  const each = matmulLaunches(slice);
+  if (!each) return null;
+  const strideOf = (of: LaunchOperand['of']) => ('input' in of ? inputs[of.input] : outputs[of.output]).stride;
+  return Array.from({ length: size }, (_, index) =>
+    each.map((launch) => ({
+      ...launch,
+      operands: launch.operands.map((o) => ({ ...o, offset: (o.offset ?? 0) + index * strideOf(o.of) })),
+      attributes: summed && index > 0 ? { ...launch.attributes, accumulate: 1 } : launch.attributes,
+    })),
+  ).flat();
+}
+
+/** A block at one index of a factor, and how far the next index is. */
+function without(block: Block, names: readonly FactorName[], factor: FactorName) {
+  const at = names.indexOf(factor);
+  if (at < 0) return { block, names, stride: 0 };
+  const drop = <T>(list: readonly T[]) => list.filter((_, i) => i !== at);
+  return {
+    block: { ...block, sizes: drop(block.sizes), strides: drop(block.strides) },
+    names: drop(names),
+    stride: block.strides[at],
+  };
 }
 
 /** A product plus a third operand: one launch where that is a row of the result's columns, else a product and an addition in place. */
 export function matmulAddLaunches(site: KernelSite): readonly KernelLaunchSpec[] | null {
-  const product = matmulLaunch({
+  const products = matmulLaunches({
     ...site,
     rule: { ...site.rule, operands: site.rule.operands.slice(0, 2) },
     inputs: site.inputs.slice(0, 2),
   });
-  if (!product) return null;
-  const bias = row(site, product);
+  if (!products) return null;
+  const [product] = products;
+  const bias = products.length === 1 ? row(site, product) : null;
   if (bias)
     return [
       { ...product, kernel: 'matmul_bias', operands: [...product.operands.slice(0, 2), bias, product.operands[2]] },
@@ -43,7 +101,7 @@ export function matmulAddLaunches(site: KernelSite): readonly KernelLaunchSpec[]
   const [out, addend] = blocks.map(({ block, names }) => grouped(block, names, groups, sizes)!);
   const sum = { of: { output: 0 }, ...out } as const;
   return [
-    product,
+    ...products,
     { kernel: 'add', operands: [sum, { of: { input: 2 }, ...addend }, sum], attributes: {}, scratchBytes: 0 },
   ];
 }
@@ -73,6 +131,9 @@ function inOrder(site: KernelSite, left: number, right: number): KernelLaunchSpe
   const c = grouped(site.inputs[right], w, [b, k, n], sizes);
   const out = grouped(site.outputs[0], y, [b, m, n], sizes);
   if (!a || !c || !out) return null;
+  const unit = (one: { sizes: readonly number[]; strides: readonly number[] }, dimension: number) =>
+    one.sizes[dimension] <= 1 || one.strides[dimension] === 1;
+  if (!unit(out, 2) || ![a, c].every((one) => unit(one, 1) || unit(one, 2))) return null;
   const [rows, depth] = [a.sizes[1], a.sizes[2]];
   return {
     kernel: 'matmul',

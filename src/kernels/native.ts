@@ -4,11 +4,11 @@
  */
 import type { OpDefinition, OpRegistry } from '../ir/op.js';
 import { cumsumLaunch, topkLaunch } from './along.js';
-import { copyLaunch, elementwiseLaunch, reductionLaunch, stackLaunches } from './elementwise.js';
+import { copyLaunch, elementwiseLaunch, reductionLaunch, stackLaunches, unstackLaunches } from './elementwise.js';
 import { noNativeKernel } from './diagnostics.js';
 import { fusedLaunch, type FusedKernel } from './fused.js';
 import { gatherLaunch, scatterLaunch } from './indexed.js';
-import { matmulAddLaunches, matmulLaunch } from './matmul.js';
+import { matmulAddLaunches, matmulLaunches } from './matmul.js';
 import { grouped, localSizes, type KernelLaunchSpec, type KernelSite } from './site.js';
 
 /** The launches of one op at one site, in order. Throws where no kernel fits the operands. */
@@ -47,8 +47,8 @@ function einsum(site: KernelSite): readonly KernelLaunchSpec[] | null {
   const summed = operands.flat().some((name) => !results[0].includes(name));
   if (operands.length === 1) return one(summed ? reductionLaunch(site, 'sum') : copyLaunch(site));
   if (operands.length !== 2) return null;
-  if (!summed) return one(site.accumulates[0] ? matmulLaunch(site) : elementwiseLaunch(site, 'mul'));
-  return one(sumOfSquares(site) ?? matmulLaunch(site));
+  if (!summed) return site.accumulates[0] ? matmulLaunches(site) : one(elementwiseLaunch(site, 'mul'));
+  return one(sumOfSquares(site)) ?? matmulLaunches(site);
 }
 
 /** Σ x²: one operand twice, summed whole. */
@@ -135,13 +135,14 @@ const primitives: Readonly<Record<string, Launcher>> = {
   cumsum: (site) => one(cumsumLaunch(site)),
   topk: (site) => one(topkLaunch(site)),
   stack: stackLaunches,
+  unstack: unstackLaunches,
   random_uniform: randomUniform,
 };
 
 const up = (x: number, y: number): number => Math.ceil(x / y) * y;
 
 /** Rows are summed in chunks of at least 32, at most 64 of them, whatever the number of threads. */
-const rowChunks = (rows: number): number => Math.min(64, Math.ceil(rows / 32));
+const rowChunks = (rows: number): number => Math.min(64, Math.max(1, Math.ceil(rows / 32)));
 
 const attention: Omit<FusedKernel, 'kernel'> = {
   join: ['g r'],

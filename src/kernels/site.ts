@@ -78,6 +78,7 @@ export function grouped(
 ): { sizes: readonly number[]; strides: readonly number[] } | null {
   const merged = groups.map((group) => {
     const size = group.reduce((n, name) => n * sizes[name], 1);
+    if (size === 0) return { size, stride: 1 };
     const present = group.filter((name) => sizes[name] !== 1);
     const at = present.map((name) => names.indexOf(name));
     if (at.every((i) => i < 0)) return { size, stride: 0 };

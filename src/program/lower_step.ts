@@ -51,7 +51,7 @@ export class StepLowering {
       attributes,
       inputs.map(({ value }) => this.map.stridesOf(value)),
     );
-    if (views) {
+    if (views && !this.isMoved(origin, step)) {
       this.map.declareViews(
         origin,
         step,
@@ -82,6 +82,13 @@ export class StepLowering {
         }),
       ),
     );
+  }
+
+  /** Moves and transfers read blocks without gaps: what they read is a buffer, not a view with strides. */
+  private isMoved(origin: Origin, { outputs }: PlacedOp): boolean {
+    return this.map
+      .graph(origin)!
+      .steps.some(({ kind, inputs }) => kind !== 'op' && inputs.some((id) => outputs.includes(id)));
   }
 
   private lowerMove(origin: Origin, step: PlacedMove): void {

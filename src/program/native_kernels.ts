@@ -1,5 +1,6 @@
 /** The native engine's kernels, as lowering asks of them. */
 import type { OpRegistry } from '../ir/op.js';
+import { elementsOf } from '../ir/type.js';
 import { accumulatesNatively, hasNativeKernel, nativeLaunches } from '../kernels/native.js';
 import { contiguous } from '../kernels/site.js';
 import type { KernelChooser } from './kernel_choice.js';
@@ -10,6 +11,8 @@ export function nativeKernels(registry: OpRegistry): KernelChooser {
     has: hasNativeKernel,
     accumulates: accumulatesNatively,
     scratchBytes: ({ op, rule, attributes, inputs, outputs, sameInputs }) => {
+      // A rank may hold nothing of a result: then nothing is launched.
+      if (outputs.every((type) => elementsOf(type) === 0)) return 0;
       const site = {
         op,
         rule,
