@@ -1,6 +1,12 @@
 /** The program verifier, rule by rule: a sound program, one thing changed, and what is said of it. */
 import { describe, expect, test } from 'vitest';
-import type { Instruction, KernelInstruction, Program, RankClass } from '../src/program/program.js';
+import type {
+  CollectiveInstruction,
+  Instruction,
+  KernelInstruction,
+  Program,
+  RankClass,
+} from '../src/program/program.js';
 import { instructionsOf } from '../src/program/unroll.js';
 import { verifyProgram } from '../src/program/verify/index.js';
 import { elementsOf, tensorType } from '../src/ir/type.js';
@@ -100,6 +106,15 @@ describe('reads and writes', () => {
   test('a collective that does not wait for its operand', () => {
     const wait = find((x) => x.kind === 'wait' && x.lane !== 'compute');
     expect(said(replaceAt(program, wait))).toMatch(/without waiting for lane 'compute'/);
+  });
+
+  test('a collective that reads a slice with gaps', () => {
+    const sound = buildScenario({ ...gpt(), mesh: { tensor: 2 }, split }).program;
+    const slice = sound.classes[0].values.findIndex(({ view }) => view?.made?.op === 'unstack');
+    const site = find((x) => x.kind === 'collective', sound);
+    const collective = site.instruction as CollectiveInstruction;
+    const changed = replaceAt(sound, site, { ...collective, input: { ...collective.input, value: slice } });
+    expect(said(changed)).toMatch(/it moves '.*', whose elements do not lie together/);
   });
 
   test("another microbatch's instance", () => {

@@ -92,6 +92,10 @@ function viewFault(values: readonly ProgramValue[], index: number): string | nul
   return elementsOf(type) > 0 && (last + 1) * bytes > room ? 'reaches beyond its buffer' : null;
 }
 
+/** True where a value's elements lie one behind the other: kernels read views with strides, nothing else does. */
+const isRun = ({ type, view }: ProgramValue): boolean =>
+  !view || String(view.strides) === String(rowMajor(sizesOf(type)));
+
 /** A bucket's parts are runs of its buffer, of its type and lifetime, that fill it one behind the other. */
 function consistsOf(values: readonly ProgramValue[], bucket: number, parts: readonly number[]): boolean {
   const { type, lifetime, tensors } = values[bucket];
@@ -153,7 +157,11 @@ function operandFault(values: readonly ProgramValue[], instruction: Instruction)
     if (access === 'write' && lifetime === 'sum' && instruction.kind !== 'kernel')
       return `it moves into the sum '${name}'`;
   }
-  if (instruction.kind !== 'kernel' || instruction.scratch === null) return null;
+  if (instruction.kind !== 'kernel') {
+    const gaps = reads.find(({ value }) => !isRun(values[value]));
+    return gaps ? `it moves '${values[gaps.value].name}', whose elements do not lie together` : null;
+  }
+  if (instruction.scratch === null) return null;
   const scratch = values[instruction.scratch];
   return scratch.view || scratch.lifetime === 'persistent'
     ? `its workspace '${scratch.name}' is no buffer of its own`
