@@ -374,9 +374,13 @@ function shortened(site: Site, factor: Factor, kept: number): Split {
   return split.bounds ? { axes, bounds: coarseBounds(site.m, split, factor.size, kept) } : { axes };
 }
 
-/** The least that any rank keeps of one factor between two layouts; 0 where that is not easily told. */
+/**
+ * The least that any rank keeps of one factor between two layouts; 0 where that is not easily told. Of a factor whose split stays it is the
+ * largest part, as for the blocks that it is taken from: a search may then leave the factor out.
+ */
 function smallestOverlap(m: Mesh, { name, size }: Factor, from: Layout, to: Layout): number {
   const [a, b] = [from.splits[name] ?? whole, to.splits[name] ?? whole];
+  if (printSplit(a) === printSplit(b)) return largestPart(m, a, size);
   const [long, short] = a.axes.length >= b.axes.length ? [a, b] : [b, a];
   if (!startsWith(long.axes, short.axes)) return 0;
   const parts = axesSize(m, long.axes);
