@@ -1,11 +1,15 @@
 /** Fused ops whose native kernel sees one dimension a letter of the op's signature. */
-import type { Signature } from '../ir/signature.js';
 import { dtypeBytes } from '../ir/dtype.js';
+import type { OpRule } from '../ir/rule.js';
+import type { Signature } from '../ir/signature.js';
+import type { FactorName } from '../ir/type.js';
 import { grouped, localSizes, type KernelLaunchSpec, type KernelSite, type LaunchOperand } from './site.js';
 
 /** How a native kernel's operands follow from an op's. */
 export interface FusedKernel {
   readonly kernel: string;
+  /** Which sizes, by letter, the kernel takes; absent: all. Where it does not, the op's decomposition runs. */
+  readonly takes?: (letters: Readonly<Record<string, number>>) => boolean;
   /** Letters that the kernel sees as one dimension: `['b', 's', 'g r', 'd']`; the rest as they are. */
   readonly join?: readonly string[];
   readonly attributes?: (
@@ -16,13 +20,20 @@ export interface FusedKernel {
   readonly scratchBytes?: (letters: Readonly<Record<string, number>>, size: number, accumulator: number) => number;
 }
 
+/** Elements of each letter of a signature, where a rule's factors have these sizes. */
+export const lettersOf = (
+  rule: OpRule,
+  sizes: Readonly<Record<FactorName, number>>,
+): Readonly<Record<string, number>> =>
+  Object.fromEntries(
+    Object.entries(rule.letters).map(([letter, names]) => [letter, names.reduce((n, name) => n * sizes[name], 1)]),
+  );
+
 /** The launch of a fused kernel; null where a letter's factors do not lie as one dimension. */
 export function fusedLaunch(site: KernelSite, signature: Signature, fused: FusedKernel): KernelLaunchSpec | null {
   const { rule } = site;
   const sizes = localSizes(site);
-  const letterSizes = Object.fromEntries(
-    Object.entries(rule.letters).map(([letter, names]) => [letter, names.reduce((n, name) => n * sizes[name], 1)]),
-  );
+  const letterSizes = lettersOf(rule, sizes);
   const operand = (of: LaunchOperand['of'], letters: readonly string[]): LaunchOperand | null => {
     const [block, names] =
       'input' in of

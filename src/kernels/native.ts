@@ -3,10 +3,11 @@
  * without an entry has no native kernel: its decomposition runs instead. Contracts and workspace formulas: native/kernels/README.md.
  */
 import type { OpDefinition, OpRegistry } from '../ir/op.js';
+import type { OpRule } from '../ir/rule.js';
 import { cumsumLaunch, topkLaunch } from './along.js';
 import { copyLaunch, elementwiseLaunch, reductionLaunch, stackLaunches, unstackLaunches } from './elementwise.js';
 import { noNativeKernel } from './diagnostics.js';
-import { fusedLaunch, type FusedKernel } from './fused.js';
+import { fusedLaunch, lettersOf, type FusedKernel } from './fused.js';
 import { gatherLaunch, scatterLaunch } from './indexed.js';
 import { matmulAddLaunches, matmulLaunches } from './matmul.js';
 import { grouped, localSizes, type KernelLaunchSpec, type KernelSite } from './site.js';
@@ -18,8 +19,16 @@ export function nativeLaunches(registry: OpRegistry, site: KernelSite): readonly
   return launches;
 }
 
-/** True where the addon has a kernel for an op. */
-export const hasNativeKernel = (op: string): boolean => op in primitives || op in fusedKernels;
+/** True where the addon has a kernel for an op, and, where a rule is given, for the sizes of its factors. */
+export function hasNativeKernel(op: string, rule?: OpRule): boolean {
+  if (op in primitives) return true;
+  if (!(op in fusedKernels)) return false;
+  const { takes } = fusedKernels[op];
+  if (!takes || !rule) return true;
+  return takes(
+    lettersOf(rule, Object.fromEntries(Object.entries(rule.factors).map(([name, { size }]) => [name, size]))),
+  );
+}
 
 /** True where the kernels of an op can add to a result instead of overwriting it. */
 export const accumulatesNatively = (op: string): boolean => accumulating.has(op);
@@ -145,6 +154,8 @@ const up = (x: number, y: number): number => Math.ceil(x / y) * y;
 const rowChunks = (rows: number): number => Math.min(64, Math.max(1, Math.ceil(rows / 32)));
 
 const attention: Omit<FusedKernel, 'kernel'> = {
+  // native/kernels/attention.h: bf16 is multiplied in pairs, and a row of accumulators has this many.
+  takes: ({ d }) => d % 2 === 0 && d <= 256,
   join: ['g r'],
   attributes: ({ attributes }, { d }) => ({
     causal: attributes.causal ? 1 : 0,

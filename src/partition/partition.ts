@@ -47,7 +47,7 @@ export interface HintRequest {
 
 export interface PartitionOptions {
   /** Fused ops that the target has no kernel for are replaced by their decomposition. Default: it has all. */
-  readonly hasKernel?: (op: string) => boolean;
+  readonly hasKernel?: (op: string, rule: OpRule) => boolean;
 }
 
 export function partition(
@@ -69,7 +69,7 @@ class Walk {
   /** Results of decomposed ops → the values that replace them. */
   private readonly replaced = new Map<ValueId, ValueId>();
   private readonly chosen = new Map<number, Assignment>();
-  private readonly hasKernel: (op: string) => boolean;
+  private readonly hasKernel: NonNullable<PartitionOptions['hasKernel']>;
   private readonly inputNames: ReadonlyMap<ValueId, string>;
   /** Values that add up to outputs which are taken as they come: leaving them partial makes no debt. */
   private readonly anyLayout: ReadonlySet<ValueId>;
@@ -79,7 +79,7 @@ class Walk {
     registry: OpRegistry,
     placement: Placement,
     costs: PartitionCosts,
-    hasKernel: (op: string) => boolean,
+    hasKernel: NonNullable<PartitionOptions['hasKernel']>,
   ) {
     this.graph = graph;
     this.hasKernel = hasKernel;
@@ -119,7 +119,7 @@ class Walk {
     const stage = this.placement.stage(node.source);
     const assignment = this.choose(node, definition, stage, inherited);
     this.chosen.set(node.id, assignment);
-    const missing = definition.decompose !== undefined && !this.hasKernel(node.op);
+    const missing = definition.decompose !== undefined && !this.hasKernel(node.op, node.rule);
     if (missing || splitsWhole(node.rule, assignment)) this.inline(node, definition, assignment);
     else this.emit(node, stage, assignment);
   }

@@ -5,8 +5,8 @@ import type { TensorType } from '../ir/type.js';
 import type { KernelInstruction, ProgramValue } from './program.js';
 
 export interface KernelChooser {
-  /** True where the target runs this op by a kernel; else its decomposition is placed instead. */
-  has(op: string): boolean;
+  /** True where the target runs this op, with factors of these global sizes, by a kernel; else its decomposition is placed instead. */
+  has(op: string, rule?: OpRule): boolean;
   /** True where the op's kernel can add to a result instead of overwriting it. */
   accumulates(op: string): boolean;
   /** Bytes of workspace of one launch on blocks of these local types. */

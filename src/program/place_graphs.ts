@@ -52,7 +52,7 @@ export function placeGraphs(
   const meshes = plan.stages.map(meshOf);
   const costs = request.costs ?? defaultCosts(meshes);
   const place = (one: Graph, placement: Placement) =>
-    partition(one, registry, placement, costs, { hasKernel: (op) => kernels.has(op) });
+    partition(one, registry, placement, costs, { hasKernel: (op, rule) => kernels.has(op, rule) });
   const chosenStep = place(step, withHint(stepPlacement(plan, step), request.hint));
   const homes = homesOf(plan, step);
   const types = new Map<string, TensorType>(parameters.map(({ name, type }) => [name, type]));
