@@ -51,7 +51,8 @@ export class StepLowering {
       attributes,
       inputs.map(({ value }) => this.map.stridesOf(value)),
     );
-    if (views && !this.isMoved(origin, step)) {
+    // Moves and transfers read blocks without gaps: what they read is a buffer, not a view with strides.
+    if (views && !step.outputs.some((id) => this.map.isMoved(origin, id))) {
       this.map.declareViews(
         origin,
         step,
@@ -82,13 +83,6 @@ export class StepLowering {
         }),
       ),
     );
-  }
-
-  /** Moves and transfers read blocks without gaps: what they read is a buffer, not a view with strides. */
-  private isMoved(origin: Origin, { outputs }: PlacedOp): boolean {
-    return this.map
-      .graph(origin)!
-      .steps.some(({ kind, inputs }) => kind !== 'op' && inputs.some((id) => outputs.includes(id)));
   }
 
   private lowerMove(origin: Origin, step: PlacedMove): void {

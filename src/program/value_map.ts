@@ -48,6 +48,8 @@ export class ValueMap {
   private readonly boundary = new Set<string>();
   private readonly uses: Record<Origin, ReadonlyMap<PlacedId, number>>;
   private readonly makers: ReadonlyMap<PlacedId, PlacedStep>;
+  /** What moves and transfers read. */
+  private readonly moved: Record<Origin, ReadonlySet<PlacedId>>;
 
   constructor(request: ClassRequest) {
     this.request = request;
@@ -56,6 +58,7 @@ export class ValueMap {
     this.once = madeOnce(request.step);
     this.shared = new Set([...this.once].flatMap(({ outputs }) => outputs));
     this.uses = { step: placedUses(request.step), update: request.update ? placedUses(request.update) : new Map() };
+    this.moved = { step: movedIn(request.step), update: request.update ? movedIn(request.update) : new Set() };
     this.declareInputs();
     this.declareSums();
     if (request.update) this.planUpdatesInPlace(request.update);
@@ -104,6 +107,10 @@ export class ValueMap {
   /** The sum that an input of the update is, if it is one. */
   sumOf(update: PlacedId): ValueIndex | undefined {
     return this.indexOf.update.get(update);
+  }
+
+  isMoved(origin: Origin, id: PlacedId): boolean {
+    return this.moved[origin].has(id);
   }
 
   /** What a bucket consists of; any other value is itself. */
@@ -315,6 +322,9 @@ export class ValueMap {
     });
   }
 }
+
+const movedIn = ({ steps }: PlacedGraph): ReadonlySet<PlacedId> =>
+  new Set(steps.flatMap((step) => (step.kind === 'op' ? [] : step.inputs)));
 
 /** The new value may lie where the old one does if every reader of the old one comes no later than the op that makes the new. */
 function assertInPlace(update: PlacedGraph, made: PlacedId, old: PlacedId, name: string): void {
