@@ -58,9 +58,8 @@ export function viewOf(rankClass: RankClass, value: ValueIndex, step: Pick<Sched
   return { offset, dtype: type.dtype, sizes, strides: view?.strides ?? rowMajor(sizes) };
 }
 
-export function loadClass(registry: OpRegistry, program: Program, rank: number): LoadedProgram {
-  return new Loader(registry, program, rank).run();
-}
+export const loadClass = (registry: OpRegistry, program: Program, rank: number): LoadedProgram =>
+  loadWithOrigins(registry, program, rank).loaded;
 
 /** What a kernel or copy of the rank's list comes from. */
 export interface LaunchOrigin {
@@ -70,11 +69,14 @@ export interface LaunchOrigin {
   readonly reads: number;
 }
 
-/** The origins of a rank's kernels and copies, in launch order. */
-export function launchOrigins(registry: OpRegistry, program: Program, rank: number): readonly LaunchOrigin[] {
+/** A rank's program, and where its kernels and copies come from, by their places in the launch list. */
+export function loadWithOrigins(
+  registry: OpRegistry,
+  program: Program,
+  rank: number,
+): { readonly loaded: LoadedProgram; readonly origins: ReadonlyMap<number, LaunchOrigin> } {
   const loader = new Loader(registry, program, rank);
-  loader.run();
-  return loader.origins;
+  return { loaded: loader.run(), origins: loader.origins };
 }
 
 class Loader {
@@ -84,7 +86,7 @@ class Loader {
   private readonly groups = new Map<string, { id: number; ranks: readonly number[] }>();
   private readonly events = new Map<EventName, number>();
   private readonly launches: Launch[] = [];
-  readonly origins: LaunchOrigin[] = [];
+  readonly origins = new Map<number, LaunchOrigin>();
   private current!: ProgramLaunch;
   /** The communication launched last: the next signal on its lane is its event. */
   private open: { lane: string; launch: number } | null = null;
@@ -264,8 +266,9 @@ class Loader {
   }
 
   private compute(values: readonly ValueIndex[], launch: KernelLaunch | CopyLaunch): void {
+    const reads = launch.kind === 'kernel' ? launch.reads : 1;
+    this.origins.set(this.launches.length, { launch: this.current, values, reads });
     this.launches.push(launch);
-    this.origins.push({ launch: this.current, values, reads: launch.kind === 'kernel' ? launch.reads : 1 });
   }
 
   private communicate(instruction: Instruction, launch: Launch): void {

@@ -7,7 +7,7 @@ import type { NonFinite } from '../engine.js';
 import { decode, hostArray, type HostArray } from '../host_array.js';
 import { dataflowOrder, earliest, nonFiniteIn, placeOf } from '../non_finite.js';
 import type { Engine as Addon } from './bridge.js';
-import { launchOrigins, loadClass, placeOfRank, viewOf, type RankPlace } from './load_class.js';
+import { loadWithOrigins, placeOfRank, viewOf, type RankPlace } from './load_class.js';
 import type { LoadedView } from './loaded_program.js';
 
 /**
@@ -22,14 +22,10 @@ export async function firstNonFinite(
 ): Promise<NonFinite | null> {
   const place = placeOfRank(program, rank);
   const given = await firstGiven(addon, place, rank);
-  const loaded = loadClass(registry, program, rank);
+  const { loaded, origins } = loadWithOrigins(registry, program, rank);
   const { nonFinite } = await (await addon.load(loaded, { watch: true })).run();
   if (!nonFinite) return given;
-  // Joined collectives shift positions; kernels and copies keep their order.
-  const computing = loaded.launches
-    .slice(0, nonFinite.launch)
-    .filter(({ kind }) => kind === 'kernel' || kind === 'copy');
-  const { launch, values, reads } = launchOrigins(registry, program, rank)[computing.length];
+  const { launch, values, reads } = origins.get(nonFinite.launch)!;
   const { name } = place.rankClass.values[values[nonFinite.operand]];
   // What is read and was not made here has come from another rank.
   const found = describe(place, rank, launch, {
