@@ -2,12 +2,15 @@
 import type { FactorName } from '../ir/type.js';
 import {
   grouped,
+  inputOf,
   localSizes,
   mergeable,
-  type Block,
+  outputOf,
+  without,
   type KernelLaunchSpec,
   type KernelSite,
   type LaunchOperand,
+  type NamedBlock,
 } from './site.js';
 
 /** One kernel over all factors of the result: operands that lack a factor repeat along it. */
@@ -51,52 +54,27 @@ export const copyLaunch = (site: KernelSite): KernelLaunchSpec => elementwiseLau
 
 /** Each operand goes to its own slice of the result along the factor `factor`. */
 export const stackLaunches = (site: KernelSite): readonly KernelLaunchSpec[] =>
-  site.inputs.map((block, input) =>
-    sliceLaunch(
-      site,
-      { block, names: site.rule.operands[input], of: { input } },
-      { block: site.outputs[0], names: site.rule.results[0], of: { output: 0 } },
-      input,
-    ),
-  );
+  site.inputs.map((_, input) => sliceLaunch(site, inputOf(site, input), outputOf(site, 0), input));
 
 /** Each result is copied from its own slice of the operand: where no view of it will do. */
 export const unstackLaunches = (site: KernelSite): readonly KernelLaunchSpec[] =>
-  site.outputs.map((block, output) =>
-    sliceLaunch(
-      site,
-      { block, names: site.rule.results[output], of: { output } },
-      { block: site.inputs[0], names: site.rule.operands[0], of: { input: 0 } },
-      output,
-    ),
-  );
+  site.outputs.map((_, output) => sliceLaunch(site, outputOf(site, output), inputOf(site, 0), output));
 
 /** A copy between a block and one slice of the block that has the factor `factor` too; into whichever is a result. */
 function sliceLaunch(site: KernelSite, part: NamedBlock, whole: NamedBlock, index: number): KernelLaunchSpec {
-  const position = whole.names.indexOf(site.attributes.factor as FactorName);
-  const drop = <T>(list: readonly T[]) => list.filter((_, i) => i !== position);
-  const { dtype, sizes, strides } = whole.block;
-  const slice = { ...whole, block: { dtype, sizes: drop(sizes), strides: drop(strides) }, names: drop(whole.names) };
+  const slice = without(whole, site.attributes.factor as FactorName);
   const local = localSizes(site);
   const groups = mergeable(slice.names, [part, slice], local);
-  const sliced = { ...launchOperand(slice, groups, local), offset: index * strides[position] };
+  const sliced = { ...launchOperand(slice, groups, local), offset: index * slice.stride };
   const operands = [launchOperand(part, groups, local), sliced];
   if ('output' in part.of) operands.reverse();
   return { kernel: 'cast', operands, attributes: {}, scratchBytes: 0 };
 }
 
-interface NamedBlock {
-  readonly block: Block;
-  readonly names: readonly FactorName[];
-  readonly of: LaunchOperand['of'];
-}
-
-export function blocksOf(site: KernelSite): readonly NamedBlock[] {
-  return [
-    ...site.inputs.map((block, input) => ({ block, names: site.rule.operands[input], of: { input } })),
-    ...site.outputs.map((block, output) => ({ block, names: site.rule.results[output], of: { output } })),
-  ];
-}
+export const blocksOf = (site: KernelSite): readonly NamedBlock[] => [
+  ...site.inputs.map((_, input) => inputOf(site, input)),
+  ...site.outputs.map((_, output) => outputOf(site, output)),
+];
 
 export function launchOperand(
   { block, names, of }: NamedBlock,

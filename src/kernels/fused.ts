@@ -3,7 +3,16 @@ import { dtypeBytes } from '../ir/dtype.js';
 import type { OpRule } from '../ir/rule.js';
 import type { Signature } from '../ir/signature.js';
 import type { FactorName } from '../ir/type.js';
-import { grouped, localSizes, type KernelLaunchSpec, type KernelSite, type LaunchOperand } from './site.js';
+import {
+  grouped,
+  inputOf,
+  localSizes,
+  outputOf,
+  unitStride,
+  type KernelLaunchSpec,
+  type KernelSite,
+  type LaunchOperand,
+} from './site.js';
 
 /** How a native kernel's operands follow from an op's. */
 export interface FusedKernel {
@@ -35,15 +44,10 @@ export function fusedLaunch(site: KernelSite, signature: Signature, fused: Fused
   const sizes = localSizes(site);
   const letterSizes = lettersOf(rule, sizes);
   const operand = (of: LaunchOperand['of'], letters: readonly string[]): LaunchOperand | null => {
-    const [block, names] =
-      'input' in of
-        ? [site.inputs[of.input], rule.operands[of.input]]
-        : [site.outputs[of.output], rule.results[of.output]];
+    const { block, names } = 'input' in of ? inputOf(site, of.input) : outputOf(site, of.output);
     const groups = joined(letters, fused.join ?? []).map((group) => group.flatMap((letter) => rule.letters[letter]));
     const merged = grouped(block, names, groups, sizes);
-    return (
-      merged && { of, sizes: merged.sizes, strides: merged.strides.map((s, i) => (merged.sizes[i] === 1 ? 1 : s)) }
-    );
+    return merged && { of, ...unitStride(merged) };
   };
   const operands = [
     ...signature.operands.map((slot, input) => operand({ input }, slot.letters)),

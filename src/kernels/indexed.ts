@@ -1,34 +1,29 @@
 /** Gather and scatter as native launches: which factors of a table are addressed, shared with the ids, and rows. */
 import type { FactorName } from '../ir/type.js';
-import { grouped, localSizes, type Block, type KernelLaunchSpec, type KernelSite, type LaunchOperand } from './site.js';
+import {
+  grouped,
+  inputOf,
+  localSizes,
+  outputOf,
+  type KernelLaunchSpec,
+  type KernelSite,
+  type LaunchOperand,
+  type NamedBlock,
+} from './site.js';
 
 /** `rows[a s c] = Σ_k table[a, ids[a s k], c]`. */
 export const gatherLaunch = (site: KernelSite): KernelLaunchSpec | null =>
-  indexedLaunch(
-    site,
-    { block: site.inputs[0], names: site.rule.operands[0], of: { input: 0 } },
-    { block: site.outputs[0], names: site.rule.results[0], of: { output: 0 } },
-  );
+  indexedLaunch(site, inputOf(site, 0), outputOf(site, 0));
 
 /** `table[a, ids[a s k], c] += rows[a s c]`. */
 export const scatterLaunch = (site: KernelSite): KernelLaunchSpec | null =>
-  indexedLaunch(
-    site,
-    { block: site.outputs[0], names: site.rule.results[0], of: { output: 0 } },
-    { block: site.inputs[0], names: site.rule.operands[0], of: { input: 0 } },
-  );
-
-interface Side {
-  readonly block: Block;
-  readonly names: readonly FactorName[];
-  readonly of: LaunchOperand['of'];
-}
+  indexedLaunch(site, outputOf(site, 0), inputOf(site, 0));
 
 /**
  * The factors fall into roles: `by` are addressed, one operand of ids each; `a` is in table and ids, `s` in rows and ids, `k` in the ids
  * alone, `c` in table and rows. Null where one has no role, or where those of a role do not lie as one dimension.
  */
-function indexedLaunch(site: KernelSite, table: Side, rows: Side): KernelLaunchSpec | null {
+function indexedLaunch(site: KernelSite, table: NamedBlock, rows: NamedBlock): KernelLaunchSpec | null {
   const by = site.attributes.by as readonly FactorName[];
   const sizes = localSizes(site);
   const ids = [...new Set(site.rule.operands.slice(1).flat())];
@@ -42,15 +37,13 @@ function indexedLaunch(site: KernelSite, table: Side, rows: Side): KernelLaunchS
   if (rows.names.some((name) => ![...a, ...s, ...c].includes(name))) return null;
   if (gathers && a.some((name) => !rows.names.includes(name))) return null;
 
-  const view = ({ block, names, of }: Side, groups: readonly (readonly FactorName[])[]): LaunchOperand | null => {
+  const view = ({ block, names, of }: NamedBlock, groups: readonly (readonly FactorName[])[]): LaunchOperand | null => {
     const merged = grouped(block, names, groups, sizes);
     return merged && { of, ...merged };
   };
   const tableView = view(table, [a, ...by.map((name) => [name]), c]);
   const rowsView = view(rows, [a, s, c]);
-  const idsViews = site.inputs
-    .slice(1)
-    .map((block, i) => view({ block, names: site.rule.operands[i + 1], of: { input: i + 1 } }, [a, s, k]));
+  const idsViews = site.inputs.slice(1).map((_, i) => view(inputOf(site, i + 1), [a, s, k]));
   if (!tableView || !rowsView || idsViews.some((one) => one === null)) return null;
   if (![tableView, rowsView].every(unitInner)) return null;
 

@@ -3,9 +3,12 @@ import type { FactorName } from '../ir/type.js';
 import { dtypeBytes, isFloat } from '../ir/dtype.js';
 import {
   grouped,
+  inputOf,
   localSizes,
   mergeable,
-  type Block,
+  outputOf,
+  unitStride,
+  without,
   type KernelLaunchSpec,
   type KernelSite,
   type LaunchOperand,
@@ -45,8 +48,8 @@ function launchesAlong(site: KernelSite, factor: FactorName, size: number): read
   const summed = !rule.results[0].includes(factor);
   // Between launches a sum waits in the result: not in fewer digits than it is made in.
   if (summed && !['f32', 'f64'].includes(site.outputs[0].dtype)) return null;
-  const inputs = site.inputs.map((block, i) => without(block, rule.operands[i], factor));
-  const outputs = site.outputs.map((block, i) => without(block, rule.results[i], factor));
+  const inputs = site.inputs.map((_, i) => without(inputOf(site, i), factor));
+  const outputs = site.outputs.map((_, i) => without(outputOf(site, i), factor));
   const slice: KernelSite = {
     ...site,
     rule: { ...rule, operands: inputs.map(({ names }) => names), results: outputs.map(({ names }) => names) },
@@ -65,18 +68,6 @@ function launchesAlong(site: KernelSite, factor: FactorName, size: number): read
   ).flat();
 }
 
-/** A block at one index of a factor, and how far the next index is. */
-function without(block: Block, names: readonly FactorName[], factor: FactorName) {
-  const at = names.indexOf(factor);
-  if (at < 0) return { block, names, stride: 0 };
-  const drop = <T>(list: readonly T[]) => list.filter((_, i) => i !== at);
-  return {
-    block: { ...block, sizes: drop(block.sizes), strides: drop(block.strides) },
-    names: drop(names),
-    stride: block.strides[at],
-  };
-}
-
 /** A product plus a third operand: one launch where that is a row of the result's columns, else a product and an addition in place. */
 export function matmulAddLaunches(site: KernelSite): readonly KernelLaunchSpec[] | null {
   const products = matmulLaunches({
@@ -93,10 +84,7 @@ export function matmulAddLaunches(site: KernelSite): readonly KernelLaunchSpec[]
     ];
   const order = site.rule.results[0];
   const sizes = localSizes(site);
-  const blocks = [
-    { block: site.outputs[0], names: order },
-    { block: site.inputs[2], names: site.rule.operands[2] },
-  ];
+  const blocks = [outputOf(site, 0), inputOf(site, 2)];
   const groups = mergeable(order, blocks, sizes);
   const [out, addend] = blocks.map(({ block, names }) => grouped(block, names, groups, sizes)!);
   const sum = { of: { output: 0 }, ...out } as const;
@@ -170,9 +158,4 @@ function rolesOf(x: readonly FactorName[], w: readonly FactorName[], y: readonly
     n: pick(y, (name) => !x.includes(name) && w.includes(name)),
     k: pick(x, (name) => !y.includes(name)),
   };
-}
-
-/** Dimensions of one element have any stride: one is what kernels ask for. */
-function unitStride({ sizes, strides }: { sizes: readonly number[]; strides: readonly number[] }) {
-  return { sizes, strides: strides.map((stride, i) => (sizes[i] === 1 ? 1 : stride)) };
 }

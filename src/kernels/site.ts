@@ -56,6 +56,39 @@ export const contiguous = (type: TensorType): Block => {
   return { dtype: type.dtype, sizes, strides: rowMajor(sizes) };
 };
 
+/** One of a site's blocks, with the names of its dimensions and which of the blocks it is. */
+export interface NamedBlock {
+  readonly block: Block;
+  readonly names: readonly FactorName[];
+  readonly of: LaunchOperand['of'];
+}
+
+export const inputOf = (site: KernelSite, input: number): NamedBlock => ({
+  block: site.inputs[input],
+  names: site.rule.operands[input],
+  of: { input },
+});
+
+export const outputOf = (site: KernelSite, output: number): NamedBlock => ({
+  block: site.outputs[output],
+  names: site.rule.results[output],
+  of: { output },
+});
+
+/** A block at one index of a factor, and how far the next index is: 0 where the block lacks the factor. */
+export function without<B extends Pick<NamedBlock, 'block' | 'names'>>(named: B, factor: FactorName) {
+  const { block, names } = named;
+  const at = names.indexOf(factor);
+  if (at < 0) return { ...named, stride: 0 };
+  const drop = <T>(list: readonly T[]) => list.filter((_, i) => i !== at);
+  return {
+    ...named,
+    block: { ...block, sizes: drop(block.sizes), strides: drop(block.strides) },
+    names: drop(names),
+    stride: block.strides[at],
+  };
+}
+
 /** Elements of a list of factors, by the local sizes of the site. */
 export function localSizes(site: KernelSite): Readonly<Record<FactorName, number>> {
   const sizes: Record<FactorName, number> = {};
@@ -106,4 +139,9 @@ export function mergeable(
     else groups.push([name]);
   }
   return groups;
+}
+
+/** Dimensions of one element have any stride: one is what kernels ask for. */
+export function unitStride({ sizes, strides }: { sizes: readonly number[]; strides: readonly number[] }) {
+  return { sizes, strides: strides.map((stride, i) => (sizes[i] === 1 ? 1 : stride)) };
 }
