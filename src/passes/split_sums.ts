@@ -2,8 +2,8 @@
  * A sum over pipeline stages is taken once a step, and not once a microbatch.
  *
  * The gradient of a tied weight adds what the first stage makes to what the last one does. Where an output of the step is such a sum,
- * each stage gives its own part, which it sums over the microbatches; the update adds the parts (DESIGN: contributions are summed in
- * microbatch order within a stage, across stages once, last).
+ * each stage gives its own part, which it sums over the microbatches; the update adds the parts. So
+ * contributions are summed in the order of microbatches within a stage, and across stages once, last.
  */
 import { GraphBuilder } from '../ir/builder.js';
 import type { Graph, GraphOutput, Node, ValueId } from '../ir/graph.js';
@@ -22,16 +22,18 @@ export function splitSumsByStage(graph: Graph, registry: OpRegistry, stageOf: (s
   const builder = GraphBuilder.resume(registry, graph);
   const parts = new Map<string, readonly string[]>();
   const outputs = graph.outputs.flatMap((output): GraphOutput[] => {
-    const byStage = new Map<number, Node[]>();
-    for (const maker of summandsOf(graph, output.value)) {
-      const stage = stageOf(maker.source.segment);
-      byStage.set(stage, [...(byStage.get(stage) ?? []), maker]);
+    const byStage = new Map<number, ValueId[]>();
+    for (const summand of summandsOf(graph, output.value)) {
+      const { node } = graph.values[summand];
+      // An input of the graph may be added on any stage.
+      const stage = node ? stageOf(node.source.segment) : 0;
+      byStage.set(stage, [...(byStage.get(stage) ?? []), summand]);
     }
     if (byStage.size < 2) return [output];
     const stages = [...byStage].sort(([a], [b]) => a - b);
-    const made = stages.map(([stage, makers], i): GraphOutput => ({
+    const made = stages.map(([stage, summands], i): GraphOutput => ({
       name: i === 0 ? output.name : `${output.name} @${stage}`,
-      value: sumOf(builder, graph, makers, output.value).id,
+      value: sumOf(builder, graph, summands, output.value).id,
     }));
     parts.set(
       output.name,
@@ -43,29 +45,19 @@ export function splitSumsByStage(graph: Graph, registry: OpRegistry, stageOf: (s
   return { graph: eliminateDeadCode({ ...builder.build(), outputs }), parts };
 }
 
-/** The nodes whose results add up to a value, in the order in which they are added. */
-function summandsOf(graph: Graph, value: ValueId): readonly Node[] {
+/** The values that add up to one, in the order in which they are added. */
+function summandsOf(graph: Graph, value: ValueId): readonly ValueId[] {
   const { node } = graph.values[value];
-  if (!node) return [];
-  return isSum(node) ? node.inputs.flatMap((input) => summandsOf(graph, input)) : [node];
-}
-
-/** The sum of what these nodes contribute to `total`, on their own stage. */
-function sumOf(builder: GraphBuilder, graph: Graph, makers: readonly Node[], total: ValueId): Tensor {
-  const { source } = makers[makers.length - 1];
-  return builder.at({ ...source, path: graph.values[total].node!.source.path }, () =>
-    makers.map((maker) => builder.tensor(resultIn(graph, maker, total))).reduce((sum, one) => sum.add(one)),
-  );
+  return node && isSum(node) ? node.inputs.flatMap((input) => summandsOf(graph, input)) : [value];
 }
 
 const isSum = (node: Node): boolean => node.op === 'add' && new Set(node.rule.operands.map(String)).size === 1;
 
-/** The result of a maker that reaches the total through sums. */
-function resultIn(graph: Graph, maker: Node, total: ValueId): ValueId {
-  const reaches = (value: ValueId): ValueId | undefined => {
-    const { node } = graph.values[value];
-    if (node === maker) return value;
-    return node && isSum(node) ? node.inputs.map(reaches).find((found) => found !== undefined) : undefined;
-  };
-  return reaches(total)!;
+/** The sum of summands of `total` that one stage makes, on that stage. */
+function sumOf(builder: GraphBuilder, graph: Graph, summands: readonly ValueId[], total: ValueId): Tensor {
+  const whole = graph.values[total].node!.source;
+  const last = graph.values[summands[summands.length - 1]].node?.source ?? whole;
+  return builder.at({ ...last, path: whole.path }, () =>
+    summands.map((summand) => builder.tensor(summand)).reduce((sum, one) => sum.add(one)),
+  );
 }
