@@ -37,6 +37,15 @@ export const neutralOf = (reduction: Reduction): number => (reduction === 'sum' 
 export const evenBounds = (size: number, parts: number): readonly number[] =>
   Array.from({ length: parts + 1 }, (_, i) => Math.floor((i * size) / parts));
 
+/** Every part cut evenly into `parts`. */
+export function cutEvenly(bounds: readonly number[], parts: number): readonly number[] {
+  const cut = [bounds[0]];
+  for (let i = 1; i < bounds.length; i++) {
+    for (const b of evenBounds(bounds[i] - bounds[i - 1], parts).slice(1)) cut.push(bounds[i - 1] + b);
+  }
+  return cut;
+}
+
 /** The boundaries of a split of a factor of `size` elements. */
 export const boundsOf = (m: Mesh, split: Split, size: number): readonly number[] =>
   split.bounds ?? evenBounds(size, axesSize(m, split.axes));

@@ -1,4 +1,4 @@
-/** Device meshes: a named grid of ranks. An axis may be a product, written as atoms `tensor.0`, `tensor.1` (DESIGN: axes are atoms). */
+/** Device meshes: a named grid of ranks. An axis may be a product, written as atoms `tensor.0`, `tensor.1`. */
 
 export type AxisName = string;
 /** A rank's place in its mesh: one index an axis. */

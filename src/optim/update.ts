@@ -42,6 +42,9 @@ export const stateNames = (parameter: string): readonly [expAvg: string, expAvgS
 
 export const gradientName = (parameter: string): string => `gradient.${parameter}`;
 
+/** The parameter that a gradient or state of this name belongs to; any other name is itself. */
+export const parameterOf = (name: string): string => name.replace(/^(gradient|optimizer\.\w+)\./, '');
+
 /** The gradient of a parameter as an input of its update. */
 export function gradientInput(
   builder: GraphBuilder,

@@ -11,8 +11,9 @@
  * a gradient laid out unlike the parameter, stays outside and is updated by itself.
  */
 import { axesSize, type AxisName, type Mesh } from '../ir/mesh.js';
-import { boundsOf, canonicalLayout, evenBounds, printLayout, sameLayout, type Layout } from '../ir/layout.js';
-import { bytesOf, type TensorType } from '../ir/type.js';
+import { boundsOf, canonicalLayout, cutEvenly, printLayout, sameLayout, type Layout } from '../ir/layout.js';
+import { bytesOf, prime, type TensorType } from '../ir/type.js';
+import { gradientName, parameterOf } from '../optim/update.js';
 import { meshOf, type Plan } from '../plan/plan.js';
 import { elementsFactor, packedAxes, packedType, type PackedTensor } from './packing.js';
 import type { PlacedGraph } from './placed.js';
@@ -64,7 +65,7 @@ export function bucketsOf(
   }
   return all
     .sort((a, b) => a[a.length - 1].completed - b[b.length - 1].completed)
-    .map((candidates, i) => bucketOf(plan, candidates, `bucket.${i}`));
+    .map((candidates, i) => bucketOf(plan, candidates, prime(`bucket.${i}`, [...parameters.keys()])));
 }
 
 interface Candidate extends PackedTensor {
@@ -92,8 +93,8 @@ function candidatesOf(
   const meshes = plan.stages.map(meshOf);
   return step.outputs
     .flatMap(({ name: output, value }): Candidate[] => {
-      const name = output.replace(/^gradient\./, '');
-      const type = name === output ? undefined : parameters.get(name);
+      const name = parameterOf(output);
+      const type = output === gradientName(name) ? parameters.get(name) : undefined;
       const completed = madeAt.get(value);
       const stages = homes.get(name) ?? [];
       if (!type || completed === undefined || stages.length !== 1) return [];
@@ -139,12 +140,7 @@ function bucketOf(plan: Plan, candidates: readonly Candidate[], name: string): B
 function cutFurther(mesh: Mesh, type: TensorType, storage: Layout, axis: AxisName): Layout {
   const [{ size }] = type.dims[0];
   const split = storage.splits[elementsFactor] ?? { axes: [] };
-  const blocks = split.axes.length === 0 ? [0, size] : boundsOf(mesh, split, size);
-  const parts = axesSize(mesh, [axis]);
-  const bounds = blocks.slice(1).flatMap((end, i) => {
-    const cuts = evenBounds(end - blocks[i], parts).map((cut) => blocks[i] + cut);
-    return i === 0 ? cuts : cuts.slice(1);
-  });
+  const bounds = cutEvenly(boundsOf(mesh, split, size), axesSize(mesh, [axis]));
   const splits = { [elementsFactor]: { axes: [...split.axes, axis], bounds } };
   return canonicalLayout(mesh, type, { splits, partial: {} });
 }
@@ -155,4 +151,4 @@ export const ofMember = (name: string, bucket: Bucket, member: PackedTensor): st
 
 /** The bucket that a parameter, gradient or state of this name is, if it is one. */
 export const bucketNamed = (buckets: readonly Bucket[], name: string): Bucket | undefined =>
-  buckets.find((bucket) => name === bucket.name || name.endsWith(`.${bucket.name}`));
+  buckets.find((bucket) => bucket.name === parameterOf(name));

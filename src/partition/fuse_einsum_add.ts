@@ -7,11 +7,11 @@
 import type { OpRegistry } from '../ir/op.js';
 import { opNamed } from '../ir/op.js';
 import type { TensorType } from '../ir/type.js';
-import { placedUses, type PlacedGraph, type PlacedId, type PlacedOp, type PlacedStep } from './placed.js';
+import { makersOf, placedUses, type PlacedGraph, type PlacedId, type PlacedOp, type PlacedStep } from './placed.js';
 
 export function fuseEinsumAdd(graph: PlacedGraph, registry: OpRegistry): PlacedGraph {
   const uses = placedUses(graph);
-  const makers = new Map(graph.steps.flatMap((step) => step.outputs.map((output) => [output, step] as const)));
+  const makers = makersOf(graph);
   const gone = new Set<PlacedStep>();
   const fused = new Map<PlacedStep, PlacedOp>();
   for (const step of graph.steps) {

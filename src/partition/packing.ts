@@ -4,7 +4,7 @@
  *   f32[elements=10]{elements:tensor}  =  | w, block 0 | b, block 0 | w, block 1 | b, block 1 |
  *
  * A rank's block is then its own blocks of the tensors, one behind the other, each row-major; and any cut of `elements` within a block
- * is legal, through the middle of a tensor too (DESIGN: a flat cut refines one complete layout of the bucket, block by block).
+ * is legal, through the middle of a tensor too.
  */
 import { canonicalLayout, rangeOf, tileOf, type Layout } from '../ir/layout.js';
 import {

@@ -86,6 +86,10 @@ export function placedUses(graph: PlacedGraph): ReadonlyMap<PlacedId, number> {
   return counts;
 }
 
+/** The step that makes each value; inputs have none. */
+export const makersOf = (graph: PlacedGraph): ReadonlyMap<PlacedId, PlacedStep> =>
+  new Map(graph.steps.flatMap((step) => step.outputs.map((output) => [output, step] as const)));
+
 /** Prints a placed graph as a page: inputs, one line a step, outputs. */
 export function printPlaced(graph: PlacedGraph): string {
   const show = (id: PlacedId) => printPlacedType(graph, id);

@@ -2,6 +2,7 @@
 import type { Graph } from '../ir/graph.js';
 import { replicated, type Layout } from '../ir/layout.js';
 import type { TensorType } from '../ir/type.js';
+import { gradientName, parameterOf } from '../optim/update.js';
 import { meshOf, type Plan } from '../plan/plan.js';
 import type { Bucket } from './buckets.js';
 import type { Placement } from './partition.js';
@@ -66,7 +67,7 @@ export function updatePlacement(
     updated.set(name, {
       home: stages[0],
       stored: stages.map((stage) => ({ stage, layout: storageLayout(plan, meshes[stage], type) })),
-      gradient: given.get(`gradient.${name}`) ?? null,
+      gradient: given.get(gradientName(name)) ?? null,
       state: stateLayout(plan, meshes[stages[0]], type),
     });
   }
@@ -75,7 +76,7 @@ export function updatePlacement(
     stage: ({ path }) => updated.get(path)?.home ?? 0,
     input: (name, kind) => {
       if (kind === 'scalar') return meshes.map((_, stage) => ({ stage, layout: replicated }));
-      const owner = updated.get(parameterName(name));
+      const owner = updated.get(parameterOf(name));
       if (kind === 'value') {
         const sum = owner?.gradient ?? given.get(name);
         return sum ? [{ stage: sum.stage, layout: sum.layout }] : [];
@@ -84,14 +85,14 @@ export function updatePlacement(
       return kind === 'state' ? [{ stage: owner.home, layout: owner.state }] : owner.stored;
     },
     output: (name) => {
-      const owner = updated.get(parameterName(name));
+      const owner = updated.get(parameterOf(name));
       // Every stage has learned whether the step is skipped, and says so.
       if (!owner)
         return (name === 'skipped' ? meshes : meshes.slice(0, 1)).map((_, stage) => ({ stage, layout: replicated }));
       return updated.has(name) ? owner.stored : [{ stage: owner.home, layout: owner.state }];
     },
     hint: ({ inputs }) => {
-      const names = inputs.flatMap((input) => (input === null ? [] : [parameterName(input)]));
+      const names = inputs.flatMap((input) => (input === null ? [] : [parameterOf(input)]));
       return names.flatMap((name) => updated.get(name) ?? []).at(0)?.state.splits ?? null;
     },
   };
@@ -105,9 +106,6 @@ interface Updated {
   readonly gradient: { readonly stage: number; readonly layout: Layout } | null;
   readonly state: Layout;
 }
-
-/** `gradient.X` and `optimizer.exp_avg.X` belong to the parameter X. */
-const parameterName = (input: string): string => input.replace(/^(gradient|optimizer\.\w+)\./, '');
 
 /** The stage of each segment. */
 export function segmentStages(plan: Plan): (segment: string) => number {

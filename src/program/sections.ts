@@ -6,7 +6,13 @@
  * that all lanes agree with one order of the whole program and none can wait in a circle.
  */
 import type { Phase } from '../ir/graph.js';
-import type { PlacedGraph, PlacedId, PlacedStep, PlacedTransfer } from '../partition/placed.js';
+import {
+  makersOf,
+  type PlacedGraph,
+  type PlacedId,
+  type PlacedStep,
+  type PlacedTransfer,
+} from '../partition/placed.js';
 import { hoistMoves } from './hoist.js';
 
 /** One entry of a section. A transfer is sent by its source; its destination receives it, and takes it in where it is first read. */
@@ -57,10 +63,6 @@ export function sectionOf(
 /** A transfer belongs to the direction in which its value is made. */
 const phaseOf = (transfer: PlacedTransfer, makers: ReadonlyMap<PlacedId, PlacedStep>): Phase =>
   makers.get(transfer.inputs[0])?.source.phase ?? 'forward';
-
-export function makersOf(graph: PlacedGraph): ReadonlyMap<PlacedId, PlacedStep> {
-  return new Map(graph.steps.flatMap((step) => step.outputs.map((output) => [output, step] as const)));
-}
 
 /** The place of the op at the start of the chain of moves that ends in a transfer. */
 function rootIndex(graph: PlacedGraph, transfer: PlacedTransfer, makers: ReadonlyMap<PlacedId, PlacedStep>): number {

@@ -11,6 +11,7 @@ import { rowMajor } from '../ir/strides.js';
 import { sizesOf } from '../ir/type.js';
 import { bucketNamed, ofMember } from '../partition/buckets.js';
 import {
+  makersOf,
   placedUses,
   type PlacedGraph,
   type PlacedId,
@@ -25,7 +26,6 @@ import { boundaryLine, contentsText, dataflowHash, opLine, partsLine, valueText 
 import { storageDiffers, updateNotInPlace } from './diagnostics.js';
 import { madeOnce } from './made_once.js';
 import type { Contract, ContractEntry, Operand, ValueIndex, ViewOp } from './program.js';
-import { makersOf } from './sections.js';
 
 /** Which graph a placed value belongs to. */
 export type Origin = 'step' | 'update';
@@ -198,6 +198,7 @@ export class ValueMap {
   graph(origin: Origin): PlacedGraph | null {
     return origin === 'step' ? this.request.step : this.request.update;
   }
+
   private isState(name: string): boolean {
     const of = (graph: PlacedGraph | null) =>
       graph?.inputs.some((input) => input.name === name && (input.kind === 'parameter' || input.kind === 'state'));

@@ -17,6 +17,7 @@ import {
   boundsOf,
   canonicalSplit,
   coarseBounds,
+  cutEvenly,
   evenBounds,
   largestPart,
   printLayout,
@@ -413,15 +414,6 @@ const startsWith = (axes: readonly AxisName[], prefix: readonly AxisName[]): boo
 
 const sameNumbers = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((x, i) => x === b[i]);
-
-/** Every part cut evenly into `k`. */
-function cutEvenly(bounds: readonly number[], k: number): readonly number[] {
-  const cut = [bounds[0]];
-  for (let i = 1; i < bounds.length; i++) {
-    for (const b of evenBounds(bounds[i] - bounds[i - 1], k).slice(1)) cut.push(bounds[i - 1] + b);
-  }
-  return cut;
-}
 
 /** Every subset that is not empty, small ones last: one joint collective is the first candidate. */
 function subsets<T>(items: readonly T[]): readonly (readonly T[])[] {
