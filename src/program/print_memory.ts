@@ -9,7 +9,7 @@
  */
 import { bytesOf } from '../ir/type.js';
 import type { Program, RankClass } from './program.js';
-import { baseOf, instanceKey, operandsOf, unroll } from './unroll.js';
+import { baseOf, instanceKey, isPerMicrobatch, launchCount, operandsOf, unroll } from './unroll.js';
 
 export const printMemory = (program: Program): string => program.classes.map(printClass).join('\n\n');
 
@@ -23,7 +23,7 @@ interface Stay {
 }
 
 function printClass(rankClass: RankClass): string {
-  const launches = [...unroll(rankClass)].length;
+  const launches = launchCount(rankClass);
   const stays = [...staysOf(rankClass, launches)].sort((a, b) => a.from - b.from || a.begins - b.begins);
   const width = Math.max(5, String(rankClass.arenaBytes).length);
   const cells = (from: unknown, bytes: unknown) =>
@@ -49,7 +49,7 @@ function staysOf(rankClass: RankClass, launches: number): Iterable<Stay> {
       const before = lifetime === 'persistent' || lifetime === 'data';
       const after = lifetime === 'persistent' || kept.has(base);
       stays.set(key, {
-        name: key.includes('@') ? `${name} of microbatch ${step.microbatch}` : name,
+        name: isPerMicrobatch(values, base) ? `${name} of microbatch ${step.microbatch}` : name,
         from: step.offsets[base],
         bytes: bytesOf(type),
         begins: known?.begins ?? (before ? 0 : index),

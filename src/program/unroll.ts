@@ -57,10 +57,13 @@ export function baseOf(values: RankClass['values'], value: ValueIndex): ValueInd
   return base;
 }
 
+/** True where each microbatch has an instance of the buffer. */
+export const isPerMicrobatch = (values: RankClass['values'], base: ValueIndex): boolean =>
+  values[base].lifetime === 'microbatch' || values[base].lifetime === 'data';
+
 /** Which instance of a buffer a launch means: one for each microbatch, or the only one. */
 export function instanceKey(values: RankClass['values'], base: ValueIndex, microbatch: number): string {
-  const { lifetime } = values[base];
-  return lifetime === 'microbatch' || lifetime === 'data' ? `${base}@${microbatch}` : `${base}`;
+  return isPerMicrobatch(values, base) ? `${base}@${microbatch}` : `${base}`;
 }
 
 /** The operands of an instruction, reads first. */

@@ -102,7 +102,7 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerResult> {
     options.events.emit({
       kind: 'compiled',
       parameters: parameterCount(programs),
-      instructions: instructionsOf(programs),
+      instructions: launchCount(programs.training.program.classes[0]),
       plan: planText(plan),
       peakBytesPredicted: bytes,
       seconds: (performance.now() - started) / 1000,
@@ -408,11 +408,6 @@ const lossWindow = 20;
 
 const parameterCount = ({ training }: RunPrograms): number =>
   training.parameters.reduce((sum, { type }) => sum + elementsOf(type), 0);
-
-/** Of the first rank, unrolled. */
-function instructionsOf({ training }: RunPrograms): number {
-  return launchCount(training.program.classes[0]);
-}
 
 /** Rank 0 proves the programs sound; that the others have the same is compared. */
 function verify({ training, validation }: RunPrograms, target: EngineHost['kind']): void {

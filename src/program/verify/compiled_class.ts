@@ -128,10 +128,6 @@ export function bytesAt(
   return { source, base, offset, bytes: bytesOf(values[source].type) };
 }
 
-/** True where each microbatch has an instance of the buffer. */
-export const isPerMicrobatch = (values: RankClass['values'], base: ValueIndex): boolean =>
-  values[base].lifetime === 'microbatch' || values[base].lifetime === 'data';
-
 /** `backward.first[12] all_reduce of microbatch 2 on group:data, blocks.0.mlp backward` */
 export function describe({ template, index, instruction }: CompiledInstruction, microbatch?: number): string {
   const of = microbatch === undefined ? '' : ` of microbatch ${microbatch}`;

@@ -11,12 +11,12 @@
 import type { DiagnosticError, Place } from '../../ir/diagnostic.js';
 import { sameFactors } from '../../ir/type.js';
 import type { ValueIndex } from '../program.js';
+import { isPerMicrobatch } from '../unroll.js';
 import { ByteMap, type Content, type Parts, type Run } from './byte_map.js';
 import {
   bytesAt,
   describe,
   describeRanks,
-  isPerMicrobatch,
   placesOf,
   type ByteAccess,
   type CompiledClass,
