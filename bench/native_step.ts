@@ -67,11 +67,11 @@ export function compileStep(setup: StepSetup): CompiledStep {
   const { model, optimizer, sizes, batch, compute, validates } = setup;
   const plan = planOfSizes(sizes, ranksOfSizes(sizes), describeModel(model), batch, { compute, master: 'f32' });
   if (validates) {
-    const { training, validation } = compileRun({ model, optimizer, plan, registry: ops, target: 'native' });
+    const { training, validation } = compileRun({ model, optimizer, plan, registry: ops, target: 'cpu' });
     return { plan, compiled: training, validation };
   }
   const sequence = model.options.context;
-  const compiled = compileTraining({ model, optimizer, plan, sequence, registry: ops, target: 'native' });
+  const compiled = compileTraining({ model, optimizer, plan, sequence, registry: ops, target: 'cpu' });
   return { plan, compiled, validation: null };
 }
 

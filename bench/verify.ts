@@ -35,7 +35,7 @@ export function runVerify({ microbatches = 16, rounds = 3 } = {}): readonly Row[
   const text: Row = { ...base, name: `text/${name}`, unit: 'instructions', ours: folded, written_out: written };
   printRow(text);
 
-  const kernels = nativeKernels(ops);
+  const kernels = nativeKernels(ops, 'cpu');
   const [fault] = verifyProgram(program, ops, kernels);
   if (fault) throw fault;
   const times = Array.from({ length: rounds }, () => {
@@ -77,7 +77,7 @@ function compiled(microbatches: number) {
     plan,
     sequence: sizes.context,
     registry: ops,
-    target: 'native',
+    target: 'cpu',
     optimizer,
     observe,
   });

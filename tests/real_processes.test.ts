@@ -34,7 +34,7 @@ test.each(Object.entries(realRanks))('%s', async (name, options) => {
 const steady = 'ten steady-state steps of %s on two processes allocate nothing in the addon’s own code';
 test.each(Object.entries(wholeSteps))(steady, async (_, options) => {
   const scenario = nativeScenario(options());
-  const programs = [0, 1].map((rank) => loadClass(ops, scenario.program, rank));
+  const programs = [0, 1].map((rank) => loadClass(ops, scenario.program, rank, 'cpu'));
   const arenaBytes = Math.max(...scenario.program.classes.map((rankClass) => rankClass.arenaBytes));
   const counts = await countMallocs({ arenaBytes, programs, steps: 10, warmUp: 3 });
   expect(counts.map(({ steps }) => steps)).toEqual([0, 0]);

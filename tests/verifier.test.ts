@@ -261,8 +261,8 @@ test('a kernel on a communication lane is refused', () => {
 });
 
 describe('workspaces of native kernels', () => {
-  const kernels = nativeKernels(ops);
-  const native = buildScenario({ ...gpt(), target: 'native', mesh: { data: 2 }, split, microbatches: 2 }).program;
+  const kernels = nativeKernels(ops, 'cpu');
+  const native = buildScenario({ ...gpt(), target: 'cpu', mesh: { data: 2 }, split, microbatches: 2 }).program;
   const site = find((x) => isKernel(x) && x.op === 'layer_norm_backward', native);
   const kernel = site.instruction as KernelInstruction;
 

@@ -1,8 +1,8 @@
 /** The programs that are mutated: small steps through the real passes, in f64, with random data so that wrong wiring shows. */
 import { GPT } from '../../src/nn/models/index.js';
 import { ops } from '../../src/ops/index.js';
-import { referenceKernels, type KernelChooser } from '../../src/program/kernel_choice.js';
-import { nativeKernels } from '../../src/program/native_kernels.js';
+import type { KernelChooser } from '../../src/program/kernel_choice.js';
+import { kernelsOf } from '../../src/program/target.js';
 import { applyPrecision } from '../../src/passes/precision.js';
 import { languageModel } from '../../tests/scenarios/language_model.js';
 import { mlp } from '../../tests/scenarios/mlp.js';
@@ -24,7 +24,7 @@ export function buildBases(names?: readonly string[]): readonly Base[] {
     .map(({ name, weight, options }) => {
       const given = options();
       const scenario = buildScenario({ name, ...given, memory: { moves: 10, searchNodes: 0 } });
-      const kernels = given.target === 'native' ? nativeKernels(ops) : referenceKernels;
+      const kernels = kernelsOf(given.target ?? 'reference', ops);
       return { scenario, truth: new Truth(scenario, kernels), kernels, weight };
     });
 }
@@ -85,7 +85,7 @@ const recipes: readonly { name: string; weight: number; options: () => Omit<Scen
   {
     name: 'gpt, data 2, 2 microbatches, native kernels',
     weight: 2,
-    options: () => ({ ...gpt(), target: 'native', mesh: { data: 2 }, split, microbatches: 2 }),
+    options: () => ({ ...gpt(), target: 'cpu', mesh: { data: 2 }, split, microbatches: 2 }),
   },
   {
     name: 'gpt in bf16, whose weights are cast once a step, tensor 2, 3 microbatches',

@@ -1,16 +1,17 @@
 /** Ops that run along factors which lie together, x[a r c]: running sums and the places of the largest. */
 import type { FactorName } from '../ir/type.js';
-import { grouped, localSizes, type KernelLaunchSpec, type KernelSite } from './site.js';
+import { noScratch } from './device.js';
+import { grouped, localSizes, type LaunchForm, type KernelSite } from './site.js';
 
 /** The running sums along `factor`, one name or several: x[a r c] → y[a r c]. Null where others lie between them. */
-export function cumsumLaunch(site: KernelSite): KernelLaunchSpec | null {
+export function cumsumLaunch(site: KernelSite): LaunchForm | null {
   const along = [site.attributes.factor as FactorName | readonly FactorName[]].flat();
   const groups = around(site.rule.operands[0], along);
   return launch(site, 'cumsum', groups, groups, { reverse: site.attributes.reverse === true ? 1 : 0 });
 }
 
 /** Where the largest stand along one factor: x[a v c] → indices[a c k]. */
-export function topkLaunch(site: KernelSite): KernelLaunchSpec | null {
+export function topkLaunch(site: KernelSite): LaunchForm | null {
   const [a, v, c] = around(site.rule.operands[0], [site.attributes.factor as FactorName]);
   return launch(site, 'topk', [a, v, c], [a, c, site.rule.results[0].slice(-1)], {});
 }
@@ -26,8 +27,8 @@ function launch(
   kernel: string,
   from: readonly (readonly FactorName[])[],
   to: readonly (readonly FactorName[])[],
-  attributes: KernelLaunchSpec['attributes'],
-): KernelLaunchSpec | null {
+  attributes: LaunchForm['attributes'],
+): LaunchForm | null {
   const sizes = localSizes(site);
   const x = grouped(site.inputs[0], site.rule.operands[0], from, sizes);
   const y = grouped(site.outputs[0], site.rule.results[0], to, sizes);
@@ -36,5 +37,5 @@ function launch(
     { of: { input: 0 }, ...x },
     { of: { output: 0 }, ...y },
   ];
-  return { kernel, operands, attributes, scratchBytes: 0 };
+  return { kernel, operands, attributes, scratchBytes: noScratch };
 }

@@ -1,5 +1,6 @@
 /** Elementwise ops, sums, casts and copies as native launches. */
 import type { FactorName } from '../ir/type.js';
+import { noScratch, scratchOnCpu } from './device.js';
 import {
   grouped,
   inputOf,
@@ -7,7 +8,7 @@ import {
   mergeable,
   outputOf,
   without,
-  type KernelLaunchSpec,
+  type LaunchForm,
   type KernelSite,
   type LaunchOperand,
   type NamedBlock,
@@ -17,17 +18,17 @@ import {
 export function elementwiseLaunch(
   site: KernelSite,
   kernel: string,
-  attributes: KernelLaunchSpec['attributes'] = {},
-): KernelLaunchSpec {
+  attributes: LaunchForm['attributes'] = {},
+): LaunchForm {
   const order = site.rule.results[0];
   const sizes = localSizes(site);
   const blocks = blocksOf(site);
   const groups = mergeable(order, blocks, sizes);
-  return { kernel, operands: blocks.map((b) => launchOperand(b, groups, sizes)), attributes, scratchBytes: 0 };
+  return { kernel, operands: blocks.map((b) => launchOperand(b, groups, sizes)), attributes, scratchBytes: noScratch };
 }
 
 /** The sum (or maximum) over factors that lie together: x[a r c] → y[a c]. Null where they do not. */
-export function reductionLaunch(site: KernelSite, kernel: 'sum' | 'max_reduce'): KernelLaunchSpec | null {
+export function reductionLaunch(site: KernelSite, kernel: 'sum' | 'max_reduce'): LaunchForm | null {
   const [x, y] = [site.rule.operands[0], site.rule.results[0]];
   const reduced = x.filter((name) => !y.includes(name));
   if (reduced.length === 0 || y.some((name) => !x.includes(name))) return null;
@@ -45,30 +46,30 @@ export function reductionLaunch(site: KernelSite, kernel: 'sum' | 'max_reduce'):
       { of: { output: 0 }, ...output },
     ],
     attributes: { accumulate: site.accumulates[0] ? 1 : 0 },
-    scratchBytes: parts > 1 ? input.sizes[0] * parts * input.sizes[2] * 8 : 0,
+    scratchBytes: scratchOnCpu(parts > 1 ? input.sizes[0] * parts * input.sizes[2] * 8 : 0),
   };
 }
 
 /** A transpose, a repetition along new factors, a change of type: one strided copy. */
-export const copyLaunch = (site: KernelSite): KernelLaunchSpec => elementwiseLaunch(site, 'cast');
+export const copyLaunch = (site: KernelSite): LaunchForm => elementwiseLaunch(site, 'cast');
 
 /** Each operand goes to its own slice of the result along the factor `factor`. */
-export const stackLaunches = (site: KernelSite): readonly KernelLaunchSpec[] =>
+export const stackLaunches = (site: KernelSite): readonly LaunchForm[] =>
   site.inputs.map((_, input) => sliceLaunch(site, inputOf(site, input), outputOf(site, 0), input));
 
 /** Each result is copied from its own slice of the operand: where no view of it will do. */
-export const unstackLaunches = (site: KernelSite): readonly KernelLaunchSpec[] =>
+export const unstackLaunches = (site: KernelSite): readonly LaunchForm[] =>
   site.outputs.map((_, output) => sliceLaunch(site, outputOf(site, output), inputOf(site, 0), output));
 
 /** A copy between a block and one slice of the block that has the factor `factor` too; into whichever is a result. */
-function sliceLaunch(site: KernelSite, part: NamedBlock, whole: NamedBlock, index: number): KernelLaunchSpec {
+function sliceLaunch(site: KernelSite, part: NamedBlock, whole: NamedBlock, index: number): LaunchForm {
   const slice = without(whole, site.attributes.factor as FactorName);
   const local = localSizes(site);
   const groups = mergeable(slice.names, [part, slice], local);
   const sliced = { ...launchOperand(slice, groups, local), offset: index * slice.stride };
   const operands = [launchOperand(part, groups, local), sliced];
   if ('output' in part.of) operands.reverse();
-  return { kernel: 'cast', operands, attributes: {}, scratchBytes: 0 };
+  return { kernel: 'cast', operands, attributes: {}, scratchBytes: noScratch };
 }
 
 export const blocksOf = (site: KernelSite): readonly NamedBlock[] => [

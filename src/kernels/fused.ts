@@ -3,13 +3,14 @@ import { dtypeBytes } from '../ir/dtype.js';
 import type { OpRule } from '../ir/rule.js';
 import type { Signature } from '../ir/signature.js';
 import type { FactorName } from '../ir/type.js';
+import type { DeviceType } from './device.js';
 import {
   grouped,
   inputOf,
   localSizes,
   outputOf,
   unitStride,
-  type KernelLaunchSpec,
+  type LaunchForm,
   type KernelSite,
   type LaunchOperand,
 } from './site.js';
@@ -17,14 +18,19 @@ import {
 /** How a native kernel's operands follow from an op's. */
 export interface FusedKernel {
   readonly kernel: string;
-  /** Which sizes, by letter, the kernel takes; absent: all. Where it does not, the op's decomposition runs. */
-  readonly takes?: (letters: Readonly<Record<string, number>>) => boolean;
   /** Letters that the kernel sees as one dimension: `['b', 's', 'g r', 'd']`; the rest as they are. */
   readonly join?: readonly string[];
   readonly attributes?: (
     site: KernelSite,
     letters: Readonly<Record<string, number>>,
   ) => Readonly<Record<string, number>>;
+  /** What the kernel asks for on a type of device; absent: it takes all sizes, and no workspace. */
+  readonly on?: Partial<Readonly<Record<DeviceType, DeviceNeeds>>>;
+}
+
+export interface DeviceNeeds {
+  /** Which sizes, by letter, the kernel takes; absent: all. Where it does not, the op's decomposition runs. */
+  readonly takes?: (letters: Readonly<Record<string, number>>) => boolean;
   /** Workspace in bytes, from sizes by letter, element bytes of the first operand and of the accumulator. */
   readonly scratchBytes?: (letters: Readonly<Record<string, number>>, size: number, accumulator: number) => number;
 }
@@ -39,7 +45,7 @@ export const lettersOf = (
   );
 
 /** The launch of a fused kernel; null where a letter's factors do not lie as one dimension. */
-export function fusedLaunch(site: KernelSite, signature: Signature, fused: FusedKernel): KernelLaunchSpec | null {
+export function fusedLaunch(site: KernelSite, signature: Signature, fused: FusedKernel): LaunchForm | null {
   const { rule } = site;
   const sizes = localSizes(site);
   const letterSizes = lettersOf(rule, sizes);
@@ -55,11 +61,13 @@ export function fusedLaunch(site: KernelSite, signature: Signature, fused: Fused
   ];
   if (operands.some((o) => o === null)) return null;
   const dtype = site.inputs[0].dtype;
+  const scratchBytes = (device: DeviceType): number =>
+    fused.on?.[device]?.scratchBytes?.(letterSizes, dtypeBytes[dtype], dtype === 'f64' ? 8 : 4) ?? 0;
   return {
     kernel: fused.kernel,
     operands: operands as LaunchOperand[],
     attributes: fused.attributes?.(site, letterSizes) ?? {},
-    scratchBytes: fused.scratchBytes?.(letterSizes, dtypeBytes[dtype], dtype === 'f64' ? 8 : 4) ?? 0,
+    scratchBytes: { cpu: scratchBytes('cpu'), cuda: scratchBytes('cuda') },
   };
 }
 

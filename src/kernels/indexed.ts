@@ -1,29 +1,30 @@
 /** Gather and scatter as native launches: which factors of a table are addressed, shared with the ids, and rows. */
 import type { FactorName } from '../ir/type.js';
+import { scratchOnCpu } from './device.js';
 import {
   grouped,
   inputOf,
   localSizes,
   outputOf,
-  type KernelLaunchSpec,
+  type LaunchForm,
   type KernelSite,
   type LaunchOperand,
   type NamedBlock,
 } from './site.js';
 
 /** `rows[a s c] = Σ_k table[a, ids[a s k], c]`. */
-export const gatherLaunch = (site: KernelSite): KernelLaunchSpec | null =>
+export const gatherLaunch = (site: KernelSite): LaunchForm | null =>
   indexedLaunch(site, inputOf(site, 0), outputOf(site, 0));
 
 /** `table[a, ids[a s k], c] += rows[a s c]`. */
-export const scatterLaunch = (site: KernelSite): KernelLaunchSpec | null =>
+export const scatterLaunch = (site: KernelSite): LaunchForm | null =>
   indexedLaunch(site, outputOf(site, 0), inputOf(site, 0));
 
 /**
  * The factors fall into roles: `by` are addressed, one operand of ids each; `a` is in table and ids, `s` in rows and ids, `k` in the ids
  * alone, `c` in table and rows. Null where one has no role, or where those of a role do not lie as one dimension.
  */
-function indexedLaunch(site: KernelSite, table: NamedBlock, rows: NamedBlock): KernelLaunchSpec | null {
+function indexedLaunch(site: KernelSite, table: NamedBlock, rows: NamedBlock): LaunchForm | null {
   const by = site.attributes.by as readonly FactorName[];
   const sizes = localSizes(site);
   const ids = [...new Set(site.rule.operands.slice(1).flat())];
@@ -55,7 +56,7 @@ function indexedLaunch(site: KernelSite, table: NamedBlock, rows: NamedBlock): K
     operands: [first, ...(idsViews as LaunchOperand[]), last],
     attributes: gathers ? { origin } : { origin, accumulate: site.accumulates[0] ? 1 : 0 },
     // Sums for a bf16 table are made in f32.
-    scratchBytes: rounded ? tableView.sizes.reduce((n, size) => n * size, 1) * 4 : 0,
+    scratchBytes: scratchOnCpu(rounded ? tableView.sizes.reduce((n, size) => n * size, 1) * 4 : 0),
   };
 }
 

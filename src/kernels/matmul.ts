@@ -1,6 +1,7 @@
 /** Einsums of two operands as batched matrix products: which factors are batch, rows, columns and summed. */
 import type { FactorName } from '../ir/type.js';
 import { dtypeBytes, isFloat } from '../ir/dtype.js';
+import { noScratch, scratchOnCpu, type ByDevice } from './device.js';
 import {
   grouped,
   inputOf,
@@ -9,7 +10,7 @@ import {
   outputOf,
   unitStride,
   without,
-  type KernelLaunchSpec,
+  type LaunchForm,
   type KernelSite,
   type LaunchOperand,
 } from './site.js';
@@ -26,7 +27,7 @@ interface Roles {
  * innermost factor is the right one. Where a role's factors do not lie as one dimension, one factor becomes a loop of launches: the
  * shortest that helps. Null where the factors do not fall into these roles.
  */
-export function matmulLaunches(site: KernelSite): readonly KernelLaunchSpec[] | null {
+export function matmulLaunches(site: KernelSite): readonly LaunchForm[] | null {
   const { rule } = site;
   if (rule.operands.length !== 2 || !site.inputs.every(({ dtype }) => isFloat(dtype))) return null;
   if (!rolesOf(rule.operands[0], rule.operands[1], rule.results[0])) return null;
@@ -43,7 +44,7 @@ export function matmulLaunches(site: KernelSite): readonly KernelLaunchSpec[] | 
 }
 
 /** One product, or a loop of them, for each index of a factor. */
-function launchesAlong(site: KernelSite, factor: FactorName, size: number): readonly KernelLaunchSpec[] | null {
+function launchesAlong(site: KernelSite, factor: FactorName, size: number): readonly LaunchForm[] | null {
   const { rule } = site;
   const summed = !rule.results[0].includes(factor);
   // Between launches a sum waits in the result: not in fewer digits than it is made in.
@@ -69,7 +70,7 @@ function launchesAlong(site: KernelSite, factor: FactorName, size: number): read
 }
 
 /** A product plus a third operand: one launch where that is a row of the result's columns, else a product and an addition in place. */
-export function matmulAddLaunches(site: KernelSite): readonly KernelLaunchSpec[] | null {
+export function matmulAddLaunches(site: KernelSite): readonly LaunchForm[] | null {
   const products = matmulLaunches({
     ...site,
     rule: { ...site.rule, operands: site.rule.operands.slice(0, 2) },
@@ -90,12 +91,12 @@ export function matmulAddLaunches(site: KernelSite): readonly KernelLaunchSpec[]
   const sum = { of: { output: 0 }, ...out } as const;
   return [
     ...products,
-    { kernel: 'add', operands: [sum, { of: { input: 2 }, ...addend }, sum], attributes: {}, scratchBytes: 0 },
+    { kernel: 'add', operands: [sum, { of: { input: 2 }, ...addend }, sum], attributes: {}, scratchBytes: noScratch },
   ];
 }
 
 /** The third operand as one row with unit stride; null where it is not the columns of the product. */
-function row(site: KernelSite, product: KernelLaunchSpec): LaunchOperand | null {
+function row(site: KernelSite, product: LaunchForm): LaunchOperand | null {
   const [x, w, bias] = site.rule.operands;
   const right = product.operands[1].of;
   const own = 'input' in right && right.input === 1 ? [w, x] : [x, w];
@@ -106,7 +107,7 @@ function row(site: KernelSite, product: KernelLaunchSpec): LaunchOperand | null 
   return { of: { input: 2 }, ...merged };
 }
 
-function inOrder(site: KernelSite, left: number, right: number): KernelLaunchSpec | null {
+function inOrder(site: KernelSite, left: number, right: number): LaunchForm | null {
   const { rule } = site;
   const [x, w, y] = [rule.operands[left], rule.operands[right], rule.results[0]];
   const roles = rolesOf(x, w, y);
@@ -131,16 +132,16 @@ function inOrder(site: KernelSite, left: number, right: number): KernelLaunchSpe
       { of: { output: 0 }, ...unitStride(out) },
     ],
     attributes: { accumulate: site.accumulates[0] ? 1 : 0 },
-    scratchBytes: matmulScratchBytes(rows, c.sizes[2], depth, dtypeBytes[site.inputs[left].dtype]),
+    scratchBytes: matmulScratch(rows, c.sizes[2], depth, dtypeBytes[site.inputs[left].dtype]),
   };
 }
 
 /** Packed panels of both operands: the formula of native/kernels/README.md. Rows, columns, depth in elements; `size` in bytes. */
-export function matmulScratchBytes(m: number, n: number, k: number, size: number): number {
+export function matmulScratch(m: number, n: number, k: number, size: number): ByDevice<number> {
   const depth = up(k, 2);
   const columns = Math.min(up(n, 64), Math.max(64, down(Math.floor(2 ** 21 / depth), 64)));
   const rows = Math.min(up(m, 6), Math.max(192, down(Math.floor(2 ** 20 / depth), 192)));
-  return (columns + rows) * depth * size + 64;
+  return scratchOnCpu((columns + rows) * depth * size + 64);
 }
 
 const up = (x: number, y: number): number => Math.ceil(x / y) * y;

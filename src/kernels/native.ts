@@ -1,29 +1,35 @@
 /**
- * The native kernel table: which kernels of the addon serve an op, how they see its operands, and which workspace they take. An op
- * without an entry has no native kernel: its decomposition runs instead. Contracts and workspace formulas: native/kernels/README.md.
+ * The native kernel table: which kernels of the addon serve an op, how they see its operands, and, by type of device, which sizes and
+ * workspace they take. An op without an entry has no native kernel: its decomposition runs instead. Contracts and workspace formulas:
+ * native/kernels/README.md.
  */
 import type { OpDefinition, OpRegistry } from '../ir/op.js';
 import type { OpRule } from '../ir/rule.js';
 import { cumsumLaunch, topkLaunch } from './along.js';
 import { copyLaunch, elementwiseLaunch, reductionLaunch, stackLaunches, unstackLaunches } from './elementwise.js';
+import { noScratch, scratchOnCpu, type DeviceType } from './device.js';
 import { noNativeKernel } from './diagnostics.js';
-import { fusedLaunch, lettersOf, type FusedKernel } from './fused.js';
+import { fusedLaunch, lettersOf, type DeviceNeeds, type FusedKernel } from './fused.js';
 import { gatherLaunch, scatterLaunch } from './indexed.js';
 import { matmulAddLaunches, matmulLaunches } from './matmul.js';
-import { grouped, localSizes, type KernelLaunchSpec, type KernelSite } from './site.js';
+import { grouped, localSizes, type KernelLaunchSpec, type KernelSite, type LaunchForm } from './site.js';
 
 /** The launches of one op at one site, in order. Throws where no kernel fits the operands. */
-export function nativeLaunches(registry: OpRegistry, site: KernelSite): readonly KernelLaunchSpec[] {
+export function nativeLaunches(
+  registry: OpRegistry,
+  site: KernelSite,
+  device: DeviceType,
+): readonly KernelLaunchSpec[] {
   const launches = tryLaunches(registry.get(site.op), site);
   if (!launches || launches.length === 0) throw noNativeKernel({ site });
-  return launches;
+  return launches.map((launch) => ({ ...launch, scratchBytes: launch.scratchBytes[device] }));
 }
 
-/** True where the addon has a kernel for an op, and, where a rule is given, for the sizes of its factors. */
-export function hasNativeKernel(op: string, rule?: OpRule): boolean {
+/** True where the addon has a kernel for an op on a device, and, where a rule is given, for the sizes of its factors. */
+export function hasNativeKernel(op: string, device: DeviceType, rule?: OpRule): boolean {
   if (op in primitives) return true;
   if (!(op in fusedKernels)) return false;
-  const { takes } = fusedKernels[op];
+  const takes = fusedKernels[op].on?.[device]?.takes;
   if (!takes || !rule) return true;
   return takes(
     lettersOf(rule, Object.fromEntries(Object.entries(rule.factors).map(([name, { size }]) => [name, size]))),
@@ -33,9 +39,9 @@ export function hasNativeKernel(op: string, rule?: OpRule): boolean {
 /** True where the kernels of an op can add to a result instead of overwriting it. */
 export const accumulatesNatively = (op: string): boolean => accumulating.has(op);
 
-type Launcher = (site: KernelSite) => readonly KernelLaunchSpec[] | null;
+type Launcher = (site: KernelSite) => readonly LaunchForm[] | null;
 
-function tryLaunches(definition: OpDefinition | undefined, site: KernelSite): readonly KernelLaunchSpec[] | null {
+function tryLaunches(definition: OpDefinition | undefined, site: KernelSite): readonly LaunchForm[] | null {
   const primitive = primitives[site.op];
   if (primitive) return primitive(site);
   const fused = fusedKernels[site.op];
@@ -43,15 +49,15 @@ function tryLaunches(definition: OpDefinition | undefined, site: KernelSite): re
   return one(fusedLaunch(site, definition.signature, fused));
 }
 
-const one = (launch: KernelLaunchSpec | null): readonly KernelLaunchSpec[] | null => launch && [launch];
+const one = (launch: LaunchForm | null): readonly LaunchForm[] | null => launch && [launch];
 
 const elementwise =
-  (kernel: string, attributes?: (site: KernelSite) => KernelLaunchSpec['attributes']): Launcher =>
+  (kernel: string, attributes?: (site: KernelSite) => LaunchForm['attributes']): Launcher =>
   (site) =>
     one(elementwiseLaunch(site, kernel, attributes?.(site)));
 
 /** Products, sums, transposes and repetitions: the forms of einsum that the addon has. */
-function einsum(site: KernelSite): readonly KernelLaunchSpec[] | null {
+function einsum(site: KernelSite): readonly LaunchForm[] | null {
   const { operands, results } = site.rule;
   const summed = operands.flat().some((name) => !results[0].includes(name));
   if (operands.length === 1) return one(summed ? reductionLaunch(site, 'sum') : copyLaunch(site));
@@ -61,7 +67,7 @@ function einsum(site: KernelSite): readonly KernelLaunchSpec[] | null {
 }
 
 /** Σ x²: one operand twice, summed whole. */
-function sumOfSquares(site: KernelSite): KernelLaunchSpec | null {
+function sumOfSquares(site: KernelSite): LaunchForm | null {
   const [x] = site.inputs;
   if (site.rule.results[0].length > 0 || !site.sameInputs) return null;
   const whole = grouped(x, site.rule.operands[0], [site.rule.operands[0]], localSizes(site));
@@ -73,12 +79,12 @@ function sumOfSquares(site: KernelSite): KernelLaunchSpec | null {
       { of: { output: 0 }, sizes: [1], strides: [1] },
     ],
     attributes: { accumulate: site.accumulates[0] ? 1 : 0 },
-    scratchBytes: 1024,
+    scratchBytes: scratchOnCpu(1024),
   };
 }
 
 /** Adding a multiple of one is how a result joins a sum that its kernel cannot write. */
-function scale(site: KernelSite): readonly KernelLaunchSpec[] | null {
+function scale(site: KernelSite): readonly LaunchForm[] | null {
   const factor = site.attributes.value as number;
   if (!site.accumulates[0]) return one(elementwiseLaunch(site, 'scale', { factor }));
   if (factor !== 1) return null;
@@ -87,7 +93,7 @@ function scale(site: KernelSite): readonly KernelLaunchSpec[] | null {
 }
 
 /** Numbers by global element index: the kernel is told where the local block lies in the whole. */
-function randomUniform(site: KernelSite): readonly KernelLaunchSpec[] {
+function randomUniform(site: KernelSite): readonly LaunchForm[] {
   const names = site.rule.results[0];
   const { sizes, strides } = site.outputs[0];
   const whole = names.map((name) => site.rule.factors[name].size);
@@ -105,7 +111,7 @@ function randomUniform(site: KernelSite): readonly KernelLaunchSpec[] {
         start: names.reduce((sum, name, i) => sum + (site.origins[name] ?? 0) * globalStrides[i], 0),
         global_strides: globalStrides,
       },
-      scratchBytes: 0,
+      scratchBytes: noScratch,
     },
   ];
 }
@@ -153,9 +159,10 @@ const up = (x: number, y: number): number => Math.ceil(x / y) * y;
 /** Rows are summed in chunks of at least 32, at most 64 of them, whatever the number of threads. */
 const rowChunks = (rows: number): number => Math.min(64, Math.max(1, Math.ceil(rows / 32)));
 
-const attention: Omit<FusedKernel, 'kernel'> = {
-  // native/kernels/attention.h: bf16 is multiplied in pairs, and a row of accumulators has this many.
-  takes: ({ d }) => d % 2 === 0 && d <= 256,
+/** native/kernels/attention.h: bf16 is multiplied in pairs, and a row of accumulators has this many. */
+const attentionTakes: DeviceNeeds['takes'] = ({ d }) => d % 2 === 0 && d <= 256;
+
+const attention: Omit<FusedKernel, 'kernel' | 'on'> = {
   join: ['g r'],
   attributes: ({ attributes }, { d }) => ({
     causal: attributes.causal ? 1 : 0,
@@ -174,25 +181,35 @@ const fusedKernels: Readonly<Record<string, FusedKernel>> = {
   attention: {
     ...attention,
     kernel: 'attention',
-    scratchBytes: ({ b, g, t, d }, size) => b * g * (up(t, 64) * up(d, 2) + up(t, 2) * up(d, 64)) * size,
+    on: {
+      cpu: {
+        takes: attentionTakes,
+        scratchBytes: ({ b, g, t, d }, size) => b * g * (up(t, 64) * up(d, 2) + up(t, 2) * up(d, 64)) * size,
+      },
+    },
   },
   attention_backward: {
     ...attention,
     kernel: 'attention_backward',
-    scratchBytes: ({ b, g, r, s, t, d }, size, accumulator) =>
-      b * g * r * 2 * (up(s, 64) * up(d, 2) + up(s, 2) * up(d, 64)) * size +
-      b * g * up(t, 2) * up(d, 64) * size +
-      b * g * r * up(s, 64) * (up(d, 64) + 1) * accumulator,
+    on: {
+      cpu: {
+        takes: attentionTakes,
+        scratchBytes: ({ b, g, r, s, t, d }, size, accumulator) =>
+          b * g * r * 2 * (up(s, 64) * up(d, 2) + up(s, 2) * up(d, 64)) * size +
+          b * g * up(t, 2) * up(d, 64) * size +
+          b * g * r * up(s, 64) * (up(d, 64) + 1) * accumulator,
+      },
+    },
   },
   layer_norm: { kernel: 'layer_norm', attributes: eps },
   layer_norm_backward: {
     kernel: 'layer_norm_backward',
-    scratchBytes: ({ t, c }, _, accumulator) => rowChunks(t) * 2 * c * accumulator,
+    on: { cpu: { scratchBytes: ({ t, c }, _, accumulator) => rowChunks(t) * 2 * c * accumulator } },
   },
   rms_norm: { kernel: 'rms_norm', attributes: eps },
   rms_norm_backward: {
     kernel: 'rms_norm_backward',
-    scratchBytes: ({ t, c }, _, accumulator) => rowChunks(t) * c * accumulator,
+    on: { cpu: { scratchBytes: ({ t, c }, _, accumulator) => rowChunks(t) * c * accumulator } },
   },
   softmax_cross_entropy: { kernel: 'softmax_cross_entropy' },
   softmax_cross_entropy_backward: { kernel: 'softmax_cross_entropy_backward' },

@@ -7,6 +7,7 @@ import type { Attributes } from '../ir/graph.js';
 import type { OpRule } from '../ir/rule.js';
 import { rowMajor } from '../ir/strides.js';
 import { sizesOf, type FactorName, type TensorType } from '../ir/type.js';
+import type { ByDevice } from './device.js';
 
 /** A strided block: sizes and strides in elements, one a dimension. */
 export interface Block {
@@ -49,6 +50,11 @@ export interface KernelLaunchSpec {
   readonly operands: readonly LaunchOperand[];
   readonly attributes: Readonly<Record<string, number | readonly number[]>>;
   readonly scratchBytes: number;
+}
+
+/** A launch for any type of device: they differ in the workspace alone. */
+export interface LaunchForm extends Omit<KernelLaunchSpec, 'scratchBytes'> {
+  readonly scratchBytes: ByDevice<number>;
 }
 
 export const contiguous = (type: TensorType): Block => {

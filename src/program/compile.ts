@@ -17,12 +17,9 @@ import { applyPrecision } from '../passes/precision.js';
 import { traceTraining } from '../passes/trace_training.js';
 import type { Plan } from '../plan/plan.js';
 import { scheduleTable, type Slot } from '../schedule/table.js';
-import { referenceKernels } from './kernel_choice.js';
 import { lowerStages, type LoweredProgram, type LowerRequest } from './lower_stages.js';
-import { nativeKernels } from './native_kernels.js';
 import { placeGraphs, type PlacedGraphs, type PlaceRequest } from './place_graphs.js';
-
-export type Target = 'native' | 'reference';
+import { kernelsOf, type Target } from './target.js';
 
 export interface CompiledProgram {
   readonly program: LoweredProgram;
@@ -76,7 +73,7 @@ export function compileGraphs(
   update: UpdateRecipe | null,
   slots: readonly (readonly Slot[])[],
 ): CompiledProgram {
-  const kernels = options.target === 'native' ? nativeKernels(options.registry) : referenceKernels;
+  const kernels = kernelsOf(options.target, options.registry);
   const placed = placeGraphs({ ...options, kernels }, parameters, step, update);
   const program = lowerStages({ ...options, kernels }, placed, slots);
   return { program, placed, buckets: placed.buckets, parameters };

@@ -5,15 +5,10 @@ import type { LanguageModel } from '../nn/language_model.js';
 import type { AdamW } from '../optim/adamw.js';
 import type { PlacedGraph } from '../partition/placed.js';
 import type { Plan } from '../plan/plan.js';
-import {
-  compileForward,
-  compileTraining,
-  type CompiledProgram,
-  type CompileOptions,
-  type Target,
-} from '../program/compile.js';
+import { compileForward, compileTraining, type CompiledProgram, type CompileOptions } from '../program/compile.js';
 import type { Program } from '../program/program.js';
 import { shareArena } from '../program/share_arena.js';
+import type { Target } from '../program/target.js';
 
 export interface RunPrograms {
   readonly training: CompiledProgram;

@@ -13,6 +13,7 @@ import type { LoweredClass } from '../program/lower_class.js';
 import { choosePlan, planText } from './choose_plan.js';
 import { compileRun, type RunRequest } from './compile_run.js';
 import { loadModel } from './config.js';
+import { targetOf } from './hosts.js';
 import { optimizerOf } from './option_objects.js';
 import type { TrainConfig } from './options.js';
 import type { ResolvedConfig } from './resolve.js';
@@ -47,7 +48,10 @@ export interface Explanation {
   readonly classes: readonly ExplainedClass[];
 }
 
-/** Compiles a configuration's training step, without data or engine. Throws `plan/…` and the compiler's diagnostics. */
+/**
+ * Compiles a configuration's training step for this machine's device, without data or engine. Throws `plan/…` and the compiler's
+ * diagnostics.
+ */
 export async function explain(
   { config, customModel }: ResolvedConfig,
   plan?: Plan,
@@ -64,7 +68,7 @@ function explainPlan(
   observe?: RunRequest['observe'],
 ): Explanation {
   const optimizer = optimizerOf(config.optimizer);
-  const { training } = compileRun({ model, optimizer, plan, registry: ops, target: config.engine, observe });
+  const { training } = compileRun({ model, optimizer, plan, registry: ops, target: targetOf(config), observe });
   const { placed, buckets } = training;
   const { step, update } = placed;
   const classes: readonly LoweredClass[] = training.program.classes;

@@ -14,7 +14,7 @@ import { compileForward } from '../program/compile.js';
 import { arenaBytesOf } from '../program/share_arena.js';
 import { precisionOf } from './choose_plan.js';
 import { loadModel, readConfig } from './config.js';
-import { deviceOf } from './hosts.js';
+import { deviceOf, targetOf } from './hosts.js';
 import { threadsPerRank } from './launch/environment.js';
 import { restoreTensors } from './load_state.js';
 import type { TrainConfig } from './options.js';
@@ -98,7 +98,7 @@ async function openSampler(
   const lengths = [32, 64, 128, 256, 512, 1024, 2048, 4096].filter((length) => length < longest);
   const compiled = [...lengths, longest].map((sequence) => ({
     sequence,
-    compiled: compileForward({ model, plan, sequence, registry: ops, target: config.engine, what: 'logits' }),
+    compiled: compileForward({ model, plan, sequence, registry: ops, target: targetOf(config), what: 'logits' }),
   }));
   const bytes = Math.max(...compiled.map((one) => arenaBytesOf([one.compiled.program], 0)));
   const engine: Engine =

@@ -4,7 +4,9 @@ import { NativeEngine, type NativeProgram } from '../engine/native/engine.js';
 import type { Launch } from '../engine/native/loaded_program.js';
 import type { LoadedProgram } from '../engine/engine.js';
 import { ReferenceEngine } from '../engine/reference/index.js';
+import { deviceTypeOf } from '../kernels/device.js';
 import { ops } from '../ops/index.js';
+import type { Target } from '../program/target.js';
 import type { RankEnvironment } from './launch/environment.js';
 import { threadsPerRank } from './launch/environment.js';
 import { joinJob } from './launch/join.js';
@@ -28,7 +30,7 @@ export function nativeHost(config: TrainConfig, environment: RankEnvironment): E
   const device = deviceOf(config, localRank);
   return {
     kind: 'native',
-    device: device.split(':')[0],
+    device: deviceTypeOf(device),
     trace: nativeTracer(rank),
     async open(arenaBytes) {
       const threads = config.threads ?? threadsPerRank(localWorldSize);
@@ -45,6 +47,10 @@ export function deviceOf({ device }: TrainConfig, localRank: number): string {
   if (device === 'cpu' || (device === 'auto' && loadAddon().describe().cuda === null)) return 'cpu';
   return `cuda:${localRank}`;
 }
+
+/** What a configuration's programs are compiled for. */
+export const targetOf = (config: TrainConfig): Target =>
+  config.engine === 'reference' ? 'reference' : deviceTypeOf(deviceOf(config, 0));
 
 function nativeTracer(rank: number): StepTracer {
   const launches: TracedLaunch[] = [];

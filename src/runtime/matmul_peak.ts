@@ -8,7 +8,8 @@ import { dirname, join } from 'node:path';
 import { addonPath, loadAddon } from '../engine/native/bridge.js';
 import type { LoadedProgram, LoadedView } from '../engine/native/loaded_program.js';
 import { dtypeBytes } from '../ir/dtype.js';
-import { matmulScratchBytes } from '../kernels/matmul.js';
+import { deviceTypeOf } from '../kernels/device.js';
+import { matmulScratch } from '../kernels/matmul.js';
 import { deviceOf } from './hosts.js';
 import type { TrainConfig } from './options.js';
 
@@ -48,7 +49,7 @@ async function measure(config: TrainConfig, threads: number): Promise<number> {
   const n = device === 'cpu' ? 1024 : 8192;
   const dtype = config.precision;
   const bytes = n * n * dtypeBytes[dtype];
-  const scratchBytes = matmulScratchBytes(n, n, n, dtypeBytes[dtype]);
+  const scratchBytes = matmulScratch(n, n, n, dtypeBytes[dtype])[deviceTypeOf(device)];
   const matrix = (index: number): LoadedView => ({
     offset: index * bytes,
     dtype,
@@ -75,7 +76,7 @@ async function measure(config: TrainConfig, threads: number): Promise<number> {
         kernel: 'matmul',
         operands: [a, b, product],
         reads: 2,
-        scratch: { offset: 3 * bytes, bytes: scratchBytes },
+        scratch: scratchBytes > 0 ? { offset: 3 * bytes, bytes: scratchBytes } : null,
         attributes: { accumulate: 0 },
         at,
       },

@@ -12,13 +12,13 @@ import type { Engine, LoadedProgram, NonFinite } from '../engine/engine.js';
 import { earliest } from '../engine/non_finite.js';
 import { elementsOf } from '../ir/type.js';
 import type { LanguageModel } from '../nn/language_model.js';
+import type { DeviceType } from '../kernels/device.js';
 import { ops } from '../ops/index.js';
 import { adamwScalars } from '../optim/adamw.js';
 import { ranksOf, type Plan } from '../plan/plan.js';
 import { describeModel } from '../plan/describe_model.js';
-import { referenceKernels } from '../program/kernel_choice.js';
-import { nativeKernels } from '../program/native_kernels.js';
 import { arenaBytesOf } from '../program/share_arena.js';
+import { kernelsOf, type Target } from '../program/target.js';
 import { launchCount } from '../program/unroll.js';
 import { verifyProgram } from '../program/verify/index.js';
 import { packageVersion } from './package_version.js';
@@ -44,8 +44,7 @@ import { writeBatch, writeMicrobatches, writeScalars } from './step_inputs.js';
 /** An engine for this process's ranks, opened once the size of its arena is known. */
 export interface EngineHost {
   readonly kind: 'native' | 'reference';
-  /** For messages: `cpu`, `cuda`. */
-  readonly device: string;
+  readonly device: DeviceType;
   open(arenaBytes: number): Promise<{ readonly engine: Engine; readonly peers: Peers }>;
   /** Takes notes of what the engine did in a step, where it can tell. */
   readonly trace?: StepTracer;
@@ -88,13 +87,14 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerResult> {
   const { config, model, plan, host } = options;
   const started = performance.now();
   const optimizer = optimizerOf(config.optimizer);
-  const programs = compileRun({ model, optimizer, plan, registry: ops, target: host.kind });
+  const target = host.kind === 'native' ? host.device : host.kind;
+  const programs = compileRun({ model, optimizer, plan, registry: ops, target });
   const bytes = Math.max(
     ...plan.stages.map((_, stage) => arenaBytesOf([programs.training.program, programs.validation.program], stage)),
   );
   const { engine, peers } = await host.open(bytes);
   try {
-    if (peers.rank === 0) verify(programs, host.kind);
+    if (peers.rank === 0) verify(programs, target);
     await comparePrograms(peers, programs);
     const residentBefore = nativeBytes();
     const training = await engine.load(programs.training.program);
@@ -410,8 +410,8 @@ const parameterCount = ({ training }: RunPrograms): number =>
   training.parameters.reduce((sum, { type }) => sum + elementsOf(type), 0);
 
 /** Rank 0 proves the programs sound; that the others have the same is compared. */
-function verify({ training, validation }: RunPrograms, target: EngineHost['kind']): void {
-  const kernels = target === 'native' ? nativeKernels(ops) : referenceKernels;
+function verify({ training, validation }: RunPrograms, target: Target): void {
+  const kernels = kernelsOf(target, ops);
   for (const { program } of [training, validation]) {
     const [fault] = verifyProgram(program, ops, kernels);
     if (fault) throw fault;

@@ -60,7 +60,7 @@ describe.each(runs.map((run, i) => [run.name, run.compute, i] as const))('%s in 
       const traced = traceTraining(model, { microbatches: 1, batch: 2, sequence: sizes.context, dtype: 'f32' });
       const plan = planFor(model, compute);
       const compiled = compileGraphs(
-        { plan, registry: ops, target: 'native' },
+        { plan, registry: ops, target: 'cpu' },
         traced,
         traced.graph,
         null,
@@ -81,7 +81,7 @@ describe.each(runs.map((run, i) => [run.name, run.compute, i] as const))('%s in 
 
   test(`the loss is theirs at each of ${steps[compute]} steps; in f32, the weights after them too`, async () => {
     const plan = planFor(model, compute);
-    const request = { model, optimizer, plan, sequence: sizes.context, registry: ops, target: 'native' } as const;
+    const request = { model, optimizer, plan, sequence: sizes.context, registry: ops, target: 'cpu' } as const;
     await withProgram(compileTraining(request), model, async ({ runStep, read }) => {
       for (let step = 0; step < steps[compute]; step++) {
         await runStep(step);

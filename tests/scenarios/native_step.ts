@@ -23,7 +23,7 @@ export function nativeScenario(options: ScenarioOptions): NativeScenario {
   const plan = planOf(options);
   const slots = scheduleTable(plan.schedule.kind, plan.stages.length, microbatches);
   const { program } = compileGraphs(
-    { plan, registry: ops, target: 'native' },
+    { plan, registry: ops, target: 'cpu' },
     { parameters: parametersOf(step) },
     step,
     update,

@@ -2,6 +2,7 @@
 import type { OpRegistry } from '../../ir/op.js';
 import { dtypeBytes } from '../../ir/dtype.js';
 import { elementsOf } from '../../ir/type.js';
+import { deviceTypeOf } from '../../kernels/device.js';
 import { baseOf } from '../../program/unroll.js';
 import type { Program } from '../../program/program.js';
 import { arenaMismatch, noInstance, rankElsewhere, unknownValue, wrongElements } from '../diagnostics.js';
@@ -57,9 +58,11 @@ export class NativeEngine implements Engine {
   }
 
   async load(program: Program): Promise<NativeProgram> {
-    const place = placeOfRank(program, this.options.rank);
+    const { registry, rank } = this.options;
+    const device = deviceTypeOf(this.options.device);
+    const place = placeOfRank(program, rank);
     this.checkPersistent(place);
-    const launches = loadClass(this.options.registry, program, this.options.rank);
+    const launches = loadClass(registry, program, rank, device);
     const loaded: AddonProgram = await this.addon.load(launches);
     return {
       program,
@@ -68,7 +71,7 @@ export class NativeEngine implements Engine {
       write: (at, block) => this.write(place, at, block),
       read: (at) => this.read(place, at),
       run: (options) => loaded.run(options),
-      firstNonFinite: () => firstNonFinite(this.addon, this.options.registry, program, this.options.rank),
+      firstNonFinite: () => firstNonFinite(this.addon, { registry, program, rank, device }),
     };
   }
 

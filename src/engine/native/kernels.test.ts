@@ -42,7 +42,7 @@ const long: FactorSizes = {
   v: 1100,
 };
 
-const native = cases.filter(({ op }) => hasNativeKernel(op));
+const native = cases.filter(({ op }) => hasNativeKernel(op, 'cpu'));
 const fits = (op: OpCase, sizes: FactorSizes) => {
   const all = { ...sizes, ...op.fixed };
   return factorNames(op).reduce((n, name) => n * all[name], 1) < 7e5;
@@ -59,7 +59,9 @@ for (const float of ['f32', 'bf16', 'f64'] as const) {
         for (const name of await expectMeaning(together, training(op, sizes, float), float)) ran.add(name);
       }
     }
-    const backwards = native.filter(({ op }) => hasNativeKernel(`${op}_backward`)).map(({ op }) => `${op}_backward`);
+    const backwards = native
+      .filter(({ op }) => hasNativeKernel(`${op}_backward`, 'cpu'))
+      .map(({ op }) => `${op}_backward`);
     expect([...native.map(({ op }) => op), ...backwards].filter((name) => !ran.has(name))).toEqual([]);
   });
 }
@@ -165,7 +167,7 @@ async function runNatively(
     const { dtype, sizes, strides } = contiguous(graph.values[id].type);
     return { offset: allocate(count(sizes) * dtypeBytes[dtype]), dtype, sizes, strides };
   };
-  for (const node of graph.nodes.filter(({ op }) => hasNativeKernel(op))) {
+  for (const node of graph.nodes.filter(({ op }) => hasNativeKernel(op, 'cpu'))) {
     const specs = launchesOf(graph, node);
     if (!specs) continue;
     const reads = node.inputs.map(place);
@@ -217,7 +219,7 @@ function launchesOf(graph: Graph, node: Node) {
     origins: {},
   };
   try {
-    return nativeLaunches(ops, site);
+    return nativeLaunches(ops, site, 'cpu');
   } catch {
     return null;
   }

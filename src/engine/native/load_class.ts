@@ -5,6 +5,7 @@ import { coordinatesOf, type AxisName, type Coordinates, type Mesh } from '../..
 import type { OpRegistry } from '../../ir/op.js';
 import { rowMajor } from '../../ir/strides.js';
 import { sizesOf } from '../../ir/type.js';
+import type { DeviceType } from '../../kernels/device.js';
 import { nativeLaunches } from '../../kernels/native.js';
 import { readsOf, type Block, type KernelLaunchSpec, type KernelSite } from '../../kernels/site.js';
 import type {
@@ -58,8 +59,8 @@ export function viewOf(rankClass: RankClass, value: ValueIndex, step: Pick<Sched
   return { offset, dtype: type.dtype, sizes, strides: view?.strides ?? rowMajor(sizes) };
 }
 
-export const loadClass = (registry: OpRegistry, program: Program, rank: number): LoadedProgram =>
-  loadWithOrigins(registry, program, rank).loaded;
+export const loadClass = (registry: OpRegistry, program: Program, rank: number, device: DeviceType): LoadedProgram =>
+  loadWithOrigins(registry, program, rank, device).loaded;
 
 /** What a kernel or copy of the rank's list comes from. */
 export interface LaunchOrigin {
@@ -74,13 +75,15 @@ export function loadWithOrigins(
   registry: OpRegistry,
   program: Program,
   rank: number,
+  device: DeviceType,
 ): { readonly loaded: LoadedProgram; readonly origins: ReadonlyMap<number, LaunchOrigin> } {
-  const loader = new Loader(registry, program, rank);
+  const loader = new Loader(registry, program, rank, device);
   return { loaded: loader.run(), origins: loader.origins };
 }
 
 class Loader {
   private readonly registry: OpRegistry;
+  private readonly device: DeviceType;
   private readonly place: RankPlace;
   private readonly stages: readonly Stage[];
   private readonly groups = new Map<string, { id: number; ranks: readonly number[] }>();
@@ -91,8 +94,9 @@ class Loader {
   /** The communication launched last: the next signal on its lane is its event. */
   private open: { lane: string; launch: number } | null = null;
 
-  constructor(registry: OpRegistry, program: Program, rank: number) {
+  constructor(registry: OpRegistry, program: Program, rank: number, device: DeviceType) {
     this.registry = registry;
+    this.device = device;
     this.place = placeOfRank(program, rank);
     this.stages = program.stages;
   }
@@ -152,7 +156,7 @@ class Loader {
     // A rank may hold nothing of a value: an empty block needs no launch, but a sum over nothing still writes its zero.
     if (views.output.every((view) => view.sizes.includes(0))) return;
     const scratch = instruction.scratch === null ? null : this.view(instruction.scratch);
-    for (const spec of nativeLaunches(this.registry, site)) {
+    for (const spec of nativeLaunches(this.registry, site, this.device)) {
       const values = spec.operands.map(({ of }) => ('input' in of ? inputs[of.input] : outputs[of.output]).value);
       this.compute(values, {
         kind: 'kernel',

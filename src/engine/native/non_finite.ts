@@ -1,6 +1,7 @@
 /** Where a step's first value that is not finite comes from, as far as one rank can tell. */
 import { dtypeBytes, isFloat } from '../../ir/dtype.js';
 import type { OpRegistry } from '../../ir/op.js';
+import type { DeviceType } from '../../kernels/device.js';
 import type { Program } from '../../program/program.js';
 import { baseOf, operandsOf, unroll, type Launch } from '../../program/unroll.js';
 import type { NonFinite } from '../engine.js';
@@ -10,19 +11,25 @@ import type { Engine as Addon } from './bridge.js';
 import { loadWithOrigins, placeOfRank, viewOf, type RankPlace } from './load_class.js';
 import type { LoadedView } from './loaded_program.js';
 
+export interface RankOfProgram {
+  readonly registry: OpRegistry;
+  readonly program: Program;
+  /** Global rank. */
+  readonly rank: number;
+  readonly device: DeviceType;
+}
+
 /**
  * Runs a step again, watched. All ranks of the job do so together, and each to its end, whatever it finds: what came first of all is
  * the least by {@link NonFinite.order}. Inputs must have been written again.
  */
 export async function firstNonFinite(
   addon: Addon,
-  registry: OpRegistry,
-  program: Program,
-  rank: number,
+  { registry, program, rank, device }: RankOfProgram,
 ): Promise<NonFinite | null> {
   const place = placeOfRank(program, rank);
   const given = await firstGiven(addon, place, rank);
-  const { loaded, origins } = loadWithOrigins(registry, program, rank);
+  const { loaded, origins } = loadWithOrigins(registry, program, rank, device);
   const { nonFinite } = await (await addon.load(loaded, { watch: true })).run();
   if (!nonFinite) return given;
   const { launch, values, reads } = origins.get(nonFinite.launch)!;
