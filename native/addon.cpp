@@ -2,15 +2,19 @@
 #include <ATen/Context.h>
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <c10/util/Logging.h>
 #include <napi.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
 #include "async.h"
 #include "cpu.h"
 #include "engine.h"
+#include "host_copy.h"
 #include "program.h"
 #include "store_client.h"
 
@@ -21,8 +25,7 @@ namespace {
 // An engine and what ties it to JavaScript.
 class Handle {
  public:
-  Handle(Napi::Env env, const std::string& device, int threads, int64_t arenaBytes, int rank)
-      : engine(std::make_unique<Engine>(device, threads, arenaBytes, rank)), completions(env), env_(env) {
+  Handle(Napi::Env env, std::unique_ptr<Engine> opened) : engine(std::move(opened)), completions(env), env_(env) {
     // Hooks run in reverse order: this one while `completions` still works.
     napi_add_env_cleanup_hook(env_, end, this);
   }
@@ -143,7 +146,7 @@ class RunJob : public AsyncJob {
   void work() override {
     Engine& engine = *handle_.engine;
     engine.waiter->check();
-    report_ = program_.run(*engine.waiter, traced_);
+    report_ = program_.run(traced_);
   }
 
   Napi::Value result(Napi::Env env) override {
@@ -152,6 +155,7 @@ class RunJob : public AsyncJob {
     report.Set("waitSeconds", report_.waitSeconds);
     report.Set("launches", static_cast<double>(program_.launches()));
     report.Set("trace", traced_ ? trace(env) : env.Null());
+    report.Set("libraryBytes", traced_ ? libraryBytes(env) : env.Null());
     if (program_.nonFinite().launch >= 0) report.Set("nonFinite", nonFinite(env));
     return report;
   }
@@ -179,6 +183,14 @@ class RunJob : public AsyncJob {
     return values;
   }
 
+  Napi::Value libraryBytes(Napi::Env env) {
+    const std::vector<double>* bytes = program_.libraryBytes();
+    if (!bytes) return env.Null();
+    Napi::Float64Array values = Napi::Float64Array::New(env, program_.launches());
+    std::copy_n(bytes->begin(), program_.launches(), values.Data());
+    return values;
+  }
+
   Handle& handle_;
   Program& program_;
   ProgramRef self_;  // keeps the program alive while it runs
@@ -194,9 +206,12 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
       return array;
     };
     const std::string cuda = FLOTILLA_TORCH_CUDA;
+    const int gpus = cuda.empty() ? 0 : at::detail::getCUDAHooks().deviceCount();
     Napi::Object described = Napi::Object::New(env);
     described.Set("torch", FLOTILLA_TORCH_VERSION);
-    described.Set("cuda", !cuda.empty() && at::globalContext().hasCUDA() ? Napi::Value::From(env, cuda) : env.Null());
+    described.Set("cuda", gpus > 0 ? Napi::Value::From(env, cuda) : env.Null());
+    described.Set("torchCuda", cuda.empty() ? env.Null() : Napi::Value::From(env, cuda));
+    described.Set("gpus", gpus);
     described.Set("cpu", list(cpuFeatures()));
     described.Set("backends", list(backends()));
     described.Set("kernels", list(kernelNames()));
@@ -208,9 +223,10 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
 Napi::Value open(const Napi::CallbackInfo& info) {
   return guarded(info, [&](Napi::Env env) {
     const Napi::Object options = info[0].As<Napi::Object>();
-    auto handle = std::make_shared<Handle>(env, options.Get("device").As<Napi::String>().Utf8Value(), integer(options.Get("threads")),
-                                           integer(options.Get("arenaBytes")), integer(options.Get("rank")));
-    return wrap(env, handle);
+    const auto text = [&](const char* field) { return options.Get(field).IsString() ? options.Get(field).As<Napi::String>().Utf8Value() : std::string(); };
+    auto engine = std::make_unique<Engine>(text("device"), text("streams"), integer(options.Get("threads")), integer(options.Get("arenaBytes")),
+                                           integer(options.Get("rank")));
+    return wrap(env, std::make_shared<Handle>(env, std::move(engine)));
   });
 }
 
@@ -226,6 +242,7 @@ Napi::Value rendezvous(const Napi::CallbackInfo& info) {
     options.hostStore = from.Get("hostStore").As<Napi::Boolean>().Value();
     if (from.Get("listenFd").IsNumber()) options.listenFd = integer(from.Get("listenFd"));
     options.generation = from.Get("generation").As<Napi::String>().Utf8Value();
+    if (from.Get("backend").IsString()) options.backend = from.Get("backend").As<Napi::String>().Utf8Value();
     options.timeout = std::chrono::milliseconds(static_cast<int64_t>(1000 * from.Get("timeoutSeconds").As<Napi::Number>().DoubleValue()));
     options.operationTimeout = std::chrono::milliseconds(static_cast<int64_t>(1000 * from.Get("operationTimeoutSeconds").As<Napi::Number>().DoubleValue()));
     return onExecutor(
@@ -277,7 +294,8 @@ Napi::Value load(const Napi::CallbackInfo& info) {
         [handle, text, watch, loaded] {
           Engine& engine = handle->open();
           engine.waiter->check();
-          loaded->program = std::make_unique<Program>(parseProgram(*text), *engine.arena, engine.groups.get(), watch);
+          engine.requireReady();
+          loaded->program = std::make_unique<Program>(parseProgram(*text), *engine.arena, engine.groups.get(), *engine.streams, watch);
           loaded->job = std::make_unique<RunJob>(*handle, *loaded->program);
         },
         [loaded](Napi::Env e) {
@@ -323,10 +341,11 @@ Napi::Value copyBytes(const Napi::CallbackInfo& info, bool intoArena) {
     return onExecutor(
         env, handle,
         [handle, address, data, bytes, intoArena] {
-          const at::Tensor outside = at::from_blob(data, {bytes}, at::kByte);
-          at::Tensor inside = at::from_blob(address, {bytes}, at::TensorOptions().dtype(at::kByte).device(handle->open().device));
-          if (intoArena) inside.copy_(outside);
-          else const_cast<at::Tensor&>(outside).copy_(inside);
+          Engine& engine = handle->open();
+          engine.requireReady();
+          char* outside = reinterpret_cast<char*>(data);
+          if (intoArena) copyToDevice(address, outside, bytes, engine.device);
+          else copyFromDevice(outside, address, bytes, engine.device);
         },
         [kept](Napi::Env e) {
           kept->Reset();
@@ -337,6 +356,24 @@ Napi::Value copyBytes(const Napi::CallbackInfo& info, bool intoArena) {
 
 Napi::Value read(const Napi::CallbackInfo& info) { return copyBytes(info, false); }
 Napi::Value write(const Napi::CallbackInfo& info) { return copyBytes(info, true); }
+
+// What torch's allocator holds on the engine's device, beside the arena that it holds too.
+Napi::Value deviceMemory(const Napi::CallbackInfo& info) {
+  return guarded(info, [&](Napi::Env env) {
+    const Engine& engine = handleOf(info)->open();
+    if (engine.device.is_cpu()) return env.Null();
+    const auto index = engine.device.has_index() ? engine.device.index() : c10::DeviceIndex{0};
+    const auto stats = c10::getDeviceAllocator(engine.device.type())->getDeviceStats(index);
+    Napi::Object memory = Napi::Object::New(env);
+    const auto set = [&](const char* name, int64_t value) { memory.Set(name, static_cast<double>(value)); };
+    set("allocatedBytes", stats.allocated_bytes[0].current);
+    set("peakAllocatedBytes", stats.allocated_bytes[0].peak);
+    set("reservedBytes", stats.reserved_bytes[0].current);
+    set("allocations", stats.allocation[0].allocated);
+    set("deviceAllocations", stats.num_device_alloc);
+    return Napi::Value(memory);
+  });
+}
 
 Napi::Value abortEngine(const Napi::CallbackInfo& info) {
   return guarded(info, [&](Napi::Env env) {
@@ -374,6 +411,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add("memory", memory);
   add("read", read);
   add("write", write);
+  add("deviceMemory", deviceMemory);
   add("abort", abortEngine);
   add("close", close);
   return exports;

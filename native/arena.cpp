@@ -1,6 +1,7 @@
 #include "arena.h"
 
 #include <ATen/Functions.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <sys/mman.h>
 
 #include <stdexcept>
@@ -57,6 +58,9 @@ Arena::Arena(at::Device device, int64_t bytes) : device_(device), bytes_(bytes) 
   } else {
     try {
       storage_ = at::zeros({bytes}, at::TensorOptions().dtype(at::kByte).device(device_));
+      // The zeros are written on this thread's stream; the arena is used on others.
+      const c10::impl::VirtualGuardImpl guard(device_.type());
+      guard.synchronizeStream(guard.getStream(device_));
     } catch (const std::exception& error) {
       throw EngineError("out-of-memory", "no memory for an arena of " + size + ": " + describeException(error));
     }

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include "error.h"
 
@@ -9,27 +10,42 @@ namespace flotilla {
 
 namespace {
 
-at::Device parseDevice(const std::string& device) {
+at::Device parseDevice(const std::string& name) {
   try {
-    return at::Device(device);
+    const at::Device device(name);
+    if (device.is_cpu()) return device;
+    if (!c10::impl::hasDeviceGuardImpl(device.type())) throw EngineError("device-unknown", "torch " FLOTILLA_TORCH_VERSION " is built without it");
+    const int devices = c10::impl::VirtualGuardImpl(device.type()).deviceCount();
+    if (device.index() >= devices || devices == 0) throw EngineError("device-unknown", "torch sees " + std::to_string(devices) + " of these devices");
+    return device;
   } catch (const std::exception& error) {
-    throw EngineError("device-unknown", "device '" + device + "': " + describeException(error));
+    throw EngineError("device-unknown", "device '" + name + "': " + describeException(error));
   }
 }
 
 }  // namespace
 
-Engine::Engine(const std::string& deviceName, int threadCount, int64_t arenaBytes, int rankOfWorld)
+Engine::Engine(const std::string& deviceName, const std::string& streamsKind, int threadCount, int64_t arenaBytes, int rankOfWorld)
     : device(parseDevice(deviceName)),
       threads(threadCount),
       rank(rankOfWorld),
       arena(std::make_shared<Arena>(device, arenaBytes)),
-      waiter(std::make_unique<Waiter>()) {
-  executor = std::make_unique<Worker>("flotilla-exec", [count = threads] {
-    at::set_num_threads(count);  // OpenMP's count belongs to the thread that asks
+      waiter(std::make_unique<Waiter>()),
+      streams(makeStreams(streamsKind, device, *waiter)) {
+  executor = std::make_unique<Worker>("flotilla-exec", [this] {
+    at::set_num_threads(threads);  // OpenMP's count belongs to the thread that asks
     // For the thread's whole life: no kernel here is ever differentiated.
     static thread_local const c10::InferenceMode inference;
+    try {
+      streams->attach();
+    } catch (...) {
+      unready_ = std::current_exception();
+    }
   });
+}
+
+void Engine::requireReady() const {
+  if (unready_) std::rethrow_exception(unready_);
 }
 
 Engine::~Engine() {
@@ -38,6 +54,7 @@ Engine::~Engine() {
   groups.release();
   if (executor->waitIdle(2)) return;
   executor.release();
+  streams.release();
   waiter.release();
 }
 

@@ -51,7 +51,14 @@ c10::intrusive_ptr<c10d::Store> openStore(const RendezvousOptions& options, int*
   }
 }
 
+std::map<std::string, BackendFactory>& registeredBackends() {
+  static std::map<std::string, BackendFactory> factories;
+  return factories;
+}
+
 }  // namespace
+
+BackendRegistration::BackendRegistration(const char* name, BackendFactory factory) { registeredBackends().emplace(name, factory); }
 
 std::vector<std::string> backends() {
   std::vector<std::string> names = {"gloo"};
@@ -87,26 +94,43 @@ std::unique_ptr<Group> Groups::create(int id, const std::string& name, const std
   group->rank = static_cast<int>(self - ranks.begin());
   if (group->size == 1) return group;
   try {
-    auto store = c10::make_intrusive<c10d::PrefixStore>(name, store_);
-#ifdef FLOTILLA_NCCL
-    if (device_.is_cuda()) {
-      auto nccl = c10d::ProcessGroupNCCL::Options::create();
-      nccl->timeout = options_.operationTimeout;
-      group->backend = c10::make_intrusive<c10d::ProcessGroupNCCL>(store, group->rank, group->size, nccl);
-      return group;
-    }
-#endif
-    // The timeout given to the constructor also bounds the wait for the other members' addresses.
-    auto gloo = c10d::ProcessGroupGloo::Options::create(options_.timeout);
-    if (!glooDevice_) glooDevice_ = createDevice(options_.address);
-    gloo->devices.push_back(glooDevice_);
-    gloo->threads = 1;  // collectives of one group run in launch order
-    group->backend = c10::make_intrusive<c10d::ProcessGroupGloo>(store, group->rank, group->size, gloo);
-    if (options_.operationTimeout.count() > 0) group->backend->setTimeout(options_.operationTimeout);
+    group->backend = makeBackend(c10::make_intrusive<c10d::PrefixStore>(name, store_), group->rank, group->size);
+  } catch (const EngineError&) {
+    throw;
   } catch (const std::exception& error) {
     throw EngineError("rendezvous-failed", name + ": " + describeException(error), "", "", id);
   }
   return group;
+}
+
+c10::intrusive_ptr<c10d::Backend> Groups::makeBackend(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size) {
+  if (!options_.backend.empty()) {
+    const auto found = registeredBackends().find(options_.backend);
+    if (found == registeredBackends().end()) throw EngineError("backend-missing", "this build has no backend '" + options_.backend + "'");
+    return found->second(store, rank, size, options_.operationTimeout);
+  }
+  if (device_.is_cpu()) return makeGloo(store, rank, size);
+#ifdef FLOTILLA_NCCL
+  auto options = c10d::ProcessGroupNCCL::Options::create();
+  if (options_.operationTimeout.count() > 0) options->timeout = options_.operationTimeout;
+  auto nccl = c10::make_intrusive<c10d::ProcessGroupNCCL>(store, rank, size, options);
+  // Its communicator is made now: at the first collective it would be made inside a step.
+  nccl->eagerConnectSingleDevice(device_.has_index() ? device_ : at::Device(device_.type(), 0));
+  return nccl;
+#else
+  throw EngineError("backend-missing", "ranks on " + device_.str() + " talk through NCCL, which this build lacks: nccl.h or cuda_runtime.h was not there to build with");
+#endif
+}
+
+c10::intrusive_ptr<c10d::Backend> Groups::makeGloo(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size) {
+  // The timeout given to the constructor also bounds the wait for the other members' addresses.
+  auto options = c10d::ProcessGroupGloo::Options::create(options_.timeout);
+  if (!glooDevice_) glooDevice_ = createDevice(options_.address);
+  options->devices.push_back(glooDevice_);
+  options->threads = 1;  // collectives of one group run in launch order
+  auto gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, options);
+  if (options_.operationTimeout.count() > 0) gloo->setTimeout(options_.operationTimeout);
+  return gloo;
 }
 
 }  // namespace flotilla

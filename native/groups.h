@@ -26,7 +26,8 @@ struct RendezvousOptions {
   int listenFd = -1;                               // on this listening socket, where the launcher has opened one; -1 for none
   std::string generation;                          // keeps the keys of one start of the job apart from the next one's
   std::chrono::milliseconds timeout{120'000};      // for every rank to come
-  std::chrono::milliseconds operationTimeout{0};   // for one collective or receive
+  std::chrono::milliseconds operationTimeout{0};   // for one collective or receive; 0: the backend's own
+  std::string backend;                             // of those registered; empty for the device's own
 };
 
 // A process group and this rank's place in it. Collectives made of sends and receives take their tags from `nextTag`, which
@@ -56,6 +57,8 @@ class Groups {
 
  private:
   std::unique_ptr<Group> create(int id, const std::string& name, const std::vector<int>& ranks);
+  c10::intrusive_ptr<c10d::Backend> makeBackend(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size);
+  c10::intrusive_ptr<c10d::Backend> makeGloo(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size);
 
   RendezvousOptions options_;
   at::Device device_;
@@ -68,5 +71,11 @@ class Groups {
 
 // The backends of this build: "gloo", and "nccl" where CUDA and NCCL's headers were there to build with.
 std::vector<std::string> backends();
+
+// Adds a backend under a name, before main: a test build has others.
+using BackendFactory = c10::intrusive_ptr<c10d::Backend> (*)(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size, std::chrono::milliseconds timeout);
+struct BackendRegistration {
+  BackendRegistration(const char* name, BackendFactory factory);
+};
 
 }  // namespace flotilla

@@ -91,13 +91,13 @@ class Exchange {
     if (grouped) grouped_ = backend->endCoalescing();
   }
 
-  void finish(Waiter& waiter) {
+  void finish(Waits& waits) {
     if (grouped_) {
-      waiter.wait(*grouped_);
+      waits.wait(*grouped_);
       grouped_.reset();
     } else {
-      for (Part& part : receives_) waiter.waitPointToPoint(*part.work);
-      for (Part& part : sends_) waiter.waitPointToPoint(*part.work);
+      for (Part& part : receives_) waits.waitPointToPoint(*part.work);
+      for (Part& part : sends_) waits.waitPointToPoint(*part.work);
     }
     for (Part& part : receives_) part.work.reset();
     for (Part& part : sends_) part.work.reset();
@@ -131,7 +131,7 @@ class ExchangeTransfer : public Transfer {
     exchange.start(group_.nextTag++);
     for (const auto& [to, from] : local) to.copy_(from);
   }
-  void finish(Waiter& waiter) override { exchange.finish(waiter); }
+  void finish(Waits& waits) override { exchange.finish(waits); }
 
   void addLocal(const at::Tensor& to, const at::Tensor& from) {
     if (!sameMemory(to, from) && to.numel() > 0) local.emplace_back(to, from);
@@ -168,8 +168,8 @@ class ReduceScatter : public Transfer {
 
   void start() override { exchange_.start(group_.nextTag++); }
 
-  void finish(Waiter& waiter) override {
-    exchange_.finish(waiter);
+  void finish(Waits& waits) override {
+    exchange_.finish(waits);
     if (output_.numel() == 0) return;
     if (blocks_.size() == 1) return copyUnlessSame(output_, blocks_[0]);
     for (size_t member = 1; member < blocks_.size(); member++) {
@@ -202,9 +202,9 @@ class BackendTransfer : public Transfer {
     if (group_.backend && tensors_[0].numel() > 0) work_ = launch(*group_.backend, tensors_);
   }
 
-  void finish(Waiter& waiter) override {
+  void finish(Waits& waits) override {
     if (!work_) return;
-    waiter.wait(*work_);
+    waits.wait(*work_);
     work_.reset();
   }
 
@@ -259,7 +259,7 @@ class PointToPoint : public Transfer {
   PointToPoint(Group& world, int tag) : exchange(world), tag_(tag) {}
 
   void start() override { exchange.start(tag_); }
-  void finish(Waiter& waiter) override { exchange.finish(waiter); }
+  void finish(Waits& waits) override { exchange.finish(waits); }
 
   Exchange exchange;
 

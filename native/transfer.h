@@ -15,12 +15,11 @@ class Transfer {
  public:
   virtual ~Transfer() = default;
 
-  // Begins; returns at once. On the CPU its input must be final (launches run in order, so it is); on CUDA the backend orders
-  // itself after the current stream.
+  // Begins; returns at once. On the CPU its input must be final; on CUDA the backend orders itself after the current stream.
   virtual void start() = 0;
 
-  // Blocks until the output is in place and the input may be overwritten, and does what is left to do locally.
-  virtual void finish(Waiter& waiter) = 0;
+  // Waits until the output is in place and the input may be overwritten, as `waits` waits, and does what is left to do locally.
+  virtual void finish(Waits& waits) = 0;
 
   // Where a trace wants to know when the data had arrived, although nobody waited yet: called by the backend's thread.
   virtual void onCompletion(std::function<void()> callback) {}

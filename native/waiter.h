@@ -1,4 +1,4 @@
-// Blocking on c10d's work such that another thread can end the wait.
+// Waiting for c10d's work: as a stream of a device waits, or on the host such that another thread can end the wait.
 #pragma once
 
 #include <torch/csrc/distributed/c10d/Work.hpp>
@@ -9,14 +9,33 @@
 
 namespace flotilla {
 
-class Waiter {
+// What a transfer asks for before it calls its data arrived.
+class Waits {
+ public:
+  virtual ~Waits() = default;
+
+  // Throws the work's error.
+  virtual void wait(c10d::Work& work) = 0;
+  // As wait, for sends and receives.
+  virtual void waitPointToPoint(c10d::Work& work) = 0;
+};
+
+// The current stream goes on when the work is done; the host goes on at once. Never a timed wait: NCCL's blocks the host in naps, and
+// aborts the communicator where the time is not enough.
+class StreamWaits final : public Waits {
+ public:
+  void wait(c10d::Work& work) override { work.synchronize(); }
+  void waitPointToPoint(c10d::Work& work) override { work.synchronize(); }
+};
+
+// The host waits, for a backend whose work is the host's (Gloo).
+class Waiter final : public Waits {
  public:
   // Blocks until the work is complete. Throws its error, or EngineError 'aborted' within a second of abort().
-  void wait(c10d::Work& work);
+  void wait(c10d::Work& work) override;
 
-  // As wait, for Gloo's sends and receives: those have no completion flag, and an expired wait would close the connection; but
-  // a blocked one can be woken.
-  void waitPointToPoint(c10d::Work& work);
+  // Gloo's sends and receives have no completion flag, and an expired wait would close the connection; but a blocked one can be woken.
+  void waitPointToPoint(c10d::Work& work) override;
 
   // Any thread: ends the wait in progress and fails every later one.
   void abort(const std::string& reason);

@@ -16,6 +16,10 @@ export interface NativeDescription {
   readonly torch: string;
   /** CUDA version where torch sees a GPU. */
   readonly cuda: string | null;
+  /** CUDA version that torch was built for, whether or not it sees a GPU. */
+  readonly torchCuda: string | null;
+  /** GPUs that torch sees. */
+  readonly gpus: number;
   /** Processor features that kernels choose by, as /proc/cpuinfo names them. */
   readonly cpu: readonly string[];
   /** Communication backends: `gloo`, `nccl`. */
@@ -31,6 +35,8 @@ export interface OpenOptions {
   /** OpenMP threads of the executor. */
   readonly threads: number;
   readonly arenaBytes: number;
+  /** Other streams than the device's own, of a test build: `threaded:SEED` (native/testing/). */
+  readonly streams?: string;
 }
 
 export interface RendezvousOptions {
@@ -50,21 +56,37 @@ export interface RendezvousOptions {
   readonly timeoutSeconds: number;
   /** How long one collective or receive may take before it fails. */
   readonly operationTimeoutSeconds: number;
+  /** Another backend than the device's own, of a test build: `strict` (native/testing/). */
+  readonly backend?: string;
 }
 
 /** What one step took. */
 export interface StepReport {
   readonly seconds: number;
-  /** The part in which the executor waited for communication. */
+  /** The part in which the host waited for communication, or for the device. */
   readonly waitSeconds: number;
   readonly launches: number;
   /**
    * Three numbers for each launch, in seconds since the step began: start, end, and for communication when its data was known to have
-   * arrived (NaN for the rest). Null unless asked for.
+   * arrived (NaN for the rest). On a GPU by the device's clock. Null unless asked for.
    */
   readonly trace: Float64Array | null;
+  /** Bytes that libraries held at the most inside each launch, beyond the arena: of a traced step on a GPU, else null. */
+  readonly libraryBytes: Float64Array | null;
   /** Of a watched program, what a kernel or copy first saw: the launch by position, its operand, and what is there. */
   readonly nonFinite?: { readonly launch: number; readonly operand: number; readonly kind: 'NaN' | 'Infinity' };
+}
+
+/** What torch's allocator holds on a device, the arena included. Numbers since the process began. */
+export interface DeviceMemory {
+  readonly allocatedBytes: number;
+  readonly peakAllocatedBytes: number;
+  /** Taken from the device. */
+  readonly reservedBytes: number;
+  /** Requests to the allocator, which mostly serves them from what it has. */
+  readonly allocations: number;
+  /** Of these, the ones for which it asked the device (cudaMalloc). */
+  readonly deviceAllocations: number;
 }
 
 /** A rank's engine. Close it with {@link Engine.close}, or let `using` do so. */
@@ -94,6 +116,9 @@ export interface Engine {
   /** Copies host bytes into the arena, on any device. Queued behind what runs. */
   write(offset: number, from: Uint8Array): Promise<void>;
 
+  /** Null on the CPU, whose memory is the process's. */
+  deviceMemory(): DeviceMemory | null;
+
   /** Ends every wait, within a second; the running step and every later one fail with `aborted`. */
   abort(reason: string): void;
   /** Frees the engine. Nothing may be running unless abort() was called. */
@@ -122,9 +147,8 @@ export function addonPath(): string {
   return path.join(packageRoot(), 'native', 'build', 'flotilla.node');
 }
 
-/** Loads the addon, and with it libtorch (about half a second the first time). */
-export function loadAddon(): NativeAddon {
-  const file = addonPath();
+/** Loads the addon, and with it libtorch (about half a second the first time); or, for tests, another build of it. */
+export function loadAddon(file = addonPath()): NativeAddon {
   if (!existsSync(file)) throw addonNotBuilt({ path: file });
   let raw: RawAddon;
   try {
@@ -156,6 +180,7 @@ interface RawAddon {
   memory(engine: RawEngine, offset: number, bytes: number): ArrayBuffer;
   read(engine: RawEngine, offset: number, into: Uint8Array): Promise<void>;
   write(engine: RawEngine, offset: number, from: Uint8Array): Promise<void>;
+  deviceMemory(engine: RawEngine): DeviceMemory | null;
   abort(engine: RawEngine, reason: string): void;
   close(engine: RawEngine): void;
 }
@@ -185,6 +210,7 @@ function openEngine(raw: RawAddon, options: OpenOptions): Engine {
     memory: (offset, bytes) => convertErrors(() => raw.memory(engine, offset, bytes)),
     read: (offset, into) => convertRejections(() => raw.read(engine, offset, into)),
     write: (offset, from) => convertRejections(() => raw.write(engine, offset, from)),
+    deviceMemory: () => convertErrors(() => raw.deviceMemory(engine)),
     abort: (reason) => convertErrors(() => raw.abort(engine, reason)),
     close,
     [Symbol.dispose]: close,

@@ -110,6 +110,13 @@ export const deviceUnknown = defineDiagnostic('engine/device-unknown', (p: Nativ
   fix: 'choose one that `flotilla doctor` lists, such as cpu or cuda:0',
 }));
 
+export const backendMissing = defineDiagnostic('engine/backend-missing', (p: NativeFailure) => ({
+  what: 'the ranks have no way to talk to one another',
+  why: p.reason,
+  where: placesOf(p),
+  fix: 'install torch as a CUDA wheel of PyPI, which brings the headers of NCCL and of the CUDA runtime as wheels of their own, then run `node scripts/run.mjs setup`; `flotilla doctor` lists the backends of the build',
+}));
+
 export const memoryNotMapped = defineDiagnostic('engine/memory-not-mapped', (p: NativeFailure) => ({
   what: 'device memory has no window on the host',
   why: p.reason,
@@ -161,6 +168,7 @@ const raised: readonly DiagnosticFactory<NativeFailure>[] = [
   programRunning,
   outOfMemory,
   deviceUnknown,
+  backendMissing,
   memoryNotMapped,
   aborted,
   engineFailed,

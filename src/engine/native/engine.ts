@@ -8,7 +8,7 @@ import type { Program } from '../../program/program.js';
 import { arenaMismatch, noInstance, rankElsewhere, unknownValue, wrongElements } from '../diagnostics.js';
 import type { Engine, LoadedProgram, StepReport, ValuePlace } from '../engine.js';
 import { hostArray, isHostArray, type HostArray } from '../host_array.js';
-import type { Engine as Addon, Program as AddonProgram } from './bridge.js';
+import type { Engine as Addon, NativeAddon, Program as AddonProgram } from './bridge.js';
 import { loadAddon } from './bridge.js';
 import { loadClass, placeOfRank, viewOf, type RankPlace } from './load_class.js';
 import type { LoadedProgram as RankProgram } from './loaded_program.js';
@@ -23,14 +23,19 @@ export interface NativeEngineOptions {
   readonly threads: number;
   /** As much as the largest program that will be loaded takes. */
   readonly arenaBytes: number;
+  /** Another build of the addon, and its streams, for tests. */
+  readonly addon?: NativeAddon;
+  readonly streams?: string;
 }
 
 /** A step of one rank, and where each launch lay in it. */
 export interface NativeStepReport extends StepReport {
-  /** The part in which the executor waited for communication. */
+  /** The part in which the host waited for communication, or for the device. */
   readonly waitSeconds: number;
   /** Start, end and arrival of each launch; null unless asked for. */
   readonly trace: Float64Array | null;
+  /** Bytes that libraries held at the most inside each launch; null but for traced steps on a GPU. */
+  readonly libraryBytes: Float64Array | null;
 }
 
 export interface NativeProgram extends LoadedProgram {
@@ -51,10 +56,10 @@ export class NativeEngine implements Engine {
   private readonly windows = new Map<string, Uint8Array>();
 
   constructor(options: NativeEngineOptions) {
-    const { device, threads, arenaBytes, rank } = options;
+    const { device, threads, arenaBytes, rank, addon = loadAddon(), streams } = options;
     this.options = options;
     this.ranks = [rank];
-    this.addon = loadAddon().open({ device, threads, arenaBytes });
+    this.addon = addon.open({ device, threads, arenaBytes, streams });
   }
 
   async load(program: Program): Promise<NativeProgram> {

@@ -1,11 +1,12 @@
 /**
  * The program as the native executor reads it: one rank's launches, unrolled, with resolved addresses, in launch order.
  *
- * The executor walks `launches` on one thread. Kernels and copies run to their end; collectives, sends and receives are started and
- * go on by themselves; a wait blocks until the communication it names is complete. Hence a launch sees everything that launches before
- * it have computed, and communication reads its input no earlier than that. Communication that touches what earlier communication
+ * The executor hands `launches` to streams (native/stream_plan.h): kernels and copies to one that computes, communication to one for each
+ * group, one for sends and one for receives, each in the order of the list. Communication begins after all that was to be computed before
+ * it; a wait lets compute go on only when the communication it names is complete. Communication that touches what earlier communication
  * still writes, or writes what it still reads, starts when that is complete, on whatever lanes the two are: such waits need not be
- * said. Those of kernels must be. What is still under way after the last launch is completed before the step ends.
+ * said. Those of kernels must be. What is still under way after the last launch is completed before the step ends. On the CPU the
+ * executor's own thread is the stream that computes; on a GPU streams run by themselves, and the host waits at the step's end alone.
  *
  * Read by native/program_text.cpp. Fields are never absent, except those marked optional.
  */

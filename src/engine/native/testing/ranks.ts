@@ -2,11 +2,15 @@
 import net from 'node:net';
 import { loadAddon, type Engine } from '../bridge.js';
 import type { LoadedProgram } from '../loaded_program.js';
+import type { Doubles } from './doubles.js';
 
 /** Engines that have met, in rank order. The caller closes them. */
-export async function openRanks(ranks: number, arenaBytes: number): Promise<Engine[]> {
-  const addon = loadAddon();
-  const engines = Array.from({ length: ranks }, () => addon.open({ device: 'cpu', threads: 1, arenaBytes }));
+export async function openRanks(
+  ranks: number,
+  arenaBytes: number,
+  { addon, streams, backend }: Doubles = { addon: loadAddon() },
+): Promise<Engine[]> {
+  const engines = Array.from({ length: ranks }, () => addon.open({ device: 'cpu', threads: 1, arenaBytes, streams }));
   const port = await freePort();
   await Promise.all(
     engines.map((engine, rank) =>
@@ -19,6 +23,7 @@ export async function openRanks(ranks: number, arenaBytes: number): Promise<Engi
         generation: '0',
         timeoutSeconds: 30,
         operationTimeoutSeconds: 30,
+        backend,
       }),
     ),
   );

@@ -1,0 +1,98 @@
+/**
+ * The executor over streams that run by themselves, as a GPU's do: threads that a seed holds and starves, and a backend with NCCL's rules.
+ * Whole steps on them are in tests/native/threaded_streams.test.ts.
+ */
+import { expect, test } from 'vitest';
+import type { Engine } from './bridge.js';
+import type { Launch, LoadedProgram } from './loaded_program.js';
+import { loadTestingAddon, threadedStreams } from './testing/doubles.js';
+import { bytes, openRanks, runRanks } from './testing/ranks.js';
+import { collective, decode, encode, fill, view } from './testing/views.js';
+
+const length = 64;
+const [given, sum, copied] = [0, 1024, 2048].map((offset) => view('f32', offset, length));
+const copy: Launch = { kind: 'copy', from: sum, to: copied, at: 'test' };
+const wait = (event: number): Launch => ({ kind: 'wait', event, at: 'test' });
+
+const program = (...launches: readonly Launch[]): LoadedProgram => ({ groups: [{ id: 0, ranks: [0, 1] }], launches });
+const read = (engine: Engine) => decode('f32', bytes(engine, copied.offset, 4 * length));
+const seeds = Array.from({ length: 12 }, (_, seed) => seed);
+
+/** Two engines that have met, closed afterwards. */
+async function withRanks<T>(
+  doubles: Parameters<typeof openRanks>[2],
+  body: (engines: readonly Engine[]) => Promise<T>,
+): Promise<T> {
+  const engines = await openRanks(2, 1 << 14, doubles);
+  try {
+    return await body(engines);
+  } finally {
+    for (const engine of engines) engine.abort('the test is over');
+    for (const engine of engines) engine.close();
+  }
+}
+
+const reduced = (waits: readonly Launch[]) =>
+  Promise.all(
+    seeds.map((seed) =>
+      withRanks(threadedStreams(seed), async (engines) => {
+        await runRanks(engines, () => program(fill(given, 1), collective('all_reduce', given, sum), ...waits, copy));
+        return engines.every((engine) => read(engine).every((value) => value === 2));
+      }),
+    ),
+  );
+
+test('compute that waits for communication has its data under every schedule; without the wait some schedule shows it', async () => {
+  expect(await reduced([wait(0)])).toEqual(seeds.map(() => true));
+  expect(await reduced([])).toContain(false);
+});
+
+test('communication begins after what compute launched before it, and after communication on other lanes that it touches', async () => {
+  const groups = [0, 1].map((id) => ({ id, ranks: [0, 1] }));
+  const launches = [
+    fill(given, 1),
+    collective('all_reduce', given, sum),
+    // Reads what the other lane writes; nobody says so.
+    collective('all_reduce', sum, copied, { group: 1, event: 1 }),
+  ];
+  const right = await Promise.all(
+    seeds.map((seed) =>
+      withRanks(threadedStreams(seed), async (engines) => {
+        await runRanks(engines, () => ({ groups, launches }));
+        return engines.every((engine) => read(engine).every((value) => value === 4));
+      }),
+    ),
+  );
+  expect(right).toEqual(seeds.map(() => true));
+});
+
+test('a host that polls the backend with timed waits aborts it, as NCCL would; one that lets the stream wait does not', async () => {
+  const late = (doubles: Parameters<typeof openRanks>[2]) =>
+    withRanks(doubles, async ([first, second]) => {
+      const text = program(fill(given, 1), collective('all_reduce', given, sum), wait(0), copy);
+      const loaded = await Promise.all([first.load(text), second.load(text)]);
+      const early = loaded[0].run().then(
+        () => null,
+        (error: Error) => error.message,
+      );
+      await new Promise((resolve) => setTimeout(resolve, 1200));
+      const failures = [early, loaded[1].run().then(() => null, String)];
+      return Promise.all(failures);
+    });
+  const [polling] = await late({ addon: loadTestingAddon(), backend: 'strict' });
+  expect(polling).toMatch(/a timed wait of 500 ms ran out, which aborts the communicator/);
+  expect(await late(threadedStreams(3))).toEqual([null, null]);
+});
+
+test('collectives that members launch in unlike orders are told, with both', async () => {
+  const part = { ...sum, sizes: [8] };
+  const [whole, short] = [collective('all_reduce', sum, sum), collective('all_reduce', part, part, { event: 1 })];
+  const failure = withRanks(threadedStreams(1), async (engines) => {
+    for (const engine of engines)
+      bytes(engine, sum.offset, 4 * length).set(encode('f32', new Array<number>(length).fill(1)));
+    await runRanks(engines, (rank) => program(...(rank === 0 ? [whole, short] : [short, whole])));
+  });
+  await expect(failure).rejects.toThrow(
+    /collective 0 of a communicator is all_reduce 0 of (64|8) Float on member \d and all_reduce 0 of (64|8) Float/,
+  );
+});

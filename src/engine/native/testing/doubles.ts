@@ -1,0 +1,21 @@
+/** The test build of the addon: the same engine, with doubles of its streams and of c10d's backend (native/testing/). */
+import path from 'node:path';
+import { addonPath, loadAddon, type NativeAddon } from '../bridge.js';
+
+export interface Doubles {
+  readonly addon: NativeAddon;
+  /** Kind of streams; the device's own if absent. */
+  readonly streams?: string;
+  /** The backend; the device's own if absent. */
+  readonly backend?: string;
+}
+
+export const loadTestingAddon = (): NativeAddon =>
+  loadAddon(path.join(path.dirname(addonPath()), 'flotilla_testing.node'));
+
+/** A thread for each stream, held and starved as the seed has it, and a backend with NCCL's rules. */
+export const threadedStreams = (seed: number): Doubles => ({
+  addon: loadTestingAddon(),
+  streams: `threaded:${seed}`,
+  backend: 'strict',
+});

@@ -1,0 +1,88 @@
+/**
+ * Whole steps on streams that run by themselves: a thread a stream, held and starved at random, and communication by NCCL's rules. What the
+ * plan of streams does not order happens in another order there. In about half of the steps no stream begins before the host has handed
+ * over the last launch, so a step that ends has never made the host wait inside it.
+ */
+import { expect, test } from 'vitest';
+import { NativeEngine } from '../../src/engine/native/engine.js';
+import { threadedStreams, type Doubles } from '../../src/engine/native/testing/doubles.js';
+import { freePort } from '../../src/engine/native/testing/ranks.js';
+import type { RankBlocks } from '../../src/engine/reference/execute.js';
+import { gatherValues } from '../../src/engine/reference/shards.js';
+import { GPT, Mixtral } from '../../src/nn/models/index.js';
+import { ops } from '../../src/ops/index.js';
+import { languageModel } from '../scenarios/language_model.js';
+import { classOfRank, nativeScenario, runRankStep, type NativeScenario } from '../scenarios/native_step.js';
+import { differences, type ScenarioOptions } from '../scenarios/scenario.js';
+
+const gpt = () =>
+  languageModel(new GPT({ layers: 2, dim: 8, heads: 2, context: 8, vocab: 11 }), { batch: 3, sequence: 4 });
+const mixtral = () =>
+  languageModel(
+    new Mixtral({ layers: 1, dim: 8, heads: 2, hidden: 12, context: 8, vocab: 11, experts: 4, choices: 2 }),
+    { microbatches: 2, batch: 2, sequence: 4 },
+  );
+const tensor = { heads: ['tensor'], hidden: ['tensor'], vocab: ['tensor'] };
+const stage = (segments: readonly string[], mesh: Readonly<Record<string, number>>) => ({ segments, mesh });
+
+const steps: Readonly<Record<string, ScenarioOptions>> = {
+  'one rank': { ...gpt(), microbatches: 2 },
+  'data × tensor': { ...gpt(), mesh: { data: 2, tensor: 2 }, split: { batch: ['data'], ...tensor }, microbatches: 2 },
+  'ZeRO-1': { ...gpt(), mesh: { data: 2 }, split: { batch: ['data'] }, zero: { stage: 1, axis: 'data' } },
+  'experts by all-to-all': { ...mixtral(), mesh: { data: 2 }, split: { microbatch: ['data'], experts: ['data'] } },
+  '1F1B, stages of unlike meshes': {
+    ...gpt(),
+    schedule: '1f1b',
+    microbatches: 3,
+    stages: [stage(['embedding', 'blocks.0'], { data: 2 }), stage(['blocks.1', 'head'], { tensor: 2 })],
+    split: { batch: ['data'], ...tensor },
+  },
+};
+
+test.each(Object.entries(steps))(
+  '%s: every schedule of streams gives the serial step, and the same bits',
+  async (_, options) => {
+    const scenario = nativeScenario(options);
+    const results: ReturnType<typeof gatherValues>[] = [];
+    for (const seed of [1, 2, 3, 4, 5, 6]) {
+      results.push(gatherValues(scenario.program, await runRanks(scenario, threadedStreams(seed))));
+    }
+    expect(differences(scenario.serial(), results[0], 1e-9)).toEqual([]);
+    results.slice(1).forEach((result) => expect(result).toEqual(results[0]));
+  },
+);
+
+/** One step, every rank an engine of this process. */
+async function runRanks(
+  scenario: NativeScenario,
+  { addon, streams, backend }: Doubles,
+): Promise<readonly RankBlocks[]> {
+  const port = await freePort();
+  const engines = Array.from({ length: scenario.ranks }, (_, rank) => {
+    const { arenaBytes } = classOfRank(scenario, rank);
+    return new NativeEngine({ registry: ops, rank, device: 'cpu', threads: 1, arenaBytes, addon, streams });
+  });
+  const step = async (engine: NativeEngine, rank: number) => {
+    await engine.addon.rendezvous({
+      address: '127.0.0.1',
+      port,
+      rank,
+      worldSize: engines.length,
+      hostStore: rank === 0,
+      generation: '0',
+      timeoutSeconds: 30,
+      operationTimeoutSeconds: 30,
+      backend,
+    });
+    return runRankStep(scenario, engine);
+  };
+  try {
+    const blocks = await Promise.all(engines.map(step));
+    for (const engine of engines) await engine.close();
+    return blocks;
+  } catch (error) {
+    // The others may wait for ever for the one that failed.
+    for (const engine of engines) engine.addon.abort('another rank failed');
+    throw error;
+  }
+}
