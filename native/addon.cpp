@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
+#include <sstream>
 
 #include "async.h"
 #include "cpu.h"
@@ -198,6 +200,11 @@ class RunJob : public AsyncJob {
   StepReport report_;
 };
 
+std::vector<std::string> words(const std::string& text) {
+  std::istringstream stream(text);
+  return {std::istream_iterator<std::string>(stream), {}};
+}
+
 Napi::Value describe(const Napi::CallbackInfo& info) {
   return guarded(info, [&](Napi::Env env) {
     const auto list = [&](const std::vector<std::string>& names) {
@@ -211,6 +218,8 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
     described.Set("torch", FLOTILLA_TORCH_VERSION);
     described.Set("cuda", gpus > 0 ? Napi::Value::From(env, cuda) : env.Null());
     described.Set("torchCuda", cuda.empty() ? env.Null() : Napi::Value::From(env, cuda));
+    described.Set("torchPath", FLOTILLA_TORCH_PATH);
+    described.Set("ncclLacks", list(words(FLOTILLA_NCCL_LACKS)));
     described.Set("gpus", gpus);
     described.Set("cpu", list(cpuFeatures()));
     described.Set("backends", list(backends()));

@@ -9,7 +9,7 @@ import { trainEvents, type TrainEvents } from '../runtime/events.js';
 import { dumpPoint } from '../runtime/dump_point.js';
 import { explanationText } from '../runtime/explain.js';
 import { explainTarget } from '../runtime/explain_target.js';
-import { generate } from '../runtime/generate.js';
+import { generate, type GenerateOptions } from '../runtime/generate.js';
 import { packageVersion } from '../runtime/package_version.js';
 import { resumeRun, trainFile, trainWith, type TrainResult } from '../runtime/train.js';
 import { addOptionFlags, overridesOf } from './flags.js';
@@ -56,13 +56,16 @@ program
   .option('--temperature <ratio>', 'divides the logits; 0 takes the likeliest token', Number, 0.8)
   .option('--top-k <count>', 'draw from only so many of the likeliest tokens; 0: from all', Number, 40)
   .option('--seed <number>', 'the same seed gives the same text', Number, 0)
-  .action(
-    async (run: string, flags: { prompt: string; tokens: number; temperature: number; topK: number; seed: number }) => {
-      process.stdout.write(flags.prompt);
-      await generate(run, { ...flags, topK: flags.topK || null }, (text) => process.stdout.write(text));
-      process.stdout.write('\n');
-    },
-  );
+  .option('--device <value>', 'where to compute: auto, cpu or cuda; by default where the run was to')
+  .action(async (run: string, flags: GenerateOptions & { topK: number }) => {
+    // What is missing is said before the prompt.
+    let before = flags.prompt;
+    await generate(run, { ...flags, topK: flags.topK || null }, (text) => {
+      process.stdout.write(before + text);
+      before = '';
+    });
+    process.stdout.write(`${before}\n`);
+  });
 
 program
   .command('explain')

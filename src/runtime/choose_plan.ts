@@ -7,6 +7,7 @@ import { parsePlan } from '../plan/parse_plan.js';
 import { planOfSizes, type ParallelSizes } from '../plan/parallel_sizes.js';
 import { meshOf, ranksOf, type Plan } from '../plan/plan.js';
 import type { LanguageModel } from '../nn/language_model.js';
+import { usualRanks } from './device.js';
 import { worldSizeDiffers } from './diagnostics.js';
 import type { TrainConfig } from './options.js';
 
@@ -15,14 +16,26 @@ import type { TrainConfig } from './options.js';
  * 'auto' is data parallelism over all ranks. Throws `plan/…` and `runtime/world-size-differs`.
  */
 export function choosePlan(config: TrainConfig, model: LanguageModel, worldSize: number | null): Plan {
-  if (typeof config.plan === 'string' && config.plan !== 'auto') {
-    return readPlan(config.plan, model, worldSize ?? config.ranks);
-  }
-  const sizes: ParallelSizes = config.plan === 'auto' ? {} : sizesOf(config.plan as Sizes);
-  const copy = (sizes.tensor_parallel_size ?? 1) * (sizes.pipeline_parallel_size ?? 1);
-  const needed = sizes.data_parallel_size === undefined ? null : sizes.data_parallel_size * copy;
-  const ranks = worldSize ?? config.ranks ?? needed ?? copy * Math.max(1, Math.floor(defaultRanks / copy));
-  return planOfSizes(sizes, ranks, describeModel(model), config.batch, precisionOf(config));
+  const file = planFileOf(config);
+  if (file !== null) return planForModel(file, model, worldSize ?? config.ranks);
+  return planOfSizes(
+    sizesOf(config),
+    ranksOfConfig(config, worldSize),
+    describeModel(model),
+    config.batch,
+    precisionOf(config),
+  );
+}
+
+/** How many ranks a configuration asks for, known before there is a model. Throws `plan/…` where a plan file is none. */
+export function ranksOfConfig(config: TrainConfig, worldSize: number | null): number {
+  const given = worldSize ?? config.ranks;
+  if (given !== null) return given;
+  const file = planFileOf(config);
+  if (file !== null) return ranksOf(readPlan(file));
+  const { data_parallel_size: replicas, tensor_parallel_size = 1, pipeline_parallel_size = 1 } = sizesOf(config);
+  const copy = tensor_parallel_size * pipeline_parallel_size;
+  return copy * (replicas ?? Math.max(1, Math.floor(usualRanks(config) / copy)));
 }
 
 /** `data 2 × tensor 1`, a stage after the other. */
@@ -40,12 +53,13 @@ export const precisionOf = ({ precision }: TrainConfig): Plan['precision'] => ({
   master: precision === 'f64' ? 'f64' : 'f32',
 });
 
-/** Ranks of a machine without a GPU, where nothing else says how many. */
-const defaultRanks = 2;
+const planFileOf = ({ plan }: TrainConfig): string | null =>
+  typeof plan === 'string' && plan !== 'auto' ? plan : null;
 
-type Sizes = Exclude<TrainConfig['plan'], string>;
-
-function sizesOf(sizes: Sizes): ParallelSizes {
+/** The sizes that a configuration gives; none where it gives none. */
+function sizesOf({ plan }: TrainConfig): ParallelSizes {
+  if (typeof plan === 'string') return {};
+  const sizes = plan;
   return {
     ...(sizes.data_parallel_size !== null && { data_parallel_size: sizes.data_parallel_size }),
     tensor_parallel_size: sizes.tensor_parallel_size,
@@ -54,7 +68,7 @@ function sizesOf(sizes: Sizes): ParallelSizes {
   };
 }
 
-function readPlan(file: string, model: LanguageModel, worldSize: number | null): Plan {
+function readPlan(file: string): Plan {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -62,7 +76,11 @@ function readPlan(file: string, model: LanguageModel, worldSize: number | null):
     const fix = "give 'auto', the path of a plan file, or sizes such as { data_parallel_size: 2 }";
     throw configUnreadable({ file, problem: `the plan cannot be read: ${(error as Error).message}`, fix });
   }
-  const plan = parsePlan(text, file);
+  return parsePlan(text, file);
+}
+
+function planForModel(file: string, model: LanguageModel, worldSize: number | null): Plan {
+  const plan = readPlan(file);
   const { name, hash } = describeModel(model);
   if (plan.model.hash !== hash) {
     throw planForAnotherModel({

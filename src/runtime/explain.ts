@@ -13,7 +13,7 @@ import type { LoweredClass } from '../program/lower_class.js';
 import { choosePlan, planText } from './choose_plan.js';
 import { compileRun, type RunRequest } from './compile_run.js';
 import { loadModel } from './config.js';
-import { targetOf } from './hosts.js';
+import { targetOf } from './device.js';
 import { optimizerOf } from './option_objects.js';
 import type { TrainConfig } from './options.js';
 import type { ResolvedConfig } from './resolve.js';

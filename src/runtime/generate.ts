@@ -14,7 +14,7 @@ import { compileForward } from '../program/compile.js';
 import { arenaBytesOf } from '../program/share_arena.js';
 import { precisionOf } from './choose_plan.js';
 import { loadModel, readConfig } from './config.js';
-import { deviceOf, targetOf } from './hosts.js';
+import { deviceOf, requireDevice, targetOf } from './device.js';
 import { threadsPerRank } from './launch/environment.js';
 import { restoreTensors } from './load_state.js';
 import type { TrainConfig } from './options.js';
@@ -36,6 +36,8 @@ export interface GenerateOptions {
   readonly topK: number | null;
   /** The same seed gives the same text. */
   readonly seed: number;
+  /** Where to compute; absent: where the run was to. */
+  readonly device?: TrainConfig['device'];
 }
 
 /**
@@ -44,15 +46,19 @@ export interface GenerateOptions {
  */
 export async function generate(
   path: string,
-  { prompt, tokens, temperature, topK, seed }: GenerateOptions,
+  { prompt, tokens, temperature, topK, seed, device }: GenerateOptions,
   onText: (text: string) => void = () => {},
   customModel: LanguageModel | null = null,
 ): Promise<string> {
   const folder = RunFolder.open(path);
   const { config } = resolveConfig(await readConfig(folder.file('config.json')), {
     source: folder.file('config.json'),
+    overrides: device === undefined ? [] : [`device=${device}`],
   });
-  if (config.engine === 'native') await requireNativeEngine();
+  if (config.engine === 'native') {
+    await requireNativeEngine();
+    requireDevice(config, { ranks: 1, localRanks: 1 });
+  }
   const tokenizer = loadTokenizer(folder.file('tokenizer.json'));
   const model = customModel ?? (await loadModel(config, tokenizer.vocab));
   const given = prompt === '' ? [] : [...tokenizer.encode(prompt)];

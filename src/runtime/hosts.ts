@@ -1,12 +1,11 @@
 /** Where a worker's ranks run: all of them here on the reference engine, or one on the native engine. */
-import { loadAddon } from '../engine/native/bridge.js';
 import { NativeEngine, type NativeProgram } from '../engine/native/engine.js';
 import type { Launch } from '../engine/native/loaded_program.js';
 import type { LoadedProgram } from '../engine/engine.js';
 import { ReferenceEngine } from '../engine/reference/index.js';
 import { deviceTypeOf } from '../kernels/device.js';
 import { ops } from '../ops/index.js';
-import type { Target } from '../program/target.js';
+import { deviceOf } from './device.js';
 import type { RankEnvironment } from './launch/environment.js';
 import { threadsPerRank } from './launch/environment.js';
 import { joinJob } from './launch/join.js';
@@ -41,16 +40,6 @@ export function nativeHost(config: TrainConfig, environment: RankEnvironment): E
     },
   };
 }
-
-/** `cpu`, or the GPU of this rank. */
-export function deviceOf({ device }: TrainConfig, localRank: number): string {
-  if (device === 'cpu' || (device === 'auto' && loadAddon().describe().cuda === null)) return 'cpu';
-  return `cuda:${localRank}`;
-}
-
-/** What a configuration's programs are compiled for. */
-export const targetOf = (config: TrainConfig): Target =>
-  config.engine === 'reference' ? 'reference' : deviceTypeOf(deviceOf(config, 0));
 
 function nativeTracer(rank: number): StepTracer {
   const launches: TracedLaunch[] = [];

@@ -10,7 +10,7 @@ import type { LoadedProgram, LoadedView } from '../engine/native/loaded_program.
 import { dtypeBytes } from '../ir/dtype.js';
 import { deviceTypeOf } from '../kernels/device.js';
 import { matmulScratch } from '../kernels/matmul.js';
-import { deviceOf } from './hosts.js';
+import { deviceOf } from './device.js';
 import type { TrainConfig } from './options.js';
 
 /** Floating-point operations a second, over all cores or of one GPU; null on the reference engine. */

@@ -396,7 +396,8 @@ export const configSchema = z.strictObject({
     flag: true,
   }),
   ranks: z.int().positive().nullable().default(null).meta({
-    description: 'Processes, one a device. null: those the plan needs, two where any number will do.',
+    description:
+      'Processes, one a device. null: those the plan needs; where any number will do, one for each GPU, or two on the CPU.',
     unit: 'ranks',
     flag: true,
   }),

@@ -7,10 +7,12 @@ import { addonNotBuilt, torchNotFound } from '../engine/native/diagnostics.js';
 import { locateTorch } from '../engine/native/locate.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import type { Plan } from '../plan/plan.js';
-import { choosePlan } from './choose_plan.js';
+import { choosePlan, ranksOfConfig } from './choose_plan.js';
 import { loadModel } from './config.js';
+import { requireDevice } from './device.js';
 import { vocabTooSmall } from './diagnostics.js';
 import type { TrainEvents } from './events.js';
+import type { RankEnvironment } from './launch/environment.js';
 import { dataOf } from './option_objects.js';
 import type { TrainConfig } from './options.js';
 import type { ResolvedConfig } from './resolve.js';
@@ -22,12 +24,16 @@ export interface PreparedRun {
   readonly dataset: Dataset;
 }
 
-/** Throws before anything is written: `engine/torch-not-found`, `plan/…`, `data/…`, `runtime/…`. */
+/**
+ * Throws before anything is written: `engine/…` where torch or the device is missing, `plan/…`, `data/…`, `runtime/…`. `job`: the one that an
+ * outer launcher has started; null where the ranks are ours to start.
+ */
 export async function prepareRun(
   { config, customModel }: ResolvedConfig,
-  { events, worldSize }: { readonly events: TrainEvents; readonly worldSize: number | null },
+  { events, job }: { readonly events: TrainEvents; readonly job: OuterJob | null },
 ): Promise<PreparedRun> {
-  if (config.engine === 'native') await requireNativeEngine();
+  await requireEngine(config, job);
+  const worldSize = job?.worldSize ?? null;
   const model = (vocab: number) => (customModel ? Promise.resolve(customModel) : loadModel(config, vocab));
   // What the plan asks of the model hardly depends on the vocabulary, and says what is wrong before a tokenizer is trained.
   if (config.data.tokenizer.file === null) choosePlan(config, await model(config.data.tokenizer.vocab), worldSize);
@@ -60,6 +66,18 @@ const batchOptions = ({ batch, data, evaluation }: TrainConfig, context: number)
 
 const contextOf = ({ model }: TrainConfig, customModel: LanguageModel | null): number =>
   customModel ? customModel.options.context : model.context;
+
+/** Ranks that an outer launcher has started, in all and on this machine. */
+export type OuterJob = Pick<RankEnvironment, 'worldSize' | 'localWorldSize'>;
+
+/** Throws what keeps a configuration's ranks from computing on this machine, before anything else is looked at. */
+export async function requireEngine(config: TrainConfig, job: OuterJob | null): Promise<void> {
+  if (config.engine === 'reference') return;
+  await requireNativeEngine();
+  if (config.device === 'cpu') return;
+  const ranks = ranksOfConfig(config, job?.worldSize ?? null);
+  requireDevice(config, { ranks, localRanks: job?.localWorldSize ?? ranks });
+}
 
 /** Throws `engine/torch-not-found` where there is no torch, `engine/addon-not-built` where only the build is missing. */
 export async function requireNativeEngine(where: { addon?: string; env?: NodeJS.ProcessEnv } = {}): Promise<void> {

@@ -11,6 +11,7 @@ import { DiagnosticError } from '../ir/diagnostic.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { ranksOf } from '../plan/plan.js';
 import { loadConfig, loadModel, readConfig } from './config.js';
+import { requireDevice } from './device.js';
 import { runCompleted, worldSizeDiffers } from './diagnostics.js';
 import { trainEvents, type RunSummary, type TrainEvent, type TrainEvents } from './events.js';
 import { generate } from './generate.js';
@@ -22,7 +23,14 @@ import { joinJob } from './launch/join.js';
 import { runRank } from './launch/rank_process.js';
 import { measuredPeak } from './matmul_peak.js';
 import type { TrainConfig, TrainOptions } from './options.js';
-import { openRunData, prepareRun, requireNativeEngine, type PreparedRun } from './prepare_run.js';
+import {
+  openRunData,
+  prepareRun,
+  requireEngine,
+  requireNativeEngine,
+  type OuterJob,
+  type PreparedRun,
+} from './prepare_run.js';
 import { resolveConfig, type ResolvedConfig } from './resolve.js';
 import { RunFolder } from './run_folder.js';
 import type { TracedLaunch } from './traced_launch.js';
@@ -77,8 +85,8 @@ async function trainResolved(
   resolved: ResolvedConfig,
   { events = trainEvents() }: TrainSettings,
 ): Promise<TrainResult> {
-  return startJob(surroundings, events, resolved.customModel, async (worldSize) => {
-    const prepared = await prepareRun(resolved, { events, worldSize });
+  return startJob(surroundings, events, resolved.customModel, async (job) => {
+    const prepared = await prepareRun(resolved, { events, job });
     const folder = RunFolder.create(prepared.config);
     writeFolder(folder, prepared, null);
     return { prepared, folder, resume: null };
@@ -94,13 +102,14 @@ export async function resumeRun(
   path: string,
   { events = trainEvents(), overrides = [] }: TrainSettings = {},
 ): Promise<TrainResult> {
-  return startJob(surroundings, events, null, async (worldSize) => {
+  return startJob(surroundings, events, null, async (job) => {
     const folder = RunFolder.open(path);
     const old = folder.readRecord();
     const resolved = await resolveAgain(folder, overrides);
+    await requireEngine(resolved.config, job);
     const resume = await openLatest(nodeDisk, folder.checkpoints(resolved.config));
     try {
-      const prepared = await prepareRun(resolved, { events, worldSize });
+      const prepared = await prepareRun(resolved, { events, job });
       const steps = resolved.config.steps ?? old.steps;
       if (steps !== null && resume.manifest.step >= steps) throw runCompleted({ path: folder.path, steps });
       if (prepared.dataset.manifest.key !== old.dataKey) {
@@ -130,7 +139,7 @@ async function startJob(
   surroundings: RunSurroundings,
   events: TrainEvents,
   customModel: LanguageModel | null,
-  begin: (worldSize: number | null) => Promise<BegunRun>,
+  begin: (job: OuterJob | null) => Promise<BegunRun>,
 ): Promise<TrainResult> {
   const launchedAt = Date.now() - 1000 * process.uptime();
   const environment = rankFromEnvironment();
@@ -169,16 +178,16 @@ async function start({ surroundings, begun, events, customModel, launchedAt }: S
   return launchRanks(surroundings, run, ranksOf(plan), config, events, customModel !== null);
 }
 
-interface OuterJob extends Omit<StartRequest, 'begun'> {
+interface JoinRequest extends Omit<StartRequest, 'begun'> {
   readonly environment: RankEnvironment;
-  readonly begin: (worldSize: number | null) => Promise<BegunRun>;
+  readonly begin: (job: OuterJob | null) => Promise<BegunRun>;
 }
 
 /**
  * One rank of a job that torchrun, Slurm or MPI started. Rank 0 prepares the run and tells the others, over a store of its own that
  * lives as long as the job, where it is.
  */
-async function joinOuterJob(job: OuterJob): Promise<TrainResult> {
+async function joinOuterJob(job: JoinRequest): Promise<TrainResult> {
   const { surroundings, events, customModel, environment, launchedAt, begin } = job;
   await requireNativeEngine();
   const meeting = loadAddon().open({ device: 'cpu', threads: 1, arenaBytes: 4096 });
@@ -191,7 +200,7 @@ async function joinOuterJob(job: OuterJob): Promise<TrainResult> {
       const result = await workAsRank(surroundings, member, run, customModel);
       return { folder: run.folder, ...result };
     }
-    const begun = await begin(environment.worldSize);
+    const begun = await begin(environment);
     const { prepared, folder, resume } = begun;
     const { config, plan } = prepared;
     if (ranksOf(plan) !== environment.worldSize) {
@@ -336,6 +345,8 @@ async function workAsRank(
 ): Promise<WorkerResult> {
   const folder = RunFolder.open(run.folder);
   const { config } = await resolveAgain(folder, []);
+  // Rank 0 has looked at its own machine alone.
+  requireDevice(config, { ranks: environment.worldSize, localRanks: environment.localWorldSize });
   const events = trainEvents();
   const send = (message: RankMessage) => process.send?.(message);
   if (environment.rank === 0) events.subscribe((event) => send({ event }));

@@ -8,6 +8,7 @@ const config = (plan: object) =>
     data: { tokenizer: { vocab: 512 } },
     batch: { sequences: 4, microbatch: 2 },
     precision: 'f32',
+    device: 'cpu',
     plan: plan as never,
   });
 

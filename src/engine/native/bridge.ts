@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { addonNotBuilt, addonNotLoaded, toNativeError } from './diagnostics.js';
+import { deviceFault } from './device_fault.js';
 import { encodeProgram, type LoadedProgram } from './loaded_program.js';
 import { packageRoot } from './package_root.js';
 
@@ -14,6 +15,8 @@ import { packageRoot } from './package_root.js';
 export interface NativeDescription {
   /** Version of the torch it was built with, for example `2.13.0+cpu`. */
   readonly torch: string;
+  /** The package it was built with, and loads. */
+  readonly torchPath: string;
   /** CUDA version where torch sees a GPU. */
   readonly cuda: string | null;
   /** CUDA version that torch was built for, whether or not it sees a GPU. */
@@ -24,6 +27,8 @@ export interface NativeDescription {
   readonly cpu: readonly string[];
   /** Communication backends: `gloo`, `nccl`. */
   readonly backends: readonly string[];
+  /** Headers of NCCL and the CUDA runtime that the build did not find: a CUDA build then has no `nccl`. */
+  readonly ncclLacks: readonly string[];
   readonly kernels: readonly string[];
   /** OpenMP threads by default. */
   readonly threads: number;
@@ -139,6 +144,7 @@ export interface Program {
 export interface NativeAddon {
   readonly path: string;
   describe(): NativeDescription;
+  /** Throws `engine/torch-without-cuda`, `engine/no-gpu`, `engine/too-few-gpus`, and what native/error.h names. */
   open(options: OpenOptions): Engine;
 }
 
@@ -188,6 +194,7 @@ type RawEngine = { readonly engine: unique symbol };
 type RawProgram = { readonly program: unique symbol };
 
 function openEngine(raw: RawAddon, options: OpenOptions): Engine {
+  refuseMissingGpu(raw, options.device);
   const engine = convertErrors(() => raw.open({ ...options, rank: -1 }));
   const close = () => convertErrors(() => raw.close(engine));
   return {
@@ -215,6 +222,18 @@ function openEngine(raw: RawAddon, options: OpenOptions): Engine {
     close,
     [Symbol.dispose]: close,
   };
+}
+
+/** `cuda:1` needs two GPUs. What else `device` may be wrong in, the addon says. */
+function refuseMissingGpu(raw: RawAddon, device: string): void {
+  const index = /^cuda(?::(\d+))?$/.exec(device);
+  if (!index) return;
+  const fault = deviceFault(
+    'cuda',
+    convertErrors(() => raw.describe()),
+    { ranks: 1, localRanks: 1 + Number(index[1] ?? 0) },
+  );
+  if (fault) throw fault;
 }
 
 function convertErrors<T>(call: () => T): T {

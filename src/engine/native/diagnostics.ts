@@ -22,6 +22,55 @@ export const torchNotFound = defineDiagnostic('engine/torch-not-found', (p: { tr
   fix: 'run `node scripts/run.mjs setup`, which installs torch into .venv, or `pip install torch` in an environment that is active or that FLOTILLA_TORCH names; `--engine reference` trains a tiny model without it',
 }));
 
+export const torchWithoutCuda = defineDiagnostic(
+  'engine/torch-without-cuda',
+  (p: { torch: string; torchPath: string }) => ({
+    what: `no GPU can be used: torch ${p.torch} is a CPU build`,
+    why: 'the native engine computes on GPUs by the CUDA libraries of the torch that it is built with',
+    where: [{ at: p.torchPath, note: `torch ${p.torch}, without CUDA` }],
+    fix: 'install a torch with CUDA (`pip install torch` on Linux gives one, in an environment that has none), name its environment in FLOTILLA_TORCH and run `node scripts/run.mjs setup`, which builds the engine for it; or choose `--device cpu`',
+  }),
+);
+
+export const noGpu = defineDiagnostic(
+  'engine/no-gpu',
+  (p: { torch: string; torchCuda: string; visible: string | null }) => ({
+    what: 'torch sees no GPU on this machine',
+    why:
+      p.visible === null
+        ? `torch ${p.torch} is built for CUDA ${p.torchCuda}, and the driver shows it none`
+        : `CUDA_VISIBLE_DEVICES is '${p.visible}': torch sees only the GPUs that it names`,
+    fix:
+      p.visible === null
+        ? `see by \`nvidia-smi\` whether there is a GPU and its driver is new enough for CUDA ${p.torchCuda}; or choose \`--device cpu\``
+        : 'unset CUDA_VISIBLE_DEVICES, or let it name GPUs that `nvidia-smi` lists; or choose `--device cpu`',
+  }),
+);
+
+export const tooFewGpus = defineDiagnostic(
+  'engine/too-few-gpus',
+  (p: { localRanks: number; gpus: number; visible: string | null }) => ({
+    what: `${p.localRanks} GPUs are asked for on this machine, and torch sees ${p.gpus}`,
+    why: 'each rank computes on a GPU of its own, by its place on the machine: cuda:0, cuda:1, …',
+    where: p.visible === null ? [] : [{ at: 'CUDA_VISIBLE_DEVICES', note: `'${p.visible}'` }],
+    fix: `set ranks to ${p.gpus} with a plan for as many, or leave ranks out; or choose \`--device cpu\``,
+  }),
+);
+
+export const noNccl = defineDiagnostic(
+  'engine/no-nccl',
+  (p: { ranks: number; torchPath: string; torchCuda: string; lacks: readonly string[] }) => {
+    const major = p.torchCuda.split('.')[0];
+    const runtime = Number(major) >= 13 ? 'nvidia-cuda-runtime' : `nvidia-cuda-runtime-cu${major}`;
+    return {
+      what: `${p.ranks} ranks on GPUs exchange by NCCL, and the native engine is built without it`,
+      why: `the build did not find ${p.lacks.join(' and ') || 'NCCL'} in the wheels beside torch`,
+      where: [{ at: p.torchPath, note: 'looked for in ../nvidia/*/include' }],
+      fix: `install them in that environment (\`pip install nvidia-nccl-cu${major} ${runtime}\`), remove native/build and run \`node scripts/run.mjs setup\`; or set ranks to 1, or choose \`--device cpu\``,
+    };
+  },
+);
+
 /** What the addon tells of an exception: its text, and the launch that raised it. */
 export interface NativeFailure {
   readonly reason: string;

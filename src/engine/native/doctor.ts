@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { addonPath, loadAddon, type NativeDescription } from './bridge.js';
+import { deviceFault } from './device_fault.js';
 import { locateTorch, setupModule, type TorchAttempt } from './locate.js';
 import { packageRoot } from './package_root.js';
 
@@ -124,11 +125,23 @@ function describeEngine(engine: NativeDescription): Finding[] {
     {
       what: 'libtorch',
       status: 'ok',
-      detail: `${engine.torch}, CUDA ${engine.cuda ?? 'none'}, ${engine.threads} threads`,
+      detail: `${engine.torch}, CUDA ${engine.torchCuda ?? 'none'}, ${engine.threads} threads`,
       fix: null,
     },
+    examineGpu(engine),
     { what: 'processor', status: 'ok', detail: features, fix: null },
     { what: 'backends', status: 'ok', detail: engine.backends.join(' '), fix: null },
     { what: 'kernels', status: 'ok', detail: engine.kernels.join(' '), fix: null },
   ];
+}
+
+/** What the GPUs of this machine are good for; a machine without any is fit for the CPU. */
+export function examineGpu(
+  engine: NativeDescription,
+  visible: string | null = process.env.CUDA_VISIBLE_DEVICES ?? null,
+): Finding {
+  const fault = deviceFault('cuda', engine, { ranks: Math.max(1, engine.gpus), localRanks: engine.gpus }, visible);
+  if (fault) return { what: 'gpu', status: 'note', detail: fault.diagnostic.what, fix: fault.diagnostic.fix };
+  const detail = `${engine.gpus} that torch sees, CUDA ${engine.torchCuda}, backends ${engine.backends.join(' ')}`;
+  return { what: 'gpu', status: 'ok', detail, fix: null };
 }

@@ -81,6 +81,7 @@ test('the doctor finds this machine fit, and says what it found', async () => {
       'cmake',
       'native engine',
       'libtorch',
+      'gpu',
       'backends',
       'kernels',
     ]),
