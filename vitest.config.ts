@@ -8,5 +8,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // On another device than the CPU the list of tests is the record: what ran there, what was skipped and why.
+    reporters: /^cuda/.test(process.env.FLOTILLA_TEST_DEVICE ?? '') ? ['verbose'] : ['default'],
   },
 });

@@ -1,22 +1,25 @@
 /**
- * Steps on the native engine, one engine a rank that talk over Gloo, against the same steps on one device of the reference engine: the
+ * Steps on the native engine, one engine a rank that talk over Gloo (on GPUs over NCCL), against the same steps on one device of the reference engine: the
  * scenarios of `scenarios/hard_cases.test.ts` as far as the addon's kernels and collectives take part in them. In f64, so that only
  * the order of sums differs.
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { NativeEngine } from '../src/engine/native/engine.js';
+import { deviceOfRank } from '../src/engine/native/testing/device.js';
 import { freePort } from '../src/engine/native/testing/ranks.js';
+import { ranksOrOne, testOfRanks } from '../src/engine/native/testing/tests_by_device.js';
 import type { RankBlocks } from '../src/engine/reference/execute.js';
 import { gatherValues } from '../src/engine/reference/shards.js';
 import { GPT, Llama, Mixtral } from '../src/nn/models/index.js';
 import { ops } from '../src/ops/index.js';
+import { ranksOf } from '../src/plan/plan.js';
 import { anyTraining, trainingScenario, type TrainingDraw } from './arbitraries/training.js';
 import { departures } from './laws/parallel_equals_serial.js';
 import { languageModel } from './scenarios/language_model.js';
 import { mlp } from './scenarios/mlp.js';
 import { classOfRank, nativeScenario, runRankStep, type NativeScenario } from './scenarios/native_step.js';
-import { differences, type ScenarioOptions } from './scenarios/scenario.js';
+import { differences, planOf, type ScenarioOptions } from './scenarios/scenario.js';
 
 const shape = { batch: 3, sequence: 4 };
 const gpt = (options: Partial<ConstructorParameters<typeof GPT>[0]> = {}) =>
@@ -32,30 +35,53 @@ const stages = (...meshes: readonly Record<string, number>[]) => [
 describe('perceptrons', () => {
   const uneven = mlp({ batch: 5, dim: 3, hidden: 7, layers: 2, update: 'adamw' });
   const split = { batch: ['data'], hidden: ['tensor'] };
-  test.each([
-    ['one rank', {}],
-    ['data over 2, 5 rows', { data: 2 }],
-    ['tensor over 2, 7 hidden units', { tensor: 2 }],
-    ['data × tensor', { data: 2, tensor: 2 }],
-  ])('%s', (_, mesh) => equalsSerial({ ...uneven, mesh, split, microbatches: 2 }));
+  const meshes = {
+    'one rank': {},
+    'data over 2, 5 rows': { data: 2 },
+    'tensor over 2, 7 hidden units': { tensor: 2 },
+    'data × tensor': { data: 2, tensor: 2 },
+  };
+  for (const [name, mesh] of Object.entries(meshes)) equalsSerial(name, { ...uneven, mesh, split, microbatches: 2 });
 });
 
 describe('language models', () => {
-  test('one rank', () => equalsSerial({ ...gpt(), microbatches: 2 }));
-  test('heads and vocabulary over 2: 11 words', () =>
-    equalsSerial({ ...gpt(), mesh: { tensor: 2 }, split: tensor, microbatches: 2 }));
-  test('grouped heads with rotary positions, data × tensor', () =>
-    equalsSerial({ ...llama(), mesh: { data: 2, tensor: 2 }, split: { batch: ['data'], ...tensor } }));
-  test('the residual stream split by sequence over the tensor ranks', () =>
-    equalsSerial({ ...gpt({ layers: 1 }), mesh: { tensor: 2 }, split: { ...tensor, sequence: ['tensor'] } }));
-  test('the sequence split for attention too: keys and values are gathered, from slices of one product', () =>
-    equalsSerial({ ...gpt(), mesh: { context: 2 }, split: { sequence: ['context'] }, microbatches: 2 }));
-  test('more ranks than rows: some hold nothing', () =>
-    equalsSerial({ ...gpt({ layers: 1 }), mesh: { data: 4 }, split: { batch: ['data'] } }));
-  test('ZeRO-1', () =>
-    equalsSerial({ ...gpt(), mesh: { data: 2 }, split: { batch: ['data'] }, zero: { stage: 1, axis: 'data' } }));
-  test('dropout', () =>
-    equalsSerial({ ...gpt({ dropout: 0.3 }), mesh: { data: 2 }, split: { batch: ['data'] }, microbatches: 2 }));
+  equalsSerial('one rank', { ...gpt(), microbatches: 2 });
+  equalsSerial('heads and vocabulary over 2: 11 words', {
+    ...gpt(),
+    mesh: { tensor: 2 },
+    split: tensor,
+    microbatches: 2,
+  });
+  equalsSerial('grouped heads with rotary positions, one rank', { ...llama(), microbatches: 2 });
+  equalsSerial('grouped heads with rotary positions, data × tensor', {
+    ...llama(),
+    mesh: { data: 2, tensor: 2 },
+    split: { batch: ['data'], ...tensor },
+  });
+  equalsSerial('the residual stream split by sequence over the tensor ranks', {
+    ...gpt({ layers: 1 }),
+    mesh: { tensor: 2 },
+    split: { ...tensor, sequence: ['tensor'] },
+  });
+  equalsSerial('the sequence split for attention too: keys and values are gathered, from slices of one product', {
+    ...gpt(),
+    mesh: { context: 2 },
+    split: { sequence: ['context'] },
+    microbatches: 2,
+  });
+  equalsSerial('more ranks than rows: some hold nothing', {
+    ...gpt({ layers: 1 }),
+    mesh: { data: 4 },
+    split: { batch: ['data'] },
+  });
+  equalsSerial('ZeRO-1', { ...gpt(), mesh: { data: 2 }, split: { batch: ['data'] }, zero: { stage: 1, axis: 'data' } });
+  equalsSerial('dropout, one rank', { ...gpt({ dropout: 0.3 }), microbatches: 2 });
+  equalsSerial('dropout, data over 2', {
+    ...gpt({ dropout: 0.3 }),
+    mesh: { data: 2 },
+    split: { batch: ['data'] },
+    microbatches: 2,
+  });
 });
 
 describe('mixtures of experts', () => {
@@ -63,40 +89,48 @@ describe('mixtures of experts', () => {
     const model = { layers: 1, dim: 8, heads: 2, hidden: 12, context: 8, vocab: 11, experts: 4, choices: 2 };
     return languageModel(new Mixtral({ ...model, ...options }), { microbatches: 2, batch: 2, sequence: 4 });
   };
-  test('experts over the ranks that split the tokens: dispatch and combine are all-to-alls', () =>
-    equalsSerial({ ...mixtral(), mesh: { data: 2 }, split: { microbatch: ['data'], experts: ['data'] } }));
-  test('five experts over 2, full ones drop tokens', () =>
-    equalsSerial({
-      ...mixtral({ experts: 5, capacityFactor: 0.5 }),
-      mesh: { tensor: 2 },
-      split: { experts: ['tensor'] },
-      microbatches: 2,
-    }));
-  test('data × tensor, hidden layers of experts over tensor', () =>
-    equalsSerial({
-      ...mixtral(),
-      mesh: { data: 2, tensor: 2 },
-      split: { microbatch: ['data'], experts: ['data'], ...tensor },
-    }));
+  equalsSerial('one rank', mixtral());
+  equalsSerial('one rank, full experts drop tokens', mixtral({ experts: 5, capacityFactor: 0.5 }));
+  equalsSerial('experts over the ranks that split the tokens: dispatch and combine are all-to-alls', {
+    ...mixtral(),
+    mesh: { data: 2 },
+    split: { microbatch: ['data'], experts: ['data'] },
+  });
+  equalsSerial('five experts over 2, full ones drop tokens', {
+    ...mixtral({ experts: 5, capacityFactor: 0.5 }),
+    mesh: { tensor: 2 },
+    split: { experts: ['tensor'] },
+    microbatches: 2,
+  });
+  equalsSerial('data × tensor, hidden layers of experts over tensor', {
+    ...mixtral(),
+    mesh: { data: 2, tensor: 2 },
+    split: { microbatch: ['data'], experts: ['data'], ...tensor },
+  });
 });
 
 describe('pipelines', () => {
   const tied = { ...gpt(), schedule: '1f1b' as const, microbatches: 3 };
-  test('two stages with 1F1B and a tied embedding', () => equalsSerial({ ...tied, stages: stages({}, {}) }));
-  test('three stages, of which the middle one talks to both others', () => {
-    const parts = [['embedding', 'blocks.0'], ['blocks.1'], ['head']];
-    return equalsSerial({ ...tied, stages: parts.map((segments) => ({ segments, mesh: {} })) });
+  equalsSerial('two stages with 1F1B and a tied embedding', { ...tied, stages: stages({}, {}) });
+  const parts = [['embedding', 'blocks.0'], ['blocks.1'], ['head']];
+  equalsSerial('three stages, of which the middle one talks to both others', {
+    ...tied,
+    stages: parts.map((segments) => ({ segments, mesh: {} })),
   });
-  test('stages of unlike meshes: data over 2 before tensor over 2', () =>
-    equalsSerial({ ...tied, stages: stages({ data: 2 }, { tensor: 2 }), split: { batch: ['data'], ...tensor } }));
+  equalsSerial('stages of unlike meshes: data over 2 before tensor over 2', {
+    ...tied,
+    stages: stages({ data: 2 }, { tensor: 2 }),
+    split: { batch: ['data'], ...tensor },
+  });
 });
 
 // RUNS=100 npx vitest run tests/native_equals_serial searches longer.
-test('random models and plans on at most four ranks', async () => {
+const most = ranksOrOne(4);
+test(`random models and plans on at most ${most} ranks`, async () => {
   const ranks = ({ mesh, second }: TrainingDraw) =>
     [mesh, second].reduce((sum, m) => sum + (m ? m.data * m.tensor * m.context : 0), 0);
   const law = fc.asyncProperty(
-    anyTraining().filter((draw) => ranks(draw) <= 4),
+    anyTraining().filter((draw) => ranks(draw) <= most),
     async (draw) => {
       const scenario = nativeScenario(trainingScenario(draw));
       const blocks = await runRanks(scenario);
@@ -106,10 +140,13 @@ test('random models and plans on at most four ranks', async () => {
   await fc.assert(law, { seed: 5, numRuns: Number(process.env.RUNS ?? 10) });
 });
 
-async function equalsSerial(options: ScenarioOptions): Promise<void> {
-  const scenario = nativeScenario(options);
-  const blocks = await runRanks(scenario);
-  expect(differences(scenario.serial(), gatherValues(scenario.program, blocks), 1e-9)).toEqual([]);
+/** Declares the test of a scenario, on as many ranks as its plan has. */
+function equalsSerial(name: string, options: ScenarioOptions): void {
+  testOfRanks(ranksOf(planOf(options)))(name, async () => {
+    const scenario = nativeScenario(options);
+    const blocks = await runRanks(scenario);
+    expect(differences(scenario.serial(), gatherValues(scenario.program, blocks), 1e-9)).toEqual([]);
+  });
 }
 
 /** One step, every rank an engine of this process. */
@@ -117,7 +154,7 @@ async function runRanks(scenario: NativeScenario): Promise<readonly RankBlocks[]
   const port = await freePort();
   const engines = Array.from({ length: scenario.ranks }, (_, rank) => {
     const { arenaBytes } = classOfRank(scenario, rank);
-    return new NativeEngine({ registry: ops, rank, device: 'cpu', threads: 1, arenaBytes });
+    return new NativeEngine({ registry: ops, rank, device: deviceOfRank(rank), threads: 1, arenaBytes });
   });
   const step = async (engine: NativeEngine, rank: number) => {
     await engine.addon.rendezvous({

@@ -5,6 +5,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { decode } from '../../src/engine/host_array.js';
 import { NativeEngine } from '../../src/engine/native/engine.js';
+import { testDevice, testDeviceType } from '../../src/engine/native/testing/device.js';
 import { elementsOf, shapeOf } from '../../src/ir/type.js';
 import { initialValues, normal } from '../../src/nn/init.js';
 import type { LanguageModel } from '../../src/nn/language_model.js';
@@ -60,7 +61,7 @@ describe.each(runs.map((run, i) => [run.name, run.compute, i] as const))('%s in 
       const traced = traceTraining(model, { microbatches: 1, batch: 2, sequence: sizes.context, dtype: 'f32' });
       const plan = planFor(model, compute);
       const compiled = compileGraphs(
-        { plan, registry: ops, target: 'cpu' },
+        { plan, registry: ops, target: testDeviceType },
         traced,
         traced.graph,
         null,
@@ -81,7 +82,7 @@ describe.each(runs.map((run, i) => [run.name, run.compute, i] as const))('%s in 
 
   test(`the loss is theirs at each of ${steps[compute]} steps; in f32, the weights after them too`, async () => {
     const plan = planFor(model, compute);
-    const request = { model, optimizer, plan, sequence: sizes.context, registry: ops, target: 'cpu' } as const;
+    const request = { model, optimizer, plan, sequence: sizes.context, registry: ops, target: testDeviceType } as const;
     await withProgram(compileTraining(request), model, async ({ runStep, read }) => {
       for (let step = 0; step < steps[compute]; step++) {
         await runStep(step);
@@ -110,7 +111,7 @@ async function withProgram(
   body: (running: Running) => Promise<void>,
 ): Promise<void> {
   const [{ arenaBytes, results, values }] = program.classes;
-  const engine = new NativeEngine({ registry: ops, rank: 0, device: 'cpu', threads: 1, arenaBytes });
+  const engine = new NativeEngine({ registry: ops, rank: 0, device: testDevice, threads: 1, arenaBytes });
   try {
     const loaded = await engine.load(program);
     for (const { name } of parameters) await loaded.write({ rank: 0, name }, startOf(model)[name].values);

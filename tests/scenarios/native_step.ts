@@ -1,9 +1,11 @@
 /** Scenarios on the native engine: the same graphs and plan, compiled for the addon's kernels, one rank at a time. */
 import { decode, encode } from '../../src/engine/host_array.js';
 import type { NativeEngine } from '../../src/engine/native/engine.js';
+import { testDeviceType } from '../../src/engine/native/testing/device.js';
 import { hostValues, instanceName, readableValues, type RankBlocks } from '../../src/engine/reference/execute.js';
 import { scatterValues } from '../../src/engine/reference/shards.js';
 import { placeRanks } from '../../src/engine/reference/virtual_rank.js';
+import type { DeviceType } from '../../src/kernels/device.js';
 import { ops } from '../../src/ops/index.js';
 import { compileGraphs } from '../../src/program/compile.js';
 import type { Program, RankClass } from '../../src/program/program.js';
@@ -18,12 +20,13 @@ export interface NativeScenario {
   serial(): Values;
 }
 
-export function nativeScenario(options: ScenarioOptions): NativeScenario {
+/** Compiled for the device of the tests unless another is given. */
+export function nativeScenario(options: ScenarioOptions, target: DeviceType = testDeviceType): NativeScenario {
   const { step, update, microbatches = 1 } = options;
   const plan = planOf(options);
   const slots = scheduleTable(plan.schedule.kind, plan.stages.length, microbatches);
   const { program } = compileGraphs(
-    { plan, registry: ops, target: 'cpu' },
+    { plan, registry: ops, target },
     { parameters: parametersOf(step) },
     step,
     update,

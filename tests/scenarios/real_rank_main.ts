@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { NativeEngine } from '../../src/engine/native/engine.js';
+import { deviceOfRank } from '../../src/engine/native/testing/device.js';
 import { ops } from '../../src/ops/index.js';
 import { rankFromEnvironment } from '../../src/runtime/launch/environment.js';
 import { joinJob } from '../../src/runtime/launch/join.js';
@@ -13,10 +14,10 @@ const [name, folder] = process.argv.slice(2);
 const environment = rankFromEnvironment()!;
 
 await runRank(environment, async () => {
-  const { rank, worldSize } = environment;
+  const { rank, localRank, worldSize } = environment;
   const scenario = nativeScenario(realRanks[name]());
   const { arenaBytes } = classOfRank(scenario, rank);
-  const engine = new NativeEngine({ registry: ops, rank, device: 'cpu', threads: 1, arenaBytes });
+  const engine = new NativeEngine({ registry: ops, rank, device: deviceOfRank(localRank), threads: 1, arenaBytes });
   await joinJob(engine.addon, environment);
   const results = await runRankStep(scenario, engine);
   const written = Object.fromEntries([...results].map(([value, block]) => [value, [...block]]));

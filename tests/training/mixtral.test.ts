@@ -1,6 +1,7 @@
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { testOfRanks } from '../../src/engine/native/testing/tests_by_device.js';
 import type { TrainOptions } from '../../src/runtime/options.js';
-import { Workplace } from './tiny_run.js';
+import { onNative, Workplace } from './tiny_run.js';
 
 const work = new Workplace();
 afterAll(() => work.remove());
@@ -10,20 +11,37 @@ const options: TrainOptions = {
   steps: 6,
 };
 
-test('two processes learn what one virtual rank learns: each half of the tokens, or half of the experts; bf16 too', async () => {
-  await work.train('reference', options);
-  const wanted = work.losses('reference');
-  expect(wanted[5]).toBeLessThan(wanted[0] - 0.1);
-  const runs = [
-    { name: 'data', plan: { data_parallel_size: 2 }, precision: 'f32', tolerance: 1e-4 },
-    { name: 'tensor', plan: { tensor_parallel_size: 2 }, precision: 'f32', tolerance: 1e-4 },
-    { name: 'bf16', plan: { tensor_parallel_size: 2 }, precision: 'bf16', tolerance: 0.01 },
-  ] as const;
-  for (const { name, plan, precision, tolerance } of runs) {
-    const { summary } = await work.train(name, { ...options, engine: 'native', ranks: 2, plan, precision });
-    expect(summary).toMatchObject({ ranks: 2, engine: 'native', steps: 6 });
-    const losses = work.losses(name);
-    expect(losses).toHaveLength(6);
-    losses.forEach((loss, i) => expect(Math.abs(loss / wanted[i] - 1), name).toBeLessThan(tolerance));
-  }
+beforeAll(() => work.train('reference', options));
+
+test('the loss falls', () => {
+  const losses = work.losses('reference');
+  expect(losses[5]).toBeLessThan(losses[0] - 0.1);
 });
+
+const runs = [
+  { name: 'one process', ranks: 1, plan: {}, precision: 'f32', tolerance: 1e-4 },
+  { name: 'one process, in bf16', ranks: 1, plan: {}, precision: 'bf16', tolerance: 0.01 },
+  {
+    name: 'two, each with half of the tokens',
+    ranks: 2,
+    plan: { data_parallel_size: 2 },
+    precision: 'f32',
+    tolerance: 1e-4,
+  },
+  {
+    name: 'two, each with half of the experts',
+    ranks: 2,
+    plan: { tensor_parallel_size: 2 },
+    precision: 'f32',
+    tolerance: 1e-4,
+  },
+  { name: 'two, in bf16', ranks: 2, plan: { tensor_parallel_size: 2 }, precision: 'bf16', tolerance: 0.01 },
+] as const;
+for (const { name, ranks, plan, precision, tolerance } of runs)
+  testOfRanks(ranks)(`what one virtual rank learns: ${name}`, async () => {
+    const { summary } = await work.train(name, { ...options, ...onNative, ranks, plan, precision });
+    expect(summary).toMatchObject({ ranks, engine: 'native', steps: 6 });
+    const [losses, wanted] = [work.losses(name), work.losses('reference')];
+    expect(losses).toHaveLength(6);
+    losses.forEach((loss, i) => expect(Math.abs(loss / wanted[i] - 1)).toBeLessThan(tolerance));
+  });

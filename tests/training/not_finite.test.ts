@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { testOfRanks } from '../../src/engine/native/testing/tests_by_device.js';
 import { poison } from './poison.js';
-import { Workplace } from './tiny_run.js';
+import { onNative, Workplace } from './tiny_run.js';
 
 // Real ranks that go on from a checkpoint with one NaN in it: the error names the rank that has it, the op and the module.
 
@@ -21,31 +22,38 @@ const planOf = (tensor: number, pipeline: number) => [
   `plan.pipeline_parallel_size=${pipeline}`,
 ];
 
-test.each([
-  { plan: 'data-parallel', overrides: planOf(1, 1), block: 1, rank: 0 },
-  { plan: 'tensor-parallel', overrides: planOf(2, 1), block: 1, rank: 1 },
-  { plan: 'pipeline', overrides: planOf(1, 2), block: 0, rank: 0 },
-  { plan: 'pipeline', overrides: planOf(1, 2), block: 1, rank: 1 },
-])('$plan ranks find a NaN in block $block on rank $rank', async ({ overrides, block, rank }) => {
-  const message = await failure(
-    work.resume(`poisoned ${block}`, ['engine=native', 'ranks=2', 'steps=4', ...overrides]),
-  );
-  expect(message).toContain(`is NaN in 'blocks.${block}.mlp.up.weight', which was given to the step`);
-  expect(message).toMatch(
-    new RegExp(`einsum\\w*, blocks\\.${block}\\.mlp\\.up \\(forward\\) \\(rank ${rank}, step 2\\)`),
-  );
-});
+const cases = [
+  { plan: 'one rank finds', ranks: 1, overrides: planOf(1, 1), block: 1, rank: 0 },
+  { plan: 'data-parallel ranks find', ranks: 2, overrides: planOf(1, 1), block: 1, rank: 0 },
+  { plan: 'tensor-parallel ranks find', ranks: 2, overrides: planOf(2, 1), block: 1, rank: 1 },
+  { plan: 'pipeline ranks find', ranks: 2, overrides: planOf(1, 2), block: 0, rank: 0 },
+  { plan: 'pipeline ranks find', ranks: 2, overrides: planOf(1, 2), block: 1, rank: 1 },
+];
+const native = Object.entries(onNative).map(([name, value]) => `${name}=${value}`);
+for (const { plan, ranks, overrides, block, rank } of cases)
+  testOfRanks(ranks)(`${plan} a NaN in block ${block} on rank ${rank}`, async () => {
+    const resumed = work.resume(`poisoned ${block}`, [...native, `ranks=${ranks}`, 'steps=4', ...overrides]);
+    const message = await failure(resumed);
+    expect(message).toContain(`is NaN in 'blocks.${block}.mlp.up.weight', which was given to the step`);
+    expect(message).toMatch(
+      new RegExp(`einsum\\w*, blocks\\.${block}\\.mlp\\.up \\(forward\\) \\(rank ${rank}, step 2\\)`),
+    );
+  });
 
-test('what a pipeline computes to infinity or NaN is found where it is computed', async () => {
-  const optimizer = { lr: 1e30, warmup_steps: 0, clip_grad_norm: null, schedule: 'constant' } as const;
-  const plan = { pipeline_parallel_size: 2 };
-  const message = await failure(
-    work.train('diverges', { model, engine: 'native', ranks: 2, plan, optimizer, steps: 9 }),
+const diverging = { lr: 1e30, warmup_steps: 0, clip_grad_norm: null, schedule: 'constant' } as const;
+for (const stages of [1, 2])
+  testOfRanks(stages)(
+    `what ${stages} pipeline stages compute to infinity or NaN is found where it is computed`,
+    async () => {
+      const plan = { pipeline_parallel_size: stages };
+      const message = await failure(
+        work.train(`diverges ${stages}`, { model, ...onNative, ranks: stages, plan, optimizer: diverging, steps: 9 }),
+      );
+      expect(message).toMatch(
+        /first value that is not finite is (NaN|Infinity) in '[^']+'\n.*where {2}\w+, [\w.]+ \(forward\) \(rank 0, step 2\)/s,
+      );
+    },
   );
-  expect(message).toMatch(
-    /first value that is not finite is (NaN|Infinity) in '[^']+'\n.*where {2}\w+, [\w.]+ \(forward\) \(rank 0, step 2\)/s,
-  );
-});
 
 const failure = (run: Promise<unknown>): Promise<string> =>
   run.then(

@@ -2,47 +2,64 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { addonPath } from '../../src/engine/native/bridge.js';
+import { ranksOrOne, testOfRanks } from '../../src/engine/native/testing/tests_by_device.js';
 import { generate } from '../../src/runtime/generate.js';
-import { Workplace } from './tiny_run.js';
+import { onNative, Workplace } from './tiny_run.js';
 
-// Two real ranks on the native engine, started as a user starts them.
+// One and two real ranks on the native engine, started as a user starts them.
 
 const work = new Workplace();
 afterAll(() => work.remove());
 
-const native = { engine: 'native', ranks: 2, steps: 3 } as const;
+const native = { ...onNative, ranks: 2, steps: 3 } as const;
 const built = existsSync(addonPath());
 if (!built) throw new Error('the native engine is not built: `npm test` builds it');
 
-test('two processes learn what one virtual rank learns, and their text is sampled', async () => {
-  await work.train('reference', { steps: 3 });
-  const { summary, events } = await work.train('data', { ...native, sample: { tokens: 2 } });
-  expectClose(work.losses('data'), work.losses('reference'));
-  expect(summary).toMatchObject({ ranks: 2, engine: 'native', steps: 3 });
-  expect(summary.peakBytesMeasured).toBeGreaterThan(0);
-  expect(events.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['compiled', 'started', 'sample', 'summary']));
-  expect(existsSync(work.file('runs', 'data', 'metrics.jsonl'))).toBe(true);
-  const options = { prompt: 'the', tokens: 4, temperature: 0.7, topK: 5, seed: 4 };
-  const folder = work.file('runs', 'data');
-  expect(await generate(folder, options)).toBe(await generate(folder, options));
+beforeAll(() => work.train('reference', { steps: 3 }));
+
+for (const ranks of [1, 2]) {
+  const name = `data ${ranks}`;
+  testOfRanks(ranks)(`${ranks} processes learn what one virtual rank learns, and their text is sampled`, async () => {
+    const { summary, events } = await work.train(name, { ...native, ranks, sample: { tokens: 2 } });
+    expectClose(work.losses(name), work.losses('reference'));
+    expect(summary).toMatchObject({ ranks, engine: 'native', steps: 3 });
+    expect(summary.peakBytesMeasured).toBeGreaterThan(0);
+    expect(events.map(({ kind }) => kind)).toEqual(
+      expect.arrayContaining(['compiled', 'started', 'sample', 'summary']),
+    );
+    expect(existsSync(work.file('runs', name, 'metrics.jsonl'))).toBe(true);
+    const options = { prompt: 'the', tokens: 4, temperature: 0.7, topK: 5, seed: 4 };
+    const folder = work.file('runs', name);
+    expect(await generate(folder, options)).toBe(await generate(folder, options));
+  });
+}
+
+testOfRanks(1)('one process goes on from its checkpoint bit for bit', async () => {
+  await work.train('one straight', { ...native, ranks: 1, steps: 5 });
+  await work.train('one stopped', { ...native, ranks: 1, steps: 2 });
+  await work.resume('one stopped', ['steps=5']);
+  expect(work.tensorHashes('one stopped', 5)).toEqual(work.tensorHashes('one straight', 5));
 });
 
-test('tensor-parallel ranks save their shards; the run goes on bit for bit, and under another plan to rounding', async () => {
-  const plan = { tensor_parallel_size: 2 };
-  await work.train('straight', { ...native, plan, steps: 5 });
-  await work.train('stopped', { ...native, plan, steps: 2 });
-  await work.resume('stopped', ['steps=5']);
-  expect(work.tensorHashes('stopped', 5)).toEqual(work.tensorHashes('straight', 5));
-  await work.train('other', { ...native, plan, steps: 2 });
-  await work.resume('other', ['steps=5', 'plan.tensor_parallel_size=1']);
-  expectClose(work.losses('other'), work.losses('straight'));
-});
+testOfRanks(2)(
+  'tensor-parallel ranks save their shards; the run goes on bit for bit, and under another plan to rounding',
+  async () => {
+    const plan = { tensor_parallel_size: 2 };
+    await work.train('straight', { ...native, plan, steps: 5 });
+    await work.train('stopped', { ...native, plan, steps: 2 });
+    await work.resume('stopped', ['steps=5']);
+    expect(work.tensorHashes('stopped', 5)).toEqual(work.tensorHashes('straight', 5));
+    await work.train('other', { ...native, plan, steps: 2 });
+    await work.resume('other', ['steps=5', 'plan.tensor_parallel_size=1']);
+    expectClose(work.losses('other'), work.losses('straight'));
+  },
+);
 
-test('two pipeline stages learn the same, and save what each holds', async () => {
+testOfRanks(2)('two pipeline stages learn the same, and save what each holds', async () => {
   await work.train('stages', { ...native, plan: { pipeline_parallel_size: 2 } });
-  expectClose(work.losses('stages'), work.losses('data'));
+  expectClose(work.losses('stages'), work.losses('reference'));
   await work.resume('stages', ['steps=4', 'plan.pipeline_parallel_size=1']);
   await work.train('no stages', { ...native, steps: 4 });
   expectClose(work.losses('stages'), work.losses('no stages'));
@@ -51,7 +68,7 @@ test('two pipeline stages learn the same, and save what each holds', async () =>
 test('Ctrl-C finishes the step, saves, and the run can be resumed', async () => {
   const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
   const config = work.file('endless.json');
-  writeFileSync(config, JSON.stringify(work.options('endless', { ...native, steps: 100_000 })));
+  writeFileSync(config, JSON.stringify(work.options('endless', { ...native, ranks: ranksOrOne(2), steps: 100_000 })));
   const child = spawn(process.execPath, ['--import', 'tsx', main, 'train', config], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });

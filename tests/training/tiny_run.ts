@@ -1,17 +1,32 @@
-/** A run so small that the reference engine trains it in a second, on text made here. */
+/** Runs so small that the reference engine trains one in a second, on text made here. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { surroundings } from '../../src/cli/surroundings.js';
+import { testDeviceType } from '../../src/engine/native/testing/device.js';
 import { readMetrics } from '../../src/observe/index.js';
 import { trainEvents, type TrainEvent } from '../../src/runtime/events.js';
 import type { TrainOptions } from '../../src/runtime/options.js';
 import { resumeRun, trainWith, type TrainResult } from '../../src/runtime/train.js';
 
+/** The reference engine, which runs any number of virtual ranks and needs no device. */
+export const onReference = { engine: 'reference', device: 'cpu' } as const;
+
+/** One rank: on the reference engine, or on the GPU of the tests. */
+export const byDevice: Place = testDeviceType === 'cpu' ? onReference : { engine: 'native', device: testDeviceType };
+
+/** Real ranks, a process each, on the device of the tests. */
+export const onNative = { engine: 'native', device: testDeviceType } as const;
+
+type Place = Pick<TrainOptions, 'engine' | 'device'>;
+
 export class Workplace {
   readonly folder = mkdtempSync(path.join(os.tmpdir(), 'flotilla-training-'));
+  private readonly place: Place;
 
-  constructor() {
+  /** `place`: where its runs compute unless they say otherwise. */
+  constructor(place: Place = onReference) {
+    this.place = place;
     mkdirSync(this.file('corpus'));
     const words = 'the ship sails over a calm sea while small boats follow her light'.split(' ');
     for (let i = 0; i < 12; i++) {
@@ -30,7 +45,7 @@ export class Workplace {
       model: { family: 'gpt', layers: 1, dim: 8, heads: 2, context: 8 },
       batch: { sequences: 4, microbatch: 1 },
       optimizer: { lr: 1e-2, warmup_steps: 2, decay_steps: 12 },
-      engine: 'reference',
+      ...this.place,
       precision: 'f32',
       ranks: 1,
       steps: 4,

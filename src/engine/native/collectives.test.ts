@@ -1,9 +1,10 @@
 import * as fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, expect } from 'vitest';
 import { dtypeBytes, type DType } from '../../ir/dtype.js';
 import type { Engine } from './bridge.js';
 import type { CollectiveLaunch, LoadedProgram } from './loaded_program.js';
-import { bytes, openRanks, runRanks } from './testing/ranks.js';
+import { openRanks, readBytes, runRanks } from './testing/ranks.js';
+import { testOfRanks, type Declare } from './testing/tests_by_device.js';
 import { collective, decode, encode, fill, view } from './testing/views.js';
 
 // Every collective against its meaning, computed here: uneven and empty blocks, groups that are a part of the world, all dtypes.
@@ -12,9 +13,15 @@ import { collective, decode, encode, fill, view } from './testing/views.js';
 const world = 4;
 const inputAt = 0;
 const outputAt = 1 << 14;
-let engines: Engine[];
-beforeAll(async () => (engines = await openRanks(world, 1 << 16)));
+let engines: Engine[] = [];
 afterAll(() => engines.forEach((engine) => engine.close()));
+
+/** A test of the world of four, which meets for the first of them. */
+const testOfWorld: Declare = (name, body) =>
+  testOfRanks(world)(name, async () => {
+    if (engines.length === 0) engines = await openRanks(world, 1 << 16);
+    await body();
+  });
 
 const dtype = fc.constantFrom<DType>('f64', 'f32', 'bf16', 'i64', 'i32');
 const ranks = fc.constantFrom([0, 1, 2, 3], [0, 2, 3], [3, 1], [1]);
@@ -30,11 +37,11 @@ async function run(
   launch: (member: number, input: number, output: number) => CollectiveLaunch,
 ): Promise<number[][]> {
   const width = dtypeBytes[dtype];
-  group.forEach((rank, member) => {
-    bytes(engines[rank], inputAt, inputs[member].length * width).set(encode(dtype, inputs[member]));
+  for (const [member, rank] of group.entries()) {
     const before = new Array<number>(outputLengths[member]).fill(99);
-    bytes(engines[rank], outputAt, outputLengths[member] * width).set(encode(dtype, before));
-  });
+    await engines[rank].write(inputAt, encode(dtype, inputs[member]));
+    await engines[rank].write(outputAt, encode(dtype, before));
+  }
   await runRanks(engines, (rank): LoadedProgram => {
     const member = group.indexOf(rank);
     if (member < 0) return { groups: [], launches: [] };
@@ -43,7 +50,11 @@ async function run(
       launches: [launch(member, inputs[member].length, outputLengths[member]), { kind: 'wait', event: 0, at: 'test' }],
     };
   });
-  return group.map((rank, member) => decode(dtype, bytes(engines[rank], outputAt, outputLengths[member] * width)));
+  return Promise.all(
+    group.map(async (rank, member) =>
+      decode(dtype, await readBytes(engines[rank], outputAt, outputLengths[member] * width)),
+    ),
+  );
 }
 
 /** Member m's i-th value: unlike any other's, and small. */
@@ -55,7 +66,7 @@ const reduce = (reduction: 'sum' | 'max', all: readonly number[][]) =>
   all[0].map((_, i) => (reduction === 'sum' ? sum(all.map((one) => one[i])) : Math.max(...all.map((one) => one[i]))));
 const some = { numRuns: 25 };
 
-test('all_reduce gives every member the sum or the maximum of all', async () => {
+testOfWorld('all_reduce gives every member the sum or the maximum of all', async () => {
   const law = fc.asyncProperty(
     ranks,
     dtype,
@@ -79,7 +90,7 @@ test('all_reduce gives every member the sum or the maximum of all', async () => 
   await fc.assert(law, some);
 });
 
-test('all_gather gives every member the blocks of all, in order, also uneven ones', async () => {
+testOfWorld('all_gather gives every member the blocks of all, in order, also uneven ones', async () => {
   const law = fc.asyncProperty(
     ranks.chain((group) => fc.tuple(fc.constant(group), counts(group.length))),
     dtype,
@@ -101,7 +112,7 @@ test('all_gather gives every member the blocks of all, in order, also uneven one
   await fc.assert(law, some);
 });
 
-test('reduce_scatter gives each member its block of the sum or the maximum, also uneven ones', async () => {
+testOfWorld('reduce_scatter gives each member its block of the sum or the maximum, also uneven ones', async () => {
   const law = fc.asyncProperty(
     ranks.chain((group) => fc.tuple(fc.constant(group), counts(group.length))),
     dtype,
@@ -121,7 +132,7 @@ test('reduce_scatter gives each member its block of the sum or the maximum, also
   await fc.assert(law, some);
 });
 
-test('all_to_all gives each member its block of every member, also uneven ones', async () => {
+testOfWorld('all_to_all gives each member its block of every member, also uneven ones', async () => {
   const table = ranks.chain((group) =>
     fc.tuple(fc.constant(group), fc.array(counts(group.length), { minLength: group.length, maxLength: group.length })),
   );
@@ -141,7 +152,7 @@ test('all_to_all gives each member its block of every member, also uneven ones',
   await fc.assert(law, some);
 });
 
-test('broadcast gives every member the root’s value', async () => {
+testOfWorld('broadcast gives every member the root’s value', async () => {
   for (const [group, root] of [
     [[0, 1, 2, 3], 2],
     [[3, 1], 0],
@@ -159,7 +170,7 @@ test('broadcast gives every member the root’s value', async () => {
   }
 });
 
-test('permute moves values along a ring, and leaves the output of a member that nobody sends to', async () => {
+testOfWorld('permute moves values along a ring, and leaves the output of a member that nobody sends to', async () => {
   const group = [0, 1, 2, 3];
   const inputs = group.map((_, member) => values(member, 5));
   const ring = await run(group, 'f32', inputs, [5, 5, 5, 5], (member) =>
@@ -176,10 +187,9 @@ test('permute moves values along a ring, and leaves the output of a member that 
   expect(chain).toEqual([[99, 99, 99, 99, 99], inputs[0], inputs[1], inputs[2]]);
 });
 
-test('reduce_scatter and all_gather work in place on a member’s own block', async () => {
+testOfWorld('reduce_scatter and all_gather work in place on a member’s own block', async () => {
   const n = 6;
-  for (let rank = 0; rank < world; rank++)
-    bytes(engines[rank], inputAt, 4 * world * n).set(encode('f32', values(rank, world * n)));
+  for (let rank = 0; rank < world; rank++) await engines[rank].write(inputAt, encode('f32', values(rank, world * n)));
   await runRanks(engines, (rank) => {
     const whole = view('f32', inputAt, world * n);
     const own = view('f32', inputAt + 4 * n * rank, n);
@@ -197,10 +207,11 @@ test('reduce_scatter and all_gather work in place on a member’s own block', as
     'sum',
     Array.from({ length: world }, (_, rank) => values(rank, world * n)),
   );
-  for (const engine of engines) expect(decode('f32', bytes(engine, inputAt, 4 * world * n))).toEqual(expected);
+  for (const engine of engines)
+    expect(decode('f32', await readBytes(engine, inputAt, 4 * world * n))).toEqual(expected);
 });
 
-test('a reduced value has the same bits on every member, and again in the next run', async () => {
+testOfWorld('a reduced value has the same bits on every member, and again in the next run', async () => {
   const n = 1000;
   const real = (rank: number) =>
     Array.from({ length: n }, (_, i) => Math.sin(1 + i * (rank + 0.37)) * 10 ** ((i % 7) - 3));
@@ -217,9 +228,9 @@ test('a reduced value has the same bits on every member, and again in the next r
   expect(new Set(bits).size).toBe(2);
 });
 
-test('waiting for an event completes what the same lane launched before it', async () => {
+testOfWorld('waiting for an event completes what the same lane launched before it', async () => {
   const n = 64;
-  for (let rank = 0; rank < world; rank++) bytes(engines[rank], inputAt, 4 * n).set(encode('f32', values(rank, n)));
+  for (let rank = 0; rank < world; rank++) await engines[rank].write(inputAt, encode('f32', values(rank, n)));
   await runRanks(engines, () => {
     const first = view('f32', inputAt, n);
     const second = view('f32', inputAt + 4096, n);
@@ -238,42 +249,45 @@ test('waiting for an event completes what the same lane launched before it', asy
     'sum',
     Array.from({ length: world }, (_, rank) => values(rank, n)),
   );
-  for (const engine of engines) expect(decode('f32', bytes(engine, outputAt, 4 * n))).toEqual(expected);
+  for (const engine of engines) expect(decode('f32', await readBytes(engine, outputAt, 4 * n))).toEqual(expected);
 });
 
-test('communication on what other communication still writes starts when that is complete, also on another lane', async () => {
-  const large = await openRanks(2, 1 << 25);
-  const n = 1 << 20;
-  const [a, b, c, d] = [0, 1, 2, 3].map((slot) => view('f32', 4 * n * slot, n));
-  const half = (of: number, rank: number) => view('f32', 4 * n * of + 2 * n * rank, n / 2);
-  for (let repetition = 0; repetition < 5; repetition++) {
-    await runRanks(large, (rank) => ({
-      groups: [
-        { id: 0, ranks: [0, 1] },
-        { id: 1, ranks: [0, 1] },
-      ],
-      launches: [
-        fill(a, rank + 1),
-        collective('all_reduce', a, b, { event: 1 }), // 3
-        collective('all_reduce', b, b, { event: 2, group: 1 }), // 6, after it
-        collective('all_gather', half(1, rank), c, { event: 3 }), // 6, after that
-        { kind: 'send', peer: 1 - rank, tag: 0, view: c, event: 4, at: 'test.send' },
-        { kind: 'recv', peer: 1 - rank, tag: 0, view: d, event: 5, at: 'test.recv' },
-        collective('all_reduce', a, c, { event: 6 }), // overwrites what is sent, after it is sent
-      ],
-    }));
-    for (const engine of large) {
-      expect(decode('f32', bytes(engine, 12 * n, 4 * n)).every((x) => x === 6)).toBe(true);
-      expect(decode('f32', bytes(engine, 8 * n, 4 * n)).every((x) => x === 3)).toBe(true);
+testOfRanks(2)(
+  'communication on what other communication still writes starts when that is complete, also on another lane',
+  async () => {
+    const large = await openRanks(2, 1 << 25);
+    const n = 1 << 20;
+    const [a, b, c, d] = [0, 1, 2, 3].map((slot) => view('f32', 4 * n * slot, n));
+    const half = (of: number, rank: number) => view('f32', 4 * n * of + 2 * n * rank, n / 2);
+    for (let repetition = 0; repetition < 5; repetition++) {
+      await runRanks(large, (rank) => ({
+        groups: [
+          { id: 0, ranks: [0, 1] },
+          { id: 1, ranks: [0, 1] },
+        ],
+        launches: [
+          fill(a, rank + 1),
+          collective('all_reduce', a, b, { event: 1 }), // 3
+          collective('all_reduce', b, b, { event: 2, group: 1 }), // 6, after it
+          collective('all_gather', half(1, rank), c, { event: 3 }), // 6, after that
+          { kind: 'send', peer: 1 - rank, tag: 0, view: c, event: 4, at: 'test.send' },
+          { kind: 'recv', peer: 1 - rank, tag: 0, view: d, event: 5, at: 'test.recv' },
+          collective('all_reduce', a, c, { event: 6 }), // overwrites what is sent, after it is sent
+        ],
+      }));
+      for (const engine of large) {
+        expect(decode('f32', await readBytes(engine, 12 * n, 4 * n)).every((x) => x === 6)).toBe(true);
+        expect(decode('f32', await readBytes(engine, 8 * n, 4 * n)).every((x) => x === 3)).toBe(true);
+      }
     }
-  }
-  large.forEach((engine) => engine.close());
-});
+    large.forEach((engine) => engine.close());
+  },
+);
 
-test('messages of one sender arrive in order, in both directions at once', async () => {
+testOfWorld('messages of one sender arrive in order, in both directions at once', async () => {
   const arrivals = 64;
   for (let rank = 0; rank < 2; rank++) {
-    bytes(engines[rank], 0, 16).set(encode('f32', [10 + rank, 20 + rank, 30 + rank, 40 + rank]));
+    await engines[rank].write(0, encode('f32', [10 + rank, 20 + rank, 30 + rank, 40 + rank]));
   }
   await runRanks(engines, (rank) => {
     if (rank > 1) return { groups: [], launches: [] };
@@ -300,6 +314,40 @@ test('messages of one sender arrive in order, in both directions at once', async
   });
   for (let rank = 0; rank < 2; rank++) {
     const peer = 1 - rank;
-    expect(decode('f32', bytes(engines[rank], arrivals, 16))).toEqual([10 + peer, 20 + peer, 30 + peer, 40 + peer]);
+    expect(decode('f32', await readBytes(engines[rank], arrivals, 16))).toEqual([
+      10 + peer,
+      20 + peer,
+      30 + peer,
+      40 + peer,
+    ]);
+  }
+});
+
+testOfRanks(1)('alone in its group, a rank gets what it gave', async () => {
+  const [alone] = await openRanks(1, 1 << 16);
+  try {
+    const given = values(0, 13);
+    await alone.write(inputAt, encode('f32', given));
+    const [input, output] = [inputAt, outputAt].map((at) => view('f32', at, 13));
+    const counts = { inputCounts: [13], outputCounts: [13] };
+    const launches = [
+      collective('all_reduce', input, output),
+      collective('all_reduce', input, output, { reduction: 'max' }),
+      collective('all_gather', input, output, { outputCounts: [13] }),
+      collective('reduce_scatter', input, output, { inputCounts: [13] }),
+      collective('all_to_all', input, output, counts),
+      collective('broadcast', input, output),
+      collective('permute', input, output, { peers: { to: 0, from: 0 } }),
+    ];
+    for (const launch of launches) {
+      await alone.write(outputAt, encode('f32', new Array<number>(13).fill(99)));
+      await runRanks([alone], () => ({
+        groups: [{ id: 0, ranks: [0] }],
+        launches: [launch, { kind: 'wait', event: 0, at: 'test' }],
+      }));
+      expect(decode('f32', await readBytes(alone, outputAt, 4 * 13)), launch.collective).toEqual(given);
+    }
+  } finally {
+    alone.close();
   }
 });

@@ -2,7 +2,7 @@
  * Native kernels compute what their ops mean: every op that has a kernel, and its backward, on the addon against the reference, whose
  * decompositions know nothing of them.
  */
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { dtypeBytes, isFloat, type DType } from '../../ir/dtype.js';
 import type { Graph, Node } from '../../ir/graph.js';
 import { hasNativeKernel, nativeLaunches } from '../../kernels/native.js';
@@ -14,13 +14,18 @@ import { gradients } from '../../passes/autodiff.js';
 import { loadAddon, type Engine } from './bridge.js';
 import type { NativeError } from './diagnostics.js';
 import type { KernelLaunch, Launch, LoadedView } from './loaded_program.js';
-import { bytes } from './testing/ranks.js';
+import { testDevice, testDeviceType } from './testing/device.js';
+import { readBytes } from './testing/ranks.js';
+import { testOnCpu } from './testing/tests_by_device.js';
 import { decode, encode, view } from './testing/views.js';
 
 const arenaBytes = 1 << 26;
-const engines = [1, 2].map((threads) => loadAddon().open({ device: 'cpu', threads, arenaBytes }));
-const [alone, together] = engines;
-afterAll(() => engines.forEach((engine) => engine.close()));
+/** On one thread and on two. */
+let [alone, together]: readonly Engine[] = [];
+beforeAll(() => {
+  [alone, together] = [1, 2].map((threads) => loadAddon().open({ device: testDevice, threads, arenaBytes }));
+});
+afterAll(() => [alone, together].forEach((engine) => engine?.close()));
 const reference = referenceKernels();
 
 /** Sizes that leave every kind of remainder, sizes of one, and a few longer than a kernel's blocks. */
@@ -42,7 +47,7 @@ const long: FactorSizes = {
   v: 1100,
 };
 
-const native = cases.filter(({ op }) => hasNativeKernel(op, 'cpu'));
+const native = cases.filter(({ op }) => hasNativeKernel(op, testDeviceType));
 const fits = (op: OpCase, sizes: FactorSizes) => {
   const all = { ...sizes, ...op.fixed };
   return factorNames(op).reduce((n, name) => n * all[name], 1) < 7e5;
@@ -60,7 +65,7 @@ for (const float of ['f32', 'bf16', 'f64'] as const) {
       }
     }
     const backwards = native
-      .filter(({ op }) => hasNativeKernel(`${op}_backward`, 'cpu'))
+      .filter(({ op }) => hasNativeKernel(`${op}_backward`, testDeviceType))
       .map(({ op }) => `${op}_backward`);
     expect([...native.map(({ op }) => op), ...backwards].filter((name) => !ran.has(name))).toEqual([]);
   });
@@ -74,13 +79,15 @@ test('the ATen forms of the kernels compute the same ops', async () => {
   expect([...ran]).toEqual(expect.arrayContaining(['einsum', 'attention', 'attention_backward', 'dropout', 'adamw']));
 });
 
-test('results have the same bits on any number of threads', async () => {
+test('results have the same bits each time, on any number of threads', async () => {
   const gemm: OpCase = { op: 'einsum', operands: ['x0: b d', 'x1: d h'], attributes: () => ({ to: ['b', 'h'] }) };
   for (const float of ['f32', 'bf16'] as const) {
     const calls = native.filter((op) => fits(op, long)).map((op) => training(op, long, float));
     for (const call of [...calls, training(gemm, { ...long, b: 131, d: 67 }, float)]) {
       const { values } = evaluate(call.graph, call.inputs, reference);
-      const [one, ...more] = await Promise.all(engines.map((engine) => runNatively(engine, call.graph, values, {})));
+      const [one, ...more] = await Promise.all(
+        [alone, together].map((engine) => runNatively(engine, call.graph, values, {})),
+      );
       more.forEach((results) => expect(results.map(({ got }) => got)).toEqual(one.map(({ got }) => got)));
     }
   }
@@ -105,7 +112,7 @@ test('routing and rows by several ids run natively in every form; equal elements
   }
 });
 
-test('a call that does not fit a kernel is refused, with what must hold', async () => {
+testOnCpu('ownKernels')('a call that does not fit a kernel is refused, with what must hold', async () => {
   const at = (offset: number, ...sizes: number[]) => view('f32', offset, ...sizes);
   const refusals: [Partial<KernelLaunch>, RegExp][] = [
     [{ kernel: 'matmul', operands: [at(0, 1, 2, 3), at(64, 1, 3, 4), at(128, 1, 2, 4)] }, /bytes of workspace, got 0/],
@@ -167,14 +174,12 @@ async function runNatively(
     const { dtype, sizes, strides } = contiguous(graph.values[id].type);
     return { offset: allocate(count(sizes) * dtypeBytes[dtype]), dtype, sizes, strides };
   };
-  for (const node of graph.nodes.filter(({ op }) => hasNativeKernel(op, 'cpu'))) {
+  for (const node of graph.nodes.filter(({ op }) => hasNativeKernel(op, testDeviceType))) {
     const specs = launchesOf(graph, node);
     if (!specs) continue;
     const reads = node.inputs.map(place);
-    reads.forEach((view, i) => {
-      const encoded = encode(view.dtype, [...values[node.inputs[i]]]);
-      bytes(engine, view.offset, encoded.length).set(encoded);
-    });
+    for (const [i, view] of reads.entries())
+      await engine.write(view.offset, encode(view.dtype, [...values[node.inputs[i]]]));
     const writes = node.outputs.map(place);
     results.push({ node, views: writes });
     for (const { kernel, operands, scratchBytes, ...spec } of specs) {
@@ -196,12 +201,9 @@ async function runNatively(
     }
   }
   await (await engine.load({ groups: [], launches })).run();
-  return results.map(({ node, views }) => ({
-    node,
-    got: views.map(({ dtype, offset, sizes }) =>
-      decode(dtype, bytes(engine, offset, count(sizes) * dtypeBytes[dtype as DType])),
-    ),
-  }));
+  const read = async ({ dtype, offset, sizes }: LoadedView) =>
+    decode(dtype, await readBytes(engine, offset, count(sizes) * dtypeBytes[dtype]));
+  return Promise.all(results.map(async ({ node, views }) => ({ node, got: await Promise.all(views.map(read)) })));
 }
 
 const count = (sizes: readonly number[]): number => sizes.reduce((n, size) => n * size, 1);
@@ -219,7 +221,7 @@ function launchesOf(graph: Graph, node: Node) {
     origins: {},
   };
   try {
-    return nativeLaunches(ops, site, 'cpu');
+    return nativeLaunches(ops, site, testDeviceType);
   } catch {
     return null;
   }

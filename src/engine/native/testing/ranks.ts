@@ -2,15 +2,18 @@
 import net from 'node:net';
 import { loadAddon, type Engine } from '../bridge.js';
 import type { LoadedProgram } from '../loaded_program.js';
+import { deviceOfRank } from './device.js';
 import type { Doubles } from './doubles.js';
 
-/** Engines that have met, in rank order. The caller closes them. */
+/** Engines that have met, in rank order, each on its device of the tests unless the doubles name one. The caller closes them. */
 export async function openRanks(
   ranks: number,
   arenaBytes: number,
-  { addon, streams, backend }: Doubles = { addon: loadAddon() },
+  { addon, device, streams, backend }: Doubles = { addon: loadAddon() },
 ): Promise<Engine[]> {
-  const engines = Array.from({ length: ranks }, () => addon.open({ device: 'cpu', threads: 1, arenaBytes, streams }));
+  const engines = Array.from({ length: ranks }, (_, rank) =>
+    addon.open({ device: device ?? deviceOfRank(rank), threads: 1, arenaBytes, streams }),
+  );
   const port = await freePort();
   await Promise.all(
     engines.map((engine, rank) =>
@@ -36,9 +39,11 @@ export async function runRanks(engines: readonly Engine[], program: (rank: numbe
   await Promise.all(loaded.map((one) => one.run()));
 }
 
-/** The arena's bytes, as a view that JavaScript may read and write. */
-export function bytes(engine: Engine, offset: number, length: number): Uint8Array {
-  return new Uint8Array(engine.memory(offset, length));
+/** A copy of the arena's bytes, on any device. */
+export async function readBytes(engine: Engine, offset: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  await engine.read(offset, bytes);
+  return bytes;
 }
 
 export function freePort(): Promise<number> {
