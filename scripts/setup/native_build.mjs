@@ -1,5 +1,6 @@
 /** The native addon: native/build/flotilla.node, rebuilt when torch, the compiler or a source changes. */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import {
   SetupError,
@@ -45,29 +46,43 @@ export async function buildNative(torch) {
   if (nativeReady(torch)) return;
   await withLock('native', async () => {
     if (nativeReady(torch)) return;
-    requireTools();
     await step(
       `native engine against torch ${torch.version} (about two minutes where nothing is built yet)`,
       async () => {
         const wanted = nativeStamp(torch);
         rmSync(stamp, { force: true });
-        if (configuredFor() !== torch.path) rmSync(build, { recursive: true, force: true });
-        const fix =
-          'the messages above are the compiler’s; g++ 11 or newer and CMake 3.18 or newer are needed, and `flotilla doctor` shows what was found';
-        const configure = [
-          ['-S', sources, '-B', build, '-DCMAKE_BUILD_TYPE=Release', `-DCMAKE_CXX_COMPILER=${compiler()}`],
-          [
-            `-DFLOTILLA_TORCH=${torch.path}`,
-            `-DFLOTILLA_TORCH_VERSION=${torch.version}`,
-            `-DFLOTILLA_TORCH_CUDA=${torch.cuda ?? ''}`,
-          ],
-        ];
-        await runTool('cmake', configure.flat(), { fix });
-        await runTool('cmake', ['--build', build, '--parallel', '2'], { fix });
+        await compileAddon(torch, build);
         writeStamp(stamp, wanted);
       },
     );
   });
+}
+
+/**
+ * Compiles the addon into `folder`/flotilla.node, on all cores; with ninja where there is one, unless the folder is configured for
+ * another tool already. `definitions` are CMake's, besides those that name torch.
+ * @param {import('./locate_torch.mjs').TorchAttempt} torch @param {string} folder @param {readonly string[]} definitions
+ */
+export async function compileAddon(torch, folder, definitions = []) {
+  requireTools();
+  const ninja = firstLine('ninja', ['--version']) !== null;
+  const lostNinja = configured(folder, 'CMAKE_GENERATOR') === 'Ninja' && !ninja;
+  if (configured(folder, 'FLOTILLA_TORCH') !== torch.path || lostNinja)
+    rmSync(folder, { recursive: true, force: true });
+  const fix =
+    'the messages above are the compiler’s; g++ 11 or newer and CMake 3.18 or newer are needed, and `flotilla doctor` shows what was found';
+  const configure = [
+    ninja && configured(folder, 'CMAKE_GENERATOR') === null ? ['-G', 'Ninja'] : [],
+    ['-S', sources, '-B', folder, '-DCMAKE_BUILD_TYPE=Release', `-DCMAKE_CXX_COMPILER=${compiler()}`],
+    [
+      `-DFLOTILLA_TORCH=${torch.path}`,
+      `-DFLOTILLA_TORCH_VERSION=${torch.version}`,
+      `-DFLOTILLA_TORCH_CUDA=${torch.cuda ?? ''}`,
+    ],
+    definitions,
+  ];
+  await runTool('cmake', configure.flat(), { fix });
+  await runTool('cmake', ['--build', folder, '--parallel', String(os.availableParallelism())], { fix });
 }
 
 function compiler() {
@@ -84,8 +99,12 @@ function requireTools() {
     );
 }
 
-/** The torch that the build folder is configured for. */
-function configuredFor() {
-  const cache = path.join(build, 'CMakeCache.txt');
-  return existsSync(cache) ? (/^FLOTILLA_TORCH:PATH=(.*)$/m.exec(readFileSync(cache, 'utf8'))?.[1] ?? null) : null;
+/**
+ * A variable that a build folder is configured with, or null.
+ * @param {string} folder @param {string} variable
+ */
+export function configured(folder, variable) {
+  const cache = path.join(folder, 'CMakeCache.txt');
+  if (!existsSync(cache)) return null;
+  return new RegExp(`^${variable}:\\w+=(.*)$`, 'm').exec(readFileSync(cache, 'utf8'))?.[1] ?? null;
 }
