@@ -37,7 +37,7 @@ const browserParts = folders
   }));
 
 export default tseslint.config(
-  { ignores: ['dist', 'node_modules', '.venv', 'runs', 'native/build', '.cache'] },
+  { ignores: ['dist', 'node_modules', '.venv', 'runs', 'native/build', '.cache', '.gpu'] },
   eslint.configs.recommended,
   ...tseslint.configs.recommended,
   {

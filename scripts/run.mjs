@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The commands of package.json: `node scripts/run.mjs demo | test | bench | mutants | setup`. Each first does all of the set-up that is
- * still to do, then runs the command; what follows the command's name is passed on to it.
+ * The commands of package.json: `node scripts/run.mjs demo | test | bench | mutants | gpu:pack | gpu:dry-run | gpu:build | setup`. Each first
+ * does all of the set-up that is still to do, then runs the command; what follows the command's name is passed on to it.
  */
 import './setup/node_version.mjs';
 import { spawn } from 'node:child_process';
@@ -16,6 +16,9 @@ const commands = {
   test,
   bench: program('bench/main.js'),
   mutants: program('bench/mutants.js'),
+  'gpu:pack': program('bench/gpu/pack/main.js'),
+  'gpu:dry-run': program('bench/gpu/pack/dry_run.js'),
+  'gpu:build': program('bench/gpu/pack/build.js'),
   setup: async () => 0,
 };
 const [name, ...args] = process.argv.slice(2);

@@ -41,8 +41,8 @@ export function compilerVersion() {
   return firstLine(compiler(), ['--version']);
 }
 
-/** @param {import('./locate_torch.mjs').TorchAttempt} torch */
-export async function buildNative(torch) {
+/** `visible` shows what the tools print as they go. @param {import('./locate_torch.mjs').TorchAttempt} torch */
+export async function buildNative(torch, { visible = false } = {}) {
   if (nativeReady(torch)) return;
   await withLock('native', async () => {
     if (nativeReady(torch)) return;
@@ -51,7 +51,7 @@ export async function buildNative(torch) {
       async () => {
         const wanted = nativeStamp(torch);
         rmSync(stamp, { force: true });
-        await compileAddon(torch, build);
+        await compileAddon(torch, { folder: build, visible });
         writeStamp(stamp, wanted);
       },
     );
@@ -61,9 +61,10 @@ export async function buildNative(torch) {
 /**
  * Compiles the addon into `folder`/flotilla.node, on all cores; with ninja where there is one, unless the folder is configured for
  * another tool already. `definitions` are CMake's, besides those that name torch.
- * @param {import('./locate_torch.mjs').TorchAttempt} torch @param {string} folder @param {readonly string[]} definitions
+ * @param {import('./locate_torch.mjs').TorchAttempt} torch
+ * @param {{ folder: string, definitions?: readonly string[], visible?: boolean }} options
  */
-export async function compileAddon(torch, folder, definitions = []) {
+export async function compileAddon(torch, { folder, definitions = [], visible = false }) {
   requireTools();
   const ninja = firstLine('ninja', ['--version']) !== null;
   const lostNinja = configured(folder, 'CMAKE_GENERATOR') === 'Ninja' && !ninja;
@@ -81,8 +82,8 @@ export async function compileAddon(torch, folder, definitions = []) {
     ],
     definitions,
   ];
-  await runTool('cmake', configure.flat(), { fix });
-  await runTool('cmake', ['--build', folder, '--parallel', String(os.availableParallelism())], { fix });
+  await runTool('cmake', configure.flat(), { fix, visible });
+  await runTool('cmake', ['--build', folder, '--parallel', String(os.availableParallelism())], { fix, visible });
 }
 
 function compiler() {

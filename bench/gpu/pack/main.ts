@@ -1,0 +1,4 @@
+/** `npm run gpu:pack`: makes `.gpu/`. */
+import { makePack } from './pack.js';
+
+makePack();

@@ -1,0 +1,18 @@
+/** Stages that are a line of shell each. */
+import type { Job } from '../../bench/gpu/run/run_stages.js';
+
+export interface FakeStage {
+  readonly name: string;
+  /** What it does, for bash. */
+  readonly does: string;
+  readonly limit?: number;
+  readonly needsGpu?: boolean;
+  readonly essential?: boolean;
+}
+
+export function jobs(stages: readonly FakeStage[]): readonly Job[] {
+  return stages.map(({ name, does, limit = 60, needsGpu = false, essential = false }) => ({
+    ...{ name, shows: '', limit, needsGpu, essential, known: [] },
+    command: () => ({ command: ['bash', '-c', does], env: {} }),
+  }));
+}
