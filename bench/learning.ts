@@ -7,7 +7,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { installed, prepareData, type Batch, type Dataset } from '../src/data/index.js';
 import { packageRoot } from '../src/engine/native/package_root.js';
-import { demoBatch, demoModel, prepareContest, type ContestantConfig } from './contestant/config.js';
+import { demoBatch } from '../src/runtime/demo.js';
+import { prepareContest, writeParameters, type ContestantConfig } from './contestant/config.js';
+import { demoModel } from './contestant/models.js';
 import { Contestant } from './contestant/process.js';
 import { printRow, type Row } from './rows.js';
 
@@ -47,7 +49,10 @@ async function writeContest({ steps, threads, compute, ranks }: LearningOptions,
     const { batches, validation } = readAll(dataset, steps, sequences);
     // Both sides run at once and share the processor's cores.
     const own = Math.max(1, Math.floor(threads / (2 * ranks)));
-    return prepareContest({ folder, compute, steps, sequences, microbatch, threads: own, batches, validation });
+    const sizes = { model: demoModel, device: 'cpu', compute, steps, sequences, microbatch };
+    const config = prepareContest({ folder, ...sizes, threads: own, batches, validation });
+    writeParameters(config);
+    return config;
   } finally {
     dataset.close();
   }

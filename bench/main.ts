@@ -1,12 +1,14 @@
 /** `npm run bench -- step | learning | memory | verify [--json FILE] …`: dispatches, prints a line a row, writes the rows. */
 import os from 'node:os';
 import { parseArgs } from 'node:util';
+import { benchModelNames } from './contestant/models.js';
 import { printRow, writeRows, type Row } from './rows.js';
 
 const usage = `usage: npm run bench -- BENCH [--json FILE] [options]
 
-  step       time and peak memory of a training step: ours, PyTorch eager and compiled, DDP on two ranks
-               --rounds 5  --block 4  --only TEXT  --no-compile  --compile-seconds 400  --threads N  --profile
+  step       time, throughput, MFU and peak memory of a training step: ours, PyTorch eager and compiled, DDP on two ranks
+               --device cpu | cuda  --model demo | gpt2-124m | tiny  --rounds 5  --block 4 (of cuda: 20)
+               --only TEXT  --no-compile  --compile-seconds 400  --threads N  --profile
   learning   the loss after the same steps on the same batches: ours and PyTorch's
                --steps 200  --ranks 1  --compute bf16  --threads N
   memory     arena over live bytes of each program, highest byte written, resident growth, allocations
@@ -20,7 +22,9 @@ const { positionals, values } = parseArgs({
   options: {
     json: { type: 'string' },
     rounds: { type: 'string', default: '5' },
-    block: { type: 'string', default: '4' },
+    block: { type: 'string' },
+    device: { type: 'string', default: 'cpu' },
+    model: { type: 'string' },
     only: { type: 'string' },
     compile: { type: 'boolean', default: true },
     'compile-seconds': { type: 'string', default: '400' },
@@ -39,13 +43,14 @@ const { only, threads } = { only: values.only, threads: Number(values.threads) }
 const benches: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   step: async () =>
     (await import('./step.js')).runStep({
+      ...stepSubject(),
       rounds: Number(values.rounds),
-      block: Number(values.block),
       only,
       compile: values.compile,
       compileSeconds: Number(values['compile-seconds']),
       profile: values.profile,
       threads,
+      emit: printRow,
     }),
   learning: async () =>
     (await import('./learning.js')).runLearning({
@@ -58,6 +63,19 @@ const benches: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
     (await import('./memory/memory.js')).runMemory({ minimalloc: values.minimalloc, only, run: values.run, threads }),
   verify: async () => (await import('./verify.js')).runVerify({ microbatches: Number(values.microbatches) }),
 };
+
+function stepSubject() {
+  const device = oneOf(['cpu', 'cuda'] as const, values.device);
+  const model = oneOf(benchModelNames, values.model ?? (device === 'cpu' ? 'demo' : 'gpt2-124m'));
+  return { device, model, block: Number(values.block ?? (device === 'cpu' ? 4 : 20)) };
+}
+
+function oneOf<T extends string>(known: readonly T[], given: string): T {
+  const found = known.find((one) => one === given);
+  if (found !== undefined) return found;
+  console.error(`'${given}' is none of ${known.join(', ')}\n${usage}`);
+  process.exit(2);
+}
 
 const bench = benches[positionals[0]];
 if (!bench || positionals.length > 1) {

@@ -14,6 +14,7 @@ import { compileRun } from '../src/runtime/compile_run.js';
 import { initializeState } from '../src/runtime/load_state.js';
 import { stateOf } from '../src/runtime/state.js';
 import { writeBatch, writeMicrobatches, writeScalars, type Rows } from '../src/runtime/step_inputs.js';
+import { fillArena } from './arena_bytes.js';
 
 export interface StepSetup {
   readonly model: LanguageModel;
@@ -30,6 +31,8 @@ export interface StepSetup {
 
 export interface RankOptions {
   readonly rank: number;
+  /** `cpu`, `cuda:0`. */
+  readonly device: string;
   readonly threads: number;
   /** Meets the other ranks, where there are any, before the program is loaded. */
   readonly meet?: (engine: NativeEngine) => Promise<void>;
@@ -83,13 +86,13 @@ export async function openStep(setup: StepSetup, options: RankOptions): Promise<
 export async function loadStep(
   { optimizer, runSteps, seed }: Pick<StepSetup, 'optimizer' | 'runSteps' | 'seed'>,
   { plan, compiled, validation }: CompiledStep,
-  { rank, threads, meet, prefill = 0 }: RankOptions,
+  { rank, device, threads, meet, prefill = 0 }: RankOptions,
 ): Promise<NativeStep> {
   const programs = [compiled.program, ...(validation ? [validation.program] : [])];
   const arenaBytes = Math.max(...programs.map((program) => placeOfRank(program, rank).rankClass.arenaBytes));
-  const engine = new NativeEngine({ registry: ops, rank, device: 'cpu', threads, arenaBytes });
+  const engine = new NativeEngine({ registry: ops, rank, device, threads, arenaBytes });
   await meet?.(engine);
-  if (prefill !== 0) new Uint8Array(engine.addon.memory(0, arenaBytes)).fill(prefill);
+  if (prefill !== 0) await fillArena(engine.addon, arenaBytes, prefill);
   const [program, validating] = await loadAll(engine, programs);
   const ranks = [rank];
   const state = stateOf(compiled.program);

@@ -3,22 +3,25 @@ import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:f
 import path from 'node:path';
 import { elementsOf, shapeOf } from '../../src/ir/type.js';
 import { initialValues } from '../../src/nn/init.js';
-import { GPT, type GPTOptions } from '../../src/nn/models/gpt.js';
+import { GPT } from '../../src/nn/models/gpt.js';
 import { describeParameters } from '../../src/nn/trace.js';
 import { adamw, adamwScalars, type AdamW } from '../../src/optim/adamw.js';
 import { cosine } from '../../src/optim/schedule.js';
-export { demoBatch } from '../../src/runtime/demo.js';
+import type { Rows } from '../../src/runtime/step_inputs.js';
+import type { ModelSizes } from './models.js';
 
 /** `contestant.py` reads the same fields. */
 export interface ContestantConfig {
-  readonly model: Pick<GPTOptions, 'layers' | 'dim' | 'heads' | 'context' | 'vocab'>;
+  readonly model: ModelSizes;
+  /** `cpu`, `cuda:0`. */
+  readonly device: string;
   readonly compute: 'bf16' | 'f32';
   /** In a step, over all ranks; and in a microbatch. */
   readonly sequences: number;
   readonly microbatch: number;
   readonly threads: number;
-  /** PyTorch only: whether the model goes through torch.compile. */
-  readonly compile: boolean;
+  /** PyTorch only: the mode of torch.compile that the model goes through; null: eager. */
+  readonly compile: 'default' | 'max-autotune' | null;
   readonly optimizer: {
     readonly beta1: number;
     readonly beta2: number;
@@ -47,9 +50,6 @@ export interface BatchFile {
   readonly count: number;
 }
 
-/** The demo's model: about 14 million parameters. */
-export const demoModel = { layers: 6, dim: 384, heads: 6, context: 256, vocab: 8192 } as const;
-
 export interface Contest {
   readonly folder: string;
   readonly compute: 'bf16' | 'f32';
@@ -57,25 +57,27 @@ export interface Contest {
   readonly sequences: number;
   readonly microbatch: number;
   readonly threads: number;
-  readonly model?: ContestantConfig['model'];
+  readonly model: ModelSizes;
+  readonly device: string;
   /** Flat batches in the layout of {@link BatchFile}. */
   readonly batches: readonly Int32Array[];
   readonly validation: readonly Int32Array[] | null;
 }
 
-/** Writes the files of a comparison. */
+/** Writes the batches of a comparison; the parameters' first values are left to {@link writeParameters}. */
 export function prepareContest(contest: Contest): ContestantConfig {
-  const { folder, steps, model = demoModel, compute, sequences, microbatch, threads } = contest;
+  const { folder, steps, model, device, compute, sequences, microbatch, threads } = contest;
   mkdirSync(folder, { recursive: true });
   const optimizer = optimizerOf(steps);
   const seed = 1;
   return {
     model,
+    device,
     compute,
     sequences,
     microbatch,
     threads,
-    compile: false,
+    compile: null,
     optimizer: {
       beta1: optimizer.beta1,
       beta2: optimizer.beta2,
@@ -85,7 +87,7 @@ export function prepareContest(contest: Contest): ContestantConfig {
     },
     rates: Array.from({ length: steps }, (_, step) => adamwScalars(optimizer, step, steps).lr),
     seed,
-    parameters: writeParameters(path.join(folder, 'parameters.bin'), new GPT(model), seed),
+    parameters: describeParameterFile(path.join(folder, 'parameters.bin'), new GPT(model)),
     batches: writeBatches(path.join(folder, 'batches.bin'), contest.batches),
     validation: contest.validation && writeBatches(path.join(folder, 'validation.bin'), contest.validation),
   };
@@ -95,17 +97,22 @@ export function prepareContest(contest: Contest): ContestantConfig {
 export const optimizerOf = (steps: number): AdamW =>
   adamw({ lr: cosine({ peak: 1e-3, warmup: Math.min(40, Math.floor(steps / 10)), floor: 1e-4 }), clip: 1 });
 
-function writeParameters(file: string, model: GPT, seed: number): ParameterFile {
+function describeParameterFile(file: string, model: GPT): ParameterFile {
   const tensors: Record<string, { shape: readonly number[]; offset: number }> = {};
-  const out = openSync(file, 'w');
   let elements = 0;
-  for (const { name, type, init } of describeParameters(model)) {
+  for (const { name, type } of describeParameters(model)) {
     tensors[name] = { shape: shapeOf(type), offset: elements };
-    writeSync(out, initialValues(init, { seed, name }, 0, elementsOf(type)));
     elements += elementsOf(type);
   }
-  closeSync(out);
   return { file, elements, tensors };
+}
+
+/** Writes the parameters' first values, which peers read. Ours make their own, from the same seed. */
+export function writeParameters({ model, seed, parameters }: ContestantConfig): void {
+  const out = openSync(parameters.file, 'w');
+  for (const { name, type, init } of describeParameters(new GPT(model)))
+    writeSync(out, initialValues(init, { seed, name }, 0, elementsOf(type)));
+  closeSync(out);
 }
 
 function writeBatches(file: string, batches: readonly Int32Array[]): BatchFile {
@@ -117,6 +124,15 @@ function writeBatches(file: string, batches: readonly Int32Array[]): BatchFile {
   }
   writeFileSync(file, all);
   return { file, count: batches.length };
+}
+
+/** A flat batch, [2 (tokens, labels), sequences, context], as a step asks for its rows. */
+export function rowsOfBatch(batch: Int32Array, context: number): Rows {
+  const half = batch.length / 2;
+  return (first, count) => {
+    const part = (start: number) => batch.subarray(start + first * context, start + (first + count) * context);
+    return { tokens: part(0), labels: part(half) };
+  };
 }
 
 /** A batch of numbers that mean nothing: for measurements in which tokens don't matter. */

@@ -10,7 +10,8 @@ import { rankFromEnvironment } from '../../src/runtime/launch/environment.js';
 import { joinJob } from '../../src/runtime/launch/join.js';
 import type { Rows } from '../../src/runtime/step_inputs.js';
 import { openStep } from '../native_step.js';
-import { optimizerOf, type BatchFile, type ContestantConfig } from './config.js';
+import { optimizerOf, rowsOfBatch, type BatchFile, type ContestantConfig } from './config.js';
+import type { MemoryAnswer } from './process.js';
 import { printTable, profileOf } from './profile.js';
 
 const config = JSON.parse(readFileSync(process.argv[2], 'utf8')) as ContestantConfig & {
@@ -33,6 +34,7 @@ const step = await openStep(
   },
   {
     rank: environment?.rank ?? 0,
+    device: config.device,
     threads: config.threads,
     meet: async (engine) => {
       if (environment && environment.worldSize > 1) await joinJob(engine.addon, environment);
@@ -73,7 +75,7 @@ async function answer(command: string, count: number): Promise<unknown> {
       return { rows };
     }
     default:
-      return { peak_bytes: peakBytes(), arena_bytes: step.arenaBytes };
+      return memory();
   }
 }
 
@@ -83,8 +85,17 @@ function cpuNow(): number {
   return (user + system) / 1e6;
 }
 
-/** The most that was ever resident. */
-function peakBytes(): number {
+/** On a GPU what torch's allocator, and so the arena, has taken of the device; on the CPU the most that was ever resident. */
+function memory(): MemoryAnswer {
+  const device = step.engine.addon.deviceMemory();
+  return {
+    peak_bytes: device ? device.reservedBytes : peakResidentBytes(),
+    allocated_bytes: device ? device.peakAllocatedBytes : null,
+    arena_bytes: step.arenaBytes,
+  };
+}
+
+function peakResidentBytes(): number {
   const [, kibibytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))!;
   return 1024 * Number(kibibytes);
 }
@@ -92,12 +103,6 @@ function peakBytes(): number {
 function readBatches({ file, count }: BatchFile): readonly Rows[] {
   const bytes = readFileSync(file);
   const all = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-  const half = sequences * model.context;
-  return Array.from({ length: count }, (_, i): Rows => {
-    const part = (which: number, first: number, rows: number) => {
-      const start = (2 * i + which) * half + first * model.context;
-      return all.subarray(start, start + rows * model.context);
-    };
-    return (first, rows) => ({ tokens: part(0, first, rows), labels: part(1, first, rows) });
-  });
+  const each = 2 * sequences * model.context;
+  return Array.from({ length: count }, (_, i) => rowsOfBatch(all.subarray(i * each, (i + 1) * each), model.context));
 }

@@ -19,12 +19,33 @@ export interface RunAnswer {
   readonly gradient_norms: readonly number[];
 }
 
+/** What one rank answers to `memory`. */
+export interface MemoryAnswer {
+  /** Bytes taken from the GPU that the rank runs on; on the CPU, the most that was ever resident. */
+  readonly peak_bytes: number;
+  /** The most that was in use of them; null on the CPU. */
+  readonly allocated_bytes: number | null;
+  /** Ours alone. */
+  readonly arena_bytes?: number;
+}
+
+/** What PyTorch says of itself. */
+export interface PyTorchAbout {
+  readonly torch: string;
+  /** CUDA version that it was built for; null for none. */
+  readonly cuda: string | null;
+  readonly float32_matmul_precision: string;
+}
+
 /** glibc's allocator as it serves PyTorch best: freed memory is kept, and nothing is mapped anew for each large tensor. */
 export const bestMallocSettings = {
   MALLOC_MMAP_MAX_: '0',
   MALLOC_TRIM_THRESHOLD_: '17179869184',
   MALLOC_TOP_PAD_: '67108864',
 } as const;
+
+/** Environment variables of its own for each rank. */
+type RankVariables = (rank: number) => Readonly<Record<string, string>>;
 
 export class Contestant {
   readonly name: string;
@@ -40,11 +61,12 @@ export class Contestant {
     sizes: ParallelSizes,
     ranks: number,
     folder: string,
+    env: RankVariables = () => ({}),
   ): Promise<Contestant> {
     const file = path.join(folder, 'ours.json');
     writeFileSync(file, JSON.stringify({ ...config, sizes }));
     const args = [...nodeArguments('contestant/ours'), file];
-    return Contestant.start('ours', ranks, config.threads, process.execPath, args, {});
+    return Contestant.start('ours', ranks, config.threads, process.execPath, args, env);
   }
 
   static async pytorch(
@@ -58,7 +80,7 @@ export class Contestant {
     const main = path.join(packageRoot(), 'bench', 'pytorch', 'contestant.py');
     const file = path.join(folder, `${name.replaceAll(/\W+/g, '_')}.json`);
     writeFileSync(file, JSON.stringify(config));
-    return Contestant.start(name, ranks, config.threads, python, [main, file], env);
+    return Contestant.start(name, ranks, config.threads, python, [main, file], () => env);
   }
 
   private static async start(
@@ -67,14 +89,14 @@ export class Contestant {
     threads: number,
     command: string,
     args: readonly string[],
-    env: Readonly<Record<string, string>>,
+    env: RankVariables,
   ): Promise<Contestant> {
     const places = await rankPlaces(ranks);
     return new Contestant(
       name,
-      places.map((place) => {
-        const variables = { ...process.env, OMP_NUM_THREADS: String(threads), ...env, ...place };
-        return new RankProcess(name, spawn(command, args, { env: variables, stdio: ['pipe', 'pipe', 'inherit'] }));
+      places.map((place, rank) => {
+        const variables = { ...process.env, OMP_NUM_THREADS: String(threads), ...env(rank), ...place };
+        return new RankProcess(name, spawn(command, args, { env: variables, stdio: 'pipe' }));
       }),
     );
   }
@@ -95,10 +117,15 @@ export class Contestant {
     return (answer as { rows: readonly ProfileRow[] }).rows;
   }
 
-  /** The most that was ever resident, over all ranks. */
-  async peakBytes(): Promise<number> {
-    const answers = (await this.ask('memory', 60)) as { peak_bytes: number }[];
-    return answers.reduce((sum, { peak_bytes }) => sum + peak_bytes, 0);
+  /** Of each rank. */
+  async memory(): Promise<readonly MemoryAnswer[]> {
+    return (await this.ask('memory', 60)) as MemoryAnswer[];
+  }
+
+  /** PyTorch's alone. */
+  async about(): Promise<PyTorchAbout> {
+    const [answer] = await this.ask('about', 60);
+    return answer as PyTorchAbout;
   }
 
   /** Ends its processes. */
@@ -111,29 +138,40 @@ export class Contestant {
   }
 }
 
+const saidCharacters = 1500;
+
 class RankProcess {
   private readonly name: string;
   private readonly child: ChildProcess;
   private readonly ended: Promise<void>;
   private waiting: { resolve(answer: unknown): void; reject(error: Error): void } | null = null;
   private failure: Error | null = null;
+  /** The end of what it has written to standard error: why it ended, as a rule. */
+  private said = '';
 
   constructor(name: string, child: ChildProcess) {
     this.name = name;
     this.child = child;
     createInterface({ input: child.stdout! }).on('line', (line) => {
+      // Libraries write there too.
+      if (!line.startsWith('{')) return void process.stderr.write(`${line}\n`);
       this.waiting?.resolve(JSON.parse(line));
       this.waiting = null;
+    });
+    child.stderr!.on('data', (text: Buffer) => {
+      process.stderr.write(text);
+      this.said = (this.said + text.toString()).slice(-saidCharacters);
     });
     child.stdin!.on('error', () => {}); // it has ended, which `exit` tells
     this.ended = new Promise((resolve) => {
       const end = (how: string) => {
-        this.failure = new Error(`${name} has ended: ${how}`);
+        this.failure = new Error(`${name} has ended: ${how}${this.said && `; it said: ${this.said.trim()}`}`);
         this.waiting?.reject(this.failure);
         resolve();
       };
       child.on('error', (error) => end(error.message));
-      child.on('exit', (status, signal) => end(signal ?? `status ${status}`));
+      // What it said last may still be on its way; the pipe itself stays open while a child of its own lives.
+      child.on('exit', (status, signal) => setTimeout(() => end(signal ?? `status ${status}`), 100));
     });
   }
 

@@ -8,7 +8,10 @@ import type { ParallelSizes } from '../../src/plan/parallel_sizes.js';
 import { rankFromEnvironment } from '../../src/runtime/launch/environment.js';
 import { joinJob } from '../../src/runtime/launch/join.js';
 import { nativeBytes } from '../../src/runtime/resident_memory.js';
-import { demoBatch, demoModel, optimizerOf, randomBatch } from '../contestant/config.js';
+import { demoBatch } from '../../src/runtime/demo.js';
+import { lastChanged } from '../arena_bytes.js';
+import { optimizerOf, randomBatch, rowsOfBatch } from '../contestant/config.js';
+import { demoModel } from '../contestant/models.js';
 import { openStep } from '../native_step.js';
 
 export interface MemoryRequest {
@@ -49,6 +52,7 @@ const step = await openStep(
   },
   {
     rank: environment?.rank ?? 0,
+    device: 'cpu',
     threads,
     prefill,
     meet: async (engine) => {
@@ -58,20 +62,12 @@ const step = await openStep(
   },
 );
 const { vocab, context } = demoModel;
-const batch = randomBatch(vocab, demoBatch.sequences, context, 1);
-const rows = (first: number, count: number) => {
-  const part = (which: number) =>
-    batch.subarray(
-      (which * demoBatch.sequences + first) * context,
-      (which * demoBatch.sequences + first + count) * context,
-    );
-  return { tokens: part(0), labels: part(1) };
-};
+const rows = rowsOfBatch(randomBatch(vocab, demoBatch.sequences, context, 1), context);
 
 const losses: number[] = [];
 for (let i = 0; i < steps; i++) losses.push((await step.step(i, rows)).loss);
 const residentGrowthBytes = (await residentBytes()) - residentBefore;
-const writtenBytes = lastWritten();
+const writtenBytes = await lastChanged(step.engine.addon, step.arenaBytes, prefill);
 const allocationsBefore = allocations();
 if (allocationsBefore !== null) for (let i = steps; i < 2 * steps; i++) await step.step(i, rows);
 const allocationsAfter = allocations();
@@ -99,13 +95,6 @@ async function residentBytes(): Promise<number> {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   return nativeBytes() ?? NaN;
-}
-
-function lastWritten(): number {
-  const arena = new Uint8Array(step.engine.addon.memory(0, step.arenaBytes));
-  let end = arena.length;
-  while (end > 0 && arena[end - 1] === prefill) end--;
-  return end;
 }
 
 /** As native/preload/count_mallocs.cpp counts them. */

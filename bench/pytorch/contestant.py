@@ -1,10 +1,15 @@
 """A long-lived process that trains the bench's model in PyTorch, step by step as it is told: the peer of bench/contestant/ours.ts.
 
 First argument: the configuration (bench/contestant/config.ts) as a file. Commands are lines on standard input, answers JSON lines on
-standard output: `run N` → {seconds, cpu_seconds, losses, gradient_norms} of each step, `validate` → {loss}, `memory` → {peak_bytes}. With RANK and WORLD_SIZE
-set it is one rank of DistributedDataParallel over Gloo; all ranks are given the same commands.
+standard output: `run N` → {seconds, cpu_seconds, losses, gradient_norms} of each step, `validate` → {loss}, `memory` → {peak_bytes,
+allocated_bytes}, `about` → {torch, cuda, float32_matmul_precision}. With RANK and WORLD_SIZE set it is one rank of
+DistributedDataParallel over Gloo; all ranks are given the same commands.
+
+On a GPU the batches lie there before the first step, a step's time ends when the device has done it, and f32 products have PyTorch's
+default precision (`about` says which).
 """
 
+import gc
 import json
 import os
 import sys
@@ -17,11 +22,14 @@ import gpt
 config = json.load(open(sys.argv[1]))
 rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 torch.set_num_threads(config["threads"])
+device = torch.device(config["device"])
+on_gpu = device.type == "cuda"
 context, share = config["model"]["context"], config["sequences"] // ranks
 microbatch = min(config["microbatch"], share)
 
 model = gpt.GPT(**config["model"])
 gpt.load(model, config["parameters"])
+model.to(device)
 o = config["optimizer"]
 weights = list(model.parameters())
 optimizer = torch.optim.AdamW(
@@ -37,18 +45,18 @@ trained = model
 if ranks > 1:
     torch.distributed.init_process_group("gloo")
     trained = torch.nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True)
-if config["compile"]:
-    trained = torch.compile(trained)
+if config["compile"] is not None:
+    trained = torch.compile(trained, mode=config["compile"])
 
 
 def numbers(file, count):
     """[batches, 2 (tokens, labels), sequences, context], i32."""
     flat = torch.from_file(file, size=count * 2 * config["sequences"] * context, dtype=torch.int32)
-    return flat.reshape(count, 2, config["sequences"], context)
+    return flat.reshape(count, 2, config["sequences"], context).to(device)
 
 
 batches = numbers(config["batches"]["file"], config["batches"]["count"])
-autocast = lambda: torch.autocast("cpu", dtype=torch.bfloat16, enabled=config["compute"] == "bf16")
+autocast = lambda: torch.autocast(device.type, dtype=torch.bfloat16, enabled=config["compute"] == "bf16")
 
 
 def step(index):
@@ -56,6 +64,8 @@ def step(index):
     for group in optimizer.param_groups:
         group["lr"] = config["rates"][index % len(config["rates"])]
     optimizer.zero_grad(set_to_none=True)
+    if on_gpu:
+        torch.compiler.cudagraph_mark_step_begin()
     # Its whole share at once: accumulating over microbatches would only cost it time.
     with autocast():
         loss = trained(*rows)
@@ -76,9 +86,28 @@ def validate():
     return sum(losses) / len(losses)
 
 
-def peak_bytes():
+def now():
+    if on_gpu:
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def memory():
+    if on_gpu:
+        return {
+            "peak_bytes": torch.cuda.max_memory_reserved(device),
+            "allocated_bytes": torch.cuda.max_memory_allocated(device),
+        }
     with open("/proc/self/status") as status:
-        return next(1024 * int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
+        peak = next(1024 * int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
+    return {"peak_bytes": peak, "allocated_bytes": None}
+
+
+def forget_warm_up():
+    """What compilation tried out on the GPU is no part of a step's memory."""
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(device)
 
 
 done = 0
@@ -87,17 +116,22 @@ for line in sys.stdin:
     if command == "run":
         seconds, cpu_seconds, results = [], [], []
         for _ in range(int(arguments[0])):
-            start, cpu_start = time.perf_counter(), time.process_time()
+            start, cpu_start = now(), time.process_time()
             results.append(step(done))
-            seconds.append(time.perf_counter() - start)
+            seconds.append(now() - start)
             cpu_seconds.append(time.process_time() - cpu_start)
             done += 1
+        if on_gpu and done == len(results):
+            forget_warm_up()
         losses, norms = zip(*results)
         answer = {"seconds": seconds, "cpu_seconds": cpu_seconds, "losses": losses, "gradient_norms": norms}
     elif command == "validate":
         answer = {"loss": validate()}
+    elif command == "memory":
+        answer = memory()
     else:
-        answer = {"peak_bytes": peak_bytes()}
+        precision = torch.get_float32_matmul_precision()
+        answer = {"torch": torch.__version__, "cuda": torch.version.cuda, "float32_matmul_precision": precision}
     print(json.dumps(answer), flush=True)
 if ranks > 1:
     torch.distributed.destroy_process_group()

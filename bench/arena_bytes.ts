@@ -1,0 +1,24 @@
+/** The arena as bytes, on any device: filled with a value before a program runs, and searched afterwards for what it has changed. */
+import type { Engine } from '../src/engine/native/bridge.js';
+
+const chunkBytes = 1 << 24;
+
+/** Fills the first `bytes` of the arena. */
+export async function fillArena(engine: Engine, bytes: number, value: number): Promise<void> {
+  const chunk = new Uint8Array(Math.min(bytes, chunkBytes)).fill(value);
+  for (let offset = 0; offset < bytes; offset += chunk.length)
+    await engine.write(offset, chunk.subarray(0, Math.min(chunk.length, bytes - offset)));
+}
+
+/** One more than the address of the last of `bytes` that is not `value`; 0 where all are. */
+export async function lastChanged(engine: Engine, bytes: number, value: number): Promise<number> {
+  const chunk = new Uint8Array(Math.min(bytes, chunkBytes));
+  for (let end = bytes; end > 0; end -= chunk.length) {
+    const start = Math.max(0, end - chunk.length);
+    const part = chunk.subarray(0, end - start);
+    await engine.read(start, part);
+    const last = part.findLastIndex((byte) => byte !== value);
+    if (last >= 0) return start + last + 1;
+  }
+  return 0;
+}

@@ -1,0 +1,20 @@
+/** Stage `step`: `bench -- step` within a time, its rows as they are known, the peers most worth having first. */
+import { runStep } from '../step.js';
+import { runStage } from './stage.js';
+
+await runStage('step', async ({ deviceType, threads, secondsLeft, report }) => {
+  const onCpu = deviceType === 'cpu';
+  await runStep({
+    device: deviceType,
+    // On the CPU this shows that it runs, not how fast.
+    model: onCpu ? 'tiny' : 'gpt2-124m',
+    ...(onCpu ? { rounds: 2, block: 2, compile: false } : { rounds: 5, block: 20, compile: true }),
+    only: 'bf16, one process',
+    compileSeconds: 400,
+    profile: false,
+    threads,
+    secondsLeft,
+    peerByPeer: true,
+    emit: ({ name, ...row }) => report({ name: name.replace(/^step\//, ''), ...row }),
+  });
+});
