@@ -19,7 +19,7 @@ const steps = 2;
 const tolerance = 1e-5;
 
 /** Longest that one setting may take, start included. */
-const attemptSeconds = 45;
+const attemptSeconds = 20;
 
 interface Setting {
   readonly name: string;
