@@ -2,6 +2,7 @@
 import { NativeEngine, type NativeProgram, type NativeStepReport } from '../src/engine/native/engine.js';
 import { placeOfRank } from '../src/engine/native/load_class.js';
 import { decode } from '../src/engine/host_array.js';
+import { deviceTypeOf, type DeviceType } from '../src/kernels/device.js';
 import type { LanguageModel } from '../src/nn/language_model.js';
 import { ops } from '../src/ops/index.js';
 import { adamwScalars, type AdamW } from '../src/optim/adamw.js';
@@ -66,21 +67,21 @@ export interface CompiledStep {
   readonly validation: CompiledProgram | null;
 }
 
-export function compileStep(setup: StepSetup): CompiledStep {
+export function compileStep(setup: StepSetup, target: DeviceType): CompiledStep {
   const { model, optimizer, sizes, batch, compute, validates } = setup;
   const plan = planOfSizes(sizes, ranksOfSizes(sizes), describeModel(model), batch, { compute, master: 'f32' });
   if (validates) {
-    const { training, validation } = compileRun({ model, optimizer, plan, registry: ops, target: 'cpu' });
+    const { training, validation } = compileRun({ model, optimizer, plan, registry: ops, target });
     return { plan, compiled: training, validation };
   }
   const sequence = model.options.context;
-  const compiled = compileTraining({ model, optimizer, plan, sequence, registry: ops, target: 'cpu' });
+  const compiled = compileTraining({ model, optimizer, plan, sequence, registry: ops, target });
   return { plan, compiled, validation: null };
 }
 
 /** Compiles and loads the step for one rank, with first values of the parameters and zero optimizer state. */
 export async function openStep(setup: StepSetup, options: RankOptions): Promise<NativeStep> {
-  return loadStep(setup, compileStep(setup), options);
+  return loadStep(setup, compileStep(setup, deviceTypeOf(options.device)), options);
 }
 
 export async function loadStep(

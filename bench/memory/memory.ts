@@ -64,7 +64,8 @@ export async function runMemory(options: MemoryOptions): Promise<readonly Row[]>
 function arenaRows(name: string, sizes: ParallelSizes): readonly Row[] {
   const model = new GPT(demoModel);
   const setup = { model, optimizer: optimizerOf(100), sizes, batch: demoBatch, compute: 'bf16' as const };
-  const classes: readonly LoweredClass[] = compileStep({ ...setup, runSteps: 100, seed: 1 }).compiled.program.classes;
+  const classes: readonly LoweredClass[] = compileStep({ ...setup, runSteps: 100, seed: 1 }, 'cpu').compiled.program
+    .classes;
   return classes.map(({ name: className, arenaBytes, liveBytes }) => ({
     name: `memory/arena over live bytes/${name}${classes.length > 1 ? `, ${className}` : ''}`,
     unit: 'bytes',
