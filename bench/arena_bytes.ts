@@ -17,8 +17,9 @@ export async function lastChanged(engine: Engine, bytes: number, value: number):
     const start = Math.max(0, end - chunk.length);
     const part = chunk.subarray(0, end - start);
     await engine.read(start, part);
-    const last = part.findLastIndex((byte) => byte !== value);
-    if (last >= 0) return start + last + 1;
+    let changed = part.length;
+    while (changed > 0 && part[changed - 1] === value) changed--;
+    if (changed > 0) return start + changed;
   }
   return 0;
 }

@@ -20,19 +20,20 @@ await runStage('found', async ({ deviceType, device, threads, report }) => {
   // A python that cannot import torch loses this line alone.
   report({ name: 'torch', ...(await torchFacts().catch((error: Error) => ({ error: error.message }))) });
 
+  /** A rate that cannot be measured loses its own line alone. */
+  const measure = async (name: string, unit: string, rate: () => Promise<number>, details: object = {}) => {
+    try {
+      report({ name, unit, value: await rate(), ...details });
+    } catch (error) {
+      report({ name, unit, passed: false, error: error instanceof Error ? error.message : String(error) });
+    }
+  };
+  // f32 products have torch's default precision: no TF32.
+  for (const dtype of ['bf16', 'f32'] as const)
+    await measure(`matmul peak, ${dtype}`, 'FLOP/s', () => matmulPeak({ device, dtype, threads }));
   const copyBytes = deviceType === 'cpu' ? 2 ** 26 : 2 ** 31;
-  for (const dtype of ['bf16', 'f32'] as const) {
-    const flops = await matmulPeak({ device, dtype, threads });
-    // f32 products have torch's default precision: no TF32.
-    report({ name: `matmul peak, ${dtype}`, unit: 'FLOP/s', value: flops });
-  }
-  const bandwidth = await copyBandwidth({ device, threads }, copyBytes);
-  report({ name: 'copy bandwidth', unit: 'B/s, read and written together', value: bandwidth, copyBytes });
+  const copy = () => copyBandwidth({ device, threads }, copyBytes);
+  await measure('copy bandwidth', 'B/s, read and written together', copy, { copyBytes });
   const launches = 2000;
-  report({
-    name: 'launch overhead',
-    unit: 's a launch',
-    value: await launchOverhead({ device, threads }, launches),
-    launches,
-  });
+  await measure('launch overhead', 's a launch', () => launchOverhead({ device, threads }, launches), { launches });
 });
