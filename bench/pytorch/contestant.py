@@ -64,7 +64,7 @@ def step(index):
     for group in optimizer.param_groups:
         group["lr"] = config["rates"][index % len(config["rates"])]
     optimizer.zero_grad(set_to_none=True)
-    if on_gpu:
+    if config["compile"] == "max-autotune":
         torch.compiler.cudagraph_mark_step_begin()
     # Its whole share at once: accumulating over microbatches would only cost it time.
     with autocast():
