@@ -6,8 +6,8 @@ import { expect, test } from 'vitest';
 import type { Engine } from './bridge.js';
 import type { Launch, LoadedProgram } from './loaded_program.js';
 import { loadTestingAddon, threadedStreams } from './testing/doubles.js';
-import { bytes, openRanks, runRanks } from './testing/ranks.js';
-import { collective, decode, encode, fill, view } from './testing/views.js';
+import { openRanks, readBytes, runRanks } from './testing/ranks.js';
+import { collective, decode, fill, view } from './testing/views.js';
 
 const length = 64;
 const [given, sum, copied] = [0, 1024, 2048].map((offset) => view('f32', offset, length));
@@ -15,7 +15,10 @@ const copy: Launch = { kind: 'copy', from: sum, to: copied, at: 'test' };
 const wait = (event: number): Launch => ({ kind: 'wait', event, at: 'test' });
 
 const program = (...launches: readonly Launch[]): LoadedProgram => ({ groups: [{ id: 0, ranks: [0, 1] }], launches });
-const read = (engine: Engine) => decode('f32', bytes(engine, copied.offset, 4 * length));
+const all = async (engines: readonly Engine[], wanted: number) => {
+  const read = await Promise.all(engines.map((engine) => readBytes(engine, copied.offset, 4 * length)));
+  return read.every((bytes) => decode('f32', bytes).every((value) => value === wanted));
+};
 const seeds = Array.from({ length: 12 }, (_, seed) => seed);
 
 /** Two engines that have met, closed afterwards. */
@@ -37,7 +40,7 @@ const reduced = (waits: readonly Launch[]) =>
     seeds.map((seed) =>
       withRanks(threadedStreams(seed), async (engines) => {
         await runRanks(engines, () => program(fill(given, 1), collective('all_reduce', given, sum), ...waits, copy));
-        return engines.every((engine) => read(engine).every((value) => value === 2));
+        return all(engines, 2);
       }),
     ),
   );
@@ -59,7 +62,7 @@ test('communication begins after what compute launched before it, and after comm
     seeds.map((seed) =>
       withRanks(threadedStreams(seed), async (engines) => {
         await runRanks(engines, () => ({ groups, launches }));
-        return engines.every((engine) => read(engine).every((value) => value === 4));
+        return all(engines, 4);
       }),
     ),
   );
@@ -90,7 +93,7 @@ test('collectives that members launch in unlike orders are told, with both', asy
   const failure = withRanks(threadedStreams(1), async (engines) => {
     for (const engine of engines)
       bytes(engine, sum.offset, 4 * length).set(encode('f32', new Array<number>(length).fill(1)));
-    await runRanks(engines, (rank) => program(...(rank === 0 ? [whole, short] : [short, whole])));
+    await runRanks(engines, (rank) => program(fill(sum, 1), ...(rank === 0 ? [whole, short] : [short, whole])));
   });
   await expect(failure).rejects.toThrow(
     /collective 0 of a communicator is all_reduce 0 of (64|8) Float on member \d and all_reduce 0 of (64|8) Float/,
