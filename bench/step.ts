@@ -125,9 +125,14 @@ async function* runCase(one: Case, options: StepOptions, folder: string): AsyncG
       // A further peer that could not be had changes nothing but what is said of it.
       if (turns.length < contestants.length) turns = await takeTurns(contestants, options, secondsLeft);
       const { model, sequences } = config;
-      const setup = { ...setupOf(config, options), pytorch, losses: { ...losses } };
-      const targets = targetsOf(options);
-      const stepCase: StepCase = { name: one.name, model, sequences, setup, missing: { ...missing }, targets };
+      const setup = { ...setupOf(config, options), pytorch };
+      const stepCase: StepCase = {
+        name: one.name,
+        ...{ model, sequences, setup },
+        losses: { ...losses },
+        missing: { ...missing },
+        targets: targetsOf(options),
+      };
       yield timeRow(stepCase, turns);
       yield tokensRow(stepCase, turns);
       yield utilisationRow(stepCase, turns, peaks);

@@ -19,6 +19,8 @@ export interface StepCase {
   readonly sequences: number;
   /** What was compared, as rows state it. */
   readonly setup: Readonly<Record<string, unknown>>;
+  /** Of each side's first steps, which start from the same values on the same batches. */
+  readonly losses: Readonly<Record<string, readonly number[]>>;
   /** Peers that could not be had, and why. */
   readonly missing: Readonly<Record<string, string>>;
   /** Null where nothing is asked of a ratio. */
@@ -46,7 +48,17 @@ export function timeRow(one: StepCase, [ours, ...peers]: readonly Turns[]): Row 
     cpu_ratios: over('cpuSeconds'),
     cpu_seconds: byName(all, (side) => median(side.cpuSeconds)),
     fastest: byName(all, (side) => Math.min(...side.seconds)),
+    first_losses: one.losses,
+    loss_distance: lossDistance(one.losses),
   };
+}
+
+/** The largest relative distance of a peer's first losses from ours; null without peers. */
+export function lossDistance({ ours, ...peers }: StepCase['losses']): number | null {
+  const distances = Object.values(peers).flatMap((losses) =>
+    losses.map((loss, i) => Math.abs(loss - ours[i]) / Math.abs(ours[i])),
+  );
+  return distances.length ? Math.max(...distances) : null;
 }
 
 export function tokensRow(one: StepCase, [ours, ...peers]: readonly Turns[]): Row {

@@ -30,6 +30,7 @@ const step: StepCase = {
   model: { layers: 1, dim: 2, heads: 1, context: 4, vocab: 8 },
   sequences: 2,
   setup: { device: 'cuda' },
+  losses: { ours: [4, 2], eager: [5, 2] },
   missing: { other: 'too slow' },
   targets: null,
 };
@@ -47,6 +48,7 @@ test('ratios of times are medians over turns; of rates, ours over theirs', () =>
     cpu_ratios: { eager: 2 },
     fastest: { ours: 1, eager: 2 },
     target: null,
+    loss_distance: 0.25,
     missing: { other: 'too slow' },
   });
   expect(tokensRow(step, turns)).toMatchObject({ ours: 4, peers: { eager: 8 / 6 }, ratio: 3 });

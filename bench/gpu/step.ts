@@ -2,9 +2,12 @@
 import { runStep } from '../step.js';
 import { runStage } from './stage.js';
 
+/** Of a loss in bf16, as in the stage `demo`. */
+const tolerance = 0.01;
+
 await runStage('step', async ({ deviceType, threads, secondsLeft, report }) => {
   const onCpu = deviceType === 'cpu';
-  await runStep({
+  const rows = await runStep({
     device: deviceType,
     // On the CPU this shows that it runs, not how fast.
     model: onCpu ? 'tiny' : 'gpt2-124m',
@@ -16,5 +19,12 @@ await runStage('step', async ({ deviceType, threads, secondsLeft, report }) => {
     secondsLeft,
     peerByPeer: true,
     emit: ({ name, ...row }) => report({ name: name.replace(/^step\//, ''), ...row }),
+  });
+  const distance = rows.findLast((row) => row.loss_distance !== undefined)?.loss_distance ?? null;
+  report({
+    name: "first losses are PyTorch's",
+    passed: typeof distance === 'number' && distance <= tolerance,
+    distance,
+    tolerance,
   });
 });
