@@ -126,7 +126,7 @@ describe('pipelines', () => {
 
 // RUNS=100 npx vitest run tests/native_equals_serial searches longer.
 const most = ranksOrOne(4);
-test(`random models and plans on at most ${most} ranks`, async () => {
+test(`random models and plans, ranks at most ${most}`, async () => {
   const ranks = ({ mesh, second }: TrainingDraw) =>
     [mesh, second].reduce((sum, m) => sum + (m ? m.data * m.tensor * m.context : 0), 0);
   const law = fc.asyncProperty(

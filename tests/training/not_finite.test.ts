@@ -42,18 +42,15 @@ for (const { plan, ranks, overrides, block, rank } of cases)
 
 const diverging = { lr: 1e30, warmup_steps: 0, clip_grad_norm: null, schedule: 'constant' } as const;
 for (const stages of [1, 2])
-  testOfRanks(stages)(
-    `what ${stages} pipeline stages compute to infinity or NaN is found where it is computed`,
-    async () => {
-      const plan = { pipeline_parallel_size: stages };
-      const message = await failure(
-        work.train(`diverges ${stages}`, { model, ...onNative, ranks: stages, plan, optimizer: diverging, steps: 9 }),
-      );
-      expect(message).toMatch(
-        /first value that is not finite is (NaN|Infinity) in '[^']+'\n.*where {2}\w+, [\w.]+ \(forward\) \(rank 0, step 2\)/s,
-      );
-    },
-  );
+  testOfRanks(stages)(`what becomes infinity or NaN is found where it is computed: stages ${stages}`, async () => {
+    const plan = { pipeline_parallel_size: stages };
+    const message = await failure(
+      work.train(`diverges ${stages}`, { model, ...onNative, ranks: stages, plan, optimizer: diverging, steps: 9 }),
+    );
+    expect(message).toMatch(
+      /first value that is not finite is (NaN|Infinity) in '[^']+'\n.*where {2}\w+, [\w.]+ \(forward\) \(rank 0, step 2\)/s,
+    );
+  });
 
 const failure = (run: Promise<unknown>): Promise<string> =>
   run.then(

@@ -21,7 +21,8 @@ beforeAll(() => work.train('reference', { steps: 3 }));
 
 for (const ranks of [1, 2]) {
   const name = `data ${ranks}`;
-  testOfRanks(ranks)(`${ranks} processes learn what one virtual rank learns, and their text is sampled`, async () => {
+  const who = ranks === 1 ? 'one process learns' : 'two processes learn';
+  testOfRanks(ranks)(`${who} what one virtual rank learns, and text is sampled`, async () => {
     const { summary, events } = await work.train(name, { ...native, ranks, sample: { tokens: 2 } });
     expectClose(work.losses(name), work.losses('reference'));
     expect(summary).toMatchObject({ ranks, engine: 'native', steps: 3 });

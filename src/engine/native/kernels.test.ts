@@ -2,7 +2,7 @@
  * Native kernels compute what their ops mean: every op that has a kernel, and its backward, on the addon against the reference, whose
  * decompositions know nothing of them.
  */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { dtypeBytes, isFloat, type DType } from '../../ir/dtype.js';
 import type { Graph, Node } from '../../ir/graph.js';
 import { hasNativeKernel, nativeLaunches } from '../../kernels/native.js';
@@ -20,12 +20,16 @@ import { testOnCpu } from './testing/tests_by_device.js';
 import { decode, encode, view } from './testing/views.js';
 
 const arenaBytes = 1 << 26;
-/** On one thread and on two. */
-let [alone, together]: readonly Engine[] = [];
-beforeAll(() => {
-  [alone, together] = [1, 2].map((threads) => loadAddon().open({ device: testDevice, threads, arenaBytes }));
-});
-afterAll(() => [alone, together].forEach((engine) => engine?.close()));
+const engines = new Map<number, Engine>();
+afterAll(() => engines.forEach((engine) => engine.close()));
+
+/** The engine of so many threads; opened by the first test that needs it, so that each says what is missing where it cannot be. */
+function engineOn(threads: number): Engine {
+  const engine = engines.get(threads) ?? loadAddon().open({ device: testDevice, threads, arenaBytes });
+  engines.set(threads, engine);
+  return engine;
+}
+
 const reference = referenceKernels();
 
 /** Sizes that leave every kind of remainder, sizes of one, and a few longer than a kernel's blocks. */
@@ -61,7 +65,7 @@ for (const float of ['f32', 'bf16', 'f64'] as const) {
     const ran = new Set<string>();
     for (const op of native) {
       for (const sizes of [small, ones, long].filter((sizes) => fits(op, sizes))) {
-        for (const name of await expectMeaning(together, training(op, sizes, float), float)) ran.add(name);
+        for (const name of await expectMeaning(engineOn(2), training(op, sizes, float), float)) ran.add(name);
       }
     }
     const backwards = native
@@ -74,7 +78,7 @@ for (const float of ['f32', 'bf16', 'f64'] as const) {
 test('the ATen forms of the kernels compute the same ops', async () => {
   const ran = new Set<string>();
   for (const op of native) {
-    for (const name of await expectMeaning(alone, training(op, small, 'f32'), 'f32', { aten: 1 })) ran.add(name);
+    for (const name of await expectMeaning(engineOn(1), training(op, small, 'f32'), 'f32', { aten: 1 })) ran.add(name);
   }
   expect([...ran]).toEqual(expect.arrayContaining(['einsum', 'attention', 'attention_backward', 'dropout', 'adamw']));
 });
@@ -86,7 +90,7 @@ test('results have the same bits each time, on any number of threads', async () 
     for (const call of [...calls, training(gemm, { ...long, b: 131, d: 67 }, float)]) {
       const { values } = evaluate(call.graph, call.inputs, reference);
       const [one, ...more] = await Promise.all(
-        [alone, together].map((engine) => runNatively(engine, call.graph, values, {})),
+        [1, 2].map((threads) => runNatively(engineOn(threads), call.graph, values, {})),
       );
       more.forEach((results) => expect(results.map(({ got }) => got)).toEqual(one.map(({ got }) => got)));
     }
@@ -106,7 +110,7 @@ test('routing and rows by several ids run natively in every form; equal elements
   const { values } = evaluate(graph, { x }, reference);
   const forms: readonly Readonly<Record<string, number>>[] = [{}, { aten: 1 }];
   for (const attributes of forms) {
-    const [{ got }] = await runNatively(together, graph, values, attributes);
+    const [{ got }] = await runNatively(engineOn(2), graph, values, attributes);
     expect(got[0]).toEqual([2, 5, 1, 3, 0, 1, 2, 3, 5, 0]);
     expect([...values[graph.nodes[0].outputs[0]]]).toEqual(got[0]);
   }
@@ -126,10 +130,12 @@ testOnCpu('ownKernels')('a call that does not fit a kernel is refused, with what
   ];
   for (const [call, why] of refusals) {
     const launch = { kind: 'kernel', reads: 0, scratch: null, attributes: {}, at: 'test', ...call } as KernelLaunch;
-    const error = await alone.load({ groups: [], launches: [launch] }).then(
-      () => null,
-      (reason: NativeError) => reason,
-    );
+    const error = await engineOn(1)
+      .load({ groups: [], launches: [launch] })
+      .then(
+        () => null,
+        (reason: NativeError) => reason,
+      );
     expect(error?.code).toBe('engine/program-invalid');
     expect(error?.diagnostic.why).toMatch(why);
   }

@@ -82,7 +82,7 @@ test('a host that polls the backend with timed waits aborts it, as NCCL would; o
       const failures = [early, loaded[1].run().then(() => null, String)];
       return Promise.all(failures);
     });
-  const [polling] = await late({ addon: loadTestingAddon(), device: 'cpu', backend: 'strict' });
+  const [polling] = await late({ addon: loadTestingAddon(), device: () => 'cpu', backend: 'strict' });
   expect(polling).toMatch(/a timed wait of 500 ms ran out, which aborts the communicator/);
   expect(await late(threadedStreams(3))).toEqual([null, null]);
 });

@@ -4,8 +4,8 @@ import { addonPath, loadAddon, type NativeAddon } from '../bridge.js';
 
 export interface Doubles {
   readonly addon: NativeAddon;
-  /** The device of the tests if absent. Doubles of streams and backend are the CPU's. */
-  readonly device?: string;
+  /** Doubles of streams and backend are the CPU's. */
+  readonly device: () => 'cpu';
   /** Kind of streams; the device's own if absent. */
   readonly streams?: string;
   /** The backend; the device's own if absent. */
@@ -18,7 +18,7 @@ export const loadTestingAddon = (): NativeAddon =>
 /** A thread for each stream, held and starved as the seed has it, and a backend with NCCL's rules. */
 export const threadedStreams = (seed: number): Doubles => ({
   addon: loadTestingAddon(),
-  device: 'cpu',
+  device: () => 'cpu',
   streams: `threaded:${seed}`,
   backend: 'strict',
 });

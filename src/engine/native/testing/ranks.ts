@@ -5,14 +5,20 @@ import type { LoadedProgram } from '../loaded_program.js';
 import { deviceOfRank } from './device.js';
 import type { Doubles } from './doubles.js';
 
-/** Engines that have met, in rank order, each on its device of the tests unless the doubles name one. The caller closes them. */
+/** Where the engines of a test compute, and what stands in the place of their parts. */
+export interface RankOptions extends Partial<Omit<Doubles, 'device'>> {
+  /** That of the tests if absent. */
+  readonly device?: (rank: number) => string;
+}
+
+/** Engines that have met, in rank order. The caller closes them. */
 export async function openRanks(
   ranks: number,
   arenaBytes: number,
-  { addon, device, streams, backend }: Doubles = { addon: loadAddon() },
+  { addon = loadAddon(), device = deviceOfRank, streams, backend }: RankOptions = {},
 ): Promise<Engine[]> {
   const engines = Array.from({ length: ranks }, (_, rank) =>
-    addon.open({ device: device ?? deviceOfRank(rank), threads: 1, arenaBytes, streams }),
+    addon.open({ device: device(rank), threads: 1, arenaBytes, streams }),
   );
   const port = await freePort();
   await Promise.all(
