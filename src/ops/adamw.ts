@@ -8,9 +8,10 @@ import { defineOp } from '../ir/define_op.js';
  *   v' = β2 v + (1 − β2) g²                square
  *   p' = p (1 − lr·decay) − (lr / c1) · m' / (√v' / √c2 + eps)
  *
- * `scale` is what clipping and the token count make of the gradient; c1 = 1 − β1^step and c2 = 1 − β2^step are `correction1` and
- * `correction2`. Where `skip` is not zero (a gradient was not finite) nothing changes. All five scalars are operands, as they change
- * from step to step. Elementwise: every factor splits, and so does a flat bucket.
+ * `scale` is what clipping and the token count make of the gradient; c1 = 1 − β1^t and c2 = 1 − β2^t are `correction1` and
+ * `correction2`, both of one step t, counted from 1: a kernel may take t from either. Where `skip` is not zero (a gradient was not
+ * finite) nothing changes. All five scalars are operands, as they change from step to step. Elementwise: every factor splits, and
+ * so does a flat bucket.
  */
 export const adamw = defineOp({
   name: 'adamw',

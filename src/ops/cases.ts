@@ -20,10 +20,30 @@ export interface OpCase {
   readonly attributes?: (sizes: FactorSizes) => Attributes;
   /** Factors whose size the op fixes. */
   readonly fixed?: FactorSizes;
+  /** The numbers that operands hold which are not drawn. */
+  readonly given?: Readonly<Record<string, number>>;
 }
 
 const elementwiseCases = (names: readonly string[], positive = ''): readonly OpCase[] =>
   names.map((op) => ({ op, operands: [`x${positive}: a b`] }));
+
+/** The third step: both corrections are of one step, and the moments are none of zero. */
+const adamwCase = (skip: number): OpCase => ({
+  op: 'adamw',
+  operands: [
+    'parameter: a b',
+    'gradient: a b',
+    'average: a b',
+    'square+: a b',
+    'lr+:',
+    'scale+:',
+    'correction1:',
+    'correction2:',
+    'skip:',
+  ],
+  attributes: () => ({ beta1: 0.9, beta2: 0.99 }),
+  given: { correction1: 1 - 0.9 ** 3, correction2: 1 - 0.99 ** 3, skip },
+});
 
 const binaryCases = (names: readonly string[], positive = ''): readonly OpCase[] =>
   names.flatMap((op) => [
@@ -112,20 +132,8 @@ export const cases: readonly OpCase[] = [
   { op: 'rotary', operands: ['x: a b s h p f', 'cos: s f', 'sin: s f'], fixed: { p: 2 } },
   { op: 'rotary', operands: ['x: b s g r p f', 'cos: s f', 'sin: s f'], fixed: { p: 2 } },
   { op: 'dropout', operands: ['x: a b', 'seed#9:', 'step#9:', 'microbatch#9:'], attributes: () => ({ rate: 0.3 }) },
-  {
-    op: 'adamw',
-    operands: [
-      'parameter: a b',
-      'gradient: a b',
-      'average: a b',
-      'square+: a b',
-      'lr+:',
-      'scale+:',
-      'correction1+:',
-      'correction2+:',
-      'skip:',
-    ],
-  },
+  adamwCase(0),
+  adamwCase(1),
 ];
 
 /** Every factor that the case names, in order of appearance. */
@@ -170,10 +178,10 @@ export function buildCase(
     const dtype: DType = isCondition ? 'bool' : below ? 'i64' : wide;
     const type = tensorType(dtype, Object.fromEntries(factors.map((name) => [name, all[name]])));
     const limit = below === undefined ? 0 : (all[below] ?? Number(below));
-    const elements = elementsOf(type);
-    inputs[operandNames[i]] = below
-      ? Float64Array.from({ length: elements }, (_, k) => draw(seed, i, k) % (isCondition ? 2 : limit + 1))
-      : Float64Array.from({ length: elements }, (_, k) => number(seed, i, k, head.includes('+')));
+    const given = op.given?.[operandNames[i]];
+    const drawn = (k: number): number =>
+      below ? draw(seed, i, k) % (isCondition ? 2 : limit + 1) : number(seed, i, k, head.includes('+'));
+    inputs[operandNames[i]] = Float64Array.from({ length: elementsOf(type) }, (_, k) => given ?? drawn(k));
     return builder.input(operandNames[i], 'data', type);
   });
   const results = builder.apply(op.op, operands, op.attributes?.(all));
