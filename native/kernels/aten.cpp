@@ -1,13 +1,12 @@
-// Every kernel of this folder once more, as ATen calls: for devices other than the CPU, and, with the attribute aten=1, as an
-// independent reference on the CPU. Written to be plainly right: views are built when the program is loaded, but many expressions
-// allocate temporaries inside torch. Attention makes the whole s × t matrix of scores. What a device should run fast deserves its
-// own entry here (an out variant, a library's fused kernel) once it can be measured there.
+// Every kernel of this folder once more, as plain ATen calls: with the attribute aten=1 an independent reference on any device, and
+// on devices other than the CPU what serves a kernel that has no form in library.cpp. Written to be plainly right: views are built
+// when the program is loaded, but many expressions allocate temporaries inside torch. Attention makes the whole s × t matrix of scores.
 // bf16 is widened to f32 before it is computed with, except in matrix products, which the library accumulates in f32.
+// Nothing here makes the host wait for the device.
 #include <ATen/ATen.h>
 
-#include <map>
-
 #include "../arena.h"
+#include "aten_call.h"
 #include "support.h"
 
 namespace flotilla {
@@ -15,40 +14,13 @@ namespace flotilla {
 namespace {
 
 using at::Tensor;
-
-struct AtenCall {
-  std::string kernel;
-  std::vector<Tensor> x;  // reads, then writes
-  std::map<std::string, std::vector<double>> numbers;
-
-  double number(const char* name, double otherwise = 0) const {
-    const auto it = numbers.find(name);
-    return it == numbers.end() ? otherwise : it->second.at(0);
-  }
-  Tensor wide(size_t i) const { return widened(x[i]); }
-  static Tensor widened(const Tensor& t) { return t.scalar_type() == at::kBFloat16 ? t.to(at::kFloat) : t; }
-  void write(size_t i, const Tensor& value) const { Tensor(x[i]).copy_(value); }
-  void writeLast(const Tensor& value) const { write(x.size() - 1, value); }
-  void writeOrAdd(size_t i, const Tensor& value) const { write(i, number("accumulate") != 0 ? wide(i) + value : value); }
-};
-
 using Body = void (*)(const AtenCall&);
-
-class AtenKernel final : public Kernel {
- public:
-  AtenKernel(AtenCall call, Body body) : call_(std::move(call)), body_(body) {}
-  void run() override { body_(call_); }
-
- private:
-  AtenCall call_;
-  Body body_;
-};
 
 void matmul(const AtenCall& c) {
   const bool biased = c.kernel == "matmul_bias";
   const Tensor &a = c.x[0], &b = c.x[1];
   Tensor out = c.x.back();
-  if (!biased && out.scalar_type() == a.scalar_type() && c.number("accumulate") == 0) {
+  if (!biased && out.scalar_type() == a.scalar_type() && !c.accumulates()) {
     at::bmm_out(out, a, b);
     return;
   }
@@ -202,7 +174,7 @@ void scatterAdd(const AtenCall& c) {
   const Tensor& table = c.x.back();
   const TableRows rows = tableRows(c, table);
   const Tensor each = c.wide(0).unsqueeze(2).expand({-1, -1, rows.index.size(2), -1}).masked_fill(~rows.inside.unsqueeze(3), 0);
-  Tensor sums = c.number("accumulate") != 0 ? AtenCall::widened(table).clone() : at::zeros_like(AtenCall::widened(table));
+  Tensor sums = c.accumulates() ? AtenCall::widened(table).clone() : at::zeros_like(AtenCall::widened(table));
   sums = sums.reshape({-1, table.size(-1)}).contiguous();
   c.writeLast(sums.index_add_(0, rows.index.reshape({-1}), each.reshape({-1, table.size(-1)})).reshape(table.sizes()));
 }
@@ -328,7 +300,7 @@ const std::map<std::string, Body>& bodies() {
       {"sum", [](const AtenCall& c) { c.writeOrAdd(1, c.wide(0).sum(1)); }},
       {"max_reduce", [](const AtenCall& c) {
          const Tensor value = c.wide(0).amax(1);
-         c.write(1, c.number("accumulate") != 0 ? at::maximum(c.wide(1), value) : value);
+         c.write(1, c.accumulates() ? at::maximum(c.wide(1), value) : value);
        }},
       {"sum_squares", [](const AtenCall& c) { c.writeOrAdd(1, at::square(c.x[0].to(at::kDouble)).sum().reshape(c.x[1].sizes())); }},
       {"gather", gather},
@@ -346,15 +318,19 @@ const std::map<std::string, Body>& bodies() {
 
 }  // namespace
 
-std::unique_ptr<Kernel> makeAtenKernel(const KernelCall& call) {
-  const auto body = bodies().find(call.kernel);
-  if (body == bodies().end()) misfit(call, "has no ATen form");
+AtenCall atenCall(const KernelCall& call) {
   AtenCall aten{call.kernel, {}, call.numbers};
   for (const Operand& o : call.operands) {
     const auto options = at::TensorOptions().dtype(scalarType(o.dtype)).device(at::Device(call.device));
     aten.x.push_back(at::from_blob(o.data, o.sizes, o.strides, options));
   }
-  return std::make_unique<AtenKernel>(std::move(aten), body->second);
+  return aten;
+}
+
+std::unique_ptr<Kernel> makeAtenKernel(const KernelCall& call) {
+  const auto body = bodies().find(call.kernel);
+  if (body == bodies().end()) misfit(call, "has no ATen form");
+  return makeKernel([aten = atenCall(call), body = body->second] { body(aten); });
 }
 
 }  // namespace flotilla

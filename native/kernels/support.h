@@ -26,12 +26,17 @@ class FunctionKernel final : public Kernel {
 template <class Run>
 std::unique_ptr<Kernel> makeKernel(Run run) { return std::make_unique<FunctionKernel<Run>>(std::move(run)); }
 
-// aten.cpp: the same kernel as ATen calls; for devices other than the CPU, and as the reference (attribute aten=1).
+// aten.cpp: the same kernel as plain ATen calls, on any device.
 std::unique_ptr<Kernel> makeAtenKernel(const KernelCall& call);
+// library.cpp: the library's own kernel for it; on a GPU the plain calls where it has none, on the CPU that is refused.
+std::unique_ptr<Kernel> makeLibraryKernel(const KernelCall& call);
 
+// Our own kernel on the CPU, the library's elsewhere. For tests, on any device: aten=1 asks for the plain calls, library=1 for the
+// library's.
 template <KernelFactory cpu>
 std::unique_ptr<Kernel> byDevice(const KernelCall& call) {
-  return call.device == "cpu" && !call.numbers.count("aten") ? cpu(call) : makeAtenKernel(call);
+  if (call.numbers.count("aten")) return makeAtenKernel(call);
+  return call.device == "cpu" && !call.numbers.count("library") ? cpu(call) : makeLibraryKernel(call);
 }
 
 [[noreturn]] inline void misfit(const KernelCall& call, const std::string& why) {
