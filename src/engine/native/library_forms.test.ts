@@ -2,16 +2,18 @@
  * The library's forms of kernels against the plain ones, on calls that no op's case makes but steps do: results wider than their
  * operands, sums that go on, updates in place, ids outside.
  */
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { dtypeBytes, type DType } from '../../ir/dtype.js';
-import { loadAddon } from './bridge.js';
+import { loadAddon, type Engine } from './bridge.js';
 import type { KernelLaunch, LoadedView } from './loaded_program.js';
-import { bytes } from './testing/ranks.js';
+import { testDevice } from './testing/device.js';
+import { readBytes } from './testing/ranks.js';
 import { decode, encode, view } from './testing/views.js';
 
 const arenaBytes = 1 << 20;
-const engine = loadAddon().open({ device: 'cpu', threads: 1, arenaBytes });
-afterAll(() => engine.close());
+let engine: Engine;
+beforeAll(() => void (engine = loadAddon().open({ device: testDevice, threads: 1, arenaBytes })));
+afterAll(() => engine?.close());
 
 interface Call {
   readonly kernel: string;
@@ -128,18 +130,21 @@ test.each(
 async function results(call: Call, form: 'library' | 'aten') {
   const views: LoadedView[] = [];
   let top = 0;
-  call.operands.forEach((text, i) => {
+  for (const [i, text] of call.operands.entries()) {
     const [dtype, ...rest] = text.split(' ');
     const same = rest.find((word) => word.startsWith('='));
     const made = view(dtype as DType, top, ...rest.filter((word) => word !== same).map(Number));
-    if (same) return views.push(views[Number(same.slice(1))]);
+    if (same) {
+      views.push(views[Number(same.slice(1))]);
+      continue;
+    }
     views.push(made);
     const count = made.sizes.reduce((a, b) => a * b, 1);
     const drawn = Array.from({ length: count }, (_, k) => 0.6 + 0.5 * Math.sin(1 + i + 1.7 * k));
     const encoded = encode(dtype as DType, call.given?.[i] ?? drawn);
-    bytes(engine, top, encoded.length).set(encoded);
+    await engine.write(top, encoded);
     top += Math.ceil((count * dtypeBytes[dtype as DType]) / 64) * 64;
-  });
+  }
   const launch: KernelLaunch = {
     kind: 'kernel',
     kernel: call.kernel,
@@ -150,8 +155,9 @@ async function results(call: Call, form: 'library' | 'aten') {
     at: 'test',
   };
   await (await engine.load({ groups: [], launches: [launch] })).run();
-  return views.slice(call.reads).map(({ dtype, offset, sizes }) => ({
-    dtype: dtype as DType,
-    numbers: decode(dtype, bytes(engine, offset, sizes.reduce((a, b) => a * b, 1) * dtypeBytes[dtype as DType])),
-  }));
+  const written = async ({ dtype, offset, sizes }: LoadedView) => {
+    const bytes = await readBytes(engine, offset, sizes.reduce((a, b) => a * b, 1) * dtypeBytes[dtype]);
+    return { dtype, numbers: decode(dtype, bytes) };
+  };
+  return Promise.all(views.slice(call.reads).map(written));
 }
