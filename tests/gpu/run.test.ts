@@ -12,6 +12,7 @@ import { allPassed, table, type RunResults } from '../../bench/gpu/run/results.j
 import { runStages, type RunWorld } from '../../bench/gpu/run/run_stages.js';
 import { startProcess } from '../../bench/gpu/run/stage_process.js';
 import { stages } from '../../bench/gpu/run/stages.js';
+import { packageRoot } from '../../src/engine/native/package_root.js';
 import { jobs, type FakeStage } from './fake_stages.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'flotilla-test-'));
@@ -224,6 +225,16 @@ test('limits follow the run’s minutes, and test files that need Python say so 
   expect(job(8, true).command(60).command).toContain('tests/native/ours_equals_theirs.test.ts');
   expect(job(8, false).command(60).command).not.toContain('tests/native/ours_equals_theirs.test.ts');
   expect(job(8, false).known).toMatchObject([{ file: 'tests/native/ours_equals_theirs.test.ts', state: 'not run' }]);
+});
+
+test('docs/gpu.md tells the stages as they are', () => {
+  const page = readFileSync(path.join(packageRoot(), 'docs', 'gpu.md'), 'utf8');
+  const rows = [...page.matchAll(/^\| (\w+) +\| (\d+) s +\| (.*?) +\|$/gm)].map(([, name, limit, shows]) => [
+    name,
+    Number(limit),
+    shows,
+  ]);
+  expect(rows).toEqual(stages.map(({ name, seconds, shows }) => [name, seconds, shows]));
 });
 
 /** A signalled process is gone a moment later. */

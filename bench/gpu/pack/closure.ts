@@ -18,6 +18,7 @@ export type LockedPackages = Readonly<Record<string, LockedPackage>>;
 export function packagesNeeded(locked: LockedPackages, names: readonly string[]): readonly string[] {
   const needed = new Set<string>();
   const add = (name: string, from: string, optional: boolean) => {
+    if (name.startsWith('@types/')) return; // nothing that runs
     const folder = resolve(locked, name, from);
     if (!folder) {
       if (optional) return;
