@@ -22,7 +22,7 @@ const addon = path.join(build, 'flotilla.node');
 
 /** What the build depends on, as one hash. @param {import('./locate_torch.mjs').TorchAttempt} torch */
 export function nativeStamp(torch) {
-  const files = [...filesUnder(sources, ['.cpp', '.h'], ['build']), path.join(sources, 'CMakeLists.txt')];
+  const files = [...filesUnder(sources, ['.cpp', '.h', 'target'], ['build']), path.join(sources, 'CMakeLists.txt')];
   const headers = ['node-addon-api', 'node-api-headers'].map((name) =>
     path.join(root, 'node_modules', name, 'package.json'),
   );

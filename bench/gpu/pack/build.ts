@@ -1,6 +1,6 @@
 /**
  * `npm run gpu:build`: compiles here what a GPU machine will compile. The addon of the pack is built anew against a CUDA torch, on all
- * cores: with our stand-ins for two headers of the CUDA toolkit, and where a toolkit is found, with its own. Each is then loaded.
+ * cores: with our stand-ins for three headers of the CUDA toolkit, and where a toolkit is found, with its own. Each is then loaded.
  *
  * The torch is what FLOTILLA_TORCH names, if it is built for CUDA, else one installed in .cache/.
  */
@@ -26,6 +26,15 @@ const { compileAddon } = (await import(
 )) as { compileAddon(torch: TorchAttempt, options: { folder: string; definitions: readonly string[] }): Promise<void> };
 
 for (const { name, headers } of headerSets()) {
+  try {
+    await buildWith(name, headers);
+  } catch (error) {
+    console.error(`with ${name}: FAILED: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+  }
+}
+
+async function buildWith(name: string, headers: string): Promise<void> {
   const folder = path.join(work, name);
   rmSync(folder, { recursive: true, force: true });
   console.log(`with ${name} (${headers}) …`);
@@ -35,9 +44,8 @@ for (const { name, headers } of headerSets()) {
   console.log(`with ${name}: built in ${seconds} s on ${os.availableParallelism()} cores`);
   // In a process of its own: one process loads one libtorch.
   const tell = 'console.log(JSON.stringify(require(process.argv[1]).describe()))';
-  const described = execFileSync(process.execPath, ['-e', tell, path.join(folder, 'flotilla.node')], {
-    encoding: 'utf8',
-  });
+  const addon = path.join(folder, 'flotilla.node');
+  const described = execFileSync(process.execPath, ['-e', tell, addon], { encoding: 'utf8' });
   console.log(`with ${name}: loads; ${described.trim()}`);
 }
 
@@ -73,7 +81,7 @@ function unpack(pack: string): string {
   return tree;
 }
 
-/** Where the two headers come from that torch's wheels lack. */
+/** Where the headers come from that torch's wheels lack. */
 function headerSets(): readonly { readonly name: string; readonly headers: string }[] {
   const toolkit = [process.env.CUDA_HOME ?? '', '/usr/local/cuda']
     .filter(Boolean)
