@@ -54,7 +54,7 @@ done
 [ "$(uname -sm)" = 'Linux x86_64' ] || fail "the pack is for Linux x86_64; this is $(uname -sm)"
 command -v python3 >/dev/null || fail 'python3 is needed, to unpack and for torch'
 if [ "$device" = cuda ] && ! compgen -G '/dev/nvidia[0-9]*' >/dev/null && [ ! -e /proc/driver/nvidia/version ] && ! nvidia-smi -L >/dev/null 2>&1; then
-  fail 'no NVIDIA GPU is here (no /dev/nvidia*, no driver, no nvidia-smi); --device cpu runs the stages that need none'
+  fail 'no NVIDIA GPU is here (no /dev/nvidia*, no driver, no nvidia-smi); --device cpu runs the stages in sizes for a CPU'
 fi
 
 kept=$scratch

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * The commands of package.json: `node scripts/run.mjs demo | test | bench | mutants | gpu:pack | gpu:dry-run | gpu:build | setup`. Each first
- * does all of the set-up that is still to do, then runs the command; what follows the command's name is passed on to it.
+ * does the set-up that it needs and that is still to do, then runs the command; what follows the command's name is passed on to it.
  */
 import './setup/node_version.mjs';
 import { spawn } from 'node:child_process';
@@ -9,6 +9,8 @@ import path from 'node:path';
 
 const { SetupError, root, setupSeconds } = await import('./setup/steps.mjs');
 const { setUp } = await import('./setup/all.mjs');
+const { installNpmPackages } = await import('./setup/npm_packages.mjs');
+const { findOrInstallTorch } = await import('./setup/python_environment.mjs');
 const { buildTypescript } = await import('./setup/typescript_build.mjs');
 
 const commands = {
@@ -21,6 +23,12 @@ const commands = {
   'gpu:build': program('bench/gpu/pack/build.js'),
   setup: async () => 0,
 };
+/** Where less than all of set-up is needed: the native engine is built from the pack. */
+const setUps = {
+  'gpu:pack': installNpmPackages,
+  'gpu:dry-run': () => installNpmPackages().then(findOrInstallTorch),
+  'gpu:build': installNpmPackages,
+};
 const [name, ...args] = process.argv.slice(2);
 const command = commands[name];
 if (!command) {
@@ -28,7 +36,7 @@ if (!command) {
   process.exit(2);
 }
 try {
-  await setUp();
+  await (setUps[name] ?? setUp)();
   if (name !== 'test') await buildTypescript();
   if (name === 'setup') console.error(`set-up: complete (${setupSeconds().toFixed(1)} s)`);
   process.exitCode = await command(args);

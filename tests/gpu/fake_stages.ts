@@ -6,13 +6,12 @@ export interface FakeStage {
   /** What it does, for bash. */
   readonly does: string;
   readonly limit?: number;
-  readonly needsGpu?: boolean;
   readonly essential?: boolean;
 }
 
 export function jobs(stages: readonly FakeStage[]): readonly Job[] {
-  return stages.map(({ name, does, limit = 60, needsGpu = false, essential = false }) => ({
-    ...{ name, shows: '', limit, needsGpu, essential, known: [] },
+  return stages.map(({ name, does, limit = 60, essential = false }) => ({
+    ...{ name, shows: '', limit, essential, known: [] },
     command: () => ({ command: ['bash', '-c', does], env: {} }),
   }));
 }

@@ -37,7 +37,6 @@ export function jobOf(stage: Stage, options: JobOptions): Job {
   return {
     ...{ name, shows, essential },
     limit: (stage.seconds * options.minutes) / usualMinutes,
-    needsGpu: stage.needsGpu && options.device === 'cpu',
     command: (seconds) => commandOf(work, options, seconds),
     known: withoutPython(work, options),
   };

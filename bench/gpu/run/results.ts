@@ -5,9 +5,12 @@ import { renameSync, writeFileSync } from 'node:fs';
  * `waiting` and `running` are left behind only by a run that was killed.
  * `cut`: its time was over, or the run was told to end.
  */
-export type StageStatus = 'waiting' | 'running' | 'passed' | 'failed' | 'cut' | 'not run' | 'needs a GPU';
+export type StageStatus = 'waiting' | 'running' | 'passed' | 'failed' | 'cut' | 'not run';
 
-/** What a stage prints: any JSON object. `headline`, a string, is shown in the table at the end; the last one holds. */
+/**
+ * What a stage prints: any JSON object. With `passed`, a boolean, it is a check of that `name`. `headline`, a string, is shown in the
+ * table at the end; the last one holds.
+ */
 export type StageRecord = Readonly<Record<string, unknown>>;
 
 export interface StageResult {
@@ -45,9 +48,9 @@ export function writeResults(file: string, results: RunResults): void {
   renameSync(next, file);
 }
 
-/** Whether every stage that applies passed. */
+/** Whether every stage passed. */
 export function allPassed({ finished, stages }: RunResults): boolean {
-  return finished && stages.every(({ status }) => status === 'passed' || status === 'needs a GPU');
+  return finished && stages.every(({ status }) => status === 'passed');
 }
 
 /** A line a stage: name, status, seconds, headline or reason. */
@@ -67,7 +70,15 @@ export function table({ stages }: RunResults): string {
     .join('\n');
 }
 
+/** What its last `headline` says; else how many of its checks passed, and which did not. */
 function headline(results: readonly StageRecord[]): string | null {
   const last = results.findLast((record) => typeof record.headline === 'string');
-  return last ? String(last.headline) : null;
+  if (last) return String(last.headline);
+  const checks = results.filter((record) => typeof record.passed === 'boolean');
+  const failed = checks.filter(({ passed }) => !passed).map(({ name }) => String(name));
+  if (!checks.length) return null;
+  return [
+    `${checks.length - failed.length} of ${checks.length} checks passed`,
+    ...failed.map((name) => `not: ${name}`),
+  ].join('; ');
 }

@@ -9,8 +9,6 @@ export interface Job {
   readonly shows: string;
   /** Seconds at most. */
   readonly limit: number;
-  /** Whether it is not run for want of a GPU. */
-  readonly needsGpu: boolean;
   /** Whether the jobs after it are not begun where it fails. */
   readonly essential: boolean;
   /** Told how many seconds it has. */
@@ -64,8 +62,7 @@ export async function runStages({ jobs, ...run }: RunPlan, world: RunWorld): Pro
     const reason = world.interrupted.aborted
       ? 'the run was told to end'
       : (missing ?? (limit < leastShare * job.limit ? 'no time left' : null));
-    if (job.needsGpu) set(index, { status: 'needs a GPU' });
-    else if (reason) set(index, { status: 'not run', reason });
+    if (reason) set(index, { status: 'not run', reason });
     else {
       await runStage(job, limit, (change) => set(index, change), world);
       if (job.essential && stages[index].status !== 'passed') missing = `nothing can run without '${job.name}'`;

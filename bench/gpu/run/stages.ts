@@ -8,8 +8,6 @@ export interface Stage {
   readonly shows: string;
   /** Seconds at most in a run of eight minutes; other runs scale them. Their sum is more than eight minutes: most end early. */
   readonly seconds: number;
-  /** Whether it shows nothing on a CPU. */
-  readonly needsGpu: boolean;
   /** Whether later stages are not begun where it fails; it runs whatever stages are asked for. */
   readonly essential: boolean;
   readonly work: StageWork;
@@ -29,7 +27,6 @@ export const stages: readonly Stage[] = [
     name: 'build',
     shows: 'the addon compiles against the torch that is there, and loads',
     seconds: 300,
-    needsGpu: false,
     essential: true,
     work: { program: 'addon' },
   },
@@ -37,7 +34,6 @@ export const stages: readonly Stage[] = [
     name: 'found',
     shows: 'GPU, driver, torch, NCCL; measured peaks: matmul in bf16 and f32, copy bandwidth, launch overhead',
     seconds: 45,
-    needsGpu: false,
     essential: false,
     work: { program: 'found' },
   },
@@ -45,7 +41,6 @@ export const stages: readonly Stage[] = [
     name: 'kernels',
     shows: 'every native kernel computes what its op means',
     seconds: 90,
-    needsGpu: false,
     essential: false,
     work: { tests: ['src/engine/native/kernels.test.ts'], testsOfPython: [] },
   },
@@ -53,7 +48,6 @@ export const stages: readonly Stage[] = [
     name: 'steps',
     shows: 'whole steps equal the reference engine’s and PyTorch’s; training and checkpoints work',
     seconds: 120,
-    needsGpu: false,
     essential: false,
     work: {
       tests: ['tests/native_equals_serial.test.ts', 'tests/training/', 'src/checkpoint/'],
@@ -64,7 +58,6 @@ export const stages: readonly Stage[] = [
     name: 'demo',
     shows: '50 steps of the demo’s model: loss against the CPU’s, and the same bits in two runs',
     seconds: 60,
-    needsGpu: false,
     essential: false,
     work: { program: 'demo' },
   },
@@ -72,7 +65,6 @@ export const stages: readonly Stage[] = [
     name: 'memory',
     shows: 'the highest byte of the arena that is written is the predicted one; steady steps allocate nothing',
     seconds: 45,
-    needsGpu: false,
     essential: false,
     work: { program: 'memory' },
   },
@@ -80,7 +72,6 @@ export const stages: readonly Stage[] = [
     name: 'step',
     shows: 'GPT-2 124M in bf16: step time, tokens/s, MFU and peak memory against PyTorch, eager and compiled',
     seconds: 200,
-    needsGpu: true,
     essential: false,
     work: { program: 'step' },
   },
@@ -88,7 +79,6 @@ export const stages: readonly Stage[] = [
     name: 'profile',
     shows: 'the twenty most expensive launches, and how long the stream idles',
     seconds: 45,
-    needsGpu: false,
     essential: false,
     work: { program: 'profile' },
   },
@@ -96,7 +86,6 @@ export const stages: readonly Stage[] = [
     name: 'ranks',
     shows: 'two ranks on one device compute what one does',
     seconds: 45,
-    needsGpu: false,
     essential: false,
     work: { program: 'two_ranks' },
   },
