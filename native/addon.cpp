@@ -216,7 +216,6 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
     const int gpus = cuda.empty() ? 0 : at::detail::getCUDAHooks().deviceCount();
     Napi::Object described = Napi::Object::New(env);
     described.Set("torch", FLOTILLA_TORCH_VERSION);
-    described.Set("cuda", gpus > 0 ? Napi::Value::From(env, cuda) : env.Null());
     described.Set("torchCuda", cuda.empty() ? env.Null() : Napi::Value::From(env, cuda));
     described.Set("torchPath", FLOTILLA_TORCH_PATH);
     described.Set("ncclLacks", list(words(FLOTILLA_NCCL_LACKS)));

@@ -5,20 +5,15 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { NativeEngine } from '../src/engine/native/engine.js';
-import { deviceOfRank } from '../src/engine/native/testing/device.js';
-import { freePort } from '../src/engine/native/testing/ranks.js';
 import { ranksOrOne, testOfRanks } from '../src/engine/native/testing/tests_by_device.js';
-import type { RankBlocks } from '../src/engine/reference/execute.js';
 import { gatherValues } from '../src/engine/reference/shards.js';
 import { GPT, Llama, Mixtral } from '../src/nn/models/index.js';
-import { ops } from '../src/ops/index.js';
 import { ranksOf } from '../src/plan/plan.js';
 import { anyTraining, trainingScenario, type TrainingDraw } from './arbitraries/training.js';
 import { departures } from './laws/parallel_equals_serial.js';
 import { languageModel } from './scenarios/language_model.js';
 import { mlp } from './scenarios/mlp.js';
-import { classOfRank, nativeScenario, runRankStep, type NativeScenario } from './scenarios/native_step.js';
+import { nativeScenario, runNatively } from './scenarios/native_step.js';
 import { differences, planOf, type ScenarioOptions } from './scenarios/scenario.js';
 
 const shape = { batch: 3, sequence: 4 };
@@ -133,7 +128,7 @@ test(`random models and plans, ranks at most ${most}`, async () => {
     anyTraining().filter((draw) => ranks(draw) <= most),
     async (draw) => {
       const scenario = nativeScenario(trainingScenario(draw));
-      const blocks = await runRanks(scenario);
+      const blocks = await runNatively(scenario);
       expect(departures(scenario.serial(), gatherValues(scenario.program, blocks))).toEqual([]);
     },
   );
@@ -144,38 +139,7 @@ test(`random models and plans, ranks at most ${most}`, async () => {
 function equalsSerial(name: string, options: ScenarioOptions): void {
   testOfRanks(ranksOf(planOf(options)))(name, async () => {
     const scenario = nativeScenario(options);
-    const blocks = await runRanks(scenario);
+    const blocks = await runNatively(scenario);
     expect(differences(scenario.serial(), gatherValues(scenario.program, blocks), 1e-9)).toEqual([]);
   });
-}
-
-/** One step, every rank an engine of this process. */
-async function runRanks(scenario: NativeScenario): Promise<readonly RankBlocks[]> {
-  const port = await freePort();
-  const engines = Array.from({ length: scenario.ranks }, (_, rank) => {
-    const { arenaBytes } = classOfRank(scenario, rank);
-    return new NativeEngine({ registry: ops, rank, device: deviceOfRank(rank), threads: 1, arenaBytes });
-  });
-  const step = async (engine: NativeEngine, rank: number) => {
-    await engine.addon.rendezvous({
-      address: '127.0.0.1',
-      port,
-      rank,
-      worldSize: engines.length,
-      hostStore: rank === 0,
-      generation: '0',
-      timeoutSeconds: 30,
-      operationTimeoutSeconds: 30,
-    });
-    return runRankStep(scenario, engine);
-  };
-  try {
-    const blocks = await Promise.all(engines.map(step));
-    for (const engine of engines) await engine.close();
-    return blocks;
-  } catch (error) {
-    // The others may wait for ever for the one that failed.
-    for (const engine of engines) engine.addon.abort('another rank failed');
-    throw error;
-  }
 }

@@ -34,7 +34,7 @@ struct Labels {
   Tensor index, inside;
 };
 Labels labelsOf(const Tensor& labels, int64_t origin, int64_t v) {
-  Tensor index = labels.to(at::kLong).sub_(origin).unsqueeze(1);
+  Tensor index = labels.to(at::kLong).sub(origin).unsqueeze(1);  // never the labels themselves, which are i64 where a caller has them so
   const Tensor inside = (index >= 0).logical_and_(index < v);
   return {index.clamp_(0, v - 1), inside};
 }

@@ -4,15 +4,11 @@
  * over the last launch, so a step that ends has never made the host wait inside it.
  */
 import { expect, test } from 'vitest';
-import { NativeEngine } from '../../src/engine/native/engine.js';
-import { threadedStreams, type Doubles } from '../../src/engine/native/testing/doubles.js';
-import { freePort } from '../../src/engine/native/testing/ranks.js';
-import type { RankBlocks } from '../../src/engine/reference/execute.js';
+import { threadedStreams } from '../../src/engine/native/testing/doubles.js';
 import { gatherValues } from '../../src/engine/reference/shards.js';
 import { GPT, Mixtral } from '../../src/nn/models/index.js';
-import { ops } from '../../src/ops/index.js';
 import { languageModel } from '../scenarios/language_model.js';
-import { classOfRank, nativeScenario, runRankStep, type NativeScenario } from '../scenarios/native_step.js';
+import { nativeScenario, runNatively } from '../scenarios/native_step.js';
 import { differences, type ScenarioOptions } from '../scenarios/scenario.js';
 
 const gpt = () =>
@@ -45,44 +41,9 @@ test.each(Object.entries(steps))(
     const scenario = nativeScenario(options);
     const results: ReturnType<typeof gatherValues>[] = [];
     for (const seed of [1, 2, 3, 4, 5, 6]) {
-      results.push(gatherValues(scenario.program, await runRanks(scenario, threadedStreams(seed))));
+      results.push(gatherValues(scenario.program, await runNatively(scenario, threadedStreams(seed))));
     }
     expect(differences(scenario.serial(), results[0], 1e-9)).toEqual([]);
     results.slice(1).forEach((result) => expect(result).toEqual(results[0]));
   },
 );
-
-/** One step, every rank an engine of this process. */
-async function runRanks(
-  scenario: NativeScenario,
-  { addon, streams, backend }: Doubles,
-): Promise<readonly RankBlocks[]> {
-  const port = await freePort();
-  const engines = Array.from({ length: scenario.ranks }, (_, rank) => {
-    const { arenaBytes } = classOfRank(scenario, rank);
-    return new NativeEngine({ registry: ops, rank, device: 'cpu', threads: 1, arenaBytes, addon, streams });
-  });
-  const step = async (engine: NativeEngine, rank: number) => {
-    await engine.addon.rendezvous({
-      address: '127.0.0.1',
-      port,
-      rank,
-      worldSize: engines.length,
-      hostStore: rank === 0,
-      generation: '0',
-      timeoutSeconds: 30,
-      operationTimeoutSeconds: 30,
-      backend,
-    });
-    return runRankStep(scenario, engine);
-  };
-  try {
-    const blocks = await Promise.all(engines.map(step));
-    for (const engine of engines) await engine.close();
-    return blocks;
-  } catch (error) {
-    // The others may wait for ever for the one that failed.
-    for (const engine of engines) engine.addon.abort('another rank failed');
-    throw error;
-  }
-}

@@ -1,6 +1,9 @@
 /** Scenarios on the native engine: the same graphs and plan, compiled for the addon's kernels, one rank at a time. */
 import { decode, encode } from '../../src/engine/host_array.js';
-import type { NativeEngine } from '../../src/engine/native/engine.js';
+import { NativeEngine } from '../../src/engine/native/engine.js';
+import { deviceOfRank } from '../../src/engine/native/testing/device.js';
+import type { Doubles } from '../../src/engine/native/testing/doubles.js';
+import { meet } from '../../src/engine/native/testing/ranks.js';
 import { testDeviceType } from '../../src/engine/native/testing/device.js';
 import { hostValues, instanceName, readableValues, type RankBlocks } from '../../src/engine/reference/execute.js';
 import { scatterValues } from '../../src/engine/reference/shards.js';
@@ -39,6 +42,26 @@ export function nativeScenario(options: ScenarioOptions, target: DeviceType = te
     ranks: placeRanks(program).length,
     serial: () => runSerial(options, inputs, microbatches),
   };
+}
+
+/** One step, every rank an engine of this process; on the device of the tests, or on doubles of its parts. */
+export async function runNatively(scenario: NativeScenario, doubles?: Doubles): Promise<readonly RankBlocks[]> {
+  const { device = deviceOfRank, backend, ...rest } = doubles ?? {};
+  const engines = Array.from({ length: scenario.ranks }, (_, rank) => {
+    const { arenaBytes } = classOfRank(scenario, rank);
+    return new NativeEngine({ registry: ops, rank, device: device(rank), threads: 1, arenaBytes, ...rest });
+  });
+  try {
+    const addons = engines.map(({ addon }) => addon);
+    await meet(addons, { backend });
+    const blocks = await Promise.all(engines.map((engine) => runRankStep(scenario, engine)));
+    for (const engine of engines) await engine.close();
+    return blocks;
+  } catch (error) {
+    // The others may wait for ever for the one that failed.
+    for (const engine of engines) engine.addon.abort('another rank failed');
+    throw error;
+  }
 }
 
 /** The class of a global rank. */

@@ -2,10 +2,11 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nearest } from '../../../src/ir/diagnostic.js';
+import type { DeviceType } from '../../../src/kernels/device.js';
 import { packageRoot } from '../../../src/engine/native/package_root.js';
 import { nodeArguments } from '../../processes.js';
 import type { Job } from './run_stages.js';
-import { stages, type DeviceType, type Stage, type StageWork } from './stages.js';
+import { stages, type Stage, type StageWork } from './stages.js';
 
 export interface JobOptions {
   readonly device: DeviceType;

@@ -1,7 +1,5 @@
 /** The stages of a run on a GPU, the most valuable first: what each shows, how long it may take, and what does it. */
 
-export type DeviceType = 'cuda' | 'cpu';
-
 export interface Stage {
   readonly name: string;
   /** What is known once it has passed. */
@@ -39,10 +37,14 @@ export const stages: readonly Stage[] = [
   },
   {
     name: 'kernels',
-    shows: 'every native kernel computes what its op means',
+    shows:
+      'every native kernel computes what its op means, in the library’s form and the plain one; engines copy, trace and end',
     seconds: 90,
     essential: false,
-    work: { tests: ['src/engine/native/kernels.test.ts'], testsOfPython: [] },
+    work: {
+      tests: ['kernels', 'library_forms', 'bridge', 'collectives'].map((name) => `src/engine/native/${name}.test.ts`),
+      testsOfPython: [],
+    },
   },
   {
     name: 'steps',
@@ -85,7 +87,7 @@ export const stages: readonly Stage[] = [
   {
     name: 'ranks',
     shows: 'two ranks on one device compute what one does',
-    seconds: 45,
+    seconds: 100,
     essential: false,
     work: { program: 'two_ranks' },
   },

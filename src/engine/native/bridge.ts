@@ -17,8 +17,6 @@ export interface NativeDescription {
   readonly torch: string;
   /** The package it was built with, and loads. */
   readonly torchPath: string;
-  /** CUDA version where torch sees a GPU. */
-  readonly cuda: string | null;
   /** CUDA version that torch was built for, whether or not it sees a GPU. */
   readonly torchCuda: string | null;
   /** GPUs that torch sees. */

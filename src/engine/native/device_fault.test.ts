@@ -6,7 +6,6 @@ import { examineGpu } from './doctor.js';
 const twoGpus: NativeDescription = {
   torch: '2.11.0+cu130',
   torchPath: '/env/torch',
-  cuda: '13.0',
   torchCuda: '13.0',
   gpus: 2,
   cpu: [],
@@ -15,7 +14,7 @@ const twoGpus: NativeDescription = {
   kernels: [],
   threads: 1,
 };
-const noGpus = { ...twoGpus, cuda: null, gpus: 0 };
+const noGpus = { ...twoGpus, gpus: 0 };
 const cpuBuild = { ...noGpus, torch: '2.13.0+cpu', torchCuda: null, backends: ['gloo'] };
 const withoutNccl = { ...twoGpus, backends: ['gloo'], ncclLacks: ['nccl.h', 'cuda_runtime.h'] };
 

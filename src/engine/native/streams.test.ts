@@ -29,8 +29,11 @@ async function withRanks<T>(
   const engines = await openRanks(2, 1 << 14, doubles);
   try {
     return await body(engines);
+  } catch (error) {
+    // The other may wait for the one that failed.
+    for (const engine of engines) engine.abort('the other rank failed');
+    throw error;
   } finally {
-    for (const engine of engines) engine.abort('the test is over');
     for (const engine of engines) engine.close();
   }
 }

@@ -5,7 +5,7 @@ import { addonPath, loadAddon, type NativeAddon } from '../bridge.js';
 export interface Doubles {
   readonly addon: NativeAddon;
   /** Doubles of streams and backend are the CPU's. */
-  readonly device: () => 'cpu';
+  readonly device: (rank: number) => string;
   /** Kind of streams; the device's own if absent. */
   readonly streams?: string;
   /** The backend; the device's own if absent. */

@@ -20,23 +20,43 @@ export async function openRanks(
   const engines = Array.from({ length: ranks }, (_, rank) =>
     addon.open({ device: device(rank), threads: 1, arenaBytes, streams }),
   );
-  const port = await freePort();
-  await Promise.all(
-    engines.map((engine, rank) =>
-      engine.rendezvous({
-        address: '127.0.0.1',
-        port,
-        rank,
-        worldSize: ranks,
-        hostStore: rank === 0,
-        generation: '0',
-        timeoutSeconds: 30,
-        operationTimeoutSeconds: 30,
-        backend,
-      }),
-    ),
-  );
+  await meet(engines, { backend });
   return engines;
+}
+
+/** Brings engines of this process together, the first as rank 0. */
+export async function meet(engines: readonly Engine[], { backend }: Pick<RankOptions, 'backend'> = {}): Promise<void> {
+  const port = await freePort();
+  const rendezvous = (engine: Engine, rank: number) =>
+    engine.rendezvous({
+      address: '127.0.0.1',
+      port,
+      rank,
+      worldSize: engines.length,
+      hostStore: rank === 0,
+      generation: '0',
+      timeoutSeconds: 30,
+      operationTimeoutSeconds: 30,
+      backend,
+    });
+  const [first, ...others] = engines;
+  const hosted = rendezvous(first, 0);
+  // Whoever knocks before rank 0 listens tries again seconds later.
+  await Promise.race([hosted, listening(port)]);
+  await Promise.all([hosted, ...others.map((engine, i) => rendezvous(engine, i + 1))]);
+}
+
+/** Resolves once somebody listens on the port. */
+async function listening(port: number): Promise<void> {
+  for (;;) {
+    const heard = await new Promise<boolean>((resolve) => {
+      const socket = net.connect(port, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false));
+      socket.on('close', () => resolve(false));
+      socket.on('connect', () => socket.destroy());
+    });
+    if (heard) return;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
 }
 
 /** Loads and runs one program a rank, once. */
@@ -52,7 +72,7 @@ export async function readBytes(engine: Engine, offset: number, length: number):
   return bytes;
 }
 
-export function freePort(): Promise<number> {
+function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = net.createServer().listen(0, '127.0.0.1', () => {
       const { port } = server.address() as net.AddressInfo;
