@@ -6,12 +6,6 @@ type UserConsoleLog = Parameters<NonNullable<Reporter['onUserConsoleLog']>>[0];
 type UnhandledErrors = Parameters<NonNullable<Reporter['onTestRunEnd']>>[1];
 
 export default class TestReporter implements Reporter {
-  private readonly tell: (record: StageRecord) => void;
-
-  constructor(tell: (record: StageRecord) => void = print) {
-    this.tell = tell;
-  }
-
   /** A test that takes the process with it is the last one that the log names. */
   onTestCaseReady(test: TestCase): void {
     console.error(`${test.module.relativeModuleId}: ${test.fullName} …`);
@@ -19,7 +13,7 @@ export default class TestReporter implements Reporter {
 
   onTestCaseResult(test: TestCase): void {
     const result = test.result();
-    this.tell({
+    tell({
       file: test.module.relativeModuleId,
       test: test.fullName,
       state: result.state,
@@ -32,7 +26,7 @@ export default class TestReporter implements Reporter {
   onTestModuleEnd(module: TestModule): void {
     const errors = module.errors().map(({ message }) => firstLines(message));
     const failed = [...module.children.allTests('failed')].map(({ fullName }) => fullName);
-    this.tell({
+    tell({
       file: module.relativeModuleId,
       ...counts([module]),
       seconds: seconds(module.diagnostic().duration),
@@ -52,7 +46,7 @@ export default class TestReporter implements Reporter {
     const broken = modules.filter((module) => module.errors().length > 0).length;
     if (broken) parts.push(`${broken} files broken`);
     if (errors.length) parts.push(`${errors.length} unhandled errors`);
-    this.tell({
+    tell({
       ended: reason,
       ...(errors.length && { unhandled: errors }),
       headline: parts.filter(Boolean).join(', '),
@@ -66,7 +60,7 @@ function counts(modules: readonly TestModule[]) {
   return { passed: count('passed'), failed: count('failed'), skipped: count('skipped') };
 }
 
-function print(record: StageRecord): void {
+function tell(record: StageRecord): void {
   process.stdout.write(`${JSON.stringify(record)}\n`);
 }
 
