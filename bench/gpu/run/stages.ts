@@ -37,8 +37,7 @@ export const stages: readonly Stage[] = [
   },
   {
     name: 'kernels',
-    shows:
-      'every native kernel computes what its op means, in the library’s form and the plain one; engines copy, trace and end',
+    shows: 'every native kernel computes what its op means; engines copy, trace and end',
     seconds: 90,
     essential: false,
     work: {
