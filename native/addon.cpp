@@ -257,6 +257,7 @@ Napi::Value rendezvous(const Napi::CallbackInfo& info) {
         env, handle,
         [handle, options] {
           Engine& engine = handle->open();
+          engine.requireReady();
           if (engine.groups) throw EngineError("rendezvous-failed", "this rank has already met the others");
           engine.rank = options.rank;
           auto groups = std::make_unique<Groups>(options, engine.device);
@@ -370,13 +371,12 @@ Napi::Value deviceMemory(const Napi::CallbackInfo& info) {
   return guarded(info, [&](Napi::Env env) {
     const Engine& engine = handleOf(info)->open();
     if (engine.device.is_cpu()) return env.Null();
-    const auto index = engine.device.has_index() ? engine.device.index() : c10::DeviceIndex{0};
-    const auto stats = c10::getDeviceAllocator(engine.device.type())->getDeviceStats(index);
+    const auto stats = c10::getDeviceAllocator(engine.device.type())->getDeviceStats(engine.device.index());
     Napi::Object memory = Napi::Object::New(env);
     const auto set = [&](const char* name, int64_t value) { memory.Set(name, static_cast<double>(value)); };
     set("allocatedBytes", stats.allocated_bytes[0].current);
     set("peakAllocatedBytes", stats.allocated_bytes[0].peak);
-    set("reservedBytes", stats.reserved_bytes[0].current);
+    set("peakReservedBytes", stats.reserved_bytes[0].peak);
     set("allocations", stats.allocation[0].allocated);
     set("deviceAllocations", stats.num_device_alloc);
     return Napi::Value(memory);

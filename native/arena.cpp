@@ -7,25 +7,9 @@
 #include <stdexcept>
 
 #include "error.h"
+#include "tensor_at.h"
 
 namespace flotilla {
-
-int64_t elementBytes(DType dtype) {
-  switch (dtype) {
-    case DType::f64:
-    case DType::i64:
-      return 8;
-    case DType::f32:
-    case DType::i32:
-      return 4;
-    case DType::bf16:
-    case DType::f16:
-      return 2;
-    case DType::u8:
-      return 1;
-  }
-  throw std::invalid_argument("unknown dtype");
-}
 
 at::ScalarType scalarType(DType dtype) {
   switch (dtype) {
@@ -61,7 +45,7 @@ Arena::Arena(at::Device device, int64_t bytes) : device_(device), bytes_(bytes) 
       // The zeros are written on this thread's stream; the arena is used on others.
       const c10::impl::VirtualGuardImpl guard(device_.type());
       guard.synchronizeStream(guard.getStream(device_));
-    } catch (const std::exception& error) {
+    } catch (const c10::OutOfMemoryError& error) {
       throw EngineError("out-of-memory", "no memory for an arena of " + size + ": " + describeException(error));
     }
     data_ = static_cast<char*>(storage_.data_ptr());
@@ -96,8 +80,7 @@ Operand Arena::operand(const View& view) const {
 
 at::Tensor Arena::tensor(const View& view) const {
   const Operand checked = operand(view);
-  const auto options = at::TensorOptions().dtype(scalarType(view.dtype)).device(device_);
-  return at::from_blob(checked.data, view.sizes, view.strides, options);
+  return tensorAt(checked.data, view.sizes, view.strides, scalarType(view.dtype), device_);
 }
 
 }  // namespace flotilla

@@ -10,7 +10,6 @@
 
 namespace flotilla {
 
-int64_t elementBytes(DType dtype);
 at::ScalarType scalarType(DType dtype);
 
 // CPU: an anonymous mapping, page-aligned and zero, whose pages become resident when first touched. Other devices: one torch

@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <mutex>
 #include <thread>
+
+#include "error.h"
 
 namespace flotilla {
 
@@ -18,13 +21,22 @@ constexpr c10::EventFlag timing = c10::EventFlag::BACKEND_DEFAULT;
 // How long the end of a step can go unnoticed: short steps are polled without sleep.
 constexpr std::chrono::microseconds spin{200}, nap{20};
 
+// Throws EngineError 'device-failed': what the device met it tells at whatever is asked of it next.
+bool reached(const c10::Event& event) {
+  try {
+    return event.query();
+  } catch (const std::exception& error) {
+    throw EngineError("device-failed", describeException(error));
+  }
+}
+
 int64_t current(const c10::CachingAllocator::StatArray& stats) { return stats[0].current; }
 int64_t peak(const c10::CachingAllocator::StatArray& stats) { return stats[0].peak; }
 
 }  // namespace
 
 DeviceStreams::DeviceStreams(c10::Device device, Waiter& waiter)
-    : device_(device.has_index() ? device : c10::Device(device.type(), 0)),
+    : device_(device),
       waiter_(waiter),
       guard_(device.type()),
       lanesEnd_(device.type(), ordering),
@@ -60,9 +72,14 @@ void DeviceStreams::begin(std::vector<LaunchTimes>* times) {
   begin_->record(streams_[compute]);
 }
 
-void DeviceStreams::launch(int stream, size_t, Task& task) {
+void DeviceStreams::launch(int stream, size_t, StreamTask& task) {
   waiter_.check();
-  if (stream == compute) return task.start();
+  if (stream == compute) {
+    // Some kernels set switches of torch's for the whole process while they are launched (kernels/library_attention.cpp).
+    static std::mutex launching;
+    const std::lock_guard<std::mutex> lock(launching);
+    return task.start();
+  }
   used_ = std::max(used_, stream + 1);
   guard_.exchangeStream(streams_[stream]);
   try {
@@ -101,7 +118,7 @@ void DeviceStreams::finish() {
   end_.record(streams_[compute]);
   // Asked for again and again rather than waited for, so that an abort is noticed.
   const auto since = std::chrono::steady_clock::now();
-  while (!end_.query()) {
+  while (!reached(end_)) {
     waiter_.check();
     if (std::chrono::steady_clock::now() - since > spin) std::this_thread::sleep_for(nap);
     else std::this_thread::yield();

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "streams.h"
+#include "waiter.h"
 
 namespace flotilla {
 
@@ -19,7 +20,7 @@ class DeviceStreams final : public Streams {
   void attach() override;
   void reserve(int streams, size_t events, size_t launches) override;
   void begin(std::vector<LaunchTimes>* times) override;
-  void launch(int stream, size_t index, Task& task) override;
+  void launch(int stream, size_t index, StreamTask& task) override;
   void record(size_t event, int stream) override;
   void wait(int stream, size_t event) override;
   void beginLaunch(size_t index, int stream) override;

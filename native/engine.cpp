@@ -17,7 +17,7 @@ at::Device parseDevice(const std::string& name) {
     if (!c10::impl::hasDeviceGuardImpl(device.type())) throw EngineError("device-unknown", "torch " FLOTILLA_TORCH_VERSION " is built without it");
     const int devices = c10::impl::VirtualGuardImpl(device.type()).deviceCount();
     if (device.index() >= devices || devices == 0) throw EngineError("device-unknown", "torch sees " + std::to_string(devices) + " of these devices");
-    return device;
+    return device.has_index() ? device : at::Device(device.type(), 0);
   } catch (const std::exception& error) {
     throw EngineError("device-unknown", "device '" + name + "': " + describeException(error));
   }

@@ -78,6 +78,17 @@ Groups::Groups(const RendezvousOptions& options, at::Device device) : options_(o
 Group& Groups::group(int id, const std::vector<int>& ranks) {
   std::string name = "group/" + std::to_string(id) + "/";
   for (const int rank : ranks) name += std::to_string(rank) + ",";
+  return known(id, name, ranks);
+}
+
+Groups::Channel Groups::channel(int from, int to) {
+  const bool sends = options_.rank == from;
+  const bool ordered = world_->backend && world_->backend->supportsCoalescing();
+  if (!ordered || from == to) return {*world_, sends ? to : from};
+  return {known(-1, "message/" + std::to_string(from) + "/" + std::to_string(to), {from, to}), sends ? 1 : 0};
+}
+
+Group& Groups::known(int id, const std::string& name, const std::vector<int>& ranks) {
   const auto found = groups_.find(name);
   if (found != groups_.end()) return *found->second;
   return *groups_.emplace(name, create(id, name, ranks)).first->second;
@@ -114,8 +125,9 @@ c10::intrusive_ptr<c10d::Backend> Groups::makeBackend(const c10::intrusive_ptr<c
   auto options = c10d::ProcessGroupNCCL::Options::create();
   if (options_.operationTimeout.count() > 0) options->timeout = options_.operationTimeout;
   auto nccl = c10::make_intrusive<c10d::ProcessGroupNCCL>(store, rank, size, options);
-  // Its communicator is made now: at the first collective it would be made inside a step.
-  nccl->eagerConnectSingleDevice(device_.has_index() ? device_ : at::Device(device_.type(), 0));
+  // Its communicator is made now: at the first collective it would be made inside a step. What NCCL connects when it is first used
+  // (peers of messages, and all peers unless NCCL_RUNTIME_CONNECT=0) still makes the host wait in a program's first step.
+  nccl->eagerConnectSingleDevice(device_);
   return nccl;
 #else
   throw EngineError("backend-missing", "ranks on " + device_.str() + " talk through NCCL, which this build lacks: nccl.h or cuda_runtime.h was not there to build with");

@@ -47,8 +47,14 @@ class Groups {
 
   // The group of these ranks of the world, made on first use; every member must ask for its groups in the same order.
   Group& group(int id, const std::vector<int>& ranks);
-  // All ranks, for sends and receives.
-  Group& world() { return *world_; }
+  // Where a message between this rank and another goes: a group, and the other's index in it. Where a communicator runs one operation after
+  // another (NCCL), each pair has one for each direction, else stages of a pipeline wait for each other in a circle; every member asks
+  // for its channels in the order of (from, to).
+  struct Channel {
+    Group& group;
+    int peer;
+  };
+  Channel channel(int from, int to);
   c10d::Store& store() { return *store_; }
   // A second connection to the store, for a thread of its own.
   c10::intrusive_ptr<c10d::Store> cloneStore();
@@ -56,6 +62,7 @@ class Groups {
   const RendezvousOptions& options() const { return options_; }
 
  private:
+  Group& known(int id, const std::string& name, const std::vector<int>& ranks);
   std::unique_ptr<Group> create(int id, const std::string& name, const std::vector<int>& ranks);
   c10::intrusive_ptr<c10d::Backend> makeBackend(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size);
   c10::intrusive_ptr<c10d::Backend> makeGloo(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size);

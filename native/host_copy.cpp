@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tensor_at.h"
+
 namespace flotilla {
 
 namespace {
@@ -16,7 +18,7 @@ constexpr int64_t stagingBytes = int64_t{1} << 24;
 at::Tensor staging(int64_t bytes) { return at::empty({bytes}, at::TensorOptions().dtype(at::kByte).pinned_memory(true)); }
 
 at::Tensor bytesAt(const char* address, int64_t bytes, c10::Device device) {
-  return at::from_blob(const_cast<char*>(address), {bytes}, at::TensorOptions().dtype(at::kByte).device(device));
+  return tensorAt(const_cast<char*>(address), bytes, at::kByte, device);
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ void InlineStreams::begin(std::vector<LaunchTimes>* times) {
   begin_ = Clock::now();
 }
 
-void InlineStreams::launch(int stream, size_t index, Task& task) {
+void InlineStreams::launch(int stream, size_t index, StreamTask& task) {
   waiter_.check();
   task.start();
   if (stream == compute) return;

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "streams.h"
+#include "waiter.h"
 
 namespace flotilla {
 
@@ -14,7 +15,7 @@ class InlineStreams final : public Streams {
 
   void reserve(int streams, size_t events, size_t launches) override;
   void begin(std::vector<LaunchTimes>* times) override;
-  void launch(int stream, size_t index, Task& task) override;
+  void launch(int stream, size_t index, StreamTask& task) override;
   void record(size_t event, int stream) override;
   void wait(int stream, size_t event) override;
   void beginLaunch(size_t index, int stream) override;
@@ -27,7 +28,7 @@ class InlineStreams final : public Streams {
 
   struct Begun {
     size_t index;
-    Task* task;
+    StreamTask* task;
   };
   struct Lane {
     std::vector<Begun> begun;

@@ -1,6 +1,6 @@
 // The contract between the executor and every kernel. A kernel is built once, when a program is loaded: the factory sees resolved
 // addresses, shapes and attributes and prepares whatever it needs (views, block sizes, packed offsets). run() is called once a launch
-// and allocates nothing.
+// and allocates nothing of ours; the library's forms on a GPU take what they need from torch's allocator (kernels/README.md).
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,8 @@
 namespace flotilla {
 
 enum class DType : int32_t { f64, f32, bf16, f16, i64, i32, u8 };
+
+int64_t elementBytes(DType dtype);
 
 // A view of the arena. Sizes and strides are in elements; strides may be 0 (broadcast) or permuted.
 struct Operand {

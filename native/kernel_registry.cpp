@@ -1,10 +1,28 @@
-// The table of kernels: filled by KernelRegistration objects before main, read when a program is loaded.
+// Sizes of elements, and the table of kernels: filled by KernelRegistration objects before main, read when a program is loaded.
 #include "kernel.h"
 
 #include <cstdio>
 #include <cstdlib>
+#include <stdexcept>
 
 namespace flotilla {
+
+int64_t elementBytes(DType dtype) {
+  switch (dtype) {
+    case DType::f64:
+    case DType::i64:
+      return 8;
+    case DType::f32:
+    case DType::i32:
+      return 4;
+    case DType::bf16:
+    case DType::f16:
+      return 2;
+    case DType::u8:
+      return 1;
+  }
+  throw std::invalid_argument("unknown dtype");
+}
 
 namespace {
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <set>
 #include <stdexcept>
+#include <utility>
 
 #include "error.h"
 
@@ -38,10 +40,17 @@ const GroupText& findGroup(const ProgramText& text, int id) {
   throw std::invalid_argument("group " + std::to_string(id) + " is not in the program's list");
 }
 
+bool isMessage(const LaunchText& launch) { return launch.kind == LaunchText::Kind::send || launch.kind == LaunchText::Kind::recv; }
+
+// The ranks of the world that a message goes from and to.
+std::pair<int, int> endsOf(const LaunchText& launch, int rank) {
+  return launch.kind == LaunchText::Kind::send ? std::pair(rank, launch.peer) : std::pair(launch.peer, rank);
+}
+
 }  // namespace
 
 // A kernel, copy or communication with its place, which its exceptions name.
-class Program::Launch final : public Task {
+class Program::Launch final : public StreamTask {
  public:
   Launch(const LaunchText& text, std::unique_ptr<Kernel> kernel) : kernel_(std::move(kernel)), op_(text.name), at_(text.at), group_(text.group) {}
   Launch(const LaunchText& text, std::unique_ptr<Transfer> transfer)
@@ -85,6 +94,13 @@ Program::Program(const ProgramText& text, Arena& arena, Groups* groups, Streams&
     for (const GroupText& group : ordered)
       if (std::find(group.ranks.begin(), group.ranks.end(), groups->options().rank) != group.ranks.end()) groups->group(group.id, group.ranks);
 
+  if (groups) {
+    std::set<std::pair<int, int>> channels;
+    for (const LaunchText& launch : texts)
+      if (isMessage(launch)) channels.insert(endsOf(launch, groups->options().rank));
+    for (const auto& [from, to] : channels) groups->channel(from, to);
+  }
+
   std::vector<char*> workspaces(texts.size(), nullptr);
   launches_.reserve(texts.size());
   size_t index = 0;
@@ -107,9 +123,11 @@ Program::Program(const ProgramText& text, Arena& arena, Groups* groups, Streams&
               launch, makeCollective(launch, arena, groups->group(launch.group, findGroup(text, launch.group).ranks), workspaces[index])));
           break;
         case LaunchText::Kind::send:
-        case LaunchText::Kind::recv:
-          launches_.push_back(std::make_unique<Launch>(launch, makePointToPoint(launch, arena, groups->world())));
+        case LaunchText::Kind::recv: {
+          const auto [from, to] = endsOf(launch, groups->options().rank);
+          launches_.push_back(std::make_unique<Launch>(launch, makePointToPoint(launch, arena, groups->channel(from, to))));
           break;
+        }
         case LaunchText::Kind::signal:
         case LaunchText::Kind::wait:
           launches_.push_back(nullptr);

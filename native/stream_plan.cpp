@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <map>
 
-#include "arena.h"
 #include "streams.h"
 
 namespace flotilla {
@@ -54,6 +53,7 @@ class Planner {
  public:
   explicit Planner(const std::vector<LaunchText>& launches) : launches_(launches) {
     grow(Streams::compute);
+    clocks_[Streams::compute][Streams::compute] = 1;  // what the host has copied in before the step
     plan_.over.resize(launches.size());
   }
 

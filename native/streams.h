@@ -10,9 +10,10 @@
 #include <string>
 #include <vector>
 
-#include "waiter.h"
-
 namespace flotilla {
+
+class Waits;
+class Waiter;
 
 // Times of one launch in seconds since the step began: when its stream took it up, when it was done with it, and, for communication,
 // when the data was known to have arrived (NaN for the rest). Where streams run by themselves these are the device's times.
@@ -23,9 +24,9 @@ struct LaunchTimes {
 };
 
 // One launch, as a stream runs it.
-class Task {
+class StreamTask {
  public:
-  virtual ~Task() = default;
+  virtual ~StreamTask() = default;
 
   // A kernel: all of it, or its hand-over to the device. Communication: its beginning; returns at once.
   virtual void start() = 0;
@@ -53,7 +54,7 @@ class Streams {
   virtual void begin(std::vector<LaunchTimes>* times) = 0;
 
   // Launch `index` of the program. May throw what the task throws; a stream that runs by itself keeps that for finish().
-  virtual void launch(int stream, size_t index, Task& task) = 0;
+  virtual void launch(int stream, size_t index, StreamTask& task) = 0;
 
   // The event happens when the stream has come so far.
   virtual void record(size_t event, int stream) = 0;

@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "error.h"
+#include "tensor_at.h"
 
 namespace flotilla {
 
@@ -157,7 +158,7 @@ class ReduceScatter : public Transfer {
         blocks_.push_back(ours[member]);
         continue;
       }
-      blocks_.push_back(at::from_blob(workspace, {output.numel()}, output.options()));
+      blocks_.push_back(tensorAt(workspace, output.numel(), output.scalar_type(), output.device()));
       workspace += bytes;
       exchange_.addReceive(blocks_.back(), member);
       exchange_.addSend(ours[member], member);
@@ -256,7 +257,7 @@ class Broadcast : public BackendTransfer {
 
 class PointToPoint : public Transfer {
  public:
-  PointToPoint(Group& world, int tag) : exchange(world), tag_(tag) {}
+  PointToPoint(Group& group, int tag) : exchange(group), tag_(tag) {}
 
   void start() override { exchange.start(tag_); }
   void finish(Waits& waits) override { exchange.finish(waits); }
@@ -351,13 +352,13 @@ std::unique_ptr<Transfer> makeCollective(const LaunchText& launch, const Arena& 
   return transfer;
 }
 
-std::unique_ptr<Transfer> makePointToPoint(const LaunchText& launch, const Arena& arena, Group& world) {
-  auto transfer = std::make_unique<PointToPoint>(world, launch.tag);
+std::unique_ptr<Transfer> makePointToPoint(const LaunchText& launch, const Arena& arena, const Groups::Channel& channel) {
+  auto transfer = std::make_unique<PointToPoint>(channel.group, launch.tag);
   const at::Tensor tensor = flat(arena, launch.views[0], "view");
   if (launch.kind == LaunchText::Kind::send)
-    transfer->exchange.addSend(tensor, launch.peer);
+    transfer->exchange.addSend(tensor, channel.peer);
   else
-    transfer->exchange.addReceive(tensor, launch.peer);
+    transfer->exchange.addReceive(tensor, channel.peer);
   return transfer;
 }
 

@@ -43,6 +43,6 @@ int64_t workspaceBytes(const LaunchText& launch, const Group& group);
 std::unique_ptr<Transfer> makeCollective(const LaunchText& launch, const Arena& arena, Group& group, char* workspace);
 
 // Prepares a send to, or a receive from, a rank of the world. The k-th receive of a (peer, tag) takes the k-th send.
-std::unique_ptr<Transfer> makePointToPoint(const LaunchText& launch, const Arena& arena, Group& world);
+std::unique_ptr<Transfer> makePointToPoint(const LaunchText& launch, const Arena& arena, const Groups::Channel& channel);
 
 }  // namespace flotilla

@@ -14,7 +14,7 @@ class Waits {
  public:
   virtual ~Waits() = default;
 
-  // Throws the work's error.
+  // Throws the work's error, where it is known by then.
   virtual void wait(c10d::Work& work) = 0;
   // As wait, for sends and receives.
   virtual void waitPointToPoint(c10d::Work& work) = 0;

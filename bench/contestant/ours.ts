@@ -89,7 +89,7 @@ function cpuNow(): number {
 function memory(): MemoryAnswer {
   const device = step.engine.addon.deviceMemory();
   return {
-    peak_bytes: device ? device.reservedBytes : peakResidentBytes(),
+    peak_bytes: device ? device.peakReservedBytes : peakResidentBytes(),
     allocated_bytes: device ? device.peakAllocatedBytes : null,
     arena_bytes: step.arenaBytes,
   };

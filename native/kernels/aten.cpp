@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "../arena.h"
+#include "../tensor_at.h"
 #include "aten_call.h"
 #include "support.h"
 
@@ -320,10 +321,7 @@ const std::map<std::string, Body>& bodies() {
 
 AtenCall atenCall(const KernelCall& call) {
   AtenCall aten{call.kernel, {}, call.numbers};
-  for (const Operand& o : call.operands) {
-    const auto options = at::TensorOptions().dtype(scalarType(o.dtype)).device(at::Device(call.device));
-    aten.x.push_back(at::from_blob(o.data, o.sizes, o.strides, options));
-  }
+  for (const Operand& o : call.operands) aten.x.push_back(tensorAt(o.data, o.sizes, o.strides, scalarType(o.dtype), at::Device(call.device)));
   return aten;
 }
 

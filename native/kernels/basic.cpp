@@ -10,13 +10,14 @@
 
 #include "arena.h"
 #include "kernel.h"
+#include "tensor_at.h"
 
 namespace flotilla {
 
 namespace {
 
 at::Tensor tensorOf(const Operand& operand, const std::string& device) {
-  return at::from_blob(operand.data, operand.sizes, operand.strides, at::TensorOptions().dtype(scalarType(operand.dtype)).device(at::Device(device)));
+  return tensorAt(operand.data, operand.sizes, operand.strides, scalarType(operand.dtype), at::Device(device));
 }
 
 class Fill : public Kernel {

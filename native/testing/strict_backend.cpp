@@ -3,8 +3,10 @@
 #include <ATen/Functions.h>
 #include <torch/csrc/distributed/c10d/Work.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -26,13 +28,31 @@ struct Meeting {
 
 using MeetingRef = std::shared_ptr<Meeting>;
 
+// What one member launches at once: a collective, or the messages of a group.
+struct Operation {
+  std::vector<std::function<MeetingRef()>> parts;
+  std::vector<MeetingRef> meetings;  // once begun
+  bool begun = false;
+  bool done = false;
+};
+
+using OperationRef = std::shared_ptr<Operation>;
+
 class Communicator {
  public:
-  explicit Communicator(int size) : size_(size), next_(size, 0) {}
+  explicit Communicator(int size) : size_(size), next_(size, 0), queues_(size) {}
 
-  // A member's next collective; the last one to come carries it out.
-  MeetingRef collective(int member, const std::string& what, const at::Tensor& tensor, const std::function<void(std::vector<at::Tensor>&)>& carryOut) {
+  // A member's next operation: it begins when the member's operation before it is over, as on the communicator's stream.
+  OperationRef add(int member, std::vector<std::function<MeetingRef()>> parts) {
     const std::lock_guard<std::mutex> lock(mutex_);
+    queues_[member].push_back(std::make_shared<Operation>(Operation{std::move(parts)}));
+    const OperationRef added = queues_[member].back();
+    goOn();
+    return added;
+  }
+
+  // As a part of an operation: the last member to come carries the collective out.
+  MeetingRef collective(int member, const std::string& what, const at::Tensor& tensor, const std::function<void(std::vector<at::Tensor>&)>& carryOut) {
     const size_t turn = next_[member]++;
     if (turn == meetings_.size()) meetings_.push_back(std::make_shared<Meeting>(Meeting{what, member, std::vector<at::Tensor>(size_)}));
     const MeetingRef meeting = meetings_[turn];
@@ -43,41 +63,38 @@ class Communicator {
     if (++meeting->come == size_ && failure_.empty()) {
       carryOut(meeting->tensors);
       meeting->done = true;
-      changed_.notify_all();
     }
     return meeting;
   }
 
-  // One side of a message; whoever comes second copies it.
+  // As a part of an operation: one side of a message; whoever comes second copies it.
   MeetingRef message(int from, int to, const at::Tensor& tensor, bool sends) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    std::vector<MeetingRef>& open = messages_[{from, to}][sends];   // of our side, not met yet
-    std::vector<MeetingRef>& theirs = messages_[{from, to}][!sends];
+    auto& sides = messages_[{from, to}];
+    std::deque<MeetingRef>&ours = sides[sends], &theirs = sides[!sends];  // those that nobody has met yet
     if (theirs.empty()) {
-      open.push_back(std::make_shared<Meeting>(Meeting{"", sends ? from : to, {tensor}}));
-      return open.back();
+      ours.push_back(std::make_shared<Meeting>(Meeting{"", sends ? from : to, {tensor}}));
+      return ours.back();
     }
     const MeetingRef meeting = theirs.front();
-    theirs.erase(theirs.begin());
+    theirs.pop_front();
     at::Tensor source = sends ? tensor : meeting->tensors[0], target = sends ? meeting->tensors[0] : tensor;
     if (source.nbytes() != target.nbytes())
       fail("a send of " + std::to_string(source.nbytes()) + " bytes from member " + std::to_string(from) + " meets a receive of " +
            std::to_string(target.nbytes()) + " on member " + std::to_string(to));
     else if (failure_.empty()) target.copy_(source);
     meeting->done = true;
-    changed_.notify_all();
     return meeting;
   }
 
-  bool over(const std::vector<MeetingRef>& meetings) {
+  bool over(const Operation& operation) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    return allDone(meetings) || !failure_.empty();
+    return operation.done || !failure_.empty();
   }
 
   // Throws what failed; false where the time ran out.
-  bool wait(const std::vector<MeetingRef>& meetings, std::chrono::milliseconds time) {
+  bool wait(const Operation& operation, std::chrono::milliseconds time) {
     std::unique_lock<std::mutex> lock(mutex_);
-    const bool over = changed_.wait_for(lock, time, [&] { return allDone(meetings) || !failure_.empty(); });
+    const bool over = changed_.wait_for(lock, time, [&] { return operation.done || !failure_.empty(); });
     if (!failure_.empty()) throw std::runtime_error(failure_);
     return over;
   }
@@ -88,10 +105,24 @@ class Communicator {
   }
 
  private:
-  static bool allDone(const std::vector<MeetingRef>& meetings) {
-    for (const MeetingRef& meeting : meetings)
-      if (!meeting->done) return false;
-    return true;
+  // Begins and ends what can be, until nothing changes any more.
+  void goOn() {
+    for (bool changes = true; changes;) {
+      changes = false;
+      for (std::deque<OperationRef>& queue : queues_) {
+        if (queue.empty()) continue;
+        Operation& operation = *queue.front();
+        if (!operation.begun) {
+          operation.begun = changes = true;
+          for (const auto& part : operation.parts) operation.meetings.push_back(part());
+        }
+        operation.done = std::all_of(operation.meetings.begin(), operation.meetings.end(), [](const MeetingRef& meeting) { return meeting->done; });
+        if (!operation.done) continue;
+        queue.pop_front();
+        changes = true;
+      }
+    }
+    changed_.notify_all();
   }
 
   void fail(const std::string& why) {
@@ -103,9 +134,10 @@ class Communicator {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::string failure_;
-  std::vector<size_t> next_;           // by member, its next collective
-  std::vector<MeetingRef> meetings_;   // by turn
-  std::map<std::pair<int, int>, std::map<bool, std::vector<MeetingRef>>> messages_;  // by from and to, then receives and sends
+  std::vector<size_t> next_;                      // by member, its next collective
+  std::vector<MeetingRef> meetings_;              // of collectives, by turn
+  std::vector<std::deque<OperationRef>> queues_;  // by member, what is not over
+  std::map<std::pair<int, int>, std::map<bool, std::deque<MeetingRef>>> messages_;  // by from and to, then receives and sends
 };
 
 namespace {
@@ -115,16 +147,16 @@ constexpr std::chrono::milliseconds longest{20'000};
 
 class StrictWork final : public c10d::Work {
  public:
-  StrictWork(std::shared_ptr<Communicator> communicator, std::vector<MeetingRef> meetings)
-      : communicator_(std::move(communicator)), meetings_(std::move(meetings)) {}
+  StrictWork(std::shared_ptr<Communicator> communicator, OperationRef operation)
+      : communicator_(std::move(communicator)), operation_(std::move(operation)) {}
 
-  bool isCompleted() override { return communicator_->over(meetings_); }
+  bool isCompleted() override { return communicator_->over(*operation_); }
   void synchronize() override { wait(kNoTimeout); }
   void abort() override { communicator_->abort("the work was aborted"); }
 
   bool wait(std::chrono::milliseconds timeout) override {
     const bool timed = timeout != kNoTimeout;
-    if (communicator_->wait(meetings_, timed ? timeout : longest)) return true;
+    if (communicator_->wait(*operation_, timed ? timeout : longest)) return true;
     const std::string why = timed ? "a timed wait of " + std::to_string(timeout.count()) + " ms ran out, which aborts the communicator" : "nobody came";
     communicator_->abort(why);
     throw std::runtime_error(why);
@@ -132,11 +164,11 @@ class StrictWork final : public c10d::Work {
 
  private:
   std::shared_ptr<Communicator> communicator_;
-  std::vector<MeetingRef> meetings_;
+  OperationRef operation_;
 };
 
 // What a thread has collected between startCoalescing and endCoalescing; null outside.
-thread_local std::unique_ptr<std::vector<MeetingRef>> coalescing;
+thread_local std::unique_ptr<std::vector<std::function<MeetingRef()>>> coalescing;
 
 // Members find their communicator by a name that they pass through the store.
 std::mutex knownMutex;
@@ -176,11 +208,11 @@ StrictBackend::StrictBackend(const c10::intrusive_ptr<c10d::Store>& store, int r
 
 StrictBackend::~StrictBackend() = default;
 
-void StrictBackend::startCoalescing() { coalescing = std::make_unique<std::vector<MeetingRef>>(); }
+void StrictBackend::startCoalescing() { coalescing = std::make_unique<std::vector<std::function<MeetingRef()>>>(); }
 
 c10::intrusive_ptr<c10d::Work> StrictBackend::endCoalescing() {
-  const std::unique_ptr<std::vector<MeetingRef>> collected = std::move(coalescing);
-  return c10::make_intrusive<StrictWork>(communicator_, std::move(*collected));
+  const auto collected = std::move(coalescing);
+  return begin(std::move(*collected));
 }
 
 c10::intrusive_ptr<c10d::Work> StrictBackend::allreduce(std::vector<at::Tensor>& tensors, const c10d::AllreduceOptions& options) {
@@ -190,26 +222,31 @@ c10::intrusive_ptr<c10d::Work> StrictBackend::allreduce(std::vector<at::Tensor>&
     for (size_t member = 1; member < all.size(); member++) max ? at::maximum_out(total, total, all[member]) : total.add_(all[member]);
     for (at::Tensor& tensor : all) tensor.copy_(total);
   };
-  const MeetingRef meeting = communicator_->collective(getRank(), describe("all_reduce", tensors[0], max), tensors[0], carryOut);
-  return c10::make_intrusive<StrictWork>(communicator_, std::vector<MeetingRef>{meeting});
+  const std::string what = describe("all_reduce", tensors[0], max);
+  return begin({[=, this, tensor = tensors[0]] { return communicator_->collective(getRank(), what, tensor, carryOut); }});
 }
 
 c10::intrusive_ptr<c10d::Work> StrictBackend::broadcast(std::vector<at::Tensor>& tensors, const c10d::BroadcastOptions& options) {
   const auto carryOut = [root = options.rootRank](std::vector<at::Tensor>& all) {
     for (at::Tensor& tensor : all) tensor.copy_(all[root]);
   };
-  const MeetingRef meeting = communicator_->collective(getRank(), describe("broadcast", tensors[0], options.rootRank), tensors[0], carryOut);
-  return c10::make_intrusive<StrictWork>(communicator_, std::vector<MeetingRef>{meeting});
+  const std::string what = describe("broadcast", tensors[0], options.rootRank);
+  return begin({[=, this, tensor = tensors[0]] { return communicator_->collective(getRank(), what, tensor, carryOut); }});
 }
 
-c10::intrusive_ptr<c10d::Work> StrictBackend::send(std::vector<at::Tensor>& tensors, int peer, int) { return pointToPoint(tensors[0], getRank(), peer); }
+c10::intrusive_ptr<c10d::Work> StrictBackend::send(std::vector<at::Tensor>& tensors, int peer, int) { return message(tensors[0], getRank(), peer); }
 
-c10::intrusive_ptr<c10d::Work> StrictBackend::recv(std::vector<at::Tensor>& tensors, int peer, int) { return pointToPoint(tensors[0], peer, getRank()); }
+c10::intrusive_ptr<c10d::Work> StrictBackend::recv(std::vector<at::Tensor>& tensors, int peer, int) { return message(tensors[0], peer, getRank()); }
 
-c10::intrusive_ptr<c10d::Work> StrictBackend::pointToPoint(const at::Tensor& tensor, int from, int to) {
-  const MeetingRef meeting = communicator_->message(from, to, tensor, from == getRank());
-  if (coalescing) coalescing->push_back(meeting);
-  return c10::make_intrusive<StrictWork>(communicator_, std::vector<MeetingRef>{meeting});
+c10::intrusive_ptr<c10d::Work> StrictBackend::message(const at::Tensor& tensor, int from, int to) {
+  const auto part = [=, this] { return communicator_->message(from, to, tensor, from == getRank()); };
+  if (!coalescing) return begin({part});
+  coalescing->push_back(part);
+  return nullptr;  // endCoalescing gives the work of all
+}
+
+c10::intrusive_ptr<c10d::Work> StrictBackend::begin(std::vector<std::function<MeetingRef()>> parts) {
+  return c10::make_intrusive<StrictWork>(communicator_, communicator_->add(getRank(), std::move(parts)));
 }
 
 namespace {

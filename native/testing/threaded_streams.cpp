@@ -43,7 +43,7 @@ void ThreadedStreams::begin(std::vector<LaunchTimes>* times) {
   for (size_t i = 0; i < streams_.size(); i++) streams_[i].starved = i == starved ? 20 : 1;
 }
 
-void ThreadedStreams::launch(int stream, size_t, Task& task) {
+void ThreadedStreams::launch(int stream, size_t, StreamTask& task) {
   waiter_.check();
   push(stream, [this, stream, &task](std::unique_lock<std::mutex>& lock) {
     hold(streams_[stream], lock);

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "../streams.h"
+#include "../waiter.h"
 
 namespace flotilla {
 
@@ -23,7 +24,7 @@ class ThreadedStreams final : public Streams {
 
   void reserve(int streams, size_t events, size_t launches) override;
   void begin(std::vector<LaunchTimes>* times) override;
-  void launch(int stream, size_t index, Task& task) override;
+  void launch(int stream, size_t index, StreamTask& task) override;
   void record(size_t event, int stream) override;
   void wait(int stream, size_t event) override;
   void finish() override;

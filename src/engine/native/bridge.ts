@@ -84,8 +84,8 @@ export interface StepReport {
 export interface DeviceMemory {
   readonly allocatedBytes: number;
   readonly peakAllocatedBytes: number;
-  /** Taken from the device. */
-  readonly reservedBytes: number;
+  /** Taken from the device, at the most. */
+  readonly peakReservedBytes: number;
   /** Requests to the allocator, which mostly serves them from what it has. */
   readonly allocations: number;
   /** Of these, the ones for which it asked the device (cudaMalloc). */

@@ -121,7 +121,7 @@ export const kernelFailed = defineDiagnostic('engine/kernel-failed', (p: NativeF
   what: `kernel ${p.op} failed`,
   why: p.reason,
   where: placesOf(p),
-  fix: 'report this with the program that was running (--dump-ir=after:lower)',
+  fix: 'report this with the program that was running (--dump-ir=after:lower); on a GPU the fault may be an earlier launch’s, which CUDA_LAUNCH_BLOCKING=1 names',
 }));
 
 export const kernelUnknown = defineDiagnostic('engine/kernel-unknown', (p: NativeFailure) => ({
@@ -157,6 +157,13 @@ export const deviceUnknown = defineDiagnostic('engine/device-unknown', (p: Nativ
   why: p.reason,
   where: placesOf(p),
   fix: 'choose one that `flotilla doctor` lists, such as cpu or cuda:0',
+}));
+
+export const deviceFailed = defineDiagnostic('engine/device-failed', (p: NativeFailure) => ({
+  what: 'the device failed during a step',
+  why: p.reason,
+  where: placesOf(p),
+  fix: 'some launch of the step did it, not necessarily the last: run again with CUDA_LAUNCH_BLOCKING=1, which names it',
 }));
 
 export const backendMissing = defineDiagnostic('engine/backend-missing', (p: NativeFailure) => ({
@@ -217,6 +224,7 @@ const raised: readonly DiagnosticFactory<NativeFailure>[] = [
   programRunning,
   outOfMemory,
   deviceUnknown,
+  deviceFailed,
   backendMissing,
   memoryNotMapped,
   aborted,

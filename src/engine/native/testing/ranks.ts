@@ -42,21 +42,8 @@ export async function meet(engines: readonly Engine[], { backend }: Pick<RankOpt
   const [first, ...others] = engines;
   const hosted = rendezvous(first, 0);
   // Whoever knocks before rank 0 listens tries again seconds later.
-  await Promise.race([hosted, listening(port)]);
+  await Promise.race([hosted, new Promise((resolve) => setTimeout(resolve, 50))]);
   await Promise.all([hosted, ...others.map((engine, i) => rendezvous(engine, i + 1))]);
-}
-
-/** Resolves once somebody listens on the port. */
-async function listening(port: number): Promise<void> {
-  for (;;) {
-    const heard = await new Promise<boolean>((resolve) => {
-      const socket = net.connect(port, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false));
-      socket.on('close', () => resolve(false));
-      socket.on('connect', () => socket.destroy());
-    });
-    if (heard) return;
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
 }
 
 /** Loads and runs one program a rank, once. */
