@@ -57,7 +57,7 @@ export interface RendezvousOptions {
   readonly generation: string;
   /** How long to wait for the other ranks. */
   readonly timeoutSeconds: number;
-  /** How long one collective or receive may take before it fails. */
+  /** How long one collective or receive may take before it fails; on a GPU counted from when the host handed it over. */
   readonly operationTimeoutSeconds: number;
   /** Another backend than the device's own, of a test build: `strict` (native/testing/). */
   readonly backend?: string;
@@ -122,7 +122,7 @@ export interface Engine {
   /** Null on the CPU, whose memory is the process's. */
   deviceMemory(): DeviceMemory | null;
 
-  /** Ends every wait, within a second; the running step and every later one fail with `aborted`. */
+  /** Ends the wait of a step, within a second; that step and every later one fail with `aborted`. */
   abort(reason: string): void;
   /** Frees the engine. Nothing may be running unless abort() was called. */
   close(): void;
