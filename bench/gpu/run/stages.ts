@@ -48,7 +48,7 @@ export const stages: readonly Stage[] = [
   {
     name: 'steps',
     shows: 'whole steps equal the reference engine’s and PyTorch’s; training and checkpoints work',
-    seconds: 120,
+    seconds: 180,
     essential: false,
     work: {
       tests: ['tests/native_equals_serial.test.ts', 'tests/training/', 'src/checkpoint/'],
