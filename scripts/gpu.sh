@@ -24,7 +24,7 @@ scratch=
 options=()
 while [ $# -gt 0 ]; do
   case $1 in
-    --help) usage; exit 0 ;;
+    --help | -h) usage; exit 0 ;;
     --out | --scratch | --device | --stages | --minutes)
       [ $# -ge 2 ] || { echo "$1 needs a value" >&2; usage >&2; exit 2; }
       case $1 in
@@ -39,11 +39,10 @@ while [ $# -gt 0 ]; do
   esac
 done
 
+case $device in cuda | cpu) ;; *) echo "--device $device: cuda or cpu is needed" >&2; exit 2 ;; esac
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
-rm -f "$out/gpu.json" "$out/gpu.log"
-say() { echo "$*" | tee -a "$out/gpu.log"; }
-fail() { say "$*" >&2; exit 1; }
+fail() { echo "$*" >&2; exit 1; }
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 pack=
@@ -90,7 +89,7 @@ with tarfile.open(sys.argv[1], "r|xz") as archive:
 fi
 node=$tree/bin/node
 "$node" --version >/dev/null || fail 'the Node of the pack does not run here'
-say "unpacked after $(($(date +%s) - began)) s"
+echo "unpacked after $(($(date +%s) - began)) s"
 
 export PATH=$tree/bin:$PATH
 if [ ! -w "${HOME:-}" ]; then export HOME=$scratch/home; mkdir -p "$HOME"; fi

@@ -21,19 +21,32 @@ await runStage('found', async ({ deviceType, device, threads, report }) => {
   report({ name: 'torch', ...(await torchFacts().catch((error: Error) => ({ error: error.message }))) });
 
   /** A rate that cannot be measured loses its own line alone. */
-  const measure = async (name: string, unit: string, rate: () => Promise<number>, details: object = {}) => {
+  const told: string[] = [];
+  const measure = async (
+    name: string,
+    unit: string,
+    rate: () => Promise<number>,
+    short: (value: number) => string,
+    details: object = {},
+  ) => {
     try {
-      report({ name, unit, value: await rate(), ...details });
+      const value = await rate();
+      told.push(`${name} ${short(value)}`);
+      report({ name, unit, value, ...details, headline: told.join(', ') });
     } catch (error) {
       report({ name, unit, passed: false, error: error instanceof Error ? error.message : String(error) });
     }
   };
+  const tera = (value: number) => `${(value / 1e12).toFixed(2)} TFLOP/s`;
   // f32 products have torch's default precision: no TF32.
   for (const dtype of ['bf16', 'f32'] as const)
-    await measure(`matmul peak, ${dtype}`, 'FLOP/s', () => matmulPeak({ device, dtype, threads }));
+    await measure(`${dtype} matmul`, 'FLOP/s', () => matmulPeak({ device, dtype, threads }), tera);
   const copyBytes = deviceType === 'cpu' ? 2 ** 26 : 2 ** 31;
   const copy = () => copyBandwidth({ device, threads }, copyBytes);
-  await measure('copy bandwidth', 'B/s, read and written together', copy, { copyBytes });
+  const giga = (value: number) => `${(value / 1e9).toFixed(0)} GB/s`;
+  await measure('copy', 'B/s, read and written together', copy, giga, { copyBytes });
   const launches = 2000;
-  await measure('launch overhead', 's a launch', () => launchOverhead({ device, threads }, launches), { launches });
+  const micro = (value: number) => `${(1e6 * value).toFixed(1)} µs`;
+  const overhead = () => launchOverhead({ device, threads }, launches);
+  await measure('launch', 's a launch', overhead, micro, { launches });
 });

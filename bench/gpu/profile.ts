@@ -42,6 +42,7 @@ await runStage('profile', async ({ deviceType, device, threads, report }) => {
       launchSeconds,
       launches: count,
       idleShare: deviceType === 'cpu' ? null : 1 - launchSeconds / stepSeconds,
+      headline: `${(1e3 * stepSeconds).toFixed(1)} ms a step, ${(1e3 * launchSeconds).toFixed(1)} ms of it in ${count} launches`,
       how: 'shortest untraced step; each launch’s shortest time in traced steps, by the GPU’s own clock',
     });
     launches.slice(0, rowsShown).forEach(({ launch, count, seconds }, i) =>

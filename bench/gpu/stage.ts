@@ -33,7 +33,9 @@ export async function runStage(
     args: [...args],
     options: { device: { type: 'string', default: 'cuda' }, seconds: { type: 'string', default: 'Infinity' } },
   });
-  const deviceType: DeviceType = values.device === 'cpu' ? 'cpu' : 'cuda';
+  if (values.device !== 'cpu' && values.device !== 'cuda')
+    throw new RangeError(`--device ${values.device}: cuda or cpu is needed`);
+  const deviceType: DeviceType = values.device;
   const end = performance.now() / 1000 + Number(values.seconds);
   const report = (result: StageResult): void => {
     if (result.passed === false) process.exitCode = 1;

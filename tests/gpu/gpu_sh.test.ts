@@ -70,7 +70,7 @@ test('the runner gets the options, the packed Node first on PATH and a home, and
   expect(told.args.slice(0, 8)).toEqual(['--device', 'cpu', '--stages', 'found', '--minutes', '3', '--out', out]);
   expect(told.path.split(':')[0]).toMatch(/^\/.*\/flotilla\/bin$/);
   expect(told.home).toMatch(/\/home$/);
-  expect(readFileSync(path.join(out, 'gpu.log'), 'utf8')).toMatch(/^unpacked after \d+ s\n/);
+  expect(stdout).toMatch(/^unpacked after \d+ s\n/);
   expect(readdirSync(scratch)).toEqual([]);
 });
 
@@ -132,3 +132,12 @@ function alive(pid: number): boolean {
   const file = `/proc/${pid}/status`;
   return existsSync(file) && !/^State:\s+Z/m.test(readFileSync(file, 'utf8'));
 }
+
+test('what is refused leaves the results of an earlier run alone', () => {
+  mkdirSync(out, { recursive: true });
+  const results = path.join(out, 'gpu.json');
+  writeFileSync(results, 'earlier');
+  const { status, stderr } = gpu(['--device', 'gpu']);
+  expect([status, stderr]).toEqual([2, '--device gpu: cuda or cpu is needed\n']);
+  expect(readFileSync(results, 'utf8')).toBe('earlier');
+});

@@ -18,7 +18,10 @@ export interface JobOptions {
 /** The stages that `names`, separated by commas, asks for, in their own order, and those nothing runs without. Null asks for all. */
 export function chooseStages(names: string | null, all: readonly Stage[] = stages): readonly Stage[] {
   if (names === null) return all;
-  const wanted = names.split(',').map((name) => name.trim());
+  const wanted = names
+    .split(',')
+    .map((name) => name.trim())
+    .filter(Boolean);
   const known = all.map(({ name }) => name);
   for (const name of wanted) {
     if (known.includes(name)) continue;
@@ -37,7 +40,8 @@ export function jobOf(stage: Stage, options: JobOptions): Job {
   const { name, shows, essential, work } = stage;
   return {
     ...{ name, shows, essential },
-    limit: (stage.seconds * options.minutes) / usualMinutes,
+    // What nothing runs without has as long as the run has.
+    limit: essential ? options.minutes * 60 : (stage.seconds * options.minutes) / usualMinutes,
     command: (seconds) => commandOf(work, options, seconds),
     known: withoutPython(work, options),
   };

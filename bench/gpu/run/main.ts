@@ -1,5 +1,5 @@
 /** Runs the stages on this machine: what `scripts/gpu.sh` starts. Its options are told there. */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -30,12 +30,17 @@ const chosen = choose();
 const began = values.began ? Number(values.began) * 1000 : Date.now();
 const out = path.resolve(values.out);
 mkdirSync(out, { recursive: true });
+keepPrevious();
 const log = new RunLog(path.join(out, 'gpu.log'));
 
 const interrupt = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupt.abort());
 
 const { found: torch } = await locateTorch();
+if (device === 'cuda' && torch && !torch.cuda)
+  refuse(
+    `torch ${torch.version} at ${torch.path} is a CPU build: name one that is built for CUDA in FLOTILLA_TORCH, or run with --device cpu`,
+  );
 if (torch?.path) process.env.FLOTILLA_TORCH = torch.path; // every stage then uses this one
 const world: RunWorld = {
   now: () => (Date.now() - began) / 1000,
@@ -66,6 +71,14 @@ const end = `${table(results)}\n${results.seconds.toFixed(0)} s; ${path.join(out
 log.line(end);
 console.log(`\n${end}`);
 process.exit(allPassed(results) ? 0 : 1);
+
+/** A run's results replace those of the run before it in the same folder, which are kept for one more. */
+function keepPrevious(): void {
+  for (const name of ['gpu.json', 'gpu.log']) {
+    const file = path.join(out, name);
+    if (existsSync(file)) renameSync(file, path.join(out, `previous-${name}`));
+  }
+}
 
 function keepGroup(group: number | null): void {
   const file = values['group-file'];

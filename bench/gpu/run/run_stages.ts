@@ -42,6 +42,8 @@ export interface RunPlan extends Pick<RunResults, 'started' | 'device' | 'minute
 
 /** Below this share of its limit a stage is not begun: it could not end. */
 const leastShare = 0.1;
+/** Of what a stage that failed said last, as many lines are shown at once; the results have more. */
+const linesShown = 15;
 /** A stage hears of less time than it has, so that it can end by itself. */
 const toldShare = 0.85;
 
@@ -69,6 +71,7 @@ export async function runStages({ jobs, ...run }: RunPlan, world: RunWorld): Pro
     }
     const { status, seconds } = stages[index];
     world.say(`${job.name}: ${[status, stages[index].reason].filter(Boolean).join(', ')} (${seconds ?? 0} s)`);
+    if (status === 'failed') for (const line of stages[index].lastLines.slice(-linesShown)) world.say(`  ${line}`);
   }
   const end = results(true);
   world.save(end);
