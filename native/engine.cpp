@@ -14,6 +14,7 @@ at::Device parseDevice(const std::string& name) {
   try {
     const at::Device device(name);
     if (device.is_cpu()) return device;
+    if (!device.is_cuda()) throw EngineError("device-unknown", "the engine computes on cpu and cuda");
     if (!c10::impl::hasDeviceGuardImpl(device.type())) throw EngineError("device-unknown", "torch " FLOTILLA_TORCH_VERSION " is built without it");
     const int devices = c10::impl::VirtualGuardImpl(device.type()).deviceCount();
     if (device.index() >= devices || devices == 0) throw EngineError("device-unknown", "torch sees " + std::to_string(devices) + " of these devices");

@@ -61,11 +61,13 @@ if [ -z "$scratch" ]; then scratch=$(mktemp -d "${TMPDIR:-/tmp}/flotilla-gpu.XXX
 mkdir -p "$scratch"
 scratch=$(cd "$scratch" && pwd)
 runner=
+unpacking=()
 # However this ends, nothing goes on running: the runner starts each stage in a process group of its own and leaves its number here.
 end() {
+  for process in "${unpacking[@]}"; do kill -KILL "$process" 2>/dev/null && wait "$process" 2>/dev/null || true; done
   if [ -n "$runner" ]; then kill -KILL "$runner" 2>/dev/null || true; fi
   if [ -f "$scratch/group" ]; then kill -KILL -- "-$(cat "$scratch/group")" 2>/dev/null || true; fi
-  rm -f "$scratch/group" "$out/gpu.json.next"
+  rm -f "$scratch/group" "$out"/gpu.json.*.next
   if [ -z "$kept" ]; then rm -rf "$scratch"; fi
 }
 trap end EXIT
@@ -74,7 +76,6 @@ tree=$scratch/flotilla
 if [ "$(cat "$pack/pack.json")" != "$(cat "$tree/pack.json" 2>/dev/null)" ]; then
   rm -rf "$tree"
   mkdir -p "$tree"
-  unpacking=()
   for archive in "$pack"/*.tar.xz; do
     python3 -c '
 import sys, tarfile
@@ -84,7 +85,8 @@ with tarfile.open(sys.argv[1], "r|xz") as archive:
 ' "$archive" "$tree" &
     unpacking+=($!)
   done
-  for process in "${unpacking[@]}"; do wait "$process" || fail 'the pack cannot be unpacked'; done
+  for process in "${unpacking[@]}"; do wait "$process" || fail 'the pack cannot be unpacked: copy it again, whole'; done
+  unpacking=()
   cp "$pack/pack.json" "$tree/pack.json" # last: a folder that has it is whole
 fi
 node=$tree/bin/node

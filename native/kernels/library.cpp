@@ -1,7 +1,7 @@
 // Which of the library's calls serves which kernel, and the forms that are a line each: elementwise operations, sums, casts. These are
 // TensorIterator's out-variants. Their inner type is the promoted type of the operands, so where all of them are bf16 and the result
 // is f32 the first operand is copied into the result and the rest is done there: no rounding between, no temporary.
-// Allocates: sum with accumulate the sum, swiglu and its backward one f32 temporary of the operands' shape for bf16, nothing else.
+// Allocates: sum with accumulate, or of f32 into bf16, the sum, swiglu and its backward one f32 temporary of the operands' shape for bf16, nothing else.
 #include "library.h"
 
 #include <ATen/ops/abs.h>
@@ -110,11 +110,10 @@ std::unique_ptr<Kernel> where(const AtenCall& c) {
 }
 
 std::unique_ptr<Kernel> sum(const AtenCall& c) {
-  const auto type = isHalf(c.x[0]) && !isHalf(c.x[1]) ? at::kFloat : c.x[1].scalar_type();
-  if (c.accumulates()) {
-    const auto inner = isHalf(c.x[1]) ? at::kFloat : type;
-    return makeKernel([x = c.x[0], y = c.x[1], inner]() mutable { y.add_(at::sum(x, 1, false, inner)); });
-  }
+  // The library converts what it reads to the type it is asked for: never to bf16 what is not.
+  const auto type = c.x[1].scalar_type(), wide = isHalf(c.x[1]) ? (isHalf(c.x[0]) ? at::kFloat : c.x[0].scalar_type()) : type;
+  if (c.accumulates()) return makeKernel([x = c.x[0], y = c.x[1], wide]() mutable { y.add_(at::sum(x, 1, false, wide)); });
+  if (isHalf(c.x[1]) && !isHalf(c.x[0])) return makeKernel([x = c.x[0], y = c.x[1], wide]() mutable { y.copy_(at::sum(x, 1, false, wide)); });
   return makeKernel([x = c.x[0], y = c.x[1], type]() mutable { at::sum_out(y, x, 1, false, type); });
 }
 
@@ -162,6 +161,10 @@ std::unique_ptr<Kernel> swiglu(const AtenCall& c) {
   });
 }
 std::unique_ptr<Kernel> swigluBackward(const AtenCall& c) {
+  // What is computed on the way waits in the results, where they are wide: they must not be what is still read.
+  for (size_t result = 3; result < 5; result++)
+    for (size_t operand = 0; operand < 3; operand++)
+      if (!isHalf(c.x[result]) && c.x[result].data_ptr() == c.x[operand].data_ptr()) return nullptr;
   return makeKernel([gate = c.x[0], up = c.x[1], dy = c.x[2], dGate = c.x[3], dUp = c.x[4]]() mutable {
     Tensor silu = room(dUp);
     at::silu_out(silu.copy_(gate), silu);

@@ -9,6 +9,7 @@
 // Allocates: the scaled gradient, 4 bytes a parameter, and a few single numbers.
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/mul.h>
+#include <ATen/ops/ones.h>
 
 #include <algorithm>
 #include <cmath>
@@ -34,7 +35,9 @@ std::unique_ptr<Kernel> adamw(const AtenCall& c) {
                      parameter = c.x[9], m = c.x[10], v = c.x[11], copy = casts ? c.x[12] : Tensor()]() mutable {
     for (auto& [from, to] : moved) to.copy_(from);
     const Tensor scaled = at::mul(gradient, scale);
-    const Tensor step = correction.squeeze().to(at::kDouble).neg().log1p_().div_(logarithm).round_().to(at::kFloat);
+    // With both β zero the corrections are 1 at every step.
+    const Tensor step = std::isinf(logarithm) ? at::ones({}, lr.options())
+                                              : correction.squeeze().to(at::kDouble).neg().log1p_().div_(logarithm).round_().to(at::kFloat);
     const Tensor skipped = skip.ne(0).to(at::kFloat);
     at::_fused_adamw_({parameter}, {scaled}, {m}, {v}, {}, {step}, lr, beta1, beta2, decay, eps, false, false, {}, skipped);
     if (copy.defined()) copy.copy_(parameter);

@@ -23,9 +23,12 @@ const { values } = parseArgs({
     'group-file': { type: 'string' },
   },
 });
+/** A day. */
+const mostMinutes = 24 * 60;
 const device = oneOf(values.device, ['cuda', 'cpu'] as const);
 const minutes = Number(values.minutes);
-if (!(minutes > 0)) refuse(`--minutes ${values.minutes}: a number above 0 is needed`);
+if (!(minutes > 0 && minutes <= mostMinutes))
+  refuse(`--minutes ${values.minutes}: a number above 0 is needed, ${mostMinutes} at most`);
 const chosen = choose();
 const began = values.began ? Number(values.began) * 1000 : Date.now();
 const out = path.resolve(values.out);

@@ -43,7 +43,7 @@ export interface RunResults {
 
 /** Writes the file, whole or not at all. */
 export function writeResults(file: string, results: RunResults): void {
-  const next = `${file}.next`;
+  const next = `${file}.${process.pid}.next`;
   writeFileSync(next, `${JSON.stringify(results, null, 1)}\n`);
   renameSync(next, file);
 }

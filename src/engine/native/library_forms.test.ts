@@ -47,6 +47,13 @@ const calls: readonly Call[] = [
   { kernel: 'swiglu_backward', operands: ['bf16 9', 'bf16 9', 'bf16 9', 'f32 9', 'bf16 9'], reads: 3 },
   { kernel: 'sum', operands: ['bf16 3 40 5', 'f32 3 5'], reads: 1 },
   { kernel: 'sum', operands: ['bf16 3 40 5', 'f32 3 5'], reads: 1, attributes: { accumulate: 1 } },
+  {
+    kernel: 'sum',
+    operands: ['f32 1 4096 1', 'bf16 1 1'],
+    reads: 1,
+    // Rounded to bf16 before they are added, these come to nothing.
+    given: { 0: Array.from({ length: 4096 }, (_, i) => (i % 2 ? -1 : 1.003)) },
+  },
   { kernel: 'sum_squares', operands: ['bf16 63', 'f32 1'], reads: 1, attributes: { accumulate: 1 } },
   { kernel: 'matmul', operands: ['f32 2 3 5', 'f32 2 5 4', 'f32 2 3 4'], reads: 2, attributes: { accumulate: 1 } },
   { kernel: 'matmul', operands: ['f32 2 3 5', 'f32 2 5 4', 'bf16 2 3 4'], reads: 2 },
@@ -99,15 +106,19 @@ const calls: readonly Call[] = [
       attributes: { origin: 2, accumulate },
     })),
   ),
-  ...[0, 1].map((skip): Call => ({
+  ...[
+    { skip: 0, scalars: adamwScalars, betas: {} },
+    { skip: 1, scalars: adamwScalars, betas: {} },
+    { skip: 0, scalars: { ...adamwScalars, 6: [1], 7: [1] }, betas: { beta1: 0, beta2: 0 } },
+  ].map(({ skip, scalars, betas }): Call => ({
     kernel: 'adamw_cast',
     operands: [
       ...['f32 9', 'bf16 9', 'f32 9', 'f32 9', 'f32 1', 'f32 1', 'f32 1', 'f32 1', 'f32 1'],
       ...['f32 9 =0', 'f32 9 =2', 'f32 9 =3', 'bf16 9'],
     ],
     reads: 9,
-    given: { ...adamwScalars, 8: [skip] },
-    attributes: adamw,
+    given: { ...scalars, 8: [skip] },
+    attributes: { ...adamw, ...betas },
   })),
 ];
 
