@@ -34,9 +34,8 @@ void ThreadedStreams::reserve(int streams, size_t events, size_t) {
   }
 }
 
-void ThreadedStreams::begin(std::vector<LaunchTimes>* times) {
+void ThreadedStreams::begin(std::vector<LaunchTimes>*) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  times_ = times;
   failure_ = nullptr;
   open_ = random_() % 2 == 0;
   const size_t starved = random_() % (streams_.size() + 1);  // none, or one

@@ -1,6 +1,6 @@
 // Streams that are threads, for tests: each takes its launches in order and runs ahead or lags behind the others as chance wills, so that what
 // the plan's events do not order really happens in another order. Some steps begin only once the host has handed over the last launch:
-// a host that waited inside the step would wait for ever.
+// a host that waited inside the step would wait for ever. Steps are not timed here: traces keep what they began with.
 //
 // Streams of the kind `threaded:SEED` in a test build.
 #pragma once
@@ -56,7 +56,6 @@ class ThreadedStreams final : public Streams {
   std::exception_ptr failure_;
   bool open_ = true;  // whether streams may begin before the host has finished
   bool stopping_ = false;
-  std::vector<LaunchTimes>* times_ = nullptr;
   double waitSeconds_ = 0;
 };
 

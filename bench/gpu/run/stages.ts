@@ -51,7 +51,7 @@ export const stages: readonly Stage[] = [
     seconds: 180,
     essential: false,
     work: {
-      // tests/training/processes and /not_finite are mostly about several ranks: minutes on a CPU, and nothing that one GPU shows.
+      // Left out: tests/training/processes and /not_finite. Their ranks take minutes on a CPU; on a GPU, run the one-rank ones by hand.
       tests: ['native_equals_serial', 'training/training', 'training/mixtral']
         .map((name) => `tests/${name}.test.ts`)
         .concat('src/checkpoint/'),
