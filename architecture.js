@@ -23,7 +23,18 @@ export const folders = [
   { name: 'engine', about: 'reference and native executors behind one interface', node: 'some' },
   { name: 'data', about: 'tokenizers, token files, deterministic order', node: 'all' },
   { name: 'checkpoint', about: 'safetensors and manifest, written atomically', node: 'all' },
-  { name: 'runtime', about: 'rank process, launch, training loop, configuration', node: 'all' },
+  {
+    name: 'config',
+    about: 'one schema: files, options, their pages; what a user wrote, resolved or refused',
+    node: 'all',
+  },
+  { name: 'run', about: 'a run as it lies on disk: folder, state, checkpoints', node: 'all' },
+  {
+    name: 'train',
+    about: 'the step loop and its policies: length, stopping, saving, evaluation, sampling',
+    node: 'all',
+  },
+  { name: 'launch', about: 'processes, rendezvous, what they tell each other; train and resume', node: 'all' },
   { name: 'observe', about: 'metrics, traces, the live panel', node: 'all' },
   { name: 'cli', about: 'commands, without logic of their own', node: 'all' },
 ];

@@ -7,7 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { installed, prepareData, type Batch, type Dataset } from '../src/data/index.js';
 import { packageRoot } from '../src/engine/native/package_root.js';
-import { demoBatch } from '../src/runtime/demo.js';
+import { demoBatch } from '../src/config/demo.js';
 import { prepareContest, writeParameters, type ContestantConfig } from './contestant/config.js';
 import { demoModel } from './contestant/models.js';
 import { Contestant } from './contestant/process.js';

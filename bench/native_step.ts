@@ -11,10 +11,10 @@ import { planOfSizes, type ParallelSizes, type PlannedBatch } from '../src/plan/
 import type { Plan } from '../src/plan/plan.js';
 import { compileTraining, type CompiledProgram } from '../src/program/compile.js';
 import type { Program } from '../src/program/program.js';
-import { compileRun } from '../src/runtime/compile_run.js';
-import { initializeState } from '../src/runtime/load_state.js';
-import { stateOf } from '../src/runtime/state.js';
-import { writeBatch, writeMicrobatches, writeScalars, type Rows } from '../src/runtime/step_inputs.js';
+import { compileRun } from '../src/train/compile_run.js';
+import { initializeState } from '../src/run/load_state.js';
+import { stateOf } from '../src/run/state.js';
+import { writeBatch, writeMicrobatches, writeScalars, type Rows } from '../src/train/step_inputs.js';
 import { fillArena } from './arena_bytes.js';
 
 export interface StepSetup {

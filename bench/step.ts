@@ -10,7 +10,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { DeviceType } from '../src/kernels/device.js';
-import { matmulPeak } from '../src/runtime/matmul_peak.js';
+import { matmulPeak } from '../src/train/matmul_peak.js';
 import { prepareContest, randomBatch, writeParameters, type ContestantConfig } from './contestant/config.js';
 import { benchModel, type BenchModelName } from './contestant/models.js';
 import { peersOf, type Peer } from './contestant/peers.js';

@@ -1,5 +1,5 @@
 /** Text that can be learnt: what a comparison of losses trains on where there is no corpus. */
-import type { Rows } from '../src/runtime/step_inputs.js';
+import type { Rows } from '../src/train/step_inputs.js';
 
 /** One batch, another for each `seed`: eight words may follow each word, chosen by a hash. */
 export function syntheticText(

@@ -1,7 +1,8 @@
 /** What `import … from 'flotilla'` gives. */
 import { surroundings } from './cli/surroundings.js';
-import type { TrainOptions } from './runtime/options.js';
-import { resumeRun, trainWith, type TrainResult, type TrainSettings } from './runtime/train.js';
+import type { TrainOptions } from './config/schema.js';
+import type { TrainResult } from './launch/start_job.js';
+import { resumeRun, trainWith, type TrainSettings } from './launch/train.js';
 
 export * as nn from './nn/index.js';
 export * as models from './nn/models/index.js';
@@ -9,8 +10,8 @@ export * as optim from './optim/index.js';
 export * as data from './data/index.js';
 export type { Tensor } from './ir/tensor.js';
 export { DiagnosticError } from './ir/diagnostic.js';
-export { generate, type GenerateOptions } from './runtime/generate.js';
-export { trainEvents, type RunSummary, type TrainEvent, type TrainEvents } from './runtime/events.js';
+export { generate, type GenerateOptions } from './train/generate.js';
+export { trainEvents, type RunSummary, type TrainEvent, type TrainEvents } from './train/events.js';
 export type { TrainOptions, TrainResult, TrainSettings };
 
 /** Trains a model: one process a rank, or all of them in this one on the reference engine. */

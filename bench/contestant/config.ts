@@ -7,7 +7,7 @@ import { GPT } from '../../src/nn/models/gpt.js';
 import { describeParameters } from '../../src/nn/trace.js';
 import { adamw, adamwScalars, type AdamW } from '../../src/optim/adamw.js';
 import { cosine } from '../../src/optim/schedule.js';
-import type { Rows } from '../../src/runtime/step_inputs.js';
+import type { Rows } from '../../src/train/step_inputs.js';
 import type { ModelSizes } from './models.js';
 
 /** `contestant.py` reads the same fields. */
@@ -93,7 +93,7 @@ export function prepareContest(contest: Contest): ContestantConfig {
   };
 }
 
-/** The demo's optimizer (src/runtime/demo.ts). */
+/** The demo's optimizer (src/config/demo.ts). */
 export const optimizerOf = (steps: number): AdamW =>
   adamw({ lr: cosine({ peak: 1e-3, warmup: Math.min(40, Math.floor(steps / 10)), floor: 1e-4 }), clip: 1 });
 

@@ -1,7 +1,7 @@
 /** The models that benches train, each with the batch that it is measured at. */
 import type { GPTOptions } from '../../src/nn/models/gpt.js';
 import type { PlannedBatch } from '../../src/plan/parallel_sizes.js';
-import { demoBatch } from '../../src/runtime/demo.js';
+import { demoBatch } from '../../src/config/demo.js';
 
 export type ModelSizes = Pick<GPTOptions, 'layers' | 'dim' | 'heads' | 'context' | 'vocab'>;
 

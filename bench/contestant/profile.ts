@@ -1,7 +1,7 @@
 /** Where the time of a step goes: launches of equal kernels and shapes, added up from the executor's trace. */
 import type { Launch, LoadedView } from '../../src/engine/native/loaded_program.js';
 import { rowMajor } from '../../src/ir/strides.js';
-import type { Rows } from '../../src/runtime/step_inputs.js';
+import type { Rows } from '../../src/train/step_inputs.js';
 import type { NativeStep } from '../native_step.js';
 
 export interface ProfileRow {

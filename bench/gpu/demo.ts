@@ -3,7 +3,7 @@
  * two implementations of bf16 are (1%, what tests/native/ours_equals_theirs.test.ts allows PyTorch's autocast over 100 steps).
  */
 import { createHash } from 'node:crypto';
-import { stateOf } from '../../src/runtime/state.js';
+import { stateOf } from '../../src/run/state.js';
 import type { NativeStep } from '../native_step.js';
 import { withDemoStep, type DemoStep } from './demo_steps.js';
 import { runStage } from './stage.js';

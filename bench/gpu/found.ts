@@ -1,7 +1,7 @@
 /** Stage `found`: the device, its software, and the rates that everything else is measured against. */
 import os from 'node:os';
 import { loadAddon } from '../../src/engine/native/bridge.js';
-import { matmulPeak } from '../../src/runtime/matmul_peak.js';
+import { matmulPeak } from '../../src/train/matmul_peak.js';
 import { describeGpu } from './gpu_name.js';
 import { copyBandwidth, launchOverhead } from './rates.js';
 import { runStage } from './stage.js';

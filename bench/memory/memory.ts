@@ -14,7 +14,7 @@ import { packageRoot } from '../../src/engine/native/package_root.js';
 import { GPT } from '../../src/nn/models/gpt.js';
 import type { ParallelSizes } from '../../src/plan/parallel_sizes.js';
 import type { LoweredClass } from '../../src/program/lower_class.js';
-import { demoBatch } from '../../src/runtime/demo.js';
+import { demoBatch } from '../../src/config/demo.js';
 import { optimizerOf } from '../contestant/config.js';
 import { demoModel } from '../contestant/models.js';
 import { compileStep, ranksOfSizes } from '../native_step.js';

@@ -5,10 +5,10 @@
 import { readFileSync } from 'node:fs';
 import { GPT } from '../../src/nn/models/gpt.js';
 import type { ParallelSizes } from '../../src/plan/parallel_sizes.js';
-import { rankFromEnvironment } from '../../src/runtime/launch/environment.js';
-import { joinJob } from '../../src/runtime/launch/join.js';
-import { nativeBytes } from '../../src/runtime/resident_memory.js';
-import { demoBatch } from '../../src/runtime/demo.js';
+import { rankFromEnvironment } from '../../src/launch/environment.js';
+import { joinJob } from '../../src/launch/join.js';
+import { nativeBytes } from '../../src/train/resident_memory.js';
+import { demoBatch } from '../../src/config/demo.js';
 import { lastChanged } from '../arena_bytes.js';
 import { optimizerOf, randomBatch, rowsOfBatch } from '../contestant/config.js';
 import { demoModel } from '../contestant/models.js';

@@ -1,6 +1,6 @@
 /** Command-line flags made from the table of options, and `--set`. */
 import type { Command } from 'commander';
-import { describeOptions } from '../runtime/option_rows.js';
+import { describeOptions } from '../config/rows.js';
 
 /** `optimizer.lr` → `--lr`; `data.paths` → `--data`. */
 const flagNames = describeOptions()

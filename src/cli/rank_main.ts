@@ -1,5 +1,5 @@
 /** The program of one rank: started by the launcher, never by hand. */
-import { rankMain } from '../runtime/train.js';
+import { rankMain } from '../launch/rank.js';
 import { surroundings } from './surroundings.js';
 
 await rankMain(surroundings);

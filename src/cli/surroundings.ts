@@ -1,7 +1,7 @@
 /** What surrounds a run that a person starts: its files, and how its ranks are started. */
 import { fileURLToPath } from 'node:url';
 import { runFiles } from '../observe/run_files.js';
-import type { RunSurroundings } from '../runtime/train.js';
+import type { RunSurroundings } from '../launch/surroundings.js';
 
 // The same file as TypeScript while developing, and built.
 const source = import.meta.url.endsWith('.ts');

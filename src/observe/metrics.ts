@@ -8,8 +8,8 @@
  */
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { TrainEvent } from '../runtime/events.js';
-import { snakeCase } from '../runtime/names.js';
+import type { TrainEvent } from '../train/events.js';
+import { snakeCase } from '../config/names.js';
 
 export interface MetricsWriter {
   /** Writes an event, or nothing where its kind has no line. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { TrainEvent } from '../runtime/events.js';
-import { trainEvents } from '../runtime/events.js';
+import type { TrainEvent } from '../train/events.js';
+import { trainEvents } from '../train/events.js';
 import { attachPanel, plainLine, renderPanel } from './panel.js';
 import { initialState, nextState, secondsLeft } from './run_state.js';
 import { sparkline } from './sparkline.js';

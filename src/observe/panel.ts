@@ -4,7 +4,7 @@
  * On a terminal it is a few lines drawn again in place; elsewhere, or with NO_COLOR set, one plain line now and then. `renderPanel` and
  * `plainLine` are pure; `attachPanel` is the only part that writes.
  */
-import type { StepEvent, TrainEvent, TrainEvents } from '../runtime/events.js';
+import type { StepEvent, TrainEvent, TrainEvents } from '../train/events.js';
 import type { RunState } from './run_state.js';
 import { initialState, nextState, secondsLeft } from './run_state.js';
 import { sparkline } from './sparkline.js';

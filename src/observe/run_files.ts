@@ -1,8 +1,8 @@
 /** The files of a run that are made from its events: metrics, trace, summary. */
-import type { RunSummary, TrainEvents } from '../runtime/events.js';
-import type { TrainConfig } from '../runtime/options.js';
-import type { RunFolder } from '../runtime/run_folder.js';
-import type { TracedLaunch } from '../runtime/traced_launch.js';
+import type { RunSummary, TrainEvents } from '../train/events.js';
+import type { TrainConfig } from '../config/schema.js';
+import type { RunFolder } from '../run/folder.js';
+import type { TracedLaunch } from '../train/traced_launch.js';
 import { openMetrics } from './metrics.js';
 import { summaryJson } from './summary.js';
 import { writeTrace } from './trace.js';
@@ -14,7 +14,7 @@ export const runFiles = {
       resumedFrom,
       everySteps: config.logging.every_steps,
       onError: (error) =>
-        events.emit({ kind: 'warning', code: 'runtime/metrics-lost', message: `metrics.jsonl: ${error.message}` }),
+        events.emit({ kind: 'warning', code: 'observe/metrics-lost', message: `metrics.jsonl: ${error.message}` }),
     });
     const unsubscribe = events.subscribe((event) => metrics.append(event));
     return () => {

@@ -1,5 +1,5 @@
 /** A run as far as its events have told: what the panel draws and the summary is written from. */
-import type { StartedEvent, StepEvent, TrainEvent, ValidationEvent } from '../runtime/events.js';
+import type { StartedEvent, StepEvent, TrainEvent, ValidationEvent } from '../train/events.js';
 
 export interface RunState {
   /** The part of the set-up under way, null when none is. */

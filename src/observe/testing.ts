@@ -1,5 +1,5 @@
 /** A small run, for the tests of this folder. */
-import type { RunSummary, StartedEvent, TrainEvent, TrainEventBody } from '../runtime/events.js';
+import type { RunSummary, StartedEvent, TrainEvent, TrainEventBody } from '../train/events.js';
 
 export const started: StartedEvent = {
   kind: 'started',

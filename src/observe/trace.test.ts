@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { TracedLaunch } from '../runtime/traced_launch.js';
+import type { TracedLaunch } from '../train/traced_launch.js';
 import { traceEvents, writeTrace } from './trace.js';
 
 const launches: readonly TracedLaunch[] = [

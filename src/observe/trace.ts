@@ -5,7 +5,7 @@
  * Source: "Trace Event Format", the Chromium project: complete events (`ph: X`) with times in microseconds, and metadata (`ph: M`).
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
-import type { TracedLaunch } from '../runtime/traced_launch.js';
+import type { TracedLaunch } from '../train/traced_launch.js';
 
 /** The events of a trace, metadata first, in the order of start times. */
 export function traceEvents(launches: readonly TracedLaunch[]): readonly object[] {

@@ -4,9 +4,9 @@ import path from 'node:path';
 import { NativeEngine } from '../../src/engine/native/engine.js';
 import { deviceOfRank } from '../../src/engine/native/testing/device.js';
 import { ops } from '../../src/ops/index.js';
-import { rankFromEnvironment } from '../../src/runtime/launch/environment.js';
-import { joinJob } from '../../src/runtime/launch/join.js';
-import { runRank } from '../../src/runtime/launch/rank_process.js';
+import { rankFromEnvironment } from '../../src/launch/environment.js';
+import { joinJob } from '../../src/launch/join.js';
+import { runRank } from '../../src/launch/rank_process.js';
 import { classOfRank, nativeScenario, runRankStep } from './native_step.js';
 import { realRanks } from './real_ranks.js';
 

@@ -2,9 +2,9 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { afterAll, expect, test } from 'vitest';
 import type { DiagnosticError } from '../../src/ir/diagnostic.js';
-import { requireNativeEngine } from '../../src/runtime/prepare_run.js';
-import { launch } from '../../src/runtime/launch/launch.js';
-import type { TrainOptions } from '../../src/runtime/options.js';
+import { requireNativeEngine } from '../../src/train/prepare_run.js';
+import { launch } from '../../src/launch/launch.js';
+import type { TrainOptions } from '../../src/config/schema.js';
 import { Workplace } from './tiny_run.js';
 
 // Each mistake is one error, before anything runs: no run folder is left behind.
@@ -49,7 +49,7 @@ test('more tensor ranks than heads: the nearest legal plan is named', async () =
 
 test('a world size that does not match the plan', async () => {
   const plan = { data_parallel_size: 2, tensor_parallel_size: 1 };
-  expect((await refused({ plan, ranks: 3 })).code).toBe('runtime/option-conflict');
+  expect((await refused({ plan, ranks: 3 })).code).toBe('config/option-conflict');
 });
 
 test('a plan file of another model, and one that is no plan', async () => {
@@ -66,27 +66,27 @@ test('a plan file of another model, and one that is no plan', async () => {
   expect(error.code).toBe('plan/invalid');
   expect(error.message).toContain('schedule.microbatches');
   writeFileSync(file, JSON.stringify(plan));
-  expect((await refused({ plan: file, ranks: 2 })).code).toBe('runtime/world-size-differs');
+  expect((await refused({ plan: file, ranks: 2 })).code).toBe('train/world-size-differs');
   writeFileSync(file, JSON.stringify({ ...plan, flotilla_plan: 9 }));
   expect((await refused({ plan: file })).code).toBe('plan/version-unknown');
 });
 
 test('a field that does not exist, and one of the wrong type', async () => {
   const mistyped = { optimizer: { learning_rate: 1 } } as unknown as TrainOptions;
-  expect(await refused(mistyped)).toMatchObject({ code: 'runtime/unknown-option' });
+  expect(await refused(mistyped)).toMatchObject({ code: 'config/unknown-option' });
   expect((await refused({ steps: 'many' } as unknown as TrainOptions)).message).toContain("option 'steps'");
 });
 
 test('a name that is taken', async () => {
   await work.train('taken', { steps: 1 });
-  await expect(work.train('taken', { steps: 1 })).rejects.toMatchObject({ code: 'runtime/run-exists' });
+  await expect(work.train('taken', { steps: 1 })).rejects.toMatchObject({ code: 'run/exists' });
   expect(work.losses('taken')).toHaveLength(1);
 });
 
 test('a folder that is no run, a run that is over, a checkpoint that is damaged or cut short', async () => {
-  await expect(work.resume('nowhere')).rejects.toMatchObject({ code: 'runtime/no-run' });
+  await expect(work.resume('nowhere')).rejects.toMatchObject({ code: 'run/not-found' });
   await work.train('damaged', { steps: 2, checkpoint: { every_steps: 1 } });
-  await expect(work.resume('damaged')).rejects.toMatchObject({ code: 'runtime/run-completed' });
+  await expect(work.resume('damaged')).rejects.toMatchObject({ code: 'run/completed' });
   const file = work.file('runs', 'damaged', 'checkpoints', 'step-000002', 'model.safetensors');
   const bytes = readFileSync(file);
   bytes[bytes.length - 5] ^= 1;
@@ -121,6 +121,6 @@ test('a port that is taken', async () => {
   const port = await new Promise<number>((resolve) =>
     server.listen(0, '127.0.0.1', () => resolve((server.address() as net.AddressInfo).port)),
   );
-  await expect(launch({ ranks: 1, args: ['-e', ''], port })).rejects.toMatchObject({ code: 'runtime/port-taken' });
+  await expect(launch({ ranks: 1, args: ['-e', ''], port })).rejects.toMatchObject({ code: 'launch/port-taken' });
   server.close();
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { explain, explanationText } from '../../src/runtime/explain.js';
-import { resolveConfig } from '../../src/runtime/resolve.js';
+import { explain, explanationText } from '../../src/train/explain.js';
+import { resolveConfig } from '../../src/config/resolve.js';
 
 const config = (plan: object) =>
   resolveConfig({

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { testOfRanks } from '../../src/engine/native/testing/tests_by_device.js';
-import type { TrainOptions } from '../../src/runtime/options.js';
+import type { TrainOptions } from '../../src/config/schema.js';
 import { onNative, Workplace } from './tiny_run.js';
 
 const work = new Workplace();

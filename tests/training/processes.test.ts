@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { addonPath } from '../../src/engine/native/bridge.js';
 import { ranksOrOne, testOfRanks } from '../../src/engine/native/testing/tests_by_device.js';
-import { generate } from '../../src/runtime/generate.js';
+import { generate } from '../../src/train/generate.js';
 import { onNative, Workplace } from './tiny_run.js';
 
 // One and two real ranks on the native engine, started as a user starts them.

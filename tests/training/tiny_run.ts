@@ -5,9 +5,10 @@ import path from 'node:path';
 import { surroundings } from '../../src/cli/surroundings.js';
 import { testDeviceType } from '../../src/engine/native/testing/device.js';
 import { readMetrics } from '../../src/observe/index.js';
-import { trainEvents, type TrainEvent } from '../../src/runtime/events.js';
-import type { TrainOptions } from '../../src/runtime/options.js';
-import { resumeRun, trainWith, type TrainResult } from '../../src/runtime/train.js';
+import { trainEvents, type TrainEvent } from '../../src/train/events.js';
+import type { TrainOptions } from '../../src/config/schema.js';
+import type { TrainResult } from '../../src/launch/start_job.js';
+import { resumeRun, trainWith } from '../../src/launch/train.js';
 
 /** The reference engine, which runs any number of virtual ranks and needs no device. */
 export const onReference = { engine: 'reference', device: 'cpu' } as const;

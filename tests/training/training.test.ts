@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, expect, test } from 'vitest';
-import { generate } from '../../src/runtime/generate.js';
+import { generate } from '../../src/train/generate.js';
 import { byDevice, onReference, Workplace } from './tiny_run.js';
 
 // One rank computes on the device of the tests; several are virtual ones of the reference engine.
@@ -97,7 +97,7 @@ test('a loss that is no number stops the run, says where it began, and leaves th
   const run = work.train('diverges', { steps: 20, optimizer, checkpoint: { every_steps: 1 } });
   const error = await run.catch((e: unknown) => e as Error & { code: string });
   // Of a rank process the launcher tells the error as its own.
-  const code = byDevice.engine === 'reference' ? 'runtime/loss-not-finite' : 'runtime/rank-failed';
+  const code = byDevice.engine === 'reference' ? 'train/loss-not-finite' : 'launch/rank-failed';
   expect(error).toMatchObject({ code });
   expect((error as Error).message).toMatch(/the loss of step \d+ is /);
   expect((error as Error).message).toMatch(/first value that is not finite is (NaN|Infinity) in '/);

@@ -1,0 +1,65 @@
+/** Fields of `data`: what is read, and how it becomes tokens. */
+import { z } from 'zod';
+import { seedField } from './seed_field.js';
+
+export const data = z
+  .strictObject({
+    paths: z.array(z.string().min(1)).min(1).nullable().default(null).meta({
+      description:
+        'Files, folders and globs of text (.txt, .md, .jsonl, source). null: the TypeScript sources that npm installed.',
+      flag: true,
+    }),
+    tokenizer: z
+      .strictObject({
+        train: z.enum(['bpe']).default('bpe').meta({
+          description: 'The tokenizer to train on the text where no file is given: byte-level byte-pair encoding.',
+        }),
+        vocab: z
+          .int()
+          .min(257)
+          .max(2 ** 24)
+          .default(8192)
+          .meta({
+            description: 'Tokens of a tokenizer that is trained.',
+            unit: 'tokens',
+            effect: 'Larger: fewer tokens a text, more parameters in the embedding.',
+          }),
+        min_frequency: z.int().positive().default(2).meta({
+          description: 'A pair of symbols seen less often is not merged.',
+          unit: 'occurrences',
+        }),
+        file: z.string().min(1).nullable().default(null).meta({
+          description: 'A Hugging Face tokenizer.json to use. null: train one.',
+        }),
+        separator: z.string().min(1).nullable().default(null).meta({
+          description:
+            'The token between documents, with file. null: the first usual one it has, such as <|endoftext|>.',
+        }),
+      })
+      .prefault({})
+      .meta({ description: 'From text to tokens.' }),
+    validation_fraction: z.number().positive().max(0.5).default(0.04).meta({
+      description: 'Share of the text, as whole files, that is kept for validation.',
+      unit: 'share of bytes',
+    }),
+    max_bytes: z
+      .int()
+      .positive()
+      .max(2 ** 29 - 25)
+      .default(400_000_000)
+      .meta({
+        description: 'Most text to read; files are then chosen by the hash of their path.',
+        unit: 'bytes',
+      }),
+    field: z.string().min(1).default('text').meta({ description: 'The field of a .jsonl record that holds its text.' }),
+    seed: seedField.default(0).meta({
+      description: 'Of the order of sequences: the batch of a step is a function of this and the step.',
+      unit: 'seed',
+    }),
+    cache: z.string().min(1).nullable().default(null).meta({
+      description:
+        'Folder of tokenizers and token files, shared by runs. null: .cache/flotilla in the working directory.',
+    }),
+  })
+  .prefault({})
+  .meta({ description: 'What is read; in a TypeScript config, an object such as `data.text("corpus/**/*.md")`.' });

@@ -1,0 +1,72 @@
+/** What can be wrong with a configuration. */
+import type { Place } from '../ir/diagnostic.js';
+import { defineDiagnostic } from '../ir/diagnostic.js';
+
+const documented = 'docs/config.md lists every field';
+
+export const unknownOption = defineDiagnostic(
+  'config/unknown-option',
+  (p: { option: string; nearest: string | null; source: string; others?: readonly Place[] }) => ({
+    what: `no option is called '${p.option}'`,
+    why: 'a field that nothing reads would be a setting you believe in and do not have',
+    where: [{ at: p.source }, ...(p.others ?? [])],
+    fix: p.nearest ? `did you mean '${p.nearest}'?` : documented,
+  }),
+);
+
+export const wrongOption = defineDiagnostic(
+  'config/wrong-option',
+  (p: { option: string; expected: string; given: string; source: string; others?: readonly Place[] }) => ({
+    what: `option '${p.option}' must be ${p.expected}, and is ${p.given}`,
+    where: [{ at: p.source, note: `field ${p.option}` }, ...(p.others ?? [])],
+    fix: `change it to ${p.expected}; ${documented}`,
+  }),
+);
+
+export const optionConflict = defineDiagnostic(
+  'config/option-conflict',
+  (p: { options: readonly string[]; problem: string; source: string; fix: string }) => ({
+    what: p.problem,
+    where: p.options.map((option) => ({ at: p.source, note: `field ${option}` })),
+    fix: p.fix,
+  }),
+);
+
+export const badOverride = defineDiagnostic(
+  'config/bad-override',
+  (p: { text: string; problem: string; fix: string }) => ({
+    what: `cannot apply --set ${p.text}: ${p.problem}`,
+    where: [{ at: `--set ${p.text}` }],
+    fix: p.fix,
+  }),
+);
+
+export const notAnOptionObject = defineDiagnostic(
+  'config/not-an-option-object',
+  (p: { option: string; given: string; source: string }) => ({
+    what: `option '${p.option}' is ${p.given}, which cannot say what it is as plain data`,
+    why: 'the run folder keeps the configuration as JSON, so that a run can be resumed and compared',
+    where: [{ at: p.source, note: `field ${p.option}` }],
+    fix: `give plain data, or an object with a method toConfig() that returns it`,
+  }),
+);
+
+export const configUnreadable = defineDiagnostic(
+  'config/unreadable',
+  (p: { file: string; problem: string; fix?: string }) => ({
+    what: `cannot read the configuration ${p.file}`,
+    why: p.problem,
+    where: [{ at: p.file }],
+    fix: p.fix ?? 'give a .ts file whose default export is the options of train(), or a .json file',
+  }),
+);
+
+export const customModelLost = defineDiagnostic(
+  'config/custom-model-lost',
+  (p: { name: string; module: string | null; problem: string }) => ({
+    what: `the model '${p.name}' of this run cannot be built again`,
+    why: p.problem,
+    where: [{ at: p.module ?? 'config.json', note: 'field model.module' }],
+    fix: 'export it, in an object { model }, as the default of a TypeScript config, and name that file in model.module',
+  }),
+);

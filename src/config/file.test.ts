@@ -1,0 +1,91 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { configHash, configText, loadConfig } from './file.js';
+import { loadModel } from './load_model.js';
+import { resolveConfig } from './resolve.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'flotilla-config-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function file(name: string, text: string): Promise<string> {
+  const path = join(folder, name);
+  await writeFile(path, text);
+  return path;
+}
+
+test('a TypeScript file exports a configuration', async () => {
+  await file('sizes.ts', 'export const layers: number = 3;\n');
+  const path = await file(
+    'run.ts',
+    `import { layers } from './sizes.ts';
+     interface Sizes { layers: number }
+     const model: Sizes & { family: 'gpt' } = { family: 'gpt', layers };
+     export default { model, steps: 400 };`,
+  );
+  const { config } = await loadConfig(path, ['steps=500']);
+  expect(config).toMatchObject({ model: { layers: 3 }, steps: 500 });
+});
+
+test('a resolved configuration, kept as JSON, is read as itself', async () => {
+  const { config } = resolveConfig({ steps: 400, plan: { tensor_parallel_size: 2 } });
+  const read = await loadConfig(await file('config.json', configText(config)));
+  expect(read.config).toEqual(config);
+  expect(configHash(read.config)).toBe(configHash(config));
+  expect(configHash({ ...config, seed: 1 })).not.toBe(configHash(config));
+});
+
+test.each([
+  ['missing.ts', null, 'there is no such file'],
+  ['broken.json', '{"steps": 1,}', 'it is not JSON'],
+  ['broken.ts', 'export default {', 'it fails when run'],
+  ['throws.ts', 'throw new Error("no corpus here");', 'no corpus here'],
+  ['script.ts', 'export const steps = 1;', 'it has no default export'],
+  ['config.yaml', 'steps: 1', "files that end in '.yaml'"],
+])('%s is refused', async (name, text, problem) => {
+  const path = text === null ? join(folder, name) : await file(name, text);
+  await expect(loadConfig(path)).rejects.toMatchObject({
+    code: 'config/unreadable',
+    message: expect.stringContaining(problem),
+  });
+});
+
+test('what is wrong in a file names the file', async () => {
+  const path = await file('typo.json', '{"optimizer": {"lrr": 1}}');
+  await expect(loadConfig(path)).rejects.toMatchObject({
+    code: 'config/unknown-option',
+    message: expect.stringContaining('typo.json'),
+  });
+});
+
+const ownModel = (name: string) => `
+  import { LanguageModel } from '${new URL('../nn/language_model.ts', import.meta.url).pathname}';
+  class ${name} extends LanguageModel<{ context: number; vocab: number; width: number }> { forward(): never { throw 0; } }
+  export default { model: new ${name}({ context: 16, vocab: 8192, width: 3 }) };`;
+
+test('a module of your own is built again from the config that built it', async () => {
+  const path = await file('own.mts', ownModel('Own'));
+  const { config, customModel } = await loadConfig(path);
+  expect(config.model).toMatchObject({ family: 'custom', name: 'Own', module: path });
+  // As a resume does, from config.json alone.
+  const kept = await loadConfig(await file('kept.json', configText(config)));
+  expect(kept.customModel).toBeNull();
+  expect((await loadModel(kept.config, 8192)).options).toEqual(customModel!.options);
+});
+
+test('a module that is not to be found again is named', async () => {
+  const module = await file('renamed.mts', ownModel('Renamed'));
+  const model = { family: 'custom' as const, name: 'Own', context: 16, vocab: 8192, options: {} };
+  const lost = (where: string | null) => loadModel(resolveConfig({ model: { ...model, module: where } }).config, 8192);
+  await expect(lost(module)).rejects.toThrow('its config now exports a Renamed');
+  await expect(lost(null)).rejects.toMatchObject({ code: 'config/custom-model-lost' });
+});
+
+test('a model of ours is built from its sizes, the vocabulary from the tokenizer', async () => {
+  const { config } = resolveConfig({ model: { family: 'gpt', layers: 1 }, data: { tokenizer: { file: 'x.json' } } });
+  expect((await loadModel(config, 777)).options).toMatchObject({ layers: 1, vocab: 777 });
+});

@@ -1,0 +1,85 @@
+/** What the schema found wrong, as one diagnostic that says what may stand there. */
+import type { z } from 'zod';
+import { nearest, type DiagnosticError, type Place } from '../ir/diagnostic.js';
+import { unknownOption, wrongOption } from './diagnostics.js';
+import { textOf, type Plain } from './plain.js';
+import { describeOptions, type OptionRow } from './rows.js';
+
+/** One diagnostic for all that the schema found: unknown fields first, since they explain others. */
+export function explainIssues(issues: readonly z.core.$ZodIssue[], given: Plain, source: string): DiagnosticError {
+  const rows = describeOptions();
+  const problems = issues.flatMap((issue) => problemsOf(issue, [], given, rows));
+  const [first, ...rest] = [...problems].sort((a, b) => Number(b.kind === 'unknown') - Number(a.kind === 'unknown'));
+  const others = rest.map((problem): Place => ({ at: source, note: `also ${noteOf(problem)}` }));
+  return first.kind === 'unknown'
+    ? unknownOption({ ...first, source, others })
+    : wrongOption({ ...first, source, others });
+}
+
+type Problem =
+  | { readonly kind: 'unknown'; readonly option: string; readonly nearest: string | null }
+  | { readonly kind: 'wrong'; readonly option: string; readonly expected: string; readonly given: string };
+
+const noteOf = (problem: Problem): string =>
+  problem.kind === 'unknown' ? `unknown: ${problem.option}` : `${problem.option} must be ${problem.expected}`;
+
+function problemsOf(
+  issue: z.core.$ZodIssue,
+  above: readonly PropertyKey[],
+  given: Plain,
+  rows: readonly OptionRow[],
+): readonly Problem[] {
+  const path = [...above, ...issue.path];
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => {
+      const option = [...path, key].join('.');
+      return { kind: 'unknown', option, nearest: nearestOption(option, rows) };
+    });
+  }
+  // Of the forms that a field may have, the one that was meant is the one that got furthest.
+  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
+    const meant = issue.errors.find((errors) =>
+      errors.some((error) => error.path.length > 0 || error.code === 'unrecognized_keys'),
+    );
+    if (meant) return meant.flatMap((error) => problemsOf(error, path, given, rows));
+  }
+  const value = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], given);
+  return [{ kind: 'wrong', option: path.join('.'), expected: expectedAt(path, rows), given: textOf(value) }];
+}
+
+/** What may stand at a path: the type, range and unit of its option. */
+function expectedAt(path: readonly PropertyKey[], rows: readonly OptionRow[]): string {
+  const names = path.map(String);
+  while (names.length > 0) {
+    const row = rows.find((candidate) => candidate.path === names.join('.'));
+    if (row) return [article(row.type), row.range, row.unit && `(${row.unit})`].filter(Boolean).join(' ');
+    names.pop();
+  }
+  return 'another value';
+}
+
+const article = (type: string): string =>
+  /^(integer|object|anything)/.test(type)
+    ? `an ${type}`
+    : /^['l]/.test(type) && !type.startsWith('list')
+      ? type
+      : `a ${type}`;
+
+/** The option that was probably meant: one of this name in another group, or one of almost this name. */
+export function nearestOption(option: string, rows: readonly OptionRow[]): string | null {
+  const leaf = (path: string) => path.slice(path.lastIndexOf('.') + 1);
+  const group = option.includes('.') ? option.slice(0, option.lastIndexOf('.')) : '';
+  const siblings = rows.filter(({ path }) => path.slice(0, Math.max(0, path.lastIndexOf('.'))) === group);
+  const sibling = nearest(
+    leaf(option),
+    siblings.map(({ path }) => leaf(path)),
+  );
+  if (sibling) return group ? `${group}.${sibling}` : sibling;
+  return (
+    rows.find(({ path }) => leaf(path) === leaf(option))?.path ??
+    nearest(
+      option,
+      rows.map(({ path }) => path),
+    )
+  );
+}

@@ -1,0 +1,236 @@
+import { expect, test } from 'vitest';
+import * as data from '../data/source.js';
+import { LanguageModel } from '../nn/language_model.js';
+import { GPT } from '../nn/models/gpt.js';
+import { Llama } from '../nn/models/llama.js';
+import { Mixtral } from '../nn/models/mixtral.js';
+import { adamw } from '../optim/adamw.js';
+import { constant, cosine, linear } from '../optim/schedule.js';
+import { dataOf, modelOf, optimizerOf } from './objects.js';
+import type { TrainOptions } from './schema.js';
+import { resolveConfig } from './resolve.js';
+
+const resolve = (options: unknown, ...overrides: string[]) =>
+  resolveConfig(options as TrainOptions, { overrides, source: 'run.ts' }).config;
+
+test('an empty configuration is the demo', () => {
+  const config = resolve({});
+  expect(config.model).toEqual({
+    family: 'gpt',
+    layers: 6,
+    dim: 384,
+    heads: 6,
+    context: 256,
+    vocab: 8192,
+    hidden: 1536,
+    dropout: 0,
+  });
+  expect(config).toMatchObject({ precision: 'bf16', minutes: 5, steps: null, plan: 'auto' });
+});
+
+test('a resolved configuration resolves to itself', () => {
+  for (const options of [
+    {},
+    { model: { family: 'llama', dim: 100, heads: 2 } },
+    { steps: 300, plan: { zero_stage: 1 } },
+  ]) {
+    const config = resolve(options);
+    expect(resolve(JSON.parse(JSON.stringify(config)))).toEqual(config);
+  }
+});
+
+test('fields that follow from others are filled in', () => {
+  expect(resolve({ model: { family: 'llama', dim: 100, heads: 2 } }).model).toMatchObject({ kv_heads: 2, hidden: 320 });
+  expect(resolve({ model: { layers: 2 } }).model).toMatchObject({ family: 'gpt', layers: 2 });
+  expect(resolve({ data: { tokenizer: { file: 'tokenizer.json' } } }).model.vocab).toBeNull();
+  expect(resolve({ steps: 300 }).minutes).toBeNull();
+});
+
+test('overrides set fields by dotted path, as JSON or as text', () => {
+  const config = resolve(
+    { steps: 1000, plan: 'auto' },
+    'optimizer.lr=1e-3',
+    'precision=f32',
+    'data.paths=["a.md"]',
+    'plan.tensor_parallel_size=2',
+    'plan.zero_stage=1',
+    'model.layers=2',
+    'data.tokenizer.file=other.json',
+    'sample.prompt=a=b',
+    'optimizer.clip_grad_norm=null',
+  );
+  expect(config.optimizer).toMatchObject({ lr: 1e-3, clip_grad_norm: null });
+  expect(config).toMatchObject({ precision: 'f32', steps: 1000, model: { family: 'gpt', layers: 2 } });
+  expect(config.data).toMatchObject({ paths: ['a.md'], tokenizer: { file: 'other.json' } });
+  expect(config.plan).toMatchObject({ tensor_parallel_size: 2, zero_stage: 1, data_parallel_size: null });
+  expect(config.sample.prompt).toBe('a=b');
+});
+
+test.each([
+  [{ optimizer: { learning_rate: 1 } }, "no option is called 'optimizer.learning_rate'", null],
+  [{ optimizer: { weight_decy: 1 } }, "'optimizer.weight_decy'", "did you mean 'optimizer.weight_decay'?"],
+  [{ lr: 1 }, "no option is called 'lr'", "did you mean 'optimizer.lr'?"],
+  [{ stepz: 1 }, "'stepz'", "did you mean 'steps'?"],
+  [{ plan: { tensor_parallel: 2 } }, "'plan.tensor_parallel'", "'plan.tensor_parallel_size'"],
+  [{ model: { family: 'gpt', kv_heads: 2 } }, "'model.kv_heads'", null],
+  [{ data: { tokenizer: { vocb: 300 } } }, "'data.tokenizer.vocb'", "did you mean 'data.tokenizer.vocab'?"],
+])('%j: an unknown field is named, with the nearest', (options, what, fix) => {
+  const error = errorOf(() => resolve(options));
+  expect(error).toMatchObject({ code: 'config/unknown-option' });
+  expect(error.message).toContain(what);
+  expect(error.message).toContain('run.ts');
+  if (fix) expect(error.message).toContain(fix);
+});
+
+test.each([
+  [
+    { optimizer: { lr: '3e-4' } },
+    `option 'optimizer.lr' must be a number > 0 (update per gradient scale), and is "3e-4"`,
+  ],
+  [{ batch: { microbatch: 0 } }, "option 'batch.microbatch' must be an integer > 0 (sequences), and is 0"],
+  [{ batch: { microbatch: 1.5 } }, 'and is 1.5'],
+  [{ precision: 'fp16' }, `option 'precision' must be 'bf16' | 'f32' | 'f64', and is "fp16"`],
+  [
+    { model: { family: 'bert' } },
+    `option 'model.family' must be 'gpt' | 'llama' | 'mixtral' | 'custom', and is "bert"`,
+  ],
+  [{ plan: 3 }, "option 'plan' must be"],
+  [{ plan: { zero_stage: 4 } }, "option 'plan.zero_stage' must be an integer ≥ 0 and ≤ 1 (stage), and is 4"],
+  [{ data: { paths: 'a.md' } }, `option 'data.paths' must be a list of strings or null, and is "a.md"`],
+  [{ model: 7 }, "option 'model' must be"],
+  [[], "option 'default export' must be an object"],
+])('%j: a wrong value is named, with what was expected', (options, what) => {
+  const error = errorOf(() => resolve(options));
+  expect(error).toMatchObject({ code: 'config/wrong-option' });
+  expect(error.message).toContain(what);
+});
+
+test('several mistakes are told at once', () => {
+  const { message } = errorOf(() => resolve({ optimizer: { lr: -1, weight: 1 }, precision: 'f8' }));
+  expect(message).toContain("no option is called 'optimizer.weight'");
+  expect(message).toContain('also optimizer.lr must be a number > 0');
+  expect(message).toContain("also precision must be 'bf16'");
+});
+
+test.each([
+  [{ steps: 10, minutes: 1 }, 'steps', 'give one of the two'],
+  [{ batch: { sequences: 20, microbatch: 8 } }, 'microbatches of 8', 'set batch.sequences to 16 or 24'],
+  [{ batch: { sequences: 4, microbatch: 8 } }, 'microbatches of 8', 'set batch.sequences to 8'],
+  [{ model: { dim: 100, heads: 6 } }, 'cut into 6 heads', 'set model.dim to 96 or 102'],
+  [{ model: { family: 'llama', heads: 6, kv_heads: 4 } }, 'key/value heads', 'one of 1, 2, 3, 6'],
+  [{ model: { family: 'llama', dim: 6, heads: 2 } }, 'dim / heads is 3', 'set model.dim to 8'],
+  [{ model: { family: 'mixtral', experts: 2, choices: 3 } }, '3 choices among 2', 'to 2 or less'],
+  [{ model: { vocab: 4096 } }, '4096 rows', 'set data.tokenizer.vocab to 4096'],
+  [{ steps: 50, optimizer: { warmup_steps: 200 } }, 'warm-up of 200 steps', 'set optimizer.warmup_steps to 5'],
+  [{ engine: 'reference', device: 'cuda' }, 'no GPU', 'set engine to native'],
+  [{ ranks: 3, plan: { tensor_parallel_size: 2 } }, 'multiple of 2 ranks', 'set ranks to 2'],
+  [{ ranks: 8, plan: { data_parallel_size: 2, tensor_parallel_size: 2 } }, 'for 4 ranks', 'set ranks to 4'],
+])('%j: a contradiction is refused, with a way out', (options, what, fix) => {
+  const error = errorOf(() => resolve(options));
+  expect(error).toMatchObject({ code: 'config/option-conflict' });
+  expect(error.message).toContain(what);
+  expect(error.message).toContain(fix);
+});
+
+test.each([
+  ['optimizer.lrr=1', 'config/unknown-option', "did you mean 'optimizer.lr'?"],
+  ['__proto__.x=1', 'config/unknown-option', ''],
+  ['optimizer.lr', 'config/bad-override', 'it has no ='],
+  ['optimizer.lr=fast', 'config/wrong-option', '"fast"'],
+])('--set %s is refused', (override, code, text) => {
+  const error = errorOf(() => resolve({}, override));
+  expect(error).toMatchObject({ code });
+  expect(error.message).toContain(text);
+});
+
+class TinyModel extends LanguageModel<{ context: number; vocab: number; width: number }> {
+  forward(): never {
+    throw new Error('not traced here');
+  }
+}
+
+test('objects become data, and data become the same objects', () => {
+  const gpt = new GPT({ layers: 2, dim: 64, heads: 2, context: 32, vocab: 512 });
+  const text = data.text('docs/**/*.md', { tokenizer: { train: 'bpe', vocab: 512 } });
+  const config = resolve({ model: gpt, data: text }, 'model.layers=3');
+  expect(config.model).toMatchObject({ family: 'gpt', layers: 3, dim: 64, context: 32, vocab: 512, hidden: 256 });
+  expect(dataOf(config.data)).toEqual(text);
+  expect(modelOf(config.model, 0)?.options).toMatchObject({ layers: 3, dim: 64, heads: 2, context: 32, vocab: 512 });
+
+  const llama = new Llama({
+    layers: 1,
+    dim: 32,
+    heads: 4,
+    kvHeads: 2,
+    hidden: 96,
+    context: 16,
+    vocab: 8192,
+    tied: true,
+  });
+  expect(modelOf(resolve({ model: llama }).model, 0)?.options).toMatchObject(llama.options);
+
+  const sizes = { layers: 1, dim: 32, heads: 4, hidden: 96, context: 16, vocab: 8192 };
+  const mixtral = new Mixtral({
+    ...sizes,
+    kvHeads: 1,
+    experts: 4,
+    choices: 1,
+    capacityFactor: 2,
+    balance: 0.5,
+    ropeBase: 500,
+  });
+  expect(modelOf(resolve({ model: mixtral }).model, 0)?.options).toEqual(mixtral.options);
+
+  for (const lr of [
+    3e-4,
+    constant({ peak: 0.5, warmup: 3 }),
+    linear({ peak: 2, floor: 1, start: 0.25 }),
+    cosine({ peak: 0.5, warmup: 20, steps: 500, floor: 0.125 }),
+  ]) {
+    const optimizer = adamw({ lr, clip: null, beta2: 0.99, decay: 'all' });
+    expect(optimizerOf(resolve({ optimizer }).optimizer)).toEqual(optimizer);
+  }
+});
+
+test('a module of your own stays an object, and cannot be overridden from outside', () => {
+  const model = new TinyModel({ context: 16, vocab: 8192, width: 3 });
+  const resolved = resolveConfig({ model });
+  expect(resolved.customModel).toBe(model);
+  expect(resolved.config.model).toMatchObject({ family: 'custom', name: 'TinyModel', options: { width: 3 } });
+  expect(errorOf(() => resolve({ model }, 'model.options.width=4'))).toMatchObject({ code: 'config/bad-override' });
+  expect(resolveConfig({ model: resolved.config.model }).customModel).toBeNull();
+});
+
+test('an object that cannot say what it is is refused', () => {
+  expect(errorOf(() => resolve({ optimizer: new Date(0) }))).toMatchObject({ code: 'config/not-an-option-object' });
+  expect(resolve({ optimizer: { toConfig: () => ({ lr: 0.5 }) } }).optimizer.lr).toBe(0.5);
+});
+
+test('options are typed: objects or data, and no field that is not there', () => {
+  const options: TrainOptions = {
+    model: new GPT({ layers: 6, dim: 384, heads: 6, context: 256, vocab: 8192 }),
+    data: data.text('corpus/**/*.md', { tokenizer: { train: 'bpe', vocab: 8192 } }),
+    optimizer: adamw({ lr: cosine({ peak: 3e-4, warmup: 200, steps: 5000 }), weightDecay: 0.1, clip: 1.0 }),
+    batch: { sequences: 64, microbatch: 8 },
+    precision: 'bf16',
+    plan: { data_parallel_size: 2, tensor_parallel_size: 2 },
+  };
+  expect(resolve({ steps: 50 }).optimizer.warmup_steps).toBe(5);
+  expect(resolve({ steps: 5000 }).optimizer.warmup_steps).toBe(200);
+  expect(resolve(options)).toMatchObject({ optimizer: { lr: 3e-4, decay_steps: 5000 }, plan: { zero_stage: 0 } });
+  // @ts-expect-error no such field
+  const typo: TrainOptions = { model: { family: 'gpt', layerz: 6 } };
+  expect(() => resolve(typo)).toThrow("did you mean 'model.layers'?");
+  // @ts-expect-error no such precision
+  const wrong: TrainOptions = { precision: 'fp16' };
+  expect(() => resolve(wrong)).toThrow("option 'precision'");
+});
+
+function errorOf(run: () => unknown): Error {
+  try {
+    run();
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error('nothing was thrown');
+}

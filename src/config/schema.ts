@@ -1,0 +1,86 @@
+/**
+ * Every option of a training run: its meaning, unit, default and range, once.
+ *
+ * `docs/config.md`, `flotilla train --help`, the JSON schema, the checks and the TypeScript types are made from this table. Names are
+ * those that Megatron-LM, DeepSpeed and torchtitan use where they have one. Groups of fields are in files of their own, `*_fields.ts`.
+ */
+import { z } from 'zod';
+import type { TextSource } from '../data/source.js';
+import type { LanguageModel } from '../nn/language_model.js';
+import type { AdamW } from '../optim/adamw.js';
+import { data } from './data_fields.js';
+import { model } from './model_fields.js';
+import { optimizer } from './optimizer_fields.js';
+import { batch, plan } from './plan_fields.js';
+import { seedField } from './seed_field.js';
+import { checkpoint, evaluation, logging, sample } from './upkeep_fields.js';
+
+export const configSchema = z.strictObject({
+  model,
+  data,
+  optimizer,
+  batch,
+  steps: z.int().positive().nullable().default(null).meta({
+    description: 'Length of the run. null: minutes decides.',
+    unit: 'steps',
+    flag: true,
+  }),
+  minutes: z.number().positive().nullable().default(null).meta({
+    description:
+      'Length of the run, set-up excluded: after ten timed steps it becomes a number of steps, which the schedule follows. null: steps decides, or 5 where that is not set either.',
+    unit: 'minutes',
+    flag: true,
+  }),
+  precision: z.enum(['bf16', 'f32', 'f64']).default('bf16').meta({
+    description: 'Element type of activations and matrix products. bf16 keeps f32 master weights and sums in f32.',
+    effect: 'bf16: half the bytes of f32, and faster where the hardware has it.',
+    flag: true,
+  }),
+  plan,
+  engine: z.enum(['native', 'reference']).default('native').meta({
+    description: 'native runs on libtorch; reference is plain TypeScript, for tiny models and for checking.',
+    flag: true,
+  }),
+  device: z.enum(['auto', 'cpu', 'cuda']).default('auto').meta({
+    description: 'Where the native engine computes. auto: cuda where there is a GPU, else cpu.',
+    flag: true,
+  }),
+  ranks: z.int().positive().nullable().default(null).meta({
+    description:
+      'Processes, one a device. null: those the plan needs; where any number will do, one for each GPU, or two on the CPU.',
+    unit: 'ranks',
+    flag: true,
+  }),
+  threads: z.int().positive().nullable().default(null).meta({
+    description: 'Threads of each rank on a CPU. null: the cores divided by the ranks on this machine.',
+    unit: 'threads',
+    flag: true,
+  }),
+  seed: seedField.default(0).meta({
+    description: 'Of initial weights and dropout. Results do not depend on the plan.',
+    unit: 'seed',
+    flag: true,
+  }),
+  evaluation,
+  checkpoint,
+  sample,
+  logging,
+});
+
+/** A configuration with every field present; `config.json` of a run. */
+export type TrainConfig = z.output<typeof configSchema>;
+
+/** A configuration as written: any field may be left out. */
+export type TrainConfigInput = z.input<typeof configSchema>;
+
+/** An object of a TypeScript config that can say what it is as plain data. */
+export interface ConfigObject {
+  toConfig(): object;
+}
+
+/** What `train()` takes and a TypeScript config exports: plain data, in which model, data and optimizer may also be objects. */
+export type TrainOptions = Omit<TrainConfigInput, 'model' | 'data' | 'optimizer'> & {
+  readonly model?: TrainConfigInput['model'] | LanguageModel | ConfigObject;
+  readonly data?: TrainConfigInput['data'] | TextSource | ConfigObject;
+  readonly optimizer?: TrainConfigInput['optimizer'] | AdamW | ConfigObject;
+};

@@ -1,0 +1,78 @@
+import { defineDiagnostic, type DiagnosticText } from '../ir/diagnostic.js';
+
+export const launchVariableMissing = defineDiagnostic(
+  'launch/variable-missing',
+  (p: { name: string; because: string }) => ({
+    what: `the launcher did not set ${p.name}`,
+    why: p.because,
+    fix: `start with \`flotilla train\` or torchrun, which set it, or set ${p.name} yourself; unset RANK to start a new job from here`,
+  }),
+);
+
+export const launchVariableBad = defineDiagnostic(
+  'launch/variable-bad',
+  (p: { name: string; value: string; expected: string }) => ({
+    what: `${p.name} is '${p.value}' and should be ${p.expected}`,
+    fix: 'start with `flotilla train` or torchrun, which set it, or correct the variable',
+  }),
+);
+
+export const portTaken = defineDiagnostic('launch/port-taken', (p: { address: string; port: number }) => ({
+  what: `port ${p.port} is taken`,
+  why: 'rank 0 would serve the rendezvous store there',
+  where: [{ at: `${p.address}:${p.port}` }],
+  fix: 'choose another port, or none: a free one is then found',
+}));
+
+export const commandNotStarted = defineDiagnostic(
+  'launch/command-not-started',
+  (p: { command: string; reason: string }) => ({
+    what: `rank processes cannot be started: ${p.reason}`,
+    where: [{ at: p.command }],
+    fix: 'check that the command exists and may be executed, and that this machine allows more processes',
+  }),
+);
+
+export const jobInterrupted = defineDiagnostic('launch/interrupted', (p: { signal: string; ranks: number }) => ({
+  what: `stopped by ${p.signal}`,
+  why: `${p.ranks} rank ${p.ranks === 1 ? 'process was' : 'processes were'} ended with it`,
+  fix: 'resume from the last checkpoint with `flotilla resume`',
+}));
+
+/** How a rank ended, and what it said of itself. */
+export interface RankFailure {
+  readonly rank: number;
+  /** `status 1`, `SIGKILL`. */
+  readonly ending: string;
+  /** The diagnostic that the rank left in its error file. */
+  readonly diagnostic: (DiagnosticText & { readonly code: string }) | null;
+  /** The message of its error where that was no diagnostic; null where it left none. */
+  readonly message: string | null;
+  /** What it printed last. */
+  readonly lastLines: readonly string[];
+}
+
+export const rankFailed = defineDiagnostic('launch/rank-failed', (p: RankFailure): DiagnosticText => {
+  const place = { at: `rank ${p.rank}`, note: `ended with ${p.ending}` };
+  if (p.diagnostic) {
+    const { code, what, why, where, fix } = p.diagnostic;
+    return { what: `rank ${p.rank}: ${what} [${code}]`, why, where: [...(where ?? []), place], fix };
+  }
+  const killed = p.ending === 'SIGKILL';
+  const said = p.lastLines.length > 0 ? `it last printed\n${p.lastLines.join('\n')}` : 'it printed nothing';
+  return {
+    what: p.message ? `rank ${p.rank} failed: ${p.message}` : `rank ${p.rank} ended with ${p.ending}`,
+    why: p.message ? undefined : said,
+    where: [place],
+    fix: killed
+      ? 'the system kills a process when memory runs out: look at its log, and choose a smaller microbatch or model'
+      : 'the other ranks were stopped; correct this error and start again',
+  };
+});
+
+export const messageBad = defineDiagnostic('launch/message-bad', (p: { from: string; problem: string }) => ({
+  what: 'what the launcher tells this rank cannot be read',
+  why: p.problem,
+  where: [{ at: p.from }],
+  fix: 'start all ranks from the same version of flotilla, and leave variables whose name begins with FLOTILLA_ to it',
+}));

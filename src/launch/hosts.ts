@@ -1,0 +1,41 @@
+/** Where a process's ranks run: all of them here on the reference engine, or one on the native engine. */
+import type { TrainConfig } from '../config/schema.js';
+import { NativeEngine } from '../engine/native/engine.js';
+import { ReferenceEngine } from '../engine/reference/index.js';
+import { deviceTypeOf } from '../kernels/device.js';
+import { ops } from '../ops/index.js';
+import { alone } from '../run/peers.js';
+import { deviceOf } from '../train/device.js';
+import type { EngineHost } from '../train/engine_host.js';
+import { threadsPerRank } from '../train/threads.js';
+import type { RankEnvironment } from './environment.js';
+import { joinJob } from './join.js';
+import { nativeTracer } from './native_tracer.js';
+import { storePeers } from './store_peers.js';
+
+/** Every rank of the plan as a virtual one. */
+export function referenceHost(): EngineHost {
+  return {
+    kind: 'reference',
+    device: 'cpu',
+    open: async () => ({ engine: new ReferenceEngine({ registry: ops }), peers: alone() }),
+  };
+}
+
+/** One rank on libtorch; the job's others are met in the store. */
+export function nativeHost(config: TrainConfig, environment: RankEnvironment): EngineHost {
+  const { rank, localRank, localWorldSize, worldSize } = environment;
+  const device = deviceOf(config, localRank);
+  return {
+    kind: 'native',
+    device: deviceTypeOf(device),
+    trace: nativeTracer(rank),
+    async open(arenaBytes) {
+      const threads = config.threads ?? threadsPerRank(localWorldSize);
+      const engine = new NativeEngine({ registry: ops, rank, device, threads, arenaBytes });
+      if (worldSize === 1) return { engine, peers: alone() };
+      await joinJob(engine.addon, environment);
+      return { engine, peers: storePeers(engine.addon, rank, worldSize) };
+    },
+  };
+}

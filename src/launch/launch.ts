@@ -1,0 +1,271 @@
+/**
+ * Starts a job on this machine: one process a rank, with torchrun's variables. One failing rank ends them all, and its own error is
+ * the job's. Nothing is left behind: every process has ended when {@link launch} settles, and ranks end when the launcher does.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { commandNotStarted, jobInterrupted, portTaken, rankFailed, type RankFailure } from './diagnostics.js';
+import { threadsPerRank } from '../train/threads.js';
+import { rankVariables } from './environment.js';
+import { readErrorFile, type RankError } from './error_file.js';
+
+/** A line that a rank printed. */
+export interface RankLine {
+  readonly rank: number;
+  readonly stream: 'stdout' | 'stderr';
+  readonly line: string;
+}
+
+export interface LaunchOptions {
+  /** Number of processes. */
+  readonly ranks: number;
+  /** The program; this Node by default. */
+  readonly command?: string;
+  readonly args: readonly string[];
+  /** Added to this process's environment. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly cwd?: string;
+  /** Port of the rendezvous store; a free one by default. */
+  readonly port?: number;
+  /**
+   * Where lines of the ranks go. By default rank 0's as they are and the others' behind `[rank 1]`. With `inherit`, rank 0 writes
+   * to this process's terminal directly, so that it can draw a live panel.
+   */
+  readonly output?: 'prefix' | 'inherit' | ((line: RankLine) => void);
+  /** Messages that ranks send with `process.send`. */
+  readonly onMessage?: (rank: number, message: unknown) => void;
+  /** How long ranks have to end after SIGTERM before SIGKILL. Default 5. */
+  readonly graceSeconds?: number;
+  /**
+   * How long ranks have to finish and save after the first signal to this process, which they get as SIGINT, before they are ended. A
+   * second signal ends them at once. Default 0: so does the first.
+   */
+  readonly interruptSeconds?: number;
+}
+
+/** Runs a job to its end. Fails with the error of the rank that failed first, or as interrupted by a signal to this process. */
+export async function launch(options: LaunchOptions): Promise<{ readonly seconds: number }> {
+  const start = performance.now();
+  const store = await listen(options.port ?? 0);
+  const job = new Job(options, store);
+  // Rank 0 has its own copy of the socket now. Ours must not accept what is meant for it.
+  store.close();
+  try {
+    await job.run();
+  } finally {
+    job.cleanUp();
+  }
+  return { seconds: (performance.now() - start) / 1000 };
+}
+
+/** Errors that follow from another rank's: the cause is looked for elsewhere first. */
+const consequences = [
+  'engine/collective-failed',
+  'engine/aborted',
+  'engine/store-failed',
+  'engine/store-timeout',
+  'engine/rendezvous-failed',
+];
+
+/** How long after the first failure others may report theirs, one of which may be its cause. */
+const settlingMilliseconds = 300;
+
+/** What a rank printed last, kept for ranks that leave no error file. */
+const keptLines = 30;
+
+/** Where rank 0 finds the store's socket: behind standard input, output, error and the channel. */
+const storeFd = 4;
+
+interface RankProcess {
+  readonly rank: number;
+  readonly child: ChildProcess;
+  readonly errorFile: string;
+  readonly tail: string[];
+  /** How it ended, once it has. */
+  ending: string | null;
+  /** When, in seconds since 1970. */
+  endedAt: number;
+  /** Whether it had ended before we stopped the job. */
+  endedByItself: boolean;
+}
+
+class Job {
+  readonly #options: LaunchOptions;
+  readonly #folder = mkdtempSync(path.join(os.tmpdir(), 'flotilla-launch-'));
+  readonly #processes: RankProcess[] = [];
+  readonly #timers: NodeJS.Timeout[] = [];
+  #stopping = false;
+  /** True once the end of what still runs has been arranged. */
+  #stops = false;
+  #interruptedBy: string | null = null;
+  #startError: Error | null = null;
+
+  constructor(options: LaunchOptions, store: net.Server) {
+    this.#options = options;
+    const { port } = store.address() as net.AddressInfo;
+    const env = { ...process.env, ...options.env };
+    const threads = threadsPerRank(options.ranks, env);
+    const runId = randomUUID();
+    try {
+      for (let rank = 0; rank < options.ranks; rank++) {
+        const errorFile = path.join(this.#folder, `rank${rank}.json`);
+        const variables = rankVariables({ rank, ranks: options.ranks, port, runId, threads, errorFile, storeFd });
+        this.#processes.push(this.#start(rank, { ...env, ...variables }, errorFile, store));
+      }
+    } catch (error) {
+      this.#kill('SIGKILL');
+      this.cleanUp();
+      throw commandNotStarted({
+        command: this.#command(),
+        reason: error instanceof Error ? error.message : String(error),
+      });
+    }
+  }
+
+  /** Waits until every process has ended. */
+  async run(): Promise<void> {
+    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+    const interrupt = (signal: NodeJS.Signals) => {
+      const first = this.#interruptedBy === null;
+      this.#interruptedBy ??= signal;
+      const { interruptSeconds = 0 } = this.#options;
+      if (!first || interruptSeconds === 0) return this.#stop(0);
+      this.#kill('SIGINT');
+      this.#timers.push(setTimeout(() => this.#stop(0), 1000 * interruptSeconds));
+    };
+    const killAll = () => this.#kill('SIGKILL');
+    for (const signal of signals) process.on(signal, interrupt);
+    process.on('exit', killAll);
+    await Promise.all(this.#processes.map((one) => this.#ended(one)));
+    for (const signal of signals) process.off(signal, interrupt);
+    process.off('exit', killAll);
+
+    if (this.#startError) throw commandNotStarted({ command: this.#command(), reason: this.#startError.message });
+    if (this.#interruptedBy) throw jobInterrupted({ signal: this.#interruptedBy, ranks: this.#options.ranks });
+    const failure = this.#failure();
+    if (failure) throw rankFailed(failure);
+  }
+
+  cleanUp(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #command(): string {
+    return this.#options.command ?? process.execPath;
+  }
+
+  #start(rank: number, env: NodeJS.ProcessEnv, errorFile: string, store: net.Server): RankProcess {
+    const direct = this.#options.output === 'inherit' && rank === 0;
+    const child = spawn(this.#command(), this.#options.args, {
+      env,
+      cwd: this.#options.cwd,
+      stdio: [
+        'ignore',
+        direct ? 'inherit' : 'pipe',
+        direct ? 'inherit' : 'pipe',
+        'ipc',
+        ...(rank === 0 ? [descriptor(store)] : []),
+      ],
+    });
+    const one: RankProcess = { rank, child, errorFile, tail: [], ending: null, endedAt: 0, endedByItself: false };
+    for (const stream of ['stdout', 'stderr'] as const) {
+      const source = child[stream];
+      if (source) createInterface({ input: source }).on('line', (line) => this.#relay(one, stream, line));
+    }
+    child.on('message', (message) => this.#options.onMessage?.(rank, message));
+    return one;
+  }
+
+  #relay(one: RankProcess, stream: 'stdout' | 'stderr', line: string): void {
+    one.tail.push(line);
+    if (one.tail.length > keptLines) one.tail.shift();
+    const { output } = this.#options;
+    if (typeof output === 'function') output({ rank: one.rank, stream, line });
+    else process[stream].write(one.rank === 0 ? `${line}\n` : `[rank ${one.rank}] ${line}\n`);
+  }
+
+  #ended(one: RankProcess): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (ending: string | null) => {
+        one.ending = ending;
+        one.endedAt = Date.now() / 1000;
+        one.endedByItself = !this.#stopping;
+        if (ending !== null) this.#stop(settlingMilliseconds);
+      };
+      one.child.on('error', (error) => {
+        if (one.child.pid !== undefined) return; // a message that could not be sent
+        this.#startError ??= error;
+        end(error.message);
+        resolve();
+      });
+      one.child.on('exit', (status, signal) => end(status === 0 ? null : (signal ?? `status ${status}`)));
+      one.child.on('close', () => resolve());
+    });
+  }
+
+  /** Ends what still runs: SIGTERM after `delay` milliseconds, SIGKILL when the grace is over. */
+  #stop(delay: number): void {
+    if (this.#stops && delay > 0) return;
+    this.#stops = true;
+    const grace = 1000 * (this.#options.graceSeconds ?? 5);
+    this.#timers.push(
+      setTimeout(() => {
+        this.#stopping = true;
+        this.#kill('SIGTERM');
+      }, delay),
+      setTimeout(() => this.#kill('SIGKILL'), delay + grace),
+    );
+  }
+
+  #kill(signal: NodeJS.Signals): void {
+    for (const { child } of this.#processes)
+      if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+  }
+
+  /** The failure that came first: among ranks that ended by themselves, causes before consequences, then by time. */
+  #failure(): RankFailure | null {
+    const failures = this.#processes
+      .filter((one) => one.ending !== null && (one.endedByItself || readErrorFile(one.errorFile) !== null))
+      .map((one) => ({ one, error: readErrorFile(one.errorFile) }))
+      .sort(
+        (a, b) =>
+          weight(a.error) - weight(b.error) ||
+          (a.error?.timestamp ?? a.one.endedAt) - (b.error?.timestamp ?? b.one.endedAt),
+      );
+    if (failures.length === 0) return null;
+    const { one, error } = failures[0];
+    return {
+      rank: one.rank,
+      ending: one.ending ?? 'status 0',
+      diagnostic: error?.diagnostic ?? null,
+      message: error?.message ?? null,
+      lastLines: one.tail,
+    };
+  }
+}
+
+function weight(error: RankError | null): number {
+  return error?.diagnostic && consequences.includes(error.diagnostic.code) ? 1 : 0;
+}
+
+/** The descriptor of a listening socket. Node has no public name for it; a child inherits by number. */
+function descriptor(server: net.Server): number {
+  return (server as unknown as { readonly _handle: { readonly fd: number } })._handle.fd;
+}
+
+/** Listens for the store's clients before rank 0 does, so that the port is certain. Local ranks only, so on loopback only. */
+function listen(port: number): Promise<net.Server> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer();
+    server.on('error', (error: NodeJS.ErrnoException) =>
+      reject(error.code === 'EADDRINUSE' ? portTaken({ address: '127.0.0.1', port }) : error),
+    );
+    server.listen(port, '127.0.0.1', () => resolve(server));
+  });
+}

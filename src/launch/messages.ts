@@ -1,0 +1,57 @@
+/** What a launcher tells its ranks, and rank 0 its launcher: each checked where it arrives. */
+import { z } from 'zod';
+import type { TrainEvent } from '../train/events.js';
+import type { RankResult } from '../train/train_rank.js';
+import { messageBad } from './diagnostics.js';
+
+const launchedRun = z.strictObject({
+  /** Of the run. */
+  folder: z.string(),
+  /** Folder of the checkpoint that the run goes on from; null: first values. */
+  checkpoint: z.string().nullable(),
+  /** Since 1970, in milliseconds. */
+  launchedAt: z.number(),
+  /** Floating-point operations a second; null where no peak was measured. */
+  peakFlops: z.number().nullable(),
+});
+
+/** What a rank is told of the run that it is a rank of. */
+export type LaunchedRun = z.infer<typeof launchedRun>;
+
+/** The variable in which our launcher tells its ranks of their run. */
+export const runVariable = 'FLOTILLA_RUN';
+
+/** The run that our launcher started this process for; null where it is no rank of ours. Throws `launch/message-bad`. */
+export function runOfEnvironment(env: Readonly<Record<string, string | undefined>>): LaunchedRun | null {
+  const text = env[runVariable];
+  return text === undefined ? null : parseRun(text, runVariable);
+}
+
+/** Reads what `JSON.stringify` made of a {@link LaunchedRun}. `from`: where it comes from, for messages. */
+export function parseRun(text: string, from: string): LaunchedRun {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw messageBad({ from, problem: (error as Error).message }, { cause: error });
+  }
+  const parsed = launchedRun.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const { path, message } = parsed.error.issues[0];
+  throw messageBad({ from, problem: `${path.join('.')}: ${message}` });
+}
+
+/** Every event has a kind and a time; its other fields are those of its kind in the same version of this program. */
+const rankMessage = z.union([
+  z.strictObject({ event: z.looseObject({ kind: z.string(), at: z.number() }) }),
+  z.strictObject({ result: z.strictObject({ summary: z.looseObject({}), interrupted: z.boolean() }) }),
+]);
+
+/** What rank 0 sends to its launcher. */
+export type RankMessage = { readonly event: TrainEvent } | { readonly result: RankResult };
+
+/** A message of a rank; null where it is none of ours: a user's script may send messages too. */
+export function parseRankMessage(message: unknown): RankMessage | null {
+  const parsed = rankMessage.safeParse(message);
+  return parsed.success ? (parsed.data as unknown as RankMessage) : null;
+}

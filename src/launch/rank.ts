@@ -1,0 +1,68 @@
+/** A rank process of our launcher, or of another that has started it. */
+import { nodeDisk, openCheckpoint } from '../checkpoint/index.js';
+import { loadModel } from '../config/load_model.js';
+import type { LanguageModel } from '../nn/language_model.js';
+import { RunFolder } from '../run/folder.js';
+import { requireDevice } from '../train/device.js';
+import { trainEvents } from '../train/events.js';
+import { openRunData } from '../train/prepare_run.js';
+import type { RankResult } from '../train/train_rank.js';
+import { rankFromEnvironment, type RankEnvironment } from './environment.js';
+import { nativeHost } from './hosts.js';
+import { runOfEnvironment, type LaunchedRun, type RankMessage } from './messages.js';
+import { runRank } from './rank_process.js';
+import { resolveAgain } from './resolve_again.js';
+import type { RunSurroundings } from './surroundings.js';
+import { work } from './work.js';
+
+/** A rank process of our launcher: what `rankArguments` runs. */
+export async function rankMain(surroundings: RunSurroundings): Promise<void> {
+  const environment = rankFromEnvironment();
+  const run = runOfEnvironment(process.env);
+  if (!environment || !run)
+    throw new Error('a rank process is started by its launcher, with RANK and FLOTILLA_RUN set');
+  await endAsRank(surroundings, environment, run, null);
+}
+
+/** Works, and ends this process: what a script does after `train()` is the launcher's to do, once. */
+export async function endAsRank(
+  surroundings: RunSurroundings,
+  environment: RankEnvironment,
+  run: LaunchedRun,
+  customModel: LanguageModel | null,
+): Promise<never> {
+  await runRank(environment, async () => void (await workAsRank(surroundings, environment, run, customModel)));
+  process.exit(0);
+}
+
+/** A rank of a run whose folder is there. Rank 0 sends its events and its result to the launcher. */
+export async function workAsRank(
+  surroundings: RunSurroundings,
+  environment: RankEnvironment,
+  run: LaunchedRun,
+  customModel: LanguageModel | null,
+): Promise<RankResult> {
+  const { rank } = environment;
+  const folder = RunFolder.open(run.folder);
+  const { config } = await resolveAgain(folder, []);
+  // Rank 0 has looked at its own machine alone.
+  requireDevice(config, { ranks: environment.worldSize, localRanks: environment.localWorldSize });
+  const events = trainEvents();
+  const send = (message: RankMessage) => process.send?.(message);
+  if (rank === 0) events.subscribe((event) => send({ event }));
+  const context = customModel?.options.context ?? config.model.context;
+  const dataset = openRunData(folder.readRecord().data, config, context);
+  const model = customModel ?? (await loadModel(config, dataset.vocab));
+  const plan = folder.readPlan();
+  const resume =
+    run.checkpoint === null ? null : await openCheckpoint(nodeDisk, run.checkpoint, { verify: 'structure' });
+  const prepared = { config, model, plan, dataset };
+  const host = nativeHost(config, environment);
+  const { launchedAt, peakFlops } = run;
+  const result = await work({ surroundings, prepared, folder, resume, events, launchedAt, host, peakFlops, rank });
+  if (rank === 0 && process.send) {
+    await new Promise<void>((sent) => process.send!({ result } satisfies RankMessage, () => sent()));
+  }
+  await resume?.close();
+  return result;
+}

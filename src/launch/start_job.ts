@@ -1,0 +1,77 @@
+/**
+ * A run's job, started, led or followed. Where no launcher has said which rank this process is, it prepares the run and launches one
+ * process a rank, or, on the reference engine, runs all ranks itself.
+ */
+import type { LanguageModel } from '../nn/language_model.js';
+import { ranksOf } from '../plan/plan.js';
+import type { RunSummary, TrainEvents } from '../train/events.js';
+import { measuredPeak } from '../train/matmul_peak.js';
+import type { RankResult } from '../train/train_rank.js';
+import type { Begin, BegunRun } from './begun_run.js';
+import { rankFromEnvironment } from './environment.js';
+import { finish } from './finish.js';
+import { referenceHost } from './hosts.js';
+import { launchRanks } from './launch_ranks.js';
+import { runOfEnvironment, type LaunchedRun } from './messages.js';
+import { joinOuterJob } from './outer_job.js';
+import { endAsRank } from './rank.js';
+import type { RunSurroundings } from './surroundings.js';
+import { work } from './work.js';
+
+export interface JobRequest {
+  readonly surroundings: RunSurroundings;
+  readonly events: TrainEvents;
+  /** A model that no configuration file describes. */
+  readonly customModel: LanguageModel | null;
+  readonly begin: Begin;
+}
+
+export interface TrainResult {
+  readonly folder: string;
+  readonly summary: RunSummary;
+  /** True where a signal ended the run before its last step; `flotilla resume` goes on from there. */
+  readonly interrupted: boolean;
+}
+
+export async function startJob({ surroundings, events, customModel, begin }: JobRequest): Promise<TrainResult> {
+  const launchedAt = launchTime();
+  const environment = rankFromEnvironment();
+  const run = runOfEnvironment(process.env);
+  // A script that calls train() with a model of its own runs again in every rank.
+  if (environment && run) return endAsRank(surroundings, environment, run, customModel);
+  if (environment) return joinOuterJob({ surroundings, events, customModel, environment, launchedAt, begin });
+  const begun = await begin(null);
+  const { prepared, folder } = begun;
+  try {
+    const result = await start({ surroundings, begun, events, customModel, launchedAt });
+    const { config } = prepared;
+    return { folder: folder.path, ...(await finish({ surroundings, config, folder, events, customModel, result })) };
+  } finally {
+    await begun.resume?.close();
+  }
+}
+
+/** When this program was started, in milliseconds since 1970; set-up that a script did before counts as part of it. */
+const launchTime = (): number =>
+  Date.now() - 1000 * (process.uptime() + Number(process.env.FLOTILLA_SETUP_SECONDS ?? 0));
+
+interface StartRequest extends Omit<JobRequest, 'begin'> {
+  readonly begun: BegunRun;
+  readonly launchedAt: number;
+}
+
+/** All virtual ranks in this process, or a process a rank. */
+async function start({ surroundings, begun, events, customModel, launchedAt }: StartRequest): Promise<RankResult> {
+  const { prepared, folder, resume } = begun;
+  const { config, plan } = prepared;
+  if (config.engine === 'reference') {
+    const host = referenceHost();
+    return work({ surroundings, prepared, folder, resume, events, launchedAt, host, peakFlops: null, rank: 0 });
+  }
+  const peakFlops = await measuredPeak(config);
+  const run: LaunchedRun = { folder: folder.path, checkpoint: resume?.path ?? null, launchedAt, peakFlops };
+  prepared.dataset.close();
+  // Only the script that constructed a model can construct it again.
+  const args = customModel === null ? surroundings.rankArguments : [...process.execArgv, ...process.argv.slice(1)];
+  return launchRanks({ run, ranks: ranksOf(plan), config, events, args });
+}

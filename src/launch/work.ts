@@ -1,0 +1,54 @@
+/** This process's part of the training: the step loop, with its surroundings. */
+import { nodeDisk, type Checkpoint } from '../checkpoint/index.js';
+import type { RunFolder } from '../run/folder.js';
+import { systemClock } from '../train/clock.js';
+import type { EngineHost } from '../train/engine_host.js';
+import type { TrainEvents } from '../train/events.js';
+import type { PreparedRun } from '../train/prepare_run.js';
+import { trainRank, type RankResult } from '../train/train_rank.js';
+import type { RunSurroundings } from './surroundings.js';
+
+export interface WorkRequest {
+  readonly surroundings: RunSurroundings;
+  readonly prepared: PreparedRun;
+  readonly folder: RunFolder;
+  readonly resume: Checkpoint | null;
+  readonly events: TrainEvents;
+  readonly launchedAt: number;
+  readonly host: EngineHost;
+  readonly peakFlops: number | null;
+  /** Of this process; the lowest of its ranks. */
+  readonly rank: number;
+}
+
+/** The first Ctrl-C finishes the step and saves. */
+export async function work({
+  surroundings,
+  prepared,
+  folder,
+  resume,
+  rank,
+  ...rest
+}: WorkRequest): Promise<RankResult> {
+  const resumedFrom = resume?.manifest.step ?? null;
+  const stopRecording = rank === 0 ? surroundings.record(rest.events, folder, prepared.config, resumedFrom) : () => {};
+  let interrupted = false;
+  const interrupt = () => void (interrupted = true);
+  process.on('SIGINT', interrupt);
+  try {
+    return await trainRank({
+      ...prepared,
+      ...rest,
+      folder,
+      resume,
+      clock: systemClock,
+      disk: nodeDisk,
+      interrupted: () => interrupted,
+      writeTrace: (launches) => surroundings.writeTrace(folder.file('trace.json'), launches),
+    });
+  } finally {
+    process.off('SIGINT', interrupt);
+    stopRecording();
+    prepared.dataset.close();
+  }
+}

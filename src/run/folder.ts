@@ -1,0 +1,95 @@
+/**
+ * A run's folder: everything that resuming, sampling, explaining and comparing it need.
+ *
+ *   config.json      the configuration, every field present       plan.json      the plan
+ *   run.json         what was decided once: where the prepared data lies, how many steps
+ *   metrics.jsonl    one line an event                            trace.json     the launches of a few steps
+ *   checkpoints/     step-NNNNNN/, latest                         tokenizer.json, summary.json
+ */
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { parsePlan } from '../plan/parse_plan.js';
+import type { Plan } from '../plan/plan.js';
+import { configText } from '../config/file.js';
+import { noRun, runExists } from './diagnostics.js';
+import type { TrainConfig } from '../config/schema.js';
+
+/** What a run decides once and keeps. */
+export interface RunRecord {
+  /** Folder of the prepared data. */
+  readonly data: string;
+  /** SHA-256 of what the prepared data was made from. */
+  readonly dataKey: string;
+  /** Length of the run; null until it is known. The learning-rate schedule follows it. */
+  readonly steps: number | null;
+}
+
+export class RunFolder {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = resolve(path);
+  }
+
+  /** Makes the folder of a new run. Throws `run/exists` where there is one of that name. */
+  static create(config: TrainConfig): RunFolder {
+    const folder = new RunFolder(join(config.logging.directory, config.logging.name ?? timeName(new Date())));
+    if (existsSync(folder.file('config.json'))) throw runExists({ path: folder.path });
+    mkdirSync(folder.path, { recursive: true });
+    return folder;
+  }
+
+  /** Opens a run's folder. Throws `run/not-found`. */
+  static open(path: string): RunFolder {
+    const folder = new RunFolder(path);
+    if (!existsSync(folder.file('config.json'))) throw noRun({ path });
+    return folder;
+  }
+
+  get name(): string {
+    return basename(this.path);
+  }
+
+  file(name: string): string {
+    return join(this.path, name);
+  }
+
+  /** Where checkpoints are: in the folder, unless the configuration says otherwise. */
+  checkpoints(config: TrainConfig): string {
+    return config.checkpoint.directory === null ? this.file('checkpoints') : resolve(config.checkpoint.directory);
+  }
+
+  writeConfig(config: TrainConfig): void {
+    this.write('config.json', configText(config));
+  }
+
+  writePlan(plan: Plan): void {
+    this.write('plan.json', `${JSON.stringify(plan, null, 2)}\n`);
+  }
+
+  readPlan(): Plan {
+    return parsePlan(readFileSync(this.file('plan.json'), 'utf8'), this.file('plan.json'));
+  }
+
+  writeRecord(record: RunRecord): void {
+    this.write('run.json', `${JSON.stringify(record, null, 2)}\n`);
+  }
+
+  readRecord(): RunRecord {
+    return JSON.parse(readFileSync(this.file('run.json'), 'utf8')) as RunRecord;
+  }
+
+  /** Replaces a file whole: a reader sees the old one or the new one. */
+  write(name: string, text: string): void {
+    const file = this.file(name);
+    writeFileSync(`${file}.tmp`, text);
+    renameSync(`${file}.tmp`, file);
+  }
+}
+
+/** `2026-01-31-09-05-07`, in local time. */
+function timeName(now: Date): string {
+  const two = (n: number) => String(n).padStart(2, '0');
+  const date = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())];
+  return [...date, two(now.getHours()), two(now.getMinutes()), two(now.getSeconds())].join('-');
+}

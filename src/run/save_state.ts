@@ -1,0 +1,161 @@
+/**
+ * A checkpoint of a running job: every rank's tiles become whole tensors on disk.
+ *
+ * Rank 0 reads what its own process holds from memory. What only others hold, they write into one file each, which rank 0 reads back
+ * tile by tile while it writes the checkpoint. Nothing is gathered in memory but one tensor at a time.
+ */
+import { mkdirSync, openSync, closeSync, readSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import type { CheckpointState } from '../checkpoint/index.js';
+import { saveCheckpoint, type Disk, type SavedCheckpoint, type TensorSource } from '../checkpoint/index.js';
+import type { LoadedProgram, ValuePlace } from '../engine/engine.js';
+import { bytesOf, shapeOf } from '../ir/type.js';
+import { dtypeBytes } from '../ir/dtype.js';
+import { bytesFrom, isWhole, pasteBlock, tilesElements } from './blocks.js';
+import { shardsLost } from './diagnostics.js';
+import type { Peers } from './peers.js';
+import type { StateBlock, StateTensor } from './state.js';
+
+export interface SaveRequest {
+  readonly disk: Disk;
+  readonly directory: string;
+  readonly keep: number;
+  readonly state: CheckpointState;
+  readonly tensors: readonly StateTensor[];
+  readonly program: LoadedProgram;
+  /** Global ranks of this process. */
+  readonly ranks: readonly number[];
+  /** Lowest rank of each process of the job; the first leads. */
+  readonly leaders: readonly number[];
+  readonly peers: Peers;
+  readonly writtenBy: string;
+}
+
+/** Called by every process of a job between the same two steps. Gives the checkpoint on rank 0, null elsewhere. */
+export async function saveState(request: SaveRequest): Promise<SavedCheckpoint | null> {
+  const { peers, state } = request;
+  if (peers.rank !== 0) {
+    await writeShards(request);
+    return null;
+  }
+  const shards = new ShardFiles(request);
+  try {
+    await shards.await();
+    const sources = request.tensors.map((tensor) => sourceOf(tensor, request, shards));
+    const isOptimizer = ({ name }: TensorSource) => name.startsWith('optimizer.');
+    return await saveCheckpoint(request.disk, request.directory, {
+      state,
+      model: sources.filter((source) => !isOptimizer(source)),
+      optimizer: sources.filter(isOptimizer),
+      keep: request.keep,
+      writtenBy: request.writtenBy,
+    });
+  } finally {
+    shards.remove();
+  }
+}
+
+function sourceOf(tensor: StateTensor, request: SaveRequest, shards: ShardFiles): TensorSource {
+  const { name, global, parts } = tensor;
+  return {
+    name,
+    dtype: global.dtype,
+    shape: shapeOf(global),
+    async *read() {
+      const read = async (part: StateBlock): Promise<Uint8Array> =>
+        request.ranks.includes(part.rank)
+          ? bytesFrom(await request.program.read(placeOf(part)))
+          : shards.read(tensor, part);
+      if (parts.length === 1 && isWhole(global, parts[0].tiles)) {
+        yield await read(parts[0]);
+        return;
+      }
+      const whole = new Uint8Array(bytesOf(global));
+      for (const part of parts) pasteBlock(whole, global, part.tiles, await read(part));
+      yield whole;
+    },
+  };
+}
+
+const folderOf = ({ directory }: SaveRequest): string => join(directory, '.shards');
+
+const fileOf = (request: SaveRequest, rank: number): string =>
+  join(folderOf(request), `${request.state.step}.rank${rank}`);
+
+const keyOf = ({ state }: SaveRequest, rank: number): string => `shards/${state.step}/${rank}`;
+
+const blockBytes = ({ global }: StateTensor, { tiles }: StateBlock): number =>
+  tilesElements(tiles) * dtypeBytes[global.dtype];
+
+const placeOf = ({ rank, value, elements }: StateBlock): ValuePlace => ({ rank, name: value, elements });
+
+/** What a process must give to rank 0, in the order of its file. */
+const givenBy = (request: SaveRequest, rank: number): readonly { tensor: StateTensor; part: StateBlock }[] =>
+  request.tensors.flatMap((tensor) =>
+    tensor.parts.filter((part) => part.rank === rank).map((part) => ({ tensor, part })),
+  );
+
+/** Writes the tiles that only this process holds, and says so; a failure is told to rank 0, whose save then fails. */
+async function writeShards(request: SaveRequest): Promise<void> {
+  const { peers, program } = request;
+  const given = givenBy(request, peers.rank);
+  if (given.length === 0) return;
+  let outcome = 'done';
+  try {
+    mkdirSync(folderOf(request), { recursive: true });
+    const file = openSync(fileOf(request, peers.rank), 'w');
+    try {
+      for (const { part } of given) {
+        const bytes = bytesFrom(await program.read(placeOf(part)));
+        for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done);
+      }
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    outcome = (error as Error).message;
+  }
+  await peers.set(keyOf(request, peers.rank), outcome);
+}
+
+/** The files of other processes, as rank 0 reads them. */
+class ShardFiles {
+  private readonly request: SaveRequest;
+  private readonly offsets = new Map<StateBlock, number>();
+  private readonly givers: readonly number[];
+
+  constructor(request: SaveRequest) {
+    this.request = request;
+    this.givers = request.leaders.filter((rank) => rank !== 0 && givenBy(request, rank).length > 0);
+    for (const rank of this.givers) {
+      let offset = 0;
+      for (const { tensor, part } of givenBy(request, rank)) {
+        this.offsets.set(part, offset);
+        offset += blockBytes(tensor, part);
+      }
+    }
+  }
+
+  async await(): Promise<void> {
+    for (const rank of this.givers) {
+      const outcome = await this.request.peers.get(keyOf(this.request, rank));
+      if (outcome !== 'done') throw shardsLost({ rank, problem: outcome });
+    }
+  }
+
+  read(tensor: StateTensor, part: StateBlock): Uint8Array {
+    const bytes = new Uint8Array(blockBytes(tensor, part));
+    const file = openSync(fileOf(this.request, part.rank), 'r');
+    try {
+      const read = readSync(file, bytes, 0, bytes.length, this.offsets.get(part)!);
+      if (read < bytes.length) throw shardsLost({ rank: part.rank, problem: 'its file is too short' });
+    } finally {
+      closeSync(file);
+    }
+    return bytes;
+  }
+
+  remove(): void {
+    if (this.givers.length > 0) rmSync(folderOf(this.request), { recursive: true, force: true });
+  }
+}

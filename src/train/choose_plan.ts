@@ -1,0 +1,96 @@
+/** The plan of a run: from sizes, from a file, or chosen. */
+import { readFileSync } from 'node:fs';
+import { configUnreadable } from '../config/diagnostics.js';
+import { describeModel } from '../plan/describe_model.js';
+import { planForAnotherModel } from '../plan/diagnostics.js';
+import { parsePlan } from '../plan/parse_plan.js';
+import { planOfSizes, type ParallelSizes } from '../plan/parallel_sizes.js';
+import { meshOf, ranksOf, type Plan } from '../plan/plan.js';
+import type { LanguageModel } from '../nn/language_model.js';
+import { usualRanks } from './device.js';
+import { worldSizeDiffers } from './diagnostics.js';
+import type { TrainConfig } from '../config/schema.js';
+
+/**
+ * The plan that a configuration asks for. `worldSize`: how many ranks an outer launcher has started; null where that is ours to choose.
+ * 'auto' is data parallelism over all ranks. Throws `plan/…` and `train/world-size-differs`.
+ */
+export function choosePlan(config: TrainConfig, model: LanguageModel, worldSize: number | null): Plan {
+  const file = planFileOf(config);
+  if (file !== null) return planForModel(file, model, worldSize ?? config.ranks);
+  return planOfSizes(
+    sizesOf(config),
+    ranksOfConfig(config, worldSize),
+    describeModel(model),
+    config.batch,
+    precisionOf(config),
+  );
+}
+
+/** How many ranks a configuration asks for, known before there is a model. Throws `plan/…` where a plan file is none. */
+export function ranksOfConfig(config: TrainConfig, worldSize: number | null): number {
+  const given = worldSize ?? config.ranks;
+  if (given !== null) return given;
+  const file = planFileOf(config);
+  if (file !== null) return ranksOf(readPlan(file));
+  const { data_parallel_size: replicas, tensor_parallel_size = 1, pipeline_parallel_size = 1 } = sizesOf(config);
+  const copy = tensor_parallel_size * pipeline_parallel_size;
+  return copy * (replicas ?? Math.max(1, Math.floor(usualRanks(config) / copy)));
+}
+
+/** `data 2 × tensor 1`, a stage after the other. */
+export const planText = (plan: Plan): string =>
+  plan.stages
+    .map((stage) =>
+      meshOf(stage)
+        .axes.map(({ name, size }) => `${name} ${size}`)
+        .join(' × '),
+    )
+    .join(' | ');
+
+export const precisionOf = ({ precision }: TrainConfig): Plan['precision'] => ({
+  compute: precision,
+  master: precision === 'f64' ? 'f64' : 'f32',
+});
+
+const planFileOf = ({ plan }: TrainConfig): string | null =>
+  typeof plan === 'string' && plan !== 'auto' ? plan : null;
+
+/** The sizes that a configuration gives; none where it gives none. */
+function sizesOf({ plan }: TrainConfig): ParallelSizes {
+  if (typeof plan === 'string') return {};
+  const sizes = plan;
+  return {
+    ...(sizes.data_parallel_size !== null && { data_parallel_size: sizes.data_parallel_size }),
+    tensor_parallel_size: sizes.tensor_parallel_size,
+    pipeline_parallel_size: sizes.pipeline_parallel_size,
+    zero_stage: sizes.zero_stage === 1 ? 1 : 0,
+  };
+}
+
+function readPlan(file: string): Plan {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    const fix = "give 'auto', the path of a plan file, or sizes such as { data_parallel_size: 2 }";
+    throw configUnreadable({ file, problem: `the plan cannot be read: ${(error as Error).message}`, fix });
+  }
+  return parsePlan(text, file);
+}
+
+function planForModel(file: string, model: LanguageModel, worldSize: number | null): Plan {
+  const plan = readPlan(file);
+  const { name, hash } = describeModel(model);
+  if (plan.model.hash !== hash) {
+    throw planForAnotherModel({
+      file,
+      planned: `${plan.model.name} ${plan.model.hash}`,
+      model: `${name} ${hash}`,
+    });
+  }
+  if (worldSize !== null && ranksOf(plan) !== worldSize) {
+    throw worldSizeDiffers({ world: worldSize, plan: ranksOf(plan), where: file });
+  }
+  return plan;
+}

@@ -1,0 +1,60 @@
+/** What can go wrong between a configuration and a trained model. */
+import { defineDiagnostic } from '../ir/diagnostic.js';
+
+export const vocabTooSmall = defineDiagnostic(
+  'train/vocab-too-small',
+  (p: { rows: number; tokens: number; tokenizer: string }) => ({
+    what: `the tokenizer has ${p.tokens} tokens, and the model's embedding has ${p.rows} rows`,
+    why: 'ids beyond the embedding would read as zeros',
+    where: [{ at: 'config, model.vocab' }, { at: p.tokenizer }],
+    fix: `set model.vocab to ${p.tokens} or more, or leave it out`,
+  }),
+);
+
+export const worldSizeDiffers = defineDiagnostic(
+  'train/world-size-differs',
+  (p: { world: number; plan: number; where: string }) => ({
+    what: `the job has ${p.world} ranks, and the plan is for ${p.plan}`,
+    where: [{ at: 'WORLD_SIZE', note: String(p.world) }, { at: p.where }],
+    fix: `start ${p.plan} ranks, or change the plan's sizes`,
+  }),
+);
+
+export const programsDiffer = defineDiagnostic('train/programs-differ', (p: { rank: number; other: number }) => ({
+  what: `ranks ${p.other} and ${p.rank} compiled different programs`,
+  why: 'their collectives would not match, and the job would hang or compute nonsense',
+  where: [{ at: `rank ${p.rank}` }],
+  fix: 'start all ranks from the same version of flotilla, the same config and the same plan',
+}));
+
+export const lossNotFinite = defineDiagnostic(
+  'train/loss-not-finite',
+  (p: {
+    step: number;
+    loss: number;
+    first: { rank: number; at: string; what: string } | null;
+    previous: string | null;
+  }) => ({
+    what: `the loss of step ${p.step} is ${p.loss}`,
+    why: p.first ? `the first value that is not finite is ${p.first.what}` : 'where it first appeared cannot be told',
+    where: [{ at: p.first?.at ?? 'loss', note: `${p.first ? `rank ${p.first.rank}, ` : ''}step ${p.step}` }],
+    fix: `lower optimizer.lr, lengthen optimizer.warmup_steps or set optimizer.clip_grad_norm; ${
+      p.previous ? `the latest checkpoint is intact: ${p.previous}` : 'no checkpoint had been written'
+    }`,
+  }),
+);
+
+export const unknownDumpPoint = defineDiagnostic(
+  'train/unknown-dump-point',
+  (p: { text: string; known: readonly string[] }) => ({
+    what: `there is no pass to look behind at '${p.text}'`,
+    where: [{ at: '--dump-ir' }],
+    fix: `use one of ${p.known.map((name) => `after:${name}`).join(', ')}`,
+  }),
+);
+
+export const threadsBad = defineDiagnostic('train/threads-bad', (p: { value: string }) => ({
+  what: `OMP_NUM_THREADS is '${p.value}' and should be a number`,
+  where: [{ at: 'OMP_NUM_THREADS' }],
+  fix: 'set it to the threads of one rank, or unset it: each rank then takes its share of the cores',
+}));

@@ -1,0 +1,146 @@
+/** What a plan comes to: every reshard with the op that asked for it, and where memory goes. */
+import { communicationOf, isLocal } from '../reshard/index.js';
+import { printLayout } from '../ir/layout.js';
+import { dtypeBytes } from '../ir/dtype.js';
+import { factorsOf, printType } from '../ir/type.js';
+import { wireBytes } from '../cost/index.js';
+import { ops } from '../ops/index.js';
+import { bucketNamed, type Bucket } from '../partition/buckets.js';
+import type { PlacedGraph } from '../partition/placed.js';
+import type { LanguageModel } from '../nn/language_model.js';
+import { ranksOf, type Plan } from '../plan/plan.js';
+import type { LoweredClass } from '../program/lower_class.js';
+import { choosePlan, planText } from './choose_plan.js';
+import { compileRun, type RunRequest } from './compile_run.js';
+import { loadModel } from '../config/load_model.js';
+import { targetOf } from './device.js';
+import { optimizerOf } from '../config/objects.js';
+import type { TrainConfig } from '../config/schema.js';
+import type { ResolvedConfig } from '../config/resolve.js';
+
+/** One reshard, or one edge between pipeline stages. */
+export interface ExplainedReshard {
+  /** The op that asked for it, and its place in the model. */
+  readonly askedBy: string;
+  readonly kind: string;
+  readonly value: string;
+  /** Of a bucket: the parameters in it. */
+  readonly members: readonly string[];
+  readonly from: string;
+  readonly to: string;
+  /** Bytes on one rank's wire each time. */
+  readonly bytes: number;
+  /** How often in a step. */
+  readonly times: number;
+}
+
+export interface ExplainedClass {
+  readonly name: string;
+  readonly ranks: number;
+  readonly arenaBytes: number;
+  /** The largest sum of bytes alive at once. */
+  readonly liveBytes: number;
+}
+
+export interface Explanation {
+  readonly plan: Plan;
+  readonly reshards: readonly ExplainedReshard[];
+  readonly classes: readonly ExplainedClass[];
+}
+
+/**
+ * Compiles a configuration's training step for this machine's device, without data or engine. Throws `plan/…` and the compiler's
+ * diagnostics.
+ */
+export async function explain(
+  { config, customModel }: ResolvedConfig,
+  plan?: Plan,
+  observe?: RunRequest['observe'],
+): Promise<Explanation> {
+  const model = customModel ?? (await loadModel(config, config.model.vocab ?? config.data.tokenizer.vocab));
+  return explainPlan(config, model, plan ?? choosePlan(config, model, null), observe);
+}
+
+function explainPlan(
+  config: TrainConfig,
+  model: LanguageModel,
+  plan: Plan,
+  observe?: RunRequest['observe'],
+): Explanation {
+  const optimizer = optimizerOf(config.optimizer);
+  const { training } = compileRun({ model, optimizer, plan, registry: ops, target: targetOf(config), observe });
+  const { placed, buckets } = training;
+  const { step, update } = placed;
+  const classes: readonly LoweredClass[] = training.program.classes;
+  return {
+    plan,
+    reshards: [...reshardsOf(step, plan.schedule.microbatches, []), ...(update ? reshardsOf(update, 1, buckets) : [])],
+    classes: classes.map(({ name, members, arenaBytes, liveBytes }) => ({
+      name,
+      ranks: members.length,
+      arenaBytes,
+      liveBytes,
+    })),
+  };
+}
+
+function reshardsOf(graph: PlacedGraph, times: number, buckets: readonly Bucket[]): ExplainedReshard[] {
+  return graph.steps.flatMap((step): ExplainedReshard[] => {
+    if (step.kind === 'op') return [];
+    const [before, after] = [graph.values[step.inputs[0]], graph.values[step.outputs[0]]];
+    const { path, phase } = step.source;
+    const reader = graph.steps.find((other) => other.kind === 'op' && other.inputs.includes(after.id));
+    const bucket = bucketNamed(buckets, path) ?? bucketNamed(buckets, before.name.split(' ')[0]);
+    const base = {
+      members: bucket?.members.map(({ name }) => name) ?? [],
+      askedBy: `${reader?.kind === 'op' ? `${reader.op}, ` : ''}${path || 'model'} (${phase})`,
+      value: `${before.name.split(' {')[0]} : ${printType(before.type)}`,
+      from: printLayout(before.layout, before.type),
+      to: printLayout(after.layout, after.type),
+      times,
+    };
+    if (step.kind === 'transfer') {
+      const kind = `transfer, stage ${step.fromStage} to ${step.stage}`;
+      const elements = factorsOf(before.type).reduce((n, { size }) => n * size, 1);
+      return [{ ...base, kind, bytes: elements * dtypeBytes[before.type.dtype] }];
+    }
+    const mesh = graph.meshes[step.stage];
+    const communication = communicationOf(mesh, factorsOf(before.type), step.move, dtypeBytes[before.type.dtype]);
+    const kind = `${step.move.kind} over ${step.move.axes.join('*')}`;
+    return [{ ...base, kind, bytes: isLocal(step.move) ? 0 : wireBytes(communication) }];
+  });
+}
+
+/** As a page: every reshard, then memory by class of ranks. */
+export function explanationText({ plan, reshards, classes }: Explanation): string {
+  const total = reshards.reduce((sum, { bytes, times }) => sum + bytes * times, 0);
+  const count = reshards.reduce((sum, { times }) => sum + times, 0);
+  const lines = [
+    `plan      ${planText(plan)}: ${ranksOf(plan)} ${ranksOf(plan) === 1 ? 'rank' : 'ranks'}, ${plan.schedule.kind}, ` +
+      `${plan.schedule.microbatches} scheduled microbatches of ${plan.batch.logical_microbatches} × ${plan.batch.sequences} sequences`,
+    `reshards  ${count} a step, ${megabytes(total)} on one rank's wire`,
+  ];
+  for (const r of reshards) {
+    lines.push(
+      `  ${r.kind}${r.times > 1 ? ` × ${r.times}` : ''}, ${megabytes(r.bytes)}`,
+      `    of        ${r.value}`,
+      ...(r.members.length > 0 ? [`              ${memberText(r.members)}`] : []),
+      `    layouts   ${r.from} -> ${r.to}`,
+      `    asked by  ${r.askedBy}`,
+    );
+  }
+  lines.push('memory');
+  for (const { name, ranks, arenaBytes, liveBytes } of classes) {
+    lines.push(
+      `  ${name}: ${ranks} ${ranks === 1 ? 'rank' : 'ranks'}, arena ${megabytes(arenaBytes)}, ` +
+        `alive at most ${megabytes(liveBytes)}, ratio ${(arenaBytes / liveBytes).toFixed(4)}`,
+    );
+  }
+  return lines.join('\n');
+}
+
+const memberText = ([first, ...others]: readonly string[]): string =>
+  others.length === 0 ? first : `${first} to ${others[others.length - 1]}, ${others.length + 1} parameters`;
+
+const megabytes = (bytes: number): string =>
+  bytes < 1e5 ? `${Math.round(bytes)} bytes` : `${(bytes / 1e6).toFixed(2)} MB`;

@@ -1,0 +1,26 @@
+/** What `flotilla explain` is pointed at: a run folder or a configuration. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parsePlan } from '../plan/parse_plan.js';
+import type { RunRequest } from './compile_run.js';
+import { loadConfig } from '../config/file.js';
+import { explain, type Explanation } from './explain.js';
+import { RunFolder } from '../run/folder.js';
+
+export interface ExplainOptions {
+  readonly planFile?: string;
+  readonly overrides?: readonly string[];
+  /** Shown what each pass of the compiler leaves. */
+  readonly observe?: RunRequest['observe'];
+}
+
+/** `planFile` takes the place of the plan that the run or the configuration has. */
+export async function explainTarget(
+  target: string,
+  { planFile, overrides = [], observe }: ExplainOptions = {},
+): Promise<Explanation> {
+  const isRun = existsSync(join(target, 'config.json'));
+  const resolved = await loadConfig(isRun ? join(target, 'config.json') : target, overrides);
+  if (planFile !== undefined) return explain(resolved, parsePlan(readFileSync(planFile, 'utf8'), planFile), observe);
+  return explain(resolved, isRun && overrides.length === 0 ? RunFolder.open(target).readPlan() : undefined, observe);
+}

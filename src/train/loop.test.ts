@@ -1,0 +1,113 @@
+/** The order of what happens between steps, and how a job of several processes stops. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Peers } from '../run/peers.js';
+import { trainLoop, type LoopPolicies } from './loop.js';
+import { Stopping } from './stopping.js';
+import type { StepOutcome } from './training_step.js';
+
+const outcome = (step: number): StepOutcome => ({
+  step,
+  loss: 1,
+  tokens: 1,
+  gradNorm: 1,
+  skipped: false,
+  lr: 1,
+  seconds: 1,
+});
+
+/** Policies that take notes, and do nothing else. */
+function noting(notes: string[], changes: Partial<LoopPolicies> = {}): LoopPolicies {
+  return {
+    runSteps: () => 4,
+    stopping: { stopsAfter: async () => false },
+    step: async (step) => (notes.push(`step ${step}`), outcome(step)),
+    told: ({ step }) => void notes.push(`told ${step}`),
+    length: { isDue: () => false, decide: async () => {} },
+    settled: () => {},
+    validation: { isDue: (done) => done % 2 === 0, measure: async (done) => void notes.push(`validation ${done}`) },
+    saving: { isDue: (done) => done === 3, save: async (done) => void notes.push(`saved ${done}`) },
+    ...changes,
+  };
+}
+
+test('steps in order, each told before what is due after it', async () => {
+  const notes: string[] = [];
+  expect(await trainLoop(1, noting(notes))).toEqual({ done: 4, interrupted: false });
+  expect(notes.join(', ')).toBe('step 1, told 1, validation 2, step 2, told 2, saved 3, step 3, told 3, validation 4');
+});
+
+test('a length that is decided on the way ends the run', async () => {
+  const notes: string[] = [];
+  let steps: number | null = null;
+  const length = { isDue: (doneHere: number) => doneHere === 2, decide: async () => void (steps = 3) };
+  expect(await trainLoop(0, noting(notes, { runSteps: () => steps, length }))).toEqual({ done: 3, interrupted: false });
+});
+
+/** A store that several processes of a test share; every access takes a moment that the test chooses. */
+function sharedStore(processes: number, moment: () => Promise<void>): readonly Peers[] {
+  const texts = new Map<string, string>();
+  const counters = new Map<string, number>();
+  return Array.from({ length: processes }, (_, rank) => ({
+    rank,
+    processes,
+    async set(key, text) {
+      await moment();
+      texts.set(key, text);
+    },
+    async get(key) {
+      while (!texts.has(key)) await moment();
+      return texts.get(key)!;
+    },
+    async add(key, amount) {
+      await moment();
+      counters.set(key, (counters.get(key) ?? 0) + amount);
+      return counters.get(key)!;
+    },
+  }));
+}
+
+/** Ends when every process has come as far: what the collectives of a step do. */
+function barrier(processes: number): () => Promise<void> {
+  let waiting: (() => void)[] = [];
+  return () =>
+    new Promise((resolve) => {
+      waiting.push(resolve);
+      if (waiting.length < processes) return;
+      for (const go of waiting) go();
+      waiting = [];
+    });
+}
+
+test('whoever is asked to stop, and whenever, all processes stop after the same step', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 1, max: 4 }),
+      fc.array(fc.record({ rank: fc.nat(3), at: fc.nat(60) }), { minLength: 1, maxLength: 6 }),
+      fc.infiniteStream(fc.nat(4)),
+      async (processes, requests, delays) => {
+        let now = 0;
+        const moment = async () => {
+          const { value } = delays.next() as { value: number };
+          for (let i = 0; i <= value; i++) await Promise.resolve();
+          now++;
+        };
+        const step = barrier(processes);
+        const results = await Promise.all(
+          sharedStore(processes, moment).map((peers) => {
+            const mine = requests.filter(({ rank }) => rank % processes === peers.rank);
+            const stopping = new Stopping(peers, () => mine.some(({ at }) => at <= now));
+            const run = async (index: number) => {
+              await moment();
+              await step();
+              return outcome(index);
+            };
+            return trainLoop(0, noting([], { runSteps: () => 1000, stopping, step: run }));
+          }),
+        );
+        expect(new Set(results.map(({ done }) => done)).size).toBe(1);
+        expect(results.every(({ interrupted }) => interrupted)).toBe(true);
+      },
+    ),
+  );
+});

@@ -1,0 +1,122 @@
+/** Everything before the first rank starts: the engine is there, the data prepared, the model built, the plan legal. */
+import { existsSync } from 'node:fs';
+import type { DataEvent, Dataset } from '../data/index.js';
+import { openDataset, prepareData } from '../data/index.js';
+import { addonPath } from '../engine/native/bridge.js';
+import { addonNotBuilt, torchNotFound } from '../engine/native/diagnostics.js';
+import { locateTorch } from '../engine/native/locate.js';
+import type { LanguageModel } from '../nn/language_model.js';
+import type { Plan } from '../plan/plan.js';
+import { choosePlan, ranksOfConfig } from './choose_plan.js';
+import { loadModel } from '../config/load_model.js';
+import { requireDevice } from './device.js';
+import { vocabTooSmall } from './diagnostics.js';
+import type { TrainEvents } from './events.js';
+import { dataOf } from '../config/objects.js';
+import type { TrainConfig } from '../config/schema.js';
+import type { ResolvedConfig } from '../config/resolve.js';
+
+export interface PreparedRun {
+  readonly config: TrainConfig;
+  readonly model: LanguageModel;
+  readonly plan: Plan;
+  readonly dataset: Dataset;
+}
+
+/**
+ * Throws before anything is written: `engine/…` where torch or the device is missing, `plan/…`, `data/…`, `train/…`. `job`: the one that an
+ * outer launcher has started; null where the ranks are ours to start.
+ */
+export async function prepareRun(
+  { config, customModel }: ResolvedConfig,
+  { events, job }: { readonly events: TrainEvents; readonly job: OuterJob | null },
+): Promise<PreparedRun> {
+  await requireEngine(config, job);
+  const worldSize = job?.worldSize ?? null;
+  const model = (vocab: number) => (customModel ? Promise.resolve(customModel) : loadModel(config, vocab));
+  // What the plan asks of the model hardly depends on the vocabulary, and says what is wrong before a tokenizer is trained.
+  if (config.data.tokenizer.file === null) choosePlan(config, await model(config.data.tokenizer.vocab), worldSize);
+  const context = contextOf(config, customModel);
+  const dataset = await prepareData(
+    dataOf(config.data),
+    { ...batchOptions(config, context), ...(config.data.cache !== null && { cacheDir: config.data.cache }) },
+    relay(events),
+  );
+  const built = await model(dataset.vocab);
+  requireVocab(built, dataset);
+  return { config, model: built, plan: choosePlan(config, built, worldSize), dataset };
+}
+
+/** Opens the data that a run was prepared with. */
+export const openRunData = (folder: string, config: TrainConfig, context: number): Dataset =>
+  openDataset(folder, batchOptions(config, context));
+
+export function requireVocab(model: LanguageModel, { vocab, tokenizerFile }: Dataset): void {
+  const rows = model.options.vocab;
+  if (rows < vocab) throw vocabTooSmall({ rows, tokens: vocab, tokenizer: tokenizerFile });
+}
+
+const batchOptions = ({ batch, data, evaluation }: TrainConfig, context: number) => ({
+  context,
+  globalBatch: batch.sequences,
+  seed: data.seed,
+  validationSequences: evaluation.batches * batch.sequences,
+});
+
+const contextOf = ({ model }: TrainConfig, customModel: LanguageModel | null): number =>
+  customModel ? customModel.options.context : model.context;
+
+/** Ranks that an outer launcher has started, in all and on this machine. */
+export interface OuterJob {
+  readonly worldSize: number;
+  readonly localWorldSize: number;
+}
+
+/** Throws what keeps a configuration's ranks from computing on this machine, before anything else is looked at. */
+export async function requireEngine(config: TrainConfig, job: OuterJob | null): Promise<void> {
+  if (config.engine === 'reference') return;
+  await requireNativeEngine();
+  if (config.device === 'cpu') return;
+  const ranks = ranksOfConfig(config, job?.worldSize ?? null);
+  requireDevice(config, { ranks, localRanks: job?.localWorldSize ?? ranks });
+}
+
+/** Throws `engine/torch-not-found` where there is no torch, `engine/addon-not-built` where only the build is missing. */
+export async function requireNativeEngine(where: { addon?: string; env?: NodeJS.ProcessEnv } = {}): Promise<void> {
+  const { addon = addonPath(), env } = where;
+  if (existsSync(addon)) return;
+  const { found, attempts } = await locateTorch(env);
+  if (found) throw addonNotBuilt({ path: addon });
+  throw torchNotFound({ tried: attempts.map(({ source, path }) => `${source}: ${path ?? 'nothing'}`) });
+}
+
+/** What data preparation tells, as events of the run. */
+function relay(events: TrainEvents): (event: DataEvent) => void {
+  return (event) => {
+    switch (event.kind) {
+      case 'step_started':
+        return events.emit({ kind: 'setup_started', part: partOf[event.step] });
+      case 'step_finished':
+        return events.emit({
+          kind: 'setup_finished',
+          part: partOf[event.step],
+          seconds: event.seconds,
+          detail: event.summary,
+        });
+      case 'cached':
+        return events.emit({ kind: 'setup_finished', part: 'data', seconds: event.seconds, detail: 'prepared before' });
+      case 'notice':
+        return events.emit({ kind: 'warning', code: 'data/notice', message: event.text });
+      case 'step_progress':
+        return;
+    }
+  };
+}
+
+const partOf = {
+  find: 'data: finding files',
+  read: 'data: reading',
+  deduplicate: 'data: removing duplicates',
+  tokenizer: 'data: tokenizer',
+  pack: 'data: packing',
+} as const;

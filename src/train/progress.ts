@@ -1,0 +1,98 @@
+/** What a run tells of its steps, and what they come to in the end. */
+import { bitsPerByte } from '../data/ngram.js';
+import { elementsOf } from '../ir/type.js';
+import { ranksOf } from '../plan/plan.js';
+import { planText } from './choose_plan.js';
+import type { RunPrograms } from './compile_run.js';
+import type { RunSummary } from './events.js';
+import type { LoadedJob } from './rank_job.js';
+import { nativeBytes } from './resident_memory.js';
+import type { StepOutcome } from './training_step.js';
+
+/** Steps whose mean is the training loss of the summary. */
+const lossWindow = 20;
+
+export class Progress {
+  readonly #job: LoadedJob;
+  readonly #stepSeconds: number[] = [];
+  readonly #losses: number[] = [];
+
+  constructor(job: LoadedJob) {
+    this.#job = job;
+  }
+
+  /** Of each step done in this process. */
+  get stepSeconds(): readonly number[] {
+    return this.#stepSeconds;
+  }
+
+  /** Takes note of a step; rank 0 tells of it. */
+  tell({ step, loss, tokens, gradNorm, skipped, lr, seconds }: StepOutcome): void {
+    const { leads, events } = this.#job;
+    this.#stepSeconds.push(seconds);
+    if (!leads || loss === null || tokens === null) return;
+    this.#losses.push(loss);
+    events.emit({
+      kind: 'step',
+      step: step + 1,
+      loss,
+      gradNorm: gradNorm ?? NaN,
+      lr,
+      stepSeconds: seconds,
+      tokensPerSecond: tokens / seconds,
+      peakShare: this.#peakShare(seconds),
+      memoryBytes: nativeBytes(),
+    });
+    if (!skipped) return;
+    const message = `step ${step + 1}: the gradient is not finite (norm ${gradNorm}), so nothing was updated`;
+    events.emit({ kind: 'warning', code: 'train/step-skipped', message });
+  }
+
+  /** `done`: steps of the run. */
+  summary(
+    done: number,
+    measured: Pick<RunSummary, 'validationLoss' | 'peakBytesMeasured' | 'setupSeconds' | 'trainSeconds'>,
+  ): RunSummary {
+    const { config, plan, folder, host, dataset, leads, firstStep, tokensPerStep, arenaBytes, programs } = this.#job;
+    const { validationLoss } = measured;
+    const baselines = leads ? dataset.baselines() : null;
+    const lastLosses = this.#losses.slice(-lossWindow);
+    const stepSeconds = median(this.#stepSeconds.slice(Math.min(2, this.#stepSeconds.length - 1)));
+    return {
+      name: folder.name,
+      ranks: ranksOf(plan),
+      engine: host.kind,
+      device: host.device,
+      precision: config.precision,
+      plan: planText(plan),
+      parameters: parameterCount(programs),
+      steps: done,
+      tokens: (done - firstStep) * tokensPerStep,
+      trainingLoss: lastLosses.length > 0 ? lastLosses.reduce((a, b) => a + b, 0) / lastLosses.length : null,
+      unigramLoss: baselines?.unigram.natsPerToken ?? null,
+      bigramLoss: baselines?.bigram.natsPerToken ?? null,
+      bitsPerByte: validationLoss === null ? null : bitsPerByte(validationLoss, dataset.bytesPerToken),
+      tokensPerSecond: stepSeconds === null ? null : tokensPerStep / stepSeconds,
+      stepSeconds,
+      peakShare: stepSeconds === null ? null : this.#peakShare(stepSeconds),
+      peakBytesPredicted: arenaBytes,
+      folder: folder.path,
+      ...measured,
+    };
+  }
+
+  #peakShare(seconds: number): number | null {
+    const { peakFlops, programs } = this.#job;
+    return peakFlops === null ? null : programs.stepFlops / seconds / peakFlops;
+  }
+}
+
+/** Elements of all parameters. */
+export const parameterCount = ({ training }: RunPrograms): number =>
+  training.parameters.reduce((sum, { type }) => sum + elementsOf(type), 0);
+
+function median(values: readonly number[]): number | null {
+  if (values.length === 0) return null;
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)];
+}

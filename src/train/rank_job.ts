@@ -1,0 +1,56 @@
+/** What one process of a training job is given, and what it has once its programs are loaded. */
+import type { Checkpoint, Disk } from '../checkpoint/index.js';
+import type { Dataset } from '../data/index.js';
+import type { Engine, LoadedProgram } from '../engine/engine.js';
+import type { LanguageModel } from '../nn/language_model.js';
+import type { AdamW } from '../optim/adamw.js';
+import type { Plan } from '../plan/plan.js';
+import type { TrainConfig } from '../config/schema.js';
+import type { RunFolder } from '../run/folder.js';
+import type { Peers } from '../run/peers.js';
+import type { StateTensor } from '../run/state.js';
+import type { Clock } from './clock.js';
+import type { RunPrograms } from './compile_run.js';
+import type { EngineHost } from './engine_host.js';
+import type { TrainEvents } from './events.js';
+import type { TracedLaunch } from './traced_launch.js';
+
+export interface RankJob {
+  readonly folder: RunFolder;
+  readonly config: TrainConfig;
+  readonly model: LanguageModel;
+  readonly plan: Plan;
+  readonly dataset: Dataset;
+  readonly host: EngineHost;
+  /** What the run goes on from; null: first values. */
+  readonly resume: Checkpoint | null;
+  readonly events: TrainEvents;
+  /** True from when this process has been asked to stop. */
+  readonly interrupted: () => boolean;
+  /** Floating-point operations a second of this machine's measured peak; null where there is no measure. */
+  readonly peakFlops: number | null;
+  readonly writeTrace: (launches: readonly TracedLaunch[]) => void;
+  /** Since 1970, in milliseconds: when the run was launched, set-up of the program itself included. */
+  readonly launchedAt: number;
+  readonly clock: Clock;
+  readonly disk: Disk;
+}
+
+export interface LoadedJob extends RankJob {
+  readonly programs: RunPrograms;
+  readonly engine: Engine;
+  readonly peers: Peers;
+  readonly training: LoadedProgram;
+  readonly validation: LoadedProgram;
+  readonly optimizer: AdamW;
+  /** Parameters and optimizer state, and where they lie. */
+  readonly tensors: readonly StateTensor[];
+  /** Of one rank. */
+  readonly arenaBytes: number;
+  /** Whether this process has rank 0, which tells of the run and writes its files. */
+  readonly leads: boolean;
+  /** Steps done before. */
+  readonly firstStep: number;
+  /** Of all ranks. */
+  readonly tokensPerStep: number;
+}

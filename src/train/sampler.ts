@@ -1,0 +1,82 @@
+/** A run's model, loaded to say what comes after a text: one rank, the whole text forward for each token. */
+import { nodeDisk, openLatest } from '../checkpoint/index.js';
+import type { TrainConfig } from '../config/schema.js';
+import type { Engine, LoadedProgram } from '../engine/engine.js';
+import { decode } from '../engine/host_array.js';
+import { NativeEngine } from '../engine/native/engine.js';
+import { ReferenceEngine } from '../engine/reference/index.js';
+import type { LanguageModel } from '../nn/language_model.js';
+import { ops } from '../ops/index.js';
+import { describeModel } from '../plan/describe_model.js';
+import { planOfSizes } from '../plan/parallel_sizes.js';
+import { compileForward } from '../program/compile.js';
+import { arenaBytesOf } from '../program/share_arena.js';
+import type { RunFolder } from '../run/folder.js';
+import { restoreTensors } from '../run/load_state.js';
+import { stateOf } from '../run/state.js';
+import { precisionOf } from './choose_plan.js';
+import { deviceOf, targetOf } from './device.js';
+import { writeBatch } from './step_inputs.js';
+import { threadsPerRank } from './threads.js';
+
+export interface Sampler {
+  /** Logits of the token after these. */
+  logitsAfter(ids: readonly number[]): Promise<Float64Array>;
+  close(): Promise<void>;
+}
+
+/** Programs for texts of up to 32, 64, … `longest` tokens in one arena: a short text takes a short program. */
+export async function openSampler(
+  folder: RunFolder,
+  config: TrainConfig,
+  model: LanguageModel,
+  longest: number,
+): Promise<Sampler> {
+  const plan = planOfSizes({}, 1, describeModel(model), { sequences: 1, microbatch: 1 }, precisionOf(config));
+  const lengths = [32, 64, 128, 256, 512, 1024, 2048, 4096].filter((length) => length < longest);
+  const compiled = [...lengths, longest].map((sequence) => ({
+    sequence,
+    compiled: compileForward({ model, plan, sequence, registry: ops, target: targetOf(config), what: 'logits' }),
+  }));
+  const bytes = Math.max(...compiled.map((one) => arenaBytesOf([one.compiled.program], 0)));
+  const engine: Engine =
+    config.engine === 'reference'
+      ? new ReferenceEngine({ registry: ops })
+      : new NativeEngine({
+          registry: ops,
+          rank: 0,
+          device: deviceOf(config, 0),
+          threads: config.threads ?? threadsPerRank(1),
+          arenaBytes: bytes,
+        });
+  const programs: { sequence: number; loaded: LoadedProgram }[] = [];
+  // The largest first: the engine's memory is then never grown.
+  for (const {
+    sequence,
+    compiled: { program },
+  } of compiled.toReversed()) {
+    programs.unshift({ sequence, loaded: await engine.load(program) });
+  }
+  const checkpoint = await openLatest(nodeDisk, folder.checkpoints(config), { verify: 'structure' });
+  try {
+    await restoreTensors(programs[0].loaded, stateOf(programs[0].loaded.program), checkpoint, [0]);
+  } finally {
+    await checkpoint.close();
+  }
+  return {
+    async logitsAfter(ids) {
+      const read = ids.slice(-longest);
+      const { sequence, loaded } = programs.find((program) => program.sequence >= read.length)!;
+      const tokens = new Int32Array(sequence);
+      tokens.set(read);
+      await writeBatch(loaded, plan, [0], () => ({ tokens, labels: tokens }));
+      await loaded.run();
+      const [rankClass] = loaded.program.classes;
+      const { type } = rankClass.values[rankClass.results.logits];
+      const all = await loaded.read({ rank: 0, name: 'logits' });
+      const rows = all.length / sequence;
+      return decode(type.dtype, all.subarray((read.length - 1) * rows, read.length * rows));
+    },
+    close: () => engine.close(),
+  };
+}

@@ -1,0 +1,84 @@
+/** When a run saves, and what. */
+import type { CheckpointState, SavedCheckpoint } from '../checkpoint/index.js';
+import { configHash } from '../config/file.js';
+import { DiagnosticError } from '../ir/diagnostic.js';
+import { describeModel } from '../plan/describe_model.js';
+import { ranksOf } from '../plan/plan.js';
+import { packageVersion } from '../run/package_version.js';
+import { saveState } from '../run/save_state.js';
+import type { LoadedJob } from './rank_job.js';
+
+export class Saving {
+  readonly #job: LoadedJob;
+  readonly #runSteps: () => number | null;
+  #savedStep: number | null;
+
+  constructor(job: LoadedJob, runSteps: () => number | null) {
+    this.#job = job;
+    this.#runSteps = runSteps;
+    this.#savedStep = job.resume?.manifest.step ?? null;
+  }
+
+  /** Whether a checkpoint is due within the run; at its end there is one in any case. */
+  isDue(done: number): boolean {
+    const { every_steps: every } = this.#job.config.checkpoint;
+    return every !== null && done % every === 0 && done !== this.#runSteps();
+  }
+
+  /** Saves within the run; a failure is a warning, since a disk may have room again by its end. */
+  async save(done: number): Promise<void> {
+    try {
+      await this.#write(done);
+    } catch (error) {
+      if (!(error instanceof DiagnosticError)) throw error;
+      this.#job.events.emit({ kind: 'warning', code: error.code, message: error.message });
+    }
+  }
+
+  /** Saves the state that the run ends with, unless it is saved already. Throws `checkpoint/…`, `run/shards-lost`. */
+  async saveLast(done: number): Promise<void> {
+    if (this.#savedStep !== done) await this.#write(done);
+  }
+
+  async #write(done: number): Promise<void> {
+    const { events, clock } = this.#job;
+    const began = clock.elapsed();
+    const saved = await this.#saveState(done);
+    this.#savedStep = done;
+    if (!saved) return;
+    const seconds = (clock.elapsed() - began) / 1000;
+    events.emit({ kind: 'checkpoint', step: done, path: saved.path, bytes: saved.bytes, seconds });
+    for (const message of saved.warnings) events.emit({ kind: 'warning', code: 'checkpoint/old-remains', message });
+  }
+
+  #saveState(done: number): Promise<SavedCheckpoint | null> {
+    const { config, folder, plan, training, engine, peers, tensors, disk } = this.#job;
+    return saveState({
+      directory: folder.checkpoints(config),
+      disk,
+      keep: config.checkpoint.keep ?? Infinity,
+      state: this.#state(done),
+      tensors,
+      program: training,
+      ranks: engine.ranks,
+      leaders: peers.processes === 1 ? [0] : Array.from({ length: ranksOf(plan) }, (_, rank) => rank),
+      peers,
+      writtenBy: packageVersion(),
+    });
+  }
+
+  #state(step: number): CheckpointState {
+    const { config, model, dataset, tokensPerStep } = this.#job;
+    const { name, hash } = describeModel(model);
+    return {
+      model: { name, hash },
+      config_hash: configHash(config),
+      step,
+      tokens_seen: step * tokensPerStep,
+      data: { seed: dataset.train.seed, step },
+      randomness: { seed: config.seed, step },
+      schedule: { total_steps: this.#runSteps() ?? step },
+      optimizer: { name: config.optimizer.name, step },
+    };
+  }
+}

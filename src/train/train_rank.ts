@@ -1,0 +1,153 @@
+/**
+ * One process of a training job: compiles the programs, opens an engine for the ranks it runs, and trains.
+ *
+ * Every process takes the same decisions from the same facts; what only one knows (a clock, a signal) it tells the others through the
+ * store before they need it.
+ */
+import { ops } from '../ops/index.js';
+import { ranksOf } from '../plan/plan.js';
+import { arenaBytesOf } from '../program/share_arena.js';
+import { launchCount } from '../program/unroll.js';
+import { optimizerOf } from '../config/objects.js';
+import { initializeState, restoreState } from '../run/load_state.js';
+import { stateOf } from '../run/state.js';
+import { agreeOnPrograms } from './agree_on_programs.js';
+import { planText } from './choose_plan.js';
+import { compileRun } from './compile_run.js';
+import type { RunSummary } from './events.js';
+import { RunLength } from './length.js';
+import { trainLoop } from './loop.js';
+import { requireFiniteLoss } from './not_finite.js';
+import { parameterCount, Progress } from './progress.js';
+import type { LoadedJob, RankJob } from './rank_job.js';
+import { nativeBytes } from './resident_memory.js';
+import { decidedAfter } from './run_length.js';
+import { Saving } from './saving.js';
+import { Stopping } from './stopping.js';
+import { TrainingStep } from './training_step.js';
+import { Validation } from './validation.js';
+
+/** What a run came to, as rank 0 tells it. */
+export interface RankResult {
+  readonly summary: RunSummary;
+  /** True where the user stopped it before its end. */
+  readonly interrupted: boolean;
+}
+
+/** Steps done before those that are traced. */
+const traceFrom = 3;
+
+/** Trains to the end, or until interrupted. Throws `train/…`, `checkpoint/…`, `engine/…`. */
+export async function trainRank(job: RankJob): Promise<RankResult> {
+  const { config, model, plan, host, clock, events } = job;
+  const began = clock.elapsed();
+  const optimizer = optimizerOf(config.optimizer);
+  const target = host.kind === 'native' ? host.device : host.kind;
+  const programs = compileRun({ model, optimizer, plan, registry: ops, target });
+  const arenaBytes = Math.max(
+    ...plan.stages.map((_, stage) => arenaBytesOf([programs.training.program, programs.validation.program], stage)),
+  );
+  const { engine, peers } = await host.open(arenaBytes);
+  try {
+    await agreeOnPrograms(peers, programs, target);
+    const residentBefore = nativeBytes();
+    const training = await engine.load(programs.training.program);
+    const validation = await engine.load(programs.validation.program);
+    events.emit({
+      kind: 'compiled',
+      parameters: parameterCount(programs),
+      instructions: launchCount(programs.training.program.classes[0]),
+      plan: planText(plan),
+      peakBytesPredicted: arenaBytes,
+      seconds: (clock.elapsed() - began) / 1000,
+    });
+    const loaded: LoadedJob = {
+      ...job,
+      programs,
+      engine,
+      peers,
+      training,
+      validation,
+      optimizer,
+      tensors: stateOf(programs.training.program),
+      arenaBytes,
+      leads: peers.rank === 0,
+      firstStep: job.resume?.manifest.step ?? 0,
+      tokensPerStep: config.batch.sequences * model.options.context,
+    };
+    return await trainLoaded(loaded, residentBefore);
+  } finally {
+    await engine.close();
+  }
+}
+
+async function trainLoaded(job: LoadedJob, residentBefore: number | null): Promise<RankResult> {
+  const { clock, firstStep, resume } = job;
+  await setState(job);
+  const setupSeconds = (clock.now() - job.launchedAt) / 1000;
+  const length = new RunLength(job);
+  const runSteps = () => length.steps;
+  tellStart(job, runSteps(), setupSeconds);
+
+  const progress = new Progress(job);
+  const step = new TrainingStep(job, runSteps);
+  const saving = new Saving(job, runSteps);
+  const validation = new Validation(job, runSteps);
+  let peakBytesMeasured: number | null = null;
+  const measureMemory = () => {
+    const now = nativeBytes();
+    if (residentBefore !== null && now !== null && job.host.kind === 'native') peakBytesMeasured = now - residentBefore;
+  };
+
+  const began = clock.elapsed();
+  const { done, interrupted } = await trainLoop(firstStep, {
+    runSteps,
+    stopping: new Stopping(job.peers, job.interrupted),
+    step: async (index, doneHere) => {
+      const outcome = await step.run(index, { traced: isTraced(job, doneHere) });
+      await requireFiniteLoss(job, step, outcome);
+      if (isTraced(job, doneHere) && !isTraced(job, doneHere + 1)) job.writeTrace(job.host.trace!.launches);
+      return outcome;
+    },
+    told: (outcome) => progress.tell(outcome),
+    length: { isDue: (doneHere) => length.isDue(doneHere), decide: (at) => length.decide(at, progress.stepSeconds) },
+    settled: (doneHere) => doneHere === decidedAfter && measureMemory(),
+    validation,
+    saving,
+  });
+  const trainSeconds = (clock.elapsed() - began) / 1000;
+  if (peakBytesMeasured === null) measureMemory();
+  if (done > firstStep || !resume) {
+    if (!interrupted) await validation.measure(done);
+    await saving.saveLast(done);
+  }
+  const measured = { validationLoss: validation.loss, peakBytesMeasured, setupSeconds, trainSeconds };
+  return { summary: progress.summary(done, measured), interrupted };
+}
+
+/** First values, or those of the checkpoint that the run goes on from. */
+async function setState({ training, tensors, resume, engine, programs, config }: LoadedJob): Promise<void> {
+  const { ranks } = engine;
+  if (resume) return restoreState(training, tensors, resume, ranks);
+  return initializeState(training, tensors, programs.training.parameters, { ranks, seed: config.seed });
+}
+
+function tellStart(job: LoadedJob, steps: number | null, setupSeconds: number): void {
+  const { events, folder, plan, host, config, tokensPerStep, resume, firstStep } = job;
+  events.emit({
+    kind: 'started',
+    name: folder.name,
+    ranks: ranksOf(plan),
+    engine: host.kind,
+    device: host.device,
+    precision: config.precision,
+    tokensPerStep,
+    steps,
+    minutes: config.minutes,
+    resumedFrom: resume ? firstStep : null,
+    setupSeconds,
+  });
+}
+
+const isTraced = ({ leads, host, config }: LoadedJob, doneHere: number): boolean =>
+  leads && host.trace !== undefined && doneHere >= traceFrom && doneHere < traceFrom + config.logging.trace_steps;

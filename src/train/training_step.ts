@@ -1,0 +1,66 @@
+/** One step: its inputs written, its program run, its results read. */
+import { adamwScalars } from '../optim/adamw.js';
+import type { LoadedJob } from './rank_job.js';
+import { readResult } from './results.js';
+import { writeBatch, writeMicrobatches, writeScalars } from './step_inputs.js';
+
+/** What a step came to, as this process knows it: of a pipeline, one stage has the loss, and rank 0 is in it. */
+export interface StepOutcome {
+  /** From 0. */
+  readonly step: number;
+  /** Mean over the step's tokens. */
+  readonly loss: number | null;
+  readonly tokens: number | null;
+  /** Before clipping. */
+  readonly gradNorm: number | null;
+  /** Whether the update was left out, since a gradient was not finite. */
+  readonly skipped: boolean;
+  readonly lr: number;
+  readonly seconds: number;
+}
+
+export class TrainingStep {
+  readonly #job: LoadedJob;
+  readonly #runSteps: () => number | null;
+
+  /** `runSteps`: length of the run, null until it is known. */
+  constructor(job: LoadedJob, runSteps: () => number | null) {
+    this.#job = job;
+    this.#runSteps = runSteps;
+  }
+
+  /** `traced`: the host takes notes of the launches. */
+  async run(step: number, { traced }: { readonly traced: boolean }): Promise<StepOutcome> {
+    const { training, engine, host, clock } = this.#job;
+    const began = clock.elapsed();
+    await this.writeInputs(step);
+    if (traced && host.trace) await host.trace.run(training);
+    else await training.run();
+    const [rank] = engine.ranks;
+    const tokens = await readResult(training, rank, 'tokens');
+    const lossSum = await readResult(training, rank, 'loss_sum');
+    const skipped = await readResult(training, rank, 'skipped');
+    return {
+      step,
+      loss: tokens === null || lossSum === null ? null : lossSum / tokens,
+      tokens,
+      gradNorm: await readResult(training, rank, 'gradient_norm'),
+      skipped: (skipped ?? 0) > 0,
+      lr: this.#scalars(step).lr,
+      seconds: (clock.elapsed() - began) / 1000,
+    };
+  }
+
+  async writeInputs(step: number): Promise<void> {
+    const { training, engine, plan, dataset, config } = this.#job;
+    const { ranks } = engine;
+    await writeBatch(training, plan, ranks, (first, count) => dataset.train.batch(step, first, count));
+    await writeMicrobatches(training, plan, ranks);
+    await writeScalars(training, ranks, { ...this.#scalars(step), seed: config.seed, step });
+  }
+
+  #scalars(step: number) {
+    // Until the length is known only warm-up matters, and that does not depend on it.
+    return adamwScalars(this.#job.optimizer, step, this.#runSteps() ?? Number.MAX_SAFE_INTEGER);
+  }
+}

@@ -1,0 +1,34 @@
+/** When a run measures its validation loss, and what it came to last. */
+import { bitsPerByte } from '../data/ngram.js';
+import { evaluate } from './evaluate.js';
+import type { LoadedJob } from './rank_job.js';
+
+export class Validation {
+  readonly #job: LoadedJob;
+  readonly #runSteps: () => number | null;
+  #loss: number | null = null;
+
+  constructor(job: LoadedJob, runSteps: () => number | null) {
+    this.#job = job;
+    this.#runSteps = runSteps;
+  }
+
+  /** Nats a token, as last measured; null where it has not been, or not in this process. */
+  get loss(): number | null {
+    return this.#loss;
+  }
+
+  /** Whether a measurement is due within the run; at its end there is one in any case. */
+  isDue(done: number): boolean {
+    const { every_steps: every } = this.#job.config.evaluation;
+    return every !== null && done % every === 0 && done !== this.#runSteps();
+  }
+
+  async measure(done: number): Promise<void> {
+    const { config, plan, dataset, events, validation, engine, leads } = this.#job;
+    const loss = await evaluate(validation, plan, engine.ranks, dataset.validation, config.evaluation.batches);
+    this.#loss = loss;
+    if (leads && loss !== null)
+      events.emit({ kind: 'validation', step: done, loss, bitsPerByte: bitsPerByte(loss, dataset.bytesPerToken) });
+  }
+}
