@@ -10,7 +10,8 @@ export * as optim from './optim/index.js';
 export * as data from './data/index.js';
 export type { Tensor } from './ir/tensor.js';
 export { DiagnosticError } from './ir/diagnostic.js';
-export { generate, type GenerateOptions } from './train/generate.js';
+export { generate } from './train/generate.js';
+export type { GenerateOptions } from './train/generate_options.js';
 export { trainEvents, type RunSummary, type TrainEvent, type TrainEvents } from './train/events.js';
 export type { TrainOptions, TrainResult, TrainSettings };
 

@@ -9,7 +9,8 @@ import { trainEvents, type TrainEvents } from '../train/events.js';
 import { dumpPoint } from '../train/dump_point.js';
 import { explanationText } from '../train/explain.js';
 import { explainTarget } from '../train/explain_target.js';
-import { generate, type GenerateOptions } from '../train/generate.js';
+import { generate } from '../train/generate.js';
+import type { GenerateOptions } from '../train/generate_options.js';
 import { packageVersion } from '../run/package_version.js';
 import type { TrainResult } from '../launch/start_job.js';
 import { resumeRun, trainFile, trainWith } from '../launch/train.js';
@@ -61,7 +62,7 @@ program
   .action(async (run: string, flags: GenerateOptions & { topK: number }) => {
     // What is missing is said before the prompt.
     let before = flags.prompt;
-    await generate(run, { ...flags, topK: flags.topK || null }, (text) => {
+    await generate(run, { ...flags, topK: flags.topK === 0 ? null : flags.topK }, (text) => {
       process.stdout.write(before + text);
       before = '';
     });

@@ -2,6 +2,7 @@
 import { copyFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DiagnosticError } from '../ir/diagnostic.js';
+import { bytesText } from '../ir/units.js';
 import { trainBpe } from './bpe_trainer.js';
 import { DataCache } from './cache.js';
 import { readCorpus, type Corpus, type Document } from './corpus.js';
@@ -43,7 +44,7 @@ export async function prepareData(
 
   const files = await step('find', () => {
     const files = source.paths === null ? findInstalledSources(root) : findFiles(source.paths, root);
-    return { value: files, summary: `${files.length} files, ${megabytes(sum(files))}` };
+    return { value: files, summary: `${files.length} files, ${bytesText(sum(files))}` };
   });
   const tokenizerFile = 'file' in source.tokenizer ? resolve(root, source.tokenizer.file) : null;
   const signature = signatureOf(source, files, tokenizerFile);
@@ -63,7 +64,7 @@ export async function prepareData(
     const { documents, skipped, bytes } = corpus;
     return {
       value: corpus,
-      summary: `${documents.length} documents, ${megabytes(bytes)}; ${skipped.length} files skipped`,
+      summary: `${documents.length} documents, ${bytesText(bytes)}; ${skipped.length} files skipped`,
     };
   });
   if (corpus.documents.length === 0) {
@@ -108,7 +109,7 @@ async function build({
   const { documents, equal, contained } = await step('deduplicate', () => {
     const result = deduplicate(corpus.documents);
     const { documents, equal, contained } = result;
-    const summary = `${documents.length} documents, ${megabytes(sum(documents))} kept; ${equal.length} equal, ${contained.length} contained in others`;
+    const summary = `${documents.length} documents, ${bytesText(sum(documents))} kept; ${equal.length} equal, ${contained.length} contained in others`;
     return { value: result, summary };
   });
   const split = splitDocuments(documents, source.validationFraction);
@@ -230,8 +231,4 @@ function stepper(listener: DataListener): Stepper {
 
 function sum(parts: readonly { readonly bytes: number }[]): number {
   return parts.reduce((total, { bytes }) => total + bytes, 0);
-}
-
-function megabytes(bytes: number): string {
-  return bytes < 100_000 ? `${bytes} bytes` : `${(bytes / 1e6).toFixed(1)} MB`;
 }

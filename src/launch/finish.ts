@@ -37,10 +37,11 @@ export async function finish({
   return { summary, interrupted: result.interrupted };
 }
 
-/** A share above one says that the peak was measured while the machine was busy: it is measured again. */
+/** A share above one says that the peak was measured while the machine was busy: it is measured again, and left out if that is no help. */
 async function withPeak(config: TrainConfig, summary: RunSummary): Promise<RunSummary> {
   if (summary.peakShare === null || summary.peakShare <= 1) return summary;
   const before = await measuredPeak(config);
   const now = await measuredPeak(config, { again: true });
-  return { ...summary, peakShare: (summary.peakShare * before!) / now! };
+  const share = (summary.peakShare * before!) / now!;
+  return { ...summary, peakShare: share > 1 ? null : share };
 }

@@ -38,5 +38,6 @@ export interface PlanStage {
 
 export const meshOf = (stage: PlanStage): Mesh => mesh(stage.mesh);
 
-export const ranksOf = (plan: Plan): number =>
-  plan.stages.reduce((n, stage) => n + Object.values(stage.mesh).reduce((a, b) => a * b, 1), 0);
+export const ranksOfStage = (stage: PlanStage): number => Object.values(stage.mesh).reduce((a, b) => a * b, 1);
+
+export const ranksOf = (plan: Plan): number => plan.stages.reduce((n, stage) => n + ranksOfStage(stage), 0);

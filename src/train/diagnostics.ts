@@ -1,5 +1,6 @@
 /** What can go wrong between a configuration and a trained model. */
 import { defineDiagnostic } from '../ir/diagnostic.js';
+import { bytesText, countText } from '../ir/units.js';
 
 export const vocabTooSmall = defineDiagnostic(
   'train/vocab-too-small',
@@ -58,3 +59,23 @@ export const threadsBad = defineDiagnostic('train/threads-bad', (p: { value: str
   where: [{ at: 'OMP_NUM_THREADS' }],
   fix: 'set it to the threads of one rank, or unset it: each rank then takes its share of the cores',
 }));
+
+export const memoryExceeded = defineDiagnostic(
+  'train/memory-exceeded',
+  (p: {
+    bytes: number;
+    /** Whether more will be needed: the state alone was counted. */
+    atLeast: boolean;
+    physicalBytes: number;
+    /** On this machine. */
+    ranks: number;
+    parameters: number | null;
+    change: string;
+  }) => ({
+    what: `the run needs ${p.atLeast ? 'at least ' : ''}${bytesText(p.bytes)} of memory here, and this machine has ${bytesText(p.physicalBytes)}`,
+    why: p.atLeast
+      ? `weights and optimizer state of ${countText(p.parameters ?? 0)} parameters, for ${p.ranks} ${p.ranks === 1 ? 'rank' : 'ranks'} on this machine`
+      : `arenas and runtime of ${p.ranks} ${p.ranks === 1 ? 'rank' : 'ranks'} on this machine, as compiled`,
+    fix: `the smallest change that fits is ${p.change}; \`--overcommit\` starts all the same`,
+  }),
+);

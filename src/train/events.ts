@@ -73,7 +73,7 @@ export interface StepEvent {
   readonly tokensPerSecond: number;
   /** Model flops over what this machine's measured matrix-product peak would do in the time; null where no peak was measured. */
   readonly peakShare: number | null;
-  /** Of the rank that holds most; null where it is not measured. */
+  /** That training takes of rank 0's memory, as its predicted peak counts them; null where it is not measured. */
   readonly memoryBytes: number | null;
 }
 

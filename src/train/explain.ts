@@ -3,6 +3,7 @@ import { communicationOf, isLocal } from '../reshard/index.js';
 import { printLayout } from '../ir/layout.js';
 import { dtypeBytes } from '../ir/dtype.js';
 import { factorsOf, printType } from '../ir/type.js';
+import { bytesText } from '../ir/units.js';
 import { wireBytes } from '../cost/index.js';
 import { ops } from '../ops/index.js';
 import { bucketNamed, type Bucket } from '../partition/buckets.js';
@@ -118,11 +119,11 @@ export function explanationText({ plan, reshards, classes }: Explanation): strin
   const lines = [
     `plan      ${planText(plan)}: ${ranksOf(plan)} ${ranksOf(plan) === 1 ? 'rank' : 'ranks'}, ${plan.schedule.kind}, ` +
       `${plan.schedule.microbatches} scheduled microbatches of ${plan.batch.logical_microbatches} × ${plan.batch.sequences} sequences`,
-    `reshards  ${count} a step, ${megabytes(total)} on one rank's wire`,
+    `reshards  ${count} a step, ${bytesText(total)} on one rank's wire`,
   ];
   for (const r of reshards) {
     lines.push(
-      `  ${r.kind}${r.times > 1 ? ` × ${r.times}` : ''}, ${megabytes(r.bytes)}`,
+      `  ${r.kind}${r.times > 1 ? ` × ${r.times}` : ''}, ${bytesText(r.bytes)}`,
       `    of        ${r.value}`,
       ...(r.members.length > 0 ? [`              ${memberText(r.members)}`] : []),
       `    layouts   ${r.from} -> ${r.to}`,
@@ -132,8 +133,8 @@ export function explanationText({ plan, reshards, classes }: Explanation): strin
   lines.push('memory');
   for (const { name, ranks, arenaBytes, liveBytes } of classes) {
     lines.push(
-      `  ${name}: ${ranks} ${ranks === 1 ? 'rank' : 'ranks'}, arena ${megabytes(arenaBytes)}, ` +
-        `alive at most ${megabytes(liveBytes)}, ratio ${(arenaBytes / liveBytes).toFixed(4)}`,
+      `  ${name}: ${ranks} ${ranks === 1 ? 'rank' : 'ranks'}, arena ${bytesText(arenaBytes)}, ` +
+        `alive at most ${bytesText(liveBytes)}, ratio ${(arenaBytes / liveBytes).toFixed(4)}`,
     );
   }
   return lines.join('\n');
@@ -141,6 +142,3 @@ export function explanationText({ plan, reshards, classes }: Explanation): strin
 
 const memberText = ([first, ...others]: readonly string[]): string =>
   others.length === 0 ? first : `${first} to ${others[others.length - 1]}, ${others.length + 1} parameters`;
-
-const megabytes = (bytes: number): string =>
-  bytes < 1e5 ? `${Math.round(bytes)} bytes` : `${(bytes / 1e6).toFixed(2)} MB`;

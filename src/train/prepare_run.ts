@@ -6,10 +6,13 @@ import { addonPath } from '../engine/native/bridge.js';
 import { addonNotBuilt, torchNotFound } from '../engine/native/diagnostics.js';
 import { locateTorch } from '../engine/native/locate.js';
 import type { LanguageModel } from '../nn/language_model.js';
-import type { Plan } from '../plan/plan.js';
+import { ranksOf, type Plan } from '../plan/plan.js';
 import { choosePlan, ranksOfConfig } from './choose_plan.js';
 import { loadModel } from '../config/load_model.js';
 import { requireDevice } from './device.js';
+import { hostMemory } from './memory/host_memory.js';
+import { crowdedCores } from './threads.js';
+import { requireMemory, requireStateFits } from './memory/require_memory.js';
 import { vocabTooSmall } from './diagnostics.js';
 import type { TrainEvents } from './events.js';
 import { dataOf } from '../config/objects.js';
@@ -33,6 +36,9 @@ export async function prepareRun(
 ): Promise<PreparedRun> {
   await requireEngine(config, job);
   const worldSize = job?.worldSize ?? null;
+  const ranks = { worldSize, localRanks: job?.localWorldSize ?? null };
+  const host = hostMemory();
+  requireStateFits(config, ranks, host);
   const model = (vocab: number) => (customModel ? Promise.resolve(customModel) : loadModel(config, vocab));
   // What the plan asks of the model hardly depends on the vocabulary, and says what is wrong before a tokenizer is trained.
   if (config.data.tokenizer.file === null) choosePlan(config, await model(config.data.tokenizer.vocab), worldSize);
@@ -44,7 +50,11 @@ export async function prepareRun(
   );
   const built = await model(dataset.vocab);
   requireVocab(built, dataset);
-  return { config, model: built, plan: choosePlan(config, built, worldSize), dataset };
+  const plan = choosePlan(config, built, worldSize);
+  requireMemory({ config, model: built, plan, host, events, ...ranks });
+  const crowded = crowdedCores(config, ranks.localRanks ?? ranksOf(plan));
+  if (crowded !== null) events.emit({ kind: 'warning', code: 'train/crowded-cores', message: crowded });
+  return { config, model: built, plan, dataset };
 }
 
 /** Opens the data that a run was prepared with. */

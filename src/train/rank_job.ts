@@ -13,6 +13,7 @@ import type { Clock } from './clock.js';
 import type { RunPrograms } from './compile_run.js';
 import type { EngineHost } from './engine_host.js';
 import type { TrainEvents } from './events.js';
+import type { MemoryGauge } from './memory/gauge.js';
 import type { TracedLaunch } from './traced_launch.js';
 
 export interface RankJob {
@@ -47,6 +48,7 @@ export interface LoadedJob extends RankJob {
   readonly tensors: readonly StateTensor[];
   /** Of one rank. */
   readonly arenaBytes: number;
+  readonly memory: MemoryGauge;
   /** Whether this process has rank 0, which tells of the run and writes its files. */
   readonly leads: boolean;
   /** Steps done before. */

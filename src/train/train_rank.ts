@@ -17,11 +17,10 @@ import { compileRun } from './compile_run.js';
 import type { RunSummary } from './events.js';
 import { RunLength } from './length.js';
 import { trainLoop } from './loop.js';
+import { MemoryGauge } from './memory/gauge.js';
 import { requireFiniteLoss } from './not_finite.js';
 import { parameterCount, Progress } from './progress.js';
 import type { LoadedJob, RankJob } from './rank_job.js';
-import { nativeBytes } from './resident_memory.js';
-import { decidedAfter } from './run_length.js';
 import { Saving } from './saving.js';
 import { Stopping } from './stopping.js';
 import { TrainingStep } from './training_step.js';
@@ -47,10 +46,10 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
   const arenaBytes = Math.max(
     ...plan.stages.map((_, stage) => arenaBytesOf([programs.training.program, programs.validation.program], stage)),
   );
-  const { engine, peers } = await host.open(arenaBytes);
+  const { engine, peers, memoryBytes } = await host.open(arenaBytes);
   try {
     await agreeOnPrograms(peers, programs, target);
-    const residentBefore = nativeBytes();
+    const memory = new MemoryGauge(memoryBytes, arenaBytes);
     const training = await engine.load(programs.training.program);
     const validation = await engine.load(programs.validation.program);
     events.emit({
@@ -71,17 +70,18 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
       optimizer,
       tensors: stateOf(programs.training.program),
       arenaBytes,
+      memory,
       leads: peers.rank === 0,
       firstStep: job.resume?.manifest.step ?? 0,
       tokensPerStep: config.batch.sequences * model.options.context,
     };
-    return await trainLoaded(loaded, residentBefore);
+    return await trainLoaded(loaded);
   } finally {
     await engine.close();
   }
 }
 
-async function trainLoaded(job: LoadedJob, residentBefore: number | null): Promise<RankResult> {
+async function trainLoaded(job: LoadedJob): Promise<RankResult> {
   const { clock, firstStep, resume } = job;
   await setState(job);
   const setupSeconds = (clock.now() - job.launchedAt) / 1000;
@@ -93,11 +93,6 @@ async function trainLoaded(job: LoadedJob, residentBefore: number | null): Promi
   const step = new TrainingStep(job, runSteps);
   const saving = new Saving(job, runSteps);
   const validation = new Validation(job, runSteps);
-  let peakBytesMeasured: number | null = null;
-  const measureMemory = () => {
-    const now = nativeBytes();
-    if (residentBefore !== null && now !== null && job.host.kind === 'native') peakBytesMeasured = now - residentBefore;
-  };
 
   const began = clock.elapsed();
   const { done, interrupted } = await trainLoop(firstStep, {
@@ -111,17 +106,15 @@ async function trainLoaded(job: LoadedJob, residentBefore: number | null): Promi
     },
     told: (outcome) => progress.tell(outcome),
     length: { isDue: (doneHere) => length.isDue(doneHere), decide: (at) => length.decide(at, progress.stepSeconds) },
-    settled: (doneHere) => doneHere === decidedAfter && measureMemory(),
     validation,
     saving,
   });
   const trainSeconds = (clock.elapsed() - began) / 1000;
-  if (peakBytesMeasured === null) measureMemory();
   if (done > firstStep || !resume) {
     if (!interrupted) await validation.measure(done);
     await saving.saveLast(done);
   }
-  const measured = { validationLoss: validation.loss, peakBytesMeasured, setupSeconds, trainSeconds };
+  const measured = { validationLoss: validation.loss, setupSeconds, trainSeconds };
   return { summary: progress.summary(done, measured), interrupted };
 }
 
