@@ -2,8 +2,7 @@
 import type { TrainConfig } from '../../config/schema.js';
 import { choosePlan, ranksOfConfig } from '../choose_plan.js';
 import type { LanguageModel } from '../../nn/language_model.js';
-import { floorBytes, forecastBytes, type ForecastRequest, type ParallelShape } from './forecast.js';
-import { parametersOfSize, type ModelSize } from './model_size.js';
+import { forecastBytes, type ForecastRequest } from './forecast.js';
 
 /** A change as a user writes it: `batch.microbatch=2`. */
 export interface Change {
@@ -64,20 +63,14 @@ function changes(config: TrainConfig, localRanks: number): readonly Change[] {
   return changed;
 }
 
-/** The most layers that may fit by the state alone; null where not one does. */
-export function fittingLayers(
-  size: ModelSize,
-  precision: TrainConfig['precision'],
-  shape: ParallelShape,
-  limit: number,
-): number | null {
-  const bytes = (layers: number) => floorBytes(parametersOfSize(size, layers), precision, shape);
-  if (bytes(1) > limit) return null;
+/** The largest of 1, 2, … that fits, where less takes less; null where not even 1 does. `fits` is asked about log₂ of it times. */
+export function largestFitting(fits: (value: number) => boolean): number | null {
+  if (!fits(1)) return null;
   let [low, high] = [1, 2];
-  while (bytes(high) <= limit) [low, high] = [high, 2 * high];
+  while (fits(high)) [low, high] = [high, 2 * high];
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2);
-    if (bytes(middle) <= limit) low = middle;
+    if (fits(middle)) low = middle;
     else high = middle;
   }
   return low;

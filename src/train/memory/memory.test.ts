@@ -9,10 +9,10 @@ import { elementsOf } from '../../ir/type.js';
 import { describeParameters } from '../../nn/trace.js';
 import { choosePlan, ranksOfConfig } from '../choose_plan.js';
 import { trainEvents, type TrainEvent } from '../events.js';
-import { fittingLayers } from './fitting_change.js';
+import { largestFitting } from './fitting_change.js';
 import { ceilingBytes, floorBytes, forecastBytes, runtimeBytes } from './forecast.js';
 import { MemoryGauge } from './gauge.js';
-import { modelSize, parametersOfSize } from './model_size.js';
+import { parameterCountOf, type DescribedModel } from './model_size.js';
 import { requireMemory, requireStateFits } from './require_memory.js';
 
 const job = { worldSize: null, localRanks: null };
@@ -27,7 +27,7 @@ test('the parameters of any number of layers, without building them', () => {
       const { model } = config({ model: { family, layers, heads, dim: 8 * heads, context: 8 } });
       const built = describeParameters(modelOf(model, 300)!);
       const counted = built.reduce((sum, { type }) => sum + elementsOf(type), 0);
-      expect(parametersOfSize(modelSize(model, 300)!, layers)).toBe(counted);
+      expect(parameterCountOf(model as DescribedModel, 300)).toBe(counted);
     }),
   );
 });
@@ -57,7 +57,7 @@ test('floor ≤ what is compiled ≤ ceiling', () => {
         const plan = choosePlan(options, model, null);
         const localRanks = ranksOfConfig(options, null);
         const bytes = forecastBytes({ config: options, model, plan, target: 'reference', localRanks });
-        const parameters = parametersOfSize(modelSize(options.model, 300)!, 2);
+        const parameters = parameterCountOf(options.model as DescribedModel, 300);
         const shape = { data, copy: tensor * stages, zeroStage, localRanks };
         expect(floorBytes(parameters, precision, shape)).toBeLessThanOrEqual(bytes);
         expect(bytes).toBeLessThanOrEqual(ceilingBytes(model, plan, localRanks));
@@ -67,18 +67,10 @@ test('floor ≤ what is compiled ≤ ceiling', () => {
   );
 });
 
-test('the most layers that fit: one more does not', () => {
+test('the largest that fits: one more does not', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 1e6 }), fc.integer({ min: 1, max: 1e4 }), (outside, eachLayer) => {
-      const shape = { data: 2, copy: 1, zeroStage: 0, localRanks: 2 } as const;
-      const limit = 2 * runtimeBytes + 3e7;
-      const bytes = (layers: number) => floorBytes(outside + layers * eachLayer, 'f32', shape);
-      const layers = fittingLayers({ outside, eachLayer }, 'f32', shape, limit);
-      if (layers === null) expect(bytes(1)).toBeGreaterThan(limit);
-      else {
-        expect(bytes(layers)).toBeLessThanOrEqual(limit);
-        expect(bytes(layers + 1)).toBeGreaterThan(limit);
-      }
+    fc.property(fc.integer({ min: 0, max: 1e9 }), (limit) => {
+      expect(largestFitting((value) => value <= limit)).toBe(limit === 0 ? null : limit);
     }),
   );
 });
@@ -102,6 +94,9 @@ test('a vocabulary of a thousand million rows is refused at once, with the numbe
   // 1e9 rows of 384 features, three values of four bytes each, for both of the ranks that there are by default.
   expect(error.message).toContain('at least 9.22 TB');
   expect(error.message).toContain('24.0 GB');
+  const vocab = Number(/model\.vocab=(\d+)/.exec(error.message)![1]);
+  requireStateFits(config({ model: { family: 'gpt', vocab } }), job, host(24e9));
+  expect(() => requireStateFits(config({ model: { family: 'gpt', vocab: vocab + 1 } }), job, host(24e9))).toThrow();
   requireStateFits(config({ ...options, overcommit: true }), job, host(24e9));
 });
 

@@ -10,10 +10,10 @@ import { targetOf } from '../device.js';
 import { ranksOfConfig } from '../choose_plan.js';
 import { memoryExceeded } from '../diagnostics.js';
 import type { TrainEvents } from '../events.js';
-import { fittingChange, fittingLayers } from './fitting_change.js';
+import { fittingChange, largestFitting } from './fitting_change.js';
 import { ceilingBytes, floorBytes, forecastBytes, type ParallelShape } from './forecast.js';
 import type { HostMemory } from './host_memory.js';
-import { modelSize, parametersOfSize } from './model_size.js';
+import { parameterCountOf, type DescribedModel } from './model_size.js';
 
 /** Ranks of a job, in all (null: as many as the configuration says) and on this machine (null: all of them). */
 export interface JobRanks {
@@ -23,27 +23,37 @@ export interface JobRanks {
 
 /** Throws `train/memory-exceeded` where the state alone is more than the machine has. Takes milliseconds, whatever the sizes. */
 export function requireStateFits(config: TrainConfig, job: JobRanks, { physicalBytes }: HostMemory): void {
-  if (config.overcommit || onGpu(config)) return;
-  const size = modelSize(config.model, config.model.vocab ?? config.data.tokenizer.vocab);
-  if (size === null || config.model.family === 'custom') return;
+  const { model } = config;
+  if (config.overcommit || onGpu(config) || model.family === 'custom') return;
   const shape = shapeOf(config, job);
-  const { layers } = config.model;
-  const parameters = parametersOfSize(size, layers);
-  const bytes = floorBytes(parameters, config.precision, shape);
+  const parametersOf = (changed: DescribedModel) =>
+    parameterCountOf(changed, changed.vocab ?? config.data.tokenizer.vocab);
+  const bytesOf = (changed: DescribedModel) => floorBytes(parametersOf(changed), config.precision, shape);
+  const bytes = bytesOf(model);
   if (bytes <= physicalBytes) return;
-  const fitting = fittingLayers(size, config.precision, shape, physicalBytes);
+  const change = smallerModel(model, (changed) => bytesOf(changed) <= physicalBytes);
   throw memoryExceeded({
     bytes,
     atLeast: true,
     physicalBytes,
     ranks: shape.localRanks,
-    parameters,
-    change:
-      fitting !== null && fitting < layers
-        ? `--set model.layers=${fitting}, or less: activations come on top`
-        : 'a smaller model.vocab or model.dim, or more machines with tensor_parallel_size and pipeline_parallel_size',
+    parameters: parametersOf(model),
+    change: change === null ? 'fewer ranks on this machine' : `--set ${change} or less, since activations come on top`,
   });
 }
+
+/** Fewer layers, or where one is too many a smaller vocabulary, or a smaller width; null where none of them will do. */
+function smallerModel(model: DescribedModel, fits: (model: DescribedModel) => boolean): string | null {
+  const layers = largestFitting((value) => fits({ ...model, layers: value }));
+  if (layers !== null) return `model.layers=${layers}`;
+  const vocab = model.vocab === null ? null : largestFitting((value) => fits({ ...model, vocab: value }));
+  if (vocab !== null && vocab >= leastVocab) return `model.vocab=${vocab}`;
+  const heads = largestFitting((value) => fits({ ...model, dim: value * model.heads }));
+  return heads === null ? null : `model.dim=${heads * model.heads}`;
+}
+
+/** Of a byte-level tokenizer: every byte, and what separates documents. */
+const leastVocab = 257;
 
 export interface MemoryRequest extends JobRanks {
   readonly config: TrainConfig;
