@@ -6,6 +6,7 @@ import { addonPath } from '../engine/native/bridge.js';
 import { addonNotBuilt, torchNotFound } from '../engine/native/diagnostics.js';
 import { locateTorch } from '../engine/native/locate.js';
 import type { LanguageModel } from '../nn/language_model.js';
+import { idleRanksWarning } from '../partition/idle_ranks.js';
 import type { Plan } from '../plan/plan.js';
 import { choosePlan, ranksOfConfig } from './choose_plan.js';
 import { loadModel } from './config.js';
@@ -45,7 +46,10 @@ export async function prepareRun(
   );
   const built = await model(dataset.vocab);
   requireVocab(built, dataset);
-  return { config, model: built, plan: choosePlan(config, built, worldSize), dataset };
+  const plan = choosePlan(config, built, worldSize);
+  const idle = idleRanksWarning(plan);
+  if (idle) events.emit({ kind: 'warning', code: idle.code, message: idle.message });
+  return { config, model: built, plan, dataset };
 }
 
 /** Opens the data that a run was prepared with. */
