@@ -1,7 +1,7 @@
 /** The validation loss: the same sequences every time, in batches as large as those of training, the last filled up with padding. */
 import type { ValidationBatches } from '../data/index.js';
 import type { LoadedProgram } from '../engine/engine.js';
-import type { Plan } from '../plan/plan.js';
+import { sequencesOf, type Plan } from '../plan/plan.js';
 import { readResult } from './results.js';
 import { writeBatch, type Rows } from './step_inputs.js';
 
@@ -13,7 +13,7 @@ export async function evaluate(
   data: ValidationBatches,
   batches: number,
 ): Promise<number | null> {
-  const size = plan.schedule.microbatches * plan.batch.logical_microbatches * plan.batch.sequences;
+  const size = sequencesOf(plan);
   let [lossSum, tokens] = [0, 0];
   for (let first = 0; first < Math.min(data.sequences, batches * size); first += size) {
     await writeBatch(loaded, plan, ranks, padded(data, first));

@@ -8,6 +8,7 @@ import { wireBytes } from '../cost/index.js';
 import { ops } from '../ops/index.js';
 import { bucketNamed, type Bucket } from '../partition/buckets.js';
 import type { PlacedGraph } from '../partition/placed.js';
+import { workByStage, type StageWork } from '../partition/work.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { ranksOf, type Plan } from '../plan/plan.js';
 import type { LoweredClass } from '../program/lower_class.js';
@@ -47,6 +48,8 @@ export interface Explanation {
   readonly plan: Plan;
   readonly reshards: readonly ExplainedReshard[];
   readonly classes: readonly ExplainedClass[];
+  /** Of forward and backward of one scheduled microbatch, by stage. */
+  readonly work: readonly StageWork[];
 }
 
 /**
@@ -82,6 +85,7 @@ function explainPlan(
       arenaBytes,
       liveBytes,
     })),
+    work: workByStage(step, ops),
   };
 }
 
@@ -113,7 +117,7 @@ function reshardsOf(graph: PlacedGraph, times: number, buckets: readonly Bucket[
 }
 
 /** As a page: every reshard, then memory by class of ranks. */
-export function explanationText({ plan, reshards, classes }: Explanation): string {
+export function explanationText({ plan, reshards, classes, work }: Explanation): string {
   const total = reshards.reduce((sum, { bytes, times }) => sum + bytes * times, 0);
   const count = reshards.reduce((sum, { times }) => sum + times, 0);
   const lines = [
@@ -130,7 +134,7 @@ export function explanationText({ plan, reshards, classes }: Explanation): strin
       `    asked by  ${r.askedBy}`,
     );
   }
-  lines.push('memory');
+  lines.push('work      of the busiest rank over an even share, forward and backward', ...work.map(workText), 'memory');
   for (const { name, ranks, arenaBytes, liveBytes } of classes) {
     lines.push(
       `  ${name}: ${ranks} ${ranks === 1 ? 'rank' : 'ranks'}, arena ${bytesText(arenaBytes)}, ` +
@@ -138,6 +142,14 @@ export function explanationText({ plan, reshards, classes }: Explanation): strin
     );
   }
   return lines.join('\n');
+}
+
+/** `  stage 1: 1.00; repeated: layer_norm over tensor (0.1% more flops)`: the three that cost most. */
+function workText({ share, flops, repeated }: StageWork, stage: number): string {
+  const percent = (extra: number) => `${((100 * extra) / flops).toFixed(1)}% more flops`;
+  const most = repeated.slice(0, 3).filter(({ extraFlops }) => extraFlops >= 0.0005 * flops);
+  const list = most.map(({ op, axes, extraFlops }) => `${op} over ${axes.join('*')} (${percent(extraFlops)})`);
+  return `  stage ${stage}: ${share.toFixed(2)}${list.length > 0 ? `; repeated: ${list.join(', ')}` : ''}`;
 }
 
 const memberText = ([first, ...others]: readonly string[]): string =>

@@ -7,6 +7,7 @@ import { addonNotBuilt, torchNotFound } from '../engine/native/diagnostics.js';
 import { locateTorch } from '../engine/native/locate.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { ranksOf, type Plan } from '../plan/plan.js';
+import { idleRanksWarning } from '../partition/idle_ranks.js';
 import { choosePlan, ranksOfConfig } from './choose_plan.js';
 import { loadModel } from '../config/load_model.js';
 import { requireDevice } from './device.js';
@@ -54,6 +55,8 @@ export async function prepareRun(
   requireMemory({ config, model: built, plan, host, events, ...ranks });
   const crowded = crowdedCores(config, ranks.localRanks ?? ranksOf(plan));
   if (crowded !== null) events.emit({ kind: 'warning', code: 'train/crowded-cores', message: crowded });
+  const idle = idleRanksWarning(plan);
+  if (idle) events.emit({ kind: 'warning', code: idle.code, message: idle.message });
   return { config, model: built, plan, dataset };
 }
 
