@@ -49,7 +49,7 @@ export const contractionOf = (
 
 /** `y[o] = Σ_l table[ids[o l], o l]`. */
 export function gatherAnyLaunch(site: KernelSite): LaunchForm {
-  const by = site.attributes.by as readonly FactorName[];
+  const by = [site.attributes.by as FactorName | readonly FactorName[]].flat();
   const [own] = site.rule.results;
   const loop = [...own, ...free(site).filter((name) => !own.includes(name))];
   const sizes = localSizes(site);
@@ -67,7 +67,7 @@ export function gatherAnyLaunch(site: KernelSite): LaunchForm {
 
 /** `table[ids[c l], c] (+)= x[c l]`. */
 export function scatterAnyLaunch(site: KernelSite): LaunchForm {
-  const by = site.attributes.by as readonly FactorName[];
+  const by = [site.attributes.by as FactorName | readonly FactorName[]].flat();
   const own = site.rule.results[0].filter((name) => !by.includes(name));
   const loop = [...own, ...free(site).filter((name) => !own.includes(name))];
   const sizes = localSizes(site);
@@ -86,12 +86,12 @@ export function scatterAnyLaunch(site: KernelSite): LaunchForm {
 
 /** Factors that no id addresses, those of the rows first. */
 function free(site: KernelSite): readonly FactorName[] {
-  const by = site.attributes.by as readonly FactorName[];
+  const by = [site.attributes.by as FactorName | readonly FactorName[]].flat();
   return [...new Set([...site.rule.operands.flat(), ...site.rule.results.flat()])].filter((name) => !by.includes(name));
 }
 
 const originOf = (site: KernelSite): readonly number[] =>
-  (site.attributes.by as readonly FactorName[]).map((name) => site.origins[name] ?? 0);
+  [site.attributes.by as FactorName | readonly FactorName[]].flat().map((name) => site.origins[name] ?? 0);
 
 /** A block with these dimensions, one a factor; stride 0 where it lacks one. */
 function strided(

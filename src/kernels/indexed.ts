@@ -27,7 +27,7 @@ export const scatterLaunch = (site: KernelSite): LaunchForm | null =>
  * alone, `c` in table and rows. Null where one has no role, or where those of a role do not lie as one dimension.
  */
 function indexedLaunch(site: KernelSite, table: NamedBlock, rows: NamedBlock): LaunchForm | null {
-  const by = site.attributes.by as readonly FactorName[];
+  const by = [site.attributes.by as FactorName | readonly FactorName[]].flat();
   const sizes = localSizes(site);
   const ids = [...new Set(site.rule.operands.slice(1).flat())];
   const shared = table.names.filter((name) => !by.includes(name));

@@ -10,6 +10,7 @@ import type { Graph } from '../ir/graph.js';
 import type { OpRegistry } from '../ir/op.js';
 import { printGraph } from '../ir/print.js';
 import type { LanguageModel } from '../nn/language_model.js';
+import type { ResultName } from '../nn/protocol.js';
 import { traceLogits, traceModel, type TracedModel, type TracedParameter, type TraceShape } from '../nn/trace.js';
 import type { AdamW } from '../optim/adamw.js';
 import { buildUpdate, type UpdateRecipe } from '../optim/update.js';
@@ -118,7 +119,7 @@ function withUnused(update: Graph, registry: OpRegistry, unused: readonly Traced
 /** Adds the step's loss and token count to an update graph: summed over all ranks, they are results of the step. */
 function withLoss(update: Graph, registry: OpRegistry, step: Graph): Graph {
   const builder = GraphBuilder.resume(registry, update);
-  for (const name of ['loss_sum', 'tokens']) {
+  for (const name of ['loss_sum', 'tokens'] satisfies readonly ResultName[]) {
     const sum = step.outputs.find((output) => output.name === name);
     if (!sum) continue;
     const known = update.inputs.find((input) => input.name === name);
