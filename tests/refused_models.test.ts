@@ -131,12 +131,12 @@ describe('a model that says what an op does not know', () => {
     expect(got).toBe(code);
     expect(message).toMatch(text);
     expect(diagnostic.fix + (diagnostic.why ?? '')).toContain(fix);
-    expect(diagnostic.where?.at(-1)?.at).toMatch(/^tests\/refused_models\.test\.ts:\d+:\d+$/);
+    expect(diagnostic.where?.at(-1)?.at).toMatch(/^\/.*\/tests\/refused_models\.test\.ts:\d+:\d+$/);
   });
 
   test('the line is that of the call', () => {
     const { diagnostic } = refusal(traced((x) => roll(x, { fctor: 'dim', by: 1 })));
-    const line = Number(diagnostic.where!.at(-1)!.at.split(':')[1]);
+    const line = Number(diagnostic.where!.at(-1)!.at.split(':').at(-2));
     const text = readFileSync(fileURLToPath(import.meta.url), 'utf8').split('\n')[line - 1];
     expect(text).toContain("x.apply('roll'");
     expect(diagnostic.fix).toBe("write 'factor'");

@@ -1,6 +1,4 @@
 /** The line of a model's own code that was refused: of all that is on the stack, what people can change. */
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { DiagnosticError } from '../ir/diagnostic.js';
 
 /** Runs model code. What is refused in it is told with the line that asked for it, where that is no code of this package. */
@@ -20,19 +18,16 @@ export function tellingLine<T>(body: () => T): T {
   }
 }
 
-/** `model.ts:12:5`, of the innermost frame that is neither ours nor Node's nor an installed package's; null where there is none. */
+/** `/home/me/model.ts:12:5`, of the innermost frame that is neither ours nor an installed package's; null where there is none. */
 export function modelLine(stack: string): string | null {
   for (const frame of stack.split('\n')) {
-    const found = /(?:\(|at (?:async )?)((?:file:\/\/)?\/[^()]*):(\d+):(\d+)\)?$/.exec(frame.trim());
+    const found = /(?:\(|at (?:async )?)((?:file:\/\/)?\/[^()]*:\d+:\d+)\)?$/.exec(frame.trim());
     if (!found) continue;
-    const [, place, row, column] = found;
-    const file = place.startsWith('file:') ? fileURLToPath(place.replace(/\?.*$/, '')) : place.replace(/\?.*$/, '');
-    if (file.startsWith(ours) || file.includes(`${path.sep}node_modules${path.sep}`)) continue;
-    const near = path.relative(process.cwd(), file);
-    return `${near.startsWith('..') ? file : near}:${row}:${column}`;
+    const file = decodeURI(found[1].replace(/^file:\/\//, '')).replace(/\?[^:]*/, '');
+    if (!file.startsWith(ours) && !file.includes('/node_modules/')) return file;
   }
   return null;
 }
 
 /** The folder of our sources, or of what was built from them. */
-const ours = fileURLToPath(new URL('..', import.meta.url));
+const ours = decodeURI(new URL('..', import.meta.url).pathname);
