@@ -69,7 +69,9 @@ export function updatePlacement(
     });
   }
   for (const [name, type] of parameters) {
-    const stages = homes.get(name) ?? [0];
+    const read = homes.get(name) ?? [];
+    // What no stage reads is stored on the first.
+    const stages = read.length > 0 ? read : [0];
     updated.set(name, {
       home: stages[0],
       stored: stages.map((stage) => ({ stage, layout: storageLayout(plan, meshes[stage], type) })),

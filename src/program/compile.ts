@@ -10,6 +10,7 @@ import type { Graph } from '../ir/graph.js';
 import type { OpRegistry } from '../ir/op.js';
 import { printGraph } from '../ir/print.js';
 import type { LanguageModel } from '../nn/language_model.js';
+import type { ResultName } from '../nn/protocol.js';
 import { traceLogits, traceModel, type TracedModel, type TracedParameter, type TraceShape } from '../nn/trace.js';
 import type { AdamW } from '../optim/adamw.js';
 import { buildUpdate, type UpdateRecipe } from '../optim/update.js';
@@ -29,6 +30,11 @@ export interface CompiledProgram {
   readonly parameters: readonly TracedParameter[];
 }
 
+export interface CompiledTraining extends CompiledProgram {
+  /** Parameters through which no gradient of the loss flows: they stay as they are, and have no state of the optimizer. */
+  readonly unusedParameters: readonly string[];
+}
+
 export interface GraphOptions
   extends Pick<PlaceRequest, 'costs' | 'hint' | 'buckets'>, Pick<LowerRequest, 'memory' | 'observe'> {
   readonly plan: Plan;
@@ -43,14 +49,17 @@ export interface CompileOptions extends GraphOptions {
 }
 
 /** The training step: forward, backward, update. Results of a step: `loss_sum`, `tokens`, `gradient_norm`, `skipped`. */
-export function compileTraining(options: CompileOptions & { readonly optimizer: AdamW }): CompiledProgram {
+export function compileTraining(options: CompileOptions & { readonly optimizer: AdamW }): CompiledTraining {
   const { model, optimizer, plan, registry } = options;
   const traced = traceTraining(model, shapeOf(options), (pass, graph) =>
     options.observe?.(pass, () => printGraph(graph)),
   );
   const step = precisionOf(traced.graph, options);
-  const update: UpdateRecipe = (parameters) => withLoss(buildUpdate(parameters, optimizer), registry, step);
-  return compileGraphs(options, traced, step, update, trainingSlots(plan));
+  const { unusedParameters } = traced;
+  const unused = traced.parameters.filter(({ name }) => unusedParameters.includes(name));
+  const update: UpdateRecipe = (parameters) =>
+    withLoss(withUnused(buildUpdate(parameters, optimizer), registry, unused), registry, step);
+  return { ...compileGraphs(options, traced, step, update, trainingSlots(plan)), unusedParameters };
 }
 
 /** One forward: `loss`, summed over the microbatches of a step, or `logits` of each microbatch. */
@@ -100,10 +109,17 @@ function precisionOf(graph: Graph, { plan, registry }: CompileOptions): Graph {
   return plan.precision.compute === 'bf16' ? applyPrecision(graph, registry, 'bf16') : graph;
 }
 
+/** Parameters that nothing updates are stored all the same: they belong to the model's checkpoints. */
+function withUnused(update: Graph, registry: OpRegistry, unused: readonly TracedParameter[]): Graph {
+  const builder = GraphBuilder.resume(registry, update);
+  for (const { name, type } of unused) builder.input(name, 'parameter', type);
+  return builder.build();
+}
+
 /** Adds the step's loss and token count to an update graph: summed over all ranks, they are results of the step. */
 function withLoss(update: Graph, registry: OpRegistry, step: Graph): Graph {
   const builder = GraphBuilder.resume(registry, update);
-  for (const name of ['loss_sum', 'tokens']) {
+  for (const name of ['loss_sum', 'tokens'] satisfies readonly ResultName[]) {
     const sum = step.outputs.find((output) => output.name === name);
     if (!sum) continue;
     const known = update.inputs.find((input) => input.name === name);
