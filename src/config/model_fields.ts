@@ -93,7 +93,8 @@ const mixtralModel = z.strictObject({
     effect: 'Smaller: less time and memory, more choices dropped.',
   }),
   balance: z.number().nonnegative().default(0.01).meta({
-    description: 'Weight of the routers’ balance loss (Fedus et al. 2022).',
+    description:
+      'Weight of the routers’ balance loss (Fedus et al. 2022), which is trained on beside the cross-entropy and is part of no loss that is shown.',
     unit: 'ratio',
   }),
 });

@@ -7,7 +7,7 @@ import type { TensorType } from '../ir/type.js';
 import { ops } from '../ops/index.js';
 import { badName, badSize, repeatedName, reservedName, sequenceTooLong } from './diagnostics.js';
 import type { Init } from './init.js';
-import type { LanguageModel, SummedLoss } from './language_model.js';
+import { crossEntropy, type LanguageModel, type SummedLoss } from './language_model.js';
 import { ModelBuilder } from './model_builder.js';
 import { tellingLine } from './model_line.js';
 import { blockListOf, modulesOf, parametersOf, type NamedParameter } from './module.js';
@@ -64,11 +64,14 @@ function namedParameters(model: LanguageModel): readonly NamedParameter[] {
 }
 
 /**
- * The forward of a training or validation step over one scheduled microbatch. Data inputs `tokens` and `labels`: i32
- * [microbatch batch sequence]; outputs `loss_sum` and `tokens` (see {@link LanguageModel.loss}).
+ * The forward of a validation step over one scheduled microbatch: the cross-entropy of the model's logits, whatever it trains on. Data
+ * inputs `tokens` and `labels`: i32 [microbatch batch sequence]; outputs `loss_sum` and `tokens` (see {@link SummedLoss}).
  */
 export function traceModel(model: LanguageModel, shape: TraceShape): TracedModel {
-  return traceLoss('forward', model, shape, () => {});
+  return trace('forward', model, shape, (builder, tokens) => {
+    const labels = builder.input('labels' satisfies DataInput, 'data', tokens.type);
+    outputLoss(builder, crossEntropy(model.forward(tokens), labels));
+  });
 }
 
 /** A traced forward to which a pass adds: how the training step is made (`passes/trace_training.ts`). */
@@ -78,22 +81,28 @@ export interface ForwardTrace {
   readonly parameters: readonly { readonly name: string; readonly tensor: Tensor }[];
 }
 
-/** As {@link traceModel}, with what `extend` adds to the graph once the forward is whole. */
+/**
+ * The forward of a training step: inputs and outputs as {@link traceModel}'s, of {@link LanguageModel.loss}; with what `extend` adds to the
+ * graph once the forward is whole.
+ */
 export function traceLoss(
-  name: string,
   model: LanguageModel,
   shape: TraceShape,
   extend: (forward: ForwardTrace) => void,
 ): TracedModel {
-  return trace(name, model, shape, (builder, tokens) => {
+  return trace('training', model, shape, (builder, tokens) => {
     const labels = builder.input('labels' satisfies DataInput, 'data', tokens.type);
     const loss = model.loss(tokens, labels);
-    builder.output('loss_sum' satisfies ResultName, loss.lossSum);
-    builder.output('tokens' satisfies ResultName, loss.tokens);
-    builder.endForward();
+    outputLoss(builder, loss);
     const parameters = parametersOf(model).map((p) => ({ name: p.name, tensor: builder.parameter(p.parameter) }));
     extend({ builder, loss, parameters });
   });
+}
+
+function outputLoss(builder: ModelBuilder, { lossSum, tokens }: SummedLoss): void {
+  builder.output('loss_sum' satisfies ResultName, lossSum);
+  builder.output('tokens' satisfies ResultName, tokens);
+  builder.endForward();
 }
 
 /**

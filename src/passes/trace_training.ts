@@ -1,4 +1,4 @@
-/** The training step's graph over one scheduled microbatch: a model's forward, and the gradients of its summed loss. */
+/** The training step's graph over one scheduled microbatch: a model's forward, and the gradients of what it trains on. */
 import type { Graph } from '../ir/graph.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { traceLoss, type ForwardTrace, type TracedModel, type TraceShape } from '../nn/trace.js';
@@ -14,7 +14,7 @@ export interface TracedTraining extends TracedModel {
 
 /**
  * Inputs as `traceModel`'s; outputs `loss_sum`, `tokens` and, for each parameter through which a gradient flows, `gradient.NAME`: the
- * gradient of `loss_sum`, of the parameter's type. Throws where none flows through any.
+ * gradient of `loss_sum` and of the model's auxiliary loss where it has one, of the parameter's type. Throws where none flows through any.
  */
 export function traceTraining(
   model: LanguageModel,
@@ -22,7 +22,7 @@ export function traceTraining(
   observe: ObserveTrace = () => {},
 ): TracedTraining {
   let unusedParameters: readonly string[] = [];
-  const traced = traceLoss('training', model, shape, (forward) => {
+  const traced = traceLoss(model, shape, (forward) => {
     observe('trace', forward.builder.build());
     unusedParameters = addGradients(forward);
   });
@@ -38,10 +38,13 @@ export type ObserveTrace = (pass: 'trace' | 'autodiff' | 'eliminate_dead_code', 
 /** Returns the names of parameters that have no gradient. */
 function addGradients({ builder, loss, parameters }: ForwardTrace): readonly string[] {
   return builder.at({ path: '', phase: 'backward', segment: 'head' }, () => {
-    const seed = { value: loss.lossSum, cotangent: builder.within('loss', () => loss.lossSum.constant(1)) };
+    const seeds = [loss.lossSum, ...(loss.auxiliary ? [loss.auxiliary] : [])].map((value) => ({
+      value,
+      cotangent: builder.within('loss', () => value.constant(1)),
+    }));
     const made = gradients(
       builder,
-      [seed],
+      seeds,
       parameters.map((parameter) => parameter.tensor),
     );
     const unused = parameters.filter((_, i) => made[i] === null).map(({ name }) => name);

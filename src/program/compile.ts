@@ -14,6 +14,7 @@ import type { ResultName } from '../nn/protocol.js';
 import { traceLogits, traceModel, type TracedModel, type TracedParameter, type TraceShape } from '../nn/trace.js';
 import type { AdamW } from '../optim/adamw.js';
 import { buildUpdate, type UpdateRecipe } from '../optim/update.js';
+import { eliminateDeadCode } from '../passes/eliminate_dead_code.js';
 import { applyPrecision } from '../passes/precision.js';
 import { traceTraining } from '../passes/trace_training.js';
 import type { Plan } from '../plan/plan.js';
@@ -62,12 +63,15 @@ export function compileTraining(options: CompileOptions & { readonly optimizer: 
   return { ...compileGraphs(options, traced, step, update, trainingSlots(plan)), unusedParameters };
 }
 
-/** One forward: `loss`, summed over the microbatches of a step, or `logits` of each microbatch. */
+/** One forward: the cross-entropy (`loss`), summed over the microbatches of a step, or `logits` of each microbatch. */
 export function compileForward(options: CompileOptions & { readonly what: 'loss' | 'logits' }): CompiledProgram {
   const trace = options.what === 'loss' ? traceModel : traceLogits;
   const traced = trace(options.model, { ...shapeOf(options), training: false });
   options.observe?.('trace', () => printGraph(traced.graph));
-  const step = precisionOf(traced.graph, options);
+  // What is trained on besides, such as routers' balance, has no part in it.
+  const graph = eliminateDeadCode(traced.graph);
+  options.observe?.('eliminate_dead_code', () => printGraph(graph));
+  const step = precisionOf(graph, options);
   const totals: UpdateRecipe = () =>
     withLoss(new GraphBuilder(options.registry, 'totals').build(), options.registry, step);
   const update = options.what === 'loss' ? totals : null;

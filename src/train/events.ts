@@ -64,6 +64,7 @@ export interface StepEvent {
   readonly kind: 'step';
   /** Steps done, this one included. */
   readonly step: number;
+  /** Cross-entropy in nats a token, without what is trained on besides; of a model with a loss of its own, that. */
   readonly loss: number;
   /** Before clipping. */
   readonly gradNorm: number;
@@ -80,6 +81,7 @@ export interface StepEvent {
 export interface ValidationEvent {
   readonly kind: 'validation';
   readonly step: number;
+  /** Cross-entropy of the model’s logits, in nats a token, whatever it trains on. */
   readonly loss: number;
   readonly bitsPerByte: number | null;
 }
