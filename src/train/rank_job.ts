@@ -11,6 +11,7 @@ import type { Peers } from '../run/peers.js';
 import type { StateTensor } from '../run/state.js';
 import type { Clock } from './clock.js';
 import type { RunPrograms } from './compile_run.js';
+import type { Counters } from './counters.js';
 import type { EngineHost } from './engine_host.js';
 import type { TrainEvents } from './events.js';
 import type { TracedLaunch } from './traced_launch.js';
@@ -49,8 +50,8 @@ export interface LoadedJob extends RankJob {
   readonly arenaBytes: number;
   /** Whether this process has rank 0, which tells of the run and writes its files. */
   readonly leads: boolean;
-  /** Steps done before. */
-  readonly firstStep: number;
+  /** What the run had done when this process began. */
+  readonly begins: Counters;
   /** Of all ranks. */
   readonly tokensPerStep: number;
 }
