@@ -8,7 +8,7 @@ export class RunLength {
 
   constructor(job: LoadedJob) {
     this.#job = job;
-    this.#steps = job.config.steps ?? job.folder.readRecord().steps;
+    this.#steps = job.config.steps ?? job.record.steps;
   }
 
   /** Null until it is decided. */

@@ -8,6 +8,7 @@ import type { Plan } from '../plan/plan.js';
 import type { TrainConfig } from '../config/schema.js';
 import type { RunFolder } from '../run/folder.js';
 import type { Peers } from '../run/peers.js';
+import type { RunRecord } from '../run/record.js';
 import type { StateTensor } from '../run/state.js';
 import type { Clock } from './clock.js';
 import type { RunPrograms } from './compile_run.js';
@@ -22,6 +23,8 @@ export interface RankJob {
   readonly model: LanguageModel;
   readonly plan: Plan;
   readonly dataset: Dataset;
+  /** What the run has decided so far. */
+  readonly record: RunRecord;
   readonly host: EngineHost;
   /** What the run goes on from; null: first values. */
   readonly resume: Checkpoint | null;

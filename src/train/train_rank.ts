@@ -10,6 +10,7 @@ import { arenaBytesOf } from '../program/share_arena.js';
 import { launchCount } from '../program/unroll.js';
 import { optimizerOf } from '../config/objects.js';
 import { initializeState, restoreState } from '../run/load_state.js';
+import { commitStaged } from '../run/staged.js';
 import { stateOf } from '../run/state.js';
 import { agreeOnPrograms } from './agree_on_programs.js';
 import { planText } from './choose_plan.js';
@@ -86,6 +87,7 @@ async function trainLoaded(job: LoadedJob, residentBefore: number | null): Promi
   const { clock, resume } = job;
   const firstStep = job.begins.step;
   await setState(job);
+  if (job.leads) commitStaged(job.folder);
   const setupSeconds = (clock.now() - job.launchedAt) / 1000;
   const length = new RunLength(job);
   const runSteps = () => length.steps;
