@@ -6,6 +6,8 @@ import type { OuterJob, PreparedRun } from '../train/prepare_run.js';
 export interface BegunRun {
   readonly prepared: PreparedRun;
   readonly folder: RunFolder;
+  /** Where its configuration, plan and record lie until the first step: the folder itself, or what a resume has staged in it. */
+  readonly state: RunFolder;
   /** Open; null for a new run. */
   readonly resume: Checkpoint | null;
 }

@@ -6,11 +6,12 @@ import { loadAddon } from '../engine/native/bridge.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { ranksOf } from '../plan/plan.js';
 import { worldSizeDiffers } from '../train/diagnostics.js';
+import { discardStaged } from '../run/staged.js';
 import type { TrainEvents } from '../train/events.js';
 import { measuredPeak } from '../train/matmul_peak.js';
 import { requireNativeEngine } from '../train/prepare_run.js';
 import type { RankResult } from '../train/train_rank.js';
-import type { Begin } from './begun_run.js';
+import type { Begin, BegunRun } from './begun_run.js';
 import type { RankEnvironment } from './environment.js';
 import { writeErrorFile } from './error_file.js';
 import { finish } from './finish.js';
@@ -37,6 +38,7 @@ const prepareSeconds = 3600;
 export async function joinOuterJob(job: JoinRequest): Promise<RankResult & { readonly folder: string }> {
   const { surroundings, events, customModel, environment, launchedAt, begin } = job;
   await requireNativeEngine();
+  let begun: BegunRun | null = null;
   const meeting = loadAddon().open({ device: 'cpu', threads: 1, arenaBytes: 4096 });
   try {
     await joinJob(meeting, environment);
@@ -48,14 +50,15 @@ export async function joinOuterJob(job: JoinRequest): Promise<RankResult & { rea
       const result = await workAsRank(surroundings, member, run, customModel);
       return { folder: run.folder, ...result };
     }
-    const begun = await begin(environment);
-    const { prepared, folder, resume } = begun;
+    begun = await begin(environment);
+    const { prepared, folder, state, resume } = begun;
     const { config, plan } = prepared;
     if (ranksOf(plan) !== environment.worldSize) {
       throw worldSizeDiffers({ world: environment.worldSize, plan: ranksOf(plan), where: 'the plan' });
     }
     const peakFlops = await measuredPeak(config);
-    const run: LaunchedRun = { folder: folder.path, checkpoint: resume?.path ?? null, launchedAt, peakFlops };
+    const checkpoint = resume?.path ?? null;
+    const run: LaunchedRun = { folder: folder.path, state: state.path, checkpoint, launchedAt, peakFlops };
     await meeting.storeSet('run', JSON.stringify(run));
     const host = nativeHost(config, member);
     const result = await work({ surroundings, prepared, folder, resume, events, launchedAt, host, peakFlops, rank });
@@ -64,6 +67,7 @@ export async function joinOuterJob(job: JoinRequest): Promise<RankResult & { rea
     if (environment.errorFile) writeErrorFile(environment.errorFile, error);
     throw error;
   } finally {
+    if (begun) discardStaged(begun.folder);
     meeting.close();
   }
 }

@@ -10,10 +10,12 @@ import { arenaBytesOf } from '../program/share_arena.js';
 import { launchCount } from '../program/unroll.js';
 import { optimizerOf } from '../config/objects.js';
 import { initializeState, restoreState } from '../run/load_state.js';
+import { commitStaged } from '../run/staged.js';
 import { stateOf } from '../run/state.js';
 import { agreeOnPrograms } from './agree_on_programs.js';
 import { planText } from './choose_plan.js';
 import { compileRun } from './compile_run.js';
+import { countersOf } from './counters.js';
 import type { RunSummary } from './events.js';
 import { RunLength } from './length.js';
 import { trainLoop } from './loop.js';
@@ -60,6 +62,11 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
       peakBytesPredicted: arenaBytes,
       seconds: (clock.elapsed() - began) / 1000,
     });
+    const { unusedParameters } = programs.training;
+    if (peers.rank === 0 && unusedParameters.length > 0) {
+      const message = `the loss does not depend on ${unusedParameters.join(', ')}: training leaves ${unusedParameters.length === 1 ? 'it' : 'them'} as ${unusedParameters.length === 1 ? 'it is' : 'they are'}`;
+      events.emit({ kind: 'warning', code: 'train/unused-parameters', message });
+    }
     const loaded: LoadedJob = {
       ...job,
       programs,
@@ -72,7 +79,7 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
       arenaBytes,
       memory,
       leads: peers.rank === 0,
-      firstStep: job.resume?.manifest.step ?? 0,
+      begins: countersOf(job.resume?.manifest ?? null, model.options.context),
       tokensPerStep: config.batch.sequences * model.options.context,
     };
     return await trainLoaded(loaded);
@@ -82,8 +89,10 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
 }
 
 async function trainLoaded(job: LoadedJob): Promise<RankResult> {
-  const { clock, firstStep, resume } = job;
+  const { clock, resume } = job;
+  const firstStep = job.begins.step;
   await setState(job);
+  if (job.leads) commitStaged(job.folder);
   const setupSeconds = (clock.now() - job.launchedAt) / 1000;
   const length = new RunLength(job);
   const runSteps = () => length.steps;
@@ -126,7 +135,7 @@ async function setState({ training, tensors, resume, engine, programs, config }:
 }
 
 function tellStart(job: LoadedJob, steps: number | null, setupSeconds: number): void {
-  const { events, folder, plan, host, config, tokensPerStep, resume, firstStep } = job;
+  const { events, folder, plan, host, config, tokensPerStep, resume, begins } = job;
   events.emit({
     kind: 'started',
     name: folder.name,
@@ -137,7 +146,7 @@ function tellStart(job: LoadedJob, steps: number | null, setupSeconds: number): 
     tokensPerStep,
     steps,
     minutes: config.minutes,
-    resumedFrom: resume ? firstStep : null,
+    resumedFrom: resume ? begins.step : null,
     setupSeconds,
   });
 }
