@@ -1,4 +1,5 @@
 /** The `flotilla` command. It holds no logic: it reads flags, calls the library and shows what comes of it. */
+import '../launch/listen_first.js';
 import { writeFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { examine } from '../engine/native/doctor.js';
@@ -11,6 +12,7 @@ import { explanationText } from '../train/explain.js';
 import { explainTarget } from '../train/explain_target.js';
 import { generate, type GenerateOptions } from '../train/generate.js';
 import { packageVersion } from '../run/package_version.js';
+import { stoppedStatus } from '../launch/signals.js';
 import type { TrainResult } from '../launch/start_job.js';
 import { resumeRun, trainFile, trainWith } from '../launch/train.js';
 import { addOptionFlags, overridesOf } from './flags.js';
@@ -106,7 +108,7 @@ try {
   const verbose = program.opts<{ verbose?: boolean }>().verbose;
   console.error(error instanceof DiagnosticError && !verbose ? error.message : error);
   // At once: a rank that failed may still have threads that wait for others.
-  process.exit(1);
+  process.exit(error instanceof DiagnosticError && error.code === 'launch/interrupted' ? stoppedStatus : 1);
 }
 
 /** Runs a training with the panel on, writes the summary where asked to, and says how to go on after an interruption. */
@@ -114,11 +116,12 @@ async function showRun(flags: Flags, run: (events: TrainEvents) => Promise<Train
   const events = trainEvents();
   const detach = attachPanel(events, { stream: process.stdout, environment: process.env });
   try {
-    const { summary, interrupted, folder } = await run(events);
+    const { summary, interrupted, folder, leads } = await run(events);
+    if (interrupted) process.exitCode = stoppedStatus;
+    if (!leads) return;
     if (typeof flags.json === 'string') writeFileSync(flags.json, `${JSON.stringify(summaryJson(summary), null, 2)}\n`);
     if (interrupted) {
       console.error(`stopped after step ${summary.steps} and saved; go on with \`flotilla resume ${folder}\``);
-      process.exitCode = 130;
     }
   } finally {
     detach();

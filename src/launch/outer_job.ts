@@ -9,7 +9,6 @@ import { worldSizeDiffers } from '../train/diagnostics.js';
 import type { TrainEvents } from '../train/events.js';
 import { measuredPeak } from '../train/matmul_peak.js';
 import { requireNativeEngine } from '../train/prepare_run.js';
-import type { RankResult } from '../train/train_rank.js';
 import type { Begin } from './begun_run.js';
 import type { RankEnvironment } from './environment.js';
 import { writeErrorFile } from './error_file.js';
@@ -18,6 +17,9 @@ import { nativeHost } from './hosts.js';
 import { joinJob } from './join.js';
 import { parseRun, type LaunchedRun } from './messages.js';
 import { workAsRank } from './rank.js';
+import { endStopped, type StopSignal } from './signals.js';
+import type { TrainResult } from './start_job.js';
+import { StopNote } from './stop_note.js';
 import type { RunSurroundings } from './surroundings.js';
 import { work } from './work.js';
 
@@ -34,19 +36,22 @@ export interface JoinRequest {
 /** How long the other ranks wait for rank 0 to prepare the data. */
 const prepareSeconds = 3600;
 
-export async function joinOuterJob(job: JoinRequest): Promise<RankResult & { readonly folder: string }> {
+export async function joinOuterJob(job: JoinRequest): Promise<TrainResult> {
   const { surroundings, events, customModel, environment, launchedAt, begin } = job;
   await requireNativeEngine();
+  const { rank } = environment;
+  const leave = (signal: StopSignal) =>
+    endStopped(`rank ${rank}: stopped by ${signal} before the first step: nothing was trained`);
+  const stop = new StopNote({ leave });
   const meeting = loadAddon().open({ device: 'cpu', threads: 1, arenaBytes: 4096 });
   try {
     await joinJob(meeting, environment);
     const generation = `${environment.generation}/run`;
     const member: RankEnvironment = { ...environment, generation, hostStore: false, storeFd: null };
-    const { rank } = environment;
     if (rank !== 0) {
       const run = parseRun(new TextDecoder().decode(await meeting.storeGet('run', prepareSeconds)), 'rank 0');
-      const result = await workAsRank(surroundings, member, run, customModel);
-      return { folder: run.folder, ...result };
+      const result = await workAsRank({ surroundings, environment: member, run, customModel, stop });
+      return { folder: run.folder, leads: false, ...result };
     }
     const begun = await begin(environment);
     const { prepared, folder, resume } = begun;
@@ -58,12 +63,25 @@ export async function joinOuterJob(job: JoinRequest): Promise<RankResult & { rea
     const run: LaunchedRun = { folder: folder.path, checkpoint: resume?.path ?? null, launchedAt, peakFlops };
     await meeting.storeSet('run', JSON.stringify(run));
     const host = nativeHost(config, member);
-    const result = await work({ surroundings, prepared, folder, resume, events, launchedAt, host, peakFlops, rank });
-    return { folder: folder.path, ...(await finish({ surroundings, config, folder, events, customModel, result })) };
+    const result = await work({
+      surroundings,
+      prepared,
+      folder,
+      resume,
+      events,
+      launchedAt,
+      host,
+      peakFlops,
+      rank,
+      stop,
+    });
+    const finished = await finish({ surroundings, config, folder, events, customModel, result, stop });
+    return { folder: folder.path, leads: true, ...finished };
   } catch (error) {
     if (environment.errorFile) writeErrorFile(environment.errorFile, error);
     throw error;
   } finally {
     meeting.close();
+    stop.release();
   }
 }
