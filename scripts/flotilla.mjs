@@ -27,6 +27,6 @@ try {
   process.exit(1);
 }
 const dist = (file) => new URL(`file://${root}/dist/src/${file}`).href;
-await import(dist('launch/listen_first.js'));
+await import(dist('launch/first.js'));
 for (const signal of stopSignals) process.off(signal, end);
 await import(dist('cli/main.js'));

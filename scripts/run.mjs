@@ -47,7 +47,7 @@ try {
 }
 
 function demo(args) {
-  return node(['--import', './dist/src/launch/listen_first.js', 'dist/src/cli/main.js', 'demo', ...args]);
+  return node(['--import', './dist/src/launch/first.js', 'dist/src/cli/main.js', 'demo', ...args]);
 }
 
 function program(file) {

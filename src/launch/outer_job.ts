@@ -15,6 +15,7 @@ import { writeErrorFile } from './error_file.js';
 import { finish } from './finish.js';
 import { nativeHost } from './hosts.js';
 import { joinJob } from './join.js';
+import { logged } from './logged.js';
 import { parseRun, type LaunchedRun } from './messages.js';
 import { workAsRank } from './rank.js';
 import { endStopped, type StopSignal } from './signals.js';
@@ -53,30 +54,33 @@ export async function joinOuterJob(job: JoinRequest): Promise<TrainResult> {
       const result = await workAsRank({ surroundings, environment: member, run, customModel, stop });
       return { folder: run.folder, leads: false, ...result };
     }
-    const begun = await begin(environment);
-    const { prepared, folder, resume } = begun;
-    const { config, plan } = prepared;
-    if (ranksOf(plan) !== environment.worldSize) {
-      throw worldSizeDiffers({ world: environment.worldSize, plan: ranksOf(plan), where: 'the plan' });
-    }
-    const peakFlops = await measuredPeak(config);
-    const run: LaunchedRun = { folder: folder.path, checkpoint: resume?.path ?? null, launchedAt, peakFlops };
-    await meeting.storeSet('run', JSON.stringify(run));
-    const host = nativeHost(config, member);
-    const result = await work({
-      surroundings,
-      prepared,
-      folder,
-      resume,
-      events,
-      launchedAt,
-      host,
-      peakFlops,
-      rank,
-      stop,
+    return await logged(job, async (log) => {
+      const begun = await begin(environment);
+      const { prepared, folder, resume } = begun;
+      log.into(folder);
+      const { config, plan } = prepared;
+      if (ranksOf(plan) !== environment.worldSize) {
+        throw worldSizeDiffers({ world: environment.worldSize, plan: ranksOf(plan), where: 'the plan' });
+      }
+      const peakFlops = await measuredPeak(config);
+      const run: LaunchedRun = { folder: folder.path, checkpoint: resume?.path ?? null, launchedAt, peakFlops };
+      await meeting.storeSet('run', JSON.stringify(run));
+      const host = nativeHost(config, member);
+      const result = await work({
+        surroundings,
+        prepared,
+        folder,
+        resume,
+        events,
+        launchedAt,
+        host,
+        peakFlops,
+        rank,
+        stop,
+      });
+      const finished = await finish({ surroundings, config, folder, events, customModel, result, stop });
+      return { folder: folder.path, leads: true, ...finished };
     });
-    const finished = await finish({ surroundings, config, folder, events, customModel, result, stop });
-    return { folder: folder.path, leads: true, ...finished };
   } catch (error) {
     if (environment.errorFile) writeErrorFile(environment.errorFile, error);
     throw error;

@@ -89,9 +89,9 @@ export class StopSignals {
 }
 
 /** Arguments of Node for a process that listens before it does anything else. */
-export const listenFirst: readonly string[] = [
+export const importFirst: readonly string[] = [
   '--import',
-  new URL(`listen_first${path.extname(import.meta.url)}`, import.meta.url).href,
+  new URL(`first${path.extname(import.meta.url)}`, import.meta.url).href,
 ];
 
 /** Ends this process with a word. */

@@ -14,9 +14,11 @@ import { referenceHost } from './hosts.js';
 import { launchRanks } from './launch_ranks.js';
 import { runOfEnvironment, type LaunchedRun } from './messages.js';
 import { joinOuterJob } from './outer_job.js';
+import { outliveOutput } from './output.js';
 import { endAsRank } from './rank.js';
-import { endStopped, listenFirst, type StopSignal } from './signals.js';
+import { endStopped, importFirst, type StopSignal } from './signals.js';
 import { StopNote } from './stop_note.js';
+import { logged } from './logged.js';
 import type { RunSurroundings } from './surroundings.js';
 import { work } from './work.js';
 
@@ -38,6 +40,7 @@ export interface TrainResult {
 }
 
 export async function startJob({ surroundings, events, customModel, begin }: JobRequest): Promise<TrainResult> {
+  outliveOutput();
   const launchedAt = launchTime();
   const environment = rankFromEnvironment();
   const run = runOfEnvironment(process.env);
@@ -60,16 +63,19 @@ interface LeadRequest extends JobRequest {
   readonly stop: StopNote;
 }
 
-async function lead({ begin, ...request }: LeadRequest): Promise<TrainResult> {
-  const begun = await begin(null);
-  const { folder } = begun;
-  const { config } = begun.prepared;
-  try {
-    const result = await start({ ...request, begun });
-    return { folder: folder.path, leads: true, ...(await finish({ ...request, config, folder, result })) };
-  } finally {
-    await begun.resume?.close();
-  }
+function lead({ begin, ...request }: LeadRequest): Promise<TrainResult> {
+  return logged(request, async (log) => {
+    const begun = await begin(null);
+    const { folder } = begun;
+    const { config } = begun.prepared;
+    log.into(folder);
+    try {
+      const result = await start({ ...request, begun });
+      return { folder: folder.path, leads: true, ...(await finish({ ...request, config, folder, result })) };
+    } finally {
+      await begun.resume?.close();
+    }
+  });
 }
 
 /** When this program was started, in milliseconds since 1970; set-up that a script did before counts as part of it. */
@@ -100,7 +106,7 @@ async function start({
   prepared.dataset.close();
   // Only the script that constructed a model can construct it again.
   const args =
-    customModel === null ? surroundings.rankArguments : [...process.execArgv, ...listenFirst, ...process.argv.slice(1)];
+    customModel === null ? surroundings.rankArguments : [...process.execArgv, ...importFirst, ...process.argv.slice(1)];
   stop.ready();
   return launchRanks({ run, ranks: ranksOf(plan), config, events, args });
 }

@@ -4,7 +4,8 @@
  *   config.json      the configuration, every field present       plan.json      the plan
  *   run.json         what was decided once: where the prepared data lies, how many steps
  *   metrics.jsonl    one line an event                            trace.json     the launches of a few steps
- *   checkpoints/     step-NNNNNN/, latest                         tokenizer.json, summary.json
+ *   log.txt          what the run told, as lines                  summary.json, tokenizer.json
+ *   checkpoints/     step-NNNNNN/, latest
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
