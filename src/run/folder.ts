@@ -5,7 +5,8 @@
  *   run.json         what was decided once: data, order, model, how many steps (`record.ts`)
  *   sources.json     the files its text came from, with hashes    model.ir       the forward that its model traces
  *   metrics.jsonl    one line an event                            trace.json     the launches of a few steps
- *   checkpoints/     step-NNNNNN/, latest                         tokenizer.json, summary.json
+ *   log.txt          what the run told, as lines                  summary.json, tokenizer.json
+ *   checkpoints/     step-NNNNNN/, latest
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';

@@ -5,7 +5,13 @@ import type { LanguageModel } from '../nn/language_model.js';
 import type { AdamW } from '../optim/adamw.js';
 import type { PlacedGraph } from '../partition/placed.js';
 import { logicalMicrobatchesOf, type Plan } from '../plan/plan.js';
-import { compileForward, compileTraining, type CompiledProgram, type CompiledTraining, type CompileOptions } from '../program/compile.js';
+import {
+  compileForward,
+  compileTraining,
+  type CompiledProgram,
+  type CompiledTraining,
+  type CompileOptions,
+} from '../program/compile.js';
 import type { Program } from '../program/program.js';
 import { shareArena } from '../program/share_arena.js';
 import type { Target } from '../program/target.js';

@@ -12,6 +12,7 @@ import { optimizerOf } from '../config/objects.js';
 import { initializeState, restoreState } from '../run/load_state.js';
 import { commitStaged } from '../run/staged.js';
 import { stateOf } from '../run/state.js';
+import { afterTraining } from './after_training.js';
 import { agreeOnPrograms } from './agree_on_programs.js';
 import { planText } from './choose_plan.js';
 import { compileRun } from './compile_run.js';
@@ -50,6 +51,7 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
   );
   const { engine, peers, memoryBytes } = await host.open(arenaBytes);
   try {
+    job.ready();
     await agreeOnPrograms(peers, programs, target);
     const memory = new MemoryGauge(memoryBytes, arenaBytes);
     const training = await engine.load(programs.training.program);
@@ -89,7 +91,7 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
 }
 
 async function trainLoaded(job: LoadedJob): Promise<RankResult> {
-  const { clock, resume } = job;
+  const { clock, resume, folder } = job;
   const firstStep = job.begins.step;
   await setState(job);
   if (job.leads) commitStaged(job.folder);
@@ -101,16 +103,17 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
   const progress = new Progress(job);
   const step = new TrainingStep(job, runSteps);
   const saving = new Saving(job, runSteps);
-  const validation = new Validation(job, runSteps);
+  const stopping = new Stopping(job.peers, job.interrupted);
+  const validation = new Validation(job, runSteps, stopping);
 
   const began = clock.elapsed();
-  const { done, interrupted } = await trainLoop(firstStep, {
+  const { done, interrupted: stopped } = await trainLoop(firstStep, {
     runSteps,
-    stopping: new Stopping(job.peers, job.interrupted),
+    stopping,
     step: async (index, doneHere) => {
       const outcome = await step.run(index, { traced: isTraced(job, doneHere) });
       await requireFiniteLoss(job, step, outcome);
-      if (isTraced(job, doneHere) && !isTraced(job, doneHere + 1)) job.writeTrace(job.host.trace!.launches);
+      if (isTraced(job, doneHere) && !isTraced(job, doneHere + 1)) writeTrace(job);
       return outcome;
     },
     told: (outcome) => progress.tell(outcome),
@@ -119,9 +122,14 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
     saving,
   });
   const trainSeconds = (clock.elapsed() - began) / 1000;
+  let interrupted = stopped;
   if (done > firstStep || !resume) {
-    if (!interrupted) await validation.measure(done);
     await saving.saveLast(done);
+    // From here on nothing that was trained can be lost.
+    if (!stopped) {
+      await afterTraining('the last validation', folder.path, () => validation.measure(done));
+      interrupted = await stopping.stopsHere(done);
+    }
   }
   const measured = { validationLoss: validation.loss, setupSeconds, trainSeconds };
   return { summary: progress.summary(done, measured), interrupted };
@@ -149,6 +157,15 @@ function tellStart(job: LoadedJob, steps: number | null, setupSeconds: number): 
     resumedFrom: resume ? begins.step : null,
     setupSeconds,
   });
+}
+
+/** A trace is to look at: a disk that is full is no reason to stop. */
+function writeTrace({ writeTrace, host, events }: LoadedJob): void {
+  try {
+    writeTrace(host.trace!.launches);
+  } catch (error) {
+    events.emit({ kind: 'warning', code: 'train/trace-lost', message: `no trace: ${(error as Error).message}` });
+  }
 }
 
 const isTraced = ({ leads, host, config }: LoadedJob, doneHere: number): boolean =>
