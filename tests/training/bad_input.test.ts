@@ -48,6 +48,12 @@ test('more tensor ranks than heads: the nearest legal plan is named', async () =
   expect(error.message).toContain('tensor_parallel_size 2, data_parallel_size 2');
 });
 
+test('more stages than segments: the nearest legal plan is named', async () => {
+  const error = await refused({ plan: { pipeline_parallel_size: 6 }, ranks: null });
+  expect(error.code).toBe('plan/too-many-stages');
+  expect(error.message).toContain('pipeline_parallel_size 3, data_parallel_size 2');
+});
+
 test('a world size that does not match the plan', async () => {
   const plan = { data_parallel_size: 2, tensor_parallel_size: 1 };
   expect((await refused({ plan, ranks: 3 })).code).toBe('config/option-conflict');
@@ -66,6 +72,18 @@ test('a plan file of another model, and one that is no plan', async () => {
   const error = await refused({ plan: file });
   expect(error.code).toBe('plan/invalid');
   expect(error.message).toContain('schedule.microbatches');
+  // Of the configuration: another batch, another precision.
+  writeFileSync(file, JSON.stringify(plan));
+  const other = await refused({ plan: file, batch: { sequences: 6, microbatch: 1 } });
+  expect(other.code).toBe('plan/contradicts-config');
+  expect(other.diagnostic.fix).toContain('set batch.sequences to 4');
+  expect((await refused({ plan: file, precision: 'f64' })).code).toBe('plan/contradicts-config');
+  // Of the model: a name that it lacks.
+  const [stage] = plan.stages;
+  writeFileSync(file, JSON.stringify({ ...plan, stages: [{ ...stage, segments: ['embeding', 'blocks.0', 'head'] }] }));
+  const unknown = await refused({ plan: file });
+  expect(unknown.code).toBe('plan/unknown-name');
+  expect(unknown.diagnostic.fix).toBe("write 'embedding'");
   writeFileSync(file, JSON.stringify(plan));
   expect((await refused({ plan: file, ranks: 2 })).code).toBe('train/world-size-differs');
   writeFileSync(file, JSON.stringify({ ...plan, flotilla_plan: 9 }));
