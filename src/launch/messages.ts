@@ -7,6 +7,8 @@ import { messageBad } from './diagnostics.js';
 const launchedRun = z.strictObject({
   /** Of the run. */
   folder: z.string(),
+  /** Token of the lock that the launcher holds on it. */
+  lock: z.string(),
   /** Folder of the checkpoint that the run goes on from; null: first values. */
   checkpoint: z.string().nullable(),
   /** Since 1970, in milliseconds. */

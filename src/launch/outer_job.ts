@@ -4,6 +4,7 @@
  */
 import { loadAddon } from '../engine/native/bridge.js';
 import type { LanguageModel } from '../nn/language_model.js';
+import type { RunLock } from '../run/lock.js';
 import { ranksOf } from '../plan/plan.js';
 import { worldSizeDiffers } from '../train/diagnostics.js';
 import type { TrainEvents } from '../train/events.js';
@@ -37,6 +38,7 @@ const prepareSeconds = 3600;
 export async function joinOuterJob(job: JoinRequest): Promise<RankResult & { readonly folder: string }> {
   const { surroundings, events, customModel, environment, launchedAt, begin } = job;
   await requireNativeEngine();
+  let held: RunLock | null = null;
   const meeting = loadAddon().open({ device: 'cpu', threads: 1, arenaBytes: 4096 });
   try {
     await joinJob(meeting, environment);
@@ -50,20 +52,34 @@ export async function joinOuterJob(job: JoinRequest): Promise<RankResult & { rea
     }
     const begun = await begin(environment);
     const { prepared, folder, resume } = begun;
+    held = begun.lock;
+    const { token: lock } = held;
     const { config, plan } = prepared;
     if (ranksOf(plan) !== environment.worldSize) {
       throw worldSizeDiffers({ world: environment.worldSize, plan: ranksOf(plan), where: 'the plan' });
     }
     const peakFlops = await measuredPeak(config);
-    const run: LaunchedRun = { folder: folder.path, checkpoint: resume?.path ?? null, launchedAt, peakFlops };
+    const run: LaunchedRun = { folder: folder.path, lock, checkpoint: resume?.path ?? null, launchedAt, peakFlops };
     await meeting.storeSet('run', JSON.stringify(run));
     const host = nativeHost(config, member);
-    const result = await work({ surroundings, prepared, folder, resume, events, launchedAt, host, peakFlops, rank });
+    const result = await work({
+      surroundings,
+      prepared,
+      folder,
+      lock,
+      resume,
+      events,
+      launchedAt,
+      host,
+      peakFlops,
+      rank,
+    });
     return { folder: folder.path, ...(await finish({ surroundings, config, folder, events, customModel, result })) };
   } catch (error) {
     if (environment.errorFile) writeErrorFile(environment.errorFile, error);
     throw error;
   } finally {
+    held?.release();
     meeting.close();
   }
 }

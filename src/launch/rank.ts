@@ -58,8 +58,19 @@ export async function workAsRank(
     run.checkpoint === null ? null : await openCheckpoint(nodeDisk, run.checkpoint, { verify: 'structure' });
   const prepared = { config, model, plan, dataset };
   const host = nativeHost(config, environment);
-  const { launchedAt, peakFlops } = run;
-  const result = await work({ surroundings, prepared, folder, resume, events, launchedAt, host, peakFlops, rank });
+  const { launchedAt, peakFlops, lock } = run;
+  const result = await work({
+    surroundings,
+    prepared,
+    folder,
+    lock,
+    resume,
+    events,
+    launchedAt,
+    host,
+    peakFlops,
+    rank,
+  });
   if (rank === 0 && process.send) {
     await new Promise<void>((sent) => process.send!({ result } satisfies RankMessage, () => sent()));
   }

@@ -48,6 +48,7 @@ export async function startJob({ surroundings, events, customModel, begin }: Job
     return { folder: folder.path, ...(await finish({ surroundings, config, folder, events, customModel, result })) };
   } finally {
     await begun.resume?.close();
+    begun.lock.release();
   }
 }
 
@@ -63,13 +64,14 @@ interface StartRequest extends Omit<JobRequest, 'begin'> {
 /** All virtual ranks in this process, or a process a rank. */
 async function start({ surroundings, begun, events, customModel, launchedAt }: StartRequest): Promise<RankResult> {
   const { prepared, folder, resume } = begun;
+  const { token: lock } = begun.lock;
   const { config, plan } = prepared;
   if (config.engine === 'reference') {
     const host = referenceHost();
-    return work({ surroundings, prepared, folder, resume, events, launchedAt, host, peakFlops: null, rank: 0 });
+    return work({ surroundings, prepared, folder, lock, resume, events, launchedAt, host, peakFlops: null, rank: 0 });
   }
   const peakFlops = await measuredPeak(config);
-  const run: LaunchedRun = { folder: folder.path, checkpoint: resume?.path ?? null, launchedAt, peakFlops };
+  const run: LaunchedRun = { folder: folder.path, lock, checkpoint: resume?.path ?? null, launchedAt, peakFlops };
   prepared.dataset.close();
   // Only the script that constructed a model can construct it again.
   const args = customModel === null ? surroundings.rankArguments : [...process.execArgv, ...process.argv.slice(1)];

@@ -7,6 +7,7 @@ import { loadTokenizer } from '../data/index.js';
 import { separatorId } from '../data/tokenizer.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { RunFolder } from '../run/folder.js';
+import { openRunCheckpoint } from '../run/open_checkpoint.js';
 import { requireDevice } from './device.js';
 import { requireNativeEngine } from './prepare_run.js';
 import { chooseToken, uniformNumbers } from './sample.js';
@@ -25,15 +26,17 @@ export interface GenerateOptions {
   readonly seed: number;
   /** Where to compute; absent: where the run was to. */
   readonly device?: TrainConfig['device'];
+  /** Step of the checkpoint whose weights are taken; absent or null: the latest. */
+  readonly checkpoint?: number | null;
 }
 
 /**
- * What the latest checkpoint of a run writes after the prompt. `onText` is told of each piece as it comes. Longer than the context, the
+ * What the latest checkpoint of a run, or that of a step, writes after the prompt. `onText` is told of each piece as it comes. Longer than the context, the
  * text is read from its last tokens on. `customModel`: a module of one's own that no config file constructs. Throws `run/not-found`, `checkpoint/…`, `engine/…`.
  */
 export async function generate(
   path: string,
-  { prompt, tokens, temperature, topK, seed, device }: GenerateOptions,
+  { prompt, tokens, temperature, topK, seed, device, checkpoint: step = null }: GenerateOptions,
   onText: (text: string) => void = () => {},
   customModel: LanguageModel | null = null,
 ): Promise<string> {
@@ -51,7 +54,9 @@ export async function generate(
   const given = prompt === '' ? [] : [...tokenizer.encode(prompt)];
   const { separator } = config.data.tokenizer;
   const ids = given.length > 0 ? given : [separatorId(tokenizer, separator ?? undefined)];
-  const sampler = await openSampler(folder, config, model, Math.min(model.options.context, ids.length + tokens));
+  const checkpoint = await openRunCheckpoint(folder, config, { step, verify: 'structure' });
+  const longest = Math.min(model.options.context, ids.length + tokens);
+  const sampler = await openSampler(checkpoint, config, model, longest).finally(() => checkpoint.close());
   const random = uniformNumbers(seed);
   const made: number[] = [];
   let told = '';
