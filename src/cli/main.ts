@@ -44,9 +44,11 @@ withJson(addOptionFlags(program.command('demo')))
 
 withJson(addOptionFlags(program.command('resume').argument('<run>', 'a run folder')))
   .description('go on with a run from its latest checkpoint')
-  .action((run: string, flags: Flags) =>
-    showRun(flags, (events) => resumeRun(surroundings, run, { events, overrides: overridesOf(flags) })),
-  );
+  .option('--accept-model-change', 'go on also where the model is not the one that the run has trained')
+  .action((run: string, flags: Flags) => {
+    const settings = { overrides: overridesOf(flags), acceptModelChange: flags.acceptModelChange === true };
+    return showRun(flags, (events) => resumeRun(surroundings, run, { events, ...settings }));
+  });
 
 program
   .command('generate')

@@ -1,5 +1,5 @@
 /** From a description of data to a data set in the cache: find, read, deduplicate, split, train the tokenizer, pack. */
-import { copyFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { trainBpe } from './bpe_trainer.js';
@@ -9,15 +9,13 @@ import { openDataset, type BatchOptions, type DataManifest, type Dataset, type S
 import { deduplicate } from './deduplicate.js';
 import { dataEmpty, tokenFileCorrupt, tokenizerInvalid } from './diagnostics.js';
 import type { DataListener, DataStep } from './events.js';
-import { findFiles, findInstalledSources, type SourceFile } from './find_files.js';
-import { sha256 } from './hash.js';
+import type { SourceFile } from './find_files.js';
+import { keyOf, signatureOf, sourceFiles, tokenizerFileOf } from './identity.js';
 import type { TextSource } from './source.js';
+import { sourceListText, sourcesName } from './source_list.js';
 import { splitDocuments } from './split.js';
 import { loadTokenizer, makeTokenizer, separatorId, type Tokenizer } from './tokenizer.js';
 import { writeTokenFile } from './token_file.js';
-
-/** Raised when a change here makes other data sets of the same text. */
-const RECIPE = 1;
 
 export interface PrepareOptions extends BatchOptions {
   /** Paths are resolved against it; the default corpus is searched from it upwards. Default: the working directory. */
@@ -42,10 +40,10 @@ export async function prepareData(
   const step = stepper(listener);
 
   const files = await step('find', () => {
-    const files = source.paths === null ? findInstalledSources(root) : findFiles(source.paths, root);
+    const files = sourceFiles(source, root);
     return { value: files, summary: `${files.length} files, ${megabytes(sum(files))}` };
   });
-  const tokenizerFile = 'file' in source.tokenizer ? resolve(root, source.tokenizer.file) : null;
+  const tokenizerFile = tokenizerFileOf(source, root);
   const signature = signatureOf(source, files, tokenizerFile);
   const known = cache.seen(signature);
   if (known !== null && cache.has(known)) {
@@ -181,23 +179,12 @@ async function build({
     vocab: tokenizer.vocab,
     separator,
   };
+  writeFileSync(join(folder, sourcesName), sourceListText(corpus.sources));
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest, null, 2));
 }
 
-/** What decides whether text must be read again. */
-function signatureOf(source: TextSource, files: readonly SourceFile[], tokenizerFile: string | null): string {
-  const times = files.flatMap(({ file, bytes, changedMs }) => [file, `${bytes} ${changedMs}`]);
-  const status = tokenizerFile === null ? undefined : statSync(tokenizerFile, { throwIfNoEntry: false });
-  return sha256([`${RECIPE}`, JSON.stringify(source), `${status?.size} ${status?.ctimeMs}`, ...times]);
-}
-
-/** What decides what the data set holds. Not where the files lie. */
-function keyOf({ tokenizer, validationFraction }: TextSource, corpus: Corpus, given: Tokenizer | null): string {
-  const recipe = [`${RECIPE}`, JSON.stringify(validationFraction), given?.fingerprint ?? JSON.stringify(tokenizer)];
-  return sha256([...recipe, ('file' in tokenizer && tokenizer.separator) || '', corpus.hash]);
-}
-
-function openUnlessDamaged(folder: string, options: BatchOptions): Dataset | null {
+/** A data set that is whole; null where it is gone or damaged. Throws what is wrong with `options` themselves. */
+export function openUnlessDamaged(folder: string, options: BatchOptions): Dataset | null {
   try {
     return openDataset(folder, options);
   } catch (error) {

@@ -9,6 +9,8 @@ export interface BegunRun {
   readonly folder: RunFolder;
   /** Of the folder; released when the run ends. */
   readonly lock: RunLock;
+  /** Where its configuration, plan and record lie until the first step: the folder itself, or what a resume has staged in it. */
+  readonly state: RunFolder;
   /** Open; null for a new run. */
   readonly resume: Checkpoint | null;
 }

@@ -9,6 +9,8 @@ const launchedRun = z.strictObject({
   folder: z.string(),
   /** Token of the lock that the launcher holds on it. */
   lock: z.string(),
+  /** Where config.json, plan.json and run.json are read from: the folder, or what a resume has staged in it. */
+  state: z.string(),
   /** Folder of the checkpoint that the run goes on from; null: first values. */
   checkpoint: z.string().nullable(),
   /** Since 1970, in milliseconds. */

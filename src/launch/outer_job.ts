@@ -4,14 +4,14 @@
  */
 import { loadAddon } from '../engine/native/bridge.js';
 import type { LanguageModel } from '../nn/language_model.js';
-import type { RunLock } from '../run/lock.js';
 import { ranksOf } from '../plan/plan.js';
 import { worldSizeDiffers } from '../train/diagnostics.js';
+import { discardStaged } from '../run/staged.js';
 import type { TrainEvents } from '../train/events.js';
 import { measuredPeak } from '../train/matmul_peak.js';
 import { requireNativeEngine } from '../train/prepare_run.js';
 import type { RankResult } from '../train/train_rank.js';
-import type { Begin } from './begun_run.js';
+import type { Begin, BegunRun } from './begun_run.js';
 import type { RankEnvironment } from './environment.js';
 import { writeErrorFile } from './error_file.js';
 import { finish } from './finish.js';
@@ -38,7 +38,7 @@ const prepareSeconds = 3600;
 export async function joinOuterJob(job: JoinRequest): Promise<RankResult & { readonly folder: string }> {
   const { surroundings, events, customModel, environment, launchedAt, begin } = job;
   await requireNativeEngine();
-  let held: RunLock | null = null;
+  let begun: BegunRun | null = null;
   const meeting = loadAddon().open({ device: 'cpu', threads: 1, arenaBytes: 4096 });
   try {
     await joinJob(meeting, environment);
@@ -50,16 +50,16 @@ export async function joinOuterJob(job: JoinRequest): Promise<RankResult & { rea
       const result = await workAsRank(surroundings, member, run, customModel);
       return { folder: run.folder, ...result };
     }
-    const begun = await begin(environment);
-    const { prepared, folder, resume } = begun;
-    held = begun.lock;
-    const { token: lock } = held;
+    begun = await begin(environment);
+    const { prepared, folder, state, resume } = begun;
+    const { token: lock } = begun.lock;
     const { config, plan } = prepared;
     if (ranksOf(plan) !== environment.worldSize) {
       throw worldSizeDiffers({ world: environment.worldSize, plan: ranksOf(plan), where: 'the plan' });
     }
     const peakFlops = await measuredPeak(config);
-    const run: LaunchedRun = { folder: folder.path, lock, checkpoint: resume?.path ?? null, launchedAt, peakFlops };
+    const checkpoint = resume?.path ?? null;
+    const run: LaunchedRun = { folder: folder.path, lock, state: state.path, checkpoint, launchedAt, peakFlops };
     await meeting.storeSet('run', JSON.stringify(run));
     const host = nativeHost(config, member);
     const result = await work({
@@ -79,7 +79,10 @@ export async function joinOuterJob(job: JoinRequest): Promise<RankResult & { rea
     if (environment.errorFile) writeErrorFile(environment.errorFile, error);
     throw error;
   } finally {
-    held?.release();
+    if (begun) {
+      discardStaged(begun.folder);
+      begun.lock.release();
+    }
     meeting.close();
   }
 }

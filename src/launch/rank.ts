@@ -44,19 +44,21 @@ export async function workAsRank(
 ): Promise<RankResult> {
   const { rank } = environment;
   const folder = RunFolder.open(run.folder);
-  const { config } = await resolveAgain(folder, []);
+  const state = new RunFolder(run.state);
+  const { config } = await resolveAgain(state, []);
   // Rank 0 has looked at its own machine alone.
   requireDevice(config, { ranks: environment.worldSize, localRanks: environment.localWorldSize });
   const events = trainEvents();
   const send = (message: RankMessage) => process.send?.(message);
   if (rank === 0) events.subscribe((event) => send({ event }));
   const context = customModel?.options.context ?? config.model.context;
-  const dataset = openRunData(folder.readRecord().data, config, context);
+  const record = state.readRecord();
+  const dataset = openRunData(record.data.folder, config, context);
   const model = customModel ?? (await loadModel(config, dataset.vocab));
-  const plan = folder.readPlan();
+  const plan = state.readPlan();
   const resume =
     run.checkpoint === null ? null : await openCheckpoint(nodeDisk, run.checkpoint, { verify: 'structure' });
-  const prepared = { config, model, plan, dataset };
+  const prepared = { config, model, plan, dataset, record };
   const host = nativeHost(config, environment);
   const { launchedAt, peakFlops, lock } = run;
   const result = await work({

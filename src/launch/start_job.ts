@@ -5,6 +5,7 @@
 import type { LanguageModel } from '../nn/language_model.js';
 import { ranksOf } from '../plan/plan.js';
 import type { RunSummary, TrainEvents } from '../train/events.js';
+import { discardStaged } from '../run/staged.js';
 import { measuredPeak } from '../train/matmul_peak.js';
 import type { RankResult } from '../train/train_rank.js';
 import type { Begin, BegunRun } from './begun_run.js';
@@ -47,6 +48,7 @@ export async function startJob({ surroundings, events, customModel, begin }: Job
     const { config } = prepared;
     return { folder: folder.path, ...(await finish({ surroundings, config, folder, events, customModel, result })) };
   } finally {
+    discardStaged(folder);
     await begun.resume?.close();
     begun.lock.release();
   }
@@ -63,7 +65,7 @@ interface StartRequest extends Omit<JobRequest, 'begin'> {
 
 /** All virtual ranks in this process, or a process a rank. */
 async function start({ surroundings, begun, events, customModel, launchedAt }: StartRequest): Promise<RankResult> {
-  const { prepared, folder, resume } = begun;
+  const { prepared, folder, state, resume } = begun;
   const { token: lock } = begun.lock;
   const { config, plan } = prepared;
   if (config.engine === 'reference') {
@@ -71,7 +73,8 @@ async function start({ surroundings, begun, events, customModel, launchedAt }: S
     return work({ surroundings, prepared, folder, lock, resume, events, launchedAt, host, peakFlops: null, rank: 0 });
   }
   const peakFlops = await measuredPeak(config);
-  const run: LaunchedRun = { folder: folder.path, lock, checkpoint: resume?.path ?? null, launchedAt, peakFlops };
+  const checkpoint = resume?.path ?? null;
+  const run: LaunchedRun = { folder: folder.path, lock, state: state.path, checkpoint, launchedAt, peakFlops };
   prepared.dataset.close();
   // Only the script that constructed a model can construct it again.
   const args = customModel === null ? surroundings.rankArguments : [...process.execArgv, ...process.argv.slice(1)];

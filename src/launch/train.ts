@@ -1,15 +1,18 @@
 /** Training, from options to a run folder, and going on with a run. */
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { absolutePaths } from '../config/absolute_paths.js';
 import { loadConfig } from '../config/file.js';
 import { resolveConfig, type ResolvedConfig } from '../config/resolve.js';
 import type { TrainOptions } from '../config/schema.js';
-import { runCompleted } from '../run/diagnostics.js';
-import { lockRun, makeRun, mark, requireFreePlace, requireGoingOn } from '../run/begin.js';
+import { sourcesName } from '../data/source_list.js';
+import { lockRun, makeRun, requireFreePlace, requireGoingOn } from '../run/begin.js';
 import { RunFolder } from '../run/folder.js';
 import { openRunCheckpoint } from '../run/open_checkpoint.js';
+import { stageIn } from '../run/staged.js';
 import { trainEvents, type TrainEvents } from '../train/events.js';
-import { prepareRun, requireEngine, type PreparedRun } from '../train/prepare_run.js';
-import type { BegunRun } from './begun_run.js';
+import { prepareResume } from '../train/prepare_resume.js';
+import { prepareRun, requireEngine, type UnwrittenRun } from '../train/prepare_run.js';
 import { resolveAgain } from './resolve_again.js';
 import { startJob, type TrainResult } from './start_job.js';
 import type { RunSurroundings } from './surroundings.js';
@@ -24,6 +27,8 @@ export interface TrainSettings {
 }
 
 export interface ResumeSettings extends TrainSettings {
+  /** Whether a model that is not the one the run has trained goes on with its weights. Default false: it is refused. */
+  readonly acceptModelChange?: boolean;
   /** Step of the checkpoint to go on from; null: the latest. Those of later steps are the first to go as new ones are saved. */
   readonly checkpoint?: number | null;
 }
@@ -64,19 +69,27 @@ async function trainResolved(
         const message = `a run in ${folder.path} had left no checkpoint: this one takes its place`;
         events.emit({ kind: 'warning', code: 'run/starts-over', message });
       }
-      return begun({ prepared, folder, lock, resume: null }, null);
+      return lock.releasedOnError(() => {
+        writeFolder(folder, folder.name, prepared);
+        copyFileSync(prepared.dataset.tokenizerFile, folder.file('tokenizer.json'));
+        const sources = join(prepared.dataset.folder, sourcesName);
+        // Data that an earlier version prepared has none.
+        if (existsSync(sources)) copyFileSync(sources, folder.file(sourcesName));
+        return { prepared, folder, lock, state: folder, resume: null };
+      });
     },
   });
 }
 
 /**
- * Goes on with a run from its latest checkpoint, or that of a step. Under the plan it had, bit for bit; overrides may give it another plan or length.
- * Throws `run/not-found`, `checkpoint/…`, `run/completed`.
+ * Goes on with a run from its latest checkpoint, or that of a step, with its own data, tokenizer and model. Under the plan it had, bit for
+ * bit; overrides may give it another plan, batch or length. What is refused has changed nothing: the folder is written when the state is loaded.
+ * Throws `run/…`, `checkpoint/…`, and what `train` throws.
  */
 export async function resumeRun(
   surroundings: RunSurroundings,
   path: string,
-  { events = trainEvents(), overrides = [], checkpoint = null }: ResumeSettings = {},
+  { events = trainEvents(), overrides = [], acceptModelChange = false, checkpoint = null }: ResumeSettings = {},
 ): Promise<TrainResult> {
   return startJob({
     surroundings,
@@ -84,22 +97,22 @@ export async function resumeRun(
     customModel: null,
     async begin(job) {
       const folder = RunFolder.open(path);
-      const old = folder.readRecord();
-      const resolved = await resolveAgain(folder, overrides);
-      await requireEngine(resolved.config, job);
-      await requireGoingOn(folder, resolved.config);
-      const resume = await openRunCheckpoint(folder, resolved.config, { step: checkpoint });
+      const record = folder.readRecord();
+      const { config: before } = await resolveAgain(folder, []);
+      const { config: asked, customModel } = await resolveAgain(folder, overrides);
+      const config = absolutePaths(asked, process.cwd());
+      await requireEngine(config, job);
+      await requireGoingOn(folder, config);
+      const resume = await openRunCheckpoint(folder, config, { step: checkpoint });
       try {
-        const prepared = await prepareRun(resolved, { events, job });
-        const steps = resolved.config.steps ?? old.steps;
-        if (steps !== null && resume.manifest.step >= steps) throw runCompleted({ path: folder.path, steps });
-        if (prepared.dataset.manifest.key !== old.dataKey) {
-          const message =
-            'the text has changed since the run began: it goes on with other batches than it would have had';
-          events.emit({ kind: 'warning', code: 'run/data-changed', message });
-        }
-        const lock = await lockRun(folder, resolved.config, resume, { step: checkpoint });
-        return begun({ prepared, folder, lock, resume }, steps);
+        const request = { folder, record, before, config, customModel, checkpoint: resume, acceptModelChange };
+        const prepared = await prepareResume({ ...request, events, job });
+        const lock = await lockRun(folder, config, resume, { step: checkpoint });
+        return lock.releasedOnError(() => {
+          const state = stageIn(folder);
+          writeFolder(state, folder.name, prepared);
+          return { prepared, folder, lock, state, resume };
+        });
       } catch (error) {
         await resume.close();
         throw error;
@@ -108,23 +121,10 @@ export async function resumeRun(
   });
 }
 
-/** A run whose folder says what is to run. */
-function begun(run: BegunRun, steps: number | null): BegunRun {
-  const { folder, lock, prepared } = run;
-  try {
-    mark(folder, prepared.config);
-    writeFolder(folder, prepared, steps);
-    return run;
-  } catch (error) {
-    lock.release();
-    throw error;
-  }
-}
-
-function writeFolder(folder: RunFolder, { config, plan, dataset }: PreparedRun, steps: number | null): void {
-  const named = { ...config, logging: { ...config.logging, name: folder.name } };
-  folder.writeConfig(named);
+/** `name`: of the run, which is that of its folder, wherever it has been moved. */
+function writeFolder(folder: RunFolder, name: string, { config, plan, record, forward }: UnwrittenRun): void {
+  folder.writeConfig({ ...config, logging: { ...config.logging, name } });
   folder.writePlan(plan);
-  folder.writeRecord({ data: dataset.folder, dataKey: dataset.manifest.key, steps: steps ?? config.steps });
-  copyFileSync(dataset.tokenizerFile, folder.file('tokenizer.json'));
+  folder.write('model.ir', forward);
+  folder.writeRecord(record);
 }

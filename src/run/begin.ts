@@ -56,7 +56,7 @@ export async function makeRun(config: TrainConfig): Promise<NewRun> {
       // Another may have been here until it was locked.
       const startsOver = await requireFree(folder, config.checkpoint.directory, { locked: true });
       // What is left of one that saved nothing, its id included, becomes this one's.
-      for (const name of ['metrics.jsonl', 'trace.json', 'summary.json']) removeFile(folder.file(name));
+      for (const name of ['metrics.jsonl', 'trace.json', 'summary.json', 'sources.json']) removeFile(folder.file(name));
       mark(folder, config);
       return { folder, lock, startsOver };
     } catch (error) {

@@ -2,9 +2,19 @@
  * Whose a folder of checkpoints is: `owner.json` in it names the run, by its id and by its folder. A run checks before it begins that
  * the folder is its own or nobody's, and marks it then.
  */
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, readdirSync, realpathSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { z } from 'zod';
+import { errorCode } from '../checkpoint/disk.js';
 import { latestName, listCheckpoints, nodeDisk, readManifest } from '../checkpoint/index.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { checkpointsForeign, checkpointsOfAnother, folderNotMade } from './diagnostics.js';
@@ -87,16 +97,20 @@ export async function runOfCheckpoint(path: string): Promise<string | null | und
   }
 }
 
-/** Makes the folder, with its mark. Throws `run/folder-not-written`. */
+/** Makes the folder, with its mark. Throws `run/folder-not-written`, and `run/checkpoints-of-another-run` where another was quicker. */
 export function markCheckpoints(directory: string, owner: CheckpointOwner): void {
+  const path = join(directory, ownerName);
   const known = readOwner(directory);
-  if (known && JSON.stringify(known) === JSON.stringify(owner)) return;
+  const text = `${JSON.stringify(owner, null, 2)}\n`;
   try {
     mkdirSync(directory, { recursive: true });
+    if (!existsSync(path)) return writeFileSync(path, text, { flag: 'wx', flush: true });
   } catch (error) {
+    const first = errorCode(error) === 'EEXIST' ? readOwner(directory) : null;
+    if (first) throw checkpointsOfAnother({ directory, run: first.run, folder: first.folder });
     throw folderNotMade({ path: directory, problem: (error as Error).message }, { cause: error });
   }
-  writeWhole(join(directory, ownerName), `${JSON.stringify(owner, null, 2)}\n`);
+  if (JSON.stringify(known) !== JSON.stringify(owner)) writeWhole(path, text);
 }
 
 /** Throws `run/folder-not-written` where a folder cannot be made because something else is in the way. */

@@ -2,7 +2,8 @@
  * A run's folder: everything that resuming, sampling, explaining and comparing it need.
  *
  *   config.json      the configuration, every field present       plan.json      the plan
- *   run.json         what was decided once: where the prepared data lies, how many steps
+ *   run.json         what was decided once: data, order, model, how many steps (`record.ts`)
+ *   sources.json     the files its text came from, with hashes    model.ir       the forward that its model traces
  *   metrics.jsonl    one line an event                            trace.json     the launches of a few steps
  *   checkpoints/     step-NNNNNN/, latest, owner.json             tokenizer.json, summary.json
  *   run_id           names the run, in its checkpoints too        lock           who works on it now
@@ -13,8 +14,9 @@ import { parsePlan } from '../plan/parse_plan.js';
 import type { Plan } from '../plan/plan.js';
 import { configText } from '../config/file.js';
 import type { TrainConfig } from '../config/schema.js';
-import { folderNotOwn, noRun } from './diagnostics.js';
+import { folderNotOwn, noRun, recordInvalid } from './diagnostics.js';
 import { lockName } from './lock.js';
+import { parseRecord, recordText, type RunRecord } from './record.js';
 import { readRunId, runIdName } from './run_id.js';
 import { writeWhole } from './write_whole.js';
 
@@ -26,6 +28,8 @@ export const runFileNames = [
   'metrics.jsonl',
   'trace.json',
   'tokenizer.json',
+  'sources.json',
+  'model.ir',
   'summary.json',
   runIdName,
   lockName,
@@ -33,16 +37,6 @@ export const runFileNames = [
 
 /** Where a run's checkpoints are, unless its configuration says otherwise. */
 export const checkpointsName = 'checkpoints';
-
-/** What a run decides once and keeps. */
-export interface RunRecord {
-  /** Folder of the prepared data. */
-  readonly data: string;
-  /** SHA-256 of what the prepared data was made from. */
-  readonly dataKey: string;
-  /** Length of the run; null until it is known. The learning-rate schedule follows it. */
-  readonly steps: number | null;
-}
 
 export class RunFolder {
   readonly path: string;
@@ -103,11 +97,14 @@ export class RunFolder {
   }
 
   writeRecord(record: RunRecord): void {
-    this.write('run.json', `${JSON.stringify(record, null, 2)}\n`);
+    this.write('run.json', recordText(record));
   }
 
+  /** Throws `run/record-invalid`. */
   readRecord(): RunRecord {
-    return JSON.parse(readFileSync(this.file('run.json'), 'utf8')) as RunRecord;
+    const file = this.file('run.json');
+    if (!existsSync(file)) throw recordInvalid({ file, problem: 'it is missing' });
+    return parseRecord(readFileSync(file, 'utf8'), file);
   }
 
   /** Replaces a file whole: a reader sees the old one or the new one. Throws `run/folder-not-written`. */

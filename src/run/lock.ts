@@ -106,6 +106,16 @@ export class RunLock {
     if (readHolder(path)?.token === this.token) rmSync(path, { force: true });
   }
 
+  /** Gives what `work` gives; where it throws, the lock is released. */
+  releasedOnError<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      this.release();
+      throw error;
+    }
+  }
+
   #giveSign(): void {
     try {
       writeSync(this.#file, '{', 0);

@@ -93,7 +93,9 @@ export interface RunSummary {
   readonly precision: string;
   readonly plan: string;
   readonly parameters: number;
+  /** Of the run, those before a resume included. */
   readonly steps: number;
+  /** Trained on in those steps. */
   readonly tokens: number;
   /** Mean over the last steps. */
   readonly trainingLoss: number | null;

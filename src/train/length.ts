@@ -8,7 +8,7 @@ export class RunLength {
 
   constructor(job: LoadedJob) {
     this.#job = job;
-    this.#steps = job.config.steps ?? job.folder.readRecord().steps;
+    this.#steps = job.config.steps ?? job.record.steps;
   }
 
   /** Null until it is decided. */
@@ -34,9 +34,9 @@ export class RunLength {
   }
 
   #ofMinutes(stepSeconds: readonly number[]): number {
-    const { config, firstStep } = this.#job;
+    const { config, begins } = this.#job;
     const { every_steps: every, batches } = config.evaluation;
     const overhead = validationOverhead({ every, batches });
-    return firstStep + stepsOfMinutes({ minutes: config.minutes ?? 5, stepSeconds, overhead });
+    return begins.step + stepsOfMinutes({ minutes: config.minutes ?? 5, stepSeconds, overhead });
   }
 }

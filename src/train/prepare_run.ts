@@ -13,6 +13,13 @@ import { requireDevice } from './device.js';
 import { vocabTooSmall } from './diagnostics.js';
 import type { TrainEvents } from './events.js';
 import { dataOf } from '../config/objects.js';
+import { absolutePaths } from '../config/absolute_paths.js';
+import { dataSource } from '../run/data_identity.js';
+import { fileHash } from '../run/hash.js';
+import { identifyModel } from '../run/model_identity.js';
+import type { RunRecord } from '../run/record.js';
+import { batchOptions } from './batch_options.js';
+
 import type { TrainConfig } from '../config/schema.js';
 import type { ResolvedConfig } from '../config/resolve.js';
 
@@ -21,6 +28,13 @@ export interface PreparedRun {
   readonly model: LanguageModel;
   readonly plan: Plan;
   readonly dataset: Dataset;
+  readonly record: RunRecord;
+}
+
+/** A run whose folder is to be written. */
+export interface UnwrittenRun extends PreparedRun {
+  /** What its model traces: the text of model.ir. */
+  readonly forward: string;
 }
 
 /**
@@ -28,9 +42,11 @@ export interface PreparedRun {
  * outer launcher has started; null where the ranks are ours to start.
  */
 export async function prepareRun(
-  { config, customModel }: ResolvedConfig,
+  { config: written, customModel }: ResolvedConfig,
   { events, job }: { readonly events: TrainEvents; readonly job: OuterJob | null },
-): Promise<PreparedRun> {
+): Promise<UnwrittenRun> {
+  const root = process.cwd();
+  const config = absolutePaths(written, root);
   await requireEngine(config, job);
   const worldSize = job?.worldSize ?? null;
   const model = (vocab: number) => (customModel ? Promise.resolve(customModel) : loadModel(config, vocab));
@@ -39,12 +55,22 @@ export async function prepareRun(
   const context = contextOf(config, customModel);
   const dataset = await prepareData(
     dataOf(config.data),
-    { ...batchOptions(config, context), ...(config.data.cache !== null && { cacheDir: config.data.cache }) },
+    { ...batchOptions(config, context), root, cacheDir: config.data.cache },
     relay(events),
   );
   const built = await model(dataset.vocab);
   requireVocab(built, dataset);
-  return { config, model: built, plan: choosePlan(config, built, worldSize), dataset };
+  const plan = choosePlan(config, built, worldSize);
+  const { record: modelRecord, forward } = identifyModel(built, config.model);
+  const record: RunRecord = {
+    data: { folder: dataset.folder, key: dataset.manifest.key, root, source: dataSource(config.data) },
+    tokenizer: { sha256: fileHash(dataset.tokenizerFile) },
+    order: { seed: config.data.seed, context },
+    batch: config.batch,
+    model: modelRecord,
+    steps: config.steps,
+  };
+  return { config, model: built, plan, dataset, record, forward };
 }
 
 /** Opens the data that a run was prepared with. */
@@ -56,14 +82,7 @@ export function requireVocab(model: LanguageModel, { vocab, tokenizerFile }: Dat
   if (rows < vocab) throw vocabTooSmall({ rows, tokens: vocab, tokenizer: tokenizerFile });
 }
 
-const batchOptions = ({ batch, data, evaluation }: TrainConfig, context: number) => ({
-  context,
-  globalBatch: batch.sequences,
-  seed: data.seed,
-  validationSequences: evaluation.batches * batch.sequences,
-});
-
-const contextOf = ({ model }: TrainConfig, customModel: LanguageModel | null): number =>
+export const contextOf = ({ model }: TrainConfig, customModel: LanguageModel | null): number =>
   customModel ? customModel.options.context : model.context;
 
 /** Ranks that an outer launcher has started, in all and on this machine. */
@@ -91,7 +110,7 @@ export async function requireNativeEngine(where: { addon?: string; env?: NodeJS.
 }
 
 /** What data preparation tells, as events of the run. */
-function relay(events: TrainEvents): (event: DataEvent) => void {
+export function relay(events: TrainEvents): (event: DataEvent) => void {
   return (event) => {
     switch (event.kind) {
       case 'step_started':

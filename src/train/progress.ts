@@ -4,6 +4,7 @@ import { elementsOf } from '../ir/type.js';
 import { ranksOf } from '../plan/plan.js';
 import { planText } from './choose_plan.js';
 import type { RunPrograms } from './compile_run.js';
+import { countersAt } from './counters.js';
 import type { RunSummary } from './events.js';
 import type { LoadedJob } from './rank_job.js';
 import { nativeBytes } from './resident_memory.js';
@@ -53,7 +54,7 @@ export class Progress {
     done: number,
     measured: Pick<RunSummary, 'validationLoss' | 'peakBytesMeasured' | 'setupSeconds' | 'trainSeconds'>,
   ): RunSummary {
-    const { config, plan, folder, host, dataset, leads, firstStep, tokensPerStep, arenaBytes, programs } = this.#job;
+    const { config, plan, folder, host, dataset, leads, tokensPerStep, arenaBytes, programs } = this.#job;
     const { validationLoss } = measured;
     const baselines = leads ? dataset.baselines() : null;
     const lastLosses = this.#losses.slice(-lossWindow);
@@ -67,7 +68,7 @@ export class Progress {
       plan: planText(plan),
       parameters: parameterCount(programs),
       steps: done,
-      tokens: (done - firstStep) * tokensPerStep,
+      tokens: countersAt(this.#job, done).tokens,
       trainingLoss: lastLosses.length > 0 ? lastLosses.reduce((a, b) => a + b, 0) / lastLosses.length : null,
       unigramLoss: baselines?.unigram.natsPerToken ?? null,
       bigramLoss: baselines?.bigram.natsPerToken ?? null,

@@ -8,9 +8,11 @@ import type { Plan } from '../plan/plan.js';
 import type { TrainConfig } from '../config/schema.js';
 import type { RunFolder } from '../run/folder.js';
 import type { Peers } from '../run/peers.js';
+import type { RunRecord } from '../run/record.js';
 import type { StateTensor } from '../run/state.js';
 import type { Clock } from './clock.js';
 import type { RunPrograms } from './compile_run.js';
+import type { Counters } from './counters.js';
 import type { EngineHost } from './engine_host.js';
 import type { TrainEvents } from './events.js';
 import type { TracedLaunch } from './traced_launch.js';
@@ -23,6 +25,8 @@ export interface RankJob {
   readonly model: LanguageModel;
   readonly plan: Plan;
   readonly dataset: Dataset;
+  /** What the run has decided so far. */
+  readonly record: RunRecord;
   readonly host: EngineHost;
   /** What the run goes on from; null: first values. */
   readonly resume: Checkpoint | null;
@@ -51,8 +55,8 @@ export interface LoadedJob extends RankJob {
   readonly arenaBytes: number;
   /** Whether this process has rank 0, which tells of the run and writes its files. */
   readonly leads: boolean;
-  /** Steps done before. */
-  readonly firstStep: number;
+  /** What the run had done when this process began. */
+  readonly begins: Counters;
   /** Of all ranks. */
   readonly tokensPerStep: number;
 }

@@ -9,6 +9,7 @@ import { lockLost } from '../run/diagnostics.js';
 import { requireLock } from '../run/lock.js';
 import { packageVersion } from '../run/package_version.js';
 import { saveState } from '../run/save_state.js';
+import { countersAt } from './counters.js';
 import type { LoadedJob } from './rank_job.js';
 
 /** What no later save can come through. */
@@ -78,14 +79,16 @@ export class Saving {
   }
 
   #state(step: number): CheckpointState & { readonly run: string } {
-    const { config, folder, model, dataset, tokensPerStep } = this.#job;
+    const { config, folder, model, dataset } = this.#job;
+    const { samples, tokens } = countersAt(this.#job, step);
     const { name, hash } = describeModel(model);
     return {
       run: folder.id!,
       model: { name, hash },
       config_hash: configHash(config),
       step,
-      tokens_seen: step * tokensPerStep,
+      tokens_seen: tokens,
+      samples_seen: samples,
       data: { seed: dataset.train.seed, step },
       randomness: { seed: config.seed, step },
       schedule: { total_steps: this.#runSteps() ?? step },

@@ -10,10 +10,13 @@ import { arenaBytesOf } from '../program/share_arena.js';
 import { launchCount } from '../program/unroll.js';
 import { optimizerOf } from '../config/objects.js';
 import { initializeState, restoreState } from '../run/load_state.js';
+import { mark } from '../run/begin.js';
+import { commitStaged } from '../run/staged.js';
 import { stateOf } from '../run/state.js';
 import { agreeOnPrograms } from './agree_on_programs.js';
 import { planText } from './choose_plan.js';
 import { compileRun } from './compile_run.js';
+import { countersOf } from './counters.js';
 import type { RunSummary } from './events.js';
 import { RunLength } from './length.js';
 import { trainLoop } from './loop.js';
@@ -72,7 +75,7 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
       tensors: stateOf(programs.training.program),
       arenaBytes,
       leads: peers.rank === 0,
-      firstStep: job.resume?.manifest.step ?? 0,
+      begins: countersOf(job.resume?.manifest ?? null, model.options.context),
       tokensPerStep: config.batch.sequences * model.options.context,
     };
     return await trainLoaded(loaded, residentBefore);
@@ -82,8 +85,13 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
 }
 
 async function trainLoaded(job: LoadedJob, residentBefore: number | null): Promise<RankResult> {
-  const { clock, firstStep, resume } = job;
+  const { clock, resume } = job;
+  const firstStep = job.begins.step;
   await setState(job);
+  if (job.leads) {
+    mark(job.folder, job.config);
+    commitStaged(job.folder);
+  }
   const setupSeconds = (clock.now() - job.launchedAt) / 1000;
   const length = new RunLength(job);
   const runSteps = () => length.steps;
@@ -133,7 +141,7 @@ async function setState({ training, tensors, resume, engine, programs, config }:
 }
 
 function tellStart(job: LoadedJob, steps: number | null, setupSeconds: number): void {
-  const { events, folder, plan, host, config, tokensPerStep, resume, firstStep } = job;
+  const { events, folder, plan, host, config, tokensPerStep, resume, begins } = job;
   events.emit({
     kind: 'started',
     name: folder.name,
@@ -144,7 +152,7 @@ function tellStart(job: LoadedJob, steps: number | null, setupSeconds: number): 
     tokensPerStep,
     steps,
     minutes: config.minutes,
-    resumedFrom: resume ? firstStep : null,
+    resumedFrom: resume ? begins.step : null,
     setupSeconds,
   });
 }
