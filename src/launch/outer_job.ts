@@ -10,15 +10,18 @@ import { discardStaged } from '../run/staged.js';
 import type { TrainEvents } from '../train/events.js';
 import { measuredPeak } from '../train/matmul_peak.js';
 import { requireNativeEngine } from '../train/prepare_run.js';
-import type { RankResult } from '../train/train_rank.js';
-import type { Begin, BegunRun } from './begun_run.js';
+import type { Begin } from './begun_run.js';
 import type { RankEnvironment } from './environment.js';
 import { writeErrorFile } from './error_file.js';
 import { finish } from './finish.js';
 import { nativeHost } from './hosts.js';
 import { joinJob } from './join.js';
+import { logged } from './logged.js';
 import { parseRun, type LaunchedRun } from './messages.js';
 import { workAsRank } from './rank.js';
+import { endStopped, type StopSignal } from './signals.js';
+import type { TrainResult } from './start_job.js';
+import { StopNote } from './stop_note.js';
 import type { RunSurroundings } from './surroundings.js';
 import { work } from './work.js';
 
@@ -35,54 +38,64 @@ export interface JoinRequest {
 /** How long the other ranks wait for rank 0 to prepare the data. */
 const prepareSeconds = 3600;
 
-export async function joinOuterJob(job: JoinRequest): Promise<RankResult & { readonly folder: string }> {
+export async function joinOuterJob(job: JoinRequest): Promise<TrainResult> {
   const { surroundings, events, customModel, environment, launchedAt, begin } = job;
   await requireNativeEngine();
-  let begun: BegunRun | null = null;
+  const { rank } = environment;
+  const leave = (signal: StopSignal) =>
+    endStopped(`rank ${rank}: stopped by ${signal} before the first step: nothing was trained`);
+  const stop = new StopNote({ leave });
   const meeting = loadAddon().open({ device: 'cpu', threads: 1, arenaBytes: 4096 });
   try {
     await joinJob(meeting, environment);
     const generation = `${environment.generation}/run`;
     const member: RankEnvironment = { ...environment, generation, hostStore: false, storeFd: null };
-    const { rank } = environment;
     if (rank !== 0) {
       const run = parseRun(new TextDecoder().decode(await meeting.storeGet('run', prepareSeconds)), 'rank 0');
-      const result = await workAsRank(surroundings, member, run, customModel);
-      return { folder: run.folder, ...result };
+      const result = await workAsRank({ surroundings, environment: member, run, customModel, stop });
+      return { folder: run.folder, leads: false, ...result };
     }
-    begun = await begin(environment);
-    const { prepared, folder, state, resume } = begun;
-    const { token: lock } = begun.lock;
-    const { config, plan } = prepared;
-    if (ranksOf(plan) !== environment.worldSize) {
-      throw worldSizeDiffers({ world: environment.worldSize, plan: ranksOf(plan), where: 'the plan' });
-    }
-    const peakFlops = await measuredPeak(config);
-    const checkpoint = resume?.path ?? null;
-    const run: LaunchedRun = { folder: folder.path, lock, state: state.path, checkpoint, launchedAt, peakFlops };
-    await meeting.storeSet('run', JSON.stringify(run));
-    const host = nativeHost(config, member);
-    const result = await work({
-      surroundings,
-      prepared,
-      folder,
-      lock,
-      resume,
-      events,
-      launchedAt,
-      host,
-      peakFlops,
-      rank,
+    return await logged(job, async (log) => {
+      const begun = await begin(environment);
+      const { prepared, folder, state, resume } = begun;
+      const { token: lock } = begun.lock;
+      log.into(folder, { isNew: resume === null });
+      try {
+        const { config, plan } = prepared;
+        if (ranksOf(plan) !== environment.worldSize) {
+          throw worldSizeDiffers({ world: environment.worldSize, plan: ranksOf(plan), where: 'the plan' });
+        }
+        const peakFlops = await measuredPeak(config);
+        const checkpoint = resume?.path ?? null;
+        const run: LaunchedRun = { folder: folder.path, lock, state: state.path, checkpoint, launchedAt, peakFlops };
+        await meeting.storeSet('run', JSON.stringify(run));
+        const host = nativeHost(config, member);
+        const result = await work({
+          surroundings,
+          prepared,
+          folder,
+          lock,
+          resume,
+          events,
+          launchedAt,
+          host,
+          peakFlops,
+          rank,
+          stop,
+        });
+        const finished = await finish({ surroundings, config, folder, events, customModel, result, stop });
+        return { folder: folder.path, leads: true, ...finished };
+      } finally {
+        discardStaged(folder);
+        await resume?.close();
+        begun.lock.release();
+      }
     });
-    return { folder: folder.path, ...(await finish({ surroundings, config, folder, events, customModel, result })) };
   } catch (error) {
     if (environment.errorFile) writeErrorFile(environment.errorFile, error);
     throw error;
   } finally {
-    if (begun) {
-      discardStaged(begun.folder);
-      begun.lock.release();
-    }
     meeting.close();
+    stop.release();
   }
 }

@@ -12,6 +12,8 @@ import { nativeHost } from './hosts.js';
 import { runOfEnvironment, type LaunchedRun, type RankMessage } from './messages.js';
 import { runRank } from './rank_process.js';
 import { resolveAgain } from './resolve_again.js';
+import { stoppedStatus } from './signals.js';
+import { StopNote } from './stop_note.js';
 import type { RunSurroundings } from './surroundings.js';
 import { work } from './work.js';
 
@@ -31,17 +33,31 @@ export async function endAsRank(
   run: LaunchedRun,
   customModel: LanguageModel | null,
 ): Promise<never> {
-  await runRank(environment, async () => void (await workAsRank(surroundings, environment, run, customModel)));
+  // The launcher, which gets the same signals, says what came of them.
+  const stop = new StopNote({ leave: () => process.exit(stoppedStatus), patient: true });
+  await runRank(
+    environment,
+    async () => void (await workAsRank({ surroundings, environment, run, customModel, stop })),
+  );
   process.exit(0);
 }
 
+export interface RankRequest {
+  readonly surroundings: RunSurroundings;
+  readonly environment: RankEnvironment;
+  readonly run: LaunchedRun;
+  readonly customModel: LanguageModel | null;
+  readonly stop: StopNote;
+}
+
 /** A rank of a run whose folder is there. Rank 0 sends its events and its result to the launcher. */
-export async function workAsRank(
-  surroundings: RunSurroundings,
-  environment: RankEnvironment,
-  run: LaunchedRun,
-  customModel: LanguageModel | null,
-): Promise<RankResult> {
+export async function workAsRank({
+  surroundings,
+  environment,
+  run,
+  customModel,
+  stop,
+}: RankRequest): Promise<RankResult> {
   const { rank } = environment;
   const folder = RunFolder.open(run.folder);
   const state = new RunFolder(run.state);
@@ -72,6 +88,7 @@ export async function workAsRank(
     host,
     peakFlops,
     rank,
+    stop,
   });
   if (rank === 0 && process.send) {
     await new Promise<void>((sent) => process.send!({ result } satisfies RankMessage, () => sent()));

@@ -15,7 +15,11 @@ import { referenceHost } from './hosts.js';
 import { launchRanks } from './launch_ranks.js';
 import { runOfEnvironment, type LaunchedRun } from './messages.js';
 import { joinOuterJob } from './outer_job.js';
+import { outliveOutput } from './output.js';
 import { endAsRank } from './rank.js';
+import { endStopped, importFirst, type StopSignal } from './signals.js';
+import { StopNote } from './stop_note.js';
+import { logged } from './logged.js';
 import type { RunSurroundings } from './surroundings.js';
 import { work } from './work.js';
 
@@ -32,51 +36,94 @@ export interface TrainResult {
   readonly summary: RunSummary;
   /** True where a signal ended the run before its last step; `flotilla resume` goes on from there. */
   readonly interrupted: boolean;
+  /** Whether this process tells of the run: of a job that torchrun and the like have started, one does. */
+  readonly leads: boolean;
 }
 
 export async function startJob({ surroundings, events, customModel, begin }: JobRequest): Promise<TrainResult> {
+  outliveOutput();
   const launchedAt = launchTime();
   const environment = rankFromEnvironment();
   const run = runOfEnvironment(process.env);
   // A script that calls train() with a model of its own runs again in every rank.
   if (environment && run) return endAsRank(surroundings, environment, run, customModel);
   if (environment) return joinOuterJob({ surroundings, events, customModel, environment, launchedAt, begin });
-  const begun = await begin(null);
-  const { prepared, folder } = begun;
+  const stop = new StopNote({ leave: endEarly });
   try {
-    const result = await start({ surroundings, begun, events, customModel, launchedAt });
-    const { config } = prepared;
-    return { folder: folder.path, ...(await finish({ surroundings, config, folder, events, customModel, result })) };
+    return await lead({ surroundings, events, customModel, begin, launchedAt, stop });
   } finally {
-    discardStaged(folder);
-    await begun.resume?.close();
-    begun.lock.release();
+    stop.release();
   }
+}
+
+/** A signal before the first step: nothing is lost. */
+const endEarly = (signal: StopSignal) => endStopped(`stopped by ${signal} before the first step: nothing was trained`);
+
+interface LeadRequest extends JobRequest {
+  readonly launchedAt: number;
+  readonly stop: StopNote;
+}
+
+function lead({ begin, ...request }: LeadRequest): Promise<TrainResult> {
+  return logged(request, async (log) => {
+    const begun = await begin(null);
+    const { folder } = begun;
+    const { config } = begun.prepared;
+    log.into(folder, { isNew: begun.resume === null });
+    try {
+      const result = await start({ ...request, begun });
+      return { folder: folder.path, leads: true, ...(await finish({ ...request, config, folder, result })) };
+    } finally {
+      discardStaged(folder);
+      await begun.resume?.close();
+      begun.lock.release();
+    }
+  });
 }
 
 /** When this program was started, in milliseconds since 1970; set-up that a script did before counts as part of it. */
 const launchTime = (): number =>
   Date.now() - 1000 * (process.uptime() + Number(process.env.FLOTILLA_SETUP_SECONDS ?? 0));
 
-interface StartRequest extends Omit<JobRequest, 'begin'> {
+interface StartRequest extends Omit<LeadRequest, 'begin'> {
   readonly begun: BegunRun;
-  readonly launchedAt: number;
 }
 
 /** All virtual ranks in this process, or a process a rank. */
-async function start({ surroundings, begun, events, customModel, launchedAt }: StartRequest): Promise<RankResult> {
+async function start({
+  surroundings,
+  begun,
+  events,
+  customModel,
+  launchedAt,
+  stop,
+}: StartRequest): Promise<RankResult> {
   const { prepared, folder, state, resume } = begun;
   const { token: lock } = begun.lock;
   const { config, plan } = prepared;
   if (config.engine === 'reference') {
     const host = referenceHost();
-    return work({ surroundings, prepared, folder, lock, resume, events, launchedAt, host, peakFlops: null, rank: 0 });
+    return work({
+      surroundings,
+      prepared,
+      folder,
+      lock,
+      resume,
+      events,
+      launchedAt,
+      host,
+      peakFlops: null,
+      rank: 0,
+      stop,
+    });
   }
   const peakFlops = await measuredPeak(config);
   const checkpoint = resume?.path ?? null;
   const run: LaunchedRun = { folder: folder.path, lock, state: state.path, checkpoint, launchedAt, peakFlops };
   prepared.dataset.close();
   // Only the script that constructed a model can construct it again.
-  const args = customModel === null ? surroundings.rankArguments : [...process.execArgv, ...process.argv.slice(1)];
+  const args =
+    customModel === null ? surroundings.rankArguments : [...process.execArgv, ...importFirst, ...process.argv.slice(1)];
+  stop.ready();
   return launchRanks({ run, ranks: ranksOf(plan), config, events, args });
 }

@@ -4,6 +4,7 @@ import type { TrainConfig } from '../config/schema.js';
 import type { RunFolder } from '../run/folder.js';
 import type { TracedLaunch } from '../train/traced_launch.js';
 import { openMetrics, type MetricsWriter } from './metrics.js';
+import { openRunLog } from './run_log.js';
 import { summaryJson } from './summary.js';
 import { writeTrace } from './trace.js';
 
@@ -32,6 +33,7 @@ export const runFiles = {
       metrics?.close();
     };
   },
+  openLog: openRunLog,
   writeTrace: (file: string, launches: readonly TracedLaunch[]): void => writeTrace(file, launches),
   writeSummary: (folder: RunFolder, summary: RunSummary): void =>
     folder.write('summary.json', `${JSON.stringify(summaryJson(summary), null, 2)}\n`),

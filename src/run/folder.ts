@@ -5,8 +5,9 @@
  *   run.json         what was decided once: data, order, model, how many steps (`record.ts`)
  *   sources.json     the files its text came from, with hashes    model.ir       the forward that its model traces
  *   metrics.jsonl    one line an event                            trace.json     the launches of a few steps
- *   checkpoints/     step-NNNNNN/, latest, owner.json             tokenizer.json, summary.json
- *   run_id           names the run, in its checkpoints too        lock           who works on it now
+ *   log.txt          what the run told, as lines                  summary.json, tokenizer.json
+ *   checkpoints/     step-NNNNNN/, latest, owner.json             run_id, which names the run in its checkpoints too
+ *   lock             who works on it now
  */
 import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
@@ -31,6 +32,7 @@ export const runFileNames = [
   'sources.json',
   'model.ir',
   'summary.json',
+  'log.txt',
   runIdName,
   lockName,
 ] as const;

@@ -44,6 +44,16 @@ export const lossNotFinite = defineDiagnostic(
   }),
 );
 
+export const failedAfterSave = defineDiagnostic(
+  'train/failed-after-save',
+  (p: { part: string; problem: string; folder: string }) => ({
+    what: `the run is trained and saved, and ${p.part} failed`,
+    why: p.problem,
+    where: [{ at: p.folder }],
+    fix: `nothing is lost: \`flotilla generate ${p.folder}\` and \`flotilla resume ${p.folder}\` go on from what was saved`,
+  }),
+);
+
 export const unknownDumpPoint = defineDiagnostic(
   'train/unknown-dump-point',
   (p: { text: string; known: readonly string[] }) => ({

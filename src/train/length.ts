@@ -29,7 +29,12 @@ export class RunLength {
     this.#steps = Math.max(steps, done);
     if (!leads) return;
     const { folder, events } = this.#job;
-    folder.writeRecord({ ...folder.readRecord(), steps });
+    try {
+      folder.writeRecord({ ...folder.readRecord(), steps });
+    } catch (error) {
+      const message = `the run's length could not be written: ${(error as Error).message}`;
+      events.emit({ kind: 'warning', code: 'train/length-lost', message });
+    }
     events.emit({ kind: 'length', steps });
   }
 

@@ -31,6 +31,8 @@ export interface RankJob {
   /** What the run goes on from; null: first values. */
   readonly resume: Checkpoint | null;
   readonly events: TrainEvents;
+  /** Called once, before this process tells the others that it is ready: from then on it leaves only together with them. */
+  readonly ready: () => void;
   /** True from when this process has been asked to stop. */
   readonly interrupted: () => boolean;
   /** Floating-point operations a second of this machine's measured peak; null where there is no measure. */

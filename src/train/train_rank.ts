@@ -13,6 +13,7 @@ import { initializeState, restoreState } from '../run/load_state.js';
 import { mark } from '../run/begin.js';
 import { commitStaged } from '../run/staged.js';
 import { stateOf } from '../run/state.js';
+import { afterTraining } from './after_training.js';
 import { agreeOnPrograms } from './agree_on_programs.js';
 import { planText } from './choose_plan.js';
 import { compileRun } from './compile_run.js';
@@ -52,6 +53,7 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
   );
   const { engine, peers } = await host.open(arenaBytes);
   try {
+    job.ready();
     await agreeOnPrograms(peers, programs, target);
     const residentBefore = nativeBytes();
     const training = await engine.load(programs.training.program);
@@ -85,7 +87,7 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
 }
 
 async function trainLoaded(job: LoadedJob, residentBefore: number | null): Promise<RankResult> {
-  const { clock, resume } = job;
+  const { clock, resume, folder } = job;
   const firstStep = job.begins.step;
   await setState(job);
   if (job.leads) {
@@ -100,7 +102,8 @@ async function trainLoaded(job: LoadedJob, residentBefore: number | null): Promi
   const progress = new Progress(job);
   const step = new TrainingStep(job, runSteps);
   const saving = new Saving(job, runSteps);
-  const validation = new Validation(job, runSteps);
+  const stopping = new Stopping(job.peers, job.interrupted);
+  const validation = new Validation(job, runSteps, stopping);
   let peakBytesMeasured: number | null = null;
   const measureMemory = () => {
     const now = nativeBytes();
@@ -108,13 +111,13 @@ async function trainLoaded(job: LoadedJob, residentBefore: number | null): Promi
   };
 
   const began = clock.elapsed();
-  const { done, interrupted } = await trainLoop(firstStep, {
+  const { done, interrupted: stopped } = await trainLoop(firstStep, {
     runSteps,
-    stopping: new Stopping(job.peers, job.interrupted),
+    stopping,
     step: async (index, doneHere) => {
       const outcome = await step.run(index, { traced: isTraced(job, doneHere) });
       await requireFiniteLoss(job, step, outcome);
-      if (isTraced(job, doneHere) && !isTraced(job, doneHere + 1)) job.writeTrace(job.host.trace!.launches);
+      if (isTraced(job, doneHere) && !isTraced(job, doneHere + 1)) writeTrace(job);
       return outcome;
     },
     told: (outcome) => progress.tell(outcome),
@@ -125,9 +128,14 @@ async function trainLoaded(job: LoadedJob, residentBefore: number | null): Promi
   });
   const trainSeconds = (clock.elapsed() - began) / 1000;
   if (peakBytesMeasured === null) measureMemory();
+  let interrupted = stopped;
   if (done > firstStep || !resume) {
-    if (!interrupted) await validation.measure(done);
     await saving.saveLast(done);
+    // From here on nothing that was trained can be lost.
+    if (!stopped) {
+      await afterTraining('the last validation', folder.path, () => validation.measure(done));
+      interrupted = await stopping.stopsHere(done);
+    }
   }
   const measured = { validationLoss: validation.loss, peakBytesMeasured, setupSeconds, trainSeconds };
   return { summary: progress.summary(done, measured), interrupted };
@@ -155,6 +163,15 @@ function tellStart(job: LoadedJob, steps: number | null, setupSeconds: number): 
     resumedFrom: resume ? begins.step : null,
     setupSeconds,
   });
+}
+
+/** A trace is to look at: a disk that is full is no reason to stop. */
+function writeTrace({ writeTrace, host, events }: LoadedJob): void {
+  try {
+    writeTrace(host.trace!.launches);
+  } catch (error) {
+    events.emit({ kind: 'warning', code: 'train/trace-lost', message: `no trace: ${(error as Error).message}` });
+  }
 }
 
 const isTraced = ({ leads, host, config }: LoadedJob, doneHere: number): boolean =>
