@@ -7,6 +7,8 @@ import { messageBad } from './diagnostics.js';
 const launchedRun = z.strictObject({
   /** Of the run. */
   folder: z.string(),
+  /** Token of the lock that the launcher holds on it. */
+  lock: z.string(),
   /** Where config.json, plan.json and run.json are read from: the folder, or what a resume has staged in it. */
   state: z.string(),
   /** Folder of the checkpoint that the run goes on from; null: first values. */

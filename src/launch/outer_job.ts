@@ -73,8 +73,8 @@ function leadOuterJob(
   stop: StopNote,
 ): Promise<TrainResult> {
   return logged({ surroundings, events }, async (log) => {
-    const { prepared, folder, state, resume } = await begin(environment);
-    log.into(folder);
+    const { prepared, folder, state, resume, lock } = await begin(environment);
+    log.into(folder, { isNew: resume === null });
     try {
       const { config, plan } = prepared;
       if (ranksOf(plan) !== environment.worldSize) {
@@ -82,16 +82,37 @@ function leadOuterJob(
       }
       const peakFlops = await measuredPeak(config);
       const checkpoint = resume?.path ?? null;
-      const run: LaunchedRun = { folder: folder.path, state: state.path, checkpoint, launchedAt, peakFlops };
+      const { token } = lock;
+      const run: LaunchedRun = {
+        folder: folder.path,
+        lock: token,
+        state: state.path,
+        checkpoint,
+        launchedAt,
+        peakFlops,
+      };
       await store.storeSet('run', JSON.stringify(run));
       const host = nativeHost(config, member);
-      const part = { surroundings, prepared, folder, resume, events, launchedAt, host, peakFlops, rank: 0, stop };
+      const part = {
+        surroundings,
+        prepared,
+        folder,
+        lock: token,
+        resume,
+        events,
+        launchedAt,
+        host,
+        peakFlops,
+        rank: 0,
+        stop,
+      };
       const result = await work(part);
       const finished = await finish({ surroundings, config, folder, events, customModel, result, stop });
       return { folder: folder.path, leads: true, ...finished };
     } finally {
       discardStaged(folder);
       await resume?.close();
+      lock.release();
     }
   });
 }

@@ -69,13 +69,14 @@ function lead({ begin, ...request }: LeadRequest): Promise<TrainResult> {
     const begun = await begin(null);
     const { folder } = begun;
     const { config } = begun.prepared;
-    log.into(folder);
+    log.into(folder, { isNew: begun.resume === null });
     try {
       const result = await start({ ...request, begun });
       return { folder: folder.path, leads: true, ...(await finish({ ...request, config, folder, result })) };
     } finally {
       discardStaged(folder);
       await begun.resume?.close();
+      begun.lock.release();
     }
   });
 }
@@ -98,14 +99,27 @@ async function start({
   stop,
 }: StartRequest): Promise<RankResult> {
   const { prepared, folder, state, resume } = begun;
+  const { token: lock } = begun.lock;
   const { config, plan } = prepared;
   if (config.engine === 'reference') {
     const host = referenceHost();
-    return work({ surroundings, prepared, folder, resume, events, launchedAt, host, peakFlops: null, rank: 0, stop });
+    return work({
+      surroundings,
+      prepared,
+      folder,
+      lock,
+      resume,
+      events,
+      launchedAt,
+      host,
+      peakFlops: null,
+      rank: 0,
+      stop,
+    });
   }
   const peakFlops = await measuredPeak(config);
   const checkpoint = resume?.path ?? null;
-  const run: LaunchedRun = { folder: folder.path, state: state.path, checkpoint, launchedAt, peakFlops };
+  const run: LaunchedRun = { folder: folder.path, lock, state: state.path, checkpoint, launchedAt, peakFlops };
   prepared.dataset.close();
   // Only the script that constructed a model can construct it again.
   const args =

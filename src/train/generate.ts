@@ -6,6 +6,7 @@ import { loadTokenizer } from '../data/index.js';
 import { separatorId } from '../data/tokenizer.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { RunFolder } from '../run/folder.js';
+import { openRunCheckpoint } from '../run/open_checkpoint.js';
 import { requireDevice } from './device.js';
 import { checkGenerateOptions, type GenerateOptions } from './generate_options.js';
 import { requireNativeEngine } from './prepare_run.js';
@@ -13,7 +14,7 @@ import { chooseToken, uniformNumbers } from './sample.js';
 import { openSampler } from './sampler.js';
 
 /**
- * What the latest checkpoint of a run writes after the prompt. `onText` is told of each piece as it comes. Longer than the context, the
+ * What the latest checkpoint of a run, or that of a step, writes after the prompt. `onText` is told of each piece as it comes. Longer than the context, the
  * text is read from its last tokens on. `customModel`: a module of one's own that no config file constructs. Throws `run/not-found`, `checkpoint/…`, `engine/…`.
  */
 export async function generate(
@@ -23,7 +24,7 @@ export async function generate(
   customModel: LanguageModel | null = null,
 ): Promise<string> {
   checkGenerateOptions(options);
-  const { prompt, tokens, temperature, topK, seed, device } = options;
+  const { prompt, tokens, temperature, topK, seed, device, checkpoint: step = null } = options;
   const folder = RunFolder.open(path);
   const { config } = resolveConfig(await readConfig(folder.file('config.json')), {
     source: folder.file('config.json'),
@@ -38,7 +39,9 @@ export async function generate(
   const given = prompt === '' ? [] : [...tokenizer.encode(prompt)];
   const { separator } = config.data.tokenizer;
   const ids = given.length > 0 ? given : [separatorId(tokenizer, separator ?? undefined)];
-  const sampler = await openSampler(folder, config, model, Math.min(model.options.context, ids.length + tokens));
+  const checkpoint = await openRunCheckpoint(folder, config, { step, verify: 'structure' });
+  const longest = Math.min(model.options.context, ids.length + tokens);
+  const sampler = await openSampler(checkpoint, config, model, longest).finally(() => checkpoint.close());
   const random = uniformNumbers(seed);
   const made: number[] = [];
   let told = '';

@@ -16,6 +16,8 @@ export interface GenerateOptions {
   readonly seed: number;
   /** Where to compute; absent: where the run was to. */
   readonly device?: TrainConfig['device'];
+  /** Step of the checkpoint whose weights are taken; absent or null: the latest. */
+  readonly checkpoint?: number | null;
 }
 
 const sampling = z.object({ sample: configSchema.shape.sample, seed: configSchema.shape.seed });
