@@ -2,7 +2,10 @@
 import { surroundings } from './cli/surroundings.js';
 import type { TrainOptions } from './config/schema.js';
 import type { TrainResult } from './launch/start_job.js';
-import { resumeRun, trainWith, type TrainSettings } from './launch/train.js';
+import { inTurn } from './launch/script_calls.js';
+import { resumeRun, trainWith, type FileSettings, type TrainSettings } from './launch/train.js';
+import type { LanguageModel } from './nn/language_model.js';
+import { generate as generateFrom, type GenerateOptions } from './train/generate.js';
 
 export * as nn from './nn/index.js';
 export * as models from './nn/models/index.js';
@@ -10,14 +13,31 @@ export * as optim from './optim/index.js';
 export * as data from './data/index.js';
 export type { Tensor } from './ir/tensor.js';
 export { DiagnosticError } from './ir/diagnostic.js';
-export { generate, type GenerateOptions } from './train/generate.js';
 export { trainEvents, type RunSummary, type TrainEvent, type TrainEvents } from './train/events.js';
-export type { TrainOptions, TrainResult, TrainSettings };
+export type { FileSettings as ResumeSettings, GenerateOptions, TrainOptions, TrainResult, TrainSettings };
 
-/** Trains a model: one process a rank, or all of them in this one on the reference engine. */
+/**
+ * Trains a model: one process a rank, or all of them in this one on the reference engine.
+ *
+ * A script may make any number of calls of `train`, `resume` and `generate`, each with its own model; they run one after the other. A
+ * model of the script's own only the script can construct: in the rank processes of such a call the script runs again, earlier calls
+ * give there what they gave, and nothing behind the call is reached.
+ */
 export const train = (options: TrainOptions, settings?: TrainSettings): Promise<TrainResult> =>
   trainWith(surroundings, options, settings);
 
-/** Goes on with a run from its latest checkpoint. */
-export const resume = (run: string, settings?: TrainSettings): Promise<TrainResult> =>
+/** Goes on with a run from its latest checkpoint. `model`, in the settings: a model of one's own, or the file that exports it. */
+export const resume = (run: string, settings?: FileSettings): Promise<TrainResult> =>
   resumeRun(surroundings, run, settings);
+
+/**
+ * What the latest checkpoint of a run writes after the prompt; `onText` is told of each piece as it comes. `model`: a model of one's own,
+ * or the file that exports it.
+ */
+export const generate = (
+  run: string,
+  options: GenerateOptions,
+  onText: (text: string) => void = () => {},
+  model: LanguageModel | string | null = null,
+): Promise<string> =>
+  inTurn('generate', typeof model === 'string' ? null : model, () => generateFrom(run, options, onText, model));

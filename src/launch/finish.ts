@@ -13,7 +13,7 @@ export interface FinishRequest {
   readonly config: TrainConfig;
   readonly folder: RunFolder;
   readonly events: TrainEvents;
-  readonly customModel: LanguageModel | null;
+  readonly model: LanguageModel;
   readonly result: RankResult;
 }
 
@@ -22,13 +22,13 @@ export async function finish({
   config,
   folder,
   events,
-  customModel,
+  model,
   result,
 }: FinishRequest): Promise<RankResult> {
   const { sample } = config;
   if (!result.interrupted && sample.tokens > 0) {
     const options = { ...sample, topK: sample.top_k, seed: config.seed };
-    const text = await generate(folder.path, options, () => {}, customModel);
+    const text = await generate(folder.path, options, () => {}, model);
     events.emit({ kind: 'sample', step: result.summary.steps, prompt: sample.prompt, text });
   }
   const summary = await withPeak(config, result.summary);

@@ -2,12 +2,15 @@
 import { copyFileSync } from 'node:fs';
 import { nodeDisk, openLatest } from '../checkpoint/index.js';
 import { loadConfig } from '../config/file.js';
+import { withOwnModel, type ModelChoice } from '../config/own_model.js';
 import { resolveConfig, type ResolvedConfig } from '../config/resolve.js';
 import type { TrainOptions } from '../config/schema.js';
+import { recordTrust, trustFile } from '../config/trusted_modules.js';
 import { runCompleted } from '../run/diagnostics.js';
 import { RunFolder } from '../run/folder.js';
 import { trainEvents, type TrainEvents } from '../train/events.js';
-import { prepareRun, requireEngine, type PreparedRun } from '../train/prepare_run.js';
+import { prepareRun, requireEngine, type OuterJob, type PreparedRun } from '../train/prepare_run.js';
+import type { BegunRun } from './begun_run.js';
 import { resolveAgain } from './resolve_again.js';
 import { startJob, type TrainResult } from './start_job.js';
 import type { RunSurroundings } from './surroundings.js';
@@ -21,60 +24,72 @@ export interface TrainSettings {
   readonly source?: string;
 }
 
+/** Of a command that reads its configuration from a file, which may name a model that is code. */
+export interface FileSettings extends Omit<TrainSettings, 'source'>, ModelChoice {}
+
 /** Trains what the options describe. Under torchrun and the like, every rank calls it. Throws diagnostics. */
 export async function trainWith(
   surroundings: RunSurroundings,
   options: TrainOptions,
-  settings: TrainSettings = {},
+  { events = trainEvents(), ...settings }: TrainSettings = {},
 ): Promise<TrainResult> {
-  return trainResolved(surroundings, resolveConfig(options, settings), settings);
+  const resolved = resolveConfig(options, settings);
+  return startJob({
+    kind: 'train',
+    surroundings,
+    events,
+    given: resolved.customModel,
+    // A module that the options name, their author names.
+    begin: async (job) => begin(await withOwnModel(resolved, { trustCode: true }, settings.source ?? ''), events, job),
+  });
 }
 
 /** Trains what a configuration file describes. */
 export async function trainFile(
   surroundings: RunSurroundings,
   file: string,
-  settings: TrainSettings = {},
+  { events = trainEvents(), overrides, ...choice }: FileSettings = {},
 ): Promise<TrainResult> {
-  return trainResolved(surroundings, await loadConfig(file, settings.overrides), settings);
-}
-
-async function trainResolved(
-  surroundings: RunSurroundings,
-  resolved: ResolvedConfig,
-  { events = trainEvents() }: TrainSettings,
-): Promise<TrainResult> {
-  const { customModel } = resolved;
+  const resolved = await loadConfig(file, overrides, choice);
   return startJob({
+    kind: 'train',
     surroundings,
     events,
-    customModel,
-    async begin(job) {
-      const prepared = await prepareRun(resolved, { events, job });
-      const folder = RunFolder.create(prepared.config);
-      writeFolder(folder, prepared, null);
-      return { prepared, folder, resume: null };
-    },
+    given: null,
+    begin: (job) => begin(resolved, events, job),
   });
+}
+
+/** Prepares a new run and makes its folder. */
+async function begin(resolved: ResolvedConfig, events: TrainEvents, job: OuterJob | null): Promise<BegunRun> {
+  const prepared = await prepareRun(resolved, { events, job });
+  const folder = RunFolder.create(prepared.config);
+  writeFolder(folder, prepared, null);
+  const { modelFile } = resolved;
+  keepTrust(modelFile, events);
+  return { prepared, modelFile, folder, resume: null };
 }
 
 /**
  * Goes on with a run from its latest checkpoint. Under the plan it had, bit for bit; overrides may give it another plan or length.
- * Throws `run/not-found`, `checkpoint/…`, `run/completed`.
+ * Throws `run/not-found`, `checkpoint/…`, `run/completed`, and `config/code-not-trusted` where its model is code that this user has not
+ * trained with.
  */
 export async function resumeRun(
   surroundings: RunSurroundings,
   path: string,
-  { events = trainEvents(), overrides = [] }: TrainSettings = {},
+  { events = trainEvents(), overrides = [], ...choice }: FileSettings = {},
 ): Promise<TrainResult> {
+  const { model } = choice;
   return startJob({
+    kind: 'resume',
     surroundings,
     events,
-    customModel: null,
+    given: model === undefined || typeof model === 'string' ? null : model,
     async begin(job) {
       const folder = RunFolder.open(path);
       const old = folder.readRecord();
-      const resolved = await resolveAgain(folder, overrides);
+      const resolved = await withOwnModel(resolveAgain(folder, overrides), choice, folder.file('config.json'));
       await requireEngine(resolved.config, job);
       const resume = await openLatest(nodeDisk, folder.checkpoints(resolved.config));
       try {
@@ -87,13 +102,26 @@ export async function resumeRun(
           events.emit({ kind: 'warning', code: 'run/data-changed', message });
         }
         writeFolder(folder, prepared, steps);
-        return { prepared, folder, resume };
+        const { modelFile } = resolved;
+        keepTrust(modelFile, events);
+        return { prepared, modelFile, folder, resume };
       } catch (error) {
         await resume.close();
         throw error;
       }
     },
   });
+}
+
+/** Who trains with a module may go on with the run, and sample from it, without being asked. */
+function keepTrust(module: string | null, events: TrainEvents): void {
+  if (module === null) return;
+  try {
+    recordTrust(module);
+  } catch (error) {
+    const message = `${trustFile()} cannot be written (${(error as Error).message}): resume and generate will ask for --trust-code`;
+    events.emit({ kind: 'warning', code: 'config/trust-not-kept', message });
+  }
 }
 
 function writeFolder(folder: RunFolder, { config, plan, dataset }: PreparedRun, steps: number | null): void {

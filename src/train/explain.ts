@@ -52,12 +52,9 @@ export interface Explanation {
  * Compiles a configuration's training step for this machine's device, without data or engine. Throws `plan/…` and the compiler's
  * diagnostics.
  */
-export async function explain(
-  { config, customModel }: ResolvedConfig,
-  plan?: Plan,
-  observe?: RunRequest['observe'],
-): Promise<Explanation> {
-  const model = customModel ?? (await loadModel(config, config.model.vocab ?? config.data.tokenizer.vocab));
+export function explain(resolved: ResolvedConfig, plan?: Plan, observe?: RunRequest['observe']): Explanation {
+  const { config } = resolved;
+  const model = loadModel(resolved, config.model.vocab ?? config.data.tokenizer.vocab);
   return explainPlan(config, model, plan ?? choosePlan(config, model, null), observe);
 }
 

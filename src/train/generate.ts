@@ -1,7 +1,6 @@
 /** Sampling from a run's model: the token is chosen on the host. */
-import { readConfig } from '../config/file.js';
+import { loadConfig } from '../config/file.js';
 import { loadModel } from '../config/load_model.js';
-import { resolveConfig } from '../config/resolve.js';
 import type { TrainConfig } from '../config/schema.js';
 import { loadTokenizer } from '../data/index.js';
 import { separatorId } from '../data/tokenizer.js';
@@ -25,33 +24,37 @@ export interface GenerateOptions {
   readonly seed: number;
   /** Where to compute; absent: where the run was to. */
   readonly device?: TrainConfig['device'];
+  /** Execute the module that the run folder names for its model, whoever wrote it. */
+  readonly trustCode?: boolean;
 }
 
 /**
  * What the latest checkpoint of a run writes after the prompt. `onText` is told of each piece as it comes. Longer than the context, the
- * text is read from its last tokens on. `customModel`: a module of one's own that no config file constructs. Throws `run/not-found`, `checkpoint/…`, `engine/…`.
+ * text is read from its last tokens on. `model`: a model of one's own, or the file that exports it; null: as the run folder says. Throws
+ * `run/not-found`, `config/…`, `checkpoint/…`, `engine/…`.
  */
 export async function generate(
   path: string,
-  { prompt, tokens, temperature, topK, seed, device }: GenerateOptions,
+  { prompt, tokens, temperature, topK, seed, device, trustCode }: GenerateOptions,
   onText: (text: string) => void = () => {},
-  customModel: LanguageModel | null = null,
+  model: LanguageModel | string | null = null,
 ): Promise<string> {
   const folder = RunFolder.open(path);
-  const { config } = resolveConfig(await readConfig(folder.file('config.json')), {
-    source: folder.file('config.json'),
-    overrides: device === undefined ? [] : [`device=${device}`],
+  const resolved = await loadConfig(folder.file('config.json'), device === undefined ? [] : [`device=${device}`], {
+    ...(model !== null && { model }),
+    trustCode,
   });
+  const { config } = resolved;
   if (config.engine === 'native') {
     await requireNativeEngine();
     requireDevice(config, { ranks: 1, localRanks: 1 });
   }
   const tokenizer = loadTokenizer(folder.file('tokenizer.json'));
-  const model = customModel ?? (await loadModel(config, tokenizer.vocab));
+  const built = loadModel(resolved, tokenizer.vocab);
   const given = prompt === '' ? [] : [...tokenizer.encode(prompt)];
   const { separator } = config.data.tokenizer;
   const ids = given.length > 0 ? given : [separatorId(tokenizer, separator ?? undefined)];
-  const sampler = await openSampler(folder, config, model, Math.min(model.options.context, ids.length + tokens));
+  const sampler = await openSampler(folder, config, built, Math.min(built.options.context, ids.length + tokens));
   const random = uniformNumbers(seed);
   const made: number[] = [];
   let told = '';

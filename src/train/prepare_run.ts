@@ -28,21 +28,22 @@ export interface PreparedRun {
  * outer launcher has started; null where the ranks are ours to start.
  */
 export async function prepareRun(
-  { config, customModel }: ResolvedConfig,
+  resolved: ResolvedConfig,
   { events, job }: { readonly events: TrainEvents; readonly job: OuterJob | null },
 ): Promise<PreparedRun> {
+  const { config, customModel } = resolved;
   await requireEngine(config, job);
   const worldSize = job?.worldSize ?? null;
-  const model = (vocab: number) => (customModel ? Promise.resolve(customModel) : loadModel(config, vocab));
   // What the plan asks of the model hardly depends on the vocabulary, and says what is wrong before a tokenizer is trained.
-  if (config.data.tokenizer.file === null) choosePlan(config, await model(config.data.tokenizer.vocab), worldSize);
+  if (config.data.tokenizer.file === null)
+    choosePlan(config, loadModel(resolved, config.data.tokenizer.vocab), worldSize);
   const context = contextOf(config, customModel);
   const dataset = await prepareData(
     dataOf(config.data),
     { ...batchOptions(config, context), ...(config.data.cache !== null && { cacheDir: config.data.cache }) },
     relay(events),
   );
-  const built = await model(dataset.vocab);
+  const built = loadModel(resolved, dataset.vocab);
   requireVocab(built, dataset);
   return { config, model: built, plan: choosePlan(config, built, worldSize), dataset };
 }
