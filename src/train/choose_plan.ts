@@ -1,6 +1,6 @@
 /** The plan of a run: from sizes, from a file, or chosen. */
-import { readFileSync } from 'node:fs';
 import { configUnreadable } from '../config/diagnostics.js';
+import { readText } from '../data/read_text.js';
 import { describeModel } from '../plan/describe_model.js';
 import { planForAnotherModel } from '../plan/diagnostics.js';
 import { parsePlan } from '../plan/parse_plan.js';
@@ -71,7 +71,7 @@ function sizesOf({ plan }: TrainConfig): ParallelSizes {
 function readPlan(file: string): Plan {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readText(file);
   } catch (error) {
     const fix = "give 'auto', the path of a plan file, or sizes such as { data_parallel_size: 2 }";
     throw configUnreadable({ file, problem: `the plan cannot be read: ${(error as Error).message}`, fix });
