@@ -67,7 +67,7 @@ function readAll({ train, validation }: Dataset, steps: number, sequences: numbe
   };
   const whole = Math.min(validationBatches, Math.floor(validation.sequences / sequences));
   return {
-    batches: Array.from({ length: steps }, (_, step) => flat(train.batch(step))),
+    batches: Array.from({ length: steps }, (_, step) => flat(train.samples(step * sequences, sequences))),
     validation: Array.from({ length: whole }, (_, i) => flat(validation.batch(i * sequences, sequences))),
   };
 }

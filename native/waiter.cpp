@@ -4,22 +4,18 @@
 
 namespace flotilla {
 
-namespace {
-
-// How long an abort can go unnoticed. An expiry costs an exception, so this is far longer than a healthy wait.
-constexpr std::chrono::milliseconds pollInterval{500};
-
-}  // namespace
-
 void Waiter::wait(c10d::Work& work) {
   for (;;) {
     check();
     try {
-      work.wait(pollInterval);
+      work.wait(pollInterval_);
       return;
     } catch (...) {
-      if (work.isCompleted()) throw;  // the work failed; otherwise only our patience ended
+      if (!work.isCompleted()) continue;  // only our patience ended
     }
+    // It failed, or our patience and then the work ended, well or badly. To wait for what is over tells which, at once.
+    work.wait(kNoTimeout);
+    return;
   }
 }
 

@@ -4,6 +4,7 @@
 #include <torch/csrc/distributed/c10d/Work.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <string>
 
@@ -31,11 +32,15 @@ class StreamWaits final : public Waits {
 // The host waits, for a backend whose work is the host's (Gloo).
 class Waiter final : public Waits {
  public:
-  // Blocks until the work is complete. Throws its error, or EngineError 'aborted' within a second of abort().
+  // Blocks until the work is complete. Throws its error, or EngineError 'aborted' within a second of abort(). Polls for the abort: that a poll ran
+  // out says nothing of the work, which may be over by the time one looks.
   void wait(c10d::Work& work) override;
 
   // Gloo's sends and receives have no completion flag, and an expired wait would close the connection; but a blocked one can be woken.
   void waitPointToPoint(c10d::Work& work) override;
+
+  // How long an abort can go unnoticed. To find none costs an exception, so this is far longer than a healthy wait.
+  void pollEvery(std::chrono::milliseconds interval) { pollInterval_ = interval; }
 
   // Any thread: ends the wait in progress and fails every later one.
   void abort(const std::string& reason);
@@ -49,6 +54,7 @@ class Waiter final : public Waits {
   std::atomic<bool> aborted_{false};
   std::string reason_;
   c10d::Work* blocking_ = nullptr;
+  std::chrono::milliseconds pollInterval_{500};
 };
 
 }  // namespace flotilla

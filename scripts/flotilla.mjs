@@ -8,6 +8,13 @@ const { SetupError, root } = await import('./setup/steps.mjs');
 const { installNpmPackages } = await import('./setup/npm_packages.mjs');
 const { buildTypescript } = await import('./setup/typescript_build.mjs');
 
+// A signal ends the set-up; from then on the command listens.
+const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1'];
+const end = (signal) => {
+  console.error(`stopped by ${signal}`);
+  process.exit(130);
+};
+for (const signal of stopSignals) process.on(signal, end);
 try {
   // A published package holds dist/ and no sources.
   if (existsSync(path.join(root, 'src'))) {
@@ -19,4 +26,7 @@ try {
   console.error(`flotilla cannot be built: ${error.message}\n  fix    ${error.fix}`);
   process.exit(1);
 }
-await import(new URL(`file://${root}/dist/src/cli/main.js`).href);
+const dist = (file) => new URL(`file://${root}/dist/src/${file}`).href;
+await import(dist('launch/first.js'));
+for (const signal of stopSignals) process.off(signal, end);
+await import(dist('cli/main.js'));

@@ -47,7 +47,7 @@ try {
 }
 
 function demo(args) {
-  return node(['dist/src/cli/main.js', 'demo', ...args]);
+  return node(['--import', './dist/src/launch/first.js', 'dist/src/cli/main.js', 'demo', ...args]);
 }
 
 function program(file) {
@@ -91,14 +91,14 @@ function node(args) {
   return new Promise((resolve, reject) => {
     const env = { ...process.env, FLOTILLA_SETUP_SECONDS: setupSeconds().toFixed(1) };
     const child = spawn(process.execPath, args, { cwd: root, stdio: 'inherit', env });
-    // The terminal sends Ctrl-C to the child as well; this process waits for it, so that its farewell is seen.
-    const ignore = () => {};
-    const forward = () => child.kill('SIGTERM');
-    process.on('SIGINT', ignore).on('SIGTERM', forward);
+    // A terminal sends Ctrl-C to the child as well, where it counts once; this process waits for it, so that its farewell is seen.
+    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1'];
+    const forward = (signal) => child.kill(signal);
+    for (const signal of signals) process.on(signal, forward);
     child.on('error', reject);
     child.on('close', (code, signal) => {
-      process.off('SIGINT', ignore).off('SIGTERM', forward);
-      resolve(code ?? (signal === 'SIGINT' ? 130 : 1));
+      for (const one of signals) process.off(one, forward);
+      resolve(code ?? (signals.includes(signal) ? 130 : 1));
     });
   });
 }

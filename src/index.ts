@@ -5,7 +5,8 @@ import type { TrainResult } from './launch/start_job.js';
 import { inTurn } from './launch/script_calls.js';
 import { resumeRun, trainWith, type FileSettings, type TrainSettings } from './launch/train.js';
 import type { LanguageModel } from './nn/language_model.js';
-import { generate as generateFrom, type GenerateOptions } from './train/generate.js';
+import { generate as generateFrom } from './train/generate.js';
+import type { GenerateOptions } from './train/generate_options.js';
 
 export * as nn from './nn/index.js';
 export * as models from './nn/models/index.js';

@@ -7,7 +7,7 @@ import { GPT } from '../../src/nn/models/gpt.js';
 import type { ParallelSizes } from '../../src/plan/parallel_sizes.js';
 import { rankFromEnvironment } from '../../src/launch/environment.js';
 import { joinJob } from '../../src/launch/join.js';
-import { nativeBytes } from '../../src/train/resident_memory.js';
+import { nativeBytes } from '../../src/train/memory/resident_memory.js';
 import { demoBatch } from '../../src/config/demo.js';
 import { lastChanged } from '../arena_bytes.js';
 import { optimizerOf, randomBatch, rowsOfBatch } from '../contestant/config.js';

@@ -1,7 +1,7 @@
 /** Mutations that may break a program: what a wrong pass, a wrong address or a wrong edit would do. */
 import { dtypeBytes } from '../../src/ir/dtype.js';
 import { bytesOf, elementsOf, tensorType } from '../../src/ir/type.js';
-import { assignMemory } from '../../src/program/assign_memory.js';
+import { assignMemory, keptValues } from '../../src/program/assign_memory.js';
 import type {
   CollectiveInstruction,
   EventInstruction,
@@ -472,9 +472,9 @@ function inSchedule(
 }
 
 function placedAgain(rankClass: RankClass): RankClass {
-  const { values, templates, schedule, results } = rankClass;
-  const kept = new Set(Object.values(results));
-  const memory = assignMemory(values, templates, schedule, kept, { moves: 10, searchNodes: 0 });
+  const { values, templates, schedule } = rankClass;
+  const options = { moves: 10, searchNodes: 0 };
+  const memory = assignMemory(values, templates, schedule, keptValues(rankClass), options);
   return { ...rankClass, schedule: memory.schedule, arenaBytes: memory.arenaBytes };
 }
 

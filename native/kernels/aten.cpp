@@ -180,6 +180,85 @@ void scatterAdd(const AtenCall& c) {
   c.writeLast(sums.index_add_(0, rows.index.reshape({-1}), each.reshape({-1, table.size(-1)})).reshape(table.sizes()));
 }
 
+// einsum over views without the dimensions that an operand lacks (stride 0), each dimension a letter.
+void einsum(const AtenCall& c) {
+  const size_t operands = c.x.size() - 1;
+  const Tensor& y = c.x.back();
+  auto type = at::kFloat;
+  for (const Tensor& x : c.x)
+    if (x.scalar_type() == at::kDouble || at::isIntegralType(x.scalar_type(), true)) type = at::kDouble;
+  std::vector<Tensor> terms;
+  std::string equation;
+  std::vector<bool> present(c.x[0].dim(), false);
+  for (size_t i = 0; i < operands; i++) {
+    Tensor x = c.x[i];
+    std::string letters;
+    for (int64_t d = x.dim() - 1; d >= 0; d--) {
+      if (x.stride(d) == 0) {
+        x = x.select(d, 0);
+      } else {
+        letters.insert(letters.begin(), char('a' + d));
+        present[d] = true;
+      }
+    }
+    terms.push_back(x.to(type));
+    equation += (i > 0 ? "," : "") + letters;
+  }
+  equation += "->";
+  for (int64_t d = 0; d < y.dim(); d++)
+    if (present[d]) equation += char('a' + d);
+  Tensor sum = at::einsum(equation, terms);
+  for (int64_t d = 0; d < y.dim(); d++)
+    if (!present[d]) sum = sum.unsqueeze(d);
+  c.writeOrAdd(operands, sum * c.number("factor", 1));
+}
+void maxOver(const AtenCall& c) {
+  const Tensor& y = c.x[1];
+  Tensor value = c.wide(0);
+  while (value.dim() > y.dim()) value = value.amax(value.dim() - 1);
+  c.write(1, c.accumulates() ? at::maximum(c.wide(1), value) : value);
+}
+
+// The places that ids name, [o… l…], as indices of the table's dimensions: those addressed, then `own` of the loop's.
+struct AnyPlaces {
+  c10::List<std::optional<Tensor>> index;
+  Tensor outside;
+};
+AnyPlaces anyPlaces(const AtenCall& c, const Tensor& table, int64_t own) {
+  const auto origins = c.numbers.find("origin");
+  const int64_t ids = int64_t(c.x.size()) - 2, dimensions = c.x[1].dim();
+  AnyPlaces places;
+  Tensor inside;
+  for (int64_t i = 0; i < ids; i++) {
+    const int64_t origin = origins == c.numbers.end() ? 0 : int64_t(origins->second.at(i)), size = table.size(i);
+    const Tensor id = c.x[i + 1].to(at::kLong) - origin, within = (id >= 0) & (id < size);
+    inside = i == 0 ? within : inside & within;
+    places.index.push_back(id.clamp(0, size - 1));
+  }
+  for (int64_t d = 0; d < own; d++) {
+    std::vector<int64_t> shape(dimensions, 1);
+    shape[d] = c.x[1].size(d);
+    places.index.push_back(at::arange(shape[d], c.x[1].options().dtype(at::kLong)).reshape(shape));
+  }
+  places.outside = ~inside;
+  return places;
+}
+void gatherAny(const AtenCall& c) {
+  const Tensor& y = c.x.back();
+  const AnyPlaces places = anyPlaces(c, c.x[0], c.x[1].dim());
+  Tensor sum = AtenCall::widened(c.x[0].index(places.index)).masked_fill(places.outside, 0);
+  while (sum.dim() > y.dim()) sum = sum.sum(sum.dim() - 1);
+  c.writeLast(sum);
+}
+void scatterAny(const AtenCall& c) {
+  const Tensor& table = c.x.back();
+  const int64_t own = table.dim() - (int64_t(c.x.size()) - 2);
+  const AnyPlaces places = anyPlaces(c, table, own);
+  const Tensor rows = c.wide(0).masked_fill(places.outside, 0);
+  const Tensor sums = c.accumulates() ? AtenCall::widened(table).to(rows.scalar_type(), false, true) : at::zeros(table.sizes(), rows.options());
+  c.writeLast(sums.index_put(places.index, rows, true));
+}
+
 void cumsum(const AtenCall& c) {
   const bool reverse = c.number("reverse") != 0;
   const Tensor x = reverse ? c.wide(0).flip(1) : c.wide(0), sums = x.cumsum(1);
@@ -276,7 +355,10 @@ const std::map<std::string, Body>& bodies() {
       {"le", [](const AtenCall& c) { c.write(2, c.wide(0) <= c.wide(1)); }},
       {"where", [](const AtenCall& c) { c.write(3, at::where(c.x[0] != 0, c.wide(1), c.wide(2))); }},
       {"add_n", addAll},
-      {"cast", [](const AtenCall& c) { c.write(1, c.x[0]); }},
+      {"cast", [](const AtenCall& c) {
+         const bool truth = c.x[1].scalar_type() == at::kByte && c.x[0].scalar_type() != at::kByte;
+         c.write(1, truth ? c.x[0] != 0 : c.x[0]);
+       }},
       {"neg", [](const AtenCall& c) { c.write(1, -c.wide(0)); }},
       {"exp", [](const AtenCall& c) { c.write(1, at::exp(c.wide(0))); }},
       {"log", [](const AtenCall& c) { c.write(1, at::log(c.wide(0))); }},
@@ -304,8 +386,12 @@ const std::map<std::string, Body>& bodies() {
          c.write(1, c.accumulates() ? at::maximum(c.wide(1), value) : value);
        }},
       {"sum_squares", [](const AtenCall& c) { c.writeOrAdd(1, at::square(c.x[0].to(at::kDouble)).sum().reshape(c.x[1].sizes())); }},
+      {"einsum", einsum},
+      {"max_over", maxOver},
       {"gather", gather},
       {"scatter_add", scatterAdd},
+      {"gather_any", gatherAny},
+      {"scatter_any", scatterAny},
       {"cumsum", cumsum},
       {"topk", topk},
       {"random_uniform", [](const AtenCall& c) { c.write(3, uniformNumbers(c, 0, c.x[3])); }},

@@ -25,7 +25,7 @@ struct AtenCall {
   bool accumulates() const { return number("accumulate") != 0; }
   bool onCpu() const { return x[0].device().is_cpu(); }
   at::Tensor wide(size_t i) const { return widened(x[i]); }
-  static at::Tensor widened(const at::Tensor& t) { return t.scalar_type() == at::kBFloat16 ? t.to(at::kFloat) : t; }
+  static at::Tensor widened(const at::Tensor& t) { return t.scalar_type() == at::kBFloat16 || t.scalar_type() == at::kHalf ? t.to(at::kFloat) : t; }
   void write(size_t i, const at::Tensor& value) const { at::Tensor(x[i]).copy_(value); }
   void writeLast(const at::Tensor& value) const { write(x.size() - 1, value); }
   void writeOrAdd(size_t i, const at::Tensor& value) const { write(i, accumulates() ? wide(i) + value : value); }

@@ -1,5 +1,7 @@
 #include "elementwise.h"
 
+#include "runs.h"
+
 #include <array>
 #include <cstring>
 
@@ -46,89 +48,11 @@ Nest nestOf(const KernelCall& call) {
   return nest;
 }
 
-template <class T, class A>
-FLOTILLA_INLINE inline A widenTo(T x) {
-  if constexpr (std::is_same_v<T, bf16>) return A(widen(x));
-  else return A(x);
-}
-
-template <class T, class A>
-void load(const T* from, int64_t stride, int64_t n, A* to) {
-  vectorised([&]() FLOTILLA_INLINE {
-    if (stride == 1) {
-#pragma omp simd
-      for (int64_t i = 0; i < n; i++) to[i] = widenTo<T, A>(from[i]);
-    } else if (stride == 0) {
-      const A value = widenTo<T, A>(*from);
-#pragma omp simd
-      for (int64_t i = 0; i < n; i++) to[i] = value;
-    } else {
-      for (int64_t i = 0; i < n; i++) to[i] = widenTo<T, A>(from[i * stride]);
-    }
-  });
-}
-
-template <class T, class A>
-void store(const A* from, int64_t n, T* to, int64_t stride) {
-  if (stride == 1 && std::is_same_v<T, bf16>) return narrowRun(from, to, n);
-  vectorised([&]() FLOTILLA_INLINE {
-    if (stride == 1) {
-#pragma omp simd
-      for (int64_t i = 0; i < n; i++) to[i] = narrow<T>(from[i]);
-    } else {
-      for (int64_t i = 0; i < n; i++) to[i * stride] = narrow<T>(from[i]);
-    }
-  });
-}
-
-template <class A>
-struct Port {  // one operand: where it is, how it is read or written
-  char* data;
-  DType dtype;
-  int64_t bytes;
-};
-
-int64_t bytesOf(const KernelCall& call, DType dtype) {
-  switch (dtype) {
-    case DType::f64: case DType::i64: return 8;
-    case DType::f32: case DType::i32: return 4;
-    case DType::bf16: return 2;
-    case DType::u8: return 1;
-    default: misfit(call, "f16 is not supported here");
-  }
-}
-
-template <class A>
-const A* fetch(const Port<A>& port, const char* at, int64_t stride, int64_t n, A* buffer) {
-  if (port.dtype == dtypeOf<A> && stride == 1) return reinterpret_cast<const A*>(at);
-  switch (port.dtype) {
-    case DType::f64: load(reinterpret_cast<const double*>(at), stride, n, buffer); break;
-    case DType::f32: load(reinterpret_cast<const float*>(at), stride, n, buffer); break;
-    case DType::bf16: load(reinterpret_cast<const bf16*>(at), stride, n, buffer); break;
-    case DType::i64: load(reinterpret_cast<const int64_t*>(at), stride, n, buffer); break;
-    case DType::i32: load(reinterpret_cast<const int32_t*>(at), stride, n, buffer); break;
-    default: load(reinterpret_cast<const uint8_t*>(at), stride, n, buffer); break;
-  }
-  return buffer;
-}
-
-template <class A>
-void deliver(const Port<A>& port, const A* from, int64_t n, char* at, int64_t stride) {
-  switch (port.dtype) {
-    case DType::f64: return store(from, n, reinterpret_cast<double*>(at), stride);
-    case DType::f32: return store(from, n, reinterpret_cast<float*>(at), stride);
-    case DType::bf16: return store(from, n, reinterpret_cast<bf16*>(at), stride);
-    case DType::i64: return store(from, n, reinterpret_cast<int64_t*>(at), stride);
-    case DType::i32: return store(from, n, reinterpret_cast<int32_t*>(at), stride);
-    default: return store(from, n, reinterpret_cast<uint8_t*>(at), stride);
-  }
-}
-
 template <class A>
 struct Elementwise {
   Nest nest;
   int inputs, outputs;
-  std::array<Port<A>, maxOperands> ports;
+  std::array<Port, maxOperands> ports;
   ElementFunction<A> function;
   std::array<A, 4> parameters;
 
@@ -180,7 +104,7 @@ std::unique_ptr<Kernel> build(const KernelCall& call, const ElementOp& op, Eleme
   Elementwise<A> run{nestOf(call), op.inputs, op.outputs, {}, function, {}};
   for (size_t i = 0; i < call.operands.size(); i++) {
     const Operand& o = call.operands[i];
-    run.ports[i] = {static_cast<char*>(o.data), o.dtype, bytesOf(call, o.dtype)};
+    run.ports[i] = {static_cast<char*>(o.data), o.dtype, elementBytes(o.dtype)};
   }
   size_t count = 0;
   for (const char* name : op.parameters) run.parameters[count++] = A(number(call, name));
@@ -228,7 +152,7 @@ std::unique_ptr<Kernel> makeCast(const KernelCall& call, const ElementOp& identi
   const Nest nest = nestOf(call);
   const auto& inner = nest.strides[nest.dimensions - 1];
   if (x.dtype != y.dtype || inner[0] != 1 || inner[1] != 1) return makeElementwise(call, identity);
-  const CopyRuns run{nest, static_cast<const char*>(x.data), static_cast<char*>(y.data), bytesOf(call, x.dtype)};
+  const CopyRuns run{nest, static_cast<const char*>(x.data), static_cast<char*>(y.data), elementBytes(x.dtype)};
   return makeKernel([run] { run.run(); });
 }
 

@@ -99,6 +99,8 @@ std::unique_ptr<Kernel> power(const AtenCall& c) {
 }
 
 std::unique_ptr<Kernel> cast(const AtenCall& c) {
+  // Booleans are bytes that hold 0 or 1.
+  if (c.x[1].scalar_type() == at::kByte && c.x[0].scalar_type() != at::kByte) return nullptr;
   return makeKernel([x = c.x[0], y = c.x[1]]() mutable { y.copy_(x); });
 }
 

@@ -1,5 +1,6 @@
 /** What can be wrong with a checkpoint or the disk under it. */
 import { defineDiagnostic, DiagnosticError } from '../ir/diagnostic.js';
+import { bytesText } from '../ir/units.js';
 
 /** The same diagnostic, its fix naming the checkpoint to use instead. */
 export function suggestPrevious(error: DiagnosticError, previous: string | null): DiagnosticError {
@@ -86,7 +87,7 @@ export const nameTwice = defineDiagnostic('checkpoint/name-twice', (p: { tensor:
 export const diskFull = defineDiagnostic(
   'checkpoint/disk-full',
   (p: { directory: string; step: number; bytes: number; previous: string | null }) => ({
-    what: `the disk is full: the checkpoint of step ${p.step} (${(p.bytes / 1e6).toFixed(1)} MB) was not saved`,
+    what: `the disk is full: the checkpoint of step ${p.step} (${bytesText(p.bytes)}) was not saved`,
     why: p.previous ? `the previous checkpoint is intact: ${p.previous}` : 'no earlier checkpoint exists',
     where: [{ at: p.directory }],
     fix: 'free space there, set checkpoint.directory to another disk, or lower checkpoint.keep',

@@ -3,7 +3,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { expectTensors, openCheckpoint, openLatest } from './load.js';
 import type { MemoryDisk } from './memory_disk.js';
 import { memoryDisk } from './memory_disk.js';
-import { manifestVersion, parseManifest } from './manifest.js';
+import { manifestVersion, parseManifest, writeManifest } from './manifest.js';
 import { saveCheckpoint } from './save.js';
 import { optimizerState, parameters, patternBytes, saveOptionsAt, stateAt } from './testing.js';
 
@@ -128,7 +128,13 @@ test('files of two checkpoints do not mix', async () => {
 
 test('a manifest from the future says which version it is', () => {
   const bytes = new TextEncoder().encode(JSON.stringify({ flotilla_checkpoint: manifestVersion + 1 }));
-  expect(() => parseManifest(bytes, 'manifest.json')).toThrow('checkpoint of format 2; this version reads up to 1');
+  expect(() => parseManifest(bytes, 'manifest.json')).toThrow('checkpoint of format 3; this version reads up to 2');
+});
+
+test('a manifest of format 1, which does not count samples, is read', () => {
+  const { samples_seen: _, ...state } = stateAt(10);
+  const old = { ...state, flotilla_checkpoint: 1, written_by: 'flotilla 0.0.0', files: {}, tensors: {} } as const;
+  expect(parseManifest(writeManifest(old), 'manifest.json')).toMatchObject(state);
 });
 
 test('a manifest whose field has another type names the field', async () => {

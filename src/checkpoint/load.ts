@@ -139,10 +139,10 @@ export async function openCheckpoint(disk: Disk, path: string, options: LoadOpti
 }
 
 /**
- * Checks that a checkpoint holds exactly these tensors. Throws `checkpoint/tensors-differ` with what is missing, left over, or of another
- * type.
+ * Checks that a checkpoint holds exactly these tensors, of one kind or of all. Throws `checkpoint/tensors-differ` with what is missing,
+ * left over, or of another type.
  */
-export function expectTensors(checkpoint: Checkpoint, expected: readonly TensorInfo[]): void {
+export function expectTensors(checkpoint: Checkpoint, expected: readonly TensorInfo[], kind?: TensorKind): void {
   const differences: string[] = [];
   for (const tensor of expected) {
     if (!checkpoint.has(tensor.name)) {
@@ -155,7 +155,7 @@ export function expectTensors(checkpoint: Checkpoint, expected: readonly TensorI
     }
   }
   const known = new Set(expected.map(({ name }) => name));
-  for (const name of checkpoint.names()) if (!known.has(name)) differences.push(`'${name}' is not in this model`);
+  for (const name of checkpoint.names(kind)) if (!known.has(name)) differences.push(`'${name}' is not in this model`);
   if (differences.length > 0) throw tensorsDiffer({ checkpoint: checkpoint.path, differences });
 }
 

@@ -10,13 +10,13 @@ import { manifestInvalid, newerFormat } from './diagnostics.js';
 import type { StoredDType } from './tensor.js';
 import { storedDTypeBytes } from './tensor.js';
 
-export const manifestVersion = 1;
+export const manifestVersion = 2;
 
 const count = z.int().nonnegative();
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'is not a SHA-256 in hexadecimal');
 
 const manifestSchema = z.strictObject({
-  flotilla_checkpoint: z.literal(manifestVersion),
+  flotilla_checkpoint: z.literal([1, manifestVersion]),
   /** The version of flotilla that wrote it. */
   written_by: z.string(),
   model: z.strictObject({ name: z.string(), hash: z.string() }),
@@ -24,7 +24,9 @@ const manifestSchema = z.strictObject({
   /** Steps done. */
   step: count,
   tokens_seen: count,
-  /** The next batch is a function of these two. */
+  /** Sequences read since the run began: where the next step goes on in the order. Format 1 has none. */
+  samples_seen: count.optional(),
+  /** The order of sequences is a function of the seed. */
   data: z.strictObject({ seed: count, step: count }),
   /** So is every random number, with the op and the element's global index. */
   randomness: z.strictObject({ seed: count, step: count }),
@@ -52,7 +54,7 @@ export type TensorKind = Manifest['tensors'][string]['kind'];
 /** What the caller of a save states; the rest of the manifest follows from the files. */
 export type CheckpointState = Pick<
   Manifest,
-  'model' | 'config_hash' | 'step' | 'tokens_seen' | 'data' | 'randomness' | 'schedule' | 'optimizer'
+  'model' | 'config_hash' | 'step' | 'tokens_seen' | 'samples_seen' | 'data' | 'randomness' | 'schedule' | 'optimizer'
 >;
 
 /** A manifest as the bytes of its file, with its own hash filled in. */

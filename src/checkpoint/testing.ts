@@ -43,6 +43,7 @@ export const stateAt = (step: number): CheckpointState => ({
   config_hash: 'def',
   step,
   tokens_seen: step * 1024,
+  samples_seen: step * 8,
   data: { seed: 7, step },
   randomness: { seed: 8, step },
   schedule: { total_steps: 1000 },

@@ -14,8 +14,8 @@ const collect = (text: string, before: readonly string[]): readonly string[] => 
 
 /** Adds the options that are flags of their own, and `--set` for every other. */
 export function addOptionFlags(command: Command): Command {
-  for (const { flag, path, description, unit } of flagNames) {
-    const value = path === 'data.paths' ? '<path...>' : '<value>';
+  for (const { flag, path, type, description, unit } of flagNames) {
+    const value = path === 'data.paths' ? '<path...>' : type === 'boolean' ? '[value]' : '<value>';
     command.option(`--${flag} ${value}`, `${description}${unit ? ` (${unit})` : ''}`);
   }
   return command.option('--set <name=value>', 'change any field of the configuration; may be repeated', collect, []);

@@ -1,17 +1,22 @@
 /** The `flotilla` command. It holds no logic: it reads flags, calls the library and shows what comes of it. */
-import { writeFileSync } from 'node:fs';
+import '../launch/first.js';
 import { Command } from 'commander';
 import { examine } from '../engine/native/doctor.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
-import { attachPanel, summaryJson } from '../observe/index.js';
+import { attachPanel, summaryFile } from '../observe/index.js';
 import type { ModelChoice } from '../config/own_model.js';
 import { demoOptions } from '../config/demo.js';
+import { afterTraining } from '../train/after_training.js';
 import { trainEvents, type TrainEvents } from '../train/events.js';
 import { dumpPoint } from '../train/dump_point.js';
 import { explanationText } from '../train/explain.js';
 import { explainTarget } from '../train/explain_target.js';
-import { generate, type GenerateOptions } from '../train/generate.js';
+import { generate } from '../train/generate.js';
+import type { GenerateOptions } from '../train/generate_options.js';
 import { packageVersion } from '../run/package_version.js';
+import { stoppedWord } from '../launch/logged.js';
+import { drained, lossyOutput } from '../launch/output.js';
+import { stoppedStatus } from '../launch/signals.js';
 import type { TrainResult } from '../launch/start_job.js';
 import { resumeRun, trainFile, trainWith } from '../launch/train.js';
 import { addOptionFlags, overridesOf } from './flags.js';
@@ -53,11 +58,11 @@ withJson(addOptionFlags(program.command('demo')))
 
 withModel(withJson(addOptionFlags(program.command('resume').argument('<run>', 'a run folder'))))
   .description('go on with a run from its latest checkpoint')
-  .action((run: string, flags: Flags) =>
-    showRun(flags, (events) =>
-      resumeRun(surroundings, run, { events, overrides: overridesOf(flags), ...choiceOf(flags) }),
-    ),
-  );
+  .option('--accept-model-change', 'go on also where the model is not the one that the run has trained')
+  .action((run: string, flags: Flags) => {
+    const settings = { overrides: overridesOf(flags), acceptModelChange: flags.acceptModelChange === true };
+    return showRun(flags, (events) => resumeRun(surroundings, run, { events, ...settings, ...choiceOf(flags) }));
+  });
 
 withModel(program.command('generate').argument('<run>', 'a run folder'))
   .description('continue a text with the model of a run')
@@ -74,7 +79,7 @@ withModel(program.command('generate').argument('<run>', 'a run folder'))
       process.stdout.write(before + text);
       before = '';
     };
-    await generate(run, { ...flags, topK: flags.topK || null }, onText, flags.model);
+    await generate(run, { ...flags, topK: flags.topK === 0 ? null : flags.topK }, onText, flags.model);
     process.stdout.write(`${before}\n`);
   });
 
@@ -111,24 +116,29 @@ program
 
 try {
   await program.parseAsync();
+  if (process.exitCode === stoppedStatus) {
+    await drained(process.stdout);
+    process.exit();
+  }
 } catch (error) {
   const verbose = program.opts<{ verbose?: boolean }>().verbose;
   console.error(error instanceof DiagnosticError && !verbose ? error.message : error);
   // At once: a rank that failed may still have threads that wait for others.
-  process.exit(1);
+  process.exit(error instanceof DiagnosticError && error.code === 'launch/interrupted' ? stoppedStatus : 1);
 }
 
 /** Runs a training with the panel on, writes the summary where asked to, and says how to go on after an interruption. */
 async function showRun(flags: Flags, run: (events: TrainEvents) => Promise<TrainResult>): Promise<void> {
+  const json = typeof flags.json === 'string' ? summaryFile(flags.json) : null;
   const events = trainEvents();
-  const detach = attachPanel(events, { stream: process.stdout, environment: process.env });
+  const detach = attachPanel(events, { stream: lossyOutput(process.stdout), environment: process.env });
   try {
-    const { summary, interrupted, folder } = await run(events);
-    if (typeof flags.json === 'string') writeFileSync(flags.json, `${JSON.stringify(summaryJson(summary), null, 2)}\n`);
-    if (interrupted) {
-      console.error(`stopped after step ${summary.steps} and saved; go on with \`flotilla resume ${folder}\``);
-      process.exitCode = 130;
-    }
+    const result = await run(events);
+    const { summary, interrupted, folder, leads } = result;
+    if (interrupted) process.exitCode = stoppedStatus;
+    if (!leads) return;
+    if (interrupted) console.error(stoppedWord(result));
+    await afterTraining('the file of --json', folder, () => json?.write(summary));
   } finally {
     detach();
   }

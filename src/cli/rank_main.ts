@@ -1,4 +1,5 @@
 /** The program of one rank: started by the launcher, never by hand. */
+import '../launch/first.js';
 import { rankMain } from '../launch/rank.js';
 import { surroundings } from './surroundings.js';
 

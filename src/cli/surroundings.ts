@@ -1,6 +1,7 @@
 /** What surrounds a run that a person starts: its files, and how its ranks are started. */
 import { fileURLToPath } from 'node:url';
 import { runFiles } from '../observe/run_files.js';
+import { importFirst } from '../launch/signals.js';
 import type { RunSurroundings } from '../launch/surroundings.js';
 
 // The same file as TypeScript while developing, and built.
@@ -9,5 +10,5 @@ const rankProgram = fileURLToPath(new URL(source ? 'rank_main.ts' : 'rank_main.j
 
 export const surroundings: RunSurroundings = {
   ...runFiles,
-  rankArguments: source ? ['--import', 'tsx', rankProgram] : [rankProgram],
+  rankArguments: [...(source ? ['--import', 'tsx'] : []), ...importFirst, rankProgram],
 };

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 const sharedModelFields = {
-  layers: z.int().positive().default(6).meta({
+  layers: z.int().positive().max(10_000).default(6).meta({
     description: 'Transformer blocks.',
     unit: 'blocks',
     effect: 'Time, parameters and activation bytes grow with it.',
@@ -93,7 +93,8 @@ const mixtralModel = z.strictObject({
     effect: 'Smaller: less time and memory, more choices dropped.',
   }),
   balance: z.number().nonnegative().default(0.01).meta({
-    description: 'Weight of the routers’ balance loss (Fedus et al. 2022).',
+    description:
+      'Weight of the routers’ balance loss (Fedus et al. 2022), which is trained on beside the cross-entropy and is part of no loss that is shown.',
     unit: 'ratio',
   }),
 });

@@ -64,8 +64,7 @@ function withModel(
     throw customModelLost({ name: kind(before), module: file, problem });
   }
   if (now.family !== 'custom') return { ...resolved, customModel: null, modelFile: null };
-  const module = file ?? (before.family === 'custom' ? before.module : null);
-  return { config: { ...resolved.config, model: { ...now, module } }, customModel: model, modelFile: file };
+  return { config: { ...resolved.config, model: { ...now, module: file } }, customModel: model, modelFile: file };
 }
 
 /**

@@ -56,6 +56,11 @@ export const configSchema = z.strictObject({
     unit: 'threads',
     flag: true,
   }),
+  overcommit: z.boolean().default(false).meta({
+    description: 'Start also where the ranks here are predicted to need more memory than this machine has.',
+    effect: 'The system may then end a rank at any time.',
+    flag: true,
+  }),
   seed: seedField.default(0).meta({
     description: 'Of initial weights and dropout. Results do not depend on the plan.',
     unit: 'seed',

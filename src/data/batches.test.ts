@@ -16,19 +16,19 @@ function counting(tokens: number): TokenFile {
 test('labels are the next tokens, across sequences too', () => {
   const batches = new TrainingBatches({ file: counting(41), context: 4, globalBatch: 5, seed: 3 });
   expect(batches.sequencesPerEpoch).toBe(10);
-  const { tokens, labels } = batches.batch(0);
+  const { tokens, labels } = batches.samples(0, 5);
   expect([...labels]).toEqual([...tokens].map((token) => token + 1));
   const firsts = [...tokens].filter((_, i) => i % 4 === 0);
   expect(firsts.every((first) => first % 4 === 0)).toBe(true);
-  const next = [...batches.batch(1).tokens].filter((_, i) => i % 4 === 0);
+  const next = [...batches.samples(5, 5).tokens].filter((_, i) => i % 4 === 0);
   expect([...firsts, ...next].sort((a, b) => a - b)).toEqual([0, 4, 8, 12, 16, 20, 24, 28, 32, 36]); // an epoch
 });
 
 test('ranks that read parts of a batch read the batch', () => {
   const batches = new TrainingBatches({ file: counting(300), context: 8, globalBatch: 6, seed: 11 });
-  for (const step of [0, 5, 100]) {
-    const whole = batches.batch(step);
-    const parts = [batches.batch(step, 0, 1), batches.batch(step, 1, 3), batches.batch(step, 4, 2)];
+  for (const first of [0, 30, 600]) {
+    const whole = batches.samples(first, 6);
+    const parts = [batches.samples(first, 1), batches.samples(first + 1, 3), batches.samples(first + 4, 2)];
     expect(parts.flatMap(({ tokens }) => [...tokens])).toEqual([...whole.tokens]);
     expect(parts.flatMap(({ labels }) => [...labels])).toEqual([...whole.labels]);
   }

@@ -22,29 +22,26 @@ export function countSequences(file: TokenFile, context: number): number {
 export class TrainingBatches {
   readonly file: TokenFile;
   readonly context: number;
-  readonly globalBatch: number;
   readonly seed: number;
   readonly sequencesPerEpoch: number;
 
-  /** @throws data/shorter-than-one-batch where an epoch would not fill one batch. */
+  /**
+   * @param globalBatch sequences of a step, all ranks together.
+   * @throws data/shorter-than-one-batch where an epoch would not fill one batch.
+   */
   constructor(p: { file: TokenFile; context: number; globalBatch: number; seed: number }) {
     this.file = p.file;
     this.context = p.context;
-    this.globalBatch = p.globalBatch;
     this.seed = p.seed;
     this.sequencesPerEpoch = countSequences(p.file, p.context);
     requireSequences('training', p.file, this.sequencesPerEpoch, p.globalBatch, p.context);
   }
 
-  /** Sequences `first` to `first + count − 1` of the global batch of `step` (from 0): a pure function of these and the seed. */
-  batch(step: number, first = 0, count = this.globalBatch - first): Batch {
-    const { seed, globalBatch, sequencesPerEpoch: sequences } = this;
-    const places = Array.from({ length: count }, (_, i) => first + i);
-    return readBatch(
-      this.file,
-      this.context,
-      places.map((place) => sequenceAt({ seed, step, place, globalBatch, sequences })),
-    );
+  /** Samples `first` to `first + count − 1` of the run, from 0: a pure function of these and the seed. */
+  samples(first: number, count: number): Batch {
+    const { seed, sequencesPerEpoch: sequences } = this;
+    const read = Array.from({ length: count }, (_, i) => sequenceAt({ seed, sample: first + i, sequences }));
+    return readBatch(this.file, this.context, read);
   }
 }
 

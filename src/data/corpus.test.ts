@@ -30,6 +30,17 @@ describe('finding files', () => {
     expect(paths(findFiles([`${there}/c/**/*.md`, 'c/b.dat'], there))).toEqual(['b.dat', 'c/d/a.md', 'c/e.md']);
   });
 
+  test('where a corpus lies does not decide what is found in it', () => {
+    const files = { 'c/a.md': 'a', 'c/.git/z.md': 'z', 'c/node_modules/m/m.md': 'm' };
+    const root = folderWith(
+      Object.fromEntries(Object.entries(files).map(([k, v]) => [`.hidden/node_modules/x/${k}`, v])),
+    );
+    const there = join(root, '.hidden/node_modules/x');
+    for (const pattern of [`${there}/c`, `${there}/c/**/*.md`]) {
+      expect(paths(findFiles([pattern], root)), pattern).toEqual(['c/a.md']);
+    }
+  });
+
   test('links to folders are not followed: a circle ends', () => {
     const root = folderWith({ 'c/a.md': 'a' });
     symlinkSync(join(root, 'c'), join(root, 'c/loop'));

@@ -20,10 +20,20 @@ export interface Skipped {
   readonly reason: 'empty' | 'binary' | 'minified' | 'over the size limit';
 }
 
+/** A file as it was read. */
+export interface ReadSource {
+  readonly path: string;
+  /** Of what was read of it: under a size limit its head. */
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
 export interface Corpus {
   /** In the order of the files given. */
   readonly documents: readonly Document[];
   readonly skipped: readonly Skipped[];
+  /** The files that documents came from, in the order given. */
+  readonly sources: readonly ReadSource[];
   readonly bytes: number;
   /** SHA-256 over every document's path and content, in order. */
   readonly hash: string;
@@ -46,6 +56,7 @@ export interface ReadOptions {
 export function readCorpus(files: readonly SourceFile[], options: ReadOptions): Corpus {
   const documents: Document[] = [];
   const skipped: Skipped[] = [];
+  const sources: ReadSource[] = [];
   const share = withinLimit(files, options.maxBytes);
   let bytes = 0;
   files.forEach((file, index) => {
@@ -70,10 +81,11 @@ export function readCorpus(files: readonly SourceFile[], options: ReadOptions): 
       documents.push(document);
       bytes += document.bytes;
     }
-    if (documents.length === before) skip('empty');
+    if (documents.length === before) return skip('empty');
+    sources.push({ path: file.path, bytes: content.length, sha256: sha256([text]) });
   });
   options.onProgress?.(files.length, files.length);
-  return { documents, skipped, bytes, hash: sha256(documents.flatMap(({ path, text }) => [path, text])) };
+  return { documents, skipped, sources, bytes, hash: sha256(documents.flatMap(({ path, text }) => [path, text])) };
 }
 
 /** How many bytes of each file fit: whole files by the hash of their path, and the head of the one that crosses the limit. */

@@ -70,19 +70,26 @@ function expand(pattern: string, root: string): SourceFile[] {
   const place = resolve(root, pattern);
   const status = statSync(place, { throwIfNoEntry: false });
   if (status?.isFile()) return [sourceFile(place, basename(place), true)];
-  const hidden = /(^|\/)\.[^./]/.test(pattern);
-  const enters = (name: string) =>
-    (hidden || !name.startsWith('.')) && (name !== 'node_modules' || pattern.includes('node_modules'));
   if (status?.isDirectory()) {
     const accepts = (path: string) => TEXT_EXTENSIONS.has(path.slice(path.lastIndexOf('.') + 1).toLowerCase());
-    return walk(place, basename(place), { accepts, enters });
+    return walk(place, basename(place), { accepts, enters: entersBelow(basename(place)) });
   }
   if (!isGlob(pattern)) return [];
   const base = resolve(root, globBase(pattern));
   if (!statSync(base, { throwIfNoEntry: false })?.isDirectory()) return [];
-  const below = globMatcher(pattern.slice(globBase(pattern).length).replace(/^\//, ''));
-  const name = basename(base);
-  return walk(base, name, { accepts: (path) => below(path.slice(name.length + 1)), enters });
+  const rest = pattern.slice(globBase(pattern).length).replace(/^\//, '');
+  const [below, name] = [globMatcher(rest), basename(base)];
+  return walk(base, name, {
+    accepts: (path) => below(path.slice(name.length + 1)),
+    enters: entersBelow(`${name}/${rest}`),
+  });
+}
+
+/** Which folders are searched. `named`: the pattern from the folder on where the search begins, so that it does not matter where that lies. */
+function entersBelow(named: string): (name: string) => boolean {
+  const hidden = /(^|\/)\.[^./]/.test(named);
+  const modules = named.includes('node_modules');
+  return (name) => (hidden || !name.startsWith('.')) && (modules || name !== 'node_modules');
 }
 
 interface Walk {

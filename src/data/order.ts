@@ -1,10 +1,10 @@
 /**
  * The order in which sequences are read: shuffled anew every epoch, computed, never stored.
  *
- *   position = step · globalBatch + place in the batch
- *   sequence = permutation[seed, epoch](position mod n),   epoch = ⌊position / n⌋
+ *   sequence = permutation[seed, epoch](sample mod n),   epoch = ⌊sample / n⌋
  *
- * It depends on nothing else, so any number of ranks reads the same batches, and a run resumes from its step alone.
+ * A sample is counted from the start of the run, whatever batches it came in. The order depends on nothing else, so any number of
+ * ranks reads the same batches, and a run resumes from its count of samples, under any batch.
  *
  * The permutation is a Feistel network over the smallest 2^(2h) ≥ n, walked until it lands below n (cycle walking: fewer than four
  * tries on average): a bijection of 0 … n − 1 whatever the round function is.
@@ -32,17 +32,14 @@ export function permute(index: number, n: number, seed: number, epoch: number): 
   return value;
 }
 
-/** Which sequence stands at `place` of the global batch of `step`. */
+/** Which sequence a run reads as its `sample`-th, from 0. */
 export function sequenceAt(p: {
   readonly seed: number;
-  readonly step: number;
-  readonly place: number;
-  readonly globalBatch: number;
+  readonly sample: number;
   /** Sequences in an epoch. */
   readonly sequences: number;
 }): number {
-  const position = p.step * p.globalBatch + p.place;
-  return permute(position % p.sequences, p.sequences, p.seed, Math.floor(position / p.sequences));
+  return permute(p.sample % p.sequences, p.sequences, p.seed, Math.floor(p.sample / p.sequences));
 }
 
 /** Two words into one, each bit depending on all: MurmurHash3's body and finaliser (Appleby 2011). */

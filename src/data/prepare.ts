@@ -1,7 +1,8 @@
 /** From a description of data to a data set in the cache: find, read, deduplicate, split, train the tokenizer, pack. */
-import { copyFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DiagnosticError } from '../ir/diagnostic.js';
+import { bytesText } from '../ir/units.js';
 import { trainBpe } from './bpe_trainer.js';
 import { DataCache } from './cache.js';
 import { readCorpus, type Corpus, type Document } from './corpus.js';
@@ -9,15 +10,13 @@ import { openDataset, type BatchOptions, type DataManifest, type Dataset, type S
 import { deduplicate } from './deduplicate.js';
 import { dataEmpty, tokenFileCorrupt, tokenizerInvalid } from './diagnostics.js';
 import type { DataListener, DataStep } from './events.js';
-import { findFiles, findInstalledSources, type SourceFile } from './find_files.js';
-import { sha256 } from './hash.js';
+import type { SourceFile } from './find_files.js';
+import { keyOf, signatureOf, sourceFiles, tokenizerFileOf } from './identity.js';
 import type { TextSource } from './source.js';
+import { sourceListText, sourcesName } from './source_list.js';
 import { splitDocuments } from './split.js';
 import { loadTokenizer, makeTokenizer, separatorId, type Tokenizer } from './tokenizer.js';
 import { writeTokenFile } from './token_file.js';
-
-/** Raised when a change here makes other data sets of the same text. */
-const RECIPE = 1;
 
 export interface PrepareOptions extends BatchOptions {
   /** Paths are resolved against it; the default corpus is searched from it upwards. Default: the working directory. */
@@ -42,10 +41,10 @@ export async function prepareData(
   const step = stepper(listener);
 
   const files = await step('find', () => {
-    const files = source.paths === null ? findInstalledSources(root) : findFiles(source.paths, root);
-    return { value: files, summary: `${files.length} files, ${megabytes(sum(files))}` };
+    const files = sourceFiles(source, root);
+    return { value: files, summary: `${files.length} files, ${bytesText(sum(files))}` };
   });
-  const tokenizerFile = 'file' in source.tokenizer ? resolve(root, source.tokenizer.file) : null;
+  const tokenizerFile = tokenizerFileOf(source, root);
   const signature = signatureOf(source, files, tokenizerFile);
   const known = cache.seen(signature);
   if (known !== null && cache.has(known)) {
@@ -63,7 +62,7 @@ export async function prepareData(
     const { documents, skipped, bytes } = corpus;
     return {
       value: corpus,
-      summary: `${documents.length} documents, ${megabytes(bytes)}; ${skipped.length} files skipped`,
+      summary: `${documents.length} documents, ${bytesText(bytes)}; ${skipped.length} files skipped`,
     };
   });
   if (corpus.documents.length === 0) {
@@ -108,7 +107,7 @@ async function build({
   const { documents, equal, contained } = await step('deduplicate', () => {
     const result = deduplicate(corpus.documents);
     const { documents, equal, contained } = result;
-    const summary = `${documents.length} documents, ${megabytes(sum(documents))} kept; ${equal.length} equal, ${contained.length} contained in others`;
+    const summary = `${documents.length} documents, ${bytesText(sum(documents))} kept; ${equal.length} equal, ${contained.length} contained in others`;
     return { value: result, summary };
   });
   const split = splitDocuments(documents, source.validationFraction);
@@ -181,23 +180,12 @@ async function build({
     vocab: tokenizer.vocab,
     separator,
   };
+  writeFileSync(join(folder, sourcesName), sourceListText(corpus.sources));
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest, null, 2));
 }
 
-/** What decides whether text must be read again. */
-function signatureOf(source: TextSource, files: readonly SourceFile[], tokenizerFile: string | null): string {
-  const times = files.flatMap(({ file, bytes, changedMs }) => [file, `${bytes} ${changedMs}`]);
-  const status = tokenizerFile === null ? undefined : statSync(tokenizerFile, { throwIfNoEntry: false });
-  return sha256([`${RECIPE}`, JSON.stringify(source), `${status?.size} ${status?.ctimeMs}`, ...times]);
-}
-
-/** What decides what the data set holds. Not where the files lie. */
-function keyOf({ tokenizer, validationFraction }: TextSource, corpus: Corpus, given: Tokenizer | null): string {
-  const recipe = [`${RECIPE}`, JSON.stringify(validationFraction), given?.fingerprint ?? JSON.stringify(tokenizer)];
-  return sha256([...recipe, ('file' in tokenizer && tokenizer.separator) || '', corpus.hash]);
-}
-
-function openUnlessDamaged(folder: string, options: BatchOptions): Dataset | null {
+/** A data set that is whole; null where it is gone or damaged. Throws what is wrong with `options` themselves. */
+export function openUnlessDamaged(folder: string, options: BatchOptions): Dataset | null {
   try {
     return openDataset(folder, options);
   } catch (error) {
@@ -230,8 +218,4 @@ function stepper(listener: DataListener): Stepper {
 
 function sum(parts: readonly { readonly bytes: number }[]): number {
   return parts.reduce((total, { bytes }) => total + bytes, 0);
-}
-
-function megabytes(bytes: number): string {
-  return bytes < 100_000 ? `${bytes} bytes` : `${(bytes / 1e6).toFixed(1)} MB`;
 }

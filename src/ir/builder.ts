@@ -1,4 +1,5 @@
 /** Builds graphs: the one place where nodes are made. */
+import { checkAttributes } from './attributes.js';
 import type { DType } from './dtype.js';
 import type {
   Attributes,
@@ -12,9 +13,9 @@ import type {
   Value,
   ValueId,
 } from './graph.js';
-import { DiagnosticError } from './diagnostic.js';
-import { residualRead, wrongOperands } from './diagnostics.js';
-import { opNamed, slotNames, type OpRegistry } from './op.js';
+import { DiagnosticError, nearest } from './diagnostic.js';
+import { operandRepeatsFactor, residualRead, unknownOp, wrongOperands } from './diagnostics.js';
+import { slotNames, type OpRegistry } from './op.js';
 import { Tensor, type Scope } from './tensor.js';
 import { namesOf, type Factor, type FactorName, type TensorType } from './type.js';
 
@@ -72,11 +73,17 @@ export class GraphBuilder {
 
   /** Adds a node. Scopes are inherited from the first operand. */
   apply(op: string, operands: readonly Tensor[], given: Attributes = {}): readonly Tensor[] {
-    const definition = opNamed(this.registry, op);
+    const definition = this.registry.get(op);
+    if (!definition) throw unknownOp({ op, nearest: nearest(op, this.registry.keys()), path: this.path });
     if (slotNames(definition.operands, operands.length).length !== operands.length) {
       throw wrongOperands({ op, wants: definition.operands, given: operands.length, path: this.path });
     }
     if (!this.differentiated) for (const operand of operands) this.refuseResidual(operand.id, op);
+    for (const { names } of operands) {
+      const factor = names.find((name, i) => names.indexOf(name) < i);
+      if (factor !== undefined) throw operandRepeatsFactor({ op, factor, names, path: this.path });
+    }
+    checkAttributes(op, definition.attributeKinds ?? {}, given, this.path);
     const attributes = { ...definition.attributes, ...given };
     const call = { operands: operands.map((t) => t.type), names: operands.map((t) => t.names), attributes };
     const bound = this.placed(() => definition.bind(call));

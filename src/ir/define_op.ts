@@ -1,4 +1,5 @@
 /** `defineOp`: a fused op from its signature, decomposition and backward. The form is shown whole in `ops/softmax_cross_entropy.ts`. */
+import { kindsOf, type AttributeKinds } from './attributes.js';
 import type { Attributes } from './graph.js';
 import {
   cotangentName,
@@ -12,7 +13,7 @@ import {
   type Sizes,
 } from './op.js';
 import type { OpRule } from './rule.js';
-import { bindLetters, bindSignature, parseSignature, type Signature, type Slot } from './signature.js';
+import { bindLetters, bindSignature, checkLetters, parseSignature, type Signature, type Slot } from './signature.js';
 import { Tensor } from './tensor.js';
 import { product } from './type.js';
 
@@ -24,6 +25,8 @@ export interface FusedOp {
   readonly linear?: readonly (readonly string[])[];
   /** Attributes and their defaults. */
   readonly attributes?: Attributes;
+  /** Kinds of attributes, where a default does not say all: that a rate is a share. */
+  readonly attributeKinds?: AttributeKinds;
   decompose(operands: OperandTensors, attributes: Attributes): ResultTensors;
   /** Floating-point operations from sizes by letter. */
   flops(sizes: Sizes, attributes: Attributes): number;
@@ -51,13 +54,17 @@ export interface DefinedOps {
 export function defineOp(op: FusedOp): DefinedOps {
   const signature = parseSignature(op.signature);
   const backward = op.backward ? backwardOp(op, signature, op.backward) : null;
-  const bind = (call: OpCall) => bindSignature(op.name, signature, call, { linear: op.linear ?? [] });
+  const bind = (call: OpCall) => {
+    checkLetters(op.name, signature, call);
+    return bindSignature(op.name, signature, call, { linear: op.linear ?? [] });
+  };
   const forward: OpDefinition = {
     name: op.name,
     operands: signature.operands.map((slot) => slot.name),
     results: signature.results.map((slot) => slot.name),
     residuals: residualsOf(signature, op.backward),
     attributes: op.attributes,
+    attributeKinds: kindsOfFused(op),
     signature,
     bind,
     decompose: (operands, attributes) => decomposed(op.name, signature, bind, op.decompose, operands, attributes),
@@ -68,6 +75,12 @@ export function defineOp(op: FusedOp): DefinedOps {
   };
   return { forward, backward };
 }
+
+const kindsOfFused = ({ attributes = {}, attributeKinds }: FusedOp): AttributeKinds => ({
+  ...kindsOf(attributes),
+  ...attributeKinds,
+  letters: 'words?',
+});
 
 /** A decomposition whose results have the types, names and order that the op declares. */
 function decomposed(
@@ -127,6 +140,7 @@ function backwardOp(op: FusedOp, forward: Signature, backward: FusedBackward): O
     name,
     operands: backward.reads,
     results: signature.results.map((slot) => slot.name),
+    attributeKinds: { ...kindsOfFused(op), dtypes: 'words?' },
     signature,
     bind,
     decompose: (operands, attributes) => decomposed(name, signature, bind, backward.decompose, operands, attributes),

@@ -1,5 +1,6 @@
 /** What the IR refuses. */
 import { defineDiagnostic } from './diagnostic.js';
+import type { AttributeValue } from './graph.js';
 import type { OpCall } from './op.js';
 import { printType } from './type.js';
 
@@ -61,5 +62,74 @@ export const wrongOperands = defineDiagnostic(
     what: `${p.op} wants ${p.wants.length === 0 ? 'no operands' : `the operands ${p.wants.join(', ')}`}, and is given ${p.given}`,
     where: [{ at: p.path || 'model' }],
     fix: 'give one tensor for each, in that order',
+  }),
+);
+
+export const unknownAttribute = defineDiagnostic(
+  'ir/unknown-attribute',
+  (p: { op: string; attribute: string; takes: readonly string[]; nearest: string | null; path: string }) => ({
+    what: `${p.op} has no attribute '${p.attribute}'`,
+    why: p.takes.length === 0 ? `${p.op} takes none` : `it takes ${p.takes.join(', ')}`,
+    where: [{ at: p.path || 'model' }],
+    fix: p.nearest ? `write '${p.nearest}'` : `leave '${p.attribute}' out`,
+  }),
+);
+
+export const wrongAttribute = defineDiagnostic(
+  'ir/wrong-attribute',
+  (p: { op: string; attribute: string; wants: string; value: AttributeValue | undefined; path: string }) => ({
+    what: `${p.op} wants its attribute '${p.attribute}' to be ${p.wants}, and it is ${p.value === undefined ? 'not given' : JSON.stringify(p.value)}`,
+    where: [{ at: p.path || 'model' }],
+    fix: `give ${p.wants}`,
+  }),
+);
+
+export const unknownLetter = defineDiagnostic(
+  'ir/unknown-letter',
+  (p: { op: string; letter: string; has: readonly string[] }) => ({
+    what: `${p.op} has no letter '${p.letter}', which its attribute 'letters' binds`,
+    why: `its signature has the letters ${p.has.join(', ')}`,
+    fix: 'bind one of those',
+  }),
+);
+
+export const operandRepeatsFactor = defineDiagnostic(
+  'ir/operand-repeats-factor',
+  (p: { op: string; factor: string; names: readonly string[]; path: string }) => ({
+    what: `${p.op} is given an operand [${p.names.join(' ')}] that has the factor '${p.factor}' twice`,
+    why: 'factors of one name are one factor within an op: this would read a diagonal',
+    where: [{ at: p.path || 'model' }],
+    fix: `rename one of the two: x.rename({ ${p.factor}: '…' }) renames both, x.as([…]) names each by position`,
+  }),
+);
+
+export const addressedFactor = defineDiagnostic(
+  'ir/addressed-factor',
+  (p: { op: string; factor: string; operand: string; has: readonly string[] }) => ({
+    what: `${p.op} is addressed by '${p.factor}', which its ${p.operand} ${p.has.includes(p.factor) ? 'has' : 'lacks'}`,
+    why: `${p.operand} has [${p.has.join(' ')}]; an id stands for the factors in 'by', so the table alone has those`,
+    fix: 'name in `by` factors that the table alone has, or rename one',
+  }),
+);
+
+export const wrongIds = defineDiagnostic('ir/wrong-ids', (p: { op: string; by: readonly string[]; ids: number }) => ({
+  what: `${p.op} is addressed by ${p.by.length === 0 ? 'no factor' : p.by.join(', ')}, and is given ${p.ids} operands of ids`,
+  fix: 'give one operand of ids for each factor in `by`, in that order',
+}));
+
+export const outOfRange = defineDiagnostic(
+  'ir/attribute-out-of-range',
+  (p: { op: string; attribute: string; value: number; least: number; most: number }) => ({
+    what: `${p.op} has ${p.attribute} = ${p.value}, and here it can be ${p.least} to ${p.most}`,
+    fix: `give ${p.attribute} a number from ${p.least} to ${p.most}`,
+  }),
+);
+
+export const unknownOp = defineDiagnostic(
+  'ir/unknown-op',
+  (p: { op: string; nearest: string | null; path: string }) => ({
+    what: `there is no op named '${p.op}'`,
+    where: [{ at: p.path || 'model' }],
+    fix: p.nearest ? `write '${p.nearest}'` : 'docs/ops lists them; a graph of existing ops is a function over tensors',
   }),
 );

@@ -14,6 +14,7 @@
  * needs whole. `float` is any float type (a result's is that of the first float operand), `f32` means at least f32. A factor that a
  * result lacks is summed there.
  */
+import type { AttributeKinds } from './attributes.js';
 import type { DType } from './dtype.js';
 import type { Attributes } from './graph.js';
 import type { OpRule } from './rule.js';
@@ -57,6 +58,8 @@ export interface OpDefinition {
   readonly residuals?: readonly string[];
   /** Attributes and their defaults. */
   readonly attributes?: Attributes;
+  /** What attributes it takes, of which kinds: absent, none. */
+  readonly attributeKinds?: AttributeKinds;
   /** The attribute `dtype` chooses the result's element type: its sum is rounded once. */
   readonly choosesDtype?: true;
   /** The signature of a fused op: kernels see operands by its letters. */

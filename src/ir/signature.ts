@@ -1,5 +1,5 @@
 /** Signatures of fused ops: parsing, and binding letters to the factors of actual operands. The grammar stands in `op.ts`. */
-import { bindingMismatch, wrongDtype } from './diagnostics.js';
+import { bindingMismatch, unknownLetter, wrongDtype } from './diagnostics.js';
 import { isFloat, type DType } from './dtype.js';
 import type { Attributes } from './graph.js';
 import type { BoundOp, OpCall } from './op.js';
@@ -78,6 +78,13 @@ export function bindLetters(op: string, signature: Signature, call: OpCall): Let
     if (position !== factors.length) throw bindingMismatch({ op, operand: slot.name, letter: null, call });
   }
   return bound;
+}
+
+/** Throws where the attribute `letters` names one that the signature lacks. */
+export function checkLetters(op: string, { operands }: Signature, { attributes }: OpCall): void {
+  const has = [...new Set(operands.flatMap(({ letters }) => letters))];
+  const unknown = [...givenLetters(attributes).keys()].find((letter) => !has.includes(letter));
+  if (unknown !== undefined) throw unknownLetter({ op, letter: unknown, has });
 }
 
 /** How many factors of an operand each of its letters covers. */
@@ -183,7 +190,7 @@ function givenLetters(attributes: Attributes): ReadonlyMap<string, readonly stri
   const list = (attributes.letters ?? []) as readonly string[];
   return new Map(
     list.map((entry) => {
-      const [letter, names] = entry.split('=');
+      const [letter, names = ''] = entry.split('=');
       return [letter, names.split(' ').filter(Boolean)] as const;
     }),
   );

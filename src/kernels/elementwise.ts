@@ -1,6 +1,8 @@
 /** Elementwise ops, sums, casts and copies as native launches. */
+import type { DType } from '../ir/dtype.js';
 import type { FactorName } from '../ir/type.js';
 import { noScratch, scratchOnCpu } from './device.js';
+import { isInteger, isNarrowFloat } from './types.js';
 import {
   grouped,
   inputOf,
@@ -27,9 +29,10 @@ export function elementwiseLaunch(
   return { kernel, operands: blocks.map((b) => launchOperand(b, groups, sizes)), attributes, scratchBytes: noScratch };
 }
 
-/** The sum (or maximum) over factors that lie together: x[a r c] → y[a c]. Null where they do not. */
+/** The sum (or maximum) over factors that lie together: x[a r c] → y[a c]. Null where they do not, or for other types. */
 export function reductionLaunch(site: KernelSite, kernel: 'sum' | 'max_reduce'): LaunchForm | null {
   const [x, y] = [site.rule.operands[0], site.rule.results[0]];
+  if (!reduces(kernel, site.inputs[0].dtype, site.outputs[0].dtype)) return null;
   const reduced = x.filter((name) => !y.includes(name));
   if (reduced.length === 0 || y.some((name) => !x.includes(name))) return null;
   const sizes = localSizes(site);
@@ -50,8 +53,55 @@ export function reductionLaunch(site: KernelSite, kernel: 'sum' | 'max_reduce'):
   };
 }
 
+function reduces(kernel: 'sum' | 'max_reduce', x: DType, y: DType): boolean {
+  if (isNarrowFloat(x) && isNarrowFloat(y)) return true;
+  return x === y && (x === 'f64' || (kernel === 'sum' && isInteger(x)));
+}
+
 /** A transpose, a repetition along new factors, a change of type: one strided copy. */
 export const copyLaunch = (site: KernelSite): LaunchForm => elementwiseLaunch(site, 'cast');
+
+/** The same elements from one block in another, which has the factors `order`. */
+export function copyBetween(
+  from: NamedBlock,
+  to: NamedBlock,
+  order: readonly FactorName[],
+  sizes: Readonly<Record<FactorName, number>>,
+): LaunchForm {
+  const groups = mergeable(order, [from, to], sizes);
+  const operands = [from, to].map((block) => launchOperand(block, groups, sizes));
+  return { kernel: 'cast', operands, attributes: {}, scratchBytes: noScratch };
+}
+
+/** y[i] = x[(i + by) mod n] along a factor: two copies of slices. */
+export function rollLaunches(site: KernelSite): readonly LaunchForm[] {
+  const factor = site.attributes.factor as FactorName;
+  const sizes = localSizes(site);
+  const n = sizes[factor];
+  const by = (((site.attributes.by as number) % n) + n) % n;
+  // [first of x, first of y, how many]
+  const slices = [
+    [by, 0, n - by],
+    [0, n - by, by],
+  ].filter(([, , count]) => count > 0);
+  return slices.map(([from, to, count]) => {
+    const local = { ...sizes, [factor]: count };
+    const part = ({ block, names, of }: NamedBlock): NamedBlock => ({
+      of,
+      names,
+      block: { ...block, sizes: names.map((name) => local[name]) },
+    });
+    const [x, y] = [inputOf(site, 0), outputOf(site, 0)];
+    const strideOf = ({ block, names }: NamedBlock) => block.strides[names.indexOf(factor)];
+    const copy = copyBetween(part(x), part(y), y.names, local);
+    const [read, write] = copy.operands;
+    const operands = [
+      { ...read, offset: from * strideOf(x) },
+      { ...write, offset: to * strideOf(y) },
+    ];
+    return { ...copy, operands };
+  });
+}
 
 /** Each operand goes to its own slice of the result along the factor `factor`. */
 export const stackLaunches = (site: KernelSite): readonly LaunchForm[] =>

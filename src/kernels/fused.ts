@@ -1,7 +1,7 @@
 /** Fused ops whose native kernel sees one dimension a letter of the op's signature. */
-import { dtypeBytes } from '../ir/dtype.js';
+import { dtypeBytes, type DType } from '../ir/dtype.js';
 import type { OpRule } from '../ir/rule.js';
-import type { Signature } from '../ir/signature.js';
+import type { Signature, Slot } from '../ir/signature.js';
 import type { FactorName } from '../ir/type.js';
 import type { DeviceType } from './device.js';
 import {
@@ -14,6 +14,8 @@ import {
   type KernelSite,
   type LaunchOperand,
 } from './site.js';
+import { stagedLaunches, type Copy } from './staged.js';
+import { commonFloat, isKernelFloat, isNarrowFloat } from './types.js';
 
 /** How a native kernel's operands follow from an op's. */
 export interface FusedKernel {
@@ -24,6 +26,13 @@ export interface FusedKernel {
     site: KernelSite,
     letters: Readonly<Record<string, number>>,
   ) => Readonly<Record<string, number>>;
+  /**
+   * Which element types the operands of class `float` may have: `one` for all (f32, bf16 or f64), `each` its own of f32 and bf16, or `any`
+   * with any strides. f64 is never mixed with others but for `any`.
+   */
+  readonly types: 'one' | 'each' | 'any';
+  /** Sets of operands and results that have one type all the same: `['weight', 'bias']`. */
+  readonly alike?: readonly (readonly string[])[];
   /** What the kernel asks for on a type of device; absent: it takes all sizes, and no workspace. */
   readonly on?: Partial<Readonly<Record<DeviceType, DeviceNeeds>>>;
 }
@@ -44,20 +53,75 @@ export const lettersOf = (
     Object.entries(rule.letters).map(([letter, names]) => [letter, names.reduce((n, name) => n * sizes[name], 1)]),
   );
 
-/** The launch of a fused kernel; null where a letter's factors do not lie as one dimension. */
-export function fusedLaunch(site: KernelSite, signature: Signature, fused: FusedKernel): LaunchForm | null {
-  const { rule } = site;
-  const sizes = localSizes(site);
-  const letterSizes = lettersOf(rule, sizes);
-  const operand = (of: LaunchOperand['of'], letters: readonly string[]): LaunchOperand | null => {
-    const { block, names } = 'input' in of ? inputOf(site, of.input) : outputOf(site, of.output);
-    const groups = joined(letters, fused.join ?? []).map((group) => group.flatMap((letter) => rule.letters[letter]));
-    const merged = grouped(block, names, groups, sizes);
-    return merged && { of, ...unitStride(merged) };
+/**
+ * The launches of a fused kernel: one, or, where a letter's factors do not lie as one dimension or types are none that it takes, one on
+ * copies. Null where the kernel does not take even those.
+ */
+export function fusedLaunches(
+  site: KernelSite,
+  signature: Signature,
+  fused: FusedKernel,
+): readonly LaunchForm[] | null {
+  const types = typesTaken(site, signature, fused);
+  const copyOf = (slot: Slot, at: { input: number } | { output: number }): Copy | null => {
+    const { block, names } = 'input' in at ? inputOf(site, at.input) : outputOf(site, at.output);
+    const dtype = types.get(slot.name)!;
+    return block.dtype === dtype && launchOperand(site, slot, at, fused) ? null : { names, dtype };
   };
+  const inputs = signature.operands.map((slot, input) => copyOf(slot, { input }));
+  const outputs = signature.results.map((slot, output) => copyOf(slot, { output }));
+  const launcher = (given: KernelSite) => {
+    const launch = fusedLaunch(given, signature, fused);
+    return launch && [launch];
+  };
+  if ([...inputs, ...outputs].every((copy) => copy === null)) return launcher(site);
+  return stagedLaunches(site, { inputs, outputs }, launcher);
+}
+
+/** The element type in which the kernel is given each operand and result, by name: its own wherever the kernel takes that. */
+function typesTaken(
+  { inputs, outputs }: KernelSite,
+  { operands, results }: Signature,
+  { types, alike = [] }: FusedKernel,
+): ReadonlyMap<string, DType> {
+  const slots = [...operands, ...results];
+  const own = new Map(slots.map(({ name }, i) => [name, [...inputs, ...outputs][i].dtype]));
+  if (types === 'any') return own;
+  const typesOf = (names: readonly string[]) => names.flatMap((name) => own.get(name) ?? []);
+  const isOne = (list: readonly DType[]) => list.every((dtype) => dtype === list[0]);
+  const floats = typesOf(slots.filter((slot) => slot.class === 'float').map(({ name }) => name));
+  const accumulator = commonFloat([...own.values()]);
+  const fits =
+    accumulator === 'f64'
+      ? floats.every((dtype) => dtype === 'f64')
+      : types === 'one'
+        ? isOne(floats) && floats.every(isKernelFloat)
+        : floats.every(isNarrowFloat) && alike.every((names) => isOne(typesOf(names)));
+  const taken = (slot: Slot, dtype: DType): DType =>
+    slot.class === 'f32' || (slot.class === 'float' && !fits) ? accumulator : dtype;
+  return new Map(slots.map((slot) => [slot.name, taken(slot, own.get(slot.name)!)]));
+}
+
+/** An operand or result as the kernel sees it, one dimension a letter; null where a letter's factors do not lie so. */
+function launchOperand(
+  site: KernelSite,
+  { letters }: Slot,
+  of: { readonly input: number } | { readonly output: number },
+  { join = [], types }: FusedKernel,
+): LaunchOperand | null {
+  const { block, names } = 'input' in of ? inputOf(site, of.input) : outputOf(site, of.output);
+  const groups = joined(letters, join).map((group) => group.flatMap((letter) => site.rule.letters[letter]));
+  const merged = grouped(block, names, groups, localSizes(site));
+  if (!merged) return null;
+  const operand = { of, ...unitStride(merged) };
+  return types === 'any' || operand.strides.length === 0 || operand.strides.at(-1) === 1 ? operand : null;
+}
+
+function fusedLaunch(site: KernelSite, signature: Signature, fused: FusedKernel): LaunchForm | null {
+  const letterSizes = lettersOf(site.rule, localSizes(site));
   const operands = [
-    ...signature.operands.map((slot, input) => operand({ input }, slot.letters)),
-    ...signature.results.map((slot, output) => operand({ output }, slot.letters)),
+    ...signature.operands.map((slot, input) => launchOperand(site, slot, { input }, fused)),
+    ...signature.results.map((slot, output) => launchOperand(site, slot, { output }, fused)),
   ];
   if (operands.some((o) => o === null)) return null;
   const dtype = site.inputs[0].dtype;

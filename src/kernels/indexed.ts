@@ -1,4 +1,5 @@
 /** Gather and scatter as native launches: which factors of a table are addressed, shared with the ids, and rows. */
+import type { DType } from '../ir/dtype.js';
 import type { FactorName } from '../ir/type.js';
 import { scratchOnCpu } from './device.js';
 import {
@@ -11,6 +12,7 @@ import {
   type LaunchOperand,
   type NamedBlock,
 } from './site.js';
+import { isInteger, isNarrowFloat } from './types.js';
 
 /** `rows[a s c] = Σ_k table[a, ids[a s k], c]`. */
 export const gatherLaunch = (site: KernelSite): LaunchForm | null =>
@@ -25,7 +27,7 @@ export const scatterLaunch = (site: KernelSite): LaunchForm | null =>
  * alone, `c` in table and rows. Null where one has no role, or where those of a role do not lie as one dimension.
  */
 function indexedLaunch(site: KernelSite, table: NamedBlock, rows: NamedBlock): LaunchForm | null {
-  const by = site.attributes.by as readonly FactorName[];
+  const by = [site.attributes.by as FactorName | readonly FactorName[]].flat();
   const sizes = localSizes(site);
   const ids = [...new Set(site.rule.operands.slice(1).flat())];
   const shared = table.names.filter((name) => !by.includes(name));
@@ -34,6 +36,7 @@ function indexedLaunch(site: KernelSite, table: NamedBlock, rows: NamedBlock): L
   const s = rows.names.filter((name) => ids.includes(name) && !a.includes(name));
   const k = ids.filter((name) => !a.includes(name) && !s.includes(name));
   const gathers = 'output' in rows.of;
+  if (!takesTypes(site, table.block.dtype, rows.block.dtype)) return null;
   if (ids.some((name) => by.includes(name)) || c.some((name) => !rows.names.includes(name))) return null;
   if (rows.names.some((name) => ![...a, ...s, ...c].includes(name))) return null;
   if (gathers && a.some((name) => !rows.names.includes(name))) return null;
@@ -58,6 +61,14 @@ function indexedLaunch(site: KernelSite, table: NamedBlock, rows: NamedBlock): L
     // Sums for a bf16 table are made in f32.
     scratchBytes: scratchOnCpu(rounded ? tableView.sizes.reduce((n, size) => n * size, 1) * 4 : 0),
   };
+}
+
+/** Ids of one type; a table and rows of types that the kernels take together. */
+function takesTypes(site: KernelSite, table: DType, rows: DType): boolean {
+  const [first, ...rest] = site.inputs.slice(1).map(({ dtype }) => dtype);
+  if (rest.some((dtype) => dtype !== first)) return false;
+  if (isNarrowFloat(table) && isNarrowFloat(rows)) return true;
+  return table === rows && (table === 'f64' || (site.op === 'gather' && isInteger(table)));
 }
 
 const unitInner = ({ sizes, strides }: LaunchOperand): boolean => sizes.at(-1) === 1 || strides.at(-1) === 1;

@@ -1,7 +1,8 @@
 /** Einsums of two operands as batched matrix products: which factors are batch, rows, columns and summed. */
+import { atLeastF32, dtypeBytes, type DType } from '../ir/dtype.js';
 import type { FactorName } from '../ir/type.js';
-import { dtypeBytes, isFloat } from '../ir/dtype.js';
 import { noScratch, scratchOnCpu, type ByDevice } from './device.js';
+import { launchOperand } from './elementwise.js';
 import {
   grouped,
   inputOf,
@@ -13,7 +14,10 @@ import {
   type LaunchForm,
   type KernelSite,
   type LaunchOperand,
+  type NamedBlock,
 } from './site.js';
+import { stagedLaunches, type Copy } from './staged.js';
+import { isNarrowFloat } from './types.js';
 
 interface Roles {
   readonly b: readonly FactorName[];
@@ -23,13 +27,50 @@ interface Roles {
 }
 
 /**
+ * A product of two operands by matrix products, whatever the order of their factors: on copies in the order of the roles where the
+ * operands do not lie as the kernel takes them, or have two float types. Null where the factors do not fall into the roles, where none
+ * is of rows or columns alone (a dot product for each result), or for types of no matrix product.
+ */
+export function productLaunches(site: KernelSite): readonly LaunchForm[] | null {
+  const [x, w] = site.rule.operands;
+  const roles = site.rule.operands.length === 2 ? rolesOf(x, w, site.rule.results[0]) : null;
+  if (!roles || !multiplies(site, true)) return null;
+  const sizes = localSizes(site);
+  if ([...roles.m, ...roles.n].every((name) => sizes[name] === 1)) return null;
+  const { b, m, n, k } = roles;
+  const [left, right] = site.inputs.map(({ dtype }) => dtype);
+  const wide = left === right ? left : 'f32';
+  const of = (names: readonly FactorName[], dtype: DType): Copy => ({ names, dtype });
+  const fits = matmulLaunches(site);
+  if (fits) return fits;
+  if (left !== right) {
+    const inputs = [left, right].map((dtype, i) => (dtype === wide ? null : of(site.rule.operands[i], wide)));
+    const launches = stagedLaunches(site, { inputs, outputs: [null] }, matmulLaunches);
+    if (launches) return launches;
+  }
+  const inputs = [of([...b, ...m, ...k], wide), of([...b, ...k, ...n], wide)];
+  const out = of([...b, ...m, ...n], atLeastF32(site.outputs[0].dtype));
+  return (
+    stagedLaunches(site, { inputs, outputs: [null] }, matmulLaunches) ??
+    stagedLaunches(site, { inputs, outputs: [out] }, matmulLaunches)
+  );
+}
+
+/** True where the addon multiplies matrices of these types into such a result; `mixed`: or of types that can be made one. */
+function multiplies({ inputs: [a, c], outputs: [out] }: KernelSite, mixed: boolean): boolean {
+  if (isNarrowFloat(a.dtype) && isNarrowFloat(c.dtype))
+    return isNarrowFloat(out.dtype) && (mixed || a.dtype === c.dtype);
+  return a.dtype === 'f64' && c.dtype === 'f64' && out.dtype === 'f64';
+}
+
+/**
  * `out[b m n] (+)= Σ_k a[b m k] · c[b k n]`. The kernel writes rows of n with unit stride, so the operand that has the result's
  * innermost factor is the right one. Where a role's factors do not lie as one dimension, one factor becomes a loop of launches: the
- * shortest that helps. Null where the factors do not fall into these roles.
+ * shortest that helps. Null where the factors do not fall into these roles, or the operands have several types.
  */
 export function matmulLaunches(site: KernelSite): readonly LaunchForm[] | null {
   const { rule } = site;
-  if (rule.operands.length !== 2 || !site.inputs.every(({ dtype }) => isFloat(dtype))) return null;
+  if (rule.operands.length !== 2 || !multiplies(site, false)) return null;
   if (!rolesOf(rule.operands[0], rule.operands[1], rule.results[0])) return null;
   const product = inOrder(site, 0, 1) ?? inOrder(site, 1, 0);
   if (product) return [product];
@@ -59,7 +100,8 @@ function launchesAlong(site: KernelSite, factor: FactorName, size: number): read
   };
   const each = matmulLaunches(slice);
   if (!each) return null;
-  const strideOf = (of: LaunchOperand['of']) => ('input' in of ? inputs[of.input] : outputs[of.output]).stride;
+  const strideOf = (of: LaunchOperand['of']) =>
+    'input' in of ? inputs[of.input].stride : 'output' in of ? outputs[of.output].stride : 0;
   return Array.from({ length: size }, (_, index) =>
     each.map((launch) => ({
       ...launch,
@@ -69,30 +111,36 @@ function launchesAlong(site: KernelSite, factor: FactorName, size: number): read
   ).flat();
 }
 
-/** A product plus a third operand: one launch where that is a row of the result's columns, else a product and an addition in place. */
-export function matmulAddLaunches(site: KernelSite): readonly LaunchForm[] | null {
-  const products = matmulLaunches({
+/**
+ * A product plus a third operand: one launch where that is a row of the result's columns, else the product by itself, in at least f32,
+ * and an addition.
+ */
+export function matmulAddLaunches(
+  site: KernelSite,
+  multiply: (site: KernelSite) => readonly LaunchForm[],
+): readonly LaunchForm[] | null {
+  const product: KernelSite = {
     ...site,
     rule: { ...site.rule, operands: site.rule.operands.slice(0, 2) },
     inputs: site.inputs.slice(0, 2),
-  });
-  if (!products) return null;
-  const [product] = products;
-  const bias = products.length === 1 ? row(site, product) : null;
+  };
+  const [matmul, ...more] = matmulLaunches(product) ?? [];
+  const bias = matmul && more.length === 0 ? row(site, matmul) : null;
   if (bias)
-    return [
-      { ...product, kernel: 'matmul_bias', operands: [...product.operands.slice(0, 2), bias, product.operands[2]] },
-    ];
-  const order = site.rule.results[0];
+    return [{ ...matmul, kernel: 'matmul_bias', operands: [...matmul.operands.slice(0, 2), bias, matmul.operands[2]] }];
+  const [names] = site.rule.results;
+  if (!['bf16', 'f16'].includes(site.outputs[0].dtype)) return [...multiply(product), sumOf(site, outputOf(site, 0))];
+  const copies = { inputs: [null, null], outputs: [{ names, dtype: atLeastF32(site.outputs[0].dtype) }] };
+  return stagedLaunches(product, copies, multiply, (staged) => sumOf(site, staged));
+}
+
+/** The third operand added to a block that has the result's factors. */
+function sumOf(site: KernelSite, product: NamedBlock): LaunchForm {
   const sizes = localSizes(site);
-  const blocks = [outputOf(site, 0), inputOf(site, 2)];
-  const groups = mergeable(order, blocks, sizes);
-  const [out, addend] = blocks.map(({ block, names }) => grouped(block, names, groups, sizes)!);
-  const sum = { of: { output: 0 }, ...out } as const;
-  return [
-    ...products,
-    { kernel: 'add', operands: [sum, { of: { input: 2 }, ...addend }, sum], attributes: {}, scratchBytes: noScratch },
-  ];
+  const blocks = [product, inputOf(site, 2), outputOf(site, 0)];
+  const groups = mergeable(site.rule.results[0], blocks, sizes);
+  const operands = blocks.map((block) => launchOperand(block, groups, sizes));
+  return { kernel: 'add', operands, attributes: {}, scratchBytes: noScratch };
 }
 
 /** The third operand as one row with unit stride; null where it is not the columns of the product. */
@@ -103,7 +151,9 @@ function row(site: KernelSite, product: LaunchForm): LaunchOperand | null {
   const columns = site.rule.results[0].filter((name) => own[0].includes(name) && !own[1].includes(name));
   if (columns.join() !== bias.join()) return null;
   const merged = grouped(site.inputs[2], bias, [columns], localSizes(site));
-  if (!merged || merged.strides[0] !== 1) return null;
+  const { dtype } = site.inputs[2];
+  const beside = site.inputs[0].dtype === 'f64' ? dtype === 'f64' : isNarrowFloat(dtype);
+  if (!merged || merged.strides[0] !== 1 || !beside) return null;
   return { of: { input: 2 }, ...merged };
 }
 

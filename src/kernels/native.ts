@@ -5,14 +5,24 @@
  */
 import type { OpDefinition, OpRegistry } from '../ir/op.js';
 import type { OpRule } from '../ir/rule.js';
-import { cumsumLaunch, topkLaunch } from './along.js';
-import { copyLaunch, elementwiseLaunch, reductionLaunch, stackLaunches, unstackLaunches } from './elementwise.js';
+import { cumsumLaunches, topkLaunches } from './along.js';
+import { contractionOf, gatherAnyLaunch, scatterAnyLaunch } from './contraction.js';
+import {
+  copyLaunch,
+  elementwiseLaunch,
+  reductionLaunch,
+  rollLaunches,
+  stackLaunches,
+  unstackLaunches,
+} from './elementwise.js';
 import { noScratch, scratchOnCpu, type DeviceType } from './device.js';
 import { noNativeKernel } from './diagnostics.js';
-import { fusedLaunch, lettersOf, type DeviceNeeds, type FusedKernel } from './fused.js';
+import { fusedLaunches, lettersOf, type DeviceNeeds, type FusedKernel } from './fused.js';
 import { gatherLaunch, scatterLaunch } from './indexed.js';
-import { matmulAddLaunches, matmulLaunches } from './matmul.js';
+import { matmulAddLaunches, productLaunches } from './matmul.js';
 import { grouped, localSizes, type KernelLaunchSpec, type KernelSite, type LaunchForm } from './site.js';
+import { stagedLaunches } from './staged.js';
+import { isInteger, isKernelFloat } from './types.js';
 
 /** The launches of one op at one site, in order. Throws where no kernel fits the operands. */
 export function nativeLaunches(
@@ -22,7 +32,11 @@ export function nativeLaunches(
 ): readonly KernelLaunchSpec[] {
   const launches = tryLaunches(registry.get(site.op), site);
   if (!launches || launches.length === 0) throw noNativeKernel({ site });
-  return launches.map((launch) => ({ ...launch, scratchBytes: launch.scratchBytes[device] }));
+  return launches.map((launch) => ({
+    stagedBytes: 0,
+    ...launch,
+    scratchBytes: launch.scratchBytes[device],
+  }));
 }
 
 /** True where the addon has a kernel for an op on a device, and, where a rule is given, for the sizes of its factors. */
@@ -46,7 +60,7 @@ function tryLaunches(definition: OpDefinition | undefined, site: KernelSite): re
   if (primitive) return primitive(site);
   const fused = fusedKernels[site.op];
   if (!fused || !definition?.signature) return null;
-  return one(fusedLaunch(site, definition.signature, fused));
+  return fusedLaunches(site, definition.signature, fused);
 }
 
 const one = (launch: LaunchForm | null): readonly LaunchForm[] | null => launch && [launch];
@@ -56,20 +70,27 @@ const elementwise =
   (site) =>
     one(elementwiseLaunch(site, kernel, attributes?.(site)));
 
-/** Products, sums, transposes and repetitions: the forms of einsum that the addon has. */
-function einsum(site: KernelSite): readonly LaunchForm[] | null {
+/** Products, sums, transposes and repetitions: by the fastest kernel that takes the operands, last by the general one. */
+function einsum(site: KernelSite): readonly LaunchForm[] {
+  return fastEinsum(site) ?? [contractionOf(site, 'einsum')];
+}
+
+function fastEinsum(site: KernelSite): readonly LaunchForm[] | null {
   const { operands, results } = site.rule;
   const summed = operands.flat().some((name) => !results[0].includes(name));
-  if (operands.length === 1) return one(summed ? reductionLaunch(site, 'sum') : copyLaunch(site));
-  if (operands.length !== 2) return null;
-  if (!summed) return site.accumulates[0] ? matmulLaunches(site) : one(elementwiseLaunch(site, 'mul'));
-  return one(sumOfSquares(site)) ?? matmulLaunches(site);
+  if (summed && operands.length === 1) return one(reductionLaunch(site, 'sum'));
+  if (summed) return one(sumOfSquares(site)) ?? productLaunches(site);
+  if (site.accumulates[0] || operands.length > 2) return null;
+  return one(operands.length === 1 ? copyLaunch(site) : elementwiseLaunch(site, 'mul'));
 }
 
 /** Σ x²: one operand twice, summed whole. */
 function sumOfSquares(site: KernelSite): LaunchForm | null {
   const [x] = site.inputs;
-  if (site.rule.results[0].length > 0 || !site.sameInputs) return null;
+  const [to] = site.outputs;
+  if (site.rule.results[0].length > 0 || !site.sameInputs || site.inputs.length !== 2) return null;
+  if (site.rule.operands[0].join() !== site.rule.operands[1].join()) return null;
+  if (!isKernelFloat(x.dtype) || !['f32', 'f64'].includes(to.dtype)) return null;
   const whole = grouped(x, site.rule.operands[0], [site.rule.operands[0]], localSizes(site));
   if (!whole) return null;
   return {
@@ -84,12 +105,28 @@ function sumOfSquares(site: KernelSite): LaunchForm | null {
 }
 
 /** Adding a multiple of one is how a result joins a sum that its kernel cannot write. */
-function scale(site: KernelSite): readonly LaunchForm[] | null {
+function scale(site: KernelSite): readonly LaunchForm[] {
   const factor = site.attributes.value as number;
-  if (!site.accumulates[0]) return one(elementwiseLaunch(site, 'scale', { factor }));
-  if (factor !== 1) return null;
+  if (!site.accumulates[0]) return [elementwiseLaunch(site, 'scale', { factor })];
+  if (factor !== 1) return [contractionOf(site, 'einsum', { factor })];
   const { operands, ...launch } = elementwiseLaunch(site, 'add');
   return [{ ...launch, operands: [operands[1], operands[0], operands[1]] }];
+}
+
+/** The largest over factors: where the result lacks none, the elements themselves. */
+function largest(site: KernelSite): readonly LaunchForm[] {
+  const [x, y] = [site.rule.operands[0], site.rule.results[0]];
+  if (x.every((name) => y.includes(name))) return [copyLaunch(site)];
+  return [reductionLaunch(site, 'max_reduce') ?? contractionOf(site, 'max_over')];
+}
+
+/** 0, 1, 2, …; in a type that the kernel does not write by way of f32. */
+function iota(site: KernelSite): readonly LaunchForm[] | null {
+  const [names] = site.rule.results;
+  const count = (given: KernelSite) => one(elementwiseLaunch(given, 'iota', { start: site.origins[names[0]] ?? 0 }));
+  const [{ dtype }] = site.outputs;
+  if (isKernelFloat(dtype) || isInteger(dtype)) return count(site);
+  return stagedLaunches(site, { inputs: [], outputs: [{ names, dtype: 'f32' }] }, count);
 }
 
 /** Numbers by global element index: the kernel is told where the local block lies in the whole. */
@@ -118,7 +155,7 @@ function randomUniform(site: KernelSite): readonly LaunchForm[] {
 
 const primitives: Readonly<Record<string, Launcher>> = {
   einsum,
-  einsum_add: matmulAddLaunches,
+  einsum_add: (site) => matmulAddLaunches(site, einsum),
   scale,
   add: elementwise('add'),
   sub: elementwise('sub'),
@@ -143,12 +180,13 @@ const primitives: Readonly<Record<string, Launcher>> = {
   add_scalar: elementwise('add_scalar', ({ attributes }) => ({ value: attributes.value as number })),
   cast: elementwise('cast'),
   fill: elementwise('fill', ({ attributes }) => ({ value: attributes.value as number })),
-  iota: elementwise('iota', ({ rule, origins }) => ({ start: origins[rule.results[0][0]] ?? 0 })),
-  max: (site) => one(reductionLaunch(site, 'max_reduce')),
-  gather: (site) => one(gatherLaunch(site)),
-  scatter: (site) => one(scatterLaunch(site)),
-  cumsum: (site) => one(cumsumLaunch(site)),
-  topk: (site) => one(topkLaunch(site)),
+  iota,
+  max: largest,
+  gather: (site) => [gatherLaunch(site) ?? gatherAnyLaunch(site)],
+  scatter: (site) => [scatterLaunch(site) ?? scatterAnyLaunch(site)],
+  roll: rollLaunches,
+  cumsum: cumsumLaunches,
+  topk: topkLaunches,
   stack: stackLaunches,
   unstack: unstackLaunches,
   random_uniform: randomUniform,
@@ -163,6 +201,7 @@ const rowChunks = (rows: number): number => Math.min(64, Math.max(1, Math.ceil(r
 const attentionTakes: DeviceNeeds['takes'] = ({ d }) => d % 2 === 0 && d <= 256;
 
 const attention: Omit<FusedKernel, 'kernel' | 'on'> = {
+  types: 'one',
   join: ['g r'],
   attributes: ({ attributes }, { d }) => ({
     causal: attributes.causal ? 1 : 0,
@@ -201,32 +240,35 @@ const fusedKernels: Readonly<Record<string, FusedKernel>> = {
       },
     },
   },
-  layer_norm: { kernel: 'layer_norm', attributes: eps },
+  layer_norm: { kernel: 'layer_norm', types: 'each', alike: [['weight', 'bias']], attributes: eps },
   layer_norm_backward: {
     kernel: 'layer_norm_backward',
+    types: 'each',
     on: { cpu: { scratchBytes: ({ t, c }, _, accumulator) => rowChunks(t) * 2 * c * accumulator } },
   },
-  rms_norm: { kernel: 'rms_norm', attributes: eps },
+  rms_norm: { kernel: 'rms_norm', types: 'each', attributes: eps },
   rms_norm_backward: {
     kernel: 'rms_norm_backward',
+    types: 'each',
     on: { cpu: { scratchBytes: ({ t, c }, _, accumulator) => rowChunks(t) * c * accumulator } },
   },
-  softmax_cross_entropy: { kernel: 'softmax_cross_entropy' },
-  softmax_cross_entropy_backward: { kernel: 'softmax_cross_entropy_backward' },
-  softmax: { kernel: 'softmax' },
-  softmax_backward: { kernel: 'softmax_backward' },
-  gelu: { kernel: 'gelu', attributes: exact },
-  gelu_backward: { kernel: 'gelu_backward', attributes: exact },
-  silu: { kernel: 'silu' },
-  silu_backward: { kernel: 'silu_backward' },
-  swiglu: { kernel: 'swiglu' },
-  swiglu_backward: { kernel: 'swiglu_backward' },
-  rotary: { kernel: 'rotary', join: ['p f'] },
-  rotary_backward: { kernel: 'rotary_backward', join: ['p f'] },
-  dropout: { kernel: 'dropout', attributes: dropout },
-  dropout_backward: { kernel: 'dropout_backward', attributes: dropout },
+  softmax_cross_entropy: { kernel: 'softmax_cross_entropy', types: 'one' },
+  softmax_cross_entropy_backward: { kernel: 'softmax_cross_entropy_backward', types: 'one' },
+  softmax: { kernel: 'softmax', types: 'one' },
+  softmax_backward: { kernel: 'softmax_backward', types: 'one' },
+  gelu: { kernel: 'gelu', types: 'any', attributes: exact },
+  gelu_backward: { kernel: 'gelu_backward', types: 'any', attributes: exact },
+  silu: { kernel: 'silu', types: 'any' },
+  silu_backward: { kernel: 'silu_backward', types: 'any' },
+  swiglu: { kernel: 'swiglu', types: 'any' },
+  swiglu_backward: { kernel: 'swiglu_backward', types: 'any' },
+  rotary: { kernel: 'rotary', types: 'one', join: ['p f'] },
+  rotary_backward: { kernel: 'rotary_backward', types: 'one', join: ['p f'] },
+  dropout: { kernel: 'dropout', types: 'one', attributes: dropout },
+  dropout_backward: { kernel: 'dropout_backward', types: 'one', attributes: dropout },
   adamw: {
     kernel: 'adamw',
+    types: 'each',
     attributes: ({ attributes }) => ({
       beta1: attributes.beta1 as number,
       beta2: attributes.beta2 as number,

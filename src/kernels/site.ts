@@ -31,9 +31,20 @@ export interface KernelSite {
   readonly origins: Readonly<Record<FactorName, number>>;
 }
 
-/** An operand of a launch: which of the site's blocks, and the sizes and strides under which the kernel sees it. */
+/** A copy of a block in the site's workspace, `staged` bytes from its start: see `staged.ts`. */
+export interface StagedBlock {
+  readonly staged: number;
+  readonly dtype: DType;
+  /** What a launch does with it. */
+  readonly access: 'read' | 'write';
+}
+
+/** Which block an operand of a launch is. */
+export type BlockReference = { readonly input: number } | { readonly output: number } | StagedBlock;
+
+/** An operand of a launch: which block, and the sizes and strides under which the kernel sees it. */
 export interface LaunchOperand {
-  readonly of: { readonly input: number } | { readonly output: number };
+  readonly of: BlockReference;
   readonly sizes: readonly number[];
   readonly strides: readonly number[];
   /** Elements from the block's first. */
@@ -42,20 +53,28 @@ export interface LaunchOperand {
 
 /** How many operands of a launch are read: all but the results, which stand last. An output among the first is added to. */
 export const readsOf = (operands: readonly LaunchOperand[]): number =>
-  operands.findLastIndex(({ of }) => 'input' in of) + 1;
+  operands.findLastIndex(({ of }) => 'input' in of || ('staged' in of && of.access === 'read')) + 1;
 
-/** One call of a native kernel; `copy` is the executor's own. A site may take several. */
+/** One call of a native kernel. A site may take several, which share one workspace. */
 export interface KernelLaunchSpec {
   readonly kernel: string;
   readonly operands: readonly LaunchOperand[];
   readonly attributes: Readonly<Record<string, number | readonly number[]>>;
+  /** Bytes of the workspace that hold copies of blocks; the kernel's own part lies behind them. */
+  readonly stagedBytes: number;
+  /** The kernel's own part, in bytes. */
   readonly scratchBytes: number;
 }
 
-/** A launch for any type of device: they differ in the workspace alone. */
-export interface LaunchForm extends Omit<KernelLaunchSpec, 'scratchBytes'> {
+/** A launch for any type of device: they differ in the kernel's own workspace alone. Absent `stagedBytes` are none. */
+export interface LaunchForm extends Omit<KernelLaunchSpec, 'scratchBytes' | 'stagedBytes'> {
   readonly scratchBytes: ByDevice<number>;
+  readonly stagedBytes?: number;
 }
+
+/** Workspace that all launches of a site need, in bytes. */
+export const workspaceBytes = (launches: readonly KernelLaunchSpec[]): number =>
+  Math.max(0, ...launches.map(({ stagedBytes, scratchBytes }) => stagedBytes + scratchBytes));
 
 export const contiguous = (type: TensorType): Block => {
   const sizes = sizesOf(type);
@@ -66,7 +85,7 @@ export const contiguous = (type: TensorType): Block => {
 export interface NamedBlock {
   readonly block: Block;
   readonly names: readonly FactorName[];
-  readonly of: LaunchOperand['of'];
+  readonly of: BlockReference;
 }
 
 export const inputOf = (site: KernelSite, input: number): NamedBlock => ({

@@ -10,6 +10,8 @@ export interface BegunRun {
   /** The module that constructed the run's own model; null where none did. */
   readonly modelFile: string | null;
   readonly folder: RunFolder;
+  /** Where its configuration, plan and record lie until the first step: the folder itself, or what a resume has staged in it. */
+  readonly state: RunFolder;
   /** Open; null for a new run. */
   readonly resume: Checkpoint | null;
 }

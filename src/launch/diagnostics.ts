@@ -34,11 +34,14 @@ export const commandNotStarted = defineDiagnostic(
   }),
 );
 
-export const jobInterrupted = defineDiagnostic('launch/interrupted', (p: { signal: string; ranks: number }) => ({
-  what: `stopped by ${p.signal}`,
-  why: `${p.ranks} rank ${p.ranks === 1 ? 'process was' : 'processes were'} ended with it`,
-  fix: 'resume from the last checkpoint with `flotilla resume`',
-}));
+export const jobInterrupted = defineDiagnostic(
+  'launch/interrupted',
+  (p: { signal: string; ranks: number; begun: boolean }) => ({
+    what: p.begun ? `stopped by ${p.signal}` : `stopped by ${p.signal} before the first step: nothing was trained`,
+    why: `${p.ranks} rank ${p.ranks === 1 ? 'process was' : 'processes were'} ended with it`,
+    fix: p.begun ? 'go on from the last checkpoint with `flotilla resume`' : 'start again when it suits',
+  }),
+);
 
 /** How a rank ended, and what it said of itself. */
 export interface RankFailure {

@@ -1,11 +1,13 @@
-/** The sample and the summary, once the ranks are done. */
+/** The sample and the summary, once the ranks are done: what fails here has nothing to lose, and says so. */
 import type { TrainConfig } from '../config/schema.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import type { RunFolder } from '../run/folder.js';
 import type { RunSummary, TrainEvents } from '../train/events.js';
 import { generate } from '../train/generate.js';
 import { measuredPeak } from '../train/matmul_peak.js';
+import { afterTraining } from '../train/after_training.js';
 import type { RankResult } from '../train/train_rank.js';
+import type { StopNote } from './stop_note.js';
 import type { RunSurroundings } from './surroundings.js';
 
 export interface FinishRequest {
@@ -15,6 +17,7 @@ export interface FinishRequest {
   readonly events: TrainEvents;
   readonly model: LanguageModel;
   readonly result: RankResult;
+  readonly stop: StopNote;
 }
 
 export async function finish({
@@ -24,23 +27,53 @@ export async function finish({
   events,
   model,
   result,
+  stop,
 }: FinishRequest): Promise<RankResult> {
-  const { sample } = config;
-  if (!result.interrupted && sample.tokens > 0) {
-    const options = { ...sample, topK: sample.top_k, seed: config.seed };
-    const text = await generate(folder.path, options, () => {}, model);
-    events.emit({ kind: 'sample', step: result.summary.steps, prompt: sample.prompt, text });
+  const failures: unknown[] = [];
+  const attempt = (part: string, work: () => void | Promise<void>) =>
+    afterTraining(part, folder.path, work).catch((error: unknown) => void failures.push(error));
+  const interrupted = () => result.interrupted || stop.asked !== null;
+  if (!interrupted() && config.sample.tokens > 0) {
+    await attempt('the sample', async () => {
+      const text = await sampleOf(config, folder, model, interrupted);
+      if (text === null) return;
+      events.emit({ kind: 'sample', step: result.summary.steps, prompt: config.sample.prompt, text });
+    });
   }
-  const summary = await withPeak(config, result.summary);
-  surroundings.writeSummary(folder, summary);
+  const summary = interrupted() ? result.summary : await withPeak(config, result.summary);
+  await attempt('the summary', () => surroundings.writeSummary(folder, summary));
   events.emit({ kind: 'summary', summary });
-  return { summary, interrupted: result.interrupted };
+  if (failures.length > 0) throw failures[0];
+  return { summary, interrupted: interrupted() };
 }
 
-/** A share above one says that the peak was measured while the machine was busy: it is measured again. */
+/** What the model writes at the end of a run; null where a signal came before it was done. */
+async function sampleOf(
+  config: TrainConfig,
+  folder: RunFolder,
+  model: LanguageModel,
+  interrupted: () => boolean,
+): Promise<string | null> {
+  const options = { ...config.sample, topK: config.sample.top_k, seed: config.seed };
+  try {
+    return await generate(folder.path, options, () => requireTime(interrupted), model);
+  } catch (error) {
+    if (error instanceof NoTime) return null;
+    throw error;
+  }
+}
+
+class NoTime extends Error {}
+
+function requireTime(interrupted: () => boolean): void {
+  if (interrupted()) throw new NoTime('a signal came');
+}
+
+/** A share above one says that the peak was measured while the machine was busy: it is measured again, and left out if that is no help. */
 async function withPeak(config: TrainConfig, summary: RunSummary): Promise<RunSummary> {
   if (summary.peakShare === null || summary.peakShare <= 1) return summary;
   const before = await measuredPeak(config);
   const now = await measuredPeak(config, { again: true });
-  return { ...summary, peakShare: (summary.peakShare * before!) / now! };
+  const share = (summary.peakShare * before!) / now!;
+  return { ...summary, peakShare: share > 1 ? null : share };
 }

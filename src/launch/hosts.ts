@@ -7,6 +7,7 @@ import { ops } from '../ops/index.js';
 import { alone } from '../run/peers.js';
 import { deviceOf } from '../train/device.js';
 import type { EngineHost } from '../train/engine_host.js';
+import { nativeBytes } from '../train/memory/resident_memory.js';
 import { threadsPerRank } from '../train/threads.js';
 import type { RankEnvironment } from './environment.js';
 import { joinJob } from './join.js';
@@ -18,7 +19,12 @@ export function referenceHost(): EngineHost {
   return {
     kind: 'reference',
     device: 'cpu',
-    open: async () => ({ engine: new ReferenceEngine({ registry: ops }), peers: alone() }),
+    open: async () => ({
+      engine: new ReferenceEngine({ registry: ops }),
+      peers: alone(),
+      // Values lie in V8's own arrays, in no arena.
+      memoryBytes: () => null,
+    }),
   };
 }
 
@@ -33,9 +39,11 @@ export function nativeHost(config: TrainConfig, environment: RankEnvironment): E
     async open(arenaBytes) {
       const threads = config.threads ?? threadsPerRank(localWorldSize);
       const engine = new NativeEngine({ registry: ops, rank, device, threads, arenaBytes });
-      if (worldSize === 1) return { engine, peers: alone() };
+      const memoryBytes =
+        device === 'cpu' ? nativeBytes : () => engine.addon.deviceMemory()?.peakAllocatedBytes ?? null;
+      if (worldSize === 1) return { engine, peers: alone(), memoryBytes };
       await joinJob(engine.addon, environment);
-      return { engine, peers: storePeers(engine.addon, rank, worldSize) };
+      return { engine, peers: storePeers(engine.addon, rank, worldSize), memoryBytes };
     },
   };
 }

@@ -13,6 +13,7 @@ import { commandNotStarted, jobInterrupted, portTaken, rankFailed, type RankFail
 import { threadsPerRank } from '../train/threads.js';
 import { rankVariables } from './environment.js';
 import { readErrorFile, type RankError } from './error_file.js';
+import { signals, stoppedStatus, stopSignals, type StopSignal } from './signals.js';
 
 /** A line that a rank printed. */
 export interface RankLine {
@@ -42,21 +43,25 @@ export interface LaunchOptions {
   /** How long ranks have to end after SIGTERM before SIGKILL. Default 5. */
   readonly graceSeconds?: number;
   /**
-   * How long ranks have to finish and save after the first signal to this process, which they get as SIGINT, before they are ended. A
-   * second signal ends them at once. Default 0: so does the first.
+   * How long ranks have to finish and save after a signal to this process, which they get as SIGINT, before they are ended. A second
+   * SIGINT of a person ends them at once. Default 0: so does the first signal.
    */
   readonly interruptSeconds?: number;
+  /** Whether the ranks have something to lose: what an interruption says. Absent: they have. */
+  readonly begun?: () => boolean;
 }
 
 /** Runs a job to its end. Fails with the error of the rank that failed first, or as interrupted by a signal to this process. */
 export async function launch(options: LaunchOptions): Promise<{ readonly seconds: number }> {
   const start = performance.now();
-  const store = await listen(options.port ?? 0);
+  let early: StopSignal | null = null;
+  const release = signals.take({ asked: (signal) => void (early ??= signal) });
+  const store = await listen(options.port ?? 0).finally(release);
   const job = new Job(options, store);
   // Rank 0 has its own copy of the socket now. Ours must not accept what is meant for it.
   store.close();
   try {
-    await job.run();
+    await job.run(early);
   } finally {
     job.cleanUp();
   }
@@ -72,8 +77,14 @@ const consequences = [
   'engine/rendezvous-failed',
 ];
 
+/** How a rank ends that was asked to stop before there was anything to save. */
+const stoppedEnding = `status ${stoppedStatus}`;
+
 /** How long after the first failure others may report theirs, one of which may be its cause. */
 const settlingMilliseconds = 300;
+
+/** How long ranks have to end where a person does not want to wait. */
+const hurriedSeconds = 0.5;
 
 /** What a rank printed last, kept for ranks that leave no error file. */
 const keptLines = 30;
@@ -102,6 +113,7 @@ class Job {
   #stopping = false;
   /** True once the end of what still runs has been arranged. */
   #stops = false;
+  /** A signal, in words. */
   #interruptedBy: string | null = null;
   #startError: Error | null = null;
 
@@ -127,28 +139,44 @@ class Job {
     }
   }
 
-  /** Waits until every process has ended. */
-  async run(): Promise<void> {
-    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-    const interrupt = (signal: NodeJS.Signals) => {
-      const first = this.#interruptedBy === null;
-      this.#interruptedBy ??= signal;
-      const { interruptSeconds = 0 } = this.#options;
-      if (!first || interruptSeconds === 0) return this.#stop(0);
-      this.#kill('SIGINT');
-      this.#timers.push(setTimeout(() => this.#stop(0), 1000 * interruptSeconds));
-    };
+  /** Waits until every process has ended. `early`: a signal that came before they were started. */
+  async run(early: StopSignal | null): Promise<void> {
+    const release = signals.take({
+      asked: (signal) => this.#interrupt(signal),
+      hurried: () => this.#stop(0, hurriedSeconds),
+    });
     const killAll = () => this.#kill('SIGKILL');
-    for (const signal of signals) process.on(signal, interrupt);
     process.on('exit', killAll);
+    if (early) this.#interrupt(early);
     await Promise.all(this.#processes.map((one) => this.#ended(one)));
-    for (const signal of signals) process.off(signal, interrupt);
+    release();
     process.off('exit', killAll);
 
     if (this.#startError) throw commandNotStarted({ command: this.#command(), reason: this.#startError.message });
-    if (this.#interruptedBy) throw jobInterrupted({ signal: this.#interruptedBy, ranks: this.#options.ranks });
     const failure = this.#failure();
+    // A rank that failed by itself comes first: one that could not save what it was asked to has not just stopped.
+    if (this.#interruptedBy && !(failure && this.#isCause(failure))) {
+      const { ranks, begun } = this.#options;
+      throw jobInterrupted({ signal: this.#interruptedBy, ranks, begun: begun?.() ?? true });
+    }
     if (failure) throw rankFailed(failure);
+  }
+
+  /** Tells the ranks to finish and save, once: whoever sent the signal may have sent it to them too. */
+  #interrupt(signal: StopSignal): void {
+    if (this.#interruptedBy !== null) return;
+    this.#interruptedBy = signal;
+    const { interruptSeconds = 0 } = this.#options;
+    if (interruptSeconds === 0) return this.#stop(0);
+    this.#kill('SIGINT');
+    this.#timers.push(setTimeout(() => this.#stop(0), 1000 * interruptSeconds));
+  }
+
+  /** Whether a failure is more than what follows from a signal. */
+  #isCause({ rank, ending, diagnostic }: RankFailure): boolean {
+    const stopped = ending === stoppedEnding || stopSignals.some((signal) => signal === ending);
+    const follows = diagnostic !== null && consequences.includes(diagnostic.code);
+    return this.#processes[rank].endedByItself && !stopped && !follows;
   }
 
   cleanUp(): void {
@@ -196,6 +224,7 @@ class Job {
         one.ending = ending;
         one.endedAt = Date.now() / 1000;
         one.endedByItself = !this.#stopping;
+        if (ending === stoppedEnding) this.#interruptedBy ??= `a signal to rank ${one.rank}`;
         if (ending !== null) this.#stop(settlingMilliseconds);
       };
       one.child.on('error', (error) => {
@@ -209,17 +238,20 @@ class Job {
     });
   }
 
-  /** Ends what still runs: SIGTERM after `delay` milliseconds, SIGKILL when the grace is over. */
-  #stop(delay: number): void {
+  /**
+   * Ends what still runs: after `delay` milliseconds by SIGTERM and by closing the channel, since a rank takes SIGTERM for a wish to
+   * save; by SIGKILL when the grace is over.
+   */
+  #stop(delay: number, graceSeconds = this.#options.graceSeconds ?? 5): void {
     if (this.#stops && delay > 0) return;
     this.#stops = true;
-    const grace = 1000 * (this.#options.graceSeconds ?? 5);
     this.#timers.push(
       setTimeout(() => {
         this.#stopping = true;
+        for (const { child } of this.#processes) if (child.connected) child.disconnect();
         this.#kill('SIGTERM');
       }, delay),
-      setTimeout(() => this.#kill('SIGKILL'), delay + grace),
+      setTimeout(() => this.#kill('SIGKILL'), delay + 1000 * graceSeconds),
     );
   }
 

@@ -21,11 +21,13 @@ export interface LaunchRequest {
 /** Runs the ranks to their end. Throws what the rank that failed first left, and `launch/interrupted` where nothing was saved. */
 export async function launchRanks({ run, ranks, config, events, args }: LaunchRequest): Promise<RankResult> {
   let result: RankResult | null = null;
+  let begun = run.checkpoint !== null;
   const printed: string[] = [];
   try {
     await launch({
       ranks,
       interruptSeconds: saveSeconds,
+      begun: () => begun,
       output: ({ rank, line }) => printed.push(rank === 0 ? line : `[rank ${rank}] ${line}`),
       args,
       env: {
@@ -35,13 +37,18 @@ export async function launchRanks({ run, ranks, config, events, args }: LaunchRe
       onMessage(_rank, message) {
         const told = parseRankMessage(message);
         if (told === null) return;
-        if ('event' in told) events.emit(told.event);
-        else result = told.result;
+        if ('event' in told) {
+          begun ||= told.event.kind === 'step';
+          events.emit(told.event);
+        }
+        if ('result' in told) result = told.result;
       },
     });
   } catch (error) {
-    // Stopped by a signal, the ranks have saved and said so: that is no failure. Of a failure, what ranks printed is the message.
-    if (result === null || !(error instanceof DiagnosticError) || error.code !== 'launch/interrupted') throw error;
+    // Of a failure, what ranks printed is the message.
+    if (!(error instanceof DiagnosticError) || error.code !== 'launch/interrupted') throw error;
+    // Stopped by a signal, the ranks have saved and said so: that is no failure.
+    if (result === null) throw error;
   }
   for (const line of printed) process.stderr.write(`${line}\n`);
   return result!;

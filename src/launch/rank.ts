@@ -15,6 +15,8 @@ import { runOfEnvironment, type LaunchedRun, type RankMessage } from './messages
 import { modelHash } from './model_hash.js';
 import { runRank } from './rank_process.js';
 import { resolveAgain } from './resolve_again.js';
+import { stoppedStatus } from './signals.js';
+import { StopNote } from './stop_note.js';
 import type { RunSurroundings } from './surroundings.js';
 import { work } from './work.js';
 
@@ -34,23 +36,27 @@ export async function endAsRank(
   run: LaunchedRun,
   given: LanguageModel | null,
 ): Promise<never> {
-  await runRank(environment, async () => void (await workAsRank(surroundings, environment, run, given)));
+  // The launcher, which gets the same signals, says what came of them.
+  const stop = new StopNote({ leave: () => process.exit(stoppedStatus), patient: true });
+  await runRank(environment, async () => void (await workAsRank({ surroundings, environment, run, given, stop })));
   process.exit(0);
 }
 
-/**
- * A rank of a run whose folder is there. Rank 0 sends its events and its result to the launcher. `given`: the model of its own that this
- * process's script gave as an object; null where it gave none.
- */
-export async function workAsRank(
-  surroundings: RunSurroundings,
-  environment: RankEnvironment,
-  run: LaunchedRun,
-  given: LanguageModel | null,
-): Promise<RankResult> {
+export interface RankRequest {
+  readonly surroundings: RunSurroundings;
+  readonly environment: RankEnvironment;
+  readonly run: LaunchedRun;
+  /** The model of its own that this process's script gave as an object; null where it gave none. */
+  readonly given: LanguageModel | null;
+  readonly stop: StopNote;
+}
+
+/** A rank of a run whose folder is there. Rank 0 sends its events and its result to the launcher. */
+export async function workAsRank({ surroundings, environment, run, given, stop }: RankRequest): Promise<RankResult> {
   const { rank } = environment;
   const folder = RunFolder.open(run.folder);
-  const { config } = resolveAgain(folder, []);
+  const state = new RunFolder(run.state);
+  const { config } = resolveAgain(state, []);
   // Rank 0 has looked at its own machine alone.
   requireDevice(config, { ranks: environment.worldSize, localRanks: environment.localWorldSize });
   const events = trainEvents();
@@ -58,15 +64,27 @@ export async function workAsRank(
   if (rank === 0) events.subscribe((event) => send({ event }));
   const customModel = given ?? (await modelOfModule(run.module));
   const context = customModel?.options.context ?? config.model.context;
-  const dataset = openRunData(folder.readRecord().data, config, context);
+  const record = state.readRecord();
+  const dataset = openRunData(record.data.folder, config, context);
   const model = loadModel({ config, customModel }, dataset.vocab);
-  const plan = folder.readPlan();
+  const plan = state.readPlan();
   const resume =
     run.checkpoint === null ? null : await openCheckpoint(nodeDisk, run.checkpoint, { verify: 'structure' });
-  const prepared = { config, model, plan, dataset };
+  const prepared = { config, model, plan, dataset, record };
   const host = nativeHost(config, environment);
   const { launchedAt, peakFlops } = run;
-  const result = await work({ surroundings, prepared, folder, resume, events, launchedAt, host, peakFlops, rank });
+  const result = await work({
+    surroundings,
+    prepared,
+    folder,
+    resume,
+    events,
+    launchedAt,
+    host,
+    peakFlops,
+    rank,
+    stop,
+  });
   if (rank === 0 && process.send) {
     await new Promise<void>((sent) => process.send!({ result } satisfies RankMessage, () => sent()));
   }

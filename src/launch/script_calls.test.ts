@@ -34,6 +34,7 @@ function rerun(text: string, ours: ScriptCall, earlier: readonly object[]) {
   );
   const run: LaunchedRun = {
     folder,
+    state: folder,
     checkpoint: null,
     launchedAt: 0,
     peakFlops: null,

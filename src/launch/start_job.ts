@@ -5,6 +5,7 @@
 import type { LanguageModel } from '../nn/language_model.js';
 import { ranksOf } from '../plan/plan.js';
 import type { RunSummary, TrainEvents } from '../train/events.js';
+import { discardStaged } from '../run/staged.js';
 import { measuredPeak } from '../train/matmul_peak.js';
 import type { RankResult } from '../train/train_rank.js';
 import { moduleOf, type Begin, type BegunRun } from './begun_run.js';
@@ -14,8 +15,12 @@ import { referenceHost } from './hosts.js';
 import { launchRanks } from './launch_ranks.js';
 import { runOfEnvironment, type ScriptCall } from './messages.js';
 import { joinOuterJob } from './outer_job.js';
+import { outliveOutput } from './output.js';
 import { endAsRank } from './rank.js';
 import { inTurn, withEndedCalls } from './script_calls.js';
+import { endStopped, importFirst, type StopSignal } from './signals.js';
+import { StopNote } from './stop_note.js';
+import { logged } from './logged.js';
 import type { RunSurroundings } from './surroundings.js';
 import { work } from './work.js';
 
@@ -33,56 +38,88 @@ export interface TrainResult {
   readonly summary: RunSummary;
   /** True where a signal ended the run before its last step; `flotilla resume` goes on from there. */
   readonly interrupted: boolean;
+  /** Whether this process tells of the run: of a job that torchrun and the like have started, one does. */
+  readonly leads: boolean;
 }
 
 export const startJob = (request: JobRequest): Promise<TrainResult> =>
   inTurn(request.kind, request.given, (call) => startCall(request, call));
 
 async function startCall({ surroundings, events, given, begin }: JobRequest, call: ScriptCall): Promise<TrainResult> {
+  outliveOutput();
   const launchedAt = launchTime();
   const environment = rankFromEnvironment();
   const run = runOfEnvironment(process.env);
   if (environment && run) return endAsRank(surroundings, environment, run, given);
   if (environment) return joinOuterJob({ surroundings, events, given, call, environment, launchedAt, begin });
-  const begun = await begin(null);
-  const { prepared, folder } = begun;
+  const stop = new StopNote({ leave: endEarly });
   try {
-    const result = await start({ surroundings, begun, events, call, launchedAt });
-    const { config, model } = prepared;
-    return { folder: folder.path, ...(await finish({ surroundings, config, folder, events, model, result })) };
+    return await lead({ surroundings, events, call, begin, launchedAt, stop });
   } finally {
-    await begun.resume?.close();
+    stop.release();
   }
+}
+
+/** A signal before the first step: nothing is lost. */
+const endEarly = (signal: StopSignal) => endStopped(`stopped by ${signal} before the first step: nothing was trained`);
+
+interface LeadRequest extends Pick<JobRequest, 'surroundings' | 'events' | 'begin'> {
+  readonly call: ScriptCall;
+  readonly launchedAt: number;
+  readonly stop: StopNote;
+}
+
+function lead({ begin, ...request }: LeadRequest): Promise<TrainResult> {
+  return logged(request, async (log) => {
+    const begun = await begin(null);
+    const { folder } = begun;
+    const { config, model } = begun.prepared;
+    log.into(folder);
+    try {
+      const result = await start({ ...request, begun });
+      return { folder: folder.path, leads: true, ...(await finish({ ...request, config, folder, model, result })) };
+    } finally {
+      discardStaged(folder);
+      await begun.resume?.close();
+    }
+  });
 }
 
 /** When this program was started, in milliseconds since 1970; set-up that a script did before counts as part of it. */
 const launchTime = (): number =>
   Date.now() - 1000 * (process.uptime() + Number(process.env.FLOTILLA_SETUP_SECONDS ?? 0));
 
-interface StartRequest extends Pick<JobRequest, 'surroundings' | 'events'> {
+interface StartRequest extends Omit<LeadRequest, 'begin'> {
   readonly begun: BegunRun;
-  readonly call: ScriptCall;
-  readonly launchedAt: number;
 }
 
 /** All virtual ranks in this process, or a process a rank. */
-async function start({ surroundings, begun, events, call, launchedAt }: StartRequest): Promise<RankResult> {
-  const { prepared, folder, resume } = begun;
+async function start({ surroundings, begun, events, call, launchedAt, stop }: StartRequest): Promise<RankResult> {
+  const { prepared, folder, state, resume } = begun;
   const { config, plan } = prepared;
   if (config.engine === 'reference') {
     const host = referenceHost();
-    return work({ surroundings, prepared, folder, resume, events, launchedAt, host, peakFlops: null, rank: 0 });
+    return work({ surroundings, prepared, folder, resume, events, launchedAt, host, peakFlops: null, rank: 0, stop });
   }
   const peakFlops = await measuredPeak(config);
   const checkpoint = resume?.path ?? null;
-  const run = { folder: folder.path, checkpoint, launchedAt, peakFlops, call, module: moduleOf(begun) };
+  const run = {
+    folder: folder.path,
+    state: state.path,
+    checkpoint,
+    launchedAt,
+    peakFlops,
+    call,
+    module: moduleOf(begun),
+  };
   prepared.dataset.close();
   const ranks = ranksOf(plan);
+  stop.ready();
   if (call.model === null) {
     const { rankArguments: args } = surroundings;
     return launchRanks({ run: { ...run, endedCalls: null }, ranks, config, events, args });
   }
   // Only the script that constructed a model can construct it again.
-  const args = [...process.execArgv, ...process.argv.slice(1)];
+  const args = [...process.execArgv, ...importFirst, ...process.argv.slice(1)];
   return withEndedCalls((endedCalls) => launchRanks({ run: { ...run, endedCalls }, ranks, config, events, args }));
 }

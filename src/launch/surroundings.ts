@@ -4,9 +4,20 @@ import type { RunFolder } from '../run/folder.js';
 import type { RunSummary, TrainEvents } from '../train/events.js';
 import type { TracedLaunch } from '../train/traced_launch.js';
 
+/** A log in a run's folder, whatever becomes of the terminal. */
+export interface RunLog {
+  /** Writes what has been told so far, and from now on every line. */
+  into(folder: RunFolder): void;
+  /** Adds a line of its own. */
+  say(text: string): void;
+  close(): void;
+}
+
 export interface RunSurroundings {
   /** Keeps files of the run up to date with its events, until the function it returns is called. */
   record(events: TrainEvents, folder: RunFolder, config: TrainConfig, resumedFrom: number | null): () => void;
+  /** Keeps what the run tells as lines, from before it has a folder. */
+  openLog(events: TrainEvents): RunLog;
   writeTrace(file: string, launches: readonly TracedLaunch[]): void;
   writeSummary(folder: RunFolder, summary: RunSummary): void;
   /** Arguments of Node for a rank process: it calls `rankMain`. */

@@ -1,15 +1,19 @@
 /** Training, from options to a run folder, and going on with a run. */
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { nodeDisk, openLatest } from '../checkpoint/index.js';
+import { absolutePaths } from '../config/absolute_paths.js';
 import { loadConfig } from '../config/file.js';
 import { withOwnModel, type ModelChoice } from '../config/own_model.js';
 import { resolveConfig, type ResolvedConfig } from '../config/resolve.js';
 import type { TrainOptions } from '../config/schema.js';
 import { recordTrust, trustFile } from '../config/trusted_modules.js';
-import { runCompleted } from '../run/diagnostics.js';
+import { sourcesName } from '../data/source_list.js';
 import { RunFolder } from '../run/folder.js';
+import { stageIn } from '../run/staged.js';
 import { trainEvents, type TrainEvents } from '../train/events.js';
-import { prepareRun, requireEngine, type OuterJob, type PreparedRun } from '../train/prepare_run.js';
+import { prepareResume } from '../train/prepare_resume.js';
+import { prepareRun, requireEngine, type OuterJob, type UnwrittenRun } from '../train/prepare_run.js';
 import type { BegunRun } from './begun_run.js';
 import { resolveAgain } from './resolve_again.js';
 import { startJob, type TrainResult } from './start_job.js';
@@ -22,6 +26,8 @@ export interface TrainSettings {
   readonly overrides?: readonly string[];
   /** Where the options come from, for messages. */
   readonly source?: string;
+  /** On resume: whether a model that is not the one the run has trained goes on with its weights. Default false: it is refused. */
+  readonly acceptModelChange?: boolean;
 }
 
 /** Of a command that reads its configuration from a file, which may name a model that is code. */
@@ -64,21 +70,26 @@ export async function trainFile(
 async function begin(resolved: ResolvedConfig, events: TrainEvents, job: OuterJob | null): Promise<BegunRun> {
   const prepared = await prepareRun(resolved, { events, job });
   const folder = RunFolder.create(prepared.config);
-  writeFolder(folder, prepared, null);
+  writeFolder(folder, folder.name, prepared);
+  copyFileSync(prepared.dataset.tokenizerFile, folder.file('tokenizer.json'));
+  const sources = join(prepared.dataset.folder, sourcesName);
+  // Data that an earlier version prepared has none.
+  if (existsSync(sources)) copyFileSync(sources, folder.file(sourcesName));
   const { modelFile } = resolved;
   keepTrust(modelFile, events);
-  return { prepared, modelFile, folder, resume: null };
+  return { prepared, modelFile, folder, state: folder, resume: null };
 }
 
 /**
- * Goes on with a run from its latest checkpoint. Under the plan it had, bit for bit; overrides may give it another plan or length.
- * Throws `run/not-found`, `checkpoint/…`, `run/completed`, and `config/code-not-trusted` where its model is code that this user has not
- * trained with.
+ * Goes on with a run from its latest checkpoint, with its own data, tokenizer and model. Under the plan it had, bit for bit; overrides may
+ * give it another plan, batch or length. What is refused has changed nothing: the folder is written when the state is loaded.
+ * Throws `run/…`, `checkpoint/…`, `config/code-not-trusted` where its model is code that this user has not trained with, and what `train`
+ * throws.
  */
 export async function resumeRun(
   surroundings: RunSurroundings,
   path: string,
-  { events = trainEvents(), overrides = [], ...choice }: FileSettings = {},
+  { events = trainEvents(), overrides = [], acceptModelChange = false, ...choice }: FileSettings = {},
 ): Promise<TrainResult> {
   const { model } = choice;
   return startJob({
@@ -88,23 +99,20 @@ export async function resumeRun(
     given: model === undefined || typeof model === 'string' ? null : model,
     async begin(job) {
       const folder = RunFolder.open(path);
-      const old = folder.readRecord();
+      const record = folder.readRecord();
+      const { config: before } = resolveAgain(folder, []);
       const resolved = await withOwnModel(resolveAgain(folder, overrides), choice, folder.file('config.json'));
-      await requireEngine(resolved.config, job);
-      const resume = await openLatest(nodeDisk, folder.checkpoints(resolved.config));
+      const { customModel, modelFile } = resolved;
+      const config = absolutePaths(resolved.config, process.cwd());
+      await requireEngine(config, job);
+      const resume = await openLatest(nodeDisk, folder.checkpoints(config));
       try {
-        const prepared = await prepareRun(resolved, { events, job });
-        const steps = resolved.config.steps ?? old.steps;
-        if (steps !== null && resume.manifest.step >= steps) throw runCompleted({ path: folder.path, steps });
-        if (prepared.dataset.manifest.key !== old.dataKey) {
-          const message =
-            'the text has changed since the run began: it goes on with other batches than it would have had';
-          events.emit({ kind: 'warning', code: 'run/data-changed', message });
-        }
-        writeFolder(folder, prepared, steps);
-        const { modelFile } = resolved;
+        const request = { folder, record, before, config, customModel, checkpoint: resume, acceptModelChange };
+        const prepared = await prepareResume({ ...request, events, job });
+        const state = stageIn(folder);
+        writeFolder(state, folder.name, prepared);
         keepTrust(modelFile, events);
-        return { prepared, modelFile, folder, resume };
+        return { prepared, modelFile, folder, state, resume };
       } catch (error) {
         await resume.close();
         throw error;
@@ -124,10 +132,10 @@ function keepTrust(module: string | null, events: TrainEvents): void {
   }
 }
 
-function writeFolder(folder: RunFolder, { config, plan, dataset }: PreparedRun, steps: number | null): void {
-  const named = { ...config, logging: { ...config.logging, name: folder.name } };
-  folder.writeConfig(named);
+/** `name`: of the run, which is that of its folder, wherever it has been moved. */
+function writeFolder(folder: RunFolder, name: string, { config, plan, record, forward }: UnwrittenRun): void {
+  folder.writeConfig({ ...config, logging: { ...config.logging, name } });
   folder.writePlan(plan);
-  folder.writeRecord({ data: dataset.folder, dataKey: dataset.manifest.key, steps: steps ?? config.steps });
-  copyFileSync(dataset.tokenizerFile, folder.file('tokenizer.json'));
+  folder.write('model.ir', forward);
+  folder.writeRecord(record);
 }

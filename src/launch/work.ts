@@ -6,6 +6,7 @@ import type { EngineHost } from '../train/engine_host.js';
 import type { TrainEvents } from '../train/events.js';
 import type { PreparedRun } from '../train/prepare_run.js';
 import { trainRank, type RankResult } from '../train/train_rank.js';
+import type { StopNote } from './stop_note.js';
 import type { RunSurroundings } from './surroundings.js';
 
 export interface WorkRequest {
@@ -19,22 +20,21 @@ export interface WorkRequest {
   readonly peakFlops: number | null;
   /** Of this process; the lowest of its ranks. */
   readonly rank: number;
+  readonly stop: StopNote;
 }
 
-/** The first Ctrl-C finishes the step and saves. */
+/** Trains to the end, or until a signal: then the step is finished and saved. */
 export async function work({
   surroundings,
   prepared,
   folder,
   resume,
   rank,
+  stop,
   ...rest
 }: WorkRequest): Promise<RankResult> {
   const resumedFrom = resume?.manifest.step ?? null;
   const stopRecording = rank === 0 ? surroundings.record(rest.events, folder, prepared.config, resumedFrom) : () => {};
-  let interrupted = false;
-  const interrupt = () => void (interrupted = true);
-  process.on('SIGINT', interrupt);
   try {
     return await trainRank({
       ...prepared,
@@ -43,11 +43,11 @@ export async function work({
       resume,
       clock: systemClock,
       disk: nodeDisk,
-      interrupted: () => interrupted,
+      ready: () => stop.ready(),
+      interrupted: () => stop.asked !== null,
       writeTrace: (launches) => surroundings.writeTrace(folder.file('trace.json'), launches),
     });
   } finally {
-    process.off('SIGINT', interrupt);
     stopRecording();
     prepared.dataset.close();
   }

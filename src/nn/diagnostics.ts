@@ -42,3 +42,24 @@ export const repeatedFactor = defineDiagnostic(
     fix: `name the output's factor otherwise, or let the layer sum '${p.factor}' by naming it in \`in\``,
   }),
 );
+
+export const reservedName = defineDiagnostic('nn/reserved-name', (p: { name: string; role: string }) => ({
+  what: `a parameter is named '${p.name}', and that names ${p.role}`,
+  why: 'a step takes and gives values by name: one of the two would be taken for the other',
+  where: [{ at: p.name }],
+  fix: `name the field otherwise, '${p.name.split('.')[0]}_weight' for one`,
+}));
+
+export const badName = defineDiagnostic('nn/bad-name', (p: { name: string }) => ({
+  what: `a parameter is named '${p.name}'`,
+  why: 'names stand in checkpoints, plans and messages: letters, digits, _, $ and - in each part, and dots between them',
+  where: [{ at: p.name }],
+  fix: 'name the field as one names a variable',
+}));
+
+export const repeatedName = defineDiagnostic('nn/repeated-name', (p: { name: string }) => ({
+  what: `two parameters are named '${p.name}'`,
+  why: 'a parameter is known by the path of fields that leads to it',
+  where: [{ at: p.name }],
+  fix: 'name one of the fields otherwise',
+}));

@@ -3,7 +3,13 @@ export { Attention, type AttentionOptions } from './attention.js';
 export { Dropout, type DropoutOptions } from './dropout.js';
 export { Embedding, type EmbeddingOptions } from './embedding.js';
 export { normal, ones, zeros, type Init } from './init.js';
-export { LanguageModel, sumOverRealTokens, type LanguageModelOptions, type SummedLoss } from './language_model.js';
+export {
+  crossEntropy,
+  LanguageModel,
+  sumOverRealTokens,
+  type LanguageModelOptions,
+  type SummedLoss,
+} from './language_model.js';
 export { Linear, type LinearOptions } from './linear.js';
 export { Mixture, type MixtureOptions, type MixtureResult } from './mixture.js';
 export { MLP, SwiGLU, type MLPOptions } from './mlp.js';

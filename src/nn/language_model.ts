@@ -10,12 +10,14 @@ export interface LanguageModelOptions {
   readonly context: number;
 }
 
-/** Sums over one scheduled microbatch. Their quotient over a whole step is the mean loss. */
+/** Sums over one scheduled microbatch. The quotient of the first two over a whole step is its mean loss. */
 export interface SummedLoss {
-  /** Sum of the losses of real tokens, in nats. */
+  /** Sum of the losses of real tokens, in nats: what a training step shows as its loss. */
   readonly lossSum: Tensor;
   /** Number of real tokens. */
   readonly tokens: Tensor;
+  /** What is trained on besides and is part of no loss that is shown, such as routers' balance: a sum over real tokens too. */
+  readonly auxiliary?: Tensor;
 }
 
 export abstract class LanguageModel<
@@ -25,15 +27,22 @@ export abstract class LanguageModel<
   abstract forward(tokens: Tensor): Tensor;
 
   /**
-   * Cross-entropy of each next token, summed over real tokens: those whose label is not negative. Sums, not means, so that
-   * uneven batches and padding are exact: the update divides by the token count of the whole step.
+   * What is trained on. A model may override it; the validation loss stays the {@link crossEntropy} of its logits, whatever it trains on,
+   * so that it compares with other models' and counts bits.
    */
   loss(tokens: Tensor, labels: Tensor): SummedLoss {
-    const logits = this.forward(tokens);
-    return labels.builder.within('loss', () => {
-      return sumOverRealTokens(logits.apply('softmax_cross_entropy', [labels], { letters: ['v=vocab'] }), labels);
-    });
+    return crossEntropy(this.forward(tokens), labels);
   }
+}
+
+/**
+ * Cross-entropy of each next token, summed over real tokens: those whose label is not negative. Sums, not means, so that uneven
+ * batches and padding are exact: the update divides by the token count of the whole step.
+ */
+export function crossEntropy(logits: Tensor, labels: Tensor): SummedLoss {
+  return labels.builder.within('loss', () =>
+    sumOverRealTokens(logits.apply('softmax_cross_entropy', [labels], { letters: ['v=vocab'] }), labels),
+  );
 }
 
 /** Sums a loss of each token over the real tokens, and counts those. */

@@ -7,6 +7,7 @@ import type { Tensor } from '../ir/tensor.js';
 import { parameterOutsideModel, tensorOutsideModel } from './diagnostics.js';
 import { hashName } from './init.js';
 import type { Module, NamedModule, NamedParameter, Parameter } from './module.js';
+import type { DataInput, ScalarInput } from './protocol.js';
 
 /** What is traced: the model's tree, as `module.ts` reads it. */
 export interface ModelTree {
@@ -71,7 +72,8 @@ export class ModelBuilder extends GraphBuilder {
 
   /** The scalars that randomness is a function of, made inputs when first asked for. */
   random(): RandomInputs {
-    const input = (name: string, kind: InputKind) => this.input(name, kind, { dtype: 'i64', dims: [] });
+    const input = (name: ScalarInput | DataInput, kind: InputKind) =>
+      this.input(name, kind, { dtype: 'i64', dims: [] });
     this.randomInputs ??= {
       seed: input('seed', 'scalar'),
       step: input('step', 'scalar'),

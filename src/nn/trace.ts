@@ -5,11 +5,13 @@ import type { Graph } from '../ir/graph.js';
 import type { Tensor } from '../ir/tensor.js';
 import type { TensorType } from '../ir/type.js';
 import { ops } from '../ops/index.js';
-import { badSize, sequenceTooLong } from './diagnostics.js';
+import { badName, badSize, repeatedName, reservedName, sequenceTooLong } from './diagnostics.js';
 import type { Init } from './init.js';
-import type { LanguageModel, SummedLoss } from './language_model.js';
+import { crossEntropy, type LanguageModel, type SummedLoss } from './language_model.js';
 import { ModelBuilder } from './model_builder.js';
-import { blockListOf, modulesOf, parametersOf } from './module.js';
+import { tellingLine } from './model_line.js';
+import { blockListOf, modulesOf, parametersOf, type NamedParameter } from './module.js';
+import { roleOf, type DataInput, type ResultName } from './protocol.js';
 
 /** Sizes of one scheduled microbatch. All shapes of a graph are static. */
 export interface TraceShape {
@@ -40,19 +42,36 @@ export interface TracedModel {
 
 /** The parameters of a model, as tracing names and types them. */
 export function describeParameters(model: LanguageModel, dtype: DType = 'f32'): readonly TracedParameter[] {
-  return parametersOf(model).map(({ name, parameter }) => ({
+  return namedParameters(model).map(({ name, parameter }) => ({
     name,
     type: { dtype, dims: parameter.dims },
     init: parameter.init,
   }));
 }
 
+/** Throws where a parameter's name is no name, or means something else to a step. */
+function namedParameters(model: LanguageModel): readonly NamedParameter[] {
+  const parameters = parametersOf(model);
+  const seen = new Set<string>();
+  for (const { name } of parameters) {
+    const role = roleOf(name);
+    if (role !== null) throw reservedName({ name, role });
+    if (!/^[\p{L}\p{N}_$-]+(\.[\p{L}\p{N}_$-]+)*$/u.test(name)) throw badName({ name });
+    if (seen.has(name)) throw repeatedName({ name });
+    seen.add(name);
+  }
+  return parameters;
+}
+
 /**
- * The forward of a training or validation step over one scheduled microbatch. Data inputs `tokens` and `labels`: i32
- * [microbatch batch sequence]; outputs `loss_sum` and `tokens` (see {@link LanguageModel.loss}).
+ * The forward of a validation step over one scheduled microbatch: the cross-entropy of the model's logits, whatever it trains on. Data
+ * inputs `tokens` and `labels`: i32 [microbatch batch sequence]; outputs `loss_sum` and `tokens` (see {@link SummedLoss}).
  */
 export function traceModel(model: LanguageModel, shape: TraceShape): TracedModel {
-  return traceLoss('forward', model, shape, () => {});
+  return trace('forward', model, shape, (builder, tokens) => {
+    const labels = builder.input('labels' satisfies DataInput, 'data', tokens.type);
+    outputLoss(builder, crossEntropy(model.forward(tokens), labels));
+  });
 }
 
 /** A traced forward to which a pass adds: how the training step is made (`passes/trace_training.ts`). */
@@ -62,22 +81,28 @@ export interface ForwardTrace {
   readonly parameters: readonly { readonly name: string; readonly tensor: Tensor }[];
 }
 
-/** As {@link traceModel}, with what `extend` adds to the graph once the forward is whole. */
+/**
+ * The forward of a training step: inputs and outputs as {@link traceModel}'s, of {@link LanguageModel.loss}; with what `extend` adds to the
+ * graph once the forward is whole.
+ */
 export function traceLoss(
-  name: string,
   model: LanguageModel,
   shape: TraceShape,
   extend: (forward: ForwardTrace) => void,
 ): TracedModel {
-  return trace(name, model, shape, (builder, tokens) => {
-    const labels = builder.input('labels', 'data', tokens.type);
+  return trace('training', model, shape, (builder, tokens) => {
+    const labels = builder.input('labels' satisfies DataInput, 'data', tokens.type);
     const loss = model.loss(tokens, labels);
-    builder.output('loss_sum', loss.lossSum);
-    builder.output('tokens', loss.tokens);
-    builder.endForward();
+    outputLoss(builder, loss);
     const parameters = parametersOf(model).map((p) => ({ name: p.name, tensor: builder.parameter(p.parameter) }));
     extend({ builder, loss, parameters });
   });
+}
+
+function outputLoss(builder: ModelBuilder, { lossSum, tokens }: SummedLoss): void {
+  builder.output('loss_sum' satisfies ResultName, lossSum);
+  builder.output('tokens' satisfies ResultName, tokens);
+  builder.endForward();
 }
 
 /**
@@ -86,7 +111,7 @@ export function traceLoss(
  */
 export function traceLogits(model: LanguageModel, shape: TraceShape): TracedModel {
   return trace('logits', model, { ...shape, training: false }, (builder, tokens) => {
-    builder.output('logits', model.forward(tokens));
+    builder.output('logits' satisfies ResultName, model.forward(tokens));
   });
 }
 
@@ -103,9 +128,9 @@ function trace(
     }
   }
   if (sequence > model.options.context) throw sequenceTooLong({ sequence, context: model.options.context });
-  const tree = { parameters: parametersOf(model), modules: modulesOf(model), blocks: blockListOf(model) };
+  const tree = { parameters: namedParameters(model), modules: modulesOf(model), blocks: blockListOf(model) };
   const builder = new ModelBuilder(ops, tree, { name, dtype, training });
-  const tokens = builder.input('tokens', 'data', {
+  const tokens = builder.input('tokens' satisfies DataInput, 'data', {
     dtype: 'i32',
     dims: [
       [{ name: 'microbatch', size: microbatches }],
@@ -113,6 +138,6 @@ function trace(
       [{ name: 'sequence', size: sequence }],
     ],
   });
-  body(builder, tokens);
+  tellingLine(() => body(builder, tokens));
   return { graph: builder.build(), parameters: describeParameters(model, dtype) };
 }

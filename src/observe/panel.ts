@@ -9,7 +9,7 @@ import type { RunState } from './run_state.js';
 import { initialState, nextState, secondsLeft } from './run_state.js';
 import { sparkline } from './sparkline.js';
 import { summaryText } from './summary.js';
-import { bytesText, countText, durationText, lossText, percentText, secondsText } from './units.js';
+import { bytesText, countText, durationText, lossText, percentText, secondsText } from '../ir/units.js';
 
 export interface RenderOptions {
   /** Columns of the terminal. */

@@ -23,6 +23,7 @@ export const attention = defineOp({
   signature:
     'q: float[b s! g r d!], k: float[b t! g d], v: float[b t g d] -> o: float[b s g r d], logsumexp: f32[b s g r]',
   attributes: { causal: false, scale: 0 },
+  attributeKinds: { scale: 'amount?' },
 
   decompose({ q, k, v }, attributes) {
     const x = scores(q, k, attributes);

@@ -12,6 +12,7 @@ const example = (a: number, b: number, y: number) => ({
 
 export const add = elementwise({
   name: 'add',
+  wants: 'number',
   summary: 'The sum of two tensors, aligned by name.',
   operands: ['a', 'b'],
   of: () => (a, b) => a + b,
@@ -22,6 +23,7 @@ export const add = elementwise({
 
 export const sub = elementwise({
   name: 'sub',
+  wants: 'number',
   summary: 'The difference of two tensors, aligned by name.',
   operands: ['a', 'b'],
   of: () => (a, b) => a - b,
@@ -32,6 +34,7 @@ export const sub = elementwise({
 
 export const div = elementwise({
   name: 'div',
+  wants: 'float',
   summary: 'The quotient of two tensors, aligned by name.',
   operands: ['a', 'b'],
   of: () => (a, b) => a / b,
@@ -46,6 +49,7 @@ export const div = elementwise({
 /** Where the two are equal, `a` takes the whole cotangent. */
 export const maximum = elementwise({
   name: 'maximum',
+  wants: 'number',
   summary: 'The larger of two elements, aligned by name.',
   operands: ['a', 'b'],
   of: () => Math.max,
@@ -55,6 +59,7 @@ export const maximum = elementwise({
 
 export const minimum = elementwise({
   name: 'minimum',
+  wants: 'number',
   summary: 'The smaller of two elements, aligned by name.',
   operands: ['a', 'b'],
   of: () => Math.min,

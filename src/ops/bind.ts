@@ -1,6 +1,6 @@
 /** Binding of primitives: rules and result types from operand types and the names in use. */
-import { sizeMismatch, noSuchFactor } from '../ir/diagnostics.js';
-import type { DType } from '../ir/dtype.js';
+import { addressedFactor, noSuchFactor, sizeMismatch, wrongDtype, wrongIds } from '../ir/diagnostics.js';
+import { isFloat, type DType } from '../ir/dtype.js';
 import type { Attributes } from '../ir/graph.js';
 import type { OpCall } from '../ir/op.js';
 import type { Reduction } from '../ir/layout.js';
@@ -77,4 +77,35 @@ export function nameList(attributes: Attributes, key: string): readonly FactorNa
 export function madeFactors(attributes: Attributes): readonly Factor[] {
   const sizes = (attributes.sizes ?? []) as readonly number[];
   return nameList(attributes, 'names').map((name, i) => ({ name, size: sizes[i] }));
+}
+
+/** Throws where `by` and the ids of a gather or scatter do not fit: the table has each factor of `by`, rows and ids have none. */
+export function checkAddressed(
+  op: string,
+  call: OpCall,
+  by: readonly FactorName[],
+  rows: readonly FactorName[],
+  table: readonly FactorName[],
+): void {
+  const ids = call.names.slice(1);
+  if (by.length === 0 || by.length !== ids.length) throw wrongIds({ op, by, ids: ids.length });
+  call.operands.slice(1).forEach(({ dtype }, i) => {
+    if (dtype !== 'i32' && dtype !== 'i64') throw wrongDtype({ op, operand: `ids${i}`, wants: 'int', dtype });
+  });
+  for (const factor of by) {
+    if (!table.includes(factor)) throw addressedFactor({ op, factor, operand: 'table', has: table });
+    const others: readonly (readonly [string, readonly FactorName[]])[] = [
+      ['rows', rows],
+      ...ids.map((names, i) => [`ids${i}`, names] as const),
+    ];
+    for (const [operand, has] of others) if (has.includes(factor)) throw addressedFactor({ op, factor, operand, has });
+  }
+}
+
+/** The element type that the attribute `dtype` asks for: another float for floats, another integer for integers. */
+export function checkDtype(op: string, asked: DType | undefined, own: DType): DType {
+  if (asked === undefined || asked === own) return own;
+  const kind = (dtype: DType) => (isFloat(dtype) ? 'float' : dtype === 'bool' ? 'bool' : 'int');
+  if (kind(asked) !== kind(own)) throw wrongDtype({ op, operand: 'dtype', wants: kind(own), dtype: asked });
+  return asked;
 }

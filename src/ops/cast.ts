@@ -10,6 +10,7 @@ export const cast = elementwise({
   name: 'cast',
   summary: 'The same numbers in another element type.',
   operands: ['x'],
+  attributeKinds: { dtype: 'dtype' },
   of: ({ dtype }) => (isFloat(dtype as DType) ? (x) => x : dtype === 'bool' ? (x) => (x !== 0 ? 1 : 0) : Math.trunc),
   dtype: ({ attributes }) => attributes.dtype as DType,
   linear: ({ operands, attributes }) => (widens(operands[0].dtype, attributes.dtype as DType) ? [[0]] : []),

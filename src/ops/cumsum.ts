@@ -1,3 +1,4 @@
+import { wrongDtype } from '../ir/diagnostics.js';
 import type { OpDefinition, ReferenceCall } from '../ir/op.js';
 import { factorOf, nameList, primitiveRule, resultType } from './bind.js';
 import { elements, loopsOver, nest } from './strides.js';
@@ -11,11 +12,14 @@ export const cumsum: OpDefinition = {
   summary: 'Running sums along a factor, each including its own element.',
   operands: ['x'],
   results: ['y'],
+  attributeKinds: { factor: 'factors', reverse: 'boolean?' },
   bind(call) {
     const whole = nameList(call.attributes, 'factor').map((name) => factorOf('cumsum', call, 0, name).name);
     const [names] = call.names;
+    const { dtype } = call.operands[0];
+    if (dtype === 'bool') throw wrongDtype({ op: 'cumsum', operand: 'x', wants: 'number', dtype });
     const rule = primitiveRule('cumsum', call, { results: [names], linear: [[0]], whole });
-    return { rule, results: [resultType(call, rule, names, call.operands[0].dtype)] };
+    return { rule, results: [resultType(call, rule, names, dtype)] };
   },
   backward: ({ dY }, attributes) => ({
     dX: dY.apply('cumsum', [], { ...attributes, reverse: attributes.reverse !== true }),

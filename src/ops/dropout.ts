@@ -17,6 +17,7 @@ export const dropout = defineOp({
   summary: 'Zeroes elements at random with probability `rate` and scales the others up.',
   signature: 'x: float[t!], seed: int[], step: int[], microbatch: int[] -> y: float[t]',
   attributes: { rate: 0.1, stream: 0 },
+  attributeKinds: { rate: 'share?', stream: 'integer?' },
   linear: [['x']],
 
   decompose: ({ x, seed, step, microbatch }, attributes) => ({

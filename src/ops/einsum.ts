@@ -1,6 +1,7 @@
+import { wrongDtype } from '../ir/diagnostics.js';
 import { promote, type DType } from '../ir/dtype.js';
 import type { OpDefinition, ReferenceCall } from '../ir/op.js';
-import { primitiveRule, madeFactors, nameList, resultType } from './bind.js';
+import { checkDtype, primitiveRule, madeFactors, nameList, resultType } from './bind.js';
 import { elements, loopsOver, nest, splitInnermost, type Loop } from './strides.js';
 
 /**
@@ -20,6 +21,7 @@ export const einsum: OpDefinition = {
   operands: ['x...'],
   results: ['y'],
   choosesDtype: true,
+  attributeKinds: { to: 'factors', names: 'factors?', sizes: 'integers?', dtype: 'dtype?' },
   bind(call) {
     const to = nameList(call.attributes, 'to');
     const rule = primitiveRule('einsum', call, {
@@ -27,7 +29,10 @@ export const einsum: OpDefinition = {
       made: madeFactors(call.attributes),
       linear: call.operands.map((_, i) => [i]),
     });
-    const dtype = (call.attributes.dtype as DType | undefined) ?? call.operands.map((t) => t.dtype).reduce(promote);
+    const wide = call.operands.map((t) => t.dtype).reduce(promote);
+    const adds = call.operands.length > 1 || call.names[0].some((name) => !to.includes(name));
+    if (wide === 'bool' && adds) throw wrongDtype({ op: 'einsum', operand: 'x0', wants: 'number', dtype: wide });
+    const dtype = checkDtype('einsum', call.attributes.dtype as DType | undefined, wide);
     return { rule, results: [resultType(call, rule, to, dtype)] };
   },
   backward(tensors) {

@@ -16,6 +16,7 @@ export const einsumAdd: OpDefinition = {
   summary: 'A contraction of two operands plus a third.',
   operands: ['x', 'w', 'bias'],
   results: ['y'],
+  attributeKinds: { to: 'factors' },
   bind(call) {
     const to = nameList(call.attributes, 'to');
     const summed = [...new Set(call.names.flat())].filter((name) => !to.includes(name));

@@ -1,5 +1,7 @@
 /** The form of elementwise primitives: results are aligned by name, and every factor splits. */
-import { promote, type DType } from '../ir/dtype.js';
+import type { AttributeKinds } from '../ir/attributes.js';
+import { wrongDtype } from '../ir/diagnostics.js';
+import { isFloat, promote, type DType } from '../ir/dtype.js';
 import type { Attributes } from '../ir/graph.js';
 import type { OpCall, OpDefinition, OpExample, ReferenceCall } from '../ir/op.js';
 import { unionNames } from '../ir/tensor.js';
@@ -10,6 +12,11 @@ export interface Elementwise {
   readonly name: string;
   readonly summary: string;
   readonly operands: readonly string[];
+  readonly attributeKinds?: AttributeKinds;
+  /** What operands must be: floats, or any numbers. Absent: booleans too. */
+  readonly wants?: 'float' | 'number';
+  /** Throws where the attributes do not fit the operands. */
+  check?(call: OpCall): void;
   /** One element of the result from one of each operand; attributes are bound first. */
   of(attributes: Attributes): (a: number, b: number, c: number) => number;
   /** Element type of the result: by default the widest of the operands. */
@@ -27,7 +34,13 @@ export function elementwise(op: Elementwise): OpDefinition {
     summary: op.summary,
     operands: op.operands,
     results: ['y'],
+    attributeKinds: op.attributeKinds,
     bind(call) {
+      call.operands.forEach(({ dtype }, i) => {
+        if (op.wants && !(op.wants === 'float' ? isFloat(dtype) : dtype !== 'bool'))
+          throw wrongDtype({ op: op.name, operand: op.operands[i], wants: op.wants, dtype });
+      });
+      op.check?.(call);
       const names = unionNames(...call.names.map((list) => ({ names: list })));
       const rule = primitiveRule(op.name, call, { results: [names], linear: op.linear?.(call) ?? [] });
       const dtype = op.dtype?.(call) ?? call.operands.map((type) => type.dtype).reduce(promote);

@@ -9,6 +9,7 @@ export const fill: OpDefinition = {
   summary: 'A tensor whose every element is the attribute `value`.',
   operands: [],
   results: ['y'],
+  attributeKinds: { value: 'number', dtype: 'dtype', names: 'factors', sizes: 'integers' },
   bind(call) {
     const made = madeFactors(call.attributes);
     const names = made.map((f) => f.name);

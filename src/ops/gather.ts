@@ -1,6 +1,6 @@
 import type { DType } from '../ir/dtype.js';
 import type { OpDefinition } from '../ir/op.js';
-import { nameList, primitiveRule, resultType } from './bind.js';
+import { checkAddressed, checkDtype, nameList, primitiveRule, resultType } from './bind.js';
 import { indexedLoop } from './indexed_loop.js';
 import { elements } from './strides.js';
 
@@ -20,11 +20,13 @@ export const gather: OpDefinition = {
   operands: ['table', 'ids...'],
   results: ['y'],
   choosesDtype: true,
+  attributeKinds: { by: 'factors', to: 'factors', dtype: 'dtype?' },
   bind(call) {
     const to = nameList(call.attributes, 'to');
     const by = nameList(call.attributes, 'by');
+    checkAddressed('gather', call, by, to, call.names[0]);
     const rule = primitiveRule('gather', call, { results: [to], linear: [[0]], origins: by });
-    const dtype = (call.attributes.dtype as DType | undefined) ?? call.operands[0].dtype;
+    const dtype = checkDtype('gather', call.attributes.dtype as DType | undefined, call.operands[0].dtype);
     return { rule, results: [resultType(call, rule, to, dtype)] };
   },
   backward(tensors, { by }) {

@@ -13,6 +13,7 @@ export const iota: OpDefinition = {
   summary: 'The global index along one factor.',
   operands: [],
   results: ['y'],
+  attributeKinds: { dtype: 'dtype', names: 'factors', sizes: 'integers' },
   bind(call) {
     const made = madeFactors(call.attributes);
     const names = made.map((f) => f.name);

@@ -15,6 +15,7 @@ export const layerNorm = defineOp({
   summary: 'Layer normalisation over c: mean zero, variance one, then scaled and shifted.',
   signature: 'x: float[t c!], weight: float[c], bias: float[c] -> y: float[t c], mean: f32[t], rstd: f32[t]',
   attributes: { eps: 1e-5 },
+  attributeKinds: { eps: 'amount?' },
 
   decompose({ x, weight, bias }, { eps }) {
     const wide = x.cast('f32');

@@ -13,6 +13,7 @@ export const max: OpDefinition = {
   summary: 'The largest element over the factors that the result lacks.',
   operands: ['x'],
   results: ['y'],
+  attributeKinds: { to: 'factors' },
   bind(call) {
     const to = nameList(call.attributes, 'to');
     const rule = primitiveRule('max', call, { results: [to], reduction: 'max' });

@@ -19,6 +19,7 @@ export const randomUniform: OpDefinition = {
   summary: 'Uniform numbers in [0, 1), a pure function of seed, step, stream, microbatch and global element index.',
   operands: ['seed', 'step', 'microbatch'],
   results: ['y'],
+  attributeKinds: { names: 'factors', sizes: 'integers', stream: 'integer' },
   bind(call) {
     const made = madeFactors(call.attributes);
     const names = made.map((f) => f.name);

@@ -12,6 +12,7 @@ export const rmsNorm = defineOp({
   summary: 'Root-mean-square normalisation over c, then scaled.',
   signature: 'x: float[t c!], weight: float[c] -> y: float[t c], rstd: f32[t]',
   attributes: { eps: 1e-5 },
+  attributeKinds: { eps: 'amount?' },
 
   decompose({ x, weight }, { eps }) {
     const wide = x.cast('f32');

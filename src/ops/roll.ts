@@ -14,6 +14,7 @@ export const roll: OpDefinition = {
   summary: 'A tensor rotated along one factor: y[i] = x[(i + by) mod n].',
   operands: ['x'],
   results: ['y'],
+  attributeKinds: { factor: 'factor', by: 'integer' },
   bind(call) {
     const { name } = factorOf('roll', call, 0, call.attributes.factor as FactorName);
     const [names] = call.names;

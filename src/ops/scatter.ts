@@ -1,8 +1,9 @@
+import { wrongDtype } from '../ir/diagnostics.js';
 import type { DType } from '../ir/dtype.js';
 import type { OpDefinition } from '../ir/op.js';
 import type { Factor } from '../ir/type.js';
 import type { Attributes } from '../ir/graph.js';
-import { nameList, primitiveRule, resultType } from './bind.js';
+import { checkAddressed, checkDtype, nameList, primitiveRule, resultType } from './bind.js';
 import { indexedLoop } from './indexed_loop.js';
 import { elements } from './strides.js';
 
@@ -22,16 +23,20 @@ export const scatter: OpDefinition = {
   operands: ['x', 'ids...'],
   results: ['y'],
   choosesDtype: true,
+  attributeKinds: { by: 'factors', to: 'factors', names: 'factors?', sizes: 'integers?', dtype: 'dtype?' },
   bind(call) {
     const to = nameList(call.attributes, 'to');
     const by = nameList(call.attributes, 'by');
+    checkAddressed('scatter', call, by, call.names[0], to);
     const rule = primitiveRule('scatter', call, {
       results: [to],
       linear: [[0]],
       origins: by,
       made: scatteredFactors(call.attributes),
     });
-    const dtype = (call.attributes.dtype as DType | undefined) ?? call.operands[0].dtype;
+    const { dtype: own } = call.operands[0];
+    if (own === 'bool') throw wrongDtype({ op: 'scatter', operand: 'x', wants: 'number', dtype: own });
+    const dtype = checkDtype('scatter', call.attributes.dtype as DType | undefined, own);
     return { rule, results: [resultType(call, rule, to, dtype)] };
   },
   backward(tensors, { by }) {

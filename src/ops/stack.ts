@@ -1,3 +1,4 @@
+import { outOfRange } from '../ir/diagnostics.js';
 import { promote } from '../ir/dtype.js';
 import type { OpDefinition } from '../ir/op.js';
 import type { FactorName } from '../ir/type.js';
@@ -13,10 +14,13 @@ export const stack: OpDefinition = {
   summary: 'Tensors of equal factors, put together along a new factor.',
   operands: ['x...'],
   results: ['y'],
+  attributeKinds: { factor: 'factor', position: 'integer?' },
   bind(call) {
     const factor = call.attributes.factor as FactorName;
     const position = (call.attributes.position ?? 0) as number;
     const [first] = call.names;
+    if (position < 0 || position > first.length)
+      throw outOfRange({ op: 'stack', attribute: 'position', value: position, least: 0, most: first.length });
     const names = [...first.slice(0, position), factor, ...first.slice(position)];
     const rule = primitiveRule('stack', call, {
       results: [names],

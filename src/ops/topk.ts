@@ -1,3 +1,4 @@
+import { outOfRange } from '../ir/diagnostics.js';
 import type { OpDefinition, ReferenceCall } from '../ir/op.js';
 import type { FactorName } from '../ir/type.js';
 import { factorOf, primitiveRule, resultType } from './bind.js';
@@ -13,11 +14,14 @@ export const topk: OpDefinition = {
   summary: 'Indices of the k largest elements along a factor, largest first.',
   operands: ['x'],
   results: ['indices'],
+  attributeKinds: { factor: 'factor', k: 'integer', name: 'factor?' },
   bind(call) {
-    const { name: factor } = factorOf('topk', call, 0, call.attributes.factor as FactorName);
+    const { name: factor, size } = factorOf('topk', call, 0, call.attributes.factor as FactorName);
+    const k = call.attributes.k as number;
+    if (k < 1 || k > size) throw outOfRange({ op: 'topk', attribute: 'k', value: k, least: 1, most: size });
     const name = (call.attributes.name ?? 'k') as FactorName;
     const names = [...call.names[0].filter((n) => n !== factor), name];
-    const made = [{ name, size: call.attributes.k as number }];
+    const made = [{ name, size: k }];
     const rule = primitiveRule('topk', call, { results: [names], made, whole: [factor, name] });
     return { rule, results: [resultType(call, rule, names, 'i32')] };
   },

@@ -1,5 +1,7 @@
 /** Functions of one element. */
-import type { OpDefinition } from '../ir/op.js';
+import { wrongAttribute } from '../ir/diagnostics.js';
+import { isFloat } from '../ir/dtype.js';
+import type { OpCall, OpDefinition } from '../ir/op.js';
 import type { Tensor } from '../ir/tensor.js';
 import { elementwise } from './elementwise.js';
 
@@ -10,14 +12,17 @@ interface Unary {
   readonly of: (x: number) => number;
   readonly backward: (x: Tensor, y: Tensor, dY: Tensor) => Tensor;
   readonly linear?: true;
+  /** What it is taken of; absent: of floats. */
+  readonly wants?: 'number';
   readonly example: readonly [x: number, y: number];
 }
 
-function unary({ name, summary, of, backward, linear, example: [x, y] }: Unary): OpDefinition {
+function unary({ name, summary, of, backward, linear, wants, example: [x, y] }: Unary): OpDefinition {
   return elementwise({
     name,
     summary,
     operands: ['x'],
+    wants: wants ?? 'float',
     of: () => of,
     linear: () => (linear ? [[0]] : []),
     backward: (t) => ({ dX: backward(t.x, t.y, t.dY) }),
@@ -30,6 +35,7 @@ export const neg = unary({
   summary: 'The negative of each element.',
   of: (x) => -x,
   linear: true,
+  wants: 'number',
   backward: (_x, _y, dY) => dY.neg(),
   example: [2, -2],
 });
@@ -94,6 +100,7 @@ export const relu = unary({
   name: 'relu',
   summary: 'The larger of zero and each element; its derivative at zero is zero.',
   of: (x) => Math.max(0, x),
+  wants: 'number',
   backward: (x, _y, dY) => x.constant(0).lt(x).where(dY, dY.constant(0)),
   example: [-3, 0],
 });
@@ -114,11 +121,22 @@ export const sin = unary({
   example: [0, 0],
 });
 
+/** Integers take whole numbers alone: theirs would be rounded in silence. */
+const wholeForIntegers =
+  (op: string) =>
+  ({ operands: [{ dtype }], attributes: { value } }: OpCall): void => {
+    if (!isFloat(dtype) && !Number.isInteger(value))
+      throw wrongAttribute({ op, attribute: 'value', wants: `a whole number for ${dtype}`, value, path: '' });
+  };
+
 /** Multiplies by a number, `value`. */
 export const scale = elementwise({
   name: 'scale',
   summary: 'Each element times the attribute `value`.',
   operands: ['x'],
+  attributeKinds: { value: 'number' },
+  wants: 'number',
+  check: wholeForIntegers('scale'),
   of: ({ value }) => {
     const factor = value as number;
     return (x) => x * factor;
@@ -133,6 +151,9 @@ export const addScalar = elementwise({
   name: 'add_scalar',
   summary: 'Each element plus the attribute `value`.',
   operands: ['x'],
+  attributeKinds: { value: 'number' },
+  wants: 'number',
+  check: wholeForIntegers('add_scalar'),
   of: ({ value }) => {
     const term = value as number;
     return (x) => x + term;

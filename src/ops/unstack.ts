@@ -9,6 +9,7 @@ export const unstack: OpDefinition = {
   summary: 'The slices of a tensor along one factor, one result each.',
   operands: ['x'],
   results: ['y...'],
+  attributeKinds: { factor: 'factor' },
   bind(call) {
     const { name: factor, size } = factorOf('unstack', call, 0, call.attributes.factor as FactorName);
     const names = call.names[0].filter((name) => name !== factor);

@@ -15,6 +15,7 @@ import { atLeastF32 } from '../ir/dtype.js';
 import type { Graph } from '../ir/graph.js';
 import type { Tensor } from '../ir/tensor.js';
 import type { TensorType } from '../ir/type.js';
+import { belongings, type ResultName, type ScalarInput } from '../nn/protocol.js';
 import { ops } from '../ops/index.js';
 import type { AdamW } from './adamw.js';
 
@@ -36,11 +37,11 @@ export type UpdateRecipe = (parameters: readonly UpdatedParameter[]) => Graph;
 
 /** Names of the persistent state of one parameter, as in checkpoints. */
 export const stateNames = (parameter: string): readonly [expAvg: string, expAvgSq: string] => [
-  `optimizer.exp_avg.${parameter}`,
-  `optimizer.exp_avg_sq.${parameter}`,
+  `${belongings.state}exp_avg.${parameter}`,
+  `${belongings.state}exp_avg_sq.${parameter}`,
 ];
 
-export const gradientName = (parameter: string): string => `gradient.${parameter}`;
+export const gradientName = (parameter: string): string => `${belongings.gradient}${parameter}`;
 
 /** The parameter that a gradient or state of this name belongs to; any other name is itself. */
 export const parameterOf = (name: string): string => name.replace(/^(gradient|optimizer\.\w+)\./, '');
@@ -62,14 +63,14 @@ export function buildUpdate(parameters: readonly UpdatedParameter[], optimizer: 
 
 function addUpdate(builder: GraphBuilder, parameters: readonly UpdatedParameter[], optimizer: AdamW): void {
   const dtype = atLeastF32(parameters[0]?.type.dtype ?? 'f32');
-  const scalar = (name: string) => builder.input(name, 'scalar', { dtype, dims: [] });
+  const scalar = (name: ScalarInput) => builder.input(name, 'scalar', { dtype, dims: [] });
   const weights = parameters.map(({ name, type }) => builder.input(name, 'parameter', type));
   const states = parameters.map(({ name, type }) =>
     stateNames(name).map((state) => builder.input(state, 'state', type)),
   );
   const gradients = parameters.map((parameter) => gradientInput(builder, parameter));
-  const tokens = builder.input('tokens', 'value', { dtype, dims: [] });
-  const [lr, correction1, correction2] = ['lr', 'correction1', 'correction2'].map(scalar);
+  const tokens = builder.input('tokens' satisfies ResultName, 'value', { dtype, dims: [] });
+  const [lr, correction1, correction2] = [scalar('lr'), scalar('correction1'), scalar('correction2')];
 
   const norm = sumOfSquares(builder, parameters, gradients).sqrt().div(tokens);
   const scale = clipFactor(norm, optimizer.clip).div(tokens);
@@ -90,8 +91,8 @@ function addUpdate(builder: GraphBuilder, parameters: readonly UpdatedParameter[
     );
     [name, ...stateNames(name)].forEach((output, k) => builder.output(output, results[k]));
   });
-  builder.output('gradient_norm', norm);
-  builder.output('skipped', skip);
+  builder.output('gradient_norm' satisfies ResultName, norm);
+  builder.output('skipped' satisfies ResultName, skip);
 }
 
 /** Σ over all elements of all gradients, tensor by tensor in the order of the parameters. */

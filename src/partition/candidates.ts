@@ -4,7 +4,7 @@
  */
 import type { Layout, Split } from '../ir/layout.js';
 import { canonicalSplit, printSplit } from '../ir/layout.js';
-import type { AxisName, Mesh } from '../ir/mesh.js';
+import { axesSize, type AxisName, type Mesh } from '../ir/mesh.js';
 import type { Assignment, OpRule } from '../ir/rule.js';
 import type { FactorName } from '../ir/type.js';
 
@@ -19,13 +19,22 @@ export interface CandidateOptions {
   readonly hint: Splits | null;
   /** Splits of the op that this one differentiates or is a part of. */
   readonly inherited: Splits | null;
-  /** Versions of each operand, by the operand's own factor names. */
-  readonly operands: readonly (readonly { layout: Layout; names: readonly FactorName[] }[])[];
+  /** Layouts in which each operand is there or can come, by the operand's own factor names. */
+  readonly operands: readonly (readonly NamedLayout[])[];
+  /** Layouts in which the plan would have each result, by the result's own factor names: what an op without operands goes by. */
+  readonly results: readonly NamedLayout[];
+  /** Axes over which the work is to be shared. Where no operand brings a split over them, every factor that is large enough is tried. */
+  readonly shared: readonly AxisName[];
+}
+
+interface NamedLayout {
+  readonly layout: Layout;
+  readonly names: readonly FactorName[];
 }
 
 /** Candidates for the splits alone. */
 export function splitCandidates(options: CandidateOptions): readonly Splits[] {
-  const { rule, operands } = options;
+  const { rule, operands, results } = options;
   const found = new Map<string, Splits>();
   const base = merge({}, options.hint ?? {}, options);
   const keep = (splits: Splits) => found.set(splitsKey(splits), splits);
@@ -40,8 +49,23 @@ export function splitCandidates(options: CandidateOptions): readonly Splits[] {
   operands.forEach((versions, i) =>
     versions.slice(0, maxVersions).forEach((_, v) => keep(withOthers(merge(base, induced(i, v), options), i))),
   );
+  if (operands.length === 0) {
+    keep(results.reduce((merged, result, i) => merge(merged, inducedSplits(rule.results[i], result), options), base));
+  }
   keep(base);
+  const offered = [...found.values()];
+  const used = new Set(offered.flatMap((splits) => Object.values(splits).flatMap(({ axes }) => axes)));
+  const idle = options.shared.filter((axis) => !used.has(axis));
+  if (idle.length > 0) for (const splits of offered) splitOver(idle, splits, options).forEach(keep);
   return [...found.values()];
+}
+
+/** Each factor that has a part for every rank along `axes`, split over them too. */
+function splitOver(axes: readonly AxisName[], splits: Splits, options: CandidateOptions): readonly Splits[] {
+  const { mesh, rule } = options;
+  return Object.entries(rule.factors)
+    .filter(([name, { size, whole }]) => !whole && !splits[name] && size >= axesSize(mesh, axes))
+    .map(([name]) => merge(splits, { [name]: { axes } }, options));
 }
 
 /** For each split candidate: every way to let operands' partial sums through the op's linear sets. */
@@ -83,7 +107,7 @@ export function merge(base: Splits, extra: Splits, { mesh, rule, decomposable }:
   return merged;
 }
 
-function inducedSplits(own: readonly FactorName[], version: { layout: Layout; names: readonly FactorName[] }): Splits {
+function inducedSplits(own: readonly FactorName[], version: NamedLayout): Splits {
   const splits: Record<FactorName, Split> = {};
   version.names.forEach((name, k) => {
     const split = version.layout.splits[name];

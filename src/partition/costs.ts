@@ -10,6 +10,8 @@ export interface PartitionCosts {
   transferSeconds(bytes: number): number;
   /** Seconds of an op that does `flops` on one rank. `fused`: false where its decomposition runs instead of its kernel. */
   opSeconds(flops: number, fused: boolean): number;
+  /** Forfeit of an op for each time beyond the first that ranks do work which the plan gives them an axis to share over. */
+  readonly repeatSeconds: number;
 }
 
 /** Round figures, for choosing among candidates where nothing was measured. */
@@ -20,6 +22,8 @@ export function defaultCosts(meshes: readonly Mesh[], link: AlphaBeta = oneMachi
     transferSeconds: (bytes) => link.launchSeconds + link.latencySeconds + bytes / link.bytesPerSecond,
     // A decomposition passes its intermediate values through memory: about four times the kernel's time.
     opSeconds: (flops, fused) => (flops * (fused ? 1 : 4)) / flopsPerSecond,
+    // More than any reshard: a plan that splits the batch means it, whatever a small model's latencies say.
+    repeatSeconds: 1000,
   };
 }
 

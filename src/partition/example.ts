@@ -26,7 +26,7 @@ export function parsePlan(text: string): Plan {
     model: { name: 'example', hash: '' },
     stages: [{ segments: ['model'], mesh }],
     schedule: { kind: 'gpipe', microbatches: 1 },
-    batch: { logical_microbatches: 1, sequences: 1 },
+    batch: { logical_microbatches: 1, sequences: 1, padding: 0 },
     split: Object.fromEntries(splits.map(([factor, { axes }]) => [factor, axes])),
     bounds: Object.fromEntries(splits.flatMap(([factor, { bounds }]) => (bounds ? [[factor, bounds]] : []))),
     zero: zero ? { stage: 1, axis: zero } : { stage: 0, axis: 'data' },

@@ -2,13 +2,14 @@
  * Graph + plan → placed graph.
  *
  * One walk in graph order. Each op gets the cheapest of its candidate assignments: the price of bringing operands into the layouts it
- * needs, its own work, and the debt of a result left partial. A fused op whose whole factor the choice splits is replaced by its
- * decomposition, whose parts are assigned in turn. Nothing here names an op, an axis or a model.
+ * needs, its own work, the debt of a result left partial, and a forfeit for work that ranks repeat (`sharing.ts`). A fused op whose whole
+ * factor the choice splits is replaced by its decomposition, whose parts are assigned in turn. Nothing here names an op, an axis or a
+ * model.
  */
 import { GraphBuilder } from '../ir/builder.js';
 import type { Graph, InputKind, Node, Source, ValueId } from '../ir/graph.js';
 import type { Layout } from '../ir/layout.js';
-import { axesSize, type Mesh } from '../ir/mesh.js';
+import { axesSize, type AxisName, type Mesh } from '../ir/mesh.js';
 import type { OpDefinition, OpRegistry } from '../ir/op.js';
 import { opNamed, slotNames } from '../ir/op.js';
 import { operandLayout, resultLayout, splitsWhole, type Assignment, type OpRule } from '../ir/rule.js';
@@ -19,6 +20,7 @@ import { splitCandidates, throughCandidates, type CandidateOptions, type Splits 
 import type { PartitionCosts } from './costs.js';
 import { noAssignment, noReshard } from './diagnostics.js';
 import type { PlacedGraph } from './placed.js';
+import { axesToShare, type Sharing } from './sharing.js';
 import { Versions, type Quote } from './versions.js';
 
 /** Everything the walk asks of the plan. */
@@ -34,6 +36,10 @@ export interface Placement {
   ): readonly { readonly stage: number; readonly layout: Layout }[];
   /** The layout an output must have, on each stage that wants it; null leaves it as it comes. */
   output(name: string, type: TensorType): readonly { readonly stage: number; readonly layout: Layout }[] | null;
+  /** How the plan lays a value out on a stage's mesh by the names of its factors: how one that no op of the stage has made is met. */
+  arrival(stage: number, type: TensorType): Layout;
+  /** The factors that the plan splits, and which of them data come with: whom work that has them is to be shared by. */
+  readonly sharing: Sharing;
   /** Splits the plan fixes for an op, by factor of its rule; null where it leaves the choice. */
   hint(node: HintRequest): Splits | null;
 }
@@ -92,7 +98,12 @@ class Walk {
     );
     this.placement = placement;
     this.costs = costs;
-    this.versions = new Versions(placement.meshes, costs, (value) => this.nameOf(value));
+    this.versions = new Versions(
+      placement.meshes,
+      costs,
+      (value) => this.nameOf(value),
+      (stage, type) => placement.arrival(stage, type),
+    );
   }
 
   run(): PlacedGraph {
@@ -140,9 +151,14 @@ class Walk {
       inherited: inherited ?? forward,
       operands: node.inputs.map((input) => {
         const value = this.resolve(input);
-        const names = namesOf(this.builder.typeOf(value));
-        return this.versions.on(value, stage).map(({ layout }) => ({ layout, names }));
+        const type = this.builder.typeOf(value);
+        return this.versions.offers(value, type, stage).map((layout) => ({ layout, names: namesOf(type) }));
       }),
+      results: node.outputs.map((output) => {
+        const type = this.builder.typeOf(output);
+        return { layout: this.placement.arrival(stage, type), names: namesOf(type) };
+      }),
+      shared: this.axesToShare(node, definition, mesh),
     };
     let best: { assignment: Assignment; seconds: number } | null = null;
     for (const splits of splitCandidates(options)) {
@@ -153,6 +169,15 @@ class Walk {
     }
     if (!best) throw noAssignment({ op: node.op, source: node.source });
     return best.assignment;
+  }
+
+  private axesToShare(node: Node, definition: OpDefinition, mesh: Mesh): readonly AxisName[] {
+    const { rule, attributes } = node;
+    const types = [...node.inputs.map((input) => this.resolve(input)), ...node.outputs].map((id) =>
+      this.builder.typeOf(id),
+    );
+    const sizes = Object.fromEntries(Object.entries(rule.factors).map(([name, { size }]) => [name, size]));
+    return axesToShare(this.placement.sharing, mesh, types, definition.flops(rule, sizes, attributes));
   }
 
   private price(
@@ -171,7 +196,14 @@ class Walk {
         Math.ceil(size / axesSize(mesh, assignment.splits[name]?.axes ?? [])),
       ]),
     );
-    let seconds = this.costs.opSeconds(definition.flops(rule, sizes, node.attributes), !splitsWhole(rule, assignment));
+    const splitting = new Set(Object.values(assignment.splits).flatMap(({ axes }) => axes));
+    const repeats = axesSize(
+      mesh,
+      options.shared.filter((axis) => !splitting.has(axis)),
+    );
+    let seconds =
+      this.costs.opSeconds(definition.flops(rule, sizes, node.attributes), !splitsWhole(rule, assignment)) +
+      (repeats - 1) * this.costs.repeatSeconds;
     for (let i = 0; i < node.inputs.length && seconds < limit; i++) {
       const quote = this.quote(node, i, stage, assignment);
       if (!quote) return Infinity;

@@ -1,7 +1,7 @@
 /** A plan as the partitioner asks of it: where inputs and outputs lie, on which stage an op runs, what is fixed for it. */
 import type { Graph } from '../ir/graph.js';
 import { replicated, type Layout } from '../ir/layout.js';
-import type { TensorType } from '../ir/type.js';
+import { namesOf, type FactorName, type TensorType } from '../ir/type.js';
 import { gradientName, parameterOf } from '../optim/update.js';
 import { meshOf, type Plan } from '../plan/plan.js';
 import type { Bucket } from './buckets.js';
@@ -36,9 +36,15 @@ export function stepPlacement(plan: Plan, step: Graph): Placement {
         layout: kind === 'scalar' ? replicated : storageLayout(plan, meshes[stage], type),
       })),
     output: () => null,
+    sharing: { split: plan.split, dataFactors: dataFactorsOf(step) },
+    arrival: (stage, type) => storageLayout(plan, meshes[stage], type),
     hint: () => null,
   };
 }
+
+/** Factors of the step's data: tokens have microbatch, batch and sequence. */
+const dataFactorsOf = (step: Graph): ReadonlySet<FactorName> =>
+  new Set(step.inputs.filter(({ kind }) => kind === 'data').flatMap(({ value }) => namesOf(step.values[value].type)));
 
 /**
  * Placement of the update graph. Gradients come as the step left them (partial over data); parameters and state lie where they are
@@ -63,7 +69,9 @@ export function updatePlacement(
     });
   }
   for (const [name, type] of parameters) {
-    const stages = homes.get(name) ?? [0];
+    const read = homes.get(name) ?? [];
+    // What no stage reads is stored on the first.
+    const stages = read.length > 0 ? read : [0];
     updated.set(name, {
       home: stages[0],
       stored: stages.map((stage) => ({ stage, layout: storageLayout(plan, meshes[stage], type) })),
@@ -91,6 +99,9 @@ export function updatePlacement(
         return (name === 'skipped' ? meshes : meshes.slice(0, 1)).map((_, stage) => ({ stage, layout: replicated }));
       return updated.has(name) ? owner.stored : [{ stage: owner.home, layout: owner.state }];
     },
+    arrival: (stage, type) => storageLayout(plan, meshes[stage], type),
+    // Replicas of a parameter are updated alike; what ZeRO splits of it follows from the layout of its state.
+    sharing: { split: {}, dataFactors: new Set() },
     hint: ({ inputs }) => {
       const names = inputs.flatMap((input) => (input === null ? [] : [parameterOf(input)]));
       return names.flatMap((name) => updated.get(name) ?? []).at(0)?.state.splits ?? null;

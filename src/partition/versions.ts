@@ -5,8 +5,16 @@
  * gathered again in the backward, and is never kept for the step. Reshards of other values are shared by everyone after them.
  */
 import type { Source, ValueId } from '../ir/graph.js';
-import { canonicalLayout, largestBlock, printLayout, sameLayout, type Layout } from '../ir/layout.js';
-import type { Mesh } from '../ir/mesh.js';
+import {
+  canonicalLayout,
+  largestBlock,
+  layoutFault,
+  printLayout,
+  sameLayout,
+  type Layout,
+  type Split,
+} from '../ir/layout.js';
+import { axesSize, type Mesh } from '../ir/mesh.js';
 import { dtypeBytes } from '../ir/dtype.js';
 import type { TensorType } from '../ir/type.js';
 import type { PlacedId, PlacedInput, PlacedStep, PlacedValue } from './placed.js';
@@ -16,6 +24,8 @@ interface Version {
   readonly placed: PlacedValue;
   /** Null: usable everywhere. */
   readonly scope: string | null;
+  /** Stored or computed here, not the reshard or the landing of another version. */
+  readonly native: boolean;
 }
 
 /** An offer to obtain a value in a layout: what it costs, in seconds, and the act. */
@@ -33,11 +43,18 @@ export class Versions {
   private readonly meshes: readonly Mesh[];
   private readonly costs: PartitionCosts;
   private readonly nameOf: (value: ValueId) => string;
+  private readonly arrival: (stage: number, type: TensorType) => Layout;
 
-  constructor(meshes: readonly Mesh[], costs: PartitionCosts, nameOf: (value: ValueId) => string) {
+  constructor(
+    meshes: readonly Mesh[],
+    costs: PartitionCosts,
+    nameOf: (value: ValueId) => string,
+    arrival: (stage: number, type: TensorType) => Layout,
+  ) {
     this.meshes = meshes;
     this.costs = costs;
     this.nameOf = nameOf;
+    this.arrival = arrival;
   }
 
   /** Declares a graph input where it is stored. Reshards of a `scoped` one are dropped at the end of their scope. */
@@ -55,6 +72,7 @@ export class Versions {
       stage,
       this.homes(value).length > 0 ? `${input.name} @${stage}` : input.name,
       null,
+      true,
     );
     if (input.kind === 'parameter') this.scoped.add(value);
     this.inputs.push({ ...input, value: placed.id });
@@ -62,14 +80,26 @@ export class Versions {
 
   /** Declares the result of an op. */
   declareResult(value: ValueId, type: TensorType, layout: Layout, stage: number): PlacedId {
-    return this.make(value, type, layout, stage, this.nameOf(value), null).id;
+    return this.make(value, type, layout, stage, this.nameOf(value), null, true).id;
   }
 
-  /** What exists of a value on a stage, oldest first. */
-  on(value: ValueId, stage: number): readonly PlacedValue[] {
-    return this.homes(value)
-      .filter((version) => version.placed.stage === stage)
-      .map((version) => version.placed);
+  /**
+   * The layouts that a value offers an op of a stage: those it has there, oldest first. One that comes from another stage also offers
+   * what it can land in, of which the plan's own is the first: an op that is the first to read it sees the splits that it can keep.
+   */
+  offers(value: ValueId, type: TensorType, stage: number): readonly Layout[] {
+    const here = this.homes(value).filter(({ placed }) => placed.stage === stage);
+    const layouts = here.map(({ placed }) => placed.layout);
+    return here.some(({ native }) => native) ? layouts : distinct([...layouts, ...this.landings(value, type, stage)]);
+  }
+
+  /** Where a value of another stage can land: as the plan would have it, and split as it is where it was made. */
+  private landings(value: ValueId, type: TensorType, stage: number): readonly Layout[] {
+    const mesh = this.meshes[stage];
+    const made = this.homes(value).slice(0, 1);
+    return [this.arrival(stage, type), ...made.map(({ placed }) => splitsOn(mesh, placed.layout))]
+      .filter((layout) => layoutFault(mesh, type, layout) === null)
+      .map((layout) => canonicalLayout(mesh, type, layout));
   }
 
   any(value: ValueId): PlacedValue | null {
@@ -125,21 +155,34 @@ export class Versions {
     return { seconds: path.seconds, take };
   }
 
-  /** Between stages: reduce at the source, send tiles into the wanted splits, and finish on the other side. */
+  /**
+   * Between stages: reduce at the source, send tiles into a layout with no more than the splits it needs there, and finish on the other
+   * side. Where it is needed with fewer splits than it can land in, it may land with more and be gathered there.
+   */
   private transfer(value: ValueId, from: PlacedValue, stage: number, to: Layout, source: Source): Quote | null {
+    const { type } = from;
     const whole: Layout = { splits: from.layout.splits, partial: {} };
-    const reduced = this.quote(value, from.type, from.stage, whole, source, true);
+    const reduced = this.quote(value, type, from.stage, whole, source, true);
     if (!reduced) return null;
-    const landing: Layout = { splits: to.splits, partial: {} };
-    const bytes = largestBlock(this.meshes[stage], from.type, landing) * dtypeBytes[from.type.dtype];
+    const needed: Layout = { splits: to.splits, partial: {} };
+    let best: { readonly landing: Layout; readonly seconds: number } | null = null;
+    for (const landing of distinct([needed, ...this.landings(value, type, stage)])) {
+      const path = this.costs.reshards[stage].find(type, landing, to);
+      if (!path) continue;
+      const bytes = largestBlock(this.meshes[stage], type, landing) * dtypeBytes[type.dtype];
+      const seconds = this.costs.transferSeconds(bytes) + path.seconds;
+      if (best === null || seconds < best.seconds) best = { landing, seconds };
+    }
+    if (best === null) return null;
+    const { landing, seconds } = best;
     const take = () => {
       const sent = reduced.take();
-      const name = `${this.nameOf(value)} ${printLayout(landing, from.type)} from ${from.stage} @${stage}`;
-      const landed = this.make(value, from.type, landing, stage, name, null);
+      const name = `${this.nameOf(value)} ${printLayout(landing, type)} from ${from.stage} @${stage}`;
+      const landed = this.make(value, type, landing, stage, name, null);
       this.steps.push({ kind: 'transfer', inputs: [sent], outputs: [landed.id], source, stage, fromStage: from.stage });
-      return this.quote(value, from.type, stage, to, source, true)!.take();
+      return this.quote(value, type, stage, to, source, true)!.take();
     };
-    return { seconds: reduced.seconds + this.costs.transferSeconds(bytes), take };
+    return { seconds: reduced.seconds + seconds, take };
   }
 
   private homes(value: ValueId): Version[] {
@@ -153,13 +196,27 @@ export class Versions {
     stage: number,
     name: string,
     scope: string | null,
+    native = false,
   ): PlacedValue {
     const canonical = canonicalLayout(this.meshes[stage], type, layout);
     const placed: PlacedValue = { id: this.values.length, name, type, layout: canonical, stage };
     this.values.push(placed);
     const versions = this.byValue.get(value);
-    if (versions) versions.push({ placed, scope });
-    else this.byValue.set(value, [{ placed, scope }]);
+    if (versions) versions.push({ placed, scope, native });
+    else this.byValue.set(value, [{ placed, scope, native }]);
     return placed;
   }
 }
+
+/** The splits of a layout that another mesh can have: over axes that it has too, evenly where it has other parts. */
+function splitsOn(mesh: Mesh, { splits }: Layout): Layout {
+  const kept = Object.entries(splits).flatMap(([factor, { axes, bounds }]): [string, Split][] => {
+    if (!axes.every((name) => mesh.axes.some((axis) => axis.name === name))) return [];
+    return [[factor, bounds?.length === axesSize(mesh, axes) + 1 ? { axes, bounds } : { axes }]];
+  });
+  return { splits: Object.fromEntries(kept), partial: {} };
+}
+
+const distinct = (layouts: readonly Layout[]): readonly Layout[] => [
+  ...new Map(layouts.map((layout) => [printLayout(layout), layout])).values(),
+];

@@ -53,7 +53,7 @@ test('backward nodes belong to the segment and the module of what they different
   }
 });
 
-test('a parameter that the loss does not depend on has a gradient of zeros', () => {
+test('a parameter that the loss does not depend on has no gradient, and is told by name', () => {
   class Idle extends LanguageModel {
     used = new Linear({ in: { vocab: 2 }, out: { vocab: 2 }, bias: false });
     idle = new Linear({ in: { dim: 2 }, out: { hidden: 3 } });
@@ -61,7 +61,7 @@ test('a parameter that the loss does not depend on has a gradient of zeros', () 
       return this.used.forward(tokens.oneHot('vocab', 2));
     }
   }
-  const { graph } = traceTraining(new Idle({ vocab: 2, context: 1 }), { batch: 1, sequence: 1 });
+  const { graph, unusedParameters } = traceTraining(new Idle({ vocab: 2, context: 1 }), { batch: 1, sequence: 1 });
   const { outputs } = evaluate(graph, {
     'used.weight': Float64Array.of(0, 0, 0, 0),
     'idle.weight': new Float64Array(6).fill(1),
@@ -69,7 +69,21 @@ test('a parameter that the loss does not depend on has a gradient of zeros', () 
     tokens: Float64Array.of(0),
     labels: Float64Array.of(1),
   });
-  expect([...outputs['gradient.idle.weight'], ...outputs['gradient.idle.bias']]).toEqual(new Array(9).fill(0));
+  expect(unusedParameters).toEqual(['idle.weight', 'idle.bias']);
+  expect(Object.keys(outputs)).toEqual(['loss_sum', 'tokens', 'gradient.used.weight']);
   // Softmax of equal logits less the label's one.
   expect([...outputs['gradient.used.weight']]).toEqual([0.5, 0, -0.5, 0]);
+});
+
+test('where no gradient flows to any parameter, training is refused', () => {
+  class Still extends LanguageModel {
+    weight = new Linear({ in: { vocab: 2 }, out: { vocab: 2 }, bias: false });
+    forward(tokens: Tensor) {
+      const logits = this.weight.forward(tokens.oneHot('vocab', 2));
+      return logits.ge(logits.constant(0)).cast('f32');
+    }
+  }
+  expect(() => traceTraining(new Still({ vocab: 2, context: 1 }), { batch: 1, sequence: 1 })).toThrow(
+    'no gradient of the loss flows to any of the 1 parameters [passes/nothing-to-train]',
+  );
 });

@@ -1,38 +1,55 @@
-/** The training step's graph over one scheduled microbatch: a model's forward, and the gradients of its summed loss. */
+/** The training step's graph over one scheduled microbatch: a model's forward, and the gradients of what it trains on. */
 import type { Graph } from '../ir/graph.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { traceLoss, type ForwardTrace, type TracedModel, type TraceShape } from '../nn/trace.js';
+import { gradientName } from '../optim/update.js';
 import { gradients } from './autodiff.js';
+import { nothingToTrain } from './diagnostics.js';
 import { eliminateDeadCode } from './eliminate_dead_code.js';
 
+export interface TracedTraining extends TracedModel {
+  /** Parameters through which no gradient of the loss flows: as in PyTorch they have none, and training leaves them as they are. */
+  readonly unusedParameters: readonly string[];
+}
+
 /**
- * Inputs as `traceModel`'s; outputs `loss_sum`, `tokens` and, for each parameter, `gradient.NAME`: the gradient of `loss_sum`, of the
- * parameter's type. A parameter that the loss does not depend on has a gradient of zeros.
+ * Inputs as `traceModel`'s; outputs `loss_sum`, `tokens` and, for each parameter through which a gradient flows, `gradient.NAME`: the
+ * gradient of `loss_sum` and of the model's auxiliary loss where it has one, of the parameter's type. Throws where none flows through any.
  */
-export function traceTraining(model: LanguageModel, shape: TraceShape, observe: ObserveTrace = () => {}): TracedModel {
-  const traced = traceLoss('training', model, shape, (forward) => {
+export function traceTraining(
+  model: LanguageModel,
+  shape: TraceShape,
+  observe: ObserveTrace = () => {},
+): TracedTraining {
+  let unusedParameters: readonly string[] = [];
+  const traced = traceLoss(model, shape, (forward) => {
     observe('trace', forward.builder.build());
-    addGradients(forward);
+    unusedParameters = addGradients(forward);
   });
   observe('autodiff', traced.graph);
   const graph = eliminateDeadCode(traced.graph);
   observe('eliminate_dead_code', graph);
-  return { ...traced, graph };
+  return { ...traced, graph, unusedParameters };
 }
 
 /** Shown the graph that each pass leaves. */
 export type ObserveTrace = (pass: 'trace' | 'autodiff' | 'eliminate_dead_code', graph: Graph) => void;
 
-function addGradients({ builder, loss, parameters }: ForwardTrace): void {
-  builder.at({ path: '', phase: 'backward', segment: 'head' }, () => {
-    const seed = { value: loss.lossSum, cotangent: builder.within('loss', () => loss.lossSum.constant(1)) };
+/** Returns the names of parameters that have no gradient. */
+function addGradients({ builder, loss, parameters }: ForwardTrace): readonly string[] {
+  return builder.at({ path: '', phase: 'backward', segment: 'head' }, () => {
+    const seeds = [loss.lossSum, ...(loss.auxiliary ? [loss.auxiliary] : [])].map((value) => ({
+      value,
+      cotangent: builder.within('loss', () => value.constant(1)),
+    }));
     const made = gradients(
       builder,
-      [seed],
+      seeds,
       parameters.map((parameter) => parameter.tensor),
     );
-    parameters.forEach(({ name, tensor }, i) => {
-      builder.output(`gradient.${name}`, made[i] ?? builder.fill(0, tensor.dtype, tensor.factors));
-    });
+    const unused = parameters.filter((_, i) => made[i] === null).map(({ name }) => name);
+    if (unused.length === parameters.length) throw nothingToTrain({ parameters: unused });
+    made.forEach((gradient, i) => gradient && builder.output(gradientName(parameters[i].name), gradient));
+    return unused;
   });
 }

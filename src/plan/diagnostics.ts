@@ -32,6 +32,17 @@ export const batchDoesNotDivide = defineDiagnostic(
   }),
 );
 
+/** A warning: such a plan trains. */
+export const ranksIdle = defineDiagnostic(
+  'plan/ranks-idle',
+  (p: { idle: readonly number[]; ranks: number; microbatches: number; sequences: number }) => ({
+    what: `${p.idle.length === 1 ? 'rank' : 'ranks'} ${rangesOf(p.idle)} of ${p.ranks} ${p.idle.length === 1 ? 'has' : 'have'} nothing to compute`,
+    why: `a step has ${p.microbatches} ${p.microbatches === 1 ? 'microbatch' : 'microbatches'} of ${p.sequences} ${p.sequences === 1 ? 'sequence' : 'sequences'}, fewer parts than data-parallel ranks`,
+    where: [{ at: 'config, batch.sequences' }, { at: 'config, plan.data_parallel_size' }],
+    fix: `give more sequences a step${p.sequences > 1 ? ', or smaller microbatches' : ''}, or fewer data-parallel ranks; the run goes on as it is`,
+  }),
+);
+
 export const planVersionUnknown = defineDiagnostic('plan/version-unknown', (p: { file: string; found: unknown }) => ({
   what: `the plan file has version ${String(p.found)}, and this Flotilla reads version 1`,
   where: [{ at: `${p.file}, flotilla_plan` }],
@@ -58,4 +69,17 @@ export const planForAnotherModel = defineDiagnostic(
 function largestDivisor(of: number, atMost: number): number {
   for (let n = Math.min(of, atMost); n > 1; n--) if (of % n === 0) return n;
   return 1;
+}
+
+/** `0 to 3, 5`: numbers in order, runs shortened. */
+function rangesOf(numbers: readonly number[]): string {
+  const runs: [number, number][] = [];
+  for (const n of numbers) {
+    const last = runs.at(-1);
+    if (last?.[1] === n - 1) last[1] = n;
+    else runs.push([n, n]);
+  }
+  return runs
+    .map(([from, to]) => (from === to ? `${from}` : to === from + 1 ? `${from}, ${to}` : `${from} to ${to}`))
+    .join(', ');
 }

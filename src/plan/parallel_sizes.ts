@@ -50,18 +50,19 @@ export function planOfSizes(
     if (size !== undefined && tensor > size) throw tooManyTensorRanks({ tensor, factor, size, data, pipeline, ranks });
   }
   if (batch.sequences % batch.microbatch !== 0) throw batchDoesNotDivide(batch);
-  const logical = batch.sequences / batch.microbatch;
-  // A scheduled microbatch holds one logical one a data rank where they divide; else all of them at once, split unevenly.
-  const together = logical % data === 0 ? data : logical;
-  const byBatch = together < data;
+  const { split, scheduled, together } = shareBatch(batch, data, pipeline);
   return {
     flotilla_plan: planVersion,
     model: { name: model.name, hash: model.hash },
     stages: cutEvenly(model.segments, pipeline).map((segments): PlanStage => ({ segments, mesh: { data, tensor } })),
-    schedule: { kind: '1f1b', microbatches: logical / together },
-    batch: { logical_microbatches: together, sequences: batch.microbatch },
+    schedule: { kind: '1f1b', microbatches: scheduled },
+    batch: {
+      logical_microbatches: together,
+      sequences: batch.microbatch,
+      padding: scheduled * together - batch.sequences / batch.microbatch,
+    },
     split: {
-      [byBatch ? 'batch' : 'microbatch']: ['data'],
+      [split]: ['data'],
       ...Object.fromEntries(tensorFactors.filter((f) => f in model.factors).map((f) => [f, ['tensor']])),
     },
     bounds: {},
@@ -69,6 +70,25 @@ export function planOfSizes(
     precision,
     predicted: null,
   };
+}
+
+/**
+ * How the data ranks share a batch. Each scheduled microbatch holds one logical one for every rank, so that a rank gets the floor or the
+ * ceiling of their number; the last is filled up with padding. Where there are fewer than ranks, and a rank's part of every one is less
+ * than one whole, each logical microbatch is split over the ranks instead.
+ */
+function shareBatch(
+  { sequences, microbatch }: PlannedBatch,
+  data: number,
+  pipeline: number,
+): { readonly split: 'microbatch' | 'batch'; readonly scheduled: number; readonly together: number } {
+  const logical = sequences / microbatch;
+  if (logical * Math.ceil(microbatch / data) < microbatch) {
+    // Stages work on one while the next ones are under way; one stage alone has fewer kernels to launch for all of them at once.
+    const together = pipeline > 1 ? 1 : logical;
+    return { split: 'batch', scheduled: logical / together, together };
+  }
+  return { split: 'microbatch', scheduled: Math.ceil(logical / data), together: data };
 }
 
 /** Segments in order, in runs as equal as can be. */

@@ -11,7 +11,12 @@ const planSchema = z.strictObject({
   model: z.strictObject({ name: z.string(), hash: z.string() }),
   stages: z.array(z.strictObject({ segments: z.array(z.string()), mesh: axes })).min(1),
   schedule: z.strictObject({ kind: z.enum(['gpipe', '1f1b']), microbatches: count }),
-  batch: z.strictObject({ logical_microbatches: count, sequences: count }),
+  batch: z.strictObject({
+    logical_microbatches: count,
+    sequences: count,
+    // Plans of earlier versions had none.
+    padding: z.int().nonnegative().default(0),
+  }),
   split: z.record(z.string(), z.array(z.string())),
   bounds: z.record(z.string(), z.array(z.int().nonnegative())),
   zero: z.strictObject({ stage: z.union([z.literal(0), z.literal(1)]), axis: z.string() }),

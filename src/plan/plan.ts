@@ -15,8 +15,11 @@ export interface Plan {
   /** Pipeline stages, first to last: the segments each runs, and its mesh. Global ranks follow in order. */
   readonly stages: readonly PlanStage[];
   readonly schedule: { readonly kind: ScheduleKind; readonly microbatches: number };
-  /** Logical microbatches in a scheduled one, and sequences in a logical one. */
-  readonly batch: { readonly logical_microbatches: number; readonly sequences: number };
+  /**
+   * Logical microbatches in a scheduled one, sequences in a logical one, and how many logical microbatches at the end of the last
+   * scheduled one are padding: they have no tokens, and count nothing.
+   */
+  readonly batch: { readonly logical_microbatches: number; readonly sequences: number; readonly padding: number };
   /**
    * Factor → the axes over which parameters and data that have it are split, by the first of their factors that is listed. Ops follow
    * from there. An axis that a stage's mesh lacks has size 1 there.
@@ -38,5 +41,13 @@ export interface PlanStage {
 
 export const meshOf = (stage: PlanStage): Mesh => mesh(stage.mesh);
 
-export const ranksOf = (plan: Plan): number =>
-  plan.stages.reduce((n, stage) => n + Object.values(stage.mesh).reduce((a, b) => a * b, 1), 0);
+export const ranksOfStage = (stage: PlanStage): number => Object.values(stage.mesh).reduce((a, b) => a * b, 1);
+
+export const ranksOf = (plan: Plan): number => plan.stages.reduce((n, stage) => n + ranksOfStage(stage), 0);
+/** Logical microbatches that a step reads: those of its schedule without the padding. */
+export const logicalMicrobatchesOf = ({ schedule, batch }: Pick<Plan, 'schedule' | 'batch'>): number =>
+  schedule.microbatches * batch.logical_microbatches - batch.padding;
+
+/** Sequences that a step reads, over all ranks. */
+export const sequencesOf = (plan: Pick<Plan, 'schedule' | 'batch'>): number =>
+  logicalMicrobatchesOf(plan) * plan.batch.sequences;

@@ -2,7 +2,7 @@ import { parseGraph } from '../ir/parse.js';
 import { ops } from '../ops/index.js';
 import { parsePlan, placeStep } from '../partition/example.js';
 import type { PassExample } from '../passes/example.js';
-import { assignMemory } from './assign_memory.js';
+import { assignMemory, keptValues } from './assign_memory.js';
 import { lowerAll } from './lower.example.js';
 import { printProgram } from './print.js';
 import { printMemory } from './print_memory.js';
@@ -77,8 +77,7 @@ function withoutAddresses(program: Program): Program {
 }
 
 function place(rankClass: RankClass): RankClass {
-  const { values, templates, results } = rankClass;
-  const kept = new Set(Object.values(results));
-  const { schedule, arenaBytes } = assignMemory(values, templates, rankClass.schedule, kept);
+  const { values, templates } = rankClass;
+  const { schedule, arenaBytes } = assignMemory(values, templates, rankClass.schedule, keptValues(rankClass));
   return { ...rankClass, schedule, arenaBytes };
 }

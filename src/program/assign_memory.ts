@@ -15,7 +15,7 @@ import {
   type LifetimeBuffer,
   type MemoryPlan,
 } from './memory/index.js';
-import type { ProgramValue, ScheduleStep, Template, ValueIndex } from './program.js';
+import type { ProgramValue, RankClass, ScheduleStep, Template, ValueIndex } from './program.js';
 import { baseOf, instanceKey, instructionsOf, operandsOf } from './unroll.js';
 
 export interface AssignedMemory {
@@ -25,6 +25,18 @@ export interface AssignedMemory {
   readonly liveBytes: number;
 }
 
+export interface KeptValues {
+  /** Values whose bytes the host reads after the step. */
+  readonly results: ReadonlySet<ValueIndex>;
+  /** Persistent values that hold state: they have addresses even where no instruction touches them. */
+  readonly state: readonly ValueIndex[];
+}
+
+export const keptValues = ({ results, before }: Pick<RankClass, 'results' | 'before'>): KeptValues => ({
+  results: new Set(Object.values(results)),
+  state: before.values.map(({ at }) => at),
+});
+
 /** A schedule whose steps have no addresses yet. */
 export type UnplacedStep = Omit<ScheduleStep, 'offsets'>;
 
@@ -32,8 +44,7 @@ export function assignMemory(
   values: readonly ProgramValue[],
   templates: readonly Template[],
   schedule: readonly UnplacedStep[],
-  /** Values whose bytes the host reads after the step. */
-  results: ReadonlySet<ValueIndex>,
+  { results, state }: KeptValues,
   options?: PlanMemoryOptions,
 ): AssignedMemory {
   const fixed = persistentOffsets(values);
@@ -47,11 +58,15 @@ export function assignMemory(
   const plan: MemoryPlan | null =
     buffers.length > 0 ? planMemory(lifetimeProblem(buffers), options ?? searchLimit(instances.size)) : null;
   const offsetOf = new Map(slots.flatMap((keys, i) => keys.map((key) => [key, fixed.bytes + plan!.offsets[i]])));
+  const placed = schedule.map((step) => ({
+    ...step,
+    offsets: offsetsOfStep(values, templates, step, fixed.offsets, offsetOf),
+  }));
+  const bases = state.map((value) => baseOf(values, value));
+  const untouched = bases.filter((base) => placed.every(({ offsets }) => offsets[base] === undefined));
+  const kept = Object.fromEntries(untouched.map((base) => [base, fixed.offsets.get(base)!]));
   return {
-    schedule: schedule.map((step) => ({
-      ...step,
-      offsets: offsetsOfStep(values, templates, step, fixed.offsets, offsetOf),
-    })),
+    schedule: placed.map((step, i) => (i === 0 ? { ...step, offsets: { ...step.offsets, ...kept } } : step)),
     arenaBytes: fixed.bytes + (plan?.peakBytes ?? 0),
     liveBytes: fixed.bytes + (plan?.boundBytes ?? 0),
   };

@@ -10,9 +10,11 @@ import type { Graph } from '../ir/graph.js';
 import type { OpRegistry } from '../ir/op.js';
 import { printGraph } from '../ir/print.js';
 import type { LanguageModel } from '../nn/language_model.js';
+import type { ResultName } from '../nn/protocol.js';
 import { traceLogits, traceModel, type TracedModel, type TracedParameter, type TraceShape } from '../nn/trace.js';
 import type { AdamW } from '../optim/adamw.js';
 import { buildUpdate, type UpdateRecipe } from '../optim/update.js';
+import { eliminateDeadCode } from '../passes/eliminate_dead_code.js';
 import { applyPrecision } from '../passes/precision.js';
 import { traceTraining } from '../passes/trace_training.js';
 import type { Plan } from '../plan/plan.js';
@@ -29,6 +31,11 @@ export interface CompiledProgram {
   readonly parameters: readonly TracedParameter[];
 }
 
+export interface CompiledTraining extends CompiledProgram {
+  /** Parameters through which no gradient of the loss flows: they stay as they are, and have no state of the optimizer. */
+  readonly unusedParameters: readonly string[];
+}
+
 export interface GraphOptions
   extends Pick<PlaceRequest, 'costs' | 'hint' | 'buckets'>, Pick<LowerRequest, 'memory' | 'observe'> {
   readonly plan: Plan;
@@ -43,22 +50,28 @@ export interface CompileOptions extends GraphOptions {
 }
 
 /** The training step: forward, backward, update. Results of a step: `loss_sum`, `tokens`, `gradient_norm`, `skipped`. */
-export function compileTraining(options: CompileOptions & { readonly optimizer: AdamW }): CompiledProgram {
+export function compileTraining(options: CompileOptions & { readonly optimizer: AdamW }): CompiledTraining {
   const { model, optimizer, plan, registry } = options;
   const traced = traceTraining(model, shapeOf(options), (pass, graph) =>
     options.observe?.(pass, () => printGraph(graph)),
   );
   const step = precisionOf(traced.graph, options);
-  const update: UpdateRecipe = (parameters) => withLoss(buildUpdate(parameters, optimizer), registry, step);
-  return compileGraphs(options, traced, step, update, trainingSlots(plan));
+  const { unusedParameters } = traced;
+  const unused = traced.parameters.filter(({ name }) => unusedParameters.includes(name));
+  const update: UpdateRecipe = (parameters) =>
+    withLoss(withUnused(buildUpdate(parameters, optimizer), registry, unused), registry, step);
+  return { ...compileGraphs(options, traced, step, update, trainingSlots(plan)), unusedParameters };
 }
 
-/** One forward: `loss`, summed over the microbatches of a step, or `logits` of each microbatch. */
+/** One forward: the cross-entropy (`loss`), summed over the microbatches of a step, or `logits` of each microbatch. */
 export function compileForward(options: CompileOptions & { readonly what: 'loss' | 'logits' }): CompiledProgram {
   const trace = options.what === 'loss' ? traceModel : traceLogits;
   const traced = trace(options.model, { ...shapeOf(options), training: false });
   options.observe?.('trace', () => printGraph(traced.graph));
-  const step = precisionOf(traced.graph, options);
+  // What is trained on besides, such as routers' balance, has no part in it.
+  const graph = eliminateDeadCode(traced.graph);
+  options.observe?.('eliminate_dead_code', () => printGraph(graph));
+  const step = precisionOf(graph, options);
   const totals: UpdateRecipe = () =>
     withLoss(new GraphBuilder(options.registry, 'totals').build(), options.registry, step);
   const update = options.what === 'loss' ? totals : null;
@@ -100,10 +113,17 @@ function precisionOf(graph: Graph, { plan, registry }: CompileOptions): Graph {
   return plan.precision.compute === 'bf16' ? applyPrecision(graph, registry, 'bf16') : graph;
 }
 
+/** Parameters that nothing updates are stored all the same: they belong to the model's checkpoints. */
+function withUnused(update: Graph, registry: OpRegistry, unused: readonly TracedParameter[]): Graph {
+  const builder = GraphBuilder.resume(registry, update);
+  for (const { name, type } of unused) builder.input(name, 'parameter', type);
+  return builder.build();
+}
+
 /** Adds the step's loss and token count to an update graph: summed over all ranks, they are results of the step. */
 function withLoss(update: Graph, registry: OpRegistry, step: Graph): Graph {
   const builder = GraphBuilder.resume(registry, update);
-  for (const name of ['loss_sum', 'tokens']) {
+  for (const name of ['loss_sum', 'tokens'] satisfies readonly ResultName[]) {
     const sum = step.outputs.find((output) => output.name === name);
     if (!sum) continue;
     const known = update.inputs.find((input) => input.name === name);

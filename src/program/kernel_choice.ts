@@ -1,7 +1,9 @@
 /** What lowering and the verifier ask of the kernel table: is there a kernel, and which workspace does it take. */
 import type { Attributes } from '../ir/graph.js';
 import type { OpRule } from '../ir/rule.js';
-import type { TensorType } from '../ir/type.js';
+import { rowMajor } from '../ir/strides.js';
+import { sizesOf } from '../ir/type.js';
+import type { Block } from '../kernels/site.js';
 import type { KernelInstruction, ProgramValue } from './program.js';
 
 export interface KernelChooser {
@@ -9,7 +11,7 @@ export interface KernelChooser {
   has(op: string, rule?: OpRule): boolean;
   /** True where the op's kernel can add to a result instead of overwriting it. */
   accumulates(op: string): boolean;
-  /** Bytes of workspace of one launch on blocks of these local types. */
+  /** Bytes of workspace of one launch on such blocks. */
   scratchBytes(call: KernelShape): number;
 }
 
@@ -17,8 +19,11 @@ export interface KernelShape {
   readonly op: string;
   readonly rule: OpRule;
   readonly attributes: Attributes;
-  readonly inputs: readonly TensorType[];
-  readonly outputs: readonly TensorType[];
+  /** Local blocks: which kernel takes them depends on their strides. */
+  readonly inputs: readonly Block[];
+  readonly outputs: readonly Block[];
+  /** Which results are added to what is there. */
+  readonly accumulates: readonly boolean[];
   /** All inputs are one value. */
   readonly sameInputs: boolean;
 }
@@ -37,9 +42,16 @@ export const kernelShape = (
   op,
   rule,
   attributes,
-  inputs: inputs.map(({ value }) => values[value].type),
-  outputs: outputs.map(({ value }) => values[value].type),
+  inputs: inputs.map(({ value }) => blockOf(values[value])),
+  outputs: outputs.map(({ value }) => blockOf(values[value])),
+  accumulates: outputs.map(({ access }) => access === 'accumulate'),
   sameInputs: inputs.every(({ value }) => value === inputs[0].value),
+});
+
+const blockOf = ({ type, view }: ProgramValue): Block => ({
+  dtype: type.dtype,
+  sizes: sizesOf(type),
+  strides: view?.strides ?? rowMajor(sizesOf(type)),
 });
 
 /** The reference engine runs every op and takes no workspace. */

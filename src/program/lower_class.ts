@@ -7,7 +7,7 @@
  */
 import type { Phase } from '../ir/graph.js';
 import type { PlacedStep } from '../partition/placed.js';
-import { assignMemory, type UnplacedStep } from './assign_memory.js';
+import { assignMemory, keptValues, type UnplacedStep } from './assign_memory.js';
 import type { ClassRequest } from './class_request.js';
 import { dataflowHash, viewsTouched } from './dataflow.js';
 import { fold } from './fold.js';
@@ -29,7 +29,8 @@ export function lowerClass(request: ClassRequest): LoweredClass {
   const schedule = scheduleSteps(request);
   const names = [...new Set(schedule.map((step) => step.template))];
   const templates = names.map((name) => template(request, map, pending, name));
-  const kept = new Set(Object.values(map.results));
+  const contracts = map.contracts();
+  const kept = keptValues({ results: map.results, before: contracts.before });
   const memory = assignMemory(map.values.table, templates, schedule, kept, request.memory);
   return {
     name: request.name,
@@ -38,7 +39,7 @@ export function lowerClass(request: ClassRequest): LoweredClass {
     values: map.values.table,
     templates: templates.map((template) => ({ ...template, body: fold(instructionsOf(template)) })),
     schedule: memory.schedule,
-    ...map.contracts(),
+    ...contracts,
     arenaBytes: memory.arenaBytes,
     liveBytes: memory.liveBytes,
     inputs: map.hostWritten(),

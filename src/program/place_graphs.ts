@@ -58,7 +58,8 @@ export function placeGraphs(
   const types = new Map<string, TensorType>(parameters.map(({ name, type }) => [name, type]));
   const given = new Map([...types].filter(([name]) => !parts.has(gradientName(name))));
   const buckets = request.buckets ?? bucketsOf(plan, chosenStep, homes, given);
-  const update = recipe?.(updatedParameters(parameters, buckets, parts)) ?? null;
+  const trained = parameters.filter(({ name }) => hasGradient(step, name, parts));
+  const update = recipe?.(updatedParameters(trained, buckets, parts)) ?? null;
   if (update) expectAllRead(step, update, buckets);
   const chosenUpdate = update && place(update, updatePlacement(plan, chosenStep, homes, types, buckets));
   observe?.('partition', () => printAll(printPlaced, chosenStep, chosenUpdate));
@@ -97,6 +98,9 @@ const withHint = (placement: Placement, hint: Placement['hint'] = placement.hint
   ...placement,
   hint,
 });
+
+const hasGradient = (step: Graph, name: string, parts: SplitSums['parts']): boolean =>
+  parts.has(gradientName(name)) || step.outputs.some((output) => output.name === gradientName(name));
 
 /** Throws where the update leaves out a gradient, or a part of one. */
 function expectAllRead(step: Graph, update: Graph, buckets: readonly Bucket[]): void {

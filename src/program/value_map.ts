@@ -8,7 +8,7 @@ import type { DType } from '../ir/dtype.js';
 import { printLayout, sameLayout } from '../ir/layout.js';
 import { opNamed, type ResultView } from '../ir/op.js';
 import { rowMajor } from '../ir/strides.js';
-import { sizesOf } from '../ir/type.js';
+import { elementsOf, sizesOf } from '../ir/type.js';
 import { bucketNamed, ofMember } from '../partition/buckets.js';
 import {
   makersOf,
@@ -166,9 +166,13 @@ export class ValueMap {
     return view?.strides ?? rowMajor(sizesOf(type));
   }
 
-  /** A contiguous buffer that lives within a microbatch. */
+  /** A contiguous buffer that lives within a microbatch: one for each name and size. */
   staging(name: string, dtype: DType, elements: number): ValueIndex {
-    return this.values.find(name) ?? this.values.addBuffer(name, dtype, elements, 'microbatch');
+    const known = this.values.find(name);
+    if (known === null) return this.values.addBuffer(name, dtype, elements, 'microbatch');
+    return elementsOf(this.values.get(known).type) === elements
+      ? known
+      : this.staging(`${name} of ${elements}`, dtype, elements);
   }
 
   /** An all-reduce may overwrite its operand where nothing else reads it. */

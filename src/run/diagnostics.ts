@@ -27,3 +27,50 @@ export const shardsLost = defineDiagnostic('run/shards-lost', (p: { rank: number
   where: [{ at: `rank ${p.rank}` }],
   fix: 'free space there, or set checkpoint.directory to a folder that all ranks can write to',
 }));
+
+export const recordInvalid = defineDiagnostic('run/record-invalid', (p: { file: string; problem: string }) => ({
+  what: `${p.file} does not say what the run is`,
+  why: `without it the run would go on with whatever data and model are found: ${p.problem}`,
+  where: [{ at: p.file }],
+  fix: 'restore the file from a copy, or begin a new run from these weights: checkpoint.initial_load_path',
+}));
+
+export const dataDiffers = defineDiagnostic(
+  'run/data-differs',
+  (p: { path: string; differences: readonly string[] }) => ({
+    what: `the run would go on with other data: ${p.differences.join('; ')}`,
+    why: 'sequences would be read again or never, and under another tokenizer every token would mean something else',
+    where: [{ at: `${p.path}/run.json`, note: 'what the run was begun with' }],
+    fix: `as it was: resume without this change; with it: a new run from these weights, ${newRunFrom(p.path)}`,
+  }),
+);
+
+export const dataGone = defineDiagnostic(
+  'run/data-gone',
+  (p: { path: string; folder: string; problem: string; changes: readonly string[] }) => ({
+    what: `the prepared data of this run is gone, and cannot be made again: ${p.problem}`,
+    why: p.changes.length > 0 ? `since the run began: ${listed(p.changes)}` : undefined,
+    where: [{ at: p.folder, note: 'the prepared data' }],
+    fix: `as it was: bring the text back as it was, or the folder from a copy; on other text: a new run from these weights, ${newRunFrom(p.path)}`,
+  }),
+);
+
+export const modelDiffers = defineDiagnostic(
+  'run/model-differs',
+  (p: { path: string; differences: readonly string[] }) => ({
+    what: `the model is not the one that this run trained: ${listed(p.differences)}`,
+    why: 'weights mean nothing outside the model that they were trained in, whether their shapes agree or not',
+    where: [{ at: `${p.path}/run.json`, note: 'what the run was begun with' }],
+    fix: 'change it back, or go on with the changed model: --accept-model-change',
+  }),
+);
+
+/** The command that begins a run anew with the weights of another. */
+const newRunFrom = (path: string) =>
+  `\`flotilla train ${path}/config.json --run NAME --set checkpoint.initial_load_path=${path} …\``;
+
+/** The first few of a list, and how many more. */
+export function listed(items: readonly string[], most = 4): string {
+  const more = items.length - most;
+  return `${items.slice(0, most).join('; ')}${more > 0 ? `; and ${more} more` : ''}`;
+}

@@ -2,27 +2,20 @@
  * A run's folder: everything that resuming, sampling, explaining and comparing it need.
  *
  *   config.json      the configuration, every field present       plan.json      the plan
- *   run.json         what was decided once: where the prepared data lies, how many steps
+ *   run.json         what was decided once: data, order, model, how many steps (`record.ts`)
+ *   sources.json     the files its text came from, with hashes    model.ir       the forward that its model traces
  *   metrics.jsonl    one line an event                            trace.json     the launches of a few steps
- *   checkpoints/     step-NNNNNN/, latest                         tokenizer.json, summary.json
+ *   log.txt          what the run told, as lines                  summary.json, tokenizer.json
+ *   checkpoints/     step-NNNNNN/, latest
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { parsePlan } from '../plan/parse_plan.js';
 import type { Plan } from '../plan/plan.js';
 import { configText } from '../config/file.js';
-import { noRun, runExists } from './diagnostics.js';
+import { noRun, recordInvalid, runExists } from './diagnostics.js';
 import type { TrainConfig } from '../config/schema.js';
-
-/** What a run decides once and keeps. */
-export interface RunRecord {
-  /** Folder of the prepared data. */
-  readonly data: string;
-  /** SHA-256 of what the prepared data was made from. */
-  readonly dataKey: string;
-  /** Length of the run; null until it is known. The learning-rate schedule follows it. */
-  readonly steps: number | null;
-}
+import { parseRecord, recordText, type RunRecord } from './record.js';
 
 export class RunFolder {
   readonly path: string;
@@ -72,11 +65,14 @@ export class RunFolder {
   }
 
   writeRecord(record: RunRecord): void {
-    this.write('run.json', `${JSON.stringify(record, null, 2)}\n`);
+    this.write('run.json', recordText(record));
   }
 
+  /** Throws `run/record-invalid`. */
   readRecord(): RunRecord {
-    return JSON.parse(readFileSync(this.file('run.json'), 'utf8')) as RunRecord;
+    const file = this.file('run.json');
+    if (!existsSync(file)) throw recordInvalid({ file, problem: 'it is missing' });
+    return parseRecord(readFileSync(file, 'utf8'), file);
   }
 
   /** Replaces a file whole: a reader sees the old one or the new one. */

@@ -4,16 +4,22 @@ import { hashText } from '../ir/hash.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import type { AdamW } from '../optim/adamw.js';
 import type { PlacedGraph } from '../partition/placed.js';
-import type { Plan } from '../plan/plan.js';
-import { compileForward, compileTraining, type CompiledProgram, type CompileOptions } from '../program/compile.js';
+import { logicalMicrobatchesOf, type Plan } from '../plan/plan.js';
+import {
+  compileForward,
+  compileTraining,
+  type CompiledProgram,
+  type CompiledTraining,
+  type CompileOptions,
+} from '../program/compile.js';
 import type { Program } from '../program/program.js';
 import { shareArena } from '../program/share_arena.js';
 import type { Target } from '../program/target.js';
 
 export interface RunPrograms {
-  readonly training: CompiledProgram;
+  readonly training: CompiledTraining;
   readonly validation: CompiledProgram;
-  /** Floating-point operations of one training step, over all ranks. */
+  /** Floating-point operations of one training step, over all ranks; those on padding are not counted. */
   readonly stepFlops: number;
 }
 
@@ -34,7 +40,8 @@ export function compileRun({ model, optimizer, plan, registry, target, observe }
   return {
     training,
     validation: { ...validation, program: shareArena(validation.program, training.program) },
-    stepFlops: plan.schedule.microbatches * flopsOf(training.placed.step, registry),
+    stepFlops:
+      (logicalMicrobatchesOf(plan) / plan.batch.logical_microbatches) * flopsOf(training.placed.step, registry),
   };
 }
 

@@ -1,5 +1,6 @@
 /** What can go wrong between a configuration and a trained model. */
 import { defineDiagnostic } from '../ir/diagnostic.js';
+import { bytesText, countText } from '../ir/units.js';
 
 export const vocabTooSmall = defineDiagnostic(
   'train/vocab-too-small',
@@ -44,6 +45,16 @@ export const lossNotFinite = defineDiagnostic(
   }),
 );
 
+export const failedAfterSave = defineDiagnostic(
+  'train/failed-after-save',
+  (p: { part: string; problem: string; folder: string }) => ({
+    what: `the run is trained and saved, and ${p.part} failed`,
+    why: p.problem,
+    where: [{ at: p.folder }],
+    fix: `nothing is lost: \`flotilla generate ${p.folder}\` and \`flotilla resume ${p.folder}\` go on from what was saved`,
+  }),
+);
+
 export const unknownDumpPoint = defineDiagnostic(
   'train/unknown-dump-point',
   (p: { text: string; known: readonly string[] }) => ({
@@ -58,3 +69,23 @@ export const threadsBad = defineDiagnostic('train/threads-bad', (p: { value: str
   where: [{ at: 'OMP_NUM_THREADS' }],
   fix: 'set it to the threads of one rank, or unset it: each rank then takes its share of the cores',
 }));
+
+export const memoryExceeded = defineDiagnostic(
+  'train/memory-exceeded',
+  (p: {
+    bytes: number;
+    /** Whether more will be needed: the state alone was counted. */
+    atLeast: boolean;
+    physicalBytes: number;
+    /** On this machine. */
+    ranks: number;
+    parameters: number | null;
+    change: string;
+  }) => ({
+    what: `the run needs ${p.atLeast ? 'at least ' : ''}${bytesText(p.bytes)} of memory here, and this machine has ${bytesText(p.physicalBytes)}`,
+    why: p.atLeast
+      ? `weights and optimizer state of ${countText(p.parameters ?? 0)} parameters, for ${p.ranks} ${p.ranks === 1 ? 'rank' : 'ranks'} on this machine`
+      : `arenas and runtime of ${p.ranks} ${p.ranks === 1 ? 'rank' : 'ranks'} on this machine, as compiled`,
+    fix: `the smallest change that fits is ${p.change}; \`--overcommit\` starts all the same`,
+  }),
+);

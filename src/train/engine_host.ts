@@ -8,9 +8,16 @@ import type { TracedLaunch } from './traced_launch.js';
 export interface EngineHost {
   readonly kind: 'native' | 'reference';
   readonly device: DeviceType;
-  open(arenaBytes: number): Promise<{ readonly engine: Engine; readonly peers: Peers }>;
+  open(arenaBytes: number): Promise<OpenedEngine>;
   /** Takes notes of what the engine did in a step, where it can tell. */
   readonly trace?: StepTracer;
+}
+
+export interface OpenedEngine {
+  readonly engine: Engine;
+  readonly peers: Peers;
+  /** Bytes that this process takes now where its ranks compute, its runtime included; null where that is not known. */
+  readonly memoryBytes: () => number | null;
 }
 
 /** Records launches of a few steps. */

@@ -64,6 +64,7 @@ export interface StepEvent {
   readonly kind: 'step';
   /** Steps done, this one included. */
   readonly step: number;
+  /** Cross-entropy in nats a token, without what is trained on besides; of a model with a loss of its own, that. */
   readonly loss: number;
   /** Before clipping. */
   readonly gradNorm: number;
@@ -73,13 +74,14 @@ export interface StepEvent {
   readonly tokensPerSecond: number;
   /** Model flops over what this machine's measured matrix-product peak would do in the time; null where no peak was measured. */
   readonly peakShare: number | null;
-  /** Of the rank that holds most; null where it is not measured. */
+  /** That training takes of rank 0's memory, as its predicted peak counts them; null where it is not measured. */
   readonly memoryBytes: number | null;
 }
 
 export interface ValidationEvent {
   readonly kind: 'validation';
   readonly step: number;
+  /** Cross-entropy of the model’s logits, in nats a token, whatever it trains on. */
   readonly loss: number;
   readonly bitsPerByte: number | null;
 }
@@ -93,7 +95,9 @@ export interface RunSummary {
   readonly precision: string;
   readonly plan: string;
   readonly parameters: number;
+  /** Of the run, those before a resume included. */
   readonly steps: number;
+  /** Trained on in those steps. */
   readonly tokens: number;
   /** Mean over the last steps. */
   readonly trainingLoss: number | null;

@@ -3,10 +3,12 @@ import { communicationOf, isLocal } from '../reshard/index.js';
 import { printLayout } from '../ir/layout.js';
 import { dtypeBytes } from '../ir/dtype.js';
 import { factorsOf, printType } from '../ir/type.js';
+import { bytesText } from '../ir/units.js';
 import { wireBytes } from '../cost/index.js';
 import { ops } from '../ops/index.js';
 import { bucketNamed, type Bucket } from '../partition/buckets.js';
 import type { PlacedGraph } from '../partition/placed.js';
+import { workByStage, type StageWork } from '../partition/work.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { ranksOf, type Plan } from '../plan/plan.js';
 import type { LoweredClass } from '../program/lower_class.js';
@@ -46,6 +48,8 @@ export interface Explanation {
   readonly plan: Plan;
   readonly reshards: readonly ExplainedReshard[];
   readonly classes: readonly ExplainedClass[];
+  /** Of forward and backward of one scheduled microbatch, by stage. */
+  readonly work: readonly StageWork[];
 }
 
 /**
@@ -78,6 +82,7 @@ function explainPlan(
       arenaBytes,
       liveBytes,
     })),
+    work: workByStage(step, ops),
   };
 }
 
@@ -109,35 +114,40 @@ function reshardsOf(graph: PlacedGraph, times: number, buckets: readonly Bucket[
 }
 
 /** As a page: every reshard, then memory by class of ranks. */
-export function explanationText({ plan, reshards, classes }: Explanation): string {
+export function explanationText({ plan, reshards, classes, work }: Explanation): string {
   const total = reshards.reduce((sum, { bytes, times }) => sum + bytes * times, 0);
   const count = reshards.reduce((sum, { times }) => sum + times, 0);
   const lines = [
     `plan      ${planText(plan)}: ${ranksOf(plan)} ${ranksOf(plan) === 1 ? 'rank' : 'ranks'}, ${plan.schedule.kind}, ` +
       `${plan.schedule.microbatches} scheduled microbatches of ${plan.batch.logical_microbatches} × ${plan.batch.sequences} sequences`,
-    `reshards  ${count} a step, ${megabytes(total)} on one rank's wire`,
+    `reshards  ${count} a step, ${bytesText(total)} on one rank's wire`,
   ];
   for (const r of reshards) {
     lines.push(
-      `  ${r.kind}${r.times > 1 ? ` × ${r.times}` : ''}, ${megabytes(r.bytes)}`,
+      `  ${r.kind}${r.times > 1 ? ` × ${r.times}` : ''}, ${bytesText(r.bytes)}`,
       `    of        ${r.value}`,
       ...(r.members.length > 0 ? [`              ${memberText(r.members)}`] : []),
       `    layouts   ${r.from} -> ${r.to}`,
       `    asked by  ${r.askedBy}`,
     );
   }
-  lines.push('memory');
+  lines.push('work      of the busiest rank over an even share, forward and backward', ...work.map(workText), 'memory');
   for (const { name, ranks, arenaBytes, liveBytes } of classes) {
     lines.push(
-      `  ${name}: ${ranks} ${ranks === 1 ? 'rank' : 'ranks'}, arena ${megabytes(arenaBytes)}, ` +
-        `alive at most ${megabytes(liveBytes)}, ratio ${(arenaBytes / liveBytes).toFixed(4)}`,
+      `  ${name}: ${ranks} ${ranks === 1 ? 'rank' : 'ranks'}, arena ${bytesText(arenaBytes)}, ` +
+        `alive at most ${bytesText(liveBytes)}, ratio ${(arenaBytes / liveBytes).toFixed(4)}`,
     );
   }
   return lines.join('\n');
 }
 
+/** `  stage 1: 1.00; repeated: layer_norm over tensor (0.1% more flops)`: the three that cost most. */
+function workText({ share, flops, repeated }: StageWork, stage: number): string {
+  const percent = (extra: number) => `${((100 * extra) / flops).toFixed(1)}% more flops`;
+  const most = repeated.slice(0, 3).filter(({ extraFlops }) => extraFlops >= 0.0005 * flops);
+  const list = most.map(({ op, axes, extraFlops }) => `${op} over ${axes.join('*')} (${percent(extraFlops)})`);
+  return `  stage ${stage}: ${share.toFixed(2)}${list.length > 0 ? `; repeated: ${list.join(', ')}` : ''}`;
+}
+
 const memberText = ([first, ...others]: readonly string[]): string =>
   others.length === 0 ? first : `${first} to ${others[others.length - 1]}, ${others.length + 1} parameters`;
-
-const megabytes = (bytes: number): string =>
-  bytes < 1e5 ? `${Math.round(bytes)} bytes` : `${(bytes / 1e6).toFixed(2)} MB`;

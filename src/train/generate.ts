@@ -1,32 +1,15 @@
 /** Sampling from a run's model: the token is chosen on the host. */
 import { loadConfig } from '../config/file.js';
 import { loadModel } from '../config/load_model.js';
-import type { TrainConfig } from '../config/schema.js';
 import { loadTokenizer } from '../data/index.js';
 import { separatorId } from '../data/tokenizer.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { RunFolder } from '../run/folder.js';
 import { requireDevice } from './device.js';
+import { checkGenerateOptions, type GenerateOptions } from './generate_options.js';
 import { requireNativeEngine } from './prepare_run.js';
 import { chooseToken, uniformNumbers } from './sample.js';
 import { openSampler } from './sampler.js';
-
-export interface GenerateOptions {
-  /** Text to go on from; empty: the start of a document. */
-  readonly prompt: string;
-  /** How many to add. */
-  readonly tokens: number;
-  /** Divides the logits; 0 takes the likeliest token. */
-  readonly temperature: number;
-  /** Only so many of the likeliest tokens are drawn from; null: all. */
-  readonly topK: number | null;
-  /** The same seed gives the same text. */
-  readonly seed: number;
-  /** Where to compute; absent: where the run was to. */
-  readonly device?: TrainConfig['device'];
-  /** Execute the module that the run folder names for its model, whoever wrote it. */
-  readonly trustCode?: boolean;
-}
 
 /**
  * What the latest checkpoint of a run writes after the prompt. `onText` is told of each piece as it comes. Longer than the context, the
@@ -35,10 +18,12 @@ export interface GenerateOptions {
  */
 export async function generate(
   path: string,
-  { prompt, tokens, temperature, topK, seed, device, trustCode }: GenerateOptions,
+  options: GenerateOptions,
   onText: (text: string) => void = () => {},
   model: LanguageModel | string | null = null,
 ): Promise<string> {
+  checkGenerateOptions(options);
+  const { prompt, tokens, temperature, topK, seed, device, trustCode } = options;
   const folder = RunFolder.open(path);
   const resolved = await loadConfig(folder.file('config.json'), device === undefined ? [] : [`device=${device}`], {
     ...(model !== null && { model }),

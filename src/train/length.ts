@@ -8,7 +8,7 @@ export class RunLength {
 
   constructor(job: LoadedJob) {
     this.#job = job;
-    this.#steps = job.config.steps ?? job.folder.readRecord().steps;
+    this.#steps = job.config.steps ?? job.record.steps;
   }
 
   /** Null until it is decided. */
@@ -29,14 +29,19 @@ export class RunLength {
     this.#steps = Math.max(steps, done);
     if (!leads) return;
     const { folder, events } = this.#job;
-    folder.writeRecord({ ...folder.readRecord(), steps });
+    try {
+      folder.writeRecord({ ...folder.readRecord(), steps });
+    } catch (error) {
+      const message = `the run's length could not be written: ${(error as Error).message}`;
+      events.emit({ kind: 'warning', code: 'train/length-lost', message });
+    }
     events.emit({ kind: 'length', steps });
   }
 
   #ofMinutes(stepSeconds: readonly number[]): number {
-    const { config, firstStep } = this.#job;
+    const { config, begins } = this.#job;
     const { every_steps: every, batches } = config.evaluation;
     const overhead = validationOverhead({ every, batches });
-    return firstStep + stepsOfMinutes({ minutes: config.minutes ?? 5, stepSeconds, overhead });
+    return begins.step + stepsOfMinutes({ minutes: config.minutes ?? 5, stepSeconds, overhead });
   }
 }

@@ -24,7 +24,6 @@ function noting(notes: string[], changes: Partial<LoopPolicies> = {}): LoopPolic
     step: async (step) => (notes.push(`step ${step}`), outcome(step)),
     told: ({ step }) => void notes.push(`told ${step}`),
     length: { isDue: () => false, decide: async () => {} },
-    settled: () => {},
     validation: { isDue: (done) => done % 2 === 0, measure: async (done) => void notes.push(`validation ${done}`) },
     saving: { isDue: (done) => done === 3, save: async (done) => void notes.push(`saved ${done}`) },
     ...changes,
@@ -85,7 +84,8 @@ test('whoever is asked to stop, and whenever, all processes stop after the same 
       fc.integer({ min: 1, max: 4 }),
       fc.array(fc.record({ rank: fc.nat(3), at: fc.nat(60) }), { minLength: 1, maxLength: 6 }),
       fc.infiniteStream(fc.nat(4)),
-      async (processes, requests, delays) => {
+      fc.nat(5),
+      async (processes, requests, delays, batches) => {
         let now = 0;
         const moment = async () => {
           const { value } = delays.next() as { value: number };
@@ -93,6 +93,7 @@ test('whoever is asked to stop, and whenever, all processes stop after the same 
           now++;
         };
         const step = barrier(processes);
+        const left: string[] = [];
         const results = await Promise.all(
           sharedStore(processes, moment).map((peers) => {
             const mine = requests.filter(({ rank }) => rank % processes === peers.rank);
@@ -102,11 +103,23 @@ test('whoever is asked to stop, and whenever, all processes stop after the same 
               await step();
               return outcome(index);
             };
-            return trainLoop(0, noting([], { runSteps: () => 1000, stopping, step: run }));
+            // A validation after every second step, which binds no process to another, and can be left.
+            const validation = {
+              isDue: (done: number) => done % 2 === 0,
+              async measure(done: number) {
+                for (let batch = 0; batch < batches; batch++) {
+                  if (await stopping.stopsHere(done)) return void left.push(`${done}.${batch}`);
+                  await moment();
+                }
+              },
+            };
+            return trainLoop(0, noting([], { runSteps: () => 1000, stopping, step: run, validation }));
           }),
         );
         expect(new Set(results.map(({ done }) => done)).size).toBe(1);
         expect(results.every(({ interrupted }) => interrupted)).toBe(true);
+        // Nobody is left alone in a validation.
+        expect(left).toEqual(left.length > 0 ? Array.from({ length: processes }, () => left[0]) : []);
       },
     ),
   );

@@ -10,9 +10,19 @@ import type { Plan } from '../plan/plan.js';
 import { choosePlan, ranksOfConfig } from './choose_plan.js';
 import { loadModel } from '../config/load_model.js';
 import { requireDevice } from './device.js';
+import { hostMemory } from './memory/host_memory.js';
+import { requireStateFits } from './memory/require_memory.js';
 import { vocabTooSmall } from './diagnostics.js';
 import type { TrainEvents } from './events.js';
 import { dataOf } from '../config/objects.js';
+import { absolutePaths } from '../config/absolute_paths.js';
+import { dataSource } from '../run/data_identity.js';
+import { fileHash } from '../run/hash.js';
+import { identifyModel } from '../run/model_identity.js';
+import type { RunRecord } from '../run/record.js';
+import { batchOptions } from './batch_options.js';
+import { requireRoom } from './require_room.js';
+
 import type { TrainConfig } from '../config/schema.js';
 import type { ResolvedConfig } from '../config/resolve.js';
 
@@ -21,6 +31,13 @@ export interface PreparedRun {
   readonly model: LanguageModel;
   readonly plan: Plan;
   readonly dataset: Dataset;
+  readonly record: RunRecord;
+}
+
+/** A run whose folder is to be written. */
+export interface UnwrittenRun extends PreparedRun {
+  /** What its model traces: the text of model.ir. */
+  readonly forward: string;
 }
 
 /**
@@ -28,24 +45,40 @@ export interface PreparedRun {
  * outer launcher has started; null where the ranks are ours to start.
  */
 export async function prepareRun(
-  resolved: ResolvedConfig,
+  { config: written, customModel }: ResolvedConfig,
   { events, job }: { readonly events: TrainEvents; readonly job: OuterJob | null },
-): Promise<PreparedRun> {
-  const { config, customModel } = resolved;
+): Promise<UnwrittenRun> {
+  const root = process.cwd();
+  const config = absolutePaths(written, root);
+  const described = { config, customModel };
   await requireEngine(config, job);
   const worldSize = job?.worldSize ?? null;
+  const ranks = { worldSize, localRanks: job?.localWorldSize ?? null };
+  const host = hostMemory();
+  requireStateFits(config, ranks, host);
   // What the plan asks of the model hardly depends on the vocabulary, and says what is wrong before a tokenizer is trained.
   if (config.data.tokenizer.file === null)
-    choosePlan(config, loadModel(resolved, config.data.tokenizer.vocab), worldSize);
+    choosePlan(config, loadModel(described, config.data.tokenizer.vocab), worldSize);
   const context = contextOf(config, customModel);
   const dataset = await prepareData(
     dataOf(config.data),
-    { ...batchOptions(config, context), ...(config.data.cache !== null && { cacheDir: config.data.cache }) },
+    { ...batchOptions(config, context), root, cacheDir: config.data.cache },
     relay(events),
   );
-  const built = loadModel(resolved, dataset.vocab);
+  const built = loadModel(described, dataset.vocab);
   requireVocab(built, dataset);
-  return { config, model: built, plan: choosePlan(config, built, worldSize), dataset };
+  const plan = choosePlan(config, built, worldSize);
+  requireRoom({ config, model: built, plan, host, events, ...ranks });
+  const { record: modelRecord, forward } = identifyModel(built, config.model);
+  const record: RunRecord = {
+    data: { folder: dataset.folder, key: dataset.manifest.key, root, source: dataSource(config.data) },
+    tokenizer: { sha256: fileHash(dataset.tokenizerFile) },
+    order: { seed: config.data.seed, context },
+    batch: config.batch,
+    model: modelRecord,
+    steps: config.steps,
+  };
+  return { config, model: built, plan, dataset, record, forward };
 }
 
 /** Opens the data that a run was prepared with. */
@@ -57,14 +90,7 @@ export function requireVocab(model: LanguageModel, { vocab, tokenizerFile }: Dat
   if (rows < vocab) throw vocabTooSmall({ rows, tokens: vocab, tokenizer: tokenizerFile });
 }
 
-const batchOptions = ({ batch, data, evaluation }: TrainConfig, context: number) => ({
-  context,
-  globalBatch: batch.sequences,
-  seed: data.seed,
-  validationSequences: evaluation.batches * batch.sequences,
-});
-
-const contextOf = ({ model }: TrainConfig, customModel: LanguageModel | null): number =>
+export const contextOf = ({ model }: TrainConfig, customModel: LanguageModel | null): number =>
   customModel ? customModel.options.context : model.context;
 
 /** Ranks that an outer launcher has started, in all and on this machine. */
@@ -92,7 +118,7 @@ export async function requireNativeEngine(where: { addon?: string; env?: NodeJS.
 }
 
 /** What data preparation tells, as events of the run. */
-function relay(events: TrainEvents): (event: DataEvent) => void {
+export function relay(events: TrainEvents): (event: DataEvent) => void {
   return (event) => {
     switch (event.kind) {
       case 'step_started':

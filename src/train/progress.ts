@@ -4,9 +4,9 @@ import { elementsOf } from '../ir/type.js';
 import { ranksOf } from '../plan/plan.js';
 import { planText } from './choose_plan.js';
 import type { RunPrograms } from './compile_run.js';
+import { countersAt } from './counters.js';
 import type { RunSummary } from './events.js';
 import type { LoadedJob } from './rank_job.js';
-import { nativeBytes } from './resident_memory.js';
 import type { StepOutcome } from './training_step.js';
 
 /** Steps whose mean is the training loss of the summary. */
@@ -28,8 +28,9 @@ export class Progress {
 
   /** Takes note of a step; rank 0 tells of it. */
   tell({ step, loss, tokens, gradNorm, skipped, lr, seconds }: StepOutcome): void {
-    const { leads, events } = this.#job;
+    const { leads, events, memory } = this.#job;
     this.#stepSeconds.push(seconds);
+    const memoryBytes = memory.sample();
     if (!leads || loss === null || tokens === null) return;
     this.#losses.push(loss);
     events.emit({
@@ -40,8 +41,9 @@ export class Progress {
       lr,
       stepSeconds: seconds,
       tokensPerSecond: tokens / seconds,
-      peakShare: this.#peakShare(seconds),
-      memoryBytes: nativeBytes(),
+      // More than all of a peak says that the peak was measured while the machine was busy.
+      peakShare: atMostOne(this.#peakShare(seconds)),
+      memoryBytes,
     });
     if (!skipped) return;
     const message = `step ${step + 1}: the gradient is not finite (norm ${gradNorm}), so nothing was updated`;
@@ -49,11 +51,8 @@ export class Progress {
   }
 
   /** `done`: steps of the run. */
-  summary(
-    done: number,
-    measured: Pick<RunSummary, 'validationLoss' | 'peakBytesMeasured' | 'setupSeconds' | 'trainSeconds'>,
-  ): RunSummary {
-    const { config, plan, folder, host, dataset, leads, firstStep, tokensPerStep, arenaBytes, programs } = this.#job;
+  summary(done: number, measured: Pick<RunSummary, 'validationLoss' | 'setupSeconds' | 'trainSeconds'>): RunSummary {
+    const { config, plan, folder, host, dataset, leads, tokensPerStep, arenaBytes, memory, programs } = this.#job;
     const { validationLoss } = measured;
     const baselines = leads ? dataset.baselines() : null;
     const lastLosses = this.#losses.slice(-lossWindow);
@@ -67,7 +66,7 @@ export class Progress {
       plan: planText(plan),
       parameters: parameterCount(programs),
       steps: done,
-      tokens: (done - firstStep) * tokensPerStep,
+      tokens: countersAt(this.#job, done).tokens,
       trainingLoss: lastLosses.length > 0 ? lastLosses.reduce((a, b) => a + b, 0) / lastLosses.length : null,
       unigramLoss: baselines?.unigram.natsPerToken ?? null,
       bigramLoss: baselines?.bigram.natsPerToken ?? null,
@@ -76,6 +75,7 @@ export class Progress {
       stepSeconds,
       peakShare: stepSeconds === null ? null : this.#peakShare(stepSeconds),
       peakBytesPredicted: arenaBytes,
+      peakBytesMeasured: memory.peak,
       folder: folder.path,
       ...measured,
     };
@@ -86,6 +86,8 @@ export class Progress {
     return peakFlops === null ? null : programs.stepFlops / seconds / peakFlops;
   }
 }
+
+const atMostOne = (share: number | null): number | null => (share !== null && share > 1 ? null : share);
 
 /** Elements of all parameters. */
 export const parameterCount = ({ training }: RunPrograms): number =>

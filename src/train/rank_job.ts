@@ -8,11 +8,14 @@ import type { Plan } from '../plan/plan.js';
 import type { TrainConfig } from '../config/schema.js';
 import type { RunFolder } from '../run/folder.js';
 import type { Peers } from '../run/peers.js';
+import type { RunRecord } from '../run/record.js';
 import type { StateTensor } from '../run/state.js';
 import type { Clock } from './clock.js';
 import type { RunPrograms } from './compile_run.js';
+import type { Counters } from './counters.js';
 import type { EngineHost } from './engine_host.js';
 import type { TrainEvents } from './events.js';
+import type { MemoryGauge } from './memory/gauge.js';
 import type { TracedLaunch } from './traced_launch.js';
 
 export interface RankJob {
@@ -21,10 +24,14 @@ export interface RankJob {
   readonly model: LanguageModel;
   readonly plan: Plan;
   readonly dataset: Dataset;
+  /** What the run has decided so far. */
+  readonly record: RunRecord;
   readonly host: EngineHost;
   /** What the run goes on from; null: first values. */
   readonly resume: Checkpoint | null;
   readonly events: TrainEvents;
+  /** Called once, before this process tells the others that it is ready: from then on it leaves only together with them. */
+  readonly ready: () => void;
   /** True from when this process has been asked to stop. */
   readonly interrupted: () => boolean;
   /** Floating-point operations a second of this machine's measured peak; null where there is no measure. */
@@ -47,10 +54,11 @@ export interface LoadedJob extends RankJob {
   readonly tensors: readonly StateTensor[];
   /** Of one rank. */
   readonly arenaBytes: number;
+  readonly memory: MemoryGauge;
   /** Whether this process has rank 0, which tells of the run and writes its files. */
   readonly leads: boolean;
-  /** Steps done before. */
-  readonly firstStep: number;
+  /** What the run had done when this process began. */
+  readonly begins: Counters;
   /** Of all ranks. */
   readonly tokensPerStep: number;
 }

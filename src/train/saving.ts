@@ -6,6 +6,7 @@ import { describeModel } from '../plan/describe_model.js';
 import { ranksOf } from '../plan/plan.js';
 import { packageVersion } from '../run/package_version.js';
 import { saveState } from '../run/save_state.js';
+import { countersAt } from './counters.js';
 import type { LoadedJob } from './rank_job.js';
 
 export class Saving {
@@ -68,13 +69,15 @@ export class Saving {
   }
 
   #state(step: number): CheckpointState {
-    const { config, model, dataset, tokensPerStep } = this.#job;
+    const { config, model, dataset } = this.#job;
+    const { samples, tokens } = countersAt(this.#job, step);
     const { name, hash } = describeModel(model);
     return {
       model: { name, hash },
       config_hash: configHash(config),
       step,
-      tokens_seen: step * tokensPerStep,
+      tokens_seen: tokens,
+      samples_seen: samples,
       data: { seed: dataset.train.seed, step },
       randomness: { seed: config.seed, step },
       schedule: { total_steps: this.#runSteps() ?? step },

@@ -5,7 +5,7 @@ import { tileOf } from '../ir/layout.js';
 import type { Coordinates, Mesh } from '../ir/mesh.js';
 import { placeOfRank } from '../engine/native/load_class.js';
 import { baseOf } from '../program/unroll.js';
-import type { Plan } from '../plan/plan.js';
+import { logicalMicrobatchesOf, type Plan } from '../plan/plan.js';
 import type { ProgramValue, RankClass } from '../program/program.js';
 
 /** Sequences by place in the global batch: `count` rows of `sequence` elements, the first at place `first`. */
@@ -57,21 +57,26 @@ export async function writeMicrobatches(loaded: LoadedProgram, plan: Plan, ranks
   }
 }
 
-/** This rank's block of [microbatch batch sequence], for one scheduled microbatch. */
+/**
+ * This rank's block of [microbatch batch sequence], for one scheduled microbatch. What the plan fills it up with has no tokens: labels
+ * of −1, which no loss counts, and the first token of the vocabulary for the model to read.
+ */
 function blockOf(
   { global, layout }: ProgramValue,
   { mesh, at }: { readonly mesh: Mesh; readonly at: Coordinates },
-  { batch }: Plan,
+  plan: Plan,
   microbatch: number,
   rows: Rows,
   name: 'tokens' | 'labels',
 ): Int32Array {
   const [[firstLogical, endLogical], [first, end], [from, to]] = tileOf(mesh, global, layout, at);
   const sequence = global.dims[2][0].size;
-  const block = new Int32Array((endLogical - firstLogical) * (end - first) * (to - from));
+  const block = new Int32Array((endLogical - firstLogical) * (end - first) * (to - from)).fill(noToken[name]);
+  const { batch } = plan;
+  const before = microbatch * batch.logical_microbatches;
   let offset = 0;
-  for (let logical = firstLogical; logical < endLogical; logical++) {
-    const place = (microbatch * batch.logical_microbatches + logical) * batch.sequences + first;
+  for (let logical = firstLogical; logical < Math.min(endLogical, logicalMicrobatchesOf(plan) - before); logical++) {
+    const place = (before + logical) * batch.sequences + first;
     const given = rows(place, end - first)[name];
     for (let row = 0; row < end - first; row++) {
       block.set(given.subarray(row * sequence + from, row * sequence + to), offset);
@@ -80,6 +85,8 @@ function blockOf(
   }
   return block;
 }
+
+const noToken = { tokens: 0, labels: -1 } as const;
 
 /** A data input that the rank's class reads. */
 function dataValue(rankClass: RankClass, name: string): ProgramValue | null {

@@ -1,17 +1,24 @@
 /**
- * When a job stops before its end: one decision, taken once, that every process acts on after the same step.
+ * When a job stops before its end: one decision, taken once, that every process acts on at the same place.
  *
  * A process that has been asked to stop and has done k steps proposes the step after k + 1. The first proposal is the decision; it is in
  * the store before its process begins step k + 1. No other process can end that step without this one, and each looks at the store
  * before it begins a step, so none can have begun step k + 2.
+ *
+ * What lies between two steps need not bind processes together so: the first stage of a pipeline may be done with a validation before
+ * the last has begun it. There rank 0 says at each of a few places whether all stop at that place, and the others wait for its word.
  */
 import type { Peers } from '../run/peers.js';
 
 export class Stopping {
   readonly #peers: Peers;
   readonly #interrupted: () => boolean;
+  #proposed = false;
   /** Steps after which the job stops, once that is decided. */
   #after: number | null = null;
+  /** Places between steps at which rank 0 has given its word. */
+  #words = 0;
+  #now = false;
 
   /** `interrupted`: whether this process has been asked to stop. */
   constructor(peers: Peers, interrupted: () => boolean) {
@@ -21,17 +28,40 @@ export class Stopping {
 
   /** Whether the job stops here, with so many steps done. Asked by every process before each step. */
   async stopsAfter(done: number): Promise<boolean> {
+    if (this.#now) return true;
     this.#after ??= await this.#decision(done);
     return this.#after !== null && done >= this.#after;
   }
 
+  /**
+   * Whether the job stops at this place between two steps, with so many done, and leaves out what it is about. Asked by every process
+   * at the same places.
+   */
+  async stopsHere(done: number): Promise<boolean> {
+    if (this.#now) return true;
+    if (this.#peers.processes === 1) return (this.#now = this.#interrupted());
+    await this.#propose(done);
+    const key = `stop/here/${this.#words++}`;
+    if (this.#peers.rank === 0) {
+      const stops = (await this.#peers.add('stop/proposals', 0)) > 0;
+      await this.#peers.set(key, stops ? 'stop' : 'go');
+    }
+    return (this.#now = (await this.#peers.get(key)) === 'stop');
+  }
+
   async #decision(done: number): Promise<number | null> {
-    const asked = this.#interrupted();
-    if (this.#peers.processes === 1) return asked ? done : null;
-    const proposals = await this.#peers.add('stop/proposals', asked ? 1 : 0);
-    if (proposals === 0) return null;
+    if (this.#peers.processes === 1) return this.#interrupted() ? done : null;
+    const proposals = (await this.#propose(done)) ?? (await this.#peers.add('stop/proposals', 0));
+    return proposals === 0 ? null : Number(await this.#peers.get('stop/after'));
+  }
+
+  /** Proposes the step after the next one, once, where this process has been asked to stop; gives the proposals until then. */
+  async #propose(done: number): Promise<number | null> {
+    if (this.#proposed || !this.#interrupted()) return null;
+    this.#proposed = true;
+    const proposals = await this.#peers.add('stop/proposals', 1);
     // Of several that ask in the same moment, the store counts one as the first.
-    if (asked && proposals === 1) await this.#peers.set('stop/after', String(done + 1));
-    return Number(await this.#peers.get('stop/after'));
+    if (proposals === 1) await this.#peers.set('stop/after', String(done + 1));
+    return proposals;
   }
 }

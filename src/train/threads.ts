@@ -1,5 +1,7 @@
 /** How many threads a rank computes with on a CPU. */
 import os from 'node:os';
+import type { TrainConfig } from '../config/schema.js';
+import { deviceOf } from './device.js';
 import { threadsBad } from './diagnostics.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -10,4 +12,21 @@ export function threadsPerRank(localWorldSize: number, env: Environment = proces
   if (!given) return Math.max(1, Math.floor(os.availableParallelism() / localWorldSize));
   if (!/^\d+$/.test(given)) throw threadsBad({ value: given });
   return Math.max(1, Number(given));
+}
+
+/** A warning where the ranks of this machine have more threads than it has cores; null where they have not. */
+export function crowdedCores(
+  config: Pick<TrainConfig, 'engine' | 'device' | 'threads'>,
+  localRanks: number,
+  cores: number = os.availableParallelism(),
+  env: Environment = process.env,
+): string | null {
+  if (config.engine === 'reference' || deviceOf(config, 0) !== 'cpu') return null;
+  const threads = config.threads ?? threadsPerRank(localRanks, env);
+  if (localRanks * threads <= cores) return null;
+  const fix = localRanks > cores ? `at most ${cores} ranks here` : `threads at ${Math.floor(cores / localRanks)}`;
+  return (
+    `${localRanks} ranks × ${threads} ${threads === 1 ? 'thread' : 'threads'} on ${cores} cores: ` +
+    `they wait for each other, and steps take many times as long; keep ${fix}`
+  );
 }

@@ -10,18 +10,20 @@ import { arenaBytesOf } from '../program/share_arena.js';
 import { launchCount } from '../program/unroll.js';
 import { optimizerOf } from '../config/objects.js';
 import { initializeState, restoreState } from '../run/load_state.js';
+import { commitStaged } from '../run/staged.js';
 import { stateOf } from '../run/state.js';
+import { afterTraining } from './after_training.js';
 import { agreeOnPrograms } from './agree_on_programs.js';
 import { planText } from './choose_plan.js';
 import { compileRun } from './compile_run.js';
+import { countersOf } from './counters.js';
 import type { RunSummary } from './events.js';
 import { RunLength } from './length.js';
 import { trainLoop } from './loop.js';
+import { MemoryGauge } from './memory/gauge.js';
 import { requireFiniteLoss } from './not_finite.js';
 import { parameterCount, Progress } from './progress.js';
 import type { LoadedJob, RankJob } from './rank_job.js';
-import { nativeBytes } from './resident_memory.js';
-import { decidedAfter } from './run_length.js';
 import { Saving } from './saving.js';
 import { Stopping } from './stopping.js';
 import { TrainingStep } from './training_step.js';
@@ -47,10 +49,11 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
   const arenaBytes = Math.max(
     ...plan.stages.map((_, stage) => arenaBytesOf([programs.training.program, programs.validation.program], stage)),
   );
-  const { engine, peers } = await host.open(arenaBytes);
+  const { engine, peers, memoryBytes } = await host.open(arenaBytes);
   try {
+    job.ready();
     await agreeOnPrograms(peers, programs, target);
-    const residentBefore = nativeBytes();
+    const memory = new MemoryGauge(memoryBytes, arenaBytes);
     const training = await engine.load(programs.training.program);
     const validation = await engine.load(programs.validation.program);
     events.emit({
@@ -61,6 +64,11 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
       peakBytesPredicted: arenaBytes,
       seconds: (clock.elapsed() - began) / 1000,
     });
+    const { unusedParameters } = programs.training;
+    if (peers.rank === 0 && unusedParameters.length > 0) {
+      const message = `the loss does not depend on ${unusedParameters.join(', ')}: training leaves ${unusedParameters.length === 1 ? 'it' : 'them'} as ${unusedParameters.length === 1 ? 'it is' : 'they are'}`;
+      events.emit({ kind: 'warning', code: 'train/unused-parameters', message });
+    }
     const loaded: LoadedJob = {
       ...job,
       programs,
@@ -71,19 +79,22 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
       optimizer,
       tensors: stateOf(programs.training.program),
       arenaBytes,
+      memory,
       leads: peers.rank === 0,
-      firstStep: job.resume?.manifest.step ?? 0,
+      begins: countersOf(job.resume?.manifest ?? null, model.options.context),
       tokensPerStep: config.batch.sequences * model.options.context,
     };
-    return await trainLoaded(loaded, residentBefore);
+    return await trainLoaded(loaded);
   } finally {
     await engine.close();
   }
 }
 
-async function trainLoaded(job: LoadedJob, residentBefore: number | null): Promise<RankResult> {
-  const { clock, firstStep, resume } = job;
+async function trainLoaded(job: LoadedJob): Promise<RankResult> {
+  const { clock, resume, folder } = job;
+  const firstStep = job.begins.step;
   await setState(job);
+  if (job.leads) commitStaged(job.folder);
   const setupSeconds = (clock.now() - job.launchedAt) / 1000;
   const length = new RunLength(job);
   const runSteps = () => length.steps;
@@ -92,36 +103,35 @@ async function trainLoaded(job: LoadedJob, residentBefore: number | null): Promi
   const progress = new Progress(job);
   const step = new TrainingStep(job, runSteps);
   const saving = new Saving(job, runSteps);
-  const validation = new Validation(job, runSteps);
-  let peakBytesMeasured: number | null = null;
-  const measureMemory = () => {
-    const now = nativeBytes();
-    if (residentBefore !== null && now !== null && job.host.kind === 'native') peakBytesMeasured = now - residentBefore;
-  };
+  const stopping = new Stopping(job.peers, job.interrupted);
+  const validation = new Validation(job, runSteps, stopping);
 
   const began = clock.elapsed();
-  const { done, interrupted } = await trainLoop(firstStep, {
+  const { done, interrupted: stopped } = await trainLoop(firstStep, {
     runSteps,
-    stopping: new Stopping(job.peers, job.interrupted),
+    stopping,
     step: async (index, doneHere) => {
       const outcome = await step.run(index, { traced: isTraced(job, doneHere) });
       await requireFiniteLoss(job, step, outcome);
-      if (isTraced(job, doneHere) && !isTraced(job, doneHere + 1)) job.writeTrace(job.host.trace!.launches);
+      if (isTraced(job, doneHere) && !isTraced(job, doneHere + 1)) writeTrace(job);
       return outcome;
     },
     told: (outcome) => progress.tell(outcome),
     length: { isDue: (doneHere) => length.isDue(doneHere), decide: (at) => length.decide(at, progress.stepSeconds) },
-    settled: (doneHere) => doneHere === decidedAfter && measureMemory(),
     validation,
     saving,
   });
   const trainSeconds = (clock.elapsed() - began) / 1000;
-  if (peakBytesMeasured === null) measureMemory();
+  let interrupted = stopped;
   if (done > firstStep || !resume) {
-    if (!interrupted) await validation.measure(done);
     await saving.saveLast(done);
+    // From here on nothing that was trained can be lost.
+    if (!stopped) {
+      await afterTraining('the last validation', folder.path, () => validation.measure(done));
+      interrupted = await stopping.stopsHere(done);
+    }
   }
-  const measured = { validationLoss: validation.loss, peakBytesMeasured, setupSeconds, trainSeconds };
+  const measured = { validationLoss: validation.loss, setupSeconds, trainSeconds };
   return { summary: progress.summary(done, measured), interrupted };
 }
 
@@ -133,7 +143,7 @@ async function setState({ training, tensors, resume, engine, programs, config }:
 }
 
 function tellStart(job: LoadedJob, steps: number | null, setupSeconds: number): void {
-  const { events, folder, plan, host, config, tokensPerStep, resume, firstStep } = job;
+  const { events, folder, plan, host, config, tokensPerStep, resume, begins } = job;
   events.emit({
     kind: 'started',
     name: folder.name,
@@ -144,9 +154,18 @@ function tellStart(job: LoadedJob, steps: number | null, setupSeconds: number): 
     tokensPerStep,
     steps,
     minutes: config.minutes,
-    resumedFrom: resume ? firstStep : null,
+    resumedFrom: resume ? begins.step : null,
     setupSeconds,
   });
+}
+
+/** A trace is to look at: a disk that is full is no reason to stop. */
+function writeTrace({ writeTrace, host, events }: LoadedJob): void {
+  try {
+    writeTrace(host.trace!.launches);
+  } catch (error) {
+    events.emit({ kind: 'warning', code: 'train/trace-lost', message: `no trace: ${(error as Error).message}` });
+  }
 }
 
 const isTraced = ({ leads, host, config }: LoadedJob, doneHere: number): boolean =>

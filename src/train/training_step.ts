@@ -1,5 +1,6 @@
 /** One step: its inputs written, its program run, its results read. */
 import { adamwScalars } from '../optim/adamw.js';
+import { countersAt } from './counters.js';
 import type { LoadedJob } from './rank_job.js';
 import { readResult } from './results.js';
 import { writeBatch, writeMicrobatches, writeScalars } from './step_inputs.js';
@@ -54,7 +55,8 @@ export class TrainingStep {
   async writeInputs(step: number): Promise<void> {
     const { training, engine, plan, dataset, config } = this.#job;
     const { ranks } = engine;
-    await writeBatch(training, plan, ranks, (first, count) => dataset.train.batch(step, first, count));
+    const { samples } = countersAt(this.#job, step);
+    await writeBatch(training, plan, ranks, (place, count) => dataset.train.samples(samples + place, count));
     await writeMicrobatches(training, plan, ranks);
     await writeScalars(training, ranks, { ...this.#scalars(step), seed: config.seed, step });
   }

@@ -2,15 +2,18 @@
 import { bitsPerByte } from '../data/ngram.js';
 import { evaluate } from './evaluate.js';
 import type { LoadedJob } from './rank_job.js';
+import type { Stopping } from './stopping.js';
 
 export class Validation {
   readonly #job: LoadedJob;
   readonly #runSteps: () => number | null;
+  readonly #stopping: Pick<Stopping, 'stopsHere'>;
   #loss: number | null = null;
 
-  constructor(job: LoadedJob, runSteps: () => number | null) {
+  constructor(job: LoadedJob, runSteps: () => number | null, stopping: Pick<Stopping, 'stopsHere'>) {
     this.#job = job;
     this.#runSteps = runSteps;
+    this.#stopping = stopping;
   }
 
   /** Nats a token, as last measured; null where it has not been, or not in this process. */
@@ -24,10 +27,13 @@ export class Validation {
     return every !== null && done % every === 0 && done !== this.#runSteps();
   }
 
+  /** Measures, unless the job is to stop meanwhile. */
   async measure(done: number): Promise<void> {
     const { config, plan, dataset, events, validation, engine, leads } = this.#job;
-    const loss = await evaluate(validation, plan, engine.ranks, dataset.validation, config.evaluation.batches);
-    this.#loss = loss;
+    const stopsHere = () => this.#stopping.stopsHere(done);
+    const { batches } = config.evaluation;
+    const loss = await evaluate(validation, plan, engine.ranks, dataset.validation, batches, stopsHere);
+    this.#loss = loss ?? this.#loss;
     if (leads && loss !== null)
       events.emit({ kind: 'validation', step: done, loss, bitsPerByte: bitsPerByte(loss, dataset.bytesPerToken) });
   }

@@ -9,8 +9,9 @@ case:   {model: 'gpt' | 'llama' | 'mixtral', options: {...as in src/nn/models...
          optimizer: null | {lr: [a rate for each batch], betas, eps, weight_decay, clip}}
 result: {loss_sum, tokens, gradients: {name: values}, losses, gradient_norms, parameters: {name: values}}
 
-`gradients` are those of the summed loss on the first batch; the rest is after one AdamW step for each batch on the mean loss,
-with clip_grad_norm_ and weight decay on parameters of two or more dimensions.
+`loss_sum` and `losses` are of the cross-entropy alone, in nats; what is trained on is that and, for Mixtral, the balance loss: `gradients`
+are those of their sum on the first batch, and the rest is after one AdamW step for each batch on its mean, with clip_grad_norm_ and
+weight decay on parameters of two or more dimensions.
 """
 
 import json
@@ -141,10 +142,10 @@ def run(case):
         logits = logits.to(dtype)
         loss = F.cross_entropy(logits.flatten(0, -2), labels.flatten(), ignore_index=-1, reduction="sum")
         real = (labels >= 0).reshape(microbatches, -1).sum(-1)
-        return loss + o.get("balance", 0.01) / o["layers"] * (balance * real).sum(), int(real.sum())
+        return loss, o.get("balance", 0.01) / o["layers"] * (balance * real).sum(), int(real.sum())
 
-    loss, tokens = summed(case["batches"][0])
-    gradients = dict(zip(p, torch.autograd.grad(loss, list(p.values()))))
+    loss, balance, tokens = summed(case["batches"][0])
+    gradients = dict(zip(p, torch.autograd.grad(loss + balance, list(p.values()))))
     result = {
         "loss_sum": loss.item(),
         "tokens": tokens,
@@ -162,8 +163,8 @@ def run(case):
             for group in optimizer.param_groups:
                 group["lr"] = lr
             optimizer.zero_grad()
-            loss, tokens = summed(batch)
-            (loss / tokens).backward()
+            loss, balance, tokens = summed(batch)
+            ((loss + balance) / tokens).backward()
             norms.append(torch.nn.utils.clip_grad_norm_(list(p.values()), o["clip"]).item())
             optimizer.step()
             losses.append((loss / tokens).item())

@@ -153,7 +153,7 @@ export function planOf(options: ScenarioOptions): Plan {
     model: { name: options.name ?? step.name, hash: '' },
     stages: options.stages ?? [{ segments, mesh }],
     schedule: { kind: schedule, microbatches },
-    batch: { logical_microbatches: 1, sequences: 1 },
+    batch: { logical_microbatches: 1, sequences: 1, padding: 0 },
     split,
     bounds,
     zero: options.zero ?? { stage: 0, axis: 'data' },

@@ -13,5 +13,5 @@ export function whim(meshes: readonly Mesh[], seed: number): PartitionCosts {
   const free = { ...oneMachine, launchSeconds: 1e-12, latencySeconds: 0 };
   if (seed === 1) return defaultCosts(meshes, free);
   let asked = 0;
-  return { ...defaultCosts(meshes, free), opSeconds: () => uniform(`whim ${seed} ${asked++}`) };
+  return { ...defaultCosts(meshes, free), opSeconds: () => uniform(`whim ${seed} ${asked++}`), repeatSeconds: 0 };
 }

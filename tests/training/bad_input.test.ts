@@ -3,6 +3,7 @@ import net from 'node:net';
 import { afterAll, expect, test } from 'vitest';
 import type { DiagnosticError } from '../../src/ir/diagnostic.js';
 import { requireNativeEngine } from '../../src/train/prepare_run.js';
+import { generate } from '../../src/train/generate.js';
 import { launch } from '../../src/launch/launch.js';
 import type { TrainOptions } from '../../src/config/schema.js';
 import { Workplace } from './tiny_run.js';
@@ -123,4 +124,33 @@ test('a port that is taken', async () => {
   );
   await expect(launch({ ranks: 1, args: ['-e', ''], port })).rejects.toMatchObject({ code: 'launch/port-taken' });
   server.close();
+});
+
+test('more than the machine has: refused before the model is built or the data read', async () => {
+  const huge = await refused({ model: { family: 'gpt', vocab: 1e9 }, data: { tokenizer: { vocab: 8192 } } });
+  expect(huge.code).toBe('train/memory-exceeded');
+  expect((await refused({ model: { family: 'gpt', layers: 1e6 } })).code).toBe('config/wrong-option');
+  expect((await refused({ model: { family: 'llama', layers: 1e4, dim: 4096, heads: 32 } })).code).toBe(
+    'train/memory-exceeded',
+  );
+});
+
+test('what sampling is asked for has ranges', async () => {
+  await work.train('sampled', { steps: 1 });
+  const usual = { prompt: '', tokens: 1, temperature: 1, topK: 1, seed: 0 };
+  for (const wrong of [
+    { temperature: -1 },
+    { temperature: NaN },
+    { topK: 1.5 },
+    { topK: 0 },
+    { tokens: -3 },
+    { tokens: Infinity },
+    { seed: -1 },
+  ]) {
+    const error = await generate(work.file('runs', 'sampled'), { ...usual, ...wrong }).then(
+      () => null,
+      (e: unknown) => e as DiagnosticError,
+    );
+    expect(error?.code, JSON.stringify(wrong)).toBe('config/wrong-option');
+  }
 });

@@ -35,9 +35,25 @@ test('data parallelism exchanges nothing in the forward; one rank exchanges noth
   expect(reshards.filter(({ askedBy }) => askedBy.includes('(forward)'))).toEqual([]);
   // Of every parameter's gradient, sums over data: in two buckets, of vectors and of matrices; then the loss and the token count.
   const reduces = reshards.filter(({ kind }) => kind === 'all_reduce over data');
-  expect(reduces.map(({ members }) => members.length)).toEqual([18, 9, 0, 0]);
-  expect(new Set(reduces.flatMap(({ members }) => members)).size).toBe(27);
+  expect(reduces.map(({ members }) => members.length)).toEqual([18, 10, 0, 0]);
+  expect(new Set(reduces.flatMap(({ members }) => members)).size).toBe(28);
   const alone = await explain(config({ data_parallel_size: 1 }));
   expect(alone.reshards).toEqual([]);
   expect(explanationText(alone)).toContain('reshards  0 a step');
+});
+
+test('each stage says how its work is shared: the busiest rank has an even share, and norms are repeated over tensor', async () => {
+  const explanation = await explain(
+    config({ data_parallel_size: 2, tensor_parallel_size: 2, pipeline_parallel_size: 2 }),
+  );
+  expect(explanation.work.map(({ ranks }) => ranks)).toEqual([4, 4]);
+  for (const { share, flops, repeated } of explanation.work) {
+    expect(share).toBeGreaterThan(0.99);
+    expect(share).toBeLessThan(1.2);
+    expect(repeated[0].axes).toEqual(['tensor']);
+    // What has no tokens, such as the sum of two gradients of the embedding.
+    for (const { axes, extraFlops } of repeated)
+      if (axes.includes('data')) expect(extraFlops / flops).toBeLessThan(0.001);
+  }
+  expect(explanationText(explanation)).toMatch(/work .*\n {2}stage 0: 1\.\d\d; repeated: .*over tensor/);
 });

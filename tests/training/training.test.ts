@@ -65,6 +65,24 @@ test('the plan does not change what is learnt: data, tensor, both, ZeRO-1 and st
   }
 });
 
+test('a batch that does not divide over the ranks trains as on one: some take a microbatch less, and who has none is named', async () => {
+  const batch = { sequences: 5, microbatch: 1 };
+  const more = { ...onReference, steps: 3, batch, evaluation: { every_steps: 3, batches: 2 } };
+  const serial = await work.train('five, serial', more);
+  const plans = {
+    'five, data 2': { data_parallel_size: 2 },
+    'five, data 3 and stages': { data_parallel_size: 3, pipeline_parallel_size: 2 },
+    'five, data 8': { data_parallel_size: 8 },
+  };
+  for (const [name, plan] of Object.entries(plans)) {
+    const { summary, events } = await work.train(name, { ...more, plan, ranks: null });
+    expectClose(work.losses(name), work.losses('five, serial'));
+    expectClose([summary.validationLoss!], [serial.summary.validationLoss!]);
+    const warnings = events.flatMap((event) => (event.kind === 'warning' ? [event.message.split(' [')[0]] : []));
+    expect(warnings).toEqual(name === 'five, data 8' ? ['ranks 5 to 7 of 8 have nothing to compute'] : []);
+  }
+});
+
 test('a checkpoint is the same whatever the plan: it goes on under another one with the same loss', async () => {
   await work.train('from', { ...onReference, steps: 2, plan: { tensor_parallel_size: 2 }, ranks: null });
   await work.train('to', { ...onReference, steps: 4 });

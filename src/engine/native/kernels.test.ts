@@ -3,21 +3,21 @@
  * decompositions know nothing of them.
  */
 import { afterAll, expect, test } from 'vitest';
-import { dtypeBytes, isFloat, type DType } from '../../ir/dtype.js';
+import { isFloat, type DType } from '../../ir/dtype.js';
 import type { Graph, Node } from '../../ir/graph.js';
-import { hasNativeKernel, nativeLaunches } from '../../kernels/native.js';
-import { contiguous, readsOf, type KernelSite } from '../../kernels/site.js';
+import { hasNativeKernel } from '../../kernels/native.js';
+import { contiguous, type KernelSite } from '../../kernels/site.js';
 import { buildCase, cases, factorNames, type FactorSizes, type OpCase } from '../../ops/cases.js';
 import { evaluate, referenceKernels } from '../../ops/evaluate.js';
 import { ops } from '../../ops/index.js';
 import { gradients } from '../../passes/autodiff.js';
 import { loadAddon, type Engine } from './bridge.js';
 import type { NativeError } from './diagnostics.js';
-import type { KernelLaunch, Launch, LoadedView } from './loaded_program.js';
+import type { KernelLaunch } from './loaded_program.js';
 import { testDevice, testDeviceType } from './testing/device.js';
-import { readBytes } from './testing/ranks.js';
+import { runSites } from './testing/sites.js';
 import { testOnCpu } from './testing/tests_by_device.js';
-import { decode, encode, view } from './testing/views.js';
+import { view } from './testing/views.js';
 
 const arenaBytes = 1 << 26;
 const engines = new Map<number, Engine>();
@@ -126,13 +126,7 @@ test('results have the same bits each time, on any number of threads', async () 
   }
 });
 
-test('routing and rows by several ids run natively in every form; equal elements go by index, NaN first', async () => {
-  const routing = ['topk', 'gather', 'scatter'];
-  for (const op of native.filter(({ op }) => routing.includes(op))) {
-    const { graph, what } = training(op, small, 'f32');
-    for (const node of graph.nodes.filter(({ op }) => routing.includes(op)))
-      expect(launchesOf(graph, node), `${node.op} of ${what}`).not.toBeNull();
-  }
+test('equal elements go by index, NaN first', async () => {
   const ties: OpCase = { op: 'topk', operands: ['x: a c'], attributes: () => ({ factor: 'c', k: 5 }) };
   const { graph } = training(ties, { a: 2, c: 6 }, 'f32');
   const x = Float64Array.of(1, 3, NaN, 3, -Infinity, NaN, 0, 2, 2, 2, -0, 2);
@@ -186,7 +180,7 @@ async function expectMeaning(engine: Engine, call: Call, float: DType, attribute
 
 interface NativeResult {
   readonly node: Node;
-  readonly got: readonly number[][];
+  readonly got: readonly (readonly number[])[];
 }
 
 /** Results of the nodes that have kernels, all in one program, each on inputs of its own. `attributes` join every launch's. */
@@ -197,49 +191,10 @@ async function runNatively(
   attributes: Attributes,
   nodes: readonly Node[] = graph.nodes,
 ): Promise<readonly NativeResult[]> {
-  const launches: Launch[] = [];
-  const results: { node: Node; views: LoadedView[] }[] = [];
-  let top = 0;
-  const allocate = (length: number) => {
-    const offset = top;
-    top = Math.ceil((top + length) / 64) * 64;
-    if (top > arenaBytes) throw new Error('the case does not fit the arena of the test');
-    return offset;
-  };
-  const place = (id: number): LoadedView => {
-    const { dtype, sizes, strides } = contiguous(graph.values[id].type);
-    return { offset: allocate(count(sizes) * dtypeBytes[dtype]), dtype, sizes, strides };
-  };
-  for (const node of nodes.filter(({ op }) => hasNativeKernel(op, testDeviceType))) {
-    const specs = launchesOf(graph, node);
-    if (!specs) continue;
-    const reads = node.inputs.map(place);
-    for (const [i, view] of reads.entries())
-      await engine.write(view.offset, encode(view.dtype, [...values[node.inputs[i]]]));
-    const writes = node.outputs.map(place);
-    results.push({ node, views: writes });
-    for (const { kernel, operands, scratchBytes, ...spec } of specs) {
-      const views = operands.map(({ of, sizes, strides, offset = 0 }): LoadedView => {
-        const whole = 'input' in of ? reads[of.input] : writes[of.output];
-        return { offset: whole.offset + offset * dtypeBytes[whole.dtype as DType], dtype: whole.dtype, sizes, strides };
-      });
-      const scratch = scratchBytes > 0 ? { offset: allocate(scratchBytes), bytes: scratchBytes } : null;
-      const all = { ...spec.attributes, ...attributes };
-      launches.push({
-        kind: 'kernel',
-        kernel,
-        operands: views,
-        reads: readsOf(operands),
-        scratch,
-        attributes: all,
-        at: node.op,
-      });
-    }
-  }
-  await (await engine.load({ groups: [], launches })).run();
-  const read = async ({ dtype, offset, sizes }: LoadedView) =>
-    decode(dtype, await readBytes(engine, offset, count(sizes) * dtypeBytes[dtype]));
-  return Promise.all(results.map(async ({ node, views }) => ({ node, got: await Promise.all(views.map(read)) })));
+  const served = nodes.filter(({ op }) => hasNativeKernel(op, testDeviceType));
+  const runs = served.map((node) => ({ site: siteOf(graph, node), inputs: node.inputs.map((id) => values[id]) }));
+  const results = await runSites(engine, arenaBytes, runs, attributes);
+  return served.map((node, i) => ({ node, got: results[i] }));
 }
 
 /** Results of the nodes whose launches the library takes: on the CPU the addon refuses the others when it loads them. */
@@ -255,26 +210,17 @@ async function runServed(graph: Graph, values: readonly Float64Array[]): Promise
   return results;
 }
 
-const count = (sizes: readonly number[]): number => sizes.reduce((n, size) => n * size, 1);
-
-/** The kernels of a node, or null where its operands fall outside what kernels take. */
-function launchesOf(graph: Graph, node: Node) {
-  const site: KernelSite = {
-    op: node.op,
-    rule: node.rule,
-    attributes: node.attributes,
-    inputs: node.inputs.map((id) => contiguous(graph.values[id].type)),
-    outputs: node.outputs.map((id) => contiguous(graph.values[id].type)),
-    accumulates: node.outputs.map(() => false),
-    sameInputs: node.inputs.every((id) => id === node.inputs[0]),
-    origins: {},
-  };
-  try {
-    return nativeLaunches(ops, site, testDeviceType);
-  } catch {
-    return null;
-  }
-}
+/** A node on blocks without gaps. */
+const siteOf = (graph: Graph, { op, rule, attributes, inputs, outputs }: Node): KernelSite => ({
+  op,
+  rule,
+  attributes,
+  inputs: inputs.map((id) => contiguous(graph.values[id].type)),
+  outputs: outputs.map((id) => contiguous(graph.values[id].type)),
+  accumulates: outputs.map(() => false),
+  sameInputs: inputs.every((id) => id === inputs[0]),
+  origins: {},
+});
 
 /** An op's call and its gradients, as a graph with data. */
 interface Call {

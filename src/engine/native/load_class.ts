@@ -157,13 +157,16 @@ class Loader {
     if (views.output.every((view) => view.sizes.includes(0))) return;
     const scratch = instruction.scratch === null ? null : this.view(instruction.scratch);
     for (const spec of nativeLaunches(this.registry, site, this.device)) {
-      const values = spec.operands.map(({ of }) => ('input' in of ? inputs[of.input] : outputs[of.output]).value);
+      const values = spec.operands.map(({ of }) =>
+        'input' in of ? inputs[of.input].value : 'output' in of ? outputs[of.output].value : instruction.scratch!,
+      );
       this.compute(values, {
         kind: 'kernel',
         kernel: spec.kernel,
-        operands: spec.operands.map((operand) => resolve(operand, views)),
+        operands: spec.operands.map((operand) => resolve(operand, views, scratch)),
         reads: readsOf(spec.operands),
-        scratch: scratch && { offset: scratch.offset, bytes: scratch.sizes[0] },
+        scratch:
+          spec.scratchBytes > 0 ? { offset: scratch!.offset + spec.stagedBytes, bytes: spec.scratchBytes } : null,
         attributes: spec.attributes,
         at: at(instruction),
       });
@@ -307,12 +310,17 @@ class Loader {
 }
 
 function resolve(
-  operand: KernelLaunchSpec['operands'][number],
+  { of, sizes, strides, offset = 0 }: KernelLaunchSpec['operands'][number],
   views: { readonly input: readonly LoadedView[]; readonly output: readonly LoadedView[] },
+  scratch: LoadedView | null,
 ): LoadedView {
-  const view = 'input' in operand.of ? views.input[operand.of.input] : views.output[operand.of.output];
-  const offset = view.offset + (operand.offset ?? 0) * dtypeBytes[view.dtype];
-  return { offset, dtype: view.dtype, sizes: operand.sizes, strides: operand.strides };
+  const view =
+    'input' in of
+      ? views.input[of.input]
+      : 'output' in of
+        ? views.output[of.output]
+        : { offset: scratch!.offset + of.staged, dtype: of.dtype };
+  return { offset: view.offset + offset * dtypeBytes[view.dtype], dtype: view.dtype, sizes, strides };
 }
 
 const elements = (view: LoadedView): number => view.sizes.reduce((a, b) => a * b, 1);

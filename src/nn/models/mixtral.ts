@@ -1,11 +1,18 @@
 /**
  * Mixtral (Jiang et al. 2024): Llama whose feed-forward layers are mixtures of experts. The routers' balance loss (Fedus et al.
- * 2022) is part of the loss: for each logical microbatch, weighted by its real tokens, so that it too is a sum over tokens.
+ * 2022) is trained on beside the cross-entropy: for each logical microbatch, weighted by its real tokens, so that it too is a sum
+ * over tokens.
  */
 import type { Tensor } from '../../ir/tensor.js';
 import { Attention } from '../attention.js';
 import { Embedding } from '../embedding.js';
-import { LanguageModel, realTokens, type LanguageModelOptions, type SummedLoss } from '../language_model.js';
+import {
+  crossEntropy,
+  LanguageModel,
+  realTokens,
+  type LanguageModelOptions,
+  type SummedLoss,
+} from '../language_model.js';
 import { Linear } from '../linear.js';
 import { Mixture } from '../mixture.js';
 import { Module } from '../module.js';
@@ -46,14 +53,12 @@ export class Mixtral extends LanguageModel<MixtralOptions> {
 
   override loss(tokens: Tensor, labels: Tensor): SummedLoss {
     const { logits, balance } = this.read(tokens);
+    const loss = crossEntropy(logits, labels);
+    if (!balance) return loss;
     return labels.builder.within('loss', () => {
-      const loss = logits.apply('softmax_cross_entropy', [labels], { letters: ['v=vocab'] });
-      const real = realTokens(labels, loss.dtype);
-      const tokens = real.einsum([], []);
-      const lossSum = loss.einsum([real], []);
-      if (!balance) return { lossSum, tokens };
+      const real = realTokens(labels, balance.dtype).sum('batch sequence');
       const weight = (this.options.balance ?? 0.01) / this.options.layers;
-      return { lossSum: lossSum.add(balance.einsum([real.sum('batch sequence')], []).mul(weight)), tokens };
+      return { ...loss, auxiliary: balance.einsum([real], []).mul(weight) };
     });
   }
 

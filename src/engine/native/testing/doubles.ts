@@ -22,3 +22,13 @@ export const threadedStreams = (seed: number): Doubles => ({
   streams: `threaded:${seed}`,
   backend: 'strict',
 });
+
+/** Streams of the CPU whose waits look for an abort every so many milliseconds, where those of a run do twice a second. */
+export const impatientStreams = (milliseconds: number): Doubles => ({
+  addon: loadTestingAddon(),
+  device: () => 'cpu',
+  streams: `impatient:${milliseconds}`,
+});
+
+/** Gloo whose timed waits run out just before their work is over. */
+export const edgeBackend = (): Doubles => ({ addon: loadTestingAddon(), device: () => 'cpu', backend: 'edge' });

@@ -9,23 +9,28 @@ import type { Doubles } from './doubles.js';
 export interface RankOptions extends Partial<Omit<Doubles, 'device'>> {
   /** That of the tests if absent. */
   readonly device?: (rank: number) => string;
+  /** How long one collective or receive may take. Default 30. */
+  readonly operationTimeoutSeconds?: number;
 }
 
 /** Engines that have met, in rank order. The caller closes them. */
 export async function openRanks(
   ranks: number,
   arenaBytes: number,
-  { addon = loadAddon(), device = deviceOfRank, streams, backend }: RankOptions = {},
+  { addon = loadAddon(), device = deviceOfRank, streams, ...meeting }: RankOptions = {},
 ): Promise<Engine[]> {
   const engines = Array.from({ length: ranks }, (_, rank) =>
     addon.open({ device: device(rank), threads: 1, arenaBytes, streams }),
   );
-  await meet(engines, { backend });
+  await meet(engines, meeting);
   return engines;
 }
 
 /** Brings engines of this process together, the first as rank 0. */
-export async function meet(engines: readonly Engine[], { backend }: Pick<RankOptions, 'backend'> = {}): Promise<void> {
+export async function meet(
+  engines: readonly Engine[],
+  { backend, operationTimeoutSeconds = 30 }: Pick<RankOptions, 'backend' | 'operationTimeoutSeconds'> = {},
+): Promise<void> {
   const port = await freePort();
   const rendezvous = (engine: Engine, rank: number) =>
     engine.rendezvous({
@@ -36,7 +41,7 @@ export async function meet(engines: readonly Engine[], { backend }: Pick<RankOpt
       hostStore: rank === 0,
       generation: '0',
       timeoutSeconds: 30,
-      operationTimeoutSeconds: 30,
+      operationTimeoutSeconds,
       backend,
     });
   const [first, ...others] = engines;

@@ -1,0 +1,32 @@
+/** What a description of data comes to: which files, whether they are as they were, and the key of the data set that they make. */
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Corpus } from './corpus.js';
+import { findFiles, findInstalledSources, type SourceFile } from './find_files.js';
+import { sha256 } from './hash.js';
+import type { TextSource } from './source.js';
+import type { Tokenizer } from './tokenizer.js';
+
+/** Raised when a change to the preparation makes other data sets of the same text. */
+const RECIPE = 1;
+
+/** The files that a source names now. Throws `data/not-found`, `data/no-installed-sources`. */
+export const sourceFiles = ({ paths }: TextSource, root: string): readonly SourceFile[] =>
+  paths === null ? findInstalledSources(root) : findFiles(paths, root);
+
+/** The tokenizer.json that a source names; null where one is trained. */
+export const tokenizerFileOf = ({ tokenizer }: TextSource, root: string): string | null =>
+  'file' in tokenizer ? resolve(root, tokenizer.file) : null;
+
+/** What decides whether text must be read again. */
+export function signatureOf(source: TextSource, files: readonly SourceFile[], tokenizerFile: string | null): string {
+  const times = files.flatMap(({ file, bytes, changedMs }) => [file, `${bytes} ${changedMs}`]);
+  const status = tokenizerFile === null ? undefined : statSync(tokenizerFile, { throwIfNoEntry: false });
+  return sha256([`${RECIPE}`, JSON.stringify(source), `${status?.size} ${status?.ctimeMs}`, ...times]);
+}
+
+/** What decides what the data set holds. Not where the files lie. */
+export function keyOf({ tokenizer, validationFraction }: TextSource, corpus: Corpus, given: Tokenizer | null): string {
+  const recipe = [`${RECIPE}`, JSON.stringify(validationFraction), given?.fingerprint ?? JSON.stringify(tokenizer)];
+  return sha256([...recipe, ('file' in tokenizer && tokenizer.separator) || '', corpus.hash]);
+}

@@ -1,0 +1,12 @@
+/** What can be wrong with the files that a run is told in. */
+import { defineDiagnostic } from '../ir/diagnostic.js';
+
+export const summaryUnwritable = defineDiagnostic(
+  'observe/summary-unwritable',
+  (p: { file: string; problem: string }) => ({
+    what: 'the summary cannot be written',
+    why: p.problem,
+    where: [{ at: p.file }],
+    fix: 'name a file in a folder that exists and may be written to; a run that has ended has the same numbers in its summary.json',
+  }),
+);

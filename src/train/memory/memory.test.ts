@@ -1,0 +1,152 @@
+/** Bounds hold whatever is trained, and a refusal names a change that fits. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { modelOf } from '../../config/objects.js';
+import { resolveConfig } from '../../config/resolve.js';
+import type { TrainConfig, TrainOptions } from '../../config/schema.js';
+import { DiagnosticError } from '../../ir/diagnostic.js';
+import { elementsOf } from '../../ir/type.js';
+import { describeParameters } from '../../nn/trace.js';
+import { choosePlan, ranksOfConfig } from '../choose_plan.js';
+import { trainEvents, type TrainEvent } from '../events.js';
+import { largestFitting } from './fitting_change.js';
+import { ceilingBytes, floorBytes, forecastBytes, runtimeBytes } from './forecast.js';
+import { MemoryGauge } from './gauge.js';
+import { parameterCountOf, type DescribedModel } from './model_size.js';
+import { requireMemory, requireStateFits } from './require_memory.js';
+
+const job = { worldSize: null, localRanks: null };
+const config = (options: TrainOptions): TrainConfig =>
+  resolveConfig({ engine: 'reference', device: 'cpu', data: { tokenizer: { vocab: 300 } }, ...options }).config;
+
+const families = fc.constantFrom('gpt' as const, 'llama' as const, 'mixtral' as const);
+
+test('the parameters of any number of layers, without building them', () => {
+  fc.assert(
+    fc.property(families, fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 3 }), (family, layers, heads) => {
+      const { model } = config({ model: { family, layers, heads, dim: 8 * heads, context: 8 } });
+      const built = describeParameters(modelOf(model, 300)!);
+      const counted = built.reduce((sum, { type }) => sum + elementsOf(type), 0);
+      expect(parameterCountOf(model as DescribedModel, 300)).toBe(counted);
+    }),
+  );
+});
+
+test('floor ≤ what is compiled ≤ ceiling', () => {
+  const sizes = fc.constantFrom([1, 1, 1], [2, 1, 1], [1, 2, 1], [1, 1, 2], [2, 1, 2], [2, 2, 1]);
+  fc.assert(
+    fc.property(
+      families,
+      sizes,
+      fc.constantFrom(1, 2, 4),
+      fc.constantFrom('bf16' as const, 'f32' as const),
+      fc.constantFrom(0 as const, 1 as const),
+      (family, [data, tensor, stages], microbatch, precision, zeroStage) => {
+        const options = config({
+          model: { family, layers: 2, heads: 2, dim: 16, context: 8 },
+          batch: { sequences: 8, microbatch },
+          precision,
+          plan: {
+            data_parallel_size: data,
+            tensor_parallel_size: tensor,
+            pipeline_parallel_size: stages,
+            zero_stage: zeroStage,
+          },
+        });
+        const model = modelOf(options.model, 300)!;
+        const plan = choosePlan(options, model, null);
+        const localRanks = ranksOfConfig(options, null);
+        const bytes = forecastBytes({ config: options, model, plan, target: 'reference', localRanks });
+        const parameters = parameterCountOf(options.model as DescribedModel, 300);
+        const shape = { data, copy: tensor * stages, zeroStage, localRanks };
+        expect(floorBytes(parameters, precision, shape)).toBeLessThanOrEqual(bytes);
+        expect(bytes).toBeLessThanOrEqual(ceilingBytes(model, plan, localRanks));
+      },
+    ),
+    { numRuns: 12 },
+  );
+});
+
+test('the largest that fits: one more does not', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 1e9 }), (limit) => {
+      expect(largestFitting((value) => value <= limit)).toBe(limit === 0 ? null : limit);
+    }),
+  );
+});
+
+const host = (physicalBytes: number, availableBytes = physicalBytes) => ({ physicalBytes, availableBytes });
+
+function refusal(run: () => void): DiagnosticError {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof DiagnosticError) return error;
+    throw error;
+  }
+  throw new Error('it was not refused');
+}
+
+test('a vocabulary of a thousand million rows is refused at once, with the numbers; overcommit goes on', () => {
+  const options = { model: { family: 'gpt', vocab: 1e9 } } as const;
+  const error = refusal(() => requireStateFits(config(options), job, host(24e9)));
+  expect(error.code).toBe('train/memory-exceeded');
+  // 1e9 rows of 384 features, three values of four bytes each, for both of the ranks that there are by default.
+  expect(error.message).toContain('at least 9.22 TB');
+  expect(error.message).toContain('24.0 GB');
+  const vocab = Number(/model\.vocab=(\d+)/.exec(error.message)![1]);
+  requireStateFits(config({ model: { family: 'gpt', vocab } }), job, host(24e9));
+  expect(() => requireStateFits(config({ model: { family: 'gpt', vocab: vocab + 1 } }), job, host(24e9))).toThrow();
+  requireStateFits(config({ ...options, overcommit: true }), job, host(24e9));
+});
+
+test('layers: the number that fits is named, and does fit', () => {
+  const model = { family: 'llama', layers: 9000, dim: 512, heads: 8 } as const;
+  const error = refusal(() => requireStateFits(config({ model }), job, host(24e9)));
+  const layers = Number(/model\.layers=(\d+)/.exec(error.message)![1]);
+  requireStateFits(config({ model: { ...model, layers } }), job, host(24e9));
+  expect(() => requireStateFits(config({ model: { ...model, layers: layers + 1 } }), job, host(24e9))).toThrow();
+});
+
+test('activations: the smallest change that fits is named, and does fit', () => {
+  const options: TrainOptions = {
+    model: { family: 'gpt', layers: 2, dim: 16, heads: 2, context: 64 },
+    batch: { sequences: 64, microbatch: 64 },
+    ranks: 1,
+    precision: 'f32',
+  };
+  const request = (changed: TrainOptions) => {
+    const resolved = config(changed);
+    const model = modelOf(resolved.model, 300)!;
+    return { config: resolved, model, plan: choosePlan(resolved, model, null), events: trainEvents(), ...job };
+  };
+  const all = request(options);
+  const bytes = forecastBytes({ ...all, target: 'reference', localRanks: 1 });
+  const limit = host(runtimeBytes + (bytes - runtimeBytes) * 0.7);
+  const error = refusal(() => requireMemory({ ...all, host: limit }));
+  const microbatch = Number(/--set batch\.microbatch=(\d+)/.exec(error.message)![1]);
+  expect(microbatch).toBe(32);
+  requireMemory({ ...request({ ...options, batch: { sequences: 64, microbatch } }), host: limit });
+
+  const told: TrainEvent[] = [];
+  all.events.subscribe((event) => told.push(event));
+  requireMemory({ ...all, host: host(2 * bytes, bytes - 1) });
+  requireMemory({ ...all, config: { ...all.config, overcommit: true }, host: limit });
+  expect(told.map((event) => event.kind === 'warning' && event.code)).toEqual([
+    'train/memory-tight',
+    'train/memory-tight',
+  ]);
+});
+
+test('what is measured is never negative, and nothing where it would be noise', () => {
+  let now = 500e6;
+  const gauge = new MemoryGauge(() => now, 100e6);
+  now = 498e6;
+  expect([gauge.sample(), gauge.peak]).toEqual([null, null]);
+  now = 600e6;
+  expect([gauge.sample(), gauge.peak]).toEqual([100e6, 100e6]);
+  now = 590e6;
+  expect([gauge.sample(), gauge.peak]).toEqual([90e6, 100e6]);
+  const small = new MemoryGauge(() => (now += 1e6), 1e6);
+  expect(small.sample()).toBeNull();
+});

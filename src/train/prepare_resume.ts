@@ -1,0 +1,99 @@
+/** Everything before the first rank of a run that goes on: it is checked to be the run that it was, and nothing is written yet. */
+import { existsSync, readFileSync } from 'node:fs';
+import { expectTensors, type Checkpoint } from '../checkpoint/index.js';
+import type { AbsoluteConfig } from '../config/absolute_paths.js';
+import { loadModel } from '../config/load_model.js';
+import type { TrainConfig } from '../config/schema.js';
+import { shapeOf } from '../ir/type.js';
+import type { LanguageModel } from '../nn/language_model.js';
+import { describeParameters } from '../nn/trace.js';
+import { listed, modelDiffers, runCompleted } from '../run/diagnostics.js';
+import type { RunFolder } from '../run/folder.js';
+import { identifyModel, modelDifferences, type ModelIdentity } from '../run/model_identity.js';
+import type { RunRecord } from '../run/record.js';
+import { dataSource } from '../run/data_identity.js';
+import { choosePlan } from './choose_plan.js';
+import type { TrainEvents } from './events.js';
+import { contextOf, relay, requireVocab, type OuterJob, type UnwrittenRun } from './prepare_run.js';
+import { hostMemory } from './memory/host_memory.js';
+import { requireRoom } from './require_room.js';
+import { resumeData } from './resume_data.js';
+import { resumeNotices } from './resume_notices.js';
+
+export interface ResumeRequest {
+  readonly folder: RunFolder;
+  readonly record: RunRecord;
+  /** As the run was last started. */
+  readonly before: TrainConfig;
+  /** As it is to go on. */
+  readonly config: AbsoluteConfig;
+  /** A model that no configuration describes. */
+  readonly customModel: LanguageModel | null;
+  readonly checkpoint: Checkpoint;
+  /** Whether a model that is not the run's may go on with its weights. */
+  readonly acceptModelChange: boolean;
+  readonly events: TrainEvents;
+  /** Null where the ranks are ours to start. */
+  readonly job: OuterJob | null;
+}
+
+/** Throws `run/…`, `plan/…`, `checkpoint/tensors-differ`, `data/…`, `train/…`. */
+export async function prepareResume(request: ResumeRequest): Promise<UnwrittenRun> {
+  const { folder, record, before, config, customModel, checkpoint, events, job } = request;
+  const { manifest } = checkpoint;
+  const steps = config.steps ?? record.steps;
+  if (steps !== null && manifest.step >= steps) throw runCompleted({ path: folder.path, steps });
+  const context = contextOf(config, customModel);
+  const dataset = await resumeData({ folder, record, config, context, events, listener: relay(events) });
+  try {
+    const model = loadModel({ config, customModel }, dataset.vocab);
+    requireVocab(model, dataset);
+    const identity = identifyModel(model, config.model);
+    requireModel(request, identity);
+    // A plan file may have changed since: the run has its own copy.
+    const plan = choosePlan(
+      before.plan === config.plan && isFile(config.plan) ? { ...config, plan: folder.file('plan.json') } : config,
+      model,
+      job?.worldSize ?? null,
+    );
+    requireParameters(checkpoint, model, plan.precision.master);
+    const ranks = { worldSize: job?.worldSize ?? null, localRanks: job?.localWorldSize ?? null };
+    requireRoom({ config, model, plan, host: hostMemory(), events, ...ranks });
+    for (const notice of resumeNotices({ before, config, record, steps, manifest, model, forward: identity.forward })) {
+      events.emit({ kind: 'warning', ...notice });
+    }
+    const kept: RunRecord = {
+      ...record,
+      data: { ...record.data, folder: dataset.folder, source: dataSource(config.data) },
+      batch: config.batch,
+      model: identity.record,
+      steps,
+    };
+    return { config, model, plan, dataset, record: kept, forward: identity.forward };
+  } catch (error) {
+    dataset.close();
+    throw error;
+  }
+}
+
+const isFile = (plan: TrainConfig['plan']): boolean => typeof plan === 'string' && plan !== 'auto';
+
+function requireModel({ folder, record, acceptModelChange, events }: ResumeRequest, identity: ModelIdentity): void {
+  const file = folder.file('model.ir');
+  const forward = existsSync(file) ? readFileSync(file, 'utf8') : null;
+  const differences = modelDifferences(record.model, forward, identity);
+  if (differences.length === 0) return;
+  if (!acceptModelChange) throw modelDiffers({ path: folder.path, differences });
+  const message = `the run goes on with another model than it has trained: ${listed(differences)}`;
+  events.emit({ kind: 'warning', code: 'run/model-changed', message });
+}
+
+/** Throws `checkpoint/tensors-differ` where the checkpoint's parameters are another model's. */
+function requireParameters(checkpoint: Checkpoint, model: LanguageModel, dtype: 'f32' | 'f64'): void {
+  const parameters = describeParameters(model, dtype);
+  expectTensors(
+    checkpoint,
+    parameters.map(({ name, type }) => ({ name, dtype: type.dtype, shape: shapeOf(type) })),
+    'parameter',
+  );
+}

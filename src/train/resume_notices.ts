@@ -1,0 +1,80 @@
+/** What cannot be as it would have been, of a run that goes on with another batch or length: said before its first step. */
+import type { Manifest } from '../checkpoint/index.js';
+import { optimizerOf } from '../config/objects.js';
+import type { TrainConfig } from '../config/schema.js';
+import type { LanguageModel } from '../nn/language_model.js';
+import { Mixtral } from '../nn/models/index.js';
+import { learningRate } from '../optim/schedule.js';
+import type { RunRecord } from '../run/record.js';
+import { countersOf } from './counters.js';
+
+export interface Notice {
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface NoticeRequest {
+  readonly before: TrainConfig;
+  readonly config: TrainConfig;
+  readonly record: RunRecord;
+  /** Length of the run from now on; null while it is not known. */
+  readonly steps: number | null;
+  readonly manifest: Manifest;
+  readonly model: LanguageModel;
+  /** What the model traces. */
+  readonly forward: string;
+}
+
+export const resumeNotices = (request: NoticeRequest): readonly Notice[] =>
+  [batchNotice(request), scheduleNotice(request)].filter((notice) => notice !== null);
+
+function batchNotice({ record, config, manifest, model, forward }: NoticeRequest): Notice | null {
+  const { batch: was } = record;
+  const { batch: is } = config;
+  if (was.sequences === is.sequences && was.microbatch === is.microbatch) return null;
+  const { step, samples } = countersOf(manifest, model.options.context);
+  const changes = [
+    ...(was.sequences === is.sequences ? [] : [`steps of ${is.sequences} sequences in place of ${was.sequences}`]),
+    ...(was.microbatch === is.microbatch ? [] : [`microbatches of ${is.microbatch} in place of ${was.microbatch}`]),
+  ];
+  const others = [
+    // Masks are a function of the step, the microbatch and the place in it; queues and balance are those of a microbatch.
+    ...(/ = dropout\(/.test(forward) ? ['the masks of dropout'] : []),
+    ...(/ = topk\(/.test(forward) || model instanceof Mixtral ? ["the experts' balance loss and dropped choices"] : []),
+    ...(was.sequences === is.sequences
+      ? []
+      : ['the sequences that validation takes, so that its losses do not compare exactly']),
+  ];
+  const message = [
+    `from step ${step + 1} on: ${changes.join(', ')}`,
+    `it goes on at sequence ${samples} of the order, each is read once an epoch`,
+    ...(was.sequences === is.sequences ? [] : ['the learning rate follows steps, whatever their size']),
+    ...(others.length > 0 ? [`not as they would have been: ${others.join('; ')}`] : []),
+  ].join('; ');
+  return { code: 'run/batch-changed', message };
+}
+
+function scheduleNotice({ before, config, record, steps, manifest }: NoticeRequest): Notice | null {
+  const { step, schedule } = manifest;
+  const stepsBefore = record.steps ?? schedule.total_steps;
+  if (steps === null) return null;
+  const [was, is] = [optimizerOf(before.optimizer).lr, optimizerOf(config.optimizer).lr];
+  const rateBefore = learningRate(was, step, stepsBefore);
+  const rate = learningRate(is, step, steps);
+  const lengths =
+    stepsBefore === steps ? '' : `the run now ends after step ${steps} (it was to end after ${stepsBefore})`;
+  if (lengths === '' && rateBefore === rate) return null;
+  const follows =
+    is.kind === 'constant'
+      ? 'the learning rate is constant'
+      : is.steps !== null
+        ? `the learning rate falls until step ${is.steps} (optimizer.decay_steps), whatever the length`
+        : 'the learning rate falls over the whole of the new length, since optimizer.decay_steps is not set';
+  const now =
+    rateBefore === rate
+      ? `it goes on at ${rateText(rate)}`
+      : `the next step has ${rateText(rate)} where it would have had ${rateText(rateBefore)}`;
+  return { code: 'run/schedule-changed', message: [lengths, follows, now].filter(Boolean).join('; ') };
+}
+
+const rateText = (rate: number): string => String(Number(rate.toPrecision(4)));

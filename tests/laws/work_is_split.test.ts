@@ -1,0 +1,157 @@
+/**
+ * Work is split: random models × random plans, as far as partitioning takes them. Other cases in every run; the seed is printed.
+ *
+ * RUNS=2000 npx vitest run tests/laws/work_is_split searches longer.
+ */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Graph } from '../../src/ir/graph.js';
+import { namesOf, type FactorName } from '../../src/ir/type.js';
+import { GPT } from '../../src/nn/models/index.js';
+import { ops } from '../../src/ops/index.js';
+import { checkPlacement } from '../../src/partition/check.js';
+import { defaultCosts } from '../../src/partition/costs.js';
+import { partition } from '../../src/partition/partition.js';
+import { stepPlacement } from '../../src/partition/placement.js';
+import type { PlacedGraph, PlacedStep } from '../../src/partition/placed.js';
+import { workByStage } from '../../src/partition/work.js';
+import { applyPrecision } from '../../src/passes/precision.js';
+import { traceTraining } from '../../src/passes/trace_training.js';
+import { describeModel } from '../../src/plan/describe_model.js';
+import { planOfSizes, type ParallelSizes } from '../../src/plan/parallel_sizes.js';
+import { meshOf, ranksOf, type Plan } from '../../src/plan/plan.js';
+import { placeGraphs } from '../../src/program/place_graphs.js';
+import { kernelsOf } from '../../src/program/target.js';
+import { anyTraining, trainingScenario, type TrainingDraw } from '../arbitraries/training.js';
+import { planOf } from '../scenarios/scenario.js';
+import { freshSeed } from '../setup/fresh_seed.js';
+import { describePlan } from './parallel_equals_serial.js';
+import { repeatedWork } from './work_is_split.js';
+
+const runs = Number(process.env.RUNS ?? 40);
+const fresh = freshSeed('work is split', 'tests/laws/work_is_split');
+
+const dataFactorsOf = (step: Graph): ReadonlySet<FactorName> =>
+  new Set(step.inputs.filter(({ kind }) => kind === 'data').flatMap(({ value }) => namesOf(step.values[value].type)));
+
+function placed(plan: Plan, step: Graph): PlacedGraph {
+  const meshes = plan.stages.map(meshOf);
+  const graph = partition(step, ops, stepPlacement(plan, step), defaultCosts(meshes));
+  const [fault] = checkPlacement(graph);
+  if (fault) throw fault;
+  return graph;
+}
+
+/** A draw of the sizes that models have: products are worth splitting, and latencies no longer decide. */
+const enlarged = (draw: TrainingDraw): TrainingDraw => ({
+  ...draw,
+  headDim: 64 * draw.headDim,
+  hidden: 128 * draw.hidden,
+  vocab: 500 * draw.vocab,
+  sequence: 64 * draw.sequence,
+  batch: 2 * draw.batch,
+  update: false,
+});
+
+describe('what a plan splits is computed once, whatever the prices', () => {
+  test.each([
+    ['tiny models, where latencies decide', (draw: TrainingDraw) => ({ ...draw, update: false })],
+    ['models of usual sizes', enlarged],
+  ])('%s', (_, sized) => {
+    const law = fc.property(anyTraining(), (draw) => {
+      const scenario = trainingScenario(sized(draw));
+      const plan = planOf(scenario);
+      const repeated = repeatedWork(placed(plan, scenario.step), plan, dataFactorsOf(scenario.step));
+      if (repeated.length > 0) throw new Error(`${describePlan({ plan } as never)}\n${repeated.join('\n')}`);
+    });
+    fc.assert(law, { ...fresh, numRuns: runs });
+  });
+
+  test('a product that reads its operands whole is told', () => {
+    const scenario = trainingScenario({ ...mlpDraw, mesh: { data: 2, tensor: 1, context: 1 } });
+    const plan = planOf(scenario);
+    const graph = placed(plan, scenario.step);
+    expect(repeatedWork(graph, plan, new Set(['batch']))).toEqual([]);
+    const at = graph.steps.findIndex((step) => step.kind === 'op' && step.op === 'einsum');
+    const steps = graph.steps.map((step, i): PlacedStep => {
+      return i === at && step.kind === 'op' ? { ...step, assignment: { splits: {}, through: {} } } : step;
+    });
+    expect(repeatedWork({ ...graph, steps }, plan, new Set(['batch']))).toEqual([
+      "einsum at layers.0 (forward) on stage 0: 2 ranks along 'data' do the same",
+    ]);
+  });
+});
+
+test('stages whose data axes have names of their own: what lands is split over the axis that is there', () => {
+  const model = new GPT({ layers: 2, dim: 128, heads: 2, context: 64, vocab: 500 });
+  const { graph } = traceTraining(model, { microbatches: 4, batch: 1, sequence: 64 });
+  const plan: Plan = {
+    ...planOf({ step: graph, update: null, split: { microbatch: ['replica', 'data'] } }),
+    stages: [
+      { segments: ['embedding', 'blocks.0'], mesh: { replica: 2 } },
+      { segments: ['blocks.1', 'head'], mesh: { data: 4 } },
+    ],
+  };
+  const stepGraph = placed(plan, graph);
+  expect(repeatedWork(stepGraph, plan, dataFactorsOf(graph))).toEqual([]);
+  for (const { share } of workByStage(stepGraph, ops)) expect(share).toBeCloseTo(1, 3);
+});
+
+const mlpDraw: TrainingDraw = {
+  model: 'mlp',
+  layers: 1,
+  heads: 2,
+  headDim: 2,
+  group: 1,
+  hidden: 6,
+  vocab: 2,
+  experts: 2,
+  dropout: false,
+  tied: false,
+  sequence: 1,
+  batch: 2,
+  logical: 1,
+  microbatches: 1,
+  mesh: { data: 1, tensor: 1, context: 1 },
+  second: null,
+  dataSplits: 'batch',
+  skip: 0,
+  uneven: [0, 0],
+  contextSplits: 'sequence',
+  zero: 0,
+  update: false,
+  whim: 0,
+};
+
+describe('GPT of 8 layers, dim 1024: work of the busiest rank over its even share, by stage', () => {
+  const model = new GPT({ layers: 8, dim: 1024, heads: 16, context: 1024, vocab: 50257 });
+  const shares = (sizes: ParallelSizes, compute: 'f32' | 'bf16'): readonly number[] => {
+    const {
+      data_parallel_size: data = 1,
+      tensor_parallel_size: tensor = 1,
+      pipeline_parallel_size: pipeline = 1,
+    } = sizes;
+    const batch = { sequences: 8 * data, microbatch: 1 };
+    const plan = planOfSizes(sizes, data * tensor * pipeline, describeModel(model), batch, { compute, master: 'f32' });
+    expect(ranksOf(plan)).toBe(data * tensor * pipeline);
+    const shape = { microbatches: plan.batch.logical_microbatches, batch: plan.batch.sequences, sequence: 1024 };
+    const { graph, parameters } = traceTraining(model, shape);
+    const step = compute === 'bf16' ? applyPrecision(graph, ops, 'bf16') : graph;
+    const request = { plan, registry: ops, kernels: kernelsOf('cpu', ops) };
+    return workByStage(placeGraphs(request, parameters, step, null).step, ops).map(({ share }) => share);
+  };
+
+  // Norms and residual sums are repeated over tensor: half a percent.
+  test.each<[ParallelSizes, number]>([
+    [{ data_parallel_size: 2, pipeline_parallel_size: 2 }, 0.001],
+    [{ data_parallel_size: 2, pipeline_parallel_size: 4 }, 0.001],
+    [{ data_parallel_size: 8, tensor_parallel_size: 8, pipeline_parallel_size: 4 }, 0.01],
+  ])('%o', (sizes, above) => {
+    for (const compute of ['f32', 'bf16'] as const) {
+      for (const share of shares(sizes, compute)) {
+        expect(share).toBeGreaterThan(0.9999);
+        expect(share).toBeLessThan(1 + above);
+      }
+    }
+  });
+});
