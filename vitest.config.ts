@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'tests/**/*.test.ts'],
-    setupFiles: ['tests/setup/properties.ts'],
+    setupFiles: ['tests/setup/properties.ts', 'tests/setup/state.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 120_000,

@@ -2,7 +2,11 @@
 import { surroundings } from './cli/surroundings.js';
 import type { TrainOptions } from './config/schema.js';
 import type { TrainResult } from './launch/start_job.js';
+import { inTurn } from './launch/script_calls.js';
 import { resumeRun, trainWith, type ResumeSettings, type TrainSettings } from './launch/train.js';
+import type { LanguageModel } from './nn/language_model.js';
+import { generate as generateFrom } from './train/generate.js';
+import type { GenerateOptions } from './train/generate_options.js';
 
 export * as nn from './nn/index.js';
 export * as models from './nn/models/index.js';
@@ -10,15 +14,34 @@ export * as optim from './optim/index.js';
 export * as data from './data/index.js';
 export type { Tensor } from './ir/tensor.js';
 export { DiagnosticError } from './ir/diagnostic.js';
-export { generate } from './train/generate.js';
-export type { GenerateOptions } from './train/generate_options.js';
 export { trainEvents, type RunSummary, type TrainEvent, type TrainEvents } from './train/events.js';
-export type { ResumeSettings, TrainOptions, TrainResult, TrainSettings };
+export type { GenerateOptions, ResumeSettings, TrainOptions, TrainResult, TrainSettings };
 
-/** Trains a model: one process a rank, or all of them in this one on the reference engine. */
+/**
+ * Trains a model: one process a rank, or all of them in this one on the reference engine.
+ *
+ * A script may make any number of calls of `train`, `resume` and `generate`, each with its own model; they run one after the other. A
+ * model of the script's own only the script can construct: in the rank processes of such a call the script runs again, earlier calls
+ * give there what they gave, and nothing behind the call is reached.
+ */
 export const train = (options: TrainOptions, settings?: TrainSettings): Promise<TrainResult> =>
   trainWith(surroundings, options, settings);
 
-/** Goes on with a run from its latest checkpoint, or that of a step. */
+/**
+ * Goes on with a run from its latest checkpoint, or that of a step. `model`, in the settings: a model of one's own, or the file that
+ * exports it.
+ */
 export const resume = (run: string, settings?: ResumeSettings): Promise<TrainResult> =>
   resumeRun(surroundings, run, settings);
+
+/**
+ * What the latest checkpoint of a run writes after the prompt; `onText` is told of each piece as it comes. `model`: a model of one's own,
+ * or the file that exports it.
+ */
+export const generate = (
+  run: string,
+  options: GenerateOptions,
+  onText: (text: string) => void = () => {},
+  model: LanguageModel | string | null = null,
+): Promise<string> =>
+  inTurn('generate', typeof model === 'string' ? null : model, () => generateFrom(run, options, onText, model));

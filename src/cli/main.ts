@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { examine } from '../engine/native/doctor.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { attachPanel, summaryFile } from '../observe/index.js';
+import type { ModelChoice } from '../config/own_model.js';
 import { demoOptions } from '../config/demo.js';
 import { afterTraining } from '../train/after_training.js';
 import { trainEvents, type TrainEvents } from '../train/events.js';
@@ -21,20 +22,28 @@ import { resumeRun, trainFile, trainWith } from '../launch/train.js';
 import { addOptionFlags, overridesOf } from './flags.js';
 import { surroundings } from './surroundings.js';
 
-type Flags = Readonly<Record<string, unknown>>;
+type Flags = Readonly<Record<string, unknown>> & ModelFlags;
 
 const program = new Command('flotilla')
   .description('Trains language models across many devices.')
   .version(packageVersion())
   .option('--verbose', 'show where in the code an error was raised');
 
+/** Whose code may be executed for a model that no configuration describes. */
+const withModel = (command: Command) =>
+  command
+    .option('--model <file>', 'the TypeScript file that exports the model, or the script that trained it')
+    .option('--trust-code', 'execute the module that the run or configuration names for its model, whoever wrote it');
+
 const withJson = (command: Command) => command.option('--json <file>', 'write the summary as JSON');
 
-withJson(addOptionFlags(program.command('train').argument('<config>', 'a .ts or .json file')))
+withModel(withJson(addOptionFlags(program.command('train').argument('<config>', 'a .ts or .json file'))))
   .description('train what a configuration describes')
   .option('--run <name>', 'name of the run folder')
   .action((config: string, flags: Flags) =>
-    showRun(flags, (events) => trainFile(surroundings, config, { events, overrides: withName(flags) })),
+    showRun(flags, (events) =>
+      trainFile(surroundings, config, { events, overrides: withName(flags), ...choiceOf(flags) }),
+    ),
   );
 
 withJson(addOptionFlags(program.command('demo')))
@@ -47,17 +56,15 @@ withJson(addOptionFlags(program.command('demo')))
     return showRun(flags, (events) => trainWith(surroundings, options, { events, overrides, source: 'flotilla demo' }));
   });
 
-withJson(addOptionFlags(program.command('resume').argument('<run>', 'a run folder')))
+withModel(withJson(addOptionFlags(program.command('resume').argument('<run>', 'a run folder'))))
   .description('go on with a run from its latest checkpoint')
   .option('--accept-model-change', 'go on also where the model is not the one that the run has trained')
   .action((run: string, flags: Flags) => {
     const settings = { overrides: overridesOf(flags), acceptModelChange: flags.acceptModelChange === true };
-    return showRun(flags, (events) => resumeRun(surroundings, run, { events, ...settings }));
+    return showRun(flags, (events) => resumeRun(surroundings, run, { events, ...settings, ...choiceOf(flags) }));
   });
 
-program
-  .command('generate')
-  .argument('<run>', 'a run folder')
+withModel(program.command('generate').argument('<run>', 'a run folder'))
   .description('continue a text with the model of a run')
   .option('--prompt <text>', 'text to continue', '')
   .option('--tokens <count>', 'how many to add', Number, 120)
@@ -65,19 +72,18 @@ program
   .option('--top-k <count>', 'draw from only so many of the likeliest tokens; 0: from all', Number, 40)
   .option('--seed <number>', 'the same seed gives the same text', Number, 0)
   .option('--device <value>', 'where to compute: auto, cpu or cuda; by default where the run was to')
-  .action(async (run: string, flags: GenerateOptions & { topK: number }) => {
+  .action(async (run: string, flags: GenerateOptions & { topK: number; model?: string }) => {
     // What is missing is said before the prompt.
     let before = flags.prompt;
-    await generate(run, { ...flags, topK: flags.topK === 0 ? null : flags.topK }, (text) => {
+    const onText = (text: string) => {
       process.stdout.write(before + text);
       before = '';
-    });
+    };
+    await generate(run, { ...flags, topK: flags.topK === 0 ? null : flags.topK }, onText, flags.model);
     process.stdout.write(`${before}\n`);
   });
 
-program
-  .command('explain')
-  .argument('<target>', 'a run folder or a configuration')
+withModel(program.command('explain').argument('<target>', 'a run folder or a configuration'))
   .description('print every reshard of a plan, with the op that asked for it, and where memory goes')
   .option('--plan <file>', 'a plan file to explain instead of the plan it has')
   .option(
@@ -87,8 +93,9 @@ program
     [],
   )
   .option('--dump-ir <point>', 'print the training step after a pass instead: after:trace, after:partition, …')
-  .action(async (target: string, { plan, set, dumpIr }: { plan?: string; set: string[]; dumpIr?: string }) => {
-    const options = { planFile: plan, overrides: set };
+  .action(async (target: string, flags: ModelFlags & { plan?: string; set: string[]; dumpIr?: string }) => {
+    const { plan, set, dumpIr } = flags;
+    const options = { planFile: plan, overrides: set, ...choiceOf(flags) };
     if (dumpIr === undefined) return console.log(explanationText(await explainTarget(target, options)));
     const point = dumpPoint(dumpIr);
     const observe = (pass: string, print: () => string) => pass === point && console.log(print());
@@ -135,6 +142,15 @@ async function showRun(flags: Flags, run: (events: TrainEvents) => Promise<Train
   } finally {
     detach();
   }
+}
+
+interface ModelFlags {
+  readonly model?: string;
+  readonly trustCode?: boolean;
+}
+
+function choiceOf({ model, trustCode }: ModelFlags): ModelChoice {
+  return { ...(model !== undefined && { model }), trustCode };
 }
 
 function withName(flags: Flags): readonly string[] {

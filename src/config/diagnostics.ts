@@ -67,6 +67,33 @@ export const customModelLost = defineDiagnostic(
     what: `the model '${p.name}' of this run cannot be built again`,
     why: p.problem,
     where: [{ at: p.module ?? 'config.json', note: 'field model.module' }],
-    fix: 'export it, in an object { model }, as the default of a TypeScript config, and name that file in model.module',
+    fix: 'name the TypeScript file that exports it, or the script that trained it, with `--model FILE`; in a script: resume(run, { model })',
+  }),
+);
+
+export const noModelExported = defineDiagnostic('config/no-model-exported', (p: { file: string; problem: string }) => ({
+  what: `${p.file} gives no model`,
+  why: p.problem,
+  where: [{ at: p.file }],
+  fix: 'write `export default new Own({ … })`, or `export const model = new Own({ … })`, of a class that extends nn.LanguageModel',
+}));
+
+export const codeNotTrusted = defineDiagnostic('config/code-not-trusted', (p: { module: string; source: string }) => ({
+  what: `the model is code, and running ${p.module} would execute it`,
+  why: 'a file that may be somebody else’s names it, and you have not trained with it on this machine as it is now',
+  where: [
+    { at: p.source, note: 'field model.module' },
+    { at: p.module, note: 'not executed' },
+  ],
+  fix: `read it; then name it by hand, \`--model ${p.module}\`, or trust what the file names, \`--trust-code\``,
+}));
+
+export const calledWhileImported = defineDiagnostic(
+  'config/called-while-imported',
+  (p: { file: string; call: string }) => ({
+    what: `${p.file} calls ${p.call}() itself`,
+    why: 'it is read for what it exports, and nothing in it may train meanwhile',
+    where: [{ at: p.file }],
+    fix: 'run it as the script that it is, with `npx tsx`; or leave the call out and write `export default { model: …, data: … }`',
   }),
 );

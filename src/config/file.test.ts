@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { configHash, configText, loadConfig } from './file.js';
 import { loadModel } from './load_model.js';
+import { withOwnModel } from './own_model.js';
 import { resolveConfig } from './resolve.js';
 
 let folder: string;
@@ -72,20 +73,23 @@ test('a module of your own is built again from the config that built it', async 
   const { config, customModel } = await loadConfig(path);
   expect(config.model).toMatchObject({ family: 'custom', name: 'Own', module: path });
   // As a resume does, from config.json alone.
-  const kept = await loadConfig(await file('kept.json', configText(config)));
-  expect(kept.customModel).toBeNull();
-  expect((await loadModel(kept.config, 8192)).options).toEqual(customModel!.options);
+  const kept = await loadConfig(await file('kept.json', configText(config)), [], { trustCode: true });
+  expect(kept.modelFile).toBe(path);
+  expect(loadModel(kept, 8192).options).toEqual(customModel!.options);
 });
 
 test('a module that is not to be found again is named', async () => {
   const module = await file('renamed.mts', ownModel('Renamed'));
   const model = { family: 'custom' as const, name: 'Own', context: 16, vocab: 8192, options: {} };
-  const lost = (where: string | null) => loadModel(resolveConfig({ model: { ...model, module: where } }).config, 8192);
-  await expect(lost(module)).rejects.toThrow('its config now exports a Renamed');
+  const lost = (where: string | null) =>
+    withOwnModel(resolveConfig({ model: { ...model, module: where } }), { trustCode: true }, '');
+  await expect(lost(module)).rejects.toThrow("is a Renamed, and the configuration's is a Own");
+  await expect(lost(join(folder, 'gone.ts'))).rejects.toThrow('there is no such file');
+  await expect(lost(await file('data.json', '{}'))).rejects.toThrow('what it names is no TypeScript file');
   await expect(lost(null)).rejects.toMatchObject({ code: 'config/custom-model-lost' });
 });
 
 test('a model of ours is built from its sizes, the vocabulary from the tokenizer', async () => {
   const { config } = resolveConfig({ model: { family: 'gpt', layers: 1 }, data: { tokenizer: { file: 'x.json' } } });
-  expect((await loadModel(config, 777)).options).toMatchObject({ layers: 1, vocab: 777 });
+  expect(loadModel({ config, customModel: null }, 777).options).toMatchObject({ layers: 1, vocab: 777 });
 });

@@ -1,19 +1,66 @@
 /** Running a user's TypeScript module. */
+import { existsSync } from 'node:fs';
 import { register as registerHooks } from 'node:module';
+import { dirname, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { whileImporting, type Importing, type RefusedCall } from './importing.js';
+
+export interface ImportedModule {
+  readonly exports: Readonly<Record<string, unknown>>;
+  /** What the module threw while it ran; null where it ran to its end. */
+  readonly failure: unknown;
+  /** Calls of train(), resume() and generate() that it made, all of them refused. */
+  readonly refused: readonly RefusedCall[];
+}
+
+/** Whether a file is a module that would be executed. */
+export const isModule = (file: string): boolean => ['.ts', '.mts', '.js', '.mjs'].includes(extname(file));
 
 /**
  * Runs a TypeScript module in this process's own module cache, so that what it imports from flotilla are the classes that run here:
- * `tsImport` would load them a second time.
+ * `tsImport` would load them a second time. Once: asked for again, it is what it was. Nothing in it trains.
  */
-export async function importTypeScript(path: string): Promise<unknown> {
+export function importTypeScript(path: string): Promise<ImportedModule> {
+  const known = imported.get(path) ?? importOnce(path);
+  imported.set(path, known);
+  return known;
+}
+
+const imported = new Map<string, Promise<ImportedModule>>();
+
+async function importOnce(path: string): Promise<ImportedModule> {
+  const importing: Importing = { file: path, refused: [] };
+  let failure: unknown = null;
+  // Of a promise in the module that nobody awaits: without a listener it would end this process.
+  const onRejection = (reason: unknown) => (failure ??= reason);
+  process.on('unhandledRejection', onRejection);
+  try {
+    const exports = await whileImporting(importing, () => runModule(path));
+    return { exports, failure, refused: importing.refused };
+  } catch (error) {
+    return { exports: {}, failure: failure ?? error, refused: importing.refused };
+  } finally {
+    process.off('unhandledRejection', onRejection);
+  }
+}
+
+async function runModule(path: string): Promise<Readonly<Record<string, unknown>>> {
   const { register } = await import('tsx/esm/api');
-  const unregister = register();
+  const unregister = register({ tsconfig: tsconfigOf(path) ?? false });
   registerHooks(`data:text/javascript,${encodeURIComponent(typeScriptIsEsm)}`);
   try {
-    return await import(pathToFileURL(path).href);
+    return (await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>;
   } finally {
     await unregister();
+  }
+}
+
+/** The nearest tsconfig.json above a module. Not the working directory's: its path aliases would say what the module's imports are. */
+function tsconfigOf(module: string): string | null {
+  for (let folder = dirname(module); ; folder = dirname(folder)) {
+    const file = join(folder, 'tsconfig.json');
+    if (existsSync(file)) return file;
+    if (dirname(folder) === folder) return null;
   }
 }
 

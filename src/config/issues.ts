@@ -10,11 +10,21 @@ export function explainIssues(issues: readonly z.core.$ZodIssue[], given: Plain,
   const rows = describeOptions();
   const problems = issues.flatMap((issue) => problemsOf(issue, [], given, rows));
   const [first, ...rest] = [...problems].sort((a, b) => Number(b.kind === 'unknown') - Number(a.kind === 'unknown'));
-  const others = rest.map((problem): Place => ({ at: source, note: `also ${noteOf(problem)}` }));
+  const others = rest.slice(0, mostOthers).map((problem): Place => ({ at: source, note: `also ${noteOf(problem)}` }));
+  if (rest.length > mostOthers) others.push({ at: source, note: 'and more' });
   return first.kind === 'unknown'
     ? unknownOption({ ...first, source, others })
     : wrongOption({ ...first, source, others });
 }
+
+/** Problems that are told beside the first. */
+const mostOthers = 8;
+
+/** A name as messages have it: of somebody's megabyte, its beginning. */
+const nameText = (path: readonly PropertyKey[]): string => {
+  const name = path.map(String).join('.');
+  return name.length > 80 ? `${name.slice(0, 77)}…` : name;
+};
 
 type Problem =
   | { readonly kind: 'unknown'; readonly option: string; readonly nearest: string | null }
@@ -31,8 +41,8 @@ function problemsOf(
 ): readonly Problem[] {
   const path = [...above, ...issue.path];
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => {
-      const option = [...path, key].join('.');
+    return issue.keys.slice(0, mostOthers + 2).map((key) => {
+      const option = nameText([...path, key]);
       return { kind: 'unknown', option, nearest: nearestOption(option, rows) };
     });
   }
@@ -44,7 +54,7 @@ function problemsOf(
     if (meant) return meant.flatMap((error) => problemsOf(error, path, given, rows));
   }
   const value = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], given);
-  return [{ kind: 'wrong', option: path.join('.'), expected: expectedAt(path, rows), given: textOf(value) }];
+  return [{ kind: 'wrong', option: nameText(path), expected: expectedAt(path, rows), given: textOf(value) }];
 }
 
 /** What may stand at a path: the type, range and unit of its option. */

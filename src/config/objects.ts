@@ -144,7 +144,13 @@ function snakeCaseKeys(object: object): object {
 const isConfigObject = (value: object): value is ConfigObject =>
   'toConfig' in value && typeof value.toConfig === 'function';
 
-const isAdamW = (value: object): value is AdamW => 'kind' in value && value.kind === 'adamw' && 'weightDecay' in value;
+const isAdamW = (value: object): value is AdamW =>
+  'kind' in value && value.kind === 'adamw' && 'weightDecay' in value && isObject(Reflect.get(value, 'lr'));
 
 const isTextSource = (value: object): value is TextSource =>
-  'kind' in value && value.kind === 'text' && 'validationFraction' in value;
+  'kind' in value &&
+  value.kind === 'text' &&
+  'validationFraction' in value &&
+  isObject(Reflect.get(value, 'tokenizer'));
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;

@@ -24,6 +24,8 @@ export interface ResolvedConfig {
   readonly config: TrainConfig;
   /** The model object of a TypeScript config, where it is a module that `config.model` cannot rebuild on its own. */
   readonly customModel: LanguageModel | null;
+  /** The module that constructed `customModel`, which ranks import again; null where a script gave the object. */
+  readonly modelFile: string | null;
 }
 
 /**
@@ -40,7 +42,8 @@ export function resolveConfig(
   const config = fillIn(parsed.data);
   refuseConflicts(config, source);
   const given = options.model;
-  return { config, customModel: config.model.family === 'custom' && given instanceof LanguageModel ? given : null };
+  const customModel = config.model.family === 'custom' && given instanceof LanguageModel ? given : null;
+  return { config, customModel, modelFile: null };
 }
 
 /** Options as plain data: objects in them replaced by what they say they are. */

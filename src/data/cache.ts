@@ -7,19 +7,10 @@
  * A folder is made under another name and renamed, so it is whole or absent; two processes that make the same one do not disturb
  * each other.
  */
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { cacheNotWritable } from './diagnostics.js';
+import { readText } from './read_text.js';
 
 export class DataCache {
   private readonly folder: string;
@@ -40,7 +31,13 @@ export class DataCache {
   /** The key that a signature of names, sizes and times was seen with; null where it is new. */
   seen(signature: string): string | null {
     const file = join(this.folder, 'seen', signature.slice(0, 32));
-    return existsSync(file) ? readFileSync(file, 'utf8') : null;
+    try {
+      const key = readText(file);
+      // It becomes the name of a folder, which is removed where it is damaged: anything but a hash could be any folder's.
+      return /^[0-9a-f]{64}$/.test(key) ? key : null;
+    } catch {
+      return null;
+    }
   }
 
   remember(signature: string, key: string): void {

@@ -1,10 +1,11 @@
 /** A prepared data set: what training, evaluation and generation read. */
-import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { TrainingBatches, ValidationBatches } from './batches.js';
 import { writeAtomically } from './cache.js';
 import { optionOutOfRange, tokenFileCorrupt } from './diagnostics.js';
 import { bitsPerByte, countNgrams, evaluateNgram } from './ngram.js';
+import { parseJson, readText } from './read_text.js';
 import { TokenFile } from './token_file.js';
 import { loadTokenizer, type Tokenizer } from './tokenizer.js';
 
@@ -20,31 +21,33 @@ export interface BatchOptions {
   readonly validationSequences?: number;
 }
 
-/** How a data set came about: `manifest.json` in its folder. */
-export interface DataManifest {
-  readonly format: 1;
-  /** SHA-256 of the corpus (paths and contents), the options and the tokenizer. */
-  readonly key: string;
-  readonly files: number;
-  /** Documents left out: equal to another one, or mostly contained in others; and files that were no text. */
-  readonly dropped: {
-    readonly equal: number;
-    readonly contained: number;
-    readonly skipped: Readonly<Record<string, number>>;
-  };
-  readonly train: SplitManifest;
-  readonly validation: SplitManifest;
-  /** Ids are 0 … vocab − 1. */
-  readonly vocab: number;
-  /** The id after each document. */
-  readonly separator: number;
-}
+const count = z.int().nonnegative();
+const splitSchema = z.object({ documents: count, bytes: count, tokens: count });
 
-export interface SplitManifest {
-  readonly documents: number;
-  readonly bytes: number;
-  readonly tokens: number;
-}
+const manifestSchema = z.object({
+  format: z.literal(1),
+  /** SHA-256 of the corpus (paths and contents), the options and the tokenizer. */
+  key: z.string().regex(/^[0-9a-f]{64}$/),
+  files: count,
+  /** Documents left out: equal to another one, or mostly contained in others; and files that were no text. */
+  dropped: z.object({ equal: count, contained: count, skipped: z.record(z.string(), count) }),
+  train: splitSchema,
+  validation: splitSchema,
+  /** Ids are 0 … vocab − 1. */
+  vocab: z
+    .int()
+    .min(1)
+    .max(2 ** 24),
+  /** The id after each document. */
+  separator: count,
+});
+
+/** How a data set came about: `manifest.json` in its folder. */
+export type DataManifest = Readonly<z.infer<typeof manifestSchema>>;
+export type SplitManifest = Readonly<z.infer<typeof splitSchema>>;
+
+const baselineSchema = z.object({ natsPerToken: z.number(), bitsPerByte: z.number() });
+const baselinesSchema = z.object({ unigram: baselineSchema, bigram: baselineSchema });
 
 /** The loss of one counted model on the evaluated validation sequences. */
 export interface Baseline {
@@ -119,7 +122,8 @@ export function openDataset(folder: string, options: BatchOptions): Dataset {
 /** Counts once for each shape of the validation set, and keeps the result beside it. */
 function baselines(p: Pick<Dataset, 'folder' | 'train' | 'validation' | 'vocab' | 'bytesPerToken'>): Baselines {
   const kept = join(p.folder, `baselines-${p.validation.context}-${p.validation.sequences}.json`);
-  if (existsSync(kept)) return JSON.parse(readFileSync(kept, 'utf8')) as Baselines;
+  const known = readBaselines(kept);
+  if (known !== null) return known;
   const models = countNgrams(p.train.file.pieces(), p.vocab);
   const evaluation = p.validation.batch();
   const evaluate = (model: (typeof models)['unigram']): Baseline => {
@@ -135,15 +139,33 @@ function baselines(p: Pick<Dataset, 'folder' | 'train' | 'validation' | 'vocab' 
   return result;
 }
 
+/** Kept baselines; null where there are none, or none that can be read: they are counted again then. */
+function readBaselines(file: string): Baselines | null {
+  try {
+    return baselinesSchema.parse(parseJson(readText(file)));
+  } catch {
+    return null;
+  }
+}
+
 function readManifest(folder: string): DataManifest {
   const file = join(folder, 'manifest.json');
+  const refuse = (reason: string) => tokenFileCorrupt({ file, reason });
+  let json: unknown;
   try {
-    const manifest = JSON.parse(readFileSync(file, 'utf8')) as DataManifest; // written by prepareData alone
-    if (manifest.format === 1) return manifest;
+    json = parseJson(readText(file));
   } catch (error) {
     throw tokenFileCorrupt({ file, reason: error instanceof Error ? error.message : String(error) }, { cause: error });
   }
-  throw tokenFileCorrupt({ file, reason: 'it is of another version' });
+  if (typeof json !== 'object' || json === null || Reflect.get(json, 'format') !== 1)
+    throw refuse('it is of another version');
+  const parsed = manifestSchema.safeParse(json);
+  if (!parsed.success) {
+    const { path, message } = parsed.error.issues[0];
+    throw refuse(`${path.join('.')}: ${message}`);
+  }
+  if (parsed.data.separator >= parsed.data.vocab) throw refuse('separator: it is no id of the vocabulary');
+  return parsed.data;
 }
 
 function requireCount(field: string, value: number): void {

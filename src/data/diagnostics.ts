@@ -67,6 +67,25 @@ export const tokenizerInvalid = defineDiagnostic('data/tokenizer-invalid', (p: {
   fix: "give a Hugging Face tokenizer.json, or train one: tokenizer: { train: 'bpe', vocab: 8192 }",
 }));
 
+export const tokenizerTooSlow = defineDiagnostic(
+  'data/tokenizer-too-slow',
+  (p: { file: string; characters: number; seconds: number; expressions: readonly string[] }) => ({
+    what: `the tokenizer has not read ${p.characters} characters after ${p.seconds} s`,
+    why: 'a regular expression in it may have more ways to match a text than can be tried',
+    where: [
+      { at: p.file },
+      ...p.expressions.slice(0, 3).map((at) => ({ at: at.slice(0, 100), note: 'a Regex in it' })),
+    ],
+    fix: "give another tokenizer.json, or train one: tokenizer: { train: 'bpe', vocab: 8192 }",
+  }),
+);
+
+export const globBad = defineDiagnostic('data/glob-bad', (p: { pattern: string; reason: string }) => ({
+  what: `'${p.pattern}' is no glob that files can be found by: ${p.reason}`,
+  where: [{ at: `data '${p.pattern}'` }],
+  fix: 'write it with a few of `**`, `*`, `?`, `[a-z]` and `{a,b}`, as in "corpus/**/*.md"',
+}));
+
 export const separatorMissing = defineDiagnostic(
   'data/no-separator-token',
   (p: { file: string; tried: readonly string[] }) => ({

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { nearest } from '../ir/diagnostic.js';
 import { dataNotFound, dataUnreadable, installedSourcesNotFound } from './diagnostics.js';
-import { globBase, globToRegExp, isGlob } from './glob.js';
+import { globBase, globMatcher, isGlob } from './glob.js';
 
 /** One file of the corpus. */
 export interface SourceFile {
@@ -78,9 +78,9 @@ function expand(pattern: string, root: string): SourceFile[] {
   const base = resolve(root, globBase(pattern));
   if (!statSync(base, { throwIfNoEntry: false })?.isDirectory()) return [];
   const rest = pattern.slice(globBase(pattern).length).replace(/^\//, '');
-  const [below, name] = [globToRegExp(rest), basename(base)];
+  const [below, name] = [globMatcher(rest), basename(base)];
   return walk(base, name, {
-    accepts: (path) => below.test(path.slice(name.length + 1)),
+    accepts: (path) => below(path.slice(name.length + 1)),
     enters: entersBelow(`${name}/${rest}`),
   });
 }

@@ -2,6 +2,8 @@
  * Globs over '/'-separated paths: `*` within a name, `**` across folders, `?` one character, `[a-z]` a class, `{a,b}` a choice.
  * Node 20 has no glob of its own, and a hundred lines of dependency would do no more.
  */
+import { globBad } from './diagnostics.js';
+import { withinTime } from './within_time.js';
 
 /** Whether a pattern has anything to expand. */
 export function isGlob(pattern: string): boolean {
@@ -17,6 +19,25 @@ export function globBase(pattern: string): string {
   }
   return names.join('/') || (pattern.startsWith('/') ? '/' : '');
 }
+
+/** Whether a path is one that a pattern means. Throws `data/glob-bad` where the pattern, or matching it, has no end. */
+export function globMatcher(pattern: string): (path: string) => boolean {
+  let expression: RegExp;
+  try {
+    expression = globToRegExp(pattern);
+  } catch (error) {
+    throw globBad({ pattern, reason: (error as Error).message }, { cause: error });
+  }
+  // A few wildcards in a row match in time; with many, the ways to match a long name are more than can be tried.
+  if (pattern.split('*').length <= fewWildcards && !pattern.includes('{')) return (path) => expression.test(path);
+  return (path) => {
+    const tested = withinTime(1000, () => expression.test(path));
+    if (tested === null) throw globBad({ pattern, reason: `it has not been matched with '${path}' after 1 s` });
+    return tested.value;
+  };
+}
+
+const fewWildcards = 6;
 
 /** The regular expression that matches exactly the paths a pattern means. */
 export function globToRegExp(pattern: string): RegExp {

@@ -10,7 +10,17 @@
  * Node has no memory map. A batch is read with positional reads instead: what a map would fault in page by page, one `pread` per
  * sequence copies from the same page cache (about 2 µs for 512 bytes), and resident memory stays what the batch needs.
  */
-import { closeSync, fstatSync, openSync, readFileSync, readSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { endianness } from 'node:os';
 import { tokenFileCorrupt } from './diagnostics.js';
 
@@ -77,7 +87,7 @@ export class TokenFile {
   /** @throws data/token-file-corrupt where a file is missing, truncated or in another format. */
   static open(prefix: string): TokenFile {
     const index = decodeIndex(`${prefix}.idx`);
-    const descriptor = attempt(`${prefix}.bin`, () => openSync(`${prefix}.bin`, 'r'));
+    const descriptor = attempt(`${prefix}.bin`, () => openOrdinary(`${prefix}.bin`));
     const { size } = fstatSync(descriptor);
     const expected = index.tokens * (index.dtype === UINT16 ? 2 : 4);
     if (size !== expected) {
@@ -136,7 +146,14 @@ function encodeIndex(lengths: readonly number[], dtype: number): Buffer {
 }
 
 function decodeIndex(file: string): { dtype: number; documentTokens: Int32Array; tokens: number } {
-  const index = attempt(file, () => readFileSync(file));
+  const index = attempt(file, () => {
+    const descriptor = openOrdinary(file);
+    try {
+      return readFileSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  });
   const refuse = (reason: string) => tokenFileCorrupt({ file, reason });
   if (index.length < HEADER_BYTES || index.toString('latin1', 0, MAGIC.length) !== MAGIC)
     throw refuse('no MMIDIDX header');
@@ -154,8 +171,11 @@ function decodeIndex(file: string): { dtype: number; documentTokens: Int32Array;
   const documentTokens = new Int32Array(ends - 1);
   let tokens = 0;
   for (let document = 0; document < ends - 1; document++) {
-    for (let sequence = first(document); sequence < first(document + 1); sequence++) {
+    const [from, to] = [first(document), first(document + 1)];
+    if (from < 0 || to < from || to > sequences) throw refuse(`document ${document} is of sequences ${from} to ${to}`);
+    for (let sequence = from; sequence < to; sequence++) {
       const length = index.readInt32LE(at + sequence * 4);
+      if (length < 0) throw refuse(`sequence ${sequence} has ${length} tokens`);
       documentTokens[document] += length;
       tokens += length;
     }
@@ -172,6 +192,12 @@ function littleEndian(values: Uint16Array | Int32Array | Buffer, itemBytes?: num
 
 function writeAll(descriptor: number, bytes: Buffer): void {
   for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done);
+}
+
+/** Opens a file to read. Throws an `Error` where it is a pipe, a device or a folder: opening those waits, or reads without end. */
+function openOrdinary(file: string): number {
+  if (!statSync(file).isFile()) throw new Error('it is not an ordinary file');
+  return openSync(file, 'r');
 }
 
 function attempt<T>(file: string, read: () => T): T {

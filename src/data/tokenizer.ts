@@ -1,10 +1,14 @@
 /** Tokenizers: one interface, our encoder where it fits, Hugging Face's library for the rest. */
-import { readFileSync } from 'node:fs';
 import { Tokenizer as LibraryTokenizer } from '@huggingface/tokenizers';
+import { DiagnosticError } from '../ir/diagnostic.js';
 import { ByteLevelBpe } from './byte_level_bpe.js';
-import { separatorMissing, tokenizerInvalid } from './diagnostics.js';
+import { whyNoTokenizer } from './check_tokenizer_json.js';
+import { separatorMissing, tokenizerInvalid, tokenizerTooSlow } from './diagnostics.js';
 import { sha256 } from './hash.js';
+import { expressionsOf, probeCharacters, probeTexts } from './probe_texts.js';
+import { parseJson, readText } from './read_text.js';
 import { whyNotByteLevel, type TokenizerJson } from './tokenizer_json.js';
+import { withinTime } from './within_time.js';
 
 export interface Tokenizer {
   readonly kind: 'byte-level-bpe' | 'hugging-face';
@@ -35,12 +39,13 @@ export interface Tokenizer {
 export function loadTokenizer(file: string): Tokenizer {
   let json: unknown;
   try {
-    json = JSON.parse(readFileSync(file, 'utf8'));
+    json = parseJson(readText(file));
   } catch (error) {
     throw tokenizerInvalid({ file, reason: error instanceof Error ? error.message : String(error) }, { cause: error });
   }
-  if (!isTokenizerJson(json)) throw tokenizerInvalid({ file, reason: 'it has no model.vocab' });
-  return makeTokenizer(json, file);
+  const reason = whyNoTokenizer(json);
+  if (reason !== null) throw tokenizerInvalid({ file, reason });
+  return makeTokenizer(json as TokenizerJson, file);
 }
 
 /** The tokenizer that a parsed tokenizer.json describes. `file` is for messages. */
@@ -64,6 +69,9 @@ export function separatorId(tokenizer: Tokenizer, name?: string, file = 'tokeniz
   throw separatorMissing({ file, tried });
 }
 
+/** Characters: shorter texts the probes speak for. */
+const longText = 1000;
+
 /** Any other tokenizer.json (WordPiece, Unigram, normalizers …), through @huggingface/tokenizers. Slower, and equal to it. */
 class HuggingFaceTokenizer implements Tokenizer {
   readonly kind = 'hugging-face';
@@ -72,26 +80,31 @@ class HuggingFaceTokenizer implements Tokenizer {
   readonly fingerprint: string;
   private readonly library: LibraryTokenizer;
   private readonly addedIds: ReadonlySet<number>;
+  private readonly file: string;
+  private readonly expressions: readonly string[];
 
   constructor(json: TokenizerJson, file: string) {
-    try {
-      this.library = new LibraryTokenizer(json, {});
-    } catch (error) {
-      throw tokenizerInvalid(
-        { file, reason: error instanceof Error ? error.message : String(error) },
-        { cause: error },
-      );
-    }
+    this.file = file;
+    this.expressions = expressionsOf(json);
+    this.library = this.guarded(() => new LibraryTokenizer(json, {}));
     this.json = json;
     this.fingerprint = sha256([JSON.stringify(json)]);
     this.addedIds = new Set((json.added_tokens ?? []).map(({ id }) => id));
     let largest = -1;
     for (const id of this.library.get_vocab(true).values()) largest = Math.max(largest, id);
     this.vocab = largest + 1;
+    // What fails, or does not end, on a run of one letter does so on a text sooner or later.
+    this.inTime({ characters: probeCharacters, milliseconds: 1000 }, () => {
+      for (const text of probeTexts(this.expressions)) this.library.encode(text, { add_special_tokens: false });
+      for (let id = 0; id < Math.min(this.vocab, 256); id++) this.decode([id]);
+    });
   }
 
   encode(text: string): Int32Array {
-    return Int32Array.from(this.library.encode(text, { add_special_tokens: false }).ids);
+    const encode = () => Int32Array.from(this.library.encode(text, { add_special_tokens: false }).ids);
+    const { length: characters } = text;
+    if (characters < longText) return this.guarded(encode);
+    return this.inTime({ characters, milliseconds: 30_000 + characters / 10 }, encode);
   }
 
   /** The library always matches added tokens; a zero-width space after their first character keeps them text. */
@@ -106,7 +119,8 @@ class HuggingFaceTokenizer implements Tokenizer {
 
   decode(ids: Iterable<number>): string {
     const list = Array.from(ids);
-    return list.length === 0 ? '' : this.library.decode(list, { clean_up_tokenization_spaces: false });
+    if (list.length === 0) return '';
+    return this.guarded(() => this.library.decode(list, { clean_up_tokenization_spaces: false }));
   }
 
   decodeBytes(ids: Iterable<number>): Uint8Array {
@@ -120,10 +134,24 @@ class HuggingFaceTokenizer implements Tokenizer {
   textBytes(ids: Iterable<number>): number {
     return this.decodeBytes(Array.from(ids).filter((id) => !this.addedIds.has(id))).length;
   }
-}
 
-function isTokenizerJson(value: unknown): value is TokenizerJson {
-  if (typeof value !== 'object' || value === null) return false;
-  const model: unknown = Reflect.get(value, 'model');
-  return typeof model === 'object' && model !== null && typeof Reflect.get(model, 'vocab') === 'object';
+  /** What the library throws, with the file that it throws at. */
+  private guarded<T>(call: () => T): T {
+    try {
+      return call();
+    } catch (error) {
+      if (error instanceof DiagnosticError) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw tokenizerInvalid({ file: this.file, reason }, { cause: error });
+    }
+  }
+
+  /** A call on a text of so many characters, ended where it takes much longer than that. */
+  private inTime<T>(limit: { readonly characters: number; readonly milliseconds: number }, call: () => T): T {
+    const { characters, milliseconds } = limit;
+    const done = this.guarded(() => withinTime(milliseconds, call));
+    if (done !== null) return done.value;
+    const { file, expressions } = this;
+    throw tokenizerTooSlow({ file, characters, seconds: milliseconds / 1000, expressions });
+  }
 }

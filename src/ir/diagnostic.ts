@@ -54,8 +54,14 @@ export function renderDiagnostic(code: string, { what, why, where, fix }: Diagno
   if (why) lines.push(`  why    ${why}`);
   for (const place of where ?? []) lines.push(`  where  ${place.at}${place.note ? ` (${place.note})` : ''}`);
   lines.push(`  fix    ${fix}`);
-  return lines.join('\n');
+  return lines.join('\n').replace(controlCharacters, escaped);
 }
+
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+
+/** All but tabs and line ends. A name in somebody's file may hold what tells a terminal to do something. */
+// eslint-disable-next-line no-control-regex
+const controlCharacters = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
 /**
  * The candidate nearest to `word` by edit distance, or null where none is near enough to be what was meant: within `limit`, by default a
@@ -69,6 +75,8 @@ export function nearest(
   let best: string | null = null;
   let bestDistance = limit + 1;
   for (const candidate of candidates) {
+    // Every letter more or less is an edit: names of other lengths need not be looked at, however long they are.
+    if (Math.abs(word.length - candidate.length) >= bestDistance) continue;
     const distance = editDistance(word, candidate);
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }

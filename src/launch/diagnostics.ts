@@ -1,4 +1,5 @@
 import { defineDiagnostic, type DiagnosticText } from '../ir/diagnostic.js';
+import type { ScriptCall } from './messages.js';
 
 export const launchVariableMissing = defineDiagnostic(
   'launch/variable-missing',
@@ -78,4 +79,28 @@ export const messageBad = defineDiagnostic('launch/message-bad', (p: { from: str
   why: p.problem,
   where: [{ at: p.from }],
   fix: 'start all ranks from the same version of flotilla, and leave variables whose name begins with FLOTILLA_ to it',
+}));
+
+/** A call as messages name it. */
+const callText = ({ number, kind }: ScriptCall): string => `its call ${number + 1}, of ${kind}()`;
+
+export const anotherCall = defineDiagnostic('launch/another-call', (p: { here: ScriptCall; led: ScriptCall }) => ({
+  what: `the script came to ${callText(p.here)} in a rank, where it had come to ${callText(p.led)} in the launcher`,
+  why: 'a script that trains a model of its own runs again in every rank, and has to take the same way there',
+  where: [{ at: `call ${p.led.number + 1} of the script` }],
+  fix: 'let which calls it makes depend on its arguments and on what earlier calls gave, and not on time, chance or files that change',
+}));
+
+export const anotherModel = defineDiagnostic('launch/another-model', (p: { call: ScriptCall | null }) => ({
+  what: `a rank has constructed another model than the launcher${p.call ? ` for ${callText(p.call)}` : ''}`,
+  why: 'class, options, parameters or code differ: the ranks would train something else than what was asked for',
+  where: [{ at: p.call ? `call ${p.call.number + 1} of the script` : 'the module of the model' }],
+  fix: 'leave its file as it is while it starts, and let its sizes depend on no time, chance or files that change',
+}));
+
+export const callNotReached = defineDiagnostic('launch/call-not-reached', (p: { call: ScriptCall; made: number }) => ({
+  what: `the script ended in a rank after ${p.made} ${p.made === 1 ? 'call' : 'calls'}, before ${callText(p.call)}`,
+  why: 'a script that trains a model of its own runs again in every rank, and has to take the same way there',
+  where: [{ at: `call ${p.call.number + 1} of the script` }],
+  fix: 'let which calls it makes depend on its arguments and on what earlier calls gave, and not on time, chance or files that change',
 }));

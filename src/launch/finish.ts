@@ -15,7 +15,7 @@ export interface FinishRequest {
   readonly config: TrainConfig;
   readonly folder: RunFolder;
   readonly events: TrainEvents;
-  readonly customModel: LanguageModel | null;
+  readonly model: LanguageModel;
   readonly result: RankResult;
   readonly stop: StopNote;
 }
@@ -25,7 +25,7 @@ export async function finish({
   config,
   folder,
   events,
-  customModel,
+  model,
   result,
   stop,
 }: FinishRequest): Promise<RankResult> {
@@ -35,7 +35,7 @@ export async function finish({
   const interrupted = () => result.interrupted || stop.asked !== null;
   if (!interrupted() && config.sample.tokens > 0) {
     await attempt('the sample', async () => {
-      const text = await sampleOf(config, folder, customModel, interrupted);
+      const text = await sampleOf(config, folder, model, interrupted);
       if (text === null) return;
       events.emit({ kind: 'sample', step: result.summary.steps, prompt: config.sample.prompt, text });
     });
@@ -51,12 +51,12 @@ export async function finish({
 async function sampleOf(
   config: TrainConfig,
   folder: RunFolder,
-  customModel: LanguageModel | null,
+  model: LanguageModel,
   interrupted: () => boolean,
 ): Promise<string | null> {
   const options = { ...config.sample, topK: config.sample.top_k, seed: config.seed };
   try {
-    return await generate(folder.path, options, () => requireTime(interrupted), customModel);
+    return await generate(folder.path, options, () => requireTime(interrupted), model);
   } catch (error) {
     if (error instanceof NoTime) return null;
     throw error;

@@ -4,6 +4,17 @@ import type { TrainEvent } from '../train/events.js';
 import type { RankResult } from '../train/train_rank.js';
 import { messageBad } from './diagnostics.js';
 
+export const scriptCallSchema = z.strictObject({
+  /** From 0 on. */
+  number: z.int().nonnegative(),
+  kind: z.enum(['train', 'resume', 'generate']),
+  /** Identifies the model of its own that it was given; null: none. */
+  model: z.string().nullable(),
+});
+
+/** One call of train(), resume() or generate() of a script. */
+export type ScriptCall = z.infer<typeof scriptCallSchema>;
+
 const launchedRun = z.strictObject({
   /** Of the run. */
   folder: z.string(),
@@ -17,6 +28,12 @@ const launchedRun = z.strictObject({
   launchedAt: z.number(),
   /** Floating-point operations a second; null where no peak was measured. */
   peakFlops: z.number().nullable(),
+  /** The call that launched it. */
+  call: scriptCallSchema,
+  /** File of what the script's earlier calls gave, where it runs again in each rank; null: it does not. */
+  endedCalls: z.string().nullable(),
+  /** The module that constructs the run's own model, on the launcher's word, and what the launcher had of it; null: no module does. */
+  module: z.strictObject({ file: z.string(), model: z.string() }).nullable(),
 });
 
 /** What a rank is told of the run that it is a rank of. */

@@ -1,15 +1,18 @@
 /** A rank process of our launcher, or of another that has started it. */
 import { nodeDisk, openCheckpoint } from '../checkpoint/index.js';
 import { loadModel } from '../config/load_model.js';
+import { importModel } from '../config/own_model.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { RunFolder } from '../run/folder.js';
 import { requireDevice } from '../train/device.js';
 import { trainEvents } from '../train/events.js';
 import { openRunData } from '../train/prepare_run.js';
 import type { RankResult } from '../train/train_rank.js';
+import { anotherModel } from './diagnostics.js';
 import { rankFromEnvironment, type RankEnvironment } from './environment.js';
 import { nativeHost } from './hosts.js';
 import { runOfEnvironment, type LaunchedRun, type RankMessage } from './messages.js';
+import { modelHash } from './model_hash.js';
 import { runRank } from './rank_process.js';
 import { resolveAgain } from './resolve_again.js';
 import { stoppedStatus } from './signals.js';
@@ -31,14 +34,11 @@ export async function endAsRank(
   surroundings: RunSurroundings,
   environment: RankEnvironment,
   run: LaunchedRun,
-  customModel: LanguageModel | null,
+  given: LanguageModel | null,
 ): Promise<never> {
   // The launcher, which gets the same signals, says what came of them.
   const stop = new StopNote({ leave: () => process.exit(stoppedStatus), patient: true });
-  await runRank(
-    environment,
-    async () => void (await workAsRank({ surroundings, environment, run, customModel, stop })),
-  );
+  await runRank(environment, async () => void (await workAsRank({ surroundings, environment, run, given, stop })));
   process.exit(0);
 }
 
@@ -46,31 +46,27 @@ export interface RankRequest {
   readonly surroundings: RunSurroundings;
   readonly environment: RankEnvironment;
   readonly run: LaunchedRun;
-  readonly customModel: LanguageModel | null;
+  /** The model of its own that this process's script gave as an object; null where it gave none. */
+  readonly given: LanguageModel | null;
   readonly stop: StopNote;
 }
 
 /** A rank of a run whose folder is there. Rank 0 sends its events and its result to the launcher. */
-export async function workAsRank({
-  surroundings,
-  environment,
-  run,
-  customModel,
-  stop,
-}: RankRequest): Promise<RankResult> {
+export async function workAsRank({ surroundings, environment, run, given, stop }: RankRequest): Promise<RankResult> {
   const { rank } = environment;
   const folder = RunFolder.open(run.folder);
   const state = new RunFolder(run.state);
-  const { config } = await resolveAgain(state, []);
+  const { config } = resolveAgain(state, []);
   // Rank 0 has looked at its own machine alone.
   requireDevice(config, { ranks: environment.worldSize, localRanks: environment.localWorldSize });
   const events = trainEvents();
   const send = (message: RankMessage) => process.send?.(message);
   if (rank === 0) events.subscribe((event) => send({ event }));
+  const customModel = given ?? (await modelOfModule(run.module));
   const context = customModel?.options.context ?? config.model.context;
   const record = state.readRecord();
   const dataset = openRunData(record.data.folder, config, context);
-  const model = customModel ?? (await loadModel(config, dataset.vocab));
+  const model = loadModel({ config, customModel }, dataset.vocab);
   const plan = state.readPlan();
   const resume =
     run.checkpoint === null ? null : await openCheckpoint(nodeDisk, run.checkpoint, { verify: 'structure' });
@@ -95,4 +91,12 @@ export async function workAsRank({
   }
   await resume?.close();
   return result;
+}
+
+/** The model that the launcher's module constructs, here too. Throws `launch/another-model`. */
+async function modelOfModule(module: LaunchedRun['module']): Promise<LanguageModel | null> {
+  if (module === null) return null;
+  const model = await importModel(module.file, null);
+  if (modelHash(model) !== module.model) throw anotherModel({ call: null });
+  return model;
 }

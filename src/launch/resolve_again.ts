@@ -1,12 +1,12 @@
 /** The configuration of a run that is there already. */
-import { readConfig } from '../config/file.js';
+import { readJsonConfig } from '../config/file.js';
 import { resolveConfig, type ResolvedConfig } from '../config/resolve.js';
 import type { RunFolder } from '../run/folder.js';
 
 /** `overrides`: `--set` texts, applied to what the run folder holds. */
-export async function resolveAgain(folder: RunFolder, overrides: readonly string[]): Promise<ResolvedConfig> {
+export function resolveAgain(folder: RunFolder, overrides: readonly string[]): ResolvedConfig {
   const file = folder.file('config.json');
-  const config = await readConfig(file);
+  const config = readJsonConfig(file);
   // A length in steps takes the place of one in minutes.
   const givesSteps = overrides.some((text) => /^steps\s*=/.test(text));
   return resolveConfig(givesSteps ? { ...config, minutes: null } : config, { overrides, source: file });

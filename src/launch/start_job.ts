@@ -8,15 +8,16 @@ import type { RunSummary, TrainEvents } from '../train/events.js';
 import { discardStaged } from '../run/staged.js';
 import { measuredPeak } from '../train/matmul_peak.js';
 import type { RankResult } from '../train/train_rank.js';
-import type { Begin, BegunRun } from './begun_run.js';
+import { moduleOf, type Begin, type BegunRun } from './begun_run.js';
 import { rankFromEnvironment } from './environment.js';
 import { finish } from './finish.js';
 import { referenceHost } from './hosts.js';
 import { launchRanks } from './launch_ranks.js';
-import { runOfEnvironment, type LaunchedRun } from './messages.js';
+import { runOfEnvironment, type ScriptCall } from './messages.js';
 import { joinOuterJob } from './outer_job.js';
 import { outliveOutput } from './output.js';
 import { endAsRank } from './rank.js';
+import { inTurn, withEndedCalls } from './script_calls.js';
 import { endStopped, importFirst, type StopSignal } from './signals.js';
 import { StopNote } from './stop_note.js';
 import { logged } from './logged.js';
@@ -24,10 +25,11 @@ import type { RunSurroundings } from './surroundings.js';
 import { work } from './work.js';
 
 export interface JobRequest {
+  readonly kind: 'train' | 'resume';
   readonly surroundings: RunSurroundings;
   readonly events: TrainEvents;
-  /** A model that no configuration file describes. */
-  readonly customModel: LanguageModel | null;
+  /** A model of its own that a script gave as an object; null where it gave none. */
+  readonly given: LanguageModel | null;
   readonly begin: Begin;
 }
 
@@ -40,17 +42,19 @@ export interface TrainResult {
   readonly leads: boolean;
 }
 
-export async function startJob({ surroundings, events, customModel, begin }: JobRequest): Promise<TrainResult> {
+export const startJob = (request: JobRequest): Promise<TrainResult> =>
+  inTurn(request.kind, request.given, (call) => startCall(request, call));
+
+async function startCall({ surroundings, events, given, begin }: JobRequest, call: ScriptCall): Promise<TrainResult> {
   outliveOutput();
   const launchedAt = launchTime();
   const environment = rankFromEnvironment();
   const run = runOfEnvironment(process.env);
-  // A script that calls train() with a model of its own runs again in every rank.
-  if (environment && run) return endAsRank(surroundings, environment, run, customModel);
-  if (environment) return joinOuterJob({ surroundings, events, customModel, environment, launchedAt, begin });
+  if (environment && run) return endAsRank(surroundings, environment, run, given);
+  if (environment) return joinOuterJob({ surroundings, events, given, call, environment, launchedAt, begin });
   const stop = new StopNote({ leave: endEarly });
   try {
-    return await lead({ surroundings, events, customModel, begin, launchedAt, stop });
+    return await lead({ surroundings, events, call, begin, launchedAt, stop });
   } finally {
     stop.release();
   }
@@ -59,7 +63,8 @@ export async function startJob({ surroundings, events, customModel, begin }: Job
 /** A signal before the first step: nothing is lost. */
 const endEarly = (signal: StopSignal) => endStopped(`stopped by ${signal} before the first step: nothing was trained`);
 
-interface LeadRequest extends JobRequest {
+interface LeadRequest extends Pick<JobRequest, 'surroundings' | 'events' | 'begin'> {
+  readonly call: ScriptCall;
   readonly launchedAt: number;
   readonly stop: StopNote;
 }
@@ -68,11 +73,11 @@ function lead({ begin, ...request }: LeadRequest): Promise<TrainResult> {
   return logged(request, async (log) => {
     const begun = await begin(null);
     const { folder } = begun;
-    const { config } = begun.prepared;
+    const { config, model } = begun.prepared;
     log.into(folder, { isNew: begun.resume === null });
     try {
       const result = await start({ ...request, begun });
-      return { folder: folder.path, leads: true, ...(await finish({ ...request, config, folder, result })) };
+      return { folder: folder.path, leads: true, ...(await finish({ ...request, config, folder, model, result })) };
     } finally {
       discardStaged(folder);
       await begun.resume?.close();
@@ -90,14 +95,7 @@ interface StartRequest extends Omit<LeadRequest, 'begin'> {
 }
 
 /** All virtual ranks in this process, or a process a rank. */
-async function start({
-  surroundings,
-  begun,
-  events,
-  customModel,
-  launchedAt,
-  stop,
-}: StartRequest): Promise<RankResult> {
+async function start({ surroundings, begun, events, call, launchedAt, stop }: StartRequest): Promise<RankResult> {
   const { prepared, folder, state, resume } = begun;
   const { token: lock } = begun.lock;
   const { config, plan } = prepared;
@@ -119,11 +117,24 @@ async function start({
   }
   const peakFlops = await measuredPeak(config);
   const checkpoint = resume?.path ?? null;
-  const run: LaunchedRun = { folder: folder.path, lock, state: state.path, checkpoint, launchedAt, peakFlops };
+  const run = {
+    folder: folder.path,
+    lock,
+    state: state.path,
+    checkpoint,
+    launchedAt,
+    peakFlops,
+    call,
+    module: moduleOf(begun),
+  };
   prepared.dataset.close();
-  // Only the script that constructed a model can construct it again.
-  const args =
-    customModel === null ? surroundings.rankArguments : [...process.execArgv, ...importFirst, ...process.argv.slice(1)];
+  const ranks = ranksOf(plan);
   stop.ready();
-  return launchRanks({ run, ranks: ranksOf(plan), config, events, args });
+  if (call.model === null) {
+    const { rankArguments: args } = surroundings;
+    return launchRanks({ run: { ...run, endedCalls: null }, ranks, config, events, args });
+  }
+  // Only the script that constructed a model can construct it again.
+  const args = [...process.execArgv, ...importFirst, ...process.argv.slice(1)];
+  return withEndedCalls((endedCalls) => launchRanks({ run: { ...run, endedCalls }, ranks, config, events, args }));
 }

@@ -3,8 +3,10 @@ import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { absolutePaths } from '../config/absolute_paths.js';
 import { loadConfig } from '../config/file.js';
+import { withOwnModel, type ModelChoice } from '../config/own_model.js';
 import { resolveConfig, type ResolvedConfig } from '../config/resolve.js';
 import type { TrainOptions } from '../config/schema.js';
+import { recordTrust, trustFile } from '../config/trusted_modules.js';
 import { sourcesName } from '../data/source_list.js';
 import { lockRun, makeRun, requireFreePlace, requireGoingOn } from '../run/begin.js';
 import { RunFolder } from '../run/folder.js';
@@ -12,7 +14,8 @@ import { openRunCheckpoint } from '../run/open_checkpoint.js';
 import { stageIn } from '../run/staged.js';
 import { trainEvents, type TrainEvents } from '../train/events.js';
 import { prepareResume } from '../train/prepare_resume.js';
-import { prepareRun, requireEngine, type UnwrittenRun } from '../train/prepare_run.js';
+import { prepareRun, requireEngine, type OuterJob, type UnwrittenRun } from '../train/prepare_run.js';
+import type { BegunRun } from './begun_run.js';
 import { resolveAgain } from './resolve_again.js';
 import { startJob, type TrainResult } from './start_job.js';
 import type { RunSurroundings } from './surroundings.js';
@@ -26,7 +29,10 @@ export interface TrainSettings {
   readonly source?: string;
 }
 
-export interface ResumeSettings extends TrainSettings {
+/** Of a command that reads its configuration from a file, which may name a model that is code. */
+export interface FileSettings extends Omit<TrainSettings, 'source'>, ModelChoice {}
+
+export interface ResumeSettings extends FileSettings {
   /** Whether a model that is not the one the run has trained goes on with its weights. Default false: it is refused. */
   readonly acceptModelChange?: boolean;
   /** Step of the checkpoint to go on from; null: the latest. Those of later steps are the first to go as new ones are saved. */
@@ -37,70 +43,86 @@ export interface ResumeSettings extends TrainSettings {
 export async function trainWith(
   surroundings: RunSurroundings,
   options: TrainOptions,
-  settings: TrainSettings = {},
+  { events = trainEvents(), ...settings }: TrainSettings = {},
 ): Promise<TrainResult> {
-  return trainResolved(surroundings, resolveConfig(options, settings), settings);
+  const resolved = resolveConfig(options, settings);
+  return startJob({
+    kind: 'train',
+    surroundings,
+    events,
+    given: resolved.customModel,
+    // A module that the options name, their author names.
+    begin: async (job) => begin(await withOwnModel(resolved, { trustCode: true }, settings.source ?? ''), events, job),
+  });
 }
 
 /** Trains what a configuration file describes. */
 export async function trainFile(
   surroundings: RunSurroundings,
   file: string,
-  settings: TrainSettings = {},
+  { events = trainEvents(), overrides, ...choice }: FileSettings = {},
 ): Promise<TrainResult> {
-  return trainResolved(surroundings, await loadConfig(file, settings.overrides), settings);
-}
-
-async function trainResolved(
-  surroundings: RunSurroundings,
-  resolved: ResolvedConfig,
-  { events = trainEvents() }: TrainSettings,
-): Promise<TrainResult> {
-  const { customModel } = resolved;
+  const resolved = await loadConfig(file, overrides, choice);
   return startJob({
+    kind: 'train',
     surroundings,
     events,
-    customModel,
-    async begin(job) {
-      await requireFreePlace(resolved.config);
-      const prepared = await prepareRun(resolved, { events, job });
-      const { folder, lock, startsOver } = await makeRun(prepared.config);
-      if (startsOver) {
-        const message = `a run in ${folder.path} had left no checkpoint: this one takes its place`;
-        events.emit({ kind: 'warning', code: 'run/starts-over', message });
-      }
-      return lock.releasedOnError(() => {
-        writeFolder(folder, folder.name, prepared);
-        copyFileSync(prepared.dataset.tokenizerFile, folder.file('tokenizer.json'));
-        const sources = join(prepared.dataset.folder, sourcesName);
-        // Data that an earlier version prepared has none.
-        if (existsSync(sources)) copyFileSync(sources, folder.file(sourcesName));
-        return { prepared, folder, lock, state: folder, resume: null };
-      });
-    },
+    given: null,
+    begin: (job) => begin(resolved, events, job),
+  });
+}
+
+/** Prepares a new run and makes its folder. */
+async function begin(resolved: ResolvedConfig, events: TrainEvents, job: OuterJob | null): Promise<BegunRun> {
+  await requireFreePlace(resolved.config);
+  const prepared = await prepareRun(resolved, { events, job });
+  const { folder, lock, startsOver } = await makeRun(prepared.config);
+  if (startsOver) {
+    const message = `a run in ${folder.path} had left no checkpoint: this one takes its place`;
+    events.emit({ kind: 'warning', code: 'run/starts-over', message });
+  }
+  return lock.releasedOnError(() => {
+    writeFolder(folder, folder.name, prepared);
+    copyFileSync(prepared.dataset.tokenizerFile, folder.file('tokenizer.json'));
+    const sources = join(prepared.dataset.folder, sourcesName);
+    // Data that an earlier version prepared has none.
+    if (existsSync(sources)) copyFileSync(sources, folder.file(sourcesName));
+    const { modelFile } = resolved;
+    keepTrust(modelFile, events);
+    return { prepared, modelFile, folder, lock, state: folder, resume: null };
   });
 }
 
 /**
  * Goes on with a run from its latest checkpoint, or that of a step, with its own data, tokenizer and model. Under the plan it had, bit for
- * bit; overrides may give it another plan, batch or length. What is refused has changed nothing: the folder is written when the state is loaded.
- * Throws `run/…`, `checkpoint/…`, and what `train` throws.
+ * bit; overrides may give it another plan, batch or length. What is refused has changed nothing: the folder is written when the state is
+ * loaded. Throws `run/…`, `checkpoint/…`, `config/code-not-trusted` where its model is code that this user has not trained with, and what
+ * `train` throws.
  */
 export async function resumeRun(
   surroundings: RunSurroundings,
   path: string,
-  { events = trainEvents(), overrides = [], acceptModelChange = false, checkpoint = null }: ResumeSettings = {},
+  {
+    events = trainEvents(),
+    overrides = [],
+    acceptModelChange = false,
+    checkpoint = null,
+    ...choice
+  }: ResumeSettings = {},
 ): Promise<TrainResult> {
+  const { model } = choice;
   return startJob({
+    kind: 'resume',
     surroundings,
     events,
-    customModel: null,
+    given: model === undefined || typeof model === 'string' ? null : model,
     async begin(job) {
       const folder = RunFolder.open(path);
       const record = folder.readRecord();
-      const { config: before } = await resolveAgain(folder, []);
-      const { config: asked, customModel } = await resolveAgain(folder, overrides);
-      const config = absolutePaths(asked, process.cwd());
+      const { config: before } = resolveAgain(folder, []);
+      const resolved = await withOwnModel(resolveAgain(folder, overrides), choice, folder.file('config.json'));
+      const { customModel, modelFile } = resolved;
+      const config = absolutePaths(resolved.config, process.cwd());
       await requireEngine(config, job);
       await requireGoingOn(folder, config);
       const resume = await openRunCheckpoint(folder, config, { step: checkpoint });
@@ -111,7 +133,8 @@ export async function resumeRun(
         return lock.releasedOnError(() => {
           const state = stageIn(folder);
           writeFolder(state, folder.name, prepared);
-          return { prepared, folder, lock, state, resume };
+          keepTrust(modelFile, events);
+          return { prepared, modelFile, folder, lock, state, resume };
         });
       } catch (error) {
         await resume.close();
@@ -119,6 +142,17 @@ export async function resumeRun(
       }
     },
   });
+}
+
+/** Who trains with a module may go on with the run, and sample from it, without being asked. */
+function keepTrust(module: string | null, events: TrainEvents): void {
+  if (module === null) return;
+  try {
+    recordTrust(module);
+  } catch (error) {
+    const message = `${trustFile()} cannot be written (${(error as Error).message}): resume and generate will ask for --trust-code`;
+    events.emit({ kind: 'warning', code: 'config/trust-not-kept', message });
+  }
 }
 
 /** `name`: of the run, which is that of its folder, wherever it has been moved. */

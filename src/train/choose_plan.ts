@@ -1,6 +1,6 @@
 /** The plan of a run: from sizes, from a file, or chosen. */
-import { readFileSync } from 'node:fs';
 import { configUnreadable } from '../config/diagnostics.js';
+import { readText } from '../data/read_text.js';
 import { describeModel } from '../plan/describe_model.js';
 import { checkPlan } from '../plan/check_plan.js';
 import { planContradictsConfig, planForAnotherModel } from '../plan/diagnostics.js';
@@ -73,7 +73,7 @@ function sizesOf({ plan }: TrainConfig): ParallelSizes {
 export function readPlan(file: string): Plan {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readText(file);
   } catch (error) {
     const fix = "give 'auto', the path of a plan file, or sizes such as { data_parallel_size: 2 }";
     throw configUnreadable({ file, problem: `the plan cannot be read: ${(error as Error).message}`, fix });

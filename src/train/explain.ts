@@ -66,12 +66,9 @@ export interface GivenPlan {
  * Compiles a configuration's training step for this machine's device, without data or engine. Throws `plan/…` and the compiler's
  * diagnostics.
  */
-export async function explain(
-  { config, customModel }: ResolvedConfig,
-  given?: GivenPlan,
-  observe?: RunRequest['observe'],
-): Promise<Explanation> {
-  const model = customModel ?? (await loadModel(config, config.model.vocab ?? config.data.tokenizer.vocab));
+export function explain(resolved: ResolvedConfig, given?: GivenPlan, observe?: RunRequest['observe']): Explanation {
+  const { config } = resolved;
+  const model = loadModel(resolved, config.model.vocab ?? config.data.tokenizer.vocab);
   return explainPlan(config, model, given ? checked(given, config, model) : choosePlan(config, model, null), observe);
 }
 

@@ -1,7 +1,6 @@
 /** Sampling from a run's model: the token is chosen on the host. */
-import { readConfig } from '../config/file.js';
+import { loadConfig } from '../config/file.js';
 import { loadModel } from '../config/load_model.js';
-import { resolveConfig } from '../config/resolve.js';
 import { loadTokenizer } from '../data/index.js';
 import { separatorId } from '../data/tokenizer.js';
 import type { LanguageModel } from '../nn/language_model.js';
@@ -14,34 +13,36 @@ import { chooseToken, uniformNumbers } from './sample.js';
 import { openSampler } from './sampler.js';
 
 /**
- * What the latest checkpoint of a run, or that of a step, writes after the prompt. `onText` is told of each piece as it comes. Longer than the context, the
- * text is read from its last tokens on. `customModel`: a module of one's own that no config file constructs. Throws `run/not-found`, `checkpoint/…`, `engine/…`.
+ * What the latest checkpoint of a run, or that of a step, writes after the prompt. `onText` is told of each piece as it comes. Longer than
+ * the context, the text is read from its last tokens on. `model`: a model of one's own, or the file that exports it; null: as the run folder
+ * says. Throws `run/not-found`, `config/…`, `checkpoint/…`, `engine/…`.
  */
 export async function generate(
   path: string,
   options: GenerateOptions,
   onText: (text: string) => void = () => {},
-  customModel: LanguageModel | null = null,
+  model: LanguageModel | string | null = null,
 ): Promise<string> {
   checkGenerateOptions(options);
-  const { prompt, tokens, temperature, topK, seed, device, checkpoint: step = null } = options;
+  const { prompt, tokens, temperature, topK, seed, device, checkpoint: step = null, trustCode } = options;
   const folder = RunFolder.open(path);
-  const { config } = resolveConfig(await readConfig(folder.file('config.json')), {
-    source: folder.file('config.json'),
-    overrides: device === undefined ? [] : [`device=${device}`],
+  const resolved = await loadConfig(folder.file('config.json'), device === undefined ? [] : [`device=${device}`], {
+    ...(model !== null && { model }),
+    trustCode,
   });
+  const { config } = resolved;
   if (config.engine === 'native') {
     await requireNativeEngine();
     requireDevice(config, { ranks: 1, localRanks: 1 });
   }
   const tokenizer = loadTokenizer(folder.file('tokenizer.json'));
-  const model = customModel ?? (await loadModel(config, tokenizer.vocab));
+  const built = loadModel(resolved, tokenizer.vocab);
   const given = prompt === '' ? [] : [...tokenizer.encode(prompt)];
   const { separator } = config.data.tokenizer;
   const ids = given.length > 0 ? given : [separatorId(tokenizer, separator ?? undefined)];
   const checkpoint = await openRunCheckpoint(folder, config, { step, verify: 'structure' });
-  const longest = Math.min(model.options.context, ids.length + tokens);
-  const sampler = await openSampler(checkpoint, config, model, longest).finally(() => checkpoint.close());
+  const longest = Math.min(built.options.context, ids.length + tokens);
+  const sampler = await openSampler(checkpoint, config, built, longest).finally(() => checkpoint.close());
   const random = uniformNumbers(seed);
   const made: number[] = [];
   let told = '';

@@ -46,7 +46,7 @@ export async function prepareResume(request: ResumeRequest): Promise<UnwrittenRu
   const context = contextOf(config, customModel);
   const dataset = await resumeData({ folder, record, config, context, events, listener: relay(events) });
   try {
-    const model = customModel ?? (await loadModel(config, dataset.vocab));
+    const model = loadModel({ config, customModel }, dataset.vocab);
     requireVocab(model, dataset);
     const identity = identifyModel(model, config.model);
     requireModel(request, identity);

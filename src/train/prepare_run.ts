@@ -50,21 +50,22 @@ export async function prepareRun(
 ): Promise<UnwrittenRun> {
   const root = process.cwd();
   const config = absolutePaths(written, root);
+  const described = { config, customModel };
   await requireEngine(config, job);
   const worldSize = job?.worldSize ?? null;
   const ranks = { worldSize, localRanks: job?.localWorldSize ?? null };
   const host = hostMemory();
   requireStateFits(config, ranks, host);
-  const model = (vocab: number) => (customModel ? Promise.resolve(customModel) : loadModel(config, vocab));
   // What the plan asks of the model hardly depends on the vocabulary, and says what is wrong before a tokenizer is trained.
-  if (config.data.tokenizer.file === null) choosePlan(config, await model(config.data.tokenizer.vocab), worldSize);
+  if (config.data.tokenizer.file === null)
+    choosePlan(config, loadModel(described, config.data.tokenizer.vocab), worldSize);
   const context = contextOf(config, customModel);
   const dataset = await prepareData(
     dataOf(config.data),
     { ...batchOptions(config, context), root, cacheDir: config.data.cache },
     relay(events),
   );
-  const built = await model(dataset.vocab);
+  const built = loadModel(described, dataset.vocab);
   requireVocab(built, dataset);
   const plan = choosePlan(config, built, worldSize);
   requireRoom({ config, model: built, plan, host, events, ...ranks });

@@ -9,7 +9,7 @@ import type { LanguageModel } from '../nn/language_model.js';
 import { ops } from '../ops/index.js';
 import { describeModel } from '../plan/describe_model.js';
 import { planOfSizes } from '../plan/parallel_sizes.js';
-import { compileForward } from '../program/compile.js';
+import { compileForward, type CompiledProgram } from '../program/compile.js';
 import { arenaBytesOf } from '../program/share_arena.js';
 import { restoreTensors } from '../run/load_state.js';
 import { stateOf } from '../run/state.js';
@@ -24,7 +24,10 @@ export interface Sampler {
   close(): Promise<void>;
 }
 
-/** Programs for texts of up to 32, 64, … `longest` tokens in one arena: a short text takes a short program. */
+/**
+ * Programs for texts of up to 32, 64, … `longest` tokens in one arena: a short text takes a short program. A model that can be traced at no
+ * length but its context has that one.
+ */
 export async function openSampler(
   checkpoint: Checkpoint,
   config: TrainConfig,
@@ -32,11 +35,9 @@ export async function openSampler(
   longest: number,
 ): Promise<Sampler> {
   const plan = planOfSizes({}, 1, describeModel(model), { sequences: 1, microbatch: 1 }, precisionOf(config));
-  const lengths = [32, 64, 128, 256, 512, 1024, 2048, 4096].filter((length) => length < longest);
-  const compiled = [...lengths, longest].map((sequence) => ({
-    sequence,
-    compiled: compileForward({ model, plan, sequence, registry: ops, target: targetOf(config), what: 'logits' }),
-  }));
+  const compiled = compileLengths(model.options.context, longest, (sequence) =>
+    compileForward({ model, plan, sequence, registry: ops, target: targetOf(config), what: 'logits' }),
+  );
   const bytes = Math.max(...compiled.map((one) => arenaBytesOf([one.compiled.program], 0)));
   const engine: Engine =
     config.engine === 'reference'
@@ -59,7 +60,7 @@ export async function openSampler(
   await restoreTensors(programs[0].loaded, stateOf(programs[0].loaded.program), checkpoint, [0]);
   return {
     async logitsAfter(ids) {
-      const read = ids.slice(-longest);
+      const read = ids.slice(-programs[programs.length - 1].sequence);
       const { sequence, loaded } = programs.find((program) => program.sequence >= read.length)!;
       const tokens = new Int32Array(sequence);
       tokens.set(read);
@@ -73,4 +74,30 @@ export async function openSampler(
     },
     close: () => engine.close(),
   };
+}
+
+interface CompiledLength {
+  /** Tokens. */
+  readonly sequence: number;
+  readonly compiled: CompiledProgram;
+}
+
+/** Lengths up to one that holds `longest` tokens, ascending. Throws what the compiler says of the whole context, where that fails too. */
+function compileLengths(
+  context: number,
+  longest: number,
+  compile: (sequence: number) => CompiledProgram,
+): readonly CompiledLength[] {
+  const shorter = [32, 64, 128, 256, 512, 1024, 2048, 4096].filter((length) => length < longest);
+  const compiled: CompiledLength[] = [];
+  for (const sequence of new Set([...shorter, longest])) {
+    try {
+      compiled.push({ sequence, compiled: compile(sequence) });
+    } catch (error) {
+      // A forward may say in any words that a length is not its own; what it says of the context is the reason.
+      if (sequence === context) throw error;
+    }
+  }
+  if (compiled.at(-1)?.sequence !== longest) compiled.push({ sequence: context, compiled: compile(context) });
+  return compiled;
 }

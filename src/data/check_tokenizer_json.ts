@@ -1,0 +1,68 @@
+/** Whether a tokenizer.json is one: what every reader of it takes for granted, looked at once. */
+/** Ids a vocabulary may have. The largest that is published has 2²⁰. */
+const mostIds = 2 ** 24;
+
+/** Why a value is no tokenizer.json that can be used; null where it is one. */
+export function whyNoTokenizer(value: unknown): string | null {
+  if (!isObject(value)) return 'it is no object';
+  const { model, added_tokens: added = [] } = value;
+  if (!isObject(model)) return 'it has no model';
+  if (model.type !== undefined && typeof model.type !== 'string') return `model.type is ${typeof model.type}`;
+  return whyNoVocabulary(model) ?? whyNoMerges(model.merges) ?? whyNoAddedTokens(added) ?? whyNoParts(value);
+}
+
+/** Token → id; a Unigram model has pairs of token and score in the order of ids. */
+function whyNoVocabulary({ vocab, unk_id: unknown }: Fields): string | null {
+  if (Array.isArray(vocab)) {
+    const bad = vocab.findIndex(
+      (entry) => !Array.isArray(entry) || typeof entry[0] !== 'string' || !Number.isFinite(entry[1]),
+    );
+    if (bad >= 0) return `entry ${bad} of model.vocab is no token with its score`;
+    if (vocab.length === 0 || vocab.length > mostIds) return `model.vocab has ${vocab.length} tokens`;
+    if (unknown !== undefined && unknown !== null && !(isId(unknown) && unknown < vocab.length))
+      return `model.unk_id is ${String(unknown)}, which is the id of no token`;
+    return null;
+  }
+  if (!isObject(vocab)) return 'it has no model.vocab';
+  const entries = Object.entries(vocab);
+  if (entries.length === 0) return 'its vocabulary is empty';
+  const bad = entries.find(([, id]) => !isId(id));
+  return bad ? `the id of '${bad[0]}' is ${JSON.stringify(bad[1])}, and not a whole number below 2²⁴` : null;
+}
+
+function whyNoMerges(merges: unknown): string | null {
+  if (merges === undefined || merges === null) return null;
+  if (!Array.isArray(merges)) return 'model.merges is no list';
+  const bad = merges.findIndex((merge: unknown) => {
+    const pair: unknown = typeof merge === 'string' ? merge.split(' ') : merge;
+    return !Array.isArray(pair) || pair.length !== 2 || pair.some((side) => typeof side !== 'string' || side === '');
+  });
+  return bad >= 0 ? `merge ${bad} is no pair of tokens` : null;
+}
+
+function whyNoAddedTokens(added: unknown): string | null {
+  if (!Array.isArray(added)) return 'added_tokens is no list';
+  const bad = added.findIndex(
+    (token: unknown) =>
+      !isObject(token) || !isId(token.id) || typeof token.content !== 'string' || token.content === '',
+  );
+  return bad >= 0 ? `added token ${bad} has no id below 2²⁴, or no text` : null;
+}
+
+/** The parts that change and cut text: each an object with a type, or absent. */
+function whyNoParts(json: Fields): string | null {
+  for (const part of ['normalizer', 'pre_tokenizer', 'post_processor', 'decoder']) {
+    const value = json[part];
+    if (value === undefined || value === null) continue;
+    if (!isObject(value) || typeof value.type !== 'string') return `${part} is no object with a type`;
+  }
+  return null;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const isObject = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isId = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < mostIds;

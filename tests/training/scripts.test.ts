@@ -1,0 +1,88 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, test } from 'vitest';
+import { testOfRanks } from '../../src/engine/native/testing/tests_by_device.js';
+import { onNative, Workplace } from './tiny_run.js';
+
+// Scripts that call the library more than once, each call with a model of its own, on real ranks.
+
+const work = new Workplace();
+afterAll(() => work.remove());
+
+const flotilla = fileURLToPath(new URL('../../src/index.ts', import.meta.url));
+const loader = import.meta.resolve('tsx');
+
+interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a script as a user does. `options(name)` in it: those of a tiny run. */
+function runScript(name: string, text: string): Ended {
+  const file = work.file(name);
+  writeFileSync(
+    file,
+    `import { train, resume, generate, models } from ${JSON.stringify(flotilla)};
+     const options = (name: string) => ({ ...${JSON.stringify(work.options('', { ...onNative, steps: 2 }))},
+       logging: { directory: ${JSON.stringify(work.file('runs'))}, name } });
+     class Mine extends models.GPT {}
+     const mine = (dim: number) => new Mine({ layers: 1, dim, heads: 2, context: 8, vocab: 270 });
+     ${text}`,
+  );
+  return spawnSync(process.execPath, ['--import', loader, file], { cwd: work.folder, encoding: 'utf8' });
+}
+
+const embedding = (name: string, step: number): readonly number[] => {
+  const manifest = readFileSync(`${work.checkpoint(name, step)}/manifest.json`, 'utf8');
+  const { tensors } = JSON.parse(manifest) as { tensors: Record<string, { shape: number[] }> };
+  return tensors['embedding.weight'].shape;
+};
+
+testOfRanks(1)('each call of a script has its own model, and its own result', () => {
+  const { status, stdout, stderr } = runScript(
+    'sweep.mts',
+    `const folders: string[] = [];
+     for (const dim of [8, 12]) {
+       const { summary, folder } = await train({ ...options('sweep ' + dim), model: mine(dim) });
+       folders.push(folder);
+       console.log(summary.parameters);
+     }
+     const options_ = { prompt: 'the', tokens: 2, temperature: 0, topK: null, seed: 0 };
+     const text = await generate(folders[0], options_, undefined, mine(8));
+     const more = await resume(folders[1], { model: mine(12), overrides: ['steps=3'] });
+     console.log(typeof text, more.summary.steps);`,
+  );
+  expect(status, stderr).toBe(0);
+  const [small, large, ended] = stdout.trim().split('\n');
+  expect(Number(large)).toBeGreaterThan(Number(small));
+  expect(ended).toBe('string 3');
+  // Printed by the launcher alone: what a rank does again before its call is not told again.
+  expect(stdout.trim().split('\n')).toHaveLength(3);
+  expect(stderr).not.toContain(small);
+  expect(embedding('sweep 8', 2)).toEqual([270, 8]);
+  expect(embedding('sweep 12', 3)).toEqual([270, 12]);
+});
+
+testOfRanks(1)('a script that takes another way in a rank is refused, and its run is not another one', () => {
+  const { status, stderr } = runScript(
+    'chance.mts',
+    `// As a script would whose sizes come from the clock.
+     const dim = process.env.RANK === undefined ? 8 : 12;
+     await train({ ...options('chance'), model: mine(dim) });`,
+  );
+  expect(status).not.toBe(0);
+  expect(stderr).toContain('launch/another-model');
+});
+
+test('calls at the same time run one after the other', () => {
+  const { status, stdout, stderr } = runScript(
+    'together.mts',
+    `const at = (name: string) => train({ ...options(name), engine: 'reference', device: 'cpu', steps: 1, model: mine(8) });
+     const [a, b] = await Promise.all([at('a'), at('b').then((ended) => (console.log('b'), ended))]);
+     console.log(a.summary.name, b.summary.name);`,
+  );
+  expect(status, stderr).toBe(0);
+  expect(stdout).toBe('b\na b\n');
+});
