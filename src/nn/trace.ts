@@ -88,11 +88,13 @@ export function traceLoss(
   return trace(name, model, shape, (builder, tokens) => {
     const labels = builder.input('labels' satisfies DataInput, 'data', tokens.type);
     const loss = model.loss(tokens, labels);
-    builder.output('loss_sum' satisfies ResultName, loss.lossSum);
-    builder.output('tokens' satisfies ResultName, loss.tokens);
+    const { dtype = 'f32' } = shape;
+    const [lossSum, counted] = [loss.lossSum.exactly(dtype), loss.tokens.exactly(dtype)];
+    builder.output('loss_sum' satisfies ResultName, lossSum);
+    builder.output('tokens' satisfies ResultName, counted);
     builder.endForward();
     const parameters = parametersOf(model).map((p) => ({ name: p.name, tensor: builder.parameter(p.parameter) }));
-    extend({ builder, loss, parameters });
+    extend({ builder, loss: { lossSum, tokens: counted }, parameters });
   });
 }
 

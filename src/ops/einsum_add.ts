@@ -27,7 +27,7 @@ export const einsumAdd: OpDefinition = {
   decompose({ x, w, bias }, { to }) {
     const dtype = [x, w, bias].map((t) => t.dtype).reduce(promote);
     const product = x.apply('einsum', [w], { to, dtype: atLeastF32(dtype) });
-    return { y: product.add(bias).cast(dtype) };
+    return { y: product.add(bias).exactly(dtype) };
   },
   flops: (rule, sizes) => 2 * elements(Object.keys(rule.factors), sizes),
   // A row times a matrix, plus a row.
