@@ -37,11 +37,17 @@ interface Trained {
 
 // RUNS draws more.
 const runs = Number(process.env.RUNS ?? 40);
+/** Milliseconds that a search may take. */
+const limitMs = 60_000 * Math.max(5, runs / 10);
 for (const compute of ['f32', 'bf16'] as const) {
-  test(`${runs} random models of documented ops train natively in ${compute} as on the reference`, async () => {
-    const law = fc.asyncProperty(anyOwnModel(), (draw) => expectTrains(draw, compute));
-    await fc.assert(law, { seed: process.env.RUNS ? undefined : 7, numRuns: runs });
-  });
+  test(
+    `${runs} random models of documented ops train natively in ${compute} as on the reference`,
+    async () => {
+      const law = fc.asyncProperty(anyOwnModel(), (draw) => expectTrains(draw, compute));
+      await fc.assert(law, { seed: process.env.RUNS ? undefined : 7, numRuns: runs });
+    },
+    limitMs,
+  );
 }
 
 describe('each piece by itself', () => {
@@ -49,22 +55,26 @@ describe('each piece by itself', () => {
   const all = process.env.RUNS !== undefined;
   pieceKinds.forEach((kind, k) => {
     const variants = all ? Array.from({ length: 12 }, (_, i) => i) : [k, k + 5].map((i) => i % 12);
-    test(`${kind}, ${variants.length} variants`, async () => {
-      for (const variant of variants) {
-        const draw: OwnModelDraw = {
-          pieces: [{ kind, variant, join: (['add', 'replace', 'gate'] as const)[variant % 3] }],
-          sizes: { dim: 6, sequence: 5, vocab: 7 },
-          batch: 2,
-          logical: 1 + (variant % 2),
-          microbatches: 2,
-          stream: (['same', 'f32', 'bf16', 'f64'] as const)[variant % 4],
-          loss: (['plain', 'scaled', 'smoothed', 'decay', 'z'] as const)[variant % 5],
-          unused: variant % 2 === 0,
-        };
-        const both = ['f32', 'bf16'] as const;
-        for (const compute of all ? both : [both[variant % 2]]) await expectTrains(draw, compute);
-      }
-    });
+    test(
+      `${kind}, ${variants.length} variants`,
+      async () => {
+        for (const variant of variants) {
+          const draw: OwnModelDraw = {
+            pieces: [{ kind, variant, join: (['add', 'replace', 'gate'] as const)[variant % 3] }],
+            sizes: { dim: 6, sequence: 5, vocab: 7 },
+            batch: 2,
+            logical: 1 + (variant % 2),
+            microbatches: 2,
+            stream: (['same', 'f32', 'bf16', 'f64'] as const)[variant % 4],
+            loss: (['plain', 'scaled', 'smoothed', 'decay', 'z'] as const)[variant % 5],
+            unused: variant % 2 === 0,
+          };
+          const both = ['f32', 'bf16'] as const;
+          for (const compute of all ? both : [both[variant % 2]]) await expectTrains(draw, compute);
+        }
+      },
+      limitMs,
+    );
   });
 });
 
