@@ -180,7 +180,7 @@ function planFor(draw: OwnModelDraw, model: LanguageModel, compute: Compute): Pl
   return {
     ...plan,
     schedule: { ...plan.schedule, microbatches: draw.microbatches },
-    batch: { logical_microbatches: draw.logical, sequences: draw.batch },
+    batch: { logical_microbatches: draw.logical, sequences: draw.batch, padding: 0 },
   };
 }
 
