@@ -65,6 +65,12 @@ export const modelDiffers = defineDiagnostic(
   }),
 );
 
+export const hasWeights = defineDiagnostic('run/has-weights', (p: { path: string; asked: string }) => ({
+  what: `the run goes on with its own weights, and those of ${p.asked} are asked for`,
+  where: [{ at: p.path, note: 'has checkpoints' }],
+  fix: `begin a new run from them: \`flotilla train ${p.path}/config.json --run NAME --set checkpoint.initial_load_path=${p.asked}\``,
+}));
+
 /** The command that begins a run anew with the weights of another. */
 const newRunFrom = (path: string) =>
   `\`flotilla train ${path}/config.json --run NAME --set checkpoint.initial_load_path=${path} …\``;

@@ -1,19 +1,18 @@
 /** Everything before the first rank of a run that goes on: it is checked to be the run that it was, and nothing is written yet. */
 import { existsSync, readFileSync } from 'node:fs';
-import { expectTensors, type Checkpoint } from '../checkpoint/index.js';
+import type { Checkpoint } from '../checkpoint/index.js';
 import type { AbsoluteConfig } from '../config/absolute_paths.js';
 import { loadModel } from '../config/load_model.js';
 import type { TrainConfig } from '../config/schema.js';
-import { shapeOf } from '../ir/type.js';
 import type { LanguageModel } from '../nn/language_model.js';
-import { describeParameters } from '../nn/trace.js';
-import { listed, modelDiffers, runCompleted } from '../run/diagnostics.js';
+import { hasWeights, listed, modelDiffers, runCompleted } from '../run/diagnostics.js';
 import type { RunFolder } from '../run/folder.js';
 import { identifyModel, modelDifferences, type ModelIdentity } from '../run/model_identity.js';
 import type { RunRecord } from '../run/record.js';
 import { dataSource } from '../run/data_identity.js';
 import { choosePlan } from './choose_plan.js';
 import type { TrainEvents } from './events.js';
+import { requireParameters } from './initial_weights.js';
 import { contextOf, relay, requireVocab, type OuterJob, type UnwrittenRun } from './prepare_run.js';
 import { resumeData } from './resume_data.js';
 import { resumeNotices } from './resume_notices.js';
@@ -41,6 +40,10 @@ export async function prepareResume(request: ResumeRequest): Promise<UnwrittenRu
   const { manifest } = checkpoint;
   const steps = config.steps ?? record.steps;
   if (steps !== null && manifest.step >= steps) throw runCompleted({ path: folder.path, steps });
+  const { initial_load_path: weights } = config.checkpoint;
+  if (weights !== null && weights !== before.checkpoint.initial_load_path) {
+    throw hasWeights({ path: folder.path, asked: weights });
+  }
   const context = contextOf(config, customModel);
   const dataset = await resumeData({ folder, record, config, context, events, listener: relay(events) });
   try {
@@ -82,14 +85,4 @@ function requireModel({ folder, record, acceptModelChange, events }: ResumeReque
   if (!acceptModelChange) throw modelDiffers({ path: folder.path, differences });
   const message = `the run goes on with another model than it has trained: ${listed(differences)}`;
   events.emit({ kind: 'warning', code: 'run/model-changed', message });
-}
-
-/** Throws `checkpoint/tensors-differ` where the checkpoint's parameters are another model's. */
-function requireParameters(checkpoint: Checkpoint, model: LanguageModel, dtype: 'f32' | 'f64'): void {
-  const parameters = describeParameters(model, dtype);
-  expectTensors(
-    checkpoint,
-    parameters.map(({ name, type }) => ({ name, dtype: type.dtype, shape: shapeOf(type) })),
-    'parameter',
-  );
 }

@@ -242,11 +242,49 @@ test('another batch goes on at the right sample, and says what cannot be as it w
   expect(manifest).toMatchObject({ samples_seen: 24, tokens_seen: 192 });
 });
 
+test('a new run from the weights of another begins at step 0, with its parameters and nothing else of it', async () => {
+  await work.train('first', { steps: 3 });
+  // A learning rate of nothing leaves the weights as they are.
+  const still = { lr: 1e-30, warmup_steps: 0, schedule: 'constant' } as const;
+  for (const [name, path] of Object.entries({ run: work.file('runs', 'first'), one: work.checkpoint('first', 3) })) {
+    const { events, summary } = await work.train(name, {
+      steps: 1,
+      optimizer: still,
+      checkpoint: { every_steps: null, initial_load_path: path },
+    });
+    expect(warnings(events)).toEqual([]);
+    expect(summary).toMatchObject({ steps: 1, tokens: 4 * 8 });
+    const [theirs, ours] = [work.tensorHashes('first', 3), work.tensorHashes(name, 1)];
+    for (const [tensor, hash] of Object.entries(theirs)) {
+      if (tensor.startsWith('optimizer.')) expect(ours[tensor], tensor).not.toBe(hash);
+      else expect(ours[tensor], tensor).toBe(hash);
+    }
+    const kept = JSON.parse(readFileSync(work.file('runs', name, 'config.json'), 'utf8'));
+    expect(kept.checkpoint.initial_load_path).toBe(work.checkpoint('first', 3));
+    await work.resume(name, ['steps=2']);
+  }
+  const initial = { every_steps: null, initial_load_path: work.file('runs', 'first') };
+  const wider = { family: 'gpt', layers: 1, dim: 16, heads: 2, context: 8 } as const;
+  const differs = work.train('wider', { steps: 1, model: wider, checkpoint: initial });
+  await expect(differs).rejects.toMatchObject({ code: 'checkpoint/tensors-differ' });
+  const nothing = work.train('nothing', { steps: 1, checkpoint: { ...initial, initial_load_path: work.file('runs') } });
+  await expect(nothing).rejects.toMatchObject({ code: 'checkpoint/none-found' });
+  const other = await work.train('other tokenizer', {
+    steps: 1,
+    checkpoint: initial,
+    data: { validation_fraction: 0.4 },
+  });
+  expect(warning(other.events, 'run/tokenizers-differ')).toContain(work.file('runs', 'first', 'tokenizer.json'));
+  const error = await refused('run', ['steps=4', `checkpoint.initial_load_path=${work.checkpoint('run', 2)}`]);
+  expect(error.code).toBe('run/has-weights');
+});
+
 test('a plan file is the run’s own copy, whatever has become of the file', async () => {
   const file = work.file('plan.json');
   writeFileSync(file, readFileSync(work.file('runs', 'straight', 'plan.json')));
   await work.train('planned', { steps: 2, plan: file });
   rmSync(file);
+  expect((await refused('planned', ['steps=4', 'batch.sequences=8'])).code).toBe('train/plan-batch-differs');
   await work.resume('planned', ['steps=4']);
   expect(work.losses('planned')).toEqual(straight);
 });
