@@ -8,7 +8,7 @@ import { resolveConfig, type ResolvedConfig } from '../config/resolve.js';
 import type { TrainOptions } from '../config/schema.js';
 import { sourcesName } from '../data/source_list.js';
 import { RunFolder } from '../run/folder.js';
-import { stageIn } from '../run/staged.js';
+import { discardStaged, stageIn } from '../run/staged.js';
 import { trainEvents, type TrainEvents } from '../train/events.js';
 import { prepareResume } from '../train/prepare_resume.js';
 import { prepareRun, requireEngine, type UnwrittenRun } from '../train/prepare_run.js';
@@ -97,6 +97,7 @@ export async function resumeRun(
         writeFolder(state, folder.name, prepared);
         return { prepared, folder, state, resume };
       } catch (error) {
+        discardStaged(folder);
         await resume.close();
         throw error;
       }

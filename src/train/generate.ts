@@ -7,6 +7,7 @@ import { loadTokenizer } from '../data/index.js';
 import { separatorId } from '../data/tokenizer.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { RunFolder } from '../run/folder.js';
+import { identifyModel, requireModel } from '../run/model_identity.js';
 import { requireDevice } from './device.js';
 import { requireNativeEngine } from './prepare_run.js';
 import { chooseToken, uniformNumbers } from './sample.js';
@@ -25,15 +26,18 @@ export interface GenerateOptions {
   readonly seed: number;
   /** Where to compute; absent: where the run was to. */
   readonly device?: TrainConfig['device'];
+  /** Whether a model that is not the one that the run has trained is sampled from. Default false: it is refused. */
+  readonly acceptModelChange?: boolean;
 }
 
 /**
  * What the latest checkpoint of a run writes after the prompt. `onText` is told of each piece as it comes. Longer than the context, the
- * text is read from its last tokens on. `customModel`: a module of one's own that no config file constructs. Throws `run/not-found`, `checkpoint/…`, `engine/…`.
+ * text is read from its last tokens on. `customModel`: a module of one's own that no config file constructs. Throws
+ * `run/not-found`, `run/model-differs`, `checkpoint/…`, `engine/…`.
  */
 export async function generate(
   path: string,
-  { prompt, tokens, temperature, topK, seed, device }: GenerateOptions,
+  { prompt, tokens, temperature, topK, seed, device, acceptModelChange: accept = false }: GenerateOptions,
   onText: (text: string) => void = () => {},
   customModel: LanguageModel | null = null,
 ): Promise<string> {
@@ -48,6 +52,7 @@ export async function generate(
   }
   const tokenizer = loadTokenizer(folder.file('tokenizer.json'));
   const model = customModel ?? (await loadModel(config, tokenizer.vocab));
+  requireModel(folder, folder.readRecord().model, identifyModel(model, config.model), { accept });
   const given = prompt === '' ? [] : [...tokenizer.encode(prompt)];
   const { separator } = config.data.tokenizer;
   const ids = given.length > 0 ? given : [separatorId(tokenizer, separator ?? undefined)];

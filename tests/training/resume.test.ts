@@ -5,6 +5,7 @@ import { surroundings } from '../../src/cli/surroundings.js';
 import type { TrainOptions } from '../../src/config/schema.js';
 import type { DiagnosticError } from '../../src/ir/diagnostic.js';
 import { resumeRun, trainFile } from '../../src/launch/train.js';
+import { generate } from '../../src/train/generate.js';
 import { trainEvents, type TrainEvent } from '../../src/train/events.js';
 import { folderBytes } from './folder_bytes.js';
 import { Workplace } from './tiny_run.js';
@@ -168,6 +169,12 @@ test('a model that is not the run’s is refused with what differs, though its w
       `model.${change.split('=')[0]} is`,
     );
   }
+  // Sampling from it would be nonsense too.
+  const config = work.file('runs', 'llama', 'config.json');
+  writeFileSync(config, readFileSync(config, 'utf8').replace('"rope_base": 10000', '"rope_base": 500000'));
+  const sampling = { prompt: 'the', tokens: 1, temperature: 0, topK: null, seed: 0 };
+  await expect(generate(work.file('runs', 'llama'), sampling)).rejects.toMatchObject({ code: 'run/model-differs' });
+  await generate(work.file('runs', 'llama'), { ...sampling, acceptModelChange: true });
   // Where other weights are needed, no word helps.
   const settings = { overrides: ['steps=4', 'model.layers=2'], acceptModelChange: true };
   const before = folderBytes(work.file('runs', 'gpt'));
@@ -279,6 +286,19 @@ test('a new run from the weights of another begins at step 0, with its parameter
   expect(error.code).toBe('run/has-weights');
 });
 
+test('a run of a version that kept no more than its data and length goes on', async () => {
+  await work.train('earlier', { steps: 2 });
+  const file = work.file('runs', 'earlier', 'run.json');
+  const { data, steps } = JSON.parse(readFileSync(file, 'utf8'));
+  writeFileSync(file, JSON.stringify({ data: data.folder, dataKey: data.key, steps }));
+  rmSync(work.file('runs', 'earlier', 'sources.json'));
+  rmSync(work.file('runs', 'earlier', 'model.ir'));
+  expect((await refused('earlier', ['steps=4', 'model.heads=4'])).code).toBe('run/model-differs');
+  expect((await refused('earlier', ['steps=4', 'data.validation_fraction=0.3'])).code).toBe('run/data-differs');
+  await work.resume('earlier', ['steps=4']);
+  expect(work.losses('earlier')).toEqual(straight);
+});
+
 test('a plan file is the run’s own copy, whatever has become of the file', async () => {
   const file = work.file('plan.json');
   writeFileSync(file, readFileSync(work.file('runs', 'straight', 'plan.json')));
@@ -292,6 +312,7 @@ test('a plan file is the run’s own copy, whatever has become of the file', asy
 test('what else a resume refuses leaves the folder as it was', async () => {
   await work.train('whole', { steps: 2 });
   expect((await refused('whole')).code).toBe('run/completed');
+  expect((await refused('whole', ['steps=null', 'minutes=1'])).code).toBe('run/length-decided');
   expect((await refused('whole', ['steps=4', 'batch.sequences=4000'])).code).toBe('data/shorter-than-one-batch');
   expect((await refused('whole', ['steps=4', 'batch.microbatch=3'])).code).toBe('config/option-conflict');
   expect((await refused('whole', ['steps=4', 'plan=none.json'])).code).toBe('config/unreadable');
