@@ -60,7 +60,7 @@ export async function prepareResume(request: ResumeRequest): Promise<UnwrittenRu
       job?.worldSize ?? null,
     );
     requireParameters(checkpoint, model, plan.precision.master);
-    for (const notice of resumeNotices({ before, config, record, steps, manifest, model, forward: identity.forward })) {
+    for (const notice of resumeNotices({ before, config, record, steps, manifest, forward: identity.forward })) {
       events.emit({ kind: 'warning', ...notice });
     }
     const kept: RunRecord = {

@@ -247,6 +247,8 @@ test('another batch goes on at the right sample, and says what cannot be as it w
   expect(summary.tokens).toBe((3 * 4 + 2 * 6) * 8);
   const manifest = JSON.parse(readFileSync(`${work.checkpoint('batch', 5)}/manifest.json`, 'utf8'));
   expect(manifest).toMatchObject({ samples_seen: 24, tokens_seen: 192 });
+  const { events: seeded } = await work.resume('batch', ['steps=6', 'seed=4']);
+  expect(warning(seeded, 'run/seed-changed')).toContain('dropout draws by seed 4 in place of 0');
 });
 
 test('a new run from the weights of another begins at step 0, with its parameters and nothing else of it', async () => {
