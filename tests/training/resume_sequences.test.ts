@@ -45,10 +45,16 @@ const refusals = {
 /** A change of the text between two sessions. */
 const edits = {
   none: () => {},
-  edited: (folder: string) => writeFileSync(path.join(folder, '1.txt'), 'other words than there were\n'.repeat(9)),
-  added: (folder: string) => writeFileSync(path.join(folder, 'new.txt'), 'words that nobody has read\n'.repeat(9)),
+  edited: (folder: string) => writeText(folder, '1.txt', 'other words than there were\n'),
+  added: (folder: string) => writeText(folder, 'new.txt', 'words that nobody has read\n'),
   gone: (folder: string) => rmSync(folder, { recursive: true, force: true }),
 };
+
+/** Also where the whole folder has gone before. */
+function writeText(folder: string, name: string, line: string): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path.join(folder, name), line.repeat(9));
+}
 
 const anySession = fc
   .record({
