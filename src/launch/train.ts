@@ -11,7 +11,7 @@ import { sourcesName } from '../data/source_list.js';
 import { lockRun, makeRun, requireFreePlace, requireGoingOn } from '../run/begin.js';
 import { RunFolder } from '../run/folder.js';
 import { openRunCheckpoint } from '../run/open_checkpoint.js';
-import { stageIn } from '../run/staged.js';
+import { discardStaged, stageIn } from '../run/staged.js';
 import { trainEvents, type TrainEvents } from '../train/events.js';
 import { prepareResume } from '../train/prepare_resume.js';
 import { prepareRun, requireEngine, type OuterJob, type UnwrittenRun } from '../train/prepare_run.js';
@@ -137,6 +137,7 @@ export async function resumeRun(
           return { prepared, modelFile, folder, lock, state, resume };
         });
       } catch (error) {
+        discardStaged(folder);
         await resume.close();
         throw error;
       }

@@ -5,10 +5,11 @@ import { loadTokenizer } from '../data/index.js';
 import { separatorId } from '../data/tokenizer.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { RunFolder } from '../run/folder.js';
+import { identifyModel, requireModel } from '../run/model_identity.js';
 import { openRunCheckpoint } from '../run/open_checkpoint.js';
 import { requireDevice } from './device.js';
 import { checkGenerateOptions, type GenerateOptions } from './generate_options.js';
-import { requireNativeEngine } from './prepare_run.js';
+import { requireNativeEngine, requireVocab } from './prepare_run.js';
 import { chooseToken, uniformNumbers } from './sample.js';
 import { openSampler } from './sampler.js';
 
@@ -25,6 +26,7 @@ export async function generate(
 ): Promise<string> {
   checkGenerateOptions(options);
   const { prompt, tokens, temperature, topK, seed, device, checkpoint: step = null, trustCode } = options;
+  const { acceptModelChange = false } = options;
   const folder = RunFolder.open(path);
   const resolved = await loadConfig(folder.file('config.json'), device === undefined ? [] : [`device=${device}`], {
     ...(model !== null && { model }),
@@ -35,8 +37,11 @@ export async function generate(
     await requireNativeEngine();
     requireDevice(config, { ranks: 1, localRanks: 1 });
   }
-  const tokenizer = loadTokenizer(folder.file('tokenizer.json'));
+  const tokenizerFile = folder.file('tokenizer.json');
+  const tokenizer = loadTokenizer(tokenizerFile);
   const built = loadModel(resolved, tokenizer.vocab);
+  requireVocab(built, { vocab: tokenizer.vocab, tokenizerFile });
+  requireModel(folder, folder.readRecord().model, identifyModel(built, config.model), { accept: acceptModelChange });
   const given = prompt === '' ? [] : [...tokenizer.encode(prompt)];
   const { separator } = config.data.tokenizer;
   const ids = given.length > 0 ? given : [separatorId(tokenizer, separator ?? undefined)];
