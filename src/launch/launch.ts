@@ -13,6 +13,7 @@ import { commandNotStarted, jobInterrupted, portTaken, rankFailed, type RankFail
 import { threadsPerRank } from '../train/threads.js';
 import { rankVariables } from './environment.js';
 import { readErrorFile, type RankError } from './error_file.js';
+import { consequences } from './consequences.js';
 import { signals, stoppedStatus, stopSignals, type StopSignal } from './signals.js';
 
 /** A line that a rank printed. */
@@ -67,15 +68,6 @@ export async function launch(options: LaunchOptions): Promise<{ readonly seconds
   }
   return { seconds: (performance.now() - start) / 1000 };
 }
-
-/** Errors that follow from another rank's: the cause is looked for elsewhere first. */
-const consequences = [
-  'engine/collective-failed',
-  'engine/aborted',
-  'engine/store-failed',
-  'engine/store-timeout',
-  'engine/rendezvous-failed',
-];
 
 /** How a rank ends that was asked to stop before there was anything to save. */
 const stoppedEnding = `status ${stoppedStatus}`;

@@ -4,12 +4,13 @@ import { loadModel } from '../config/load_model.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { RunFolder } from '../run/folder.js';
 import { requireDevice } from '../train/device.js';
-import { trainEvents } from '../train/events.js';
+import { trainEvents, type TrainEvents } from '../train/events.js';
 import { openRunData } from '../train/prepare_run.js';
 import type { RankResult } from '../train/train_rank.js';
 import { rankFromEnvironment, type RankEnvironment } from './environment.js';
 import { nativeHost } from './hosts.js';
 import { runOfEnvironment, type LaunchedRun, type RankMessage } from './messages.js';
+import { amongOthers, type Meeting, type Tell } from './meeting.js';
 import { runRank } from './rank_process.js';
 import { resolveAgain } from './resolve_again.js';
 import { stoppedStatus } from './signals.js';
@@ -35,9 +36,17 @@ export async function endAsRank(
 ): Promise<never> {
   // The launcher, which gets the same signals, says what came of them.
   const stop = new StopNote({ leave: () => process.exit(stoppedStatus), patient: true });
-  await runRank(
-    environment,
-    async () => void (await workAsRank({ surroundings, environment, run, customModel, stop })),
+  const events = trainEvents();
+  const send = (message: RankMessage) => process.send?.(message);
+  // Rank 0 tells of the run; any rank may miss another.
+  events.subscribe((event) => (environment.rank === 0 || event.kind === 'warning') && send({ event }));
+  const tell: Tell = (code, message) => events.emit({ kind: 'warning', code, message });
+  await runRank(environment, () =>
+    amongOthers({ environment, tell, stop }, async (meeting) => {
+      const result = await workAsRank({ surroundings, environment, run, customModel, stop, events, meeting });
+      if (environment.rank !== 0 || !process.send) return;
+      await new Promise<void>((sent) => process.send!({ result } satisfies RankMessage, () => sent()));
+    }),
   );
   process.exit(0);
 }
@@ -48,24 +57,25 @@ export interface RankRequest {
   readonly run: LaunchedRun;
   readonly customModel: LanguageModel | null;
   readonly stop: StopNote;
+  readonly events: TrainEvents;
+  readonly meeting: Meeting | null;
 }
 
-/** A rank of a run whose folder is there. Rank 0 sends its events and its result to the launcher. */
+/** A rank of a run whose folder is there. */
 export async function workAsRank({
   surroundings,
   environment,
   run,
   customModel,
   stop,
+  events,
+  meeting,
 }: RankRequest): Promise<RankResult> {
   const { rank } = environment;
   const folder = RunFolder.open(run.folder);
   const { config } = await resolveAgain(folder, []);
   // Rank 0 has looked at its own machine alone.
   requireDevice(config, { ranks: environment.worldSize, localRanks: environment.localWorldSize });
-  const events = trainEvents();
-  const send = (message: RankMessage) => process.send?.(message);
-  if (rank === 0) events.subscribe((event) => send({ event }));
   const context = customModel?.options.context ?? config.model.context;
   const dataset = openRunData(folder.readRecord().data, config, context);
   const model = customModel ?? (await loadModel(config, dataset.vocab));
@@ -73,7 +83,7 @@ export async function workAsRank({
   const resume =
     run.checkpoint === null ? null : await openCheckpoint(nodeDisk, run.checkpoint, { verify: 'structure' });
   const prepared = { config, model, plan, dataset };
-  const host = nativeHost(config, environment);
+  const host = nativeHost(config, environment, meeting);
   const { launchedAt, peakFlops } = run;
   const result = await work({
     surroundings,
@@ -87,9 +97,6 @@ export async function workAsRank({
     rank,
     stop,
   });
-  if (rank === 0 && process.send) {
-    await new Promise<void>((sent) => process.send!({ result } satisfies RankMessage, () => sent()));
-  }
   await resume?.close();
   return result;
 }

@@ -1,5 +1,7 @@
 /** What a rank owes its launcher: its error before it ends, and an end when the launcher is gone. */
 import { writeErrorFile } from './error_file.js';
+import { stoppedStatus } from './signals.js';
+import { DiagnosticError } from '../ir/diagnostic.js';
 import type { RankEnvironment } from './environment.js';
 
 /**
@@ -9,6 +11,8 @@ import type { RankEnvironment } from './environment.js';
 export async function runRank(environment: RankEnvironment, work: () => Promise<void>): Promise<void> {
   if (environment.launcher === 'flotilla') endWithLauncher();
   const fail = (error: unknown) => {
+    // A signal to another rank, before there was anything to save.
+    if (error instanceof DiagnosticError && error.code === 'launch/interrupted') process.exit(stoppedStatus);
     if (environment.errorFile) writeErrorFile(environment.errorFile, error);
     process.stderr.write(`${error instanceof Error ? (error.message ?? error.stack) : String(error)}\n`);
     process.exit(1);
