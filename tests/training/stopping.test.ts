@@ -36,7 +36,7 @@ async function expectSaved(run: StartedRun): Promise<void> {
 }
 
 testOfRanks(2)('SIGTERM to every process of a pipeline stops all stages after one step', async () => {
-  const run = start('group', { ...onNative, ...endless, plan: { pipeline_parallel_size: 2 } });
+  const run = start('group', { ...onNative, ...endless, ranks: 2, plan: { pipeline_parallel_size: 2 } });
   await run.until('two steps', () => run.steps >= 2);
   process.kill(-run.pid, 'SIGTERM');
   await expectSaved(run);
