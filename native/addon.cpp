@@ -250,6 +250,7 @@ Napi::Value rendezvous(const Napi::CallbackInfo& info) {
     options.hostStore = from.Get("hostStore").As<Napi::Boolean>().Value();
     if (from.Get("listenFd").IsNumber()) options.listenFd = integer(from.Get("listenFd"));
     options.generation = from.Get("generation").As<Napi::String>().Utf8Value();
+    options.storeOnly = from.Get("storeOnly").ToBoolean().Value();
     if (from.Get("backend").IsString()) options.backend = from.Get("backend").As<Napi::String>().Utf8Value();
     options.timeout = std::chrono::milliseconds(static_cast<int64_t>(1000 * from.Get("timeoutSeconds").As<Napi::Number>().DoubleValue()));
     options.operationTimeout = std::chrono::milliseconds(static_cast<int64_t>(1000 * from.Get("operationTimeoutSeconds").As<Napi::Number>().DoubleValue()));
@@ -290,6 +291,15 @@ Napi::Value storeOperation(const Napi::CallbackInfo& info, StoreJob::Kind kind) 
 Napi::Value storeSet(const Napi::CallbackInfo& info) { return storeOperation(info, StoreJob::Kind::set); }
 Napi::Value storeGet(const Napi::CallbackInfo& info) { return storeOperation(info, StoreJob::Kind::get); }
 Napi::Value storeAdd(const Napi::CallbackInfo& info) { return storeOperation(info, StoreJob::Kind::add); }
+
+Napi::Value storeBeat(const Napi::CallbackInfo& info) {
+  return guarded(info, [&](Napi::Env env) {
+    const HandleRef handle = handleOf(info);
+    if (!handle->store) throw EngineError("rendezvous-failed", "there is no store before rendezvous()");
+    handle->store->beat(info[1].As<Napi::String>().Utf8Value(), std::chrono::milliseconds(static_cast<int64_t>(1000 * info[2].As<Napi::Number>().DoubleValue())));
+    return env.Undefined();
+  });
+}
 
 Napi::Value load(const Napi::CallbackInfo& info) {
   return guarded(info, [&](Napi::Env env) {
@@ -414,6 +424,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add("storeSet", storeSet);
   add("storeGet", storeGet);
   add("storeAdd", storeAdd);
+  add("storeBeat", storeBeat);
   add("load", load);
   add("run", run);
   add("memory", memory);

@@ -70,6 +70,7 @@ std::vector<std::string> backends() {
 
 Groups::Groups(const RendezvousOptions& options, at::Device device) : options_(options), device_(device) {
   store_ = c10::make_intrusive<c10d::PrefixStore>("flotilla/" + options.generation, openStore(options, &port_));
+  if (options.storeOnly) return;
   std::vector<int> everyone(options.worldSize);
   std::iota(everyone.begin(), everyone.end(), 0);
   world_ = create(-1, "world", everyone);
@@ -82,6 +83,7 @@ Group& Groups::group(int id, const std::vector<int>& ranks) {
 }
 
 Groups::Channel Groups::channel(int from, int to) {
+  if (!world_) throw EngineError("program-invalid", "this rank is connected to the store alone");
   const bool sends = options_.rank == from;
   const bool ordered = world_->backend && world_->backend->supportsCoalescing();
   if (!ordered || from == to) return {*world_, sends ? to : from};

@@ -27,6 +27,7 @@ struct RendezvousOptions {
   std::string generation;                          // keeps the keys of one start of the job apart from the next one's
   std::chrono::milliseconds timeout{120'000};      // for every rank to come
   std::chrono::milliseconds operationTimeout{0};   // for one collective or receive; 0: the backend's own
+  bool storeOnly = false;                          // connects to the store and waits for nobody: no collectives
   std::string backend;                             // of those registered; empty for the device's own
 };
 

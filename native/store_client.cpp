@@ -83,17 +83,45 @@ void StoreClient::submit(StoreJob& job) {
   changed_.notify_all();
 }
 
+void StoreClient::beat(const std::string& key, std::chrono::milliseconds interval) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    beatKey_ = key;
+    beatInterval_ = interval;
+    nextBeat_ = Clock::now();
+  }
+  changed_.notify_all();
+}
+
+// On the thread of the loop, with mutex_ not held.
+void StoreClient::beatWhenDue() {
+  std::string key;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (beatKey_.empty() || Clock::now() < nextBeat_) return;
+    key = beatKey_;
+    nextBeat_ = Clock::now() + beatInterval_;
+  }
+  try {
+    store_->add(key, 1);
+  } catch (const std::exception&) {
+    // The store is gone: whoever asks it next is told.
+  }
+}
+
 void StoreClient::loop() {
   std::vector<StoreJob*> pending;
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
     const auto news = [&] { return stopping_ || !submitted_.empty(); };
-    if (pending.empty()) changed_.wait(lock, news);
-    else changed_.wait_for(lock, pollInterval, news);
+    if (!pending.empty()) changed_.wait_for(lock, pollInterval, news);
+    else if (beatKey_.empty()) changed_.wait(lock, [&] { return news() || !beatKey_.empty(); });
+    else changed_.wait_until(lock, Clock::time_point(nextBeat_), news);
     pending.insert(pending.end(), submitted_.begin(), submitted_.end());
     submitted_.clear();
     if (stopping_) break;
     lock.unlock();
+    beatWhenDue();
     std::erase_if(pending, [&](StoreJob* job) {
       if (!job->attempt(*store_)) return false;
       job->run();  // settles; the job is no longer ours

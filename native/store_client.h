@@ -56,14 +56,23 @@ class StoreClient {
 
   void submit(StoreJob& job);
 
+  // From now on adds one to a counter every so often, whatever the other threads do: who reads it sees that this process runs.
+  void beat(const std::string& key, std::chrono::milliseconds interval);
+
  private:
+  using Clock = std::chrono::steady_clock;
+
   void loop();
+  void beatWhenDue();
 
   c10::intrusive_ptr<c10d::Store> store_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<StoreJob*> submitted_;
   bool stopping_ = false;
+  std::string beatKey_;  // empty: no beat
+  std::chrono::milliseconds beatInterval_{0};
+  Clock::time_point nextBeat_;
   std::thread thread_;
 };
 

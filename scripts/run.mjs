@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The commands of package.json: `node scripts/run.mjs demo | test | bench | mutants | gpu:pack | gpu:dry-run | gpu:build | setup`. Each first
+ * The commands of package.json: `node scripts/run.mjs demo | test | bench | mutants | fuzz | gpu:pack | gpu:dry-run | gpu:build | setup`. Each first
  * does the set-up that it needs and that is still to do, then runs the command; what follows the command's name is passed on to it.
  */
 import './setup/node_version.mjs';
@@ -18,6 +18,7 @@ const commands = {
   test,
   bench: program('bench/main.js'),
   mutants: program('bench/mutants.js'),
+  fuzz: program('tests/fuzz/main.js'),
   'gpu:pack': program('bench/gpu/pack/main.js'),
   'gpu:dry-run': program('bench/gpu/pack/dry_run.js'),
   'gpu:build': program('bench/gpu/pack/build.js'),

@@ -43,6 +43,38 @@ export const jobInterrupted = defineDiagnostic(
   }),
 );
 
+export const rankSilent = defineDiagnostic(
+  'launch/rank-silent',
+  (p: { name: string; seconds: number; seen: 'running' | 'stopped' | 'gone' | 'unseen' }) => ({
+    what: `${p.name} has not been heard of for ${p.seconds} s, and the others wait for it`,
+    why:
+      p.seen === 'stopped'
+        ? 'it is stopped, by SIGSTOP or in a terminal'
+        : 'it is stopped, or its machine is, or the network between',
+    fix: 'let it go on (`kill -CONT`), or end the job: it goes on from its last checkpoint',
+  }),
+);
+
+export const ranksAbsent = defineDiagnostic(
+  'launch/ranks-absent',
+  (p: { names: string; seconds: number; at: string }) => ({
+    what: `${p.names} not come for ${p.seconds} s, and the others wait`,
+    why: 'a job starts when every rank has come to its store',
+    where: [{ at: p.at, note: 'the store' }],
+    fix: 'see that it has been started and can reach that address; what it printed says why it has not',
+  }),
+);
+
+export const rankLeft = defineDiagnostic(
+  'launch/rank-left',
+  (p: { name: string; rank: number; how: string; problem: string | null }) => ({
+    what: `${p.name} has left the job: ${p.how}`,
+    why: p.problem ?? 'the others would wait for it for ever',
+    where: [{ at: `rank ${p.rank}` }],
+    fix: 'what it printed says why; correct that and go on from the last checkpoint with `flotilla resume`',
+  }),
+);
+
 /** How a rank ended, and what it said of itself. */
 export interface RankFailure {
   readonly rank: number;

@@ -12,7 +12,7 @@ import { threadsPerRank } from '../train/threads.js';
 import type { RankEnvironment } from './environment.js';
 import { joinJob } from './join.js';
 import { nativeTracer } from './native_tracer.js';
-import { storePeers } from './store_peers.js';
+import type { Meeting } from './meeting.js';
 
 /** Every rank of the plan as a virtual one. */
 export function referenceHost(): EngineHost {
@@ -28,9 +28,9 @@ export function referenceHost(): EngineHost {
   };
 }
 
-/** One rank on libtorch; the job's others are met in the store. */
-export function nativeHost(config: TrainConfig, environment: RankEnvironment): EngineHost {
-  const { rank, localRank, localWorldSize, worldSize } = environment;
+/** One rank on libtorch. `meeting`: with the job's other ranks; null where there are none. */
+export function nativeHost(config: TrainConfig, environment: RankEnvironment, meeting: Meeting | null): EngineHost {
+  const { rank, localRank, localWorldSize, generation } = environment;
   const device = deviceOf(config, localRank);
   return {
     kind: 'native',
@@ -41,9 +41,17 @@ export function nativeHost(config: TrainConfig, environment: RankEnvironment): E
       const engine = new NativeEngine({ registry: ops, rank, device, threads, arenaBytes });
       const memoryBytes =
         device === 'cpu' ? nativeBytes : () => engine.addon.deviceMemory()?.peakAllocatedBytes ?? null;
-      if (worldSize === 1) return { engine, peers: alone(), memoryBytes };
-      await joinJob(engine.addon, environment);
-      return { engine, peers: storePeers(engine.addon, rank, worldSize), memoryBytes };
+      if (!meeting) return { engine, peers: alone(), memoryBytes };
+      // A rank that leaves must not leave the others waiting within a step.
+      meeting.whenLost((error) => engine.addon.abort(error.message));
+      await meeting.everyone('compiled');
+      await joinJob(engine.addon, {
+        ...environment,
+        generation: `${generation}/ranks`,
+        hostStore: false,
+        storeFd: null,
+      });
+      return { engine, peers: meeting.peers, memoryBytes };
     },
   };
 }

@@ -13,6 +13,8 @@ import { commandNotStarted, jobInterrupted, portTaken, rankFailed, type RankFail
 import { threadsPerRank } from '../train/threads.js';
 import { rankVariables } from './environment.js';
 import { readErrorFile, type RankError } from './error_file.js';
+import { consequences } from './consequences.js';
+import { endMessage } from './messages.js';
 import { signals, stoppedStatus, stopSignals, type StopSignal } from './signals.js';
 
 /** A line that a rank printed. */
@@ -67,15 +69,6 @@ export async function launch(options: LaunchOptions): Promise<{ readonly seconds
   }
   return { seconds: (performance.now() - start) / 1000 };
 }
-
-/** Errors that follow from another rank's: the cause is looked for elsewhere first. */
-const consequences = [
-  'engine/collective-failed',
-  'engine/aborted',
-  'engine/store-failed',
-  'engine/store-timeout',
-  'engine/rendezvous-failed',
-];
 
 /** How a rank ends that was asked to stop before there was anything to save. */
 const stoppedEnding = `status ${stoppedStatus}`;
@@ -239,8 +232,8 @@ class Job {
   }
 
   /**
-   * Ends what still runs: after `delay` milliseconds by SIGTERM and by closing the channel, since a rank takes SIGTERM for a wish to
-   * save; by SIGKILL when the grace is over.
+   * Ends what still runs: after `delay` milliseconds by SIGTERM and by a message, since our ranks take SIGTERM for a wish to save; by
+   * SIGKILL when the grace is over.
    */
   #stop(delay: number, graceSeconds = this.#options.graceSeconds ?? 5): void {
     if (this.#stops && delay > 0) return;
@@ -248,7 +241,7 @@ class Job {
     this.#timers.push(
       setTimeout(() => {
         this.#stopping = true;
-        for (const { child } of this.#processes) if (child.connected) child.disconnect();
+        for (const { child } of this.#processes) if (child.connected) child.send(endMessage, () => {});
         this.#kill('SIGTERM');
       }, delay),
       setTimeout(() => this.#kill('SIGKILL'), delay + 1000 * graceSeconds),

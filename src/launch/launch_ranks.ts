@@ -21,6 +21,7 @@ export interface LaunchRequest {
 /** Runs the ranks to their end. Throws what the rank that failed first left, and `launch/interrupted` where nothing was saved. */
 export async function launchRanks({ run, ranks, config, events, args }: LaunchRequest): Promise<RankResult> {
   let result: RankResult | null = null;
+  let interrupted = false;
   let begun = run.checkpoint !== null;
   const printed: string[] = [];
   try {
@@ -49,7 +50,9 @@ export async function launchRanks({ run, ranks, config, events, args }: LaunchRe
     if (!(error instanceof DiagnosticError) || error.code !== 'launch/interrupted') throw error;
     // Stopped by a signal, the ranks have saved and said so: that is no failure.
     if (result === null) throw error;
+    interrupted = true;
   }
   for (const line of printed) process.stderr.write(`${line}\n`);
-  return result!;
+  // A signal after the last step leaves out what comes then.
+  return { ...result!, interrupted: result!.interrupted || interrupted };
 }

@@ -62,6 +62,12 @@ export function parseRun(text: string, from: string): LaunchedRun {
   throw messageBad({ from, problem: `${path.join('.')}: ${message}` });
 }
 
+/** What a launcher tells a rank that is to end at once, having nothing to save: the job cannot go on. */
+export const endMessage = { end: true } as const;
+
+export const isEndMessage = (message: unknown): boolean =>
+  z.strictObject({ end: z.literal(true) }).safeParse(message).success;
+
 /** Every event has a kind and a time; its other fields are those of its kind in the same version of this program. */
 const rankMessage = z.union([
   z.strictObject({ event: z.looseObject({ kind: z.string(), at: z.number() }) }),

@@ -1,13 +1,14 @@
 /**
- * One rank of a job that torchrun, Slurm or MPI started. Rank 0 prepares the run and tells the others, over a store of its own that
- * lives as long as the job, where it is.
+ * One rank of a job that torchrun, Slurm or MPI started. Rank 0 prepares the run and tells the others where it is, over the job's store,
+ * which it serves for as long as its process lives, unless the launcher does: a script may make several calls, each a meeting of its own.
  */
 import { loadAddon, type Engine } from '../engine/native/bridge.js';
+import type { DiagnosticError } from '../ir/diagnostic.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { ranksOf } from '../plan/plan.js';
-import { worldSizeDiffers } from '../train/diagnostics.js';
 import { discardStaged } from '../run/staged.js';
-import type { TrainEvents } from '../train/events.js';
+import { worldSizeDiffers } from '../train/diagnostics.js';
+import { trainEvents, type TrainEvents } from '../train/events.js';
 import { measuredPeak } from '../train/matmul_peak.js';
 import { requireNativeEngine } from '../train/prepare_run.js';
 import { moduleOf, type Begin } from './begun_run.js';
@@ -15,12 +16,12 @@ import type { RankEnvironment } from './environment.js';
 import { writeErrorFile } from './error_file.js';
 import { finish } from './finish.js';
 import { nativeHost } from './hosts.js';
-import { joinJob } from './join.js';
 import { logged } from './logged.js';
+import { amongOthers, type Meeting, type Tell } from './meeting.js';
 import { parseRun, type LaunchedRun, type ScriptCall } from './messages.js';
 import { workAsRank } from './rank.js';
 import { requireSameCall } from './script_calls.js';
-import { endStopped, type StopSignal } from './signals.js';
+import { endStopped } from './signals.js';
 import type { TrainResult } from './start_job.js';
 import { StopNote } from './stop_note.js';
 import type { RunSurroundings } from './surroundings.js';
@@ -38,66 +39,63 @@ export interface JoinRequest {
   readonly begin: Begin;
 }
 
-/** How long the other ranks wait for rank 0 to prepare the data. */
-const prepareSeconds = 3600;
+/** How long a process whose engine cannot be interrupted has to end, once the job cannot go on. */
+const endSeconds = 10;
 
-export async function joinOuterJob(job: JoinRequest): Promise<TrainResult> {
-  const { surroundings, given, call, environment } = job;
+export async function joinOuterJob(request: JoinRequest): Promise<TrainResult> {
+  const { events, call, environment: given } = request;
   await requireNativeEngine();
-  const { rank } = environment;
-  const leave = (signal: StopSignal) =>
-    endStopped(`rank ${rank}: stopped by ${signal} before the first step: nothing was trained`);
-  const stop = new StopNote({ leave });
+  const stop = new StopNote({
+    leave: (signal) =>
+      endStopped(`rank ${given.rank}: stopped by ${signal} before the first step: nothing was trained`),
+  });
+  const tell: Tell = (code, message) => events.emit({ kind: 'warning', code, message });
   try {
-    const meeting = await meet(environment);
-    const key = `run/${call.number}`;
-    const generation = `${environment.generation}/${key}`;
-    const member: RankEnvironment = { ...environment, generation, hostStore: false, storeFd: null };
-    if (rank !== 0) {
-      const run = parseRun(new TextDecoder().decode(await meeting.storeGet(key, prepareSeconds)), 'rank 0');
-      requireSameCall(call, run.call);
-      const result = await workAsRank({ surroundings, environment: member, run, given, stop });
-      return { folder: run.folder, leads: false, ...result };
-    }
-    return await leadOuterJob(job, { member, meeting, key, stop });
+    if (given.hostStore && given.worldSize > 1) await serveStore(given);
+    const environment = { ...given, generation: `${given.generation}/call ${call.number}` };
+    const job = { ...request, environment };
+    return await amongOthers({ environment, tell, stop, isServed: true }, (meeting) => {
+      meeting?.whenLost((error) => endInTime(environment, error));
+      return environment.rank === 0 ? lead(job, meeting, stop) : follow(job, meeting!, stop);
+    });
   } catch (error) {
-    if (environment.errorFile) writeErrorFile(environment.errorFile, error);
+    if (given.errorFile) writeErrorFile(given.errorFile, error);
     throw error;
   } finally {
     stop.release();
   }
 }
 
-/** The store that lives as long as the job: a script may make several calls, and rank 0 may serve it. */
-let met: Promise<Engine> | null = null;
+let served: Promise<Engine> | null = null;
 
-function meet(environment: RankEnvironment): Promise<Engine> {
-  met ??= join();
-  return met;
+/** Serves the job's store until this process ends. */
+function serveStore(environment: RankEnvironment): Promise<Engine> {
+  served ??= serve();
+  return served;
 
-  async function join(): Promise<Engine> {
+  async function serve(): Promise<Engine> {
     const engine = loadAddon().open({ device: 'cpu', threads: 1, arenaBytes: 4096 });
     process.on('exit', () => engine.close());
-    await joinJob(engine, environment);
+    await engine.rendezvous({
+      address: environment.masterAddress,
+      port: environment.masterPort,
+      rank: environment.rank,
+      worldSize: environment.worldSize,
+      hostStore: true,
+      listenFd: environment.storeFd,
+      generation: `${environment.generation}/store`,
+      storeOnly: true,
+      timeoutSeconds: 10,
+      operationTimeoutSeconds: 0,
+    });
     return engine;
   }
 }
 
-interface Lead {
-  /** The leader's place in the job of this call. */
-  readonly member: RankEnvironment;
-  /** Where it tells the others of the run, and under which name. */
-  readonly meeting: Engine;
-  readonly key: string;
-  readonly stop: StopNote;
-}
-
-/** Rank 0 of the job: makes the run ready, tells the others of it over the store, and works like them. */
-function leadOuterJob(
-  { surroundings, events, call, environment, launchedAt, begin }: JoinRequest,
-  { member, meeting, key, stop }: Lead,
-): Promise<TrainResult> {
-  return logged({ surroundings, events }, async (log) => {
+/** Prepares the run, tells the others where it is, works, and finishes it. */
+function lead(job: JoinRequest, meeting: Meeting | null, stop: StopNote): Promise<TrainResult> {
+  const { surroundings, events, call, environment, launchedAt, begin } = job;
+  return logged(job, async (log) => {
     const begun = await begin(environment);
     const { prepared, folder, state, resume, lock } = begun;
     const { token } = lock;
@@ -119,21 +117,10 @@ function leadOuterJob(
         endedCalls: null,
         module: moduleOf(begun),
       };
-      await meeting.storeSet(key, JSON.stringify(run));
-      const host = nativeHost(config, member);
-      const part = {
-        surroundings,
-        prepared,
-        folder,
-        lock: token,
-        resume,
-        events,
-        launchedAt,
-        host,
-        peakFlops,
-        rank: 0,
-        stop,
-      };
+      await meeting?.set('run', JSON.stringify(run));
+      const host = nativeHost(config, environment, meeting);
+      const { rank } = environment;
+      const part = { surroundings, ...begun, lock: token, events, launchedAt, host, peakFlops, rank, stop };
       const result = await work(part);
       const finished = await finish({ surroundings, config, folder, events, model, result, stop });
       return { folder: folder.path, leads: true, ...finished };
@@ -143,4 +130,23 @@ function leadOuterJob(
       lock.release();
     }
   });
+}
+
+async function follow(job: JoinRequest, meeting: Meeting, stop: StopNote): Promise<TrainResult> {
+  const { surroundings, given, call, environment } = job;
+  const run = parseRun(await meeting.get('run'), 'rank 0');
+  requireSameCall(call, run.call);
+  const events = trainEvents();
+  const result = await workAsRank({ surroundings, environment, run, given, stop, events, meeting });
+  return { folder: run.folder, leads: false, ...result };
+}
+
+/** The engine meets the others, or waits for a device, in calls that nothing interrupts: the process then ends without them. */
+function endInTime({ errorFile }: RankEnvironment, error: DiagnosticError): void {
+  const end = () => {
+    if (errorFile) writeErrorFile(errorFile, error);
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  };
+  setTimeout(end, 1000 * endSeconds).unref();
 }

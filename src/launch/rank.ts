@@ -5,13 +5,14 @@ import { importModel } from '../config/own_model.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { RunFolder } from '../run/folder.js';
 import { requireDevice } from '../train/device.js';
-import { trainEvents } from '../train/events.js';
+import { trainEvents, type TrainEvents } from '../train/events.js';
 import { openRunData } from '../train/prepare_run.js';
 import type { RankResult } from '../train/train_rank.js';
 import { anotherModel } from './diagnostics.js';
 import { rankFromEnvironment, type RankEnvironment } from './environment.js';
 import { nativeHost } from './hosts.js';
 import { runOfEnvironment, type LaunchedRun, type RankMessage } from './messages.js';
+import { amongOthers, type Meeting, type Tell } from './meeting.js';
 import { modelHash } from './model_hash.js';
 import { runRank } from './rank_process.js';
 import { resolveAgain } from './resolve_again.js';
@@ -38,7 +39,18 @@ export async function endAsRank(
 ): Promise<never> {
   // The launcher, which gets the same signals, says what came of them.
   const stop = new StopNote({ leave: () => process.exit(stoppedStatus), patient: true });
-  await runRank(environment, async () => void (await workAsRank({ surroundings, environment, run, given, stop })));
+  const events = trainEvents();
+  const send = (message: RankMessage) => process.send?.(message);
+  // Rank 0 tells of the run; any rank may miss another.
+  events.subscribe((event) => (environment.rank === 0 || event.kind === 'warning') && send({ event }));
+  const tell: Tell = (code, message) => events.emit({ kind: 'warning', code, message });
+  await runRank(environment, () =>
+    amongOthers({ environment, tell, stop }, async (meeting) => {
+      const result = await workAsRank({ surroundings, environment, run, given, stop, events, meeting });
+      if (environment.rank !== 0 || !process.send) return;
+      await new Promise<void>((sent) => process.send!({ result } satisfies RankMessage, () => sent()));
+    }),
+  );
   process.exit(0);
 }
 
@@ -49,19 +61,19 @@ export interface RankRequest {
   /** The model of its own that this process's script gave as an object; null where it gave none. */
   readonly given: LanguageModel | null;
   readonly stop: StopNote;
+  readonly events: TrainEvents;
+  readonly meeting: Meeting | null;
 }
 
-/** A rank of a run whose folder is there. Rank 0 sends its events and its result to the launcher. */
-export async function workAsRank({ surroundings, environment, run, given, stop }: RankRequest): Promise<RankResult> {
+/** A rank of a run whose folder is there. */
+export async function workAsRank(request: RankRequest): Promise<RankResult> {
+  const { surroundings, environment, run, given, stop, events, meeting } = request;
   const { rank } = environment;
   const folder = RunFolder.open(run.folder);
   const state = new RunFolder(run.state);
   const { config } = resolveAgain(state, []);
   // Rank 0 has looked at its own machine alone.
   requireDevice(config, { ranks: environment.worldSize, localRanks: environment.localWorldSize });
-  const events = trainEvents();
-  const send = (message: RankMessage) => process.send?.(message);
-  if (rank === 0) events.subscribe((event) => send({ event }));
   const customModel = given ?? (await modelOfModule(run.module));
   const context = customModel?.options.context ?? config.model.context;
   const record = state.readRecord();
@@ -71,7 +83,7 @@ export async function workAsRank({ surroundings, environment, run, given, stop }
   const resume =
     run.checkpoint === null ? null : await openCheckpoint(nodeDisk, run.checkpoint, { verify: 'structure' });
   const prepared = { config, model, plan, dataset, record };
-  const host = nativeHost(config, environment);
+  const host = nativeHost(config, environment, meeting);
   const { launchedAt, peakFlops, lock } = run;
   const result = await work({
     surroundings,
@@ -86,9 +98,6 @@ export async function workAsRank({ surroundings, environment, run, given, stop }
     rank,
     stop,
   });
-  if (rank === 0 && process.send) {
-    await new Promise<void>((sent) => process.send!({ result } satisfies RankMessage, () => sent()));
-  }
   await resume?.close();
   return result;
 }

@@ -1,5 +1,8 @@
 /** What a rank owes its launcher: its error before it ends, and an end when the launcher is gone. */
 import { writeErrorFile } from './error_file.js';
+import { isEndMessage } from './messages.js';
+import { stoppedStatus } from './signals.js';
+import { DiagnosticError } from '../ir/diagnostic.js';
 import type { RankEnvironment } from './environment.js';
 
 /**
@@ -9,6 +12,8 @@ import type { RankEnvironment } from './environment.js';
 export async function runRank(environment: RankEnvironment, work: () => Promise<void>): Promise<void> {
   if (environment.launcher === 'flotilla') endWithLauncher();
   const fail = (error: unknown) => {
+    // A signal to another rank, before there was anything to save.
+    if (error instanceof DiagnosticError && error.code === 'launch/interrupted') process.exit(stoppedStatus);
     if (environment.errorFile) writeErrorFile(environment.errorFile, error);
     process.stderr.write(`${error instanceof Error ? (error.message ?? error.stack) : String(error)}\n`);
     process.exit(1);
@@ -24,9 +29,10 @@ export async function runRank(environment: RankEnvironment, work: () => Promise<
   process.off('unhandledRejection', fail);
 }
 
-/** Ends this process when the channel to our launcher closes, or has closed. Other launchers end their ranks themselves. */
+/** Ends this process when our launcher says so, or is gone. Other launchers end their ranks themselves. */
 function endWithLauncher(): void {
   if (!process.connected) process.exit(1);
   process.on('disconnect', () => process.exit(1));
+  process.on('message', (message) => isEndMessage(message) && process.exit(1));
   process.channel?.unref();
 }

@@ -17,13 +17,20 @@ export class StopNote {
   readonly release: () => void;
   #ready = false;
   #asked: StopSignal | null = null;
+  #before: (signal: StopSignal) => Promise<void> = () => Promise.resolve();
 
   constructor({ leave, patient = false, signals = ofProcess }: StopNoteOptions) {
     const asked = (signal: StopSignal) => {
+      const first = this.#asked === null;
       this.#asked ??= signal;
-      if (!this.#ready) leave(signal);
+      if (first && !this.#ready) void this.#before(signal).finally(() => leave(signal));
     };
     this.release = signals.take(patient ? { asked, hurried: asked } : { asked });
+  }
+
+  /** What is done before this process leaves by itself: it takes its leave of the others. */
+  beforeLeaving(work: (signal: StopSignal) => Promise<void>): void {
+    this.#before = work;
   }
 
   /** From now on this process leaves only together with the others. */

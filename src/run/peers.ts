@@ -6,8 +6,8 @@ export interface Peers {
   /** Processes of the job. */
   readonly processes: number;
   set(key: string, text: string): Promise<void>;
-  /** Waits until some process has set the key. */
-  get(key: string, timeoutSeconds?: number): Promise<string>;
+  /** Waits until some process has set the key, for as long as the job can go on. */
+  get(key: string): Promise<string>;
   /** Adds to a counter (0 at first) and gives the sum. */
   add(key: string, amount: number): Promise<number>;
 }

@@ -8,6 +8,7 @@
  * What lies between two steps need not bind processes together so: the first stage of a pipeline may be done with a validation before
  * the last has begun it. There rank 0 says at each of a few places whether all stop at that place, and the others wait for its word.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Peers } from '../run/peers.js';
 
 export class Stopping {
@@ -39,7 +40,7 @@ export class Stopping {
    */
   async stopsHere(done: number): Promise<boolean> {
     if (this.#now) return true;
-    if (this.#peers.processes === 1) return (this.#now = this.#interrupted());
+    if (this.#peers.processes === 1) return (this.#now = await this.#askedAlone());
     await this.#propose(done);
     const key = `stop/here/${this.#words++}`;
     if (this.#peers.rank === 0) {
@@ -50,9 +51,15 @@ export class Stopping {
   }
 
   async #decision(done: number): Promise<number | null> {
-    if (this.#peers.processes === 1) return this.#interrupted() ? done : null;
+    if (this.#peers.processes === 1) return (await this.#askedAlone()) ? done : null;
     const proposals = (await this.#propose(done)) ?? (await this.#peers.add('stop/proposals', 0));
     return proposals === 0 ? null : Number(await this.#peers.get('stop/after'));
+  }
+
+  /** A step of the reference engine never leaves the thread on which signals arrive: here they get their turn. */
+  async #askedAlone(): Promise<boolean> {
+    await turn();
+    return this.#interrupted();
   }
 
   /** Proposes the step after the next one, once, where this process has been asked to stop; gives the proposals until then. */

@@ -4,6 +4,7 @@
  * Every process takes the same decisions from the same facts; what only one knows (a clock, a signal) it tells the others through the
  * store before they need it.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import { ops } from '../ops/index.js';
 import { ranksOf } from '../plan/plan.js';
 import { arenaBytesOf } from '../program/share_arena.js';
@@ -53,6 +54,8 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
   );
   const { engine, peers, memoryBytes } = await host.open(arenaBytes);
   try {
+    // A signal that came while this thread compiled is heard before.
+    await turn();
     job.ready();
     await agreeOnPrograms(peers, programs, target);
     const memory = new MemoryGauge(memoryBytes, arenaBytes);

@@ -88,6 +88,11 @@ export class StartedRun {
   }
 }
 
+/** Whether a process runs; a zombie has ended. */
+export function isAlive(pid: number): boolean {
+  return /^State:\s+[^ZX]/m.test(readProc(pid, 'status'));
+}
+
 function descendants(pid: number): readonly number[] {
   const children = new Map<number, number[]>();
   for (const name of readdirSync('/proc')) {

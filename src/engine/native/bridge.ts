@@ -57,6 +57,8 @@ export interface RendezvousOptions {
   readonly generation: string;
   /** How long to wait for the other ranks. */
   readonly timeoutSeconds: number;
+  /** Connects to the store alone, and waits for no other rank: no program that communicates can be loaded. */
+  readonly storeOnly?: boolean;
   /** How long one collective or receive may take before it fails; on a GPU counted from when the host handed it over. */
   readonly operationTimeoutSeconds: number;
   /** Another backend than the device's own, of a test build: `strict` (native/testing/). */
@@ -105,6 +107,8 @@ export interface Engine {
   storeGet(key: string, timeoutSeconds: number): Promise<Uint8Array>;
   /** Adds to a counter (0 at first); resolves to the sum. */
   storeAdd(key: string, amount: number): Promise<number>;
+  /** From now on adds one to a counter every so many seconds, from a thread of its own: a busy event loop does not hold it up. */
+  storeBeat(key: string, seconds: number): void;
 
   /**
    * Prepares a program. Ranks that share a group load programs that use it in the same order. Watched, each kernel looks for what is
@@ -175,6 +179,7 @@ interface RawAddon {
   storeSet(engine: RawEngine, key: string, value: Uint8Array): Promise<void>;
   storeGet(engine: RawEngine, key: string, timeoutSeconds: number): Promise<Uint8Array>;
   storeAdd(engine: RawEngine, key: string, amount: number): Promise<number>;
+  storeBeat(engine: RawEngine, key: string, seconds: number): void;
   load(
     engine: RawEngine,
     json: string,
@@ -204,6 +209,7 @@ function openEngine(raw: RawAddon, options: OpenOptions): Engine {
       ),
     storeGet: (key, timeoutSeconds) => convertRejections(() => raw.storeGet(engine, key, timeoutSeconds)),
     storeAdd: (key, amount) => convertRejections(() => raw.storeAdd(engine, key, amount)),
+    storeBeat: (key, seconds) => convertErrors(() => raw.storeBeat(engine, key, seconds)),
     load: async (program, load) => {
       const loaded = await convertRejections(() => raw.load(engine, encodeProgram(program), load?.watch ?? false));
       return {

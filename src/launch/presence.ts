@@ -1,0 +1,71 @@
+/** Where a rank's process runs, as it tells the others, and what can be seen of it from the same machine. */
+import { readFileSync, readlinkSync } from 'node:fs';
+import os from 'node:os';
+import { z } from 'zod';
+
+const presence = z.strictObject({
+  rank: z.number().int(),
+  /** The machine's name, for people. */
+  host: z.string(),
+  /** Equal for processes that see each other by their numbers: the machine's start, and the namespace of its numbers. */
+  machine: z.string(),
+  pid: z.number().int(),
+  /** When it started, as the kernel counts; null where that cannot be read. A number is given again once its process is gone. */
+  started: z.string().nullable(),
+});
+
+export type Presence = z.infer<typeof presence>;
+
+export const presenceText = (one: Presence): string => JSON.stringify(one);
+
+export const parsePresence = (text: string): Presence => presence.parse(JSON.parse(text));
+
+/** This process. */
+export const ownPresence = (rank: number): Presence => ({
+  rank,
+  host: os.hostname(),
+  machine: machine(),
+  pid: process.pid,
+  started: statOf(process.pid)?.started ?? null,
+});
+
+/** `unseen`: of another machine. */
+export type Seen = 'running' | 'stopped' | 'gone' | 'unseen';
+
+/** What this process sees of another. */
+export function look(one: Presence, own: Presence): Seen {
+  if (one.machine !== own.machine) return 'unseen';
+  try {
+    process.kill(one.pid, 0);
+  } catch (error) {
+    // A process of another user may be looked at, and may not be signalled.
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return 'gone';
+  }
+  const stat = statOf(one.pid);
+  if (!stat) return 'running';
+  if (stat.started !== one.started || stat.state === 'Z' || stat.state === 'X') return 'gone';
+  return stat.state === 'T' || stat.state === 't' ? 'stopped' : 'running';
+}
+
+/** `rank 1 (process 4711 on node7)`. */
+export const nameOf = ({ rank, pid, host }: Presence): string => `rank ${rank} (process ${pid} on ${host})`;
+
+function machine(): string {
+  try {
+    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${readlinkSync('/proc/self/ns/pid')}`;
+  } catch {
+    return os.hostname();
+  }
+}
+
+/** State and start of a process; null where the system does not show them. */
+function statOf(pid: number): { readonly state: string; readonly started: string } | null {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The second field is the program's name in brackets, and may hold anything.
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return { state: fields[0], started: fields[19] };
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,76 @@
+/** Real ranks that are interrupted, stopped and killed from outside. `npm run fuzz -- stop` does so at random, and often. */
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, test } from 'vitest';
+import { testOfRanks } from '../../src/engine/native/testing/tests_by_device.js';
+import type { TrainOptions } from '../../src/config/schema.js';
+import { StartedRun } from '../fuzz/started_run.js';
+import { onNative, Workplace } from './tiny_run.js';
+
+const work = new Workplace();
+const started: StartedRun[] = [];
+afterAll(() => {
+  for (const run of started) run.killAll();
+  work.remove();
+});
+
+const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const first = fileURLToPath(new URL('../../src/launch/first.ts', import.meta.url));
+const endless = { steps: 1_000_000, threads: 1 } as const;
+
+/** A run as a user starts it, in a process group of its own. */
+function start(name: string, options: TrainOptions): StartedRun {
+  const config = work.file(`${name}.json`);
+  writeFileSync(config, JSON.stringify(work.options(name, options)));
+  const args = ['--import', 'tsx', '--import', first, main, 'train', config];
+  const run = new StartedRun(process.execPath, args, work.file('runs', name));
+  started.push(run);
+  return run;
+}
+
+/** That a run has stopped after its last step, with that step's state and nothing else saved. */
+async function expectSaved(run: StartedRun): Promise<void> {
+  expect((await run.ended).status, run.output).toBe(130);
+  expect(run.output).toContain(`stopped after step ${run.steps} and saved`);
+  expect(run.checkpoints).toEqual([`step-${String(run.steps).padStart(6, '0')}`]);
+}
+
+testOfRanks(2)('SIGTERM to every process of a pipeline stops all stages after one step', async () => {
+  const run = start('group', { ...onNative, ...endless, ranks: 2, plan: { pipeline_parallel_size: 2 } });
+  await run.until('two steps', () => run.steps >= 2);
+  process.kill(-run.pid, 'SIGTERM');
+  await expectSaved(run);
+});
+
+testOfRanks(2)('a rank that is stopped is named, and goes on; a warning of Slurm’s to it alone stops all', async () => {
+  const run = start('one', { ...onNative, ...endless, ranks: 2 });
+  await run.until('two steps', () => run.steps >= 2);
+  const pid = run.ranks().get(1)!;
+  process.kill(pid, 'SIGSTOP');
+  await run.until('the name of the rank', () => /rank 1 \(process \d+ on .*\) has not been heard of/.test(run.output));
+  process.kill(pid, 'SIGCONT');
+  await run.until('a word that it goes on', () => /rank 1 .* is heard of again/.test(run.output));
+  process.kill(pid, 'SIGUSR1');
+  await expectSaved(run);
+});
+
+testOfRanks(2)('a second Ctrl-C does not wait for a rank that cannot save', async () => {
+  const run = start('hurried', { ...onNative, ...endless, ranks: 2 });
+  await run.until('two steps', () => run.steps >= 2);
+  process.kill(run.ranks().get(0)!, 'SIGSTOP');
+  for (let signal = 0; signal < 3; signal++) process.kill(run.pid, 'SIGINT');
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  expect(run.child.exitCode).toBeNull();
+  process.kill(run.pid, 'SIGINT');
+  expect((await run.ended).status).toBe(130);
+  expect(run.output).toContain('stopped by SIGINT');
+});
+
+test('a signal during the set-up ends it with a word', async () => {
+  const run = start('set-up', endless);
+  await run.until('that data is read', () => run.output.includes('data: '));
+  process.kill(run.pid, 'SIGHUP');
+  expect((await run.ended).status).toBe(130);
+  expect(run.output).toContain('stopped by SIGHUP before the first step: nothing was trained');
+  expect(run.steps).toBe(0);
+});
