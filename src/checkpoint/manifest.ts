@@ -56,7 +56,16 @@ export type TensorKind = Manifest['tensors'][string]['kind'];
 /** What the caller of a save states; the rest of the manifest follows from the files. */
 export type CheckpointState = Pick<
   Manifest,
-  'run' | 'model' | 'config_hash' | 'step' | 'tokens_seen' | 'samples_seen' | 'data' | 'randomness' | 'schedule' | 'optimizer'
+  | 'run'
+  | 'model'
+  | 'config_hash'
+  | 'step'
+  | 'tokens_seen'
+  | 'samples_seen'
+  | 'data'
+  | 'randomness'
+  | 'schedule'
+  | 'optimizer'
 >;
 
 /** A manifest as the bytes of its file, with its own hash filled in. */

@@ -3,7 +3,7 @@ import '../launch/first.js';
 import { Command } from 'commander';
 import { examine } from '../engine/native/doctor.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
-import { attachPanel, summaryFile } from '../observe/index.js';
+import { attachPanel, checkpointsText, runsText, summaryFile } from '../observe/index.js';
 import { demoOptions } from '../config/demo.js';
 import { afterTraining } from '../train/after_training.js';
 import { trainEvents, type TrainEvents } from '../train/events.js';
@@ -11,6 +11,8 @@ import { dumpPoint } from '../train/dump_point.js';
 import { explanationText } from '../train/explain.js';
 import { explainTarget } from '../train/explain_target.js';
 import { generate, type GenerateOptions } from '../train/generate.js';
+import { listRunCheckpoints } from '../run/list_checkpoints.js';
+import { listRuns } from '../run/list_runs.js';
 import { packageVersion } from '../run/package_version.js';
 import { stoppedWord } from '../launch/logged.js';
 import { drained, lossyOutput } from '../launch/output.js';
@@ -47,10 +49,12 @@ withJson(addOptionFlags(program.command('demo')))
   });
 
 withJson(addOptionFlags(program.command('resume').argument('<run>', 'a run folder')))
-  .description('go on with a run from its latest checkpoint')
+  .description('go on with a run from its latest checkpoint, or from that of a step')
+  .option('--checkpoint <step>', 'go on from the checkpoint of this step', Number)
   .option('--accept-model-change', 'go on also where the model is not the one that the run has trained')
   .action((run: string, flags: Flags) => {
-    const settings = { overrides: overridesOf(flags), acceptModelChange: flags.acceptModelChange === true };
+    const { checkpoint } = flags as { checkpoint?: number };
+    const settings = { overrides: overridesOf(flags), acceptModelChange: flags.acceptModelChange === true, checkpoint };
     return showRun(flags, (events) => resumeRun(surroundings, run, { events, ...settings }));
   });
 
@@ -63,6 +67,7 @@ program
   .option('--temperature <ratio>', 'divides the logits; 0 takes the likeliest token', Number, 0.8)
   .option('--top-k <count>', 'draw from only so many of the likeliest tokens; 0: from all', Number, 40)
   .option('--seed <number>', 'the same seed gives the same text', Number, 0)
+  .option('--checkpoint <step>', 'take the weights of the checkpoint of this step', Number)
   .option('--device <value>', 'where to compute: auto, cpu or cuda; by default where the run was to')
   .action(async (run: string, flags: GenerateOptions & { topK: number }) => {
     // What is missing is said before the prompt.
@@ -85,14 +90,28 @@ program
     (text, before: string[]) => [...before, text],
     [],
   )
+  .option('--checkpoint <step>', 'also say whether the checkpoint of this step of the run fits', Number)
   .option('--dump-ir <point>', 'print the training step after a pass instead: after:trace, after:partition, …')
-  .action(async (target: string, { plan, set, dumpIr }: { plan?: string; set: string[]; dumpIr?: string }) => {
-    const options = { planFile: plan, overrides: set };
+  .action(async (target: string, flags: { plan?: string; set: string[]; dumpIr?: string; checkpoint?: number }) => {
+    const { plan, set, dumpIr, checkpoint } = flags;
+    const options = { planFile: plan, overrides: set, checkpoint };
     if (dumpIr === undefined) return console.log(explanationText(await explainTarget(target, options)));
     const point = dumpPoint(dumpIr);
     const observe = (pass: string, print: () => string) => pass === point && console.log(print());
     await explainTarget(target, { ...options, observe });
   });
+
+program
+  .command('runs')
+  .argument('[directory]', 'a folder of run folders', 'runs')
+  .description('list runs: how far each has come, and whether it can be gone on with')
+  .action(async (directory: string) => console.log(runsText(await listRuns(directory))));
+
+program
+  .command('checkpoints')
+  .argument('<run>', 'a run folder')
+  .description('list the checkpoints of a run, each verified to the byte')
+  .action(async (run: string) => console.log(checkpointsText(await listRunCheckpoints(run))));
 
 program
   .command('doctor')

@@ -63,6 +63,7 @@ async function trainResolved(
     customModel,
     async begin(job) {
       await requireFreePlace(resolved.config);
+      for (const warning of resolved.warnings) events.emit({ kind: 'warning', ...warning });
       const prepared = await prepareRun(resolved, { events, job });
       const { folder, lock, startsOver } = await makeRun(prepared.config);
       if (startsOver) {
@@ -99,7 +100,7 @@ export async function resumeRun(
       const folder = RunFolder.open(path);
       const record = folder.readRecord();
       const { config: before } = await resolveAgain(folder, []);
-      const { config: asked, customModel } = await resolveAgain(folder, overrides);
+      const { config: asked, customModel, warnings } = await resolveAgain(folder, overrides);
       const config = absolutePaths(asked, process.cwd());
       await requireEngine(config, job);
       await requireGoingOn(folder, config);
@@ -107,6 +108,7 @@ export async function resumeRun(
       try {
         const request = { folder, record, before, config, customModel, checkpoint: resume, acceptModelChange };
         const prepared = await prepareResume({ ...request, events, job });
+        for (const warning of warnings) events.emit({ kind: 'warning', ...warning });
         const lock = await lockRun(folder, config, resume, { step: checkpoint });
         return lock.releasedOnError(() => {
           const state = stageIn(folder);

@@ -32,7 +32,7 @@ export function ranksOfConfig(config: TrainConfig, worldSize: number | null): nu
   const given = worldSize ?? config.ranks;
   if (given !== null) return given;
   const file = planFileOf(config);
-  if (file !== null) return ranksOf(readPlan(file));
+  if (file !== null) return ranksOf(readPlanFile(file));
   const { data_parallel_size: replicas, tensor_parallel_size = 1, pipeline_parallel_size = 1 } = sizesOf(config);
   const copy = tensor_parallel_size * pipeline_parallel_size;
   return copy * (replicas ?? Math.max(1, Math.floor(usualRanks(config) / copy)));
@@ -68,7 +68,8 @@ function sizesOf({ plan }: TrainConfig): ParallelSizes {
   };
 }
 
-function readPlan(file: string): Plan {
+/** Throws `config/unreadable`, and `plan/…` where it is no plan. */
+export function readPlanFile(file: string): Plan {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -80,7 +81,7 @@ function readPlan(file: string): Plan {
 }
 
 function planForModel(file: string, model: LanguageModel, worldSize: number | null): Plan {
-  const plan = readPlan(file);
+  const plan = readPlanFile(file);
   const { name, hash } = describeModel(model);
   if (plan.model.hash !== hash) {
     throw planForAnotherModel({

@@ -4,7 +4,10 @@ import { printLayout } from '../ir/layout.js';
 import { dtypeBytes } from '../ir/dtype.js';
 import { factorsOf, printType } from '../ir/type.js';
 import { wireBytes } from '../cost/index.js';
+import type { Checkpoint } from '../checkpoint/index.js';
 import { ops } from '../ops/index.js';
+import { expectState } from '../run/load_state.js';
+import { stateOf } from '../run/state.js';
 import { bucketNamed, type Bucket } from '../partition/buckets.js';
 import type { PlacedGraph } from '../partition/placed.js';
 import type { LanguageModel } from '../nn/language_model.js';
@@ -42,38 +45,57 @@ export interface ExplainedClass {
   readonly liveBytes: number;
 }
 
+/** A checkpoint whose tensors are those of the explained step. */
+export interface ExplainedCheckpoint {
+  readonly step: number;
+  readonly tokens: number;
+  readonly tensors: number;
+  readonly bytes: number;
+}
+
 export interface Explanation {
   readonly plan: Plan;
+  /** Null where none was asked for. */
+  readonly checkpoint: ExplainedCheckpoint | null;
   readonly reshards: readonly ExplainedReshard[];
   readonly classes: readonly ExplainedClass[];
 }
 
+export interface ExplainRequest {
+  /** In place of the one that the configuration asks for. */
+  readonly plan?: Plan;
+  readonly observe?: RunRequest['observe'];
+  /** Checked to fit. */
+  readonly checkpoint?: Checkpoint | null;
+}
+
 /**
- * Compiles a configuration's training step for this machine's device, without data or engine. Throws `plan/…` and the compiler's
- * diagnostics.
+ * Compiles a configuration's training step for this machine's device, without data or engine. Throws `plan/…`, `checkpoint/tensors-differ` and the
+ * compiler's diagnostics.
  */
 export async function explain(
   { config, customModel }: ResolvedConfig,
-  plan?: Plan,
-  observe?: RunRequest['observe'],
+  { plan, observe, checkpoint = null }: ExplainRequest = {},
 ): Promise<Explanation> {
   const model = customModel ?? (await loadModel(config, config.model.vocab ?? config.data.tokenizer.vocab));
-  return explainPlan(config, model, plan ?? choosePlan(config, model, null), observe);
+  return explainPlan(config, model, plan ?? choosePlan(config, model, null), { observe, checkpoint });
 }
 
 function explainPlan(
   config: TrainConfig,
   model: LanguageModel,
   plan: Plan,
-  observe?: RunRequest['observe'],
+  { observe, checkpoint }: Pick<ExplainRequest, 'observe' | 'checkpoint'>,
 ): Explanation {
   const optimizer = optimizerOf(config.optimizer);
   const { training } = compileRun({ model, optimizer, plan, registry: ops, target: targetOf(config), observe });
   const { placed, buckets } = training;
   const { step, update } = placed;
   const classes: readonly LoweredClass[] = training.program.classes;
+  if (checkpoint) expectState(checkpoint, stateOf(training.program));
   return {
     plan,
+    checkpoint: checkpoint ? describeCheckpoint(checkpoint) : null,
     reshards: [...reshardsOf(step, plan.schedule.microbatches, []), ...(update ? reshardsOf(update, 1, buckets) : [])],
     classes: classes.map(({ name, members, arenaBytes, liveBytes }) => ({
       name,
@@ -82,6 +104,12 @@ function explainPlan(
       liveBytes,
     })),
   };
+}
+
+function describeCheckpoint({ manifest }: Checkpoint): ExplainedCheckpoint {
+  const { step, tokens_seen: tokens, tensors, files } = manifest;
+  const bytes = Object.values(files).reduce((sum, file) => sum + file.bytes, 0);
+  return { step, tokens, tensors: Object.keys(tensors).length, bytes };
 }
 
 function reshardsOf(graph: PlacedGraph, times: number, buckets: readonly Bucket[]): ExplainedReshard[] {
@@ -112,7 +140,7 @@ function reshardsOf(graph: PlacedGraph, times: number, buckets: readonly Bucket[
 }
 
 /** As a page: every reshard, then memory by class of ranks. */
-export function explanationText({ plan, reshards, classes }: Explanation): string {
+export function explanationText({ plan, checkpoint, reshards, classes }: Explanation): string {
   const total = reshards.reduce((sum, { bytes, times }) => sum + bytes * times, 0);
   const count = reshards.reduce((sum, { times }) => sum + times, 0);
   const lines = [
@@ -120,6 +148,12 @@ export function explanationText({ plan, reshards, classes }: Explanation): strin
       `${plan.schedule.microbatches} scheduled microbatches of ${plan.batch.logical_microbatches} × ${plan.batch.sequences} sequences`,
     `reshards  ${count} a step, ${megabytes(total)} on one rank's wire`,
   ];
+  if (checkpoint) {
+    const { step, tokens, tensors, bytes } = checkpoint;
+    lines.push(
+      `loads     the checkpoint of step ${step}: ${tensors} tensors, ${megabytes(bytes)}, ${tokens} tokens seen`,
+    );
+  }
   for (const r of reshards) {
     lines.push(
       `  ${r.kind}${r.times > 1 ? ` × ${r.times}` : ''}, ${megabytes(r.bytes)}`,

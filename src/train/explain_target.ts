@@ -1,26 +1,40 @@
 /** What `flotilla explain` is pointed at: a run folder or a configuration. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { parsePlan } from '../plan/parse_plan.js';
+import { readPlanFile } from './choose_plan.js';
 import type { RunRequest } from './compile_run.js';
 import { loadConfig } from '../config/file.js';
 import { explain, type Explanation } from './explain.js';
 import { RunFolder } from '../run/folder.js';
+import { openRunCheckpoint } from '../run/open_checkpoint.js';
 
 export interface ExplainOptions {
   readonly planFile?: string;
   readonly overrides?: readonly string[];
+  /** Step of a checkpoint of the run that is to fit; null: none. */
+  readonly checkpoint?: number | null;
   /** Shown what each pass of the compiler leaves. */
   readonly observe?: RunRequest['observe'];
 }
 
-/** `planFile` takes the place of the plan that the run or the configuration has. */
+/**
+ * `planFile` takes the place of the plan that the run or the configuration has. Throws `run/…`, `checkpoint/…`, and what `explain` throws.
+ */
 export async function explainTarget(
   target: string,
-  { planFile, overrides = [], observe }: ExplainOptions = {},
+  { planFile, overrides = [], observe, checkpoint: step = null }: ExplainOptions = {},
 ): Promise<Explanation> {
-  const isRun = existsSync(join(target, 'config.json'));
-  const resolved = await loadConfig(isRun ? join(target, 'config.json') : target, overrides);
-  if (planFile !== undefined) return explain(resolved, parsePlan(readFileSync(planFile, 'utf8'), planFile), observe);
-  return explain(resolved, isRun && overrides.length === 0 ? RunFolder.open(target).readPlan() : undefined, observe);
+  // A checkpoint is a run's.
+  const isRun = step !== null || existsSync(join(target, 'config.json'));
+  const folder = isRun ? RunFolder.open(target) : null;
+  const resolved = await loadConfig(folder ? folder.file('config.json') : target, overrides);
+  const plan =
+    planFile !== undefined ? readPlanFile(planFile) : overrides.length === 0 ? folder?.readPlan() : undefined;
+  const checkpoint =
+    folder && step !== null ? await openRunCheckpoint(folder, resolved.config, { step, verify: 'structure' }) : null;
+  try {
+    return await explain(resolved, { plan, observe, checkpoint });
+  } finally {
+    await checkpoint?.close();
+  }
 }

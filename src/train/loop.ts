@@ -14,8 +14,8 @@ export interface LoopPolicies {
   /** Told of a step that is done, before anything is decided by it. */
   readonly told: (outcome: StepOutcome) => void;
   readonly length: { isDue(doneHere: number): boolean; decide(done: number): Promise<void> };
-  /** Called once all kinds of steps have run: warm, and with memory at its largest. */
-  readonly settled: (doneHere: number) => void;
+  /** Told of every step before what is due after it: what it throws ends the run. `done`: steps of the run. */
+  readonly settled: (doneHere: number, done: number) => Promise<void>;
   readonly validation: { isDue(done: number): boolean; measure(done: number): Promise<void> };
   readonly saving: { isDue(done: number): boolean; save(done: number): Promise<void> };
 }
@@ -36,7 +36,7 @@ export async function trainLoop(first: number, policies: LoopPolicies): Promise<
     told(await step(done, done - first));
     done++;
     if (length.isDue(done - first)) await length.decide(done);
-    settled(done - first);
+    await settled(done - first, done);
     if (validation.isDue(done)) await validation.measure(done);
     if (saving.isDue(done)) await saving.save(done);
   }

@@ -52,7 +52,10 @@ export class Progress {
   /** `done`: steps of the run. */
   summary(
     done: number,
-    measured: Pick<RunSummary, 'validationLoss' | 'peakBytesMeasured' | 'setupSeconds' | 'trainSeconds'>,
+    measured: Pick<
+      RunSummary,
+      'skippedUpdates' | 'validationLoss' | 'peakBytesMeasured' | 'setupSeconds' | 'trainSeconds'
+    >,
   ): RunSummary {
     const { config, plan, folder, host, dataset, leads, tokensPerStep, arenaBytes, programs } = this.#job;
     const { validationLoss } = measured;
