@@ -50,7 +50,7 @@ export const noCheckpoint = defineDiagnostic('checkpoint/none-found', (p: { dire
   what: `no checkpoint in ${p.directory}`,
   why: 'a checkpoint is a folder step-NNNNNN with a manifest.json',
   where: [{ at: p.directory }],
-  fix: 'name the run folder (or its checkpoints folder); a run writes its first checkpoint after checkpoint.every_steps steps',
+  fix: 'wait until the run has saved (every checkpoint.every_steps steps, and at its end); one that ended before has left its name free: start it again',
 }));
 
 export const noSuchStep = defineDiagnostic(
