@@ -163,6 +163,41 @@ export const refusals: readonly Refusal[] = [
     options: fresh({ ...others, batch: { sequences: 4000, microbatch: 1 } }),
   },
   { code: 'data/not-found', commands: ['train'], options: fresh({ ...others, data: { paths: ['/nowhere.txt'] } }) },
+  ...(
+    [
+      ['data/empty', 'blank.txt', '\n'],
+      ['data/not-text', 'binary.txt', '\0\u0001\0\u0002\0'],
+      ['data/bad-json-line', 'lines.jsonl', '{"text": "one"}\n{"text"\n'],
+    ] as const
+  ).map(([code, name, text]): Refusal => ({
+    code,
+    commands: ['train'],
+    prepare: (_run, work) => writeFileSync(work.file(name), text),
+    options: (work) => ({ ...others, data: { paths: [work.file(name)] } }),
+  })),
+  {
+    code: 'train/vocab-too-small',
+    commands: ['train'],
+    options: (work) => ({
+      ...others,
+      model: { family: 'gpt', layers: 1, dim: 8, heads: 2, context: 8, vocab: 100 },
+      data: { tokenizer: { file: work.file('runs', 'good', 'tokenizer.json') } },
+    }),
+  },
+  {
+    code: 'plan/for-another-model',
+    commands: ['train'],
+    options: (work) => ({
+      ...others,
+      model: { family: 'gpt', layers: 2, dim: 8, heads: 2, context: 8 },
+      plan: work.file('runs', 'good', 'plan.json'),
+    }),
+  },
+  {
+    code: 'train/world-size-differs',
+    commands: ['train'],
+    options: (work) => ({ ...others, ranks: 2, plan: work.file('runs', 'good', 'plan.json') }),
+  },
   { code: 'data/tokenizer-invalid', commands: ['generate'], prepare: write('tokenizer.json', '[]') },
   { code: 'run/model-differs', commands: ['resume'], overrides: () => ['steps=4', 'model.heads=4'] },
 ];
@@ -171,6 +206,8 @@ export const refusals: readonly Refusal[] = [
 export const withoutRow: Readonly<Record<string, string>> = {
   'run/none-found': 'of `flotilla runs`, which reads',
   'run/changed': 'two processes at one moment: src/run/begin.ts takes back its lock alone',
+  'run/data-gone': 'tests/training/resume.test.ts, with the bytes compared',
+  'run/data-differs': 'tests/training/resume.test.ts, with the bytes compared',
   'run/lock-lost': 'during the run',
   'run/shards-lost': 'during the run',
   'checkpoint/disk-full': 'during the run',
@@ -179,5 +216,14 @@ export const withoutRow: Readonly<Record<string, string>> = {
   'checkpoint/name-twice': 'during the run',
   'checkpoint/source-bytes': 'during the run',
   'checkpoint/tensors-differ': 'behind run/model-differs: tests/training/resume.test.ts',
+  'config/custom-model-lost': 'own models: thrown by loading the model, as config/unreadable is',
+  'train/loss-not-finite': 'during the run',
+  'train/updates-skipped': 'during the run',
+  'train/failed-after-save': 'after the run',
+  'train/programs-differ': 'between ranks, each of which has compiled',
+  'train/threads-bad': 'of an environment variable, before a folder is opened',
+  'train/unknown-dump-point': 'of a flag of explain, before a folder is opened',
+  'plan/world-size-mismatch': 'beside train/world-size-differs',
+  'plan/batch-does-not-divide': 'beside plan/too-many-tensor-ranks',
   'checkpoint/unknown-tensor': 'behind checkpoint/tensors-differ',
 };

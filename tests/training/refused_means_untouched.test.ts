@@ -62,14 +62,13 @@ test.each(cases.map(({ command, refusal }) => [command, refusal.code, refusal] a
   },
 );
 
-test('no refusal of a run or a checkpoint is without a case', () => {
+test('no refusal of a run, a checkpoint, a configuration, a plan or a job is without a case', () => {
   const root = fileURLToPath(new URL('../..', import.meta.url));
   const told = new Set(refusals.map(({ code }) => code));
   const missing = declaredErrors(root)
     .map(({ code }) => code)
-    .filter((code) => /^(run|checkpoint)\//.test(code) && !told.has(code) && !(code in withoutRow));
-  // Those of data and model that a resume finds are tried in resume.test.ts.
-  expect(missing.filter((code) => !code.startsWith('run/data-'))).toEqual([]);
+    .filter((code) => /^(run|checkpoint|config|plan|train)\//.test(code) && !told.has(code) && !(code in withoutRow));
+  expect(missing).toEqual([]);
   mkdirSync(runs, { recursive: true });
   expect(readdirSync(runs).sort()).toEqual(['good', 'other', 'refused']);
 });
