@@ -179,3 +179,27 @@ test('weights that became NaN are not saved, and end the run', async () => {
   expect(events.find((event) => event.kind === 'warning')).toMatchObject({ code: 'run/starts-over' });
   expect(work.losses('nan')).toHaveLength(2);
 });
+
+test('a run that another process has taken over saves nothing more; one that works is refused to others', async () => {
+  const name = 'taken over';
+  const events = trainEvents();
+  const lock = work.file('runs', name, 'lock');
+  const refusals: string[] = [];
+  events.subscribe((event) => {
+    if (event.kind !== 'step' || event.step !== 2) return;
+    const holder = JSON.parse(readFileSync(lock, 'utf8'));
+    expect(holder).toMatchObject({ pid: process.pid });
+    for (const other of [work.resume(name, ['steps=9']), work.train(name)])
+      void other.catch((error: { code: string }) => refusals.push(error.code));
+    // As a machine that slept finds it.
+    writeFileSync(lock, JSON.stringify({ ...holder, token: 'another' }));
+  });
+  const run = trainWith(surroundings, work.options(name, { steps: 3, checkpoint: { every_steps: 1, keep: 9 } }), {
+    events,
+  });
+  await expect(run).rejects.toMatchObject({ code: 'run/lock-lost' });
+  expect(readdirSync(work.file('runs', name, 'checkpoints')).sort()).toEqual(['latest', 'owner.json', 'step-000001']);
+  // The lock is the other's now, and stays.
+  expect(JSON.parse(readFileSync(lock, 'utf8'))).toMatchObject({ token: 'another' });
+  await expect.poll(() => refusals).toEqual(['run/locked', 'run/locked']);
+});
