@@ -69,6 +69,7 @@ program
   .option('--seed <number>', 'the same seed gives the same text', Number, 0)
   .option('--checkpoint <step>', 'take the weights of the checkpoint of this step', Number)
   .option('--device <value>', 'where to compute: auto, cpu or cuda; by default where the run was to')
+  .option('--accept-model-change', 'also where the model is not the one that the run has trained')
   .action(async (run: string, flags: GenerateOptions & { topK: number }) => {
     // What is missing is said before the prompt.
     let before = flags.prompt;

@@ -9,7 +9,7 @@ import { sourcesName } from '../data/source_list.js';
 import { lockRun, makeRun, requireFreePlace, requireGoingOn } from '../run/begin.js';
 import { RunFolder } from '../run/folder.js';
 import { openRunCheckpoint } from '../run/open_checkpoint.js';
-import { stageIn } from '../run/staged.js';
+import { discardStaged, stageIn } from '../run/staged.js';
 import { trainEvents, type TrainEvents } from '../train/events.js';
 import { prepareResume } from '../train/prepare_resume.js';
 import { prepareRun, requireEngine, type UnwrittenRun } from '../train/prepare_run.js';
@@ -111,9 +111,14 @@ export async function resumeRun(
         for (const warning of warnings) events.emit({ kind: 'warning', ...warning });
         const lock = await lockRun(folder, config, resume, { step: checkpoint });
         return lock.releasedOnError(() => {
-          const state = stageIn(folder);
-          writeFolder(state, folder.name, prepared);
-          return { prepared, folder, lock, state, resume };
+          try {
+            const state = stageIn(folder);
+            writeFolder(state, folder.name, prepared);
+            return { prepared, folder, lock, state, resume };
+          } catch (error) {
+            discardStaged(folder);
+            throw error;
+          }
         });
       } catch (error) {
         await resume.close();

@@ -8,7 +8,7 @@ import { planOfSizes, type ParallelSizes } from '../plan/parallel_sizes.js';
 import { meshOf, ranksOf, type Plan } from '../plan/plan.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { usualRanks } from './device.js';
-import { worldSizeDiffers } from './diagnostics.js';
+import { planBatchDiffers, worldSizeDiffers } from './diagnostics.js';
 import type { TrainConfig } from '../config/schema.js';
 
 /**
@@ -17,7 +17,7 @@ import type { TrainConfig } from '../config/schema.js';
  */
 export function choosePlan(config: TrainConfig, model: LanguageModel, worldSize: number | null): Plan {
   const file = planFileOf(config);
-  if (file !== null) return planForModel(file, model, worldSize ?? config.ranks);
+  if (file !== null) return planForRun(file, config, model, worldSize ?? config.ranks);
   return planOfSizes(
     sizesOf(config),
     ranksOfConfig(config, worldSize),
@@ -80,7 +80,7 @@ export function readPlanFile(file: string): Plan {
   return parsePlan(text, file);
 }
 
-function planForModel(file: string, model: LanguageModel, worldSize: number | null): Plan {
+function planForRun(file: string, config: TrainConfig, model: LanguageModel, worldSize: number | null): Plan {
   const plan = readPlanFile(file);
   const { name, hash } = describeModel(model);
   if (plan.model.hash !== hash) {
@@ -93,5 +93,9 @@ function planForModel(file: string, model: LanguageModel, worldSize: number | nu
   if (worldSize !== null && ranksOf(plan) !== worldSize) {
     throw worldSizeDiffers({ world: worldSize, plan: ranksOf(plan), where: file });
   }
+  const { schedule, batch } = plan;
+  const planned = schedule.microbatches * batch.logical_microbatches * batch.sequences;
+  const { sequences } = config.batch;
+  if (planned !== sequences) throw planBatchDiffers({ file, planned, sequences });
   return plan;
 }

@@ -20,6 +20,16 @@ export const worldSizeDiffers = defineDiagnostic(
   }),
 );
 
+export const planBatchDiffers = defineDiagnostic(
+  'train/plan-batch-differs',
+  (p: { file: string; planned: number; sequences: number }) => ({
+    what: `a step of the plan reads ${p.planned} sequences, and batch.sequences is ${p.sequences}`,
+    why: 'some sequences would be read twice or never, and the run would count tokens that it has not seen',
+    where: [{ at: p.file, note: 'schedule.microbatches · batch.logical_microbatches · batch.sequences' }],
+    fix: `set batch.sequences to ${p.planned}, or change the plan`,
+  }),
+);
+
 export const programsDiffer = defineDiagnostic('train/programs-differ', (p: { rank: number; other: number }) => ({
   what: `ranks ${p.other} and ${p.rank} compiled different programs`,
   why: 'their collectives would not match, and the job would hang or compute nonsense',

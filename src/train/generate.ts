@@ -8,6 +8,7 @@ import { separatorId } from '../data/tokenizer.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { RunFolder } from '../run/folder.js';
 import { openRunCheckpoint } from '../run/open_checkpoint.js';
+import { identifyModel, requireModel } from '../run/model_identity.js';
 import { requireDevice } from './device.js';
 import { requireNativeEngine } from './prepare_run.js';
 import { chooseToken, uniformNumbers } from './sample.js';
@@ -28,18 +29,23 @@ export interface GenerateOptions {
   readonly device?: TrainConfig['device'];
   /** Step of the checkpoint whose weights are taken; absent or null: the latest. */
   readonly checkpoint?: number | null;
+  /** Whether a model that is not the one that the run has trained is sampled from. Default false: it is refused. */
+  readonly acceptModelChange?: boolean;
 }
 
 /**
- * What the latest checkpoint of a run, or that of a step, writes after the prompt. `onText` is told of each piece as it comes. Longer than the context, the
- * text is read from its last tokens on. `customModel`: a module of one's own that no config file constructs. Throws `run/not-found`, `checkpoint/…`, `engine/…`.
+ * What the latest checkpoint of a run, or that of a step, writes after the prompt. `onText` is told of each piece as it comes. Longer than
+ * the context, the text is read from its last tokens on. `customModel`: a module of one's own that no config file constructs. Throws
+ * `run/not-found`, `run/model-differs`, `checkpoint/…`, `engine/…`.
  */
 export async function generate(
   path: string,
-  { prompt, tokens, temperature, topK, seed, device, checkpoint: step = null }: GenerateOptions,
+  options: GenerateOptions,
   onText: (text: string) => void = () => {},
   customModel: LanguageModel | null = null,
 ): Promise<string> {
+  const { prompt, tokens, temperature, topK, seed, device } = options;
+  const { checkpoint: step = null, acceptModelChange: accept = false } = options;
   const folder = RunFolder.open(path);
   const { config } = resolveConfig(await readConfig(folder.file('config.json')), {
     source: folder.file('config.json'),
@@ -51,6 +57,7 @@ export async function generate(
   }
   const tokenizer = loadTokenizer(folder.file('tokenizer.json'));
   const model = customModel ?? (await loadModel(config, tokenizer.vocab));
+  requireModel(folder, folder.readRecord().model, identifyModel(model, config.model), { accept });
   const given = prompt === '' ? [] : [...tokenizer.encode(prompt)];
   const { separator } = config.data.tokenizer;
   const ids = given.length > 0 ? given : [separatorId(tokenizer, separator ?? undefined)];

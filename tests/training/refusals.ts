@@ -199,6 +199,21 @@ export const refusals: readonly Refusal[] = [
     options: (work) => ({ ...others, ranks: 2, plan: work.file('runs', 'good', 'plan.json') }),
   },
   { code: 'data/tokenizer-invalid', commands: ['generate'], prepare: write('tokenizer.json', '[]') },
+  {
+    code: 'train/plan-batch-differs',
+    commands: ['train'],
+    options: (work) => ({
+      ...others,
+      batch: { sequences: 8, microbatch: 1 },
+      plan: work.file('runs', 'good', 'plan.json'),
+    }),
+  },
+  { code: 'run/length-decided', commands: ['resume'], overrides: () => ['steps=null', 'minutes=5'] },
+  {
+    code: 'run/has-weights',
+    commands: ['resume'],
+    overrides: (work) => ['steps=4', `checkpoint.initial_load_path=${work.file('runs', 'other')}`],
+  },
   { code: 'run/model-differs', commands: ['resume'], overrides: () => ['steps=4', 'model.heads=4'] },
 ];
 
