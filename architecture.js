@@ -28,7 +28,7 @@ export const folders = [
     about: 'one schema: files, options, their pages; what a user wrote, resolved or refused',
     node: 'all',
   },
-  { name: 'run', about: 'a run as it lies on disk: folder, state, checkpoints', node: 'all' },
+  { name: 'run', about: 'a run as it lies on disk: folder, lock, identity, state, checkpoints', node: 'all' },
   {
     name: 'train',
     about: 'the step loop and its policies: length, stopping, saving, evaluation, sampling',

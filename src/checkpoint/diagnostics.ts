@@ -12,6 +12,12 @@ const useAnother = (previous: string | null) =>
     ? `use the previous good checkpoint: ${previous}`
     : 'no earlier good checkpoint is beside it: restore the file from a copy, or start the run again';
 
+/** What a run that could not save does next. Without a checkpoint its name is free, and it begins anew. */
+const afterwards = (previous: string | null) =>
+  previous
+    ? 'or go on elsewhere: `flotilla resume RUN --set checkpoint.directory=FOLDER` goes on from that checkpoint'
+    : 'or set checkpoint.directory to a folder on another disk, and start the run again under the same name';
+
 export const fileCorrupt = defineDiagnostic(
   'checkpoint/file-corrupt',
   (p: { file: string; tensor?: string; problem: string }) => ({
@@ -45,7 +51,7 @@ export const noCheckpoint = defineDiagnostic('checkpoint/none-found', (p: { dire
   what: `no checkpoint in ${p.directory}`,
   why: 'a checkpoint is a folder step-NNNNNN with a manifest.json',
   where: [{ at: p.directory }],
-  fix: 'name the run folder (or its checkpoints folder); a run writes its first checkpoint after checkpoint.every_steps steps',
+  fix: 'wait until the run has saved (every checkpoint.every_steps steps, and at its end); one that ended before has left its name free: start it again',
 }));
 
 export const noSuchStep = defineDiagnostic(
@@ -149,7 +155,7 @@ export const diskFull = defineDiagnostic(
     what: `the disk is full: the checkpoint of step ${p.step} (${bytesText(p.bytes)}) was not saved`,
     why: p.previous ? `the previous checkpoint is intact: ${p.previous}` : 'no earlier checkpoint exists',
     where: [{ at: p.directory }],
-    fix: 'free space there; then go on from the last checkpoint with `flotilla resume`',
+    fix: `free space there, ${afterwards(p.previous)}`,
   }),
 );
 
@@ -159,6 +165,6 @@ export const saveFailed = defineDiagnostic(
     what: `the checkpoint of step ${p.step} was not saved: ${p.problem}`,
     why: p.previous ? `the previous checkpoint is intact: ${p.previous}` : 'no earlier checkpoint exists',
     where: [{ at: p.directory }],
-    fix: 'make the folder writable; then go on from the last checkpoint with `flotilla resume`',
+    fix: `make the folder writable, ${afterwards(p.previous)}`,
   }),
 );

@@ -3,7 +3,7 @@ import '../launch/first.js';
 import { Command } from 'commander';
 import { examine } from '../engine/native/doctor.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
-import { attachPanel, summaryFile } from '../observe/index.js';
+import { attachPanel, checkpointsText, runsText, summaryFile } from '../observe/index.js';
 import type { ModelChoice } from '../config/own_model.js';
 import { demoOptions } from '../config/demo.js';
 import { afterTraining } from '../train/after_training.js';
@@ -13,6 +13,8 @@ import { explanationText } from '../train/explain.js';
 import { explainTarget } from '../train/explain_target.js';
 import { generate } from '../train/generate.js';
 import type { GenerateOptions } from '../train/generate_options.js';
+import { listRunCheckpoints } from '../run/list_checkpoints.js';
+import { listRuns } from '../run/list_runs.js';
 import { packageVersion } from '../run/package_version.js';
 import { stoppedWord } from '../launch/logged.js';
 import { drained, lossyOutput } from '../launch/output.js';
@@ -57,10 +59,12 @@ withJson(addOptionFlags(program.command('demo')))
   });
 
 withModel(withJson(addOptionFlags(program.command('resume').argument('<run>', 'a run folder'))))
-  .description('go on with a run from its latest checkpoint')
+  .description('go on with a run from its latest checkpoint, or from that of a step')
+  .option('--checkpoint <step>', 'go on from the checkpoint of this step', Number)
   .option('--accept-model-change', 'go on also where the model is not the one that the run has trained')
   .action((run: string, flags: Flags) => {
-    const settings = { overrides: overridesOf(flags), acceptModelChange: flags.acceptModelChange === true };
+    const { checkpoint } = flags as { checkpoint?: number };
+    const settings = { overrides: overridesOf(flags), acceptModelChange: flags.acceptModelChange === true, checkpoint };
     return showRun(flags, (events) => resumeRun(surroundings, run, { events, ...settings, ...choiceOf(flags) }));
   });
 
@@ -71,6 +75,7 @@ withModel(program.command('generate').argument('<run>', 'a run folder'))
   .option('--temperature <ratio>', 'divides the logits; 0 takes the likeliest token', Number, 0.8)
   .option('--top-k <count>', 'draw from only so many of the likeliest tokens; 0: from all', Number, 40)
   .option('--seed <number>', 'the same seed gives the same text', Number, 0)
+  .option('--checkpoint <step>', 'take the weights of the checkpoint of this step', Number)
   .option('--device <value>', 'where to compute: auto, cpu or cuda; by default where the run was to')
   .option('--accept-model-change', 'also where the model is not the one that the run has trained')
   .action(async (run: string, flags: GenerateOptions & { topK: number; model?: string }) => {
@@ -93,15 +98,33 @@ withModel(program.command('explain').argument('<target>', 'a run folder or a con
     (text, before: string[]) => [...before, text],
     [],
   )
+  .option('--checkpoint <step>', 'also say whether the checkpoint of this step of the run fits', Number)
   .option('--dump-ir <point>', 'print the training step after a pass instead: after:trace, after:partition, …')
-  .action(async (target: string, flags: ModelFlags & { plan?: string; set: string[]; dumpIr?: string }) => {
-    const { plan, set, dumpIr } = flags;
-    const options = { planFile: plan, overrides: set, ...choiceOf(flags) };
-    if (dumpIr === undefined) return console.log(explanationText(await explainTarget(target, options)));
-    const point = dumpPoint(dumpIr);
-    const observe = (pass: string, print: () => string) => pass === point && console.log(print());
-    await explainTarget(target, { ...options, observe });
-  });
+  .action(
+    async (
+      target: string,
+      flags: ModelFlags & { plan?: string; set: string[]; dumpIr?: string; checkpoint?: number },
+    ) => {
+      const { plan, set, dumpIr, checkpoint } = flags;
+      const options = { planFile: plan, overrides: set, checkpoint, ...choiceOf(flags) };
+      if (dumpIr === undefined) return console.log(explanationText(await explainTarget(target, options)));
+      const point = dumpPoint(dumpIr);
+      const observe = (pass: string, print: () => string) => pass === point && console.log(print());
+      await explainTarget(target, { ...options, observe });
+    },
+  );
+
+program
+  .command('runs')
+  .argument('[directory]', 'a folder of run folders', 'runs')
+  .description('list runs: how far each has come, and whether it can be gone on with')
+  .action(async (directory: string) => console.log(runsText(await listRuns(directory))));
+
+program
+  .command('checkpoints')
+  .argument('<run>', 'a run folder')
+  .description('list the checkpoints of a run, each verified to the byte')
+  .action(async (run: string) => console.log(checkpointsText(await listRunCheckpoints(run))));
 
 program
   .command('doctor')

@@ -46,15 +46,11 @@ export function refuseConflicts(
     const problem = `the tokenizer may have ${data.tokenizer.vocab} tokens, and the embedding has ${model.vocab} rows`;
     refuse(['model.vocab', 'data.tokenizer.vocab'], problem, `set data.tokenizer.vocab to ${model.vocab}`);
   }
-  const decaySteps = optimizer.decay_steps ?? steps;
+  const decaySteps = optimizer.decay_steps;
   if (decaySteps !== null && (optimizer.warmup_steps ?? 0) > decaySteps) {
     const problem = `warm-up of ${optimizer.warmup_steps} steps is longer than the schedule of ${decaySteps}`;
     const fix = `set optimizer.warmup_steps to ${Math.floor(decaySteps / 10)}`;
-    refuse(
-      ['optimizer.warmup_steps', optimizer.decay_steps === null ? 'steps' : 'optimizer.decay_steps'],
-      problem,
-      fix,
-    );
+    refuse(['optimizer.warmup_steps', 'optimizer.decay_steps'], problem, fix);
   }
   if (engine === 'reference' && device === 'cuda') {
     refuse(

@@ -17,7 +17,7 @@ export const optimizer = z
     }),
     warmup_steps: z.int().nonnegative().nullable().default(null).meta({
       description:
-        'Steps over which the learning rate rises linearly to lr. null: 200, or a tenth of the schedule where that is less.',
+        'Steps over which the learning rate rises linearly to lr. null: 200, or a tenth of the schedule where that is less. A run that is shorter than what is given takes a tenth of its steps.',
       unit: 'steps',
     }),
     warmup_init: z.number().nonnegative().default(0).meta({

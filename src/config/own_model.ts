@@ -64,7 +64,12 @@ function withModel(
     throw customModelLost({ name: kind(before), module: file, problem });
   }
   if (now.family !== 'custom') return { ...resolved, customModel: null, modelFile: null };
-  return { config: { ...resolved.config, model: { ...now, module: file } }, customModel: model, modelFile: file };
+  return {
+    ...resolved,
+    config: { ...resolved.config, model: { ...now, module: file } },
+    customModel: model,
+    modelFile: file,
+  };
 }
 
 /**

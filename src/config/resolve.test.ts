@@ -121,7 +121,11 @@ test.each([
   [{ model: { family: 'llama', dim: 6, heads: 2 } }, 'dim / heads is 3', 'set model.dim to 8'],
   [{ model: { family: 'mixtral', experts: 2, choices: 3 } }, '3 choices among 2', 'to 2 or less'],
   [{ model: { vocab: 4096 } }, '4096 rows', 'set data.tokenizer.vocab to 4096'],
-  [{ steps: 50, optimizer: { warmup_steps: 200 } }, 'warm-up of 200 steps', 'set optimizer.warmup_steps to 5'],
+  [
+    { steps: 500, optimizer: { warmup_steps: 200, decay_steps: 100 } },
+    'warm-up of 200 steps',
+    'set optimizer.warmup_steps to 10',
+  ],
   [{ engine: 'reference', device: 'cuda' }, 'no GPU', 'set engine to native'],
   [{ ranks: 3, plan: { tensor_parallel_size: 2 } }, 'multiple of 2 ranks', 'set ranks to 2'],
   [{ ranks: 8, plan: { data_parallel_size: 2, tensor_parallel_size: 2 } }, 'for 4 ranks', 'set ranks to 4'],
@@ -217,6 +221,14 @@ test('options are typed: objects or data, and no field that is not there', () =>
   };
   expect(resolve({ steps: 50 }).optimizer.warmup_steps).toBe(5);
   expect(resolve({ steps: 5000 }).optimizer.warmup_steps).toBe(200);
+  // A run that is shorter than the warm-up that was asked for: a first try.
+  const short = resolveConfig({ steps: 3, optimizer: { warmup_steps: 20 } });
+  expect(short.config.optimizer.warmup_steps).toBe(0);
+  expect(short.warnings).toMatchObject([
+    { code: 'config/warm-up-cut', message: expect.stringContaining('from 20 to 0') },
+  ]);
+  const whole = resolveConfig({ steps: 20, optimizer: { warmup_steps: 20 } });
+  expect(whole).toMatchObject({ warnings: [], config: { optimizer: { warmup_steps: 20 } } });
   expect(resolve(options)).toMatchObject({ optimizer: { lr: 3e-4, decay_steps: 5000 }, plan: { zero_stage: 0 } });
   // @ts-expect-error no such field
   const typo: TrainOptions = { model: { family: 'gpt', layerz: 6 } };

@@ -26,6 +26,8 @@ export interface ResolvedConfig {
   readonly customModel: LanguageModel | null;
   /** The module that constructed `customModel`, which ranks import again; null where a script gave the object. */
   readonly modelFile: string | null;
+  /** What was filled in otherwise than it was written. */
+  readonly warnings: readonly { readonly code: string; readonly message: string }[];
 }
 
 /**
@@ -39,11 +41,12 @@ export function resolveConfig(
   const plain = applyOverrides(toPlain(options, source), overrides);
   const parsed = configSchema.safeParse(withFamily(plain));
   if (!parsed.success) throw explainIssues(parsed.error.issues, plain, source);
-  const config = fillIn(parsed.data);
+  const { config: written, warnings } = fitWarmup(parsed.data);
+  const config = fillIn(written);
   refuseConflicts(config, source);
   const given = options.model;
   const customModel = config.model.family === 'custom' && given instanceof LanguageModel ? given : null;
-  return { config, customModel, modelFile: null };
+  return { config, customModel, modelFile: null, warnings };
 }
 
 /** Options as plain data: objects in them replaced by what they say they are. */
@@ -66,6 +69,20 @@ function toPlain(options: TrainOptions, source: string): Plain {
 function withFamily(plain: Plain): Plain {
   if (!isPlain(plain.model) || 'family' in plain.model) return plain;
   return { ...plain, model: { family: 'gpt', ...plain.model } };
+}
+
+/** A run that is shorter than its warm-up, as a first try of a few steps is: the warm-up is cut to what it is by default. */
+function fitWarmup(config: TrainConfig): { config: TrainConfig; warnings: ResolvedConfig['warnings'] } {
+  const { optimizer, steps } = config;
+  const asked = optimizer.warmup_steps;
+  if (steps === null || optimizer.decay_steps !== null || asked === null || asked <= steps)
+    return { config, warnings: [] };
+  const warmup = Math.floor(steps / 10);
+  const message = `the run has ${steps} steps, so its warm-up is cut from ${asked} to ${warmup}`;
+  return {
+    config: { ...config, optimizer: { ...optimizer, warmup_steps: warmup } },
+    warnings: [{ code: 'config/warm-up-cut', message }],
+  };
 }
 
 /** Fields that follow from other fields. */

@@ -27,7 +27,8 @@ export const checkpoint = z
       unit: 'checkpoints',
     }),
     directory: z.string().min(1).nullable().default(null).meta({
-      description: 'Where they are written. null: checkpoints/ in the run folder.',
+      description:
+        'Where they are written: a folder of this run alone. A resume may name another, and goes on from the latest wherever it is. null: checkpoints/ in the run folder.',
     }),
     initial_load_path: z.string().min(1).nullable().default(null).meta({
       description:
@@ -56,8 +57,8 @@ export const sample = z
 export const logging = z
   .strictObject({
     directory: z.string().min(1).default('runs').meta({ description: 'Folder of run folders.' }),
-    name: z.string().min(1).nullable().default(null).meta({
-      description: 'Name of the run folder. null: date and time.',
+    name: z.string().nullable().default(null).meta({
+      description: 'Name of the run folder, which is no path. null: date and time.',
     }),
     every_steps: z.int().positive().default(1).meta({
       description: 'Steps between two lines of metrics.jsonl.',

@@ -75,6 +75,7 @@ export async function trainFile(
 /** Prepares a new run and makes its folder. */
 async function begin(resolved: ResolvedConfig, events: TrainEvents, job: OuterJob | null): Promise<BegunRun> {
   await requireFreePlace(resolved.config);
+  for (const warning of resolved.warnings) events.emit({ kind: 'warning', ...warning });
   const prepared = await prepareRun(resolved, { events, job });
   const { folder, lock, startsOver } = await makeRun(prepared.config);
   if (startsOver) {
@@ -121,7 +122,7 @@ export async function resumeRun(
       const record = folder.readRecord();
       const { config: before } = resolveAgain(folder, []);
       const resolved = await withOwnModel(resolveAgain(folder, overrides), choice, folder.file('config.json'));
-      const { customModel, modelFile } = resolved;
+      const { customModel, modelFile, warnings } = resolved;
       const config = absolutePaths(resolved.config, process.cwd());
       await requireEngine(config, job);
       await requireGoingOn(folder, config);
@@ -129,15 +130,20 @@ export async function resumeRun(
       try {
         const request = { folder, record, before, config, customModel, checkpoint: resume, acceptModelChange };
         const prepared = await prepareResume({ ...request, events, job });
+        for (const warning of warnings) events.emit({ kind: 'warning', ...warning });
         const lock = await lockRun(folder, config, resume, { step: checkpoint });
         return lock.releasedOnError(() => {
-          const state = stageIn(folder);
-          writeFolder(state, folder.name, prepared);
-          keepTrust(modelFile, events);
-          return { prepared, modelFile, folder, lock, state, resume };
+          try {
+            const state = stageIn(folder);
+            writeFolder(state, folder.name, prepared);
+            keepTrust(modelFile, events);
+            return { prepared, modelFile, folder, lock, state, resume };
+          } catch (error) {
+            discardStaged(folder);
+            throw error;
+          }
         });
       } catch (error) {
-        discardStaged(folder);
         await resume.close();
         throw error;
       }

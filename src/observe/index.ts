@@ -1,4 +1,5 @@
 /** What a run shows and writes: the panel, metrics, the summary. */
-export { readMetrics } from './metrics.js';
+export { readMetrics } from '../run/read_metrics.js';
+export { checkpointsText, runsText } from './listing.js';
 export { attachPanel } from './panel.js';
 export { summaryFile } from './summary_file.js';

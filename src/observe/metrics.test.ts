@@ -2,7 +2,8 @@ import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { metricsLine, openMetrics, readMetrics } from './metrics.js';
+import { readMetrics } from '../run/read_metrics.js';
+import { metricsLine, openMetrics } from './metrics.js';
 import { eventsOfRun } from './testing.js';
 
 let path: string;

@@ -6,9 +6,11 @@
  * Names are those of the events in snake case; what is not finite is null. A line is written whole when its event happens, so a run
  * that dies loses none but, with the power, the last; a resume drops that one and those of steps it will do again.
  */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { TrainEvent } from '../train/events.js';
+import { parseMetricsLine } from '../run/read_metrics.js';
+import { writeWhole as writeWholeFile } from '../run/write_whole.js';
 import { snakeCase } from '../config/names.js';
 
 export interface MetricsWriter {
@@ -31,7 +33,9 @@ export interface MetricsOptions {
 export function openMetrics(path: string, { resumedFrom, everySteps = 1, onError }: MetricsOptions): MetricsWriter {
   mkdirSync(dirname(path), { recursive: true });
   if (resumedFrom !== null && existsSync(path)) dropLinesAfter(path, resumedFrom);
-  const file = openSync(path, resumedFrom === null ? 'w' : 'a');
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND, O_NOFOLLOW } = constants;
+  // A link in the folder is not followed out of it.
+  const file = openSync(path, O_WRONLY | O_CREAT | O_NOFOLLOW | (resumedFrom === null ? O_TRUNC : O_APPEND), 0o666);
   let failed = false;
   const attempt = (write: () => void) => {
     try {
@@ -56,16 +60,6 @@ export function openMetrics(path: string, { resumedFrom, everySteps = 1, onError
   };
 }
 
-/** One line of metrics as read back: names in snake case. */
-export type MetricsRow = Readonly<Record<string, unknown>> & { readonly kind: string };
-
-/** Reads a metrics file; lines that are not whole are left out. */
-export function readMetrics(path: string): readonly MetricsRow[] {
-  return readFileSync(path, 'utf8')
-    .split('\n')
-    .flatMap((line) => parseLine(line) ?? []);
-}
-
 /** An event as a line of metrics; null for what is told but not measured. */
 export function metricsLine(event: TrainEvent): string | null {
   switch (event.kind) {
@@ -82,28 +76,11 @@ function dropLinesAfter(path: string, step: number): void {
   const kept = readFileSync(path, 'utf8')
     .split('\n')
     .filter((line) => {
-      const row = parseLine(line);
+      const row = parseMetricsLine(line);
       return row !== null && !(typeof row.step === 'number' && row.step > step);
     });
   // Written beside and renamed, so that an interrupted resume drops nothing else.
-  const partial = `${path}.tmp`;
-  const file = openSync(partial, 'w');
-  try {
-    writeWhole(file, kept.map((line) => `${line}\n`).join(''));
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(partial, path);
-}
-
-function parseLine(line: string): MetricsRow | null {
-  try {
-    const row: unknown = JSON.parse(line);
-    return typeof row === 'object' && row !== null && 'kind' in row ? (row as MetricsRow) : null;
-  } catch {
-    return null;
-  }
+  writeWholeFile(path, kept.map((line) => `${line}\n`).join(''));
 }
 
 function writeWhole(file: number, text: string): void {

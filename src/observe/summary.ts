@@ -8,7 +8,7 @@ export function summaryText(summary: RunSummary): string {
   const rows: (readonly [string, string | null])[] = [
     ['model', `${countText(summary.parameters)} parameters, ${summary.precision}`],
     ['ranks', `${summary.ranks}, ${summary.engine} on ${summary.device}; ${summary.plan}`],
-    ['trained', `${summary.steps} steps, ${countText(summary.tokens)} tokens, ${durationText(summary.trainSeconds)}`],
+    ['trained', trainedText(summary)],
     ['set-up', secondsText(summary.setupSeconds)],
     ['speed', speedText(summary)],
     ['memory', memoryText(summary)],
@@ -23,6 +23,11 @@ export function summaryText(summary: RunSummary): string {
 /** The summary as a JSON object: every field, its name in snake case. */
 export function summaryJson(summary: RunSummary): Readonly<Record<string, string | number | null>> {
   return Object.fromEntries(Object.entries(summary).map(([name, value]) => [snakeCase(name), value]));
+}
+
+function trainedText({ steps, tokens, trainSeconds, skippedUpdates }: RunSummary): string {
+  const skipped = skippedUpdates === 0 ? '' : `; ${skippedUpdates} updates left out, their gradients not finite`;
+  return `${steps} steps, ${countText(tokens)} tokens, ${durationText(trainSeconds)}${skipped}`;
 }
 
 function speedText({ tokensPerSecond, stepSeconds, peakShare }: RunSummary): string | null {

@@ -71,6 +71,7 @@ export const summary: RunSummary = {
   parameters: 14_000_000,
   steps: 750,
   tokens: 12_288_000,
+  skippedUpdates: 0,
   trainingLoss: 4.1,
   validationLoss: 4.2,
   unigramLoss: 6.9,

@@ -173,3 +173,10 @@ export function listed(items: readonly string[], most = 4): string {
   const more = items.length - most;
   return `${items.slice(0, most).join('; ')}${more > 0 ? `; and ${more} more` : ''}`;
 }
+
+export const noRuns = defineDiagnostic('run/none-found', (p: { directory: string; problem: string }) => ({
+  what: `no run in ${p.directory}`,
+  why: p.problem,
+  where: [{ at: p.directory }],
+  fix: 'name the folder that logging.directory names (runs/ by default), or start a run with `flotilla train`',
+}));

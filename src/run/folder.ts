@@ -95,8 +95,11 @@ export class RunFolder {
     this.write('plan.json', `${JSON.stringify(plan, null, 2)}\n`);
   }
 
+  /** Throws `run/record-invalid` where there is none, and `plan/…` where it is none. */
   readPlan(): Plan {
-    return parsePlan(readFileSync(this.file('plan.json'), 'utf8'), this.file('plan.json'));
+    const file = this.file('plan.json');
+    if (!existsSync(file)) throw recordInvalid({ file, problem: 'it is missing' });
+    return parsePlan(readFileSync(file, 'utf8'), file);
   }
 
   writeRecord(record: RunRecord): void {

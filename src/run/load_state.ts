@@ -26,16 +26,20 @@ export async function initializeState(
 }
 
 /** Throws `checkpoint/tensors-differ` where the checkpoint is another model's. */
+export const expectState = (checkpoint: Checkpoint, tensors: readonly StateTensor[]): void =>
+  expectTensors(
+    checkpoint,
+    tensors.map(({ name, global }) => ({ name, dtype: global.dtype, shape: shapeOf(global) })),
+  );
+
+/** Throws `checkpoint/tensors-differ` where the checkpoint is another model's. */
 export async function restoreState(
   program: LoadedProgram,
   tensors: readonly StateTensor[],
   checkpoint: Checkpoint,
   ranks: readonly number[],
 ): Promise<void> {
-  expectTensors(
-    checkpoint,
-    tensors.map(({ name, global }) => ({ name, dtype: global.dtype, shape: shapeOf(global) })),
-  );
+  expectState(checkpoint, tensors);
   await restoreTensors(program, tensors, checkpoint, ranks);
 }
 

@@ -95,6 +95,12 @@ export class RunLock {
     return last && runs(last) === true ? last : null;
   }
 
+  /** Who holds the lock, as far as this machine's clock can tell of one on another; null where nobody does. Writes nothing. */
+  static presumedHolder(folder: string): Holder | null {
+    const last = chainOf(folder).at(-1);
+    return last && (runs(last.holder) ?? Date.now() - last.lastSign < 1000 * silenceSeconds) ? last.holder : null;
+  }
+
   /** May be called more than once. */
   release(): void {
     if (this.#released) return;

@@ -4,7 +4,7 @@
  * Rank 0 reads what its own process holds from memory. What only others hold, they write into one file each, which rank 0 reads back
  * tile by tile while it writes the checkpoint. Nothing is gathered in memory but one tensor at a time.
  */
-import { mkdirSync, openSync, closeSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, constants, lstatSync, mkdirSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CheckpointState } from '../checkpoint/index.js';
 import { saveCheckpoint, type Disk, type SavedCheckpoint, type TensorSource } from '../checkpoint/index.js';
@@ -103,7 +103,10 @@ async function writeShards(request: SaveRequest): Promise<void> {
   let outcome = 'done';
   try {
     mkdirSync(folderOf(request), { recursive: true });
-    const file = openSync(fileOf(request, peers.rank), 'w');
+    // A link that somebody has put there would lead the tiles elsewhere.
+    if (!lstatSync(folderOf(request)).isDirectory()) throw new Error(`${folderOf(request)} is not a folder`);
+    const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
+    const file = openSync(fileOf(request, peers.rank), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o666);
     try {
       for (const { part } of given) {
         const bytes = bytesFrom(await program.read(placeOf(part)));

@@ -99,6 +99,8 @@ export interface RunSummary {
   readonly steps: number;
   /** Trained on in those steps. */
   readonly tokens: number;
+  /** Updates that were left out, since a gradient was not finite; of this part of the run, since its start or the last resume. */
+  readonly skippedUpdates: number;
   /** Mean over the last steps. */
   readonly trainingLoss: number | null;
   readonly validationLoss: number | null;

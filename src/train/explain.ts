@@ -5,7 +5,10 @@ import { dtypeBytes } from '../ir/dtype.js';
 import { factorsOf, printType } from '../ir/type.js';
 import { bytesText } from '../ir/units.js';
 import { wireBytes } from '../cost/index.js';
+import type { Checkpoint } from '../checkpoint/index.js';
 import { ops } from '../ops/index.js';
+import { expectState } from '../run/load_state.js';
+import { stateOf } from '../run/state.js';
 import { bucketNamed, type Bucket } from '../partition/buckets.js';
 import { idleRanksWarning } from '../partition/idle_ranks.js';
 import type { PlacedGraph } from '../partition/placed.js';
@@ -47,8 +50,18 @@ export interface ExplainedClass {
   readonly liveBytes: number;
 }
 
+/** A checkpoint whose tensors are those of the explained step. */
+export interface ExplainedCheckpoint {
+  readonly step: number;
+  readonly tokens: number;
+  readonly tensors: number;
+  readonly bytes: number;
+}
+
 export interface Explanation {
   readonly plan: Plan;
+  /** Null where none was asked for. */
+  readonly checkpoint: ExplainedCheckpoint | null;
   readonly reshards: readonly ExplainedReshard[];
   readonly classes: readonly ExplainedClass[];
   /** Of forward and backward of one scheduled microbatch, by stage. */
@@ -63,14 +76,25 @@ export interface GivenPlan {
   readonly ofRun: boolean;
 }
 
+export interface ExplainRequest {
+  readonly given?: GivenPlan;
+  readonly observe?: RunRequest['observe'];
+  /** Checked to fit. */
+  readonly checkpoint?: Checkpoint | null;
+}
+
 /**
- * Compiles a configuration's training step for this machine's device, without data or engine. Throws `plan/…` and the compiler's
- * diagnostics.
+ * Compiles a configuration's training step for this machine's device, without data or engine. Throws `plan/…`, `checkpoint/tensors-differ` and the
+ * compiler's diagnostics.
  */
-export function explain(resolved: ResolvedConfig, given?: GivenPlan, observe?: RunRequest['observe']): Explanation {
+export function explain(
+  resolved: ResolvedConfig,
+  { given, observe, checkpoint = null }: ExplainRequest = {},
+): Explanation {
   const { config } = resolved;
   const model = loadModel(resolved, config.model.vocab ?? config.data.tokenizer.vocab);
-  return explainPlan(config, model, given ? checked(given, config, model) : choosePlan(config, model, null), observe);
+  const plan = given ? checked(given, config, model) : choosePlan(config, model, null);
+  return explainPlan(config, model, plan, { observe, checkpoint });
 }
 
 function checked({ plan, file, ofRun }: GivenPlan, config: TrainConfig, model: LanguageModel): Plan {
@@ -83,15 +107,17 @@ function explainPlan(
   config: TrainConfig,
   model: LanguageModel,
   plan: Plan,
-  observe?: RunRequest['observe'],
+  { observe, checkpoint }: Pick<ExplainRequest, 'observe' | 'checkpoint'>,
 ): Explanation {
   const optimizer = optimizerOf(config.optimizer);
   const { training } = compileRun({ model, optimizer, plan, registry: ops, target: targetOf(config), observe });
   const { placed, buckets } = training;
   const { step, update } = placed;
   const classes: readonly LoweredClass[] = training.program.classes;
+  if (checkpoint) expectState(checkpoint, stateOf(training.program));
   return {
     plan,
+    checkpoint: checkpoint ? describeCheckpoint(checkpoint) : null,
     reshards: [...reshardsOf(step, plan.schedule.microbatches, []), ...(update ? reshardsOf(update, 1, buckets) : [])],
     classes: classes.map(({ name, members, arenaBytes, liveBytes }) => ({
       name,
@@ -101,6 +127,12 @@ function explainPlan(
     })),
     work: workByStage(step, ops),
   };
+}
+
+function describeCheckpoint({ manifest }: Checkpoint): ExplainedCheckpoint {
+  const { step, tokens_seen: tokens, tensors, files } = manifest;
+  const bytes = Object.values(files).reduce((sum, file) => sum + file.bytes, 0);
+  return { step, tokens, tensors: Object.keys(tensors).length, bytes };
 }
 
 function reshardsOf(graph: PlacedGraph, times: number, buckets: readonly Bucket[]): ExplainedReshard[] {
@@ -131,7 +163,7 @@ function reshardsOf(graph: PlacedGraph, times: number, buckets: readonly Bucket[
 }
 
 /** As a page: every reshard, then memory by class of ranks. */
-export function explanationText({ plan, reshards, classes, work }: Explanation): string {
+export function explanationText({ plan, checkpoint, reshards, classes, work }: Explanation): string {
   const total = reshards.reduce((sum, { bytes, times }) => sum + bytes * times, 0);
   const count = reshards.reduce((sum, { times }) => sum + times, 0);
   const idle = idleRanksWarning(plan);
@@ -142,6 +174,12 @@ export function explanationText({ plan, reshards, classes, work }: Explanation):
     ...(idle ? [idle.message] : []),
     `reshards  ${count} a step, ${bytesText(total)} on one rank's wire`,
   ];
+  if (checkpoint) {
+    const { step, tokens, tensors, bytes } = checkpoint;
+    lines.push(
+      `loads     the checkpoint of step ${step}: ${tensors} tensors, ${bytesText(bytes)}, ${tokens} tokens seen`,
+    );
+  }
   for (const r of reshards) {
     lines.push(
       `  ${r.kind}${r.times > 1 ? ` × ${r.times}` : ''}, ${bytesText(r.bytes)}`,

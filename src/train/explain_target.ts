@@ -5,26 +5,44 @@ import { readPlan } from './choose_plan.js';
 import type { RunRequest } from './compile_run.js';
 import { loadConfig } from '../config/file.js';
 import type { ModelChoice } from '../config/own_model.js';
-import { explain, type Explanation } from './explain.js';
+import { explain, type Explanation, type GivenPlan } from './explain.js';
 import { RunFolder } from '../run/folder.js';
+import { openRunCheckpoint } from '../run/open_checkpoint.js';
 
 export interface ExplainOptions extends ModelChoice {
   readonly planFile?: string;
   readonly overrides?: readonly string[];
+  /** Step of a checkpoint of the run that is to fit; null: none. */
+  readonly checkpoint?: number | null;
   /** Shown what each pass of the compiler leaves. */
   readonly observe?: RunRequest['observe'];
 }
 
-/** `planFile` takes the place of the plan that the run or the configuration has. */
+/**
+ * `planFile` takes the place of the plan that the run or the configuration has. Throws `run/…`, `checkpoint/…`, and what `explain` throws.
+ */
 export async function explainTarget(
   target: string,
-  { planFile, overrides = [], observe, ...choice }: ExplainOptions = {},
+  { planFile, overrides = [], observe, checkpoint: step = null, ...choice }: ExplainOptions = {},
 ): Promise<Explanation> {
-  const isRun = existsSync(join(target, 'config.json'));
-  const resolved = await loadConfig(isRun ? join(target, 'config.json') : target, overrides, choice);
-  if (planFile !== undefined)
-    return explain(resolved, { plan: readPlan(planFile), file: planFile, ofRun: false }, observe);
-  const own = isRun && overrides.length === 0;
-  const file = join(target, 'plan.json');
-  return explain(resolved, own ? { plan: RunFolder.open(target).readPlan(), file, ofRun: true } : undefined, observe);
+  // A checkpoint is a run's.
+  const isRun = step !== null || existsSync(join(target, 'config.json'));
+  const folder = isRun ? RunFolder.open(target) : null;
+  const resolved = await loadConfig(folder ? folder.file('config.json') : target, overrides, choice);
+  const given = planFile === undefined ? ownPlan(folder, overrides) : givenPlan(planFile);
+  const checkpoint =
+    folder && step !== null ? await openRunCheckpoint(folder, resolved.config, { step, verify: 'structure' }) : null;
+  try {
+    return explain(resolved, { given, observe, checkpoint });
+  } finally {
+    await checkpoint?.close();
+  }
 }
+
+const givenPlan = (file: string): GivenPlan => ({ plan: readPlan(file), file, ofRun: false });
+
+/** The plan that a run has, unless its configuration is changed. */
+const ownPlan = (folder: RunFolder | null, overrides: readonly string[]): GivenPlan | undefined =>
+  folder && overrides.length === 0
+    ? { plan: folder.readPlan(), file: folder.file('plan.json'), ofRun: true }
+    : undefined;

@@ -24,6 +24,7 @@ function noting(notes: string[], changes: Partial<LoopPolicies> = {}): LoopPolic
     step: async (step) => (notes.push(`step ${step}`), outcome(step)),
     told: ({ step }) => void notes.push(`told ${step}`),
     length: { isDue: () => false, decide: async () => {} },
+    settled: async () => {},
     validation: { isDue: (done) => done % 2 === 0, measure: async (done) => void notes.push(`validation ${done}`) },
     saving: { isDue: (done) => done === 3, save: async (done) => void notes.push(`saved ${done}`) },
     ...changes,

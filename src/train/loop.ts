@@ -14,6 +14,8 @@ export interface LoopPolicies {
   /** Told of a step that is done, before anything is decided by it. */
   readonly told: (outcome: StepOutcome) => void;
   readonly length: { isDue(doneHere: number): boolean; decide(done: number): Promise<void> };
+  /** Told of every step before what is due after it: what it throws ends the run. `done`: steps of the run. */
+  readonly settled: (done: number) => Promise<void>;
   readonly validation: { isDue(done: number): boolean; measure(done: number): Promise<void> };
   readonly saving: { isDue(done: number): boolean; save(done: number): Promise<void> };
 }
@@ -27,13 +29,14 @@ export interface LoopResult {
 
 /** Runs steps from `first` on, to the run's end or until the job is stopped. */
 export async function trainLoop(first: number, policies: LoopPolicies): Promise<LoopResult> {
-  const { runSteps, stopping, step, told, length, validation, saving } = policies;
+  const { runSteps, stopping, step, told, length, settled, validation, saving } = policies;
   let done = first;
   while (done < (runSteps() ?? Infinity)) {
     if (await stopping.stopsAfter(done)) return { done, interrupted: true };
     told(await step(done, done - first));
     done++;
     if (length.isDue(done - first)) await length.decide(done);
+    await settled(done);
     if (validation.isDue(done)) await validation.measure(done);
     if (saving.isDue(done)) await saving.save(done);
   }

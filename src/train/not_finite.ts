@@ -1,5 +1,6 @@
 /** A loss that is not finite ends the run, with the place where it came from. */
-import { listCheckpoints } from '../checkpoint/index.js';
+import { basename, join } from 'node:path';
+import { readLatest } from '../checkpoint/index.js';
 import type { NonFinite } from '../engine/engine.js';
 import { earliest } from '../engine/non_finite.js';
 import { lossNotFinite } from './diagnostics.js';
@@ -18,12 +19,16 @@ export async function requireFiniteLoss(job: LoadedJob, step: TrainingStep, outc
   if (loss === null || Number.isFinite(loss)) return;
   // An update that was skipped has left every parameter as it was, so that the step can be done again.
   const first = outcome.skipped ? await firstNonFinite(job, step, outcome.step) : null;
-  const [latest] = await listCheckpoints(disk, folder.checkpoints(config));
-  throw lossNotFinite({ step: outcome.step + 1, loss, first, previous: latest?.path ?? null });
+  const directory = folder.checkpoints(config);
+  const latest = await readLatest(disk, directory);
+  throw lossNotFinite({ step: outcome.step + 1, loss, first, previous: latest && join(directory, basename(latest)) });
 }
 
-/** The first value of a step that is not finite, of those that all processes find. */
-async function firstNonFinite(
+/**
+ * The first value of a step that is not finite, of those that all processes find. The step is done again: its update was left out, so that
+ * every parameter is as it was.
+ */
+export async function firstNonFinite(
   { training, peers, engine }: LoadedJob,
   trainingStep: TrainingStep,
   step: number,

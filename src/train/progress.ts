@@ -51,7 +51,10 @@ export class Progress {
   }
 
   /** `done`: steps of the run. */
-  summary(done: number, measured: Pick<RunSummary, 'validationLoss' | 'setupSeconds' | 'trainSeconds'>): RunSummary {
+  summary(
+    done: number,
+    measured: Pick<RunSummary, 'skippedUpdates' | 'validationLoss' | 'setupSeconds' | 'trainSeconds'>,
+  ): RunSummary {
     const { config, plan, folder, host, dataset, leads, tokensPerStep, arenaBytes, memory, programs } = this.#job;
     const { validationLoss } = measured;
     const baselines = leads ? dataset.baselines() : null;

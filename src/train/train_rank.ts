@@ -24,10 +24,11 @@ import { loadWeights } from './initial_weights.js';
 import { RunLength } from './length.js';
 import { trainLoop } from './loop.js';
 import { MemoryGauge } from './memory/gauge.js';
-import { requireFiniteLoss } from './not_finite.js';
+import { firstNonFinite, requireFiniteLoss } from './not_finite.js';
 import { parameterCount, Progress } from './progress.js';
 import type { LoadedJob, RankJob } from './rank_job.js';
 import { Saving } from './saving.js';
+import { SkippedUpdates } from './skipped_updates.js';
 import { Stopping } from './stopping.js';
 import { TrainingStep } from './training_step.js';
 import { Validation } from './validation.js';
@@ -109,8 +110,9 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
   tellStart(job, runSteps(), setupSeconds);
 
   const progress = new Progress(job);
-  const step = new TrainingStep(job, runSteps);
+  const trainingStep = new TrainingStep(job, runSteps);
   const saving = new Saving(job, runSteps);
+  const skips = new SkippedUpdates();
   const stopping = new Stopping(job.peers, job.interrupted);
   const validation = new Validation(job, runSteps, stopping);
 
@@ -119,13 +121,22 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
     runSteps,
     stopping,
     step: async (index, doneHere) => {
-      const outcome = await step.run(index, { traced: isTraced(job, doneHere) });
-      await requireFiniteLoss(job, step, outcome);
+      const outcome = await trainingStep.run(index, { traced: isTraced(job, doneHere) });
+      await requireFiniteLoss(job, trainingStep, outcome);
       if (isTraced(job, doneHere) && !isTraced(job, doneHere + 1)) writeTrace(job);
       return outcome;
     },
-    told: (outcome) => progress.tell(outcome),
+    told: (outcome) => {
+      skips.note(outcome);
+      progress.tell(outcome);
+    },
     length: { isDue: (doneHere) => length.isDue(doneHere), decide: (at) => length.decide(at, progress.stepSeconds) },
+    settled: async (step) => {
+      if (!skips.tooMany) return;
+      // What was trained before is not lost.
+      await saving.saveLast(step);
+      throw skips.error(step, await firstNonFinite(job, trainingStep, step - 1));
+    },
     validation,
     saving,
   });
@@ -133,13 +144,14 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
   let interrupted = stopped;
   if (done > firstStep || !resume) {
     await saving.saveLast(done);
+    if (skips.mostOfAll) throw skips.error(done, null);
     // From here on nothing that was trained can be lost.
     if (!stopped) {
       await afterTraining('the last validation', folder.path, () => validation.measure(done));
       interrupted = await stopping.stopsHere(done);
     }
   }
-  const measured = { validationLoss: validation.loss, setupSeconds, trainSeconds };
+  const measured = { skippedUpdates: skips.count, validationLoss: validation.loss, setupSeconds, trainSeconds };
   return { summary: progress.summary(done, measured), interrupted };
 }
 

@@ -9,6 +9,7 @@ import { trainWith } from '../../src/launch/train.js';
 import { surroundings } from '../../src/cli/surroundings.js';
 import { launch } from '../../src/launch/launch.js';
 import type { TrainOptions } from '../../src/config/schema.js';
+import { scale } from './poison.js';
 import { Workplace } from './tiny_run.js';
 
 // Each mistake is one error, before anything runs: no run folder is left behind.
@@ -187,4 +188,66 @@ test('what sampling is asked for has ranges', async () => {
     );
     expect(error?.code, JSON.stringify(wrong)).toBe('config/wrong-option');
   }
+});
+
+test('a run whose gradients are not finite ends with what made them so, and its state is saved', async () => {
+  // A norm whose square is no f32 any more: each loss is finite, each update left out.
+  const model = { family: 'gpt', layers: 1, dim: 8, heads: 2, context: 8 } as const;
+  await work.train('skips', { model, steps: 1 });
+  scale(work.checkpoint('skips', 1), 'blocks.0.mlp.up.weight', 1e25);
+  const error = await work.resume('skips', ['steps=60']).catch((e: unknown) => e as DiagnosticError);
+  expect(error).toMatchObject({ code: 'train/updates-skipped' });
+  expect((error as DiagnosticError).message).toMatch(/^20 of 20 updates were left out/);
+  expect(work.losses('skips')).toHaveLength(21);
+  // At the end of a short run too.
+  const short = await work.resume('skips', ['steps=23']).catch((e: unknown) => e as DiagnosticError);
+  expect(short).toMatchObject({ code: 'train/updates-skipped', message: expect.stringMatching(/^2 of 2 updates/) });
+});
+
+test('weights that became NaN are not saved, and end the run', async () => {
+  // Rows of an embedding that no token has used have a gradient and a moment of zero: without eps their update is 0/0.
+  const model = { family: 'llama', layers: 1, dim: 8, heads: 2, context: 8 } as const;
+  const checkpoint = { every_steps: 1, keep: 1 };
+  const diverging = work.train('nan', {
+    model,
+    optimizer: { lr: 1e-3, warmup_steps: 0, eps: 0 },
+    checkpoint,
+    steps: 5,
+  });
+  const error = await diverging.catch((e: unknown) => e as DiagnosticError);
+  expect(error).toMatchObject({ code: 'checkpoint/not-finite' });
+  expect(readdirSync(work.file('runs', 'nan', 'checkpoints'))).toEqual(['owner.json']);
+  // A good one stays, whatever is to be kept.
+  await work.train('good', { model, steps: 2 });
+  const later = ['steps=6', 'optimizer.eps=0', 'checkpoint.every_steps=1', 'checkpoint.keep=1'];
+  await expect(work.resume('good', later)).rejects.toMatchObject({ code: 'checkpoint/not-finite' });
+  expect(readdirSync(work.file('runs', 'good', 'checkpoints'))).toContain('step-000002');
+  // The name of the one that left nothing can be used again.
+  const { events } = await work.train('nan', { steps: 2 });
+  expect(events.find((event) => event.kind === 'warning')).toMatchObject({ code: 'run/starts-over' });
+  expect(work.losses('nan')).toHaveLength(2);
+});
+
+test('a run that another process has taken over saves nothing more; one that works is refused to others', async () => {
+  const name = 'taken over';
+  const events = trainEvents();
+  const lock = work.file('runs', name, 'lock');
+  const refusals: string[] = [];
+  events.subscribe((event) => {
+    if (event.kind !== 'step' || event.step !== 2) return;
+    const holder = JSON.parse(readFileSync(lock, 'utf8'));
+    expect(holder).toMatchObject({ pid: process.pid });
+    for (const other of [work.resume(name, ['steps=9']), work.train(name)])
+      void other.catch((error: { code: string }) => refusals.push(error.code));
+    // As a machine that slept finds it.
+    writeFileSync(lock, JSON.stringify({ ...holder, token: 'another' }));
+  });
+  const run = trainWith(surroundings, work.options(name, { steps: 3, checkpoint: { every_steps: 1, keep: 9 } }), {
+    events,
+  });
+  await expect(run).rejects.toMatchObject({ code: 'run/lock-lost' });
+  expect(readdirSync(work.file('runs', name, 'checkpoints')).sort()).toEqual(['latest', 'owner.json', 'step-000001']);
+  // The lock is the other's now, and stays.
+  expect(JSON.parse(readFileSync(lock, 'utf8'))).toMatchObject({ token: 'another' });
+  await expect.poll(() => refusals).toEqual(['run/locked', 'run/locked']);
 });

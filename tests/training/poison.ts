@@ -4,7 +4,16 @@ import path from 'node:path';
 import { parseManifest, writeManifest } from '../../src/checkpoint/manifest.js';
 
 /** Makes the last element of a checkpoint's f32 tensor a NaN, hashes included: as a run that went wrong unseen would have saved it. */
-export function poison(checkpoint: string, tensor: string): void {
+export const poison = (checkpoint: string, tensor: string): void =>
+  change(checkpoint, tensor, (bytes) => bytes.writeFloatLE(NaN, bytes.length - 4));
+
+/** Multiplies every element of a checkpoint's f32 tensor. */
+export const scale = (checkpoint: string, tensor: string, by: number): void =>
+  change(checkpoint, tensor, (bytes) => {
+    for (let at = 0; at < bytes.length; at += 4) bytes.writeFloatLE(by * bytes.readFloatLE(at), at);
+  });
+
+function change(checkpoint: string, tensor: string, alter: (bytes: Buffer) => void): void {
   const manifestFile = path.join(checkpoint, 'manifest.json');
   const manifest = parseManifest(readFileSync(manifestFile), manifestFile);
   const { file } = manifest.tensors[tensor];
@@ -13,7 +22,7 @@ export function poison(checkpoint: string, tensor: string): void {
   const start = 8 + Number(bytes.readBigUInt64LE(0));
   const header = JSON.parse(bytes.toString('utf8', 8, start)) as Record<string, { data_offsets: [number, number] }>;
   const [from, to] = header[tensor].data_offsets.map((offset) => start + offset);
-  bytes.writeFloatLE(NaN, to - 4);
+  alter(bytes.subarray(from, to));
   writeFileSync(path.join(checkpoint, file), bytes);
   const sha256 = (part: Uint8Array) => createHash('sha256').update(part).digest('hex');
   const { sha256: _, ...content } = manifest;

@@ -8,7 +8,7 @@ import { readMetrics } from '../../src/observe/index.js';
 import { trainEvents, type TrainEvent } from '../../src/train/events.js';
 import type { TrainOptions } from '../../src/config/schema.js';
 import type { TrainResult } from '../../src/launch/start_job.js';
-import { resumeRun, trainWith } from '../../src/launch/train.js';
+import { resumeRun, trainWith, type ResumeSettings } from '../../src/launch/train.js';
 
 /** The reference engine, which runs any number of virtual ranks and needs no device. */
 export const onReference = { engine: 'reference', device: 'cpu' } as const;
@@ -70,8 +70,8 @@ export class Workplace {
     return told((events) => trainWith(surroundings, this.options(name, more), { events }));
   }
 
-  async resume(name: string, overrides: readonly string[] = []): Promise<Told> {
-    return told((events) => resumeRun(surroundings, this.file('runs', name), { events, overrides }));
+  async resume(name: string, overrides: readonly string[] = [], settings: ResumeSettings = {}): Promise<Told> {
+    return told((events) => resumeRun(surroundings, this.file('runs', name), { ...settings, events, overrides }));
   }
 
   checkpoint(name: string, step: number): string {

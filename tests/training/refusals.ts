@@ -1,0 +1,244 @@
+/**
+ * Every diagnostic that `train`, `resume`, `generate` and `explain` can give before the first step, with a mistake that gives it. A code
+ * that the sources declare is in one of these lists, or the test that reads them says which is missing.
+ */
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { TrainOptions } from '../../src/config/schema.js';
+import { RunLock } from '../../src/run/lock.js';
+import type { Workplace } from './tiny_run.js';
+
+export type Command = 'train' | 'resume' | 'generate' | 'explain';
+
+export interface Refusal {
+  readonly code: string;
+  /** Commands that are refused with it. */
+  readonly commands: readonly Command[];
+  /** Puts the mistake into the run's folder, before its bytes are noted; gives how to take away what else it made. */
+  readonly prepare?: (run: string, work: Workplace) => (() => void) | void;
+  /** `--set` overrides of resume and explain. */
+  readonly overrides?: (work: Workplace) => readonly string[];
+  /** What train is given, under the name of the run that is there unless it says another. */
+  readonly options?: (work: Workplace) => TrainOptions;
+  readonly checkpoint?: number;
+}
+
+const edit = (run: string, name: string, change: (text: string) => string): void => {
+  const file = path.join(run, name);
+  writeFileSync(file, change(readFileSync(file, 'utf8')));
+};
+const write = (name: string, text: string) => (run: string) => writeFileSync(path.join(run, name), text);
+const setConfig = (change: (config: Record<string, Record<string, unknown>>) => object) => (run: string) =>
+  edit(run, 'config.json', (text) => JSON.stringify(change(JSON.parse(text))));
+const all: readonly Command[] = ['resume', 'generate', 'explain'];
+const others = { logging: { name: 'another' } };
+/** Options of a run that is not there yet. */
+const fresh = (options: TrainOptions) => () => options;
+
+export const refusals: readonly Refusal[] = [
+  // The folder of the run.
+  { code: 'run/not-found', commands: ['resume', 'generate'], prepare: (run) => rmSync(path.join(run, 'config.json')) },
+  { code: 'run/exists', commands: ['train'] },
+  { code: 'run/completed', commands: ['resume'] },
+  { code: 'run/bad-name', commands: ['train'], options: fresh({ logging: { name: '../out' } }) },
+  {
+    code: 'run/folder-taken',
+    commands: ['train'],
+    prepare(run) {
+      for (const name of ['config.json', 'run_id']) rmSync(path.join(run, name));
+    },
+  },
+  {
+    code: 'run/folder-not-written',
+    commands: ['train'],
+    options: (work) => ({ ...others, logging: { ...others.logging, directory: work.file('corpus', '0.txt') } }),
+  },
+  {
+    code: 'run/locked',
+    commands: ['resume', 'train'],
+    prepare(run) {
+      const lock = RunLock.take(run);
+      return () => lock.release();
+    },
+    overrides: () => ['steps=4'],
+  },
+  { code: 'run/lock-unreadable', commands: ['resume'], prepare: write('lock', '{}'), overrides: () => ['steps=4'] },
+  {
+    code: 'run/not-its-own-files',
+    commands: ['resume', 'generate', 'explain', 'train'],
+    prepare(run) {
+      rmSync(path.join(run, 'metrics.jsonl'));
+      symlinkSync(path.join(run, '..', 'elsewhere'), path.join(run, 'metrics.jsonl'));
+    },
+  },
+  { code: 'run/record-invalid', commands: ['resume'], prepare: write('run.json', '{"steps": "many"}') },
+  { code: 'run/record-invalid', commands: ['explain'], prepare: (run) => rmSync(path.join(run, 'plan.json')) },
+  {
+    code: 'run/checkpoints-of-another-run',
+    commands: ['resume'],
+    overrides: (work) => ['steps=4', `checkpoint.directory=${work.file('runs', 'other', 'checkpoints')}`],
+  },
+  {
+    code: 'run/checkpoints-of-another-run',
+    commands: ['train'],
+    options: (work) => ({ ...others, checkpoint: { directory: work.file('runs', 'other', 'checkpoints') } }),
+  },
+  {
+    code: 'run/checkpoints-not-marked',
+    commands: ['train'],
+    prepare(_run, work) {
+      mkdirSync(work.file('theirs'), { recursive: true });
+      writeFileSync(work.file('theirs', 'latest'), 'global_step100');
+    },
+    options: (work) => ({ ...others, checkpoint: { directory: work.file('theirs') } }),
+  },
+
+  // What is saved in it.
+  {
+    code: 'checkpoint/none-found',
+    commands: ['resume', 'generate'],
+    prepare: (run) => rmSync(path.join(run, 'checkpoints'), { recursive: true }),
+  },
+  { code: 'checkpoint/no-such-step', commands: all, checkpoint: 7 },
+  {
+    code: 'checkpoint/manifest-invalid',
+    commands: ['resume', 'generate'],
+    prepare: write('checkpoints/step-000002/manifest.json', '{'),
+  },
+  {
+    code: 'checkpoint/newer-format',
+    commands: ['resume', 'generate'],
+    prepare: write('checkpoints/step-000002/manifest.json', '{"flotilla_checkpoint": 99}'),
+  },
+  {
+    code: 'checkpoint/file-corrupt',
+    commands: ['resume', 'generate'],
+    prepare: write('checkpoints/step-000002/model.safetensors', 'x'),
+  },
+  {
+    code: 'checkpoint/of-another-run',
+    commands: ['generate'],
+    prepare(run, work) {
+      const from = work.file('runs', 'other', 'checkpoints', 'step-000002');
+      rmSync(path.join(run, 'checkpoints', 'step-000002'), { recursive: true });
+      cpSync(from, path.join(run, 'checkpoints', 'step-000002'), { recursive: true });
+    },
+  },
+
+  // The configuration.
+  { code: 'config/unreadable', commands: all, prepare: write('config.json', '{') },
+  { code: 'config/unknown-option', commands: all, prepare: setConfig((config) => ({ ...config, stepz: 1 })) },
+  { code: 'config/wrong-option', commands: all, prepare: setConfig((config) => ({ ...config, steps: 'many' })) },
+  { code: 'config/bad-override', commands: ['resume', 'explain'], overrides: () => ['steps'] },
+  {
+    code: 'config/option-conflict',
+    commands: ['resume', 'explain'],
+    overrides: () => ['batch.sequences=5', 'batch.microbatch=2'],
+  },
+  { code: 'config/option-conflict', commands: ['train'], options: fresh({ ...others, steps: 3, minutes: 3 }) },
+  { code: 'config/unknown-option', commands: ['train'], options: fresh({ ...others, stepz: 1 } as TrainOptions) },
+  { code: 'config/wrong-option', commands: ['train'], options: fresh({ ...others, seed: -1 }) },
+  {
+    code: 'config/not-an-option-object',
+    commands: ['train'],
+    options: fresh({ ...others, optimizer: new Map() as unknown as object }),
+  },
+
+  // Plan, model and data.
+  {
+    code: 'plan/too-many-tensor-ranks',
+    commands: ['resume', 'explain'],
+    overrides: () => ['steps=4', 'ranks=4', 'plan.tensor_parallel_size=4'],
+  },
+  { code: 'plan/invalid', commands: ['explain'], prepare: write('plan.json', '{}') },
+  { code: 'plan/version-unknown', commands: ['explain'], prepare: write('plan.json', '{"flotilla_plan": 99}') },
+  {
+    code: 'data/shorter-than-one-batch',
+    commands: ['resume'],
+    overrides: () => ['steps=4', 'batch.sequences=4000'],
+  },
+  {
+    code: 'data/shorter-than-one-batch',
+    commands: ['train'],
+    options: fresh({ ...others, batch: { sequences: 4000, microbatch: 1 } }),
+  },
+  { code: 'data/not-found', commands: ['train'], options: fresh({ ...others, data: { paths: ['/nowhere.txt'] } }) },
+  ...(
+    [
+      ['data/empty', 'blank.txt', '\n'],
+      ['data/not-text', 'binary.txt', '\0\u0001\0\u0002\0'],
+      ['data/bad-json-line', 'lines.jsonl', '{"text": "one"}\n{"text"\n'],
+    ] as const
+  ).map(([code, name, text]): Refusal => ({
+    code,
+    commands: ['train'],
+    prepare: (_run, work) => writeFileSync(work.file(name), text),
+    options: (work) => ({ ...others, data: { paths: [work.file(name)] } }),
+  })),
+  {
+    code: 'train/vocab-too-small',
+    commands: ['train'],
+    options: (work) => ({
+      ...others,
+      model: { family: 'gpt', layers: 1, dim: 8, heads: 2, context: 8, vocab: 100 },
+      data: { tokenizer: { file: work.file('runs', 'good', 'tokenizer.json') } },
+    }),
+  },
+  {
+    code: 'plan/for-another-model',
+    commands: ['train'],
+    options: (work) => ({
+      ...others,
+      model: { family: 'gpt', layers: 2, dim: 8, heads: 2, context: 8 },
+      plan: work.file('runs', 'good', 'plan.json'),
+    }),
+  },
+  {
+    code: 'train/world-size-differs',
+    commands: ['train'],
+    options: (work) => ({ ...others, ranks: 2, plan: work.file('runs', 'good', 'plan.json') }),
+  },
+  { code: 'data/tokenizer-invalid', commands: ['generate'], prepare: write('tokenizer.json', '[]') },
+  {
+    code: 'train/plan-batch-differs',
+    commands: ['train'],
+    options: (work) => ({
+      ...others,
+      batch: { sequences: 8, microbatch: 1 },
+      plan: work.file('runs', 'good', 'plan.json'),
+    }),
+  },
+  { code: 'run/length-decided', commands: ['resume'], overrides: () => ['steps=null', 'minutes=5'] },
+  {
+    code: 'run/has-weights',
+    commands: ['resume'],
+    overrides: (work) => ['steps=4', `checkpoint.initial_load_path=${work.file('runs', 'other')}`],
+  },
+  { code: 'run/model-differs', commands: ['resume'], overrides: () => ['steps=4', 'model.heads=4'] },
+];
+
+/** Codes that are told before the first step and have no row, each with why. */
+export const withoutRow: Readonly<Record<string, string>> = {
+  'run/none-found': 'of `flotilla runs`, which reads',
+  'run/changed': 'two processes at one moment: src/run/begin.ts takes back its lock alone',
+  'run/data-gone': 'tests/training/resume.test.ts, with the bytes compared',
+  'run/data-differs': 'tests/training/resume.test.ts, with the bytes compared',
+  'run/lock-lost': 'during the run',
+  'run/shards-lost': 'during the run',
+  'checkpoint/disk-full': 'during the run',
+  'checkpoint/save-failed': 'during the run',
+  'checkpoint/not-finite': 'during the run',
+  'checkpoint/name-twice': 'during the run',
+  'checkpoint/source-bytes': 'during the run',
+  'checkpoint/tensors-differ': 'behind run/model-differs: tests/training/resume.test.ts',
+  'config/custom-model-lost': 'own models: thrown by loading the model, as config/unreadable is',
+  'train/loss-not-finite': 'during the run',
+  'train/updates-skipped': 'during the run',
+  'train/failed-after-save': 'after the run',
+  'train/programs-differ': 'between ranks, each of which has compiled',
+  'train/threads-bad': 'of an environment variable, before a folder is opened',
+  'train/unknown-dump-point': 'of a flag of explain, before a folder is opened',
+  'plan/world-size-mismatch': 'beside train/world-size-differs',
+  'plan/batch-does-not-divide': 'beside plan/too-many-tensor-ranks',
+  'checkpoint/unknown-tensor': 'behind checkpoint/tensors-differ',
+};
