@@ -3,7 +3,7 @@ import { surroundings } from './cli/surroundings.js';
 import type { TrainOptions } from './config/schema.js';
 import type { TrainResult } from './launch/start_job.js';
 import { inTurn } from './launch/script_calls.js';
-import { resumeRun, trainWith, type FileSettings, type TrainSettings } from './launch/train.js';
+import { resumeRun, trainWith, type ResumeSettings, type TrainSettings } from './launch/train.js';
 import type { LanguageModel } from './nn/language_model.js';
 import { generate as generateFrom } from './train/generate.js';
 import type { GenerateOptions } from './train/generate_options.js';
@@ -15,7 +15,7 @@ export * as data from './data/index.js';
 export type { Tensor } from './ir/tensor.js';
 export { DiagnosticError } from './ir/diagnostic.js';
 export { trainEvents, type RunSummary, type TrainEvent, type TrainEvents } from './train/events.js';
-export type { FileSettings as ResumeSettings, GenerateOptions, TrainOptions, TrainResult, TrainSettings };
+export type { GenerateOptions, ResumeSettings, TrainOptions, TrainResult, TrainSettings };
 
 /**
  * Trains a model: one process a rank, or all of them in this one on the reference engine.
@@ -27,8 +27,11 @@ export type { FileSettings as ResumeSettings, GenerateOptions, TrainOptions, Tra
 export const train = (options: TrainOptions, settings?: TrainSettings): Promise<TrainResult> =>
   trainWith(surroundings, options, settings);
 
-/** Goes on with a run from its latest checkpoint. `model`, in the settings: a model of one's own, or the file that exports it. */
-export const resume = (run: string, settings?: FileSettings): Promise<TrainResult> =>
+/**
+ * Goes on with a run from its latest checkpoint, or that of a step. `model`, in the settings: a model of one's own, or the file that
+ * exports it.
+ */
+export const resume = (run: string, settings?: ResumeSettings): Promise<TrainResult> =>
   resumeRun(surroundings, run, settings);
 
 /**

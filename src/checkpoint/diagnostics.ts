@@ -48,6 +48,65 @@ export const noCheckpoint = defineDiagnostic('checkpoint/none-found', (p: { dire
   fix: 'name the run folder (or its checkpoints folder); a run writes its first checkpoint after checkpoint.every_steps steps',
 }));
 
+export const noSuchStep = defineDiagnostic(
+  'checkpoint/no-such-step',
+  (p: { directory: string; step: string; steps: readonly number[] }) => ({
+    what: `no checkpoint of step ${p.step} in ${p.directory}`,
+    where: [{ at: p.directory }],
+    fix:
+      p.steps.length === 0
+        ? 'leave --checkpoint out'
+        : `use ${p.steps.map((step) => `--checkpoint ${step}`).join(' or ')}`,
+  }),
+);
+
+export const otherRuns = defineDiagnostic('checkpoint/of-another-run', (p: { path: string; run: string }) => ({
+  what: `${p.path} is a checkpoint of another run`,
+  why: `its manifest names run ${p.run}: going on from it would mix two runs`,
+  where: [{ at: p.path }],
+  fix: useAnother(null),
+}));
+
+export const tensorNotFinite = defineDiagnostic(
+  'checkpoint/not-finite',
+  (p: { tensor: string; element: number; shape: readonly number[] }) => ({
+    what: `element [${indexOf(p.element, p.shape).join(', ')}] of '${p.tensor}' is not finite: this state is not saved`,
+    why: 'a checkpoint with such a number in it is none that training could go on from, and would push out one that is',
+    where: [{ at: p.tensor }],
+    fix: 'lower optimizer.lr, lengthen optimizer.warmup_steps, set optimizer.clip_grad_norm, or raise optimizer.eps above 0',
+  }),
+);
+
+/** The same, said of the step that was to be saved. */
+export function stateNotFinite(
+  error: DiagnosticError,
+  { directory, step, previous }: { directory: string; step: number; previous: string | null },
+): DiagnosticError {
+  const { diagnostic } = error;
+  const instead = previous ? `the checkpoint before is intact: ${previous}` : 'no checkpoint had been written';
+  return new DiagnosticError(
+    error.code,
+    {
+      ...diagnostic,
+      what: `after step ${step} ${diagnostic.what}`,
+      where: [...(diagnostic.where ?? []), { at: directory, note: `step ${step}` }],
+      fix: `${diagnostic.fix}; ${instead}`,
+    },
+    { cause: error },
+  );
+}
+
+/** The place of an element in a row-major tensor. */
+function indexOf(element: number, shape: readonly number[]): readonly number[] {
+  const index: number[] = [];
+  let rest = element;
+  for (const size of shape.toReversed()) {
+    index.unshift(rest % size);
+    rest = Math.floor(rest / size);
+  }
+  return index;
+}
+
 export const unknownTensor = defineDiagnostic(
   'checkpoint/unknown-tensor',
   (p: { file: string; tensor: string; nearest: string | null }) => ({
@@ -90,7 +149,7 @@ export const diskFull = defineDiagnostic(
     what: `the disk is full: the checkpoint of step ${p.step} (${bytesText(p.bytes)}) was not saved`,
     why: p.previous ? `the previous checkpoint is intact: ${p.previous}` : 'no earlier checkpoint exists',
     where: [{ at: p.directory }],
-    fix: 'free space there, set checkpoint.directory to another disk, or lower checkpoint.keep',
+    fix: 'free space there; then go on from the last checkpoint with `flotilla resume`',
   }),
 );
 
@@ -100,6 +159,6 @@ export const saveFailed = defineDiagnostic(
     what: `the checkpoint of step ${p.step} was not saved: ${p.problem}`,
     why: p.previous ? `the previous checkpoint is intact: ${p.previous}` : 'no earlier checkpoint exists',
     where: [{ at: p.directory }],
-    fix: 'make the folder writable, or set checkpoint.directory to another one',
+    fix: 'make the folder writable; then go on from the last checkpoint with `flotilla resume`',
   }),
 );

@@ -6,16 +6,16 @@
  */
 import { constants } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 
 export interface Disk {
   /** Makes a directory and its parents, their names synced; nothing happens where it exists. */
   makeDirectory(path: string): Promise<void>;
   /** Names in a directory, sorted; none where it does not exist. */
   list(path: string): Promise<readonly string[]>;
-  /** Whether a file or directory exists. */
-  exists(path: string): Promise<boolean>;
-  /** A new file, or an existing one emptied, written from its start. */
+  /** What stands at a path, links not followed; null where nothing does. */
+  kind(path: string): Promise<PathKind | null>;
+  /** A new file, or an existing one emptied, written from its start; a link that stands there is not followed. */
   create(path: string): Promise<WritableFile>;
   open(path: string): Promise<ReadableFile>;
   rename(from: string, to: string): Promise<void>;
@@ -23,6 +23,9 @@ export interface Disk {
   remove(path: string): Promise<void>;
   syncDirectory(path: string): Promise<void>;
 }
+
+/** `other`: a device, a pipe, a socket. */
+export type PathKind = 'file' | 'directory' | 'link' | 'other';
 
 export interface WritableFile {
   /** Appends all of `bytes`, which the caller may change once the promise has settled. */
@@ -58,18 +61,19 @@ export const nodeDisk: Disk = {
     }
   },
 
-  async exists(path) {
+  async kind(path) {
     try {
-      await stat(path);
-      return true;
+      const found = await lstat(path);
+      return found.isFile() ? 'file' : found.isDirectory() ? 'directory' : found.isSymbolicLink() ? 'link' : 'other';
     } catch (error) {
-      if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return false;
+      if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return null;
       throw error;
     }
   },
 
   async create(path) {
-    const handle = await open(path, 'w');
+    const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
+    const handle = await open(path, O_WRONLY | O_CREAT | O_TRUNC | (O_NOFOLLOW ?? 0), 0o666);
     return {
       async write(bytes) {
         for (let done = 0; done < bytes.length;) done += (await handle.write(bytes, done)).bytesWritten;

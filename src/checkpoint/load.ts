@@ -10,19 +10,22 @@ import {
   fileCorrupt,
   manifestInvalid,
   noCheckpoint,
+  noSuchStep,
+  otherRuns,
   suggestPrevious,
   tensorsDiffer,
   unknownTensor,
 } from './diagnostics.js';
-import type { Disk } from './disk.js';
+import type { Disk, PathKind } from './disk.js';
 import { errorCode } from './disk.js';
 import type { Manifest, TensorKind } from './manifest.js';
 import { parseManifest } from './manifest.js';
-import { listCheckpoints, manifestName, readLatest, replacedSuffix } from './names.js';
+import type { FoundCheckpoint } from './names.js';
+import { listCheckpoints, manifestName, readLatest } from './names.js';
 import type { SafetensorsFile } from './safetensors.js';
 import { openSafetensors } from './safetensors.js';
 import type { TensorInfo, TensorSource } from './tensor.js';
-import { tensorText } from './tensor.js';
+import { clip, tensorText } from './tensor.js';
 import type { Tile } from './tile.js';
 import { readTile } from './tile.js';
 
@@ -32,6 +35,8 @@ export interface LoadOptions {
    * shapes, which finds what a crash leaves but not a flipped bit.
    */
   readonly verify?: 'content' | 'structure';
+  /** Id of the run that a checkpoint must be of; one that names no run is anybody's. Absent: of any. */
+  readonly run?: string;
 }
 
 /** An open checkpoint: its manifest, and its tensors by name, read where they are asked for. */
@@ -95,17 +100,73 @@ export class Checkpoint {
  * Throws `checkpoint/none-found`; or what is wrong with it, naming the newest good one beside it.
  */
 export async function openLatest(disk: Disk, directory: string, options: LoadOptions = {}): Promise<Checkpoint> {
-  const candidates = await listCheckpoints(disk, directory);
-  if (candidates.length === 0) throw noCheckpoint({ directory });
   const latest = await readLatest(disk, directory);
+  const candidates: FoundCheckpoint[] = [];
+  for (const one of await candidatesIn(disk, directory)) {
+    // A folder that nothing calls a checkpoint but its name is somebody's own.
+    if (one.name === latest || (await disk.kind(join(one.path, manifestName))) !== null) candidates.push(one);
+  }
+  if (candidates.length === 0) throw noCheckpoint({ directory });
   // A crash while a checkpoint of the same step takes its place leaves the old one under its second name.
   const named =
     candidates.find(({ name }) => name === latest) ??
-    candidates.find(({ name }) => latest !== null && name === latest + replacedSuffix);
-  const inOrder = named ? [named, ...candidates.filter((candidate) => candidate !== named)] : candidates;
+    candidates.find(({ name }) => latest !== null && name.startsWith(`${latest}.`));
+  return openFirst(
+    disk,
+    named ? [named, ...candidates.filter((candidate) => candidate !== named)] : candidates,
+    options,
+  );
+}
 
+/**
+ * The checkpoint of a step. Throws `checkpoint/no-such-step`, naming the nearest steps that there are; or what is wrong with it, naming
+ * the newest good one beside it.
+ */
+export async function openStep(
+  disk: Disk,
+  directory: string,
+  step: number,
+  options: LoadOptions = {},
+): Promise<Checkpoint> {
+  const candidates = await candidatesIn(disk, directory);
+  const wanted = candidates.filter((candidate) => candidate.step === step);
+  if (wanted.length === 0) {
+    const steps = candidates.map((candidate) => candidate.step);
+    // From the highest on.
+    const [below, above] = [steps.find((one) => one < step), steps.findLast((one) => one > step)];
+    const near = [below, above].filter((one) => one !== undefined);
+    throw noSuchStep({ directory, step: String(step), steps: near });
+  }
+  // Where something of another's has the step's own name, the run's is beside it: the first that is the run's.
+  const own: FoundCheckpoint[] = [];
+  for (const candidate of wanted) if (await namesRun(disk, candidate.path, options.run)) own.push(candidate);
+  return openFirst(
+    disk,
+    [...(own.length > 0 ? own : wanted), ...candidates.filter((candidate) => candidate.step !== step)],
+    options,
+  );
+}
+
+/** Throws `checkpoint/none-found`. */
+async function candidatesIn(disk: Disk, directory: string): Promise<readonly FoundCheckpoint[]> {
+  const candidates = await listCheckpoints(disk, directory);
+  if (candidates.length === 0) throw noCheckpoint({ directory });
+  return candidates;
+}
+
+const namesRun = async (disk: Disk, path: string, run: string | undefined): Promise<boolean> => {
+  const manifest = await readManifest(disk, path).catch(asDiagnostic);
+  return !(manifest instanceof DiagnosticError) && (run === undefined || manifest.run === run);
+};
+
+/** The first of the candidates, which must be good: another only takes its place in what is advised. */
+async function openFirst(
+  disk: Disk,
+  candidates: readonly FoundCheckpoint[],
+  options: LoadOptions,
+): Promise<Checkpoint> {
   let failure: DiagnosticError | null = null;
-  for (const { path } of inOrder) {
+  for (const { path } of candidates) {
     const opened = await openCheckpoint(disk, path, options).catch(asDiagnostic);
     if (opened instanceof DiagnosticError) failure ??= opened;
     else if (failure === null) return opened;
@@ -114,19 +175,21 @@ export async function openLatest(disk: Disk, directory: string, options: LoadOpt
       throw suggestPrevious(failure, path);
     }
   }
-  throw failure ? suggestPrevious(failure, null) : noCheckpoint({ directory });
+  throw suggestPrevious(failure!, null);
 }
 
 /**
- * Opens one checkpoint by its folder. Throws `checkpoint/manifest-invalid` or `checkpoint/file-corrupt`, naming the file and, where one is to
- * blame, the tensor.
+ * Opens one checkpoint by its folder. Throws `checkpoint/of-another-run`, `checkpoint/manifest-invalid` or `checkpoint/file-corrupt`,
+ * naming the file and, where one is to blame, the tensor.
  */
 export async function openCheckpoint(disk: Disk, path: string, options: LoadOptions = {}): Promise<Checkpoint> {
-  const manifest = parseManifest(await readManifest(disk, path), join(path, manifestName));
+  const manifest = await readManifest(disk, path);
+  if (options.run !== undefined && manifest.run !== undefined && manifest.run !== options.run)
+    throw otherRuns({ path, run: clip(manifest.run) });
   const files = new Map<string, SafetensorsFile>();
   try {
     for (const [name, stated] of Object.entries(manifest.files)) {
-      const file = await orCorrupt(join(path, name), () => openSafetensors(disk, join(path, name)));
+      const file = await orCorrupt(join(path, name), () => openOwnFile(disk, join(path, name)));
       files.set(name, file);
       compareWithManifest(name, file, manifest);
       if ((options.verify ?? 'content') === 'content') await verifyContent(file, stated, manifest);
@@ -137,6 +200,15 @@ export async function openCheckpoint(disk: Disk, path: string, options: LoadOpti
     throw error;
   }
 }
+
+async function openOwnFile(disk: Disk, path: string): Promise<SafetensorsFile> {
+  const kind = await disk.kind(path);
+  if (kind !== null && kind !== 'file') throw fileCorrupt({ file: path, problem: notOwn(kind) });
+  return openSafetensors(disk, path);
+}
+
+const notOwn = (kind: PathKind): string =>
+  `it is ${{ link: 'a symbolic link', directory: 'a folder', other: 'no ordinary file', file: 'a file' }[kind]}, and a checkpoint is a folder with files of its own`;
 
 /**
  * Checks that a checkpoint holds exactly these tensors, of one kind or of all. Throws `checkpoint/tensors-differ` with what is missing,
@@ -164,16 +236,31 @@ function asDiagnostic(error: unknown): DiagnosticError {
   throw error;
 }
 
-async function readManifest(disk: Disk, path: string): Promise<Uint8Array> {
+/** More than a manifest of a million tensors has. */
+const maxManifestBytes = 400e6;
+
+/** Reads the manifest of a checkpoint's folder. Throws `checkpoint/manifest-invalid`, `checkpoint/newer-format`. */
+export async function readManifest(disk: Disk, path: string): Promise<Manifest> {
   const file = join(path, manifestName);
+  const bytes = await readManifestBytes(disk, path, file);
+  return parseManifest(bytes, file);
+}
+
+async function readManifestBytes(disk: Disk, path: string, file: string): Promise<Uint8Array> {
   try {
+    const [folderKind, kind] = [await disk.kind(path), await disk.kind(file)];
+    if (folderKind !== null && folderKind !== 'directory')
+      throw manifestInvalid({ file: path, problem: notOwn(folderKind) });
+    if (kind !== null && kind !== 'file') throw manifestInvalid({ file, problem: notOwn(kind) });
     const open = await disk.open(file);
     try {
+      if (open.bytes > maxManifestBytes) throw manifestInvalid({ file, problem: `it has ${open.bytes} bytes` });
       return await open.read(0, open.bytes);
     } finally {
       await open.close();
     }
   } catch (error) {
+    if (error instanceof DiagnosticError) throw error;
     const problem = errorCode(error) === 'ENOENT' ? 'it is missing' : (error as Error).message;
     throw manifestInvalid({ file, problem }, { cause: error });
   }
@@ -181,7 +268,7 @@ async function readManifest(disk: Disk, path: string): Promise<Uint8Array> {
 
 function compareWithManifest(name: string, file: SafetensorsFile, manifest: Manifest): void {
   const corrupt = (problem: string, tensor?: string) =>
-    fileCorrupt({ file: file.path, problem, ...(tensor !== undefined && { tensor }) });
+    fileCorrupt({ file: file.path, problem, ...(tensor !== undefined && { tensor: clip(tensor) }) });
   for (const [tensor, stated] of Object.entries(manifest.tensors)) {
     if (stated.file !== name) continue;
     const found = file.tensors.get(tensor);
@@ -191,7 +278,8 @@ function compareWithManifest(name: string, file: SafetensorsFile, manifest: Mani
     }
   }
   for (const tensor of file.tensors.keys()) {
-    if (manifest.tensors[tensor]?.file !== name) throw corrupt(`${manifestName} does not list the tensor`, tensor);
+    if (!Object.hasOwn(manifest.tensors, tensor) || manifest.tensors[tensor].file !== name)
+      throw corrupt(`${manifestName} does not list the tensor`, tensor);
   }
 }
 

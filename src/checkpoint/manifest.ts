@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { manifestInvalid, newerFormat } from './diagnostics.js';
 import type { StoredDType } from './tensor.js';
-import { storedDTypeBytes } from './tensor.js';
+import { clip, storedDTypeBytes } from './tensor.js';
 
 export const manifestVersion = 2;
 
@@ -19,6 +19,8 @@ const manifestSchema = z.strictObject({
   flotilla_checkpoint: z.literal([1, manifestVersion]),
   /** The version of flotilla that wrote it. */
   written_by: z.string(),
+  /** Id of the run that it is a checkpoint of; those written before runs had ids have none, and are nobody's to remove. */
+  run: z.string().optional(),
   model: z.strictObject({ name: z.string(), hash: z.string() }),
   config_hash: z.string(),
   /** Steps done. */
@@ -54,7 +56,16 @@ export type TensorKind = Manifest['tensors'][string]['kind'];
 /** What the caller of a save states; the rest of the manifest follows from the files. */
 export type CheckpointState = Pick<
   Manifest,
-  'model' | 'config_hash' | 'step' | 'tokens_seen' | 'samples_seen' | 'data' | 'randomness' | 'schedule' | 'optimizer'
+  | 'run'
+  | 'model'
+  | 'config_hash'
+  | 'step'
+  | 'tokens_seen'
+  | 'samples_seen'
+  | 'data'
+  | 'randomness'
+  | 'schedule'
+  | 'optimizer'
 >;
 
 /** A manifest as the bytes of its file, with its own hash filled in. */
@@ -69,7 +80,7 @@ export function parseManifest(bytes: Uint8Array, file: string): Manifest {
   try {
     json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
-    throw manifestInvalid({ file, problem: `it is not JSON: ${(error as Error).message}` }, { cause: error });
+    throw manifestInvalid({ file, problem: `it is not JSON: ${clip((error as Error).message)}` }, { cause: error });
   }
   const version =
     typeof json === 'object' && json !== null && 'flotilla_checkpoint' in json && json.flotilla_checkpoint;
@@ -79,23 +90,32 @@ export function parseManifest(bytes: Uint8Array, file: string): Manifest {
   const parsed = manifestSchema.safeParse(json);
   if (!parsed.success) {
     const { path, message } = parsed.error.issues[0];
-    throw manifestInvalid({ file, ...(path.length > 0 && { field: path.join('.') }), problem: message });
+    throw manifestInvalid({ file, ...(path.length > 0 && { field: clip(path.join('.')) }), problem: clip(message) });
   }
   const { sha256: stated, ...content } = parsed.data;
   if (hashOf(content) !== stated) {
     throw manifestInvalid({ file, field: 'sha256', problem: 'its content is not what its own hash was made from' });
   }
+  for (const name of Object.keys(content.files)) {
+    if (!fileNamePattern.test(name)) {
+      const problem = `'${clip(name)}' is no name of a file in its own folder`;
+      throw manifestInvalid({ file, field: 'files', problem });
+    }
+  }
   for (const [name, tensor] of Object.entries(content.tensors)) {
     if (!Object.hasOwn(content.files, tensor.file)) {
       throw manifestInvalid({
         file,
-        field: `tensors.${name}.file`,
-        problem: `'${tensor.file}' is not among its files`,
+        field: `tensors.${clip(name)}.file`,
+        problem: `'${clip(tensor.file)}' is not among its files`,
       });
     }
   }
   return parsed.data;
 }
+
+/** A file of the checkpoint's own folder: no separator, no `..`, nothing hidden. */
+const fileNamePattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,250}$/;
 
 /** JSON with sorted keys and no spaces: the same text for the same content. */
 export function canonicalJson(value: unknown): string {

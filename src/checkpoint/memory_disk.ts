@@ -94,8 +94,9 @@ export function memoryDisk(options: MemoryDiskOptions = {}, root: DirectoryNode 
       return find(path) ? [...directoryAt(path).names.keys()].sort() : [];
     },
 
-    async exists(path) {
-      return find(path) !== undefined;
+    async kind(path) {
+      const node = find(path);
+      return node ? (isDirectory(node) ? 'directory' : 'file') : null;
     },
 
     async create(path) {

@@ -17,7 +17,7 @@ import { nearest } from '../ir/diagnostic.js';
 import { fileCorrupt, nameTwice, sourceBytes, unknownTensor } from './diagnostics.js';
 import type { Disk, ReadableFile } from './disk.js';
 import type { StoredDType, TensorInfo, TensorSource } from './tensor.js';
-import { storedDTypeBytes, tensorBytes, tensorText } from './tensor.js';
+import { clip, storedDTypeBytes, tensorBytes, tensorText } from './tensor.js';
 
 /** A tensor with its place in a file, in bytes from the file's start. */
 export interface StoredTensor extends TensorInfo {
@@ -223,7 +223,7 @@ async function readHeader(path: string, file: ReadableFile): Promise<Header> {
     if (!text.startsWith('{')) throw new SyntaxError(`begins with ${JSON.stringify(text.slice(0, 1))} and not with {`);
     json = JSON.parse(text);
   } catch (error) {
-    throw corrupt(`its header is not JSON: ${(error as Error).message}`, undefined, error);
+    throw corrupt(`its header is not JSON: ${clip((error as Error).message)}`, undefined, error);
   }
 
   const tensors = new Map<string, StoredTensor>();
@@ -235,7 +235,7 @@ async function readHeader(path: string, file: ReadableFile): Promise<Header> {
       continue;
     }
     const tensor = parseEntry(name, entry, dataBegin);
-    if (typeof tensor === 'string') throw corrupt(tensor, name);
+    if (typeof tensor === 'string') throw corrupt(tensor, clip(name));
     tensors.set(name, tensor);
   }
 
@@ -264,16 +264,17 @@ function parseEntry(name: string, entry: unknown, dataBegin: number): StoredTens
   if (typeof entry !== 'object' || entry === null) return 'its header entry is not an object';
   const { dtype: stated, shape, data_offsets: offsets } = entry as Record<string, unknown>;
   const dtype = typeof stated === 'string' ? (stated.toLowerCase() as StoredDType) : null;
-  if (dtype === null || !Object.hasOwn(storedDTypeBytes, dtype))
-    return `its dtype ${JSON.stringify(stated)} is not known`;
-  if (!isSizes(shape)) return `its shape ${JSON.stringify(shape)} is not a list of sizes`;
-  if (!isSizes(offsets) || offsets.length !== 2) return `its data_offsets ${JSON.stringify(offsets)} are not two sizes`;
+  if (dtype === null || !Object.hasOwn(storedDTypeBytes, dtype)) return `its dtype ${quoted(stated)} is not known`;
+  if (!isSizes(shape)) return `its shape ${quoted(shape)} is not a list of sizes`;
+  if (!isSizes(offsets) || offsets.length !== 2) return `its data_offsets ${quoted(offsets)} are not two sizes`;
   const bytes = tensorBytes({ dtype, shape });
   if (offsets[1] - offsets[0] !== bytes) {
     return `its data_offsets hold ${offsets[1] - offsets[0]} bytes, ${tensorText({ dtype, shape })} has ${bytes}`;
   }
   return { name, dtype, shape, begin: dataBegin + offsets[0], end: dataBegin + offsets[1] };
 }
+
+const quoted = (value: unknown): string => clip(JSON.stringify(value) ?? 'nothing');
 
 const isSizes = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);

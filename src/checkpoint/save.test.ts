@@ -9,7 +9,7 @@ import { openLatest } from './load.js';
 import type { MemoryDisk } from './memory_disk.js';
 import { memoryDisk, systemError } from './memory_disk.js';
 import { saveCheckpoint } from './save.js';
-import { optimizerState, parameters, patternBytes, patternSource, saveOptionsAt } from './testing.js';
+import { optimizerState, parameters, patternBytes, patternSource, run, saveOptionsAt } from './testing.js';
 
 const directory = '/run/checkpoints';
 
@@ -120,7 +120,7 @@ test('any one operation that fails leaves the previous checkpoint and no partial
       message: expect.stringContaining('the previous checkpoint is intact'),
     });
     // Where only the last sync of the folder failed, `latest` is already the new one, and that is whole too.
-    const renamed = whole.operations.indexOf(`rename ${directory}/latest.tmp ${directory}/latest`, begin);
+    const renamed = whole.operations.indexOf(`rename ${directory}/latest.${run}.tmp ${directory}/latest`, begin);
     expect(await latestStep(disk)).toBe(failing > renamed ? 20 : 10);
     expect((await disk.list(directory)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   }

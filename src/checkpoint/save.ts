@@ -1,19 +1,22 @@
 /**
  * Saving a checkpoint so that at every instant, power cuts included, the folder holds a whole one.
  *
- *   1. write step-000100.tmp/ and sync its files and its names
+ *   1. write step-000100.RUN.tmp/ and sync its files and its names
  *   2. rename it to step-000100            from here on it exists, whole
- *   3. rename latest.tmp to latest         from here on it is what a resume takes
- *   4. remove the oldest beyond `keep`, each renamed to .tmp first, so that a step-NNNNNN is whole as long as it exists
+ *   3. rename latest.RUN.tmp to latest     from here on it is what a resume takes
+ *   4. remove the oldest beyond `keep`, each renamed to .RUN.tmp first, so that a step-NNNNNN is whole as long as it exists
  *
  * A save never changes a byte of what an earlier one wrote. Where step 1 or 2 fails (a full disk), the partial folder is removed
- * and the previous checkpoint is as it was.
+ * and the previous checkpoint is as it was. A number that is not finite fails step 1: what is saved can be gone on from, so that what
+ * `keep` removes is never the last good one. Only checkpoints whose manifest names the run are replaced or removed.
  */
 import { basename, join } from 'node:path';
 import { DiagnosticError } from '../ir/diagnostic.js';
-import { diskFull, saveFailed } from './diagnostics.js';
+import { diskFull, saveFailed, stateNotFinite, tensorNotFinite } from './diagnostics.js';
 import type { Disk } from './disk.js';
 import { errorCode } from './disk.js';
+import { finiteSource } from './finite.js';
+import { readManifest } from './load.js';
 import type { CheckpointState, Manifest } from './manifest.js';
 import { manifestVersion, writeManifest } from './manifest.js';
 import {
@@ -31,7 +34,8 @@ import { safetensorsBytes, writeSafetensors } from './safetensors.js';
 import type { TensorSource } from './tensor.js';
 
 export interface SaveOptions {
-  readonly state: CheckpointState;
+  /** `run`: the id of the run that saves, which the folder is marked with. */
+  readonly state: CheckpointState & { readonly run: string };
   /** Parameters and buffers, by module path: `blocks.0.attention.qkv.weight`. */
   readonly model: readonly TensorSource[];
   /** Optimizer state, master weights included: `optimizer.exp_avg.blocks.0.attention.qkv.weight`. */
@@ -53,26 +57,56 @@ export interface SavedCheckpoint {
   readonly warnings: readonly string[];
 }
 
-/** Saves a checkpoint. Throws `checkpoint/disk-full` or `checkpoint/save-failed`; the previous one is then intact. */
+/**
+ * Saves a checkpoint. Throws `checkpoint/disk-full`, `checkpoint/save-failed` or `checkpoint/not-finite`; the previous one is then
+ * intact.
+ */
 export async function saveCheckpoint(disk: Disk, directory: string, options: SaveOptions): Promise<SavedCheckpoint> {
+  const place: Place = { disk, directory, run: options.state.run };
   const { step } = options.state;
-  const name = checkpointName(step);
-  const path = join(directory, name);
-  const partial = path + partialSuffix;
+  let path = join(directory, checkpointName(step));
   let bytes: number;
   try {
     await disk.makeDirectory(directory);
-    await removeLeftovers(disk, directory);
+    await removeLeftovers(place);
+    path = await ownPath(place, step);
+    const partial = path + partialSuffix(place.run);
     bytes = await writeFiles(disk, partial, options);
-    if (await disk.exists(path)) await disk.rename(path, path + replacedSuffix);
+    if ((await disk.kind(path)) !== null) await disk.rename(path, path + replacedSuffix(place.run));
     await disk.rename(partial, path);
     await disk.syncDirectory(directory);
-    await writeLatest(disk, directory, name);
+    await writeLatest(place, basename(path));
   } catch (error) {
-    await restore(disk, path);
-    throw await explain(disk, directory, options, error);
+    await restore(place, path);
+    throw await explain(place, options, error);
   }
-  return { path, step, bytes, warnings: await removeOld(disk, directory, { saved: name, step, keep: options.keep }) };
+  return { path, step, bytes, warnings: await removeOld(place, { path, step, keep: options.keep }) };
+}
+
+/** Where a run saves. */
+interface Place {
+  readonly disk: Disk;
+  readonly directory: string;
+  /** Its id. */
+  readonly run: string;
+}
+
+/** Where a checkpoint of a step goes: its name, or a variation of it where something that is not the run's has that. */
+async function ownPath(place: Place, step: number): Promise<string> {
+  for (let variation = 1; ; variation++) {
+    const path = join(place.directory, `${checkpointName(step)}${variation === 1 ? '' : `-${variation}`}`);
+    if ((await place.disk.kind(path)) === null || (await isOwn(place, path))) return path;
+  }
+}
+
+/** Whether a folder is a checkpoint that this run has written: what cannot be read is nobody's to remove. */
+async function isOwn({ disk, run }: Place, path: string): Promise<boolean> {
+  try {
+    return (await readManifest(disk, path)).run === run;
+  } catch (error) {
+    if (error instanceof DiagnosticError) return false;
+    throw error;
+  }
 }
 
 /** Writes and syncs all files of a checkpoint into a new folder; returns their bytes. */
@@ -84,7 +118,7 @@ async function writeFiles(disk: Disk, folder: string, options: SaveOptions): Pro
     [modelFileName, options.model],
     [optimizerFileName, options.optimizer],
   ] as const) {
-    const written = await writeSafetensors(disk, join(folder, file), sources);
+    const written = await writeSafetensors(disk, join(folder, file), sources.map(finiteSource));
     files[file] = { bytes: written.bytes, sha256: written.sha256 };
     for (const { name, dtype, shape } of sources) {
       const kind = file === optimizerFileName ? 'optimizer' : options.buffers?.has(name) ? 'buffer' : 'parameter';
@@ -103,10 +137,11 @@ async function writeFiles(disk: Disk, folder: string, options: SaveOptions): Pro
   return Object.values(files).reduce((sum, file) => sum + file.bytes, manifest.length);
 }
 
-async function writeLatest(disk: Disk, directory: string, name: string): Promise<void> {
+async function writeLatest({ disk, directory, run }: Place, name: string): Promise<void> {
   const path = join(directory, latestName);
-  await writeWhole(disk, path + partialSuffix, new TextEncoder().encode(`${name}\n`));
-  await disk.rename(path + partialSuffix, path);
+  const partial = path + partialSuffix(run);
+  await writeWhole(disk, partial, new TextEncoder().encode(`${name}\n`));
+  await disk.rename(partial, path);
   await disk.syncDirectory(directory);
 }
 
@@ -120,26 +155,27 @@ async function writeWhole(disk: Disk, path: string, bytes: Uint8Array): Promise<
   }
 }
 
-/** Removes what a crash left: partial folders, and replaced checkpoints whose successor is in place. */
-async function removeLeftovers(disk: Disk, directory: string): Promise<void> {
+/** Removes what a crash of this run left: partial folders, and replaced checkpoints whose successor is in place. */
+async function removeLeftovers(place: Place): Promise<void> {
+  const { disk, directory, run } = place;
+  const replaced = replacedSuffix(run);
   const names = await disk.list(directory);
   for (const name of names) {
-    if (name.endsWith(partialSuffix)) await disk.remove(join(directory, name));
-    if (!name.endsWith(replacedSuffix)) continue;
-    const successor = name.slice(0, -replacedSuffix.length);
-    if (names.includes(successor)) await discard(disk, join(directory, name));
+    if (name.endsWith(partialSuffix(run))) await disk.remove(join(directory, name));
+    if (!name.endsWith(replaced)) continue;
+    const successor = name.slice(0, -replaced.length);
+    if (names.includes(successor)) await discard(place, join(directory, name));
     else await disk.rename(join(directory, name), join(directory, successor));
   }
 }
 
 /** After a failure: the partial folder goes, and a checkpoint that was to be replaced gets its name back. */
-async function restore(disk: Disk, path: string): Promise<void> {
+async function restore({ disk, directory, run }: Place, path: string): Promise<void> {
   try {
-    await disk.remove(path + partialSuffix);
-    await disk.remove(join(path, '..', latestName + partialSuffix));
-    if (!(await disk.exists(path)) && (await disk.exists(path + replacedSuffix))) {
-      await disk.rename(path + replacedSuffix, path);
-    }
+    await disk.remove(path + partialSuffix(run));
+    await disk.remove(join(directory, latestName + partialSuffix(run)));
+    const replaced = path + replacedSuffix(run);
+    if ((await disk.kind(path)) === null && (await disk.kind(replaced)) !== null) await disk.rename(replaced, path);
   } catch {
     // The disk refuses this too. The next save removes leftovers, and a load finds a replaced checkpoint under either name.
   }
@@ -147,33 +183,38 @@ async function restore(disk: Disk, path: string): Promise<void> {
 
 /** Keeps this checkpoint and the latest before it. Those of later steps, from before a resume at an earlier one, go first. */
 async function removeOld(
-  disk: Disk,
-  directory: string,
-  { saved, step, keep }: { saved: string; step: number; keep: number },
+  place: Place,
+  { path: saved, step, keep }: { path: string; step: number; keep: number },
 ): Promise<readonly string[]> {
   try {
-    const others = (await listCheckpoints(disk, directory)).filter(({ name }) => name !== saved);
-    const replaced = others.filter(({ name }) => name.endsWith(replacedSuffix));
-    const byAge = others
-      .filter((other) => !replaced.includes(other))
+    const found = await listCheckpoints(place.disk, place.directory);
+    const isReplaced = (name: string) => name.endsWith(replacedSuffix(place.run));
+    for (const { name, path } of found) if (isReplaced(name)) await discard(place, path);
+    const others = found
+      .filter(({ name, path }) => path !== saved && !isReplaced(name))
       .sort((a, b) => Number(a.step > step) - Number(b.step > step) || b.step - a.step);
-    for (const { path } of [...replaced, ...byAge.slice(Math.max(keep, 1) - 1)]) await discard(disk, path);
+    const kept = Math.max(keep, 1) - 1;
+    if (others.length <= kept) return [];
+    const own: string[] = [];
+    for (const { path } of others) if (await isOwn(place, path)) own.push(path);
+    for (const path of own.slice(kept)) await discard(place, path);
     return [];
   } catch (error) {
-    return [`an older checkpoint in ${directory} could not be removed: ${(error as Error).message}`];
+    return [`an older checkpoint in ${place.directory} could not be removed: ${(error as Error).message}`];
   }
 }
 
-/** Removes a checkpoint, never leaving part of it under its name. */
-async function discard(disk: Disk, path: string): Promise<void> {
-  await disk.rename(path, path + partialSuffix);
-  await disk.remove(path + partialSuffix);
+/** Removes a checkpoint of this run, never leaving part of it under its name. */
+async function discard({ disk, run }: Place, path: string): Promise<void> {
+  await disk.rename(path, path + partialSuffix(run));
+  await disk.remove(path + partialSuffix(run));
 }
 
-async function explain(disk: Disk, directory: string, options: SaveOptions, error: unknown): Promise<unknown> {
-  if (error instanceof DiagnosticError) return error;
-  const previous = await readLatest(disk, directory).catch(() => null);
-  const p = { directory, step: options.state.step, previous: previous && join(directory, basename(previous)) };
+async function explain({ disk, directory }: Place, options: SaveOptions, error: unknown): Promise<unknown> {
+  const { step } = options.state;
+  const latest = await readLatest(disk, directory).catch(() => null);
+  const p = { directory, step, previous: latest && join(directory, basename(latest)) };
+  if (error instanceof DiagnosticError) return error.code === tensorNotFinite.code ? stateNotFinite(error, p) : error;
   if (errorCode(error) === 'ENOSPC' || errorCode(error) === 'EDQUOT') {
     const bytes = safetensorsBytes(options.model) + safetensorsBytes(options.optimizer);
     return diskFull({ ...p, bytes }, { cause: error });

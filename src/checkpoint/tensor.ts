@@ -49,4 +49,8 @@ export const tensorBytes = ({ dtype, shape }: Omit<TensorInfo, 'name'>): number 
   elements(shape) * storedDTypeBytes[dtype];
 
 /** `f32[512,384]`, as types print elsewhere. */
-export const tensorText = ({ dtype, shape }: Omit<TensorInfo, 'name'>): string => `${dtype}[${shape.join(',')}]`;
+export const tensorText = ({ dtype, shape }: Omit<TensorInfo, 'name'>): string => `${dtype}[${clip(shape.join(','))}]`;
+
+/** What a file says of itself, cut so that a message stays a message. */
+export const clip = (text: string, letters = 200): string =>
+  text.length > letters ? `${text.slice(0, letters)}…` : text;

@@ -16,10 +16,10 @@ export const optimizerState: readonly TensorInfo[] = parameters.flatMap(({ name,
   { name: `optimizer.exp_avg_sq.${name}`, dtype: 'f32', shape },
 ]);
 
-/** Bytes that depend on the tensor's name, the step and the index. */
+/** Bytes that depend on the tensor's name, the step and the index; small ones, none of which end a number that is not finite. */
 export function patternBytes(tensor: TensorInfo, step: number): Uint8Array {
   const seed = [...tensor.name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 65521, step);
-  return Uint8Array.from({ length: tensorBytes(tensor) }, (_, index) => (seed * (index + 1) + (index >> 3)) % 251);
+  return Uint8Array.from({ length: tensorBytes(tensor) }, (_, index) => (seed * (index + 1) + (index >> 3)) % 113);
 }
 
 /** A source that hands its bytes over in small chunks, all in one reused buffer, as a runtime gathering shards does. */
@@ -38,7 +38,11 @@ export function patternSource(tensor: TensorInfo, step: number, chunkBytes = 50)
   };
 }
 
-export const stateAt = (step: number): CheckpointState => ({
+/** The run whose checkpoints these are. */
+export const run = '0123456789abcdef';
+
+export const stateAt = (step: number): CheckpointState & { readonly run: string } => ({
+  run,
   model: { name: 'gpt', hash: 'abc' },
   config_hash: 'def',
   step,

@@ -64,12 +64,16 @@ const escaped = (character: string): string => `\\u${character.charCodeAt(0).toS
 const controlCharacters = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
 /**
- * The candidate nearest to `word` by edit distance, or null where none is near enough to be what was meant
- * (Levenshtein distance of at most a third of the word, at least one).
+ * The candidate nearest to `word` by edit distance, or null where none is near enough to be what was meant: within `limit`, by default a
+ * third of the word and at least one.
  */
-export function nearest(word: string, candidates: Iterable<string>): string | null {
+export function nearest(
+  word: string,
+  candidates: Iterable<string>,
+  limit = Math.max(1, Math.floor(word.length / 3)),
+): string | null {
   let best: string | null = null;
-  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  let bestDistance = limit + 1;
   for (const candidate of candidates) {
     // Every letter more or less is an edit: names of other lengths need not be looked at, however long they are.
     if (Math.abs(word.length - candidate.length) >= bestDistance) continue;
@@ -79,14 +83,18 @@ export function nearest(word: string, candidates: Iterable<string>): string | nu
   return best;
 }
 
+/** Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment). */
 function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  let [before, previous] = [[] as number[], Array.from({ length: b.length + 1 }, (_, j) => j)];
   for (let i = 1; i <= a.length; i++) {
     const current = [i];
     for (let j = 1; j <= b.length; j++) {
-      current[j] = Math.min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+      const same = a[i - 1] === b[j - 1];
+      current[j] = Math.min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + (same ? 0 : 1));
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      if (swapped) current[j] = Math.min(current[j], before[j - 2] + 1);
     }
-    previous = current;
+    [before, previous] = [previous, current];
   }
   return previous[b.length];
 }

@@ -1,8 +1,17 @@
 /** What the IR refuses. */
-import { defineDiagnostic } from './diagnostic.js';
+import { defineDiagnostic, nearest } from './diagnostic.js';
 import type { AttributeValue } from './graph.js';
 import type { OpCall } from './op.js';
 import { printType } from './type.js';
+
+export const unknownAxis = defineDiagnostic('ir/unknown-axis', (p: { axis: string; has: readonly string[] }) => {
+  const near = nearest(p.axis, p.has);
+  return {
+    what: `the mesh has no axis '${p.axis}'`,
+    why: `its axes are [${p.has.join(' ')}]`,
+    fix: near ? `write '${near}'` : 'name one of those, or ask whether the mesh has the axis',
+  };
+});
 
 export const bindingMismatch = defineDiagnostic(
   'ir/binding-mismatch',

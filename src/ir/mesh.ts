@@ -1,4 +1,5 @@
 /** Device meshes: a named grid of ranks. An axis may be a product, written as atoms `tensor.0`, `tensor.1`. */
+import { unknownAxis } from './diagnostics.js';
 
 export type AxisName = string;
 /** A rank's place in its mesh: one index an axis. */
@@ -15,8 +16,13 @@ export const mesh = (sizes: Readonly<Record<AxisName, number>>): Mesh => ({
 
 export const meshRanks = (m: Mesh): number => m.axes.reduce((n, axis) => n * axis.size, 1);
 
+export const hasAxis = (m: Mesh, name: AxisName): boolean => m.axes.some((axis) => axis.name === name);
+
+/** Throws `ir/unknown-axis`. */
 export function axisSize(m: Mesh, name: AxisName): number {
-  return m.axes.find((axis) => axis.name === name)?.size ?? 1;
+  const axis = m.axes.find((one) => one.name === name);
+  if (!axis) throw unknownAxis({ axis: name, has: m.axes.map((one) => one.name) });
+  return axis.size;
 }
 
 /** Ranks along a product of axes: the number of parts of a split over them. */
@@ -34,11 +40,17 @@ export function coordinatesOf(m: Mesh, rank: number): Coordinates {
 }
 
 export const rankAt = (m: Mesh, at: Coordinates): number =>
-  m.axes.reduce((rank, axis) => rank * axis.size + (at[axis.name] ?? 0), 0);
+  m.axes.reduce((rank, axis) => rank * axis.size + indexAlong(m, at, axis.name), 0);
 
 /** The index of a rank among the parts of a split over `axes`, major first. */
 export const partIndex = (m: Mesh, axes: readonly AxisName[], at: Coordinates): number =>
-  axes.reduce((index, name) => index * axisSize(m, name) + (at[name] ?? 0), 0);
+  axes.reduce((index, name) => index * axisSize(m, name) + indexAlong(m, at, name), 0);
+
+function indexAlong(m: Mesh, at: Coordinates, name: AxisName): number {
+  const index = at[name];
+  if (index === undefined) throw unknownAxis({ axis: name, has: m.axes.map((axis) => axis.name) });
+  return index;
+}
 
 /** The ranks that differ from `at` only along `axes`, ordered by {@link partIndex}: the members of a collective's group. */
 export function groupOf(m: Mesh, axes: readonly AxisName[], at: Coordinates): readonly number[] {

@@ -1,6 +1,7 @@
 /** A run that is ready for its ranks. */
 import type { Checkpoint } from '../checkpoint/index.js';
 import type { RunFolder } from '../run/folder.js';
+import type { RunLock } from '../run/lock.js';
 import type { OuterJob, PreparedRun } from '../train/prepare_run.js';
 import type { LaunchedRun } from './messages.js';
 import { modelHash } from './model_hash.js';
@@ -10,6 +11,8 @@ export interface BegunRun {
   /** The module that constructed the run's own model; null where none did. */
   readonly modelFile: string | null;
   readonly folder: RunFolder;
+  /** Of the folder; released when the run ends. */
+  readonly lock: RunLock;
   /** Where its configuration, plan and record lie until the first step: the folder itself, or what a resume has staged in it. */
   readonly state: RunFolder;
   /** Open; null for a new run. */

@@ -18,6 +18,8 @@ export type ScriptCall = z.infer<typeof scriptCallSchema>;
 const launchedRun = z.strictObject({
   /** Of the run. */
   folder: z.string(),
+  /** Token of the lock that the launcher holds on it. */
+  lock: z.string(),
   /** Where config.json, plan.json and run.json are read from: the folder, or what a resume has staged in it. */
   state: z.string(),
   /** Folder of the checkpoint that the run goes on from; null: first values. */

@@ -100,7 +100,8 @@ function leadOuterJob(
   return logged({ surroundings, events }, async (log) => {
     const begun = await begin(environment);
     const { prepared, folder, state, resume } = begun;
-    log.into(folder);
+    const { token: lock } = begun.lock;
+    log.into(folder, { isNew: resume === null });
     try {
       const { config, plan, model } = prepared;
       if (ranksOf(plan) !== environment.worldSize) {
@@ -109,6 +110,7 @@ function leadOuterJob(
       const peakFlops = await measuredPeak(config);
       const run: LaunchedRun = {
         folder: folder.path,
+        lock,
         state: state.path,
         checkpoint: resume?.path ?? null,
         launchedAt,
@@ -119,13 +121,26 @@ function leadOuterJob(
       };
       await meeting.storeSet(key, JSON.stringify(run));
       const host = nativeHost(config, member);
-      const part = { surroundings, prepared, folder, resume, events, launchedAt, host, peakFlops, rank: 0, stop };
+      const part = {
+        surroundings,
+        prepared,
+        folder,
+        lock,
+        resume,
+        events,
+        launchedAt,
+        host,
+        peakFlops,
+        rank: 0,
+        stop,
+      };
       const result = await work(part);
       const finished = await finish({ surroundings, config, folder, events, model, result, stop });
       return { folder: folder.path, leads: true, ...finished };
     } finally {
       discardStaged(folder);
       await resume?.close();
+      begun.lock.release();
     }
   });
 }

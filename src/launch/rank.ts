@@ -72,11 +72,12 @@ export async function workAsRank({ surroundings, environment, run, given, stop }
     run.checkpoint === null ? null : await openCheckpoint(nodeDisk, run.checkpoint, { verify: 'structure' });
   const prepared = { config, model, plan, dataset, record };
   const host = nativeHost(config, environment);
-  const { launchedAt, peakFlops } = run;
+  const { launchedAt, peakFlops, lock } = run;
   const result = await work({
     surroundings,
     prepared,
     folder,
+    lock,
     resume,
     events,
     launchedAt,

@@ -35,6 +35,7 @@ function rerun(text: string, ours: ScriptCall, earlier: readonly object[]) {
   const run: LaunchedRun = {
     folder,
     state: folder,
+    lock: '',
     checkpoint: null,
     launchedAt: 0,
     peakFlops: null,

@@ -74,13 +74,14 @@ function lead({ begin, ...request }: LeadRequest): Promise<TrainResult> {
     const begun = await begin(null);
     const { folder } = begun;
     const { config, model } = begun.prepared;
-    log.into(folder);
+    log.into(folder, { isNew: begun.resume === null });
     try {
       const result = await start({ ...request, begun });
       return { folder: folder.path, leads: true, ...(await finish({ ...request, config, folder, model, result })) };
     } finally {
       discardStaged(folder);
       await begun.resume?.close();
+      begun.lock.release();
     }
   });
 }
@@ -96,15 +97,29 @@ interface StartRequest extends Omit<LeadRequest, 'begin'> {
 /** All virtual ranks in this process, or a process a rank. */
 async function start({ surroundings, begun, events, call, launchedAt, stop }: StartRequest): Promise<RankResult> {
   const { prepared, folder, state, resume } = begun;
+  const { token: lock } = begun.lock;
   const { config, plan } = prepared;
   if (config.engine === 'reference') {
     const host = referenceHost();
-    return work({ surroundings, prepared, folder, resume, events, launchedAt, host, peakFlops: null, rank: 0, stop });
+    return work({
+      surroundings,
+      prepared,
+      folder,
+      lock,
+      resume,
+      events,
+      launchedAt,
+      host,
+      peakFlops: null,
+      rank: 0,
+      stop,
+    });
   }
   const peakFlops = await measuredPeak(config);
   const checkpoint = resume?.path ?? null;
   const run = {
     folder: folder.path,
+    lock,
     state: state.path,
     checkpoint,
     launchedAt,

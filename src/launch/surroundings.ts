@@ -6,8 +6,11 @@ import type { TracedLaunch } from '../train/traced_launch.js';
 
 /** A log in a run's folder, whatever becomes of the terminal. */
 export interface RunLog {
-  /** Writes what has been told so far, and from now on every line. */
-  into(folder: RunFolder): void;
+  /**
+   * Writes what has been told so far, and from now on every line. Into a folder that is not new, it does once the run
+   * has started: what is refused before leaves the folder as it was.
+   */
+  into(folder: RunFolder, options: { readonly isNew: boolean }): void;
   /** Adds a line of its own. */
   say(text: string): void;
   close(): void;

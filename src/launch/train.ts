@@ -1,7 +1,6 @@
 /** Training, from options to a run folder, and going on with a run. */
 import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { nodeDisk, openLatest } from '../checkpoint/index.js';
 import { absolutePaths } from '../config/absolute_paths.js';
 import { loadConfig } from '../config/file.js';
 import { withOwnModel, type ModelChoice } from '../config/own_model.js';
@@ -9,7 +8,9 @@ import { resolveConfig, type ResolvedConfig } from '../config/resolve.js';
 import type { TrainOptions } from '../config/schema.js';
 import { recordTrust, trustFile } from '../config/trusted_modules.js';
 import { sourcesName } from '../data/source_list.js';
+import { lockRun, makeRun, requireFreePlace, requireGoingOn } from '../run/begin.js';
 import { RunFolder } from '../run/folder.js';
+import { openRunCheckpoint } from '../run/open_checkpoint.js';
 import { stageIn } from '../run/staged.js';
 import { trainEvents, type TrainEvents } from '../train/events.js';
 import { prepareResume } from '../train/prepare_resume.js';
@@ -26,12 +27,17 @@ export interface TrainSettings {
   readonly overrides?: readonly string[];
   /** Where the options come from, for messages. */
   readonly source?: string;
-  /** On resume: whether a model that is not the one the run has trained goes on with its weights. Default false: it is refused. */
-  readonly acceptModelChange?: boolean;
 }
 
 /** Of a command that reads its configuration from a file, which may name a model that is code. */
 export interface FileSettings extends Omit<TrainSettings, 'source'>, ModelChoice {}
+
+export interface ResumeSettings extends FileSettings {
+  /** Whether a model that is not the one the run has trained goes on with its weights. Default false: it is refused. */
+  readonly acceptModelChange?: boolean;
+  /** Step of the checkpoint to go on from; null: the latest. Those of later steps are the first to go as new ones are saved. */
+  readonly checkpoint?: number | null;
+}
 
 /** Trains what the options describe. Under torchrun and the like, every rank calls it. Throws diagnostics. */
 export async function trainWith(
@@ -68,29 +74,37 @@ export async function trainFile(
 
 /** Prepares a new run and makes its folder. */
 async function begin(resolved: ResolvedConfig, events: TrainEvents, job: OuterJob | null): Promise<BegunRun> {
+  await requireFreePlace(resolved.config);
   const prepared = await prepareRun(resolved, { events, job });
-  const folder = RunFolder.create(prepared.config);
-  writeFolder(folder, folder.name, prepared);
-  copyFileSync(prepared.dataset.tokenizerFile, folder.file('tokenizer.json'));
-  const sources = join(prepared.dataset.folder, sourcesName);
-  // Data that an earlier version prepared has none.
-  if (existsSync(sources)) copyFileSync(sources, folder.file(sourcesName));
-  const { modelFile } = resolved;
-  keepTrust(modelFile, events);
-  return { prepared, modelFile, folder, state: folder, resume: null };
+  const { folder, lock, startsOver } = await makeRun(prepared.config);
+  if (startsOver) {
+    const message = `a run in ${folder.path} had left no checkpoint: this one takes its place`;
+    events.emit({ kind: 'warning', code: 'run/starts-over', message });
+  }
+  return lock.releasedOnError(() => {
+    writeFolder(folder, folder.name, prepared);
+    copyFileSync(prepared.dataset.tokenizerFile, folder.file('tokenizer.json'));
+    const sources = join(prepared.dataset.folder, sourcesName);
+    // Data that an earlier version prepared has none.
+    if (existsSync(sources)) copyFileSync(sources, folder.file(sourcesName));
+    const { modelFile } = resolved;
+    keepTrust(modelFile, events);
+    return { prepared, modelFile, folder, lock, state: folder, resume: null };
+  });
 }
 
 /**
- * Goes on with a run from its latest checkpoint, with its own data, tokenizer and model. Under the plan it had, bit for bit; overrides may
- * give it another plan, batch or length. What is refused has changed nothing: the folder is written when the state is loaded.
+ * Goes on with a run from its latest checkpoint, or that of a step, with its own data, tokenizer and model. Under the plan it had, bit for
+ * bit; overrides may give it another plan, batch or length. What is refused has changed nothing: the folder is written when the state is loaded.
  * Throws `run/…`, `checkpoint/…`, `config/code-not-trusted` where its model is code that this user has not trained with, and what `train`
  * throws.
  */
 export async function resumeRun(
   surroundings: RunSurroundings,
   path: string,
-  { events = trainEvents(), overrides = [], acceptModelChange = false, ...choice }: FileSettings = {},
+  settings: ResumeSettings = {},
 ): Promise<TrainResult> {
+  const { events = trainEvents(), overrides = [], acceptModelChange = false, checkpoint = null, ...choice } = settings;
   const { model } = choice;
   return startJob({
     kind: 'resume',
@@ -105,14 +119,18 @@ export async function resumeRun(
       const { customModel, modelFile } = resolved;
       const config = absolutePaths(resolved.config, process.cwd());
       await requireEngine(config, job);
-      const resume = await openLatest(nodeDisk, folder.checkpoints(config));
+      await requireGoingOn(folder, config);
+      const resume = await openRunCheckpoint(folder, config, { step: checkpoint });
       try {
         const request = { folder, record, before, config, customModel, checkpoint: resume, acceptModelChange };
         const prepared = await prepareResume({ ...request, events, job });
-        const state = stageIn(folder);
-        writeFolder(state, folder.name, prepared);
-        keepTrust(modelFile, events);
-        return { prepared, modelFile, folder, state, resume };
+        const lock = await lockRun(folder, config, resume, { step: checkpoint });
+        return lock.releasedOnError(() => {
+          const state = stageIn(folder);
+          writeFolder(state, folder.name, prepared);
+          keepTrust(modelFile, events);
+          return { prepared, modelFile, folder, lock, state, resume };
+        });
       } catch (error) {
         await resume.close();
         throw error;

@@ -13,6 +13,8 @@ export interface WorkRequest {
   readonly surroundings: RunSurroundings;
   readonly prepared: PreparedRun;
   readonly folder: RunFolder;
+  /** Token of the lock that the process group holds on it. */
+  readonly lock: string;
   readonly resume: Checkpoint | null;
   readonly events: TrainEvents;
   readonly launchedAt: number;

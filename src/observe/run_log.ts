@@ -22,9 +22,17 @@ export function openRunLog(events: TrainEvents): RunLog {
   };
   const detach = attachPanel(events, { stream: { write }, environment: {} });
   return {
-    into(folder) {
-      file = folder.file('log.txt');
-      write('');
+    into(folder, { isNew }) {
+      const open = () => {
+        file = folder.file('log.txt');
+        write('');
+      };
+      if (isNew) return open();
+      const unsubscribe = events.subscribe(({ kind }) => {
+        if (kind !== 'started') return;
+        unsubscribe();
+        open();
+      });
     },
     say: (text) => write(`${text}\n`),
     close: detach,

@@ -1,11 +1,23 @@
 /** What partitioning and its checker refuse. */
-import { defineDiagnostic } from '../ir/diagnostic.js';
+import { defineDiagnostic, nearest } from '../ir/diagnostic.js';
 import type { Source } from '../ir/graph.js';
 import { printLayout, type Layout, type Reduction } from '../ir/layout.js';
 import type { AxisName } from '../ir/mesh.js';
 import { printType, type TensorType } from '../ir/type.js';
 
 export const placeOf = (source: Source): string => `${source.path || 'model'}, ${source.phase}`;
+
+export const segmentWithoutStage = defineDiagnostic(
+  'partition/segment-without-stage',
+  (p: { segment: string; known: readonly string[] }) => {
+    const near = nearest(p.segment, p.known);
+    return {
+      what: `no stage of the plan runs the segment '${p.segment}'`,
+      where: [{ at: 'plan, stages' }],
+      fix: `add it to a stage${near ? `, perhaps for '${near}'` : ''}`,
+    };
+  },
+);
 
 export const noAssignment = defineDiagnostic('partition/no-assignment', (p: { op: string; source: Source }) => ({
   what: `no way was found to place ${p.op}`,

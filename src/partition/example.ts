@@ -24,7 +24,8 @@ export function parsePlan(text: string): Plan {
   return {
     flotilla_plan: 1,
     model: { name: 'example', hash: '' },
-    stages: [{ segments: ['model'], mesh }],
+    // The graphs of examples name one segment or, most of them, none.
+    stages: [{ segments: ['', 'model', 'optimizer'], mesh }],
     schedule: { kind: 'gpipe', microbatches: 1 },
     batch: { logical_microbatches: 1, sequences: 1, padding: 0 },
     split: Object.fromEntries(splits.map(([factor, { axes }]) => [factor, axes])),

@@ -3,7 +3,13 @@ import { planOfSizes, type ParallelSizes } from '../plan/parallel_sizes.js';
 import { sequencesOf, type Plan } from '../plan/plan.js';
 import { idleRanksWarning, sequencesByRank } from './idle_ranks.js';
 
-const model = { name: 'gpt', hash: '', segments: ['embedding', 'blocks.0', 'blocks.1', 'head'], factors: { heads: 4 } };
+const model = {
+  name: 'gpt',
+  hash: '',
+  segments: ['embedding', 'blocks.0', 'blocks.1', 'head'],
+  factors: { heads: 4 },
+  sizes: { heads: [4] },
+};
 
 function planOf(sizes: ParallelSizes, sequences: number, microbatch = 1): Plan {
   const { data_parallel_size: data = 1, tensor_parallel_size: tensor = 1, pipeline_parallel_size: stages = 1 } = sizes;

@@ -5,6 +5,7 @@ import { namesOf, type FactorName, type TensorType } from '../ir/type.js';
 import { gradientName, parameterOf } from '../optim/update.js';
 import { meshOf, type Plan } from '../plan/plan.js';
 import type { Bucket } from './buckets.js';
+import { segmentWithoutStage } from './diagnostics.js';
 import type { Placement } from './partition.js';
 import type { PlacedGraph } from './placed.js';
 import { stateLayout, storageLayout } from './storage.js';
@@ -81,7 +82,8 @@ export function updatePlacement(
   }
   return {
     meshes,
-    stage: ({ path }) => updated.get(path)?.home ?? 0,
+    // What belongs to no parameter, such as the norm of all gradients, is worked out on the first stage.
+    stage: ({ path }) => (updated.has(path) ? updated.get(path)!.home : 0),
     input: (name, kind) => {
       if (kind === 'scalar') return meshes.map((_, stage) => ({ stage, layout: replicated }));
       const owner = updated.get(parameterOf(name));
@@ -118,8 +120,12 @@ interface Updated {
   readonly state: Layout;
 }
 
-/** The stage of each segment. */
+/** The stage of each segment. The function throws `partition/segment-without-stage`. */
 export function segmentStages(plan: Plan): (segment: string) => number {
   const stages = new Map(plan.stages.flatMap(({ segments }, i) => segments.map((segment) => [segment, i] as const)));
-  return (segment) => stages.get(segment) ?? 0;
+  return (segment) => {
+    const stage = stages.get(segment);
+    if (stage === undefined) throw segmentWithoutStage({ segment, known: [...stages.keys()] });
+    return stage;
+  };
 }

@@ -1,6 +1,6 @@
 /** Where the plan stores what outlasts a step: parameters, their gradients' sums, optimizer state. */
 import type { Layout, Split } from '../ir/layout.js';
-import { axesSize, type Mesh } from '../ir/mesh.js';
+import { axisSize, hasAxis, type AxisName, type Mesh } from '../ir/mesh.js';
 import { factorsOf, type TensorType } from '../ir/type.js';
 import type { Plan } from '../plan/plan.js';
 
@@ -9,7 +9,8 @@ export function storageLayout(plan: Plan, mesh: Mesh, type: TensorType): Layout 
   const splits: Record<string, Split> = {};
   const used = new Set<string>();
   for (const { name } of factorsOf(type)) {
-    const axes = (plan.split[name] ?? []).filter((axis) => axesSize(mesh, [axis]) > 1);
+    if (!(name in plan.split)) continue;
+    const axes = axesOn(mesh, plan.split[name]);
     if (axes.length === 0 || axes.some((axis) => used.has(axis))) continue;
     splits[name] = plan.bounds[name] ? { axes, bounds: plan.bounds[name] } : { axes };
     axes.forEach((axis) => used.add(axis));
@@ -34,5 +35,9 @@ export function stateLayout(plan: Plan, mesh: Mesh, type: TensorType): Layout {
 export function splitsState(plan: Plan, mesh: Mesh, storage: Layout): boolean {
   const { stage, axis } = plan.zero;
   const taken = Object.values(storage.splits).some((split) => split.axes.includes(axis));
-  return stage > 0 && !taken && axesSize(mesh, [axis]) > 1;
+  return stage > 0 && !taken && axesOn(mesh, [axis]).length > 0;
 }
+
+/** The axes of a plan that have more than one rank on a stage's mesh: another stage's may lack them. */
+const axesOn = (mesh: Mesh, axes: readonly AxisName[]): readonly AxisName[] =>
+  axes.filter((axis) => hasAxis(mesh, axis) && axisSize(mesh, axis) > 1);

@@ -1,4 +1,4 @@
-/** What a plan needs to know of a model: its segments, and the sizes that tensor parallelism splits. */
+/** What a plan needs to know of a model: its segments, and the sizes of what may be split. */
 import { hashText } from '../ir/hash.js';
 import { factorsOf, printType } from '../ir/type.js';
 import type { LanguageModel } from '../nn/language_model.js';
@@ -11,14 +11,19 @@ export function describeModel(model: LanguageModel): PlannedModel {
   const parameters = describeParameters(model);
   const blocks = blockListOf(model);
   const name = model.constructor.name.toLowerCase();
-  const factors: Record<string, number> = {};
-  for (const { name: factor, size } of parameters.flatMap(({ type }) => factorsOf(type))) {
-    if (tensorFactors.includes(factor)) factors[factor] = size;
+  const all = parameters.flatMap(({ type }) => factorsOf(type));
+  const factors = Object.fromEntries(
+    all.filter((factor) => tensorFactors.includes(factor.name)).map((factor) => [factor.name, factor.size]),
+  );
+  const sizes: Record<string, readonly number[]> = {};
+  for (const factor of [...all, { name: 'sequence', size: model.options.context }]) {
+    sizes[factor.name] = [...new Set([...(sizes[factor.name] ?? []), factor.size])];
   }
   return {
     name,
     hash: hashText([name, ...parameters.map((p) => `${p.name} ${printType(p.type)}`)].join('\n')),
     segments: blocks ? ['embedding', ...blocks.blocks.map((_, i) => `${blocks.name}.${i}`), 'head'] : ['model'],
     factors,
+    sizes,
   };
 }

@@ -1,5 +1,5 @@
 /** Plans that are refused before anything runs. */
-import { defineDiagnostic } from '../ir/diagnostic.js';
+import { defineDiagnostic, nearest } from '../ir/diagnostic.js';
 
 export const worldSizeMismatch = defineDiagnostic(
   'plan/world-size-mismatch',
@@ -21,6 +21,16 @@ export const tooManyTensorRanks = defineDiagnostic(
       fix: `the nearest legal plan is tensor_parallel_size ${nearest}, data_parallel_size ${p.ranks / p.pipeline / nearest} (sizes that do not divide ${p.factor} are legal: parts are then uneven)`,
     };
   },
+);
+
+export const nothingForTensorRanks = defineDiagnostic(
+  'plan/nothing-for-tensor-ranks',
+  (p: { tensor: number; model: string; data: number }) => ({
+    what: `tensor_parallel_size ${p.tensor} has nothing to split in the model ${p.model}`,
+    why: 'its parameters have none of the factors heads, kv_group, hidden, vocab and experts: every rank would do the same work',
+    where: [{ at: 'config, plan.tensor_parallel_size' }],
+    fix: `the nearest legal plan is tensor_parallel_size 1, data_parallel_size ${p.data * p.tensor}; a plan file can split other factors`,
+  }),
 );
 
 export const batchDoesNotDivide = defineDiagnostic(
@@ -49,12 +59,61 @@ export const planVersionUnknown = defineDiagnostic('plan/version-unknown', (p: {
   fix: 'write the plan again with this version of Flotilla',
 }));
 
-export const planInvalid = defineDiagnostic('plan/invalid', (p: { file: string; field: string; problem: string }) => ({
-  what: `${p.file} is not a plan`,
-  why: p.problem,
-  where: [{ at: p.file, ...(p.field && { note: `field ${p.field}` }) }],
-  fix: 'start from the plan.json of a run, or give sizes such as { "data_parallel_size": 2 }',
-}));
+export const planInvalid = defineDiagnostic(
+  'plan/invalid',
+  (p: { file: string; field: string; problem: string; fix: string }) => ({
+    what: `${p.file} is not a plan`,
+    why: p.problem,
+    where: [{ at: p.file, ...(p.field && { note: `field ${p.field}` }) }],
+    fix: p.fix,
+  }),
+);
+
+export const planUnknownName = defineDiagnostic(
+  'plan/unknown-name',
+  (p: { file: string; field: string; kind: 'segment' | 'factor' | 'axis'; name: string; known: readonly string[] }) => {
+    const near = nearest(p.name, p.known);
+    return {
+      what: `the plan names the ${p.kind} '${p.name}', and ${p.kind === 'axis' ? 'no stage has it' : 'the model has none of that name'}`,
+      where: [{ at: p.file, note: `field ${p.field}` }],
+      fix: near
+        ? `write '${near}'`
+        : `use ${p.known.length === 1 ? `'${p.known[0]}'` : `one of ${shortList(p.known)}`}`,
+    };
+  },
+);
+
+export const planContradiction = defineDiagnostic(
+  'plan/contradiction',
+  (p: { file: string; field: string; problem: string; why?: string; fix: string }) => ({
+    what: p.problem,
+    ...(p.why && { why: p.why }),
+    where: [{ at: p.file, note: `field ${p.field}` }],
+    fix: p.fix,
+  }),
+);
+
+export const planContradictsConfig = defineDiagnostic(
+  'plan/contradicts-config',
+  (p: { file: string; field: string; planned: number | string; option: string; given: number | string }) => ({
+    what: `the plan is for ${p.option} ${p.planned}, and the configuration has ${p.given}`,
+    where: [{ at: p.file, note: `field ${p.field}` }, { at: `config, ${p.option}` }],
+    fix: `set ${p.option} to ${p.planned}, or make a plan for ${p.given}`,
+  }),
+);
+
+export const tooManyStages = defineDiagnostic(
+  'plan/too-many-stages',
+  (p: { pipeline: number; segments: number; tensor: number; ranks: number }) => {
+    const stages = largestDivisor(p.ranks / p.tensor, p.segments);
+    return {
+      what: `pipeline_parallel_size ${p.pipeline} is more than the model's ${p.segments} segments`,
+      why: 'a stage would have nothing to compute',
+      where: [{ at: 'config, plan.pipeline_parallel_size' }],
+      fix: `the nearest legal plan is pipeline_parallel_size ${stages}, data_parallel_size ${p.ranks / p.tensor / stages}`,
+    };
+  },
+);
 
 export const planForAnotherModel = defineDiagnostic(
   'plan/for-another-model',
@@ -82,4 +141,10 @@ function rangesOf(numbers: readonly number[]): string {
   return runs
     .map(([from, to]) => (from === to ? `${from}` : to === from + 1 ? `${from}, ${to}` : `${from} to ${to}`))
     .join(', ');
+}
+
+/** Names in a list that fits on a line. */
+function shortList(names: readonly string[]): string {
+  const shown = names.slice(0, 8).map((name) => `'${name}'`);
+  return names.length > 8 ? `${shown.join(', ')} and ${names.length - 8} more` : shown.join(', ');
 }

@@ -1,6 +1,12 @@
 /** Plans from the sizes that users of Megatron-LM and DeepSpeed know: `{ data_parallel_size: 2, tensor_parallel_size: 2 }`. */
 import type { FactorName } from '../ir/type.js';
-import { batchDoesNotDivide, tooManyTensorRanks, worldSizeMismatch } from './diagnostics.js';
+import {
+  batchDoesNotDivide,
+  nothingForTensorRanks,
+  tooManyStages,
+  tooManyTensorRanks,
+  worldSizeMismatch,
+} from './diagnostics.js';
 import { planVersion, type Plan, type PlanStage } from './plan.js';
 
 export interface ParallelSizes {
@@ -18,6 +24,8 @@ export interface PlannedModel {
   readonly segments: readonly string[];
   /** Sizes of factors that tensor parallelism splits: `heads`, `hidden`, `vocab`, … */
   readonly factors: Readonly<Record<FactorName, number>>;
+  /** Sizes of every factor that parameters or sequences have: one each, unless a model uses a name for two things. */
+  readonly sizes: Readonly<Record<FactorName, readonly number[]>>;
 }
 
 export interface PlannedBatch {
@@ -32,7 +40,7 @@ export const tensorFactors: readonly FactorName[] = ['heads', 'kv_group', 'hidde
 
 /**
  * The plan of these sizes on `ranks` ranks. The data-parallel size is what the others leave where it is absent. Throws where the
- * sizes do not multiply to the ranks, or ask for more tensor ranks than there are heads.
+ * sizes do not multiply to the ranks, or ask for more tensor ranks than there are heads or more stages than segments.
  */
 export function planOfSizes(
   sizes: ParallelSizes,
@@ -45,9 +53,9 @@ export function planOfSizes(
   const pipeline = sizes.pipeline_parallel_size ?? 1;
   const data = sizes.data_parallel_size ?? Math.max(1, Math.floor(ranks / (tensor * pipeline)));
   if (data * tensor * pipeline !== ranks) throw worldSizeMismatch({ data, tensor, pipeline, ranks });
-  for (const factor of tensorFactors) {
-    const size = model.factors[factor];
-    if (size !== undefined && tensor > size) throw tooManyTensorRanks({ tensor, factor, size, data, pipeline, ranks });
+  refuseTooManyTensorRanks(model, { tensor, data, pipeline, ranks });
+  if (pipeline > model.segments.length) {
+    throw tooManyStages({ pipeline, segments: model.segments.length, tensor, ranks });
   }
   if (batch.sequences % batch.microbatch !== 0) throw batchDoesNotDivide(batch);
   const { split, scheduled, together } = shareBatch(batch, data, pipeline);
@@ -70,6 +78,20 @@ export function planOfSizes(
     precision,
     predicted: null,
   };
+}
+
+/** A rank must have a part of each factor that is split, so the smallest says how many there can be. */
+function refuseTooManyTensorRanks(
+  { name, factors }: PlannedModel,
+  sizes: { readonly tensor: number; readonly data: number; readonly pipeline: number; readonly ranks: number },
+): void {
+  const known = tensorFactors.filter((factor) => factor in factors);
+  if (known.length === 0) {
+    if (sizes.tensor > 1) throw nothingForTensorRanks({ ...sizes, model: name });
+    return;
+  }
+  const factor = known.reduce((a, b) => (factors[b] < factors[a] ? b : a));
+  if (sizes.tensor > factors[factor]) throw tooManyTensorRanks({ ...sizes, factor, size: factors[factor] });
 }
 
 /**

@@ -1,15 +1,26 @@
-/** Reading plan files: checked whole, so that a wrong field is said by name before anything runs. */
+/** Reading plan files: checked whole, so that a wrong field is said by name, with the nearest legal value, before anything runs. */
 import { z } from 'zod';
+import { nearest } from '../ir/diagnostic.js';
 import { planInvalid, planVersionUnknown } from './diagnostics.js';
 import { planVersion, type Plan } from './plan.js';
 
 const count = z.int().positive();
-const axes = z.record(z.string(), count);
+/** As layouts are printed: letters, digits, `_` and `.`. */
+const axisName = z.string().regex(/^[A-Za-z_][\w.]*$/);
 
-const planSchema = z.strictObject({
+/** What a plan file holds, field by field; each leaf has an example, the value to begin with. */
+export const planSchema = z.strictObject({
   flotilla_plan: z.literal(planVersion),
   model: z.strictObject({ name: z.string(), hash: z.string() }),
-  stages: z.array(z.strictObject({ segments: z.array(z.string()), mesh: axes })).min(1),
+  stages: z
+    .array(
+      z.strictObject({
+        segments: z.array(z.string()).meta({ example: ['embedding', 'blocks.0', 'head'] }),
+        mesh: z.record(axisName, count).meta({ example: { data: 2, tensor: 1 } }),
+      }),
+    )
+    .min(1)
+    .meta({ example: [{ segments: ['embedding', 'blocks.0', 'head'], mesh: { data: 2 } }] }),
   schedule: z.strictObject({ kind: z.enum(['gpipe', '1f1b']), microbatches: count }),
   batch: z.strictObject({
     logical_microbatches: count,
@@ -17,11 +28,13 @@ const planSchema = z.strictObject({
     // Plans of earlier versions had none.
     padding: z.int().nonnegative().default(0),
   }),
-  split: z.record(z.string(), z.array(z.string())),
-  bounds: z.record(z.string(), z.array(z.int().nonnegative())),
+  split: z
+    .record(z.string(), z.array(z.string()).meta({ example: ['data'] }))
+    .meta({ example: { microbatch: ['data'] } }),
+  bounds: z.record(z.string(), z.array(z.int().nonnegative()).meta({ example: [0, 2, 4] })).meta({ example: {} }),
   zero: z.strictObject({ stage: z.union([z.literal(0), z.literal(1)]), axis: z.string() }),
   precision: z.strictObject({ compute: z.enum(['bf16', 'f32', 'f64']), master: z.enum(['f32', 'f64']) }),
-  predicted: z.strictObject({ peak_bytes: z.int().nonnegative() }).nullable(),
+  predicted: z.strictObject({ peak_bytes: z.int().nonnegative() }).nullable().meta({ example: null }),
 });
 
 /** Throws `plan/invalid` or `plan/version-unknown`. `file`: for messages. */
@@ -30,12 +43,110 @@ export function parsePlan(text: string, file: string): Plan {
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw planInvalid({ file, field: '', problem: `it is not JSON: ${(error as Error).message}` }, { cause: error });
+    const problem = `it is not JSON: ${(error as Error).message}`;
+    throw planInvalid({ file, field: '', problem, fix: startFromAPlan }, { cause: error });
   }
-  const version = typeof json === 'object' && json !== null && 'flotilla_plan' in json ? json.flotilla_plan : undefined;
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    const problem = `it holds ${textOf(json)} and not an object of fields`;
+    throw planInvalid({ file, field: '', problem, fix: startFromAPlan });
+  }
+  const version = 'flotilla_plan' in json ? json.flotilla_plan : undefined;
   if (version !== undefined && version !== planVersion) throw planVersionUnknown({ file, found: version });
   const parsed = planSchema.safeParse(json);
   if (parsed.success) return parsed.data;
-  const { path, message } = parsed.error.issues[0];
-  throw planInvalid({ file, field: path.join('.'), problem: message });
+  // An unknown field explains one that is missing.
+  const issues = parsed.error.issues;
+  throw invalid(issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0], json, file);
+}
+
+const startFromAPlan = 'start from the plan.json of a run, or give sizes such as { "data_parallel_size": 2 }';
+
+function invalid(issue: z.core.$ZodIssue, json: unknown, file: string) {
+  const path = issue.path.map(String);
+  const field = path.join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const [key] = issue.keys;
+    const known = fieldsOf(schemaAt(path));
+    const near = nearest(key, known);
+    const fix = near ? `write '${near}'` : `remove it; the fields here are ${known.join(', ')}`;
+    return planInvalid({ file, field: [...path, key].join('.'), problem: `there is no field '${key}'`, fix });
+  }
+  if (issue.code === 'invalid_key') {
+    const key = path[path.length - 1];
+    const legal = key.replace(/[^\w.]/g, '_').replace(/^(?![A-Za-z_])/, 'axis_');
+    const problem = `'${key}' is no name of an axis: letters, digits, _ and .`;
+    return planInvalid({ file, field, problem, fix: `write '${legal}'` });
+  }
+  const value = path.reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], json);
+  const schema = schemaAt(path);
+  const problem =
+    value === undefined ? `'${field}' is missing` : `'${field}' is ${textOf(value)}, and must be ${kindOf(schema)}`;
+  return planInvalid({ file, field, problem, fix: `set it to ${JSON.stringify(nearestLegal(schema, value))}` });
+}
+
+/** The schema of the field at a path; wrappers that only say what may be left out are taken off. */
+function schemaAt(path: readonly string[]): z.core.$ZodType {
+  return path.reduce<z.core.$ZodType>((at, key) => {
+    if (at instanceof z.ZodObject) return bare(at.shape[key] as z.core.$ZodType);
+    if (at instanceof z.ZodArray) return bare(at.element);
+    if (at instanceof z.ZodRecord) return bare(at.valueType);
+    return at;
+  }, planSchema);
+}
+
+const bare = (schema: z.core.$ZodType): z.core.$ZodType =>
+  schema instanceof z.ZodDefault || schema instanceof z.ZodNullable ? bare(schema.unwrap()) : schema;
+
+const fieldsOf = (schema: z.core.$ZodType): readonly string[] =>
+  schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+
+/** The values of an enumeration or of a union of literals; null where it is neither. */
+function choicesOf(schema: z.core.$ZodType): readonly (string | number)[] | null {
+  if (schema instanceof z.ZodEnum) return schema.options;
+  if (schema instanceof z.ZodLiteral) return [...schema.values] as (string | number)[];
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => choicesOf(option) ?? []);
+  return null;
+}
+
+function kindOf(schema: z.core.$ZodType): string {
+  const choices = choicesOf(schema);
+  if (choices) return choices.map((choice) => JSON.stringify(choice)).join(' or ');
+  if (schema instanceof z.ZodNumber) return `a whole number, ${leastOf(schema)} or more`;
+  if (schema instanceof z.ZodString) return 'a text';
+  if (schema instanceof z.ZodArray) return 'a list';
+  return 'an object';
+}
+
+/** The value nearest to a wrong one that the field may have. */
+function nearestLegal(schema: z.core.$ZodType, value: unknown): unknown {
+  const choices = choicesOf(schema);
+  if (choices) {
+    if (typeof value === 'number' && typeof choices[0] === 'number') {
+      return choices.reduce((a, b) => (Math.abs(Number(b) - value) < Math.abs(Number(a) - value) ? b : a));
+    }
+    const texts = choices.map(String);
+    return choices[texts.indexOf(nearest(String(value), texts, Infinity)!)];
+  }
+  if (schema instanceof z.ZodNumber) {
+    const number = Math.round(Number(value));
+    return Number.isSafeInteger(number) && value !== null ? Math.max(leastOf(schema), number) : leastOf(schema);
+  }
+  const { example } = z.globalRegistry.get(schema) ?? {};
+  if (example !== undefined) return example;
+  if (schema instanceof z.ZodString) return typeof value === 'number' ? String(value) : '';
+  return fieldsOf(schema).reduce<Record<string, unknown>>(
+    (made, name) => ({
+      ...made,
+      [name]: nearestLegal(bare((schema as z.ZodObject).shape[name] as z.core.$ZodType), undefined),
+    }),
+    {},
+  );
+}
+
+const leastOf = (schema: z.ZodNumber): number =>
+  schema.minValue === 0 && !schema.safeParse(0).success ? 1 : Math.max(0, schema.minValue ?? 0);
+
+function textOf(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }

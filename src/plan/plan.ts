@@ -22,7 +22,7 @@ export interface Plan {
   readonly batch: { readonly logical_microbatches: number; readonly sequences: number; readonly padding: number };
   /**
    * Factor → the axes over which parameters and data that have it are split, by the first of their factors that is listed. Ops follow
-   * from there. An axis that a stage's mesh lacks has size 1 there.
+   * from there. An axis that a stage's mesh lacks splits nothing there.
    */
   readonly split: Readonly<Record<FactorName, readonly AxisName[]>>;
   /** Uneven boundaries of a factor, where it is split: `{ "heads": [0, 5, 7] }`. */

@@ -1,11 +1,12 @@
 /** What can be wrong with a run folder and what is saved in it. */
 import { defineDiagnostic } from '../ir/diagnostic.js';
+import type { Holder } from './lock.js';
 
 export const runExists = defineDiagnostic('run/exists', (p: { path: string }) => ({
   what: `there is a run in ${p.path} already`,
   why: 'a new run would overwrite its configuration and metrics',
   where: [{ at: p.path }],
-  fix: `go on with it by \`flotilla resume ${p.path}\`, choose another logging.name, or remove the folder`,
+  fix: `go on with it by \`flotilla resume ${p.path}\`, choose another name (--run NAME), or remove the folder`,
 }));
 
 export const noRun = defineDiagnostic('run/not-found', (p: { path: string }) => ({
@@ -26,6 +27,91 @@ export const shardsLost = defineDiagnostic('run/shards-lost', (p: { rank: number
   why: 'every rank writes what only it holds into the checkpoints folder, which all must be able to write to',
   where: [{ at: `rank ${p.rank}` }],
   fix: 'free space there, or set checkpoint.directory to a folder that all ranks can write to',
+}));
+
+export const badRunName = defineDiagnostic(
+  'run/bad-name',
+  (p: { name: string; problem: string; instead: string | null }) => ({
+    what: `a run cannot be called ${JSON.stringify(p.name)}: ${p.problem}`,
+    why: 'a name is that of one folder in logging.directory, and nothing else',
+    where: [{ at: 'config, logging.name, or --run' }],
+    fix: p.instead === null ? 'give it another name, or none: date and time then name it' : `call it ${p.instead}`,
+  }),
+);
+
+export const folderNotOwn = defineDiagnostic('run/not-its-own-files', (p: { path: string; problem: string }) => ({
+  what: `${p.path} ${p.problem}`,
+  why: 'a run reads and writes files of its own folder only, and through a link it would those of others',
+  where: [{ at: p.path }],
+  fix: 'put the file itself there; for checkpoints on another disk, set checkpoint.directory',
+}));
+
+export const folderTaken = defineDiagnostic('run/folder-taken', (p: { path: string; name: string }) => ({
+  what: `${p.path} is no run's folder, and has a '${p.name}' in it`,
+  why: 'a run would write over it',
+  where: [{ at: `${p.path}/${p.name}` }],
+  fix: 'choose another logging.name, or move what is there',
+}));
+
+export const folderNotMade = defineDiagnostic('run/folder-not-written', (p: { path: string; problem: string }) => ({
+  what: `${p.path} cannot be written: ${p.problem}`,
+  why: 'a run keeps its configuration, its log and its checkpoints in folders of its own',
+  where: [{ at: p.path }],
+  fix: 'free space there and make the folder writable, or set another logging.directory or checkpoint.directory',
+}));
+
+const secondsText = (seconds: number): string => `${Math.max(0, Math.round(seconds))} s`;
+
+export const runLocked = defineDiagnostic(
+  'run/locked',
+  (p: { folder: string; holder: Holder; /** Seconds since it last gave a sign of life. */ silence: number }) => ({
+    what: `another process works on ${p.folder}: ${p.holder.pid} on ${p.holder.host}, since ${p.holder.since}`,
+    why: `two at once would write over each other; it gave a sign of life ${secondsText(p.silence)} ago`,
+    where: [{ at: `${p.folder}/lock` }],
+    fix: 'wait until it has ended, or stop it with Ctrl-C there; the lock of a process that has ended is taken over: at once on its own machine, from another after 90 s of silence',
+  }),
+);
+
+export const lockUnreadable = defineDiagnostic('run/lock-unreadable', (p: { folder: string }) => ({
+  what: `the files called lock in ${p.folder} do not say who holds the run`,
+  why: 'no version of flotilla has written them so',
+  where: [{ at: `${p.folder}/lock` }],
+  fix: 'where no process works on this run, remove the files whose names begin with lock',
+}));
+
+export const lockLost = defineDiagnostic('run/lock-lost', (p: { folder: string; holder: Holder | null }) => ({
+  what: p.holder
+    ? `process ${p.holder.pid} on ${p.holder.host} has taken over ${p.folder}`
+    : `the lock of ${p.folder} has been removed`,
+  why: 'this process gave no sign of life for so long that it was taken for ended; what it would save now could mix with the other one’s',
+  where: [{ at: `${p.folder}/lock` }],
+  fix: 'let the other one go on; when it has ended, `flotilla resume` goes on from its last checkpoint',
+}));
+
+export const checkpointsOfAnother = defineDiagnostic(
+  'run/checkpoints-of-another-run',
+  (p: { directory: string; run: string; folder: string | null }) => ({
+    what: `the checkpoints in ${p.directory} are another run's${p.folder ? `, that of ${p.folder}` : ''}`,
+    why: 'in one folder each would go on from, and remove, those of the other',
+    where: [{ at: 'config, checkpoint.directory' }, { at: p.directory, note: `run ${p.run}` }],
+    fix: 'set checkpoint.directory to a folder of this run alone, or leave it out',
+  }),
+);
+
+export const checkpointsForeign = defineDiagnostic(
+  'run/checkpoints-not-marked',
+  (p: { directory: string; name: string }) => ({
+    what: `${p.directory} has checkpoints in it that no run of ours is known to have written`,
+    why: `'${p.name}' is there, and the folder is not marked with a run`,
+    where: [{ at: 'config, checkpoint.directory' }, { at: `${p.directory}/${p.name}` }],
+    fix: 'set checkpoint.directory to an empty or new folder, or leave it out',
+  }),
+);
+
+export const runChanged = defineDiagnostic('run/changed', (p: { folder: string; step: number }) => ({
+  what: `another process has worked on ${p.folder} meanwhile: its checkpoint is now that of step ${p.step}`,
+  where: [{ at: p.folder }],
+  fix: 'give the command again: it then goes on from there',
 }));
 
 export const recordInvalid = defineDiagnostic('run/record-invalid', (p: { file: string; problem: string }) => ({

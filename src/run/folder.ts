@@ -6,16 +6,39 @@
  *   sources.json     the files its text came from, with hashes    model.ir       the forward that its model traces
  *   metrics.jsonl    one line an event                            trace.json     the launches of a few steps
  *   log.txt          what the run told, as lines                  summary.json, tokenizer.json
- *   checkpoints/     step-NNNNNN/, latest
+ *   checkpoints/     step-NNNNNN/, latest, owner.json             run_id, which names the run in its checkpoints too
+ *   lock             who works on it now
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { parsePlan } from '../plan/parse_plan.js';
 import type { Plan } from '../plan/plan.js';
 import { configText } from '../config/file.js';
-import { noRun, recordInvalid, runExists } from './diagnostics.js';
 import type { TrainConfig } from '../config/schema.js';
+import { folderNotOwn, noRun, recordInvalid } from './diagnostics.js';
+import { lockName } from './lock.js';
 import { parseRecord, recordText, type RunRecord } from './record.js';
+import { readRunId, runIdName } from './run_id.js';
+import { writeWhole } from './write_whole.js';
+
+/** What a run has in its folder. */
+export const runFileNames = [
+  'config.json',
+  'plan.json',
+  'run.json',
+  'metrics.jsonl',
+  'trace.json',
+  'tokenizer.json',
+  'sources.json',
+  'model.ir',
+  'summary.json',
+  'log.txt',
+  runIdName,
+  lockName,
+] as const;
+
+/** Where a run's checkpoints are, unless its configuration says otherwise. */
+export const checkpointsName = 'checkpoints';
 
 export class RunFolder {
   readonly path: string;
@@ -24,19 +47,30 @@ export class RunFolder {
     this.path = resolve(path);
   }
 
-  /** Makes the folder of a new run. Throws `run/exists` where there is one of that name. */
-  static create(config: TrainConfig): RunFolder {
-    const folder = new RunFolder(join(config.logging.directory, config.logging.name ?? timeName(new Date())));
-    if (existsSync(folder.file('config.json'))) throw runExists({ path: folder.path });
-    mkdirSync(folder.path, { recursive: true });
-    return folder;
-  }
-
-  /** Opens a run's folder. Throws `run/not-found`. */
+  /** Opens a run's folder. Throws `run/not-found`, `run/not-its-own-files`. */
   static open(path: string): RunFolder {
     const folder = new RunFolder(path);
     if (!existsSync(folder.file('config.json'))) throw noRun({ path });
+    folder.requireOwnFiles();
     return folder;
+  }
+
+  /** Names the run in its checkpoints; null for a run of a version that gave none. */
+  get id(): string | null {
+    return readRunId(this.path);
+  }
+
+  /** Throws `run/not-its-own-files` where a name of the run's is a link, or no ordinary file. */
+  requireOwnFiles(): void {
+    for (const name of runFileNames) this.#requireKind(name, 'file');
+    this.#requireKind(checkpointsName, 'folder');
+  }
+
+  #requireKind(name: string, kind: 'file' | 'folder'): void {
+    const found = lstatSync(this.file(name), { throwIfNoEntry: false });
+    if (!found || (kind === 'file' ? found.isFile() : found.isDirectory())) return;
+    const problem = found.isSymbolicLink() ? 'is a symbolic link' : `is no ${kind === 'file' ? 'ordinary file' : kind}`;
+    throw folderNotOwn({ path: this.file(name), problem });
   }
 
   get name(): string {
@@ -49,7 +83,7 @@ export class RunFolder {
 
   /** Where checkpoints are: in the folder, unless the configuration says otherwise. */
   checkpoints(config: TrainConfig): string {
-    return config.checkpoint.directory === null ? this.file('checkpoints') : resolve(config.checkpoint.directory);
+    return config.checkpoint.directory === null ? this.file(checkpointsName) : resolve(config.checkpoint.directory);
   }
 
   writeConfig(config: TrainConfig): void {
@@ -75,17 +109,8 @@ export class RunFolder {
     return parseRecord(readFileSync(file, 'utf8'), file);
   }
 
-  /** Replaces a file whole: a reader sees the old one or the new one. */
+  /** Replaces a file whole: a reader sees the old one or the new one. Throws `run/folder-not-written`. */
   write(name: string, text: string): void {
-    const file = this.file(name);
-    writeFileSync(`${file}.tmp`, text);
-    renameSync(`${file}.tmp`, file);
+    writeWhole(this.file(name), text);
   }
-}
-
-/** `2026-01-31-09-05-07`, in local time. */
-function timeName(now: Date): string {
-  const two = (n: number) => String(n).padStart(2, '0');
-  const date = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())];
-  return [...date, two(now.getHours()), two(now.getMinutes()), two(now.getSeconds())].join('-');
 }

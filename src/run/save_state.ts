@@ -20,7 +20,7 @@ export interface SaveRequest {
   readonly disk: Disk;
   readonly directory: string;
   readonly keep: number;
-  readonly state: CheckpointState;
+  readonly state: CheckpointState & { readonly run: string };
   readonly tensors: readonly StateTensor[];
   readonly program: LoadedProgram;
   /** Global ranks of this process. */
@@ -77,7 +77,7 @@ function sourceOf(tensor: StateTensor, request: SaveRequest, shards: ShardFiles)
   };
 }
 
-const folderOf = ({ directory }: SaveRequest): string => join(directory, '.shards');
+const folderOf = ({ directory, state }: SaveRequest): string => join(directory, `.shards.${state.run}`);
 
 const fileOf = (request: SaveRequest, rank: number): string =>
   join(folderOf(request), `${request.state.step}.rank${rank}`);

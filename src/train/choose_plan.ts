@@ -2,10 +2,11 @@
 import { configUnreadable } from '../config/diagnostics.js';
 import { readText } from '../data/read_text.js';
 import { describeModel } from '../plan/describe_model.js';
-import { planForAnotherModel } from '../plan/diagnostics.js';
+import { checkPlan } from '../plan/check_plan.js';
+import { planContradictsConfig, planForAnotherModel } from '../plan/diagnostics.js';
 import { parsePlan } from '../plan/parse_plan.js';
 import { planOfSizes, type ParallelSizes } from '../plan/parallel_sizes.js';
-import { meshOf, ranksOf, type Plan } from '../plan/plan.js';
+import { meshOf, ranksOf, sequencesOf, type Plan } from '../plan/plan.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { usualRanks } from './device.js';
 import { worldSizeDiffers } from './diagnostics.js';
@@ -17,7 +18,7 @@ import type { TrainConfig } from '../config/schema.js';
  */
 export function choosePlan(config: TrainConfig, model: LanguageModel, worldSize: number | null): Plan {
   const file = planFileOf(config);
-  if (file !== null) return planForModel(file, model, worldSize ?? config.ranks);
+  if (file !== null) return planForConfig(readPlan(file), file, config, model, worldSize ?? config.ranks);
   return planOfSizes(
     sizesOf(config),
     ranksOfConfig(config, worldSize),
@@ -68,7 +69,8 @@ function sizesOf({ plan }: TrainConfig): ParallelSizes {
   };
 }
 
-function readPlan(file: string): Plan {
+/** Throws `runtime/config-unreadable` or `plan/…`. */
+export function readPlan(file: string): Plan {
   let text: string;
   try {
     text = readText(file);
@@ -79,16 +81,34 @@ function readPlan(file: string): Plan {
   return parsePlan(text, file);
 }
 
-function planForModel(file: string, model: LanguageModel, worldSize: number | null): Plan {
-  const plan = readPlan(file);
-  const { name, hash } = describeModel(model);
-  if (plan.model.hash !== hash) {
+/**
+ * A plan that was read, held against the model and the configuration that it is to run. Throws `plan/…` and
+ * `runtime/world-size-differs`.
+ */
+export function planForConfig(
+  plan: Plan,
+  file: string,
+  config: TrainConfig,
+  model: LanguageModel,
+  worldSize: number | null,
+): Plan {
+  const described = describeModel(model);
+  const { name, hash } = described;
+  if (plan.model.hash !== hash || plan.model.name !== name) {
     throw planForAnotherModel({
       file,
       planned: `${plan.model.name} ${plan.model.hash}`,
       model: `${name} ${hash}`,
     });
   }
+  checkPlan(plan, described, file);
+  const { batch, precision } = config;
+  const differs = (field: string, planned: number | string, option: string, given: number | string) => {
+    if (planned !== given) throw planContradictsConfig({ file, field, planned, option, given });
+  };
+  differs('batch.sequences', plan.batch.sequences, 'batch.microbatch', batch.microbatch);
+  differs('schedule.microbatches', sequencesOf(plan), 'batch.sequences', batch.sequences);
+  differs('precision.compute', plan.precision.compute, 'precision', precision);
   if (worldSize !== null && ranksOf(plan) !== worldSize) {
     throw worldSizeDiffers({ world: worldSize, plan: ranksOf(plan), where: file });
   }

@@ -10,9 +10,11 @@ import { bucketNamed, type Bucket } from '../partition/buckets.js';
 import type { PlacedGraph } from '../partition/placed.js';
 import { workByStage, type StageWork } from '../partition/work.js';
 import type { LanguageModel } from '../nn/language_model.js';
+import { checkPlan } from '../plan/check_plan.js';
+import { describeModel } from '../plan/describe_model.js';
 import { ranksOf, type Plan } from '../plan/plan.js';
 import type { LoweredClass } from '../program/lower_class.js';
-import { choosePlan, planText } from './choose_plan.js';
+import { choosePlan, planForConfig, planText } from './choose_plan.js';
 import { compileRun, type RunRequest } from './compile_run.js';
 import { loadModel } from '../config/load_model.js';
 import { targetOf } from './device.js';
@@ -52,14 +54,28 @@ export interface Explanation {
   readonly work: readonly StageWork[];
 }
 
+/** A plan that takes the place of the one that the configuration asks for. */
+export interface GivenPlan {
+  readonly plan: Plan;
+  readonly file: string;
+  /** It is the run's own: made for its model and batch, of which the configuration need not know the vocabulary. */
+  readonly ofRun: boolean;
+}
+
 /**
  * Compiles a configuration's training step for this machine's device, without data or engine. Throws `plan/…` and the compiler's
  * diagnostics.
  */
-export function explain(resolved: ResolvedConfig, plan?: Plan, observe?: RunRequest['observe']): Explanation {
+export function explain(resolved: ResolvedConfig, given?: GivenPlan, observe?: RunRequest['observe']): Explanation {
   const { config } = resolved;
   const model = loadModel(resolved, config.model.vocab ?? config.data.tokenizer.vocab);
-  return explainPlan(config, model, plan ?? choosePlan(config, model, null), observe);
+  return explainPlan(config, model, given ? checked(given, config, model) : choosePlan(config, model, null), observe);
+}
+
+function checked({ plan, file, ofRun }: GivenPlan, config: TrainConfig, model: LanguageModel): Plan {
+  if (!ofRun) return planForConfig(plan, file, config, model, null);
+  checkPlan(plan, describeModel(model), file);
+  return plan;
 }
 
 function explainPlan(

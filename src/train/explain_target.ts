@@ -1,7 +1,7 @@
 /** What `flotilla explain` is pointed at: a run folder or a configuration. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { parsePlan } from '../plan/parse_plan.js';
+import { readPlan } from './choose_plan.js';
 import type { RunRequest } from './compile_run.js';
 import { loadConfig } from '../config/file.js';
 import type { ModelChoice } from '../config/own_model.js';
@@ -22,6 +22,9 @@ export async function explainTarget(
 ): Promise<Explanation> {
   const isRun = existsSync(join(target, 'config.json'));
   const resolved = await loadConfig(isRun ? join(target, 'config.json') : target, overrides, choice);
-  if (planFile !== undefined) return explain(resolved, parsePlan(readFileSync(planFile, 'utf8'), planFile), observe);
-  return explain(resolved, isRun && overrides.length === 0 ? RunFolder.open(target).readPlan() : undefined, observe);
+  if (planFile !== undefined)
+    return explain(resolved, { plan: readPlan(planFile), file: planFile, ofRun: false }, observe);
+  const own = isRun && overrides.length === 0;
+  const file = join(target, 'plan.json');
+  return explain(resolved, own ? { plan: RunFolder.open(target).readPlan(), file, ofRun: true } : undefined, observe);
 }

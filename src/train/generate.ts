@@ -5,6 +5,7 @@ import { loadTokenizer } from '../data/index.js';
 import { separatorId } from '../data/tokenizer.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { RunFolder } from '../run/folder.js';
+import { openRunCheckpoint } from '../run/open_checkpoint.js';
 import { requireDevice } from './device.js';
 import { checkGenerateOptions, type GenerateOptions } from './generate_options.js';
 import { requireNativeEngine } from './prepare_run.js';
@@ -12,9 +13,9 @@ import { chooseToken, uniformNumbers } from './sample.js';
 import { openSampler } from './sampler.js';
 
 /**
- * What the latest checkpoint of a run writes after the prompt. `onText` is told of each piece as it comes. Longer than the context, the
- * text is read from its last tokens on. `model`: a model of one's own, or the file that exports it; null: as the run folder says. Throws
- * `run/not-found`, `config/…`, `checkpoint/…`, `engine/…`.
+ * What the latest checkpoint of a run, or that of a step, writes after the prompt. `onText` is told of each piece as it comes. Longer than
+ * the context, the text is read from its last tokens on. `model`: a model of one's own, or the file that exports it; null: as the run
+ * folder says. Throws `run/not-found`, `config/…`, `checkpoint/…`, `engine/…`.
  */
 export async function generate(
   path: string,
@@ -23,7 +24,7 @@ export async function generate(
   model: LanguageModel | string | null = null,
 ): Promise<string> {
   checkGenerateOptions(options);
-  const { prompt, tokens, temperature, topK, seed, device, trustCode } = options;
+  const { prompt, tokens, temperature, topK, seed, device, trustCode, checkpoint: step = null } = options;
   const folder = RunFolder.open(path);
   const resolved = await loadConfig(folder.file('config.json'), device === undefined ? [] : [`device=${device}`], {
     ...(model !== null && { model }),
@@ -39,7 +40,9 @@ export async function generate(
   const given = prompt === '' ? [] : [...tokenizer.encode(prompt)];
   const { separator } = config.data.tokenizer;
   const ids = given.length > 0 ? given : [separatorId(tokenizer, separator ?? undefined)];
-  const sampler = await openSampler(folder, config, built, Math.min(built.options.context, ids.length + tokens));
+  const checkpoint = await openRunCheckpoint(folder, config, { step, verify: 'structure' });
+  const longest = Math.min(built.options.context, ids.length + tokens);
+  const sampler = await openSampler(checkpoint, config, built, longest).finally(() => checkpoint.close());
   const random = uniformNumbers(seed);
   const made: number[] = [];
   let told = '';

@@ -18,6 +18,8 @@ export interface GenerateOptions {
   readonly device?: TrainConfig['device'];
   /** Execute the module that the run folder names for its model, whoever wrote it. */
   readonly trustCode?: boolean;
+  /** Step of the checkpoint whose weights are taken; absent or null: the latest. */
+  readonly checkpoint?: number | null;
 }
 
 const sampling = z.object({ sample: configSchema.shape.sample, seed: configSchema.shape.seed });

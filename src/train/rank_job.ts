@@ -20,6 +20,8 @@ import type { TracedLaunch } from './traced_launch.js';
 
 export interface RankJob {
   readonly folder: RunFolder;
+  /** Token of the lock that the process group holds on it. */
+  readonly lock: string;
   readonly config: TrainConfig;
   readonly model: LanguageModel;
   readonly plan: Plan;

@@ -1,5 +1,5 @@
 /** A run's model, loaded to say what comes after a text: one rank, the whole text forward for each token. */
-import { nodeDisk, openLatest } from '../checkpoint/index.js';
+import type { Checkpoint } from '../checkpoint/index.js';
 import type { TrainConfig } from '../config/schema.js';
 import type { Engine, LoadedProgram } from '../engine/engine.js';
 import { decode } from '../engine/host_array.js';
@@ -11,7 +11,6 @@ import { describeModel } from '../plan/describe_model.js';
 import { planOfSizes } from '../plan/parallel_sizes.js';
 import { compileForward, type CompiledProgram } from '../program/compile.js';
 import { arenaBytesOf } from '../program/share_arena.js';
-import type { RunFolder } from '../run/folder.js';
 import { restoreTensors } from '../run/load_state.js';
 import { stateOf } from '../run/state.js';
 import { precisionOf } from './choose_plan.js';
@@ -30,7 +29,7 @@ export interface Sampler {
  * length but its context has that one.
  */
 export async function openSampler(
-  folder: RunFolder,
+  checkpoint: Checkpoint,
   config: TrainConfig,
   model: LanguageModel,
   longest: number,
@@ -58,12 +57,7 @@ export async function openSampler(
   } of compiled.toReversed()) {
     programs.unshift({ sequence, loaded: await engine.load(program) });
   }
-  const checkpoint = await openLatest(nodeDisk, folder.checkpoints(config), { verify: 'structure' });
-  try {
-    await restoreTensors(programs[0].loaded, stateOf(programs[0].loaded.program), checkpoint, [0]);
-  } finally {
-    await checkpoint.close();
-  }
+  await restoreTensors(programs[0].loaded, stateOf(programs[0].loaded.program), checkpoint, [0]);
   return {
     async logitsAfter(ids) {
       const read = ids.slice(-programs[programs.length - 1].sequence);

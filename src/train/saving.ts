@@ -1,13 +1,19 @@
 /** When a run saves, and what. */
 import type { CheckpointState, SavedCheckpoint } from '../checkpoint/index.js';
+import { tensorNotFinite } from '../checkpoint/diagnostics.js';
 import { configHash } from '../config/file.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { describeModel } from '../plan/describe_model.js';
 import { ranksOf } from '../plan/plan.js';
+import { lockLost } from '../run/diagnostics.js';
+import { requireLock } from '../run/lock.js';
 import { packageVersion } from '../run/package_version.js';
 import { saveState } from '../run/save_state.js';
 import { countersAt } from './counters.js';
 import type { LoadedJob } from './rank_job.js';
+
+/** What no later save can come through. */
+const endsRun: readonly string[] = [tensorNotFinite.code, lockLost.code];
 
 export class Saving {
   readonly #job: LoadedJob;
@@ -26,12 +32,15 @@ export class Saving {
     return every !== null && done % every === 0 && done !== this.#runSteps();
   }
 
-  /** Saves within the run; a failure is a warning, since a disk may have room again by its end. */
+  /**
+   * Saves within the run; a failure is a warning, since a disk may have room again by its end. Throws `checkpoint/not-finite`, since
+   * weights that are not finite do not become so again, and `run/lock-lost`.
+   */
   async save(done: number): Promise<void> {
     try {
       await this.#write(done);
     } catch (error) {
-      if (!(error instanceof DiagnosticError)) throw error;
+      if (!(error instanceof DiagnosticError) || endsRun.includes(error.code)) throw error;
       this.#job.events.emit({ kind: 'warning', code: error.code, message: error.message });
     }
   }
@@ -42,7 +51,8 @@ export class Saving {
   }
 
   async #write(done: number): Promise<void> {
-    const { events, clock } = this.#job;
+    const { events, clock, leads, folder, lock } = this.#job;
+    if (leads) requireLock(folder.path, lock);
     const began = clock.elapsed();
     const saved = await this.#saveState(done);
     this.#savedStep = done;
@@ -68,11 +78,12 @@ export class Saving {
     });
   }
 
-  #state(step: number): CheckpointState {
-    const { config, model, dataset } = this.#job;
+  #state(step: number): CheckpointState & { readonly run: string } {
+    const { config, folder, model, dataset } = this.#job;
     const { samples, tokens } = countersAt(this.#job, step);
     const { name, hash } = describeModel(model);
     return {
+      run: folder.id!,
       model: { name, hash },
       config_hash: configHash(config),
       step,

@@ -10,6 +10,7 @@ import { arenaBytesOf } from '../program/share_arena.js';
 import { launchCount } from '../program/unroll.js';
 import { optimizerOf } from '../config/objects.js';
 import { initializeState, restoreState } from '../run/load_state.js';
+import { mark } from '../run/begin.js';
 import { commitStaged } from '../run/staged.js';
 import { stateOf } from '../run/state.js';
 import { afterTraining } from './after_training.js';
@@ -94,7 +95,10 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
   const { clock, resume, folder } = job;
   const firstStep = job.begins.step;
   await setState(job);
-  if (job.leads) commitStaged(job.folder);
+  if (job.leads) {
+    mark(job.folder, job.config);
+    commitStaged(job.folder);
+  }
   const setupSeconds = (clock.now() - job.launchedAt) / 1000;
   const length = new RunLength(job);
   const runSteps = () => length.steps;

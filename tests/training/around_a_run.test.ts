@@ -129,7 +129,7 @@ test('a log takes up what was told before there was a folder, and outlives one t
   events.emit({ kind: 'setup_finished', part: 'data: reading', seconds: 1 });
   const folder = work.file('a log');
   mkdirSync(folder);
-  log.into(new RunFolder(folder));
+  log.into(new RunFolder(folder), { isNew: true });
   log.say('and on');
   expect(readFileSync(path.join(folder, 'log.txt'), 'utf8')).toBe('data: reading: 1.00 s\nand on\n');
   rmSync(folder, { recursive: true });

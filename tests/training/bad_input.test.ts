@@ -1,9 +1,12 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { afterAll, expect, test } from 'vitest';
 import type { DiagnosticError } from '../../src/ir/diagnostic.js';
 import { requireNativeEngine } from '../../src/train/prepare_run.js';
 import { generate } from '../../src/train/generate.js';
+import { trainEvents } from '../../src/train/events.js';
+import { trainWith } from '../../src/launch/train.js';
+import { surroundings } from '../../src/cli/surroundings.js';
 import { launch } from '../../src/launch/launch.js';
 import type { TrainOptions } from '../../src/config/schema.js';
 import { Workplace } from './tiny_run.js';
@@ -48,6 +51,12 @@ test('more tensor ranks than heads: the nearest legal plan is named', async () =
   expect(error.message).toContain('tensor_parallel_size 2, data_parallel_size 2');
 });
 
+test('more stages than segments: the nearest legal plan is named', async () => {
+  const error = await refused({ plan: { pipeline_parallel_size: 6 }, ranks: null });
+  expect(error.code).toBe('plan/too-many-stages');
+  expect(error.message).toContain('pipeline_parallel_size 3, data_parallel_size 2');
+});
+
 test('a world size that does not match the plan', async () => {
   const plan = { data_parallel_size: 2, tensor_parallel_size: 1 };
   expect((await refused({ plan, ranks: 3 })).code).toBe('config/option-conflict');
@@ -66,6 +75,18 @@ test('a plan file of another model, and one that is no plan', async () => {
   const error = await refused({ plan: file });
   expect(error.code).toBe('plan/invalid');
   expect(error.message).toContain('schedule.microbatches');
+  // Of the configuration: another batch, another precision.
+  writeFileSync(file, JSON.stringify(plan));
+  const other = await refused({ plan: file, batch: { sequences: 6, microbatch: 1 } });
+  expect(other.code).toBe('plan/contradicts-config');
+  expect(other.diagnostic.fix).toContain('set batch.sequences to 4');
+  expect((await refused({ plan: file, precision: 'f64' })).code).toBe('plan/contradicts-config');
+  // Of the model: a name that it lacks.
+  const [stage] = plan.stages;
+  writeFileSync(file, JSON.stringify({ ...plan, stages: [{ ...stage, segments: ['embeding', 'blocks.0', 'head'] }] }));
+  const unknown = await refused({ plan: file });
+  expect(unknown.code).toBe('plan/unknown-name');
+  expect(unknown.diagnostic.fix).toBe("write 'embedding'");
   writeFileSync(file, JSON.stringify(plan));
   expect((await refused({ plan: file, ranks: 2 })).code).toBe('train/world-size-differs');
   writeFileSync(file, JSON.stringify({ ...plan, flotilla_plan: 9 }));
@@ -99,11 +120,24 @@ test('a folder that is no run, a run that is over, a checkpoint that is damaged 
   await expect(work.resume('damaged', ['steps=3'])).rejects.toMatchObject({ code: 'checkpoint/file-corrupt' });
 });
 
-test('a disk that refuses a checkpoint: the run goes on, says so, and fails only where it could not save at its end', async () => {
-  // A file where the folder of checkpoints should be refuses every write; `checkpoint/` tries full disks.
+test('a disk that refuses checkpoints from the start is said at once', async () => {
   const directory = work.file('not-a-folder');
   writeFileSync(directory, '');
-  const run = work.train('full disk', { steps: 2, checkpoint: { every_steps: 1, directory } });
+  expect((await refused({ checkpoint: { directory } })).code).toBe('run/folder-not-written');
+});
+
+test('one that refuses them later: the run goes on, says so, and fails only where it could not save at its end', async () => {
+  // A file where the folder of checkpoints was refuses every write; `checkpoint/` tries full disks.
+  const events = trainEvents();
+  events.subscribe(({ kind }) => {
+    const directory = work.file('runs', 'full disk', 'checkpoints');
+    if (kind !== 'started') return;
+    rmSync(directory, { recursive: true });
+    writeFileSync(directory, '');
+  });
+  const run = trainWith(surroundings, work.options('full disk', { steps: 2, checkpoint: { every_steps: 1 } }), {
+    events,
+  });
   const error = await run.catch((e: unknown) => e as DiagnosticError);
   expect((error as DiagnosticError).code).toBe('checkpoint/save-failed');
   expect(work.losses('full disk')).toHaveLength(2);

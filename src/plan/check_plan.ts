@@ -1,0 +1,161 @@
+/**
+ * A plan against the model that it is for: every name is one that the model or a mesh has, every segment is run once, in order, and no
+ * two fields contradict each other. What passes here needs no look-up with a default further on.
+ */
+import { evenBounds } from '../ir/layout.js';
+import type { FactorName } from '../ir/type.js';
+import { planContradiction, planUnknownName } from './diagnostics.js';
+import type { PlannedModel } from './parallel_sizes.js';
+import type { Plan } from './plan.js';
+
+/** Throws `plan/unknown-name` or `plan/contradiction`: the first fault, with the nearest legal value. `file`: for messages. */
+export function checkPlan(plan: Plan, model: PlannedModel, file: string): void {
+  checkSegments(plan, model.segments, file);
+  const axes = [...new Set(plan.stages.flatMap(({ mesh }) => Object.keys(mesh)))];
+  const { logical_microbatches, sequences } = plan.batch;
+  checkSplit(plan, { ...model.sizes, microbatch: [logical_microbatches], batch: [sequences] }, axes, file);
+  if (!axes.includes(plan.zero.axis)) {
+    throw planUnknownName({ file, field: 'zero.axis', kind: 'axis', name: plan.zero.axis, known: axes });
+  }
+  checkAxesAreUsed(plan, file);
+  checkNumbers(plan, file);
+}
+
+function checkSegments({ stages }: Plan, segments: readonly string[], file: string): void {
+  const stageOf = new Map<string, number>();
+  stages.forEach((stage, i) => {
+    const field = `stages.${i}.segments`;
+    if (stage.segments.length === 0) {
+      const problem = `stage ${i} has no segment`;
+      const why = `the model has ${segments.length}, and there are ${stages.length} stages`;
+      const fix = `give it one, or plan ${Math.min(segments.length, stages.length - 1)} stages or fewer`;
+      throw planContradiction({ file, field, problem, why, fix });
+    }
+    for (const segment of stage.segments) {
+      if (!segments.includes(segment)) {
+        throw planUnknownName({ file, field, kind: 'segment', name: segment, known: segments });
+      }
+      const before = stageOf.get(segment);
+      if (before !== undefined) {
+        const problem = `the segment '${segment}' is in ${before === i ? `stage ${i} twice` : `stage ${before} and in stage ${i}`}`;
+        throw planContradiction({ file, field, problem, fix: `leave it in stage ${before} alone, once` });
+      }
+      stageOf.set(segment, i);
+    }
+  });
+  const missing = segments.find((segment) => !stageOf.has(segment));
+  if (missing !== undefined) {
+    const [next] = segments.slice(segments.indexOf(missing)).flatMap((segment) => stageOf.get(segment) ?? []);
+    const stage = next ?? stages.length - 1;
+    const problem = `no stage runs the segment '${missing}'`;
+    throw planContradiction({ file, field: `stages.${stage}.segments`, problem, fix: `add it to stage ${stage}` });
+  }
+  const planned = stages.flatMap((stage) => stage.segments);
+  const at = planned.findIndex((segment, i) => segment !== segments[i]);
+  if (at < 0) return;
+  throw planContradiction({
+    file,
+    field: `stages.${stageOf.get(planned[at])}.segments`,
+    problem: `the segment '${planned[at]}' comes before '${segments[at]}', which it reads`,
+    why: 'stages run in order, each one run of the model',
+    fix: `write '${segments[at]}' there, and '${planned[at]}' after what it follows in the model`,
+  });
+}
+
+function checkSplit(
+  { split, bounds, stages }: Plan,
+  sizes: PlannedModel['sizes'],
+  axes: readonly string[],
+  file: string,
+): void {
+  const factors = Object.keys(sizes);
+  const known = (factor: FactorName, field: string) => {
+    if (!factors.includes(factor)) throw planUnknownName({ file, field, kind: 'factor', name: factor, known: factors });
+  };
+  for (const [factor, over] of Object.entries(split)) {
+    const field = `split.${factor}`;
+    known(factor, field);
+    for (const axis of over) {
+      if (!axes.includes(axis)) throw planUnknownName({ file, field, kind: 'axis', name: axis, known: axes });
+    }
+    const twice = over.find((axis, i) => over.indexOf(axis) !== i);
+    if (twice === undefined) continue;
+    const once = JSON.stringify([...new Set(over)]);
+    throw planContradiction({
+      file,
+      field,
+      problem: `'${factor}' is split over '${twice}' twice`,
+      fix: `write ${once}`,
+    });
+  }
+  for (const [factor, cut] of Object.entries(bounds)) {
+    const field = `bounds.${factor}`;
+    known(factor, field);
+    const over = split[factor];
+    if (over === undefined) {
+      const problem = `'${factor}' has boundaries and is not split`;
+      throw planContradiction({ file, field, problem, fix: `remove ${field}, or add split.${factor}` });
+    }
+    for (const [i, { mesh }] of stages.entries()) {
+      const parts = over.filter((axis) => axis in mesh).reduce((n, axis) => n * mesh[axis], 1);
+      if (parts === 1) continue;
+      for (const size of sizes[factor]) {
+        const problem = boundsFault(cut, size, parts);
+        if (problem === null) continue;
+        const even = JSON.stringify(evenBounds(size, parts));
+        const why = `it has ${size} elements, and stage ${i} cuts it in ${parts}`;
+        throw planContradiction({
+          file,
+          field,
+          problem: `the boundaries [${cut.join(', ')}] of '${factor}' ${problem}`,
+          why,
+          fix: `write ${parts + 1} boundaries from 0 to ${size}; even ones are ${even}`,
+        });
+      }
+    }
+  }
+}
+
+function boundsFault(bounds: readonly number[], size: number, parts: number): string | null {
+  if (bounds.length !== parts + 1) return `make ${bounds.length - 1} parts and not ${parts}`;
+  if (bounds[0] !== 0) return `begin at ${bounds[0]} and not at 0`;
+  if (bounds[parts] !== size) return `end at ${bounds[parts]} and not at ${size}`;
+  return bounds.every((bound, i) => i === 0 || bound >= bounds[i - 1]) ? null : 'decrease';
+}
+
+/** An axis that splits nothing makes its ranks do the same work. */
+function checkAxesAreUsed({ stages, split, zero }: Plan, file: string): void {
+  const used = new Set([...Object.values(split).flat(), ...(zero.stage > 0 ? [zero.axis] : [])]);
+  for (const [i, { mesh }] of stages.entries()) {
+    const idle = Object.keys(mesh).find((axis) => mesh[axis] > 1 && !used.has(axis));
+    if (idle === undefined) continue;
+    throw planContradiction({
+      file,
+      field: `stages.${i}.mesh.${idle}`,
+      problem: `the ${mesh[idle]} ranks along '${idle}' share nothing`,
+      why: 'no factor is split over it: all of them would do the same work',
+      fix: `set its size to 1, or split a factor over it, such as "microbatch": ["${idle}"]`,
+    });
+  }
+}
+
+function checkNumbers({ batch, precision }: Plan, file: string): void {
+  if (batch.padding >= batch.logical_microbatches) {
+    throw planContradiction({
+      file,
+      field: 'batch.padding',
+      problem: `${batch.padding} of the last ${batch.logical_microbatches} logical microbatches are padding`,
+      why: 'a scheduled microbatch with nothing to compute is none',
+      fix: `set it to ${batch.logical_microbatches - 1} or less`,
+    });
+  }
+  if ((precision.compute === 'f64') !== (precision.master === 'f64')) {
+    const master = precision.compute === 'f64' ? 'f64' : 'f32';
+    throw planContradiction({
+      file,
+      field: 'precision.master',
+      problem: `a plan that computes in ${precision.compute} has parameters in ${precision.master}`,
+      fix: `set it to "${master}"`,
+    });
+  }
+}

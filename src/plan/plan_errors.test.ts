@@ -1,0 +1,247 @@
+/**
+ * Every field of a plan, wrong in every way that it can be: one error each, which names the field and the nearest legal value. The table
+ * is held against the schema, so that a new field without its rows fails.
+ */
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import type { DiagnosticError } from '../ir/diagnostic.js';
+import { GPT } from '../nn/models/index.js';
+import { checkPlan } from './check_plan.js';
+import { describeModel } from './describe_model.js';
+import { planOfSizes } from './parallel_sizes.js';
+import { parsePlan, planSchema } from './parse_plan.js';
+import type { Plan } from './plan.js';
+
+const model = describeModel(new GPT({ layers: 2, dim: 8, heads: 4, hidden: 6, context: 4, vocab: 7 }));
+const sizes = { data_parallel_size: 2, tensor_parallel_size: 2, pipeline_parallel_size: 2 };
+const plan = planOfSizes(sizes, 8, model, { sequences: 4, microbatch: 1 }, { compute: 'f32', master: 'f32' });
+
+type Json = Record<string, unknown>;
+
+/** The plan with another value at a path; `undefined` leaves the field out. */
+function withField(path: string, value: unknown): Json {
+  const changed = structuredClone(plan) as unknown as Json;
+  const names = path.split('.');
+  const at = names.slice(0, -1).reduce<Json>((inner, name) => inner[name] as Json, changed);
+  at[names[names.length - 1]] = value;
+  return changed;
+}
+
+/** The error of a plan, from reading it or from holding it against the model. */
+function errorOf(json: unknown): DiagnosticError {
+  try {
+    checkPlan(parsePlan(JSON.stringify(json), 'plan.json'), model, 'plan.json');
+  } catch (error) {
+    return error as DiagnosticError;
+  }
+  throw new Error('the plan was accepted');
+}
+
+test('the plan that the rows change is legal', () => {
+  expect(() => checkPlan(parsePlan(JSON.stringify(plan), 'plan.json'), model, 'plan.json')).not.toThrow();
+});
+
+type Row = readonly [field: string, value: unknown, code: string, fix: string | RegExp];
+
+const wrongType: readonly Row[] = [
+  ['flotilla_plan', undefined, 'plan/invalid', 'set it to 1'],
+  ['model', 'gpt', 'plan/invalid', 'set it to {"name":"","hash":""}'],
+  ['model.name', 3, 'plan/invalid', 'set it to "3"'],
+  ['model.hash', null, 'plan/invalid', 'set it to ""'],
+  ['stages', {}, 'plan/invalid', /^set it to \[\{"segments":\["embedding"/],
+  ['stages.0', [], 'plan/invalid', /^set it to \{"segments":\["embedding"/],
+  ['stages.0.segments', 'embedding', 'plan/invalid', 'set it to ["embedding","blocks.0","head"]'],
+  ['stages.0.segments.0', 7, 'plan/invalid', 'set it to "7"'],
+  ['stages.0.mesh', [2], 'plan/invalid', 'set it to {"data":2,"tensor":1}'],
+  ['stages.0.mesh.data', '2', 'plan/invalid', 'set it to 2'],
+  ['schedule', null, 'plan/invalid', 'set it to {"kind":"gpipe","microbatches":1}'],
+  ['schedule.kind', 1, 'plan/invalid', /^set it to "(1f1b|gpipe)"$/],
+  ['schedule.microbatches', '8', 'plan/invalid', 'set it to 8'],
+  ['batch', 4, 'plan/invalid', 'set it to {"logical_microbatches":1,"sequences":1,"padding":0}'],
+  ['batch.logical_microbatches', true, 'plan/invalid', 'set it to 1'],
+  ['batch.sequences', {}, 'plan/invalid', 'set it to 1'],
+  ['batch.padding', 'none', 'plan/invalid', 'set it to 0'],
+  ['split', [], 'plan/invalid', 'set it to {"microbatch":["data"]}'],
+  ['split.heads', 'tensor', 'plan/invalid', 'set it to ["data"]'],
+  ['split.heads.0', 1, 'plan/invalid', 'set it to "1"'],
+  ['bounds', 3, 'plan/invalid', 'set it to {}'],
+  ['bounds.heads', '0,2,4', 'plan/invalid', 'set it to [0,2,4]'],
+  ['bounds.heads', [0, '2', 4], 'plan/invalid', 'set it to 2'],
+  ['zero', 1, 'plan/invalid', 'set it to {"stage":0,"axis":""}'],
+  ['zero.stage', '1', 'plan/invalid', 'set it to 1'],
+  ['zero.axis', 0, 'plan/invalid', 'set it to "0"'],
+  ['precision', 'f32', 'plan/invalid', 'set it to {"compute":"bf16","master":"f32"}'],
+  ['precision.compute', 32, 'plan/invalid', /^set it to "(f32|bf16)"$/],
+  ['precision.master', false, 'plan/invalid', 'set it to "f32"'],
+  ['predicted', 'much', 'plan/invalid', 'set it to {"peak_bytes":0}'],
+  ['predicted', { peak_bytes: 'much' }, 'plan/invalid', 'set it to 0'],
+];
+
+const outOfRange: readonly Row[] = [
+  ['flotilla_plan', 2, 'plan/version-unknown', 'write the plan again with this version of Flotilla'],
+  ['stages', [], 'plan/invalid', /^set it to \[\{"segments"/],
+  ['stages.0.segments', [], 'plan/contradiction', 'give it one, or plan 1 stages or fewer'],
+  ['stages.0.mesh.data', 0, 'plan/invalid', 'set it to 1'],
+  ['stages.0.mesh.data', 1.5, 'plan/invalid', 'set it to 2'],
+  ['schedule.kind', '1b1f', 'plan/invalid', 'set it to "1f1b"'],
+  ['schedule.microbatches', 0, 'plan/invalid', 'set it to 1'],
+  ['batch.logical_microbatches', -2, 'plan/invalid', 'set it to 1'],
+  ['batch.sequences', 2.4, 'plan/invalid', 'set it to 2'],
+  ['batch.padding', -1, 'plan/invalid', 'set it to 0'],
+  ['bounds.heads', [0, -2, 4], 'plan/invalid', 'set it to 0'],
+  ['bounds.heads', [0, 1.6, 4], 'plan/invalid', 'set it to 2'],
+  ['zero.stage', 2, 'plan/invalid', 'set it to 1'],
+  ['precision.compute', 'fp32', 'plan/invalid', 'set it to "f32"'],
+  ['precision.master', 'f61', 'plan/invalid', /^set it to "f(64|32)"$/],
+  ['predicted', { peak_bytes: -1 }, 'plan/invalid', 'set it to 0'],
+];
+
+const unknownName: readonly Row[] = [
+  ['shedule', {}, 'plan/invalid', "write 'schedule'"],
+  ['model.nam', '', 'plan/invalid', "write 'name'"],
+  ['stages.0.segment', [], 'plan/invalid', "write 'segments'"],
+  ['schedule.kinds', '1f1b', 'plan/invalid', "write 'kind'"],
+  ['batch.sequence', 2, 'plan/invalid', "write 'sequences'"],
+  ['zero.stages', 1, 'plan/invalid', "write 'stage'"],
+  ['precision.computes', 'f32', 'plan/invalid', "write 'compute'"],
+  ['predicted', { peak_byte: 1 }, 'plan/invalid', "write 'peak_bytes'"],
+  ['batch.colour', 2, 'plan/invalid', 'remove it; the fields here are logical_microbatches, sequences, padding'],
+  ['stages.0.segments', ['embeding', 'blocks.0'], 'plan/unknown-name', "write 'embedding'"],
+  ['stages.1.segments', ['blocks.7', 'head'], 'plan/unknown-name', /^write 'blocks\.[01]'$/],
+  ['stages.0.mesh.2 data', 2, 'plan/invalid', "write 'axis_2_data'"],
+  ['split.haeds', ['tensor'], 'plan/unknown-name', "write 'heads'"],
+  ['split.heads', ['tensr'], 'plan/unknown-name', "write 'tensor'"],
+  ['split.experts', ['tensor'], 'plan/unknown-name', /^use one of /],
+  ['bounds.head', [0, 2, 4], 'plan/unknown-name', "write 'heads'"],
+  ['zero.axis', 'dat', 'plan/unknown-name', "write 'data'"],
+  ['zero.axis', 'replicas', 'plan/unknown-name', "use one of 'data', 'tensor'"],
+];
+
+const contradiction: readonly Row[] = [
+  ['stages.1.segments', ['head'], 'plan/contradiction', 'add it to stage 1'],
+  ['stages.1.segments', ['blocks.1'], 'plan/contradiction', 'add it to stage 1'],
+  ['stages.1.segments', ['blocks.0', 'blocks.1', 'head'], 'plan/contradiction', 'leave it in stage 0 alone, once'],
+  ['stages.1.segments', ['blocks.1', 'head', 'head'], 'plan/contradiction', 'leave it in stage 1 alone, once'],
+  ['stages.1.segments', ['head', 'blocks.1'], 'plan/contradiction', /^write 'blocks\.1' there/],
+  ['stages.0.mesh.extra', 2, 'plan/contradiction', /^set its size to 1, or split a factor over it/],
+  ['batch.padding', 2, 'plan/contradiction', 'set it to 1 or less'],
+  ['split.heads', ['tensor', 'tensor'], 'plan/contradiction', 'write ["tensor"]'],
+  ['bounds.heads', [0, 4], 'plan/contradiction', 'write 3 boundaries from 0 to 4; even ones are [0,2,4]'],
+  ['bounds.heads', [0, 2, 5], 'plan/contradiction', /even ones are \[0,2,4\]$/],
+  ['bounds.heads', [1, 2, 4], 'plan/contradiction', /even ones are \[0,2,4\]$/],
+  ['bounds.hidden', [0, 7, 6], 'plan/contradiction', /even ones are \[0,3,6\]$/],
+  ['bounds.dim', [0, 4, 8], 'plan/contradiction', 'remove bounds.dim, or add split.dim'],
+  ['precision.master', 'f64', 'plan/contradiction', 'set it to "f32"'],
+  ['precision.compute', 'f64', 'plan/contradiction', 'set it to "f64"'],
+];
+
+describe.each<[string, readonly Row[]]>([
+  ['a value of a wrong type', wrongType],
+  ['a value out of range', outOfRange],
+  ['an unknown name', unknownName],
+  ['a contradiction', contradiction],
+])('%s', (_, rows) => {
+  test.each(rows)('%s = %j', (field, value, code, fix) => {
+    const error = errorOf(withField(field, value));
+    expect(error.code).toBe(code);
+    expect(error.message.split('\n').length).toBeLessThan(6);
+    if (fix instanceof RegExp) expect(error.diagnostic.fix).toMatch(fix);
+    else expect(error.diagnostic.fix).toBe(fix);
+    // The message says where: the file, and the field or one above or below it.
+    const told = error.diagnostic.where!.map(({ at, note }) => `${at}, ${note ?? ''}`).join();
+    expect(told).toContain('plan.json');
+    expect(told).toContain(field.split('.')[0]);
+  });
+});
+
+test('the table has every field of the schema: each of a wrong type, and each number and choice out of range', () => {
+  const leaves = (schema: z.core.$ZodType, path: string): readonly (readonly [string, z.core.$ZodType])[] => {
+    if (schema instanceof z.ZodDefault || schema instanceof z.ZodNullable) return leaves(schema.unwrap(), path);
+    const inner = (below: z.core.$ZodType, name: string) => leaves(below, path ? `${path}.${name}` : name);
+    if (schema instanceof z.ZodObject) {
+      const fields = Object.entries(schema.shape).flatMap(([name, field]) => inner(field as z.core.$ZodType, name));
+      return path ? [[path, schema], ...fields] : fields;
+    }
+    if (schema instanceof z.ZodArray) return [[path, schema], ...inner(schema.element, '*')];
+    if (schema instanceof z.ZodRecord) return [[path, schema], ...inner(schema.valueType, '*')];
+    return [[path, schema]];
+  };
+  const all = leaves(planSchema, '');
+  /** What a row changes, as a pattern: a value inside the one that is given is meant where only that is wrong. */
+  const hit = (rows: readonly Row[], pattern: string) =>
+    rows.some(([field, value]) => {
+      const paths = [field, ...insides(value).map((inside) => `${field}.${inside}`)];
+      return paths.some((path) => matches(pattern, path));
+    });
+  const missing = all.filter(([path]) => !hit(wrongType, path)).map(([path]) => path);
+  expect(missing).toEqual([]);
+  const ranged = all.filter(([, schema]) => schema instanceof z.ZodNumber || schema instanceof z.ZodEnum);
+  expect(ranged.map(([path]) => path).filter((path) => !hit(outOfRange, path))).toEqual([]);
+  const objects = all.filter(([, schema]) => schema instanceof z.ZodObject || schema instanceof z.ZodRecord);
+  const below = objects.map(([path]) => path).filter((path) => !hit(unknownName, `${path}.*`));
+  expect(below).toEqual([]);
+});
+
+const matches = (pattern: string, path: string): boolean => {
+  const [wanted, given] = [pattern.split('.'), path.split('.')];
+  return wanted.length === given.length && wanted.every((name, i) => name === '*' || name === given[i]);
+};
+
+const insides = (value: unknown): readonly string[] =>
+  typeof value === 'object' && value !== null ? Object.keys(value) : [];
+
+describe('plans that are no plan', () => {
+  test.each([
+    ['text', 'not json', 'it is not JSON'],
+    ['a list', '[]', 'it holds [] and not an object of fields'],
+    ['null', 'null', 'it holds null and not an object of fields'],
+  ])('%s', (_, text, why) => {
+    let error: DiagnosticError | null = null;
+    try {
+      parsePlan(text, 'plan.json');
+    } catch (thrown) {
+      error = thrown as DiagnosticError;
+    }
+    expect(error?.code).toBe('plan/invalid');
+    expect(error?.diagnostic.why).toContain(why);
+  });
+});
+
+describe('sizes that no plan can have', () => {
+  const of = (given: object, ranks: number, changes: Partial<typeof model> = {}): DiagnosticError => {
+    try {
+      planOfSizes(
+        given,
+        ranks,
+        { ...model, ...changes },
+        { sequences: 8, microbatch: 1 },
+        plan.precision as Plan['precision'],
+      );
+    } catch (error) {
+      return error as DiagnosticError;
+    }
+    throw new Error('the sizes were accepted');
+  };
+
+  test('more stages than segments', () => {
+    const error = of({ pipeline_parallel_size: 8 }, 8);
+    expect(error.code).toBe('plan/too-many-stages');
+    expect(error.diagnostic.fix).toBe('the nearest legal plan is pipeline_parallel_size 4, data_parallel_size 2');
+  });
+
+  test('more tensor ranks than the smallest factor has elements', () => {
+    const error = of({ tensor_parallel_size: 6 }, 6);
+    expect(error.code).toBe('plan/too-many-tensor-ranks');
+    expect(error.diagnostic.fix).toContain('tensor_parallel_size 3, data_parallel_size 2');
+  });
+
+  test('tensor ranks with nothing to split', () => {
+    const error = of({ tensor_parallel_size: 2 }, 4, { factors: {} });
+    expect(error.code).toBe('plan/nothing-for-tensor-ranks');
+    expect(error.diagnostic.fix).toContain('tensor_parallel_size 1, data_parallel_size 4');
+  });
+
+  test('other ranks than the sizes multiply to', () => {
+    expect(of({ ...sizes, data_parallel_size: 3 }, 8).code).toBe('plan/world-size-mismatch');
+  });
+});
