@@ -72,6 +72,7 @@ withModel(program.command('generate').argument('<run>', 'a run folder'))
   .option('--top-k <count>', 'draw from only so many of the likeliest tokens; 0: from all', Number, 40)
   .option('--seed <number>', 'the same seed gives the same text', Number, 0)
   .option('--device <value>', 'where to compute: auto, cpu or cuda; by default where the run was to')
+  .option('--accept-model-change', 'also where the model is not the one that the run has trained')
   .action(async (run: string, flags: GenerateOptions & { topK: number; model?: string }) => {
     // What is missing is said before the prompt.
     let before = flags.prompt;

@@ -9,7 +9,7 @@ test('every path of a configuration is made absolute once, and is then left as i
     model: { family: 'custom', name: 'Mine', module: 'mine.ts' },
     data: { paths: ['text', '../other/**/*.md', '/abs/x.txt'], tokenizer: { file: 'tokenizer.json' }, cache: 'cache' },
     plan: 'plans/mine.json',
-    checkpoint: { directory: 'saved' },
+    checkpoint: { directory: 'saved', initial_load_path: 'runs/a' },
   });
   expect(config).toMatchObject({
     model: { module: '/work/here/mine.ts' },
@@ -19,7 +19,7 @@ test('every path of a configuration is made absolute once, and is then left as i
       cache: '/work/here/cache',
     },
     plan: '/work/here/plans/mine.json',
-    checkpoint: { directory: '/work/here/saved' },
+    checkpoint: { directory: '/work/here/saved', initial_load_path: '/work/here/runs/a' },
     logging: { directory: '/work/here/runs' },
   });
   expect(absolutePaths(config, '/elsewhere')).toEqual(config);

@@ -24,7 +24,11 @@ export function absolutePaths(config: TrainConfig, root: string): AbsoluteConfig
       cache: resolve(root, data.cache ?? defaultCache),
     },
     plan: typeof plan === 'string' && plan !== 'auto' ? resolve(root, plan) : plan,
-    checkpoint: { ...checkpoint, directory: from(checkpoint.directory) },
+    checkpoint: {
+      ...checkpoint,
+      directory: from(checkpoint.directory),
+      initial_load_path: from(checkpoint.initial_load_path),
+    },
     logging: { ...logging, directory: resolve(root, logging.directory) },
   };
 }

@@ -53,7 +53,8 @@ export const data = z
       }),
     field: z.string().min(1).default('text').meta({ description: 'The field of a .jsonl record that holds its text.' }),
     seed: seedField.default(0).meta({
-      description: 'Of the order of sequences: the batch of a step is a function of this and the step.',
+      description:
+        'Of the order of sequences: each epoch is a permutation that follows from this and the number of the epoch.',
       unit: 'seed',
     }),
     cache: z.string().min(1).nullable().default(null).meta({

@@ -29,6 +29,10 @@ export const checkpoint = z
     directory: z.string().min(1).nullable().default(null).meta({
       description: 'Where they are written. null: checkpoints/ in the run folder.',
     }),
+    initial_load_path: z.string().min(1).nullable().default(null).meta({
+      description:
+        'A run folder, or one checkpoint of it, whose parameters a new run begins with: at step 0, with new optimizer state and the data from its beginning. null: first values.',
+    }),
   })
   .prefault({})
   .meta({ description: 'Saving state, so that a run can go on after it ends or fails.' });

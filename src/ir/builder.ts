@@ -22,6 +22,8 @@ import { namesOf, type Factor, type FactorName, type TensorType } from './type.j
 export class GraphBuilder {
   readonly registry: OpRegistry;
   readonly name: string;
+  /** `cast('f32')` leaves f64 as it is: decompositions, which say f32, then mean f64 in a graph of f64. */
+  readonly wide: boolean = true;
   private readonly inputs: GraphInput[] = [];
   private readonly nodes: Node[] = [];
   private readonly outputs: GraphOutput[] = [];

@@ -98,7 +98,7 @@ function decomposed(
     signature.results.map((slot, i) => {
       const result = results[slot.name];
       if (!result) throw new Error(`${name}: its decomposition does not give '${slot.name}'`);
-      return [slot.name, result.transpose(bound.rule.results[i]).cast(bound.results[i].dtype)];
+      return [slot.name, result.transpose(bound.rule.results[i]).exactly(bound.results[i].dtype)];
     }),
   );
 }

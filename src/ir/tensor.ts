@@ -135,9 +135,14 @@ export class Tensor<_Shape extends readonly string[] = readonly string[]> {
     return this.builder.apply('where', [this, a, b])[0];
   }
 
+  /** The same numbers in another type; f32 means at least f32 in a graph of f64. */
   cast(dtype: DType): Tensor {
-    if (this.dtype === dtype || (dtype === 'f32' && this.dtype === 'f64')) return this;
-    return this.unary('cast', { dtype });
+    return dtype === 'f32' && this.dtype === 'f64' && this.builder.wide ? this : this.exactly(dtype);
+  }
+
+  /** The same numbers in this very type: what belongs to a value whose type is settled. */
+  exactly(dtype: DType): Tensor {
+    return this.dtype === dtype ? this : this.unary('cast', { dtype });
   }
 
   /**

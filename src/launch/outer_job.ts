@@ -99,8 +99,8 @@ function leadOuterJob(
 ): Promise<TrainResult> {
   return logged({ surroundings, events }, async (log) => {
     const begun = await begin(environment);
-    const { prepared, folder, state, resume } = begun;
-    const { token: lock } = begun.lock;
+    const { prepared, folder, state, resume, lock } = begun;
+    const { token } = lock;
     log.into(folder, { isNew: resume === null });
     try {
       const { config, plan, model } = prepared;
@@ -110,7 +110,7 @@ function leadOuterJob(
       const peakFlops = await measuredPeak(config);
       const run: LaunchedRun = {
         folder: folder.path,
-        lock,
+        lock: token,
         state: state.path,
         checkpoint: resume?.path ?? null,
         launchedAt,
@@ -125,7 +125,7 @@ function leadOuterJob(
         surroundings,
         prepared,
         folder,
-        lock,
+        lock: token,
         resume,
         events,
         launchedAt,
@@ -140,7 +140,7 @@ function leadOuterJob(
     } finally {
       discardStaged(folder);
       await resume?.close();
-      begun.lock.release();
+      lock.release();
     }
   });
 }

@@ -34,8 +34,8 @@ function rerun(text: string, ours: ScriptCall, earlier: readonly object[]) {
   );
   const run: LaunchedRun = {
     folder,
+    lock: 'none',
     state: folder,
-    lock: '',
     checkpoint: null,
     launchedAt: 0,
     peakFlops: null,

@@ -11,7 +11,7 @@ import { sourcesName } from '../data/source_list.js';
 import { lockRun, makeRun, requireFreePlace, requireGoingOn } from '../run/begin.js';
 import { RunFolder } from '../run/folder.js';
 import { openRunCheckpoint } from '../run/open_checkpoint.js';
-import { stageIn } from '../run/staged.js';
+import { discardStaged, stageIn } from '../run/staged.js';
 import { trainEvents, type TrainEvents } from '../train/events.js';
 import { prepareResume } from '../train/prepare_resume.js';
 import { prepareRun, requireEngine, type OuterJob, type UnwrittenRun } from '../train/prepare_run.js';
@@ -95,16 +95,21 @@ async function begin(resolved: ResolvedConfig, events: TrainEvents, job: OuterJo
 
 /**
  * Goes on with a run from its latest checkpoint, or that of a step, with its own data, tokenizer and model. Under the plan it had, bit for
- * bit; overrides may give it another plan, batch or length. What is refused has changed nothing: the folder is written when the state is loaded.
- * Throws `run/…`, `checkpoint/…`, `config/code-not-trusted` where its model is code that this user has not trained with, and what `train`
- * throws.
+ * bit; overrides may give it another plan, batch or length. What is refused has changed nothing: the folder is written when the state is
+ * loaded. Throws `run/…`, `checkpoint/…`, `config/code-not-trusted` where its model is code that this user has not trained with, and what
+ * `train` throws.
  */
 export async function resumeRun(
   surroundings: RunSurroundings,
   path: string,
-  settings: ResumeSettings = {},
+  {
+    events = trainEvents(),
+    overrides = [],
+    acceptModelChange = false,
+    checkpoint = null,
+    ...choice
+  }: ResumeSettings = {},
 ): Promise<TrainResult> {
-  const { events = trainEvents(), overrides = [], acceptModelChange = false, checkpoint = null, ...choice } = settings;
   const { model } = choice;
   return startJob({
     kind: 'resume',
@@ -132,6 +137,7 @@ export async function resumeRun(
           return { prepared, modelFile, folder, lock, state, resume };
         });
       } catch (error) {
+        discardStaged(folder);
         await resume.close();
         throw error;
       }

@@ -33,6 +33,8 @@ export interface RandomInputs {
 
 export class ModelBuilder extends GraphBuilder {
   readonly training: boolean;
+  /** Of f32 parameters, a model that says f32 means it. */
+  override readonly wide: boolean;
   private readonly bound = new Map<Parameter, Tensor>();
   private readonly paths: ReadonlyMap<Module<unknown>, string>;
   private readonly blocks: ReadonlyMap<Module<unknown>, string>;
@@ -45,6 +47,7 @@ export class ModelBuilder extends GraphBuilder {
   constructor(registry: OpRegistry, tree: ModelTree, options: ModelBuilderOptions) {
     super(registry, options.name);
     this.training = options.training;
+    this.wide = options.dtype === 'f64';
     this.paths = new Map(tree.modules.map(({ module, path }) => [module, path]));
     const blocks = tree.blocks?.blocks ?? [];
     this.blocks = new Map(blocks.map((block, i) => [block, `${tree.blocks!.name}.${i}`]));

@@ -70,7 +70,7 @@ function namedParameters(model: LanguageModel): readonly NamedParameter[] {
 export function traceModel(model: LanguageModel, shape: TraceShape): TracedModel {
   return trace('forward', model, shape, (builder, tokens) => {
     const labels = builder.input('labels' satisfies DataInput, 'data', tokens.type);
-    outputLoss(builder, crossEntropy(model.forward(tokens), labels));
+    outputLoss(builder, crossEntropy(model.forward(tokens), labels), shape);
   });
 }
 
@@ -92,17 +92,19 @@ export function traceLoss(
 ): TracedModel {
   return trace('training', model, shape, (builder, tokens) => {
     const labels = builder.input('labels' satisfies DataInput, 'data', tokens.type);
-    const loss = model.loss(tokens, labels);
-    outputLoss(builder, loss);
+    const loss = outputLoss(builder, model.loss(tokens, labels), shape);
     const parameters = parametersOf(model).map((p) => ({ name: p.name, tensor: builder.parameter(p.parameter) }));
     extend({ builder, loss, parameters });
   });
 }
 
-function outputLoss(builder: ModelBuilder, { lossSum, tokens }: SummedLoss): void {
+/** Sums are outputs in the master type, whatever type the model has them in. Returns them so. */
+function outputLoss(builder: ModelBuilder, loss: SummedLoss, { dtype = 'f32' }: TraceShape): SummedLoss {
+  const [lossSum, tokens] = [loss.lossSum.exactly(dtype), loss.tokens.exactly(dtype)];
   builder.output('loss_sum' satisfies ResultName, lossSum);
   builder.output('tokens' satisfies ResultName, tokens);
   builder.endForward();
+  return { lossSum, tokens, ...(loss.auxiliary && { auxiliary: loss.auxiliary.exactly(dtype) }) };
 }
 
 /**

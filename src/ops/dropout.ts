@@ -48,5 +48,6 @@ function dropped(x: Tensor, keys: readonly Tensor[], attributes: Attributes): Te
     stream: attributes.stream,
   });
   const kept = random.ge(random.constant(rate));
-  return kept.where(x.mul(1 / (1 - rate)), x.constant(0));
+  const wide = x.cast('f32');
+  return kept.where(wide.mul(1 / (1 - rate)), wide.constant(0));
 }

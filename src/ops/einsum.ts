@@ -50,8 +50,8 @@ export const einsum: OpDefinition = {
           ...(made.length > 0 ? { names: made.map((f) => f.name), sizes: made.map((f) => f.size) } : {}),
         };
         if (others.length === 0 && made.length === 0)
-          return [`dX${i}`, dY.transpose(operand.names).cast(operand.dtype)];
-        return [`dX${i}`, dY.apply('einsum', others, attributes).cast(operand.dtype)];
+          return [`dX${i}`, dY.transpose(operand.names).exactly(operand.dtype)];
+        return [`dX${i}`, dY.apply('einsum', others, attributes).exactly(operand.dtype)];
       }),
     );
   },

@@ -1,4 +1,5 @@
-import { atLeastF32, promote } from '../ir/dtype.js';
+import { wrongDtype } from '../ir/diagnostics.js';
+import { atLeastF32, isFloat, promote } from '../ir/dtype.js';
 import type { OpDefinition } from '../ir/op.js';
 import { nameList, primitiveRule, resultType } from './bind.js';
 import { elements } from './strides.js';
@@ -22,12 +23,13 @@ export const einsumAdd: OpDefinition = {
     const summed = [...new Set(call.names.flat())].filter((name) => !to.includes(name));
     const rule = primitiveRule('einsum_add', call, { results: [to], whole: summed });
     const dtype = call.operands.map((t) => t.dtype).reduce(promote);
+    if (dtype === 'bool') throw wrongDtype({ op: 'einsum_add', operand: 'x', wants: 'number', dtype });
     return { rule, results: [resultType(call, rule, to, dtype)] };
   },
   decompose({ x, w, bias }, { to }) {
     const dtype = [x, w, bias].map((t) => t.dtype).reduce(promote);
-    const product = x.apply('einsum', [w], { to, dtype: atLeastF32(dtype) });
-    return { y: product.add(bias).cast(dtype) };
+    const product = x.apply('einsum', [w], { to, dtype: isFloat(dtype) ? atLeastF32(dtype) : dtype });
+    return { y: product.add(bias).exactly(dtype) };
   },
   flops: (rule, sizes) => 2 * elements(Object.keys(rule.factors), sizes),
   // A row times a matrix, plus a row.

@@ -1,3 +1,4 @@
+import { wrongDtype } from '../ir/diagnostics.js';
 import type { DType } from '../ir/dtype.js';
 import type { OpDefinition } from '../ir/op.js';
 import { checkAddressed, checkDtype, nameList, primitiveRule, resultType } from './bind.js';
@@ -26,7 +27,10 @@ export const gather: OpDefinition = {
     const by = nameList(call.attributes, 'by');
     checkAddressed('gather', call, by, to, call.names[0]);
     const rule = primitiveRule('gather', call, { results: [to], linear: [[0]], origins: by });
-    const dtype = checkDtype('gather', call.attributes.dtype as DType | undefined, call.operands[0].dtype);
+    const { dtype: own } = call.operands[0];
+    const adds = call.names.flat().some((name) => !to.includes(name) && !by.includes(name));
+    if (own === 'bool' && adds) throw wrongDtype({ op: 'gather', operand: 'table', wants: 'number', dtype: own });
+    const dtype = checkDtype('gather', call.attributes.dtype as DType | undefined, own);
     return { rule, results: [resultType(call, rule, to, dtype)] };
   },
   backward(tensors, { by }) {

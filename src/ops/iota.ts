@@ -1,3 +1,4 @@
+import { wrongDtype } from '../ir/diagnostics.js';
 import type { DType } from '../ir/dtype.js';
 import type { OpDefinition } from '../ir/op.js';
 import { madeFactors, primitiveRule, resultType } from './bind.js';
@@ -18,7 +19,9 @@ export const iota: OpDefinition = {
     const made = madeFactors(call.attributes);
     const names = made.map((f) => f.name);
     const rule = primitiveRule('iota', call, { results: [names], made, origins: names });
-    return { rule, results: [resultType(call, rule, names, call.attributes.dtype as DType)] };
+    const dtype = call.attributes.dtype as DType;
+    if (dtype === 'bool') throw wrongDtype({ op: 'iota', operand: 'dtype', wants: 'number', dtype });
+    return { rule, results: [resultType(call, rule, names, dtype)] };
   },
   flops: () => 0,
   reference({ rule, sizes, origins }) {

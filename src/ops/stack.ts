@@ -38,7 +38,7 @@ export const stack: OpDefinition = {
     return Object.fromEntries(
       operands.map((name, i) => [
         `dX${name.slice(1)}`,
-        slices[i].transpose(tensors[name].names).cast(tensors[name].dtype),
+        slices[i].transpose(tensors[name].names).exactly(tensors[name].dtype),
       ]),
     );
   },

@@ -89,7 +89,10 @@ class Rewrite {
     const value = builder.tensor(this.mapped.get(node.inputs[i])!);
     const sums = node.rule.operands.flat().some((name) => !node.rule.results[0].includes(name));
     const inCompute = this.choosesDtype(node) && sums && this.isCompute(node);
-    const wanted = this.readsWide(node, i) ? this.graph.values[node.inputs[i]].type.dtype : inCompute ? compute : null;
+    // What is at least f32 has the digits that a statistic is asked for in, whatever the traced graph computed it in.
+    const isWide = value.dtype === 'f32' || value.dtype === 'f64';
+    const wide = isWide ? null : this.graph.values[node.inputs[i]].type.dtype;
+    const wanted = this.readsWide(node, i) ? wide : inCompute ? compute : null;
     if (wanted === null || !isFloat(value.dtype) || value.dtype === wanted) return value;
     const key = `${value.id} ${wanted}`;
     const cast = this.casts.get(key) ?? builder.at(node.source, () => value.cast(wanted));

@@ -147,9 +147,22 @@ export const modelDiffers = defineDiagnostic(
     what: `the model is not the one that this run trained: ${listed(p.differences)}`,
     why: 'weights mean nothing outside the model that they were trained in, whether their shapes agree or not',
     where: [{ at: `${p.path}/run.json`, note: 'what the run was begun with' }],
-    fix: 'change it back, or go on with the changed model: --accept-model-change',
+    fix: 'change it back, or take the changed model: --accept-model-change (acceptModelChange)',
   }),
 );
+
+export const lengthDecided = defineDiagnostic('run/length-decided', (p: { path: string; steps: number }) => ({
+  what: `the run has ${p.steps} steps, and a length in minutes is asked for`,
+  why: 'minutes become a number of steps once, which the learning rate then follows',
+  where: [{ at: `${p.path}/run.json`, note: 'field steps' }],
+  fix: `give the length in steps: \`flotilla resume ${p.path} --steps ${2 * p.steps}\``,
+}));
+
+export const hasWeights = defineDiagnostic('run/has-weights', (p: { path: string; asked: string }) => ({
+  what: `the run goes on with its own weights, and those of ${p.asked} are asked for`,
+  where: [{ at: p.path, note: 'has checkpoints' }],
+  fix: `begin a new run from them: \`flotilla train ${p.path}/config.json --run NAME --set checkpoint.initial_load_path=${p.asked}\``,
+}));
 
 /** The command that begins a run anew with the weights of another. */
 const newRunFrom = (path: string) =>

@@ -16,6 +16,7 @@ import type { Plan } from '../plan/plan.js';
 import { configText } from '../config/file.js';
 import type { TrainConfig } from '../config/schema.js';
 import { folderNotOwn, noRun, recordInvalid } from './diagnostics.js';
+import { readEarlierRecord } from './earlier_record.js';
 import { lockName } from './lock.js';
 import { parseRecord, recordText, type RunRecord } from './record.js';
 import { readRunId, runIdName } from './run_id.js';
@@ -106,7 +107,8 @@ export class RunFolder {
   readRecord(): RunRecord {
     const file = this.file('run.json');
     if (!existsSync(file)) throw recordInvalid({ file, problem: 'it is missing' });
-    return parseRecord(readFileSync(file, 'utf8'), file);
+    const text = readFileSync(file, 'utf8');
+    return readEarlierRecord(text, this) ?? parseRecord(text, file);
   }
 
   /** Replaces a file whole: a reader sees the old one or the new one. Throws `run/folder-not-written`. */

@@ -2,6 +2,7 @@
  * What makes a model the same one: its class and options, the text of its module, and above all what it computes, the forward that it
  * traces. Shapes do not tell: other heads, another rotary base, dropout or activation load the same weights.
  */
+import { existsSync, readFileSync } from 'node:fs';
 import { canonicalJson } from '../checkpoint/manifest.js';
 import { modelConfig } from '../config/objects.js';
 import { textOf } from '../config/plain.js';
@@ -9,6 +10,8 @@ import type { TrainConfig } from '../config/schema.js';
 import { printGraph } from '../ir/print.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { traceModel } from '../nn/trace.js';
+import { modelDiffers } from './diagnostics.js';
+import type { RunFolder } from './folder.js';
 import { fileHash, textHash } from './hash.js';
 import { packageVersion } from './package_version.js';
 import type { ModelRecord } from './record.js';
@@ -33,16 +36,33 @@ export function identifyModel(model: LanguageModel, config: TrainConfig['model']
 }
 
 /**
+ * How the model that a run would go on with, or sample from, differs from the one that it has trained; none where it is the same.
+ * Throws `run/model-differs` unless a change is accepted.
+ */
+export function requireModel(
+  folder: RunFolder,
+  before: ModelRecord,
+  now: ModelIdentity,
+  { accept }: { readonly accept: boolean },
+): readonly string[] {
+  const file = folder.file('model.ir');
+  const differences = modelDifferences(before, existsSync(file) ? readFileSync(file, 'utf8') : null, now);
+  if (differences.length > 0 && !accept) throw modelDiffers({ path: folder.path, differences });
+  return differences;
+}
+
+/**
  * How a model differs from the one that a run was begun with, a sentence each; none where it is the same. `forward`: model.ir of the
  * run, or null where that is lost.
  */
-export function modelDifferences(before: ModelRecord, forward: string | null, now: ModelIdentity): readonly string[] {
+function modelDifferences(before: ModelRecord, forward: string | null, now: ModelIdentity): readonly string[] {
   const fields = fieldDifferences('model', before.options, now.record.options);
   if (fields.length > 0) return fields;
   const { record } = now;
   if (before.traced_by !== record.traced_by) {
     // Another version may write the same forward otherwise: the text of an own model is what is left to compare.
-    return before.module_sha256 === record.module_sha256 ? [] : ['its module has been edited'];
+    const edited = before.module_sha256 !== null && before.module_sha256 !== record.module_sha256;
+    return edited ? ['its module has been edited'] : [];
   }
   if (before.forward_sha256 === record.forward_sha256) return [];
   return [`what it computes: ${firstDifference(forward, now.forward)}`];

@@ -69,7 +69,7 @@ function sizesOf({ plan }: TrainConfig): ParallelSizes {
   };
 }
 
-/** Throws `runtime/config-unreadable` or `plan/…`. */
+/** Throws `config/unreadable` or `plan/…`. */
 export function readPlan(file: string): Plan {
   let text: string;
   try {
@@ -83,7 +83,7 @@ export function readPlan(file: string): Plan {
 
 /**
  * A plan that was read, held against the model and the configuration that it is to run. Throws `plan/…` and
- * `runtime/world-size-differs`.
+ * `train/world-size-differs`.
  */
 export function planForConfig(
   plan: Plan,

@@ -7,6 +7,7 @@ import { bytesText } from '../ir/units.js';
 import { wireBytes } from '../cost/index.js';
 import { ops } from '../ops/index.js';
 import { bucketNamed, type Bucket } from '../partition/buckets.js';
+import { idleRanksWarning } from '../partition/idle_ranks.js';
 import type { PlacedGraph } from '../partition/placed.js';
 import { workByStage, type StageWork } from '../partition/work.js';
 import type { LanguageModel } from '../nn/language_model.js';
@@ -133,9 +134,12 @@ function reshardsOf(graph: PlacedGraph, times: number, buckets: readonly Bucket[
 export function explanationText({ plan, reshards, classes, work }: Explanation): string {
   const total = reshards.reduce((sum, { bytes, times }) => sum + bytes * times, 0);
   const count = reshards.reduce((sum, { times }) => sum + times, 0);
+  const idle = idleRanksWarning(plan);
   const lines = [
     `plan      ${planText(plan)}: ${ranksOf(plan)} ${ranksOf(plan) === 1 ? 'rank' : 'ranks'}, ${plan.schedule.kind}, ` +
-      `${plan.schedule.microbatches} scheduled microbatches of ${plan.batch.logical_microbatches} × ${plan.batch.sequences} sequences`,
+      `${plan.schedule.microbatches} scheduled microbatches of ${plan.batch.logical_microbatches} × ${plan.batch.sequences} sequences` +
+      `${plan.batch.padding > 0 ? `, ${plan.batch.padding} of the last ${plan.batch.logical_microbatches} padding` : ''}`,
+    ...(idle ? [idle.message] : []),
     `reshards  ${count} a step, ${bytesText(total)} on one rank's wire`,
   ];
   for (const r of reshards) {

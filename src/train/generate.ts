@@ -5,17 +5,18 @@ import { loadTokenizer } from '../data/index.js';
 import { separatorId } from '../data/tokenizer.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { RunFolder } from '../run/folder.js';
+import { identifyModel, requireModel } from '../run/model_identity.js';
 import { openRunCheckpoint } from '../run/open_checkpoint.js';
 import { requireDevice } from './device.js';
 import { checkGenerateOptions, type GenerateOptions } from './generate_options.js';
-import { requireNativeEngine } from './prepare_run.js';
+import { requireNativeEngine, requireVocab } from './prepare_run.js';
 import { chooseToken, uniformNumbers } from './sample.js';
 import { openSampler } from './sampler.js';
 
 /**
  * What the latest checkpoint of a run, or that of a step, writes after the prompt. `onText` is told of each piece as it comes. Longer than
- * the context, the text is read from its last tokens on. `model`: a model of one's own, or the file that exports it; null: as the run
- * folder says. Throws `run/not-found`, `config/…`, `checkpoint/…`, `engine/…`.
+ * the context, the text is read from its last tokens on. `model`: a model of one's own, or the file that exports it; null: as the run folder
+ * says. Throws `run/not-found`, `config/…`, `checkpoint/…`, `engine/…`.
  */
 export async function generate(
   path: string,
@@ -24,7 +25,8 @@ export async function generate(
   model: LanguageModel | string | null = null,
 ): Promise<string> {
   checkGenerateOptions(options);
-  const { prompt, tokens, temperature, topK, seed, device, trustCode, checkpoint: step = null } = options;
+  const { prompt, tokens, temperature, topK, seed, device, checkpoint: step = null, trustCode } = options;
+  const { acceptModelChange = false } = options;
   const folder = RunFolder.open(path);
   const resolved = await loadConfig(folder.file('config.json'), device === undefined ? [] : [`device=${device}`], {
     ...(model !== null && { model }),
@@ -35,8 +37,11 @@ export async function generate(
     await requireNativeEngine();
     requireDevice(config, { ranks: 1, localRanks: 1 });
   }
-  const tokenizer = loadTokenizer(folder.file('tokenizer.json'));
+  const tokenizerFile = folder.file('tokenizer.json');
+  const tokenizer = loadTokenizer(tokenizerFile);
   const built = loadModel(resolved, tokenizer.vocab);
+  requireVocab(built, { vocab: tokenizer.vocab, tokenizerFile });
+  requireModel(folder, folder.readRecord().model, identifyModel(built, config.model), { accept: acceptModelChange });
   const given = prompt === '' ? [] : [...tokenizer.encode(prompt)];
   const { separator } = config.data.tokenizer;
   const ids = given.length > 0 ? given : [separatorId(tokenizer, separator ?? undefined)];

@@ -16,10 +16,12 @@ export interface GenerateOptions {
   readonly seed: number;
   /** Where to compute; absent: where the run was to. */
   readonly device?: TrainConfig['device'];
-  /** Execute the module that the run folder names for its model, whoever wrote it. */
-  readonly trustCode?: boolean;
+  /** Whether a model that is not the one that the run has trained is sampled from. Default false: it is refused. */
+  readonly acceptModelChange?: boolean;
   /** Step of the checkpoint whose weights are taken; absent or null: the latest. */
   readonly checkpoint?: number | null;
+  /** Execute the module that the run folder names for its model, whoever wrote it. */
+  readonly trustCode?: boolean;
 }
 
 const sampling = z.object({ sample: configSchema.shape.sample, seed: configSchema.shape.seed });

@@ -1,19 +1,17 @@
 /** Everything before the first rank of a run that goes on: it is checked to be the run that it was, and nothing is written yet. */
-import { existsSync, readFileSync } from 'node:fs';
-import { expectTensors, type Checkpoint } from '../checkpoint/index.js';
+import type { Checkpoint } from '../checkpoint/index.js';
 import type { AbsoluteConfig } from '../config/absolute_paths.js';
 import { loadModel } from '../config/load_model.js';
 import type { TrainConfig } from '../config/schema.js';
-import { shapeOf } from '../ir/type.js';
 import type { LanguageModel } from '../nn/language_model.js';
-import { describeParameters } from '../nn/trace.js';
-import { listed, modelDiffers, runCompleted } from '../run/diagnostics.js';
+import { hasWeights, lengthDecided, listed, runCompleted } from '../run/diagnostics.js';
 import type { RunFolder } from '../run/folder.js';
-import { identifyModel, modelDifferences, type ModelIdentity } from '../run/model_identity.js';
+import { identifyModel, requireModel } from '../run/model_identity.js';
 import type { RunRecord } from '../run/record.js';
 import { dataSource } from '../run/data_identity.js';
 import { choosePlan } from './choose_plan.js';
 import type { TrainEvents } from './events.js';
+import { requireParameters } from './initial_weights.js';
 import { contextOf, relay, requireVocab, type OuterJob, type UnwrittenRun } from './prepare_run.js';
 import { hostMemory } from './memory/host_memory.js';
 import { requireRoom } from './require_room.js';
@@ -41,15 +39,22 @@ export interface ResumeRequest {
 export async function prepareResume(request: ResumeRequest): Promise<UnwrittenRun> {
   const { folder, record, before, config, customModel, checkpoint, events, job } = request;
   const { manifest } = checkpoint;
+  if (config.minutes !== null && config.minutes !== before.minutes && record.steps !== null) {
+    throw lengthDecided({ path: folder.path, steps: record.steps });
+  }
   const steps = config.steps ?? record.steps;
   if (steps !== null && manifest.step >= steps) throw runCompleted({ path: folder.path, steps });
+  const { initial_load_path: weights } = config.checkpoint;
+  if (weights !== null && weights !== before.checkpoint.initial_load_path) {
+    throw hasWeights({ path: folder.path, asked: weights });
+  }
   const context = contextOf(config, customModel);
   const dataset = await resumeData({ folder, record, config, context, events, listener: relay(events) });
   try {
     const model = loadModel({ config, customModel }, dataset.vocab);
     requireVocab(model, dataset);
     const identity = identifyModel(model, config.model);
-    requireModel(request, identity);
+    tellModelChange(requireModel(folder, record.model, identity, { accept: request.acceptModelChange }), events);
     // A plan file may have changed since: the run has its own copy.
     const plan = choosePlan(
       before.plan === config.plan && isFile(config.plan) ? { ...config, plan: folder.file('plan.json') } : config,
@@ -59,7 +64,7 @@ export async function prepareResume(request: ResumeRequest): Promise<UnwrittenRu
     requireParameters(checkpoint, model, plan.precision.master);
     const ranks = { worldSize: job?.worldSize ?? null, localRanks: job?.localWorldSize ?? null };
     requireRoom({ config, model, plan, host: hostMemory(), events, ...ranks });
-    for (const notice of resumeNotices({ before, config, record, steps, manifest, model, forward: identity.forward })) {
+    for (const notice of resumeNotices({ before, config, record, steps, manifest, forward: identity.forward })) {
       events.emit({ kind: 'warning', ...notice });
     }
     const kept: RunRecord = {
@@ -78,22 +83,9 @@ export async function prepareResume(request: ResumeRequest): Promise<UnwrittenRu
 
 const isFile = (plan: TrainConfig['plan']): boolean => typeof plan === 'string' && plan !== 'auto';
 
-function requireModel({ folder, record, acceptModelChange, events }: ResumeRequest, identity: ModelIdentity): void {
-  const file = folder.file('model.ir');
-  const forward = existsSync(file) ? readFileSync(file, 'utf8') : null;
-  const differences = modelDifferences(record.model, forward, identity);
+/** Says how the model differs from the one that the run has trained, where that was accepted. */
+function tellModelChange(differences: readonly string[], events: TrainEvents): void {
   if (differences.length === 0) return;
-  if (!acceptModelChange) throw modelDiffers({ path: folder.path, differences });
   const message = `the run goes on with another model than it has trained: ${listed(differences)}`;
   events.emit({ kind: 'warning', code: 'run/model-changed', message });
-}
-
-/** Throws `checkpoint/tensors-differ` where the checkpoint's parameters are another model's. */
-function requireParameters(checkpoint: Checkpoint, model: LanguageModel, dtype: 'f32' | 'f64'): void {
-  const parameters = describeParameters(model, dtype);
-  expectTensors(
-    checkpoint,
-    parameters.map(({ name, type }) => ({ name, dtype: type.dtype, shape: shapeOf(type) })),
-    'parameter',
-  );
 }

@@ -18,6 +18,7 @@ import { dataOf } from '../config/objects.js';
 import { absolutePaths } from '../config/absolute_paths.js';
 import { dataSource } from '../run/data_identity.js';
 import { fileHash } from '../run/hash.js';
+import { findInitialWeights } from './initial_weights.js';
 import { identifyModel } from '../run/model_identity.js';
 import type { RunRecord } from '../run/record.js';
 import { batchOptions } from './batch_options.js';
@@ -69,6 +70,16 @@ export async function prepareRun(
   requireVocab(built, dataset);
   const plan = choosePlan(config, built, worldSize);
   requireRoom({ config, model: built, plan, host, events, ...ranks });
+  const begins = config.checkpoint.initial_load_path;
+  const weights =
+    begins &&
+    (await findInitialWeights({
+      path: begins,
+      model: built,
+      dtype: plan.precision.master,
+      tokenizerFile: dataset.tokenizerFile,
+      events,
+    }));
   const { record: modelRecord, forward } = identifyModel(built, config.model);
   const record: RunRecord = {
     data: { folder: dataset.folder, key: dataset.manifest.key, root, source: dataSource(config.data) },
@@ -78,14 +89,17 @@ export async function prepareRun(
     model: modelRecord,
     steps: config.steps,
   };
-  return { config, model: built, plan, dataset, record, forward };
+  const checkpoint = { ...config.checkpoint, initial_load_path: weights };
+  return { config: { ...config, checkpoint }, model: built, plan, dataset, record, forward };
 }
 
 /** Opens the data that a run was prepared with. */
 export const openRunData = (folder: string, config: TrainConfig, context: number): Dataset =>
   openDataset(folder, batchOptions(config, context));
 
-export function requireVocab(model: LanguageModel, { vocab, tokenizerFile }: Dataset): void {
+/** Throws `train/vocab-too-small`. */
+export function requireVocab(model: LanguageModel, tokens: Pick<Dataset, 'vocab' | 'tokenizerFile'>): void {
+  const { vocab, tokenizerFile } = tokens;
   const rows = model.options.vocab;
   if (rows < vocab) throw vocabTooSmall({ rows, tokens: vocab, tokenizer: tokenizerFile });
 }

@@ -57,7 +57,7 @@ export async function resumeData(request: ResumeDataRequest): Promise<Dataset> {
   if (now.kind === 'unreadable') throw dataGone({ ...gone, problem: now.error.diagnostic.what, changes: [] });
   if (now.kind === 'changed') {
     const problem = 'the text has changed since';
-    throw dataGone({ ...gone, problem, changes: changesOf(folder, now) });
+    throw dataGone({ ...gone, problem, changes: changesOf(request, now) });
   }
   events.emit({
     kind: 'warning',
@@ -74,19 +74,25 @@ export async function resumeData(request: ResumeDataRequest): Promise<Dataset> {
 const isOf = ({ data, tokenizer }: RunRecord, { manifest, tokenizerFile }: Dataset): boolean =>
   manifest.key === data.key && fileHash(tokenizerFile) === tokenizer.sha256;
 
-function tellChanges({ folder, events }: ResumeDataRequest, now: SourcesNow): void {
+function tellChanges(request: ResumeDataRequest, now: SourcesNow): void {
   if (now.kind === 'same') return;
-  const changes = now.kind === 'changed' ? changesOf(folder, now) : [];
+  const changes = now.kind === 'changed' ? changesOf(request, now) : [];
   const what =
     now.kind === 'unreadable'
       ? `the text that this run was begun with cannot be read any more (${now.error.diagnostic.what})`
       : `the text has changed since this run began${changes.length > 0 ? ` (${listed(changes)})` : ''}`;
   const message = `${what}: it goes on with the text that it was prepared with; to train on what is there now, begin a new run`;
-  events.emit({ kind: 'warning', code: 'run/sources-changed', message });
+  request.events.emit({ kind: 'warning', code: 'run/sources-changed', message });
 }
 
 /** None where the run has no list of its sources. */
-function changesOf(folder: RunFolder, { sources }: Extract<SourcesNow, { kind: 'changed' }>): readonly string[] {
+function changesOf(
+  { folder, record }: ResumeDataRequest,
+  { sources }: Extract<SourcesNow, { kind: 'changed' }>,
+): readonly string[] {
   const before = readSourceList(folder.file(sourcesName));
-  return before === null ? [] : sourceChanges(before, sources);
+  if (before === null) return [];
+  const changes = sourceChanges(before, sources);
+  const { file } = record.data.source.tokenizer;
+  return changes.length === 0 && file !== null ? [`${file} edited`] : changes;
 }

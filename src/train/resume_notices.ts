@@ -2,8 +2,6 @@
 import type { Manifest } from '../checkpoint/index.js';
 import { optimizerOf } from '../config/objects.js';
 import type { TrainConfig } from '../config/schema.js';
-import type { LanguageModel } from '../nn/language_model.js';
-import { Mixtral } from '../nn/models/index.js';
 import { learningRate } from '../optim/schedule.js';
 import type { RunRecord } from '../run/record.js';
 import { countersOf } from './counters.js';
@@ -20,27 +18,28 @@ export interface NoticeRequest {
   /** Length of the run from now on; null while it is not known. */
   readonly steps: number | null;
   readonly manifest: Manifest;
-  readonly model: LanguageModel;
   /** What the model traces. */
   readonly forward: string;
 }
 
 export const resumeNotices = (request: NoticeRequest): readonly Notice[] =>
-  [batchNotice(request), scheduleNotice(request)].filter((notice) => notice !== null);
+  [batchNotice(request), seedNotice(request), scheduleNotice(request)].filter((notice) => notice !== null);
 
-function batchNotice({ record, config, manifest, model, forward }: NoticeRequest): Notice | null {
+function batchNotice({ record, config, manifest, forward }: NoticeRequest): Notice | null {
   const { batch: was } = record;
   const { batch: is } = config;
   if (was.sequences === is.sequences && was.microbatch === is.microbatch) return null;
-  const { step, samples } = countersOf(manifest, model.options.context);
+  const { step, samples } = countersOf(manifest, record.order.context);
   const changes = [
     ...(was.sequences === is.sequences ? [] : [`steps of ${is.sequences} sequences in place of ${was.sequences}`]),
     ...(was.microbatch === is.microbatch ? [] : [`microbatches of ${is.microbatch} in place of ${was.microbatch}`]),
   ];
   const others = [
     // Masks are a function of the step, the microbatch and the place in it; queues and balance are those of a microbatch.
-    ...(/ = dropout\(/.test(forward) ? ['the masks of dropout'] : []),
-    ...(/ = topk\(/.test(forward) || model instanceof Mixtral ? ["the experts' balance loss and dropped choices"] : []),
+    ...(hasDropout(forward) ? ['the masks of dropout'] : []),
+    ...(/ = topk\(/.test(forward) && was.microbatch !== is.microbatch
+      ? ["the experts' balance loss and dropped choices"]
+      : []),
     ...(was.sequences === is.sequences
       ? []
       : ['the sequences that validation takes, so that its losses do not compare exactly']),
@@ -53,6 +52,17 @@ function batchNotice({ record, config, manifest, model, forward }: NoticeRequest
   ].join('; ');
   return { code: 'run/batch-changed', message };
 }
+
+function seedNotice({ config, manifest, forward }: NoticeRequest): Notice | null {
+  const { seed } = manifest.randomness;
+  if (config.seed === seed) return null;
+  const effect = hasDropout(forward)
+    ? `from step ${manifest.step + 1} on dropout draws by seed ${config.seed} in place of ${seed}`
+    : `a seed of ${config.seed} in place of ${seed} changes nothing: first values are past, and the model has no dropout`;
+  return { code: 'run/seed-changed', message: effect };
+}
+
+const hasDropout = (forward: string): boolean => / = dropout\(/.test(forward);
 
 function scheduleNotice({ before, config, record, steps, manifest }: NoticeRequest): Notice | null {
   const { step, schedule } = manifest;

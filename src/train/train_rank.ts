@@ -19,6 +19,7 @@ import { planText } from './choose_plan.js';
 import { compileRun } from './compile_run.js';
 import { countersOf } from './counters.js';
 import type { RunSummary } from './events.js';
+import { loadWeights } from './initial_weights.js';
 import { RunLength } from './length.js';
 import { trainLoop } from './loop.js';
 import { MemoryGauge } from './memory/gauge.js';
@@ -139,11 +140,13 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
   return { summary: progress.summary(done, measured), interrupted };
 }
 
-/** First values, or those of the checkpoint that the run goes on from. */
+/** First values, another run's weights, or the checkpoint that the run goes on from. */
 async function setState({ training, tensors, resume, engine, programs, config }: LoadedJob): Promise<void> {
   const { ranks } = engine;
   if (resume) return restoreState(training, tensors, resume, ranks);
-  return initializeState(training, tensors, programs.training.parameters, { ranks, seed: config.seed });
+  await initializeState(training, tensors, programs.training.parameters, { ranks, seed: config.seed });
+  const { initial_load_path: weights } = config.checkpoint;
+  if (weights !== null) await loadWeights(training, tensors, weights, ranks);
 }
 
 function tellStart(job: LoadedJob, steps: number | null, setupSeconds: number): void {

@@ -5,6 +5,7 @@ import { surroundings } from '../../src/cli/surroundings.js';
 import type { TrainOptions } from '../../src/config/schema.js';
 import type { DiagnosticError } from '../../src/ir/diagnostic.js';
 import { resumeRun, trainFile } from '../../src/launch/train.js';
+import { generate } from '../../src/train/generate.js';
 import { trainEvents, type TrainEvent } from '../../src/train/events.js';
 import { folderBytes } from './folder_bytes.js';
 import { Workplace } from './tiny_run.js';
@@ -168,6 +169,12 @@ test('a model that is not the run’s is refused with what differs, though its w
       `model.${change.split('=')[0]} is`,
     );
   }
+  // Sampling from it would be nonsense too.
+  const config = work.file('runs', 'llama', 'config.json');
+  writeFileSync(config, readFileSync(config, 'utf8').replace('"rope_base": 10000', '"rope_base": 500000'));
+  const sampling = { prompt: 'the', tokens: 1, temperature: 0, topK: null, seed: 0 };
+  await expect(generate(work.file('runs', 'llama'), sampling)).rejects.toMatchObject({ code: 'run/model-differs' });
+  await generate(work.file('runs', 'llama'), { ...sampling, acceptModelChange: true });
   // Where other weights are needed, no word helps.
   const settings = { overrides: ['steps=4', 'model.layers=2'], acceptModelChange: true };
   const before = folderBytes(work.file('runs', 'gpt'));
@@ -240,6 +247,58 @@ test('another batch goes on at the right sample, and says what cannot be as it w
   expect(summary.tokens).toBe((3 * 4 + 2 * 6) * 8);
   const manifest = JSON.parse(readFileSync(`${work.checkpoint('batch', 5)}/manifest.json`, 'utf8'));
   expect(manifest).toMatchObject({ samples_seen: 24, tokens_seen: 192 });
+  const { events: seeded } = await work.resume('batch', ['steps=6', 'seed=4']);
+  expect(warning(seeded, 'run/seed-changed')).toContain('dropout draws by seed 4 in place of 0');
+});
+
+test('a new run from the weights of another begins at step 0, with its parameters and nothing else of it', async () => {
+  await work.train('first', { steps: 3 });
+  // A learning rate of nothing leaves the weights as they are.
+  const still = { lr: 1e-30, warmup_steps: 0, schedule: 'constant' } as const;
+  for (const [name, path] of Object.entries({ run: work.file('runs', 'first'), one: work.checkpoint('first', 3) })) {
+    const { events, summary } = await work.train(name, {
+      steps: 1,
+      optimizer: still,
+      checkpoint: { every_steps: null, initial_load_path: path },
+    });
+    expect(warnings(events)).toEqual([]);
+    expect(summary).toMatchObject({ steps: 1, tokens: 4 * 8 });
+    const [theirs, ours] = [work.tensorHashes('first', 3), work.tensorHashes(name, 1)];
+    for (const [tensor, hash] of Object.entries(theirs)) {
+      if (tensor.startsWith('optimizer.')) expect(ours[tensor], tensor).not.toBe(hash);
+      else expect(ours[tensor], tensor).toBe(hash);
+    }
+    const kept = JSON.parse(readFileSync(work.file('runs', name, 'config.json'), 'utf8'));
+    expect(kept.checkpoint.initial_load_path).toBe(work.checkpoint('first', 3));
+    await work.resume(name, ['steps=2']);
+  }
+  const initial = { every_steps: null, initial_load_path: work.file('runs', 'first') };
+  const wider = { family: 'gpt', layers: 1, dim: 16, heads: 2, context: 8 } as const;
+  const differs = work.train('wider', { steps: 1, model: wider, checkpoint: initial });
+  await expect(differs).rejects.toMatchObject({ code: 'checkpoint/tensors-differ' });
+  const nothing = work.train('nothing', { steps: 1, checkpoint: { ...initial, initial_load_path: work.file('runs') } });
+  await expect(nothing).rejects.toMatchObject({ code: 'checkpoint/none-found' });
+  const other = await work.train('other tokenizer', {
+    steps: 1,
+    checkpoint: initial,
+    data: { validation_fraction: 0.4 },
+  });
+  expect(warning(other.events, 'run/tokenizers-differ')).toContain(work.file('runs', 'first', 'tokenizer.json'));
+  const error = await refused('run', ['steps=4', `checkpoint.initial_load_path=${work.checkpoint('run', 2)}`]);
+  expect(error.code).toBe('run/has-weights');
+});
+
+test('a run of a version that kept no more than its data and length goes on', async () => {
+  await work.train('earlier', { steps: 2 });
+  const file = work.file('runs', 'earlier', 'run.json');
+  const { data, steps } = JSON.parse(readFileSync(file, 'utf8'));
+  writeFileSync(file, JSON.stringify({ data: data.folder, dataKey: data.key, steps }));
+  rmSync(work.file('runs', 'earlier', 'sources.json'));
+  rmSync(work.file('runs', 'earlier', 'model.ir'));
+  expect((await refused('earlier', ['steps=4', 'model.heads=4'])).code).toBe('run/model-differs');
+  expect((await refused('earlier', ['steps=4', 'data.validation_fraction=0.3'])).code).toBe('run/data-differs');
+  await work.resume('earlier', ['steps=4']);
+  expect(work.losses('earlier')).toEqual(straight);
 });
 
 test('a plan file is the run’s own copy, whatever has become of the file', async () => {
@@ -247,6 +306,7 @@ test('a plan file is the run’s own copy, whatever has become of the file', asy
   writeFileSync(file, readFileSync(work.file('runs', 'straight', 'plan.json')));
   await work.train('planned', { steps: 2, plan: file });
   rmSync(file);
+  expect((await refused('planned', ['steps=4', 'batch.sequences=8'])).code).toBe('plan/contradicts-config');
   await work.resume('planned', ['steps=4']);
   expect(work.losses('planned')).toEqual(straight);
 });
@@ -254,6 +314,7 @@ test('a plan file is the run’s own copy, whatever has become of the file', asy
 test('what else a resume refuses leaves the folder as it was', async () => {
   await work.train('whole', { steps: 2 });
   expect((await refused('whole')).code).toBe('run/completed');
+  expect((await refused('whole', ['steps=null', 'minutes=1'])).code).toBe('run/length-decided');
   expect((await refused('whole', ['steps=4', 'batch.sequences=4000'])).code).toBe('data/shorter-than-one-batch');
   expect((await refused('whole', ['steps=4', 'batch.microbatch=3'])).code).toBe('config/option-conflict');
   expect((await refused('whole', ['steps=4', 'plan=none.json'])).code).toBe('config/unreadable');

@@ -50,7 +50,7 @@ export function encode(dtype: DType, values: readonly number[]): Uint8Array {
     else if (dtype === 'i32') memory.setInt32(4 * i, value, true);
     else if (dtype === 'bool') memory.setUint8(i, value);
     else if (dtype === 'bf16') memory.setUint16(2 * i, bfloat16Bits(value), true);
-    else throw new Error('f16 is not written here');
+    else memory.setUint16(2 * i, halfBits(value), true);
   });
   return bytes;
 }
@@ -64,8 +64,32 @@ export function decode(dtype: DType, bytes: Uint8Array): number[] {
     if (dtype === 'i32') return memory.getInt32(4 * i, true);
     if (dtype === 'bool') return memory.getUint8(i);
     if (dtype === 'bf16') return new Float32Array(new Uint32Array([memory.getUint16(2 * i, true) << 16]).buffer)[0];
-    throw new Error('f16 is not read here');
+    return ofHalfBits(memory.getUint16(2 * i, true));
   });
+}
+
+/** A number that is one of half precision, as roundTo makes them. */
+function halfBits(value: number): number {
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const a = Math.abs(value);
+  if (Number.isNaN(value)) return 0x7e00;
+  if (a === Infinity) return sign | 0x7c00;
+  if (a < 2 ** -14) return sign | (a * 2 ** 24);
+  const exponent = Math.floor(Math.log2(a));
+  return sign | ((exponent + 15) << 10) | ((a / 2 ** exponent - 1) * 1024);
+}
+
+function ofHalfBits(bits: number): number {
+  const [exponent, fraction] = [(bits >> 10) & 31, bits & 0x3ff];
+  const a =
+    exponent === 31
+      ? fraction === 0
+        ? Infinity
+        : NaN
+      : exponent === 0
+        ? fraction * 2 ** -24
+        : (1 + fraction / 1024) * 2 ** (exponent - 15);
+  return bits & 0x8000 ? -a : a;
 }
 
 function bfloat16Bits(value: number): number {
