@@ -104,7 +104,7 @@ const customModel = z.strictObject({
   name: z.string().meta({ description: 'The class of the module, for messages.' }),
   module: z.string().nullable().default(null).meta({
     description:
-      'The TypeScript config that builds it, read again by resume and generate. null: given to train() itself.',
+      'The TypeScript file that builds it, read again by resume, generate and explain where this user has trained with it, or with --trust-code. null: a script gave it to train().',
   }),
   context: sharedModelFields.context,
   vocab: sharedModelFields.vocab,

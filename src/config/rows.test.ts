@@ -24,7 +24,12 @@ describe('rows', () => {
 
   test('come with type, unit, default and range from the schema', () => {
     expect(row('optimizer.lr')).toMatchObject({ type: 'number', default: '0.0003', range: '> 0', flag: true });
-    expect(row('model.layers')).toMatchObject({ type: 'integer', unit: 'blocks', default: '6', range: '> 0' });
+    expect(row('model.layers')).toMatchObject({
+      type: 'integer',
+      unit: 'blocks',
+      default: '6',
+      range: '> 0 and ≤ 10000',
+    });
     expect(row('model.vocab')).toMatchObject({ type: 'integer or null', default: 'null', families: null });
     expect(row('model.rope_base')).toMatchObject({ families: ['llama', 'mixtral'] });
     expect(row('model.family')).toMatchObject({ type: "'gpt' | 'llama' | 'mixtral' | 'custom'", default: '"gpt"' });

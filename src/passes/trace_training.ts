@@ -1,6 +1,7 @@
 /** The training step's graph over one scheduled microbatch: a model's forward, and the gradients of what it trains on. */
 import type { Graph } from '../ir/graph.js';
 import type { LanguageModel } from '../nn/language_model.js';
+import { blockListOf } from '../nn/module.js';
 import { traceLoss, type ForwardTrace, type TracedModel, type TraceShape } from '../nn/trace.js';
 import { gradientName } from '../optim/update.js';
 import { gradients } from './autodiff.js';
@@ -24,7 +25,8 @@ export function traceTraining(
   let unusedParameters: readonly string[] = [];
   const traced = traceLoss(model, shape, (forward) => {
     observe('trace', forward.builder.build());
-    unusedParameters = addGradients(forward);
+    // Where the forward ends. A model without a list of blocks is one segment.
+    unusedParameters = addGradients(forward, blockListOf(model) ? 'head' : 'model');
   });
   observe('autodiff', traced.graph);
   const graph = eliminateDeadCode(traced.graph);
@@ -36,8 +38,8 @@ export function traceTraining(
 export type ObserveTrace = (pass: 'trace' | 'autodiff' | 'eliminate_dead_code', graph: Graph) => void;
 
 /** Returns the names of parameters that have no gradient. */
-function addGradients({ builder, loss, parameters }: ForwardTrace): readonly string[] {
-  return builder.at({ path: '', phase: 'backward', segment: 'head' }, () => {
+function addGradients({ builder, loss, parameters }: ForwardTrace, segment: string): readonly string[] {
+  return builder.at({ path: '', phase: 'backward', segment }, () => {
     const seeds = [loss.lossSum, ...(loss.auxiliary ? [loss.auxiliary] : [])].map((value) => ({
       value,
       cotangent: builder.within('loss', () => value.constant(1)),

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { surroundings } from '../../src/cli/surroundings.js';
 import { recordTrust, trustFile } from '../../src/config/trusted_modules.js';
 import type { DiagnosticError } from '../../src/ir/diagnostic.js';
-import { resumeRun, trainFile, type FileSettings } from '../../src/launch/train.js';
+import { resumeRun, trainFile, type ResumeSettings } from '../../src/launch/train.js';
 import { explainTarget } from '../../src/train/explain_target.js';
 import { generate } from '../../src/train/generate.js';
 import { Workplace } from './tiny_run.js';
@@ -37,7 +37,7 @@ function ownModule(name: string, more = '', file = work.file(`${name}-${files++}
 const sampling = { prompt: 'the', tokens: 1, temperature: 0, topK: null, seed: 0 };
 
 /** Everything that reads a run, with what it takes to let it execute code. */
-const commands: Readonly<Record<string, (run: string, choice: FileSettings) => Promise<unknown>>> = {
+const commands: Readonly<Record<string, (run: string, choice: ResumeSettings) => Promise<unknown>>> = {
   generate: (run, { model = null, trustCode }) => generate(run, { ...sampling, trustCode }, () => {}, model),
   explain: (run, choice) => explainTarget(run, choice),
   resume: (run, choice) => resumeRun(surroundings, run, { overrides: ['steps=3'], ...choice }),
