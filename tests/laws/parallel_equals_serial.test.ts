@@ -15,7 +15,7 @@ import { buildScenario, runSerial } from '../scenarios/scenario.js';
 import { blame, departures, describePlan, faultOf, programFault } from './parallel_equals_serial.js';
 
 const [replaySeed, replayPath] = process.env.REPLAY?.split(/:(.*)/) ?? [];
-const runs = Number(process.env.RUNS ?? 20);
+const runs = Number(process.env.RUNS ?? 10);
 
 /** Tells a failure as a story. */
 function tell<T extends [TrainingDraw, ...unknown[]]>(out: fc.RunDetails<T>): void {

@@ -200,13 +200,45 @@ export const refusals: readonly Refusal[] = [
   },
   { code: 'data/tokenizer-invalid', commands: ['generate'], prepare: write('tokenizer.json', '[]') },
   {
-    code: 'train/plan-batch-differs',
+    code: 'plan/contradicts-config',
     commands: ['train'],
     options: (work) => ({
       ...others,
       batch: { sequences: 8, microbatch: 1 },
       plan: work.file('runs', 'good', 'plan.json'),
     }),
+  },
+  {
+    code: 'plan/unknown-name',
+    commands: ['explain'],
+    prepare: (run) => edit(run, 'plan.json', (text) => text.replaceAll('"embedding"', '"embeding"')),
+  },
+  {
+    code: 'plan/contradiction',
+    commands: ['explain'],
+    prepare: (run) => edit(run, 'plan.json', (text) => text.replace('"embedding",', '"embedding", "embedding",')),
+  },
+  {
+    code: 'plan/too-many-stages',
+    commands: ['resume', 'explain'],
+    overrides: () => ['steps=4', 'ranks=9', 'plan.pipeline_parallel_size=9'],
+  },
+  {
+    code: 'train/memory-exceeded',
+    commands: ['train'],
+    options: fresh({ ...others, model: { family: 'gpt', layers: 1, dim: 8, heads: 2, context: 8, vocab: 1e11 } }),
+  },
+  {
+    code: 'config/code-not-trusted',
+    commands: all,
+    prepare(run) {
+      const module = path.join(run, '..', '..', 'theirs.ts');
+      writeFileSync(module, 'throw new Error("executed");');
+      setConfig((config) => ({
+        ...config,
+        model: { family: 'custom', name: 'Theirs', module, context: 8, vocab: 270, options: {} },
+      }))(run);
+    },
   },
   { code: 'run/length-decided', commands: ['resume'], overrides: () => ['steps=null', 'minutes=5'] },
   {
@@ -219,6 +251,10 @@ export const refusals: readonly Refusal[] = [
 
 /** Codes that are told before the first step and have no row, each with why. */
 export const withoutRow: Readonly<Record<string, string>> = {
+  'plan/ranks-idle': 'a warning',
+  'plan/nothing-for-tensor-ranks': 'beside plan/too-many-tensor-ranks: src/plan/plan_errors.test.ts',
+  'config/called-while-imported': 'tests/training/own_code.test.ts, with what is there compared',
+  'config/no-model-exported': 'tests/training/own_code.test.ts: of --model, before a folder is written',
   'run/none-found': 'of `flotilla runs`, which reads',
   'run/changed': 'two processes at one moment: src/run/begin.ts takes back its lock alone',
   'run/data-gone': 'tests/training/resume.test.ts, with the bytes compared',

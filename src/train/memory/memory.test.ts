@@ -63,7 +63,7 @@ test('floor ≤ what is compiled ≤ ceiling', () => {
         expect(bytes).toBeLessThanOrEqual(ceilingBytes(model, plan, localRanks));
       },
     ),
-    { numRuns: 12 },
+    { numRuns: 6 },
   );
 });
 
