@@ -51,12 +51,13 @@ export async function withOwnModel(
 
 /** `file`: the module that constructs the model; null where a script gave it as an object. */
 function withModel(
-  { config }: ResolvedConfig,
+  { config, warnings }: ResolvedConfig,
   model: LanguageModel,
   file: string | null,
   source: string,
 ): ResolvedConfig {
-  const resolved = resolveConfig({ ...config, model }, { source });
+  // What was filled in is told once: here every field is there.
+  const resolved = { ...resolveConfig({ ...config, model }, { source }), warnings };
   const [before, now] = [config.model, resolved.config.model];
   const kind = (one: typeof now) => (one.family === 'custom' ? one.name : one.family);
   if (kind(before) !== kind(now)) {
