@@ -95,7 +95,7 @@ const tokenizers: Readonly<Record<string, unknown>> = {
   'a pattern that is a number': split({ Regex: 5 }),
   'a pattern that explodes': split({ Regex: '(a+)+$' }),
   'a pattern that explodes on another letter': split({ Regex: '^(([x-y])+)+[A-Z]' }),
-  'a pattern that explodes on pairs': split({ Regex: '^(xy|xy|x|y)+z' }),
+  'a pattern that explodes on pairs': split({ Regex: '^(xy|x|y)+z' }),
   'a pattern that explodes on spaces': split({ Regex: '(\\s|\\p{White_Space})+$' }),
   'a normalizer that explodes': {
     ...split({ String: ' ' }),

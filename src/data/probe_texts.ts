@@ -8,12 +8,15 @@ export function probeTexts(expressions: readonly string[]): readonly string[] {
   const written = expressions.flatMap((expression) => [...expression.slice(0, longestExpression)]);
   const single = new Set(['a', 'A', '0', ' ', '\n', '.', 'é', '中', ...written]);
   const pairs = new Set(written.slice(1).map((character, i) => written[i] + character));
-  const run = (unit: string) => unit.repeat(Math.ceil(probeCharacters / unit.length));
+  const run = (unit: string) => unit.repeat(probeRepetitions);
   return [...single, ...pairs].flatMap((unit) => [`${run(unit)}\u0001`, `${run(unit)}!`]);
 }
 
-/** 2⁴⁸ ways to match a run take days. */
-export const probeCharacters = 48;
+/** 2⁴⁸ ways to match a run take days, a pair's too: each repetition doubles them. */
+const probeRepetitions = 48;
+
+/** Of the longest probe. */
+export const probeCharacters = 2 * probeRepetitions;
 
 /** Characters of an expression that are tried; the longest that is published has 300. */
 const longestExpression = 2000;
