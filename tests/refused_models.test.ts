@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { nn, type Tensor } from '../src/index.js';
 import type { DiagnosticError } from '../src/ir/diagnostic.js';
 import type { Attributes } from '../src/ir/graph.js';
-import { GPT } from '../src/nn/models/index.js';
+import { GPT, Llama } from '../src/nn/models/index.js';
 import { describeParameters, traceModel } from '../src/nn/trace.js';
 import { ops } from '../src/ops/index.js';
 import { adamw } from '../src/optim/adamw.js';
@@ -240,4 +240,13 @@ describe('names of parameters', () => {
     Object.assign(model, { 'gates.0': parameter(), gates: [parameter()] });
     expect(refusal(() => describeParameters(model)).code).toBe('nn/repeated-name');
   });
+});
+
+test('a size that was left out is refused by the parameter that it is of', () => {
+  const options = { layers: 1, dim: 8, heads: 2, context: 4, vocab: 8 } as unknown as ConstructorParameters<
+    typeof Llama
+  >[0];
+  const { code, message } = refusal(() => describeParameters(new Llama(options)));
+  expect(code).toBe('nn/bad-size');
+  expect(message).toContain('blocks.0.mlp.gate.weight was given hidden = undefined');
 });

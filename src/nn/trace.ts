@@ -49,16 +49,26 @@ export function describeParameters(model: LanguageModel, dtype: DType = 'f32'): 
   }));
 }
 
-/** Throws where a parameter's name is no name, or means something else to a step. */
+/** Throws where a parameter's name is no name, or means something else to a step, and where a size of it is no count. */
 function namedParameters(model: LanguageModel): readonly NamedParameter[] {
   const parameters = parametersOf(model);
   const seen = new Set<string>();
-  for (const { name } of parameters) {
+  for (const { name, parameter } of parameters) {
     const role = roleOf(name);
     if (role !== null) throw reservedName({ name, role });
     if (!/^[\p{L}\p{N}_$-]+(\.[\p{L}\p{N}_$-]+)*$/u.test(name)) throw badName({ name });
     if (seen.has(name)) throw repeatedName({ name });
     seen.add(name);
+    for (const { name: factor, size } of parameter.dims.flat()) {
+      // Without TypeScript's checks an option that was left out arrives as undefined.
+      if (!Number.isInteger(size) || size < 1)
+        throw badSize({
+          module: name,
+          option: factor,
+          value: size,
+          expected: 'a positive integer, by the options of the model',
+        });
+    }
   }
   return parameters;
 }
