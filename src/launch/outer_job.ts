@@ -6,12 +6,11 @@ import { loadAddon, type Engine } from '../engine/native/bridge.js';
 import type { DiagnosticError } from '../ir/diagnostic.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { ranksOf } from '../plan/plan.js';
-import { discardStaged } from '../run/staged.js';
 import { worldSizeDiffers } from '../train/diagnostics.js';
 import { trainEvents, type TrainEvents } from '../train/events.js';
 import { measuredPeak } from '../train/matmul_peak.js';
 import { requireNativeEngine } from '../train/prepare_run.js';
-import { moduleOf, type Begin } from './begun_run.js';
+import { letGo, ownPart, toldRun, type Begin } from './begun_run.js';
 import type { RankEnvironment } from './environment.js';
 import { writeErrorFile } from './error_file.js';
 import { finish } from './finish.js';
@@ -97,37 +96,24 @@ function lead(job: JoinRequest, meeting: Meeting | null, stop: StopNote): Promis
   const { surroundings, events, call, environment, launchedAt, begin } = job;
   return logged(job, async (log) => {
     const begun = await begin(environment);
-    const { prepared, folder, state, resume, lock } = begun;
-    const { token } = lock;
-    log.into(folder, { isNew: resume === null });
+    const { prepared, folder } = begun;
+    log.into(folder, { isNew: begun.resume === null });
     try {
       const { config, plan, model } = prepared;
       if (ranksOf(plan) !== environment.worldSize) {
         throw worldSizeDiffers({ world: environment.worldSize, plan: ranksOf(plan), where: 'the plan' });
       }
       const peakFlops = await measuredPeak(config);
-      const run: LaunchedRun = {
-        folder: folder.path,
-        lock: token,
-        state: state.path,
-        checkpoint: resume?.path ?? null,
-        launchedAt,
-        peakFlops,
-        call,
-        endedCalls: null,
-        module: moduleOf(begun),
-      };
+      const run: LaunchedRun = { ...toldRun(begun, { launchedAt, peakFlops, call }), endedCalls: null };
       await meeting?.set('run', JSON.stringify(run));
       const host = nativeHost(config, environment, meeting);
       const { rank } = environment;
-      const part = { surroundings, ...begun, lock: token, events, launchedAt, host, peakFlops, rank, stop };
+      const part = { surroundings, ...ownPart(begun), events, launchedAt, host, peakFlops, rank, stop };
       const result = await work(part);
       const finished = await finish({ surroundings, config, folder, events, model, result, stop });
       return { folder: folder.path, leads: true, ...finished };
     } finally {
-      discardStaged(folder);
-      await resume?.close();
-      lock.release();
+      await letGo(begun);
     }
   });
 }

@@ -1,7 +1,7 @@
 /** Where a rank's process runs, as it tells the others, and what can be seen of it from the same machine. */
-import { readFileSync, readlinkSync } from 'node:fs';
 import os from 'node:os';
 import { z } from 'zod';
+import { placeHere, processState } from '../run/process_id.js';
 
 const presence = z.strictObject({
   rank: z.number().int(),
@@ -24,9 +24,9 @@ export const parsePresence = (text: string): Presence => presence.parse(JSON.par
 export const ownPresence = (rank: number): Presence => ({
   rank,
   host: os.hostname(),
-  machine: machine(),
+  machine: placeHere() ?? os.hostname(),
   pid: process.pid,
-  started: statOf(process.pid)?.started ?? null,
+  started: processState(process.pid)?.started ?? null,
 });
 
 /** `unseen`: of another machine. */
@@ -41,7 +41,7 @@ export function look(one: Presence, own: Presence): Seen {
     // A process of another user may be looked at, and may not be signalled.
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return 'gone';
   }
-  const stat = statOf(one.pid);
+  const stat = processState(one.pid);
   if (!stat) return 'running';
   if (stat.started !== one.started || stat.state === 'Z' || stat.state === 'X') return 'gone';
   return stat.state === 'T' || stat.state === 't' ? 'stopped' : 'running';
@@ -49,23 +49,3 @@ export function look(one: Presence, own: Presence): Seen {
 
 /** `rank 1 (process 4711 on node7)`. */
 export const nameOf = ({ rank, pid, host }: Presence): string => `rank ${rank} (process ${pid} on ${host})`;
-
-function machine(): string {
-  try {
-    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${readlinkSync('/proc/self/ns/pid')}`;
-  } catch {
-    return os.hostname();
-  }
-}
-
-/** State and start of a process; null where the system does not show them. */
-function statOf(pid: number): { readonly state: string; readonly started: string } | null {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The second field is the program's name in brackets, and may hold anything.
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return { state: fields[0], started: fields[19] };
-  } catch {
-    return null;
-  }
-}

@@ -5,10 +5,9 @@
 import type { LanguageModel } from '../nn/language_model.js';
 import { ranksOf } from '../plan/plan.js';
 import type { RunSummary, TrainEvents } from '../train/events.js';
-import { discardStaged } from '../run/staged.js';
 import { measuredPeak } from '../train/matmul_peak.js';
 import type { RankResult } from '../train/train_rank.js';
-import { moduleOf, type Begin, type BegunRun } from './begun_run.js';
+import { letGo, ownPart, toldRun, type Begin, type BegunRun } from './begun_run.js';
 import { rankFromEnvironment } from './environment.js';
 import { finish } from './finish.js';
 import { referenceHost } from './hosts.js';
@@ -79,9 +78,7 @@ function lead({ begin, ...request }: LeadRequest): Promise<TrainResult> {
       const result = await start({ ...request, begun });
       return { folder: folder.path, leads: true, ...(await finish({ ...request, config, folder, model, result })) };
     } finally {
-      discardStaged(folder);
-      await begun.resume?.close();
-      begun.lock.release();
+      await letGo(begun);
     }
   });
 }
@@ -96,37 +93,13 @@ interface StartRequest extends Omit<LeadRequest, 'begin'> {
 
 /** All virtual ranks in this process, or a process a rank. */
 async function start({ surroundings, begun, events, call, launchedAt, stop }: StartRequest): Promise<RankResult> {
-  const { prepared, folder, state, resume } = begun;
-  const { token: lock } = begun.lock;
+  const { prepared } = begun;
   const { config, plan } = prepared;
   if (config.engine === 'reference') {
     const host = referenceHost();
-    return work({
-      surroundings,
-      prepared,
-      folder,
-      lock,
-      resume,
-      events,
-      launchedAt,
-      host,
-      peakFlops: null,
-      rank: 0,
-      stop,
-    });
+    return work({ surroundings, ...ownPart(begun), events, launchedAt, host, peakFlops: null, rank: 0, stop });
   }
-  const peakFlops = await measuredPeak(config);
-  const checkpoint = resume?.path ?? null;
-  const run = {
-    folder: folder.path,
-    lock,
-    state: state.path,
-    checkpoint,
-    launchedAt,
-    peakFlops,
-    call,
-    module: moduleOf(begun),
-  };
+  const run = toldRun(begun, { launchedAt, peakFlops: await measuredPeak(config), call });
   prepared.dataset.close();
   const ranks = ranksOf(plan);
   stop.ready();

@@ -18,19 +18,20 @@ export const thisProcess = (): ProcessId => ({
   host: os.hostname(),
   place: placeHere(),
   pid: process.pid,
-  started: stateOf(process.pid)?.started ?? null,
+  started: processState(process.pid)?.started ?? null,
 });
 
 /** Whether a process still runs; null where that cannot be seen from here. */
 export function runs({ host, place, pid, started }: ProcessId): boolean | null {
   if (host !== os.hostname() || place !== placeHere()) return null;
   if (place === null) return isThere(pid);
-  const found = stateOf(pid);
+  const found = processState(pid);
   // A process that has ended and that its parent has not asked about yet is in state Z.
   return found !== null && found.started === started && !['Z', 'X'].includes(found.state);
 }
 
-function placeHere(): string | null {
+/** Where numbers of processes mean the same as here: see {@link ProcessId.place}. */
+export function placeHere(): string | null {
   try {
     return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${readlinkSync('/proc/self/ns/pid')}`;
   } catch {
@@ -39,7 +40,7 @@ function placeHere(): string | null {
 }
 
 /** State and start of a process, as Linux has them; null where there is none. */
-function stateOf(pid: number): { readonly state: string; readonly started: string } | null {
+export function processState(pid: number): { readonly state: string; readonly started: string } | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The second field, the command in brackets, may hold anything; after it come the third (state) to the 22nd (start).

@@ -25,8 +25,8 @@ export async function generate(
   model: LanguageModel | string | null = null,
 ): Promise<string> {
   checkGenerateOptions(options);
-  const { prompt, tokens, temperature, topK, seed, device, checkpoint: step = null, trustCode } = options;
-  const { acceptModelChange = false } = options;
+  const { prompt, tokens, temperature, topK, seed, device, trustCode } = options;
+  const { checkpoint: step = null, acceptModelChange: accept = false } = options;
   const folder = RunFolder.open(path);
   const resolved = await loadConfig(folder.file('config.json'), device === undefined ? [] : [`device=${device}`], {
     ...(model !== null && { model }),
@@ -41,7 +41,7 @@ export async function generate(
   const tokenizer = loadTokenizer(tokenizerFile);
   const built = loadModel(resolved, tokenizer.vocab);
   requireVocab(built, { vocab: tokenizer.vocab, tokenizerFile });
-  requireModel(folder, folder.readRecord().model, identifyModel(built, config.model), { accept: acceptModelChange });
+  requireModel(folder, folder.readRecord().model, identifyModel(built, config.model), { accept });
   const given = prompt === '' ? [] : [...tokenizer.encode(prompt)];
   const { separator } = config.data.tokenizer;
   const ids = given.length > 0 ? given : [separatorId(tokenizer, separator ?? undefined)];

@@ -1,5 +1,10 @@
 /** Everything before the first rank starts: the engine is there, the data prepared, the model built, the plan legal. */
 import { existsSync } from 'node:fs';
+import { absolutePaths } from '../config/absolute_paths.js';
+import { loadModel } from '../config/load_model.js';
+import { dataOf } from '../config/objects.js';
+import type { ResolvedConfig } from '../config/resolve.js';
+import type { TrainConfig } from '../config/schema.js';
 import type { DataEvent, Dataset } from '../data/index.js';
 import { openDataset, prepareData } from '../data/index.js';
 import { addonPath } from '../engine/native/bridge.js';
@@ -7,25 +12,19 @@ import { addonNotBuilt, torchNotFound } from '../engine/native/diagnostics.js';
 import { locateTorch } from '../engine/native/locate.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import type { Plan } from '../plan/plan.js';
-import { choosePlan, ranksOfConfig } from './choose_plan.js';
-import { loadModel } from '../config/load_model.js';
-import { requireDevice } from './device.js';
-import { hostMemory } from './memory/host_memory.js';
-import { requireStateFits } from './memory/require_memory.js';
-import { vocabTooSmall } from './diagnostics.js';
-import type { TrainEvents } from './events.js';
-import { dataOf } from '../config/objects.js';
-import { absolutePaths } from '../config/absolute_paths.js';
 import { dataSource } from '../run/data_identity.js';
 import { fileHash } from '../run/hash.js';
-import { findInitialWeights } from './initial_weights.js';
 import { identifyModel } from '../run/model_identity.js';
 import type { RunRecord } from '../run/record.js';
 import { batchOptions } from './batch_options.js';
+import { choosePlan, ranksOfConfig } from './choose_plan.js';
+import { requireDevice } from './device.js';
+import { vocabTooSmall } from './diagnostics.js';
+import type { TrainEvents } from './events.js';
+import { findInitialWeights } from './initial_weights.js';
+import { hostMemory } from './memory/host_memory.js';
+import { requireStateFits } from './memory/require_memory.js';
 import { requireRoom } from './require_room.js';
-
-import type { TrainConfig } from '../config/schema.js';
-import type { ResolvedConfig } from '../config/resolve.js';
 
 export interface PreparedRun {
   readonly config: TrainConfig;

@@ -10,6 +10,7 @@ import { requireLock } from '../run/lock.js';
 import { packageVersion } from '../run/package_version.js';
 import { saveState } from '../run/save_state.js';
 import { countersAt } from './counters.js';
+import { isDueWithin } from './is_due.js';
 import type { LoadedJob } from './rank_job.js';
 
 /** What no later save can come through. */
@@ -28,8 +29,7 @@ export class Saving {
 
   /** Whether a checkpoint is due within the run; at its end there is one in any case. */
   isDue(done: number): boolean {
-    const { every_steps: every } = this.#job.config.checkpoint;
-    return every !== null && done % every === 0 && done !== this.#runSteps();
+    return isDueWithin(this.#job.config.checkpoint.every_steps, done, this.#runSteps());
   }
 
   /**

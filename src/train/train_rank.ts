@@ -17,7 +17,7 @@ import { stateOf } from '../run/state.js';
 import { afterTraining } from './after_training.js';
 import { agreeOnPrograms } from './agree_on_programs.js';
 import { planText } from './choose_plan.js';
-import { compileRun } from './compile_run.js';
+import { compileRun, type RunPrograms } from './compile_run.js';
 import { countersOf } from './counters.js';
 import type { RunSummary } from './events.js';
 import { loadWeights } from './initial_weights.js';
@@ -70,11 +70,7 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
       peakBytesPredicted: arenaBytes,
       seconds: (clock.elapsed() - began) / 1000,
     });
-    const { unusedParameters } = programs.training;
-    if (peers.rank === 0 && unusedParameters.length > 0) {
-      const message = `the loss does not depend on ${unusedParameters.join(', ')}: training leaves ${unusedParameters.length === 1 ? 'it' : 'them'} as ${unusedParameters.length === 1 ? 'it is' : 'they are'}`;
-      events.emit({ kind: 'warning', code: 'train/unused-parameters', message });
-    }
+    if (peers.rank === 0) tellUnused(job, programs);
     const loaded: LoadedJob = {
       ...job,
       programs,
@@ -162,6 +158,13 @@ async function setState({ training, tensors, resume, engine, programs, config }:
   await initializeState(training, tensors, programs.training.parameters, { ranks, seed: config.seed });
   const { initial_load_path: weights } = config.checkpoint;
   if (weights !== null) await loadWeights(training, tensors, weights, ranks);
+}
+
+function tellUnused({ events }: RankJob, { training: { unusedParameters: unused } }: RunPrograms): void {
+  if (unused.length === 0) return;
+  const left = unused.length === 1 ? 'it as it is' : 'them as they are';
+  const message = `the loss does not depend on ${unused.join(', ')}: training leaves ${left}`;
+  events.emit({ kind: 'warning', code: 'train/unused-parameters', message });
 }
 
 function tellStart(job: LoadedJob, steps: number | null, setupSeconds: number): void {

@@ -1,6 +1,7 @@
 /** When a run measures its validation loss, and what it came to last. */
 import { bitsPerByte } from '../data/ngram.js';
 import { evaluate } from './evaluate.js';
+import { isDueWithin } from './is_due.js';
 import type { LoadedJob } from './rank_job.js';
 import type { Stopping } from './stopping.js';
 
@@ -23,8 +24,7 @@ export class Validation {
 
   /** Whether a measurement is due within the run; at its end there is one in any case. */
   isDue(done: number): boolean {
-    const { every_steps: every } = this.#job.config.evaluation;
-    return every !== null && done % every === 0 && done !== this.#runSteps();
+    return isDueWithin(this.#job.config.evaluation.every_steps, done, this.#runSteps());
   }
 
   /** Measures, unless the job is to stop meanwhile. */
