@@ -6,22 +6,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { loadAddon, type Engine } from '../engine/native/bridge.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import type { Peers } from '../run/peers.js';
+import { connect, named, type Tell } from './arrival.js';
 import { Attendance, beatKey, doneKey, lookSeconds } from './attendance.js';
 import { consequences } from './consequences.js';
-import { ranksAbsent } from './diagnostics.js';
 import type { RankEnvironment } from './environment.js';
 import type { StopNote } from './stop_note.js';
 import { look, ownPresence, parsePresence, presenceText, type Presence } from './presence.js';
-
-/** What tells a user of a rank that is missed. */
-export type Tell = (code: string, message: string) => void;
-
-/** A rank that has not come is named after this, and again and again after that. */
-const absentSeconds = 5;
-const absentAgainSeconds = 30;
-
-/** How long the others wait for a rank that never comes. */
-const comeSeconds = 600;
 
 /** One wait in the store; between two, one looks around. */
 const sliceSeconds = 1;
@@ -252,56 +242,6 @@ export async function amongOthers<T>(
 }
 
 const hereKey = (rank: number): string => `here/${rank}`;
-
-/** Connects to the store, in short attempts: whoever serves it may come later. */
-async function connect(engine: Engine, environment: RankEnvironment, isServed: boolean): Promise<void> {
-  const deadline = performance.now() + 1000 * comeSeconds;
-  for (;;) {
-    try {
-      await engine.rendezvous({
-        address: environment.masterAddress,
-        port: environment.masterPort,
-        rank: environment.rank,
-        worldSize: environment.worldSize,
-        hostStore: environment.hostStore && !isServed,
-        listenFd: isServed ? null : environment.storeFd,
-        generation: `${environment.generation}/meeting`,
-        storeOnly: true,
-        timeoutSeconds: 2,
-        operationTimeoutSeconds: 0,
-      });
-      return;
-    } catch (error) {
-      const late = performance.now() > deadline;
-      if (late || !(error instanceof DiagnosticError) || error.code !== 'engine/rendezvous-failed') throw error;
-    }
-  }
-}
-
-/** Waits, and names who has not come. Throws `launch/ranks-absent` when the time is over. */
-async function named(
-  tell: Tell,
-  { masterAddress, masterPort }: RankEnvironment,
-  coming: Promise<void>,
-  names: () => readonly string[] | Promise<readonly string[]>,
-): Promise<void> {
-  const at = `${masterAddress}:${masterPort}`;
-  let over = false;
-  const settled = coming.finally(() => (over = true));
-  settled.catch(() => {});
-  for (let seconds = absentSeconds; ; seconds += absentAgainSeconds) {
-    const wait = seconds === absentSeconds ? absentSeconds : absentAgainSeconds;
-    const timer = new AbortController();
-    await Promise.race([settled, sleep(1000 * wait, undefined, { signal: timer.signal }).catch(() => {})]);
-    timer.abort();
-    if (over) return settled;
-    const missing = await names();
-    if (missing.length === 0) continue;
-    const error = ranksAbsent({ names: `${missing.join(', ')} ${missing.length === 1 ? 'has' : 'have'}`, seconds, at });
-    if (seconds > comeSeconds) throw error;
-    tell(error.code, error.message);
-  }
-}
 
 const read = async (engine: Engine, key: string, seconds: number): Promise<string> =>
   new TextDecoder().decode(await engine.storeGet(key, seconds));

@@ -16,7 +16,8 @@ import { writeErrorFile } from './error_file.js';
 import { finish } from './finish.js';
 import { nativeHost } from './hosts.js';
 import { logged } from './logged.js';
-import { amongOthers, type Meeting, type Tell } from './meeting.js';
+import { enterStore, type Tell } from './arrival.js';
+import { amongOthers, type Meeting } from './meeting.js';
 import { parseRun, type LaunchedRun, type ScriptCall } from './messages.js';
 import { workAsRank } from './rank.js';
 import { requireSameCall } from './script_calls.js';
@@ -75,18 +76,7 @@ function serveStore(environment: RankEnvironment): Promise<Engine> {
   async function serve(): Promise<Engine> {
     const engine = loadAddon().open({ device: 'cpu', threads: 1, arenaBytes: 4096 });
     process.on('exit', () => engine.close());
-    await engine.rendezvous({
-      address: environment.masterAddress,
-      port: environment.masterPort,
-      rank: environment.rank,
-      worldSize: environment.worldSize,
-      hostStore: true,
-      listenFd: environment.storeFd,
-      generation: `${environment.generation}/store`,
-      storeOnly: true,
-      timeoutSeconds: 10,
-      operationTimeoutSeconds: 0,
-    });
+    await enterStore(engine, environment, { serves: true, name: 'store', timeoutSeconds: 10 });
     return engine;
   }
 }
