@@ -30,6 +30,18 @@ std::shared_ptr<gloo::transport::Device> createDevice(const std::string& address
   return c10d::ProcessGroupGloo::createDefaultDevice();
 }
 
+// Says of whatever fails on the way to the store that it did: a clone is a connection too.
+template <typename F>
+auto connecting(const F& open) {
+  try {
+    return open();
+  } catch (const std::exception& error) {
+    const std::string message = describeException(error);
+    const bool taken = message.find("EADDRINUSE") != std::string::npos || message.find("ddress already in use") != std::string::npos;
+    throw EngineError(taken ? "port-taken" : "rendezvous-failed", message);
+  }
+}
+
 c10::intrusive_ptr<c10d::Store> openStore(const RendezvousOptions& options, int* port) {
   c10d::TCPStoreOptions store;
   store.port = static_cast<uint16_t>(options.port);
@@ -40,15 +52,11 @@ c10::intrusive_ptr<c10d::Store> openStore(const RendezvousOptions& options, int*
   store.timeout = options.timeout;
   // The libuv server would run on the uv_ symbols that Node itself exports, which are another version's.
   store.useLibUV = false;
-  try {
+  return connecting([&] {
     auto opened = c10::make_intrusive<c10d::TCPStore>(options.address, store);
     *port = opened->getPort();
     return opened;
-  } catch (const std::exception& error) {
-    const std::string message = describeException(error);
-    const bool taken = message.find("EADDRINUSE") != std::string::npos || message.find("ddress already in use") != std::string::npos;
-    throw EngineError(taken ? "port-taken" : "rendezvous-failed", message);
-  }
+  });
 }
 
 std::map<std::string, BackendFactory>& registeredBackends() {
@@ -96,7 +104,9 @@ Group& Groups::known(int id, const std::string& name, const std::vector<int>& ra
   return *groups_.emplace(name, create(id, name, ranks)).first->second;
 }
 
-c10::intrusive_ptr<c10d::Store> Groups::cloneStore() { return store_->clone(); }
+c10::intrusive_ptr<c10d::Store> Groups::cloneStore() {
+  return connecting([&] { return store_->clone(); });
+}
 
 std::unique_ptr<Group> Groups::create(int id, const std::string& name, const std::vector<int>& ranks) {
   auto group = std::make_unique<Group>();

@@ -57,7 +57,7 @@ class Groups {
   };
   Channel channel(int from, int to);
   c10d::Store& store() { return *store_; }
-  // A second connection to the store, for a thread of its own.
+  // A second connection to the store, for a thread of its own. Throws EngineError 'rendezvous-failed'.
   c10::intrusive_ptr<c10d::Store> cloneStore();
   int port() const { return port_; }
   const RendezvousOptions& options() const { return options_; }

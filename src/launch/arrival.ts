@@ -20,14 +20,13 @@ interface StoreVisit {
   readonly serves: boolean;
   /** Tells this connection's keys from those of others. */
   readonly name: string;
-  readonly timeoutSeconds: number;
 }
 
 /** Connects to the job's store, once. Throws `engine/rendezvous-failed` where nobody serves it in time. */
 export async function enterStore(
   engine: Engine,
   { masterAddress, masterPort, rank, worldSize, hostStore, storeFd, generation }: RankEnvironment,
-  { serves, name, timeoutSeconds }: StoreVisit,
+  { serves, name }: StoreVisit,
 ): Promise<void> {
   await engine.rendezvous({
     address: masterAddress,
@@ -38,21 +37,26 @@ export async function enterStore(
     listenFd: serves ? storeFd : null,
     generation: `${generation}/${name}`,
     storeOnly: true,
-    timeoutSeconds,
+    // Who serves waits for nobody.
+    timeoutSeconds: serves ? comeSeconds : attemptSeconds,
     operationTimeoutSeconds: 0,
   });
 }
 
-/** Connects to the store, in short attempts: whoever serves it may come later. */
+/** One attempt to reach a store that another serves. */
+const attemptSeconds = 5;
+
+/** Connects to the store: where another serves it, in short attempts, since that one may come later. */
 export async function connect(engine: Engine, environment: RankEnvironment, isServed: boolean): Promise<void> {
   const deadline = performance.now() + 1000 * comeSeconds;
+  const serves = !isServed && environment.hostStore;
   for (;;) {
     try {
-      await enterStore(engine, environment, { serves: !isServed, name: 'meeting', timeoutSeconds: 2 });
-      return;
+      return await enterStore(engine, environment, { serves, name: 'meeting' });
     } catch (error) {
       const late = performance.now() > deadline;
-      if (late || !(error instanceof DiagnosticError) || error.code !== 'engine/rendezvous-failed') throw error;
+      if (serves || late || !(error instanceof DiagnosticError) || error.code !== 'engine/rendezvous-failed')
+        throw error;
     }
   }
 }

@@ -76,7 +76,7 @@ function serveStore(environment: RankEnvironment): Promise<Engine> {
   async function serve(): Promise<Engine> {
     const engine = loadAddon().open({ device: 'cpu', threads: 1, arenaBytes: 4096 });
     process.on('exit', () => engine.close());
-    await enterStore(engine, environment, { serves: true, name: 'store', timeoutSeconds: 10 });
+    await enterStore(engine, environment, { serves: true, name: 'store' });
     return engine;
   }
 }

@@ -1,4 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { connect as connectTo, createServer, type AddressInfo, type Socket } from 'node:net';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { loadAddon, type Engine } from './bridge.js';
@@ -235,6 +237,34 @@ test('a taken port is said to be taken', async () => {
   opened.push(first, second);
   const port = await meet(first, 0);
   expect((await failure(meet(second, port))).code).toBe('engine/port-taken');
+});
+
+test('a store that is lost on the way to it is said to be, at whichever connection', async () => {
+  const addon = loadAddon();
+  const [server, client] = [0, 1].map(() => addon.open({ device: 'cpu', threads: 1, arenaBytes: 64 }));
+  opened.push(server, client);
+  const visit = { address: '127.0.0.1', worldSize: 2, generation: '0', storeOnly: true, operationTimeoutSeconds: 5 };
+  const port = await server.rendezvous({ ...visit, port: 0, rank: 0, hostStore: true, timeoutSeconds: 5 });
+  for (const answered of [0, 1]) {
+    let seen = 0;
+    const sockets: Socket[] = [];
+    const way = createServer((socket) => {
+      sockets.push(socket.on('error', () => {}));
+      if (seen++ >= answered) return void socket.destroy();
+      const on = connectTo(port, '127.0.0.1').on('error', () => {});
+      sockets.push(on);
+      socket.pipe(on).pipe(socket);
+    });
+    await once(way.listen(0, '127.0.0.1'), 'listening');
+    const { port: through } = way.address() as AddressInfo;
+    const error = await failure(
+      client.rendezvous({ ...visit, port: through, rank: 1, hostStore: false, timeoutSeconds: 0.5 }),
+    );
+    expect(error.code).toBe('engine/rendezvous-failed');
+    expect(seen).toBeGreaterThan(answered);
+    sockets.forEach((socket) => socket.destroy());
+    way.close();
+  }
 });
 
 test('a rank that never comes is noticed', async () => {
