@@ -1,9 +1,14 @@
+import LongestFirst from './tests/setup/order.js';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'tests/**/*.test.ts'],
+    globalSetup: ['tests/setup/build.ts'],
     setupFiles: ['tests/setup/properties.ts', 'tests/setup/state.ts'],
+    // Threads of ranks that outnumber the cores sleep while they wait for each other.
+    env: { OMP_WAIT_POLICY: 'passive' },
+    sequence: { sequencer: LongestFirst },
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 120_000,

@@ -5,7 +5,6 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { loadClass } from '../src/engine/native/load_class.js';
 import { testOfRanks } from '../src/engine/native/testing/tests_by_device.js';
@@ -17,10 +16,11 @@ import { countMallocs } from '../src/launch/testing/count_mallocs.js';
 import { nativeScenario, type NativeScenario } from './scenarios/native_step.js';
 import { realRanks, wholeSteps } from './scenarios/real_ranks.js';
 import type { Values } from './scenarios/scenario.js';
+import { built } from './setup/built.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'flotilla-test-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-const rankMain = fileURLToPath(new URL('scenarios/real_rank_main.ts', import.meta.url));
+const rankMain = built(new URL('scenarios/real_rank_main.ts', import.meta.url));
 
 for (const [name, options] of Object.entries(realRanks)) {
   const scenario = nativeScenario(options());
@@ -37,7 +37,7 @@ test.each(Object.entries(wholeSteps))(steady, async (_, options) => {
 });
 
 async function equalsSerial(name: string, scenario: NativeScenario): Promise<void> {
-  await launch({ ranks: scenario.ranks, args: ['--import', 'tsx', rankMain, name, folder] });
+  await launch({ ranks: scenario.ranks, args: [rankMain, name, folder] });
   const blocks = Array.from({ length: scenario.ranks }, (_, rank): RankBlocks => {
     const read = JSON.parse(readFileSync(path.join(folder, `rank.${rank}.json`), 'utf8')) as Record<string, number[]>;
     return new Map(Object.entries(read).map(([value, block]) => [value, Float64Array.from(block)]));

@@ -3,13 +3,13 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, test, vi } from 'vitest';
 import { defineDiagnostic, type DiagnosticError } from '../ir/diagnostic.js';
 import { readErrorFile, writeErrorFile } from './error_file.js';
 import { launch, type LaunchOptions, type RankLine } from './launch.js';
+import { built } from '../../tests/setup/built.js';
 
-const misbehaving = fileURLToPath(new URL('testing/misbehaving_rank.ts', import.meta.url));
+const misbehaving = built(new URL('testing/misbehaving_rank.ts', import.meta.url));
 
 /** Starts three ranks, of which rank 1 behaves so; what they printed, how the job ended, and whether anything was left. */
 async function start(behaviour: string, options: Partial<LaunchOptions> = {}) {
@@ -19,7 +19,7 @@ async function start(behaviour: string, options: Partial<LaunchOptions> = {}) {
   try {
     await launch({
       ranks: 3,
-      args: ['--import', 'tsx', misbehaving, behaviour],
+      args: [misbehaving, behaviour],
       output: (line) => lines.push(line),
       graceSeconds: 1,
       ...options,
@@ -128,13 +128,13 @@ test('a command that cannot be started is one error', async () => {
 
 test('ranks end when their launcher is killed or interrupted', async () => {
   const script = `
-    import { launch } from ${JSON.stringify(new URL('launch.ts', import.meta.url).href)};
-    await launch({ ranks: 2, args: ['--import', 'tsx', ${JSON.stringify(misbehaving)}, 'wait'] }).catch((error) => {
+    import { launch } from ${JSON.stringify(built(new URL('launch.ts', import.meta.url)))};
+    await launch({ ranks: 2, args: [${JSON.stringify(misbehaving)}, 'wait'] }).catch((error) => {
       console.log(error.code);
       process.exit(1);
     });`;
   for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
-    const launcher = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+    const launcher = spawn(process.execPath, ['--input-type=module', '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     let output = '';

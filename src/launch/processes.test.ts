@@ -2,7 +2,6 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import type { Launch, LoadedProgram } from '../engine/native/loaded_program.js';
 import { packageRoot } from '../engine/native/package_root.js';
@@ -10,6 +9,7 @@ import { collective, decode, fill, view } from '../engine/native/testing/views.j
 import { launch } from './launch.js';
 import { countMallocs } from './testing/count_mallocs.js';
 import type { RankWork } from './testing/rank_main.js';
+import { built } from '../../tests/setup/built.js';
 
 // Two real processes, started by our launcher and by torchrun.
 
@@ -17,7 +17,7 @@ const folder = mkdtempSync(path.join(os.tmpdir(), 'flotilla-test-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const arenaBytes = 1 << 16;
-const rankMain = fileURLToPath(new URL('testing/rank_main.ts', import.meta.url));
+const rankMain = built(new URL('testing/rank_main.ts', import.meta.url));
 
 function writeWork(
   name: string,
@@ -26,7 +26,7 @@ function writeWork(
   const file = path.join(mkdtempSync(path.join(folder, `${name}-`)), 'work.json');
   writeFileSync(file, JSON.stringify({ arenaBytes, ...work }));
   return {
-    args: ['--import', 'tsx', rankMain, file],
+    args: [rankMain, file],
     arena: (rank) => readFileSync(path.join(path.dirname(file), `arena.${rank}`)),
   };
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { runVariable, type LaunchedRun, type ScriptCall } from './messages.js';
+import { built } from '../../tests/setup/built.js';
 
 // A script, run again in a rank: it is told of its earlier calls, and of the one that it is a rank of.
 
@@ -24,7 +25,7 @@ function rerun(text: string, ours: ScriptCall, earlier: readonly object[]) {
   const errorFile = join(folder, 'error.json');
   rmSync(errorFile, { force: true });
   writeFileSync(endedCalls, JSON.stringify(earlier));
-  const calls = new URL('script_calls.ts', import.meta.url).pathname;
+  const calls = built(new URL('script_calls.ts', import.meta.url));
   writeFileSync(
     script,
     `import { inTurn } from ${JSON.stringify(calls)};

@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { requireLock, RunLock } from './lock.js';
 import { runs, thisProcess, type ProcessId } from './process_id.js';
+import { built } from '../../tests/setup/built.js';
 
 let folder: string;
 beforeEach(() => (folder = mkdtempSync(path.join(os.tmpdir(), 'flotilla-lock-'))));
@@ -106,9 +106,9 @@ test('a file that names no holder is refused, not waited for', () => {
 });
 
 test('of processes that take it from the dead at once, one holds it', async () => {
-  const program = fileURLToPath(new URL('testing/lock_taker.ts', import.meta.url));
+  const program = built(new URL('testing/lock_taker.ts', import.meta.url));
   const takers = Array.from({ length: 4 }, async () => {
-    const child = spawn(process.execPath, ['--import', 'tsx', program, folder, '150'], {
+    const child = spawn(process.execPath, [program, folder, '150'], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let [out, error] = ['', ''];

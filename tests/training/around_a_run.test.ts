@@ -1,7 +1,6 @@
 /** What is around a run never ends it, and nothing that comes after its last step loses what was trained. */
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { surroundings } from '../../src/cli/surroundings.js';
 import { trainWith } from '../../src/launch/train.js';
@@ -11,11 +10,10 @@ import { RunFolder } from '../../src/run/folder.js';
 import { trainEvents, type TrainEvent } from '../../src/train/events.js';
 import { StartedRun } from '../fuzz/started_run.js';
 import { Workplace } from './tiny_run.js';
+import { flotillaMain } from '../setup/built.js';
 
 const work = new Workplace();
 afterAll(() => work.remove());
-
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
 /** Trains on the reference engine; `listen` is told of every event. */
 function train(name: string, listen: (event: TrainEvent) => void, options = {}, around = surroundings) {
@@ -28,7 +26,7 @@ function train(name: string, listen: (event: TrainEvent) => void, options = {}, 
 function command(name: string, steps: number): readonly string[] {
   const config = work.file(`${name}.json`);
   writeFileSync(config, JSON.stringify(work.options(name, { steps })));
-  return ['--import', 'tsx', main, 'train', config];
+  return [flotillaMain, 'train', config];
 }
 
 test('a reader that leaves after the first line, of output and errors, changes nothing', async () => {

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { loadAddon } from '../../src/engine/native/bridge.js';
 import { Workplace } from './tiny_run.js';
+import { flotillaMain } from '../setup/built.js';
 
 const work = new Workplace();
 afterAll(() => work.remove());
@@ -35,8 +35,7 @@ test('every command that is to use a GPU says what is missing before it prepares
 
 /** `flotilla … --device cuda` where torch sees no GPU, whatever the machine has. */
 function withoutGpu(args: readonly string[]): Promise<{ status: number | null; told: string; errors: string }> {
-  const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', main, ...args, '--device', 'cuda'], {
+  const child = spawn(process.execPath, [flotillaMain, ...args, '--device', 'cuda'], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, CUDA_VISIBLE_DEVICES: '' },
   });

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { addonPath } from '../../src/engine/native/bridge.js';
 import { ranksOrOne, testOfRanks } from '../../src/engine/native/testing/tests_by_device.js';
 import { generate } from '../../src/train/generate.js';
 import { onNative, Workplace } from './tiny_run.js';
+import { flotillaMain } from '../setup/built.js';
 
 // One and two real ranks on the native engine, started as a user starts them.
 
@@ -68,10 +68,9 @@ testOfRanks(2)('two pipeline stages learn the same, and save what each holds', a
 });
 
 test('Ctrl-C finishes the step, saves, and the run can be resumed', async () => {
-  const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
   const config = work.file('endless.json');
   writeFileSync(config, JSON.stringify(work.options('endless', { ...native, ranks: ranksOrOne(2), steps: 100_000 })));
-  const child = spawn(process.execPath, ['--import', 'tsx', main, 'train', config], {
+  const child = spawn(process.execPath, [flotillaMain, 'train', config], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let [told, errors] = ['', ''];

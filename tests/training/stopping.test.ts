@@ -1,11 +1,11 @@
 /** Real ranks that are interrupted, stopped and killed from outside. `npm run fuzz -- stop` does so at random, and often. */
 import { writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { testOfRanks } from '../../src/engine/native/testing/tests_by_device.js';
 import type { TrainOptions } from '../../src/config/schema.js';
 import { StartedRun } from '../fuzz/started_run.js';
 import { onNative, Workplace } from './tiny_run.js';
+import { flotillaFirst, flotillaMain } from '../setup/built.js';
 
 const work = new Workplace();
 const started: StartedRun[] = [];
@@ -14,15 +14,13 @@ afterAll(() => {
   work.remove();
 });
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-const first = fileURLToPath(new URL('../../src/launch/first.ts', import.meta.url));
 const endless = { steps: 1_000_000, threads: 1 } as const;
 
 /** A run as a user starts it, in a process group of its own. */
 function start(name: string, options: TrainOptions): StartedRun {
   const config = work.file(`${name}.json`);
   writeFileSync(config, JSON.stringify(work.options(name, options)));
-  const args = ['--import', 'tsx', '--import', first, main, 'train', config];
+  const args = ['--import', flotillaFirst, flotillaMain, 'train', config];
   const run = new StartedRun(process.execPath, args, work.file('runs', name));
   started.push(run);
   return run;

@@ -2,13 +2,18 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { surroundings } from '../../src/cli/surroundings.js';
+import { surroundings as ofSources } from '../../src/cli/surroundings.js';
 import { testDeviceType } from '../../src/engine/native/testing/device.js';
 import { readMetrics } from '../../src/observe/index.js';
 import { trainEvents, type TrainEvent } from '../../src/train/events.js';
 import type { TrainOptions } from '../../src/config/schema.js';
 import type { TrainResult } from '../../src/launch/start_job.js';
 import { resumeRun, trainWith, type ResumeSettings } from '../../src/launch/train.js';
+import { built, flotillaFirst } from '../setup/built.js';
+
+/** Ranks are processes of their own. */
+const rankMain = built(new URL('../../src/cli/rank_main.ts', import.meta.url));
+const surroundings = { ...ofSources, rankArguments: ['--import', flotillaFirst, rankMain] };
 
 /** The reference engine, which runs any number of virtual ranks and needs no device. */
 export const onReference = { engine: 'reference', device: 'cpu' } as const;

@@ -2,10 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { packageRoot } from '../../engine/native/package_root.js';
 import { launch } from '../launch.js';
 import type { RankWork } from './rank_main.js';
+import { built } from '../../../tests/setup/built.js';
 
 export interface MallocCounts {
   /** Allocations of the addon's own code in the counted steps. */
@@ -23,10 +23,10 @@ export async function countMallocs(work: RankWork): Promise<readonly MallocCount
     execFileSync(process.env.CXX ?? 'c++', ['-std=c++20', '-O1', '-shared', '-fPIC', '-o', preload, source, '-ldl']);
     const file = path.join(folder, 'work.json');
     writeFileSync(file, JSON.stringify(work));
-    const rankMain = fileURLToPath(new URL('rank_main.ts', import.meta.url));
+    const rankMain = built(new URL('rank_main.ts', import.meta.url));
     // The launcher gives all ranks one environment; each counts into the file of its own rank.
     const shell = `FLOTILLA_MALLOC_COUNTS=${folder}/counts.$RANK LD_PRELOAD=${preload} exec "$0" "$@"`;
-    const node = [process.execPath, '--import', 'tsx', rankMain, file];
+    const node = [process.execPath, rankMain, file];
     await launch({ ranks: work.programs.length, command: 'sh', args: ['-c', shell, ...node] });
     return work.programs.map((_, rank) => ({
       steps: Number(readFileSync(path.join(folder, `mallocs.${rank}`), 'utf8')),
