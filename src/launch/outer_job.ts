@@ -50,18 +50,20 @@ export async function joinOuterJob(request: JoinRequest): Promise<TrainResult> {
       endStopped(`rank ${given.rank}: stopped by ${signal} before the first step: nothing was trained`),
   });
   const tell: Tell = (code, message) => events.emit({ kind: 'warning', code, message });
+  const ending = new AbortController();
   try {
     if (given.hostStore && given.worldSize > 1) await serveStore(given);
     const environment = { ...given, generation: `${given.generation}/call ${call.number}` };
     const job = { ...request, environment };
     return await amongOthers({ environment, tell, stop, isServed: true }, (meeting) => {
-      meeting?.whenLost((error) => endInTime(environment, error));
+      meeting?.whenLost((error) => endInTime(environment, error, ending.signal));
       return environment.rank === 0 ? lead(job, meeting, stop) : follow(job, meeting!, stop);
     });
   } catch (error) {
     if (given.errorFile) writeErrorFile(given.errorFile, error);
     throw error;
   } finally {
+    ending.abort();
     stop.release();
   }
 }
@@ -117,12 +119,16 @@ async function follow(job: JoinRequest, meeting: Meeting, stop: StopNote): Promi
   return { folder: run.folder, leads: false, ...result };
 }
 
-/** The engine meets the others, or waits for a device, in calls that nothing interrupts: the process then ends without them. */
-function endInTime({ errorFile }: RankEnvironment, error: DiagnosticError): void {
+/**
+ * The engine meets the others, or waits for a device, in calls that nothing interrupts: the process then ends without them. `ended`: that
+ * the call of train() or resume() has, and its script may go on.
+ */
+function endInTime({ errorFile }: RankEnvironment, error: DiagnosticError, ended: AbortSignal): void {
   const end = () => {
     if (errorFile) writeErrorFile(errorFile, error);
     process.stderr.write(`${error.message}\n`);
     process.exit(1);
   };
-  setTimeout(end, 1000 * endSeconds).unref();
+  const timer = setTimeout(end, 1000 * endSeconds).unref();
+  ended.addEventListener('abort', () => clearTimeout(timer));
 }

@@ -1,16 +1,18 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, expect, test } from 'vitest';
 import { testOfRanks } from '../../src/engine/native/testing/tests_by_device.js';
 import { onNative, Workplace } from './tiny_run.js';
+import { built } from '../setup/built.js';
 
 // Scripts that call the library more than once, each call with a model of its own, on real ranks.
 
 const work = new Workplace();
 afterAll(() => work.remove());
 
-const flotilla = fileURLToPath(new URL('../../src/index.ts', import.meta.url));
+const flotilla = built(new URL('../../src/index.ts', import.meta.url));
 const loader = import.meta.resolve('tsx');
 
 interface Ended {
@@ -21,6 +23,39 @@ interface Ended {
 
 /** Runs a script as a user does. `options(name)` in it: those of a tiny run. */
 function runScript(name: string, text: string): Ended {
+  const file = writeScript(name, text);
+  return spawnSync(process.execPath, ['--import', loader, file], { cwd: work.folder, encoding: 'utf8' });
+}
+
+/** Runs a script in two processes, as torchrun and the like do. */
+async function runInRanks(name: string, text: string): Promise<readonly Ended[]> {
+  const file = writeScript(name, text);
+  const port = await freePort();
+  const ranks = [0, 1].map((rank) => {
+    const place = { RANK: rank, LOCAL_RANK: rank, WORLD_SIZE: 2, LOCAL_WORLD_SIZE: 2, MASTER_PORT: port };
+    const env = {
+      ...process.env,
+      MASTER_ADDR: '127.0.0.1',
+      ...Object.fromEntries(Object.entries(place).map(([key, value]) => [key, String(value)])),
+    };
+    const child = spawn(process.execPath, ['--import', loader, file], { cwd: work.folder, env });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    return new Promise<Ended>((resolve) => child.on('close', (status) => resolve({ status, stdout, stderr })));
+  });
+  return Promise.all(ranks);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
+
+function writeScript(name: string, text: string): string {
   const file = work.file(name);
   writeFileSync(
     file,
@@ -31,7 +66,7 @@ function runScript(name: string, text: string): Ended {
      const mine = (dim: number) => new Mine({ layers: 1, dim, heads: 2, context: 8, vocab: 270 });
      ${text}`,
   );
-  return spawnSync(process.execPath, ['--import', loader, file], { cwd: work.folder, encoding: 'utf8' });
+  return file;
 }
 
 const embedding = (name: string, step: number): readonly number[] => {
@@ -63,6 +98,24 @@ testOfRanks(1)('each call of a script has its own model, and its own result', ()
   expect(stderr).not.toContain(small);
   expect(embedding('sweep 8', 2)).toEqual([270, 8]);
   expect(embedding('sweep 12', 3)).toEqual([270, 12]);
+});
+
+testOfRanks(2)('under another launcher every process makes every call, and goes on after one that failed', async () => {
+  const ranks = await runInRanks(
+    'ranks.mts',
+    `const folders = options('').logging.directory;
+     await resume(folders + '/no such run').catch(() => console.log('failed'));
+     for (const dim of [8, 12]) {
+       const ended = await train({ ...options('ranks ' + dim), ranks: 2, model: mine(dim) });
+       console.log(ended.summary.steps, ended.leads, ended.folder.slice(folders.length));
+     }`,
+  );
+  ranks.forEach(({ status, stdout, stderr }, rank) => {
+    expect(status, stderr).toBe(0);
+    const own = stdout.split('\n').filter((line) => /^(failed|2 )/.test(line));
+    expect(own).toEqual(['failed', `2 ${rank === 0} /ranks 8`, `2 ${rank === 0} /ranks 12`]);
+  });
+  for (const dim of [8, 12]) expect(embedding(`ranks ${dim}`, 2)).toEqual([270, dim]);
 });
 
 testOfRanks(1)('a script that takes another way in a rank is refused, and its run is not another one', () => {
