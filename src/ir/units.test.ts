@@ -9,6 +9,7 @@ test.each([
   [bytesText(1.4e9), '1.40 GB'],
   [countText(36_240), '36.2 k'],
   [countText(12), '12'],
+  [countText(1.75e11), '175 B'],
   [durationText(65.4), '1:05'],
   [durationText(59.7), '1:00'],
   [durationText(7384), '2:03:04'],

@@ -1,10 +1,10 @@
 /** Numbers as people read them. */
 
 /** `1.4 GB`; decimal units. */
-export const bytesText = (bytes: number): string => withPrefix(bytes, 'B');
+export const bytesText = (bytes: number): string => `${withPrefix(bytes, ['', 'k', 'M', 'G', 'T', 'P'])}B`;
 
-/** `36.2 k`, `14.2 M`: three digits. */
-export const countText = (count: number): string => withPrefix(count, '').trim();
+/** `36.2 k`, `14.2 M`, `175 B`: three digits, thousands of millions as models are named by them. */
+export const countText = (count: number): string => withPrefix(count, ['', 'k', 'M', 'B', 'T']).trim();
 
 /** `1:05`, `2:03:04`. */
 export function durationText(seconds: number): string {
@@ -28,8 +28,7 @@ export const percentText = (share: number): string => `${(100 * share).toFixed(s
 export const lossText = (loss: number): string =>
   Number.isFinite(loss) ? loss.toFixed(4) : String(loss).toLowerCase();
 
-function withPrefix(value: number, unit: string): string {
-  const prefixes = ['', 'k', 'M', 'G', 'T', 'P'];
+function withPrefix(value: number, prefixes: readonly string[]): string {
   let scaled = value;
   let power = 0;
   // 999.6 would print as 1000, which is 1.00 of the next prefix.
@@ -38,5 +37,5 @@ function withPrefix(value: number, unit: string): string {
     power++;
   }
   const digits = power === 0 ? 0 : Math.abs(scaled) < 9.995 ? 2 : Math.abs(scaled) < 99.95 ? 1 : 0;
-  return `${scaled.toFixed(digits)} ${prefixes[power]}${unit}`;
+  return `${scaled.toFixed(digits)} ${prefixes[power]}`;
 }

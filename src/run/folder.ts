@@ -15,6 +15,7 @@ import { parsePlan } from '../plan/parse_plan.js';
 import type { Plan } from '../plan/plan.js';
 import { configText } from '../config/file.js';
 import type { TrainConfig } from '../config/schema.js';
+import { finishCommit } from './committed.js';
 import { folderNotOwn, noRun, recordInvalid } from './diagnostics.js';
 import { readEarlierRecord } from './earlier_record.js';
 import { lockName } from './lock.js';
@@ -52,6 +53,7 @@ export class RunFolder {
   static open(path: string): RunFolder {
     const folder = new RunFolder(path);
     if (!existsSync(folder.file('config.json'))) throw noRun({ path });
+    finishCommit(folder.path);
     folder.requireOwnFiles();
     return folder;
   }

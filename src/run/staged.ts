@@ -3,8 +3,8 @@
  * ranks read. They take their places when the state is loaded and the first step is next; a resume that is refused before, by whatever,
  * leaves the folder as it was.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { commit } from './committed.js';
 import { RunFolder } from './folder.js';
 
 /** Makes the place for what is about to be written; what an earlier resume left there is removed. */
@@ -14,13 +14,9 @@ export function stageIn(folder: RunFolder): RunFolder {
   return new RunFolder(folder.file('.next'));
 }
 
-/** Moves what is staged into place, each file whole, run.json last. Nothing is staged for a new run. */
+/** Makes what is staged the run's own. Nothing is staged for a new run. */
 export function commitStaged(folder: RunFolder): void {
-  const stage = folder.file('.next');
-  if (!existsSync(stage)) return;
-  const names = readdirSync(stage).sort((a, b) => Number(a === 'run.json') - Number(b === 'run.json'));
-  for (const name of names) renameSync(join(stage, name), folder.file(name));
-  discardStaged(folder);
+  if (existsSync(folder.file('.next'))) commit(folder.path, folder.file('.next'));
 }
 
 export function discardStaged(folder: RunFolder): void {

@@ -4,7 +4,7 @@
  *
  * Arguments: the folder, rounds. Prints how often it held the lock.
  */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DiagnosticError } from '../../ir/diagnostic.js';
 import { lockName, RunLock } from '../lock.js';
@@ -20,8 +20,9 @@ for (let round = 0; round < Number(rounds); round++) {
     rmSync(inside);
     if (round % 2 === 0) {
       const path = join(folder, lockName);
-      // No process has this number: the highest that Linux gives is 2^22.
-      writeFileSync(path, readFileSync(path, 'utf8').replace(/"pid": \d+/, '"pid": 99999999'));
+      // No process has this number: the highest that Linux gives is 2^22. Whole at once: a lock never says nothing.
+      writeFileSync(join(folder, 'dead'), readFileSync(path, 'utf8').replace(/"pid": \d+/, '"pid": 99999999'));
+      renameSync(join(folder, 'dead'), path);
     } else lock.release();
   } catch (error) {
     if (!(error instanceof DiagnosticError) || error.code !== 'run/locked') throw error;
