@@ -3,11 +3,12 @@ import { expect, onTestFinished, test } from 'vitest';
 import { TrainingBatches, ValidationBatches } from './batches.js';
 import { folderWith } from './testing/folder.js';
 import { TokenFile, writeTokenFile } from './token_file.js';
+import { atOnce } from './in_parts.js';
 
 /** A file whose token at position i is i. */
 function counting(tokens: number): TokenFile {
   const prefix = join(folderWith(), 'x');
-  writeTokenFile(prefix, [Int32Array.from({ length: tokens }, (_, i) => i)], tokens);
+  atOnce(writeTokenFile(prefix, [Int32Array.from({ length: tokens }, (_, i) => i)], { vocab: tokens, total: 1 }));
   const file = TokenFile.open(prefix);
   onTestFinished(() => file.close());
   return file;

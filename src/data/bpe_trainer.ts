@@ -8,6 +8,7 @@
  */
 import { byteCharacters, preTokens } from './byte_level.js';
 import { vocabTooSmall } from './diagnostics.js';
+import type { InParts } from './in_parts.js';
 import { byteLevelTokenizerJson, type TokenizerJson } from './tokenizer_json.js';
 
 export interface BpeTrainerOptions {
@@ -17,27 +18,26 @@ export interface BpeTrainerOptions {
   readonly minFrequency?: number;
   /** The token between documents, id 0. Default `<|endoftext|>`. */
   readonly separator?: string;
-  /** Called now and then with the vocabulary's size so far. */
-  readonly onProgress?: (done: number, total: number) => void;
 }
 
 /**
  * Trains on `texts`. The same texts, in any order, give the same tokenizer.
  * @throws data/vocab-too-small.
  */
-export function trainBpe(texts: Iterable<string>, options: BpeTrainerOptions): TokenizerJson {
-  const { vocab, minFrequency = 2, separator = '<|endoftext|>', onProgress } = options;
+export function* trainBpe(texts: readonly string[], options: BpeTrainerOptions): InParts<TokenizerJson> {
+  const { vocab, minFrequency = 2, separator = '<|endoftext|>' } = options;
   const least = 256 + 1;
   if (vocab < least) throw vocabTooSmall({ vocab, least });
 
   // Ids as Hugging Face's trainer gives them: the separator, the bytes by their character, then the merges.
   const tokens = [separator, ...[...byteCharacters].sort()];
   const ids = new Map(tokens.map((token, id) => [token, id]));
-  const words = new Words(countPreTokens(texts), ids);
+  const words = new Words(yield* countPreTokens(texts), ids);
   const pairs = new Pairs(words);
   const merges: (readonly [string, string])[] = [];
   const merged = new Set<number>();
   while (tokens.length < vocab) {
+    yield { done: tokens.length, total: vocab, unit: 'tokens' };
     const pair = pairs.takeMostFrequent(Math.max(1, minFrequency));
     if (pair === null) break;
     const [left, right] = pairs.symbols(pair);
@@ -50,15 +50,14 @@ export function trainBpe(texts: Iterable<string>, options: BpeTrainerOptions): T
     if (!merged.has(pair)) merges.push([tokens[left], tokens[right]]);
     merged.add(pair);
     pairs.merge(pair, id);
-    if (tokens.length % 256 === 0) onProgress?.(tokens.length, vocab);
   }
-  onProgress?.(tokens.length, vocab);
   return byteLevelTokenizerJson({ tokens, merges, separator });
 }
 
-function countPreTokens(texts: Iterable<string>): ReadonlyMap<string, number> {
+function* countPreTokens(texts: readonly string[]): InParts<ReadonlyMap<string, number>> {
   const counts = new Map<string, number>();
-  for (const text of texts) {
+  for (const [done, text] of texts.entries()) {
+    yield { done, total: texts.length, unit: 'documents' };
     for (const piece of preTokens(text)) for (const word of piece) counts.set(word, (counts.get(word) ?? 0) + 1);
   }
   return counts;

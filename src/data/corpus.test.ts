@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { readCorpus } from './corpus.js';
 import { findFiles, findInstalledSources } from './find_files.js';
 import { folderWith } from './testing/folder.js';
+import { atOnce } from './in_parts.js';
 
 const whole = { maxBytes: 1e9, field: 'text' };
 const paths = (items: readonly { path: string }[]) => items.map(({ path }) => path);
@@ -74,7 +75,7 @@ describe('finding files', () => {
 describe('reading documents', () => {
   test('text comes without its byte-order mark and is measured in bytes', () => {
     const root = folderWith({ 'a.md': '\uFEFFgrün\n', 'b.md': ' \n' });
-    const { documents, skipped, bytes } = readCorpus(findFiles(['.'], root), whole);
+    const { documents, skipped, bytes } = atOnce(readCorpus(findFiles(['.'], root), whole));
     expect(documents.map(({ text, bytes }) => [text, bytes])).toEqual([['grün\n', 6]]);
     expect(bytes).toBe(6);
     expect(skipped.map(({ reason }) => reason)).toEqual(['empty']);
@@ -89,7 +90,7 @@ describe('reading documents', () => {
       'c/novel.txt': long,
       'c/app.js': 'let a;\n'.repeat(1000),
     });
-    const { documents, skipped } = readCorpus(findFiles(['c'], root), whole);
+    const { documents, skipped } = atOnce(readCorpus(findFiles(['c'], root), whole));
     expect(paths(documents)).toEqual(['c/app.js', 'c/novel.txt']);
     expect(skipped).toEqual([
       { path: 'c/app.min.js', reason: 'minified' },
@@ -100,8 +101,8 @@ describe('reading documents', () => {
 
   test('a file named by itself is read where it is minified, and refused where it is no text', () => {
     const root = folderWith({ 'a.min.js': 'x '.repeat(5000), 'b.txt': new Uint8Array([0xff, 0xfe, 0x41]) });
-    expect(readCorpus(findFiles(['a.min.js'], root), whole).documents).toHaveLength(1);
-    expect(() => readCorpus(findFiles(['b.txt'], root), whole)).toThrow(/data\/not-text[\s\S]*b\.txt/);
+    expect(atOnce(readCorpus(findFiles(['a.min.js'], root), whole)).documents).toHaveLength(1);
+    expect(() => atOnce(readCorpus(findFiles(['b.txt'], root), whole))).toThrow(/data\/not-text[\s\S]*b\.txt/);
   });
 
   test('each line of a .jsonl file is a document; a bad line is refused by number', () => {
@@ -109,22 +110,22 @@ describe('reading documents', () => {
       'a.jsonl': '{"text":"one"}\n\n{"text":"two\\n"}\n',
       'b.jsonl': '{"text":"one"}\n{"body":"two"}\n',
     });
-    const { documents } = readCorpus(findFiles(['a.jsonl'], root), whole);
+    const { documents } = atOnce(readCorpus(findFiles(['a.jsonl'], root), whole));
     expect(documents.map(({ path, text }) => [path, text])).toEqual([
       ['a.jsonl:1', 'one'],
       ['a.jsonl:3', 'two\n'],
     ]);
-    expect(() => readCorpus(findFiles(['b.jsonl'], root), whole)).toThrow(/bad-json-line[\s\S]*b\.jsonl:2/);
-    expect(readCorpus(findFiles(['b.jsonl'], root).slice(0, 0), whole).documents).toEqual([]);
+    expect(() => atOnce(readCorpus(findFiles(['b.jsonl'], root), whole))).toThrow(/bad-json-line[\s\S]*b\.jsonl:2/);
+    expect(atOnce(readCorpus(findFiles(['b.jsonl'], root).slice(0, 0), whole)).documents).toEqual([]);
   });
 
   test('under a size limit files are chosen whatever their order, and the last is cut at a line', () => {
     const files = Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`c/${i}.txt`, `line ${i}\n`.repeat(10)]));
     const found = findFiles(['c'], folderWith(files));
-    const limited = readCorpus(found, { ...whole, maxBytes: 250 });
+    const limited = atOnce(readCorpus(found, { ...whole, maxBytes: 250 }));
     expect(limited.bytes).toBe(70 * 3 + 35);
     expect(limited.skipped.map(({ reason }) => reason)).toEqual(Array(6).fill('over the size limit'));
-    expect(paths(readCorpus([...found].reverse(), { ...whole, maxBytes: 250 }).documents).sort()).toEqual(
+    expect(paths(atOnce(readCorpus([...found].reverse(), { ...whole, maxBytes: 250 })).documents).sort()).toEqual(
       paths(limited.documents),
     );
   });
@@ -132,7 +133,7 @@ describe('reading documents', () => {
   test('a file that disappeared is an error that names it', () => {
     const root = folderWith({ 'a.txt': 'a' });
     const [file] = findFiles(['a.txt'], root);
-    expect(() => readCorpus([{ ...file, file: join(root, 'gone.txt') }], whole)).toThrow(
+    expect(() => atOnce(readCorpus([{ ...file, file: join(root, 'gone.txt') }], whole))).toThrow(
       /data\/unreadable[\s\S]*gone\.txt/,
     );
   });

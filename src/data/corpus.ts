@@ -4,6 +4,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { badJsonLine, dataNotText, dataUnreadable } from './diagnostics.js';
 import type { SourceFile } from './find_files.js';
 import { sha256 } from './hash.js';
+import type { InParts } from './in_parts.js';
 
 /** A text that is trained on as a whole; a separator token follows it. */
 export interface Document {
@@ -44,7 +45,6 @@ export interface ReadOptions {
   readonly maxBytes: number;
   /** The field of a .jsonl record that holds its text. */
   readonly field: string;
-  readonly onProgress?: (done: number, total: number) => void;
 }
 
 /**
@@ -53,14 +53,13 @@ export interface ReadOptions {
  * named one by one is refused, not skipped, where it is binary, and taken where it is minified. A byte-order mark is dropped.
  * @throws data/unreadable, data/not-text, data/bad-json-line.
  */
-export function readCorpus(files: readonly SourceFile[], options: ReadOptions): Corpus {
+export function* readCorpus(files: readonly SourceFile[], options: ReadOptions): InParts<Corpus> {
   const documents: Document[] = [];
   const skipped: Skipped[] = [];
   const sources: ReadSource[] = [];
   const share = withinLimit(files, options.maxBytes);
   let bytes = 0;
-  files.forEach((file, index) => {
-    options.onProgress?.(index, files.length);
+  const read = (file: SourceFile) => {
     const skip = (reason: Skipped['reason']) => skipped.push({ path: file.path, reason });
     const limit = share.get(file) ?? 0;
     if (file.bytes === 0) return skip('empty');
@@ -83,8 +82,11 @@ export function readCorpus(files: readonly SourceFile[], options: ReadOptions): 
     }
     if (documents.length === before) return skip('empty');
     sources.push({ path: file.path, bytes: content.length, sha256: sha256([text]) });
-  });
-  options.onProgress?.(files.length, files.length);
+  };
+  for (const [index, file] of files.entries()) {
+    yield { done: index, total: files.length, unit: 'files' };
+    read(file);
+  }
   return { documents, skipped, sources, bytes, hash: sha256(documents.flatMap(({ path, text }) => [path, text])) };
 }
 

@@ -1,6 +1,7 @@
 /** Drops documents whose content another one already has, so that no validation document can have been trained on. */
 import type { Document } from './corpus.js';
 import { sha256 } from './hash.js';
+import type { InParts } from './in_parts.js';
 
 export interface Deduplicated {
   /** In the order given. */
@@ -23,12 +24,13 @@ const LEAST_SAMPLES = 4;
  * 13-word shingles more than half occur in documents already kept. Larger documents are considered first, so that an excerpt goes
  * and what it was taken from stays.
  */
-export function deduplicate(documents: readonly Document[]): Deduplicated {
+export function* deduplicate(documents: readonly Document[]): InParts<Deduplicated> {
   const order = [...documents].sort((a, b) => b.bytes - a.bytes || (a.path < b.path ? -1 : 1));
   const contents = new Set<string>();
   const shingles = new Set<number>();
   const [kept, equal, contained] = [new Set<Document>(), [] as Document[], [] as Document[]];
-  for (const document of order) {
+  for (const [done, document] of order.entries()) {
+    yield { done, total: order.length, unit: 'documents' };
     const content = sha256([normalise(document.text)]);
     if (contents.has(content)) {
       equal.push(document);

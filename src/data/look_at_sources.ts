@@ -4,6 +4,7 @@ import { DiagnosticError } from '../ir/diagnostic.js';
 import { DataCache } from './cache.js';
 import { readCorpus, type ReadSource } from './corpus.js';
 import { keyOf, signatureOf, sourceFiles, tokenizerFileOf } from './identity.js';
+import { withRests, type HowFar } from './in_parts.js';
 import type { TextSource } from './source.js';
 import { loadTokenizer } from './tokenizer.js';
 
@@ -24,13 +25,17 @@ export type SourcesNow =
   | { readonly kind: 'unreadable'; readonly error: DiagnosticError };
 
 /** Reads text only where names, sizes or times are others than those that led to the key before. */
-export function lookAtSources(source: TextSource, { root, cacheDir, key }: LookOptions): SourcesNow {
+export async function lookAtSources(
+  source: TextSource,
+  { root, cacheDir, key }: LookOptions,
+  tell: (how: HowFar) => void,
+): Promise<SourcesNow> {
   try {
     const files = sourceFiles(source, root);
     const tokenizerFile = tokenizerFileOf(source, root);
     const signature = signatureOf(source, files, tokenizerFile);
     if (new DataCache(resolve(root, cacheDir)).seen(signature) === key) return { kind: 'same' };
-    const corpus = readCorpus(files, source);
+    const corpus = await withRests(readCorpus(files, source), tell);
     const now = keyOf(source, corpus, tokenizerFile === null ? null : loadTokenizer(tokenizerFile));
     return now === key ? { kind: 'same' } : { kind: 'changed', key: now, sources: corpus.sources };
   } catch (error) {

@@ -6,6 +6,7 @@ import { prepareData, text, type DataEvent } from './index.js';
 import { trainBpe } from './bpe_trainer.js';
 import { folderWith } from './testing/folder.js';
 import { TokenFile } from './token_file.js';
+import { atOnce } from './in_parts.js';
 
 /** Forty pages about different things. */
 const pages = Object.fromEntries(
@@ -104,7 +105,7 @@ test('processes that prepare the same data at once all get it', async () => {
 
 test('a given tokenizer.json is used as it is', async () => {
   const tokenizer = JSON.stringify(
-    trainBpe(['of page item number'], { vocab: 270, separator: '<eos>', minFrequency: 1 }),
+    atOnce(trainBpe(['of page item number'], { vocab: 270, separator: '<eos>', minFrequency: 1 })),
   );
   const root = folderWith({ ...pages, 'own.json': tokenizer });
   const { dataset } = await prepare(root, text('corpus', { tokenizer: { file: 'own.json' } }));

@@ -11,6 +11,7 @@ import { deduplicate } from './deduplicate.js';
 import { dataEmpty, tokenFileCorrupt, tokenizerInvalid } from './diagnostics.js';
 import type { DataListener, DataStep } from './events.js';
 import type { SourceFile } from './find_files.js';
+import { withRests, type InParts } from './in_parts.js';
 import { keyOf, signatureOf, sourceFiles, tokenizerFileOf } from './identity.js';
 import type { TextSource } from './source.js';
 import { sourceListText, sourcesName } from './source_list.js';
@@ -57,8 +58,8 @@ export async function prepareData(
     cache.remove(known);
   }
 
-  const corpus = await step('read', (onProgress) => {
-    const corpus = readCorpus(files, { ...source, onProgress: (done, total) => onProgress(done, total, 'files') });
+  const corpus = await step('read', function* () {
+    const corpus = yield* readCorpus(files, source);
     const { documents, skipped, bytes } = corpus;
     return {
       value: corpus,
@@ -104,15 +105,15 @@ async function build({
   step,
   listener,
 }: Build): Promise<void> {
-  const { documents, equal, contained } = await step('deduplicate', () => {
-    const result = deduplicate(corpus.documents);
+  const { documents, equal, contained } = await step('deduplicate', function* () {
+    const result = yield* deduplicate(corpus.documents);
     const { documents, equal, contained } = result;
     const summary = `${documents.length} documents, ${bytesText(sum(documents))} kept; ${equal.length} equal, ${contained.length} contained in others`;
     return { value: result, summary };
   });
   const split = splitDocuments(documents, source.validationFraction);
 
-  const tokenizer = await step('tokenizer', (onProgress) => {
+  const tokenizer = await step('tokenizer', function* () {
     const file = join(folder, 'tokenizer.json');
     if (given !== null && tokenizerFile !== null) {
       copyFileSync(tokenizerFile, file);
@@ -122,11 +123,7 @@ async function build({
       throw tokenizerInvalid({ file, reason: 'neither a file nor a way to train one' });
     const { vocab = 8192, minFrequency } = source.tokenizer;
     const texts = split.train.map(({ text }) => text);
-    const json = trainBpe(texts, {
-      vocab,
-      minFrequency,
-      onProgress: (done, total) => onProgress(done, total, 'tokens'),
-    });
+    const json = yield* trainBpe(texts, { vocab, minFrequency });
     writeFileSync(file, JSON.stringify(json));
     const trained = makeTokenizer(json, file);
     if (trained.vocab < vocab) {
@@ -143,13 +140,10 @@ async function build({
     tokenizerFile ?? undefined,
   );
 
-  const [train, validation] = await step('pack', (onProgress) => {
-    const total = documents.length + 1;
-    let done = 0;
-    const pack = (name: string, documents: readonly Document[]): SplitManifest => {
+  const [train, validation] = await step('pack', function* () {
+    const pack = function* (name: string, documents: readonly Document[]): InParts<SplitManifest> {
       function* encoded() {
         for (const { text } of documents) {
-          onProgress(done++, total, 'documents');
           const ids = tokenizer.encodeOrdinary(text);
           const separated = new Int32Array(ids.length + 1);
           separated.set(ids);
@@ -157,13 +151,14 @@ async function build({
           yield separated;
         }
       }
-      const { tokens } = writeTokenFile(join(folder, name), encoded(), tokenizer.vocab);
+      const sizes = { vocab: tokenizer.vocab, total: documents.length };
+      const { tokens } = yield* writeTokenFile(join(folder, name), encoded(), sizes);
       return { documents: documents.length, bytes: sum(documents), tokens };
     };
-    const splits = [pack('train', split.train), pack('validation', split.validation)];
-    const [train, validation] = splits;
+    const train = yield* pack('train', split.train);
+    const validation = yield* pack('validation', split.validation);
     const summary = `${train.tokens} tokens to train on, ${validation.tokens} to validate on (${(train.bytes / train.tokens).toFixed(2)} bytes a token)`;
-    return { value: splits, summary };
+    return { value: [train, validation] as const, summary };
   });
 
   const skipped: Record<string, number> = {};
@@ -196,21 +191,25 @@ export function openUnlessDamaged(folder: string, options: BatchOptions): Datase
 }
 
 interface Stepper {
-  <T>(
-    step: DataStep,
-    work: (onProgress: (done: number, total: number, unit: string) => void) => { value: T; summary: string },
-  ): Promise<T>;
+  <T>(step: DataStep, work: () => Stepped<T> | InParts<Stepped<T>>): Promise<T>;
 }
 
-/** Runs the steps one by one, with an event before and after each; between two, whoever draws progress gets its turn. */
+interface Stepped<T> {
+  readonly value: T;
+  readonly summary: string;
+}
+
+/** Runs the steps one by one, with an event before and after each and at each rest within. */
 function stepper(listener: DataListener): Stepper {
   return async (step, work) => {
     listener({ kind: 'step_started', step });
     await new Promise((resume) => setImmediate(resume));
     const started = performance.now();
-    const { value, summary } = work((done, total, unit) =>
-      listener({ kind: 'step_progress', step, done, total, unit }),
-    );
+    const working = work();
+    const { value, summary } =
+      'summary' in working
+        ? working
+        : await withRests(working, (how) => listener({ kind: 'step_progress', step, ...how }));
     listener({ kind: 'step_finished', step, seconds: (performance.now() - started) / 1000, summary });
     return value;
   };

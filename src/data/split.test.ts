@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { Document } from './corpus.js';
 import { deduplicate, normalise } from './deduplicate.js';
 import { splitDocuments } from './split.js';
+import { atOnce } from './in_parts.js';
 
 const document = (path: string, text: string): Document => ({ path, text, bytes: Buffer.byteLength(text) });
 /** `count` words that no other `subject` has. */
@@ -13,7 +14,7 @@ test('twins for two module systems are one', () => {
   const esm = "import { x } from './x.js';\nexport type A = x;\n//# sourceMappingURL=a.d.ts.map\n";
   const commonjs = "import { x } from './x.cjs';\r\nexport type  A = x;\r\n//# sourceMappingURL=a.d.cts.map";
   expect(normalise(esm)).toBe(normalise(commonjs));
-  const { documents, equal } = deduplicate([document('a.d.cts', commonjs), document('a.d.ts', esm)]);
+  const { documents, equal } = atOnce(deduplicate([document('a.d.cts', commonjs), document('a.d.ts', esm)]));
   expect([documents.length, equal.length]).toEqual([1, 1]);
 });
 
@@ -25,7 +26,7 @@ test('an excerpt goes, what it was taken from stays, what shares a header stays'
     document('3', `${licence} ${prose('b', 400)}`),
     document('4', `${licence} ${prose('c', 400)}`),
   ];
-  const result = deduplicate(documents);
+  const result = atOnce(deduplicate(documents));
   expect(paths(result.documents)).toEqual(['2-whole', '3', '4']);
   expect(paths(result.contained)).toEqual(['1-excerpt']);
 });

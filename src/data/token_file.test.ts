@@ -4,10 +4,11 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { folderWith } from './testing/folder.js';
 import { TokenFile, writeTokenFile } from './token_file.js';
+import { atOnce } from './in_parts.js';
 
 test('the files are, byte for byte, what Megatron writes', () => {
   const prefix = join(folderWith(), 'x');
-  writeTokenFile(prefix, [Int32Array.of(1, 2, 300), Int32Array.of(65499)], 65499);
+  atOnce(writeTokenFile(prefix, [Int32Array.of(1, 2, 300), Int32Array.of(65499)], { vocab: 65499, total: 2 }));
   expect(readFileSync(`${prefix}.bin`).toString('hex')).toBe('010002002c01dbff');
   const u64 = (value: number) => value.toString(16).padStart(2, '0').padEnd(16, '0');
   expect(readFileSync(`${prefix}.idx`).toString('hex')).toBe(
@@ -28,7 +29,10 @@ test('what is written is read, from any position, for small and large vocabulari
       const prefix = join(folderWith(), 'x');
       const written = lists.map((list) => Int32Array.from(list, (id) => id % vocab));
       const all = written.flatMap((ids) => [...ids]);
-      expect(writeTokenFile(prefix, written, vocab)).toEqual({ tokens: all.length, documents: lists.length });
+      expect(atOnce(writeTokenFile(prefix, written, { vocab, total: written.length }))).toEqual({
+        tokens: all.length,
+        documents: lists.length,
+      });
       const file = TokenFile.open(prefix);
       try {
         expect(file.tokens).toBe(all.length);
@@ -48,7 +52,7 @@ test('what is written is read, from any position, for small and large vocabulari
 
 test('a damaged file is refused with its name', () => {
   const prefix = join(folderWith(), 'x');
-  writeTokenFile(prefix, [Int32Array.of(1, 2, 3)], 10);
+  atOnce(writeTokenFile(prefix, [Int32Array.of(1, 2, 3)], { vocab: 10, total: 1 }));
   truncateSync(`${prefix}.bin`, 5);
   expect(() => TokenFile.open(prefix)).toThrow(/data\/token-file-corrupt[\s\S]*x\.bin/);
   writeFileSync(`${prefix}.idx`, readFileSync(`${prefix}.idx`).subarray(0, 40));

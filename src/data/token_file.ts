@@ -23,6 +23,7 @@ import {
 } from 'node:fs';
 import { endianness } from 'node:os';
 import { tokenFileCorrupt } from './diagnostics.js';
+import type { InParts } from './in_parts.js';
 
 const MAGIC = 'MMIDIDX\0\0';
 const HEADER_BYTES = MAGIC.length + 8 + 1 + 8 + 8;
@@ -39,15 +40,20 @@ export interface TokenFileSummary {
 /**
  * Writes PREFIX.bin and PREFIX.idx, one document after another, so that a corpus need not be in memory. Both appear under their
  * names complete, the index last: a file that has an index is whole.
- * @param documents token ids of each document, its separator included; ids below `vocab`.
+ * @param documents token ids of each of `total` documents, its separator included; ids below `vocab`.
  */
-export function writeTokenFile(prefix: string, documents: Iterable<Int32Array>, vocab: number): TokenFileSummary {
+export function* writeTokenFile(
+  prefix: string,
+  documents: Iterable<Int32Array>,
+  { vocab, total }: { readonly vocab: number; readonly total: number },
+): InParts<TokenFileSummary> {
   const dtype = vocab < UINT16_VOCAB ? UINT16 : INT32;
   const lengths: number[] = [];
   let tokens = 0;
   const bin = openSync(`${prefix}.bin.tmp`, 'w');
   try {
     for (const document of documents) {
+      yield { done: lengths.length, total, unit: 'documents' };
       writeAll(bin, littleEndian(dtype === UINT16 ? Uint16Array.from(document) : document));
       lengths.push(document.length);
       tokens += document.length;

@@ -8,8 +8,9 @@ import { folderWith } from './testing/folder.js';
 import { anyText, smallTexts } from './testing/texts.js';
 import { loadTokenizer, makeTokenizer, separatorId } from './tokenizer.js';
 import type { TokenizerJson } from './tokenizer_json.js';
+import { atOnce } from './in_parts.js';
 
-const json = trainBpe(smallTexts, { vocab: 340, minFrequency: 1 });
+const json = atOnce(trainBpe(smallTexts, { vocab: 340, minFrequency: 1 }));
 const ours = makeTokenizer(json);
 const theirs = new LibraryTokenizer(json, {});
 

@@ -6,6 +6,7 @@ import type { AbsoluteConfig } from '../config/absolute_paths.js';
 import { dataOf } from '../config/objects.js';
 import { DataCache } from '../data/cache.js';
 import { prepareData, type DataListener, type Dataset } from '../data/index.js';
+import type { HowFar } from '../data/in_parts.js';
 import { lookAtSources, type SourcesNow } from '../data/look_at_sources.js';
 import { openUnlessDamaged } from '../data/prepare.js';
 import { readSourceList, sourceChanges, sourcesName } from '../data/source_list.js';
@@ -37,7 +38,8 @@ export async function resumeData(request: ResumeDataRequest): Promise<Dataset> {
 
   const source = dataOf(config.data);
   const { root, key } = record.data;
-  const now = lookAtSources(source, { root, cacheDir: config.data.cache, key });
+  const tell = (how: HowFar) => listener({ kind: 'step_progress', step: 'read', ...how });
+  const now = await lookAtSources(source, { root, cacheDir: config.data.cache, key }, tell);
   const asked = sourceDifferences(record, config.data);
   // The same text at another place, and limits that change nothing, are the same data.
   if (asked.length > 0 && now.kind === 'unreadable') throw now.error;

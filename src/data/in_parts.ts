@@ -1,0 +1,36 @@
+/**
+ * Long work in parts: a generator that says between two of them how far it is. Whoever runs it may rest there, so that a signal is heard
+ * and progress is drawn; by itself it waits for nothing and can be run at once.
+ */
+
+export interface HowFar {
+  readonly done: number;
+  readonly total: number;
+  readonly unit: string;
+}
+
+/** Work that ends with a `T`. */
+export type InParts<T> = Generator<HowFar, T, void>;
+
+/** All of it at once. */
+export function atOnce<T>(work: InParts<T>): T {
+  for (;;) {
+    const part = work.next();
+    if (part.done) return part.value;
+  }
+}
+
+/** Milliseconds of work between two rests: a key that is pressed is answered at once. */
+const partMilliseconds = 50;
+
+/** With rests, each of which tells how far it is. */
+export async function withRests<T>(work: InParts<T>, tell: (how: HowFar) => void): Promise<T> {
+  for (let rested = performance.now(); ;) {
+    const part = work.next();
+    if (part.done) return part.value;
+    if (performance.now() - rested < partMilliseconds) continue;
+    tell(part.value);
+    await new Promise((resume) => setImmediate(resume));
+    rested = performance.now();
+  }
+}
