@@ -28,16 +28,37 @@ export interface SaveRequest {
   /** Lowest rank of each process of the job; the first leads. */
   readonly leaders: readonly number[];
   readonly peers: Peers;
+  /** Which try of this job it is, counted by every process: a step may be saved again after a try that failed. */
+  readonly attempt: number;
   readonly writtenBy: string;
 }
 
-/** Called by every process of a job between the same two steps. Gives the checkpoint on rank 0, null elsewhere. */
-export async function saveState(request: SaveRequest): Promise<SavedCheckpoint | null> {
-  const { peers, state } = request;
+export interface SaveOutcome {
+  /** Whether all of it is saved, which every process is told. */
+  readonly done: boolean;
+  /** On rank 0, which throws where it is not done; null elsewhere. */
+  readonly checkpoint: SavedCheckpoint | null;
+}
+
+/** Called by every process of a job between the same two steps; none goes on before rank 0 has written. */
+export async function saveState(request: SaveRequest): Promise<SaveOutcome> {
+  const { peers } = request;
   if (peers.rank !== 0) {
     await writeShards(request);
-    return null;
+    return { done: (await peers.get(keyOf(request, 'all'))) === 'done', checkpoint: null };
   }
+  try {
+    const checkpoint = await saveAll(request);
+    await peers.set(keyOf(request, 'all'), 'done');
+    return { done: true, checkpoint };
+  } catch (error) {
+    await peers.set(keyOf(request, 'all'), 'failed').catch(() => {});
+    throw error;
+  }
+}
+
+async function saveAll(request: SaveRequest): Promise<SavedCheckpoint> {
+  const { state } = request;
   const shards = new ShardFiles(request);
   try {
     await shards.await();
@@ -82,7 +103,7 @@ const folderOf = ({ directory, state }: SaveRequest): string => join(directory, 
 const fileOf = (request: SaveRequest, rank: number): string =>
   join(folderOf(request), `${request.state.step}.rank${rank}`);
 
-const keyOf = ({ state }: SaveRequest, rank: number): string => `shards/${state.step}/${rank}`;
+const keyOf = ({ attempt }: SaveRequest, who: number | 'all'): string => `saves/${attempt}/${who}`;
 
 const blockBytes = ({ global }: StateTensor, { tiles }: StateBlock): number =>
   tilesElements(tiles) * dtypeBytes[global.dtype];

@@ -1,7 +1,7 @@
 /** The order of what happens between steps, and how a job of several processes stops. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Peers } from '../run/peers.js';
+import { sharedStore } from '../run/testing/shared_store.js';
 import { trainLoop, type LoopPolicies } from './loop.js';
 import { Stopping } from './stopping.js';
 import type { StepOutcome } from './training_step.js';
@@ -43,29 +43,6 @@ test('a length that is decided on the way ends the run', async () => {
   const length = { isDue: (doneHere: number) => doneHere === 2, decide: async () => void (steps = 3) };
   expect(await trainLoop(0, noting(notes, { runSteps: () => steps, length }))).toEqual({ done: 3, interrupted: false });
 });
-
-/** A store that several processes of a test share; every access takes a moment that the test chooses. */
-function sharedStore(processes: number, moment: () => Promise<void>): readonly Peers[] {
-  const texts = new Map<string, string>();
-  const counters = new Map<string, number>();
-  return Array.from({ length: processes }, (_, rank) => ({
-    rank,
-    processes,
-    async set(key, text) {
-      await moment();
-      texts.set(key, text);
-    },
-    async get(key) {
-      while (!texts.has(key)) await moment();
-      return texts.get(key)!;
-    },
-    async add(key, amount) {
-      await moment();
-      counters.set(key, (counters.get(key) ?? 0) + amount);
-      return counters.get(key)!;
-    },
-  }));
-}
 
 /** Ends when every process has come as far: what the collectives of a step do. */
 function barrier(processes: number): () => Promise<void> {

@@ -1,5 +1,5 @@
 /** When a run saves, and what. */
-import type { CheckpointState, SavedCheckpoint } from '../checkpoint/index.js';
+import type { CheckpointState } from '../checkpoint/index.js';
 import { tensorNotFinite } from '../checkpoint/diagnostics.js';
 import { configHash } from '../config/file.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
@@ -8,7 +8,7 @@ import { ranksOf } from '../plan/plan.js';
 import { lockLost } from '../run/diagnostics.js';
 import { requireLock } from '../run/lock.js';
 import { packageVersion } from '../run/package_version.js';
-import { saveState } from '../run/save_state.js';
+import { saveState, type SaveOutcome } from '../run/save_state.js';
 import { countersAt } from './counters.js';
 import { isDueWithin } from './is_due.js';
 import type { LoadedJob } from './rank_job.js';
@@ -20,6 +20,7 @@ export class Saving {
   readonly #job: LoadedJob;
   readonly #runSteps: () => number | null;
   #savedStep: number | null;
+  #attempts = 0;
 
   constructor(job: LoadedJob, runSteps: () => number | null) {
     this.#job = job;
@@ -54,15 +55,16 @@ export class Saving {
     const { events, clock, leads, folder, lock } = this.#job;
     if (leads) requireLock(folder.path, lock);
     const began = clock.elapsed();
-    const saved = await this.#saveState(done);
-    this.#savedStep = done;
+    const outcome = await this.#saveState(done);
+    if (outcome.done) this.#savedStep = done;
+    const saved = outcome.checkpoint;
     if (!saved) return;
     const seconds = (clock.elapsed() - began) / 1000;
     events.emit({ kind: 'checkpoint', step: done, path: saved.path, bytes: saved.bytes, seconds });
     for (const message of saved.warnings) events.emit({ kind: 'warning', code: 'checkpoint/old-remains', message });
   }
 
-  #saveState(done: number): Promise<SavedCheckpoint | null> {
+  #saveState(done: number): Promise<SaveOutcome> {
     const { config, folder, plan, training, engine, peers, tensors, disk } = this.#job;
     return saveState({
       directory: folder.checkpoints(config),
@@ -74,6 +76,7 @@ export class Saving {
       ranks: engine.ranks,
       leaders: peers.processes === 1 ? [0] : Array.from({ length: ranksOf(plan) }, (_, rank) => rank),
       peers,
+      attempt: this.#attempts++,
       writtenBy: packageVersion(),
     });
   }
