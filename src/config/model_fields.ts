@@ -56,17 +56,20 @@ const llamaFields = {
     description: 'Width inside the MLP (ffn_hidden_size). null: 8/3 · dim, rounded up to a multiple of 64.',
     unit: 'features',
   }),
-  rope_base: z.number().positive().default(10_000).meta({
+};
+
+const ropeBase = (value: number) =>
+  z.number().positive().default(value).meta({
     description: 'Base of the rotary frequencies (rope_theta).',
     unit: 'ratio',
     effect: 'Larger: positions further apart stay distinguishable.',
-  }),
-};
+  });
 
 const llamaModel = z.strictObject({
   family: z.literal('llama').meta({ description: 'Llama: RMSNorm, SwiGLU, rotary positions, no biases.' }),
   ...sharedModelFields,
   ...llamaFields,
+  rope_base: ropeBase(10_000),
   eps: z
     .number()
     .positive()
@@ -82,6 +85,7 @@ const mixtralModel = z.strictObject({
   family: z.literal('mixtral').meta({ description: 'Mixtral: Llama with mixtures of experts.' }),
   ...sharedModelFields,
   ...llamaFields,
+  rope_base: ropeBase(1e6),
   experts: z.int().positive().default(8).meta({ description: 'Experts of a layer.', unit: 'experts' }),
   choices: z.int().positive().default(2).meta({
     description: 'Experts that each token is sent to (top_k). At most experts.',

@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest';
 import * as data from '../data/source.js';
+import { printGraph } from '../ir/print.js';
 import { LanguageModel } from '../nn/language_model.js';
 import { GPT } from '../nn/models/gpt.js';
 import { Llama } from '../nn/models/llama.js';
 import { Mixtral } from '../nn/models/mixtral.js';
+import { traceModel } from '../nn/trace.js';
+import { traceTraining } from '../passes/trace_training.js';
 import { adamw } from '../optim/adamw.js';
 import { constant, cosine, linear } from '../optim/schedule.js';
 import { dataOf, modelOf, optimizerOf } from './objects.js';
@@ -37,6 +40,19 @@ test('a resolved configuration resolves to itself', () => {
     const config = resolve(options);
     expect(resolve(JSON.parse(JSON.stringify(config)))).toEqual(config);
   }
+});
+
+const least = { layers: 2, dim: 64, heads: 2, context: 16, vocab: 8192 };
+test.each([
+  ['GPT', new GPT(least)],
+  ['Llama', new Llama({ ...least, hidden: 96 })],
+  ['Mixtral', new Mixtral({ ...least, hidden: 96, experts: 4, choices: 2 })],
+])('a %s that leaves its options out is the same model when its configuration builds it', (_, model) => {
+  const built = modelOf(resolve({ model }).model, 8192)!;
+  const forward = (one: LanguageModel) => printGraph(traceModel(one, { batch: 1, sequence: 16 }).graph);
+  expect(forward(built)).toBe(forward(model));
+  const loss = (one: LanguageModel) => traceTraining(one, { microbatches: 1, batch: 1, sequence: 16, dtype: 'f32' });
+  expect(printGraph(loss(built).graph)).toBe(printGraph(loss(model).graph));
 });
 
 test('fields that follow from others are filled in', () => {

@@ -31,7 +31,10 @@ describe('rows', () => {
       range: '> 0 and ≤ 10000',
     });
     expect(row('model.vocab')).toMatchObject({ type: 'integer or null', default: 'null', families: null });
-    expect(row('model.rope_base')).toMatchObject({ families: ['llama', 'mixtral'] });
+    expect(row('model.rope_base')).toMatchObject({
+      families: ['llama', 'mixtral'],
+      default: '10000 (llama), 1000000 (mixtral)',
+    });
     expect(row('model.family')).toMatchObject({ type: "'gpt' | 'llama' | 'mixtral' | 'custom'", default: '"gpt"' });
     expect(row('data.validation_fraction')).toMatchObject({ range: '> 0 and ≤ 0.5' });
     expect(row('data.paths')).toMatchObject({ type: 'list of strings or null' });

@@ -94,7 +94,7 @@ function mergeFamilies(rows: readonly OptionRow[]): OptionRow[] {
 function join(a: OptionRow, b: OptionRow): OptionRow {
   const families = a.families && b.families ? [...a.families, ...b.families] : null;
   // Only the discriminator differs between families: its values are alternatives, and the first is the default.
-  if (a.type === b.type) return { ...a, families };
+  if (a.type === b.type) return { ...a, families, default: bothDefaults(a, b) };
   return {
     ...a,
     families,
@@ -102,6 +102,12 @@ function join(a: OptionRow, b: OptionRow): OptionRow {
     description: `${a.description} ${b.description}`,
     default: firstOf(a),
   };
+}
+
+/** `10000`, or where families differ `10000 (llama), 1000000 (mixtral)`. */
+function bothDefaults(a: OptionRow, b: OptionRow): string | null {
+  if (a.default === b.default || a.path.endsWith('.family')) return a.default;
+  return [a, b].map((row) => `${row.default} (${row.families?.join(', ')})`).join(', ');
 }
 
 const firstOf = ({ type, default: value }: OptionRow): string => value ?? type.split(' | ')[0].replaceAll("'", '"');

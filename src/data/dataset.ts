@@ -76,6 +76,7 @@ export interface Dataset {
   readonly folder: string;
   /** Unigram and bigram models counted on the training tokens, evaluated on the labels that the network is evaluated on. */
   baselines(): Baselines;
+  /** May be called more than once. */
   close(): void;
 }
 
@@ -94,7 +95,11 @@ export function openDataset(folder: string, options: BatchOptions): Dataset {
   const tokenizerFile = join(folder, 'tokenizer.json');
   const tokenizer = loadTokenizer(tokenizerFile);
   const files = [TokenFile.open(join(folder, 'train')), TokenFile.open(join(folder, 'validation'))];
-  const close = () => files.forEach((file) => file.close());
+  let isOpen = true;
+  const close = () => {
+    if (isOpen) files.forEach((file) => file.close());
+    isOpen = false;
+  };
   try {
     const train = new TrainingBatches({ file: files[0], context, globalBatch, seed });
     const validation = new ValidationBatches({ file: files[1], context, limit });
@@ -115,6 +120,16 @@ export function openDataset(folder: string, options: BatchOptions): Dataset {
     };
   } catch (error) {
     close();
+    throw error;
+  }
+}
+
+/** Gives what `work` gives; where it throws, the data set is closed. */
+export async function closedOnError<T>(dataset: Dataset, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    dataset.close();
     throw error;
   }
 }

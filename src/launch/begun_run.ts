@@ -45,7 +45,8 @@ export const ownPart = ({ prepared, folder, lock, resume }: BegunRun) => ({
 });
 
 /** Lets go of a run, however it ended. */
-export async function letGo({ folder, resume, lock }: BegunRun): Promise<void> {
+export async function letGo({ prepared, folder, resume, lock }: BegunRun): Promise<void> {
+  prepared.dataset.close();
   discardStaged(folder);
   await resume?.close();
   lock.release();

@@ -44,7 +44,7 @@ export async function finish({
   await attempt('the summary', () => surroundings.writeSummary(folder, summary));
   events.emit({ kind: 'summary', summary });
   if (failures.length > 0) throw failures[0];
-  return { summary, interrupted: interrupted() };
+  return { summary, interrupted: interrupted(), complete: result.complete };
 }
 
 /** What the model writes at the end of a run; null where a signal came before it was done. */

@@ -59,9 +59,13 @@ export async function launch(options: LaunchOptions): Promise<{ readonly seconds
   let early: StopSignal | null = null;
   const release = signals.take({ asked: (signal) => void (early ??= signal) });
   const store = await listen(options.port ?? 0).finally(release);
-  const job = new Job(options, store);
-  // Rank 0 has its own copy of the socket now. Ours must not accept what is meant for it.
-  store.close();
+  let job: Job;
+  try {
+    job = new Job(options, store);
+  } finally {
+    // Rank 0 has its own copy of the socket now. Ours must not accept what is meant for it.
+    store.close();
+  }
   try {
     await job.run(early);
   } finally {

@@ -27,5 +27,7 @@ export async function logged(
 }
 
 /** What is said of a run that a signal has ended. */
-export const stoppedWord = ({ summary, folder }: TrainResult): string =>
-  `stopped after step ${summary.steps} and saved; go on with \`flotilla resume ${folder}\``;
+export const stoppedWord = ({ summary, folder, complete }: TrainResult): string =>
+  complete
+    ? `stopped after the last step: all ${summary.steps} are trained and saved in ${folder}`
+    : `stopped after step ${summary.steps} and saved; go on with \`flotilla resume ${folder}\``;

@@ -59,14 +59,19 @@ export class Meeting {
   /** Comes to the meeting, and waits until all have come. `tell`: see {@link Tell}. Throws `engine/…`, `launch/ranks-absent`. */
   static async join(environment: RankEnvironment, tell: Tell, isServed: boolean): Promise<Meeting> {
     const engine = loadAddon().open({ device: 'cpu', threads: 1, arenaBytes: 4096 });
+    let meeting: Meeting | null = null;
     try {
       await named(tell, environment, connect(engine, environment, isServed), () => ['rank 0, which serves the store,']);
       engine.storeBeat(beatKey(environment.rank), lookSeconds);
-      const meeting = new Meeting(engine, environment, tell);
+      meeting = new Meeting(engine, environment, tell);
       await meeting.#attend();
       return meeting;
     } catch (error) {
-      engine.close();
+      try {
+        (meeting ?? engine).close();
+      } catch {
+        // It is still on its way to the store, which ends with this process.
+      }
       throw error;
     }
   }

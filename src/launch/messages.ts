@@ -71,7 +71,9 @@ export const isEndMessage = (message: unknown): boolean =>
 /** Every event has a kind and a time; its other fields are those of its kind in the same version of this program. */
 const rankMessage = z.union([
   z.strictObject({ event: z.looseObject({ kind: z.string(), at: z.number() }) }),
-  z.strictObject({ result: z.strictObject({ summary: z.looseObject({}), interrupted: z.boolean() }) }),
+  z.strictObject({
+    result: z.strictObject({ summary: z.looseObject({}), interrupted: z.boolean(), complete: z.boolean() }),
+  }),
 ]);
 
 /** What rank 0 sends to its launcher. */

@@ -70,15 +70,23 @@ export async function joinOuterJob(request: JoinRequest): Promise<TrainResult> {
 
 let served: Promise<Engine> | null = null;
 
-/** Serves the job's store until this process ends. */
+/** Serves the job's store until this process ends. What failed is tried again by the script's next call. */
 function serveStore(environment: RankEnvironment): Promise<Engine> {
-  served ??= serve();
+  served ??= serve().catch((error: unknown) => {
+    served = null;
+    throw error;
+  });
   return served;
 
   async function serve(): Promise<Engine> {
     const engine = loadAddon().open({ device: 'cpu', threads: 1, arenaBytes: 4096 });
+    try {
+      await enterStore(engine, environment, { serves: true, name: 'store' });
+    } catch (error) {
+      engine.close();
+      throw error;
+    }
     process.on('exit', () => engine.close());
-    await enterStore(engine, environment, { serves: true, name: 'store' });
     return engine;
   }
 }

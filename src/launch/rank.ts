@@ -2,6 +2,7 @@
 import { nodeDisk, openCheckpoint } from '../checkpoint/index.js';
 import { loadModel } from '../config/load_model.js';
 import { importModel } from '../config/own_model.js';
+import { closedOnError } from '../data/dataset.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { RunFolder } from '../run/folder.js';
 import { requireDevice } from '../train/device.js';
@@ -79,28 +80,21 @@ export async function workAsRank(request: RankRequest): Promise<RankResult> {
   const context = customModel?.options.context ?? config.model.context;
   const record = state.readRecord();
   const dataset = openRunData(record.data.folder, config, context);
-  const model = loadModel({ config, customModel }, dataset.vocab);
-  const plan = state.readPlan();
-  const resume =
-    run.checkpoint === null ? null : await openCheckpoint(nodeDisk, run.checkpoint, { verify: 'structure' });
-  const prepared = { config, model, plan, dataset, record };
-  const host = nativeHost(config, environment, meeting);
-  const { launchedAt, peakFlops, lock } = run;
-  const result = await work({
-    surroundings,
-    prepared,
-    folder,
-    lock,
-    resume,
-    events,
-    launchedAt,
-    host,
-    peakFlops,
-    rank,
-    stop,
+  return closedOnError(dataset, async () => {
+    const model = loadModel({ config, customModel }, dataset.vocab);
+    const plan = state.readPlan();
+    const resume =
+      run.checkpoint === null ? null : await openCheckpoint(nodeDisk, run.checkpoint, { verify: 'structure' });
+    try {
+      const prepared = { config, model, plan, dataset, record };
+      const host = nativeHost(config, environment, meeting);
+      const { launchedAt, peakFlops, lock } = run;
+      const of = { surroundings, prepared, folder, lock, resume, events };
+      return await work({ ...of, launchedAt, host, peakFlops, rank, stop });
+    } finally {
+      await resume?.close();
+    }
   });
-  await resume?.close();
-  return result;
 }
 
 /** The model that the launcher's module constructs, here too. Throws `launch/another-model`. */

@@ -35,8 +35,10 @@ export interface JobRequest {
 export interface TrainResult {
   readonly folder: string;
   readonly summary: RunSummary;
-  /** True where a signal ended the run before its last step; `flotilla resume` goes on from there. */
+  /** True where a signal ended the run before its end: before its last step, or what comes after that was left out. */
   readonly interrupted: boolean;
+  /** Whether all its steps are trained and saved. */
+  readonly complete: boolean;
   /** Whether this process tells of the run: of a job that torchrun and the like have started, one does. */
   readonly leads: boolean;
 }

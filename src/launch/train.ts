@@ -7,6 +7,7 @@ import { withOwnModel, type ModelChoice } from '../config/own_model.js';
 import { resolveConfig, type ResolvedConfig } from '../config/resolve.js';
 import type { TrainOptions } from '../config/schema.js';
 import { recordTrust, trustFile } from '../config/trusted_modules.js';
+import { closedOnError } from '../data/dataset.js';
 import { sourcesName } from '../data/source_list.js';
 import { lockRun, makeRun, requireFreePlace, requireGoingOn } from '../run/begin.js';
 import { RunFolder } from '../run/folder.js';
@@ -77,20 +78,22 @@ async function begin(resolved: ResolvedConfig, events: TrainEvents, job: OuterJo
   await requireFreePlace(resolved.config);
   for (const warning of resolved.warnings) events.emit({ kind: 'warning', ...warning });
   const prepared = await prepareRun(resolved, { events, job });
-  const { folder, lock, startsOver } = await makeRun(prepared.config);
-  if (startsOver) {
-    const message = `a run in ${folder.path} had left no checkpoint: this one takes its place`;
-    events.emit({ kind: 'warning', code: 'run/starts-over', message });
-  }
-  return lock.releasedOnError(() => {
-    writeFolder(folder, folder.name, prepared);
-    copyFileSync(prepared.dataset.tokenizerFile, folder.file('tokenizer.json'));
-    const sources = join(prepared.dataset.folder, sourcesName);
-    // Data that an earlier version prepared has none.
-    if (existsSync(sources)) copyFileSync(sources, folder.file(sourcesName));
-    const { modelFile } = resolved;
-    keepTrust(modelFile, events);
-    return { prepared, modelFile, folder, lock, state: folder, resume: null };
+  return closedOnError(prepared.dataset, async () => {
+    const { folder, lock, startsOver } = await makeRun(prepared.config);
+    if (startsOver) {
+      const message = `a run in ${folder.path} had left no checkpoint: this one takes its place`;
+      events.emit({ kind: 'warning', code: 'run/starts-over', message });
+    }
+    return lock.releasedOnError(() => {
+      writeFolder(folder, folder.name, prepared);
+      copyFileSync(prepared.dataset.tokenizerFile, folder.file('tokenizer.json'));
+      const sources = join(prepared.dataset.folder, sourcesName);
+      // Data that an earlier version prepared has none.
+      if (existsSync(sources)) copyFileSync(sources, folder.file(sourcesName));
+      const { modelFile } = resolved;
+      keepTrust(modelFile, events);
+      return { prepared, modelFile, folder, lock, state: folder, resume: null };
+    });
   });
 }
 
@@ -131,7 +134,7 @@ export async function resumeRun(
         const request = { folder, record, before, config, customModel, checkpoint: resume, acceptModelChange };
         const prepared = await prepareResume({ ...request, events, job });
         for (const warning of warnings) events.emit({ kind: 'warning', ...warning });
-        const lock = await lockRun(folder, config, resume, { step: checkpoint });
+        const lock = await closedOnError(prepared.dataset, () => lockRun(folder, config, resume, { step: checkpoint }));
         return lock.releasedOnError(() => {
           try {
             const state = stageIn(folder);
@@ -139,6 +142,7 @@ export async function resumeRun(
             keepTrust(modelFile, events);
             return { prepared, modelFile, folder, lock, state, resume };
           } catch (error) {
+            prepared.dataset.close();
             discardStaged(folder);
             throw error;
           }

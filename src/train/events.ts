@@ -124,7 +124,7 @@ export type TrainListener = (event: TrainEvent) => void;
 /** Where a run emits its events. */
 export interface TrainEvents {
   emit(event: TrainEventBody): void;
-  /** Calls `listener` with every event from now on; returns how to stop. */
+  /** Calls `listener` with every event from now on; returns how to stop. One that throws is told no more, which is a warning. */
   subscribe(listener: TrainListener): () => void;
 }
 
@@ -132,13 +132,25 @@ export interface TrainEvents {
 export function trainEvents(now: () => number = Date.now): TrainEvents {
   const listeners = new Set<TrainListener>();
   return {
-    emit(body) {
-      const event = { ...body, at: now() };
-      for (const listener of listeners) listener(event);
-    },
+    emit,
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
   };
+
+  function emit(body: TrainEventBody): void {
+    const event = { ...body, at: now() };
+    for (const listener of listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        // Nothing in the run depends on it: it hears no more, and the others hear why.
+        listeners.delete(listener);
+        const problem = error instanceof Error ? error.message : String(error);
+        const message = `a listener of the run's events has failed at '${body.kind}' and is told no more: ${problem}`;
+        emit({ kind: 'warning', code: 'train/listener-failed', message });
+      }
+    }
+  }
 }

@@ -8,6 +8,7 @@ import { hasWeights, lengthDecided, listed, runCompleted } from '../run/diagnost
 import type { RunFolder } from '../run/folder.js';
 import { identifyModel, requireModel } from '../run/model_identity.js';
 import type { RunRecord } from '../run/record.js';
+import { closedOnError } from '../data/dataset.js';
 import { dataSource } from '../run/data_identity.js';
 import { choosePlan } from './choose_plan.js';
 import type { TrainEvents } from './events.js';
@@ -50,7 +51,7 @@ export async function prepareResume(request: ResumeRequest): Promise<UnwrittenRu
   }
   const context = contextOf(config, customModel);
   const dataset = await resumeData({ folder, record, config, context, events, listener: relay(events) });
-  try {
+  return closedOnError(dataset, async () => {
     const model = loadModel({ config, customModel }, dataset.vocab);
     requireVocab(model, dataset);
     const identity = identifyModel(model, config.model);
@@ -75,10 +76,7 @@ export async function prepareResume(request: ResumeRequest): Promise<UnwrittenRu
       steps,
     };
     return { config, model, plan, dataset, record: kept, forward: identity.forward };
-  } catch (error) {
-    dataset.close();
-    throw error;
-  }
+  });
 }
 
 const isFile = (plan: TrainConfig['plan']): boolean => typeof plan === 'string' && plan !== 'auto';

@@ -7,6 +7,7 @@ import type { ResolvedConfig } from '../config/resolve.js';
 import type { TrainConfig } from '../config/schema.js';
 import type { DataEvent, Dataset } from '../data/index.js';
 import { openDataset, prepareData } from '../data/index.js';
+import { closedOnError } from '../data/dataset.js';
 import { addonPath } from '../engine/native/bridge.js';
 import { addonNotBuilt, torchNotFound } from '../engine/native/diagnostics.js';
 import { locateTorch } from '../engine/native/locate.js';
@@ -65,31 +66,33 @@ export async function prepareRun(
     { ...batchOptions(config, context), root, cacheDir: config.data.cache },
     relay(events),
   );
-  const built = loadModel(described, dataset.vocab);
-  requireVocab(built, dataset);
-  const plan = choosePlan(config, built, worldSize);
-  requireRoom({ config, model: built, plan, host, events, ...ranks });
-  const begins = config.checkpoint.initial_load_path;
-  const weights =
-    begins &&
-    (await findInitialWeights({
-      path: begins,
-      model: built,
-      dtype: plan.precision.master,
-      tokenizerFile: dataset.tokenizerFile,
-      events,
-    }));
-  const { record: modelRecord, forward } = identifyModel(built, config.model);
-  const record: RunRecord = {
-    data: { folder: dataset.folder, key: dataset.manifest.key, root, source: dataSource(config.data) },
-    tokenizer: { sha256: fileHash(dataset.tokenizerFile) },
-    order: { seed: config.data.seed, context },
-    batch: config.batch,
-    model: modelRecord,
-    steps: config.steps,
-  };
-  const checkpoint = { ...config.checkpoint, initial_load_path: weights };
-  return { config: { ...config, checkpoint }, model: built, plan, dataset, record, forward };
+  return closedOnError(dataset, async () => {
+    const built = loadModel(described, dataset.vocab);
+    requireVocab(built, dataset);
+    const plan = choosePlan(config, built, worldSize);
+    requireRoom({ config, model: built, plan, host, events, ...ranks });
+    const begins = config.checkpoint.initial_load_path;
+    const weights =
+      begins &&
+      (await findInitialWeights({
+        path: begins,
+        model: built,
+        dtype: plan.precision.master,
+        tokenizerFile: dataset.tokenizerFile,
+        events,
+      }));
+    const { record: modelRecord, forward } = identifyModel(built, config.model);
+    const record: RunRecord = {
+      data: { folder: dataset.folder, key: dataset.manifest.key, root, source: dataSource(config.data) },
+      tokenizer: { sha256: fileHash(dataset.tokenizerFile) },
+      order: { seed: config.data.seed, context },
+      batch: config.batch,
+      model: modelRecord,
+      steps: config.steps,
+    };
+    const checkpoint = { ...config.checkpoint, initial_load_path: weights };
+    return { config: { ...config, checkpoint }, model: built, plan, dataset, record, forward };
+  });
 }
 
 /** Opens the data that a run was prepared with. */

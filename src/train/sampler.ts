@@ -50,14 +50,15 @@ export async function openSampler(
           arenaBytes: bytes,
         });
   const programs: { sequence: number; loaded: LoadedProgram }[] = [];
-  // The largest first: the engine's memory is then never grown.
-  for (const {
-    sequence,
-    compiled: { program },
-  } of compiled.toReversed()) {
-    programs.unshift({ sequence, loaded: await engine.load(program) });
+  try {
+    // The largest first: the engine's memory is then never grown.
+    for (const { sequence, compiled: one } of compiled.toReversed())
+      programs.unshift({ sequence, loaded: await engine.load(one.program) });
+    await restoreTensors(programs[0].loaded, stateOf(programs[0].loaded.program), checkpoint, [0]);
+  } catch (error) {
+    await engine.close();
+    throw error;
   }
-  await restoreTensors(programs[0].loaded, stateOf(programs[0].loaded.program), checkpoint, [0]);
   return {
     async logitsAfter(ids) {
       const read = ids.slice(-programs[programs.length - 1].sequence);

@@ -38,6 +38,8 @@ export interface RankResult {
   readonly summary: RunSummary;
   /** True where the user stopped it before its end. */
   readonly interrupted: boolean;
+  /** Whether all its steps are trained and saved: `flotilla resume` has nothing to go on with. */
+  readonly complete: boolean;
 }
 
 /** Steps done before those that are traced. */
@@ -148,7 +150,7 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
     }
   }
   const measured = { skippedUpdates: skips.count, validationLoss: validation.loss, setupSeconds, trainSeconds };
-  return { summary: progress.summary(done, measured), interrupted };
+  return { summary: progress.summary(done, measured), interrupted, complete: done === runSteps() };
 }
 
 /** First values, another run's weights, or the checkpoint that the run goes on from. */

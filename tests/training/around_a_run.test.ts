@@ -95,7 +95,7 @@ test('a summary that cannot be written is told all the same', async () => {
 test('a signal between two steps ends the run after the step, saved', async () => {
   const stop = (event: TrainEvent) => event.kind === 'step' && event.step === 2 && process.emit('SIGUSR1', 'SIGUSR1');
   const result = await train('between', stop, { steps: 100 });
-  expect(result).toMatchObject({ interrupted: true, summary: { steps: 2 } });
+  expect(result).toMatchObject({ interrupted: true, complete: false, summary: { steps: 2 } });
   expect(existsSync(work.checkpoint('between', 2))).toBe(true);
 });
 
@@ -116,9 +116,31 @@ test('a signal within a validation leaves it; one after the last step leaves out
     if (kind === 'checkpoint') process.emit('SIGHUP', 'SIGHUP');
   };
   const after = await train('after', afterLast, { sample: { tokens: 2 } });
-  expect(after).toMatchObject({ interrupted: true, summary: { steps: 4 } });
+  expect(after).toMatchObject({ interrupted: true, complete: true, summary: { steps: 4 } });
   expect(later).not.toEqual(expect.arrayContaining(['validation', 'sample']));
   expect(existsSync(work.checkpoint('after', 4))).toBe(true);
+  const log = readFileSync(work.file('runs', 'after', 'log.txt'), 'utf8');
+  expect(log).toContain('all 4 are trained and saved');
+  expect(log).not.toContain('go on with');
+});
+
+test('a listener that throws is told no more, and the run goes on', async () => {
+  const heard: string[] = [];
+  const told: string[] = [];
+  const events = trainEvents();
+  events.subscribe(({ kind }) => {
+    heard.push(kind);
+    if (kind === 'step') throw new Error('no room on the dashboard');
+  });
+  events.subscribe((event) => told.push(event.kind === 'warning' ? event.message : event.kind));
+  const { summary } = await trainWith(surroundings, work.options('listened'), { events });
+  expect(summary.steps).toBe(4);
+  expect(heard.filter((kind) => kind === 'step')).toHaveLength(1);
+  expect(heard.at(-1)).toBe('step');
+  expect(told.filter((kind) => kind === 'step')).toHaveLength(4);
+  expect(told).toContainEqual(
+    expect.stringContaining("failed at 'step' and is told no more: no room on the dashboard"),
+  );
 });
 
 test('a log takes up what was told before there was a folder, and outlives one that is gone', () => {

@@ -6,7 +6,7 @@ import type { TrainOptions } from '../../src/config/schema.js';
 import type { DiagnosticError } from '../../src/ir/diagnostic.js';
 import { resumeRun, trainFile } from '../../src/launch/train.js';
 import { generate } from '../../src/train/generate.js';
-import { trainEvents, type TrainEvent } from '../../src/train/events.js';
+import type { TrainEvent } from '../../src/train/events.js';
 import { folderBytes } from './folder_bytes.js';
 import { Workplace } from './tiny_run.js';
 
@@ -333,11 +333,13 @@ test('what else a resume refuses leaves the folder as it was', async () => {
 test('what fails before the first step, after all checks, leaves the folder as it was too', async () => {
   await work.train('late', { steps: 2 });
   const before = folderBytes(work.file('runs', 'late'));
-  const events = trainEvents();
-  events.subscribe(({ kind }) => {
-    if (kind === 'compiled') throw new Error('no memory for the program');
-  });
-  const resumed = resumeRun(surroundings, work.file('runs', 'late'), { events, overrides: ['steps=4'] });
+  const failing = {
+    ...surroundings,
+    record: () => {
+      throw new Error('no memory for the program');
+    },
+  };
+  const resumed = resumeRun(failing, work.file('runs', 'late'), { overrides: ['steps=4'] });
   await expect(resumed).rejects.toThrow('no memory');
   expect(folderBytes(work.file('runs', 'late'))).toEqual(before);
 });
