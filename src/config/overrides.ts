@@ -6,11 +6,11 @@ import { describeOptions } from './rows.js';
 
 /**
  * Sets fields by dotted path: `['optimizer.lr=1e-3', 'data.paths=["a.md"]', 'precision=f32']`. Values are JSON, else strings.
- * Leaves `options` as it is.
+ * A length in steps takes the place of one in minutes, and the other way round. Leaves `options` as it is.
  */
 export function applyOverrides(options: Plain, overrides: readonly string[]): Plain {
   const rows = describeOptions();
-  return overrides.reduce((current, text) => {
+  const changed = overrides.reduce((current, text) => {
     const at = text.indexOf('=');
     if (at < 1) throw badOverride({ text, problem: 'it has no =', fix: 'write --set name.of.option=value' });
     const path = text.slice(0, at).trim();
@@ -24,6 +24,15 @@ export function applyOverrides(options: Plain, overrides: readonly string[]): Pl
     }
     return setAt(current, path.split('.'), parseValue(text.slice(at + 1)));
   }, options);
+  return withOneLength(options, changed);
+}
+
+/** A length that is set takes the place of the one that the options had, in steps or in minutes. */
+function withOneLength(before: Plain, changed: Plain): Plain {
+  const isSet = (field: string) => (changed[field] ?? null) !== null && changed[field] !== before[field];
+  if (isSet('steps') && !isSet('minutes')) return { ...changed, minutes: null };
+  if (isSet('minutes') && !isSet('steps')) return { ...changed, steps: null };
+  return changed;
 }
 
 function setAt(target: Plain, [name, ...rest]: readonly string[], value: unknown): Plain {

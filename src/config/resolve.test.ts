@@ -62,6 +62,14 @@ test('fields that follow from others are filled in', () => {
   expect(resolve({ steps: 300 }).minutes).toBeNull();
 });
 
+test('a length that is asked for takes the place of the one that was written; both are refused', () => {
+  expect(resolve({ minutes: 5 }, 'steps=3')).toMatchObject({ steps: 3, minutes: null });
+  expect(resolve({ steps: 300 }, 'minutes=0.5')).toMatchObject({ steps: null, minutes: 0.5 });
+  expect(resolve({ steps: 300 }, 'steps=null')).toMatchObject({ steps: null, minutes: 5 });
+  expect(() => resolve({}, 'steps=3', 'minutes=5')).toThrow('config/option-conflict');
+  expect(() => resolve({ steps: 3, minutes: 5 })).toThrow('config/option-conflict');
+});
+
 test('overrides set fields by dotted path, as JSON or as text', () => {
   const config = resolve(
     { steps: 1000, plan: 'auto' },

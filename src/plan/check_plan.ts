@@ -17,7 +17,7 @@ export function checkPlan(plan: Plan, model: PlannedModel, file: string): void {
   if (!axes.includes(plan.zero.axis)) {
     throw planUnknownName({ file, field: 'zero.axis', kind: 'axis', name: plan.zero.axis, known: axes });
   }
-  checkAxesAreUsed(plan, file);
+  checkAxesAreUsed(plan, model, file);
   checkNumbers(plan, file);
 }
 
@@ -123,21 +123,35 @@ function boundsFault(bounds: readonly number[], size: number, parts: number): st
   return bounds.every((bound, i) => i === 0 || bound >= bounds[i - 1]) ? null : 'decrease';
 }
 
-/** An axis that splits nothing makes its ranks do the same work. */
-function checkAxesAreUsed({ stages, split, zero }: Plan, file: string): void {
-  const used = new Set([...Object.values(split).flat(), ...(zero.stage > 0 ? [zero.axis] : [])]);
+/** An axis that splits nothing makes its ranks do the same work (ZeRO shares state, not work); one that splits too little, some none. */
+function checkAxesAreUsed({ stages, split }: Plan, { sizes }: PlannedModel, file: string): void {
   for (const [i, { mesh }] of stages.entries()) {
-    const idle = Object.keys(mesh).find((axis) => mesh[axis] > 1 && !used.has(axis));
-    if (idle === undefined) continue;
-    throw planContradiction({
-      file,
-      field: `stages.${i}.mesh.${idle}`,
-      problem: `the ${mesh[idle]} ranks along '${idle}' share nothing`,
-      why: 'no factor is split over it: all of them would do the same work',
-      fix: `set its size to 1, or split a factor over it, such as "microbatch": ["${idle}"]`,
-    });
+    for (const axis of Object.keys(mesh).filter((name) => mesh[name] > 1)) {
+      const factors = Object.keys(split).filter((factor) => split[factor].includes(axis));
+      const field = `stages.${i}.mesh.${axis}`;
+      const problem = `the ${mesh[axis]} ranks along '${axis}' share nothing`;
+      if (factors.length === 0) {
+        const why = 'no factor is split over it: all of them would do the same work';
+        const fix = `set its size to 1, or split a factor over it, such as "microbatch": ["${axis}"]`;
+        throw planContradiction({ file, field, problem, why, fix });
+      }
+      const largest = factors.map((factor) => mostParts(factor, split[factor].length > 1 ? null : sizes));
+      const most = Math.max(...largest);
+      if (most >= mesh[axis]) continue;
+      throw planContradiction({
+        file,
+        field,
+        problem: `of the ${mesh[axis]} ranks along '${axis}' some would have nothing to do`,
+        why: factors.map((factor, k) => `'${factor}' has ${largest[k]} elements`).join(', '),
+        fix: `set its size to ${most} or less, or split a larger factor over it`,
+      });
+    }
   }
 }
+
+/** The parts that a factor of the model can be cut in. What sequences have is no limit: a step with few of them leaves ranks idle, and trains. */
+const mostParts = (factor: FactorName, sizes: PlannedModel['sizes'] | null): number =>
+  sizes === null || factor === 'sequence' ? Infinity : Math.max(...(sizes[factor] ?? [Infinity]));
 
 function checkNumbers({ batch, precision }: Plan, file: string): void {
   if (batch.padding >= batch.logical_microbatches) {

@@ -245,3 +245,25 @@ describe('sizes that no plan can have', () => {
     expect(of({ ...sizes, data_parallel_size: 3 }, 8).code).toBe('plan/world-size-mismatch');
   });
 });
+
+test('ranks that would compute the same, or nothing, are refused, also where ZeRO shares their state', () => {
+  const stages = (mesh: object) => plan.stages.map((stage) => ({ ...stage, mesh }));
+  const error = (changes: object) => errorOf({ ...plan, ...changes });
+  const same = error({ split: {}, stages: stages({ data: 2, tensor: 1 }), zero: { stage: 1, axis: 'data' } });
+  expect(same.code).toBe('plan/contradiction');
+  expect(same.message).toContain("the 2 ranks along 'data' share nothing");
+  const few = { ...plan.split, heads: ['tensor'], hidden: [], vocab: [], dim: [] };
+  const none = error({ split: few, stages: stages({ data: 1, tensor: 5 }), bounds: {} });
+  expect(none.code).toBe('plan/contradiction');
+  expect(none.message).toMatch(
+    /of the 5 ranks along 'tensor' some would have nothing to do[\s\S]*'heads' has 4[\s\S]*to 4 or less/,
+  );
+  // As many as there are, and more where a larger factor is split too.
+  for (const [tensor, split] of [
+    [4, few],
+    [5, { ...few, vocab: ['tensor'] }],
+  ] as const) {
+    const legal = { ...plan, split, stages: stages({ data: 1, tensor }), bounds: {} };
+    expect(() => checkPlan(parsePlan(JSON.stringify(legal), 'plan.json'), model, 'plan.json')).not.toThrow();
+  }
+});
