@@ -7,7 +7,7 @@
  */
 import { existsSync, mkdirSync, realpathSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { parseJson, readText } from '../data/read_text.js';
 import { sha256 } from '../data/hash.js';
@@ -66,7 +66,10 @@ function readRecord(file: string): TrustRecord {
   }
 }
 
-/** SHA-256 of a module's text and of every file that its relative imports lead to. Throws where the module cannot be read. */
+/**
+ * SHA-256 of a module's text and of every file that its relative imports lead to, wherever they lie together. Throws where the module
+ * cannot be read.
+ */
 export function moduleHash(module: string): string {
   const texts = new Map<string, string>();
   const visit = (file: string) => {
@@ -78,8 +81,9 @@ export function moduleHash(module: string): string {
       if (found !== null) visit(found);
     }
   };
-  visit(realpathSync(module));
-  return sha256([...texts].flatMap(([file, text]) => [file, text]));
+  const entry = realpathSync(module);
+  visit(entry);
+  return sha256([...texts].flatMap(([file, text]) => [relative(dirname(entry), file), text]));
 }
 
 /** A relative path in quotes: what is imported, and more. What is no import costs a file that is read in vain. */

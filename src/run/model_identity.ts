@@ -7,12 +7,13 @@ import { canonicalJson } from '../checkpoint/manifest.js';
 import { modelConfig } from '../config/objects.js';
 import { textOf } from '../config/plain.js';
 import type { TrainConfig } from '../config/schema.js';
+import { moduleHash } from '../config/trusted_modules.js';
 import { printGraph } from '../ir/print.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { traceModel } from '../nn/trace.js';
 import { modelDiffers } from './diagnostics.js';
 import type { RunFolder } from './folder.js';
-import { fileHash, textHash } from './hash.js';
+import { textHash } from './hash.js';
 import { packageVersion } from './package_version.js';
 import type { ModelRecord } from './record.js';
 
@@ -27,7 +28,7 @@ export function identifyModel(model: LanguageModel, config: TrainConfig['model']
   return {
     record: {
       options: optionsOf(model, config),
-      module_sha256: moduleHash(config),
+      module_sha256: ownModuleHash(config),
       forward_sha256: textHash(forward),
       traced_by: packageVersion(),
     },
@@ -74,8 +75,9 @@ function optionsOf(model: LanguageModel, config: TrainConfig['model']): ModelRec
   return JSON.parse(JSON.stringify(options)) as ModelRecord['options'];
 }
 
-const moduleHash = (config: TrainConfig['model']): string | null =>
-  config.family === 'custom' && config.module !== null ? fileHash(config.module) : null;
+/** Of the module of an own model, with what it imports relatively. */
+const ownModuleHash = (config: TrainConfig['model']): string | null =>
+  config.family === 'custom' && config.module !== null ? moduleHash(config.module) : null;
 
 function fieldDifferences(path: string, before: unknown, now: unknown): readonly string[] {
   if (canonicalJson(before) === canonicalJson(now)) return [];
