@@ -93,3 +93,8 @@ test('a model of ours is built from its sizes, the vocabulary from the tokenizer
   const { config } = resolveConfig({ model: { family: 'gpt', layers: 1 }, data: { tokenizer: { file: 'x.json' } } });
   expect(loadModel({ config, customModel: null }, 777).options).toMatchObject({ layers: 1, vocab: 777 });
 });
+
+test('a byte-order mark before a configuration is none of it', async () => {
+  const { config } = await loadConfig(await file('marked.json', '\uFEFF{"steps": 3}'));
+  expect(config.steps).toBe(3);
+});

@@ -51,7 +51,7 @@ export const configSchema = z.strictObject({
     unit: 'ranks',
     flag: true,
   }),
-  threads: z.int().positive().nullable().default(null).meta({
+  threads: z.int().positive().max(1024).nullable().default(null).meta({
     description: 'Threads of each rank on a CPU. null: the cores divided by the ranks on this machine.',
     unit: 'threads',
     flag: true,

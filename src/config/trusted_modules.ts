@@ -2,15 +2,16 @@
  * Which of the user's modules have been trained with, by this user on this machine: those that a run folder may name and have executed.
  *
  * Kept outside every run folder, where nobody who hands one over can write: `$XDG_STATE_HOME/flotilla/trusted.json`, by default below
- * ~/.local/state. A module is known by its path and by its text and that of what it imports relatively: one that has changed since is
- * another.
+ * ~/.local/state. A module is known by its path and by its text and that of what it imports by path: one that has changed since is
+ * another. Packages are not looked into.
  */
-import { existsSync, mkdirSync, realpathSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, realpathSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { parseJson, readText } from '../data/read_text.js';
 import { sha256 } from '../data/hash.js';
+import { makeFolder } from '../data/make_folder.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -49,7 +50,7 @@ export function recordTrust(module: string, env: Environment = process.env): voi
   const before = Object.hasOwn(modules, path) ? modules[path] : [];
   const versions = [...before.filter((version) => version !== hash), hash].slice(-versionsKept);
   const record: TrustRecord = { flotilla_trusted: 1, modules: { ...modules, [path]: versions } };
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(file), 0o700);
   const temporary = `${file}.${process.pid}.tmp`;
   writeFileSync(temporary, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 });
   renameSync(temporary, file);
@@ -67,7 +68,7 @@ function readRecord(file: string): TrustRecord {
 }
 
 /**
- * SHA-256 of a module's text and of every file that its relative imports lead to, wherever they lie together. Throws where the module
+ * SHA-256 of a module's text and of every file that it imports by path, and these in turn, wherever they lie together. Throws where the module
  * cannot be read.
  */
 export function moduleHash(module: string): string {
@@ -86,8 +87,9 @@ export function moduleHash(module: string): string {
   return sha256([...texts].flatMap(([file, text]) => [relative(dirname(entry), file), text]));
 }
 
-/** A relative path in quotes: what is imported, and more. What is no import costs a file that is read in vain. */
-const quotedPath = /['"`](\.{1,2}\/[^'"`\n]*)['"`]/g;
+/** A relative path in quotes, and an absolute one that is imported. What is no import costs a file that is read in vain. */
+const quotedPath =
+  /(?:['"`](?=\.)|(?:\bfrom|\bimport|\brequire)\s*\(?\s*['"`](?:file:\/\/)?(?=\/))((?:\.{1,2})?\/[^'"`\n]*)['"`]/g;
 
 /** The file that an import of `path` means, as TypeScript resolves it; null where there is none. */
 function fileOf(path: string): string | null {

@@ -7,10 +7,11 @@
  * A folder is made under another name and renamed, so it is whole or absent; two processes that make the same one do not disturb
  * each other.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { cacheNotWritable } from './diagnostics.js';
 import { readText } from './read_text.js';
+import { makeFolder } from './make_folder.js';
 
 export class DataCache {
   private readonly folder: string;
@@ -50,7 +51,7 @@ export class DataCache {
    */
   async make(key: string, fill: (folder: string) => Promise<void>): Promise<void> {
     const folder = this.guard(() => {
-      mkdirSync(this.folder, { recursive: true });
+      makeFolder(this.folder);
       this.removeAbandoned();
       return mkdtempSync(join(this.folder, '.making-'));
     });
@@ -89,7 +90,7 @@ export class DataCache {
 
 /** Writes a file that is either the old or the new one, never half of it. Makes its folder. */
 export function writeAtomically(file: string, content: string): void {
-  mkdirSync(dirname(file), { recursive: true });
+  makeFolder(dirname(file));
   const temporary = `${file}.${process.pid}.tmp`;
   try {
     writeFileSync(temporary, content);

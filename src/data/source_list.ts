@@ -2,9 +2,9 @@
  * `sources.json`: the files that a data set was prepared from, each with the hash of its text, so that it can be said later which have
  * changed. It lies in the data set's folder, and a run keeps a copy.
  */
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { ReadSource } from './corpus.js';
+import { parseJson, readText } from './read_text.js';
 
 export const sourcesName = 'sources.json';
 
@@ -17,7 +17,7 @@ export const sourceListText = (sources: readonly ReadSource[]): string =>
 /** Reads a list; null where there is none that can be read: earlier versions kept none. */
 export function readSourceList(file: string): readonly ReadSource[] | null {
   try {
-    return schema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    return schema.parse(parseJson(readText(file)));
   } catch {
     return null;
   }

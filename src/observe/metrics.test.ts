@@ -77,3 +77,18 @@ test.runIf(existsSync('/dev/full'))('a full disk is told once and ends nothing',
   metrics.close();
   expect(errors).toEqual([expect.stringContaining('ENOSPC')]);
 });
+
+test('a disk that is full is told once, also by one who tells of it in metrics', () => {
+  // A file that can be opened and has room for nothing.
+  const told: string[] = [];
+  const metrics = openMetrics('/dev/full', {
+    resumedFrom: null,
+    onError(error) {
+      told.push(error.message);
+      metrics.append({ kind: 'warning', code: 'observe/metrics-lost', message: error.message, at: 0 });
+    },
+  });
+  for (const event of eventsOfRun(100)) metrics.append(event);
+  metrics.close();
+  expect(told).toHaveLength(1);
+});

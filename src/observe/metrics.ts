@@ -6,12 +6,13 @@
  * Names are those of the events in snake case; what is not finite is null. A line is written whole when its event happens, so a run
  * that dies loses none but, with the power, the last; a resume drops that one and those of steps it will do again.
  */
-import { closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { TrainEvent } from '../train/events.js';
 import { parseMetricsLine } from '../run/read_metrics.js';
 import { writeWhole as writeWholeFile } from '../run/write_whole.js';
 import { snakeCase } from '../config/names.js';
+import { makeFolder } from '../data/make_folder.js';
 
 export interface MetricsWriter {
   /** Writes an event, or nothing where its kind has no line. */
@@ -31,7 +32,7 @@ export interface MetricsOptions {
 }
 
 export function openMetrics(path: string, { resumedFrom, everySteps = 1, onError }: MetricsOptions): MetricsWriter {
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   if (resumedFrom !== null && existsSync(path)) dropLinesAfter(path, resumedFrom);
   const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND, O_NOFOLLOW } = constants;
   // A link in the folder is not followed out of it.
@@ -41,8 +42,10 @@ export function openMetrics(path: string, { resumedFrom, everySteps = 1, onError
     try {
       write();
     } catch (error) {
-      if (!failed) onError?.(error as Error);
+      if (failed) return;
+      // First of all: who is told may tell of it in a line of metrics.
       failed = true;
+      onError?.(error as Error);
     }
   };
   return {

@@ -5,8 +5,10 @@ import { planInvalid, planVersionUnknown } from './diagnostics.js';
 import { planVersion, type Plan } from './plan.js';
 
 const count = z.int().positive();
+/** A name that fields are looked up by: none that every object has, such as `constructor`. */
+const ownName = z.string().refine((name) => !(name in Object.prototype), 'every object has a field of this name');
 /** As layouts are printed: letters, digits, `_` and `.`. */
-const axisName = z.string().regex(/^[A-Za-z_][\w.]*$/);
+const axisName = ownName.regex(/^[A-Za-z_][\w.]*$/);
 
 /** What a plan file holds, field by field; each leaf has an example, the value to begin with. */
 export const planSchema = z.strictObject({
@@ -28,10 +30,8 @@ export const planSchema = z.strictObject({
     // Plans of earlier versions had none.
     padding: z.int().nonnegative().default(0),
   }),
-  split: z
-    .record(z.string(), z.array(z.string()).meta({ example: ['data'] }))
-    .meta({ example: { microbatch: ['data'] } }),
-  bounds: z.record(z.string(), z.array(z.int().nonnegative()).meta({ example: [0, 2, 4] })).meta({ example: {} }),
+  split: z.record(ownName, z.array(z.string()).meta({ example: ['data'] })).meta({ example: { microbatch: ['data'] } }),
+  bounds: z.record(ownName, z.array(z.int().nonnegative()).meta({ example: [0, 2, 4] })).meta({ example: {} }),
   zero: z.strictObject({ stage: z.union([z.literal(0), z.literal(1)]), axis: z.string() }),
   precision: z.strictObject({ compute: z.enum(['bf16', 'f32', 'f64']), master: z.enum(['f32', 'f64']) }),
   predicted: z.strictObject({ peak_bytes: z.int().nonnegative() }).nullable().meta({ example: null }),
@@ -73,8 +73,12 @@ function invalid(issue: z.core.$ZodIssue, json: unknown, file: string) {
   }
   if (issue.code === 'invalid_key') {
     const key = path[path.length - 1];
-    const legal = key.replace(/[^\w.]/g, '_').replace(/^(?![A-Za-z_])/, 'axis_');
-    const problem = `'${key}' is no name of an axis: letters, digits, _ and .`;
+    const written = key.replace(/[^\w.]/g, '_').replace(/^(?![A-Za-z_])/, 'axis_');
+    const legal = written in Object.prototype ? `own_${written}` : written;
+    const problem =
+      legal === written
+        ? `'${key}' is no name of an axis: letters, digits, _ and .`
+        : `'${key}' is no name: in JavaScript every object has a field that is called so`;
     return planInvalid({ file, field, problem, fix: `write '${legal}'` });
   }
   const value = path.reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], json);

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -17,9 +18,11 @@ import { saveCheckpoint, nodeDisk } from '../checkpoint/index.js';
 import { saveOptionsAt } from '../checkpoint/testing.js';
 import { resolveConfig } from '../config/resolve.js';
 import type { TrainConfig } from '../config/schema.js';
+import { makeFolder } from '../data/make_folder.js';
 import { lockRun, makeRun, mark, requireFreePlace, type NewRun } from './begin.js';
 import { readOwner } from './checkpoint_owner.js';
 import { RunFolder } from './folder.js';
+import { RunLock } from './lock.js';
 import { openRunCheckpoint } from './open_checkpoint.js';
 
 let place: string;
@@ -170,6 +173,35 @@ test('checkpoints of another run are not shared, adopted or removed; what is nob
   expect(await code(make(configOf('D', at('ck'))))).toBe('run/checkpoints-of-another-run');
   expect(await goOn(runA.folder, a)).toBe(10);
   expect(readFileSync(at('ck', 'step-000001', 'precious'), 'utf8')).toBe('not a checkpoint of ours');
+});
+
+test('a run that comes back to an earlier folder of checkpoints goes on from its latest, wherever that is', async () => {
+  const here = configOf('moves');
+  const there = { ...here, checkpoint: { ...here.checkpoint, directory: at('elsewhere') } };
+  const run = await make(here);
+  await save(run, here, 6);
+  expect(await goOn(run.folder, here, there)).toBe(6);
+  await save(run, there, 10);
+  // Back, twice, without a save.
+  expect(await goOn(run.folder, there, here)).toBe(10);
+  expect(await goOn(run.folder, here)).toBe(10);
+  await save(run, here, 12);
+  expect(await goOn(run.folder, here)).toBe(12);
+  expect(await goOn(run.folder, here, there)).toBe(12);
+  expect(await goOn(run.folder, there, here)).toBe(12);
+});
+
+test('what is no ordinary file is not waited for', async () => {
+  const config = configOf('pipes');
+  const run = await make(config);
+  await save(run, config, 6);
+  for (const name of [at('runs', 'pipes', 'checkpoints', 'owner.json'), at('runs', 'pipes', 'lock')]) {
+    rmSync(name, { force: true });
+    execFileSync('mkfifo', [name]);
+  }
+  expect(readOwner(at('runs', 'pipes', 'checkpoints'))).toBeNull();
+  expect(RunLock.runningHolder(run.folder.path)).toBeNull();
+  expect(() => makeFolder('/proc/flotilla/x')).toThrow('ENOENT');
 });
 
 test('a folder with checkpoints of who knows whom is refused', async () => {

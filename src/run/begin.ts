@@ -9,6 +9,7 @@ import { latestName, listCheckpoints, nodeDisk, type Checkpoint } from '../check
 import type { TrainConfig } from '../config/schema.js';
 import { checkpointFolders } from './checkpoint_folders.js';
 import {
+  latestNameIn,
   markCheckpoints,
   readOwner,
   requireDirectory,
@@ -22,6 +23,7 @@ import { openRunCheckpoint } from './open_checkpoint.js';
 import { newRunId, runIdName } from './run_id.js';
 import { requireRunName } from './run_name.js';
 import { removeFile } from './write_whole.js';
+import { makeFolder } from '../data/make_folder.js';
 
 export interface LockedRun {
   readonly folder: RunFolder;
@@ -48,7 +50,7 @@ export async function requireFreePlace({ checkpoint, logging }: TrainConfig): Pr
 /** Makes the folder of a new run and locks it. Throws what {@link requireFreePlace} does. */
 export async function makeRun(config: TrainConfig): Promise<NewRun> {
   await requireFreePlace(config);
-  const { path, isNew } = makeFolder(config.logging);
+  const { path, isNew } = makeRunFolder(config.logging);
   const folder = new RunFolder(path);
   try {
     const lock = RunLock.take(path);
@@ -70,10 +72,13 @@ export async function makeRun(config: TrainConfig): Promise<NewRun> {
 }
 
 /** Of a run without a name: that of the second, or the first after it that no other has. */
-function makeFolder({ directory, name }: TrainConfig['logging']): { readonly path: string; readonly isNew: boolean } {
+function makeRunFolder({ directory, name }: TrainConfig['logging']): {
+  readonly path: string;
+  readonly isNew: boolean;
+} {
   const first = join(directory, name ?? timeName(new Date()));
   try {
-    mkdirSync(directory, { recursive: true });
+    makeFolder(directory);
     for (let variation = 1; ; variation++) {
       const path = new RunFolder(variation === 1 ? first : `${first}-${variation}`).path;
       try {
@@ -128,8 +133,11 @@ export function mark(folder: RunFolder, config: TrainConfig): void {
   const run = folder.id ?? newRunId();
   if (folder.id === null) folder.write(runIdName, `${run}\n`);
   const directory = folder.checkpoints(config);
-  const before = checkpointFolders(folder, directory).find((one) => one !== directory) ?? null;
-  markCheckpoints(directory, { run, folder: folder.path, before });
+  const folders = checkpointFolders(folder, directory);
+  const before = folders.find((one) => one !== directory) ?? null;
+  // What lies in a folder that the run comes back to is older than what it has saved elsewhere.
+  const had = folders[0] === directory ? null : latestNameIn(directory);
+  markCheckpoints(directory, { run, folder: folder.path, before, had });
 }
 
 /** Gives whether a run that left nothing is there. */

@@ -1,7 +1,7 @@
 /** Where a run's checkpoints are: a run that goes on may be told to put new ones elsewhere, and still has its old ones. */
-import { readFileSync } from 'node:fs';
+import { parseJson, readText } from '../data/read_text.js';
 import type { TrainConfig } from '../config/schema.js';
-import { readOwner } from './checkpoint_owner.js';
+import { latestNameIn, readOwner } from './checkpoint_owner.js';
 import { checkpointsName, RunFolder } from './folder.js';
 
 /**
@@ -10,17 +10,22 @@ import { checkpointsName, RunFolder } from './folder.js';
  */
 export function checkpointFolders(folder: RunFolder, directory: string): readonly string[] {
   const folders: string[] = [];
-  for (let at: string | null = storedDirectory(folder); at !== null && !folders.includes(at);) {
-    folders.push(at);
-    at = readOwner(at)?.before ?? null;
+  const cameBackTo: string[] = [];
+  const known = () => [...folders, ...cameBackTo];
+  for (let at: string | null = storedDirectory(folder); at !== null && !known().includes(at);) {
+    const owner = readOwner(at);
+    const isOlder = owner !== null && owner.had !== null && owner.had === latestNameIn(at);
+    if (isOlder) cameBackTo.unshift(at);
+    else folders.push(at);
+    at = owner?.before ?? null;
   }
-  return folders.includes(directory) ? folders : [...folders, directory];
+  return known().includes(directory) ? known() : [...known(), directory];
 }
 
 /** The folder of checkpoints that a run's config.json names; null where it names none, or cannot be read. */
 function storedDirectory(folder: RunFolder): string | null {
   try {
-    const config = JSON.parse(readFileSync(folder.file('config.json'), 'utf8')) as Partial<TrainConfig>;
+    const config = parseJson(readText(folder.file('config.json'))) as Partial<TrainConfig>;
     const directory: unknown = config.checkpoint?.directory;
     return typeof directory === 'string' ? new RunFolder(directory).path : folder.file(checkpointsName);
   } catch {

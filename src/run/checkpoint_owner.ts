@@ -2,16 +2,7 @@
  * Whose a folder of checkpoints is: `owner.json` in it names the run, by its id and by its folder. A run checks before it begins that
  * the folder is its own or nobody's, and marks it then.
  */
-import {
-  accessSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  realpathSync,
-  writeFileSync,
-} from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { z } from 'zod';
 import { errorCode } from '../checkpoint/disk.js';
@@ -21,6 +12,8 @@ import { checkpointsForeign, checkpointsOfAnother, folderNotMade } from './diagn
 import { readRunId } from './run_id.js';
 import { RunLock } from './lock.js';
 import { writeWhole } from './write_whole.js';
+import { makeFolder } from '../data/make_folder.js';
+import { parseJson, readText } from '../data/read_text.js';
 
 export const ownerName = 'owner.json';
 
@@ -30,6 +23,8 @@ const ownerSchema = z.object({
   folder: z.string(),
   /** Where the run had its checkpoints before; null: nowhere else. */
   before: z.string().nullable(),
+  /** What was the latest checkpoint here when the run came back from there: until another is, the latest of the run is there. */
+  had: z.string().nullable().default(null),
 });
 
 export type CheckpointOwner = z.infer<typeof ownerSchema>;
@@ -37,7 +32,7 @@ export type CheckpointOwner = z.infer<typeof ownerSchema>;
 /** Null where the folder is not marked. */
 export function readOwner(directory: string): CheckpointOwner | null {
   try {
-    const parsed = ownerSchema.safeParse(JSON.parse(readFileSync(join(directory, ownerName), 'utf8')));
+    const parsed = ownerSchema.safeParse(parseJson(readText(join(directory, ownerName))));
     return parsed.success ? parsed.data : null;
   } catch {
     return null;
@@ -103,7 +98,7 @@ export function markCheckpoints(directory: string, owner: CheckpointOwner): void
   const known = readOwner(directory);
   const text = `${JSON.stringify(owner, null, 2)}\n`;
   try {
-    mkdirSync(directory, { recursive: true });
+    makeFolder(directory);
     if (!existsSync(path)) return writeFileSync(path, text, { flag: 'wx', flush: true });
   } catch (error) {
     const first = errorCode(error) === 'EEXIST' ? readOwner(directory) : null;
@@ -126,6 +121,15 @@ export function requireDirectory(path: string): void {
       return;
     }
     if (at === dirname(at)) return;
+  }
+}
+
+/** The name of the latest checkpoint in a folder; null where there is none. */
+export function latestNameIn(directory: string): string | null {
+  try {
+    return readText(join(directory, latestName)).trim() || null;
+  } catch {
+    return null;
   }
 }
 

@@ -7,6 +7,7 @@ import { dataSource } from './data_identity.js';
 import type { RunFolder } from './folder.js';
 import { fileHash } from './hash.js';
 import type { RunRecord } from './record.js';
+import { parseJson } from '../data/read_text.js';
 
 const earlierSchema = z.strictObject({ data: z.string(), dataKey: z.string(), steps: z.int().positive().nullable() });
 
@@ -35,7 +36,7 @@ export function readEarlierRecord(text: string, folder: RunFolder): RunRecord | 
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return null;
   }

@@ -10,22 +10,13 @@
  * it renews; that time and the taker's are both the file server's.
  */
 import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  linkSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, linkSync, openSync, renameSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { errorCode } from '../checkpoint/disk.js';
 import { lockLost, lockUnreadable, runLocked } from './diagnostics.js';
 import { runs, thisProcess, type ProcessId } from './process_id.js';
+import { parseJson, readText } from '../data/read_text.js';
 
 /** Seconds between two signs of life. */
 const beatSeconds = 10;
@@ -195,7 +186,7 @@ function linked(from: string, to: string): boolean {
 /** Null where there is no such file, or none that names a holder. */
 function readHolder(path: string): Holder | null {
   try {
-    const parsed = holderSchema.safeParse(JSON.parse(readFileSync(path, 'utf8')));
+    const parsed = holderSchema.safeParse(parseJson(readText(path)));
     return parsed.success ? parsed.data : null;
   } catch {
     return null;

@@ -75,7 +75,7 @@ function optionsOf(model: LanguageModel, config: TrainConfig['model']): ModelRec
   return JSON.parse(JSON.stringify(options)) as ModelRecord['options'];
 }
 
-/** Of the module of an own model, with what it imports relatively. */
+/** Of the module of an own model, with what it imports by path. */
 const ownModuleHash = (config: TrainConfig['model']): string | null =>
   config.family === 'custom' && config.module !== null ? moduleHash(config.module) : null;
 

@@ -1,11 +1,12 @@
 /**
  * `run.json`: what a run decides once and keeps, so that it goes on as itself: its data, tokenizer, order, model, and its length.
  *
- * `config.json` is what the user asked for and may be edited; this says what came of it. Paths are absolute.
+ * `config.json` is what the user asked for; this says what came of it. Paths are absolute.
  */
 import { z } from 'zod';
 import { data as dataFields } from '../config/data_fields.js';
 import { recordInvalid } from './diagnostics.js';
+import { parseJson } from '../data/read_text.js';
 
 const dataSchema = z.strictObject({
   /** Folder of the prepared data. */
@@ -50,7 +51,7 @@ export const recordText = (record: RunRecord): string => `${JSON.stringify(recor
 export function parseRecord(text: string, file: string): RunRecord {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch (error) {
     throw recordInvalid({ file, problem: `it is not JSON: ${(error as Error).message}` }, { cause: error });
   }

@@ -4,7 +4,7 @@
  * Rank 0 reads what its own process holds from memory. What only others hold, they write into one file each, which rank 0 reads back
  * tile by tile while it writes the checkpoint. Nothing is gathered in memory but one tensor at a time.
  */
-import { closeSync, constants, lstatSync, mkdirSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, constants, lstatSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CheckpointState } from '../checkpoint/index.js';
 import { saveCheckpoint, type Disk, type SavedCheckpoint, type TensorSource } from '../checkpoint/index.js';
@@ -15,6 +15,7 @@ import { bytesFrom, isWhole, pasteBlock, tilesElements } from './blocks.js';
 import { shardsLost } from './diagnostics.js';
 import type { Peers } from './peers.js';
 import type { StateBlock, StateTensor } from './state.js';
+import { makeFolder } from '../data/make_folder.js';
 
 export interface SaveRequest {
   readonly disk: Disk;
@@ -123,7 +124,7 @@ async function writeShards(request: SaveRequest): Promise<void> {
   if (given.length === 0) return;
   let outcome = 'done';
   try {
-    mkdirSync(folderOf(request), { recursive: true });
+    makeFolder(folderOf(request));
     // A link that somebody has put there would lead the tiles elsewhere.
     if (!lstatSync(folderOf(request)).isDirectory()) throw new Error(`${folderOf(request)} is not a folder`);
     const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;

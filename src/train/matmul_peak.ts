@@ -3,7 +3,7 @@
  * What training reaches is told as a share of it. Measured once for each build, kept in the cache.
  */
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,6 +17,8 @@ import { matmulScratch } from '../kernels/matmul.js';
 import { initialValues, normal } from '../nn/init.js';
 import { deviceOf } from './device.js';
 import type { TrainConfig } from '../config/schema.js';
+import { makeFolder } from '../data/make_folder.js';
+import { parseJson, readText } from '../data/read_text.js';
 
 /** Floating-point operations a second, over all cores or of one GPU; null on the reference engine. */
 export async function measuredPeak(config: TrainConfig, { again = false } = {}): Promise<number | null> {
@@ -33,7 +35,7 @@ export async function measuredPeak(config: TrainConfig, { again = false } = {}):
   const peak = device === 'cpu' ? await matmulPeak(options) : await peakInProcess(options);
   known[key] = Math.max(known[key] ?? 0, peak);
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
     writeFileSync(file, JSON.stringify(known, null, 1));
   } catch {
     // A cache that cannot be written costs the next run a second.
@@ -52,7 +54,7 @@ async function peakInProcess(options: PeakOptions): Promise<number> {
 
 function readKnown(file: string): Record<string, number> {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Record<string, number>;
+    return parseJson(readText(file)) as Record<string, number>;
   } catch {
     return {};
   }

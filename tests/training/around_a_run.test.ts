@@ -69,6 +69,13 @@ test('looking whether the summary can be written changes nothing', () => {
   expect(existsSync(absent)).toBe(false);
 });
 
+test('the summary is not written over what a run reads again', async () => {
+  await train('kept', () => {}, { steps: 1 });
+  for (const file of ['run.json', 'config.json', 'checkpoints/latest', 'checkpoints/step-000001/x.json'])
+    expect(() => summaryFile(work.file('runs', 'kept', file))).toThrow('observe/summary-unwritable');
+  for (const file of ['summary.json', 'mine.json']) summaryFile(work.file('runs', 'kept', file));
+});
+
 test('a sample that fails leaves checkpoint and summary, and says that the run is saved', async () => {
   const losesTokenizer = ({ kind }: TrainEvent) =>
     kind === 'checkpoint' && rmSync(work.file('runs', 'sample', 'tokenizer.json'));
