@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 const sharedModelFields = {
-  layers: z.int().positive().max(10_000).default(6).meta({
+  layers: z.int().positive().max(1024).default(6).meta({
     description: 'Transformer blocks.',
     unit: 'blocks',
     effect: 'Time, parameters and activation bytes grow with it.',

@@ -28,7 +28,7 @@ describe('rows', () => {
       type: 'integer',
       unit: 'blocks',
       default: '6',
-      range: '> 0 and ≤ 10000',
+      range: '> 0 and ≤ 1024',
     });
     expect(row('model.vocab')).toMatchObject({ type: 'integer or null', default: 'null', families: null });
     expect(row('model.rope_base')).toMatchObject({

@@ -20,6 +20,7 @@ import { ranksOf, type Plan } from '../plan/plan.js';
 import type { LoweredClass } from '../program/lower_class.js';
 import { choosePlan, planForConfig, planText } from './choose_plan.js';
 import { compileRun, type RunRequest } from './compile_run.js';
+import { endable } from './endable.js';
 import { loadModel } from '../config/load_model.js';
 import { targetOf } from './device.js';
 import { optimizerOf } from '../config/objects.js';
@@ -110,7 +111,8 @@ function explainPlan(
   { observe, checkpoint }: Pick<ExplainRequest, 'observe' | 'checkpoint'>,
 ): Explanation {
   const optimizer = optimizerOf(config.optimizer);
-  const { training } = compileRun({ model, optimizer, plan, registry: ops, target: targetOf(config), observe });
+  const request = { model, optimizer, plan, registry: ops, target: targetOf(config), observe };
+  const { training } = endable(() => compileRun(request));
   const { placed, buckets } = training;
   const { step, update } = placed;
   const classes: readonly LoweredClass[] = training.program.classes;
