@@ -34,12 +34,24 @@ export const commandNotStarted = defineDiagnostic(
   }),
 );
 
+/** How far a job's ranks have come. */
+export interface JobProgress {
+  /** Whether they train: a signal then ends them only when they have saved. */
+  readonly atWork: boolean;
+  /** Whether the run has a checkpoint. */
+  readonly saved: boolean;
+}
+
 export const jobInterrupted = defineDiagnostic(
   'launch/interrupted',
-  (p: { signal: string; ranks: number; begun: boolean }) => ({
-    what: p.begun ? `stopped by ${p.signal}` : `stopped by ${p.signal} before the first step: nothing was trained`,
-    why: `${p.ranks} rank ${p.ranks === 1 ? 'process was' : 'processes were'} ended with it`,
-    fix: p.begun ? 'go on from the last checkpoint with `flotilla resume`' : 'start again when it suits',
+  ({ signal, ranks, atWork, saved }: { signal: string; ranks: number } & JobProgress) => ({
+    what: saved
+      ? `stopped by ${signal}`
+      : atWork
+        ? `stopped by ${signal} before anything was saved`
+        : `stopped by ${signal} before the first step: nothing was trained`,
+    why: `${ranks} rank ${ranks === 1 ? 'process was' : 'processes were'} ended with it`,
+    fix: saved ? 'go on from the last checkpoint with `flotilla resume`' : 'start again when it suits',
   }),
 );
 

@@ -23,7 +23,7 @@ import { workAsRank } from './rank.js';
 import { requireSameCall } from './script_calls.js';
 import { endStopped } from './signals.js';
 import type { TrainResult } from './start_job.js';
-import { StopNote } from './stop_note.js';
+import { StopNote, tellStop } from './stop_note.js';
 import type { RunSurroundings } from './surroundings.js';
 import { work } from './work.js';
 
@@ -109,7 +109,7 @@ function lead(job: JoinRequest, meeting: Meeting | null, stop: StopNote): Promis
       const host = nativeHost(config, environment, meeting);
       const { rank } = environment;
       const part = { surroundings, ...ownPart(begun), events, launchedAt, host, peakFlops, rank, stop };
-      const result = await work(part);
+      const result = await work({ ...part, tellStop: tellStop(environment.worldSize, (text) => log.say(text)) });
       const finished = await finish({ surroundings, config, folder, events, model, result, stop });
       return { folder: folder.path, leads: true, ...finished };
     } finally {
