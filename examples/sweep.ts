@@ -3,7 +3,8 @@
  * `npx tsx examples/sweep.ts`. From a shell, `flotilla resume RUN --model FILE` goes on with a script's run, where FILE exports its model.
  *
  * The calls run one after the other. In the rank processes of a call this script runs again, up to that call, and earlier calls give what
- * they gave here: which way it takes may depend on that and on its arguments, and on nothing else.
+ * they gave here: which way it takes may depend on that and on its arguments, and on nothing else. Ctrl-C ends the script and not only the
+ * run that trains, which is saved.
  */
 import { data, generate, resume, train } from '../src/index.js';
 import { Tiny } from './own_model.js';

@@ -1,8 +1,9 @@
 /** What `import … from 'flotilla'` gives. */
-import { surroundings } from './cli/surroundings.js';
+import { surroundings as ofProcess } from './cli/surroundings.js';
 import type { TrainOptions } from './config/schema.js';
 import type { TrainResult } from './launch/start_job.js';
 import { inTurn } from './launch/script_calls.js';
+import { ScriptStop } from './launch/script_stop.js';
 import { resumeRun, trainWith, type ResumeSettings, type TrainSettings } from './launch/train.js';
 import type { LanguageModel } from './nn/language_model.js';
 import { generate as generateFrom } from './train/generate.js';
@@ -17,12 +18,17 @@ export { DiagnosticError } from './ir/diagnostic.js';
 export { trainEvents, type RunSummary, type TrainEvent, type TrainEvents } from './train/events.js';
 export type { GenerateOptions, ResumeSettings, TrainOptions, TrainResult, TrainSettings };
 
+const surroundings = { ...ofProcess, script: new ScriptStop() };
+
 /**
  * Trains a model: one process a rank, or all of them in this one on the reference engine.
  *
  * A script may make any number of calls of `train`, `resume` and `generate`, each with its own model; they run one after the other. A
  * model of the script's own only the script can construct: in the rank processes of such a call the script runs again, earlier calls
  * give there what they gave, and nothing behind the call is reached.
+ *
+ * A signal (Ctrl-C, SIGTERM, …) stops the call that runs after one more step, saved: what it gives says `interrupted`. Later calls of
+ * `train` and `resume` are refused (`launch/stopped-before`), and the script's exit status is 130 unless it sets its own.
  */
 export const train = (options: TrainOptions, settings?: TrainSettings): Promise<TrainResult> =>
   trainWith(surroundings, options, settings);

@@ -128,6 +128,18 @@ export const messageBad = defineDiagnostic('launch/message-bad', (p: { from: str
 /** A call as messages name it. */
 const callText = ({ number, kind }: ScriptCall): string => `its call ${number + 1}, of ${kind}()`;
 
+export const stoppedBefore = defineDiagnostic(
+  'launch/stopped-before',
+  (p: { here: ScriptCall; stopped: ScriptCall; folder: string | null }) => ({
+    what: `${p.here.kind}() is not started: a signal has stopped the script in ${callText(p.stopped)}`,
+    why: 'whoever sent the signal wants an end, and no other run to begin',
+    where: [{ at: `call ${p.here.number + 1} of the script` }],
+    fix: p.folder
+      ? `go on with what was stopped, \`flotilla resume ${p.folder}\`, or start the script again; one that is to end without this error looks at \`interrupted\` of what ${p.stopped.kind}() gives`
+      : `start the script again when it suits; one that is to end without this error looks at \`interrupted\` of what ${p.stopped.kind}() gives`,
+  }),
+);
+
 export const anotherCall = defineDiagnostic('launch/another-call', (p: { here: ScriptCall; led: ScriptCall }) => ({
   what: `the script came to ${callText(p.here)} in a rank, where it had come to ${callText(p.led)} in the launcher`,
   why: 'a script that trains a model of its own runs again in every rank, and has to take the same way there',

@@ -111,6 +111,7 @@ function lead(job: JoinRequest, meeting: Meeting | null, stop: StopNote): Promis
       const part = { surroundings, ...ownPart(begun), events, launchedAt, host, peakFlops, rank, stop };
       const result = await work({ ...part, tellStop: tellStop(environment.worldSize, (text) => log.say(text)) });
       const finished = await finish({ surroundings, config, folder, events, model, result, stop });
+      await meeting?.set('interrupted', String(finished.interrupted));
       return { folder: folder.path, leads: true, ...finished };
     } finally {
       await letGo(begun);
@@ -124,7 +125,9 @@ async function follow(job: JoinRequest, meeting: Meeting, stop: StopNote): Promi
   requireSameCall(call, run.call);
   const events = trainEvents();
   const result = await workAsRank({ surroundings, environment, run, given, stop, events, meeting });
-  return { folder: run.folder, leads: false, ...result };
+  // A signal may come while rank 0 writes what comes after training: the scripts of all ranks go on, or end, together.
+  const interrupted = (await meeting.get('interrupted')) === 'true';
+  return { folder: run.folder, leads: false, ...result, interrupted };
 }
 
 /**

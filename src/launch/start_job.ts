@@ -44,7 +44,10 @@ export interface TrainResult {
 }
 
 export const startJob = (request: JobRequest): Promise<TrainResult> =>
-  inTurn(request.kind, request.given, (call) => startCall(request, call));
+  inTurn(request.kind, request.given, (call) => {
+    const start = () => startCall(request, call);
+    return request.surroundings.script?.unlessStopped(call, start) ?? start();
+  });
 
 async function startCall({ surroundings, events, given, begin }: JobRequest, call: ScriptCall): Promise<TrainResult> {
   outliveOutput();

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, expect, test } from 'vitest';
 import { testOfRanks } from '../../src/engine/native/testing/tests_by_device.js';
@@ -59,7 +59,7 @@ function writeScript(name: string, text: string): string {
   const file = work.file(name);
   writeFileSync(
     file,
-    `import { train, resume, generate, models } from ${JSON.stringify(flotilla)};
+    `import { train, resume, generate, models, trainEvents } from ${JSON.stringify(flotilla)};
      const options = (name: string) => ({ ...${JSON.stringify(work.options('', { ...onNative, steps: 2 }))},
        logging: { directory: ${JSON.stringify(work.file('runs'))}, name } });
      class Mine extends models.GPT {}
@@ -100,23 +100,77 @@ testOfRanks(1)('each call of a script has its own model, and its own result', ()
   expect(embedding('sweep 12', 3)).toEqual([270, 12]);
 });
 
-testOfRanks(2)('under another launcher every process makes every call, and goes on after one that failed', async () => {
+/** A script that gets a signal at its first step. */
+const interrupting = `const events = trainEvents();
+  const once = events.subscribe(({ kind }) => kind === 'step' && (once(), process.kill(process.pid, 'SIGINT')));`;
+const onReference = (name: string) => `{ ...options('${name}'), engine: 'reference', device: 'cpu', steps: 1000 }`;
+
+test.each([
+  ['one after the other', `for (const dim of [8, 12]) await train({ ...endless, model: mine(dim) }, { events });`],
+  [
+    'made at the same time',
+    `await Promise.all([8, 12].map((dim) => train({ ...endless, model: mine(dim) }, { events })));`,
+  ],
+])('a signal stops a script and not only the call that runs: calls %s', (name, calls) => {
+  const { status, stdout, stderr } = runScript(
+    `${name}.mts`,
+    `${interrupting}
+     const endless = ${onReference(name)};
+     ${calls}
+     console.log('never');`,
+  );
+  expect(stderr).toContain('launch/stopped-before');
+  expect(stderr).toMatch(/train\(\) is not started: a signal has stopped the script in its call 1, of train\(\)/);
+  expect(status).toBe(130);
+  expect(stdout).not.toContain('never');
+  expect(existsSync(work.file('runs', name, 'checkpoints'))).toBe(true);
+});
+
+test('after a signal a script may look at what it has, and choose its own status', () => {
+  const { status, stdout, stderr } = runScript(
+    'looks.mts',
+    `${interrupting}
+     const { interrupted, folder, summary } = await train({ ...${onReference('looks')}, model: mine(8) }, { events });
+     const refused = await resume(folder, { model: mine(8) }).catch((error) => error.code);
+     console.log(interrupted, summary.steps, refused, process.exitCode);
+     process.exitCode = 3;`,
+  );
+  expect(stdout, stderr).toContain('true 1 launch/stopped-before 130');
+  expect(status).toBe(3);
+});
+
+testOfRanks(2)('under another launcher a signal to one process stops the scripts of all', async () => {
   const ranks = await runInRanks(
-    'ranks.mts',
-    `const folders = options('').logging.directory;
+    'ranks_stopped.mts',
+    `${interrupting}
+     for (const dim of [8, 12]) await train({ ...options('ranks stopped'), steps: 1000000, ranks: 2, model: mine(dim) }, { events });`,
+  );
+  for (const { status, stderr } of ranks) {
+    expect(stderr).toContain('launch/stopped-before');
+    expect(status).toBe(130);
+  }
+});
+
+testOfRanks(2)(
+  'under another launcher every every process makes every call, and goes on after one that failed',
+  async () => {
+    const ranks = await runInRanks(
+      'ranks.mts',
+      `const folders = options('').logging.directory;
      await resume(folders + '/no such run').catch(() => console.log('failed'));
      for (const dim of [8, 12]) {
        const ended = await train({ ...options('ranks ' + dim), ranks: 2, model: mine(dim) });
        console.log(ended.summary.steps, ended.leads, ended.folder.slice(folders.length));
      }`,
-  );
-  ranks.forEach(({ status, stdout, stderr }, rank) => {
-    expect(status, stderr).toBe(0);
-    const own = stdout.split('\n').filter((line) => /^(failed|2 )/.test(line));
-    expect(own).toEqual(['failed', `2 ${rank === 0} /ranks 8`, `2 ${rank === 0} /ranks 12`]);
-  });
-  for (const dim of [8, 12]) expect(embedding(`ranks ${dim}`, 2)).toEqual([270, dim]);
-});
+    );
+    ranks.forEach(({ status, stdout, stderr }, rank) => {
+      expect(status, stderr).toBe(0);
+      const own = stdout.split('\n').filter((line) => /^(failed|2 )/.test(line));
+      expect(own).toEqual(['failed', `2 ${rank === 0} /ranks 8`, `2 ${rank === 0} /ranks 12`]);
+    });
+    for (const dim of [8, 12]) expect(embedding(`ranks ${dim}`, 2)).toEqual([270, dim]);
+  },
+);
 
 testOfRanks(1)('a script that takes another way in a rank is refused, and its run is not another one', () => {
   const { status, stderr } = runScript(
