@@ -27,5 +27,4 @@ for (const dim of [32, 64]) {
 const [best] = tried.toSorted((a, b) => a.loss - b.loss);
 console.log(`dim ${best.dim}: ${best.loss.toFixed(3)} nats a token`);
 await resume(best.folder, { model: tiny(best.dim), overrides: ['steps=60'] });
-const sampling = { prompt: 'A rank ', tokens: 40, temperature: 0.8, topK: 40, seed: 0 };
-console.log(await generate(best.folder, sampling, undefined, tiny(best.dim)));
+console.log(await generate(best.folder, { model: tiny(best.dim), prompt: 'A rank ', tokens: 40 }));

@@ -132,11 +132,11 @@ export const stoppedBefore = defineDiagnostic(
   'launch/stopped-before',
   (p: { here: ScriptCall; stopped: ScriptCall; folder: string | null }) => ({
     what: `${p.here.kind}() is not started: a signal has stopped the script in ${callText(p.stopped)}`,
-    why: 'whoever sent the signal wants an end, and no other run to begin',
+    why: `whoever sent the signal wants an end; a script that has more to do looks at \`interrupted\` of what ${p.stopped.kind}() gives`,
     where: [{ at: `call ${p.here.number + 1} of the script` }],
     fix: p.folder
-      ? `go on with what was stopped, \`flotilla resume ${p.folder}\`, or start the script again; one that is to end without this error looks at \`interrupted\` of what ${p.stopped.kind}() gives`
-      : `start the script again when it suits; one that is to end without this error looks at \`interrupted\` of what ${p.stopped.kind}() gives`,
+      ? `go on with what was stopped, \`flotilla resume ${p.folder}\`, or start the script again`
+      : 'start the script again when it suits',
   }),
 );
 

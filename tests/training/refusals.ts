@@ -254,6 +254,7 @@ export const withoutRow: Readonly<Record<string, string>> = {
   'plan/ranks-idle': 'a warning',
   'plan/nothing-for-tensor-ranks': 'beside plan/too-many-tensor-ranks: src/plan/plan_errors.test.ts',
   'config/called-while-imported': 'tests/training/own_code.test.ts, with what is there compared',
+  'config/unknown-setting': 'of a script’s call, before a folder is opened: tests/training/bad_input.test.ts',
   'config/no-model-exported': 'tests/training/own_code.test.ts: of --model, before a folder is written',
   'run/none-found': 'of `flotilla runs`, which reads',
   'run/changed': 'two processes at one moment: src/run/begin.ts takes back its lock alone',

@@ -84,8 +84,7 @@ testOfRanks(1)('each call of a script has its own model, and its own result', ()
        folders.push(folder);
        console.log(summary.parameters);
      }
-     const options_ = { prompt: 'the', tokens: 2, temperature: 0, topK: null, seed: 0 };
-     const text = await generate(folders[0], options_, undefined, mine(8));
+     const text = await generate(folders[0], { prompt: 'the', tokens: 2, model: mine(8) });
      const more = await resume(folders[1], { model: mine(12), overrides: ['steps=3'] });
      console.log(typeof text, more.summary.steps);`,
   );
