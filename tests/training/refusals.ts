@@ -272,6 +272,7 @@ export const withoutRow: Readonly<Record<string, string>> = {
   'train/loss-not-finite': 'during the run',
   'train/updates-skipped': 'during the run',
   'train/failed-after-save': 'after the run',
+  'train/ranks-differ': 'under another launcher: tests/training/scripts.test.ts',
   'train/programs-differ': 'between ranks, each of which has compiled',
   'train/threads-bad': 'of an environment variable, before a folder is opened',
   'train/unknown-dump-point': 'of a flag of explain, before a folder is opened',

@@ -171,6 +171,25 @@ testOfRanks(2)(
   },
 );
 
+testOfRanks(2)(
+  'under another launcher other ranks than it has started are refused, and null takes those there are',
+  async () => {
+    const ranks = await runInRanks(
+      'contradicts.mts',
+      `await train({ ...options('contradicts'), ranks: 1 }).catch((error) => console.log(error.message));
+     const { folder } = await train({ ...options('takes'), ranks: null });
+     await resume(folder, { overrides: ['steps=3', 'ranks=3'] }).catch((error) => console.log(error.message));`,
+    );
+    const [{ status, stdout, stderr }] = ranks;
+    expect(status, stderr).toBe(0);
+    expect(stdout).toContain('the launcher has started 2 ranks, and the configuration asks for 1 [train/ranks-differ]');
+    expect(stdout).toContain('the launcher has started 2 ranks, and the configuration asks for 3 [train/ranks-differ]');
+    expect(existsSync(work.file('runs', 'contradicts'))).toBe(false);
+    const config = JSON.parse(readFileSync(work.file('runs', 'takes', 'config.json'), 'utf8')) as { ranks: unknown };
+    expect(config.ranks).toBeNull();
+  },
+);
+
 testOfRanks(1)('a script that takes another way in a rank is refused, and its run is not another one', () => {
   const { status, stderr } = runScript(
     'chance.mts',
