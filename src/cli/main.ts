@@ -1,6 +1,6 @@
 /** The `flotilla` command. It holds no logic: it reads flags, calls the library and shows what comes of it. */
 import '../launch/first.js';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { examine } from '../engine/native/doctor.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { attachPanel, checkpointsText, runsText, summaryFile } from '../observe/index.js';
@@ -39,9 +39,13 @@ const withModel = (command: Command) =>
 
 const withJson = (command: Command) => command.option('--json <file>', 'write the summary as JSON');
 
+/** As it was called before: torchrun takes what begins with `--run` for its own. */
+const otherName = new Option('--run <name>').hideHelp();
+
 withModel(withJson(addOptionFlags(program.command('train').argument('<config>', 'a .ts or .json file'))))
   .description('train what a configuration describes')
-  .option('--run <name>', 'name of the run folder')
+  .option('--name <name>', 'name of the run folder')
+  .addOption(otherName)
   .action((config: string, flags: Flags) =>
     showRun(flags, (events) =>
       trainFile(surroundings, config, { events, overrides: withName(flags), ...choiceOf(flags) }),
@@ -50,7 +54,8 @@ withModel(withJson(addOptionFlags(program.command('train').argument('<config>', 
 
 withJson(addOptionFlags(program.command('demo')))
   .description('train a GPT of 14 million parameters for five minutes on text that npm installed')
-  .option('--run <name>', 'name of the run folder')
+  .option('--name <name>', 'name of the run folder')
+  .addOption(otherName)
   .action((flags: Flags) => {
     const overrides = withName(flags);
     const steps = overrides.findLast((text) => text.startsWith('steps='))?.slice('steps='.length);
@@ -179,5 +184,6 @@ function choiceOf({ model, trustCode }: ModelFlags): ModelChoice {
 
 function withName(flags: Flags): readonly string[] {
   const overrides = overridesOf(flags);
-  return typeof flags.run === 'string' ? [...overrides, `logging.name=${JSON.stringify(flags.run)}`] : overrides;
+  const name = flags.name ?? flags.run;
+  return typeof name === 'string' ? [...overrides, `logging.name=${JSON.stringify(name)}`] : overrides;
 }

@@ -151,7 +151,7 @@ testOfRanks(2)('under another launcher a signal to one process stops the scripts
 });
 
 testOfRanks(2)(
-  'under another launcher every every process makes every call, and goes on after one that failed',
+  'under another launcher every process makes every call, and goes on after one that failed',
   async () => {
     const ranks = await runInRanks(
       'ranks.mts',
