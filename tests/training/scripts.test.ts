@@ -150,26 +150,23 @@ testOfRanks(2)('under another launcher a signal to one process stops the scripts
   }
 });
 
-testOfRanks(2)(
-  'under another launcher every process makes every call, and goes on after one that failed',
-  async () => {
-    const ranks = await runInRanks(
-      'ranks.mts',
-      `const folders = options('').logging.directory;
+testOfRanks(2)('under another launcher every process makes every call, and goes on after one that failed', async () => {
+  const ranks = await runInRanks(
+    'ranks.mts',
+    `const folders = options('').logging.directory;
      await resume(folders + '/no such run').catch(() => console.log('failed'));
      for (const dim of [8, 12]) {
        const ended = await train({ ...options('ranks ' + dim), ranks: 2, model: mine(dim) });
        console.log(ended.summary.steps, ended.leads, ended.folder.slice(folders.length));
      }`,
-    );
-    ranks.forEach(({ status, stdout, stderr }, rank) => {
-      expect(status, stderr).toBe(0);
-      const own = stdout.split('\n').filter((line) => /^(failed|2 )/.test(line));
-      expect(own).toEqual(['failed', `2 ${rank === 0} /ranks 8`, `2 ${rank === 0} /ranks 12`]);
-    });
-    for (const dim of [8, 12]) expect(embedding(`ranks ${dim}`, 2)).toEqual([270, dim]);
-  },
-);
+  );
+  ranks.forEach(({ status, stdout, stderr }, rank) => {
+    expect(status, stderr).toBe(0);
+    const own = stdout.split('\n').filter((line) => /^(failed|2 )/.test(line));
+    expect(own).toEqual(['failed', `2 ${rank === 0} /ranks 8`, `2 ${rank === 0} /ranks 12`]);
+  });
+  for (const dim of [8, 12]) expect(embedding(`ranks ${dim}`, 2)).toEqual([270, dim]);
+});
 
 testOfRanks(2)(
   'under another launcher other ranks than it has started are refused, and null takes those there are',
