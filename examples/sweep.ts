@@ -3,7 +3,8 @@
  * `npx tsx examples/sweep.ts`. From a shell, `flotilla resume RUN --model FILE` goes on with a script's run, where FILE exports its model.
  *
  * The calls run one after the other. In the rank processes of a call this script runs again, up to that call, and earlier calls give what
- * they gave here: which way it takes may depend on that and on its arguments, and on nothing else.
+ * they gave here: which way it takes may depend on that and on its arguments, and on nothing else. Ctrl-C ends the script and not only the
+ * run that trains, which is saved.
  */
 import { data, generate, resume, train } from '../src/index.js';
 import { Tiny } from './own_model.js';
@@ -26,5 +27,4 @@ for (const dim of [32, 64]) {
 const [best] = tried.toSorted((a, b) => a.loss - b.loss);
 console.log(`dim ${best.dim}: ${best.loss.toFixed(3)} nats a token`);
 await resume(best.folder, { model: tiny(best.dim), overrides: ['steps=60'] });
-const sampling = { prompt: 'A rank ', tokens: 40, temperature: 0.8, topK: 40, seed: 0 };
-console.log(await generate(best.folder, sampling, undefined, tiny(best.dim)));
+console.log(await generate(best.folder, { model: tiny(best.dim), prompt: 'A rank ', tokens: 40 }));

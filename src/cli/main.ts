@@ -1,6 +1,6 @@
 /** The `flotilla` command. It holds no logic: it reads flags, calls the library and shows what comes of it. */
 import '../launch/first.js';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { examine } from '../engine/native/doctor.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { attachPanel, checkpointsText, runsText, summaryFile } from '../observe/index.js';
@@ -12,7 +12,7 @@ import { dumpPoint } from '../train/dump_point.js';
 import { explanationText } from '../train/explain.js';
 import { explainTarget } from '../train/explain_target.js';
 import { generate } from '../train/generate.js';
-import type { GenerateOptions } from '../train/generate_options.js';
+import { usualSampling, type GenerateSettings } from '../train/generate_settings.js';
 import { listRunCheckpoints } from '../run/list_checkpoints.js';
 import { listRuns } from '../run/list_runs.js';
 import { packageVersion } from '../run/package_version.js';
@@ -39,9 +39,13 @@ const withModel = (command: Command) =>
 
 const withJson = (command: Command) => command.option('--json <file>', 'write the summary as JSON');
 
+/** As it was called before: torchrun takes what begins with `--run` for its own. */
+const otherName = new Option('--run <name>').hideHelp();
+
 withModel(withJson(addOptionFlags(program.command('train').argument('<config>', 'a .ts or .json file'))))
   .description('train what a configuration describes')
-  .option('--run <name>', 'name of the run folder')
+  .option('--name <name>', 'name of the run folder')
+  .addOption(otherName)
   .action((config: string, flags: Flags) =>
     showRun(flags, (events) =>
       trainFile(surroundings, config, { events, overrides: withName(flags), ...choiceOf(flags) }),
@@ -50,7 +54,8 @@ withModel(withJson(addOptionFlags(program.command('train').argument('<config>', 
 
 withJson(addOptionFlags(program.command('demo')))
   .description('train a GPT of 14 million parameters for five minutes on text that npm installed')
-  .option('--run <name>', 'name of the run folder')
+  .option('--name <name>', 'name of the run folder')
+  .addOption(otherName)
   .action((flags: Flags) => {
     const overrides = withName(flags);
     const steps = overrides.findLast((text) => text.startsWith('steps='))?.slice('steps='.length);
@@ -70,22 +75,22 @@ withModel(withJson(addOptionFlags(program.command('resume').argument('<run>', 'a
 
 withModel(program.command('generate').argument('<run>', 'a run folder'))
   .description('continue a text with the model of a run')
-  .option('--prompt <text>', 'text to continue', '')
-  .option('--tokens <count>', 'how many to add', Number, 120)
-  .option('--temperature <ratio>', 'divides the logits; 0 takes the likeliest token', Number, 0.8)
-  .option('--top-k <count>', 'draw from only so many of the likeliest tokens; 0: from all', Number, 40)
-  .option('--seed <number>', 'the same seed gives the same text', Number, 0)
+  .option('--prompt <text>', 'text to continue', usualSampling.prompt)
+  .option('--tokens <count>', 'how many to add', Number, usualSampling.tokens)
+  .option('--temperature <ratio>', 'divides the logits; 0 takes the likeliest token', Number, usualSampling.temperature)
+  .option('--top-k <count>', 'draw from only so many of the likeliest tokens; 0: from all', Number, usualSampling.topK)
+  .option('--seed <number>', 'the same seed gives the same text', Number, usualSampling.seed)
   .option('--checkpoint <step>', 'take the weights of the checkpoint of this step', Number)
   .option('--device <value>', 'where to compute: auto, cpu or cuda; by default where the run was to')
   .option('--accept-model-change', 'also where the model is not the one that the run has trained')
-  .action(async (run: string, flags: GenerateOptions & { topK: number; model?: string }) => {
+  .action(async (run: string, flags: GenerateSettings & { prompt: string }) => {
     // What is missing is said before the prompt.
     let before = flags.prompt;
     const onText = (text: string) => {
       process.stdout.write(before + text);
       before = '';
     };
-    await generate(run, { ...flags, topK: flags.topK === 0 ? null : flags.topK }, onText, flags.model);
+    await generate(run, { ...flags, topK: flags.topK === 0 ? null : flags.topK, onText });
     process.stdout.write(`${before}\n`);
   });
 
@@ -179,5 +184,6 @@ function choiceOf({ model, trustCode }: ModelFlags): ModelChoice {
 
 function withName(flags: Flags): readonly string[] {
   const overrides = overridesOf(flags);
-  return typeof flags.run === 'string' ? [...overrides, `logging.name=${JSON.stringify(flags.run)}`] : overrides;
+  const name = flags.name ?? flags.run;
+  return typeof name === 'string' ? [...overrides, `logging.name=${JSON.stringify(name)}`] : overrides;
 }

@@ -14,6 +14,20 @@ export const unknownOption = defineDiagnostic(
   }),
 );
 
+export const unknownSetting = defineDiagnostic(
+  'config/unknown-setting',
+  (p: { call: string; setting: string; nearest: string | null; option: string | null; known: readonly string[] }) => ({
+    what: `${p.call}() has no setting called '${p.setting}'`,
+    why: 'a setting that nothing reads would be one you believe in and do not have',
+    where: [{ at: `settings of ${p.call}()`, note: `it has ${p.known.join(', ')}` }],
+    fix: p.option
+      ? `it is a field of the configuration: write overrides: ['${p.option}=…']`
+      : p.nearest
+        ? `did you mean '${p.nearest}'?`
+        : 'leave it out, or name one of those; fields of the configuration are no settings: docs/config.md lists them',
+  }),
+);
+
 export const wrongOption = defineDiagnostic(
   'config/wrong-option',
   (p: { option: string; expected: string; given: string; source: string; others?: readonly Place[] }) => ({

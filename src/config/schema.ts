@@ -47,7 +47,7 @@ export const configSchema = z.strictObject({
   }),
   ranks: z.int().positive().nullable().default(null).meta({
     description:
-      'Processes, one a device. null: those the plan needs; where any number will do, one for each GPU, or two on the CPU.',
+      'Processes, one a device. null: those the plan needs; where any number will do, one for each GPU, or two on the CPU. Under another launcher, torchrun and the like: null, or as many as it starts.',
     unit: 'ranks',
     flag: true,
   }),

@@ -195,7 +195,7 @@ export class Attendance {
   #endWith({ rank, stopped, problem }: Departure): void {
     const { ranks } = this.#options;
     if (stopped !== null)
-      return this.#lose(jobInterrupted({ signal: `${stopped} to rank ${rank}`, ranks, begun: false }));
+      return this.#lose(jobInterrupted({ signal: `${stopped} to rank ${rank}`, ranks, atWork: false, saved: false }));
     const name = this.#watched.get(rank)?.presence;
     this.#lose(rankLeft({ name: name ? nameOf(name) : `rank ${rank}`, rank, how: 'it failed', problem }));
   }

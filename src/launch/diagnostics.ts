@@ -34,12 +34,24 @@ export const commandNotStarted = defineDiagnostic(
   }),
 );
 
+/** How far a job's ranks have come. */
+export interface JobProgress {
+  /** Whether they train: a signal then ends them only when they have saved. */
+  readonly atWork: boolean;
+  /** Whether the run has a checkpoint. */
+  readonly saved: boolean;
+}
+
 export const jobInterrupted = defineDiagnostic(
   'launch/interrupted',
-  (p: { signal: string; ranks: number; begun: boolean }) => ({
-    what: p.begun ? `stopped by ${p.signal}` : `stopped by ${p.signal} before the first step: nothing was trained`,
-    why: `${p.ranks} rank ${p.ranks === 1 ? 'process was' : 'processes were'} ended with it`,
-    fix: p.begun ? 'go on from the last checkpoint with `flotilla resume`' : 'start again when it suits',
+  ({ signal, ranks, atWork, saved }: { signal: string; ranks: number } & JobProgress) => ({
+    what: saved
+      ? `stopped by ${signal}`
+      : atWork
+        ? `stopped by ${signal} before anything was saved`
+        : `stopped by ${signal} before the first step: nothing was trained`,
+    why: `${ranks} rank ${ranks === 1 ? 'process was' : 'processes were'} ended with it`,
+    fix: saved ? 'go on from the last checkpoint with `flotilla resume`' : 'start again when it suits',
   }),
 );
 
@@ -115,6 +127,18 @@ export const messageBad = defineDiagnostic('launch/message-bad', (p: { from: str
 
 /** A call as messages name it. */
 const callText = ({ number, kind }: ScriptCall): string => `its call ${number + 1}, of ${kind}()`;
+
+export const stoppedBefore = defineDiagnostic(
+  'launch/stopped-before',
+  (p: { here: ScriptCall; stopped: ScriptCall; folder: string | null }) => ({
+    what: `${p.here.kind}() is not started: a signal has stopped the script in ${callText(p.stopped)}`,
+    why: `whoever sent the signal wants an end; a script that has more to do looks at \`interrupted\` of what ${p.stopped.kind}() gives`,
+    where: [{ at: `call ${p.here.number + 1} of the script` }],
+    fix: p.folder
+      ? `go on with what was stopped, \`flotilla resume ${p.folder}\`, or start the script again`
+      : 'start the script again when it suits',
+  }),
+);
 
 export const anotherCall = defineDiagnostic('launch/another-call', (p: { here: ScriptCall; led: ScriptCall }) => ({
   what: `the script came to ${callText(p.here)} in a rank, where it had come to ${callText(p.led)} in the launcher`,

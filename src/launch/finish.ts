@@ -54,9 +54,10 @@ async function sampleOf(
   model: LanguageModel,
   interrupted: () => boolean,
 ): Promise<string | null> {
-  const options = { ...config.sample, topK: config.sample.top_k, seed: config.seed };
+  const { top_k: topK, ...sample } = config.sample;
+  const onText = () => requireTime(interrupted);
   try {
-    return await generate(folder.path, options, () => requireTime(interrupted), model);
+    return await generate(folder.path, { ...sample, topK, seed: config.seed, onText, model });
   } catch (error) {
     if (error instanceof NoTime) return null;
     throw error;

@@ -74,6 +74,30 @@ test('a rank’s own diagnostic is the job’s error, within seconds, and the ot
   expect(seconds).toBeLessThan(15);
 });
 
+test.each([
+  ['finish, however long that takes', true, 3],
+  ['are ended in time where they are not at work', false, 0],
+])('ranks that a signal has reached %s', async (_, atWork, saved) => {
+  const told: string[] = [];
+  let up = 0;
+  const lines: RankLine[] = [];
+  const { error, left } = await start('slow', {
+    interruptSeconds: 0.3,
+    graceSeconds: 0.3,
+    progress: () => ({ atWork, saved: false }),
+    onInterrupt: (signal) => told.push(signal),
+    output(line) {
+      lines.push(line);
+      if (line.line.startsWith('rank ') && ++up === 3) setTimeout(() => process.emit('SIGTERM', 'SIGTERM'), 100);
+    },
+  });
+  expect(lines.filter(({ line }) => line === 'saved')).toHaveLength(saved);
+  expect(told).toEqual(['SIGTERM']);
+  expect(error.code).toBe('launch/interrupted');
+  expect(error.message).toContain(atWork ? 'before anything was saved' : 'before the first step: nothing was trained');
+  expect(left).toEqual([]);
+});
+
 test('ranks that ignore SIGTERM are killed', async () => {
   const { error, left } = await start('stubborn');
   expect(error.message).toContain('the loss is not a number');

@@ -9,7 +9,14 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { commandNotStarted, jobInterrupted, portTaken, rankFailed, type RankFailure } from './diagnostics.js';
+import {
+  commandNotStarted,
+  jobInterrupted,
+  portTaken,
+  rankFailed,
+  type JobProgress,
+  type RankFailure,
+} from './diagnostics.js';
 import { threadsPerRank } from '../train/threads.js';
 import { rankVariables } from './environment.js';
 import { readErrorFile, type RankError } from './error_file.js';
@@ -45,12 +52,14 @@ export interface LaunchOptions {
   /** How long ranks have to end after SIGTERM before SIGKILL. Default 5. */
   readonly graceSeconds?: number;
   /**
-   * How long ranks have to finish and save after a signal to this process, which they get as SIGINT, before they are ended. A second
-   * SIGINT of a person ends them at once. Default 0: so does the first signal.
+   * How long ranks that are not yet at work have to end after a signal to this process, which they get as SIGINT. Those at work finish
+   * their step and save, however long that takes; a second SIGINT of a person ends them at once. Default 0: so does the first signal.
    */
   readonly interruptSeconds?: number;
-  /** Whether the ranks have something to lose: what an interruption says. Absent: they have. */
-  readonly begun?: () => boolean;
+  /** Told of the first signal, when the ranks have got it. */
+  readonly onInterrupt?: (signal: StopSignal) => void;
+  /** How far the ranks have come. Absent: they are at work, and have saved. */
+  readonly progress?: () => JobProgress;
 }
 
 /** Runs a job to its end. Fails with the error of the rank that failed first, or as interrupted by a signal to this process. */
@@ -153,8 +162,7 @@ class Job {
     const failure = this.#failure();
     // A rank that failed by itself comes first: one that could not save what it was asked to has not just stopped.
     if (this.#interruptedBy && !(failure && this.#isCause(failure))) {
-      const { ranks, begun } = this.#options;
-      throw jobInterrupted({ signal: this.#interruptedBy, ranks, begun: begun?.() ?? true });
+      throw jobInterrupted({ signal: this.#interruptedBy, ranks: this.#options.ranks, ...this.#progress() });
     }
     if (failure) throw rankFailed(failure);
   }
@@ -163,10 +171,15 @@ class Job {
   #interrupt(signal: StopSignal): void {
     if (this.#interruptedBy !== null) return;
     this.#interruptedBy = signal;
-    const { interruptSeconds = 0 } = this.#options;
+    const { interruptSeconds = 0, onInterrupt } = this.#options;
     if (interruptSeconds === 0) return this.#stop(0);
     this.#kill('SIGINT');
-    this.#timers.push(setTimeout(() => this.#stop(0), 1000 * interruptSeconds));
+    this.#timers.push(setTimeout(() => this.#progress().atWork || this.#stop(0), 1000 * interruptSeconds));
+    onInterrupt?.(signal);
+  }
+
+  #progress(): JobProgress {
+    return this.#options.progress?.() ?? { atWork: true, saved: true };
   }
 
   /** Whether a failure is more than what follows from a signal. */

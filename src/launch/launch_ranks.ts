@@ -5,9 +5,11 @@ import type { TrainEvents } from '../train/events.js';
 import type { RankResult } from '../train/train_rank.js';
 import { launch } from './launch.js';
 import { parseRankMessage, runVariable, type LaunchedRun } from './messages.js';
+import type { StopSignal } from './signals.js';
+import { tellStop } from './stop_note.js';
 
-/** After a signal, ranks have this long to finish their step and save. */
-const saveSeconds = 300;
+/** After a signal, ranks that compile, and do not hear it meanwhile, have this long to end. */
+const leaveSeconds = 10;
 
 export interface LaunchRequest {
   readonly run: LaunchedRun;
@@ -16,19 +18,28 @@ export interface LaunchRequest {
   readonly events: TrainEvents;
   /** Arguments of Node for each rank. */
   readonly args: readonly string[];
+  /** Adds a line to the run's log. */
+  readonly say: (text: string) => void;
 }
 
 /** Runs the ranks to their end. Throws what the rank that failed first left, and `launch/interrupted` where nothing was saved. */
-export async function launchRanks({ run, ranks, config, events, args }: LaunchRequest): Promise<RankResult> {
+export async function launchRanks({ run, ranks, config, events, args, say }: LaunchRequest): Promise<RankResult> {
   let result: RankResult | null = null;
   let interrupted = false;
-  let begun = run.checkpoint !== null;
+  const progress = { atWork: false, saved: run.checkpoint !== null };
+  let signal: StopSignal | null = null;
+  // Ranks that are not at work yet end at the signal, unless they have got there meanwhile.
+  const tell = tellStop(ranks, say);
   const printed: string[] = [];
   try {
     await launch({
       ranks,
-      interruptSeconds: saveSeconds,
-      begun: () => begun,
+      interruptSeconds: leaveSeconds,
+      progress: () => progress,
+      onInterrupt(by) {
+        signal = by;
+        if (progress.atWork) tell(by);
+      },
       output: ({ rank, line }) => printed.push(rank === 0 ? line : `[rank ${rank}] ${line}`),
       args,
       env: {
@@ -39,8 +50,11 @@ export async function launchRanks({ run, ranks, config, events, args }: LaunchRe
         const told = parseRankMessage(message);
         if (told === null) return;
         if ('event' in told) {
-          begun ||= told.event.kind === 'step';
           events.emit(told.event);
+          progress.saved ||= told.event.kind === 'checkpoint';
+          if (told.event.kind !== 'compiled') return;
+          progress.atWork = true;
+          if (signal) tell(signal);
         }
         if ('result' in told) result = told.result;
       },

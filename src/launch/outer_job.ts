@@ -23,7 +23,7 @@ import { workAsRank } from './rank.js';
 import { requireSameCall } from './script_calls.js';
 import { endStopped } from './signals.js';
 import type { TrainResult } from './start_job.js';
-import { StopNote } from './stop_note.js';
+import { StopNote, tellStop } from './stop_note.js';
 import type { RunSurroundings } from './surroundings.js';
 import { work } from './work.js';
 
@@ -109,8 +109,9 @@ function lead(job: JoinRequest, meeting: Meeting | null, stop: StopNote): Promis
       const host = nativeHost(config, environment, meeting);
       const { rank } = environment;
       const part = { surroundings, ...ownPart(begun), events, launchedAt, host, peakFlops, rank, stop };
-      const result = await work(part);
+      const result = await work({ ...part, tellStop: tellStop(environment.worldSize, (text) => log.say(text)) });
       const finished = await finish({ surroundings, config, folder, events, model, result, stop });
+      await meeting?.set('interrupted', String(finished.interrupted));
       return { folder: folder.path, leads: true, ...finished };
     } finally {
       await letGo(begun);
@@ -124,7 +125,9 @@ async function follow(job: JoinRequest, meeting: Meeting, stop: StopNote): Promi
   requireSameCall(call, run.call);
   const events = trainEvents();
   const result = await workAsRank({ surroundings, environment, run, given, stop, events, meeting });
-  return { folder: run.folder, leads: false, ...result };
+  // A signal may come while rank 0 writes what comes after training: the scripts of all ranks go on, or end, together.
+  const interrupted = (await meeting.get('interrupted')) === 'true';
+  return { folder: run.folder, leads: false, ...result, interrupted };
 }
 
 /**

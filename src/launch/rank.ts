@@ -90,7 +90,7 @@ export async function workAsRank(request: RankRequest): Promise<RankResult> {
       const host = nativeHost(config, environment, meeting);
       const { launchedAt, peakFlops, lock } = run;
       const of = { surroundings, prepared, folder, lock, resume, events };
-      return await work({ ...of, launchedAt, host, peakFlops, rank, stop });
+      return await work({ ...of, launchedAt, host, peakFlops, rank, stop, tellStop: () => {} });
     } finally {
       await resume?.close();
     }

@@ -18,7 +18,7 @@ import { outliveOutput } from './output.js';
 import { endAsRank } from './rank.js';
 import { inTurn, withEndedCalls } from './script_calls.js';
 import { endStopped, importFirst, type StopSignal } from './signals.js';
-import { StopNote } from './stop_note.js';
+import { StopNote, tellStop } from './stop_note.js';
 import { logged } from './logged.js';
 import type { RunSurroundings } from './surroundings.js';
 import { work } from './work.js';
@@ -44,7 +44,10 @@ export interface TrainResult {
 }
 
 export const startJob = (request: JobRequest): Promise<TrainResult> =>
-  inTurn(request.kind, request.given, (call) => startCall(request, call));
+  inTurn(request.kind, request.given, (call) => {
+    const start = () => startCall(request, call);
+    return request.surroundings.script?.unlessStopped(call, start) ?? start();
+  });
 
 async function startCall({ surroundings, events, given, begin }: JobRequest, call: ScriptCall): Promise<TrainResult> {
   outliveOutput();
@@ -77,7 +80,7 @@ function lead({ begin, ...request }: LeadRequest): Promise<TrainResult> {
     const { config, model } = begun.prepared;
     log.into(folder, { isNew: begun.resume === null });
     try {
-      const result = await start({ ...request, begun });
+      const result = await start({ ...request, begun, say: (text) => log.say(text) });
       return { folder: folder.path, leads: true, ...(await finish({ ...request, config, folder, model, result })) };
     } finally {
       await letGo(begun);
@@ -91,15 +94,18 @@ const launchTime = (): number =>
 
 interface StartRequest extends Omit<LeadRequest, 'begin'> {
   readonly begun: BegunRun;
+  readonly say: (text: string) => void;
 }
 
 /** All virtual ranks in this process, or a process a rank. */
-async function start({ surroundings, begun, events, call, launchedAt, stop }: StartRequest): Promise<RankResult> {
+async function start(request: StartRequest): Promise<RankResult> {
+  const { surroundings, begun, events, call, launchedAt, stop, say } = request;
   const { prepared } = begun;
   const { config, plan } = prepared;
   if (config.engine === 'reference') {
     const host = referenceHost();
-    return work({ surroundings, ...ownPart(begun), events, launchedAt, host, peakFlops: null, rank: 0, stop });
+    const part = { surroundings, ...ownPart(begun), events, launchedAt, host, peakFlops: null, rank: 0, stop };
+    return work({ ...part, tellStop: tellStop(1, say) });
   }
   const run = toldRun(begun, { launchedAt, peakFlops: await measuredPeak(config), call });
   prepared.dataset.close();
@@ -107,9 +113,9 @@ async function start({ surroundings, begun, events, call, launchedAt, stop }: St
   stop.ready();
   if (call.model === null) {
     const { rankArguments: args } = surroundings;
-    return launchRanks({ run: { ...run, endedCalls: null }, ranks, config, events, args });
+    return launchRanks({ run: { ...run, endedCalls: null }, ranks, config, events, args, say });
   }
   // Only the script that constructed a model can construct it again.
   const args = [...process.execArgv, ...importFirst, ...process.argv.slice(1)];
-  return withEndedCalls((endedCalls) => launchRanks({ run: { ...run, endedCalls }, ranks, config, events, args }));
+  return withEndedCalls((endedCalls) => launchRanks({ run: { ...run, endedCalls }, ranks, config, events, args, say }));
 }

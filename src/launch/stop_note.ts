@@ -12,10 +12,25 @@ export interface StopNoteOptions {
   readonly signals?: StopSignals;
 }
 
+/** Says at once, on standard error and in the run's log, what comes of a signal to ranks that train; once. */
+export function tellStop(processes: number, say: (text: string) => void): (signal: StopSignal) => void {
+  let told = false;
+  return (signal) => {
+    if (told) return;
+    told = true;
+    // One that has begun a step cannot know whether another has begun the next.
+    const last = processes === 1 ? 'the step that runs now' : 'the step that runs now or the next';
+    const text = `${signal}: stopping after ${last}, then saving; a second Ctrl-C ends at once without saving`;
+    process.stderr.write(`${text}\n`);
+    say(text);
+  };
+}
+
 export class StopNote {
   /** Gives signals back to whoever had them. */
   readonly release: () => void;
   #ready = false;
+  #told: (signal: StopSignal) => void = () => {};
   #asked: StopSignal | null = null;
   #before: (signal: StopSignal) => Promise<void> = () => Promise.resolve();
 
@@ -23,7 +38,9 @@ export class StopNote {
     const asked = (signal: StopSignal) => {
       const first = this.#asked === null;
       this.#asked ??= signal;
-      if (first && !this.#ready) void this.#before(signal).finally(() => leave(signal));
+      if (!first) return;
+      if (this.#ready) this.#told(signal);
+      else void this.#before(signal).finally(() => leave(signal));
     };
     this.release = signals.take(patient ? { asked, hurried: asked } : { asked });
   }
@@ -33,9 +50,10 @@ export class StopNote {
     this.#before = work;
   }
 
-  /** From now on this process leaves only together with the others. */
-  ready(): void {
+  /** From now on this process leaves only together with the others. `told`: hears of the first signal, until this is called again. */
+  ready(told: (signal: StopSignal) => void = () => {}): void {
     this.#ready = true;
+    this.#told = told;
   }
 
   /** The first signal; null where there was none. */

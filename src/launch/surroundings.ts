@@ -3,6 +3,7 @@ import type { TrainConfig } from '../config/schema.js';
 import type { RunFolder } from '../run/folder.js';
 import type { RunSummary, TrainEvents } from '../train/events.js';
 import type { TracedLaunch } from '../train/traced_launch.js';
+import type { ScriptStop } from './script_stop.js';
 
 /** A log in a run's folder, whatever becomes of the terminal. */
 export interface RunLog {
@@ -25,4 +26,6 @@ export interface RunSurroundings {
   writeSummary(folder: RunFolder, summary: RunSummary): void;
   /** Arguments of Node for a rank process: it calls `rankMain`. */
   readonly rankArguments: readonly string[];
+  /** What the calls of a script have in common; absent where each stands for itself. */
+  readonly script?: ScriptStop;
 }

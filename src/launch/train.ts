@@ -6,6 +6,7 @@ import { loadConfig } from '../config/file.js';
 import { withOwnModel, type ModelChoice } from '../config/own_model.js';
 import { resolveConfig, type ResolvedConfig } from '../config/resolve.js';
 import type { TrainOptions } from '../config/schema.js';
+import { requireSettings, type Names } from '../config/settings.js';
 import { recordTrust, trustFile } from '../config/trusted_modules.js';
 import { closedOnError } from '../data/dataset.js';
 import { sourcesName } from '../data/source_list.js';
@@ -40,12 +41,25 @@ export interface ResumeSettings extends FileSettings {
   readonly checkpoint?: number | null;
 }
 
+const trainNames: Names<TrainSettings> = { events: true, overrides: true, source: true };
+
+const resumeNames: Names<ResumeSettings> = {
+  events: true,
+  overrides: true,
+  model: true,
+  trustCode: true,
+  acceptModelChange: true,
+  checkpoint: true,
+};
+
 /** Trains what the options describe. Under torchrun and the like, every rank calls it. Throws diagnostics. */
 export async function trainWith(
   surroundings: RunSurroundings,
   options: TrainOptions,
-  { events = trainEvents(), ...settings }: TrainSettings = {},
+  settings: TrainSettings = {},
 ): Promise<TrainResult> {
+  requireSettings('train', settings, trainNames);
+  const { events = trainEvents() } = settings;
   const resolved = resolveConfig(options, settings);
   return startJob({
     kind: 'train',
@@ -106,14 +120,10 @@ async function begin(resolved: ResolvedConfig, events: TrainEvents, job: OuterJo
 export async function resumeRun(
   surroundings: RunSurroundings,
   path: string,
-  {
-    events = trainEvents(),
-    overrides = [],
-    acceptModelChange = false,
-    checkpoint = null,
-    ...choice
-  }: ResumeSettings = {},
+  settings: ResumeSettings = {},
 ): Promise<TrainResult> {
+  requireSettings('resume', settings, resumeNames);
+  const { events = trainEvents(), overrides = [], acceptModelChange = false, checkpoint = null, ...choice } = settings;
   const { model } = choice;
   return startJob({
     kind: 'resume',

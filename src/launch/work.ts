@@ -6,6 +6,7 @@ import type { EngineHost } from '../train/engine_host.js';
 import type { TrainEvents } from '../train/events.js';
 import type { PreparedRun } from '../train/prepare_run.js';
 import { trainRank, type RankResult } from '../train/train_rank.js';
+import type { StopSignal } from './signals.js';
 import type { StopNote } from './stop_note.js';
 import type { RunSurroundings } from './surroundings.js';
 
@@ -23,6 +24,8 @@ export interface WorkRequest {
   /** Of this process; the lowest of its ranks. */
   readonly rank: number;
   readonly stop: StopNote;
+  /** Told of the first signal, while it trains. */
+  readonly tellStop: (signal: StopSignal) => void;
 }
 
 /** Trains to the end, or until a signal: then the step is finished and saved. */
@@ -33,22 +36,25 @@ export async function work({
   resume,
   rank,
   stop,
+  tellStop,
   ...rest
 }: WorkRequest): Promise<RankResult> {
   const resumedFrom = resume?.manifest.step ?? null;
   const stopRecording = rank === 0 ? surroundings.record(rest.events, folder, prepared.config, resumedFrom) : () => {};
   try {
-    return await trainRank({
+    const result = await trainRank({
       ...prepared,
       ...rest,
       folder,
       resume,
       clock: systemClock,
       disk: nodeDisk,
-      ready: () => stop.ready(),
+      ready: () => stop.ready(tellStop),
       interrupted: () => stop.asked !== null,
       writeTrace: (launches) => surroundings.writeTrace(folder.file('trace.json'), launches),
     });
+    stop.ready();
+    return result;
   } finally {
     stopRecording();
     prepared.dataset.close();

@@ -6,7 +6,7 @@ export const runExists = defineDiagnostic('run/exists', (p: { path: string }) =>
   what: `there is a run in ${p.path} already`,
   why: 'a new run would overwrite its configuration and metrics',
   where: [{ at: p.path }],
-  fix: `go on with it by \`flotilla resume ${p.path}\`, choose another name (--run NAME), or remove the folder`,
+  fix: `go on with it by \`flotilla resume ${p.path}\`, choose another name (--name NAME), or remove the folder`,
 }));
 
 export const noRun = defineDiagnostic('run/not-found', (p: { path: string }) => ({
@@ -34,7 +34,7 @@ export const badRunName = defineDiagnostic(
   (p: { name: string; problem: string; instead: string | null }) => ({
     what: `a run cannot be called ${JSON.stringify(p.name)}: ${p.problem}`,
     why: 'a name is that of one folder in logging.directory, and nothing else',
-    where: [{ at: 'config, logging.name, or --run' }],
+    where: [{ at: 'config, logging.name, or --name' }],
     fix: p.instead === null ? 'give it another name, or none: date and time then name it' : `call it ${p.instead}`,
   }),
 );
@@ -161,12 +161,12 @@ export const lengthDecided = defineDiagnostic('run/length-decided', (p: { path: 
 export const hasWeights = defineDiagnostic('run/has-weights', (p: { path: string; asked: string }) => ({
   what: `the run goes on with its own weights, and those of ${p.asked} are asked for`,
   where: [{ at: p.path, note: 'has checkpoints' }],
-  fix: `begin a new run from them: \`flotilla train ${p.path}/config.json --run NAME --set checkpoint.initial_load_path=${p.asked}\``,
+  fix: `begin a new run from them: \`flotilla train ${p.path}/config.json --name NAME --set checkpoint.initial_load_path=${p.asked}\``,
 }));
 
 /** The command that begins a run anew with the weights of another. */
 const newRunFrom = (path: string) =>
-  `\`flotilla train ${path}/config.json --run NAME --set checkpoint.initial_load_path=${path} …\``;
+  `\`flotilla train ${path}/config.json --name NAME --set checkpoint.initial_load_path=${path} …\``;
 
 /** The first few of a list, and how many more. */
 export function listed(items: readonly string[], most = 4): string {

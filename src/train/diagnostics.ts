@@ -21,6 +21,16 @@ export const worldSizeDiffers = defineDiagnostic(
   }),
 );
 
+export const ranksDiffer = defineDiagnostic('train/ranks-differ', (p: { world: number; ranks: number }) => ({
+  what: `the launcher has started ${p.world} ${p.world === 1 ? 'rank' : 'ranks'}, and the configuration asks for ${p.ranks}`,
+  why: 'the run would keep a number that it was never trained with, and go on with it',
+  where: [
+    { at: 'WORLD_SIZE', note: String(p.world) },
+    { at: 'config, ranks', note: String(p.ranks) },
+  ],
+  fix: `start ${p.ranks}, or ask for ${p.world}: \`--ranks ${p.world}\`, in a script \`ranks: ${p.world}\`; \`null\` takes those that the launcher starts`,
+}));
+
 export const programsDiffer = defineDiagnostic('train/programs-differ', (p: { rank: number; other: number }) => ({
   what: `ranks ${p.other} and ${p.rank} compiled different programs`,
   why: 'their collectives would not match, and the job would hang or compute nonsense',

@@ -3,33 +3,27 @@ import { loadConfig } from '../config/file.js';
 import { loadModel } from '../config/load_model.js';
 import { loadTokenizer } from '../data/index.js';
 import { separatorId } from '../data/tokenizer.js';
-import type { LanguageModel } from '../nn/language_model.js';
 import { RunFolder } from '../run/folder.js';
 import { identifyModel, requireModel } from '../run/model_identity.js';
 import { openRunCheckpoint } from '../run/open_checkpoint.js';
 import { requireDevice } from './device.js';
-import { checkGenerateOptions, type GenerateOptions } from './generate_options.js';
+import { samplingOf, type GenerateSettings } from './generate_settings.js';
 import { requireNativeEngine, requireVocab } from './prepare_run.js';
 import { chooseToken, uniformNumbers } from './sample.js';
 import { openSampler } from './sampler.js';
 
 /**
  * What the latest checkpoint of a run, or that of a step, writes after the prompt. `onText` is told of each piece as it comes. Longer than
- * the context, the text is read from its last tokens on. `model`: a model of one's own, or the file that exports it; null: as the run folder
- * says. Throws `run/not-found`, `config/…`, `checkpoint/…`, `engine/…`.
+ * the context, the text is read from its last tokens on. `model`: a model of one's own, or the file that exports it; absent: as the run
+ * folder says. Throws `run/not-found`, `config/…`, `checkpoint/…`, `engine/…`.
  */
-export async function generate(
-  path: string,
-  options: GenerateOptions,
-  onText: (text: string) => void = () => {},
-  model: LanguageModel | string | null = null,
-): Promise<string> {
-  checkGenerateOptions(options);
-  const { prompt, tokens, temperature, topK, seed, device, trustCode } = options;
-  const { checkpoint: step = null, acceptModelChange: accept = false } = options;
+export async function generate(path: string, settings: GenerateSettings = {}): Promise<string> {
+  const { prompt, tokens, temperature, topK, seed } = samplingOf(settings);
+  const { device, trustCode, model, onText = () => {} } = settings;
+  const { checkpoint: step = null, acceptModelChange: accept = false } = settings;
   const folder = RunFolder.open(path);
   const resolved = await loadConfig(folder.file('config.json'), device === undefined ? [] : [`device=${device}`], {
-    ...(model !== null && { model }),
+    ...(model !== undefined && { model }),
     trustCode,
   });
   const { config } = resolved;

@@ -20,7 +20,7 @@ const outcome = (step: number): StepOutcome => ({
 function noting(notes: string[], changes: Partial<LoopPolicies> = {}): LoopPolicies {
   return {
     runSteps: () => 4,
-    stopping: { stopsAfter: async () => false },
+    stopping: { stopsHere: async () => false, stopsAfter: async () => false },
     step: async (step) => (notes.push(`step ${step}`), outcome(step)),
     told: ({ step }) => void notes.push(`told ${step}`),
     length: { isDue: () => false, decide: async () => {} },
@@ -42,6 +42,16 @@ test('a length that is decided on the way ends the run', async () => {
   let steps: number | null = null;
   const length = { isDue: (doneHere: number) => doneHere === 2, decide: async () => void (steps = 3) };
   expect(await trainLoop(0, noting(notes, { runSteps: () => steps, length }))).toEqual({ done: 3, interrupted: false });
+});
+
+test('processes that have all been asked before the first step begin none', async () => {
+  const results = await Promise.all(
+    sharedStore(3, () => Promise.resolve()).map((peers) => {
+      const stopping = new Stopping(peers, () => true);
+      return trainLoop(7, noting([], { runSteps: () => 1000, stopping }));
+    }),
+  );
+  expect(results).toEqual(Array.from({ length: 3 }, () => ({ done: 7, interrupted: true })));
 });
 
 /** Ends when every process has come as far: what the collectives of a step do. */

@@ -8,7 +8,7 @@ import type { StepOutcome } from './training_step.js';
 export interface LoopPolicies {
   /** Steps of the run; null until it is known. */
   readonly runSteps: () => number | null;
-  readonly stopping: { stopsAfter(done: number): Promise<boolean> };
+  readonly stopping: { stopsHere(done: number): Promise<boolean>; stopsAfter(done: number): Promise<boolean> };
   /** Runs a step. `doneHere`: steps done by this process before it. Throws where training cannot go on. */
   readonly step: (step: number, doneHere: number) => Promise<StepOutcome>;
   /** Told of a step that is done, before anything is decided by it. */
@@ -31,6 +31,8 @@ export interface LoopResult {
 export async function trainLoop(first: number, policies: LoopPolicies): Promise<LoopResult> {
   const { runSteps, stopping, step, told, length, settled, validation, saving } = policies;
   let done = first;
+  // Compiling and loading take their time: who is asked to stop meanwhile need not begin a step that may take longer.
+  if (await stopping.stopsHere(done)) return { done, interrupted: true };
   while (done < (runSteps() ?? Infinity)) {
     if (await stopping.stopsAfter(done)) return { done, interrupted: true };
     told(await step(done, done - first));

@@ -20,7 +20,7 @@ import type { RunRecord } from '../run/record.js';
 import { batchOptions } from './batch_options.js';
 import { choosePlan, ranksOfConfig } from './choose_plan.js';
 import { requireDevice } from './device.js';
-import { vocabTooSmall } from './diagnostics.js';
+import { ranksDiffer, vocabTooSmall } from './diagnostics.js';
 import type { TrainEvents } from './events.js';
 import { findInitialWeights } from './initial_weights.js';
 import { hostMemory } from './memory/host_memory.js';
@@ -117,6 +117,8 @@ export interface OuterJob {
 
 /** Throws what keeps a configuration's ranks from computing on this machine, before anything else is looked at. */
 export async function requireEngine(config: TrainConfig, job: OuterJob | null): Promise<void> {
+  if (job && config.ranks !== null && config.ranks !== job.worldSize)
+    throw ranksDiffer({ world: job.worldSize, ranks: config.ranks });
   if (config.engine === 'reference') return;
   await requireNativeEngine();
   if (config.device === 'cpu') return;

@@ -29,6 +29,13 @@ function command(name: string, steps: number): readonly string[] {
   return [flotillaMain, 'train', config];
 }
 
+test.each(['--name', '--run'])('%s names the run folder', async (flag) => {
+  const name = `by ${flag}`;
+  const run = new StartedRun(process.execPath, [...command('config', 1), flag, name], work.file('runs', name));
+  expect((await run.ended).status, run.output).toBe(0);
+  expect(run.checkpoints).toEqual(['step-000001']);
+});
+
 test('a reader that leaves after the first line, of output and errors, changes nothing', async () => {
   const run = new StartedRun(process.execPath, command('head', 40), work.file('runs', 'head'));
   run.child.stdout!.once('data', () => {

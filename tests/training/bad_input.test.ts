@@ -1,11 +1,12 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { afterAll, expect, test } from 'vitest';
 import type { DiagnosticError } from '../../src/ir/diagnostic.js';
 import { requireNativeEngine } from '../../src/train/prepare_run.js';
 import { generate } from '../../src/train/generate.js';
+import type { GenerateSettings } from '../../src/train/generate_settings.js';
 import { trainEvents } from '../../src/train/events.js';
-import { trainWith } from '../../src/launch/train.js';
+import { resumeRun, trainWith, type ResumeSettings, type TrainSettings } from '../../src/launch/train.js';
 import { surroundings } from '../../src/cli/surroundings.js';
 import { launch } from '../../src/launch/launch.js';
 import type { TrainOptions } from '../../src/config/schema.js';
@@ -168,6 +169,38 @@ test('more than the machine has: refused before the model is built or the data r
   expect((await refused({ model: { family: 'llama', layers: 1e4, dim: 4096, heads: 32 } })).code).toBe(
     'train/memory-exceeded',
   );
+});
+
+test.each([
+  ['train', { run: 'xx' }, null],
+  ['train', { event: 1 }, `did you mean 'events'?`],
+  ['resume', { steps: 450 }, `overrides: ['steps=…']`],
+  ['resume', { override: ['steps=9'] }, `did you mean 'overrides'?`],
+  ['resume', { trust_code: true }, `did you mean 'trustCode'?`],
+  ['generate', { prompt: 'the', max_new_tokens: 5 }, `did you mean 'tokens'?`],
+  ['generate', { prompt: 'the', top_k: 5 }, `did you mean 'topK'?`],
+])('a setting of %s() that nothing reads is refused: %o', async (call, settings, fix) => {
+  const run = work.file('runs', 'none such');
+  const made: Readonly<Record<string, () => Promise<unknown>>> = {
+    train: () => trainWith(surroundings, work.options('settings'), settings as TrainSettings),
+    resume: () => resumeRun(surroundings, run, settings as ResumeSettings),
+    generate: () => generate(run, settings as GenerateSettings),
+  };
+  const error = await made[call]().catch((e: unknown) => e as DiagnosticError);
+  expect(error).toMatchObject({ code: 'config/unknown-setting' });
+  if (fix !== null) expect((error as DiagnosticError).diagnostic.fix).toContain(fix);
+  expect(existsSync(work.file('runs', 'settings'))).toBe(false);
+});
+
+test('what is left out of sampling is as for the command; nothing but an object is settings', async () => {
+  await work.train('usual', { steps: 1 });
+  const run = work.file('runs', 'usual');
+  const said = { prompt: '', tokens: 120, temperature: 0.8, topK: 40, seed: 0 };
+  expect(await generate(run)).toBe(await generate(run, said));
+  for (const settings of ['the ship', null, []])
+    await expect(generate(run, settings as unknown as GenerateSettings)).rejects.toMatchObject({
+      code: 'config/wrong-option',
+    });
 });
 
 test('what sampling is asked for has ranges', async () => {

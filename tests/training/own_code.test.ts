@@ -38,7 +38,7 @@ const sampling = { prompt: 'the', tokens: 1, temperature: 0, topK: null, seed: 0
 
 /** Everything that reads a run, with what it takes to let it execute code. */
 const commands: Readonly<Record<string, (run: string, choice: ResumeSettings) => Promise<unknown>>> = {
-  generate: (run, { model = null, trustCode }) => generate(run, { ...sampling, trustCode }, () => {}, model),
+  generate: (run, { model, trustCode }) => generate(run, { ...sampling, trustCode, model }),
   explain: (run, choice) => explainTarget(run, choice),
   resume: (run, choice) => resumeRun(surroundings, run, { overrides: ['steps=3'], ...choice }),
 };

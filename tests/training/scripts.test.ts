@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, expect, test } from 'vitest';
 import { testOfRanks } from '../../src/engine/native/testing/tests_by_device.js';
@@ -59,7 +59,7 @@ function writeScript(name: string, text: string): string {
   const file = work.file(name);
   writeFileSync(
     file,
-    `import { train, resume, generate, models } from ${JSON.stringify(flotilla)};
+    `import { train, resume, generate, models, trainEvents } from ${JSON.stringify(flotilla)};
      const options = (name: string) => ({ ...${JSON.stringify(work.options('', { ...onNative, steps: 2 }))},
        logging: { directory: ${JSON.stringify(work.file('runs'))}, name } });
      class Mine extends models.GPT {}
@@ -84,8 +84,7 @@ testOfRanks(1)('each call of a script has its own model, and its own result', ()
        folders.push(folder);
        console.log(summary.parameters);
      }
-     const options_ = { prompt: 'the', tokens: 2, temperature: 0, topK: null, seed: 0 };
-     const text = await generate(folders[0], options_, undefined, mine(8));
+     const text = await generate(folders[0], { prompt: 'the', tokens: 2, model: mine(8) });
      const more = await resume(folders[1], { model: mine(12), overrides: ['steps=3'] });
      console.log(typeof text, more.summary.steps);`,
   );
@@ -98,6 +97,57 @@ testOfRanks(1)('each call of a script has its own model, and its own result', ()
   expect(stderr).not.toContain(small);
   expect(embedding('sweep 8', 2)).toEqual([270, 8]);
   expect(embedding('sweep 12', 3)).toEqual([270, 12]);
+});
+
+/** A script that gets a signal at its first step. */
+const interrupting = `const events = trainEvents();
+  const once = events.subscribe(({ kind }) => kind === 'step' && (once(), process.kill(process.pid, 'SIGINT')));`;
+const onReference = (name: string) => `{ ...options('${name}'), engine: 'reference', device: 'cpu', steps: 1000 }`;
+
+test.each([
+  ['one after the other', `for (const dim of [8, 12]) await train({ ...endless, model: mine(dim) }, { events });`],
+  [
+    'made at the same time',
+    `await Promise.all([8, 12].map((dim) => train({ ...endless, model: mine(dim) }, { events })));`,
+  ],
+])('a signal stops a script and not only the call that runs: calls %s', (name, calls) => {
+  const { status, stdout, stderr } = runScript(
+    `${name}.mts`,
+    `${interrupting}
+     const endless = ${onReference(name)};
+     ${calls}
+     console.log('never');`,
+  );
+  expect(stderr).toContain('launch/stopped-before');
+  expect(stderr).toMatch(/train\(\) is not started: a signal has stopped the script in its call 1, of train\(\)/);
+  expect(status).toBe(130);
+  expect(stdout).not.toContain('never');
+  expect(existsSync(work.file('runs', name, 'checkpoints'))).toBe(true);
+});
+
+test('after a signal a script may look at what it has, and choose its own status', () => {
+  const { status, stdout, stderr } = runScript(
+    'looks.mts',
+    `${interrupting}
+     const { interrupted, folder, summary } = await train({ ...${onReference('looks')}, model: mine(8) }, { events });
+     const refused = await resume(folder, { model: mine(8) }).catch((error) => error.code);
+     console.log(interrupted, summary.steps, refused, process.exitCode);
+     process.exitCode = 3;`,
+  );
+  expect(stdout, stderr).toContain('true 1 launch/stopped-before 130');
+  expect(status).toBe(3);
+});
+
+testOfRanks(2)('under another launcher a signal to one process stops the scripts of all', async () => {
+  const ranks = await runInRanks(
+    'ranks_stopped.mts',
+    `${interrupting}
+     for (const dim of [8, 12]) await train({ ...options('ranks stopped'), steps: 1000000, ranks: 2, model: mine(dim) }, { events });`,
+  );
+  for (const { status, stderr } of ranks) {
+    expect(stderr).toContain('launch/stopped-before');
+    expect(status).toBe(130);
+  }
 });
 
 testOfRanks(2)('under another launcher every process makes every call, and goes on after one that failed', async () => {
@@ -117,6 +167,25 @@ testOfRanks(2)('under another launcher every process makes every call, and goes 
   });
   for (const dim of [8, 12]) expect(embedding(`ranks ${dim}`, 2)).toEqual([270, dim]);
 });
+
+testOfRanks(2)(
+  'under another launcher other ranks than it has started are refused, and null takes those there are',
+  async () => {
+    const ranks = await runInRanks(
+      'contradicts.mts',
+      `await train({ ...options('contradicts'), ranks: 1 }).catch((error) => console.log(error.message));
+     const { folder } = await train({ ...options('takes'), ranks: null });
+     await resume(folder, { overrides: ['steps=3', 'ranks=3'] }).catch((error) => console.log(error.message));`,
+    );
+    const [{ status, stdout, stderr }] = ranks;
+    expect(status, stderr).toBe(0);
+    expect(stdout).toContain('the launcher has started 2 ranks, and the configuration asks for 1 [train/ranks-differ]');
+    expect(stdout).toContain('the launcher has started 2 ranks, and the configuration asks for 3 [train/ranks-differ]');
+    expect(existsSync(work.file('runs', 'contradicts'))).toBe(false);
+    const config = JSON.parse(readFileSync(work.file('runs', 'takes', 'config.json'), 'utf8')) as { ranks: unknown };
+    expect(config.ranks).toBeNull();
+  },
+);
 
 testOfRanks(1)('a script that takes another way in a rank is refused, and its run is not another one', () => {
   const { status, stderr } = runScript(

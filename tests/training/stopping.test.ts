@@ -1,5 +1,5 @@
 /** Real ranks that are interrupted, stopped and killed from outside. `npm run fuzz -- stop` does so at random, and often. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, expect, test } from 'vitest';
 import { testOfRanks } from '../../src/engine/native/testing/tests_by_device.js';
 import type { TrainOptions } from '../../src/config/schema.js';
@@ -62,6 +62,16 @@ testOfRanks(2)('a second Ctrl-C does not wait for a rank that cannot save', asyn
   process.kill(run.pid, 'SIGINT');
   expect((await run.ended).status).toBe(130);
   expect(run.output).toContain('stopped by SIGINT');
+});
+
+testOfRanks(2)('what comes of a signal is said at once, and one before the first step is no exception', async () => {
+  const run = start('compiled', { ...onNative, ...endless, ranks: 2 });
+  await run.until('that it is compiled', () => run.output.includes('compiled in'));
+  process.kill(run.pid, 'SIGTERM');
+  await expectSaved(run);
+  const word = 'SIGTERM: stopping after the step that runs now or the next, then saving';
+  expect(run.output.split(word)).toHaveLength(2);
+  expect(readFileSync(work.file('runs', 'compiled', 'log.txt'), 'utf8')).toContain(word);
 });
 
 test('a signal during the set-up ends it with a word', async () => {

@@ -104,7 +104,7 @@ test('a seed gives one text, another seed another', async () => {
   const options = { prompt: 'the ship', tokens: 8, temperature: 1, topK: null };
   const folder = work.file('runs', 'whole');
   const pieces: string[] = [];
-  const first = await generate(folder, { ...options, seed: 1 }, (text) => pieces.push(text));
+  const first = await generate(folder, { ...options, seed: 1, onText: (text) => pieces.push(text) });
   expect(await generate(folder, { ...options, seed: 1 })).toBe(first);
   expect(await generate(folder, { ...options, seed: 2 })).not.toBe(first);
   expect(first.startsWith(pieces.join(''))).toBe(true);

@@ -16,6 +16,11 @@ const forever = () => new Promise<void>(() => setInterval(() => {}, 1000));
 await runRank(environment, async () => {
   console.log(`rank ${environment.rank} of ${environment.worldSize}, pid ${process.pid}`);
   if (behaviour === 'stubborn') process.on('SIGTERM', () => console.log('not now'));
+  if (behaviour === 'slow') {
+    // A step that takes its time, and a save.
+    process.on('SIGTERM', () => {});
+    process.on('SIGINT', () => setTimeout(() => (console.log('saved'), process.exit(0)), 1500));
+  }
   if (environment.rank !== 1) return behaviour === 'succeed' ? undefined : forever();
   switch (behaviour) {
     case 'succeed':
