@@ -28,7 +28,9 @@ export async function explainTarget(
   // A checkpoint is a run's.
   const isRun = step !== null || existsSync(join(target, 'config.json'));
   const folder = isRun ? RunFolder.open(target) : null;
-  const resolved = await loadConfig(folder ? folder.file('config.json') : target, overrides, choice);
+  // So that a size beside the file is refused.
+  const changes = planFile === undefined ? overrides : [...overrides, `plan=${JSON.stringify(planFile)}`];
+  const resolved = await loadConfig(folder ? folder.file('config.json') : target, changes, choice);
   const given = planFile === undefined ? ownPlan(folder, overrides) : givenPlan(planFile);
   const checkpoint =
     folder && step !== null ? await openRunCheckpoint(folder, resolved.config, { step, verify: 'structure' }) : null;
