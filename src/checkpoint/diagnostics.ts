@@ -2,14 +2,21 @@
 import { defineDiagnostic, DiagnosticError } from '../ir/diagnostic.js';
 import { bytesText } from '../ir/units.js';
 
+/** A good checkpoint, and whether its step alone says which it is. */
+export interface GoodCheckpoint {
+  readonly path: string;
+  readonly step: number;
+  readonly isOfStep: boolean;
+}
+
 /** The same diagnostic, its fix naming the checkpoint to use instead. */
-export function suggestPrevious(error: DiagnosticError, previous: string | null): DiagnosticError {
+export function suggestPrevious(error: DiagnosticError, previous: GoodCheckpoint | null): DiagnosticError {
   return new DiagnosticError(error.code, { ...error.diagnostic, fix: useAnother(previous) }, { cause: error });
 }
 
-const useAnother = (previous: string | null) =>
+const useAnother = (previous: GoodCheckpoint | null) =>
   previous
-    ? `use the previous good checkpoint: ${previous}`
+    ? `use the previous good checkpoint: ${previous.path}${previous.isOfStep ? ` (\`--checkpoint ${previous.step}\`)` : ''}`
     : 'no earlier good checkpoint is beside it: restore the file from a copy, or start the run again';
 
 /** What a run that could not save does next. Without a checkpoint its name is free, and it begins anew. */

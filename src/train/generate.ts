@@ -6,8 +6,10 @@ import { separatorId } from '../data/tokenizer.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { RunFolder } from '../run/folder.js';
 import { identifyModel, requireModel } from '../run/model_identity.js';
+import { stepOfChoice } from '../run/checkpoint_choice.js';
 import { openRunCheckpoint } from '../run/open_checkpoint.js';
 import { requireDevice } from './device.js';
+import { hasParameters } from './initial_weights.js';
 import { checkGenerateOptions, type GenerateOptions } from './generate_options.js';
 import { requireNativeEngine, requireVocab } from './prepare_run.js';
 import { chooseToken, uniformNumbers } from './sample.js';
@@ -26,7 +28,8 @@ export async function generate(
 ): Promise<string> {
   checkGenerateOptions(options);
   const { prompt, tokens, temperature, topK, seed, device, trustCode } = options;
-  const { checkpoint: step = null, acceptModelChange: accept = false } = options;
+  const { acceptModelChange: accept = false } = options;
+  const step = stepOfChoice(options.checkpoint ?? 'latest');
   const folder = RunFolder.open(path);
   const resolved = await loadConfig(folder.file('config.json'), device === undefined ? [] : [`device=${device}`], {
     ...(model !== null && { model }),
@@ -41,13 +44,17 @@ export async function generate(
   const tokenizer = loadTokenizer(tokenizerFile);
   const built = loadModel(resolved, tokenizer.vocab);
   requireVocab(built, { vocab: tokenizer.vocab, tokenizerFile });
-  requireModel(folder, folder.readRecord().model, identifyModel(built, config.model), { accept });
   const given = prompt === '' ? [] : [...tokenizer.encode(prompt)];
   const { separator } = config.data.tokenizer;
   const ids = given.length > 0 ? given : [separatorId(tokenizer, separator ?? undefined)];
   const checkpoint = await openRunCheckpoint(folder, config, { step, verify: 'structure' });
   const longest = Math.min(built.options.context, ids.length + tokens);
-  const sampler = await openSampler(checkpoint, config, built, longest).finally(() => checkpoint.close());
+  const open = async () => {
+    const loads = () => hasParameters(checkpoint, built);
+    requireModel(folder, folder.readRecord().model, identifyModel(built, config.model), { accept, loads });
+    return openSampler(checkpoint, config, built, longest);
+  };
+  const sampler = await open().finally(() => checkpoint.close());
   const random = uniformNumbers(seed);
   const made: number[] = [];
   let told = '';

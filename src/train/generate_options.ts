@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { explainIssues } from '../config/issues.js';
 import { configSchema, type TrainConfig } from '../config/schema.js';
+import type { CheckpointChoice } from '../run/checkpoint_choice.js';
 
 export interface GenerateOptions {
   /** Text to go on from; empty: the start of a document. */
@@ -18,8 +19,8 @@ export interface GenerateOptions {
   readonly device?: TrainConfig['device'];
   /** Whether a model that is not the one that the run has trained is sampled from. Default false: it is refused. */
   readonly acceptModelChange?: boolean;
-  /** Step of the checkpoint whose weights are taken; absent or null: the latest. */
-  readonly checkpoint?: number | null;
+  /** The checkpoint whose weights are taken: a step, the name of its folder, or `latest`; absent or null: the latest. */
+  readonly checkpoint?: CheckpointChoice | null;
   /** Execute the module that the run folder names for its model, whoever wrote it. */
   readonly trustCode?: boolean;
 }

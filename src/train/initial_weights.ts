@@ -57,6 +57,18 @@ export function requireParameters(checkpoint: Checkpoint, model: LanguageModel, 
   );
 }
 
+/** Whether a checkpoint has the parameters of a model, in name and shape, whatever their element type. */
+export function hasParameters(checkpoint: Checkpoint, model: LanguageModel): boolean {
+  const names = checkpoint.names('parameter');
+  const parameters = describeParameters(model);
+  return (
+    names.length === parameters.length &&
+    parameters.every(
+      ({ name, type }) => checkpoint.has(name) && String(checkpoint.tensor(name).shape) === String(shapeOf(type)),
+    )
+  );
+}
+
 /** Reads the parameters of a checkpoint into a program; what belongs to the optimizer stays as it is. */
 export async function loadWeights(
   program: LoadedProgram,
