@@ -54,12 +54,18 @@ export const newerFormat = defineDiagnostic(
   }),
 );
 
-export const noCheckpoint = defineDiagnostic('checkpoint/none-found', (p: { directory: string }) => ({
-  what: `no checkpoint in ${p.directory}`,
-  why: 'a checkpoint is a folder step-NNNNNN with a manifest.json',
-  where: [{ at: p.directory }],
-  fix: 'wait until the run has saved (every checkpoint.every_steps steps, and at its end); one that ended before has left its name free: start it again',
-}));
+/** `instead`: where the folder was named as one that has a checkpoint, what to name. */
+export const noCheckpoint = defineDiagnostic(
+  'checkpoint/none-found',
+  (p: { directory: string; isThere?: boolean; instead?: string }) => ({
+    what: p.isThere === false ? `there is no folder ${p.directory}` : `no checkpoint in ${p.directory}`,
+    why: 'a checkpoint is a folder step-NNNNNN with a manifest.json',
+    where: [{ at: p.directory }],
+    fix:
+      p.instead ??
+      'wait until the run has saved (every checkpoint.every_steps steps, and at its end); one that ended before has left its name free: start it again',
+  }),
+);
 
 export const noSuchStep = defineDiagnostic(
   'checkpoint/no-such-step',

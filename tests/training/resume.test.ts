@@ -285,6 +285,14 @@ test('a new run from the weights of another begins at step 0, with its parameter
   await expect(differs).rejects.toMatchObject({ code: 'checkpoint/tensors-differ' });
   const nothing = work.train('nothing', { steps: 1, checkpoint: { ...initial, initial_load_path: work.file('runs') } });
   await expect(nothing).rejects.toMatchObject({ code: 'checkpoint/none-found' });
+  // Nothing will come there by waiting.
+  await expect(nothing).rejects.toThrow(
+    /no checkpoint in .*runs[\s\S]*fix +set checkpoint.initial_load_path to a run folder/,
+  );
+  const mistyped = { ...initial, initial_load_path: work.file('runs', 'fist') };
+  await expect(work.train('nothing', { steps: 1, checkpoint: mistyped })).rejects.toThrow(
+    /there is no folder [\s\S]*did you mean '.*runs\/first'/,
+  );
   const other = await work.train('other tokenizer', {
     steps: 1,
     checkpoint: initial,
