@@ -101,14 +101,23 @@ export const lockUnreadable = defineDiagnostic('run/lock-unreadable', (p: { fold
   fix: 'where no process works on this run, remove the files whose names begin with lock',
 }));
 
-export const lockLost = defineDiagnostic('run/lock-lost', (p: { folder: string; holder: Holder | null }) => ({
-  what: p.holder
-    ? `process ${p.holder.pid} on ${p.holder.host} has taken over ${p.folder}`
-    : `the lock of ${p.folder} has been removed`,
-  why: 'this process gave no sign of life for so long that it was taken for ended; what it would save now could mix with the other one’s',
-  where: [{ at: `${p.folder}/lock` }],
-  fix: 'let the other one go on; when it has ended, `flotilla resume` goes on from its last checkpoint',
-}));
+export const lockLost = defineDiagnostic(
+  'run/lock-lost',
+  (p: { folder: string; /** Who has it now; null: nobody. */ holder: Holder | null; isThere: boolean }) => ({
+    what: p.holder
+      ? `process ${p.holder.pid} on ${p.holder.host} has taken over ${p.folder}`
+      : p.isThere
+        ? `the lock of ${p.folder} has been removed`
+        : `${p.folder} has been moved or removed`,
+    why: p.holder
+      ? 'this process gave no sign of life for so long that it was taken for ended; what it would save now could mix with the other one’s'
+      : 'this process was working on the run in it, and saves nothing where the run is not, or where another may begin to work on it',
+    where: [{ at: p.holder || p.isThere ? `${p.folder}/lock` : p.folder }],
+    fix: p.holder
+      ? 'let the other one go on; when it has ended, `flotilla resume` goes on from its last checkpoint'
+      : '`flotilla resume`, given the folder where it is now, goes on from its last checkpoint; a folder can be moved while nobody works on it',
+  }),
+);
 
 export const checkpointsOfAnother = defineDiagnostic(
   'run/checkpoints-of-another-run',

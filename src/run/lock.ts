@@ -12,6 +12,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
+  existsSync,
   linkSync,
   openSync,
   readFileSync,
@@ -131,10 +132,13 @@ export class RunLock {
   }
 }
 
-/** Throws `run/lock-lost` where the holder has been taken for ended by another, as after a long sleep of its machine. */
+/**
+ * Throws `run/lock-lost` where the holder has been taken for ended by another, as after a long sleep of its machine, or the folder or its lock
+ * is gone.
+ */
 export function requireLock(folder: string, token: string): void {
   const holder = chainOf(folder).at(-1)?.holder ?? null;
-  if (holder?.token !== token) throw lockLost({ folder, holder });
+  if (holder?.token !== token) throw lockLost({ folder, holder, isThere: existsSync(folder) });
 }
 
 /** One file of the chain from `lock` to its holder: each but the first is named after the one before. */
