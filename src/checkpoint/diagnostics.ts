@@ -2,14 +2,21 @@
 import { defineDiagnostic, DiagnosticError } from '../ir/diagnostic.js';
 import { bytesText } from '../ir/units.js';
 
+/** A good checkpoint, and whether its step alone says which it is. */
+export interface GoodCheckpoint {
+  readonly path: string;
+  readonly step: number;
+  readonly isOfStep: boolean;
+}
+
 /** The same diagnostic, its fix naming the checkpoint to use instead. */
-export function suggestPrevious(error: DiagnosticError, previous: string | null): DiagnosticError {
+export function suggestPrevious(error: DiagnosticError, previous: GoodCheckpoint | null): DiagnosticError {
   return new DiagnosticError(error.code, { ...error.diagnostic, fix: useAnother(previous) }, { cause: error });
 }
 
-const useAnother = (previous: string | null) =>
+const useAnother = (previous: GoodCheckpoint | null) =>
   previous
-    ? `use the previous good checkpoint: ${previous}`
+    ? `use the previous good checkpoint: ${previous.path}${previous.isOfStep ? ` (\`--checkpoint ${previous.step}\`)` : ''}`
     : 'no earlier good checkpoint is beside it: restore the file from a copy, or start the run again';
 
 /** What a run that could not save does next. Without a checkpoint its name is free, and it begins anew. */
@@ -47,12 +54,18 @@ export const newerFormat = defineDiagnostic(
   }),
 );
 
-export const noCheckpoint = defineDiagnostic('checkpoint/none-found', (p: { directory: string }) => ({
-  what: `no checkpoint in ${p.directory}`,
-  why: 'a checkpoint is a folder step-NNNNNN with a manifest.json',
-  where: [{ at: p.directory }],
-  fix: 'wait until the run has saved (every checkpoint.every_steps steps, and at its end); one that ended before has left its name free: start it again',
-}));
+/** `instead`: where the folder was named as one that has a checkpoint, what to name. */
+export const noCheckpoint = defineDiagnostic(
+  'checkpoint/none-found',
+  (p: { directory: string; isThere?: boolean; instead?: string }) => ({
+    what: p.isThere === false ? `there is no folder ${p.directory}` : `no checkpoint in ${p.directory}`,
+    why: 'a checkpoint is a folder step-NNNNNN with a manifest.json',
+    where: [{ at: p.directory }],
+    fix:
+      p.instead ??
+      'wait until the run has saved (every checkpoint.every_steps steps, and at its end); one that ended before has left its name free: start it again',
+  }),
+);
 
 export const noSuchStep = defineDiagnostic(
   'checkpoint/no-such-step',

@@ -166,13 +166,13 @@ async function openFirst(
   options: LoadOptions,
 ): Promise<Checkpoint> {
   let failure: DiagnosticError | null = null;
-  for (const { path } of candidates) {
+  for (const { path, step } of candidates) {
     const opened = await openCheckpoint(disk, path, options).catch(asDiagnostic);
     if (opened instanceof DiagnosticError) failure ??= opened;
     else if (failure === null) return opened;
     else {
       await opened.close();
-      throw suggestPrevious(failure, path);
+      throw suggestPrevious(failure, { path, step, isOfStep: step !== candidates[0].step });
     }
   }
   throw suggestPrevious(failure!, null);

@@ -65,10 +65,10 @@ withJson(addOptionFlags(program.command('demo')))
 
 withModel(withJson(addOptionFlags(program.command('resume').argument('<run>', 'a run folder'))))
   .description('go on with a run from its latest checkpoint, or from that of a step')
-  .option('--checkpoint <step>', 'go on from the checkpoint of this step', Number)
+  .option('--checkpoint <step>', 'go on from the checkpoint of this step (40, step-000040 or latest)')
   .option('--accept-model-change', 'go on also where the model is not the one that the run has trained')
   .action((run: string, flags: Flags) => {
-    const { checkpoint } = flags as { checkpoint?: number };
+    const { checkpoint } = flags as { checkpoint?: string };
     const settings = { overrides: overridesOf(flags), acceptModelChange: flags.acceptModelChange === true, checkpoint };
     return showRun(flags, (events) => resumeRun(surroundings, run, { events, ...settings, ...choiceOf(flags) }));
   });
@@ -80,7 +80,7 @@ withModel(program.command('generate').argument('<run>', 'a run folder'))
   .option('--temperature <ratio>', 'divides the logits; 0 takes the likeliest token', Number, usualSampling.temperature)
   .option('--top-k <count>', 'draw from only so many of the likeliest tokens; 0: from all', Number, usualSampling.topK)
   .option('--seed <number>', 'the same seed gives the same text', Number, usualSampling.seed)
-  .option('--checkpoint <step>', 'take the weights of the checkpoint of this step', Number)
+  .option('--checkpoint <step>', 'take the weights of the checkpoint of this step (40, step-000040 or latest)')
   .option('--device <value>', 'where to compute: auto, cpu or cuda; by default where the run was to')
   .option('--accept-model-change', 'also where the model is not the one that the run has trained')
   .action(async (run: string, flags: GenerateSettings & { prompt: string }) => {
@@ -103,12 +103,15 @@ withModel(program.command('explain').argument('<target>', 'a run folder or a con
     (text, before: string[]) => [...before, text],
     [],
   )
-  .option('--checkpoint <step>', 'also say whether the checkpoint of this step of the run fits', Number)
+  .option(
+    '--checkpoint <step>',
+    'also say whether the checkpoint of this step of the run fits (40, step-000040 or latest)',
+  )
   .option('--dump-ir <point>', 'print the training step after a pass instead: after:trace, after:partition, …')
   .action(
     async (
       target: string,
-      flags: ModelFlags & { plan?: string; set: string[]; dumpIr?: string; checkpoint?: number },
+      flags: ModelFlags & { plan?: string; set: string[]; dumpIr?: string; checkpoint?: string },
     ) => {
       const { plan, set, dumpIr, checkpoint } = flags;
       const options = { planFile: plan, overrides: set, checkpoint, ...choiceOf(flags) };

@@ -2,11 +2,12 @@
 import { optionConflict } from './diagnostics.js';
 import type { TrainConfig } from './schema.js';
 
-/** Throws `config/option-conflict`. */
+/** `written`: the model before what follows from other fields was filled in. Throws `config/option-conflict`. */
 export function refuseConflicts(
   { model, data, batch, optimizer, steps, minutes, engine, device, ...config }: TrainConfig,
-  source: string,
+  { source, written }: { readonly source: string; readonly written: TrainConfig['model'] },
 ): void {
+  const keptKvHeads = 'kv_heads' in written ? written.kv_heads : null;
   const refuse = (options: readonly string[], problem: string, fix: string): never => {
     throw optionConflict({ options, problem, source, fix });
   };
@@ -19,11 +20,10 @@ export function refuseConflicts(
     refuse(['batch.sequences', 'batch.microbatch'], problem, `set batch.sequences to ${near}`);
   }
   if (model.family !== 'custom' && model.dim % model.heads !== 0) {
-    const near = multiplesNear(model.dim, model.heads).join(' or ');
     refuse(
       ['model.dim', 'model.heads'],
       `a width of ${model.dim} cannot be cut into ${model.heads} heads`,
-      `set model.dim to ${near}`,
+      `set ${widthsAndHeads(model, keptKvHeads)}`,
     );
   }
   if (model.family === 'llama' || model.family === 'mixtral') {
@@ -35,7 +35,7 @@ export function refuseConflicts(
     }
     if ((model.dim / model.heads) % 2 !== 0) {
       const problem = `rotary positions need an even head size, and dim / heads is ${model.dim / model.heads}`;
-      refuse(['model.dim', 'model.heads'], problem, `set model.dim to ${model.dim + model.heads}`);
+      refuse(['model.dim', 'model.heads'], problem, `set ${widthsAndHeads(model, keptKvHeads)}`);
     }
   }
   if (model.family === 'mixtral' && model.choices > model.experts) {
@@ -71,6 +71,24 @@ export function refuseConflicts(
     }
   }
 }
+
+/** `model.dim to 30 or 35, or model.heads to 4 or 8`: each of them alone makes whole heads, of even size where positions are rotary, and
+ * shared by `kvHeads` key/value heads where these are not as many by themselves. */
+function widthsAndHeads(model: Exclude<TrainConfig['model'], { family: 'custom' }>, kvHeads: number | null): string {
+  const { family, dim, heads } = model;
+  const isRotary = family !== 'gpt';
+  const isLegal = (one: number) =>
+    dim % one === 0 && (!isRotary || (dim / one) % 2 === 0) && (kvHeads === null || one % kvHeads === 0);
+  const legal = Array.from({ length: Math.min(dim, mostHeads) }, (_, i) => i + 1).filter(isLegal);
+  const near = [legal.findLast((one) => one < heads), legal.find((one) => one > heads)].filter(
+    (one) => one !== undefined,
+  );
+  const widths = multiplesNear(dim, isRotary ? 2 * heads : heads).join(' or ');
+  return `model.dim to ${widths}${near.length > 0 ? `, or model.heads to ${near.join(' or ')}` : ''}`;
+}
+
+/** More heads than any model has: no more are looked through for those that divide a width. */
+const mostHeads = 4096;
 
 /** The multiples of `step` next to `value`, positive. */
 function multiplesNear(value: number, step: number): number[] {

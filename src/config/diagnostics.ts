@@ -85,12 +85,17 @@ export const customModelLost = defineDiagnostic(
   }),
 );
 
-export const noModelExported = defineDiagnostic('config/no-model-exported', (p: { file: string; problem: string }) => ({
-  what: `${p.file} gives no model`,
-  why: p.problem,
-  where: [{ at: p.file }],
-  fix: 'write `export default new Own({ … })`, or `export const model = new Own({ … })`, of a class that extends nn.LanguageModel',
-}));
+export const noModelExported = defineDiagnostic(
+  'config/no-model-exported',
+  (p: { file: string; problem: string; fix?: string }) => ({
+    what: `${p.file} gives no model`,
+    why: p.problem,
+    where: [{ at: p.file }],
+    fix:
+      p.fix ??
+      'write `export default new Own({ … })`, or `export const model = new Own({ … })`, of a class that extends nn.LanguageModel',
+  }),
+);
 
 export const codeNotTrusted = defineDiagnostic('config/code-not-trusted', (p: { module: string; source: string }) => ({
   what: `the model is code, and running ${p.module} would execute it`,

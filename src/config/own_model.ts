@@ -75,11 +75,12 @@ function withModel(
 
 /**
  * The model that a module exports: its default export or the `model` of it, or its export `model`; of a script that trains, which is
- * stopped there, the model that it was going to train. `name`: the class that is looked for; null: any.
+ * stopped there, the model that it was going to train. `name`: the class that is looked for; null: any. Throws
+ * `config/no-model-exported`, `config/called-while-imported`, and diagnostics that the module throws.
  */
 export async function importModel(file: string, name: string | null): Promise<LanguageModel> {
-  if (!existsSync(file)) throw configUnreadable({ file, problem: 'there is no such file' });
-  if (!isModule(file)) throw noModelExported({ file, problem: 'it is no TypeScript file' });
+  if (!existsSync(file)) throw noModelExported({ file, problem: 'there is no such file', fix: nameModel });
+  if (!isModule(file)) throw noModelExported({ file, problem: 'it is no TypeScript file', fix: nameModel });
   const module = await importTypeScript(file);
   const exported = module.exports.default;
   const candidates = [
@@ -92,17 +93,28 @@ export async function importModel(file: string, name: string | null): Promise<La
   const found = candidates.find((model) => model.constructor.name === name) ?? first;
   if (found !== undefined) return found;
   throw (
-    failureOf(file, module) ??
+    failureOf(file, module, noModelOf) ??
     noModelExported({ file, problem: 'neither its default export nor an export `model` is one' })
   );
 }
 
-/** Why a module is of no use, where it trains or fails; null where it ran to its end. */
-export function failureOf(file: string, { refused, failure }: ImportedModule): Error | null {
+const noModelOf: Failed = (p, cause) =>
+  noModelExported({ ...p, fix: 'mend what fails in it: it is run to its end' }, cause);
+
+const nameModel = 'name the TypeScript file that exports the model, or the script that trained it';
+
+type Failed = (p: { readonly file: string; readonly problem: string }, cause: ErrorOptions) => Error;
+
+/** Why a module is of no use, where it trains or fails (`failed`); null where it ran to its end. */
+export function failureOf(
+  file: string,
+  { refused, failure }: ImportedModule,
+  failed: Failed = configUnreadable,
+): Error | null {
   if (refused.length > 0) return refused[0].error;
   if (failure === null) return null;
   // A diagnostic thrown while the module builds its model says more than that the file failed.
   if (isDiagnostic(failure)) return failure;
   const problem = `it fails when run: ${failure instanceof Error ? failure.message : String(failure)}`;
-  return configUnreadable({ file, problem }, { cause: failure });
+  return failed({ file, problem }, { cause: failure });
 }

@@ -140,9 +140,20 @@ test.each([
   [{ steps: 10, minutes: 1 }, 'steps', 'give one of the two'],
   [{ batch: { sequences: 20, microbatch: 8 } }, 'microbatches of 8', 'set batch.sequences to 16 or 24'],
   [{ batch: { sequences: 4, microbatch: 8 } }, 'microbatches of 8', 'set batch.sequences to 8'],
-  [{ model: { dim: 100, heads: 6 } }, 'cut into 6 heads', 'set model.dim to 96 or 102'],
+  [{ model: { dim: 100, heads: 6 } }, 'cut into 6 heads', 'set model.dim to 96 or 102, or model.heads to 5 or 10'],
+  [{ model: { dim: 32, heads: 5 } }, 'cut into 5 heads', 'set model.dim to 30 or 35, or model.heads to 4 or 8'],
+  [
+    { model: { family: 'llama', dim: 12, heads: 5 } },
+    'into 5 heads',
+    'model.dim to 10 or 20, or model.heads to 3 or 6',
+  ],
+  [{ model: { family: 'llama', dim: 12, heads: 8, kv_heads: 2 } }, 'into 8', 'to 16, or model.heads to 6'],
   [{ model: { family: 'llama', heads: 6, kv_heads: 4 } }, 'key/value heads', 'one of 1, 2, 3, 6'],
-  [{ model: { family: 'llama', dim: 6, heads: 2 } }, 'dim / heads is 3', 'set model.dim to 8'],
+  [
+    { model: { family: 'llama', dim: 6, heads: 2 } },
+    'dim / heads is 3',
+    'set model.dim to 4 or 8, or model.heads to 1 or 3',
+  ],
   [{ model: { family: 'mixtral', experts: 2, choices: 3 } }, '3 choices among 2', 'to 2 or less'],
   [{ model: { vocab: 4096 } }, '4096 rows', 'set data.tokenizer.vocab to 4096'],
   [

@@ -43,7 +43,7 @@ export function resolveConfig(
   if (!parsed.success) throw explainIssues(parsed.error.issues, plain, source);
   const { config: written, warnings } = fitWarmup(parsed.data);
   const config = fillIn(written);
-  refuseConflicts(config, source);
+  refuseConflicts(config, { source, written: written.model });
   const given = options.model;
   const customModel = config.model.family === 'custom' && given instanceof LanguageModel ? given : null;
   return { config, customModel, modelFile: null, warnings };

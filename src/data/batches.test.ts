@@ -1,5 +1,7 @@
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
+import type { DiagnosticError } from '../ir/diagnostic.js';
 import { TrainingBatches, ValidationBatches } from './batches.js';
 import { folderWith } from './testing/folder.js';
 import { TokenFile, writeTokenFile } from './token_file.js';
@@ -44,6 +46,31 @@ test('validation is the same sequences in the order of the text, spread over all
   const some = new ValidationBatches({ file, context: 10, limit: 3 });
   expect([...some.batch().tokens].filter((_, i) => i % 10 === 0)).toEqual([0, 30, 60]);
 });
+
+test('what the refusal of too little data offers is enough', () => {
+  const some = fc.integer({ min: 1, max: 60 });
+  fc.assert(
+    fc.property(some, some, some, (tokens, context, globalBatch) => {
+      const make = (changes: object) =>
+        new TrainingBatches({ file: counting(tokens), context, globalBatch, seed: 0, ...changes });
+      const fix = refusalOf(() => make({}));
+      const of = (pattern: RegExp) => Number(pattern.exec(fix)?.[1] ?? NaN);
+      const [less, sequences] = [of(/context to (\d+)/), of(/microbatch\) to (\d+)/)];
+      if (!Number.isNaN(less)) expect(make({ context: less })).toBeDefined();
+      else if (fix !== '') expect(() => make({ context: 1 })).toThrow();
+      if (!Number.isNaN(sequences)) expect(make({ globalBatch: sequences })).toBeDefined();
+    }),
+  );
+});
+
+function refusalOf(run: () => unknown): string {
+  try {
+    run();
+    return '';
+  } catch (error) {
+    return (error as DiagnosticError).diagnostic.fix!;
+  }
+}
 
 test('data shorter than one batch is refused, with the figures', () => {
   const file = counting(40);

@@ -45,11 +45,17 @@ export const dataEmpty = defineDiagnostic('data/empty', (p: { where: string; fil
   fix: 'name files that hold text; --data takes .txt, .md, source files and .jsonl with a text field',
 }));
 
+/** A context that makes enough sequences, where there is one. */
+function contextFix({ tokens, needed }: { tokens: number; needed: number }): readonly string[] {
+  const context = Math.floor((tokens - 1) / needed);
+  return context < 1 ? [] : [`lower the model's context to ${context} or less`];
+}
+
 /** Of the validation text a batch takes what there is: its size is no matter. */
 const splitFix = ({ split, sequences }: { split: string; sequences: number }): string =>
   split === 'validation'
-    ? 'add text, raise data.validation_fraction'
-    : `add text${sequences > 0 ? `, lower batch.sequences (and batch.microbatch) to ${sequences} or less` : ''}`;
+    ? 'add text, or raise data.validation_fraction'
+    : `add text${sequences > 0 ? `, or lower batch.sequences (and batch.microbatch) to ${sequences} or less` : ''}`;
 
 export const dataTooShort = defineDiagnostic(
   'data/shorter-than-one-batch',
@@ -57,7 +63,7 @@ export const dataTooShort = defineDiagnostic(
     what: `the ${p.split} data is shorter than one batch: ${p.tokens} tokens make ${p.sequences} sequences of ${p.context}, a batch takes ${p.needed}`,
     why: 'each sequence needs context tokens, and the last one a further token as its label',
     where: [{ at: `${p.split} split` }],
-    fix: `${splitFix(p)}, or lower the model's context${p.tokens > 1 ? ` to ${Math.max(1, Math.floor((p.tokens - 1) / p.needed))} or less` : ''}`,
+    fix: [splitFix(p), ...contextFix(p)].join(', or '),
   }),
 );
 

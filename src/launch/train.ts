@@ -11,6 +11,7 @@ import { recordTrust, trustFile } from '../config/trusted_modules.js';
 import { closedOnError } from '../data/dataset.js';
 import { sourcesName } from '../data/source_list.js';
 import { lockRun, makeRun, requireFreePlace, requireGoingOn } from '../run/begin.js';
+import { stepOfChoice, type CheckpointChoice } from '../run/checkpoint_choice.js';
 import { RunFolder } from '../run/folder.js';
 import { openRunCheckpoint } from '../run/open_checkpoint.js';
 import { discardStaged, stageIn } from '../run/staged.js';
@@ -37,8 +38,11 @@ export interface FileSettings extends Omit<TrainSettings, 'source'>, ModelChoice
 export interface ResumeSettings extends FileSettings {
   /** Whether a model that is not the one the run has trained goes on with its weights. Default false: it is refused. */
   readonly acceptModelChange?: boolean;
-  /** Step of the checkpoint to go on from; null: the latest. Those of later steps are the first to go as new ones are saved. */
-  readonly checkpoint?: number | null;
+  /**
+   * The checkpoint to go on from: a step, the name of its folder, or `latest`; null: the latest. Those of later steps are the first to go as
+   * new ones are saved.
+   */
+  readonly checkpoint?: CheckpointChoice | null;
 }
 
 const trainNames: Names<TrainSettings> = { events: true, overrides: true, source: true };
@@ -125,6 +129,7 @@ export async function resumeRun(
   requireSettings('resume', settings, resumeNames);
   const { events = trainEvents(), overrides = [], acceptModelChange = false, checkpoint = null, ...choice } = settings;
   const { model } = choice;
+  const step = stepOfChoice(checkpoint ?? 'latest');
   return startJob({
     kind: 'resume',
     surroundings,
@@ -139,12 +144,12 @@ export async function resumeRun(
       const config = absolutePaths(resolved.config, process.cwd());
       await requireEngine(config, job);
       await requireGoingOn(folder, config);
-      const resume = await openRunCheckpoint(folder, config, { step: checkpoint });
+      const resume = await openRunCheckpoint(folder, config, { step });
       try {
         const request = { folder, record, before, config, customModel, checkpoint: resume, acceptModelChange };
         const prepared = await prepareResume({ ...request, events, job });
         for (const warning of warnings) events.emit({ kind: 'warning', ...warning });
-        const lock = await closedOnError(prepared.dataset, () => lockRun(folder, config, resume, { step: checkpoint }));
+        const lock = await closedOnError(prepared.dataset, () => lockRun(folder, config, resume, { step }));
         return lock.releasedOnError(() => {
           try {
             const state = stageIn(folder);

@@ -1,26 +1,24 @@
 /** Plans that are refused before anything runs. */
 import { defineDiagnostic, nearest } from '../ir/diagnostic.js';
 
+/** `nearest`: sizes that are legal, as text. */
 export const worldSizeMismatch = defineDiagnostic(
   'plan/world-size-mismatch',
-  (p: { data: number; tensor: number; pipeline: number; ranks: number }) => ({
+  (p: { data: number; tensor: number; pipeline: number; ranks: number; nearest: string; isLegal: boolean }) => ({
     what: `the plan needs ${p.data * p.tensor * p.pipeline} ranks (data ${p.data} × tensor ${p.tensor} × pipeline ${p.pipeline}), and there are ${p.ranks}`,
     where: [{ at: 'config, plan' }, { at: 'WORLD_SIZE or --ranks', note: `${p.ranks}` }],
-    fix: `start ${p.data * p.tensor * p.pipeline} ranks, or change data_parallel_size`,
+    fix: `${p.isLegal ? `start ${p.data * p.tensor * p.pipeline} ranks, or ` : ''}on ${p.ranks} ${p.ranks === 1 ? 'rank' : 'ranks'} the nearest legal plan is ${p.nearest}`,
   }),
 );
 
 export const tooManyTensorRanks = defineDiagnostic(
   'plan/too-many-tensor-ranks',
-  (p: { tensor: number; factor: string; size: number; data: number; pipeline: number; ranks: number }) => {
-    const nearest = largestDivisor(p.ranks / p.pipeline, p.size);
-    return {
-      what: `tensor_parallel_size ${p.tensor} is more than the model's ${p.size} ${p.factor}`,
-      why: 'a rank would hold no part of the layer',
-      where: [{ at: 'config, plan.tensor_parallel_size' }],
-      fix: `the nearest legal plan is tensor_parallel_size ${nearest}, data_parallel_size ${p.ranks / p.pipeline / nearest} (sizes that do not divide ${p.factor} are legal: parts are then uneven)`,
-    };
-  },
+  (p: { tensor: number; factor: string; size: number; nearest: string }) => ({
+    what: `tensor_parallel_size ${p.tensor} is more than the model's ${p.size} ${p.factor}`,
+    why: 'a rank would hold no part of the layer',
+    where: [{ at: 'config, plan.tensor_parallel_size' }],
+    fix: `the nearest legal plan is ${p.nearest} (sizes that do not divide ${p.factor} are legal: parts are then uneven)`,
+  }),
 );
 
 export const nothingForTensorRanks = defineDiagnostic(
@@ -104,15 +102,12 @@ export const planContradictsConfig = defineDiagnostic(
 
 export const tooManyStages = defineDiagnostic(
   'plan/too-many-stages',
-  (p: { pipeline: number; segments: number; tensor: number; ranks: number }) => {
-    const stages = largestDivisor(p.ranks / p.tensor, p.segments);
-    return {
-      what: `pipeline_parallel_size ${p.pipeline} is more than the model's ${p.segments} segments`,
-      why: 'a stage would have nothing to compute',
-      where: [{ at: 'config, plan.pipeline_parallel_size' }],
-      fix: `the nearest legal plan is pipeline_parallel_size ${stages}, data_parallel_size ${p.ranks / p.tensor / stages}`,
-    };
-  },
+  (p: { pipeline: number; segments: number; nearest: string }) => ({
+    what: `pipeline_parallel_size ${p.pipeline} is more than the model's ${p.segments} segments`,
+    why: 'a stage would have nothing to compute',
+    where: [{ at: 'config, plan.pipeline_parallel_size' }],
+    fix: `the nearest legal plan is ${p.nearest}`,
+  }),
 );
 
 export const planForAnotherModel = defineDiagnostic(
@@ -124,11 +119,6 @@ export const planForAnotherModel = defineDiagnostic(
     fix: 'use the configuration that the plan was made with, or make a plan for this one',
   }),
 );
-
-function largestDivisor(of: number, atMost: number): number {
-  for (let n = Math.min(of, atMost); n > 1; n--) if (of % n === 0) return n;
-  return 1;
-}
 
 /** `0 to 3, 5`: numbers in order, runs shortened. */
 function rangesOf(numbers: readonly number[]): string {

@@ -40,7 +40,8 @@ export const tensorFactors: readonly FactorName[] = ['heads', 'kv_group', 'hidde
 
 /**
  * The plan of these sizes on `ranks` ranks. The data-parallel size is what the others leave where it is absent. Throws where the
- * sizes do not multiply to the ranks, or ask for more tensor ranks than there are heads or more stages than segments.
+ * sizes do not multiply to the ranks, or ask for more tensor ranks than there are heads or more stages than segments. `ranksAreGiven`: false
+ * where as many can be started as the sizes need.
  */
 export function planOfSizes(
   sizes: ParallelSizes,
@@ -48,15 +49,23 @@ export function planOfSizes(
   model: PlannedModel,
   batch: PlannedBatch,
   precision: Plan['precision'],
+  { ranksAreGiven = true }: { readonly ranksAreGiven?: boolean } = {},
 ): Plan {
   const tensor = sizes.tensor_parallel_size ?? 1;
   const pipeline = sizes.pipeline_parallel_size ?? 1;
   const data = sizes.data_parallel_size ?? Math.max(1, Math.floor(ranks / (tensor * pipeline)));
-  if (data * tensor * pipeline !== ranks) throw worldSizeMismatch({ data, tensor, pipeline, ranks });
-  refuseTooManyTensorRanks(model, { tensor, data, pipeline, ranks });
-  if (pipeline > model.segments.length) {
-    throw tooManyStages({ pipeline, segments: model.segments.length, tensor, ranks });
+  const most = { tensor: mostTensorRanks(model), pipeline: model.segments.length };
+  const asked = { data: sizes.data_parallel_size ?? null, tensor, pipeline };
+  const nearest = nearestText(asked, nearestSizes(asked, most, { ranks, ranksAreGiven }));
+  if (data * tensor * pipeline !== ranks) {
+    const isLegal = tensor <= most.tensor.size && pipeline <= most.pipeline;
+    throw worldSizeMismatch({ data, tensor, pipeline, ranks, nearest, isLegal });
   }
+  if (tensor > most.tensor.size) {
+    if (most.tensor.factor === null) throw nothingForTensorRanks({ tensor, data, model: model.name });
+    throw tooManyTensorRanks({ tensor, ...most.tensor, factor: most.tensor.factor, nearest });
+  }
+  if (pipeline > most.pipeline) throw tooManyStages({ pipeline, segments: most.pipeline, nearest });
   if (batch.sequences % batch.microbatch !== 0) throw batchDoesNotDivide(batch);
   const { split, scheduled, together } = shareBatch(batch, data, pipeline);
   return {
@@ -80,18 +89,49 @@ export function planOfSizes(
   };
 }
 
-/** A rank must have a part of each factor that is split, so the smallest says how many there can be. */
-function refuseTooManyTensorRanks(
-  { name, factors }: PlannedModel,
-  sizes: { readonly tensor: number; readonly data: number; readonly pipeline: number; readonly ranks: number },
-): void {
+/** A rank must have a part of each factor that is split, so the smallest says how many there can be; without any, one. */
+function mostTensorRanks({ factors }: PlannedModel): { readonly factor: FactorName | null; readonly size: number } {
   const known = tensorFactors.filter((factor) => factor in factors);
-  if (known.length === 0) {
-    if (sizes.tensor > 1) throw nothingForTensorRanks({ ...sizes, model: name });
-    return;
-  }
+  if (known.length === 0) return { factor: null, size: 1 };
   const factor = known.reduce((a, b) => (factors[b] < factors[a] ? b : a));
-  if (sizes.tensor > factors[factor]) throw tooManyTensorRanks({ ...sizes, factor, size: factors[factor] });
+  return { factor, size: factors[factor] };
+}
+
+interface Sizes {
+  /** Null: as many as the ranks allow. */
+  readonly data: number | null;
+  readonly tensor: number;
+  readonly pipeline: number;
+}
+
+/**
+ * The legal sizes nearest to those that are asked for: the largest that are no larger, on as many ranks as there are; where these are ours to
+ * choose and have no part in it, on others.
+ */
+function nearestSizes(
+  { tensor, pipeline }: Sizes,
+  most: { readonly tensor: { readonly size: number }; readonly pipeline: number },
+  { ranks, ranksAreGiven }: { readonly ranks: number; readonly ranksAreGiven: boolean },
+): Sizes {
+  const [parts, stages] = [Math.min(tensor, most.tensor.size), Math.min(pipeline, most.pipeline)];
+  if (ranks % (parts * stages) === 0) return { data: ranks / (parts * stages), tensor: parts, pipeline: stages };
+  if (!ranksAreGiven) return { data: null, tensor: parts, pipeline: stages };
+  const cut = largestDivisor(ranks, stages);
+  const split = largestDivisor(ranks / cut, parts);
+  return { data: ranks / cut / split, tensor: split, pipeline: cut };
+}
+
+/** Those of the sizes that differ from what was asked for, and how many replicas there then are. */
+const nearestText = (asked: Sizes, { data, tensor, pipeline }: Sizes): string =>
+  [
+    ...(tensor === asked.tensor ? [] : [`tensor_parallel_size ${tensor}`]),
+    ...(pipeline === asked.pipeline ? [] : [`pipeline_parallel_size ${pipeline}`]),
+    ...(data === null ? [] : [`data_parallel_size ${data}`]),
+  ].join(', ');
+
+function largestDivisor(of: number, atMost: number): number {
+  for (let n = Math.min(of, atMost); n > 1; n--) if (of % n === 0) return n;
+  return 1;
 }
 
 /**

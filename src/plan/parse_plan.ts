@@ -59,7 +59,8 @@ export function parsePlan(text: string, file: string): Plan {
   throw invalid(issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0], json, file);
 }
 
-const startFromAPlan = 'start from the plan.json of a run, or give sizes such as { "data_parallel_size": 2 }';
+const startFromAPlan =
+  'copy the plan.json of a run of this model (runs/NAME/plan.json) and change that, or give sizes such as { "data_parallel_size": 2 }';
 
 function invalid(issue: z.core.$ZodIssue, json: unknown, file: string) {
   const path = issue.path.map(String);
@@ -85,13 +86,15 @@ function invalid(issue: z.core.$ZodIssue, json: unknown, file: string) {
   const schema = schemaAt(path);
   const problem =
     value === undefined ? `'${field}' is missing` : `'${field}' is ${textOf(value)}, and must be ${kindOf(schema)}`;
-  return planInvalid({ file, field, problem, fix: `set it to ${JSON.stringify(nearestLegal(schema, value))}` });
+  const legal = isMadeUp(schema, value) ? null : nearestLegal(schema, value);
+  const fix = legal === null ? startFromAPlan : `set it to ${JSON.stringify(legal)}`;
+  return planInvalid({ file, field, problem, fix });
 }
 
 /** The schema of the field at a path; wrappers that only say what may be left out are taken off. */
 function schemaAt(path: readonly string[]): z.core.$ZodType {
   return path.reduce<z.core.$ZodType>((at, key) => {
-    if (at instanceof z.ZodObject) return bare(at.shape[key] as z.core.$ZodType);
+    if (at instanceof z.ZodObject) return schemaOf(at, key);
     if (at instanceof z.ZodArray) return bare(at.element);
     if (at instanceof z.ZodRecord) return bare(at.valueType);
     return at;
@@ -100,6 +103,8 @@ function schemaAt(path: readonly string[]): z.core.$ZodType {
 
 const bare = (schema: z.core.$ZodType): z.core.$ZodType =>
   schema instanceof z.ZodDefault || schema instanceof z.ZodNullable ? bare(schema.unwrap()) : schema;
+
+const schemaOf = (group: z.ZodObject, name: string): z.core.$ZodType => bare(group.shape[name] as z.core.$ZodType);
 
 const fieldsOf = (schema: z.core.$ZodType): readonly string[] =>
   schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
@@ -141,10 +146,18 @@ function nearestLegal(schema: z.core.$ZodType, value: unknown): unknown {
   return fieldsOf(schema).reduce<Record<string, unknown>>(
     (made, name) => ({
       ...made,
-      [name]: nearestLegal(bare((schema as z.ZodObject).shape[name] as z.core.$ZodType), undefined),
+      [name]: nearestLegal(schemaOf(schema as z.ZodObject, name), undefined),
     }),
     {},
   );
+}
+
+/** Whether a value could only be made up: a group of fields that is not there, or what has a text in it, as a hash, that nothing gives. */
+function isMadeUp(schema: z.core.$ZodType, value: unknown): boolean {
+  if (z.globalRegistry.get(schema)?.example !== undefined) return false;
+  if (schema instanceof z.ZodString) return typeof value !== 'number';
+  if (!(schema instanceof z.ZodObject)) return false;
+  return value === undefined || fieldsOf(schema).some((name) => isMadeUp(schemaOf(schema, name), null));
 }
 
 const leastOf = (schema: z.ZodNumber): number =>

@@ -2,6 +2,7 @@
  * Every field of a plan, wrong in every way that it can be: one error each, which names the field and the nearest legal value. The table
  * is held against the schema, so that a new field without its rows fails.
  */
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { DiagnosticError } from '../ir/diagnostic.js';
@@ -10,7 +11,7 @@ import { checkPlan } from './check_plan.js';
 import { describeModel } from './describe_model.js';
 import { planOfSizes } from './parallel_sizes.js';
 import { parsePlan, planSchema } from './parse_plan.js';
-import type { Plan } from './plan.js';
+import { ranksOf, type Plan } from './plan.js';
 
 const model = describeModel(new GPT({ layers: 2, dim: 8, heads: 4, hidden: 6, context: 4, vocab: 7 }));
 const sizes = { data_parallel_size: 2, tensor_parallel_size: 2, pipeline_parallel_size: 2 };
@@ -45,9 +46,10 @@ type Row = readonly [field: string, value: unknown, code: string, fix: string | 
 
 const wrongType: readonly Row[] = [
   ['flotilla_plan', undefined, 'plan/invalid', 'set it to 1'],
-  ['model', 'gpt', 'plan/invalid', 'set it to {"name":"","hash":""}'],
+  ['model', 'gpt', 'plan/invalid', /^copy the plan.json of a run of this model/],
+  ['model', undefined, 'plan/invalid', /^copy the plan.json of a run of this model/],
   ['model.name', 3, 'plan/invalid', 'set it to "3"'],
-  ['model.hash', null, 'plan/invalid', 'set it to ""'],
+  ['model.hash', null, 'plan/invalid', /^copy the plan.json of a run of this model/],
   ['stages', {}, 'plan/invalid', /^set it to \[\{"segments":\["embedding"/],
   ['stages.0', [], 'plan/invalid', /^set it to \{"segments":\["embedding"/],
   ['stages.0.segments', 'embedding', 'plan/invalid', 'set it to ["embedding","blocks.0","head"]'],
@@ -58,6 +60,7 @@ const wrongType: readonly Row[] = [
   ['schedule.kind', 1, 'plan/invalid', /^set it to "(1f1b|gpipe)"$/],
   ['schedule.microbatches', '8', 'plan/invalid', 'set it to 8'],
   ['batch', 4, 'plan/invalid', 'set it to {"logical_microbatches":1,"sequences":1,"padding":0}'],
+  ['batch', undefined, 'plan/invalid', /^copy the plan.json of a run of this model/],
   ['batch.logical_microbatches', true, 'plan/invalid', 'set it to 1'],
   ['batch.sequences', {}, 'plan/invalid', 'set it to 1'],
   ['batch.padding', 'none', 'plan/invalid', 'set it to 0'],
@@ -67,7 +70,7 @@ const wrongType: readonly Row[] = [
   ['bounds', 3, 'plan/invalid', 'set it to {}'],
   ['bounds.heads', '0,2,4', 'plan/invalid', 'set it to [0,2,4]'],
   ['bounds.heads', [0, '2', 4], 'plan/invalid', 'set it to 2'],
-  ['zero', 1, 'plan/invalid', 'set it to {"stage":0,"axis":""}'],
+  ['zero', 1, 'plan/invalid', /^copy the plan.json of a run of this model/],
   ['zero.stage', '1', 'plan/invalid', 'set it to 1'],
   ['zero.axis', 0, 'plan/invalid', 'set it to "0"'],
   ['precision', 'f32', 'plan/invalid', 'set it to {"compute":"bf16","master":"f32"}'],
@@ -211,7 +214,12 @@ describe('plans that are no plan', () => {
 });
 
 describe('sizes that no plan can have', () => {
-  const of = (given: object, ranks: number, changes: Partial<typeof model> = {}): DiagnosticError => {
+  const of = (
+    given: object,
+    ranks: number,
+    changes: Partial<typeof model> = {},
+    options: { ranksAreGiven?: boolean } = {},
+  ): DiagnosticError => {
     try {
       planOfSizes(
         given,
@@ -219,6 +227,7 @@ describe('sizes that no plan can have', () => {
         { ...model, ...changes },
         { sequences: 8, microbatch: 1 },
         plan.precision as Plan['precision'],
+        options,
       );
     } catch (error) {
       return error as DiagnosticError;
@@ -244,7 +253,34 @@ describe('sizes that no plan can have', () => {
     expect(error.diagnostic.fix).toContain('tensor_parallel_size 1, data_parallel_size 4');
   });
 
+  test('ranks that are ours to choose do not make the sizes smaller', () => {
+    expect(of({ tensor_parallel_size: 5 }, 5).diagnostic.fix).toContain('plan is tensor_parallel_size 1, data');
+    const free = of({ tensor_parallel_size: 5 }, 5, {}, { ranksAreGiven: false });
+    expect(free.diagnostic.fix).toContain('plan is tensor_parallel_size 4 (');
+  });
+
+  test('a plan that is named as the nearest is legal, on the ranks that there are', () => {
+    const size = fc.integer({ min: 1, max: 9 });
+    fc.assert(
+      fc.property(fc.option(size, { nil: undefined }), size, size, size, (data, tensor, pipeline, ranks) => {
+        const asked = { data_parallel_size: data, tensor_parallel_size: tensor, pipeline_parallel_size: pipeline };
+        const batch = { sequences: 8, microbatch: 1 };
+        const make = (given: object) => planOfSizes(given, ranks, model, batch, { compute: 'f32', master: 'f32' });
+        try {
+          make(asked);
+        } catch (error) {
+          const { fix } = (error as DiagnosticError).diagnostic;
+          const named = [...fix!.matchAll(/(\w+_size) (\d+)/g)].map(([, name, value]) => [name, Number(value)]);
+          expect(ranksOf(make({ ...asked, ...Object.fromEntries(named) }))).toBe(ranks);
+        }
+      }),
+    );
+  });
+
   test('other ranks than the sizes multiply to', () => {
+    expect(of({ tensor_parallel_size: 3 }, 2).diagnostic.fix).toBe(
+      'start 3 ranks, or on 2 ranks the nearest legal plan is tensor_parallel_size 2, data_parallel_size 1',
+    );
     expect(of({ ...sizes, data_parallel_size: 3 }, 8).code).toBe('plan/world-size-mismatch');
   });
 });

@@ -16,11 +16,33 @@ export const noRun = defineDiagnostic('run/not-found', (p: { path: string }) => 
   fix: 'name a folder below runs/, or start a run with `flotilla train`',
 }));
 
-export const runCompleted = defineDiagnostic('run/completed', (p: { path: string; steps: number }) => ({
-  what: `the run has completed its ${p.steps} steps`,
-  where: [{ at: p.path }],
-  fix: `train on with \`flotilla resume ${p.path} --set steps=${2 * p.steps}\``,
+export const runCompleted = defineDiagnostic(
+  'run/completed',
+  (p: { path: string; /** Of the checkpoint. */ step: number; /** Length of the run. */ steps: number }) => ({
+    what:
+      p.step === p.steps
+        ? `the run has completed its ${p.steps} steps`
+        : `the run is to have ${p.steps} steps, and the checkpoint that it would go on from is of step ${p.step}`,
+    where: [{ at: p.path, note: `step ${p.step}` }],
+    fix: `train on to a step beyond ${p.step}: \`flotilla resume ${p.path} --steps ${2 * p.step}\``,
+  }),
+);
+
+export const badCheckpointName = defineDiagnostic('run/bad-checkpoint-name', (p: { given: string }) => ({
+  what: `'${p.given}' names no checkpoint`,
+  where: [{ at: '--checkpoint (checkpoint)', note: p.given }],
+  fix: 'give a step (40), the name of its folder (step-000040), or latest; `flotilla checkpoints RUN` lists them',
 }));
+
+export const optionFixed = defineDiagnostic(
+  'run/option-fixed',
+  (p: { path: string; option: string; asked: string; is: string; fix: string }) => ({
+    what: `${p.option} is to be ${p.asked}, and a run that goes on has ${p.is}`,
+    why: 'nothing would read it: it was decided when the run began',
+    where: [{ at: p.path }],
+    fix: p.fix,
+  }),
+);
 
 export const shardsLost = defineDiagnostic('run/shards-lost', (p: { rank: number; problem: string }) => ({
   what: `rank ${p.rank} could not write its part of the checkpoint: ${p.problem}`,
@@ -79,14 +101,23 @@ export const lockUnreadable = defineDiagnostic('run/lock-unreadable', (p: { fold
   fix: 'where no process works on this run, remove the files whose names begin with lock',
 }));
 
-export const lockLost = defineDiagnostic('run/lock-lost', (p: { folder: string; holder: Holder | null }) => ({
-  what: p.holder
-    ? `process ${p.holder.pid} on ${p.holder.host} has taken over ${p.folder}`
-    : `the lock of ${p.folder} has been removed`,
-  why: 'this process gave no sign of life for so long that it was taken for ended; what it would save now could mix with the other one’s',
-  where: [{ at: `${p.folder}/lock` }],
-  fix: 'let the other one go on; when it has ended, `flotilla resume` goes on from its last checkpoint',
-}));
+export const lockLost = defineDiagnostic(
+  'run/lock-lost',
+  (p: { folder: string; /** Who has it now; null: nobody. */ holder: Holder | null; isThere: boolean }) => ({
+    what: p.holder
+      ? `process ${p.holder.pid} on ${p.holder.host} has taken over ${p.folder}`
+      : p.isThere
+        ? `the lock of ${p.folder} has been removed`
+        : `${p.folder} has been moved or removed`,
+    why: p.holder
+      ? 'this process gave no sign of life for so long that it was taken for ended; what it would save now could mix with the other one’s'
+      : 'this process was working on the run in it, and saves nothing where the run is not, or where another may begin to work on it',
+    where: [{ at: p.holder || p.isThere ? `${p.folder}/lock` : p.folder }],
+    fix: p.holder
+      ? 'let the other one go on; when it has ended, `flotilla resume` goes on from its last checkpoint'
+      : '`flotilla resume`, given the folder where it is now, goes on from its last checkpoint; a folder can be moved while nobody works on it',
+  }),
+);
 
 export const checkpointsOfAnother = defineDiagnostic(
   'run/checkpoints-of-another-run',
@@ -143,11 +174,17 @@ export const dataGone = defineDiagnostic(
 
 export const modelDiffers = defineDiagnostic(
   'run/model-differs',
-  (p: { path: string; differences: readonly string[] }) => ({
+  (p: {
+    path: string;
+    differences: readonly string[];
+    /** Whether the run's weights have the shapes of this model. */ loads: boolean;
+  }) => ({
     what: `the model is not the one that this run trained: ${listed(p.differences)}`,
     why: 'weights mean nothing outside the model that they were trained in, whether their shapes agree or not',
     where: [{ at: `${p.path}/run.json`, note: 'what the run was begun with' }],
-    fix: 'change it back, or take the changed model: --accept-model-change (acceptModelChange)',
+    fix: p.loads
+      ? 'change it back, or take the changed model: --accept-model-change (acceptModelChange)'
+      : "change it back, or begin a new run: the run's weights do not have the shapes of this model",
   }),
 );
 

@@ -1,8 +1,17 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { requireLock, RunLock } from './lock.js';
 import { runs, thisProcess, type ProcessId } from './process_id.js';
 import { built } from '../../tests/setup/built.js';
@@ -32,6 +41,19 @@ test('a lock is held by one, says by whom, and leaves nothing behind', () => {
   lock.release();
   expect(readdirSync(folder)).toEqual([]);
   RunLock.take(folder).release();
+});
+
+test('a lock or a folder that is gone is said to be gone, and nobody to have taken it', () => {
+  const elsewhere = `${folder}-moved`;
+  onTestFinished(() => rmSync(elsewhere, { recursive: true, force: true }));
+  const lock = RunLock.take(folder);
+  renameSync(folder, elsewhere);
+  const lost = () => requireLock(folder, lock.token);
+  expect(lost).toThrow(`${folder} has been moved or removed [run/lock-lost]`);
+  mkdirSync(folder);
+  expect(lost).toThrow(`the lock of ${folder} has been removed [run/lock-lost]`);
+  expect(lost).not.toThrow(/other one|sign of life/);
+  lock.release();
 });
 
 test.runIf(process.platform === 'linux')(

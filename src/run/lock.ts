@@ -10,7 +10,17 @@
  * it renews; that time and the taker's are both the file server's.
  */
 import { randomBytes } from 'node:crypto';
-import { closeSync, linkSync, openSync, renameSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  linkSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { errorCode } from '../checkpoint/disk.js';
@@ -122,10 +132,13 @@ export class RunLock {
   }
 }
 
-/** Throws `run/lock-lost` where the holder has been taken for ended by another, as after a long sleep of its machine. */
+/**
+ * Throws `run/lock-lost` where the holder has been taken for ended by another, as after a long sleep of its machine, or the folder or its lock
+ * is gone.
+ */
 export function requireLock(folder: string, token: string): void {
   const holder = chainOf(folder).at(-1)?.holder ?? null;
-  if (holder?.token !== token) throw lockLost({ folder, holder });
+  if (holder?.token !== token) throw lockLost({ folder, holder, isThere: existsSync(folder) });
 }
 
 /** One file of the chain from `lock` to its holder: each but the first is named after the one before. */

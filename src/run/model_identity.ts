@@ -38,17 +38,17 @@ export function identifyModel(model: LanguageModel, config: TrainConfig['model']
 
 /**
  * How the model that a run would go on with, or sample from, differs from the one that it has trained; none where it is the same.
- * Throws `run/model-differs` unless a change is accepted.
+ * `loads`: whether it can take the run's weights. Throws `run/model-differs` unless a change is accepted.
  */
 export function requireModel(
   folder: RunFolder,
   before: ModelRecord,
   now: ModelIdentity,
-  { accept }: { readonly accept: boolean },
+  { accept, loads }: { readonly accept: boolean; readonly loads: () => boolean },
 ): readonly string[] {
   const file = folder.file('model.ir');
   const differences = modelDifferences(before, existsSync(file) ? readFileSync(file, 'utf8') : null, now);
-  if (differences.length > 0 && !accept) throw modelDiffers({ path: folder.path, differences });
+  if (differences.length > 0 && !accept) throw modelDiffers({ path: folder.path, differences, loads: loads() });
   return differences;
 }
 

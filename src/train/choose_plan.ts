@@ -25,6 +25,7 @@ export function choosePlan(config: TrainConfig, model: LanguageModel, worldSize:
     describeModel(model),
     config.batch,
     precisionOf(config),
+    { ranksAreGiven: worldSize !== null || config.ranks !== null },
   );
 }
 

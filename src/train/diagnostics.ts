@@ -1,6 +1,6 @@
 /** What can go wrong between a configuration and a trained model. */
 import { defineDiagnostic } from '../ir/diagnostic.js';
-import { bytesText, countText } from '../ir/units.js';
+import { bytesText } from '../ir/units.js';
 
 export const vocabTooSmall = defineDiagnostic(
   'train/vocab-too-small',
@@ -101,13 +101,14 @@ export const memoryExceeded = defineDiagnostic(
     physicalBytes: number;
     /** On this machine. */
     ranks: number;
-    parameters: number | null;
+    /** Of one rank's process, whatever it computes; part of `bytes`. */
+    runtimeBytes: number;
+    /** What the other bytes hold. */
+    holds: string;
     change: string;
   }) => ({
     what: `the run needs ${p.atLeast ? 'at least ' : ''}${bytesText(p.bytes)} of memory here, and this machine has ${bytesText(p.physicalBytes)}`,
-    why: p.atLeast
-      ? `weights and optimizer state of ${countText(p.parameters ?? 0)} parameters, for ${p.ranks} ${p.ranks === 1 ? 'rank' : 'ranks'} on this machine`
-      : `arenas and runtime of ${p.ranks} ${p.ranks === 1 ? 'rank' : 'ranks'} on this machine, as compiled`,
-    fix: `the smallest change that fits is ${p.change}; \`--overcommit\` starts all the same`,
+    why: `${bytesText(p.bytes - p.ranks * p.runtimeBytes)} for ${p.holds}, and ${bytesText(p.ranks * p.runtimeBytes)} for the processes of ${p.ranks} ${p.ranks === 1 ? 'rank' : 'ranks'} here, ${bytesText(p.runtimeBytes)} each`,
+    fix: `${p.change}; \`--overcommit\` starts all the same`,
   }),
 );

@@ -19,6 +19,8 @@ import { describeModel } from '../plan/describe_model.js';
 import { ranksOf, type Plan } from '../plan/plan.js';
 import type { LoweredClass } from '../program/lower_class.js';
 import { choosePlan, planForConfig, planText } from './choose_plan.js';
+import { programBytes, runtimeBytes } from './memory/forecast.js';
+import { hostMemory, type HostMemory } from './memory/host_memory.js';
 import { compileRun, type RunRequest } from './compile_run.js';
 import { endable } from './endable.js';
 import { loadModel } from '../config/load_model.js';
@@ -59,12 +61,22 @@ export interface ExplainedCheckpoint {
   readonly bytes: number;
 }
 
+/** Of all ranks on one machine. */
+export interface ExplainedMemory {
+  readonly ranks: number;
+  /** With their runtime. */
+  readonly bytes: number;
+  readonly host: HostMemory;
+}
+
 export interface Explanation {
   readonly plan: Plan;
   /** Null where none was asked for. */
   readonly checkpoint: ExplainedCheckpoint | null;
   readonly reshards: readonly ExplainedReshard[];
   readonly classes: readonly ExplainedClass[];
+  /** Whether all ranks would fit into this machine's memory, by the forecast that a run is refused by; null on a GPU, which says when opened. */
+  readonly memory: ExplainedMemory | null;
   /** Of forward and backward of one scheduled microbatch, by stage. */
   readonly work: readonly StageWork[];
 }
@@ -111,8 +123,11 @@ function explainPlan(
   { observe, checkpoint }: Pick<ExplainRequest, 'observe' | 'checkpoint'>,
 ): Explanation {
   const optimizer = optimizerOf(config.optimizer);
-  const request = { model, optimizer, plan, registry: ops, target: targetOf(config), observe };
-  const { training } = endable(() => compileRun(request));
+  const target = targetOf(config);
+  const request = { model, optimizer, plan, registry: ops, target, observe };
+  const programs = endable(() => compileRun(request));
+  const { training } = programs;
+  const ranks = ranksOf(plan);
   const { placed, buckets } = training;
   const { step, update } = placed;
   const classes: readonly LoweredClass[] = training.program.classes;
@@ -127,6 +142,7 @@ function explainPlan(
       arenaBytes,
       liveBytes,
     })),
+    memory: target === 'cuda' ? null : { ranks, bytes: programBytes(programs, plan, ranks), host: hostMemory() },
     work: workByStage(step, ops),
   };
 }
@@ -165,7 +181,7 @@ function reshardsOf(graph: PlacedGraph, times: number, buckets: readonly Bucket[
 }
 
 /** As a page: every reshard, then memory by class of ranks. */
-export function explanationText({ plan, checkpoint, reshards, classes, work }: Explanation): string {
+export function explanationText({ plan, checkpoint, reshards, classes, memory, work }: Explanation): string {
   const total = reshards.reduce((sum, { bytes, times }) => sum + bytes * times, 0);
   const count = reshards.reduce((sum, { times }) => sum + times, 0);
   const idle = idleRanksWarning(plan);
@@ -198,7 +214,23 @@ export function explanationText({ plan, checkpoint, reshards, classes, work }: E
         `alive at most ${bytesText(liveBytes)}, ratio ${(arenaBytes / liveBytes).toFixed(4)}`,
     );
   }
+  if (memory) lines.push(`  ${memoryText(memory)}`);
   return lines.join('\n');
+}
+
+/** `1 rank here needs 251 MB: arena 1.2 MB, and 250 MB for its process; it fits: this machine has 24.0 GB, 9.1 GB of it free`. */
+function memoryText({ ranks, bytes, host }: ExplainedMemory): string {
+  const { physicalBytes, availableBytes } = host;
+  const runtime = ranks * runtimeBytes;
+  const who = ranks === 1 ? 'its rank needs' : `all ${ranks} ranks on one machine need`;
+  const parts = `${bytesText(bytes - runtime)} of arenas, and ${bytesText(runtimeBytes)} for each process`;
+  const verdict =
+    bytes > physicalBytes
+      ? 'that does not fit here'
+      : bytes > availableBytes
+        ? 'that fits here once memory is free'
+        : 'that fits here';
+  return `${who} ${bytesText(bytes)} (${parts}); ${verdict}: this machine has ${bytesText(physicalBytes)}, ${bytesText(availableBytes)} of it free`;
 }
 
 /** `  stage 1: 1.00; repeated: layer_norm over tensor (0.1% more flops)`: the three that cost most. */

@@ -6,14 +6,15 @@ import type { RunRequest } from './compile_run.js';
 import { loadConfig } from '../config/file.js';
 import type { ModelChoice } from '../config/own_model.js';
 import { explain, type Explanation, type GivenPlan } from './explain.js';
+import { stepOfChoice, type CheckpointChoice } from '../run/checkpoint_choice.js';
 import { RunFolder } from '../run/folder.js';
 import { openRunCheckpoint } from '../run/open_checkpoint.js';
 
 export interface ExplainOptions extends ModelChoice {
   readonly planFile?: string;
   readonly overrides?: readonly string[];
-  /** Step of a checkpoint of the run that is to fit; null: none. */
-  readonly checkpoint?: number | null;
+  /** A checkpoint of the run that is to fit: a step, the name of its folder, or `latest`; null: none. */
+  readonly checkpoint?: CheckpointChoice | null;
   /** Shown what each pass of the compiler leaves. */
   readonly observe?: RunRequest['observe'];
 }
@@ -23,15 +24,18 @@ export interface ExplainOptions extends ModelChoice {
  */
 export async function explainTarget(
   target: string,
-  { planFile, overrides = [], observe, checkpoint: step = null, ...choice }: ExplainOptions = {},
+  { planFile, overrides = [], observe, checkpoint: asked = null, ...choice }: ExplainOptions = {},
 ): Promise<Explanation> {
   // A checkpoint is a run's.
-  const isRun = step !== null || existsSync(join(target, 'config.json'));
+  const wanted = asked === null ? null : { step: stepOfChoice(asked) };
+  const isRun = wanted !== null || existsSync(join(target, 'config.json'));
   const folder = isRun ? RunFolder.open(target) : null;
-  const resolved = await loadConfig(folder ? folder.file('config.json') : target, overrides, choice);
+  // So that a size beside the file is refused.
+  const changes = planFile === undefined ? overrides : [...overrides, `plan=${JSON.stringify(planFile)}`];
+  const resolved = await loadConfig(folder ? folder.file('config.json') : target, changes, choice);
   const given = planFile === undefined ? ownPlan(folder, overrides) : givenPlan(planFile);
   const checkpoint =
-    folder && step !== null ? await openRunCheckpoint(folder, resolved.config, { step, verify: 'structure' }) : null;
+    folder && wanted ? await openRunCheckpoint(folder, resolved.config, { ...wanted, verify: 'structure' }) : null;
   try {
     return explain(resolved, { given, observe, checkpoint });
   } finally {

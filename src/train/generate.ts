@@ -5,9 +5,11 @@ import { loadTokenizer } from '../data/index.js';
 import { separatorId } from '../data/tokenizer.js';
 import { RunFolder } from '../run/folder.js';
 import { identifyModel, requireModel } from '../run/model_identity.js';
+import { stepOfChoice } from '../run/checkpoint_choice.js';
 import { openRunCheckpoint } from '../run/open_checkpoint.js';
 import { requireDevice } from './device.js';
 import { samplingOf, type GenerateSettings } from './generate_settings.js';
+import { hasParameters } from './initial_weights.js';
 import { requireNativeEngine, requireVocab } from './prepare_run.js';
 import { chooseToken, uniformNumbers } from './sample.js';
 import { openSampler } from './sampler.js';
@@ -20,7 +22,8 @@ import { openSampler } from './sampler.js';
 export async function generate(path: string, settings: GenerateSettings = {}): Promise<string> {
   const { prompt, tokens, temperature, topK, seed } = samplingOf(settings);
   const { device, trustCode, model, onText = () => {} } = settings;
-  const { checkpoint: step = null, acceptModelChange: accept = false } = settings;
+  const { acceptModelChange: accept = false } = settings;
+  const step = stepOfChoice(settings.checkpoint ?? 'latest');
   const folder = RunFolder.open(path);
   const resolved = await loadConfig(folder.file('config.json'), device === undefined ? [] : [`device=${device}`], {
     ...(model !== undefined && { model }),
@@ -35,13 +38,17 @@ export async function generate(path: string, settings: GenerateSettings = {}): P
   const tokenizer = loadTokenizer(tokenizerFile);
   const built = loadModel(resolved, tokenizer.vocab);
   requireVocab(built, { vocab: tokenizer.vocab, tokenizerFile });
-  requireModel(folder, folder.readRecord().model, identifyModel(built, config.model), { accept });
   const given = prompt === '' ? [] : [...tokenizer.encode(prompt)];
   const { separator } = config.data.tokenizer;
   const ids = given.length > 0 ? given : [separatorId(tokenizer, separator ?? undefined)];
   const checkpoint = await openRunCheckpoint(folder, config, { step, verify: 'structure' });
   const longest = Math.min(built.options.context, ids.length + tokens);
-  const sampler = await openSampler(checkpoint, config, built, longest).finally(() => checkpoint.close());
+  const open = async () => {
+    const loads = () => hasParameters(checkpoint, built);
+    requireModel(folder, folder.readRecord().model, identifyModel(built, config.model), { accept, loads });
+    return openSampler(checkpoint, config, built, longest);
+  };
+  const sampler = await open().finally(() => checkpoint.close());
   const random = uniformNumbers(seed);
   const made: number[] = [];
   let told = '';

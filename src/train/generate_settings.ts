@@ -4,6 +4,7 @@ import { explainIssues } from '../config/issues.js';
 import type { ModelChoice } from '../config/own_model.js';
 import { configSchema, type TrainConfig } from '../config/schema.js';
 import { requireSettings, type Names } from '../config/settings.js';
+import type { CheckpointChoice } from '../run/checkpoint_choice.js';
 
 /** All optional; `null` is a value of its own. `model`: see {@link ModelChoice}. */
 export interface GenerateSettings extends ModelChoice {
@@ -21,8 +22,8 @@ export interface GenerateSettings extends ModelChoice {
   readonly device?: TrainConfig['device'];
   /** Whether a model that is not the one that the run has trained is sampled from. Default false: it is refused. */
   readonly acceptModelChange?: boolean;
-  /** Step of the checkpoint whose weights are taken; absent or null: the latest. */
-  readonly checkpoint?: number | null;
+  /** The checkpoint whose weights are taken: a step, the name of its folder, or `latest`; absent or null: the latest. */
+  readonly checkpoint?: CheckpointChoice | null;
   /** Told of each piece of the text as it comes. */
   readonly onText?: (text: string) => void;
 }

@@ -1,10 +1,19 @@
 /** The weights that a new run begins with, where they are another run's. */
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { expectTensors, nodeDisk, openCheckpoint, openLatest, type Checkpoint } from '../checkpoint/index.js';
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import {
+  expectTensors,
+  listCheckpoints,
+  nodeDisk,
+  openCheckpoint,
+  openLatest,
+  type Checkpoint,
+} from '../checkpoint/index.js';
+import { noCheckpoint } from '../checkpoint/diagnostics.js';
 import { readConfig } from '../config/file.js';
 import { resolveConfig } from '../config/resolve.js';
 import type { LoadedProgram } from '../engine/engine.js';
+import { nearest } from '../ir/diagnostic.js';
 import { shapeOf } from '../ir/type.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { describeParameters } from '../nn/trace.js';
@@ -57,6 +66,18 @@ export function requireParameters(checkpoint: Checkpoint, model: LanguageModel, 
   );
 }
 
+/** Whether a checkpoint has the parameters of a model, in name and shape, whatever their element type. */
+export function hasParameters(checkpoint: Checkpoint, model: LanguageModel): boolean {
+  const names = checkpoint.names('parameter');
+  const parameters = describeParameters(model);
+  return (
+    names.length === parameters.length &&
+    parameters.every(
+      ({ name, type }) => checkpoint.has(name) && String(checkpoint.tensor(name).shape) === String(shapeOf(type)),
+    )
+  );
+}
+
 /** Reads the parameters of a checkpoint into a program; what belongs to the optimizer stays as it is. */
 export async function loadWeights(
   program: LoadedProgram,
@@ -74,10 +95,24 @@ export async function loadWeights(
   }
 }
 
+/** Throws `checkpoint/…`. */
 async function openWeights(path: string): Promise<Checkpoint> {
   if (existsSync(join(path, 'manifest.json'))) return openCheckpoint(nodeDisk, path);
   const file = join(path, 'config.json');
-  if (!existsSync(file)) return openLatest(nodeDisk, path);
-  const { config } = resolveConfig(await readConfig(file), { source: file });
-  return openLatest(nodeDisk, new RunFolder(path).checkpoints(config));
+  if (existsSync(file)) {
+    const { config } = resolveConfig(await readConfig(file), { source: file });
+    return openLatest(nodeDisk, new RunFolder(path).checkpoints(config));
+  }
+  const isThere = existsSync(path);
+  if (isThere && (await listCheckpoints(nodeDisk, path)).length > 0) return openLatest(nodeDisk, path);
+  throw noCheckpoint({ directory: path, isThere, instead: insteadOf(path) });
+}
+
+/** What the path of weights is to name. */
+function insteadOf(path: string): string {
+  const [parent, wanted] = [dirname(path), basename(path)];
+  const beside = existsSync(parent) ? readdirSync(parent) : [];
+  const near = existsSync(path) ? null : nearest(wanted, beside);
+  const kind = 'set checkpoint.initial_load_path to a run folder, or to one checkpoint in its checkpoints/';
+  return near === null ? kind : `did you mean '${join(parent, near)}'? ${kind}`;
 }

@@ -5,6 +5,7 @@ import { loadModel } from '../config/load_model.js';
 import type { TrainConfig } from '../config/schema.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { hasWeights, lengthDecided, listed, runCompleted } from '../run/diagnostics.js';
+import { refuseFixedOptions } from '../run/fixed_options.js';
 import type { RunFolder } from '../run/folder.js';
 import { identifyModel, requireModel } from '../run/model_identity.js';
 import type { RunRecord } from '../run/record.js';
@@ -12,7 +13,7 @@ import { closedOnError } from '../data/dataset.js';
 import { dataSource } from '../run/data_identity.js';
 import { choosePlan } from './choose_plan.js';
 import type { TrainEvents } from './events.js';
-import { requireParameters } from './initial_weights.js';
+import { hasParameters, requireParameters } from './initial_weights.js';
 import { contextOf, relay, requireVocab, type OuterJob, type UnwrittenRun } from './prepare_run.js';
 import { hostMemory } from './memory/host_memory.js';
 import { requireRoom } from './require_room.js';
@@ -44,18 +45,25 @@ export async function prepareResume(request: ResumeRequest): Promise<UnwrittenRu
     throw lengthDecided({ path: folder.path, steps: record.steps });
   }
   const steps = config.steps ?? record.steps;
-  if (steps !== null && manifest.step >= steps) throw runCompleted({ path: folder.path, steps });
+  if (steps !== null && manifest.step >= steps) throw runCompleted({ path: folder.path, step: manifest.step, steps });
   const { initial_load_path: weights } = config.checkpoint;
   if (weights !== null && weights !== before.checkpoint.initial_load_path) {
     throw hasWeights({ path: folder.path, asked: weights });
   }
+  refuseFixedOptions(folder, before, config);
   const context = contextOf(config, customModel);
   const dataset = await resumeData({ folder, record, config, context, events, listener: relay(events) });
   return closedOnError(dataset, async () => {
     const model = loadModel({ config, customModel }, dataset.vocab);
     requireVocab(model, dataset);
     const identity = identifyModel(model, config.model);
-    tellModelChange(requireModel(folder, record.model, identity, { accept: request.acceptModelChange }), events);
+    tellModelChange(
+      requireModel(folder, record.model, identity, {
+        accept: request.acceptModelChange,
+        loads: () => hasParameters(checkpoint, model),
+      }),
+      events,
+    );
     // A plan file may have changed since: the run has its own copy.
     const plan = choosePlan(
       before.plan === config.plan && isFile(config.plan) ? { ...config, plan: folder.file('plan.json') } : config,

@@ -45,6 +45,31 @@ test('a learning rate that is asked for is said beside the one that it takes the
   expect(message).toMatch(/the next step has 0\.00978\d* where it would have had 0\.0003/);
 });
 
+test('within the warm-up the rate is said to rise, to where it does, and what comes then', () => {
+  const of = (optimizer: object, steps: number) =>
+    notices({ steps, optimizer: { ...before.optimizer, decay_steps: null, ...optimizer } })['run/schedule-changed'];
+  // Ten steps are done.
+  for (const [steps, decay] of [
+    [40, null],
+    [30, 90],
+  ]) {
+    const ends = of({ warmup_steps: 40, lr: 1e-3, decay_steps: decay }, steps!);
+    expect(ends).toContain('rises until step 40 (optimizer.warmup_steps), to 0.001: the run ends within its warm-up');
+    expect(ends).toContain('the next step has 0.00025 where');
+    expect(ends).not.toMatch(/falls|goes on at/);
+  }
+  expect(of({ warmup_steps: 40 }, 200)).toMatch(
+    /rises until step 40 .*, and then falls over the rest of the new length/,
+  );
+  expect(of({ warmup_steps: 40, decay_steps: 90 }, 200)).toContain(
+    'and then falls until step 90 (optimizer.decay_steps)',
+  );
+  expect(of({ warmup_steps: 40, schedule: 'constant' }, 200)).toMatch(
+    /until step 40 .*, and then is constant at 0.0003/,
+  );
+  expect(of({ warmup_steps: 10 }, 200)).not.toContain('rises');
+});
+
 test('a seed that nothing is drawn by any more says so', () => {
   expect(notices({ seed: 5 })['run/seed-changed']).toContain('changes nothing');
 });

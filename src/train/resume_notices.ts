@@ -2,7 +2,7 @@
 import type { Manifest } from '../checkpoint/index.js';
 import { optimizerOf } from '../config/objects.js';
 import type { TrainConfig } from '../config/schema.js';
-import { learningRate } from '../optim/schedule.js';
+import { learningRate, type Schedule } from '../optim/schedule.js';
 import type { RunRecord } from '../run/record.js';
 import { countersOf } from './counters.js';
 
@@ -74,17 +74,29 @@ function scheduleNotice({ before, config, record, steps, manifest }: NoticeReque
   const lengths =
     stepsBefore === steps ? '' : `the run now ends after step ${steps} (it was to end after ${stepsBefore})`;
   if (lengths === '' && rateBefore === rate) return null;
-  const follows =
-    is.kind === 'constant'
-      ? 'the learning rate is constant'
-      : is.steps !== null
-        ? `the learning rate falls until step ${is.steps} (optimizer.decay_steps), whatever the length`
-        : 'the learning rate falls over the whole of the new length, since optimizer.decay_steps is not set';
   const now =
     rateBefore === rate
-      ? `it goes on at ${rateText(rate)}`
+      ? `the next step goes on at ${rateText(rate)}`
       : `the next step has ${rateText(rate)} where it would have had ${rateText(rateBefore)}`;
-  return { code: 'run/schedule-changed', message: [lengths, follows, now].filter(Boolean).join('; ') };
+  const message = [lengths, courseText(is, step, steps), now].filter(Boolean).join('; ');
+  return { code: 'run/schedule-changed', message };
+}
+
+/** What the learning rate does from `step` finished steps on, until the run of `steps` ends. */
+function courseText({ kind, peak, warmup, steps: decay }: Schedule, step: number, steps: number): string {
+  const end = decay ?? steps;
+  const falls =
+    kind === 'constant'
+      ? `is constant${step < warmup ? ` at ${rateText(peak)}` : ''}`
+      : decay !== null
+        ? `falls until step ${decay} (optimizer.decay_steps), whatever the length`
+        : step < warmup
+          ? `falls over the rest of the new length, since optimizer.decay_steps is not set`
+          : 'falls over the whole of the new length, since optimizer.decay_steps is not set';
+  if (step >= warmup) return `the learning rate ${falls}`;
+  const rises = `the learning rate rises until step ${warmup} (optimizer.warmup_steps), to ${rateText(peak)}`;
+  if (warmup >= steps) return `${rises}: the run ends within its warm-up`;
+  return warmup >= end && kind !== 'constant' ? rises : `${rises}, and then ${falls}`;
 }
 
 const rateText = (rate: number): string => String(Number(rate.toPrecision(4)));

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { explain, explanationText } from '../../src/train/explain.js';
+import { modelOf } from '../../src/config/objects.js';
 import { resolveConfig } from '../../src/config/resolve.js';
+import { forecastBytes } from '../../src/train/memory/forecast.js';
 
 const config = (plan: object) =>
   resolveConfig({
@@ -66,4 +68,19 @@ test('ranks that have nothing to compute are named, and padding is told', async 
   expect(explanationText(await explain(three))).toContain(
     '2 scheduled microbatches of 3 × 1 sequences, 2 of the last 3 padding',
   );
+});
+
+test('what all ranks need is told as a run would be refused by it: arenas, processes, and whether it fits', async () => {
+  const resolved = config({ data_parallel_size: 2 });
+  const explained = await explain(resolved);
+  const model = modelOf(resolved.config.model, 512)!;
+  const request = { config: resolved.config, model, plan: explained.plan, target: 'cpu', localRanks: 2 } as const;
+  const bytes = forecastBytes(request);
+  expect(explained.memory).toMatchObject({ ranks: 2, bytes });
+  const onHost = (physicalBytes: number, availableBytes = physicalBytes) =>
+    explanationText({ ...explained, memory: { ...explained.memory!, host: { physicalBytes, availableBytes } } });
+  expect(onHost(bytes)).toContain('that fits here: ');
+  expect(onHost(bytes, bytes - 1)).toContain('that fits here once memory is free');
+  expect(onHost(bytes - 1)).toContain('that does not fit here');
+  expect(onHost(bytes)).toMatch(/all 2 ranks on one machine need .* of arenas, and 250 MB for each process\)/);
 });

@@ -167,6 +167,19 @@ test.each([
   expect(await refusal(explainTarget(file))).toMatchObject({ code: 'config/called-while-imported' });
 });
 
+test.each([
+  ['that is not there', () => work.file('nosuch.ts'), 'there is no such file'],
+  ['that is no module', () => work.file('corpus', '0.txt'), 'it is no TypeScript file'],
+  ['that fails', () => ownModule('Own', 'throw new Error("no corpus here");'), 'no corpus here'],
+])('a --model %s is said to be no model’s file, not a configuration', async (_, file, why) => {
+  for (const command of named) {
+    const error = await refusal(commands[command](theirs('./gone.mts'), { model: file() }));
+    expect(error).toMatchObject({ code: 'config/no-model-exported' });
+    expect(error!.message).toContain(why);
+    expect(error!.message).not.toMatch(/configuration|options of train/);
+  }
+});
+
 test('a file without a default export, or that fails, is none either; a call after its import is refused when it comes', async () => {
   const unreadable = { code: 'config/unreadable' };
   expect(await refusal(trainFile(surroundings, ownModule('Own', 'export const model = own;')))).toMatchObject(

@@ -20,7 +20,7 @@ export interface Refusal {
   readonly overrides?: (work: Workplace) => readonly string[];
   /** What train is given, under the name of the run that is there unless it says another. */
   readonly options?: (work: Workplace) => TrainOptions;
-  readonly checkpoint?: number;
+  readonly checkpoint?: number | string;
 }
 
 const edit = (run: string, name: string, change: (text: string) => string): void => {
@@ -100,6 +100,16 @@ export const refusals: readonly Refusal[] = [
     prepare: (run) => rmSync(path.join(run, 'checkpoints'), { recursive: true }),
   },
   { code: 'checkpoint/no-such-step', commands: all, checkpoint: 7 },
+  ...['step-000007', '7'].map((checkpoint): Refusal => ({
+    code: 'checkpoint/no-such-step',
+    commands: all,
+    checkpoint,
+  })),
+  ...['', 'last', '1e3', '-1', '2.0', 'step-', 'checkpoints/step-000002', NaN, 1.5].map((checkpoint): Refusal => ({
+    code: 'run/bad-checkpoint-name',
+    commands: all,
+    checkpoint,
+  })),
   {
     code: 'checkpoint/manifest-invalid',
     commands: ['resume', 'generate'],
@@ -134,6 +144,12 @@ export const refusals: readonly Refusal[] = [
     code: 'config/option-conflict',
     commands: ['resume', 'explain'],
     overrides: () => ['batch.sequences=5', 'batch.microbatch=2'],
+  },
+  {
+    code: 'config/option-conflict',
+    commands: ['resume', 'explain'],
+    prepare: setConfig((config) => ({ ...config, plan: 'plan.json' })),
+    overrides: () => ['steps=4', 'plan.tensor_parallel_size=2'],
   },
   { code: 'config/option-conflict', commands: ['train'], options: fresh({ ...others, steps: 3, minutes: 3 }) },
   { code: 'config/unknown-option', commands: ['train'], options: fresh({ ...others, stepz: 1 } as TrainOptions) },
@@ -246,6 +262,11 @@ export const refusals: readonly Refusal[] = [
     commands: ['resume'],
     overrides: (work) => ['steps=4', `checkpoint.initial_load_path=${work.file('runs', 'other')}`],
   },
+  ...['logging.name=another', 'logging.directory=another'].map((change): Refusal => ({
+    code: 'run/option-fixed',
+    commands: ['resume'],
+    overrides: () => ['steps=4', change],
+  })),
   { code: 'run/model-differs', commands: ['resume'], overrides: () => ['steps=4', 'model.heads=4'] },
 ];
 

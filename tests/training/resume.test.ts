@@ -5,6 +5,7 @@ import { surroundings } from '../../src/cli/surroundings.js';
 import type { TrainOptions } from '../../src/config/schema.js';
 import type { DiagnosticError } from '../../src/ir/diagnostic.js';
 import { resumeRun, trainFile } from '../../src/launch/train.js';
+import { explainTarget } from '../../src/train/explain_target.js';
 import { generate } from '../../src/train/generate.js';
 import type { TrainEvent } from '../../src/train/events.js';
 import { folderBytes } from './folder_bytes.js';
@@ -162,6 +163,8 @@ test('a model that is not the run’s is refused with what differs, though its w
     const error = await refused('gpt', ['steps=4', `model.${change}`]);
     expect(error.code).toBe('run/model-differs');
     expect(error.message).toContain(`model.${change.replace('=', ' is ')}`);
+    // Offered where it would help: other shapes take no word.
+    expect(error.message.includes('--accept-model-change')).toBe(change !== 'layers=2');
   }
   await work.train('llama', { steps: 2, model: { ...gpt, family: 'llama', dim: 16, kv_heads: 1 } });
   for (const change of ['rope_base=500000', 'eps=0.01', 'heads=4']) {
@@ -282,6 +285,14 @@ test('a new run from the weights of another begins at step 0, with its parameter
   await expect(differs).rejects.toMatchObject({ code: 'checkpoint/tensors-differ' });
   const nothing = work.train('nothing', { steps: 1, checkpoint: { ...initial, initial_load_path: work.file('runs') } });
   await expect(nothing).rejects.toMatchObject({ code: 'checkpoint/none-found' });
+  // Nothing will come there by waiting.
+  await expect(nothing).rejects.toThrow(
+    /no checkpoint in .*runs[\s\S]*fix +set checkpoint.initial_load_path to a run folder/,
+  );
+  const mistyped = { ...initial, initial_load_path: work.file('runs', 'fist') };
+  await expect(work.train('nothing', { steps: 1, checkpoint: mistyped })).rejects.toThrow(
+    /there is no folder [\s\S]*did you mean '.*runs\/first'/,
+  );
   const other = await work.train('other tokenizer', {
     steps: 1,
     checkpoint: initial,
@@ -328,6 +339,60 @@ test('what else a resume refuses leaves the folder as it was', async () => {
   expect(order).toEqual({ seed: 0, context: 8 });
   writeFileSync(record, JSON.stringify(rest));
   expect((await refused('whole', ['steps=4'])).code).toBe('run/record-invalid');
+});
+
+test('a length that is reached says where the run is, and the fix it gives goes on', async () => {
+  await work.train('reached', { steps: 3 });
+  for (const steps of [1, 2, 3]) {
+    const { message } = await refused('reached', [`steps=${steps}`]);
+    expect(message).toContain('step 3');
+    expect(message).toContain(steps === 3 ? 'completed its 3 steps' : `is to have ${steps} steps`);
+    const { 1: fix } = /--steps (\d+)`/.exec(message)!;
+    expect(Number(fix)).toBe(6);
+  }
+  expect((await work.resume('reached', ['steps=6'])).complete).toBe(true);
+});
+
+test('what was decided when the run began is refused under another value, and taken under its own', async () => {
+  await work.train('begun', { steps: 2, checkpoint: { initial_load_path: work.file('runs', 'straight') } });
+  for (const change of [
+    'logging.name=zzz',
+    `logging.directory=${work.file('zzz')}`,
+    'checkpoint.initial_load_path=null',
+  ]) {
+    const error = await refused('begun', ['steps=4', change]);
+    expect(error.code).toBe('run/option-fixed');
+    expect(error.message).toContain(change.split('=')[0]);
+  }
+  const own = ['logging.name=begun', `logging.directory=${work.file('runs')}`];
+  expect((await work.resume('begun', ['steps=3', ...own])).complete).toBe(true);
+  // A folder that was moved has a new name: the run's is that.
+  renameSync(work.file('runs', 'begun'), work.file('moved to here'));
+  const there = work.file('moved to here');
+  await resumeRun(surroundings, there, { overrides: ['steps=4'] });
+  await resumeRun(surroundings, there, { overrides: ['steps=5', 'logging.name=moved to here'] });
+  const old = resumeRun(surroundings, there, { overrides: ['steps=6', 'logging.name=begun'] });
+  await expect(old).rejects.toMatchObject({ code: 'run/option-fixed' });
+});
+
+test('a checkpoint is named by its step, its folder or as the latest; of a damaged one the fix names another', async () => {
+  await work.train('named', { steps: 3, checkpoint: { every_steps: 1, keep: null } });
+  const run = work.file('runs', 'named');
+  const sampling = { prompt: 'the', tokens: 4, temperature: 0, topK: null, seed: 0 };
+  const steps = [2, '2', '000002', 'step-000002', 'latest', null];
+  const at = await Promise.all(
+    steps.map(async (checkpoint) => (await explainTarget(run, { checkpoint })).checkpoint?.step),
+  );
+  expect(at).toEqual([2, 2, 2, 2, 3, undefined]);
+  expect(await generate(run, { ...sampling, checkpoint: 'latest' })).toBe(await generate(run, sampling));
+  expect(await generate(run, { ...sampling, checkpoint: 'step-000001' })).toBe(
+    await generate(run, { ...sampling, checkpoint: 1 }),
+  );
+  writeFileSync(`${work.checkpoint('named', 3)}/model.safetensors`, 'x');
+  const { message } = await refused('named', ['steps=4']);
+  expect(message).toContain('`--checkpoint 2`');
+  const { events } = await work.resume('named', ['steps=4'], { checkpoint: 'step-000002' });
+  expect(events.find(({ kind }) => kind === 'started')).toMatchObject({ resumedFrom: 2 });
 });
 
 test('what fails before the first step, after all checks, leaves the folder as it was too', async () => {

@@ -9,7 +9,7 @@ import { traceTraining } from '../../passes/trace_training.js';
 import { ranksOfStage, type Plan } from '../../plan/plan.js';
 import { arenaBytesOf } from '../../program/share_arena.js';
 import type { Target } from '../../program/target.js';
-import { compileRun } from '../compile_run.js';
+import { compileRun, type RunPrograms } from '../compile_run.js';
 
 /**
  * What a rank's process takes besides its arena: Node, V8's heap after compiling, libtorch. 220 to 240 MB were measured for models of
@@ -65,7 +65,11 @@ export interface ForecastRequest {
 /** Bytes of the ranks on one machine, taken to be the first ones: their arenas, to the byte, and what runs them. */
 export function forecastBytes({ config, model, plan, target, localRanks }: ForecastRequest): number {
   const optimizer = optimizerOf(config.optimizer);
-  const { training, validation } = compileRun({ model, optimizer, plan, registry: ops, target });
+  return programBytes(compileRun({ model, optimizer, plan, registry: ops, target }), plan, localRanks);
+}
+
+/** The same, of programs that are compiled. */
+export function programBytes({ training, validation }: RunPrograms, plan: Plan, localRanks: number): number {
   const programs = [training.program, validation.program];
   const arenas = plan.stages.flatMap((stage, index) =>
     Array.from({ length: ranksOfStage(stage) }, () => arenaBytesOf(programs, index)),

@@ -9,9 +9,10 @@ import { elementsOf } from '../../ir/type.js';
 import { describeParameters } from '../../nn/trace.js';
 import { choosePlan, ranksOfConfig } from '../choose_plan.js';
 import { trainEvents, type TrainEvent } from '../events.js';
-import { largestFitting } from './fitting_change.js';
+import { largestOf } from './fitting_change.js';
 import { ceilingBytes, floorBytes, forecastBytes, runtimeBytes } from './forecast.js';
 import { MemoryGauge } from './gauge.js';
+import type { HostMemory } from './host_memory.js';
 import { parameterCountOf, type DescribedModel } from './model_size.js';
 import { requireMemory, requireStateFits } from './require_memory.js';
 
@@ -67,10 +68,15 @@ test('floor ≤ what is compiled ≤ ceiling', () => {
   );
 });
 
-test('the largest that fits: one more does not', () => {
+test('the largest that fits, nearly: it fits, and what is far above does not', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 0, max: 1e9 }), (limit) => {
-      expect(largestFitting((value) => value <= limit)).toBe(limit === 0 ? null : limit);
+    fc.property(fc.integer({ min: 0, max: 1e6 }), fc.integer({ min: 1, max: 1e6 }), (limit, most) => {
+      let asked = 0;
+      const found = largestOf(1, most, (value) => (asked++, value <= limit));
+      expect(found === null).toBe(limit < 1);
+      expect(found ?? 0).toBeLessThanOrEqual(limit);
+      if (most <= limit) expect(found).toBe(most);
+      expect(asked).toBeLessThanOrEqual(6);
     }),
   );
 });
@@ -87,28 +93,64 @@ function refusal(run: () => void): DiagnosticError {
   throw new Error('it was not refused');
 }
 
+/** The configuration with what a refusal offers, all of it. */
+function changed(options: TrainOptions, { message }: DiagnosticError): TrainConfig {
+  const overrides = [...message.matchAll(/--set (\S+=[^\s;]+)/g)].map(([, text]) => text);
+  expect(overrides, message).not.toEqual([]);
+  return resolveConfig(
+    { engine: 'reference', device: 'cpu', data: { tokenizer: { vocab: 300 } }, ...options },
+    { overrides },
+  ).config;
+}
+
+/** Throws what would keep a configuration from starting. */
+function start(resolved: TrainConfig, limit: HostMemory): void {
+  requireStateFits(resolved, job, limit);
+  const model = modelOf(resolved.model, 300)!;
+  const plan = choosePlan(resolved, model, null);
+  requireMemory({ config: resolved, model, plan, host: limit, events: trainEvents(), ...job });
+}
+
 test('a vocabulary of a thousand million rows is refused at once, with the numbers; overcommit goes on', () => {
-  const options = { model: { family: 'gpt', vocab: 1e9 } } as const;
+  const options = { model: { family: 'gpt', layers: 1, dim: 384, vocab: 1e9 } } as const;
   const error = refusal(() => requireStateFits(config(options), job, host(24e9)));
   expect(error.code).toBe('train/memory-exceeded');
   // 1e9 rows of 384 features, three values of four bytes each, for both of the ranks that there are by default.
   expect(error.message).toContain('at least 9.22 TB');
   expect(error.message).toContain('24.0 GB');
-  const vocab = Number(/model\.vocab=(\d+)/.exec(error.message)![1]);
-  requireStateFits(config({ model: { family: 'gpt', vocab } }), job, host(24e9));
-  expect(() => requireStateFits(config({ model: { family: 'gpt', vocab: vocab + 1 } }), job, host(24e9))).toThrow();
+  expect(error.message).toContain('model.vocab=');
+  start(changed(options, error), host(24e9));
   requireStateFits(config({ ...options, overcommit: true }), job, host(24e9));
 });
 
-test('layers: the number that fits is named, and does fit', () => {
-  const model = { family: 'llama', layers: 9000, dim: 512, heads: 8 } as const;
-  const error = refusal(() => requireStateFits(config({ model }), job, host(24e9)));
-  const layers = Number(/model\.layers=(\d+)/.exec(error.message)![1]);
-  requireStateFits(config({ model: { ...model, layers } }), job, host(24e9));
-  expect(() => requireStateFits(config({ model: { ...model, layers: layers + 1 } }), job, host(24e9))).toThrow();
+test('layers: a number that fits with its activations is named', () => {
+  const options = { model: { family: 'llama', layers: 9000, dim: 64, heads: 2, context: 64 } } as const;
+  const limit = host(2 * runtimeBytes + 60e6);
+  const error = refusal(() => requireStateFits(config(options), job, limit));
+  expect(error.message).toContain('model.layers=');
+  start(changed(options, error), limit);
 });
 
-test('activations: the smallest change that fits is named, and does fit', () => {
+test('many ranks: the bytes are said to be their processes’, and fewer are offered that fit', () => {
+  const options: TrainOptions = { model: { family: 'gpt', layers: 1, dim: 16, heads: 2, context: 8 }, ranks: 200 };
+  const error = refusal(() => requireStateFits(config(options), job, host(24e9)));
+  expect(error.message).toMatch(/50\.0 GB for the processes of 200 ranks here, 250 MB each/);
+  expect(error.message).toMatch(/--set ranks=\d+/);
+  start(changed(options, error), host(24e9));
+  const sizes = { model: options.model, plan: { data_parallel_size: 200 } };
+  const sized = refusal(() => requireStateFits(config(sizes), job, host(24e9)));
+  start(changed(sizes, sized), host(24e9));
+});
+
+test('a machine too small for anything says that nothing that was tried fits', () => {
+  const error = refusal(() =>
+    requireStateFits(config({ model: { family: 'gpt', layers: 1, dim: 8, heads: 1, context: 8 } }), job, host(1e6)),
+  );
+  expect(error.message).toContain('no one change');
+  expect(error.message).not.toContain('--set');
+});
+
+test('activations: a smaller microbatch that fits is named, and does fit', () => {
   const options: TrainOptions = {
     model: { family: 'gpt', layers: 2, dim: 16, heads: 2, context: 64 },
     batch: { sequences: 64, microbatch: 64 },

@@ -3,57 +3,52 @@
  * once there is a plan.
  */
 import type { TrainConfig } from '../../config/schema.js';
-import { bytesText } from '../../ir/units.js';
+import { bytesText, countText } from '../../ir/units.js';
 import type { LanguageModel } from '../../nn/language_model.js';
 import type { Plan } from '../../plan/plan.js';
 import { targetOf } from '../device.js';
-import { ranksOfConfig } from '../choose_plan.js';
 import { memoryExceeded } from '../diagnostics.js';
 import type { TrainEvents } from '../events.js';
-import { fittingChange, largestFitting } from './fitting_change.js';
-import { ceilingBytes, floorBytes, forecastBytes, type ParallelShape } from './forecast.js';
+import { fittingChange, fittingModel, type Change } from './fitting_change.js';
+import { ceilingBytes, floorBytes, forecastBytes, runtimeBytes } from './forecast.js';
 import type { HostMemory } from './host_memory.js';
-import { parameterCountOf, type DescribedModel } from './model_size.js';
+import { shapeOf, type JobRanks } from './job_shape.js';
+import { parameterCountOf } from './model_size.js';
 
-/** Ranks of a job, in all (null: as many as the configuration says) and on this machine (null: all of them). */
-export interface JobRanks {
-  readonly worldSize: number | null;
-  readonly localRanks: number | null;
-}
-
-/** Throws `train/memory-exceeded` where the state alone is more than the machine has. Takes milliseconds, whatever the sizes. */
+/**
+ * Throws `train/memory-exceeded` where the state alone is more than the machine has. Takes milliseconds, whatever the sizes, unless it throws.
+ */
 export function requireStateFits(config: TrainConfig, job: JobRanks, { physicalBytes }: HostMemory): void {
   const { model } = config;
   if (config.overcommit || onGpu(config) || model.family === 'custom') return;
   const shape = shapeOf(config, job);
-  const parametersOf = (changed: DescribedModel) =>
-    parameterCountOf(changed, changed.vocab ?? config.data.tokenizer.vocab);
-  const bytesOf = (changed: DescribedModel) => floorBytes(parametersOf(changed), config.precision, shape);
-  const bytes = bytesOf(model);
+  const vocab = model.vocab ?? config.data.tokenizer.vocab;
+  const parameters = parameterCountOf(model, vocab);
+  const bytes = floorBytes(parameters, config.precision, shape);
   if (bytes <= physicalBytes) return;
-  const change = smallerModel(model, (changed) => bytesOf(changed) <= physicalBytes);
+  const request = { ...fittingRequest(config, job), model: null, vocab };
+  const change = fittingChange(request, physicalBytes, bytes) ?? fittingModel(request, physicalBytes);
   throw memoryExceeded({
     bytes,
     atLeast: true,
     physicalBytes,
     ranks: shape.localRanks,
-    parameters: parametersOf(model),
-    change: change === null ? 'fewer ranks on this machine' : `--set ${change} or less, since activations come on top`,
+    runtimeBytes,
+    holds: `weights and optimizer state of ${countText(parameters)} parameters`,
+    change: changeText(change, job),
   });
 }
 
-/** Fewer layers, or where one is too many a smaller vocabulary, or a smaller width; null where none of them will do. */
-function smallerModel(model: DescribedModel, fits: (model: DescribedModel) => boolean): string | null {
-  const layers = largestFitting((value) => fits({ ...model, layers: value }));
-  if (layers !== null) return `model.layers=${layers}`;
-  const vocab = model.vocab === null ? null : largestFitting((value) => fits({ ...model, vocab: value }));
-  if (vocab !== null && vocab >= leastVocab) return `model.vocab=${vocab}`;
-  const heads = largestFitting((value) => fits({ ...model, dim: value * model.heads }));
-  return heads === null ? null : `model.dim=${heads * model.heads}`;
+/** What a refusal offers. */
+function changeText(change: Change | null, { worldSize }: JobRanks): string {
+  if (change !== null) return `a change that fits is --set ${change.text}`;
+  return `no one change of batch, ranks or model that was tried fits: take several${worldSize === null ? '' : ', or start fewer ranks on this machine'}`;
 }
 
-/** Of a byte-level tokenizer: every byte, and what separates documents. */
-const leastVocab = 257;
+function fittingRequest(config: TrainConfig, job: JobRanks) {
+  const { localRanks } = shapeOf(config, job);
+  return { config, target: targetOf(config), worldSize: job.worldSize, localRanks };
+}
 
 export interface MemoryRequest extends JobRanks {
   readonly config: TrainConfig;
@@ -72,17 +67,18 @@ export function requireMemory({ config, model, plan, host, events, ...job }: Mem
   const { localRanks } = shapeOf(config, job);
   const { physicalBytes, availableBytes } = host;
   if (ceilingBytes(model, plan, localRanks) <= availableBytes) return;
-  const request = { config, model, target: targetOf(config), localRanks };
-  const bytes = forecastBytes({ ...request, plan });
+  const bytes = forecastBytes({ config, model, plan, target: targetOf(config), localRanks });
   if (bytes > physicalBytes && !config.overcommit) {
-    const change = fittingChange(request, physicalBytes);
+    const request = { ...fittingRequest(config, job), model, vocab: model.options.vocab };
+    const change = fittingChange(request, physicalBytes, bytes) ?? fittingModel(request, physicalBytes);
     throw memoryExceeded({
       bytes,
       atLeast: false,
       physicalBytes,
       ranks: localRanks,
-      parameters: null,
-      change: change ? `--set ${change.text}` : 'a smaller model or context',
+      runtimeBytes,
+      holds: 'their arenas, as compiled',
+      change: changeText(change, job),
     });
   }
   if (bytes <= availableBytes) return;
@@ -92,15 +88,3 @@ export function requireMemory({ config, model, plan, host, events, ...job }: Mem
 
 /** What a GPU has is known once it is opened. */
 const onGpu = (config: TrainConfig): boolean => targetOf(config) === 'cuda';
-
-function shapeOf(config: TrainConfig, { worldSize, localRanks }: JobRanks): ParallelShape {
-  const ranks = ranksOfConfig(config, worldSize);
-  const sizes = typeof config.plan === 'string' ? null : config.plan;
-  const copy = sizes ? sizes.tensor_parallel_size * sizes.pipeline_parallel_size : config.plan === 'auto' ? 1 : ranks;
-  return {
-    data: Math.max(1, Math.floor(ranks / copy)),
-    copy,
-    zeroStage: sizes?.zero_stage === 1 ? 1 : 0,
-    localRanks: localRanks ?? ranks,
-  };
-}
