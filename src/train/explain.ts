@@ -129,9 +129,8 @@ function explainPlan(
   };
 }
 
-function describeCheckpoint({ manifest }: Checkpoint): ExplainedCheckpoint {
-  const { step, tokens_seen: tokens, tensors, files } = manifest;
-  const bytes = Object.values(files).reduce((sum, file) => sum + file.bytes, 0);
+function describeCheckpoint({ manifest, bytes }: Checkpoint): ExplainedCheckpoint {
+  const { step, tokens_seen: tokens, tensors } = manifest;
   return { step, tokens, tensors: Object.keys(tensors).length, bytes };
 }
 
