@@ -33,7 +33,7 @@ export async function explainTarget(
   const checkpoint =
     folder && step !== null ? await openRunCheckpoint(folder, resolved.config, { step, verify: 'structure' }) : null;
   try {
-    return explain(resolved, { given, observe, checkpoint });
+    return explain(resolved, { given, run: folder, observe, checkpoint });
   } finally {
     await checkpoint?.close();
   }
