@@ -125,11 +125,17 @@ export async function lockRun(
 
 /** Gives a run that this process has locked its id, where it has none, and marks the folder of its checkpoints. */
 export function mark(folder: RunFolder, config: TrainConfig): void {
-  const run = folder.id ?? newRunId();
-  if (folder.id === null) folder.write(runIdName, `${run}\n`);
+  const known = folder.id;
+  const run = known ?? newRunId();
+  if (known === null) folder.write(runIdName, `${run}\n`);
   const directory = folder.checkpoints(config);
   const before = checkpointFolders(folder, directory).find((one) => one !== directory) ?? null;
-  markCheckpoints(directory, { run, folder: folder.path, before });
+  try {
+    markCheckpoints(directory, { run, folder: folder.path, before });
+  } catch (error) {
+    if (known === null) removeFile(folder.file(runIdName));
+    throw error;
+  }
 }
 
 /** Gives whether a run that left nothing is there. */

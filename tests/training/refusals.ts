@@ -252,6 +252,25 @@ export const refusals: readonly Refusal[] = [
     },
     options: (work) => ({ ...others, data: { paths: [work.file(...names)] } }),
   })),
+  // Other paths that lead to themselves, or below a file.
+  ...(['loop', 'below'] as const).flatMap((place) => {
+    const at = (work: Workplace) => (place === 'loop' ? work.file('loop') : work.file('corpus', '0.txt', 'x'));
+    const options: readonly (readonly [string, (path: string) => TrainOptions])[] = [
+      ['data/tokenizer-invalid', (file) => ({ data: { tokenizer: { file } } })],
+      ['checkpoint/none-found', (path) => ({ checkpoint: { initial_load_path: path } })],
+      ['run/folder-not-written', (directory) => ({ checkpoint: { directory } })],
+      ['run/folder-not-written', (directory) => ({ logging: { directory, name: 'another' } })],
+    ];
+    return options.map(([code, given]): Refusal => ({
+      code,
+      commands: ['train'],
+      prepare(_run, work) {
+        symlinkSync('loop', work.file('loop'));
+        return () => rmSync(work.file('loop'));
+      },
+      options: (work) => ({ ...others, ...given(at(work)) }),
+    }));
+  }),
   {
     code: 'data/glob-bad',
     commands: ['train'],
