@@ -56,7 +56,7 @@ export const nodeDisk: Disk = {
     try {
       return (await readdir(path)).sort();
     } catch (error) {
-      if (errorCode(error) === 'ENOENT') return [];
+      if (isAbsent(error)) return [];
       throw error;
     }
   },
@@ -66,7 +66,7 @@ export const nodeDisk: Disk = {
       const found = await lstat(path);
       return found.isFile() ? 'file' : found.isDirectory() ? 'directory' : found.isSymbolicLink() ? 'link' : 'other';
     } catch (error) {
-      if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return null;
+      if (isAbsent(error)) return null;
       throw error;
     }
   },
@@ -116,6 +116,10 @@ export const nodeDisk: Disk = {
     }
   },
 };
+
+/** Whether a path leads to nothing: also below a file, by a link that leads to itself, and by a name that no file can have. */
+export const isAbsent = (error: unknown): boolean =>
+  ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'].includes(errorCode(error) ?? '');
 
 /** The system's code of an error (`ENOSPC`, `ENOENT`), or null. */
 export function errorCode(error: unknown): string | null {

@@ -43,11 +43,14 @@ export interface LoadOptions {
 export class Checkpoint {
   readonly path: string;
   readonly manifest: Manifest;
+  /** Of all its files, the manifest among them: what its save has told. */
+  readonly bytes: number;
   readonly #files: ReadonlyMap<string, SafetensorsFile>;
 
-  constructor(path: string, manifest: Manifest, files: ReadonlyMap<string, SafetensorsFile>) {
+  constructor(path: string, manifest: Manifest, manifestBytes: number, files: ReadonlyMap<string, SafetensorsFile>) {
     this.path = path;
     this.manifest = manifest;
+    this.bytes = Object.values(manifest.files).reduce((sum, file) => sum + file.bytes, manifestBytes);
     this.#files = files;
   }
 
@@ -183,7 +186,9 @@ async function openFirst(
  * naming the file and, where one is to blame, the tensor.
  */
 export async function openCheckpoint(disk: Disk, path: string, options: LoadOptions = {}): Promise<Checkpoint> {
-  const manifest = await readManifest(disk, path);
+  const manifestFile = join(path, manifestName);
+  const manifestBytes = await readManifestBytes(disk, path, manifestFile);
+  const manifest = parseManifest(manifestBytes, manifestFile);
   if (options.run !== undefined && manifest.run !== undefined && manifest.run !== options.run)
     throw otherRuns({ path, run: clip(manifest.run) });
   const files = new Map<string, SafetensorsFile>();
@@ -194,7 +199,7 @@ export async function openCheckpoint(disk: Disk, path: string, options: LoadOpti
       compareWithManifest(name, file, manifest);
       if ((options.verify ?? 'content') === 'content') await verifyContent(file, stated, manifest);
     }
-    return new Checkpoint(path, manifest, files);
+    return new Checkpoint(path, manifest, manifestBytes.length, files);
   } catch (error) {
     for (const file of files.values()) await file.close();
     throw error;

@@ -13,7 +13,7 @@ import { explanationText } from '../train/explain.js';
 import { explainTarget } from '../train/explain_target.js';
 import { generate } from '../train/generate.js';
 import { usualSampling, type GenerateSettings } from '../train/generate_settings.js';
-import { listRunCheckpoints } from '../run/list_checkpoints.js';
+import { allVerified, listRunCheckpoints } from '../run/list_checkpoints.js';
 import { listRuns } from '../run/list_runs.js';
 import { packageVersion } from '../run/package_version.js';
 import { stoppedWord } from '../launch/logged.js';
@@ -131,8 +131,12 @@ program
 program
   .command('checkpoints')
   .argument('<run>', 'a run folder')
-  .description('list the checkpoints of a run, each verified to the byte')
-  .action(async (run: string) => console.log(checkpointsText(await listRunCheckpoints(run))));
+  .description('list the checkpoints of a run, each verified to the byte; ends with 1 where one is not as it should be')
+  .action(async (run: string) => {
+    const listed = await listRunCheckpoints(run);
+    console.log(checkpointsText(listed));
+    process.exitCode = allVerified(listed) ? 0 : 1;
+  });
 
 program
   .command('doctor')

@@ -45,6 +45,8 @@ async function importOnce(path: string): Promise<ImportedModule> {
 }
 
 async function runModule(path: string): Promise<Readonly<Record<string, unknown>>> {
+  // The runner turns it off again where it was off, and stacks that are read later would name the lines of what it made of the file.
+  process.setSourceMapsEnabled(true);
   const { register } = await import('tsx/esm/api');
   const unregister = register({ tsconfig: tsconfigOf(path) ?? false });
   registerHooks(`data:text/javascript,${encodeURIComponent(typeScriptIsEsm)}`);

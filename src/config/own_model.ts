@@ -6,6 +6,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { LanguageModel } from '../nn/language_model.js';
+import { modelLine } from '../nn/model_line.js';
 import { codeNotTrusted, configUnreadable, customModelLost, noModelExported } from './diagnostics.js';
 import { importTypeScript, isModule, type ImportedModule } from './import_module.js';
 import { isDiagnostic } from './is_diagnostic.js';
@@ -115,6 +116,8 @@ export function failureOf(
   if (failure === null) return null;
   // A diagnostic thrown while the module builds its model says more than that the file failed.
   if (isDiagnostic(failure)) return failure;
-  const problem = `it fails when run: ${failure instanceof Error ? failure.message : String(failure)}`;
+  const line = failure instanceof Error ? modelLine(failure.stack ?? '') : null;
+  const place = line === null ? '' : ` at ${line}`;
+  const problem = `it fails when run${place}: ${failure instanceof Error ? failure.message : String(failure)}`;
   return failed({ file, problem }, { cause: failure });
 }

@@ -1,5 +1,5 @@
 /** From FILE, DIR and GLOB to a list of text files, in an order that is the same on every machine. */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, type Stats } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { nearest } from '../ir/diagnostic.js';
 import { dataNotFound, dataUnreadable, installedSourcesNotFound } from './diagnostics.js';
@@ -68,7 +68,7 @@ export function findInstalledSources(root: string): SourceFile[] {
 
 function expand(pattern: string, root: string): SourceFile[] {
   const place = resolve(root, pattern);
-  const status = statSync(place, { throwIfNoEntry: false });
+  const status = statusOf(place);
   if (status?.isFile()) return [sourceFile(place, basename(place), true)];
   if (status?.isDirectory()) {
     const accepts = (path: string) => TEXT_EXTENSIONS.has(path.slice(path.lastIndexOf('.') + 1).toLowerCase());
@@ -76,7 +76,7 @@ function expand(pattern: string, root: string): SourceFile[] {
   }
   if (!isGlob(pattern)) return [];
   const base = resolve(root, globBase(pattern));
-  if (!statSync(base, { throwIfNoEntry: false })?.isDirectory()) return [];
+  if (!statusOf(base)?.isDirectory()) return [];
   const rest = pattern.slice(globBase(pattern).length).replace(/^\//, '');
   const [below, name] = [globMatcher(rest), basename(base)];
   return walk(base, name, {
@@ -119,7 +119,20 @@ function sourceFile(file: string, path: string, named: boolean): SourceFile {
 }
 
 function linksToFile(file: string): boolean {
-  return statSync(file, { throwIfNoEntry: false })?.isFile() ?? false;
+  return statusOf(file)?.isFile() ?? false;
+}
+
+/** Undefined where there is nothing. Links that lead to themselves, and names too long for the system, are told. */
+function statusOf(file: string): Stats | undefined {
+  return attempt(file, () => {
+    try {
+      return statSync(file);
+    } catch (error) {
+      // Below a file there is nothing either.
+      if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+      throw error;
+    }
+  });
 }
 
 function isPlatformPackage(folder: string): boolean {
@@ -139,8 +152,11 @@ function sorted(files: readonly SourceFile[]): SourceFile[] {
 
 function nearestName(pattern: string, root: string): string | null {
   const folder = dirname(resolve(root, pattern));
-  if (isGlob(pattern) || !existsSync(folder)) return null;
-  const name = nearest(basename(pattern), readdirSync(folder));
+  if (isGlob(pattern) || !statusOf(folder)?.isDirectory()) return null;
+  const name = nearest(
+    basename(pattern),
+    attempt(folder, () => readdirSync(folder)),
+  );
   return name === null ? null : relative(root, join(folder, name));
 }
 

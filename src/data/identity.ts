@@ -1,5 +1,5 @@
 /** What a description of data comes to: which files, whether they are as they were, and the key of the data set that they make. */
-import { statSync } from 'node:fs';
+import { statSync, type Stats } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Corpus } from './corpus.js';
 import { findFiles, findInstalledSources, type SourceFile } from './find_files.js';
@@ -21,8 +21,17 @@ export const tokenizerFileOf = ({ tokenizer }: TextSource, root: string): string
 /** What decides whether text must be read again. */
 export function signatureOf(source: TextSource, files: readonly SourceFile[], tokenizerFile: string | null): string {
   const times = files.flatMap(({ file, bytes, changedMs }) => [file, `${bytes} ${changedMs}`]);
-  const status = tokenizerFile === null ? undefined : statSync(tokenizerFile, { throwIfNoEntry: false });
+  const status = tokenizerFile === null ? null : statusOf(tokenizerFile);
   return sha256([`${RECIPE}`, JSON.stringify(source), `${status?.size} ${status?.ctimeMs}`, ...times]);
+}
+
+/** Null where there is nothing that can be looked at: reading it then says why. */
+function statusOf(file: string): Stats | null {
+  try {
+    return statSync(file);
+  } catch {
+    return null;
+  }
 }
 
 /** What decides what the data set holds. Not where the files lie. */

@@ -4,6 +4,7 @@ import type { Tensor } from '../ir/tensor.js';
 import { badSize } from './diagnostics.js';
 import { Linear } from './linear.js';
 import { Module, type FactorSizes } from './module.js';
+import { requireFactors } from './require_factors.js';
 
 export interface AttentionOptions {
   readonly dim: number;
@@ -75,6 +76,7 @@ export class Attention extends Module<AttentionOptions> {
   }
 
   forward(x: Tensor): Tensor {
+    requireFactors(this, x, ['sequence', 'dim']);
     const batch = x.names.filter((name) => name !== 'sequence' && name !== 'dim');
     const [query, key, v] = this.project(x);
     const [q, k] = this.options.rotary ? turn([query, key], batch, this.options.rotary.base) : [query, key];

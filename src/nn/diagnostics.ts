@@ -1,5 +1,5 @@
 /** What model code can get wrong, as far as the model front end sees it. */
-import { defineDiagnostic } from '../ir/diagnostic.js';
+import { defineDiagnostic, nearest } from '../ir/diagnostic.js';
 
 export const parameterOutsideModel = defineDiagnostic(
   'nn/parameter-outside-model',
@@ -16,6 +16,37 @@ export const tensorOutsideModel = defineDiagnostic('nn/tensor-outside-model', (p
   why: 'parameters become tensors only while a model is traced',
   where: [{ at: p.path || 'model' }],
   fix: 'call modules from the forward of a model given to traceModel',
+}));
+
+export const modelFails = defineDiagnostic(
+  'nn/model-fails',
+  (p: { problem: string; line: string | null; op: string | null; method: string | null }) => ({
+    what: `the model's own code fails while it is traced: ${p.problem}`,
+    where: [{ at: p.line ?? 'model' }],
+    fix: p.op
+      ? `'${p.op}' is an op: write .apply('${p.op}')`
+      : p.method
+        ? `a tensor has the method '${p.method}'`
+        : 'forward runs once, on symbols: mend the line',
+  }),
+);
+
+export const wrongResult = defineDiagnostic(
+  'nn/wrong-result',
+  (p: { method: string; module: string; given: string; wants: string; path: string }) => ({
+    what: `${p.method} of ${p.module} gives ${p.given}, and ${p.wants} is needed`,
+    where: [{ at: p.path || 'model' }],
+    fix:
+      p.given === 'a promise'
+        ? `write ${p.method} without async: it runs once, on symbols, and waits for nothing`
+        : `return ${p.wants}`,
+  }),
+);
+
+export const noForward = defineDiagnostic('nn/no-forward', (p: { module: string }) => ({
+  what: `the model ${p.module} has no method forward`,
+  where: [{ at: p.module }],
+  fix: 'declare forward(tokens), which returns the logits of the token after each',
 }));
 
 export const badSize = defineDiagnostic(
@@ -40,6 +71,41 @@ export const repeatedFactor = defineDiagnostic(
     why: `the input has [${p.has.join(' ')}]: one tensor cannot have two factors of one name`,
     where: [{ at: p.path || 'model' }],
     fix: `name the output's factor otherwise, or let the layer sum '${p.factor}' by naming it in \`in\``,
+  }),
+);
+
+export const missingFactor = defineDiagnostic(
+  'nn/missing-factor',
+  (p: { layer: string; factor: string; has: readonly string[]; path: string }) => {
+    const near = nearest(p.factor, p.has, Math.max(2, Math.floor(p.factor.length / 2)));
+    return {
+      what: `${p.layer} works over the factor '${p.factor}', which its input lacks`,
+      why: `the input has [${p.has.join(' ')}]`,
+      where: [{ at: p.path || 'model' }],
+      fix: near
+        ? `the nearest is '${near}': write x.rename({ ${near}: '${p.factor}' }), or name it so in the layer's options`
+        : `give an input that has '${p.factor}', or name one of its factors in the layer's options`,
+    };
+  },
+);
+
+export const unexpectedFactor = defineDiagnostic(
+  'nn/unexpected-factor',
+  (p: { layer: string; factor: string; takes: readonly string[]; has: readonly string[]; path: string }) => ({
+    what: `${p.layer} was given an input with a factor '${p.factor}'`,
+    why: `it takes [${p.takes.join(' ')}], and the input has [${p.has.join(' ')}]`,
+    where: [{ at: p.path || 'model' }],
+    fix: `sum over '${p.factor}', or unstack it and give one slice after the other`,
+  }),
+);
+
+export const sharedWeightDiffers = defineDiagnostic(
+  'nn/shared-weight-differs',
+  (p: { has: readonly string[]; wants: readonly string[] }) => ({
+    what: `a linear layer is to share a weight of [${p.has.join(' ')}]`,
+    why: `from its \`in\` to its \`out\` it needs [${p.wants.join(' ')}]: what is named otherwise would be summed by itself`,
+    where: [{ at: 'Linear options', note: 'weight' }],
+    fix: 'name the factors of `in` and `out` as the weight has them, or give the layer a weight of its own',
   }),
 );
 

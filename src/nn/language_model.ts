@@ -1,7 +1,8 @@
 /** What every language model here shares: from tokens to a summed loss. */
 import type { DType } from '../ir/dtype.js';
-import type { Tensor } from '../ir/tensor.js';
-import { Module } from './module.js';
+import { Tensor } from '../ir/tensor.js';
+import { wrongResult } from './diagnostics.js';
+import { methodOf, Module } from './module.js';
 
 export interface LanguageModelOptions {
   /** Number of token ids. Any number: nothing needs a multiple. */
@@ -31,8 +32,15 @@ export abstract class LanguageModel<
    * so that it compares with other models' and counts bits.
    */
   loss(tokens: Tensor, labels: Tensor): SummedLoss {
-    return crossEntropy(this.forward(tokens), labels);
+    return crossEntropy(logitsOf(this, tokens), labels);
   }
+}
+
+/** What a model's forward gives. Throws `nn/wrong-result` where that is no tensor. */
+export function logitsOf(model: LanguageModel, tokens: Tensor): Tensor {
+  const logits: unknown = model.forward(tokens);
+  if (logits instanceof Tensor) return logits;
+  throw wrongResult({ ...methodOf(model, 'forward', logits), wants: 'a tensor of logits', path: '' });
 }
 
 /**

@@ -1,9 +1,10 @@
 /** `y = x Wᵀ + b`, over dimensions that may be products of factors. */
 import type { Tensor } from '../ir/tensor.js';
 import { prime, type FactorName } from '../ir/type.js';
-import { repeatedFactor } from './diagnostics.js';
+import { repeatedFactor, sharedWeightDiffers } from './diagnostics.js';
 import { normal, zeros } from './init.js';
 import { Module, Parameter, type FactorSizes } from './module.js';
+import { requireFactors } from './require_factors.js';
 
 export interface LinearOptions {
   /** Factors that the product sums. */
@@ -29,12 +30,14 @@ export class Linear extends Module<LinearOptions> {
     const inNames = Object.keys(options.in);
     const out = Object.fromEntries(Object.entries(options.out).map(([name, size]) => [prime(name, inNames), size]));
     this.outNames = Object.keys(out);
+    if (options.weight) requireShared(options.weight, { ...out, ...options.in });
     this.weight = options.weight ?? new Parameter({ dims: [out, options.in], init: normal(options.std ?? 0.02) });
     this.bias = options.bias === false ? null : new Parameter({ dims: [options.out], init: zeros });
   }
 
   forward(x: Tensor): Tensor {
     const inNames = Object.keys(this.options.in);
+    requireFactors(this, x, inNames);
     const kept = x.names.filter((name) => !inNames.includes(name));
     const repeated = Object.keys(this.options.out).find((name) => kept.includes(name));
     if (repeated) throw repeatedFactor({ factor: repeated, has: x.names, path: x.builder.path });
@@ -43,4 +46,12 @@ export class Linear extends Module<LinearOptions> {
       .as([...kept, ...Object.keys(this.options.out)]);
     return this.bias ? y.add(this.bias.tensor(x)) : y;
   }
+}
+
+/** Throws `nn/shared-weight-differs`. The order of factors is free: products are by name. */
+function requireShared(weight: Parameter, wanted: FactorSizes): void {
+  const text = (name: string, size: number) => `${name}=${size}`;
+  const has = weight.dims.flat().map(({ name, size }) => text(name, size));
+  const wants = Object.entries(wanted).map(([name, size]) => text(name, size));
+  if (has.toSorted().join() !== wants.toSorted().join()) throw sharedWeightDiffers({ has, wants });
 }

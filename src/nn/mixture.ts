@@ -7,11 +7,12 @@
  * combine become all-to-alls.
  */
 import type { Tensor } from '../ir/tensor.js';
-import { badSize } from './diagnostics.js';
+import { badSize, unexpectedFactor } from './diagnostics.js';
 import { normal } from './init.js';
 import { Linear } from './linear.js';
 import { ModelBuilder } from './model_builder.js';
 import { Module, Parameter } from './module.js';
+import { requireFactors } from './require_factors.js';
 
 export interface MixtureOptions {
   readonly dim: number;
@@ -51,6 +52,11 @@ export class Mixture extends Module<MixtureOptions> {
   }
 
   forward(x: Tensor): MixtureResult {
+    requireFactors(this, x, taken);
+    const factor = x.names.find((name) => !taken.includes(name));
+    if (factor !== undefined) {
+      throw unexpectedFactor({ layer: 'Mixture', factor, takes: taken, has: x.names, path: x.builder.path });
+    }
     const { experts, choices, capacityFactor = 1.25 } = this.options;
     const tokens = x.size('batch') * x.size('sequence');
     const even = (choices * tokens) / experts;
@@ -97,6 +103,9 @@ export class Mixture extends Module<MixtureOptions> {
     });
   }
 }
+
+/** Of its input: queues are a logical microbatch's, over its sequences. */
+const taken: readonly string[] = ['microbatch', 'batch', 'sequence', 'dim'];
 
 /**
  * How many choices of the same logical microbatch come before each in the queue of its expert. sent: [microbatch batch sequence choice

@@ -8,6 +8,7 @@
 import { Tensor } from '../ir/tensor.js';
 import type { Factor, FactorName } from '../ir/type.js';
 import type { Init } from './init.js';
+import { wrongResult } from './diagnostics.js';
 import { ModelBuilder } from './model_builder.js';
 
 /** Sizes by factor name, major first: `{ qkv: 3, heads: 6, head_dim: 64 }` is one dimension of three factors. */
@@ -105,10 +106,33 @@ function nameNodesAfter(module: Module<unknown>): void {
   const forward: unknown = (module as { forward?: unknown }).forward;
   if (typeof forward !== 'function') return;
   const named = (...inputs: readonly unknown[]): unknown => {
-    const body = (): unknown => forward.apply(module, inputs);
     const tensor = inputs.find((input) => input instanceof Tensor);
-    return tensor?.builder instanceof ModelBuilder ? tensor.builder.inside(module, body) : body();
+    const builder = tensor?.builder instanceof ModelBuilder ? tensor.builder : null;
+    const body = (): unknown => {
+      const result: unknown = forward.apply(module, inputs);
+      // Nobody waits for it: that it fails would end the process without this refusal.
+      if (result instanceof Promise) result.catch(() => {});
+      // Said here, and not where somebody reads what is not there.
+      if (result === undefined || result instanceof Promise)
+        throw wrongResult({ ...methodOf(module, 'forward', result), wants: 'a tensor', path: builder?.path ?? '' });
+      return result;
+    };
+    return builder ? builder.inside(module, body) : body();
   };
   // Not enumerable: it is no part of the module's tree.
   Object.defineProperty(module, 'forward', { value: named, writable: true, configurable: true, enumerable: false });
 }
+
+/** Which method gave what, for `nn/wrong-result`. */
+export const methodOf = (module: Module<unknown>, method: string, result: unknown) => ({
+  method,
+  module: module.constructor.name,
+  given:
+    result === undefined
+      ? 'nothing'
+      : result instanceof Promise
+        ? 'a promise'
+        : result === null || typeof result !== 'object'
+          ? String(result)
+          : `an object of ${result.constructor?.name ?? 'no class'}`,
+});

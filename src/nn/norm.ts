@@ -2,6 +2,7 @@
 import type { Tensor } from '../ir/tensor.js';
 import { ones, zeros } from './init.js';
 import { Module, Parameter } from './module.js';
+import { requireFactors } from './require_factors.js';
 
 export interface NormOptions {
   readonly dim: number;
@@ -15,6 +16,7 @@ export class LayerNorm extends Module<NormOptions> {
   bias = new Parameter({ dims: [{ dim: this.options.dim }], init: zeros });
 
   forward(x: Tensor): Tensor {
+    requireFactors(this, x, ['dim']);
     return x.apply('layer_norm', [this.weight.tensor(x), this.bias.tensor(x)], {
       eps: this.options.eps ?? 1e-5,
       letters: ['c=dim'],
@@ -27,6 +29,7 @@ export class RMSNorm extends Module<NormOptions> {
   weight = new Parameter({ dims: [{ dim: this.options.dim }], init: ones });
 
   forward(x: Tensor): Tensor {
+    requireFactors(this, x, ['dim']);
     return x.apply('rms_norm', [this.weight.tensor(x)], {
       eps: this.options.eps ?? 1e-5,
       letters: ['c=dim'],

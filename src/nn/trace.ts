@@ -2,15 +2,23 @@
 import type { GraphBuilder } from '../ir/builder.js';
 import type { DType } from '../ir/dtype.js';
 import type { Graph } from '../ir/graph.js';
-import type { Tensor } from '../ir/tensor.js';
+import { Tensor } from '../ir/tensor.js';
 import type { TensorType } from '../ir/type.js';
 import { ops } from '../ops/index.js';
-import { badName, badSize, repeatedName, reservedName, sequenceTooLong } from './diagnostics.js';
+import {
+  badName,
+  badSize,
+  noForward,
+  repeatedName,
+  reservedName,
+  sequenceTooLong,
+  wrongResult,
+} from './diagnostics.js';
 import type { Init } from './init.js';
-import { crossEntropy, type LanguageModel, type SummedLoss } from './language_model.js';
+import { crossEntropy, logitsOf, type LanguageModel, type SummedLoss } from './language_model.js';
 import { ModelBuilder } from './model_builder.js';
 import { tellingLine } from './model_line.js';
-import { blockListOf, modulesOf, parametersOf, type NamedParameter } from './module.js';
+import { blockListOf, methodOf, modulesOf, parametersOf, type NamedParameter } from './module.js';
 import { roleOf, type DataInput, type ResultName } from './protocol.js';
 
 /** Sizes of one scheduled microbatch. All shapes of a graph are static. */
@@ -80,7 +88,7 @@ function namedParameters(model: LanguageModel): readonly NamedParameter[] {
 export function traceModel(model: LanguageModel, shape: TraceShape): TracedModel {
   return trace('forward', model, shape, (builder, tokens) => {
     const labels = builder.input('labels' satisfies DataInput, 'data', tokens.type);
-    outputLoss(builder, crossEntropy(model.forward(tokens), labels), shape);
+    outputLoss(builder, crossEntropy(logitsOf(model, tokens), labels), shape);
   });
 }
 
@@ -102,10 +110,19 @@ export function traceLoss(
 ): TracedModel {
   return trace('training', model, shape, (builder, tokens) => {
     const labels = builder.input('labels' satisfies DataInput, 'data', tokens.type);
-    const loss = outputLoss(builder, model.loss(tokens, labels), shape);
+    const loss = outputLoss(builder, lossOf(model, tokens, labels), shape);
     const parameters = parametersOf(model).map((p) => ({ name: p.name, tensor: builder.parameter(p.parameter) }));
     extend({ builder, loss, parameters });
   });
+}
+
+/** What a model trains on. Throws `nn/wrong-result` where that is no sums. */
+function lossOf(model: LanguageModel, tokens: Tensor, labels: Tensor): SummedLoss {
+  const loss: Partial<SummedLoss> | undefined = model.loss(tokens, labels);
+  const { lossSum, tokens: count, auxiliary } = loss ?? {};
+  if (lossSum instanceof Tensor && count instanceof Tensor && (auxiliary === undefined || auxiliary instanceof Tensor))
+    return { lossSum, tokens: count, auxiliary };
+  throw wrongResult({ ...methodOf(model, 'loss', loss), wants: '{ lossSum, tokens }, each a tensor', path: '' });
 }
 
 /** Sums are outputs in the master type, whatever type the model has them in. Returns them so. */
@@ -123,7 +140,7 @@ function outputLoss(builder: ModelBuilder, loss: SummedLoss, { dtype = 'f32' }: 
  */
 export function traceLogits(model: LanguageModel, shape: TraceShape): TracedModel {
   return trace('logits', model, { ...shape, training: false }, (builder, tokens) => {
-    builder.output('logits' satisfies ResultName, model.forward(tokens));
+    builder.output('logits' satisfies ResultName, logitsOf(model, tokens));
   });
 }
 
@@ -140,6 +157,8 @@ function trace(
     }
   }
   if (sequence > model.options.context) throw sequenceTooLong({ sequence, context: model.options.context });
+  // Without TypeScript's checks a class may leave it out.
+  if (typeof model.forward !== 'function') throw noForward({ module: model.constructor.name });
   const tree = { parameters: namedParameters(model), modules: modulesOf(model), blocks: blockListOf(model) };
   const builder = new ModelBuilder(ops, tree, { name, dtype, training });
   const tokens = builder.input('tokens' satisfies DataInput, 'data', {

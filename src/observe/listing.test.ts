@@ -2,9 +2,10 @@ import { expect, test } from 'vitest';
 import { checkpointsText, runsText } from './listing.js';
 
 test('runs, one a line, under their headings', () => {
-  const run = { problem: null, steps: 300, trainingLoss: 4.25, validationLoss: null, bytes: 1.2e6 };
+  const run = { problem: null, steps: 300, unsavedStep: null, trainingLoss: 4.25, validationLoss: null, bytes: 1.2e6 };
   const text = runsText([
     { ...run, name: 'a', state: 'running', step: null },
+    { ...run, name: 'b', state: 'running', step: null, unsavedStep: 7 },
     { ...run, name: 'longer-name', state: 'complete', step: 300, validationLoss: 4.5 },
     {
       ...run,
@@ -18,10 +19,11 @@ test('runs, one a line, under their headings', () => {
   ]);
   expect(text).toBe(
     [
-      'run          state     saved step  loss    validation  size',
-      'a            running   -           4.2500  -           1.20 MB',
-      'longer-name  complete  300 of 300  4.2500  4.5000      1.20 MB',
-      'c            broken    -           -       -           1.20 MB',
+      'run          state     saved step            loss    validation  size',
+      'a            running   -                     4.2500  -           1.20 MB',
+      'b            running   7 of 300 (not saved)  4.2500  -           1.20 MB',
+      'longer-name  complete  300 of 300            4.2500  4.5000      1.20 MB',
+      'c            broken    -                     -       -           1.20 MB',
       'c: no such thing [run/x]',
     ].join('\n'),
   );

@@ -4,10 +4,10 @@ import type { ListedRun } from '../run/list_runs.js';
 import { bytesText, lossText } from '../ir/units.js';
 
 export function runsText(runs: readonly ListedRun[]): string {
-  const rows = runs.map(({ name, state, step, steps, trainingLoss, validationLoss, bytes }) => [
+  const rows = runs.map(({ name, state, step, unsavedStep, steps, trainingLoss, validationLoss, bytes }) => [
     name,
     state,
-    step === null ? '-' : `${step}${steps === null ? '' : ` of ${steps}`}`,
+    stepText(step ?? unsavedStep, steps) + (unsavedStep === null ? '' : ' (not saved)'),
     lossOrNone(trainingLoss),
     lossOrNone(validationLoss),
     bytesText(bytes),
@@ -28,6 +28,9 @@ export function checkpointsText(checkpoints: readonly ListedCheckpoint[]): strin
   const problems = checkpoints.flatMap(({ path, problem }) => (problem === null ? [] : [`${path}: ${problem}`]));
   return [table(['step', 'loss', 'validation', 'size', 'state'], rows), ...problems].join('\n');
 }
+
+const stepText = (step: number | null, steps: number | null): string =>
+  step === null ? '-' : `${step}${steps === null ? '' : ` of ${steps}`}`;
 
 const lossOrNone = (loss: number | null): string => (loss === null ? '-' : lossText(loss));
 

@@ -130,14 +130,20 @@ export async function lockRun(
 
 /** Gives a run that this process has locked its id, where it has none, and marks the folder of its checkpoints. */
 export function mark(folder: RunFolder, config: TrainConfig): void {
-  const run = folder.id ?? newRunId();
-  if (folder.id === null) folder.write(runIdName, `${run}\n`);
+  const known = folder.id;
+  const run = known ?? newRunId();
+  if (known === null) folder.write(runIdName, `${run}\n`);
   const directory = folder.checkpoints(config);
   const folders = checkpointFolders(folder, directory);
   const before = folders.find((one) => one !== directory) ?? null;
   // What lies in a folder that the run comes back to is older than what it has saved elsewhere.
   const had = folders[0] === directory ? null : latestNameIn(directory);
-  markCheckpoints(directory, { run, folder: folder.path, before, had });
+  try {
+    markCheckpoints(directory, { run, folder: folder.path, before, had });
+  } catch (error) {
+    if (known === null) removeFile(folder.file(runIdName));
+    throw error;
+  }
 }
 
 /** Gives whether a run that left nothing is there. */

@@ -9,8 +9,9 @@
  *   checkpoints/     step-NNNNNN/, latest, owner.json             run_id, which names the run in its checkpoints too
  *   lock             who works on it now
  */
-import { existsSync, lstatSync, readFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, type Stats } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
+import { isAbsent } from '../checkpoint/disk.js';
 import { parsePlan } from '../plan/parse_plan.js';
 import type { Plan } from '../plan/plan.js';
 import { configText } from '../config/file.js';
@@ -70,7 +71,7 @@ export class RunFolder {
   }
 
   #requireKind(name: string, kind: 'file' | 'folder'): void {
-    const found = lstatSync(this.file(name), { throwIfNoEntry: false });
+    const found = kindOf(this.file(name));
     if (!found || (kind === 'file' ? found.isFile() : found.isDirectory())) return;
     const problem = found.isSymbolicLink() ? 'is a symbolic link' : `is no ${kind === 'file' ? 'ordinary file' : kind}`;
     throw folderNotOwn({ path: this.file(name), problem });
@@ -119,5 +120,15 @@ export class RunFolder {
   /** Replaces a file whole: a reader sees the old one or the new one. Throws `run/folder-not-written`. */
   write(name: string, text: string): void {
     writeWhole(this.file(name), text);
+  }
+}
+
+/** Null where nothing can lie: what makes the folder says why. */
+function kindOf(path: string): Stats | null {
+  try {
+    return lstatSync(path);
+  } catch (error) {
+    if (isAbsent(error)) return null;
+    throw error;
   }
 }

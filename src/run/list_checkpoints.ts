@@ -13,9 +13,10 @@ import { resolveConfig } from '../config/resolve.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { checkpointFolders } from './checkpoint_folders.js';
 import { RunFolder } from './folder.js';
+import { lossesAt, type Losses } from './losses_at.js';
 import { readMetrics } from './read_metrics.js';
 
-export interface ListedCheckpoint {
+export interface ListedCheckpoint extends Losses {
   readonly step: number;
   readonly path: string;
   /** Whether it is the one that a resume takes. */
@@ -26,9 +27,6 @@ export interface ListedCheckpoint {
   readonly problem: string | null;
   /** Of its files; null where it does not say. */
   readonly bytes: number | null;
-  /** Nats a token: of its last step, and of the last validation until then; null where the log does not say. */
-  readonly trainingLoss: number | null;
-  readonly validationLoss: number | null;
 }
 
 /** The checkpoints of a run, the highest step first. Reads every byte of them. Throws `run/not-found`, `config/…`. */
@@ -36,7 +34,8 @@ export async function listRunCheckpoints(path: string): Promise<readonly ListedC
   const folder = RunFolder.open(path);
   const source = folder.file('config.json');
   const { config } = resolveConfig(await readConfig(source), { source });
-  const losses = lossesOf(folder);
+  const metrics = folder.file('metrics.jsonl');
+  const rows = existsSync(metrics) ? readMetrics(metrics) : [];
   const listed: ListedCheckpoint[] = [];
   let isFirst = true;
   for (const directory of checkpointFolders(folder, folder.checkpoints(config))) {
@@ -44,7 +43,7 @@ export async function listRunCheckpoints(path: string): Promise<readonly ListedC
     const latest = (await readLatest(nodeDisk, directory)) ?? found[0]?.name ?? null;
     for (const { name, path: at, step } of found) {
       const isLatest = isFirst && name === latest;
-      listed.push({ step, path: at, isLatest, ...(await examine(at, folder.id)), ...losses(step) });
+      listed.push({ step, path: at, isLatest, ...(await examine(at, folder.id)), ...lossesAt(rows, step) });
     }
     // Only where a folder has none are those before it what a resume takes.
     isFirst &&= found.length === 0;
@@ -64,7 +63,7 @@ async function examine(path: string, run: string | null): Promise<Examined> {
     return { state, problem: error.diagnostic.why ?? error.diagnostic.what, bytes: null };
   }
   try {
-    const bytes = Object.values(checkpoint.manifest.files).reduce((sum, file) => sum + file.bytes, 0);
+    const { bytes } = checkpoint;
     const problem = await notFiniteIn(checkpoint);
     return { state: problem === null ? 'verified' : 'not finite', problem, bytes };
   } finally {
@@ -83,17 +82,6 @@ async function notFiniteIn(checkpoint: Checkpoint): Promise<string | null> {
   return null;
 }
 
-/** What the log says of a step. */
-function lossesOf(folder: RunFolder): (step: number) => Pick<ListedCheckpoint, 'trainingLoss' | 'validationLoss'> {
-  const file = folder.file('metrics.jsonl');
-  const rows = existsSync(file) ? readMetrics(file) : [];
-  const ofKind = (wanted: string) =>
-    rows.flatMap(({ kind, step, loss }) =>
-      kind === wanted && typeof step === 'number' && typeof loss === 'number' ? [{ step, loss }] : [],
-    );
-  const [steps, validations] = [ofKind('step'), ofKind('validation')];
-  return (step) => ({
-    trainingLoss: steps.findLast((row) => row.step === step)?.loss ?? null,
-    validationLoss: validations.findLast((row) => row.step <= step)?.loss ?? null,
-  });
-}
+/** Whether a resume, or a sample, could take any of them. */
+export const allVerified = (listed: readonly ListedCheckpoint[]): boolean =>
+  listed.every(({ state }) => state === 'verified');

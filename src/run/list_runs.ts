@@ -7,11 +7,13 @@ import { resolveConfig } from '../config/resolve.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { noRuns } from './diagnostics.js';
 import { RunFolder } from './folder.js';
+import { lastStep, lossesAt, type Losses } from './losses_at.js';
 import { RunLock } from './lock.js';
 import { openRunCheckpoint } from './open_checkpoint.js';
-import { readLastMetrics } from './read_metrics.js';
+import { metricsUntil } from './read_metrics.js';
 
-export interface ListedRun {
+/** With the losses of the step that it says. */
+export interface ListedRun extends Losses {
   readonly name: string;
   /** `interrupted`: it ended before its last step, and can be gone on with; `empty`: it ended before it had saved anything. */
   readonly state: 'running' | 'complete' | 'interrupted' | 'empty' | 'broken';
@@ -19,11 +21,10 @@ export interface ListedRun {
   readonly problem: string | null;
   /** Of the latest checkpoint; null where there is none. */
   readonly step: number | null;
+  /** The last that it has told of, where nothing is saved yet; null where there is a checkpoint, or no line. */
+  readonly unsavedStep: number | null;
   /** Length of the run; null where it is not known yet. */
   readonly steps: number | null;
-  /** Nats a token, as last told. */
-  readonly trainingLoss: number | null;
-  readonly validationLoss: number | null;
   /** Of all files below its folder. */
   readonly bytes: number;
 }
@@ -53,20 +54,17 @@ async function describe(name: string, path: string): Promise<ListedRun> {
     const { config } = resolveConfig(await readConfig(source), { source });
     const { steps } = folder.readRecord();
     const step = await latestStep(folder, config);
-    const rows = readLastMetrics(folder.file('metrics.jsonl'));
-    const last = (kind: string) => {
-      const loss = rows.findLast((row) => row.kind === kind)?.loss;
-      return typeof loss === 'number' ? loss : null;
-    };
+    const rows = metricsUntil(folder.file('metrics.jsonl'), step ?? Infinity);
+    const unsavedStep = step === null ? lastStep(rows) : null;
     const isRunning = RunLock.presumedHolder(path) !== null;
     const isComplete = steps !== null && step !== null && step >= steps;
     const state = isRunning ? 'running' : step === null ? 'empty' : isComplete ? 'complete' : 'interrupted';
-    const losses = { trainingLoss: last('step'), validationLoss: last('validation') };
-    return { name, state, problem: null, step, steps, ...losses, bytes };
+    const losses = lossesAt(rows, step ?? unsavedStep ?? 0);
+    return { name, state, problem: null, step, unsavedStep, steps, ...losses, bytes };
   } catch (error) {
     if (!(error instanceof DiagnosticError)) throw error;
     const problem = `${error.diagnostic.what} [${error.code}]`;
-    const unknown = { step: null, steps: null, trainingLoss: null, validationLoss: null };
+    const unknown = { step: null, unsavedStep: null, steps: null, trainingLoss: null, validationLoss: null };
     return { name, state: 'broken', problem, ...unknown, bytes };
   }
 }

@@ -46,10 +46,15 @@ export function requireModel(
   now: ModelIdentity,
   { accept, loads }: { readonly accept: boolean; readonly loads: () => boolean },
 ): readonly string[] {
-  const file = folder.file('model.ir');
-  const differences = modelDifferences(before, existsSync(file) ? readFileSync(file, 'utf8') : null, now);
+  const differences = modelDifferencesOf(folder, before, now);
   if (differences.length > 0 && !accept) throw modelDiffers({ path: folder.path, differences, loads: loads() });
   return differences;
+}
+
+/** How a model differs from the one that a run has trained, a sentence each; none where it is the same. */
+export function modelDifferencesOf(folder: RunFolder, before: ModelRecord, now: ModelIdentity): readonly string[] {
+  const file = folder.file('model.ir');
+  return modelDifferences(before, existsSync(file) ? readFileSync(file, 'utf8') : null, now);
 }
 
 /**

@@ -9,15 +9,26 @@ export function readMetrics(path: string): readonly MetricsRow[] {
   return rowsOf(readFileSync(path, 'utf8'));
 }
 
-/** The last lines of a metrics file, as many as so many bytes hold; none where there is no file. */
-export function readLastMetrics(path: string, bytes = 1 << 16): readonly MetricsRow[] {
+/** Bytes that are read first of the end of a file. */
+const firstPart = 1 << 16;
+
+/**
+ * The last lines of a metrics file: so many that they reach back to a step's line, and to a validation's of that step or one before it;
+ * all where there is none. None where there is no file.
+ */
+export function metricsUntil(path: string, step: number): readonly MetricsRow[] {
   if (!existsSync(path)) return [];
   const file = openSync(path, 'r');
   try {
     const { size } = fstatSync(file);
-    const text = Buffer.alloc(Math.min(size, bytes));
-    readSync(file, text, 0, text.length, size - text.length);
-    return rowsOf(text.toString('utf8'));
+    for (let bytes = firstPart; ; bytes *= 4) {
+      const text = Buffer.alloc(Math.min(size, bytes));
+      readSync(file, text, 0, text.length, size - text.length);
+      const rows = rowsOf(text.toString('utf8'));
+      const reaches = (kind: string) =>
+        rows.some((row) => row.kind === kind && typeof row.step === 'number' && row.step <= step);
+      if (text.length === size || (reaches('step') && reaches('validation'))) return rows;
+    }
   } finally {
     closeSync(file);
   }

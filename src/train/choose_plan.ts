@@ -6,7 +6,7 @@ import { checkPlan } from '../plan/check_plan.js';
 import { planContradictsConfig, planForAnotherModel } from '../plan/diagnostics.js';
 import { parsePlan } from '../plan/parse_plan.js';
 import { planOfSizes, type ParallelSizes } from '../plan/parallel_sizes.js';
-import { meshOf, ranksOf, sequencesOf, type Plan } from '../plan/plan.js';
+import { ranksOf, sequencesOf, type Plan } from '../plan/plan.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { usualRanks } from './device.js';
 import { worldSizeDiffers } from './diagnostics.js';
@@ -39,16 +39,6 @@ export function ranksOfConfig(config: TrainConfig, worldSize: number | null): nu
   const copy = tensor_parallel_size * pipeline_parallel_size;
   return copy * (replicas ?? Math.max(1, Math.floor(usualRanks(config) / copy)));
 }
-
-/** `data 2 × tensor 1`, a stage after the other. */
-export const planText = (plan: Plan): string =>
-  plan.stages
-    .map((stage) =>
-      meshOf(stage)
-        .axes.map(({ name, size }) => `${name} ${size}`)
-        .join(' × '),
-    )
-    .join(' | ');
 
 export const precisionOf = ({ precision }: TrainConfig): Plan['precision'] => ({
   compute: precision,

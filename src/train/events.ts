@@ -34,7 +34,7 @@ export interface CompiledEvent {
   readonly parameters: number;
   /** Of one rank. */
   readonly instructions: number;
-  /** One line: `data 2 × tensor 1`. */
+  /** One line: `pipeline 2 × data 2 × tensor 1, ZeRO-1`. */
   readonly plan: string;
   readonly peakBytesPredicted: number;
   readonly seconds: number;

@@ -8,6 +8,10 @@ import { wireBytes } from '../cost/index.js';
 import type { Checkpoint } from '../checkpoint/index.js';
 import { ops } from '../ops/index.js';
 import { expectState } from '../run/load_state.js';
+import { listed } from '../run/diagnostics.js';
+import type { RunFolder } from '../run/folder.js';
+import { identifyModel, modelDifferencesOf } from '../run/model_identity.js';
+import type { ModelRecord } from '../run/record.js';
 import { stateOf } from '../run/state.js';
 import { bucketNamed, type Bucket } from '../partition/buckets.js';
 import { idleRanksWarning } from '../partition/idle_ranks.js';
@@ -18,7 +22,8 @@ import { checkPlan } from '../plan/check_plan.js';
 import { describeModel } from '../plan/describe_model.js';
 import { ranksOf, type Plan } from '../plan/plan.js';
 import type { LoweredClass } from '../program/lower_class.js';
-import { choosePlan, planForConfig, planText } from './choose_plan.js';
+import { planText, stageTexts, zeroText } from '../plan/plan_text.js';
+import { choosePlan, planForConfig } from './choose_plan.js';
 import { programBytes, runtimeBytes } from './memory/forecast.js';
 import { hostMemory, type HostMemory } from './memory/host_memory.js';
 import { compileRun, type RunRequest } from './compile_run.js';
@@ -71,6 +76,8 @@ export interface ExplainedMemory {
 
 export interface Explanation {
   readonly plan: Plan;
+  /** How the model is not the one that the run has trained, which `resume` and `generate` refuse; none of a configuration. */
+  readonly modelDifferences: readonly string[];
   /** Null where none was asked for. */
   readonly checkpoint: ExplainedCheckpoint | null;
   readonly reshards: readonly ExplainedReshard[];
@@ -91,6 +98,8 @@ export interface GivenPlan {
 
 export interface ExplainRequest {
   readonly given?: GivenPlan;
+  /** The run whose configuration it is: its tokenizer decides the vocabulary, and its model is compared. */
+  readonly run?: RunFolder | null;
   readonly observe?: RunRequest['observe'];
   /** Checked to fit. */
   readonly checkpoint?: Checkpoint | null;
@@ -102,13 +111,19 @@ export interface ExplainRequest {
  */
 export function explain(
   resolved: ResolvedConfig,
-  { given, observe, checkpoint = null }: ExplainRequest = {},
+  { given, run = null, observe, checkpoint = null }: ExplainRequest = {},
 ): Explanation {
   const { config } = resolved;
-  const model = loadModel(resolved, config.model.vocab ?? config.data.tokenizer.vocab);
+  const before = run?.readRecord().model ?? null;
+  const model = loadModel(resolved, config.model.vocab ?? vocabOf(before) ?? config.data.tokenizer.vocab);
   const plan = given ? checked(given, config, model) : choosePlan(config, model, null);
-  return explainPlan(config, model, plan, { observe, checkpoint });
+  const modelDifferences = run && before ? modelDifferencesOf(run, before, identifyModel(model, config.model)) : [];
+  return { ...explainPlan(config, model, plan, { observe, checkpoint }), modelDifferences };
 }
+
+/** The vocabulary that a run has come to; null where its record does not say. */
+const vocabOf = (before: ModelRecord | null): number | null =>
+  typeof before?.options.vocab === 'number' ? before.options.vocab : null;
 
 function checked({ plan, file, ofRun }: GivenPlan, config: TrainConfig, model: LanguageModel): Plan {
   if (!ofRun) return planForConfig(plan, file, config, model, null);
@@ -121,7 +136,7 @@ function explainPlan(
   model: LanguageModel,
   plan: Plan,
   { observe, checkpoint }: Pick<ExplainRequest, 'observe' | 'checkpoint'>,
-): Explanation {
+): Omit<Explanation, 'modelDifferences'> {
   const optimizer = optimizerOf(config.optimizer);
   const target = targetOf(config);
   const request = { model, optimizer, plan, registry: ops, target, observe };
@@ -147,9 +162,8 @@ function explainPlan(
   };
 }
 
-function describeCheckpoint({ manifest }: Checkpoint): ExplainedCheckpoint {
-  const { step, tokens_seen: tokens, tensors, files } = manifest;
-  const bytes = Object.values(files).reduce((sum, file) => sum + file.bytes, 0);
+function describeCheckpoint({ manifest, bytes }: Checkpoint): ExplainedCheckpoint {
+  const { step, tokens_seen: tokens, tensors } = manifest;
   return { step, tokens, tensors: Object.keys(tensors).length, bytes };
 }
 
@@ -181,7 +195,8 @@ function reshardsOf(graph: PlacedGraph, times: number, buckets: readonly Bucket[
 }
 
 /** As a page: every reshard, then memory by class of ranks. */
-export function explanationText({ plan, checkpoint, reshards, classes, memory, work }: Explanation): string {
+export function explanationText(explanation: Explanation): string {
+  const { plan, modelDifferences, checkpoint, reshards, classes, memory, work } = explanation;
   const total = reshards.reduce((sum, { bytes, times }) => sum + bytes * times, 0);
   const count = reshards.reduce((sum, { times }) => sum + times, 0);
   const idle = idleRanksWarning(plan);
@@ -189,7 +204,12 @@ export function explanationText({ plan, checkpoint, reshards, classes, memory, w
     `plan      ${planText(plan)}: ${ranksOf(plan)} ${ranksOf(plan) === 1 ? 'rank' : 'ranks'}, ${plan.schedule.kind}, ` +
       `${plan.schedule.microbatches} scheduled microbatches of ${plan.batch.logical_microbatches} × ${plan.batch.sequences} sequences` +
       `${plan.batch.padding > 0 ? `, ${plan.batch.padding} of the last ${plan.batch.logical_microbatches} padding` : ''}`,
+    ...stageTexts(plan).map((text) => `  ${text}`),
+    `zero      ${zeroText(plan)}`,
     ...(idle ? [idle.message] : []),
+    ...(modelDifferences.length > 0
+      ? [`model     not the one that this run trained, and refused by resume and generate: ${listed(modelDifferences)}`]
+      : []),
     `reshards  ${count} a step, ${bytesText(total)} on one rank's wire`,
   ];
   if (checkpoint) {

@@ -37,7 +37,7 @@ export async function explainTarget(
   const checkpoint =
     folder && wanted ? await openRunCheckpoint(folder, resolved.config, { ...wanted, verify: 'structure' }) : null;
   try {
-    return explain(resolved, { given, observe, checkpoint });
+    return explain(resolved, { given, run: folder, observe, checkpoint });
   } finally {
     await checkpoint?.close();
   }

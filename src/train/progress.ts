@@ -2,7 +2,7 @@
 import { bitsPerByte } from '../data/ngram.js';
 import { elementsOf } from '../ir/type.js';
 import { ranksOf } from '../plan/plan.js';
-import { planText } from './choose_plan.js';
+import { planText } from '../plan/plan_text.js';
 import type { RunPrograms } from './compile_run.js';
 import { countersAt } from './counters.js';
 import type { RunSummary } from './events.js';

@@ -16,7 +16,7 @@ import { commitStaged } from '../run/staged.js';
 import { stateOf } from '../run/state.js';
 import { afterTraining } from './after_training.js';
 import { agreeOnPrograms } from './agree_on_programs.js';
-import { planText } from './choose_plan.js';
+import { planText } from '../plan/plan_text.js';
 import { compileRun, type RunPrograms } from './compile_run.js';
 import { countersOf } from './counters.js';
 import type { RunSummary } from './events.js';

@@ -1,11 +1,14 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { runsText } from '../../src/observe/index.js';
 import { listRunCheckpoints } from '../../src/run/list_checkpoints.js';
 import { listRuns } from '../../src/run/list_runs.js';
 import { RunLock } from '../../src/run/lock.js';
 import { explainTarget } from '../../src/train/explain_target.js';
 import { generate } from '../../src/train/generate.js';
+import { flotillaMain } from '../setup/built.js';
 import { folderBytes } from './folder_bytes.js';
 import { poison } from './poison.js';
 import { Workplace } from './tiny_run.js';
@@ -63,4 +66,61 @@ test('what runs and checkpoints there are, what each is worth, and going on from
     [4, 'verified'],
     [3, 'verified'],
   ]);
+});
+
+test('the losses of a run are those of the step that it shows, and one that has saved nothing says how far it is', async () => {
+  const { events } = await work.train('killed', {
+    steps: 4,
+    checkpoint: { every_steps: 1, keep: 9 },
+    evaluation: { every_steps: 1, batches: 1 },
+  });
+  const run = work.file('runs', 'killed');
+  const listed = async () => (await listRuns(work.file('runs'))).find(({ name }) => name === 'killed')!;
+  const losses = work.losses('killed');
+  const validations = events.flatMap((event) => (event.kind === 'validation' ? [event.loss] : []));
+  const shown = async () => {
+    const { step, unsavedStep, trainingLoss, validationLoss } = await listed();
+    return { step, unsavedStep, trainingLoss, validationLoss };
+  };
+  const ofStep = (step: number) => ({
+    step,
+    unsavedStep: null,
+    trainingLoss: losses[step - 1],
+    validationLoss: validations[step - 1],
+  });
+  expect(await shown()).toEqual(ofStep(4));
+  // What a checkpoint weighs is what its save has told.
+  const saved = events.flatMap((event) => (event.kind === 'checkpoint' ? [event.bytes] : []));
+  expect((await listRunCheckpoints(run)).map(({ bytes }) => bytes)).toEqual(saved.toReversed());
+
+  // The log goes on beyond the last checkpoint where a run was killed, or one was taken away; also by more than is read at first.
+  rmSync(work.checkpoint('killed', 4), { recursive: true });
+  const latest = path.join(run, 'checkpoints', 'latest');
+  writeFileSync(latest, 'step-000003\n');
+  expect(await shown()).toEqual(ofStep(3));
+  for (const step of [3, 2]) rmSync(work.checkpoint('killed', step), { recursive: true });
+  writeFileSync(latest, 'step-000001\n');
+  const metrics = path.join(run, 'metrics.jsonl');
+  const line = `${readFileSync(metrics, 'utf8').trimEnd().split('\n').at(-1)!}\n`;
+  appendFileSync(metrics, line.repeat(Math.ceil(5e5 / line.length)));
+  expect(await shown()).toEqual(ofStep(1));
+  expect((await listRunCheckpoints(run))[0]).toMatchObject({ trainingLoss: losses[0], validationLoss: validations[0] });
+
+  rmSync(path.join(run, 'checkpoints'), { recursive: true });
+  const lock = RunLock.take(run);
+  const running = await listed();
+  expect(running).toMatchObject({ ...ofStep(4), state: 'running', step: null, unsavedStep: 4 });
+  expect(runsText([running])).toContain('4 of 4 (not saved)');
+  lock.release();
+});
+
+test('`flotilla checkpoints` ends with 1 where one of them is broken', async () => {
+  await work.train('status', { steps: 2, checkpoint: { every_steps: 1, keep: 9 } });
+  const status = () =>
+    spawnSync(process.execPath, [flotillaMain, 'checkpoints', work.file('runs', 'status')], { encoding: 'utf8' });
+  expect(status()).toMatchObject({ status: 0, stderr: '' });
+  writeFileSync(path.join(work.checkpoint('status', 1), 'model.safetensors'), 'x');
+  const broken = status();
+  expect(broken.stdout).toContain('broken');
+  expect(broken.status).toBe(1);
 });

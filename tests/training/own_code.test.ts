@@ -5,6 +5,7 @@ import { surroundings } from '../../src/cli/surroundings.js';
 import { recordTrust, trustFile } from '../../src/config/trusted_modules.js';
 import type { DiagnosticError } from '../../src/ir/diagnostic.js';
 import { resumeRun, trainFile, type ResumeSettings } from '../../src/launch/train.js';
+import { explanationText } from '../../src/train/explain.js';
 import { explainTarget } from '../../src/train/explain_target.js';
 import { generate } from '../../src/train/generate.js';
 import { Workplace } from './tiny_run.js';
@@ -136,6 +137,22 @@ test('a model of another class than the run’s is refused', async () => {
     expect(error).toMatchObject({ code: 'config/custom-model-lost' });
     expect(error!.message).toContain('is a Other');
   }
+});
+
+test.each([
+  ['options', '', '{ ...own.options, heads: 4 }'],
+  ['what it computes', 'const { forward } = models.GPT.prototype;', 'own.options'],
+])('explain says what resume and generate refuse of an edited model: %s', async (_, edit, options) => {
+  const changed = edit && `${edit} Own.prototype.forward = function (t) { return forward.call(this, t).mul(2); };`;
+  const module = ownModule('Own', `${changed} export const model = new Own(${options});`);
+  const run = theirs(ours);
+  const error = await refusal(commands.generate(run, { model: module }));
+  expect(error).toMatchObject({ code: 'run/model-differs' });
+  expect(await refusal(commands.resume(run, { model: module }))).toMatchObject({ code: 'run/model-differs' });
+  const differences = /trained: (.*) \[run/.exec(error!.message)![1];
+  const explanation = await explainTarget(run, { model: module });
+  expect(explanationText(explanation)).toContain(`refused by resume and generate: ${differences}`);
+  expect((await explainTarget(run)).modelDifferences).toEqual([]);
 });
 
 test.each([

@@ -4,8 +4,10 @@
  */
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { LanguageModel } from '../../src/nn/language_model.js';
 import type { TrainOptions } from '../../src/config/schema.js';
 import { RunLock } from '../../src/run/lock.js';
+import { wrongModels } from './model_refusals.js';
 import type { Workplace } from './tiny_run.js';
 
 export type Command = 'train' | 'resume' | 'generate' | 'explain';
@@ -21,6 +23,8 @@ export interface Refusal {
   /** What train is given, under the name of the run that is there unless it says another. */
   readonly options?: (work: Workplace) => TrainOptions;
   readonly checkpoint?: number | string;
+  /** A model of one's own, given to the run of one, or to train. */
+  readonly model?: () => LanguageModel;
 }
 
 const edit = (run: string, name: string, change: (text: string) => string): void => {
@@ -34,6 +38,22 @@ const all: readonly Command[] = ['resume', 'generate', 'explain'];
 const others = { logging: { name: 'another' } };
 /** Options of a run that is not there yet. */
 const fresh = (options: TrainOptions) => () => options;
+
+/** Sets variables of the environment while a command runs. */
+function withVariables(variables: Readonly<Record<string, string>>): () => () => void {
+  return () => {
+    const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
+    Object.assign(process.env, variables);
+    return () => {
+      for (const [name, value] of before)
+        if (value === undefined) delete process.env[name];
+        else process.env[name] = value;
+    };
+  };
+}
+
+const withoutGradients: readonly string[] = ['ir/no-gradient', 'passes/nothing-to-train'];
+const everyCommand: readonly Command[] = ['train', ...all];
 
 export const refusals: readonly Refusal[] = [
   // The folder of the run.
@@ -214,6 +234,90 @@ export const refusals: readonly Refusal[] = [
     commands: ['train'],
     options: (work) => ({ ...others, ranks: 2, plan: work.file('runs', 'good', 'plan.json') }),
   },
+  // A model of one's own.
+  ...Object.entries(wrongModels).map(([code, model]): Refusal => ({
+    code,
+    // Every command traces the forward by the same call, and resume and train write. A run goes on with no model that has no gradients:
+    // it would be another.
+    commands: withoutGradients.includes(code)
+      ? ['train', 'explain']
+      : code === 'nn/model-fails'
+        ? everyCommand
+        : ['train', 'resume'],
+    model,
+    overrides: () => ['steps=4'],
+    options: fresh(others),
+  })),
+
+  // Its data.
+  ...(
+    [
+      ['a link that leads to itself', 'data/unreadable', ['loop']],
+      ['a folder with one in it', 'data/unreadable', ['looping']],
+      ['a name that no system has', 'data/unreadable', ['x'.repeat(5000)]],
+      ['a file as a folder', 'data/not-found', ['corpus', '0.txt', '1.txt']],
+    ] as const
+  ).map(([, code, names]): Refusal => ({
+    code,
+    commands: ['train'],
+    prepare(_run, work) {
+      mkdirSync(work.file('looping'));
+      const links = [work.file('loop'), work.file('looping', 'loop.txt')];
+      for (const link of links) symlinkSync(path.basename(link), link);
+      return () => [...links, work.file('looping')].forEach((one) => rmSync(one, { recursive: true }));
+    },
+    options: (work) => ({ ...others, data: { paths: [work.file(...names)] } }),
+  })),
+  // Other paths that lead to themselves, or below a file.
+  ...(['loop', 'below'] as const).flatMap((place) => {
+    const at = (work: Workplace) => (place === 'loop' ? work.file('loop') : work.file('corpus', '0.txt', 'x'));
+    const options: readonly (readonly [string, (path: string) => TrainOptions])[] = [
+      ['data/tokenizer-invalid', (file) => ({ data: { tokenizer: { file } } })],
+      ['checkpoint/none-found', (path) => ({ checkpoint: { initial_load_path: path } })],
+      ['run/folder-not-written', (directory) => ({ checkpoint: { directory } })],
+      ['run/folder-not-written', (directory) => ({ logging: { directory, name: 'another' } })],
+    ];
+    return options.map(([code, given]): Refusal => ({
+      code,
+      commands: ['train'],
+      prepare(_run, work) {
+        symlinkSync('loop', work.file('loop'));
+        return () => rmSync(work.file('loop'));
+      },
+      options: (work) => ({ ...others, ...given(at(work)) }),
+    }));
+  }),
+  {
+    code: 'data/glob-bad',
+    commands: ['train'],
+    options: (work) => ({ ...others, data: { paths: [`${work.file('corpus')}/[z-a]*`] } }),
+  },
+  {
+    code: 'data/cache-not-writable',
+    commands: ['train'],
+    options: (work) => ({ ...others, data: { cache: work.file('corpus', '0.txt', 'cache') } }),
+  },
+  {
+    code: 'data/no-separator-token',
+    commands: ['generate'],
+    prepare: (run) => edit(run, 'tokenizer.json', (text) => text.replaceAll('<|endoftext|>', '<|other|>')),
+  },
+
+  // The job that it is part of.
+  {
+    code: 'launch/variable-bad',
+    commands: ['train', 'resume'],
+    prepare: withVariables({ RANK: 'first', WORLD_SIZE: '2', MASTER_ADDR: '127.0.0.1', MASTER_PORT: '29501' }),
+    overrides: () => ['steps=4'],
+    options: fresh(others),
+  },
+  {
+    code: 'launch/variable-missing',
+    commands: ['train', 'resume'],
+    prepare: withVariables({ RANK: '0' }),
+    overrides: () => ['steps=4'],
+    options: fresh(others),
+  },
   { code: 'data/tokenizer-invalid', commands: ['generate'], prepare: write('tokenizer.json', '[]') },
   {
     code: 'plan/contradicts-config',
@@ -270,7 +374,10 @@ export const refusals: readonly Refusal[] = [
   { code: 'run/model-differs', commands: ['resume'], overrides: () => ['steps=4', 'model.heads=4'] },
 ];
 
-/** Codes that are told before the first step and have no row, each with why. */
+const betweenProcesses =
+  'between processes of a job that has begun: src/launch/attendance.test.ts, tests/training/scripts.test.ts';
+
+/** Codes that have no row, each with why. */
 export const withoutRow: Readonly<Record<string, string>> = {
   'plan/ranks-idle': 'a warning',
   'plan/nothing-for-tensor-ranks': 'beside plan/too-many-tensor-ranks: src/plan/plan_errors.test.ts',
@@ -300,4 +407,39 @@ export const withoutRow: Readonly<Record<string, string>> = {
   'plan/world-size-mismatch': 'beside train/world-size-differs',
   'plan/batch-does-not-divide': 'beside plan/too-many-tensor-ranks',
   'checkpoint/unknown-tensor': 'behind checkpoint/tensors-differ',
+  'data/no-installed-sources': 'of an installation without node_modules: src/data/corpus.test.ts',
+  'data/vocab-too-small': 'behind config/wrong-option',
+  'data/option-out-of-range': 'behind config/wrong-option',
+  'data/token-file-corrupt': 'prepared data that is damaged is made again: src/data/prepare.test.ts',
+  'data/tokenizer-too-slow': 'takes its seconds: src/data/hostile.test.ts',
+  'ir/unknown-axis': 'behind plan/unknown-name',
+  'kernels/no-native-kernel': 'nothing that a model can say is without one: src/engine/native/op_table.test.ts',
+  'nn/sequence-too-long': 'every command traces a model for its own context, and not for more',
+  'nn/shared-weight-differs':
+    'while a model is constructed, which a script does before it calls: tests/own_mistakes.test.ts',
+  'nn/tensor-outside-model': 'of a tensor that no trace has made',
+  'observe/summary-unwritable':
+    'of the file of --json, beside a run and not of it: tests/training/around_a_run.test.ts',
+  'optim/bad-option': 'behind config/wrong-option; in a script, while an optimizer is constructed',
+  'optim/bad-schedule': 'behind config/wrong-option',
+  'launch/another-call': betweenProcesses,
+  'launch/another-model': betweenProcesses,
+  'launch/call-not-reached': betweenProcesses,
+  'launch/message-bad': betweenProcesses,
+  'launch/rank-failed': betweenProcesses,
+  'launch/rank-left': betweenProcesses,
+  'launch/rank-silent': betweenProcesses,
+  'launch/ranks-absent': betweenProcesses,
+  'launch/command-not-started': 'of a program that is not there: src/launch/launch.test.ts',
+  'launch/interrupted': 'of a signal: tests/training/stopping.test.ts',
+  'launch/port-taken': 'between the choice of a free port and its use: src/launch/launch.test.ts',
+};
+
+/** Folders whose codes have no row, none of them, each with why. */
+export const foldersWithoutRow: Readonly<Record<string, string>> = {
+  engine: 'of the machine, told before a run is opened (tests/training/device.test.ts), or of a step',
+  partition: 'the checker of placed graphs, behind plan/…: faults of the compiler itself',
+  program: 'the verifier of programs: faults of the compiler, which tests/mutants.test.ts makes',
+  reshard: 'faults of the compiler: src/reshard/*.test.ts',
+  schedule: 'behind plan/invalid, whose schema has the kinds',
 };

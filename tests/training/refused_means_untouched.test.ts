@@ -6,8 +6,9 @@ import { generate } from '../../src/train/generate.js';
 import { surroundings } from '../../src/cli/surroundings.js';
 import { resumeRun, trainWith } from '../../src/launch/train.js';
 import { declaredErrors } from '../docs/error_pages.js';
-import { refusals, withoutRow, type Command, type Refusal } from './refusals.js';
+import { foldersWithoutRow, refusals, withoutRow, type Command, type Refusal } from './refusals.js';
 import { folderBytes } from './folder_bytes.js';
+import { ownModel } from './model_refusals.js';
 import { Workplace } from './tiny_run.js';
 
 // A command that is refused changes nothing: not a byte of the run's folder, nor of any other beside it.
@@ -17,24 +18,31 @@ const runs = work.file('runs');
 beforeAll(async () => {
   await work.train('good', { steps: 2 });
   await work.train('other', { steps: 2 });
+  await work.train('own', { steps: 2, model: ownModel() });
 });
 afterAll(() => work.remove());
 
-function give(command: Command, run: string, { overrides, options, checkpoint }: Refusal): Promise<unknown> {
+function give(
+  command: Command,
+  run: string,
+  { overrides, options, checkpoint, model: wrong }: Refusal,
+): Promise<unknown> {
   const changes = overrides?.(work) ?? [];
   const at = checkpoint === undefined ? {} : { checkpoint };
+  const model = wrong?.();
+  const own = model ? { model } : {};
   switch (command) {
     case 'train': {
       const { logging, ...given } = options?.(work) ?? {};
-      const all = work.options('refused', given);
+      const all = work.options('refused', { ...given, ...own });
       return trainWith(surroundings, { ...all, logging: { ...all.logging, ...logging } });
     }
     case 'resume':
-      return resumeRun(surroundings, run, { overrides: changes, ...at });
+      return resumeRun(surroundings, run, { overrides: changes, ...at, ...own });
     case 'generate':
-      return generate(run, { prompt: 'the', tokens: 1, temperature: 0, topK: null, seed: 0, ...at });
+      return generate(run, { tokens: 1, temperature: 0, topK: null, ...at, ...own });
     case 'explain':
-      return explainTarget(run, { overrides: changes, ...at });
+      return explainTarget(run, { overrides: changes, ...at, ...own });
   }
 }
 
@@ -44,7 +52,7 @@ test.each(cases.map(({ command, refusal }) => [command, refusal.code, refusal] a
   async (command, code, refusal) => {
     const run = work.file('runs', 'refused');
     rmSync(run, { recursive: true, force: true });
-    cpSync(work.file('runs', 'good'), run, { recursive: true });
+    cpSync(work.file('runs', refusal.model ? 'own' : 'good'), run, { recursive: true });
     const undo = refusal.prepare?.(run, work);
     try {
       const before = folderBytes(runs);
@@ -62,13 +70,21 @@ test.each(cases.map(({ command, refusal }) => [command, refusal.code, refusal] a
   },
 );
 
-test('no refusal of a run, a checkpoint, a configuration, a plan or a job is without a case', () => {
+test('no diagnostic that the sources declare is without a case, or a reason for none', () => {
   const root = fileURLToPath(new URL('../..', import.meta.url));
   const told = new Set(refusals.map(({ code }) => code));
-  const missing = declaredErrors(root)
-    .map(({ code }) => code)
-    .filter((code) => /^(run|checkpoint|config|plan|train)\//.test(code) && !told.has(code) && !(code in withoutRow));
+  const declared = declaredErrors(root).map(({ code }) => code);
+  const folderOf = (code: string) => code.split('/')[0];
+  const missing = declared.filter(
+    (code) => !told.has(code) && !(code in withoutRow) && !(folderOf(code) in foldersWithoutRow),
+  );
   expect(missing).toEqual([]);
+  // Reasons are those of codes that there are, and of none that a row refutes.
+  const reasons = Object.keys(withoutRow);
+  expect(reasons.filter((code) => !declared.includes(code) || folderOf(code) in foldersWithoutRow)).toEqual([]);
+  const named = Object.keys(foldersWithoutRow);
+  expect(named.filter((folder) => [...told].some((code) => folderOf(code) === folder))).toEqual([]);
+  expect(named.filter((folder) => !declared.some((code) => folderOf(code) === folder))).toEqual([]);
   mkdirSync(runs, { recursive: true });
-  expect(readdirSync(runs).sort()).toEqual(['good', 'other', 'refused']);
+  expect(readdirSync(runs).sort()).toEqual(['good', 'other', 'own', 'refused']);
 });

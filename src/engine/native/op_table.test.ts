@@ -1,12 +1,14 @@
 /**
- * Every op and its backward on the addon: op × element types × order of factors in memory × write or accumulate, native against the
- * reference, element by element within the bound that rounding gives. Nothing that an op takes is without a native kernel.
+ * Every op and its backward on the addon: op × element types × order of factors in memory × write or accumulate × the whole or
+ * a rank's block, native against the reference, element by element within the bound that rounding gives. Nothing that an op takes is
+ * without a native kernel.
  */
 import { afterAll, expect, test } from 'vitest';
 import { DiagnosticError } from '../../ir/diagnostic.js';
 import { isFloat, type DType } from '../../ir/dtype.js';
 import type { Graph, Node } from '../../ir/graph.js';
 import { opNamed, type OpDefinition, type Sizes } from '../../ir/op.js';
+import type { OpRule } from '../../ir/rule.js';
 import { elementsOf, type TensorType } from '../../ir/type.js';
 import { accumulatesNatively, hasNativeKernel } from '../../kernels/native.js';
 import { contiguous, type Block, type KernelSite } from '../../kernels/site.js';
@@ -103,8 +105,13 @@ const typings: readonly (readonly DType[])[] = [
   ['i32', 'f32'],
 ];
 
-/** Strides of a block's dimensions: in order, last to first, and with gaps in yet another order. */
-const layouts: readonly ((sizes: readonly number[]) => readonly number[])[] = [
+type Layout = (sizes: readonly number[]) => readonly number[];
+
+/**
+ * Strides of an operand's dimensions: in order, last to first, and with gaps in yet another order. What is written has none: the
+ * verifier refuses a view that is written in pieces.
+ */
+const layouts: readonly Layout[] = [
   (sizes) => inMemory(sizes, (n) => n, 1),
   (sizes) => inMemory(sizes, (n) => n.reverse(), 1),
   (sizes) => inMemory(sizes, (n) => [...n.slice(1), ...n.slice(0, 1)], 2),
@@ -121,6 +128,8 @@ function inMemory(sizes: readonly number[], order: (dims: number[]) => number[],
 }
 
 const ran = new Set<string>();
+/** Ops that were tried on a block which begins behind the first element. */
+const ranBehind = new Set<string>();
 
 for (const typing of typings) {
   test(`of ${typing.join(' and ')}: every op in every order, written and added`, async () => {
@@ -139,6 +148,7 @@ test('no op is left out', () => {
   expect([...ops.keys()].filter((name) => !all.includes(name))).toEqual(
     ['adamw_backward'].filter((name) => ops.has(name)),
   );
+  expect([...ranBehind].sort()).toEqual(['gather', 'iota', 'random_uniform', 'scatter']);
 });
 
 interface Row extends SiteRun {
@@ -181,48 +191,77 @@ function rowsOf(graph: Graph, node: Node, values: readonly Float64Array[], typin
   };
   const bound = bindOrNull(definition, types, node, attributes);
   if (!bound) return [];
-  const inputs = node.inputs.map((id, i) => numbersOf(values[id], types[i].dtype));
-  const launch: ReferenceLaunch = {
-    op: node.op,
-    rule: bound.rule,
-    attributes,
-    sizes: globalSizes(bound.rule),
-    origins: {},
-    operandTypes: types.map(({ dtype }) => dtype),
-    resultTypes: bound.results.map(({ dtype }) => dtype),
-    inputs,
-  };
-  ran.add(node.op);
-  const outputs = bound.results.map(contiguous);
-  // Truths are not summed.
-  const sums = accumulatesNatively(node.op) && bound.results[0].dtype !== 'bool';
-  const accesses = sums ? [false, true] : [false];
-  return layouts.flatMap((layout, l) =>
-    accesses.map((adds): Row => {
-      const site: KernelSite = {
-        op: node.op,
-        rule: bound.rule,
-        attributes,
-        inputs: types.map((type): Block => {
-          const block = contiguous(type);
-          return { ...block, strides: layout(block.sizes) };
-        }),
-        outputs,
-        accumulates: outputs.map(() => adds),
-        sameInputs: node.inputs.length > 0 && node.inputs.every((id) => id === node.inputs[0]),
-        origins: {},
-      };
-      const before = bound.results.map(({ dtype, dims }) =>
-        numbersOf(
-          Float64Array.from({ length: elementsOf({ dtype, dims }) }, (_, k) => Math.sin(k)),
-          dtype,
-        ),
-      );
-      const factors = bound.rule.operands.map((names, i) => `${types[i].dtype}[${names.join(' ')}]`).join(', ');
-      const what = `${node.op} of ${factors} -> ${bound.rule.results.map((names) => `[${names.join(' ')}]`).join(', ')}, layout ${l}${adds ? ', added' : ''}`;
-      return { site, inputs, before, launch, what };
-    }),
-  );
+  return blocksOf(bound.rule).flatMap(({ sizes, origins, of }) => {
+    const local = (names: readonly string[], { dtype }: TensorType): TensorType => ({
+      dtype,
+      dims: names.map((name) => [{ name, size: sizes[name] }]),
+    });
+    const operands = types.map((type, i) => local(bound.rule.operands[i], type));
+    const made = bound.results.map((type, i) => local(bound.rule.results[i], type));
+    // Any numbers do for a block: the first of the whole's.
+    const inputs = node.inputs.map((id, i) =>
+      numbersOf(values[id].subarray(0, elementsOf(operands[i])), types[i].dtype),
+    );
+    const launch: ReferenceLaunch = {
+      op: node.op,
+      rule: bound.rule,
+      attributes,
+      sizes,
+      origins,
+      operandTypes: types.map(({ dtype }) => dtype),
+      resultTypes: bound.results.map(({ dtype }) => dtype),
+      inputs,
+    };
+    ran.add(node.op);
+    if (Object.keys(origins).length > 0) ranBehind.add(node.op);
+    const outputs = made.map(contiguous);
+    // Truths are not summed.
+    const sums = accumulatesNatively(node.op) && bound.results[0].dtype !== 'bool';
+    const accesses = sums ? [false, true] : [false];
+    return layouts.flatMap((layout, l) =>
+      accesses.map((adds): Row => {
+        const site: KernelSite = {
+          op: node.op,
+          rule: bound.rule,
+          attributes,
+          inputs: operands.map((type) => laid(type, layout)),
+          outputs,
+          accumulates: outputs.map(() => adds),
+          sameInputs: node.inputs.length > 0 && node.inputs.every((id) => id === node.inputs[0]),
+          origins,
+        };
+        const before = made.map(({ dtype, dims }) =>
+          numbersOf(
+            Float64Array.from({ length: elementsOf({ dtype, dims }) }, (_, k) => Math.sin(k)),
+            dtype,
+          ),
+        );
+        const factors = bound.rule.operands.map((names, i) => `${types[i].dtype}[${names.join(' ')}]`).join(', ');
+        const what = `${node.op} of ${factors} -> ${bound.rule.results.map((names) => `[${names.join(' ')}]`).join(', ')}, ${of}, layout ${l}${adds ? ', added' : ''}`;
+        return { site, inputs, before, launch, what };
+      }),
+    );
+  });
+}
+
+const laid = (type: TensorType, layout: Layout): Block => {
+  const block = contiguous(type);
+  return { ...block, strides: layout(block.sizes) };
+};
+
+/** The whole, and of rules whose kernels are told where their block begins, blocks that begin behind the first element. */
+function blocksOf(rule: OpRule): readonly { readonly sizes: Sizes; readonly origins: Sizes; readonly of: string }[] {
+  const whole = globalSizes(rule);
+  const split = rule.origins.filter((name) => whole[name] > 1);
+  const all = { sizes: whole, origins: {}, of: 'whole' };
+  if (split.length === 0) return [all];
+  const each = (value: (size: number) => number) => Object.fromEntries(split.map((name) => [name, value(whole[name])]));
+  const sizes = { ...whole, ...each((size) => size - Math.min(2, size - 1)) };
+  return [
+    all,
+    { sizes, origins: each(() => 1), of: 'the middle' },
+    { sizes, origins: each((size) => Math.min(2, size - 1)), of: 'the end' },
+  ];
 }
 
 /** An operand's type with the element type that falls to it; types that a signature fixes stay. */
