@@ -154,6 +154,13 @@ export const anotherModel = defineDiagnostic('launch/another-model', (p: { call:
   fix: 'leave its file as it is while it starts, and let its sizes depend on no time, chance or files that change',
 }));
 
+export const folderGone = defineDiagnostic('launch/folder-gone', (p: { folder: string }) => ({
+  what: `the folder of the run was gone when a rank came to it: ${p.folder}`,
+  why: 'a script that trains a model of its own runs again in every rank: what it removes before its call it removes there too',
+  where: [{ at: p.folder }],
+  fix: 'let the script remove run folders only after its calls, or give every run a name of its own',
+}));
+
 export const callNotReached = defineDiagnostic('launch/call-not-reached', (p: { call: ScriptCall; made: number }) => ({
   what: `the script ended in a rank after ${p.made} ${p.made === 1 ? 'call' : 'calls'}, before ${callText(p.call)}`,
   why: 'a script that trains a model of its own runs again in every rank, and has to take the same way there',

@@ -49,14 +49,16 @@ export function runOfEnvironment(env: Readonly<Record<string, string | undefined
 }
 
 /** Reads what `JSON.stringify` made of a {@link LaunchedRun}. `from`: where it comes from, for messages. */
-export function parseRun(text: string, from: string): LaunchedRun {
+export const parseRun = (text: string, from: string): LaunchedRun => parse(launchedRun, text, from);
+
+function parse<T>(schema: z.ZodType<T>, text: string, from: string): T {
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch (error) {
     throw messageBad({ from, problem: (error as Error).message }, { cause: error });
   }
-  const parsed = launchedRun.safeParse(json);
+  const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
   const { path, message } = parsed.error.issues[0];
   throw messageBad({ from, problem: `${path.join('.')}: ${message}` });
@@ -68,12 +70,17 @@ export const endMessage = { end: true } as const;
 export const isEndMessage = (message: unknown): boolean =>
   z.strictObject({ end: z.literal(true) }).safeParse(message).success;
 
+/** Its summary's fields are those of the same version of this program. */
+const rankResult = z.strictObject({ summary: z.looseObject({}), interrupted: z.boolean(), complete: z.boolean() });
+
+/** What rank 0 tells the others at the end. Throws `launch/message-bad`. */
+export const parseRankResult = (text: string, from: string): RankResult =>
+  parse(rankResult, text, from) as unknown as RankResult;
+
 /** Every event has a kind and a time; its other fields are those of its kind in the same version of this program. */
 const rankMessage = z.union([
   z.strictObject({ event: z.looseObject({ kind: z.string(), at: z.number() }) }),
-  z.strictObject({
-    result: z.strictObject({ summary: z.looseObject({}), interrupted: z.boolean(), complete: z.boolean() }),
-  }),
+  z.strictObject({ result: rankResult }),
 ]);
 
 /** What rank 0 sends to its launcher. */

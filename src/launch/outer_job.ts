@@ -18,7 +18,7 @@ import { nativeHost } from './hosts.js';
 import { logged } from './logged.js';
 import { enterStore, type Tell } from './arrival.js';
 import { amongOthers, type Meeting } from './meeting.js';
-import { parseRun, type LaunchedRun, type ScriptCall } from './messages.js';
+import { parseRankResult, parseRun, type LaunchedRun, type ScriptCall } from './messages.js';
 import { workAsRank } from './rank.js';
 import { requireSameCall } from './script_calls.js';
 import { endStopped } from './signals.js';
@@ -111,7 +111,7 @@ function lead(job: JoinRequest, meeting: Meeting | null, stop: StopNote): Promis
       const part = { surroundings, ...ownPart(begun), events, launchedAt, host, peakFlops, rank, stop };
       const result = await work({ ...part, tellStop: tellStop(environment.worldSize, (text) => log.say(text)) });
       const finished = await finish({ surroundings, config, folder, events, model, result, stop });
-      await meeting?.set('interrupted', String(finished.interrupted));
+      await meeting?.set('result', JSON.stringify(finished));
       return { folder: folder.path, leads: true, ...finished };
     } finally {
       await letGo(begun);
@@ -124,10 +124,10 @@ async function follow(job: JoinRequest, meeting: Meeting, stop: StopNote): Promi
   const run = parseRun(await meeting.get('run'), 'rank 0');
   requireSameCall(call, run.call);
   const events = trainEvents();
-  const result = await workAsRank({ surroundings, environment, run, given, stop, events, meeting });
-  // A signal may come while rank 0 writes what comes after training: the scripts of all ranks go on, or end, together.
-  const interrupted = (await meeting.get('interrupted')) === 'true';
-  return { folder: run.folder, leads: false, ...result, interrupted };
+  await workAsRank({ surroundings, environment, run, given, stop, events, meeting });
+  // What rank 0 has measured, and a signal that came while it wrote: the scripts of all ranks choose, go on and end alike.
+  const result = parseRankResult(await meeting.get('result'), 'rank 0');
+  return { folder: run.folder, leads: false, ...result };
 }
 
 /**

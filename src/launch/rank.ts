@@ -1,4 +1,5 @@
 /** A rank process of our launcher, or of another that has started it. */
+import { existsSync } from 'node:fs';
 import { nodeDisk, openCheckpoint } from '../checkpoint/index.js';
 import { loadModel } from '../config/load_model.js';
 import { importModel } from '../config/own_model.js';
@@ -9,7 +10,7 @@ import { requireDevice } from '../train/device.js';
 import { trainEvents, type TrainEvents } from '../train/events.js';
 import { openRunData } from '../train/prepare_run.js';
 import type { RankResult } from '../train/train_rank.js';
-import { anotherModel } from './diagnostics.js';
+import { anotherModel, folderGone } from './diagnostics.js';
 import { rankFromEnvironment, type RankEnvironment } from './environment.js';
 import { nativeHost } from './hosts.js';
 import { runOfEnvironment, type LaunchedRun, type RankMessage } from './messages.js';
@@ -71,6 +72,7 @@ export interface RankRequest {
 export async function workAsRank(request: RankRequest): Promise<RankResult> {
   const { surroundings, environment, run, given, stop, events, meeting } = request;
   const { rank } = environment;
+  if (!existsSync(run.folder)) throw folderGone({ folder: run.folder });
   const folder = RunFolder.open(run.folder);
   const state = new RunFolder(run.state);
   const { config } = resolveAgain(state, []);

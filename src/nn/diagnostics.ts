@@ -116,6 +116,13 @@ export const reservedName = defineDiagnostic('nn/reserved-name', (p: { name: str
   fix: `name the field otherwise, '${p.name.split('.')[0]}_weight' for one`,
 }));
 
+export const badInit = defineDiagnostic('nn/bad-init', (p: { std: unknown }) => ({
+  what: `the standard deviation of first values is ${typeof p.std === 'object' ? JSON.stringify(p.std) : String(p.std)}`,
+  why: 'it is the one argument of normal(): a number, finite and not negative',
+  where: [{ at: 'normal(std)' }],
+  fix: 'write normal(0.02), as GPT-2 begins',
+}));
+
 export const badName = defineDiagnostic('nn/bad-name', (p: { name: string }) => ({
   what: `a parameter is named '${p.name}'`,
   why: 'names stand in checkpoints, plans and messages: letters, digits, _, $ and - in each part, and dots between them',

@@ -36,3 +36,9 @@ test('seeds and names give unlike values', () => {
 test('zeros and ones are what they say', () => {
   expect([...initialValues(zeros, key, 5, 2), ...initialValues(ones, key, 5, 2)]).toEqual([0, 0, 1, 1]);
 });
+
+test('a standard deviation is a number, finite and not negative', () => {
+  for (const wrong of [NaN, Infinity, -1, { std: 1 }, '0.02', undefined])
+    expect(() => normal(wrong as number)).toThrow('nn/bad-init');
+  expect(normal(0)).toEqual({ kind: 'normal', std: 0 });
+});

@@ -4,13 +4,19 @@
  *
  * Normal numbers are Box-Muller pairs over Philox: key = (seed, hash of the name), counter = index of the element's group of four.
  */
+import { badInit } from './diagnostics.js';
 import { highWord, lowWord, philox } from '../ops/philox.js';
 
 /** How a parameter starts. `std` is the standard deviation of a normal distribution of mean zero. */
 export type Init =
   { readonly kind: 'normal'; readonly std: number } | { readonly kind: 'zeros' } | { readonly kind: 'ones' };
 
-export const normal = (std: number): Init => ({ kind: 'normal', std });
+/** Throws `nn/bad-init`: what is no number would be NaN in every weight. */
+export function normal(std: number): Init {
+  if (!(Number.isFinite(std) && std >= 0)) throw badInit({ std });
+  return { kind: 'normal', std };
+}
+
 export const zeros: Init = { kind: 'zeros' };
 export const ones: Init = { kind: 'ones' };
 

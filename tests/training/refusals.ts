@@ -417,6 +417,7 @@ export const withoutRow: Readonly<Record<string, string>> = {
   'nn/sequence-too-long': 'every command traces a model for its own context, and not for more',
   'nn/shared-weight-differs':
     'while a model is constructed, which a script does before it calls: tests/own_mistakes.test.ts',
+  'nn/bad-init': 'while a model is constructed: src/nn/init.test.ts',
   'nn/tensor-outside-model': 'of a tensor that no trace has made',
   'observe/summary-unwritable':
     'of the file of --json, beside a run and not of it: tests/training/around_a_run.test.ts',
@@ -425,6 +426,7 @@ export const withoutRow: Readonly<Record<string, string>> = {
   'launch/another-call': betweenProcesses,
   'launch/another-model': betweenProcesses,
   'launch/call-not-reached': betweenProcesses,
+  'launch/folder-gone': betweenProcesses,
   'launch/message-bad': betweenProcesses,
   'launch/rank-failed': betweenProcesses,
   'launch/rank-left': betweenProcesses,

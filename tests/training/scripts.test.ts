@@ -158,8 +158,13 @@ testOfRanks(2)('under another launcher every process makes every call, and goes 
      for (const dim of [8, 12]) {
        const ended = await train({ ...options('ranks ' + dim), ranks: 2, model: mine(dim) });
        console.log(ended.summary.steps, ended.leads, ended.folder.slice(folders.length));
+       console.log('loss', dim, ended.summary.trainingLoss);
      }`,
   );
+  // What a script may choose by is the same in all of its processes.
+  const losses = ranks.map(({ stdout }) => stdout.split('\n').filter((line) => /^loss \d+ \d/.test(line)));
+  expect(losses[0]).toHaveLength(2);
+  expect(losses[1]).toEqual(losses[0]);
   ranks.forEach(({ status, stdout, stderr }, rank) => {
     expect(status, stderr).toBe(0);
     const own = stdout.split('\n').filter((line) => /^(failed|2 )/.test(line));
@@ -186,6 +191,18 @@ testOfRanks(2)(
     expect(config.ranks).toBeNull();
   },
 );
+
+testOfRanks(1)('a script that removes its run in a rank is told so', () => {
+  const { status, stderr } = runScript(
+    'removes.mts',
+    `import { rmSync } from 'node:fs';
+     rmSync(options('').logging.directory + '/removed', { recursive: true, force: true });
+     await train({ ...options('removed'), model: mine(8) });`,
+  );
+  expect(status).not.toBe(0);
+  expect(stderr).toContain('launch/folder-gone');
+  expect(stderr).toContain('runs again in every rank');
+});
 
 testOfRanks(1)('a script that takes another way in a rank is refused, and its run is not another one', () => {
   const { status, stderr } = runScript(
