@@ -108,10 +108,19 @@ async function openWeights(path: string): Promise<Checkpoint> {
   throw noCheckpoint({ directory: path, isThere, instead: insteadOf(path) });
 }
 
+/** None where it is no folder that can be read. */
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
 /** What the path of weights is to name. */
 function insteadOf(path: string): string {
   const [parent, wanted] = [dirname(path), basename(path)];
-  const beside = existsSync(parent) ? readdirSync(parent) : [];
+  const beside = namesIn(parent);
   const near = existsSync(path) ? null : nearest(wanted, beside);
   const kind = 'set checkpoint.initial_load_path to a run folder, or to one checkpoint in its checkpoints/';
   return near === null ? kind : `did you mean '${join(parent, near)}'? ${kind}`;

@@ -166,7 +166,7 @@ test('more than the machine has: refused before the model is built or the data r
   const huge = await refused({ model: { family: 'gpt', vocab: 1e9 }, data: { tokenizer: { vocab: 8192 } } });
   expect(huge.code).toBe('train/memory-exceeded');
   expect((await refused({ model: { family: 'gpt', layers: 1e6 } })).code).toBe('config/wrong-option');
-  expect((await refused({ model: { family: 'llama', layers: 1e4, dim: 4096, heads: 32 } })).code).toBe(
+  expect((await refused({ model: { family: 'llama', layers: 1024, dim: 4096, heads: 32 } })).code).toBe(
     'train/memory-exceeded',
   );
 });

@@ -428,6 +428,7 @@ export const withoutRow: Readonly<Record<string, string>> = {
   'launch/call-not-reached': betweenProcesses,
   'launch/folder-gone': betweenProcesses,
   'launch/message-bad': betweenProcesses,
+  'launch/stopped-before': 'of a script’s later call, after a signal: tests/training/scripts.test.ts',
   'launch/rank-failed': betweenProcesses,
   'launch/rank-left': betweenProcesses,
   'launch/rank-silent': betweenProcesses,
