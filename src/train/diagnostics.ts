@@ -67,13 +67,23 @@ export const failedAfterSave = defineDiagnostic(
 
 export const updatesSkipped = defineDiagnostic(
   'train/updates-skipped',
-  (p: { step: number; skipped: number; of: number; first: { rank: number; at: string; what: string } | null }) => ({
+  (p: {
+    step: number;
+    skipped: number;
+    of: number;
+    first: { rank: number; at: string; what: string } | null;
+    compute: string;
+    /** Whether that was the run's last step. */
+    complete: boolean;
+  }) => ({
     what: `${p.skipped} of ${p.of} updates were left out, since a gradient was not finite: the run stops after step ${p.step}`,
     why: p.first
       ? `the first value that is not finite is ${p.first.what}`
       : 'a run that leaves out most of its updates learns nothing',
     where: [{ at: p.first?.at ?? 'gradients', note: `${p.first ? `rank ${p.first.rank}, ` : ''}step ${p.step}` }],
-    fix: 'lower optimizer.lr, lengthen optimizer.warmup_steps, or set precision to f32; the state is saved, and `flotilla resume` goes on from it',
+    fix:
+      `lower optimizer.lr${p.compute === 'bf16' ? ', lengthen optimizer.warmup_steps, or set precision to f32' : ' or lengthen optimizer.warmup_steps'}; ` +
+      `the state is saved${p.complete ? '' : ', and `flotilla resume` goes on from it'}`,
   }),
 );
 

@@ -9,6 +9,16 @@ import type { StepOutcome } from './training_step.js';
 /** Of so many updates in a row, at most half may be left out. */
 export const skipWindow = 20;
 
+export interface EndOfSkips {
+  readonly step: number;
+  /** The first value that is not finite, where the newest update was left out and it was looked for. */
+  readonly first: NonFinite | null;
+  /** What the run computes in. */
+  readonly compute: string;
+  /** Whether that was its last step. */
+  readonly complete: boolean;
+}
+
 export class SkippedUpdates {
   /** Of the last `skipWindow` updates, the oldest first. */
   readonly #recent: boolean[] = [];
@@ -38,10 +48,10 @@ export class SkippedUpdates {
     return this.#skipped > this.#steps / 2;
   }
 
-  /** `first`: the first value that is not finite, where the newest update was left out and it was looked for. */
-  error(step: number, first: NonFinite | null) {
+  /** Of the run after a step; see {@link EndOfSkips}. */
+  error(end: EndOfSkips) {
     const recent = this.#recent.filter(Boolean).length;
     const [skipped, of] = this.tooMany ? [recent, skipWindow] : [this.#skipped, this.#steps];
-    return updatesSkipped({ step, skipped, of, first });
+    return updatesSkipped({ ...end, skipped, of });
   }
 }

@@ -114,6 +114,7 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
   const stopping = new Stopping(job.peers, job.interrupted);
   const validation = new Validation(job, runSteps, stopping);
 
+  const { compute } = job.plan.precision;
   const began = clock.elapsed();
   const { done, interrupted: stopped } = await trainLoop(firstStep, {
     runSteps,
@@ -133,7 +134,8 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
       if (!skips.tooMany) return;
       // What was trained before is not lost.
       await saving.saveLast(step);
-      throw skips.error(step, await firstNonFinite(job, trainingStep, step - 1));
+      const first = await firstNonFinite(job, trainingStep, step - 1);
+      throw skips.error({ step, first, compute, complete: step === runSteps() });
     },
     validation,
     saving,
@@ -142,7 +144,7 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
   let interrupted = stopped;
   if (done > firstStep || !resume) {
     await saving.saveLast(done);
-    if (skips.mostOfAll) throw skips.error(done, null);
+    if (skips.mostOfAll) throw skips.error({ step: done, first: null, compute, complete: done === runSteps() });
     // From here on nothing that was trained can be lost.
     if (!stopped) {
       await afterTraining('the last validation', folder.path, () => validation.measure(done));
