@@ -59,21 +59,26 @@ function program(file) {
 async function test(args) {
   const start = performance.now();
   const tool = (file) => path.join('node_modules', file);
+  // One after the other; those of a line at the same time, each of which keeps one core busy.
   const checks = [
-    ['type check', () => buildTypescript().then(() => 0, report)],
-    ['eslint', () => node([tool('eslint/bin/eslint.js'), '.'])],
-    ['prettier', () => node([tool('prettier/bin/prettier.cjs'), '--check', '--log-level', 'warn', '.'])],
-    ['tests', () => node([tool('vitest/vitest.mjs'), 'run', ...args])],
+    { 'type check': () => buildTypescript().then(() => 0, report) },
+    {
+      eslint: () => node([tool('eslint/bin/eslint.js'), '.']),
+      prettier: () => node([tool('prettier/bin/prettier.cjs'), '--check', '--log-level', 'warn', '.']),
+    },
+    { tests: () => node([tool('vitest/vitest.mjs'), 'run', ...args]) },
   ];
   const failed = [];
-  for (const [what, run] of args.length ? checks.slice(-1) : checks) {
+  const check = async ([what, run]) => {
     const began = performance.now();
     const status = await run();
     console.error(
       `${what}: ${status === 0 ? 'passed' : 'FAILED'} in ${((performance.now() - began) / 1000).toFixed(1)} s`,
     );
     if (status !== 0) failed.push(what);
-  }
+  };
+  for (const together of args.length ? checks.slice(-1) : checks)
+    await Promise.all(Object.entries(together).map(check));
   const total = `${((performance.now() - start) / 1000).toFixed(0)} s, after ${setupSeconds().toFixed(0)} s of set-up`;
   console.error(
     failed.length ? `npm test: ${failed.join(', ')} failed (${total})` : `npm test: everything passed (${total})`,

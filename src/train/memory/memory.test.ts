@@ -124,7 +124,7 @@ test('a vocabulary of a thousand million rows is refused at once, with the numbe
 });
 
 test('layers: a number that fits with its activations is named', () => {
-  const options = { model: { family: 'llama', layers: 9000, dim: 64, heads: 2, context: 64 } } as const;
+  const options = { model: { family: 'llama', layers: 1000, dim: 64, heads: 2, context: 64 } } as const;
   const limit = host(2 * runtimeBytes + 60e6);
   const error = refusal(() => requireStateFits(config(options), job, limit));
   expect(error.message).toContain('model.layers=');
