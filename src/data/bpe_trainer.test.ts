@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { byteCharacters, preTokens } from './byte_level.js';
 import { trainBpe } from './bpe_trainer.js';
 import { anyText, smallTexts } from './testing/texts.js';
-import { atOnce } from './in_parts.js';
+import { atOnce } from './testing/at_once.js';
 
 const mergesOf = (texts: readonly string[], vocab: number, minFrequency = 2) =>
   (atOnce(trainBpe(texts, { vocab, minFrequency })).model.merges ?? []).map((merge) => [...merge].join(' '));

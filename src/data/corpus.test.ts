@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { readCorpus } from './corpus.js';
 import { findFiles, findInstalledSources } from './find_files.js';
 import { folderWith } from './testing/folder.js';
-import { atOnce } from './in_parts.js';
+import { atOnce } from './testing/at_once.js';
 
 const whole = { maxBytes: 1e9, field: 'text' };
 const paths = (items: readonly { path: string }[]) => items.map(({ path }) => path);

@@ -1,6 +1,6 @@
 /**
  * Long work in parts: a generator that says between two of them how far it is. Whoever runs it may rest there, so that a signal is heard
- * and progress is drawn; by itself it waits for nothing and can be run at once.
+ * and progress is drawn; by itself it waits for nothing.
  */
 
 export interface HowFar {
@@ -11,14 +11,6 @@ export interface HowFar {
 
 /** Work that ends with a `T`. */
 export type InParts<T> = Generator<HowFar, T, void>;
-
-/** All of it at once. */
-export function atOnce<T>(work: InParts<T>): T {
-  for (;;) {
-    const part = work.next();
-    if (part.done) return part.value;
-  }
-}
 
 /** Milliseconds of work between two rests: a key that is pressed is answered at once. */
 const partMilliseconds = 50;

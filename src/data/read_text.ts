@@ -17,7 +17,10 @@ export function readText(file: string): string {
   return readFileSync(file, 'utf8');
 }
 
-/** JSON as a value; a byte-order mark before it is none of it. Throws an `Error` where it is none, or nests deeper than anything that is written by hand or by a library. */
+/**
+ * JSON as a value; a byte-order mark before it is none of it. Throws an `Error` where it is none, or nests deeper than anything that is
+ * written by hand or by a library.
+ */
 export function parseJson(text: string): unknown {
   const value: unknown = JSON.parse(text.replace(/^\uFEFF/, ''));
   if (nestsDeeper(value, deepest)) throw new Error(`it nests deeper than ${deepest} levels`);

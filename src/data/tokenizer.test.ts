@@ -8,7 +8,7 @@ import { folderWith } from './testing/folder.js';
 import { anyText, smallTexts } from './testing/texts.js';
 import { loadTokenizer, makeTokenizer, separatorId } from './tokenizer.js';
 import type { TokenizerJson } from './tokenizer_json.js';
-import { atOnce } from './in_parts.js';
+import { atOnce } from './testing/at_once.js';
 
 const json = atOnce(trainBpe(smallTexts, { vocab: 340, minFrequency: 1 }));
 const ours = makeTokenizer(json);

@@ -15,6 +15,9 @@ const absentAgainSeconds = 30;
 /** How long the others wait for a rank that never comes. */
 const comeSeconds = 600;
 
+/** One attempt to reach a store that another serves. */
+const attemptSeconds = 5;
+
 interface StoreVisit {
   /** Whether this process serves the store, where it is the one that is to. */
   readonly serves: boolean;
@@ -42,9 +45,6 @@ export async function enterStore(
     operationTimeoutSeconds: 0,
   });
 }
-
-/** One attempt to reach a store that another serves. */
-const attemptSeconds = 5;
 
 /** Connects to the store: where another serves it, in short attempts, since that one may come later. */
 export async function connect(engine: Engine, environment: RankEnvironment, isServed: boolean): Promise<void> {

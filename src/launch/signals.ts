@@ -5,9 +5,9 @@
  * sends as a warning. Whoever has something to save takes them; until then they end the process with a word and status 130.
  */
 import path from 'node:path';
+import { stopSignals } from '../train/endable.js';
 
-/** As the kernel names them. */
-export const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1'] as const;
+export { stopSignals };
 
 export type StopSignal = (typeof stopSignals)[number];
 

@@ -149,18 +149,19 @@ export async function resumeRun(
         const request = { folder, record, before, config, customModel, checkpoint: resume, acceptModelChange };
         const prepared = await prepareResume({ ...request, events, job });
         for (const warning of warnings) events.emit({ kind: 'warning', ...warning });
-        const lock = await closedOnError(prepared.dataset, () => lockRun(folder, config, resume, { step }));
-        return lock.releasedOnError(() => {
-          try {
-            const state = stageIn(folder);
-            writeFolder(state, folder.name, prepared);
-            keepTrust(modelFile, events);
-            return { prepared, modelFile, folder, lock, state, resume };
-          } catch (error) {
-            prepared.dataset.close();
-            discardStaged(folder);
-            throw error;
-          }
+        return await closedOnError(prepared.dataset, async () => {
+          const lock = await lockRun(folder, config, resume, { step });
+          return lock.releasedOnError(() => {
+            try {
+              const state = stageIn(folder);
+              writeFolder(state, folder.name, prepared);
+              keepTrust(modelFile, events);
+              return { prepared, modelFile, folder, lock, state, resume };
+            } catch (error) {
+              discardStaged(folder);
+              throw error;
+            }
+          });
         });
       } catch (error) {
         await resume.close();

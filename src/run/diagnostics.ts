@@ -177,7 +177,8 @@ export const modelDiffers = defineDiagnostic(
   (p: {
     path: string;
     differences: readonly string[];
-    /** Whether the run's weights have the shapes of this model. */ loads: boolean;
+    /** Whether the run's weights have the shapes of this model. */
+    loads: boolean;
   }) => ({
     what: `the model is not the one that this run trained: ${listed(p.differences)}`,
     why: 'weights mean nothing outside the model that they were trained in, whether their shapes agree or not',

@@ -70,11 +70,16 @@ test.runIf(process.platform === 'linux')(
       RunLock.take(folder).release();
       expect(readdirSync(folder)).toEqual([]);
     }
-    // A parent that never asks how its child ended: the child stays, in state Z.
-    const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    // A parent that never asks how its child ended: the child stays, in state Z. A shell would ask; what it has become does not.
+    const parent = spawn('sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
     const pid = await new Promise<number>((resolve) => parent.stdout.once('data', (text) => resolve(Number(text))));
+    const until = async (isSo: () => boolean) => {
+      while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 10));
+    };
+    await until(() => readFileSync(`/proc/${parent.pid}/comm`, 'utf8') === 'sleep\n');
+    process.kill(pid, 'SIGKILL');
     const stat = () => readFileSync(`/proc/${pid}/stat`, 'utf8');
-    while (!stat().includes(') Z ')) await new Promise((resolve) => setTimeout(resolve, 10));
+    await until(() => stat().includes(') Z '));
     const started = stat()
       .slice(stat().lastIndexOf(')') + 2)
       .split(' ')[19];

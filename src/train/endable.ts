@@ -1,5 +1,5 @@
-/** Signals that ask a process to stop: a person's, a scheduler's, a terminal's. */
-const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1'] as const;
+/** Signals that ask a process to stop, as the kernel names them: a person's, a scheduler's, a terminal's. */
+export const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1'] as const;
 
 /**
  * Does long work that gives the event loop no turn and has nothing to lose: a signal meanwhile ends this process at once, as the system
