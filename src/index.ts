@@ -4,6 +4,7 @@ import type { TrainOptions } from './config/schema.js';
 import type { TrainResult } from './launch/start_job.js';
 import { inTurn } from './launch/script_calls.js';
 import { ScriptStop } from './launch/script_stop.js';
+import { printUncaughtDiagnostics } from './launch/uncaught.js';
 import { resumeRun, trainWith, type ResumeSettings, type TrainSettings } from './launch/train.js';
 import { generate as generateFrom } from './train/generate.js';
 import { requireGenerateSettings, type GenerateSettings } from './train/generate_settings.js';
@@ -16,6 +17,8 @@ export type { Tensor } from './ir/tensor.js';
 export { DiagnosticError } from './ir/diagnostic.js';
 export { trainEvents, type RunSummary, type TrainEvent, type TrainEvents } from './train/events.js';
 export type { GenerateSettings, ResumeSettings, TrainOptions, TrainResult, TrainSettings };
+
+printUncaughtDiagnostics();
 
 const surroundings = { ...ofProcess, script: new ScriptStop() };
 

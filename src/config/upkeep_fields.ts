@@ -60,6 +60,10 @@ export const logging = z
     name: z.string().nullable().default(null).meta({
       description: 'Name of the run folder, which is no path. null: date and time.',
     }),
+    console: z.boolean().default(true).meta({
+      description:
+        'Whether progress is shown on standard output: a panel in a terminal, lines elsewhere. false: what is wrong, and answers to signals, alone.',
+    }),
     every_steps: z.int().positive().default(1).meta({
       description: 'Steps between two lines of metrics.jsonl.',
       unit: 'steps',
