@@ -58,7 +58,12 @@ export interface DiagnosticFactory<P> {
 
 /** Declares a kind of diagnostic. `code` is `folder/what-is-wrong`, unique in the project. */
 export function defineDiagnostic<P>(code: string, text: (parameters: P) => DiagnosticText): DiagnosticFactory<P> {
-  const factory = (parameters: P, options?: ErrorOptions) => new DiagnosticError(code, text(parameters), options);
+  const factory = (parameters: P, options?: ErrorOptions): DiagnosticError => {
+    const error = new DiagnosticError(code, text(parameters), options);
+    // Where it was raised is of interest, and not that it was made here.
+    Error.captureStackTrace?.(error, factory);
+    return error;
+  };
   return Object.assign(factory, { code });
 }
 
