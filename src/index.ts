@@ -30,7 +30,8 @@ const surroundings = { ...ofProcess, script: new ScriptStop() };
  * give there what they gave, and nothing behind the call is reached.
  *
  * A signal (Ctrl-C, SIGTERM, …) stops the call that runs after one more step, saved: what it gives says `interrupted`. Later calls of
- * `train` and `resume` are refused (`launch/stopped-before`), and the script's exit status is 130 unless it sets its own.
+ * `train` and `resume` are refused (`launch/stopped-before`), and the script's exit status is 130 unless it sets its own. By `signal`, in the
+ * settings, the script stops a call itself, and goes on.
  */
 export const train = (options: TrainOptions, settings?: TrainSettings): Promise<TrainResult> =>
   trainWith(surroundings, options, settings);

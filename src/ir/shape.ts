@@ -33,11 +33,15 @@ export type Without<S extends Shape, Gone> =
 
 /** Those of an elementwise result: see `unionNames` in tensor.ts. */
 export type Union<A extends Shape, B extends Shape> =
+  IsKnown<A> extends true ? (IsKnown<B> extends true ? Append<Append<Longer<A, B>, A>, B> : Unknown) : Unknown;
+
+/** The same of three. */
+export type Union3<A extends Shape, B extends Shape, C extends Shape> =
   IsKnown<A> extends true
     ? IsKnown<B> extends true
-      ? IsLonger<B, A> extends true
-        ? [...B, ...Drop<A, B[number]>]
-        : [...A, ...Drop<B, A[number]>]
+      ? IsKnown<C> extends true
+        ? Append<Append<Append<Longer<Longer<A, B>, C>, A>, B>, C>
+        : Unknown
       : Unknown
     : Unknown;
 
@@ -142,6 +146,12 @@ type Drop<S extends Shape, Gone extends string> = S extends readonly [
     ? Drop<Rest, Gone>
     : [H, ...Drop<Rest, Gone>]
   : [];
+
+/** B where it is longer, else A. */
+type Longer<A extends Shape, B extends Shape> = IsLonger<B, A> extends true ? B : A;
+
+/** S, and behind it what it lacks of More. */
+type Append<S extends Shape, More extends Shape> = [...S, ...Drop<More, S[number]>];
 
 type IsLonger<A extends Shape, B extends Shape> = A extends readonly [unknown, ...infer X extends Shape]
   ? B extends readonly [unknown, ...infer Y extends Shape]

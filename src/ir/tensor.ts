@@ -8,7 +8,19 @@ import type { GraphBuilder } from './builder.js';
 import type { DType } from './dtype.js';
 import type { Attributes, ValueId } from './graph.js';
 import { noSuchFactor } from './diagnostics.js';
-import type { Among, AmongAll, Elementwise, Listed, Names, Renamed, Shape, Union, Unknown, Without } from './shape.js';
+import type {
+  Among,
+  AmongAll,
+  Elementwise,
+  Listed,
+  Names,
+  Renamed,
+  Shape,
+  Union,
+  Union3,
+  Unknown,
+  Without,
+} from './shape.js';
 import { factorsOf, type Factor, type FactorName, type TensorType } from './type.js';
 
 /** Letters of a signature → factors. */
@@ -143,7 +155,7 @@ export class Tensor<out S extends Shape = Unknown> {
     this: Tensor<T>,
     a: Tensor<A>,
     b: Tensor<B>,
-  ): Tensor<Union<Union<T, A>, B>> {
+  ): Tensor<Union3<T, A, B>> {
     return this.builder.apply('where', [this, a, b])[0];
   }
 
@@ -224,8 +236,12 @@ export class Tensor<out S extends Shape = Unknown> {
     return this.builder.fill(value, dtype, [], this.scope);
   }
 
-  /** Applies an op by name that has one result. */
-  apply(op: string, others: readonly Tensor[] = [], attributes: Attributes = {}): Tensor {
+  /** Applies an op by name; gives its first result. */
+  apply<const Op extends string>(
+    op: Op,
+    others: readonly Tensor[] = [],
+    attributes: Attributes = {},
+  ): Tensor<Op extends KeepingOp ? S : Unknown> {
     return this.builder.apply(op, [this, ...others], attributes)[0];
   }
 
@@ -267,5 +283,10 @@ export function unionNames(...tensors: readonly { readonly names: readonly Facto
   for (const tensor of tensors) for (const name of tensor.names) if (!names.includes(name)) names.push(name);
   return names;
 }
+
+/** Ops whose result has the factors of their first operand, in its order: what the type checker knows of ops by name. */
+export const keepingOps = ['cos', 'dropout', 'gelu', 'silu', 'sin', 'swiglu'] as const;
+
+type KeepingOp = (typeof keepingOps)[number];
 
 const noScope: Scope = new Map();

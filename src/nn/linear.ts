@@ -38,9 +38,7 @@ export class Linear<In extends FactorSizes = Unknown, Out extends FactorSizes = 
     this.bias = options.bias === false ? null : new Parameter({ dims: [options.out], init: zeros });
   }
 
-  forward<S extends Shape>(
-    given: Having<S, keyof In & string>,
-  ): Tensor<Product<S, keyof In & string, keyof Out & string>>;
+  forward<S extends Shape>(x: Having<S, keyof In & string>): Tensor<Product<S, keyof In & string, keyof Out & string>>;
   forward(x: Tensor): Tensor {
     const inNames = Object.keys(this.options.in);
     requireFactors(this, x, inNames);

@@ -3,7 +3,8 @@
  * if it compiled, and is run here.
  */
 import { describe, expect, test } from 'vitest';
-import type { Tensor } from '../ir/tensor.js';
+import { keepingOps, type Tensor } from '../ir/tensor.js';
+import { ops } from '../ops/index.js';
 import * as nn from './index.js';
 import { traceLogits } from './trace.js';
 
@@ -93,6 +94,51 @@ test('names that there are go through, and so do names that the type checker doe
     x.sum(computed).sum('sequence');
     return [product, renamed, one];
   });
+});
+
+test('where names are known, their order is that of the traced tensor', () => {
+  /** Holds what the checker knows of a tensor against the tensor. */
+  const has = <S extends readonly string[]>(tensor: Tensor<S>, ...names: NoInfer<S>) =>
+    expect(tensor.names).toEqual(names);
+  traced((x, { up, table, norm, attention }, tokens) => {
+    const turned = x.transpose('sequence batch microbatch dim');
+    has(turned, 'sequence', 'batch', 'microbatch', 'dim');
+    has(norm.forward(turned), 'sequence', 'batch', 'microbatch', 'dim');
+    has(attention.forward(x), 'microbatch', 'batch', 'sequence', 'dim');
+    const first = x.transpose('dim sequence batch microbatch');
+    has(up.forward(first).apply('gelu'), 'sequence', 'batch', 'microbatch', 'hidden');
+    has(new nn.Dropout({ rate: 0.5 }).forward(turned), 'sequence', 'batch', 'microbatch', 'dim');
+    const [w, position] = [table.tensor(x), nn.positionsOf(tokens)];
+    has(w, 'hidden', 'dim');
+    has(position, 'sequence');
+    // The widest operand's come first; of equally wide ones the first's.
+    has(position.cast('f32').mul(w), 'hidden', 'dim', 'sequence');
+    has(w.add(position.cast('f32')).sum('hidden'), 'dim', 'sequence');
+    const later = position.ge(position.rename({ sequence: 'key' }));
+    has(later, 'sequence', 'key');
+    has(later.where(w, x), 'microbatch', 'batch', 'sequence', 'dim', 'key', 'hidden');
+    has(later.where(w, w.mul(2)), 'sequence', 'key', 'hidden', 'dim');
+    has(x.unstack('batch')[0], 'microbatch', 'sequence', 'dim');
+    has(position.stack([position], 'two', 'two sequence'), 'two', 'sequence');
+    has(position.oneHot('place', 3), 'sequence', 'place');
+    has(x.einsum([w], ['hidden', 'sequence']), 'hidden', 'sequence');
+  });
+});
+
+test('what the checker takes for ops that keep their operand are such', () => {
+  const keeping = [...ops.values()].filter(({ name, signature, summary }) => {
+    if (name.endsWith('_backward') || summary === undefined) return false;
+    const [x] = signature?.operands ?? [];
+    const [y] = signature?.results ?? [];
+    // What a tensor has methods for is known by those.
+    return signature ? x.letters.join() === 't' && y.letters.join() === 't' : ['cos', 'sin'].includes(name);
+  });
+  expect(keepingOps).toEqual(
+    keeping
+      .map(({ name }) => name)
+      .filter((name) => name !== 'adamw')
+      .sort(),
+  );
 });
 
 test('renaming a factor that is not there is refused with what there is', () => {

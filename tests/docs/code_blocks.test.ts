@@ -75,7 +75,10 @@ function tinyExample(name: string): string {
     ['dim: 64, heads: 4, context: 64', 'dim: 8, heads: 2, context: 8'],
     ['sequences: 8, microbatch: 8', 'sequences: 2, microbatch: 2'],
     ['every_steps: 20', 'every_steps: 1, batches: 1'],
-    ['steps: 2000,', "steps: 2000, engine: 'reference', device: 'cpu', optimizer: { lr: 1e-30 }, sample: { tokens: 0 },"],
+    [
+      'steps: 2000,',
+      "steps: 2000, engine: 'reference', device: 'cpu', optimizer: { lr: 1e-30 }, sample: { tokens: 0 },",
+    ],
     ['tokens: 40', 'tokens: 2'],
   ];
   return pairs.reduce((changed, [from, to]) => {
