@@ -62,7 +62,7 @@ export const logging = z
     }),
     console: z.boolean().default(true).meta({
       description:
-        'Whether progress is shown on standard output: a panel in a terminal, lines elsewhere. false: what is wrong, and answers to signals, alone.',
+        'Whether progress is shown on standard output: a panel in a terminal, lines elsewhere. false: what a run tells is in its log.txt alone; errors, and answers to signals, are shown still.',
     }),
     every_steps: z.int().positive().default(1).meta({
       description: 'Steps between two lines of metrics.jsonl.',
