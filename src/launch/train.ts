@@ -7,7 +7,7 @@ import { withOwnModel, type ModelChoice } from '../config/own_model.js';
 import { resolveConfig, type ResolvedConfig } from '../config/resolve.js';
 import type { TrainOptions } from '../config/schema.js';
 import { requireSettings, type Names } from '../config/settings.js';
-import { textOf } from '../config/plain.js';
+import { textOf } from '../options/plain.js';
 import { recordTrust, trustFile } from '../config/trusted_modules.js';
 import { closedOnError } from '../data/dataset.js';
 import { sourcesName } from '../data/source_list.js';
@@ -25,6 +25,7 @@ import { resolveAgain } from './resolve_again.js';
 import { startJob, type TrainResult } from './start_job.js';
 import { requireUnaborted } from './stop_note.js';
 import type { RunSurroundings } from './surroundings.js';
+import type { Override } from '../config/overrides.js';
 
 export interface TrainSettings {
   /** Told of everything. What is shown of a run does not depend on it: that is `logging.console`. */
@@ -35,7 +36,7 @@ export interface TrainSettings {
    */
   readonly signal?: AbortSignal;
   /** `--set` overrides. */
-  readonly overrides?: readonly string[];
+  readonly overrides?: readonly Override[];
   /** Where the options come from, for messages. */
   readonly source?: string;
 }
@@ -45,7 +46,7 @@ export interface FileSettings extends Omit<TrainSettings, 'source'>, ModelChoice
 
 export interface ResumeSettings extends FileSettings {
   /** Whether a model that is not the one the run has trained goes on with its weights. Default false: it is refused. */
-  readonly acceptModelChange?: boolean;
+  readonly accept_model_change?: boolean;
   /**
    * The checkpoint to go on from: a step, the name of its folder, or `latest`; null: the latest. Those of later steps are the first to go as
    * new ones are saved.
@@ -60,8 +61,8 @@ const resumeNames: Names<ResumeSettings> = {
   signal: true,
   overrides: true,
   model: true,
-  trustCode: true,
-  acceptModelChange: true,
+  trust_code: true,
+  accept_model_change: true,
   checkpoint: true,
 };
 
@@ -84,7 +85,7 @@ export async function trainWith(
     abort: signal,
     // A module that the options name, their author names.
     begin: async (job) =>
-      begin(await withOwnModel(resolved, { trustCode: true }, settings.source ?? ''), { events, signal, job }),
+      begin(await withOwnModel(resolved, { trust_code: true }, settings.source ?? ''), { events, signal, job }),
   });
 }
 
@@ -153,7 +154,7 @@ export async function resumeRun(
     events = trainEvents(),
     signal,
     overrides = [],
-    acceptModelChange = false,
+    accept_model_change = false,
     checkpoint = null,
     ...choice
   } = settings;
@@ -178,7 +179,7 @@ export async function resumeRun(
       await requireGoingOn(folder, config);
       const resume = await openRunCheckpoint(folder, config, { step });
       try {
-        const request = { folder, record, before, config, customModel, checkpoint: resume, acceptModelChange };
+        const request = { folder, record, before, config, customModel, checkpoint: resume, accept_model_change };
         const prepared = await prepareResume({ ...request, events, job });
         for (const warning of warnings) events.emit({ kind: 'warning', ...warning });
         return await closedOnError(prepared.dataset, async () => {
@@ -211,7 +212,7 @@ function requireSignal(call: string, signal: unknown): void {
 }
 
 /** Whether a run that is gone on with is shown; one that cannot be read is refused later, with the reason. */
-function isShown(path: string, overrides: readonly string[]): boolean {
+function isShown(path: string, overrides: readonly Override[]): boolean {
   try {
     return resolveAgain(RunFolder.open(path), overrides).config.logging.console;
   } catch {

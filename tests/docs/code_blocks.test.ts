@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { formatOf } from '../../src/config/formats.js';
 import { resolveConfig } from '../../src/config/resolve.js';
 import { GraphBuilder } from '../../src/ir/builder.js';
 import { slotNames } from '../../src/ir/op.js';
@@ -37,6 +38,8 @@ const inLanguage = (...languages: readonly string[]) => blocks.filter(({ languag
 const programs = inLanguage('ts').filter((block) => said(block, 'part of') === null);
 const ofOps = programs.filter(({ page }) => isOpPage(page));
 const ofPages = programs.filter(({ page }) => !isOpPage(page));
+
+const configLanguages = ['json', 'jsonc', 'yaml'] as const;
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'flotilla-documents-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -240,9 +243,9 @@ describe('commands', () => {
 });
 
 test('configurations are taken', () => {
-  for (const block of inLanguage('json', 'yaml'))
+  for (const block of inLanguage(...configLanguages))
     expect(
-      () => resolveConfig(JSON.parse(block.text) as object, { source: placeOf(block) }),
+      () => resolveConfig(formatOf(`.${block.language}`)!(block.text) as object, { source: placeOf(block) }),
       placeOf(block),
     ).not.toThrow();
 });
@@ -258,7 +261,7 @@ test('parts of sources, signatures and figures are what they say', () => {
 });
 
 test('no block is left that nobody runs', () => {
-  const checked = new Set([...programs, ...inLanguage('sh', 'json', 'yaml')]);
+  const checked = new Set([...programs, ...inLanguage('sh', ...configLanguages)]);
   const kinds = ['part of', 'signature', 'figure', 'printed'];
   const idle = blocks.filter((block) => !checked.has(block) && kinds.every((kind) => said(block, kind) === null));
   expect(idle.map((block) => `${placeOf(block)}: a block of '${block.language}' that nobody runs`)).toEqual([]);
