@@ -3,7 +3,15 @@ import '../launch/first.js';
 import { Command, Option } from 'commander';
 import { examine } from '../engine/native/doctor.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
-import { attachPanel, checkpointsText, runsText, summaryFile } from '../observe/index.js';
+import {
+  attachPanel,
+  chartOf,
+  checkpointsText,
+  plotRuns,
+  runsText,
+  summaryFile,
+  type PlotOptions,
+} from '../observe/index.js';
 import type { ModelChoice } from '../config/own_model.js';
 import { demoOptions } from '../config/demo.js';
 import { afterTraining } from '../train/after_training.js';
@@ -127,6 +135,18 @@ program
   .argument('[directory]', 'a folder of run folders', 'runs')
   .description('list runs: how far each has come, and whether it can be gone on with')
   .action(async (directory: string) => console.log(runsText(await listRuns(directory))));
+
+program
+  .command('plot')
+  .argument('<run...>', 'run folders, of runs that have ended or are still going')
+  .description('draw the losses of one run or several, beside bigram and unigram: as a picture, and here as text')
+  .option('--out <file>', 'where the picture goes, an .svg file; by default loss.svg in the folder of the one run')
+  .option('--per <unit>', 'losses by token, in nats, or by byte of text, in bits; by default as the runs compare')
+  .option('--log', 'spread steps by their logarithm')
+  .action(async (runs: string[], flags: PlotOptions) => {
+    const { file, figure } = await plotRuns(runs, flags);
+    console.log(`${chartOf(figure, { width: process.stdout.columns ?? 80 })}\npicture: ${file}`);
+  });
 
 program
   .command('checkpoints')

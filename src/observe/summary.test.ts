@@ -13,6 +13,7 @@ test('a summary reads like this', () => {
   memory   405 MB a rank predicted, 405 MB measured
   loss     training 4.1000, validation 4.2000 nats/token, 1.654 bits/byte
   compare  unigram 6.9000, bigram 4.8000 (the model is below), on the same validation tokens
+  picture  runs/demo/loss.svg
   folder   runs/demo`,
   );
 });

@@ -14,6 +14,7 @@ export function summaryText(summary: RunSummary): string {
     ['memory', memoryText(summary)],
     ['loss', lossesText(summary)],
     ['compare', compareText(summary)],
+    ['picture', summary.picture],
     ['folder', summary.folder],
   ];
   const lines = rows.filter(([, text]) => text !== null).map(([name, text]) => `  ${name.padEnd(9)}${text}`);

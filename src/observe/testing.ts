@@ -85,4 +85,5 @@ export const summary: RunSummary = {
   setupSeconds: 3.2,
   trainSeconds: 300,
   folder: 'runs/demo',
+  picture: 'runs/demo/loss.svg',
 };
