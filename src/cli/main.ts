@@ -61,13 +61,14 @@ withModel(withJson(addOptionFlags(program.command('train').argument('<config>', 
   );
 
 withJson(addOptionFlags(program.command('demo')))
-  .description('train a GPT of 14 million parameters for five minutes on text that npm installed')
+  .description('train a GPT of 4 million parameters for five minutes on a dictionary, which it then goes on with')
   .option('--name <name>', 'name of the run folder')
   .addOption(otherName)
   .action((flags: Flags) => {
     const overrides = withName(flags);
     const steps = overrides.findLast((text) => text.startsWith('steps='))?.slice('steps='.length);
-    const options = demoOptions(steps === undefined ? null : Number(steps));
+    const hasOwnData = overrides.some((text) => text.startsWith('data.paths='));
+    const options = demoOptions({ steps: steps === undefined ? null : Number(steps), hasOwnData });
     return showRun(flags, (events) => trainWith(surroundings, options, { events, overrides, source: 'flotilla demo' }));
   });
 

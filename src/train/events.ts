@@ -63,6 +63,8 @@ export interface StartedEvent {
   readonly resumedFrom: number | null;
   /** From launch until now. */
   readonly setupSeconds: number;
+  /** How OpenMP's threads wait for each other; null where none compute. */
+  readonly threadsWait: string | null;
 }
 
 /** One step done. */
