@@ -9,7 +9,7 @@ import type { TrainEvent, TrainEvents } from '../train/events.js';
 import { renderPanel } from './panel.js';
 import { plainLine } from './plain_lines.js';
 import { initialState, nextState } from './run_state.js';
-import { TextFlow } from './text_flow.js';
+import { broken, TextFlow } from './text_flow.js';
 
 /** Where a run is shown: a terminal, a pipe, or a test's buffer. */
 export interface PanelStream {
@@ -81,7 +81,7 @@ function attachLive(events: TrainEvents, stream: PanelStream, color: boolean): (
     if (event.kind === 'sample' && flow !== null) return above(endFlow());
     // What the panel itself shows is not told again; the rest scrolls by above it.
     const line = event.kind === 'step' || event.kind === 'validation' ? null : plainLine(state, event, width());
-    if (line !== null) above(`${endFlow()}${line}\n`);
+    if (line !== null) above(`${endFlow()}${broken(line, width())}\n`);
     if (isLast(event) || flow !== null) return;
     if (line !== null || event.kind !== 'step' || event.at - drawnAt >= minRedrawMilliseconds) draw(event.at);
   };

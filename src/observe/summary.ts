@@ -63,5 +63,5 @@ function compareText({ validationLoss, unigramLoss, bigramLoss }: RunSummary): s
       validationLoss === null ? '' : validationLoss < bigramLoss ? ' (the model is below)' : ' (not yet below)';
     parts.push(`bigram ${lossText(bigramLoss)}${verdict}`);
   }
-  return parts.length > 0 ? `${parts.join(', ')}, on the same validation tokens` : null;
+  return parts.length > 0 ? `${parts.join(', ')}, same tokens` : null;
 }

@@ -52,6 +52,22 @@ export class TextFlow {
   }
 }
 
+/** Each line broken between words where it is longer than `width`; what follows is indented. */
+export const broken = (text: string, width: number): string =>
+  text
+    .split('\n')
+    .map((line) => {
+      if ([...line].length <= width) return line;
+      const [first, ...words] = line.split(/(?<=\S) /);
+      let [done, last] = ['', first];
+      for (const word of words) {
+        if ([...last].length + 1 + [...word].length <= width) last += ` ${word}`;
+        else [done, last] = [`${done}${last}\n`, `${indent}${word}`];
+      }
+      return done + last;
+    })
+    .join('\n');
+
 /** Generated text may hold anything: what would move the cursor is shown as a dot. */
 // eslint-disable-next-line no-control-regex -- what is to be replaced
 const printable = (text: string): string => text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '·');
