@@ -71,9 +71,8 @@ async function sampleOf(
   model: LanguageModel,
   onText: (text: string) => void,
 ): Promise<string | null> {
-  const { top_k: topK, ...sample } = config.sample;
   try {
-    return await generate(folder.path, { ...sample, topK, seed: config.seed, onText, model });
+    return await generate(folder.path, { ...config.sample, seed: config.seed, onText, model });
   } catch (error) {
     if (error instanceof NoTime) return null;
     throw error;
