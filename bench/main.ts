@@ -1,6 +1,6 @@
-/** `npm run bench -- step | learning | memory | verify [--json FILE] …`: dispatches, prints a line a row, writes the rows. */
-import os from 'node:os';
+/** `npm run bench -- step | learning | memory | threads | verify [--json FILE] …`: dispatches, prints a line a row, writes the rows. */
 import { parseArgs } from 'node:util';
+import { cores } from '../src/engine/native/cores.js';
 import { benchModelNames } from './contestant/models.js';
 import { printRow, writeRows, type Row } from './rows.js';
 
@@ -13,6 +13,8 @@ const usage = `usage: npm run bench -- BENCH [--json FILE] [options]
                --steps 200  --ranks 1  --compute bf16  --threads N
   memory     arena over live bytes of each program, highest byte written, resident growth, allocations
                --minimalloc DIR  --only TEXT  --no-run
+  threads    a step with each way in which OpenMP's threads wait, the machine as it is and busy
+               --model tiny | demo  --rounds 5  --block 4  --threads N
   verify     seconds to compile and to verify the program of GPT-3 on 128 ranks
                --microbatches 16`;
 
@@ -28,7 +30,7 @@ const { positionals, values } = parseArgs({
     only: { type: 'string' },
     compile: { type: 'boolean', default: true },
     'compile-seconds': { type: 'string', default: '400' },
-    threads: { type: 'string', default: String(os.availableParallelism()) },
+    threads: { type: 'string', default: String(cores()) },
     profile: { type: 'boolean', default: false },
     steps: { type: 'string', default: '200' },
     ranks: { type: 'string', default: '1' },
@@ -61,6 +63,14 @@ const benches: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
     }),
   memory: async () =>
     (await import('./memory/memory.js')).runMemory({ minimalloc: values.minimalloc, only, run: values.run, threads }),
+  threads: async () =>
+    (await import('./threads.js')).runThreads({
+      rounds: Number(values.rounds),
+      block: Number(values.block ?? 4),
+      threads,
+      models: values.model === undefined ? ['tiny', 'demo'] : [oneOf(benchModelNames, values.model)],
+      emit: printRow,
+    }),
   verify: async () => (await import('./verify.js')).runVerify({ microbatches: Number(values.microbatches) }),
 };
 

@@ -5,7 +5,7 @@ import { demoBatch } from '../../src/config/demo.js';
 
 export type ModelSizes = Pick<GPTSizes, 'layers' | 'dim' | 'heads' | 'context' | 'vocab'>;
 
-/** The demo's model: about 14 million parameters. */
+/** About 14 million parameters: three times the model that the demo trains, at its batch. */
 export const demoModel = { layers: 6, dim: 384, heads: 6, context: 256, vocab: 8192 } as const satisfies ModelSizes;
 
 /** The smallest GPT-2: 124,439,808 parameters, its vocabulary as it is, not padded. */

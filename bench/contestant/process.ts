@@ -44,8 +44,8 @@ export const bestMallocSettings = {
   MALLOC_TOP_PAD_: '67108864',
 } as const;
 
-/** Environment variables of its own for each rank. */
-type RankVariables = (rank: number) => Readonly<Record<string, string>>;
+/** Environment variables of its own for each rank; undefined: without one that this process has. */
+type RankVariables = (rank: number) => Readonly<Record<string, string | undefined>>;
 
 export class Contestant {
   readonly name: string;

@@ -3,7 +3,7 @@ import '../launch/first.js';
 import { Command, CommanderError, Option } from 'commander';
 import { examine } from '../engine/native/doctor.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
-import { checkpointsText, runsText, summaryFile } from '../observe/index.js';
+import { chartOf, checkpointsText, plotRuns, runsText, summaryFile, type PlotOptions } from '../observe/index.js';
 import type { ModelChoice } from '../config/own_model.js';
 import type { Override } from '../config/overrides.js';
 import type { TrainConfig } from '../config/schema.js';
@@ -69,12 +69,12 @@ withModel(withJson(addOptionFlags(program.command('train').argument('<config>', 
   );
 
 withJson(addOptionFlags(program.command('demo')))
-  .description('train a GPT of 14 million parameters for five minutes on text that npm installed')
+  .description('train a GPT of 4 million parameters for five minutes on a dictionary, which it then goes on with')
   .addOption(otherName)
   .action((flags: Flags) => {
     const overrides = withName(flags);
-    const steps = flags.steps;
-    const options = demoOptions(steps === undefined ? null : Number(steps));
+    const { steps, data } = flags;
+    const options = demoOptions({ steps: steps === undefined ? null : Number(steps), hasOwnData: data !== undefined });
     return showRun(flags, () => trainWith(surroundings, options, { overrides, source: 'flotilla demo' }));
   });
 
@@ -144,6 +144,18 @@ program
   .argument('[directory]', 'a folder of run folders', 'runs')
   .description('list runs: how far each has come, and whether it can be gone on with')
   .action(async (directory: string) => console.log(runsText(await listRuns(directory))));
+
+program
+  .command('plot')
+  .argument('<run...>', 'run folders, of runs that have ended or are still going')
+  .description('draw the losses of one run or several, beside bigram and unigram: as a picture, and here as text')
+  .option('--out <file>', 'where the picture goes, an .svg file; by default loss.svg in the folder of the one run')
+  .option('--per <unit>', 'losses by token, in nats, or by byte of text, in bits; by default as the runs compare')
+  .option('--log', 'spread steps by their logarithm')
+  .action(async (runs: string[], flags: PlotOptions) => {
+    const { file, figure } = await plotRuns(runs, flags);
+    console.log(`${chartOf(figure, { width: process.stdout.columns ?? 80 })}\npicture: ${file}`);
+  });
 
 program
   .command('checkpoints')

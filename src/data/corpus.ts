@@ -5,6 +5,7 @@ import { badJsonLine, dataNotText, dataUnreadable } from './diagnostics.js';
 import type { SourceFile } from './find_files.js';
 import { sha256 } from './hash.js';
 import type { InParts } from './in_parts.js';
+import { isWordNet, wordNetDocuments } from './wordnet.js';
 
 /** A text that is trained on as a whole; a separator token follows it. */
 export interface Document {
@@ -14,6 +15,9 @@ export interface Document {
   /** Length in UTF-8. */
   readonly bytes: number;
 }
+
+/** A document as it was read. */
+export type DocumentText = Pick<Document, 'path' | 'text'>;
 
 /** A file that was left out, and why. */
 export interface Skipped {
@@ -72,7 +76,7 @@ export function* readCorpus(files: readonly SourceFile[], options: ReadOptions):
     }
     if (!file.named && isMinified(file.path, content)) return skip('minified');
     const text = content.toString('utf8').replace(/^\uFEFF/, '');
-    const found = /\.jsonl$/i.test(file.path) ? jsonLines(file, text, options.field) : [{ path: file.path, text }];
+    const found = documentsIn(file, text, options.field);
     const before = documents.length;
     for (const { path, text } of found) {
       if (!/\S/.test(text)) continue;
@@ -88,6 +92,12 @@ export function* readCorpus(files: readonly SourceFile[], options: ReadOptions):
     read(file);
   }
   return { documents, skipped, sources, bytes, hash: sha256(documents.flatMap(({ path, text }) => [path, text])) };
+}
+
+function documentsIn(file: SourceFile, text: string, field: string): readonly DocumentText[] {
+  if (/\.jsonl$/i.test(file.path)) return jsonLines(file, text, field);
+  if (isWordNet(file.path, text)) return wordNetDocuments(file.path, text);
+  return [{ path: file.path, text }];
 }
 
 /** How many bytes of each file fit: whole files by the hash of their path, and the head of the one that crosses the limit. */
@@ -137,8 +147,8 @@ function isMinified(path: string, content: Buffer): boolean {
   return content.length / lines >= 300;
 }
 
-function jsonLines({ file, path }: SourceFile, text: string, field: string): { path: string; text: string }[] {
-  const records: { path: string; text: string }[] = [];
+function jsonLines({ file, path }: SourceFile, text: string, field: string): readonly DocumentText[] {
+  const records: DocumentText[] = [];
   text.split('\n').forEach((line, index) => {
     if (line.trim() === '') return;
     const refuse = (reason: string) => badJsonLine({ file, line: index + 1, field, reason });

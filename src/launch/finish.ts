@@ -35,12 +35,29 @@ export async function finish({
   const interrupted = () => result.interrupted || stop.asked;
   if (!interrupted() && config.sample.tokens > 0) {
     await attempt('the sample', async () => {
-      const text = await sampleOf(config, folder, model, interrupted);
-      if (text === null) return;
-      events.emit({ kind: 'sample', step: result.summary.steps, prompt: config.sample.prompt, text });
+      const { prompt } = config.sample;
+      const step = result.summary.steps;
+      const told = (text: string) => events.emit({ kind: 'sample_text', step, text });
+      let before = prompt;
+      const onText = (text: string) => {
+        requireTime(interrupted);
+        // What keeps a sample from being made is said before its prompt.
+        told(before + text);
+        before = '';
+      };
+      const text = await sampleOf(config, folder, model, onText);
+      if (text !== null) events.emit({ kind: 'sample', step, prompt, text });
     });
   }
-  const summary = interrupted() ? result.summary : await withPeak(config, result.summary);
+  let picture: string | null = null;
+  await attempt('the picture', () => {
+    const { unigramLoss: unigram, bigramLoss: bigram } = result.summary;
+    const drawn = surroundings.drawCurve(folder, { unigram, bigram, bytesPerToken: null });
+    picture = drawn.file;
+    events.emit({ kind: 'curve', ...drawn });
+  });
+  const measured = interrupted() ? result.summary : await withPeak(config, result.summary);
+  const summary = { ...measured, picture };
   await attempt('the summary', () => surroundings.writeSummary(folder, summary));
   events.emit({ kind: 'summary', summary });
   if (failures.length > 0) throw failures[0];
@@ -53,9 +70,8 @@ async function sampleOf(
   config: TrainConfig,
   folder: RunFolder,
   model: LanguageModel,
-  interrupted: () => boolean,
+  onText: (text: string) => void,
 ): Promise<string | null> {
-  const onText = () => requireTime(interrupted);
   try {
     return await generate(folder.path, { ...config.sample, seed: config.seed, onText, model });
   } catch (error) {

@@ -27,6 +27,9 @@ interface Writable {
   readonly writableLength: number;
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
+  on(event: 'resize', listener: () => void): unknown;
+  off(event: 'resize', listener: () => void): unknown;
 }
 
 /** A stream to which lines of a long run can be written, whether or not somebody reads them. */
@@ -45,6 +48,14 @@ export function lossyOutput(stream: Writable) {
     },
     get columns(): number | undefined {
       return stream.columns;
+    },
+    get rows(): number | undefined {
+      return stream.rows;
+    },
+    /** Tells of every change of the terminal's size, until the function it returns is called. */
+    onResize(listener: () => void): () => void {
+      stream.on('resize', listener);
+      return () => void stream.off('resize', listener);
     },
   };
 }

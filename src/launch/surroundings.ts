@@ -1,6 +1,7 @@
 /** What surrounds a run: files made from its events, and the program that a rank process runs. */
 import type { TrainConfig } from '../config/schema.js';
 import type { RunFolder } from '../run/folder.js';
+import type { LossCurve, TokenFacts } from '../run/loss_curve.js';
 import type { RunSummary, TrainEvents } from '../train/events.js';
 import type { TracedLaunch } from '../train/traced_launch.js';
 import type { ScriptStop } from './script_stop.js';
@@ -25,6 +26,8 @@ export interface RunSurroundings {
   /** Shows the progress of a run to whoever has started this process, until the function it returns is called. */
   showProgress(events: TrainEvents): () => void;
   writeTrace(file: string, launches: readonly TracedLaunch[]): void;
+  /** Draws the run's losses into its folder. `facts`: what its files do not say yet. */
+  drawCurve(folder: RunFolder, facts: TokenFacts): { readonly file: string; readonly curve: LossCurve };
   writeSummary(folder: RunFolder, summary: RunSummary): void;
   /** Arguments of Node for a rank process: it calls `rankMain`. */
   readonly rankArguments: readonly string[];

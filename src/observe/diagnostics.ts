@@ -1,4 +1,4 @@
-/** What can be wrong with the files that a run is told in. */
+/** What can be wrong with the files that a run is told and drawn in. */
 import { defineDiagnostic } from '../ir/diagnostic.js';
 
 export const summaryUnwritable = defineDiagnostic(
@@ -10,3 +10,19 @@ export const summaryUnwritable = defineDiagnostic(
     fix: 'name a file in a folder that exists and may be written to; a run that has ended has the same numbers in its summary.json',
   }),
 );
+
+export const pictureUnwritable = defineDiagnostic(
+  'observe/picture-unwritable',
+  (p: { file: string; problem: string }) => ({
+    what: 'the picture cannot be written',
+    why: p.problem,
+    where: [{ at: p.file }],
+    fix: 'name a file that ends in .svg, in a folder that exists and may be written to: --out FILE.svg',
+  }),
+);
+
+export const plotUnitUnknown = defineDiagnostic('observe/plot-unit-unknown', (p: { given: string }) => ({
+  what: `losses are told by token or by byte, not by '${p.given}'`,
+  where: [{ at: '--per', note: p.given }],
+  fix: '--per token for nats a token, --per byte for bits a byte of text',
+}));

@@ -67,7 +67,9 @@ export function openMetrics(path: string, { resumedFrom, everySteps = 1, onError
 export function metricsLine(event: TrainEvent): string | null {
   switch (event.kind) {
     case 'setup_started':
+    case 'sample_text':
     case 'sample':
+    case 'curve':
     case 'summary':
       return null;
     default:

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import type { TrainEvent } from '../train/events.js';
-import { trainEvents } from '../train/events.js';
-import { attachPanel, plainLine, renderPanel } from './panel.js';
+import { renderPanel } from './panel.js';
+import { plainLine } from './plain_lines.js';
 import { initialState, nextState, secondsLeft } from './run_state.js';
 import { sparkline } from './sparkline.js';
-import { eventsOfRun, summary } from './testing.js';
+import { eventsOfRun } from './testing.js';
 
 const stateAfter = (events: readonly TrainEvent[]) => events.reduce(nextState, initialState);
 const drawn = (events: readonly TrainEvent[], width: number) =>
@@ -14,7 +14,8 @@ test('the panel shows step, loss, validation loss, speed, memory and the time le
   expect(drawn(eventsOfRun(120), 100)).toBe(
     [
       '  step 120/750  ━━━━━━──────────────────────────────────  4:12 left',
-      '  loss 5.1991 █▇▆▆▅▅▄▄▃▃▃▂▂▂▂▂▂▁▁▁▁▁▁▁   validation 5.4321   1.987 bits/byte   lr 3.0e-4',
+      '  loss 5.1991 █▇▇▆▆▅▅▄▄▄▃▃▃▃▃▂▂▂▂▂▂▂▂▁▁▁▁▁▁▁▁▁   lr 3.0e-4   grad norm 1.23',
+      '  validation 5.4321 at step 100   1.987 bits/byte   before: 5.4321 (50)',
       '  41.0 k tokens/s   400 ms a step   41% of matmul peak   512 MB a rank',
     ].join('\n'),
   );
@@ -24,7 +25,8 @@ test('a narrow terminal shows what matters most', () => {
   expect(drawn(eventsOfRun(120), 40)).toBe(
     [
       '  step 120/750  ━━─────────  4:12 left',
-      '  loss 5.1991   validation 5.4321',
+      '  loss 5.1991   lr 3.0e-4',
+      '  validation 5.4321 at step 100',
       '  41.0 k tokens/s   400 ms a step',
     ].join('\n'),
   );
@@ -63,7 +65,7 @@ test('the time of a step forgets a slow beginning', () => {
 
 test('plain lines tell the run', () => {
   const events = eventsOfRun(100);
-  const lines = events.flatMap((event, k) => plainLine(stateAfter(events.slice(0, k + 1)), event, 50) ?? []);
+  const lines = events.flatMap((event, k) => plainLine(stateAfter(events.slice(0, k + 1)), event) ?? []);
   expect(lines).toEqual([
     'tokenizer: 2.00 s (8192 tokens)',
     'compiled in 340 ms: 14.0 M parameters, data 2 × tensor 1, 812 instructions a rank, 405 MB predicted',
@@ -72,74 +74,42 @@ test('plain lines tell the run', () => {
     'step 2: loss 8.8049, 41.0 k tokens/s, 400 ms a step, 41% of matmul peak, 512 MB a rank, 5:00 left',
     'step 3: loss 8.7110, 41.0 k tokens/s, 400 ms a step, 41% of matmul peak, 512 MB a rank, 4:59 left',
     '750 steps in all',
-    'step 50/750: loss 6.1460, 41.0 k tokens/s, 400 ms a step, 41% of matmul peak, 512 MB a rank, 4:40 left',
+    'step 28/750: loss 6.9863, 41.0 k tokens/s, 400 ms a step, 41% of matmul peak, 512 MB a rank, 4:49 left',
     'step 50: validation loss 5.4321, 1.987 bits/byte',
-    'step 100/750: loss 5.3283, 41.0 k tokens/s, 400 ms a step, 41% of matmul peak, 512 MB a rank, 4:20 left',
+    'step 53/750: loss 6.0632, 41.0 k tokens/s, 400 ms a step, 41% of matmul peak, 512 MB a rank, 4:39 left',
+    'step 78/750: loss 5.5691, 41.0 k tokens/s, 400 ms a step, 41% of matmul peak, 512 MB a rank, 4:29 left',
     'step 100: validation loss 5.4321, 1.987 bits/byte',
     'step 100: saved runs/demo/checkpoints/step-000100 (168 MB, 510 ms)',
   ]);
 });
 
-/** A stream that keeps what was written. */
-function bufferStream(isTTY: boolean) {
-  const written: string[] = [];
-  return { stream: { isTTY, columns: 80, write: (text: string) => written.push(text) }, written };
-}
-
-/** What stands on a terminal after this text: it knows line breaks, moves up, and clearing. */
-function screenAfter(text: string): string {
-  let lines = [''];
-  let row = 0;
-  // eslint-disable-next-line no-control-regex -- the escapes of a terminal
-  for (const [token, up, plain] of text.matchAll(/\x1b\[(\d+)A|\x1b\[J|\x1b\[\d*m|\r|\n|([^\x1b\r\n]+)/g)) {
-    if (up) row -= Number(up);
-    else if (token === '\x1b[J') lines = [...lines.slice(0, row), ''];
-    else if (token === '\n') lines[++row] ??= '';
-    else if (plain) lines[row] += plain;
+test('a log of days has some hundred lines, and its last step', () => {
+  const steps = 200_000;
+  const [setup] = eventsOfRun(1).slice(0, 1);
+  let state = nextState(initialState, { ...setup, kind: 'length', steps });
+  const step = eventsOfRun(1).at(-1)!;
+  let [told, last] = [0, 0];
+  for (let k = 1; k <= steps; k++) {
+    state = nextState(state, { ...step, step: k, at: 1000 * k } as TrainEvent);
+    if (state.isTold) [told, last] = [told + 1, k];
   }
-  return lines.join('\n');
-}
-
-test('on a terminal the panel is drawn over itself, and what is told scrolls above it', () => {
-  const { stream, written } = bufferStream(true);
-  let now = 0;
-  const events = trainEvents(() => now);
-  const detach = attachPanel(events, { stream, environment: {} });
-  for (const { at, ...body } of eventsOfRun(120)) {
-    now = at;
-    events.emit(body);
-  }
-  detach();
-  expect(screenAfter(written.join(''))).toBe(
-    [
-      'tokenizer: 2.00 s (8192 tokens)',
-      'compiled in 340 ms: 14.0 M parameters, data 2 × tensor 1, 812 instructions a rank, 405 MB predicted',
-      'run demo: 2 ranks, native on cpu, bf16, 5 minutes',
-      '750 steps in all',
-      'step 100: saved runs/demo/checkpoints/step-000100 (168 MB, 510 ms)',
-      drawn(eventsOfRun(120), 80),
-      '',
-    ].join('\n'),
-  );
+  expect(told).toBeGreaterThan(100);
+  expect(told).toBeLessThan(500);
+  expect(last).toBe(steps);
 });
 
-test.each([
-  ['a pipe', false, {}],
-  ['NO_COLOR', true, { NO_COLOR: '1' }],
-  ['a dumb terminal', true, { TERM: 'dumb' }],
-])('with %s there are plain lines and no escapes', (_, isTTY, environment) => {
-  const { stream, written } = bufferStream(isTTY);
-  const events = trainEvents(() => 0);
-  const detach = attachPanel(events, { stream, environment });
-  for (const body of eventsOfRun(20)) events.emit(body);
-  events.emit({ kind: 'sample', step: 20, prompt: 'const a', text: ' = \x1b[31m1;\nconst b' });
-  events.emit({ kind: 'summary', summary });
-  detach();
-  events.emit({ kind: 'warning', code: 'x', message: 'told to nobody' });
-  const text = written.join('');
-  expect(text).not.toContain('\x1b');
-  expect(text).not.toContain('nobody');
-  expect(text).toContain('sample\n  const a = ·[31m1;\n  const b\nsummary of demo\n');
+test('validations are kept, the newest first, as many as there is room for', () => {
+  const events = eventsOfRun(125).flatMap((event): TrainEvent[] =>
+    event.kind === 'step' && event.step % 25 === 0
+      ? [event, { kind: 'validation', step: event.step, loss: 9 - event.step / 50, bitsPerByte: null, at: event.at }]
+      : event.kind === 'validation'
+        ? []
+        : [event],
+  );
+  expect(drawn(events, 80).split('\n')[2]).toBe('  validation 6.5000 at step 125   before: 7.0000 (100)   7.5000 (75)');
+  expect(drawn(events, 140).split('\n')[2]).toBe(
+    '  validation 6.5000 at step 125   before: 7.0000 (100)   7.5000 (75)   8.0000 (50)   8.5000 (25)',
+  );
 });
 
 test('a sparkline falls as its values do', () => {

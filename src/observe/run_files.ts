@@ -5,6 +5,7 @@ import type { RunFolder } from '../run/folder.js';
 import type { TracedLaunch } from '../train/traced_launch.js';
 import { openMetrics, type MetricsWriter } from './metrics.js';
 import { openRunLog } from './run_log.js';
+import { drawCurve } from './plot/draw_curve.js';
 import { summaryJson } from './summary.js';
 import { writeTrace } from './trace.js';
 
@@ -35,6 +36,7 @@ export const runFiles = {
   },
   openLog: openRunLog,
   writeTrace: (file: string, launches: readonly TracedLaunch[]): void => writeTrace(file, launches),
+  drawCurve,
   writeSummary: (folder: RunFolder, summary: RunSummary): void =>
     folder.write('summary.json', `${JSON.stringify(summaryJson(summary), null, 2)}\n`),
 };

@@ -4,7 +4,7 @@
 import { appendFileSync } from 'node:fs';
 import type { RunLog } from '../launch/surroundings.js';
 import type { TrainEvents } from '../train/events.js';
-import { attachPanel } from './panel.js';
+import { attachPanel } from './attach_panel.js';
 
 /** Takes note of what a run tells, from before it has a folder. */
 export function openRunLog(events: TrainEvents): RunLog {

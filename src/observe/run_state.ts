@@ -8,7 +8,8 @@ export interface RunState {
   /** Length of the run; null until it is known. */
   readonly steps: number | null;
   readonly last: StepEvent | null;
-  readonly validation: ValidationEvent | null;
+  /** The last few, the newest last. */
+  readonly validations: readonly ValidationEvent[];
   /** Training losses, thinned so that they stay at most `maxLosses`, evenly spread. */
   readonly losses: readonly number[];
   /** Steps between two of `losses`. */
@@ -17,6 +18,9 @@ export interface RunState {
   readonly stepSeconds: number | null;
   /** The step and time of the first step's end, from which `--minutes` is read before the length is known. */
   readonly firstStep: { readonly step: number; readonly at: number } | null;
+  /** Whether the last step is one that plain lines tell, and when they told one last. */
+  readonly isTold: boolean;
+  readonly toldAt: number;
   readonly at: number;
 }
 
@@ -25,15 +29,18 @@ export const initialState: RunState = {
   started: null,
   steps: null,
   last: null,
-  validation: null,
+  validations: [],
   losses: [],
   lossStride: 1,
   stepSeconds: null,
   firstStep: null,
+  isTold: false,
+  toldAt: -Infinity,
   at: 0,
 };
 
 const maxLosses = 240;
+const keptValidations = 8;
 /** A step's weight in the moving mean: about the last twenty count. */
 const newest = 0.05;
 
@@ -52,12 +59,13 @@ export function nextState(state: RunState, event: TrainEvent): RunState {
       return {
         ...now,
         ...withLoss(state, event),
+        ...withTold(state, event),
         last: event,
         firstStep: state.firstStep ?? { step: event.step, at: event.at },
         stepSeconds: meanStepSeconds(state, event),
       };
     case 'validation':
-      return { ...now, validation: event };
+      return { ...now, validations: [...state.validations, event].slice(-keptValidations) };
     default:
       return now;
   }
@@ -77,6 +85,17 @@ function withLoss(state: RunState, { step, loss }: StepEvent): Pick<RunState, 'l
   const longer = [...losses, loss];
   if (longer.length <= maxLosses) return { losses: longer, lossStride };
   return { losses: longer.filter((_, k) => k % 2 === 1), lossStride: 2 * lossStride };
+}
+
+/** Seconds between two steps that plain lines tell: ten, and more the longer the run has lasted, so that a log of days can be read. */
+const toldEvery = (elapsedSeconds: number): number => Math.max(10, elapsedSeconds / 50);
+
+function withTold(state: RunState, { step, at }: TrainEvent & StepEvent): Pick<RunState, 'isTold' | 'toldAt'> {
+  const { firstStep, steps, toldAt } = state;
+  const isFirst = firstStep === null || step < firstStep.step + 3;
+  const isDue = (at - toldAt) / 1000 >= toldEvery((at - (firstStep?.at ?? at)) / 1000);
+  const isTold = isFirst || isDue || step === steps;
+  return { isTold, toldAt: isTold ? at : toldAt };
 }
 
 function meanStepSeconds({ stepSeconds, firstStep }: RunState, event: StepEvent): number {

@@ -12,7 +12,8 @@ test('a summary reads like this', () => {
   speed    41.0 k tokens/s, 400 ms a step, 41% of this machine's matmul peak
   memory   405 MB a rank predicted, 405 MB measured
   loss     training 4.1000, validation 4.2000 nats/token, 1.654 bits/byte
-  compare  unigram 6.9000, bigram 4.8000 (the model is below), on the same validation tokens
+  compare  unigram 6.9000, bigram 4.8000 (the model is below), same tokens
+  picture  runs/demo/loss.svg
   folder   runs/demo`,
   );
 });

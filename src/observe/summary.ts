@@ -14,6 +14,7 @@ export function summaryText(summary: RunSummary): string {
     ['memory', memoryText(summary)],
     ['loss', lossesText(summary)],
     ['compare', compareText(summary)],
+    ['picture', summary.picture],
     ['folder', summary.folder],
   ];
   const lines = rows.filter(([, text]) => text !== null).map(([name, text]) => `  ${name.padEnd(9)}${text}`);
@@ -62,5 +63,5 @@ function compareText({ validationLoss, unigramLoss, bigramLoss }: RunSummary): s
       validationLoss === null ? '' : validationLoss < bigramLoss ? ' (the model is below)' : ' (not yet below)';
     parts.push(`bigram ${lossText(bigramLoss)}${verdict}`);
   }
-  return parts.length > 0 ? `${parts.join(', ')}, on the same validation tokens` : null;
+  return parts.length > 0 ? `${parts.join(', ')}, same tokens` : null;
 }

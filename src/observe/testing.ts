@@ -13,6 +13,7 @@ export const started: StartedEvent = {
   minutes: 5,
   resumedFrom: null,
   setupSeconds: 3.2,
+  threadsWait: null,
 };
 
 /** The events of a run of `steps` steps of 400 ms, from its start. */
@@ -85,4 +86,5 @@ export const summary: RunSummary = {
   setupSeconds: 3.2,
   trainSeconds: 300,
   folder: 'runs/demo',
+  picture: 'runs/demo/loss.svg',
 };

@@ -5,7 +5,8 @@
  *   run.json         what was decided once: data, order, model, how many steps (`record.ts`)
  *   sources.json     the files its text came from, with hashes    model.ir       the forward that its model traces
  *   metrics.jsonl    one line an event                            trace.json     the launches of a few steps
- *   log.txt          what the run told, as lines                  summary.json, tokenizer.json
+ *   log.txt          what the run told, as lines                  loss.svg         its losses, drawn
+ *   summary.json, tokenizer.json
  *   checkpoints/     step-NNNNNN/, latest, owner.json             run_id, which names the run in its checkpoints too
  *   lock             who works on it now
  */
@@ -36,6 +37,7 @@ export const runFileNames = [
   'model.ir',
   'summary.json',
   'log.txt',
+  'loss.svg',
   runIdName,
   lockName,
 ] as const;

@@ -4,6 +4,8 @@
  * Losses are in nats a token; times in seconds, `at` in milliseconds since 1970.
  */
 
+import type { LossCurve } from '../run/loss_curve.js';
+
 /** One event, before it is stamped with its time. */
 export type TrainEventBody =
   /** A part of the set-up begins: reading data, building the addon, compiling. */
@@ -22,7 +24,11 @@ export type TrainEventBody =
       readonly bytes: number;
       readonly seconds: number;
     }
+  /** A piece of the sample as it is generated, the prompt first. `sample` tells the whole, once it is. */
+  | { readonly kind: 'sample_text'; readonly step: number; readonly text: string }
   | { readonly kind: 'sample'; readonly step: number; readonly prompt: string; readonly text: string }
+  /** The run's losses, drawn into a file. */
+  | { readonly kind: 'curve'; readonly file: string; readonly curve: LossCurve }
   | { readonly kind: 'warning'; readonly code: string; readonly message: string }
   | { readonly kind: 'summary'; readonly summary: RunSummary };
 
@@ -57,6 +63,8 @@ export interface StartedEvent {
   readonly resumedFrom: number | null;
   /** From launch until now. */
   readonly setupSeconds: number;
+  /** How OpenMP's threads wait for each other; null where none compute. */
+  readonly threadsWait: string | null;
 }
 
 /** One step done. */
@@ -115,6 +123,8 @@ export interface RunSummary {
   readonly peakBytesMeasured: number | null;
   readonly setupSeconds: number;
   readonly trainSeconds: number;
+  /** The picture of the loss curve; null where none was drawn. */
+  readonly picture: string | null;
   /** The run folder. */
   readonly folder: string;
 }

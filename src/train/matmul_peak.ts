@@ -8,6 +8,7 @@ import os from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { cores } from '../engine/native/cores.js';
 import { addonPath, loadAddon, type Engine } from '../engine/native/bridge.js';
 import type { LoadedProgram, LoadedView } from '../engine/native/loaded_program.js';
 import { encode } from '../engine/host_array.js';
@@ -26,7 +27,7 @@ export async function measuredPeak(config: TrainConfig, { again = false } = {}):
   if (config.engine === 'reference') return null;
   const file = join(config.data.cache ?? defaultCache, 'matmul_peak.json');
   const { size, mtimeMs } = statSync(addonPath());
-  const threads = os.availableParallelism();
+  const threads = cores();
   const device = deviceOf(config, 0);
   const key = [config.precision, device, os.cpus()[0]?.model, threads, size, Math.round(mtimeMs)].join(' ');
   const known = readKnown(file);

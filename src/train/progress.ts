@@ -80,6 +80,7 @@ export class Progress {
       peakBytesPredicted: arenaBytes,
       peakBytesMeasured: memory.peak,
       folder: folder.path,
+      picture: null,
       ...measured,
     };
   }

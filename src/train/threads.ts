@@ -1,6 +1,6 @@
 /** How many threads a rank computes with on a CPU. */
-import os from 'node:os';
 import type { TrainConfig } from '../config/schema.js';
+import { cores } from '../engine/native/cores.js';
 import { deviceOf } from './device.js';
 import { threadsBad } from './diagnostics.js';
 
@@ -9,7 +9,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** OpenMP threads for each rank of this machine: OMP_NUM_THREADS where it is set, else an equal share of the cores. */
 export function threadsPerRank(localWorldSize: number, env: Environment = process.env): number {
   const given = env.OMP_NUM_THREADS;
-  if (!given) return Math.max(1, Math.floor(os.availableParallelism() / localWorldSize));
+  if (!given) return Math.max(1, Math.floor(cores() / localWorldSize));
   if (!/^\d+$/.test(given)) throw threadsBad({ value: given });
   return Math.max(1, Number(given));
 }
@@ -18,15 +18,16 @@ export function threadsPerRank(localWorldSize: number, env: Environment = proces
 export function crowdedCores(
   config: Pick<TrainConfig, 'engine' | 'device' | 'threads'>,
   localRanks: number,
-  cores: number = os.availableParallelism(),
+  available: number = cores(),
   env: Environment = process.env,
 ): string | null {
   if (config.engine === 'reference' || deviceOf(config, 0) !== 'cpu') return null;
   const threads = config.threads ?? threadsPerRank(localRanks, env);
-  if (localRanks * threads <= cores) return null;
-  const fix = localRanks > cores ? `at most ${cores} ranks here` : `threads at ${Math.floor(cores / localRanks)}`;
+  if (localRanks * threads <= available) return null;
+  const fix =
+    localRanks > available ? `at most ${available} ranks here` : `threads at ${Math.floor(available / localRanks)}`;
   return (
-    `${localRanks} ranks × ${threads} ${threads === 1 ? 'thread' : 'threads'} on ${cores} cores: ` +
+    `${localRanks} ranks × ${threads} ${threads === 1 ? 'thread' : 'threads'} on ${available} cores: ` +
     `they wait for each other, and steps take many times as long; keep ${fix}`
   );
 }

@@ -5,6 +5,7 @@
  * store before they need it.
  */
 import { setImmediate as turn } from 'node:timers/promises';
+import { waitingText } from '../engine/native/waiting.js';
 import { ops } from '../ops/index.js';
 import { ranksOf } from '../plan/plan.js';
 import { arenaBytesOf } from '../program/share_arena.js';
@@ -187,6 +188,7 @@ function tellStart(job: LoadedJob, steps: number | null, setupSeconds: number): 
     minutes: config.minutes,
     resumedFrom: resume ? begins.step : null,
     setupSeconds,
+    threadsWait: host.kind === 'native' && host.device === 'cpu' ? waitingText() : null,
   });
 }
 

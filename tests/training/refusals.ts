@@ -379,6 +379,8 @@ const betweenProcesses =
 
 /** Codes that have no row, each with why. */
 export const withoutRow: Readonly<Record<string, string>> = {
+  'observe/picture-unwritable': 'of plot, which writes nothing but its picture: tests/training/plot.test.ts',
+  'observe/plot-unit-unknown': 'of a flag of plot: tests/training/plot.test.ts',
   'plan/ranks-idle': 'a warning',
   'plan/nothing-for-tensor-ranks': 'beside plan/too-many-tensor-ranks: src/plan/plan_errors.test.ts',
   'config/called-while-imported': 'tests/training/own_code.test.ts, with what is there compared',

@@ -10,6 +10,7 @@ import { addonNotBuilt, addonNotLoaded, toNativeError } from './diagnostics.js';
 import { deviceFault } from './device_fault.js';
 import { encodeProgram, type LoadedProgram } from './loaded_program.js';
 import { packageRoot } from './package_root.js';
+import { withWaiting } from './waiting.js';
 
 /** What this build and machine can do. */
 export interface NativeDescription {
@@ -160,7 +161,7 @@ export function loadAddon(file = addonPath()): NativeAddon {
   if (!existsSync(file)) throw addonNotBuilt({ path: file });
   let raw: RawAddon;
   try {
-    raw = createRequire(import.meta.url)(file) as RawAddon;
+    raw = withWaiting(() => createRequire(import.meta.url)(file) as RawAddon);
   } catch (error) {
     throw addonNotLoaded({ path: file, reason: error instanceof Error ? error.message : String(error) });
   }

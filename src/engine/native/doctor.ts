@@ -2,10 +2,12 @@
 import { existsSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { cores } from './cores.js';
 import { addonPath, loadAddon, type NativeDescription } from './bridge.js';
 import { deviceFault } from './device_fault.js';
 import { locateTorch, setupModule, type TorchAttempt } from './locate.js';
 import { packageRoot } from './package_root.js';
+import { waitingText } from './waiting.js';
 
 export interface Finding {
   readonly what: string;
@@ -36,7 +38,7 @@ export async function examine(): Promise<Finding[]> {
 }
 
 function examineNode(): Finding {
-  const memory = `${os.availableParallelism()} cores, ${(os.totalmem() / 2 ** 30).toFixed(1)} GiB`;
+  const memory = `${cores()} cores, ${(os.totalmem() / 2 ** 30).toFixed(1)} GiB`;
   return {
     what: 'node',
     status: 'ok',
@@ -125,7 +127,7 @@ function describeEngine(engine: NativeDescription): Finding[] {
     {
       what: 'libtorch',
       status: 'ok',
-      detail: `${engine.torch}, CUDA ${engine.torchCuda ?? 'none'}, ${engine.threads} threads`,
+      detail: `${engine.torch}, CUDA ${engine.torchCuda ?? 'none'}, ${engine.threads} threads; they wait by ${waitingText()}`,
       fix: null,
     },
     examineGpu(engine),
