@@ -6,7 +6,7 @@ export const data = z
   .strictObject({
     paths: z.array(z.string().min(1)).min(1).nullable().default(null).meta({
       description:
-        'Files, folders and globs of text (.txt, .md, .jsonl, source). null: the TypeScript sources that npm installed.',
+        'Files, folders and globs of text (.txt, .md, .jsonl, .ndjson, .json, source; also .gz and .zst). null: the TypeScript sources that npm installed.',
       flag: true,
     }),
     tokenizer: z
@@ -48,10 +48,13 @@ export const data = z
       .max(2 ** 29 - 25)
       .default(400_000_000)
       .meta({
-        description: 'Most text to read; files are then chosen by the hash of their path.',
+        description:
+          'Most text to read, decompressed; files are then chosen by the hash of their path, and of the last one whole records or lines.',
         unit: 'bytes',
       }),
-    field: z.string().min(1).default('text').meta({ description: 'The field of a .jsonl record that holds its text.' }),
+    field: z.string().min(1).default('text').meta({
+      description: 'The field of a JSON record that holds its text; a.b is field b of the object in field a.',
+    }),
     seed: seedField.default(0).meta({
       description:
         'Of the order of sequences: each epoch is a permutation that follows from this and the number of the epoch.',

@@ -8,7 +8,7 @@ export const dataNotFound = defineDiagnostic(
     where: [{ at: `data '${p.pattern}'`, note: `resolved against ${p.root}` }],
     fix: p.nearest
       ? `did you mean '${p.nearest}'?`
-      : 'name a text file, a folder with .txt, .md, .jsonl or source files, or a quoted glob such as "corpus/**/*.md"',
+      : 'name a text file, a folder with .txt, .md, .jsonl, .json or source files (also .gz and .zst), or a quoted glob such as "corpus/**/*.md"',
   }),
 );
 
@@ -18,32 +18,51 @@ export const installedSourcesNotFound = defineDiagnostic('data/no-installed-sour
   fix: 'run `npm ci` in the project, or give data of your own: --data FILE|DIR|GLOB',
 }));
 
-export const dataUnreadable = defineDiagnostic('data/unreadable', (p: { file: string; reason: string }) => ({
-  what: `a data file cannot be read: ${p.reason}`,
-  where: [{ at: p.file }],
-  fix: 'give read permission, or leave the file out with a narrower glob',
-}));
+export const dataUnreadable = defineDiagnostic(
+  'data/unreadable',
+  (p: { file: string; reason: string; remedy?: string | null }) => ({
+    what: `a data file cannot be read: ${p.reason}`,
+    where: [{ at: p.file }],
+    fix: p.remedy ?? 'leave the file out with a narrower glob, or bring it back from where it came from',
+  }),
+);
 
 export const dataNotText = defineDiagnostic('data/not-text', (p: { file: string; reason: string }) => ({
-  what: `a data file is not UTF-8 text (${p.reason})`,
+  what: `a data file is not UTF-8 text: ${p.reason}`,
   where: [{ at: p.file }],
-  fix: 'convert it to UTF-8 text (for instance with iconv), or name another file',
+  fix: 'convert it to UTF-8 text (for instance with iconv), or name another file; .gz and .zst are read as they are',
 }));
 
 export const badJsonLine = defineDiagnostic(
   'data/bad-json-line',
-  (p: { file: string; line: number; field: string; reason: string }) => ({
-    what: `a line is not a JSON object with a text in '${p.field}': ${p.reason}`,
-    where: [{ at: `${p.file}:${p.line}` }],
-    fix: `write one object a line, as in {"${p.field}": "…"}, or name the field that holds the text: data.text(…, { field })`,
+  (p: {
+    file: string;
+    /** The first that is bad, and how many are, of how many. */
+    line: number;
+    count: number;
+    records: number;
+    field: string;
+    reason: string;
+    /** The field that is likely meant; null where none is. */
+    meant: string | null;
+  }) => ({
+    what: `${p.count === 1 ? 'a record is' : `${p.count} of ${p.records} records are`} not a JSON object with a text in '${p.field}': ${p.reason}`,
+    where: [{ at: `${p.file}:${p.line}`, ...(p.count > 1 && { note: 'the first of them' }) }],
+    fix: p.meant
+      ? `did you mean '${p.meant}'? Set data.field to it`
+      : `write objects such as {"${p.field}": "…"}, one a line or in a list, or name the field that holds the text: data.field, as in a or a.b; null leaves a record out; to train on the file as it stands, give it another name, such as .txt`,
   }),
 );
 
-export const dataEmpty = defineDiagnostic('data/empty', (p: { where: string; files: number; skipped: number }) => ({
-  what: `there is no text in the data: ${p.files} files found, ${p.skipped} of them skipped, none with a word in it`,
-  where: [{ at: p.where }],
-  fix: 'name files that hold text; --data takes .txt, .md, source files and .jsonl with a text field',
-}));
+export const dataEmpty = defineDiagnostic(
+  'data/empty',
+  (p: { where: string; files: number; skipped: readonly string[] }) => ({
+    what: `there is no text in the data: ${p.files} files found, ${p.skipped.length} of them skipped, none with a word in it`,
+    why: p.skipped.length === 0 ? undefined : p.skipped.slice(0, 3).join('; '),
+    where: [{ at: p.where }],
+    fix: 'name files that hold text; data.paths takes .txt, .md, source files, and .jsonl, .ndjson and .json with a text field (data.field)',
+  }),
+);
 
 /** A context that makes enough sequences, where there is one. */
 function contextFix({ tokens, needed }: { tokens: number; needed: number }): readonly string[] {

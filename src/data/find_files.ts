@@ -2,6 +2,8 @@
 import { existsSync, readdirSync, readFileSync, statSync, type Stats } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { nearest } from '../ir/diagnostic.js';
+import { systemProblem } from '../ir/system_error.js';
+import { withoutCompression } from './decompress.js';
 import { dataNotFound, dataUnreadable, installedSourcesNotFound } from './diagnostics.js';
 import { globBase, globMatcher, isGlob } from './glob.js';
 
@@ -21,10 +23,10 @@ export interface SourceFile {
   readonly named: boolean;
 }
 
-/** What a folder is searched for. A glob or a file name may name anything else. */
+/** What a folder is searched for, compressed or not. A glob or a file name may name anything else. */
 const TEXT_EXTENSIONS = new Set(
   (
-    'txt text md markdown rst tex org adoc jsonl ' +
+    'txt text md markdown rst tex org adoc jsonl ndjson json ' +
     'ts tsx mts cts js jsx mjs cjs vue svelte py pyi rs go java kt scala c h cc cpp cxx hpp hh cu cuh cs fs rb php pl ' +
     'swift m lua jl r hs ml mli ex exs erl clj lisp el zig nim dart sh bash sql html css scss cmake proto'
   ).split(' '),
@@ -71,8 +73,7 @@ function expand(pattern: string, root: string): SourceFile[] {
   const status = statusOf(place);
   if (status?.isFile()) return [sourceFile(place, basename(place), true)];
   if (status?.isDirectory()) {
-    const accepts = (path: string) => TEXT_EXTENSIONS.has(path.slice(path.lastIndexOf('.') + 1).toLowerCase());
-    return walk(place, basename(place), { accepts, enters: entersBelow(basename(place)) });
+    return walk(place, basename(place), { accepts: hasTextExtension, enters: entersBelow(basename(place)) });
   }
   if (!isGlob(pattern)) return [];
   const base = resolve(root, globBase(pattern));
@@ -83,6 +84,11 @@ function expand(pattern: string, root: string): SourceFile[] {
     accepts: (path) => below(path.slice(name.length + 1)),
     enters: entersBelow(`${name}/${rest}`),
   });
+}
+
+function hasTextExtension(path: string): boolean {
+  const name = withoutCompression(path);
+  return TEXT_EXTENSIONS.has(name.slice(name.lastIndexOf('.') + 1).toLowerCase());
 }
 
 /** Which folders are searched. `named`: the pattern from the folder on where the search begins, so that it does not matter where that lies. */
@@ -164,6 +170,7 @@ function attempt<T>(file: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw dataUnreadable({ file, reason: error instanceof Error ? error.message : String(error) }, { cause: error });
+    const { problem, remedy } = systemProblem(error);
+    throw dataUnreadable({ file, reason: problem, remedy }, { cause: error });
   }
 }

@@ -5,13 +5,13 @@ import { DiagnosticError } from '../ir/diagnostic.js';
 import { bytesText } from '../ir/units.js';
 import { trainBpe } from './bpe_trainer.js';
 import { DataCache } from './cache.js';
-import { readCorpus, type Corpus, type Document } from './corpus.js';
+import { readCorpus, type Corpus, type Document, type Skipped } from './corpus.js';
 import { openDataset, type BatchOptions, type DataManifest, type Dataset, type SplitManifest } from './dataset.js';
 import { deduplicate } from './deduplicate.js';
 import { dataEmpty, tokenFileCorrupt, tokenizerInvalid } from './diagnostics.js';
 import type { DataListener, DataStep } from './events.js';
 import type { SourceFile } from './find_files.js';
-import { withRests, type InParts } from './in_parts.js';
+import { withRests, type InParts, type Tell } from './in_parts.js';
 import { keyOf, signatureOf, sourceFiles, tokenizerFileOf } from './identity.js';
 import type { TextSource } from './source.js';
 import { sourceListText, sourcesName } from './source_list.js';
@@ -58,17 +58,18 @@ export async function prepareData(
     cache.remove(known);
   }
 
-  const corpus = await step('read', function* () {
-    const corpus = yield* readCorpus(files, source);
+  const corpus = await step('read', async (tell) => {
+    const corpus = await readCorpus(files, source, tell);
     const { documents, skipped, bytes } = corpus;
     return {
       value: corpus,
       summary: `${documents.length} documents, ${bytesText(bytes)}; ${skipped.length} files skipped`,
     };
   });
+  for (const text of corpus.notices) listener({ kind: 'notice', text });
   if (corpus.documents.length === 0) {
     const where = source.paths?.join(', ') ?? 'node_modules';
-    throw dataEmpty({ where, files: files.length, skipped: corpus.skipped.length });
+    throw dataEmpty({ where, files: files.length, skipped: corpus.skipped.map(skippedText) });
   }
   const given = tokenizerFile === null ? null : loadTokenizer(tokenizerFile);
   const key = keyOf(source, corpus, given);
@@ -163,8 +164,11 @@ async function build({
 
   const skipped: Record<string, number> = {};
   for (const { reason } of corpus.skipped) skipped[reason] = (skipped[reason] ?? 0) + 1;
-  for (const [reason, count] of Object.entries(skipped))
-    listener({ kind: 'notice', text: `${count} files left out: ${reason}` });
+  for (const [reason, count] of Object.entries(skipped)) {
+    const named = corpus.skipped.filter((one) => one.reason === reason && one.detail !== undefined).slice(0, 3);
+    const which = named.map(({ path, detail }) => `${path}: ${detail}`).join('; ');
+    listener({ kind: 'notice', text: `${count} files left out: ${reason}${which && ` (${which})`}` });
+  }
   const manifest: DataManifest = {
     format: 1,
     key,
@@ -191,7 +195,7 @@ export function openUnlessDamaged(folder: string, options: BatchOptions): Datase
 }
 
 interface Stepper {
-  <T>(step: DataStep, work: () => Stepped<T> | InParts<Stepped<T>>): Promise<T>;
+  <T>(step: DataStep, work: (tell: Tell) => Stepped<T> | Promise<Stepped<T>> | InParts<Stepped<T>>): Promise<T>;
 }
 
 interface Stepped<T> {
@@ -205,15 +209,15 @@ function stepper(listener: DataListener): Stepper {
     listener({ kind: 'step_started', step });
     await new Promise((resume) => setImmediate(resume));
     const started = performance.now();
-    const working = work();
-    const { value, summary } =
-      'summary' in working
-        ? working
-        : await withRests(working, (how) => listener({ kind: 'step_progress', step, ...how }));
+    const tell: Tell = (how) => listener({ kind: 'step_progress', step, ...how });
+    const working = work(tell);
+    const { value, summary } = 'next' in working ? await withRests(working, tell) : await working;
     listener({ kind: 'step_finished', step, seconds: (performance.now() - started) / 1000, summary });
     return value;
   };
 }
+
+const skippedText = ({ path, reason, detail }: Skipped): string => `${path}: ${detail ?? reason}`;
 
 function sum(parts: readonly { readonly bytes: number }[]): number {
   return parts.reduce((total, { bytes }) => total + bytes, 0);

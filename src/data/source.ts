@@ -25,7 +25,7 @@ export interface TextOptions {
   readonly validation_fraction?: number;
   /** Most text to read, bytes. Default 400 million (it is prepared in memory); 1 to 2²⁹ − 25. Files are then chosen by the hash of their path. */
   readonly max_bytes?: number;
-  /** The field of a .jsonl record that holds its text. Default 'text'. */
+  /** The field of a JSON record that holds its text; `a.b` is field b of the object in field a. Default 'text'. */
   readonly field?: string;
 }
 
@@ -41,7 +41,7 @@ export interface TextSource {
 }
 
 /**
- * Text from files, folders (searched for .txt, .md, .jsonl and source files) and globs (`**`, `*`, `?`, `[…]`, `{a,b}`).
+ * Text from files, folders (searched for .txt, .md, .jsonl, .ndjson, .json and source files, also .gz and .zst) and globs (`**`, `*`, `?`, `[…]`, `{a,b}`).
  * @throws data/option-out-of-range, data/vocab-too-small.
  */
 export function text(paths: string | readonly string[], options: TextOptions = {}): TextSource {
