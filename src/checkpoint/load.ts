@@ -17,7 +17,7 @@ import {
   unknownTensor,
 } from './diagnostics.js';
 import type { Disk, PathKind } from './disk.js';
-import { errorCode } from './disk.js';
+import { errorCode } from '../ir/system_error.js';
 import type { Manifest, TensorKind } from './manifest.js';
 import { parseManifest } from './manifest.js';
 import type { FoundCheckpoint } from './names.js';

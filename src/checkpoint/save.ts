@@ -14,7 +14,7 @@ import { basename, join } from 'node:path';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { diskFull, saveFailed, stateNotFinite, tensorNotFinite } from './diagnostics.js';
 import type { Disk } from './disk.js';
-import { errorCode } from './disk.js';
+import { errorCode } from '../ir/system_error.js';
 import { finiteSource } from './finite.js';
 import { readManifest } from './load.js';
 import type { CheckpointState, Manifest } from './manifest.js';

@@ -132,12 +132,32 @@ export const tokenFileCorrupt = defineDiagnostic('data/token-file-corrupt', (p: 
   fix: 'delete the folder that holds it; it is made again from the text at the next start',
 }));
 
+export const idOutsideVocabulary = defineDiagnostic(
+  'data/id-outside-vocabulary',
+  (p: { file: string; position: number; id: number; vocab: number }) => ({
+    what: `token ${p.position} is ${p.id}, and the ids of its vocabulary end at ${p.vocab - 1}`,
+    why: 'the embedding has no row for it: another tokenizer made it, or the file is damaged',
+    where: [{ at: p.file, note: `token ${p.position}` }],
+    fix: 'delete the folder that holds it; it is made again from the text at the next start. Where it comes back, the tokenizer.json gives ids that it has no token for: mend that, or train one',
+  }),
+);
+
 export const cacheNotWritable = defineDiagnostic(
   'data/cache-not-writable',
-  (p: { folder: string; reason: string }) => ({
+  (p: { folder: string; reason: string; remedy: string | null }) => ({
     what: `the data cache cannot be written: ${p.reason}`,
     where: [{ at: p.folder }],
-    fix: 'free some space or give write permission, or keep the cache elsewhere: cacheDir (default .cache/flotilla)',
+    fix: `${p.remedy === null ? '' : `${p.remedy}; or `}keep the cache elsewhere: data.cache (.cache/flotilla in the working directory where it is not set)`,
+  }),
+);
+
+export const noTemporaryFolder = defineDiagnostic(
+  'data/no-temporary-folder',
+  (p: { parent: string; isSet: boolean; problem: string; remedy: string | null }) => ({
+    what: `no temporary folder can be made in ${p.parent}: ${p.problem}`,
+    why: 'the processes of a run leave each other word there',
+    where: [{ at: p.parent, note: p.isSet ? 'TMPDIR' : 'as the system says; TMPDIR is not set' }],
+    fix: `set TMPDIR to a folder that is there and can be written to${p.remedy === null ? '' : `, or ${p.remedy}`}`,
   }),
 );
 

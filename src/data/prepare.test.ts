@@ -2,7 +2,7 @@ import { readFileSync, readdirSync, truncateSync, utimesSync, writeFileSync } fr
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { evaluateNgram, countNgrams } from './ngram.js';
-import { prepareData, text, type DataEvent } from './index.js';
+import { openDataset, prepareData, text, type DataEvent } from './index.js';
 import { trainBpe } from './bpe_trainer.js';
 import { folderWith } from './testing/folder.js';
 import { TokenFile } from './token_file.js';
@@ -147,4 +147,21 @@ test('what cannot be prepared is refused with its reason, and leaves nothing beh
   await expect(prepareData(source, { root, context: 0, globalBatch: 1 })).rejects.toThrow('data/option-out-of-range');
   expect(() => text('corpus', { tokenizer: { train: 'bpe', vocab: 100 } })).toThrow('data/vocab-too-small');
   expect(() => text('corpus', { validation_fraction: 0 })).toThrow('data/option-out-of-range');
+});
+
+test('prepared ids that the vocabulary lacks are found at the next start, and the data is made again', async () => {
+  const root = folderWith(pages);
+  const { dataset } = await prepare(root);
+  const file = join(dataset.folder, 'train.bin');
+  const bytes = readFileSync(file);
+  bytes.writeUInt16LE(dataset.vocab, 2 * 1000);
+  writeFileSync(file, bytes);
+  // A rank that meets it says so.
+  const damaged = openDataset(dataset.folder, batch);
+  expect(() => damaged.requireIds()).toThrow(/token 1000 is 400[\s\S]*train\.bin/);
+  damaged.close();
+  const repaired = await prepare(root);
+  const notice = repaired.events.find(({ kind }) => kind === 'notice');
+  expect(notice).toMatchObject({ text: expect.stringMatching(/damaged and made again: token 1000 is 400/) });
+  expect(repaired.dataset.manifest).toEqual(dataset.manifest);
 });

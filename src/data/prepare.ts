@@ -1,5 +1,5 @@
 /** From a description of data to a data set in the cache: find, read, deduplicate, split, train the tokenizer, pack. */
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { bytesText } from '../ir/units.js';
@@ -8,7 +8,7 @@ import { DataCache } from './cache.js';
 import { readCorpus, type Corpus, type Document, type Skipped } from './corpus.js';
 import { openDataset, type BatchOptions, type DataManifest, type Dataset, type SplitManifest } from './dataset.js';
 import { deduplicate } from './deduplicate.js';
-import { dataEmpty, tokenFileCorrupt, tokenizerInvalid } from './diagnostics.js';
+import { dataEmpty, idOutsideVocabulary, tokenFileCorrupt, tokenizerInvalid } from './diagnostics.js';
 import type { DataListener, DataStep } from './events.js';
 import type { SourceFile } from './find_files.js';
 import { withRests, type InParts, type Tell } from './in_parts.js';
@@ -49,12 +49,16 @@ export async function prepareData(
   const signature = signatureOf(source, files, tokenizerFile);
   const known = cache.seen(signature);
   if (known !== null && cache.has(known)) {
-    const dataset = openUnlessDamaged(cache.path(known), options);
+    let damage = '';
+    const dataset = openUnlessDamaged(cache.path(known), options, (what) => (damage = what));
     if (dataset) {
       listener({ kind: 'cached', folder: dataset.folder, seconds: (performance.now() - started) / 1000 });
       return dataset;
     }
-    listener({ kind: 'notice', text: `the prepared data in ${cache.path(known)} is damaged and made again` });
+    listener({
+      kind: 'notice',
+      text: `the prepared data in ${cache.path(known)} is damaged and made again: ${damage}`,
+    });
     cache.remove(known);
   }
 
@@ -117,7 +121,8 @@ async function build({
   const tokenizer = await step('tokenizer', function* () {
     const file = join(folder, 'tokenizer.json');
     if (given !== null && tokenizerFile !== null) {
-      copyFileSync(tokenizerFile, file);
+      // Its content and not its permissions: a cache is for all who may write there.
+      writeFileSync(file, readFileSync(tokenizerFile));
       return { value: given, summary: `${given.vocab} tokens, from ${tokenizerFile}` };
     }
     if (!('train' in source.tokenizer))
@@ -183,16 +188,29 @@ async function build({
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest, null, 2));
 }
 
-/** A data set that is whole; null where it is gone or damaged. Throws what is wrong with `options` themselves. */
-export function openUnlessDamaged(folder: string, options: BatchOptions): Dataset | null {
+/**
+ * A data set that is whole, all its ids read; null where it is gone or damaged, which `onDamage` is told. Throws what is wrong with `options`
+ * themselves.
+ */
+export function openUnlessDamaged(
+  folder: string,
+  options: BatchOptions,
+  onDamage: (what: string) => void = () => {},
+): Dataset | null {
+  let dataset: Dataset | null = null;
   try {
-    return openDataset(folder, options);
+    dataset = openDataset(folder, options);
+    dataset.requireIds();
+    return dataset;
   } catch (error) {
-    if (error instanceof DiagnosticError && [tokenFileCorrupt.code, tokenizerInvalid.code].includes(error.code))
-      return null;
-    throw error;
+    dataset?.close();
+    if (!(error instanceof DiagnosticError && damages.includes(error.code))) throw error;
+    onDamage(error.diagnostic.what);
+    return null;
   }
 }
+
+const damages: readonly string[] = [tokenFileCorrupt, tokenizerInvalid, idOutsideVocabulary].map(({ code }) => code);
 
 interface Stepper {
   <T>(step: DataStep, work: (tell: Tell) => Stepped<T> | Promise<Stepped<T>> | InParts<Stepped<T>>): Promise<T>;

@@ -5,7 +5,7 @@
 import { accessSync, constants, existsSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { z } from 'zod';
-import { errorCode } from '../checkpoint/disk.js';
+import { errorCode } from '../ir/system_error.js';
 import { latestName, listCheckpoints, nodeDisk, readManifest } from '../checkpoint/index.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { checkpointsForeign, checkpointsOfAnother, folderNotMade } from './diagnostics.js';

@@ -1,7 +1,7 @@
 /** The runs in a folder, as far as they have come. It reads little of each: no checkpoint's numbers, and the end of the log. */
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { errorCode } from '../checkpoint/disk.js';
+import { errorCode } from '../ir/system_error.js';
 import { readConfig } from '../config/file.js';
 import { resolveConfig } from '../config/resolve.js';
 import { DiagnosticError } from '../ir/diagnostic.js';

@@ -23,9 +23,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { errorCode } from '../checkpoint/disk.js';
+import { errorCode } from '../ir/system_error.js';
 import { lockLost, lockUnreadable, runLocked } from './diagnostics.js';
-import { runs, thisProcess, type ProcessId } from './process_id.js';
+import { runs, thisProcess, type ProcessId } from '../data/process_id.js';
 import { parseJson, readText } from '../data/read_text.js';
 
 /** Seconds between two signs of life. */

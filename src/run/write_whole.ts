@@ -1,5 +1,5 @@
 import { constants, closeSync, fsyncSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
-import { errorCode } from '../checkpoint/disk.js';
+import { errorCode } from '../ir/system_error.js';
 import { folderNotMade } from './diagnostics.js';
 
 /**
