@@ -120,4 +120,4 @@ export const nodeDisk: Disk = {
 
 /** Whether a path leads to nothing: also below a file, by a link that leads to itself, and by a name that no file can have. */
 export const isAbsent = (error: unknown): boolean =>
-  ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'].includes(errorCode(error) ?? '');
+  ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE'].includes(errorCode(error) ?? '');

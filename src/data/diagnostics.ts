@@ -3,9 +3,18 @@ import { defineDiagnostic } from '../ir/diagnostic.js';
 
 export const dataNotFound = defineDiagnostic(
   'data/not-found',
-  (p: { pattern: string; root: string; nearest: string | null }) => ({
-    what: `no file, folder or glob '${p.pattern}' holds any text`,
-    where: [{ at: `data '${p.pattern}'`, note: `resolved against ${p.root}` }],
+  (p: {
+    pattern: string;
+    root: string;
+    /** What is there instead of text; null where nothing is. */
+    found: string | null;
+    nearest: string | null;
+  }) => ({
+    what:
+      p.found === null
+        ? `no file, folder or glob '${p.pattern}' holds any text`
+        : `'${p.pattern}' is ${p.found}, and holds no text`,
+    where: [{ at: `data.paths '${p.pattern}'`, note: `resolved against ${p.root}` }],
     fix: p.nearest
       ? `did you mean '${p.nearest}'?`
       : 'name a text file, a folder with .txt, .md, .jsonl, .json or source files (also .gz and .zst), or a quoted glob such as "corpus/**/*.md"',

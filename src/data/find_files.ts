@@ -1,5 +1,5 @@
 /** From FILE, DIR and GLOB to a list of text files, in an order that is the same on every machine. */
-import { existsSync, readdirSync, readFileSync, statSync, type Stats } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, statSync, type Stats } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { nearest } from '../ir/diagnostic.js';
 import { systemProblem } from '../ir/system_error.js';
@@ -42,7 +42,8 @@ export function findFiles(patterns: readonly string[], root: string): SourceFile
   const found = new Map<string, SourceFile>();
   for (const pattern of patterns) {
     const files = expand(pattern.split(sep).join('/'), root);
-    if (files.length === 0) throw dataNotFound({ pattern, root, nearest: nearestName(pattern, root) });
+    if (files.length === 0)
+      throw dataNotFound({ pattern, root, found: kindAt(resolve(root, pattern)), nearest: nearestName(pattern, root) });
     for (const file of files) if (!found.has(file.file)) found.set(file.file, file);
   }
   return sorted([...found.values()]);
@@ -129,10 +130,10 @@ function linksToFile(file: string): boolean {
 }
 
 /** Undefined where there is nothing. Links that lead to themselves, and names too long for the system, are told. */
-function statusOf(file: string): Stats | undefined {
+function statusOf(file: string, look: (file: string) => Stats = statSync): Stats | undefined {
   return attempt(file, () => {
     try {
-      return statSync(file);
+      return look(file);
     } catch (error) {
       // Below a file there is nothing either.
       if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
@@ -156,8 +157,19 @@ function sorted(files: readonly SourceFile[]): SourceFile[] {
   return [...files].sort((a, b) => before(a.path, b.path) || before(a.file, b.file));
 }
 
+/** What has a name and is no text; null where nothing has it. */
+function kindAt(place: string): string | null {
+  const status = statusOf(place, lstatSync);
+  if (status === undefined) return null;
+  const found = status.isSymbolicLink() ? statusOf(place) : status;
+  if (found === undefined) return 'a link to nothing';
+  if (found.isDirectory()) return 'a folder without text files';
+  return found.isFIFO() ? 'a pipe' : found.isSocket() ? 'a socket' : 'a device';
+}
+
 function nearestName(pattern: string, root: string): string | null {
   const folder = dirname(resolve(root, pattern));
+  if (kindAt(resolve(root, pattern)) !== null) return null;
   if (isGlob(pattern) || !statusOf(folder)?.isDirectory()) return null;
   const name = nearest(
     basename(pattern),
