@@ -103,8 +103,13 @@ export function openDataset(folder: string, options: BatchOptions): Dataset {
     isOpen = false;
   };
   try {
-    const train = new TrainingBatches({ file: files[0], context, globalBatch, seed });
-    const validation = new ValidationBatches({ file: files[1], context, limit });
+    const { equal, contained } = manifest.dropped;
+    const beside = (k: number, needed: number) => ({
+      other: { tokens: files[k].tokens, needed },
+      dropped: equal + contained,
+    });
+    const train = new TrainingBatches({ file: files[0], context, globalBatch, seed, beside: beside(1, 1) });
+    const validation = new ValidationBatches({ file: files[1], context, limit, beside: beside(0, globalBatch) });
     const { labels } = validation.batch();
     const bytesPerToken = tokenizer.textBytes(labels) / labels.length;
     return {

@@ -73,27 +73,44 @@ export const dataEmpty = defineDiagnostic(
   }),
 );
 
-/** A context that makes enough sequences, where there is one. */
-function contextFix({ tokens, needed }: { tokens: number; needed: number }): readonly string[] {
-  const context = Math.floor((tokens - 1) / needed);
-  return context < 1 ? [] : [`lower the model's context to ${context} or less`];
+/** A split of the text, and what it has to have. */
+export interface SplitNeeds {
+  readonly tokens: number;
+  /** Sequences. */
+  readonly needed: number;
 }
 
-/** Of the validation text a batch takes what there is: its size is no matter. */
-const splitFix = ({ split, sequences }: { split: string; sequences: number }): string =>
-  split === 'validation'
-    ? 'add text, or raise data.validation_fraction'
-    : `add text${sequences > 0 ? `, or lower batch.sequences (and batch.microbatch) to ${sequences} or less` : ''}`;
+interface TooShort extends SplitNeeds {
+  readonly split: string;
+  readonly sequences: number;
+  readonly context: number;
+  /** The other split: what is offered is enough for both. Null where there is none. */
+  readonly other: SplitNeeds | null;
+  /** Documents that were left out since others have their text. */
+  readonly dropped: number;
+}
 
-export const dataTooShort = defineDiagnostic(
-  'data/shorter-than-one-batch',
-  (p: { split: string; tokens: number; sequences: number; needed: number; context: number }) => ({
-    what: `the ${p.split} data is shorter than one batch: ${p.tokens} tokens make ${p.sequences} sequences of ${p.context}, a batch takes ${p.needed}`,
-    why: 'each sequence needs context tokens, and the last one a further token as its label',
-    where: [{ at: `${p.split} split` }],
-    fix: [splitFix(p), ...contextFix(p)].join(', or '),
-  }),
-);
+/** Changes that are enough: of the validation text a batch takes what there is, so that its size is no matter. */
+function enough({ split, tokens, needed, sequences, context, other }: TooShort): readonly string[] {
+  const most = Math.min(
+    ...[{ tokens, needed }, ...(other ? [other] : [])].map((p) => Math.floor((p.tokens - 1) / p.needed)),
+  );
+  const otherHas = other === null || Math.floor((other.tokens - 1) / context) >= 1;
+  return [
+    ...(split === 'validation' ? ['raise data.validation_fraction'] : []),
+    ...(split === 'training' && sequences > 0 && otherHas
+      ? [`lower batch.sequences (and batch.microbatch) to ${sequences} or less`]
+      : []),
+    ...(most < 1 ? [] : [`lower the model's context to ${most} or less`]),
+  ];
+}
+
+export const dataTooShort = defineDiagnostic('data/shorter-than-one-batch', (p: TooShort) => ({
+  what: `the ${p.split} data is shorter than one batch: ${p.tokens} tokens make ${p.sequences} sequences of ${p.context}, a batch takes ${p.needed}`,
+  why: `each sequence needs context tokens, and the last one a further token as its label: ${p.needed * p.context + 1} are enough${p.dropped > 0 ? `; ${p.dropped} documents were left out, since others have their text` : ''}`,
+  where: [{ at: `${p.split} split` }],
+  fix: ['add text', ...enough(p)].join(', or '),
+}));
 
 export const vocabTooSmall = defineDiagnostic('data/vocab-too-small', (p: { vocab: number; least: number }) => ({
   what: `a byte-level vocabulary of ${p.vocab} tokens cannot hold the 256 bytes and the separator`,
