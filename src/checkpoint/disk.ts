@@ -7,6 +7,7 @@
 import { constants } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { errorCode } from '../ir/system_error.js';
 
 export interface Disk {
   /** Makes a directory and its parents, their names synced; nothing happens where it exists. */
@@ -119,9 +120,4 @@ export const nodeDisk: Disk = {
 
 /** Whether a path leads to nothing: also below a file, by a link that leads to itself, and by a name that no file can have. */
 export const isAbsent = (error: unknown): boolean =>
-  ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'].includes(errorCode(error) ?? '');
-
-/** The system's code of an error (`ENOSPC`, `ENOENT`), or null. */
-export function errorCode(error: unknown): string | null {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
-}
+  ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE'].includes(errorCode(error) ?? '');

@@ -17,7 +17,7 @@ import {
   unknownTensor,
 } from './diagnostics.js';
 import type { Disk, PathKind } from './disk.js';
-import { errorCode } from './disk.js';
+import { errorCode, systemProblem } from '../ir/system_error.js';
 import type { Manifest, TensorKind } from './manifest.js';
 import { parseManifest } from './manifest.js';
 import type { FoundCheckpoint } from './names.js';
@@ -266,7 +266,7 @@ async function readManifestBytes(disk: Disk, path: string, file: string): Promis
     }
   } catch (error) {
     if (error instanceof DiagnosticError) throw error;
-    const problem = errorCode(error) === 'ENOENT' ? 'it is missing' : (error as Error).message;
+    const problem = errorCode(error) === 'ENOENT' ? 'it is missing' : systemProblem(error).problem;
     throw manifestInvalid({ file, problem }, { cause: error });
   }
 }
@@ -307,7 +307,7 @@ async function orCorrupt<T>(file: string, read: () => Promise<T>): Promise<T> {
     return await read();
   } catch (error) {
     if (error instanceof DiagnosticError) throw error;
-    const problem = errorCode(error) === 'ENOENT' ? 'it is missing' : (error as Error).message;
+    const problem = errorCode(error) === 'ENOENT' ? 'it is missing' : systemProblem(error).problem;
     throw fileCorrupt({ file, problem }, { cause: error });
   }
 }

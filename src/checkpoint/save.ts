@@ -14,7 +14,7 @@ import { basename, join } from 'node:path';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { diskFull, saveFailed, stateNotFinite, tensorNotFinite } from './diagnostics.js';
 import type { Disk } from './disk.js';
-import { errorCode } from './disk.js';
+import { errorCode, systemProblem } from '../ir/system_error.js';
 import { finiteSource } from './finite.js';
 import { readManifest } from './load.js';
 import type { CheckpointState, Manifest } from './manifest.js';
@@ -200,7 +200,7 @@ async function removeOld(
     for (const path of own.slice(kept)) await discard(place, path);
     return [];
   } catch (error) {
-    return [`an older checkpoint in ${place.directory} could not be removed: ${(error as Error).message}`];
+    return [`an older checkpoint in ${place.directory} could not be removed: ${systemProblem(error).problem}`];
   }
 }
 
@@ -219,5 +219,5 @@ async function explain({ disk, directory }: Place, options: SaveOptions, error: 
     const bytes = safetensorsBytes(options.model) + safetensorsBytes(options.optimizer);
     return diskFull({ ...p, bytes }, { cause: error });
   }
-  return saveFailed({ ...p, problem: error instanceof Error ? error.message : String(error) }, { cause: error });
+  return saveFailed({ ...p, problem: systemProblem(error).problem }, { cause: error });
 }

@@ -1,8 +1,10 @@
 /** Running a user's TypeScript module. */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { register as registerHooks } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { systemProblem } from '../ir/system_error.js';
+import { configUnreadable } from './diagnostics.js';
 import { whileImporting, type Importing, type RefusedCall } from './importing.js';
 
 export interface ImportedModule {
@@ -35,6 +37,7 @@ async function importOnce(path: string): Promise<ImportedModule> {
   const onRejection = (reason: unknown) => (failure ??= reason);
   process.on('unhandledRejection', onRejection);
   try {
+    requireFile(path);
     const exports = await whileImporting(importing, () => runModule(path));
     return { exports, failure, refused: importing.refused };
   } catch (error) {
@@ -42,6 +45,17 @@ async function importOnce(path: string): Promise<ImportedModule> {
   } finally {
     process.off('unhandledRejection', onRejection);
   }
+}
+
+/** A pipe would be waited for without end, and no Ctrl-C is heard meanwhile. Throws `config/unreadable`. */
+function requireFile(file: string): void {
+  let problem = 'it is not an ordinary file';
+  try {
+    if (statSync(file).isFile()) return;
+  } catch (error) {
+    ({ problem } = systemProblem(error));
+  }
+  throw configUnreadable({ file, problem });
 }
 
 async function runModule(path: string): Promise<Readonly<Record<string, unknown>>> {

@@ -5,13 +5,14 @@
  * ~/.local/state. A module is known by its path and by its text and that of what it imports by path: one that has changed since is
  * another. Packages are not looked into.
  */
-import { existsSync, realpathSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { parseJson, readText } from '../data/read_text.js';
 import { sha256 } from '../data/hash.js';
 import { makeFolder } from '../data/make_folder.js';
+import { writeAtomically } from '../data/temporaries.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -51,9 +52,7 @@ export function recordTrust(module: string, env: Environment = process.env): voi
   const versions = [...before.filter((version) => version !== hash), hash].slice(-versionsKept);
   const record: TrustRecord = { flotilla_trusted: 1, modules: { ...modules, [path]: versions } };
   makeFolder(dirname(file), 0o700);
-  const temporary = `${file}.${process.pid}.tmp`;
-  writeFileSync(temporary, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 });
-  renameSync(temporary, file);
+  writeAtomically(file, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 });
 }
 
 /** A record that cannot be read vouches for nothing. */

@@ -1,5 +1,5 @@
 /** From token files to what a step reads: token ids and their labels. */
-import { dataTooShort } from './diagnostics.js';
+import { dataTooShort, type SplitNeeds } from './diagnostics.js';
 import { sequenceAt } from './order.js';
 import type { TokenFile } from './token_file.js';
 
@@ -29,12 +29,12 @@ export class TrainingBatches {
    * @param globalBatch sequences of a step, all ranks together.
    * @throws data/shorter-than-one-batch where an epoch would not fill one batch.
    */
-  constructor(p: { file: TokenFile; context: number; globalBatch: number; seed: number }) {
+  constructor(p: { file: TokenFile; context: number; globalBatch: number; seed: number; beside?: Beside }) {
     this.file = p.file;
     this.context = p.context;
     this.seed = p.seed;
     this.sequencesPerEpoch = countSequences(p.file, p.context);
-    requireSequences('training', p.file, this.sequencesPerEpoch, p.globalBatch, p.context);
+    requireSequences('training', p, this.sequencesPerEpoch, p.globalBatch);
   }
 
   /** Samples `first` to `first + count − 1` of the run, from 0: a pure function of these and the seed. */
@@ -57,11 +57,11 @@ export class ValidationBatches {
    * @param limit most sequences to evaluate; where the file has more, they are taken at even distances.
    * @throws data/shorter-than-one-batch where there is not one sequence.
    */
-  constructor(p: { file: TokenFile; context: number; limit: number }) {
+  constructor(p: { file: TokenFile; context: number; limit: number; beside?: Beside }) {
     this.file = p.file;
     this.context = p.context;
     this.available = countSequences(p.file, p.context);
-    requireSequences('validation', p.file, this.available, 1, p.context);
+    requireSequences('validation', p, this.available, 1);
     this.sequences = Math.min(this.available, p.limit);
   }
 
@@ -84,6 +84,21 @@ function readBatch(file: TokenFile, context: number, sequences: readonly number[
   return { tokens, labels, sequences: sequences.length, context };
 }
 
-function requireSequences(split: string, file: TokenFile, sequences: number, needed: number, context: number): void {
-  if (sequences < needed) throw dataTooShort({ split, tokens: file.tokens, sequences, needed, context });
+/** What stands beside the text of a split, for what is said where that is too short. */
+export interface Beside {
+  /** What the other split is to have. */
+  readonly other: SplitNeeds;
+  /** Documents left out of the text since others have theirs. */
+  readonly dropped: number;
+}
+
+function requireSequences(
+  split: string,
+  { file, context, beside }: { file: TokenFile; context: number; beside?: Beside },
+  sequences: number,
+  needed: number,
+): void {
+  if (sequences >= needed) return;
+  const { other = null, dropped = 0 } = beside ?? {};
+  throw dataTooShort({ split, tokens: file.tokens, sequences, needed, context, other, dropped });
 }

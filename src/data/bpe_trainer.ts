@@ -8,7 +8,7 @@
  */
 import { byteCharacters, preTokens } from './byte_level.js';
 import { vocabTooSmall } from './diagnostics.js';
-import type { InParts } from './in_parts.js';
+import type { HowFar, InParts } from './in_parts.js';
 import { byteLevelTokenizerJson, type TokenizerJson } from './tokenizer_json.js';
 
 export interface BpeTrainerOptions {
@@ -32,8 +32,8 @@ export function* trainBpe(texts: readonly string[], options: BpeTrainerOptions):
   // Ids as Hugging Face's trainer gives them: the separator, the bytes by their character, then the merges.
   const tokens = [separator, ...[...byteCharacters].sort()];
   const ids = new Map(tokens.map((token, id) => [token, id]));
-  const words = new Words(yield* countPreTokens(texts), ids);
-  const pairs = new Pairs(words);
+  const words = yield* Words.of(yield* countPreTokens(texts), ids);
+  const pairs = yield* Pairs.of(words);
   const merges: (readonly [string, string])[] = [];
   const merged = new Set<number>();
   while (tokens.length < vocab) {
@@ -49,7 +49,7 @@ export function* trainBpe(texts: readonly string[], options: BpeTrainerOptions):
     }
     if (!merged.has(pair)) merges.push([tokens[left], tokens[right]]);
     merged.add(pair);
-    pairs.merge(pair, id);
+    yield* pairs.merge(pair, id, { done: tokens.length, total: vocab, unit: 'tokens' });
   }
   return byteLevelTokenizerJson({ tokens, merges, separator });
 }
@@ -58,7 +58,10 @@ function* countPreTokens(texts: readonly string[]): InParts<ReadonlyMap<string, 
   const counts = new Map<string, number>();
   for (const [done, text] of texts.entries()) {
     yield { done, total: texts.length, unit: 'documents' };
-    for (const piece of preTokens(text)) for (const word of piece) counts.set(word, (counts.get(word) ?? 0) + 1);
+    for (const piece of preTokens(text)) {
+      for (const word of piece) counts.set(word, (counts.get(word) ?? 0) + 1);
+      yield { done, total: texts.length, unit: 'documents' };
+    }
   }
   return counts;
 }
@@ -70,24 +73,34 @@ class Words {
   readonly lengths: Int32Array;
   readonly symbols: Int32Array;
 
-  constructor(counted: ReadonlyMap<string, number>, ids: ReadonlyMap<string, number>) {
+  private constructor(counts: Float64Array, total: number) {
+    this.counts = counts;
+    this.starts = new Int32Array(counts.length);
+    this.lengths = new Int32Array(counts.length);
+    this.symbols = new Int32Array(total);
+  }
+
+  static *of(counted: ReadonlyMap<string, number>, ids: ReadonlyMap<string, number>): InParts<Words> {
     const byteIds = Int32Array.from(byteCharacters, (character) => ids.get(character) ?? 0);
-    const encoder = new TextEncoder();
     let total = 0;
     for (const word of counted.keys()) total += Buffer.byteLength(word);
-    this.counts = Float64Array.from(counted.values());
-    this.starts = new Int32Array(counted.size);
-    this.lengths = new Int32Array(counted.size);
-    this.symbols = new Int32Array(total);
+    const words = new Words(Float64Array.from(counted.values()), total);
     let [word, at] = [0, 0];
     for (const text of counted.keys()) {
-      this.starts[word] = at;
-      for (const byte of encoder.encode(text)) this.symbols[at++] = byteIds[byte];
-      this.lengths[word] = at - this.starts[word];
+      words.starts[word] = at;
+      for (const byte of Buffer.from(text)) {
+        if (at % SYMBOLS_AT_ONCE === 0) yield { done: at, total, unit: 'symbols' };
+        words.symbols[at++] = byteIds[byte];
+      }
+      words.lengths[word] = at - words.starts[word];
       word++;
     }
+    return words;
   }
 }
+
+/** Symbols between two places to rest: a word may have millions. */
+const SYMBOLS_AT_ONCE = 1 << 16;
 
 /** Every pair of neighbours that occurred: how often, in which words; and the heap that finds the most frequent. */
 class Pairs {
@@ -100,16 +113,28 @@ class Pairs {
   private readonly heap: PairHeap;
   private readonly visited: Int32Array;
   private visits = 0;
+  /** Symbols looked at by merges. */
+  private seen = 0;
 
-  constructor(words: Words) {
+  private constructor(words: Words) {
     this.words = words;
     this.heap = new PairHeap((a, b) => this.lefts[a] - this.lefts[b] || this.rights[a] - this.rights[b]);
     this.visited = new Int32Array(words.counts.length);
+  }
+
+  /** Counts the pairs of all words. */
+  static *of(words: Words): InParts<Pairs> {
+    const pairs = new Pairs(words);
+    const total = words.symbols.length;
     for (let word = 0; word < words.counts.length; word++) {
       const [start, end] = [words.starts[word], words.starts[word] + words.lengths[word]];
-      for (let i = start; i + 1 < end; i++) this.add(words.symbols[i], words.symbols[i + 1], word, words.counts[word]);
+      for (let i = start; i < end; i++) {
+        if (i % SYMBOLS_AT_ONCE === 0) yield { done: i, total, unit: 'symbols' };
+        if (i + 1 < end) pairs.add(words.symbols[i], words.symbols[i + 1], word, words.counts[word]);
+      }
     }
-    for (let pair = 0; pair < this.counts.length; pair++) this.heap.push(pair, this.counts[pair]);
+    for (let pair = 0; pair < pairs.counts.length; pair++) pairs.heap.push(pair, pairs.counts[pair]);
+    return pairs;
   }
 
   symbols(pair: number): readonly [number, number] {
@@ -127,7 +152,7 @@ class Pairs {
   }
 
   /** Replaces the pair by the symbol `id` wherever it occurs, from left to right, and counts the new neighbours. */
-  merge(pair: number, id: number): void {
+  *merge(pair: number, id: number, how: HowFar): InParts<void> {
     const { symbols, starts, lengths, counts } = this.words;
     const [left, right] = this.symbols(pair);
     const grown = new Set<number>();
@@ -138,6 +163,7 @@ class Pairs {
       const [start, end, count] = [starts[word], starts[word] + lengths[word], counts[word]];
       let to = start;
       for (let from = start; from < end; from++) {
+        if (++this.seen % SYMBOLS_AT_ONCE === 0) yield how;
         if (symbols[from] !== left || from + 1 >= end || symbols[from + 1] !== right) {
           symbols[to++] = symbols[from];
           continue;

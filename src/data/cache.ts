@@ -5,13 +5,16 @@
  *   CACHE/data/seen/SIGN      the KEY that files with these names, sizes and times led to, so that a second start reads no text
  *
  * A folder is made under another name and renamed, so it is whole or absent; two processes that make the same one do not disturb
- * each other.
+ * each other. What is made has the permissions that the umask gives, in the group of its folder: users who share one share what is in
+ * it. One that can only be read is read.
  */
-import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { closeSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { errorCode, systemProblem } from '../ir/system_error.js';
 import { cacheNotWritable } from './diagnostics.js';
 import { readText } from './read_text.js';
 import { makeFolder } from './make_folder.js';
+import { removeAbandoned, temporaryName, writeAtomically } from './temporaries.js';
 
 export class DataCache {
   private readonly folder: string;
@@ -26,7 +29,7 @@ export class DataCache {
   }
 
   has(key: string): boolean {
-    return existsSync(join(this.path(key), 'manifest.json'));
+    return isThere(join(this.path(key), 'manifest.json'));
   }
 
   /** The key that a signature of names, sizes and times was seen with; null where it is new. */
@@ -41,8 +44,14 @@ export class DataCache {
     }
   }
 
+  /** What cannot be kept is found out anew the next time: a cache of somebody else's may be there to be read alone. */
   remember(signature: string, key: string): void {
-    this.guard(() => writeAtomically(join(this.folder, 'seen', signature.slice(0, 32)), key));
+    if (this.seen(signature) === key) return;
+    try {
+      writeAtomically(join(this.folder, 'seen', signature.slice(0, 32)), key);
+    } catch (error) {
+      if (errorCode(error) === null) throw error;
+    }
   }
 
   /**
@@ -50,62 +59,75 @@ export class DataCache {
    * @throws data/cache-not-writable; nothing is left behind then.
    */
   async make(key: string, fill: (folder: string) => Promise<void>): Promise<void> {
-    const folder = this.guard(() => {
+    const place = this.path(key);
+    const folder = this.guard(this.folder, () => {
       makeFolder(this.folder);
-      this.removeAbandoned();
-      return mkdtempSync(join(this.folder, '.making-'));
+      removeAbandoned(this.folder, MAKING);
+      requireReadable(place);
+      const made = join(this.folder, temporaryName(MAKING));
+      mkdirSync(made);
+      return made;
     });
     try {
       await fill(folder);
-      renameOver(folder, this.path(key));
+      renameOver(folder, place);
     } catch (error) {
-      throw isSystemError(error) ? cacheNotWritable({ folder, reason: error.message }, { cause: error }) : error;
+      throw isSystemError(error) ? this.refusal(folder, error) : error;
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
   }
 
   remove(key: string): void {
-    this.guard(() => rmSync(this.path(key), { recursive: true, force: true }));
+    this.guard(this.path(key), () => rmSync(this.path(key), { recursive: true, force: true }));
   }
 
-  /** What a process that was killed left: a day is longer than any preparation takes. */
-  private removeAbandoned(): void {
-    for (const name of readdirSync(this.folder).filter((name) => name.startsWith('.making-'))) {
-      const folder = join(this.folder, name);
-      const modified = statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? Infinity;
-      if (Date.now() - modified > 86_400_000) rmSync(folder, { recursive: true, force: true });
-    }
-  }
-
-  private guard<T>(write: () => T): T {
+  private guard<T>(folder: string, write: () => T): T {
     try {
       return write();
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw cacheNotWritable({ folder: this.folder, reason }, { cause: error });
+      throw this.refusal(folder, error);
     }
   }
-}
 
-/** Writes a file that is either the old or the new one, never half of it. Makes its folder. */
-export function writeAtomically(file: string, content: string): void {
-  makeFolder(dirname(file));
-  const temporary = `${file}.${process.pid}.tmp`;
-  try {
-    writeFileSync(temporary, content);
-    renameSync(temporary, file);
-  } finally {
-    rmSync(temporary, { force: true });
+  private refusal(folder: string, error: unknown): Error {
+    const { problem, remedy } = systemProblem(error);
+    return cacheNotWritable({ folder, reason: problem, remedy }, { cause: error });
   }
 }
 
-/** A folder cannot replace one that is not empty; then another process was faster, with the same content. */
+const MAKING = '.making-';
+
+/** Whether something is there as far as can be seen. */
+function isThere(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** Throws what the system says where a data set is there and is another user's alone: it could neither be read nor replaced. */
+function requireReadable(place: string): void {
+  try {
+    closeSync(openSync(join(place, 'manifest.json'), 'r'));
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+/**
+ * A folder cannot replace one that is not empty: where that is whole, another process was faster, with the same content; where it is
+ * not, somebody has removed a part of it.
+ */
 function renameOver(from: string, to: string): void {
   try {
     renameSync(from, to);
   } catch (error) {
-    if (!existsSync(join(to, 'manifest.json'))) throw error;
+    if (isThere(join(to, 'manifest.json'))) return;
+    if (!['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errorCode(error) ?? '')) throw error;
+    rmSync(to, { recursive: true, force: true });
+    renameSync(from, to);
   }
 }
 

@@ -4,7 +4,6 @@ import { describe, expect, test } from 'vitest';
 import { readCorpus } from './corpus.js';
 import { findFiles, findInstalledSources } from './find_files.js';
 import { folderWith } from './testing/folder.js';
-import { atOnce } from './testing/at_once.js';
 
 const whole = { max_bytes: 1e9, field: 'text' };
 const paths = (items: readonly { path: string }[]) => items.map(({ path }) => path);
@@ -73,15 +72,15 @@ describe('finding files', () => {
 });
 
 describe('reading documents', () => {
-  test('text comes without its byte-order mark and is measured in bytes', () => {
+  test('text comes without its byte-order mark and is measured in bytes', async () => {
     const root = folderWith({ 'a.md': '\uFEFFgrün\n', 'b.md': ' \n' });
-    const { documents, skipped, bytes } = atOnce(readCorpus(findFiles(['.'], root), whole));
+    const { documents, skipped, bytes } = await readCorpus(findFiles(['.'], root), whole);
     expect(documents.map(({ text, bytes }) => [text, bytes])).toEqual([['grün\n', 6]]);
     expect(bytes).toBe(6);
     expect(skipped.map(({ reason }) => reason)).toEqual(['empty']);
   });
 
-  test('binary and minified files of a folder are skipped and listed; prose with long lines is read', () => {
+  test('binary and minified files of a folder are skipped and listed; prose with long lines is read', async () => {
     const long = 'word '.repeat(2000);
     const root = folderWith({
       'c/zero.txt': new Uint8Array([65, 0, 66]),
@@ -90,50 +89,50 @@ describe('reading documents', () => {
       'c/novel.txt': long,
       'c/app.js': 'let a;\n'.repeat(1000),
     });
-    const { documents, skipped } = atOnce(readCorpus(findFiles(['c'], root), whole));
+    const { documents, skipped } = await readCorpus(findFiles(['c'], root), whole);
     expect(paths(documents)).toEqual(['c/app.js', 'c/novel.txt']);
     expect(skipped).toEqual([
       { path: 'c/app.min.js', reason: 'minified' },
-      { path: 'c/latin1.txt', reason: 'binary' },
-      { path: 'c/zero.txt', reason: 'binary' },
+      { path: 'c/latin1.txt', reason: 'binary', detail: 'invalid UTF-8 at byte 1' },
+      { path: 'c/zero.txt', reason: 'binary', detail: 'zero bytes, the first at byte 1' },
     ]);
   });
 
-  test('a file named by itself is read where it is minified, and refused where it is no text', () => {
+  test('a file named by itself is read where it is minified, and refused where it is no text', async () => {
     const root = folderWith({ 'a.min.js': 'x '.repeat(5000), 'b.txt': new Uint8Array([0xff, 0xfe, 0x41]) });
-    expect(atOnce(readCorpus(findFiles(['a.min.js'], root), whole)).documents).toHaveLength(1);
-    expect(() => atOnce(readCorpus(findFiles(['b.txt'], root), whole))).toThrow(/data\/not-text[\s\S]*b\.txt/);
+    expect((await readCorpus(findFiles(['a.min.js'], root), whole)).documents).toHaveLength(1);
+    await expect(readCorpus(findFiles(['b.txt'], root), whole)).rejects.toThrow(/data\/not-text[\s\S]*b\.txt/);
   });
 
-  test('each line of a .jsonl file is a document; a bad line is refused by number', () => {
+  test('each line of a .jsonl file is a document; a bad line is refused by number', async () => {
     const root = folderWith({
       'a.jsonl': '{"text":"one"}\n\n{"text":"two\\n"}\n',
       'b.jsonl': '{"text":"one"}\n{"body":"two"}\n',
     });
-    const { documents } = atOnce(readCorpus(findFiles(['a.jsonl'], root), whole));
+    const { documents } = await readCorpus(findFiles(['a.jsonl'], root), whole);
     expect(documents.map(({ path, text }) => [path, text])).toEqual([
       ['a.jsonl:1', 'one'],
       ['a.jsonl:3', 'two\n'],
     ]);
-    expect(() => atOnce(readCorpus(findFiles(['b.jsonl'], root), whole))).toThrow(/bad-json-line[\s\S]*b\.jsonl:2/);
-    expect(atOnce(readCorpus(findFiles(['b.jsonl'], root).slice(0, 0), whole)).documents).toEqual([]);
+    await expect(readCorpus(findFiles(['b.jsonl'], root), whole)).rejects.toThrow(/bad-json-line[\s\S]*b\.jsonl:2/);
+    expect((await readCorpus(findFiles(['b.jsonl'], root).slice(0, 0), whole)).documents).toEqual([]);
   });
 
-  test('under a size limit files are chosen whatever their order, and the last is cut at a line', () => {
+  test('under a size limit files are chosen whatever their order, and the last is cut at a line', async () => {
     const files = Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`c/${i}.txt`, `line ${i}\n`.repeat(10)]));
     const found = findFiles(['c'], folderWith(files));
-    const limited = atOnce(readCorpus(found, { ...whole, max_bytes: 250 }));
+    const limited = await readCorpus(found, { ...whole, max_bytes: 250 });
     expect(limited.bytes).toBe(70 * 3 + 35);
     expect(limited.skipped.map(({ reason }) => reason)).toEqual(Array(6).fill('over the size limit'));
-    expect(paths(atOnce(readCorpus([...found].reverse(), { ...whole, max_bytes: 250 })).documents).sort()).toEqual(
+    expect(paths((await readCorpus([...found].reverse(), { ...whole, max_bytes: 250 })).documents).sort()).toEqual(
       paths(limited.documents),
     );
   });
 
-  test('a file that disappeared is an error that names it', () => {
+  test('a file that disappeared is an error that names it', async () => {
     const root = folderWith({ 'a.txt': 'a' });
     const [file] = findFiles(['a.txt'], root);
-    expect(() => atOnce(readCorpus([{ ...file, file: join(root, 'gone.txt') }], whole))).toThrow(
+    await expect(readCorpus([{ ...file, file: join(root, 'gone.txt') }], whole)).rejects.toThrow(
       /data\/unreadable[\s\S]*gone\.txt/,
     );
   });

@@ -2,11 +2,11 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { TrainingBatches, ValidationBatches } from './batches.js';
-import { writeAtomically } from './cache.js';
 import { optionOutOfRange, tokenFileCorrupt } from './diagnostics.js';
 import { bitsPerByte, countNgrams, evaluateNgram } from './ngram.js';
 import { parseJson, readText } from './read_text.js';
-import { TokenFile } from './token_file.js';
+import { preparedUnreadable, TokenFile } from './token_file.js';
+import { writeAtomically } from './temporaries.js';
 import { loadTokenizer, type Tokenizer } from './tokenizer.js';
 
 /** What a batch needs to be known. */
@@ -74,6 +74,8 @@ export interface Dataset {
   readonly manifest: DataManifest;
   /** The folder it lies in. Any process of the machine can {@link openDataset} it. */
   readonly folder: string;
+  /** Reads all tokens. @throws data/id-outside-vocabulary; without it, a batch that holds such an id does. */
+  requireIds(): void;
   /** Unigram and bigram models counted on the training tokens, evaluated on the labels that the network is evaluated on. */
   baselines(): Baselines;
   /** May be called more than once. */
@@ -94,15 +96,20 @@ export function openDataset(folder: string, options: BatchOptions): Dataset {
   const manifest = readManifest(folder);
   const tokenizerFile = join(folder, 'tokenizer.json');
   const tokenizer = loadTokenizer(tokenizerFile);
-  const files = [TokenFile.open(join(folder, 'train')), TokenFile.open(join(folder, 'validation'))];
+  const files = openSplits(folder, Math.min(manifest.vocab, tokenizer.vocab));
   let isOpen = true;
   const close = () => {
     if (isOpen) files.forEach((file) => file.close());
     isOpen = false;
   };
   try {
-    const train = new TrainingBatches({ file: files[0], context, globalBatch, seed });
-    const validation = new ValidationBatches({ file: files[1], context, limit });
+    const { equal, contained } = manifest.dropped;
+    const beside = (k: number, needed: number) => ({
+      other: { tokens: files[k].tokens, needed },
+      dropped: equal + contained,
+    });
+    const train = new TrainingBatches({ file: files[0], context, globalBatch, seed, beside: beside(1, 1) });
+    const validation = new ValidationBatches({ file: files[1], context, limit, beside: beside(0, globalBatch) });
     const { labels } = validation.batch();
     const bytesPerToken = tokenizer.textBytes(labels) / labels.length;
     return {
@@ -115,11 +122,23 @@ export function openDataset(folder: string, options: BatchOptions): Dataset {
       bytesPerToken,
       manifest,
       folder,
+      requireIds: () => files.forEach((file) => file.requireIds()),
       baselines: () => baselines({ folder, train, validation, vocab: manifest.vocab, bytesPerToken }),
       close,
     };
   } catch (error) {
     close();
+    throw error;
+  }
+}
+
+/** Training and validation tokens. Where the second cannot be opened, the first is closed. */
+function openSplits(folder: string, vocab: number): readonly [TokenFile, TokenFile] {
+  const train = TokenFile.open(join(folder, 'train'), vocab);
+  try {
+    return [train, TokenFile.open(join(folder, 'validation'), vocab)];
+  } catch (error) {
+    train.close();
     throw error;
   }
 }
@@ -170,7 +189,7 @@ function readManifest(folder: string): DataManifest {
   try {
     json = parseJson(readText(file));
   } catch (error) {
-    throw tokenFileCorrupt({ file, reason: error instanceof Error ? error.message : String(error) }, { cause: error });
+    throw preparedUnreadable(file, error);
   }
   if (typeof json !== 'object' || json === null || Reflect.get(json, 'format') !== 1)
     throw refuse('it is of another version');

@@ -1,7 +1,7 @@
 /** Drops documents whose content another one already has, so that no validation document can have been trained on. */
+import { createHash } from 'node:crypto';
 import type { Document } from './corpus.js';
-import { sha256 } from './hash.js';
-import type { InParts } from './in_parts.js';
+import type { HowFar, InParts } from './in_parts.js';
 
 export interface Deduplicated {
   /** In the order given. */
@@ -30,14 +30,15 @@ export function* deduplicate(documents: readonly Document[]): InParts<Deduplicat
   const shingles = new Set<number>();
   const [kept, equal, contained] = [new Set<Document>(), [] as Document[], [] as Document[]];
   for (const [done, document] of order.entries()) {
-    yield { done, total: order.length, unit: 'documents' };
-    const content = sha256([normalise(document.text)]);
+    const how: HowFar = { done, total: order.length, unit: 'documents', at: document.path };
+    yield how;
+    const content = yield* contentHash(document.text, how);
     if (contents.has(content)) {
       equal.push(document);
       continue;
     }
     contents.add(content);
-    const own = sampleShingles(document.text);
+    const own = yield* sampleShingles(document.text, how);
     let known = 0;
     for (const shingle of own) if (shingles.has(shingle)) known++;
     if (own.size >= LEAST_SAMPLES && known > own.size / 2) {
@@ -62,12 +63,44 @@ export function normalise(text: string): string {
     .trim();
 }
 
+/** Characters of a text that are normalised at once. */
+const PIECE = 1 << 20;
+
+/** SHA-256 of a text as {@link normalise} leaves it, in pieces: white space is between any two of them, and between no more. */
+function* contentHash(text: string, how: HowFar): InParts<string> {
+  const hash = createHash('sha256');
+  let isFirst = true;
+  for (let from = 0; from < text.length;) {
+    const to = cutAfter(text, from + PIECE);
+    const piece = normalise(from === 0 && to === text.length ? text : text.slice(from, to));
+    if (piece !== '') {
+      hash.update(isFirst ? piece : ` ${piece}`);
+      isFirst = false;
+    }
+    from = to;
+    yield how;
+  }
+  return hash.digest('hex');
+}
+
+/** The place after the next white space that is in no source map comment; the end of the text where there is none. */
+function cutAfter(text: string, at: number): number {
+  if (at >= text.length) return text.length;
+  const space = /(?<!\/\/#)\s/g;
+  space.lastIndex = at;
+  return space.test(text) ? space.lastIndex : text.length;
+}
+
+/** Words between two places to rest. */
+const WORDS_AT_ONCE = 1 << 14;
+
 /** Hashes of the sampled runs of 13 words of a text. A word is letters, digits and underscores. */
-export function sampleShingles(text: string): Set<number> {
+export function* sampleShingles(text: string, how: HowFar): InParts<Set<number>> {
   const shingles = new Set<number>();
   const recent = new Int32Array(SHINGLE_WORDS);
   let words = 0;
-  for (const word of text.match(/[\p{L}\p{N}_]+/gu) ?? []) {
+  for (const [word] of text.matchAll(/[\p{L}\p{N}_]+/gu)) {
+    if (words % WORDS_AT_ONCE === 0) yield how;
     recent[words++ % SHINGLE_WORDS] = hashWord(word);
     if (words < SHINGLE_WORDS) continue;
     let hash = 0;

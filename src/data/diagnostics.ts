@@ -3,12 +3,21 @@ import { defineDiagnostic } from '../ir/diagnostic.js';
 
 export const dataNotFound = defineDiagnostic(
   'data/not-found',
-  (p: { pattern: string; root: string; nearest: string | null }) => ({
-    what: `no file, folder or glob '${p.pattern}' holds any text`,
-    where: [{ at: `data '${p.pattern}'`, note: `resolved against ${p.root}` }],
+  (p: {
+    pattern: string;
+    root: string;
+    /** What is there instead of text; null where nothing is. */
+    found: string | null;
+    nearest: string | null;
+  }) => ({
+    what:
+      p.found === null
+        ? `no file, folder or glob '${p.pattern}' holds any text`
+        : `'${p.pattern}' is ${p.found}, and holds no text`,
+    where: [{ at: `data.paths '${p.pattern}'`, note: `resolved against ${p.root}` }],
     fix: p.nearest
       ? `did you mean '${p.nearest}'?`
-      : 'name a text file, a folder with .txt, .md, .jsonl or source files, or a quoted glob such as "corpus/**/*.md"',
+      : 'name a text file, a folder with .txt, .md, .jsonl, .json or source files (also .gz and .zst), or a quoted glob such as "corpus/**/*.md"',
   }),
 );
 
@@ -18,54 +27,90 @@ export const installedSourcesNotFound = defineDiagnostic('data/no-installed-sour
   fix: 'run `npm ci` in the project, or give data of your own: --data FILE|DIR|GLOB',
 }));
 
-export const dataUnreadable = defineDiagnostic('data/unreadable', (p: { file: string; reason: string }) => ({
-  what: `a data file cannot be read: ${p.reason}`,
-  where: [{ at: p.file }],
-  fix: 'give read permission, or leave the file out with a narrower glob',
-}));
+export const dataUnreadable = defineDiagnostic(
+  'data/unreadable',
+  (p: { file: string; reason: string; remedy?: string | null }) => ({
+    what: `a data file cannot be read: ${p.reason}`,
+    where: [{ at: p.file }],
+    fix: p.remedy ?? 'leave the file out with a narrower glob, or bring it back from where it came from',
+  }),
+);
 
 export const dataNotText = defineDiagnostic('data/not-text', (p: { file: string; reason: string }) => ({
-  what: `a data file is not UTF-8 text (${p.reason})`,
+  what: `a data file is not UTF-8 text: ${p.reason}`,
   where: [{ at: p.file }],
-  fix: 'convert it to UTF-8 text (for instance with iconv), or name another file',
+  fix: 'convert it to UTF-8 text (for instance with iconv), or name another file; .gz and .zst are read as they are',
 }));
 
 export const badJsonLine = defineDiagnostic(
   'data/bad-json-line',
-  (p: { file: string; line: number; field: string; reason: string }) => ({
-    what: `a line is not a JSON object with a text in '${p.field}': ${p.reason}`,
-    where: [{ at: `${p.file}:${p.line}` }],
-    fix: `write one object a line, as in {"${p.field}": "…"}, or name the field that holds the text: data.text(…, { field })`,
+  (p: {
+    file: string;
+    /** The first that is bad, and how many are, of how many. */
+    line: number;
+    count: number;
+    records: number;
+    field: string;
+    reason: string;
+    /** The field that is likely meant; null where none is. */
+    meant: string | null;
+  }) => ({
+    what: `${p.count === 1 ? 'a record is' : `${p.count} of ${p.records} records are`} not a JSON object with a text in '${p.field}': ${p.reason}`,
+    where: [{ at: `${p.file}:${p.line}`, ...(p.count > 1 && { note: 'the first of them' }) }],
+    fix: p.meant
+      ? `did you mean '${p.meant}'? Set data.field to it`
+      : `write objects such as {"${p.field}": "…"}, one a line or in a list, or name the field that holds the text: data.field, as in a or a.b; null leaves a record out; to train on the file as it stands, give it another name, such as .txt`,
   }),
 );
 
-export const dataEmpty = defineDiagnostic('data/empty', (p: { where: string; files: number; skipped: number }) => ({
-  what: `there is no text in the data: ${p.files} files found, ${p.skipped} of them skipped, none with a word in it`,
-  where: [{ at: p.where }],
-  fix: 'name files that hold text; --data takes .txt, .md, source files and .jsonl with a text field',
-}));
+export const dataEmpty = defineDiagnostic(
+  'data/empty',
+  (p: { where: string; files: number; skipped: readonly string[] }) => ({
+    what: `there is no text in the data: ${p.files} files found, ${p.skipped.length} of them skipped, none with a word in it`,
+    why: p.skipped.length === 0 ? undefined : p.skipped.slice(0, 3).join('; '),
+    where: [{ at: p.where }],
+    fix: 'name files that hold text; data.paths takes .txt, .md, source files, and .jsonl, .ndjson and .json with a text field (data.field)',
+  }),
+);
 
-/** A context that makes enough sequences, where there is one. */
-function contextFix({ tokens, needed }: { tokens: number; needed: number }): readonly string[] {
-  const context = Math.floor((tokens - 1) / needed);
-  return context < 1 ? [] : [`lower the model's context to ${context} or less`];
+/** A split of the text, and what it has to have. */
+export interface SplitNeeds {
+  readonly tokens: number;
+  /** Sequences. */
+  readonly needed: number;
 }
 
-/** Of the validation text a batch takes what there is: its size is no matter. */
-const splitFix = ({ split, sequences }: { split: string; sequences: number }): string =>
-  split === 'validation'
-    ? 'add text, or raise data.validation_fraction'
-    : `add text${sequences > 0 ? `, or lower batch.sequences (and batch.microbatch) to ${sequences} or less` : ''}`;
+interface TooShort extends SplitNeeds {
+  readonly split: string;
+  readonly sequences: number;
+  readonly context: number;
+  /** The other split: what is offered is enough for both. Null where there is none. */
+  readonly other: SplitNeeds | null;
+  /** Documents that were left out since others have their text. */
+  readonly dropped: number;
+}
 
-export const dataTooShort = defineDiagnostic(
-  'data/shorter-than-one-batch',
-  (p: { split: string; tokens: number; sequences: number; needed: number; context: number }) => ({
-    what: `the ${p.split} data is shorter than one batch: ${p.tokens} tokens make ${p.sequences} sequences of ${p.context}, a batch takes ${p.needed}`,
-    why: 'each sequence needs context tokens, and the last one a further token as its label',
-    where: [{ at: `${p.split} split` }],
-    fix: [splitFix(p), ...contextFix(p)].join(', or '),
-  }),
-);
+/** Changes that are enough: of the validation text a batch takes what there is, so that its size is no matter. */
+function enough({ split, tokens, needed, sequences, context, other }: TooShort): readonly string[] {
+  const most = Math.min(
+    ...[{ tokens, needed }, ...(other ? [other] : [])].map((p) => Math.floor((p.tokens - 1) / p.needed)),
+  );
+  const otherHas = other === null || Math.floor((other.tokens - 1) / context) >= 1;
+  return [
+    ...(split === 'validation' ? ['raise data.validation_fraction'] : []),
+    ...(split === 'training' && sequences > 0 && otherHas
+      ? [`lower batch.sequences (and batch.microbatch) to ${sequences} or less`]
+      : []),
+    ...(most < 1 ? [] : [`lower the model's context to ${most} or less`]),
+  ];
+}
+
+export const dataTooShort = defineDiagnostic('data/shorter-than-one-batch', (p: TooShort) => ({
+  what: `the ${p.split} data is shorter than one batch: ${p.tokens} tokens make ${p.sequences} sequences of ${p.context}, a batch takes ${p.needed}`,
+  why: `each sequence needs context tokens, and the last one a further token as its label: ${p.needed * p.context + 1} are enough${p.dropped > 0 ? `; ${p.dropped} documents were left out, since others have their text` : ''}`,
+  where: [{ at: `${p.split} split` }],
+  fix: ['add text', ...enough(p)].join(', or '),
+}));
 
 export const vocabTooSmall = defineDiagnostic('data/vocab-too-small', (p: { vocab: number; least: number }) => ({
   what: `a byte-level vocabulary of ${p.vocab} tokens cannot hold the 256 bytes and the separator`,
@@ -113,12 +158,32 @@ export const tokenFileCorrupt = defineDiagnostic('data/token-file-corrupt', (p: 
   fix: 'delete the folder that holds it; it is made again from the text at the next start',
 }));
 
+export const idOutsideVocabulary = defineDiagnostic(
+  'data/id-outside-vocabulary',
+  (p: { file: string; position: number; id: number; vocab: number }) => ({
+    what: `token ${p.position} is ${p.id}, and the ids of its vocabulary end at ${p.vocab - 1}`,
+    why: 'the embedding has no row for it: another tokenizer made it, or the file is damaged',
+    where: [{ at: p.file, note: `token ${p.position}` }],
+    fix: 'delete the folder that holds it; it is made again from the text at the next start. Where it comes back, the tokenizer.json gives ids that it has no token for: mend that, or train one',
+  }),
+);
+
 export const cacheNotWritable = defineDiagnostic(
   'data/cache-not-writable',
-  (p: { folder: string; reason: string }) => ({
+  (p: { folder: string; reason: string; remedy: string | null }) => ({
     what: `the data cache cannot be written: ${p.reason}`,
     where: [{ at: p.folder }],
-    fix: 'free some space or give write permission, or keep the cache elsewhere: cacheDir (default .cache/flotilla)',
+    fix: `${p.remedy === null ? '' : `${p.remedy}; or `}keep the cache elsewhere: data.cache (.cache/flotilla in the working directory where it is not set)`,
+  }),
+);
+
+export const noTemporaryFolder = defineDiagnostic(
+  'data/no-temporary-folder',
+  (p: { parent: string; isSet: boolean; problem: string; remedy: string | null }) => ({
+    what: `no temporary folder can be made in ${p.parent}: ${p.problem}`,
+    why: 'the processes of a run leave each other word there',
+    where: [{ at: p.parent, note: p.isSet ? 'TMPDIR' : 'as the system says; TMPDIR is not set' }],
+    fix: `set TMPDIR to a folder that is there and can be written to${p.remedy === null ? '' : `, or ${p.remedy}`}`,
   }),
 );
 

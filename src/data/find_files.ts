@@ -1,7 +1,9 @@
 /** From FILE, DIR and GLOB to a list of text files, in an order that is the same on every machine. */
-import { existsSync, readdirSync, readFileSync, statSync, type Stats } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, statSync, type Stats } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { nearest } from '../ir/diagnostic.js';
+import { systemProblem } from '../ir/system_error.js';
+import { withoutCompression } from './decompress.js';
 import { dataNotFound, dataUnreadable, installedSourcesNotFound } from './diagnostics.js';
 import { globBase, globMatcher, isGlob } from './glob.js';
 
@@ -21,10 +23,10 @@ export interface SourceFile {
   readonly named: boolean;
 }
 
-/** What a folder is searched for. A glob or a file name may name anything else. */
+/** What a folder is searched for, compressed or not. A glob or a file name may name anything else. */
 const TEXT_EXTENSIONS = new Set(
   (
-    'txt text md markdown rst tex org adoc jsonl ' +
+    'txt text md markdown rst tex org adoc jsonl ndjson json ' +
     'ts tsx mts cts js jsx mjs cjs vue svelte py pyi rs go java kt scala c h cc cpp cxx hpp hh cu cuh cs fs rb php pl ' +
     'swift m lua jl r hs ml mli ex exs erl clj lisp el zig nim dart sh bash sql html css scss cmake proto'
   ).split(' '),
@@ -40,7 +42,8 @@ export function findFiles(patterns: readonly string[], root: string): SourceFile
   const found = new Map<string, SourceFile>();
   for (const pattern of patterns) {
     const files = expand(pattern.split(sep).join('/'), root);
-    if (files.length === 0) throw dataNotFound({ pattern, root, nearest: nearestName(pattern, root) });
+    if (files.length === 0)
+      throw dataNotFound({ pattern, root, found: kindAt(resolve(root, pattern)), nearest: nearestName(pattern, root) });
     for (const file of files) if (!found.has(file.file)) found.set(file.file, file);
   }
   return sorted([...found.values()]);
@@ -71,8 +74,7 @@ function expand(pattern: string, root: string): SourceFile[] {
   const status = statusOf(place);
   if (status?.isFile()) return [sourceFile(place, basename(place), true)];
   if (status?.isDirectory()) {
-    const accepts = (path: string) => TEXT_EXTENSIONS.has(path.slice(path.lastIndexOf('.') + 1).toLowerCase());
-    return walk(place, basename(place), { accepts, enters: entersBelow(basename(place)) });
+    return walk(place, basename(place), { accepts: hasTextExtension, enters: entersBelow(basename(place)) });
   }
   if (!isGlob(pattern)) return [];
   const base = resolve(root, globBase(pattern));
@@ -83,6 +85,11 @@ function expand(pattern: string, root: string): SourceFile[] {
     accepts: (path) => below(path.slice(name.length + 1)),
     enters: entersBelow(`${name}/${rest}`),
   });
+}
+
+function hasTextExtension(path: string): boolean {
+  const name = withoutCompression(path);
+  return TEXT_EXTENSIONS.has(name.slice(name.lastIndexOf('.') + 1).toLowerCase());
 }
 
 /** Which folders are searched. `named`: the pattern from the folder on where the search begins, so that it does not matter where that lies. */
@@ -123,10 +130,10 @@ function linksToFile(file: string): boolean {
 }
 
 /** Undefined where there is nothing. Links that lead to themselves, and names too long for the system, are told. */
-function statusOf(file: string): Stats | undefined {
+function statusOf(file: string, look: (file: string) => Stats = statSync): Stats | undefined {
   return attempt(file, () => {
     try {
-      return statSync(file);
+      return look(file);
     } catch (error) {
       // Below a file there is nothing either.
       if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
@@ -150,8 +157,19 @@ function sorted(files: readonly SourceFile[]): SourceFile[] {
   return [...files].sort((a, b) => before(a.path, b.path) || before(a.file, b.file));
 }
 
+/** What has a name and is no text; null where nothing has it. */
+function kindAt(place: string): string | null {
+  const status = statusOf(place, lstatSync);
+  if (status === undefined) return null;
+  const found = status.isSymbolicLink() ? statusOf(place) : status;
+  if (found === undefined) return 'a link to nothing';
+  if (found.isDirectory()) return 'a folder without text files';
+  return found.isFIFO() ? 'a pipe' : found.isSocket() ? 'a socket' : 'a device';
+}
+
 function nearestName(pattern: string, root: string): string | null {
   const folder = dirname(resolve(root, pattern));
+  if (kindAt(resolve(root, pattern)) !== null) return null;
   if (isGlob(pattern) || !statusOf(folder)?.isDirectory()) return null;
   const name = nearest(
     basename(pattern),
@@ -164,6 +182,7 @@ function attempt<T>(file: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw dataUnreadable({ file, reason: error instanceof Error ? error.message : String(error) }, { cause: error });
+    const { problem, remedy } = systemProblem(error);
+    throw dataUnreadable({ file, reason: problem, remedy }, { cause: error });
   }
 }

@@ -10,6 +10,9 @@ import type { Tokenizer } from './tokenizer.js';
 /** Raised when a change to the preparation makes other data sets of the same text. */
 const RECIPE = 1;
 
+/** Raised when files come to other documents: what was read of them before is then no sign of what they are. */
+const READING = 2;
+
 /** The files that a source names now. Throws `data/not-found`, `data/no-installed-sources`. */
 export const sourceFiles = ({ paths }: TextSource, root: string): readonly SourceFile[] =>
   paths === null ? findInstalledSources(root) : findFiles(paths, root);
@@ -22,7 +25,7 @@ export const tokenizerFileOf = ({ tokenizer }: TextSource, root: string): string
 export function signatureOf(source: TextSource, files: readonly SourceFile[], tokenizerFile: string | null): string {
   const times = files.flatMap(({ file, bytes, changedMs }) => [file, `${bytes} ${changedMs}`]);
   const status = tokenizerFile === null ? null : statusOf(tokenizerFile);
-  return sha256([`${RECIPE}`, JSON.stringify(source), `${status?.size} ${status?.ctimeMs}`, ...times]);
+  return sha256([`${RECIPE} ${READING}`, JSON.stringify(source), `${status?.size} ${status?.ctimeMs}`, ...times]);
 }
 
 /** Null where there is nothing that can be looked at: reading it then says why. */

@@ -7,22 +7,45 @@ export interface HowFar {
   readonly done: number;
   readonly total: number;
   readonly unit: string;
+  /** What is worked on: a file or a document. */
+  readonly at?: string;
 }
 
 /** Work that ends with a `T`. */
 export type InParts<T> = Generator<HowFar, T, void>;
 
+export type Tell = (how: HowFar) => void;
+
 /** Milliseconds of work between two rests: a key that is pressed is answered at once. */
 const partMilliseconds = 50;
 
 /** With rests, each of which tells how far it is. */
-export async function withRests<T>(work: InParts<T>, tell: (how: HowFar) => void): Promise<T> {
-  for (let rested = performance.now(); ;) {
+export async function withRests<T>(work: InParts<T>, tell: Tell): Promise<T> {
+  const rest = new Rests(tell);
+  for (;;) {
     const part = work.next();
     if (part.done) return part.value;
-    if (performance.now() - rested < partMilliseconds) continue;
-    tell(part.value);
+    if (rest.isDue) await rest.take(part.value);
+  }
+}
+
+/** Rests of work that itself waits: `if (rest.isDue) await rest.take(how)`. */
+export class Rests {
+  readonly #tell: Tell;
+  #rested = performance.now();
+
+  constructor(tell: Tell) {
+    this.#tell = tell;
+  }
+
+  get isDue(): boolean {
+    return performance.now() - this.#rested >= partMilliseconds;
+  }
+
+  /** Tells how far the work is, and lets signals and timers have their turn. */
+  async take(how: HowFar): Promise<void> {
+    this.#tell(how);
     await new Promise((resume) => setImmediate(resume));
-    rested = performance.now();
+    this.#rested = performance.now();
   }
 }

@@ -4,7 +4,7 @@ import { DiagnosticError } from '../ir/diagnostic.js';
 import { DataCache } from './cache.js';
 import { readCorpus, type ReadSource } from './corpus.js';
 import { keyOf, signatureOf, sourceFiles, tokenizerFileOf } from './identity.js';
-import { withRests, type HowFar } from './in_parts.js';
+import type { HowFar } from './in_parts.js';
 import type { TextSource } from './source.js';
 import { loadTokenizer } from './tokenizer.js';
 
@@ -35,7 +35,7 @@ export async function lookAtSources(
     const tokenizerFile = tokenizerFileOf(source, root);
     const signature = signatureOf(source, files, tokenizerFile);
     if (new DataCache(resolve(root, cacheDir)).seen(signature) === key) return { kind: 'same' };
-    const corpus = await withRests(readCorpus(files, source), tell);
+    const corpus = await readCorpus(files, source, tell);
     const now = keyOf(source, corpus, tokenizerFile === null ? null : loadTokenizer(tokenizerFile));
     return now === key ? { kind: 'same' } : { kind: 'changed', key: now, sources: corpus.sources };
   } catch (error) {

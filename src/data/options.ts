@@ -17,7 +17,7 @@ export const dataSchema = z
       .default(null)
       .meta({
         description:
-          'Files, folders and globs of text (.txt, .md, .jsonl, source). null: the TypeScript sources that npm installed.',
+          'Files, folders and globs of text (.txt, .md, .jsonl, .ndjson, .json, source; also .gz and .zst). null: the TypeScript sources that npm installed.',
         flag: 'data',
         also: [
           'data_path',
@@ -83,7 +83,8 @@ export const dataSchema = z
         also: ['validation_split', 'val_fraction', 'eval_split', 'split'],
       }),
     max_bytes: z.int().positive().max(maxText).default(400_000_000).meta({
-      description: 'Most text to read; files are then chosen by the hash of their path.',
+      description:
+        'Most text to read, decompressed; files are then chosen by the hash of their path, and of the last one whole records or lines.',
       unit: 'bytes',
     }),
     field: z
@@ -91,7 +92,7 @@ export const dataSchema = z
       .min(1)
       .default('text')
       .meta({
-        description: 'The field of a .jsonl record that holds its text.',
+        description: 'The field of a JSON record that holds its text; a.b is field b of the object in field a.',
         also: ['text_field', 'text_column', 'json_key', 'json_keys', 'text_key'],
       }),
     seed: seedField.default(0).meta({

@@ -2,7 +2,7 @@ import { readFileSync, readdirSync, truncateSync, utimesSync, writeFileSync } fr
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { evaluateNgram, countNgrams } from './ngram.js';
-import { prepareData, text, type DataEvent } from './index.js';
+import { openDataset, prepareData, text, type DataEvent } from './index.js';
 import { trainBpe } from './bpe_trainer.js';
 import { folderWith } from './testing/folder.js';
 import { TokenFile } from './token_file.js';
@@ -149,4 +149,57 @@ test('what cannot be prepared is refused with its reason, and leaves nothing beh
     "'tokenizer.vocab' must be an integer ≥ 257",
   );
   expect(() => text('corpus', { validation_fraction: 0 })).toThrow('config/wrong-option');
+});
+
+test('prepared ids that the vocabulary lacks are found at the next start, and the data is made again', async () => {
+  const root = folderWith(pages);
+  const { dataset } = await prepare(root);
+  const file = join(dataset.folder, 'train.bin');
+  const bytes = readFileSync(file);
+  bytes.writeUInt16LE(dataset.vocab, 2 * 1000);
+  writeFileSync(file, bytes);
+  // A rank that meets it says so.
+  const damaged = openDataset(dataset.folder, batch);
+  expect(() => damaged.requireIds()).toThrow(/token 1000 is 400[\s\S]*train\.bin/);
+  damaged.close();
+  const repaired = await prepare(root);
+  const notice = repaired.events.find(({ kind }) => kind === 'notice');
+  expect(notice).toMatchObject({ text: expect.stringMatching(/damaged and made again: token 1000 is 400/) });
+  expect(repaired.dataset.manifest).toEqual(dataset.manifest);
+});
+
+const words = (count: number, from = 0) =>
+  Array.from({ length: count }, (_, i) => `w${(((i + from) * 7919) % 97).toString(36)}`).join(' ');
+
+test.each([
+  ['one file of 4 kB', { 'corpus/a.txt': words(1100) }],
+  ['one file of 4 kB in one record', { 'corpus/a.jsonl': `${JSON.stringify({ text: words(1100) })}\n` }],
+  ['a file of one letter', { 'corpus/a.txt': 'x' }],
+  ['a file of one letter many times', { 'corpus/a.txt': 'a'.repeat(4096) }],
+  ['equal files', Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`corpus/${i}.txt`, words(1100)]))],
+  [
+    'files that are parts of one',
+    { 'corpus/a.txt': words(3000), 'corpus/b.txt': words(900, 400), 'corpus/c.txt': words(800) },
+  ],
+  ['signs alone', { 'corpus/a.txt': '!? '.repeat(1500), 'corpus/b.txt': '?! '.repeat(1500) }],
+  [
+    'nine small files',
+    Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`corpus/${i}.txt`, words(40 + i, 50 * i)])),
+  ],
+])('a small corpus trains, or is told what would be enough, which then is: %s', async (name, files) => {
+  const root = folderWith(files);
+  const small = text('corpus');
+  const prepare = (context: number, globalBatch: number) =>
+    prepareData(small, { root, context, globalBatch }).then(
+      (dataset) => (dataset.close(), null),
+      (error: { code: string; diagnostic: { fix: string; why: string } }) => error,
+    );
+  const error = await prepare(256, 64);
+  expect(error).toMatchObject({ code: 'data/shorter-than-one-batch' });
+  const leavesOut = /equal|parts/.test(name);
+  expect(error!.diagnostic.why).toContain(leavesOut ? 'documents were left out' : 'are enough');
+  const context = Number(/context to (\d+)/.exec(error!.diagnostic.fix)?.[1] ?? 0);
+  if (context > 0) expect(await prepare(context, 64)).toBeNull();
+  // As good as no token is left of one letter.
+  else expect(name).toContain('of one letter');
 });

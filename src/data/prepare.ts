@@ -1,17 +1,17 @@
 /** From a description of data to a data set in the cache: find, read, deduplicate, split, train the tokenizer, pack. */
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { bytesText } from '../ir/units.js';
 import { trainBpe } from './bpe_trainer.js';
 import { DataCache } from './cache.js';
-import { readCorpus, type Corpus, type Document } from './corpus.js';
+import { readCorpus, type Corpus, type Document, type Skipped } from './corpus.js';
 import { openDataset, type BatchOptions, type DataManifest, type Dataset, type SplitManifest } from './dataset.js';
 import { deduplicate } from './deduplicate.js';
-import { dataEmpty, tokenFileCorrupt, tokenizerInvalid } from './diagnostics.js';
+import { dataEmpty, idOutsideVocabulary, tokenFileCorrupt, tokenizerInvalid } from './diagnostics.js';
 import type { DataListener, DataStep } from './events.js';
 import type { SourceFile } from './find_files.js';
-import { withRests, type InParts } from './in_parts.js';
+import { withRests, type InParts, type Tell } from './in_parts.js';
 import { keyOf, signatureOf, sourceFiles, tokenizerFileOf } from './identity.js';
 import { defaultCache } from './options.js';
 import type { TextSource } from './source.js';
@@ -50,26 +50,31 @@ export async function prepareData(
   const signature = signatureOf(source, files, tokenizerFile);
   const known = cache.seen(signature);
   if (known !== null && cache.has(known)) {
-    const dataset = openUnlessDamaged(cache.path(known), options);
+    let damage = '';
+    const dataset = openUnlessDamaged(cache.path(known), options, (what) => (damage = what));
     if (dataset) {
       listener({ kind: 'cached', folder: dataset.folder, seconds: (performance.now() - started) / 1000 });
       return dataset;
     }
-    listener({ kind: 'notice', text: `the prepared data in ${cache.path(known)} is damaged and made again` });
+    listener({
+      kind: 'notice',
+      text: `the prepared data in ${cache.path(known)} is damaged and made again: ${damage}`,
+    });
     cache.remove(known);
   }
 
-  const corpus = await step('read', function* () {
-    const corpus = yield* readCorpus(files, source);
+  const corpus = await step('read', async (tell) => {
+    const corpus = await readCorpus(files, source, tell);
     const { documents, skipped, bytes } = corpus;
     return {
       value: corpus,
       summary: `${documents.length} documents, ${bytesText(bytes)}; ${skipped.length} files skipped`,
     };
   });
+  for (const text of corpus.notices) listener({ kind: 'notice', text });
   if (corpus.documents.length === 0) {
     const where = source.paths?.join(', ') ?? 'node_modules';
-    throw dataEmpty({ where, files: files.length, skipped: corpus.skipped.length });
+    throw dataEmpty({ where, files: files.length, skipped: corpus.skipped.map(skippedText) });
   }
   const given = tokenizerFile === null ? null : loadTokenizer(tokenizerFile);
   const key = keyOf(source, corpus, given);
@@ -117,7 +122,8 @@ async function build({
   const tokenizer = await step('tokenizer', function* () {
     const file = join(folder, 'tokenizer.json');
     if (given !== null && tokenizerFile !== null) {
-      copyFileSync(tokenizerFile, file);
+      // Its content and not its permissions: a cache is for all who may write there.
+      writeFileSync(file, readFileSync(tokenizerFile));
       return { value: given, summary: `${given.vocab} tokens, from ${tokenizerFile}` };
     }
     const { vocab, min_frequency } = source.tokenizer;
@@ -158,8 +164,11 @@ async function build({
 
   const skipped: Record<string, number> = {};
   for (const { reason } of corpus.skipped) skipped[reason] = (skipped[reason] ?? 0) + 1;
-  for (const [reason, count] of Object.entries(skipped))
-    listener({ kind: 'notice', text: `${count} files left out: ${reason}` });
+  for (const [reason, count] of Object.entries(skipped)) {
+    const named = corpus.skipped.filter((one) => one.reason === reason && one.detail !== undefined).slice(0, 3);
+    const which = named.map(({ path, detail }) => `${path}: ${detail}`).join('; ');
+    listener({ kind: 'notice', text: `${count} files left out: ${reason}${which && ` (${which})`}` });
+  }
   const manifest: DataManifest = {
     format: 1,
     key,
@@ -174,19 +183,32 @@ async function build({
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest, null, 2));
 }
 
-/** A data set that is whole; null where it is gone or damaged. Throws what is wrong with `options` themselves. */
-export function openUnlessDamaged(folder: string, options: BatchOptions): Dataset | null {
+/**
+ * A data set that is whole, all its ids read; null where it is gone or damaged, which `onDamage` is told. Throws what is wrong with `options`
+ * themselves.
+ */
+export function openUnlessDamaged(
+  folder: string,
+  options: BatchOptions,
+  onDamage: (what: string) => void = () => {},
+): Dataset | null {
+  let dataset: Dataset | null = null;
   try {
-    return openDataset(folder, options);
+    dataset = openDataset(folder, options);
+    dataset.requireIds();
+    return dataset;
   } catch (error) {
-    if (error instanceof DiagnosticError && [tokenFileCorrupt.code, tokenizerInvalid.code].includes(error.code))
-      return null;
-    throw error;
+    dataset?.close();
+    if (!(error instanceof DiagnosticError && damages.includes(error.code))) throw error;
+    onDamage(error.diagnostic.what);
+    return null;
   }
 }
 
+const damages: readonly string[] = [tokenFileCorrupt, tokenizerInvalid, idOutsideVocabulary].map(({ code }) => code);
+
 interface Stepper {
-  <T>(step: DataStep, work: () => Stepped<T> | InParts<Stepped<T>>): Promise<T>;
+  <T>(step: DataStep, work: (tell: Tell) => Stepped<T> | Promise<Stepped<T>> | InParts<Stepped<T>>): Promise<T>;
 }
 
 interface Stepped<T> {
@@ -200,15 +222,15 @@ function stepper(listener: DataListener): Stepper {
     listener({ kind: 'step_started', step });
     await new Promise((resume) => setImmediate(resume));
     const started = performance.now();
-    const working = work();
-    const { value, summary } =
-      'summary' in working
-        ? working
-        : await withRests(working, (how) => listener({ kind: 'step_progress', step, ...how }));
+    const tell: Tell = (how) => listener({ kind: 'step_progress', step, ...how });
+    const working = work(tell);
+    const { value, summary } = 'next' in working ? await withRests(working, tell) : await working;
     listener({ kind: 'step_finished', step, seconds: (performance.now() - started) / 1000, summary });
     return value;
   };
 }
+
+const skippedText = ({ path, reason, detail }: Skipped): string => `${path}: ${detail ?? reason}`;
 
 function sum(parts: readonly { readonly bytes: number }[]): number {
   return parts.reduce((total, { bytes }) => total + bytes, 0);

@@ -1,5 +1,6 @@
 /** Reading a small text file that somebody else may have made. */
 import { readFileSync, statSync } from 'node:fs';
+import { errorCode, systemProblem } from '../ir/system_error.js';
 
 /** Longest configuration, tokenizer or manifest that is read, bytes: the largest tokenizers that are published have 35 MB. */
 const longestBytes = 128 * 2 ** 20;
@@ -9,12 +10,18 @@ const longestBytes = 128 * 2 ** 20;
  * its kind.
  */
 export function readText(file: string): string {
-  // Looked at before it is opened: opening a pipe waits for a writer, and a device has no end.
-  const status = statSync(file);
-  if (!status.isFile()) throw new Error('it is not an ordinary file');
-  if (status.size > longestBytes)
-    throw new Error(`it has ${status.size} bytes, and no file of its kind has ${longestBytes}`);
-  return readFileSync(file, 'utf8');
+  try {
+    // Looked at before it is opened: opening a pipe waits for a writer, and a device has no end.
+    const status = statSync(file);
+    if (!status.isFile()) throw new Error('it is not an ordinary file');
+    if (status.size > longestBytes)
+      throw new Error(`it has ${status.size} bytes, and no file of its kind has ${longestBytes}`);
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const { problem, remedy } = systemProblem(error);
+    if (remedy === null) throw error;
+    throw Object.assign(new Error(problem, { cause: error }), { code: errorCode(error) });
+  }
 }
 
 /**

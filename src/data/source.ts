@@ -10,7 +10,7 @@ export type TextSource = z.output<typeof dataSchema>;
 export type TextOptions = Omit<NonNullable<z.input<typeof dataSchema>>, 'paths'>;
 
 /**
- * Text from files, folders (searched for .txt, .md, .jsonl and source files) and globs (`**`, `*`, `?`, `[…]`, `{a,b}`). Throws
+ * Text from files, folders (searched for .txt, .md, .jsonl, .ndjson, .json and source files, also .gz and .zst) and globs (`**`, `*`, `?`, `[…]`, `{a,b}`). Throws
  * `config/unknown-option`, `config/wrong-option`.
  */
 export const text = (paths: string | readonly string[], options: TextOptions = {}): TextSource =>

@@ -8,8 +8,8 @@ import { atOnce } from './testing/at_once.js';
 
 test('the files are, byte for byte, what Megatron writes', () => {
   const prefix = join(folderWith(), 'x');
-  atOnce(writeTokenFile(prefix, [Int32Array.of(1, 2, 300), Int32Array.of(65499)], { vocab: 65499, total: 2 }));
-  expect(readFileSync(`${prefix}.bin`).toString('hex')).toBe('010002002c01dbff');
+  atOnce(writeTokenFile(prefix, [Int32Array.of(1, 2, 300), Int32Array.of(65498)], { vocab: 65499, total: 2 }));
+  expect(readFileSync(`${prefix}.bin`).toString('hex')).toBe('010002002c01daff');
   const u64 = (value: number) => value.toString(16).padStart(2, '0').padEnd(16, '0');
   expect(readFileSync(`${prefix}.idx`).toString('hex')).toBe(
     [
@@ -60,4 +60,52 @@ test('a damaged file is refused with its name', () => {
   writeFileSync(`${prefix}.idx`, 'something else entirely, of some length');
   expect(() => TokenFile.open(prefix)).toThrow('no MMIDIDX header');
   expect(() => TokenFile.open(`${prefix}y`)).toThrow('data/token-file-corrupt');
+});
+
+test('an id outside the vocabulary is refused when it is written and when it is read, with its place', () => {
+  const root = folderWith();
+  const write = (ids: number[][], vocab: number) =>
+    atOnce(
+      writeTokenFile(
+        join(root, 'x'),
+        ids.map((document) => Int32Array.from(document)),
+        { vocab, total: ids.length },
+      ),
+    );
+  for (const [id, vocab] of [
+    [300, 300],
+    [-1, 300],
+    [65536, 65000],
+    [70_000, 70_000],
+    [2 ** 31 - 1, 70_000],
+  ]) {
+    const refused = () =>
+      write(
+        [
+          [1, 2],
+          [3, id, 4],
+        ],
+        vocab,
+      );
+    expect(refused).toThrow(
+      `token 3 is ${id}, and the ids of its vocabulary end at ${vocab - 1} [data/id-outside-vocabulary]`,
+    );
+    expect(refused).toThrow('x.bin');
+  }
+  write(
+    [
+      [1, 2],
+      [3, 299, 4],
+    ],
+    300,
+  );
+  const right = TokenFile.open(join(root, 'x'), 300);
+  right.requireIds();
+  expect([...right.read(2, 2)]).toEqual([3, 299]);
+  right.close();
+  const smaller = TokenFile.open(join(root, 'x'), 299);
+  expect([...smaller.read(0, 3)]).toEqual([1, 2, 3]);
+  expect(() => smaller.read(2, 2)).toThrow('token 3 is 299');
+  expect(() => smaller.requireIds()).toThrow('data/id-outside-vocabulary');
+  smaller.close();
 });

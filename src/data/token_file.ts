@@ -22,7 +22,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { endianness } from 'node:os';
-import { tokenFileCorrupt } from './diagnostics.js';
+import type { DiagnosticError } from '../ir/diagnostic.js';
+import { errorCode, systemProblem } from '../ir/system_error.js';
+import { dataUnreadable, idOutsideVocabulary, tokenFileCorrupt } from './diagnostics.js';
 import type { InParts } from './in_parts.js';
 
 const MAGIC = 'MMIDIDX\0\0';
@@ -40,7 +42,8 @@ export interface TokenFileSummary {
 /**
  * Writes PREFIX.bin and PREFIX.idx, one document after another, so that a corpus need not be in memory. Both appear under their
  * names complete, the index last: a file that has an index is whole.
- * @param documents token ids of each of `total` documents, its separator included; ids below `vocab`.
+ * @param documents token ids of each of `total` documents, its separator included.
+ * @throws data/id-outside-vocabulary where an id is not below `vocab`.
  */
 export function* writeTokenFile(
   prefix: string,
@@ -54,6 +57,7 @@ export function* writeTokenFile(
   try {
     for (const document of documents) {
       yield { done: lengths.length, total, unit: 'documents' };
+      requireIds(document, { file: `${prefix}.bin`, first: tokens, vocab });
       writeAll(bin, littleEndian(dtype === UINT16 ? Uint16Array.from(document) : document));
       lengths.push(document.length);
       tokens += document.length;
@@ -73,6 +77,7 @@ export class TokenFile {
   readonly tokens: number;
   /** Tokens of each document, the separator included. */
   readonly documentTokens: Int32Array;
+  private readonly vocab: number;
   private readonly descriptor: number;
   private readonly dtype: number;
   private readonly itemBytes: number;
@@ -81,8 +86,10 @@ export class TokenFile {
     prefix: string,
     descriptor: number,
     index: { dtype: number; documentTokens: Int32Array; tokens: number },
+    vocab: number,
   ) {
     this.prefix = prefix;
+    this.vocab = vocab;
     this.descriptor = descriptor;
     this.dtype = index.dtype;
     this.itemBytes = index.dtype === UINT16 ? 2 : 4;
@@ -90,8 +97,11 @@ export class TokenFile {
     this.documentTokens = index.documentTokens;
   }
 
-  /** @throws data/token-file-corrupt where a file is missing, truncated or in another format. */
-  static open(prefix: string): TokenFile {
+  /**
+   * @param vocab ids that are read are below it.
+   * @throws data/token-file-corrupt where a file is missing, truncated or in another format.
+   */
+  static open(prefix: string, vocab = Infinity): TokenFile {
     const index = decodeIndex(`${prefix}.idx`);
     const descriptor = attempt(`${prefix}.bin`, () => openOrdinary(`${prefix}.bin`));
     const { size } = fstatSync(descriptor);
@@ -100,10 +110,10 @@ export class TokenFile {
       closeSync(descriptor);
       throw tokenFileCorrupt({ file: `${prefix}.bin`, reason: `${size} bytes where its index says ${expected}` });
     }
-    return new TokenFile(prefix, descriptor, index);
+    return new TokenFile(prefix, descriptor, index, vocab);
   }
 
-  /** The `length` tokens from position `start`, written to `into` at `at`. */
+  /** The `length` tokens from position `start`, written to `into` at `at`. @throws data/id-outside-vocabulary. */
   read(start: number, length: number, into = new Int32Array(length), at = 0): Int32Array {
     if (start < 0 || start + length > this.tokens) {
       throw new RangeError(`tokens ${start} to ${start + length} of ${this.prefix}, which has ${this.tokens}`);
@@ -118,7 +128,13 @@ export class TokenFile {
     const values = this.dtype === UINT16 ? Uint16Array : Int32Array;
     littleEndian(bytes, this.itemBytes);
     into.set(new values(bytes.buffer, bytes.byteOffset, length), at);
+    requireIds(into.subarray(at, at + length), { file: `${this.prefix}.bin`, first: start, vocab: this.vocab });
     return into;
+  }
+
+  /** Reads all tokens. @throws data/id-outside-vocabulary. */
+  requireIds(): void {
+    for (const piece of this.pieces()) void piece;
   }
 
   /** All tokens from first to last, in pieces. */
@@ -130,6 +146,14 @@ export class TokenFile {
 
   close(): void {
     closeSync(this.descriptor);
+  }
+}
+
+/** `first`: the position of the first of `ids` in the file. */
+function requireIds(ids: Int32Array, p: { file: string; first: number; vocab: number }): void {
+  for (let i = 0; i < ids.length; i++) {
+    if (ids[i] >= 0 && ids[i] < p.vocab) continue;
+    throw idOutsideVocabulary({ file: p.file, position: p.first + i, id: ids[i], vocab: p.vocab });
   }
 }
 
@@ -200,6 +224,15 @@ function writeAll(descriptor: number, bytes: Buffer): void {
   for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done);
 }
 
+/** Of a file of prepared data: that it is damaged or gone, or, where it may be whole, why it cannot be read now. */
+export function preparedUnreadable(file: string, error: unknown): DiagnosticError {
+  const { problem: reason, remedy } = systemProblem(error);
+  const isWhole = ['EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'EIO', 'ENOMEM', 'ESTALE'].includes(errorCode(error) ?? '');
+  return isWhole
+    ? dataUnreadable({ file, reason, remedy }, { cause: error })
+    : tokenFileCorrupt({ file, reason }, { cause: error });
+}
+
 /** Opens a file to read. Throws an `Error` where it is a pipe, a device or a folder: opening those waits, or reads without end. */
 function openOrdinary(file: string): number {
   if (!statSync(file).isFile()) throw new Error('it is not an ordinary file');
@@ -210,6 +243,6 @@ function attempt<T>(file: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw tokenFileCorrupt({ file, reason: error instanceof Error ? error.message : String(error) }, { cause: error });
+    throw preparedUnreadable(file, error);
   }
 }

@@ -17,12 +17,12 @@ const entries = [
 test('entries are sentences, by topic; the licence and Latin names are left out', () => {
   const text = `${licence}${entries.join('\n')}\n`;
   expect(isWordNet('dict/data.noun', text)).toBe(true);
-  expect(wordNetDocuments('data.noun', text)).toEqual([
+  expect(wordNetDocuments(text)).toEqual([
     {
-      path: 'data.noun:04-0',
+      name: ':04-0',
       text: 'Reinstatement: restoring someone. We insisted on it. They came back, and stayed!\nIn case: a condition.\n',
     },
-    { path: 'data.noun:06-0', text: 'Ark: a boat built by Noah. Power corrupts.\n' },
+    { name: ':06-0', text: 'Ark: a boat built by Noah. Power corrupts.\n' },
   ]);
 });
 
@@ -38,7 +38,7 @@ test('what npm installs is read whole: five megabytes of English and more, one l
     const name = `data.${part}`;
     const text = readFileSync(join(folder, name), 'utf8');
     expect(isWordNet(name, text)).toBe(true);
-    for (const { text: document } of wordNetDocuments(name, text)) {
+    for (const { text: document } of wordNetDocuments(text)) {
       const lines = document.trimEnd().split('\n');
       expect(lines.length).toBeLessThanOrEqual(200);
       expect(lines.filter((line) => !/^\S.*: .+[.!?]$/u.test(line))).toEqual([]);

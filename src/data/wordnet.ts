@@ -6,7 +6,7 @@
  *
  * Source: wndb(5WN), "Format of WordNet database files", Princeton University.
  */
-import type { DocumentText } from './corpus.js';
+import type { RecordText } from './records.js';
 
 /** Whether these are entries of one part of speech, as files of WordNet hold them: `data.noun`, `data.verb`, `data.adj`, `data.adv`. */
 export const isWordNet = (path: string, text: string): boolean =>
@@ -16,7 +16,7 @@ export const isWordNet = (path: string, text: string): boolean =>
 const entriesTogether = 200;
 
 /** Entries as lines, those of a topic (a file of the lexicographers, of which there are 45) in documents of some hundred. */
-export function wordNetDocuments(path: string, text: string): DocumentText[] {
+export function wordNetDocuments(text: string): readonly RecordText[] {
   const topics = new Map<string, string[]>();
   for (const line of text.split('\n')) {
     const entry = entryOf(line);
@@ -28,7 +28,7 @@ export function wordNetDocuments(path: string, text: string): DocumentText[] {
   }
   return [...topics].flatMap(([topic, lines]) =>
     Array.from({ length: Math.ceil(lines.length / entriesTogether) }, (_, k) => ({
-      path: `${path}:${topic}-${k}`,
+      name: `:${topic}-${k}`,
       text: `${lines.slice(k * entriesTogether, (k + 1) * entriesTogether).join('\n')}\n`,
     })),
   );

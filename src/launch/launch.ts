@@ -4,9 +4,8 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import net from 'node:net';
-import os from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import {
@@ -17,6 +16,7 @@ import {
   type JobProgress,
   type RankFailure,
 } from './diagnostics.js';
+import { makeTemporaryFolder } from '../data/temporaries.js';
 import { threadsPerRank } from '../train/threads.js';
 import { rankVariables } from './environment.js';
 import { readErrorFile, type RankError } from './error_file.js';
@@ -116,7 +116,7 @@ interface RankProcess {
 
 class Job {
   readonly #options: LaunchOptions;
-  readonly #folder = mkdtempSync(path.join(os.tmpdir(), 'flotilla-launch-'));
+  readonly #folder = makeTemporaryFolder('flotilla-launch-');
   readonly #processes: RankProcess[] = [];
   readonly #timers: NodeJS.Timeout[] = [];
   #stopping = false;

@@ -1,7 +1,7 @@
 /** Where a rank's process runs, as it tells the others, and what can be seen of it from the same machine. */
 import os from 'node:os';
 import { z } from 'zod';
-import { placeHere, processState } from '../run/process_id.js';
+import { placeHere, processState } from '../data/process_id.js';
 
 const presence = z.strictObject({
   rank: z.number().int(),

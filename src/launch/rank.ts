@@ -1,5 +1,6 @@
 /** A rank process of our launcher, or of another that has started it. */
 import { existsSync } from 'node:fs';
+import { pathsTold } from '../run/paths_told.js';
 import { nodeDisk, openCheckpoint } from '../checkpoint/index.js';
 import { loadModel } from '../config/load_model.js';
 import { importModel } from '../config/own_model.js';
@@ -49,7 +50,9 @@ export async function endAsRank(
   const tell: Tell = (code, message) => events.emit({ kind: 'warning', code, message });
   await runRank(environment, () =>
     amongOthers({ environment, tell, stop }, async (meeting) => {
-      const result = await workAsRank({ surroundings, environment, run, given, stop, events, meeting });
+      const result = await pathsTold(() =>
+        workAsRank({ surroundings, environment, run, given, stop, events, meeting }),
+      );
       if (environment.rank !== 0 || !process.send) return;
       await new Promise<void>((sent) => process.send!({ result } satisfies RankMessage, () => sent()));
     }),

@@ -7,10 +7,10 @@
  *
  * In the launcher calls run one after the other: one that is made while another runs waits for its end.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { makeTemporaryFolder } from '../data/temporaries.js';
 import { calledWhileImported } from '../config/diagnostics.js';
 import { currentImport } from '../config/importing.js';
 import { isDiagnostic } from '../config/is_diagnostic.js';
@@ -75,7 +75,7 @@ let last: Promise<void> = Promise.resolve();
 
 /** Hands the ended calls to the processes that run the script again, as a file that lives as long as `work`. */
 export async function withEndedCalls<T>(work: (file: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'flotilla-calls-'));
+  const folder = makeTemporaryFolder('flotilla-calls-');
   try {
     const file = join(folder, 'calls.json');
     writeFileSync(file, JSON.stringify(ended));

@@ -4,6 +4,7 @@
  */
 import type { LanguageModel } from '../nn/language_model.js';
 import { ranksOf } from '../plan/plan.js';
+import { pathsTold } from '../run/paths_told.js';
 import type { RunSummary, TrainEvents } from '../train/events.js';
 import { measuredPeak } from '../train/matmul_peak.js';
 import type { RankResult } from '../train/train_rank.js';
@@ -51,10 +52,12 @@ export interface TrainResult {
 }
 
 export const startJob = (request: JobRequest): Promise<TrainResult> =>
-  inTurn(request.kind, request.given, (call) => {
-    const start = () => startCall(request, call);
-    return request.surroundings.script?.unlessStopped(call, start) ?? start();
-  });
+  inTurn(request.kind, request.given, (call) =>
+    pathsTold(() => {
+      const start = () => startCall(request, call);
+      return request.surroundings.script?.unlessStopped(call, start) ?? start();
+    }),
+  );
 
 async function startCall(request: JobRequest, call: ScriptCall): Promise<TrainResult> {
   const { surroundings, given, abort } = request;

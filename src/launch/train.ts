@@ -1,5 +1,5 @@
 /** Training, from options to a run folder, and going on with a run. */
-import { copyFileSync, existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { absolutePaths } from '../config/absolute_paths.js';
 import { loadConfig } from '../config/file.js';
@@ -11,6 +11,7 @@ import { textOf } from '../options/plain.js';
 import { recordTrust, trustFile } from '../config/trusted_modules.js';
 import { closedOnError } from '../data/dataset.js';
 import { sourcesName } from '../data/source_list.js';
+import { systemProblem } from '../ir/system_error.js';
 import { lockRun, makeRun, requireFreePlace, requireGoingOn } from '../run/begin.js';
 import { stepOfChoice, type CheckpointChoice } from '../run/checkpoint_choice.js';
 import { RunFolder } from '../run/folder.js';
@@ -127,10 +128,10 @@ async function begin(resolved: ResolvedConfig, { events, signal, job }: BeginReq
     }
     return lock.releasedOnError(() => {
       writeFolder(folder, folder.name, prepared);
-      copyFileSync(prepared.dataset.tokenizerFile, folder.file('tokenizer.json'));
+      folder.write('tokenizer.json', readFileSync(prepared.dataset.tokenizerFile));
       const sources = join(prepared.dataset.folder, sourcesName);
       // Data that an earlier version prepared has none.
-      if (existsSync(sources)) copyFileSync(sources, folder.file(sourcesName));
+      if (existsSync(sources)) folder.write(sourcesName, readFileSync(sources));
       const { modelFile } = resolved;
       keepTrust(modelFile, events);
       return { prepared, modelFile, folder, lock, state: folder, resume: null };
@@ -226,7 +227,7 @@ function keepTrust(module: string | null, events: TrainEvents): void {
   try {
     recordTrust(module);
   } catch (error) {
-    const message = `${trustFile()} cannot be written (${(error as Error).message}): resume and generate will ask for --trust-code`;
+    const message = `${trustFile()} cannot be written (${systemProblem(error).problem}): resume and generate will ask for --trust-code`;
     events.emit({ kind: 'warning', code: 'config/trust-not-kept', message });
   }
 }

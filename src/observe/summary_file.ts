@@ -1,6 +1,7 @@
 /** `--json`: a file for the summary, found to be writable before anything is trained. */
-import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { closeSync, constants, lstatSync, openSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { systemProblem } from '../ir/system_error.js';
 import type { RunSummary } from '../train/events.js';
 import { summaryUnwritable } from './diagnostics.js';
 import { requireNoRunFile } from './own_files.js';
@@ -9,19 +10,41 @@ import { summaryJson } from './summary.js';
 /** Changes nothing yet. Throws `observe/summary-unwritable`, now or when the summary is written. */
 export function summaryFile(file: string): { write(summary: RunSummary): void } {
   attempt(file, () => {
+    if (file === '') throw new Error('it has no name');
     requireNoRunFile(resolve(file), ['summary.json']);
-    if (!existsSync(file)) return accessSync(dirname(resolve(file)), constants.W_OK);
-    if (statSync(file).isDirectory()) throw new Error('it is a folder');
-    accessSync(file, constants.W_OK);
+    requireWritable(file);
   });
   const text = (summary: RunSummary) => `${JSON.stringify(summaryJson(summary), null, 2)}\n`;
-  return { write: (summary) => attempt(file, () => writeFileSync(file, text(summary))) };
+  return { write: (summary) => attempt(file, () => write(file, text(summary))) };
 }
+
+/** A new file is made and removed again: nothing else says whether it can be. One that is there is opened, and stays as it is. */
+function requireWritable(file: string): void {
+  const found = lstatSync(file, { throwIfNoEntry: false });
+  if (found === undefined) {
+    closeSync(openSync(file, 'wx'));
+    return unlinkSync(file);
+  }
+  if (found.isSymbolicLink()) statSync(file);
+  closeSync(openSync(file, constants.O_WRONLY | unwaiting));
+}
+
+function write(file: string, text: string): void {
+  const descriptor = openSync(file, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | unwaiting, 0o666);
+  try {
+    writeFileSync(descriptor, text);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** A pipe that nobody reads is refused instead of waited for. */
+const unwaiting = constants.O_NONBLOCK ?? 0;
 
 function attempt(file: string, work: () => void): void {
   try {
     work();
   } catch (error) {
-    throw summaryUnwritable({ file, problem: (error as Error).message }, { cause: error });
+    throw summaryUnwritable({ file, ...systemProblem(error) }, { cause: error });
   }
 }

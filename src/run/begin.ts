@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { errorCode } from '../checkpoint/disk.js';
+import { errorCode, systemProblem } from '../ir/system_error.js';
 import { latestName, listCheckpoints, nodeDisk, type Checkpoint } from '../checkpoint/index.js';
 import type { TrainConfig } from '../config/schema.js';
 import { checkpointFolders } from './checkpoint_folders.js';
@@ -90,7 +90,7 @@ function makeRunFolder({ directory, name }: TrainConfig['logging']): {
       }
     }
   } catch (error) {
-    throw folderNotMade({ path: first, problem: (error as Error).message }, { cause: error });
+    throw folderNotMade({ path: first, ...systemProblem(error) }, { cause: error });
   }
 }
 

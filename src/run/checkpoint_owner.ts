@@ -5,7 +5,7 @@
 import { accessSync, constants, existsSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { z } from 'zod';
-import { errorCode } from '../checkpoint/disk.js';
+import { errorCode, systemProblem } from '../ir/system_error.js';
 import { latestName, listCheckpoints, nodeDisk, readManifest } from '../checkpoint/index.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { checkpointsForeign, checkpointsOfAnother, folderNotMade } from './diagnostics.js';
@@ -103,7 +103,7 @@ export function markCheckpoints(directory: string, owner: CheckpointOwner): void
   } catch (error) {
     const first = errorCode(error) === 'EEXIST' ? readOwner(directory) : null;
     if (first) throw checkpointsOfAnother({ directory, run: first.run, folder: first.folder });
-    throw folderNotMade({ path: directory, problem: (error as Error).message }, { cause: error });
+    throw folderNotMade({ path: directory, ...systemProblem(error) }, { cause: error });
   }
   if (JSON.stringify(known) !== JSON.stringify(owner)) writeWhole(path, text);
 }
@@ -116,7 +116,7 @@ export function requireDirectory(path: string): void {
         readdirSync(at);
         accessSync(at, constants.W_OK);
       } catch (error) {
-        throw folderNotMade({ path, problem: (error as Error).message }, { cause: error });
+        throw folderNotMade({ path, ...systemProblem(error) }, { cause: error });
       }
       return;
     }

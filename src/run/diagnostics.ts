@@ -9,12 +9,15 @@ export const runExists = defineDiagnostic('run/exists', (p: { path: string }) =>
   fix: `go on with it by \`flotilla resume ${p.path}\`, choose another name (--name NAME), or remove the folder`,
 }));
 
-export const noRun = defineDiagnostic('run/not-found', (p: { path: string }) => ({
-  what: `${p.path} is not a run folder`,
-  why: 'a run folder holds the config.json that `flotilla train` wrote',
-  where: [{ at: p.path }],
-  fix: 'name a folder below runs/, or start a run with `flotilla train`',
-}));
+export const noRun = defineDiagnostic(
+  'run/not-found',
+  (p: { path: string; /** Of its config.json. */ problem: string }) => ({
+    what: `${p.path} is not a run folder`,
+    why: `a run folder holds the config.json that \`flotilla train\` wrote, and of that of this one: ${p.problem}`,
+    where: [{ at: p.path }],
+    fix: 'name a folder below runs/, or start a run with `flotilla train`',
+  }),
+);
 
 export const runCompleted = defineDiagnostic(
   'run/completed',
@@ -75,12 +78,24 @@ export const folderTaken = defineDiagnostic('run/folder-taken', (p: { path: stri
   fix: 'choose another logging.name, or move what is there',
 }));
 
-export const folderNotMade = defineDiagnostic('run/folder-not-written', (p: { path: string; problem: string }) => ({
-  what: `${p.path} cannot be written: ${p.problem}`,
-  why: 'a run keeps its configuration, its log and its checkpoints in folders of its own',
-  where: [{ at: p.path }],
-  fix: 'free space there and make the folder writable, or set another logging.directory or checkpoint.directory',
-}));
+export const folderNotMade = defineDiagnostic(
+  'run/folder-not-written',
+  (p: { path: string; problem: string; remedy: string | null }) => ({
+    what: `${p.path} cannot be written: ${p.problem}`,
+    why: 'a run keeps its configuration, its log and its checkpoints in folders of its own',
+    where: [{ at: p.path }],
+    fix: `${p.remedy ?? 'free space there and make the folder writable'}; or set another logging.directory or checkpoint.directory`,
+  }),
+);
+
+export const pathRefused = defineDiagnostic(
+  'run/path-refused',
+  (p: { places: readonly string[]; operation: string; problem: string; remedy: string }) => ({
+    what: `the system refuses to ${p.operation} ${p.places.length > 0 ? p.places.join(' → ') : 'a file'}: ${p.problem}`,
+    where: p.places.map((at) => ({ at })),
+    fix: p.remedy,
+  }),
+);
 
 const secondsText = (seconds: number): string => `${Math.max(0, Math.round(seconds))} s`;
 

@@ -10,9 +10,10 @@
  *   checkpoints/     step-NNNNNN/, latest, owner.json             run_id, which names the run in its checkpoints too
  *   lock             who works on it now
  */
-import { existsSync, lstatSync, readFileSync, type Stats } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, statSync, type Stats } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { isAbsent } from '../checkpoint/disk.js';
+import { systemProblem } from '../ir/system_error.js';
 import { parsePlan } from '../plan/parse_plan.js';
 import type { Plan } from '../plan/plan.js';
 import { configText } from '../config/file.js';
@@ -55,7 +56,8 @@ export class RunFolder {
   /** Opens a run's folder. Throws `run/not-found`, `run/not-its-own-files`. */
   static open(path: string): RunFolder {
     const folder = new RunFolder(path);
-    if (!existsSync(folder.file('config.json'))) throw noRun({ path });
+    const problem = whyMissing(folder.file('config.json'));
+    if (problem !== null) throw noRun({ path, problem });
     finishCommit(folder.path);
     folder.requireOwnFiles();
     return folder;
@@ -120,8 +122,18 @@ export class RunFolder {
   }
 
   /** Replaces a file whole: a reader sees the old one or the new one. Throws `run/folder-not-written`. */
-  write(name: string, text: string): void {
-    writeWhole(this.file(name), text);
+  write(name: string, content: string | Uint8Array): void {
+    writeWhole(this.file(name), content);
+  }
+}
+
+/** Why a file is not there, as far as can be seen; null where it is. */
+function whyMissing(path: string): string | null {
+  try {
+    statSync(path);
+    return null;
+  } catch (error) {
+    return systemProblem(error).problem;
   }
 }
 

@@ -11,6 +11,7 @@ import {
 import { readConfig } from '../config/file.js';
 import { resolveConfig } from '../config/resolve.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
+import { pathsTold } from './paths_told.js';
 import { checkpointFolders } from './checkpoint_folders.js';
 import { RunFolder } from './folder.js';
 import { lossesAt, type Losses } from './losses_at.js';
@@ -30,7 +31,9 @@ export interface ListedCheckpoint extends Losses {
 }
 
 /** The checkpoints of a run, the highest step first. Reads every byte of them. Throws `run/not-found`, `config/…`. */
-export async function listRunCheckpoints(path: string): Promise<readonly ListedCheckpoint[]> {
+export const listRunCheckpoints = (path: string): Promise<readonly ListedCheckpoint[]> => pathsTold(() => list(path));
+
+async function list(path: string): Promise<readonly ListedCheckpoint[]> {
   const folder = RunFolder.open(path);
   const source = folder.file('config.json');
   const { config } = resolveConfig(await readConfig(source), { source });

@@ -1,7 +1,8 @@
 /** The runs in a folder, as far as they have come. It reads little of each: no checkpoint's numbers, and the end of the log. */
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { errorCode } from '../checkpoint/disk.js';
+import { errorCode, systemProblem } from '../ir/system_error.js';
+import { pathsTold } from './paths_told.js';
 import { readConfig } from '../config/file.js';
 import { resolveConfig } from '../config/resolve.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
@@ -30,12 +31,14 @@ export interface ListedRun extends Losses {
 }
 
 /** Runs by name. Throws `run/none-found`. */
-export async function listRuns(directory: string): Promise<readonly ListedRun[]> {
+export const listRuns = (directory: string): Promise<readonly ListedRun[]> => pathsTold(() => list(directory));
+
+async function list(directory: string): Promise<readonly ListedRun[]> {
   let names: string[];
   try {
     names = readdirSync(directory).sort();
   } catch (error) {
-    throw noRuns({ directory, problem: (error as Error).message }, { cause: error });
+    throw noRuns({ directory, problem: systemProblem(error).problem }, { cause: error });
   }
   const listed: ListedRun[] = [];
   for (const name of names) {
@@ -49,18 +52,20 @@ export async function listRuns(directory: string): Promise<readonly ListedRun[]>
 async function describe(name: string, path: string): Promise<ListedRun> {
   const bytes = bytesBelow(path);
   try {
-    const folder = RunFolder.open(path);
-    const source = folder.file('config.json');
-    const { config } = resolveConfig(await readConfig(source), { source });
-    const { steps } = folder.readRecord();
-    const step = await latestStep(folder, config);
-    const rows = metricsUntil(folder.file('metrics.jsonl'), step ?? Infinity);
-    const unsavedStep = step === null ? lastStep(rows) : null;
-    const isRunning = RunLock.presumedHolder(path) !== null;
-    const isComplete = steps !== null && step !== null && step >= steps;
-    const state = isRunning ? 'running' : step === null ? 'empty' : isComplete ? 'complete' : 'interrupted';
-    const losses = lossesAt(rows, step ?? unsavedStep ?? 0);
-    return { name, state, problem: null, step, unsavedStep, steps, ...losses, bytes };
+    return await pathsTold(async () => {
+      const folder = RunFolder.open(path);
+      const source = folder.file('config.json');
+      const { config } = resolveConfig(await readConfig(source), { source });
+      const { steps } = folder.readRecord();
+      const step = await latestStep(folder, config);
+      const rows = metricsUntil(folder.file('metrics.jsonl'), step ?? Infinity);
+      const unsavedStep = step === null ? lastStep(rows) : null;
+      const isRunning = RunLock.presumedHolder(path) !== null;
+      const isComplete = steps !== null && step !== null && step >= steps;
+      const state = isRunning ? 'running' : step === null ? 'empty' : isComplete ? 'complete' : 'interrupted';
+      const losses = lossesAt(rows, step ?? unsavedStep ?? 0);
+      return { name, state, problem: null, step, unsavedStep, steps, ...losses, bytes };
+    });
   } catch (error) {
     if (!(error instanceof DiagnosticError)) throw error;
     const problem = `${error.diagnostic.what} [${error.code}]`;

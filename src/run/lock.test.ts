@@ -13,7 +13,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { requireLock, RunLock } from './lock.js';
-import { runs, thisProcess, type ProcessId } from './process_id.js';
+import { runs, thisProcess, type ProcessId } from '../data/process_id.js';
 import { built } from '../../tests/setup/built.js';
 
 let folder: string;

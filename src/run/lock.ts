@@ -23,9 +23,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { errorCode } from '../checkpoint/disk.js';
-import { lockLost, lockUnreadable, runLocked } from './diagnostics.js';
-import { runs, thisProcess, type ProcessId } from './process_id.js';
+import { DiagnosticError } from '../ir/diagnostic.js';
+import { errorCode, systemProblem } from '../ir/system_error.js';
+import { folderNotMade, lockLost, lockUnreadable, runLocked } from './diagnostics.js';
+import { runs, thisProcess, type ProcessId } from '../data/process_id.js';
 import { parseJson, readText } from '../data/read_text.js';
 
 /** Seconds between two signs of life. */
@@ -85,6 +86,9 @@ export class RunLock {
       for (let tries = 0; !takeOnce(folder, holder.token, own, isRunning); tries++)
         if (tries === mostTries) throw lockUnreadable({ folder });
       return new RunLock(folder, holder.token);
+    } catch (error) {
+      if (error instanceof DiagnosticError) throw error;
+      throw folderNotMade({ path: folder, ...systemProblem(error) }, { cause: error });
     } finally {
       rmSync(own, { force: true });
     }

@@ -1,19 +1,19 @@
 import { constants, closeSync, fsyncSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
-import { errorCode } from '../checkpoint/disk.js';
+import { errorCode, systemProblem } from '../ir/system_error.js';
 import { folderNotMade } from './diagnostics.js';
 
 /**
  * Replaces a file whole: a reader sees the old one or the new one, and so does whoever looks after a power cut. A link that stands under
  * a name that is used on the way is not followed. Throws `run/folder-not-written`; the old file is then as it was.
  */
-export function writeWhole(path: string, text: string): void {
+export function writeWhole(path: string, content: string | Uint8Array): void {
   const partial = `${path}.tmp`;
   try {
     removeFile(partial);
     const { O_WRONLY, O_CREAT, O_EXCL } = constants;
     const file = openSync(partial, O_WRONLY | O_CREAT | O_EXCL, 0o666);
     try {
-      const bytes = Buffer.from(text);
+      const bytes = Buffer.from(content);
       for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done);
       fsyncSync(file);
     } finally {
@@ -21,7 +21,7 @@ export function writeWhole(path: string, text: string): void {
     }
     renameSync(partial, path);
   } catch (error) {
-    throw folderNotMade({ path, problem: (error as Error).message }, { cause: error });
+    throw folderNotMade({ path, ...systemProblem(error) }, { cause: error });
   }
 }
 

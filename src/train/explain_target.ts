@@ -9,6 +9,7 @@ import { explain, type Explanation, type GivenPlan } from './explain.js';
 import { stepOfChoice, type CheckpointChoice } from '../run/checkpoint_choice.js';
 import { RunFolder } from '../run/folder.js';
 import { openRunCheckpoint } from '../run/open_checkpoint.js';
+import { pathsTold } from '../run/paths_told.js';
 import type { Override } from '../config/overrides.js';
 
 export interface ExplainOptions extends ModelChoice {
@@ -23,9 +24,12 @@ export interface ExplainOptions extends ModelChoice {
 /**
  * `planFile` takes the place of the plan that the run or the configuration has. Throws `run/…`, `checkpoint/…`, and what `explain` throws.
  */
-export async function explainTarget(
+export const explainTarget = (target: string, options: ExplainOptions = {}): Promise<Explanation> =>
+  pathsTold(() => explainPlan(target, options));
+
+async function explainPlan(
   target: string,
-  { planFile, overrides = [], observe, checkpoint: asked = null, ...choice }: ExplainOptions = {},
+  { planFile, overrides = [], observe, checkpoint: asked = null, ...choice }: ExplainOptions,
 ): Promise<Explanation> {
   // A checkpoint is a run's.
   const wanted = asked === null ? null : { step: stepOfChoice(asked) };

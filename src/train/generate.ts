@@ -4,6 +4,7 @@ import { loadModel } from '../config/load_model.js';
 import { loadTokenizer } from '../data/index.js';
 import { separatorId } from '../data/tokenizer.js';
 import { RunFolder } from '../run/folder.js';
+import { pathsTold } from '../run/paths_told.js';
 import { identifyModel, requireModel } from '../run/model_identity.js';
 import { stepOfChoice } from '../run/checkpoint_choice.js';
 import { openRunCheckpoint } from '../run/open_checkpoint.js';
@@ -19,7 +20,10 @@ import { openSampler } from './sampler.js';
  * the context, the text is read from its last tokens on. `model`: a model of one's own, or the file that exports it; absent: as the run
  * folder says. Throws `run/not-found`, `config/…`, `checkpoint/…`, `engine/…`.
  */
-export async function generate(path: string, settings: GenerateSettings = {}, source?: SettingSource): Promise<string> {
+export const generate = (path: string, settings: GenerateSettings = {}, source?: SettingSource): Promise<string> =>
+  pathsTold(() => sampled(path, settings, source));
+
+async function sampled(path: string, settings: GenerateSettings, source?: SettingSource): Promise<string> {
   const { prompt, tokens, temperature, top_k, seed } = samplingOf(settings, source);
   const { device, trust_code, model, onText = () => {} } = settings;
   const { accept_model_change: accept = false } = settings;

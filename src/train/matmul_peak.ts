@@ -3,11 +3,12 @@
  * What training reaches is told as a share of it. Measured once for each build, kept in the cache.
  */
 import { execFile } from 'node:child_process';
-import { statSync, writeFileSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import os from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { z } from 'zod';
 import { cores } from '../engine/native/cores.js';
 import { addonPath, loadAddon, type Engine } from '../engine/native/bridge.js';
 import type { LoadedProgram, LoadedView } from '../engine/native/loaded_program.js';
@@ -18,9 +19,9 @@ import { matmulScratch } from '../kernels/matmul.js';
 import { initialValues, normal } from '../nn/init.js';
 import { deviceOf } from './device.js';
 import type { TrainConfig } from '../config/schema.js';
-import { makeFolder } from '../data/make_folder.js';
 import { defaultCache } from '../data/options.js';
 import { parseJson, readText } from '../data/read_text.js';
+import { writeAtomically } from '../data/temporaries.js';
 
 /** Floating-point operations a second, over all cores or of one GPU; null on the reference engine. */
 export async function measuredPeak(config: TrainConfig, { again = false } = {}): Promise<number | null> {
@@ -37,8 +38,7 @@ export async function measuredPeak(config: TrainConfig, { again = false } = {}):
   const peak = device === 'cpu' ? await matmulPeak(options) : await peakInProcess(options);
   known[key] = Math.max(known[key] ?? 0, peak);
   try {
-    makeFolder(dirname(file));
-    writeFileSync(file, JSON.stringify(known, null, 1));
+    writeAtomically(file, JSON.stringify(known, null, 1));
   } catch {
     // A cache that cannot be written costs the next run a second.
   }
@@ -54,9 +54,11 @@ async function peakInProcess(options: PeakOptions): Promise<number> {
   return Number(stdout);
 }
 
+const knownSchema = z.record(z.string(), z.number().positive());
+
 function readKnown(file: string): Record<string, number> {
   try {
-    return parseJson(readText(file)) as Record<string, number>;
+    return knownSchema.parse(parseJson(readText(file)));
   } catch {
     return {};
   }
