@@ -87,14 +87,12 @@ function fitWarmup(config: TrainConfig): { config: TrainConfig; warnings: Resolv
 
 /** Fields that follow from other fields. */
 function fillIn(config: TrainConfig): TrainConfig {
-  const { model, data, optimizer, steps, minutes } = config;
+  const { model, optimizer, steps, minutes } = config;
   const decaySteps = optimizer.decay_steps ?? steps;
   const warmup = decaySteps === null ? longestWarmup : Math.min(longestWarmup, Math.floor(decaySteps / 10));
-  // Of a tokenizer file the size is known once it is read.
-  const vocab = model.vocab ?? (data.tokenizer.file === null ? data.tokenizer.vocab : null);
   return {
     ...config,
-    model: fillInModel({ ...model, vocab }),
+    model: fillInModel(model),
     optimizer: { ...optimizer, warmup_steps: optimizer.warmup_steps ?? warmup },
     minutes: steps === null && minutes === null ? 5 : minutes,
   };

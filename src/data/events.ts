@@ -11,6 +11,8 @@ export type DataEvent =
       readonly done: number;
       readonly total: number;
       readonly unit: string;
+      /** What is worked on: a file or a document. */
+      readonly at?: string;
     }
   | { readonly kind: 'step_finished'; readonly step: DataStep; readonly seconds: number; readonly summary: string }
   /** Everything was there already. */

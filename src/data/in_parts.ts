@@ -7,6 +7,8 @@ export interface HowFar {
   readonly done: number;
   readonly total: number;
   readonly unit: string;
+  /** What is worked on: a file or a document. */
+  readonly at?: string;
 }
 
 /** Work that ends with a `T`. */

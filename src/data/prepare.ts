@@ -16,7 +16,7 @@ import { keyOf, signatureOf, sourceFiles, tokenizerFileOf } from './identity.js'
 import type { TextSource } from './source.js';
 import { sourceListText, sourcesName } from './source_list.js';
 import { splitDocuments } from './split.js';
-import { loadTokenizer, makeTokenizer, separatorId, type Tokenizer } from './tokenizer.js';
+import { loadTokenizer, makeTokenizer, separatorId, type Encoding, type Tokenizer } from './tokenizer.js';
 import { writeTokenFile } from './token_file.js';
 
 export interface PrepareOptions extends BatchOptions {
@@ -117,6 +117,11 @@ async function build({
     const file = join(folder, 'tokenizer.json');
     if (given !== null && tokenizerFile !== null) {
       copyFileSync(tokenizerFile, file);
+      if (given.json.model.dropout)
+        listener({
+          kind: 'notice',
+          text: 'the dropout of the tokenizer is not used: a text has the same ids each time',
+        });
       return { value: given, summary: `${given.vocab} tokens, from ${tokenizerFile}` };
     }
     if (!('train' in source.tokenizer))
@@ -140,11 +145,16 @@ async function build({
     tokenizerFile ?? undefined,
   );
 
+  let holdSeparator = 0;
   const [train, validation] = await step('pack', function* () {
     const pack = function* (name: string, documents: readonly Document[]): InParts<SplitManifest> {
-      function* encoded() {
-        for (const { text } of documents) {
-          const ids = tokenizer.encodeOrdinary(text);
+      function* encoded(): Generator<Encoding> {
+        for (const ids of tokenizer.encodeAll(documents)) {
+          if (!(ids instanceof Int32Array)) {
+            yield ids;
+            continue;
+          }
+          if (ids.includes(separator)) holdSeparator++;
           const separated = new Int32Array(ids.length + 1);
           separated.set(ids);
           separated[ids.length] = separator;
@@ -160,6 +170,11 @@ async function build({
     const summary = `${train.tokens} tokens to train on, ${validation.tokens} to validate on (${(train.bytes / train.tokens).toFixed(2)} bytes a token)`;
     return { value: [train, validation] as const, summary };
   });
+
+  if (holdSeparator > 0) {
+    const text = `${holdSeparator} documents hold the text of the separator, which this tokenizer reads as one`;
+    listener({ kind: 'notice', text });
+  }
 
   const skipped: Record<string, number> = {};
   for (const { reason } of corpus.skipped) skipped[reason] = (skipped[reason] ?? 0) + 1;

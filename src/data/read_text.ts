@@ -1,4 +1,5 @@
 /** Reading a small text file that somebody else may have made. */
+import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
 
 /** Longest configuration, tokenizer or manifest that is read, bytes: the largest tokenizers that are published have 35 MB. */
@@ -14,7 +15,9 @@ export function readText(file: string): string {
   if (!status.isFile()) throw new Error('it is not an ordinary file');
   if (status.size > longestBytes)
     throw new Error(`it has ${status.size} bytes, and no file of its kind has ${longestBytes}`);
-  return readFileSync(file, 'utf8');
+  const content = readFileSync(file);
+  if (!isUtf8(content)) throw new Error('it is not UTF-8 text');
+  return content.toString('utf8');
 }
 
 /**
