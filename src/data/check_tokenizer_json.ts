@@ -9,13 +9,7 @@ export function whyNoTokenizer(value: unknown): string | null {
   const added = value.added_tokens ?? [];
   if (!isObject(model)) return 'it has no model';
   if (model.type !== undefined && typeof model.type !== 'string') return `model.type is ${typeof model.type}`;
-  return (
-    whyNoVocabulary(model) ??
-    whyNoMerges(model) ??
-    whyNoAddedTokens(added) ??
-    whyManyHoles(model, added as readonly { readonly id: number }[]) ??
-    whyNoParts(value)
-  );
+  return whyNoVocabulary(model) ?? whyNoMerges(model) ?? whyNoAddedTokens(added, model) ?? whyNoParts(value);
 }
 
 /** Token → id; a Unigram model has pairs of token and score in the order of ids. */
@@ -34,6 +28,9 @@ function whyNoVocabulary({ vocab, unk_id: unknown }: Fields): string | null {
   const entries = Object.entries(vocab);
   if (entries.length === 0) return 'its vocabulary is empty';
   const bad = entries.find(([, id]) => !isId(id));
+  const largest = entries.reduce((largest, [, id]) => Math.max(largest, Number(id)), 0);
+  if (!bad && largest > mostFor(entries.length))
+    return `its ids have holes: the largest is ${largest}, of ${entries.length} tokens`;
   return bad ? `the id of '${bad[0]}' is ${JSON.stringify(bad[1])}, and not a whole number below 2²⁴` : null;
 }
 
@@ -56,23 +53,23 @@ function whyNoMerges({ merges, vocab, continuing_subword_prefix: prefix }: Field
 const isPair = (value: unknown): value is readonly [string, string] =>
   Array.isArray(value) && value.length === 2 && value.every((side) => typeof side === 'string' && side !== '');
 
-function whyNoAddedTokens(added: unknown): string | null {
+function whyNoAddedTokens(added: unknown, { vocab }: Fields): string | null {
   if (!Array.isArray(added)) return 'added_tokens is no list';
+  if (added.length === 0) return null;
   const bad = added.findIndex(
     (token: unknown) =>
       !isObject(token) || !isId(token.id) || typeof token.content !== 'string' || token.content === '',
   );
-  return bad >= 0 ? `entry ${bad} of added_tokens has no id below 2²⁴, or no text` : null;
+  if (bad >= 0) return `entry ${bad} of added_tokens has no id below 2²⁴, or no text`;
+  const tokens = (Array.isArray(vocab) ? vocab : Object.keys(vocab as object)).length + added.length;
+  const far = (added as readonly { readonly id: number }[]).findIndex(({ id }) => id > mostFor(tokens));
+  return far < 0
+    ? null
+    : `its ids have holes: entry ${far} of added_tokens has id ${(added[far] as Fields).id as number}, of ${tokens} tokens`;
 }
 
 /** A model has a row for each id up to the largest. Some are no token's in files that are in use; most of them are in none. */
-function whyManyHoles({ vocab }: Fields, added: readonly { readonly id: number }[]): string | null {
-  const tokens = Object.keys(vocab as object).length + added.length;
-  const model = Array.isArray(vocab) ? [] : Object.values(vocab as Readonly<Record<string, number>>);
-  const largest = [...model, ...added.map(({ id }) => id)].reduce((a, b) => Math.max(a, b), 0);
-  const most = 2 * tokens + 1000;
-  return largest > most ? `its ids have holes: the largest is ${largest}, of ${tokens} tokens` : null;
-}
+const mostFor = (tokens: number): number => 2 * tokens + 1000;
 
 /** The parts that change and cut text: each an object with a type, or absent. */
 function whyNoParts(json: Fields): string | null {

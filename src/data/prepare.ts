@@ -81,6 +81,9 @@ export async function prepareData(
   return openDataset(cache.path(key), options);
 }
 
+/** A document that takes longer is named: it may be one run of letters, or meet an expression that hardly ends. */
+const longMilliseconds = 10_000;
+
 interface Build {
   readonly source: TextSource;
   readonly files: readonly SourceFile[];
@@ -149,11 +152,17 @@ async function build({
   const [train, validation] = await step('pack', function* () {
     const pack = function* (name: string, documents: readonly Document[]): InParts<SplitManifest> {
       function* encoded(): Generator<Encoding> {
+        let since = performance.now();
         for (const ids of tokenizer.encodeAll(documents)) {
           if (!(ids instanceof Int32Array)) {
+            if (performance.now() - since > longMilliseconds) {
+              listener({ kind: 'notice', text: `the tokenizer takes long to read ${ids.at}` });
+              since = Infinity;
+            }
             yield ids;
             continue;
           }
+          since = performance.now();
           if (ids.includes(separator)) holdSeparator++;
           const separated = new Int32Array(ids.length + 1);
           separated.set(ids);

@@ -37,7 +37,7 @@ export class ReferenceTokenizer implements Tokenizer {
     this.file = file;
     this.copies = copies;
     this.vocab = copies.vocab;
-    this.fingerprint = sha256([library, JSON.stringify(json)]);
+    this.fingerprint = sha256([library, copies.whole, JSON.stringify(json.post_processor ?? null)]);
     this.expressions = expressionsOf(json);
     this.numbersOfWhole = copies.idsOfWhole && new Map(Array.from(copies.idsOfWhole, (id, number) => [id, number]));
     const special = (json.added_tokens ?? []).filter(({ special }) => special);

@@ -9,7 +9,7 @@ export interface Tokenizer {
   readonly json: TokenizerJson;
   /** Ids are 0 … vocab − 1; where the file's ids have holes, some are no token's. */
   readonly vocab: number;
-  /** SHA-256 of the tokenizer.json, as parsed, and of what reads it. */
+  /** SHA-256 of what of the tokenizer.json decides the ids of a text, and of what reads it. */
   readonly fingerprint: string;
   /**
    * Text to ids. Added tokens that stand in the text (`<|endoftext|>`) become themselves; none are put around it: Hugging Face's

@@ -28,17 +28,17 @@ export interface NoCopies {
 }
 
 export function referenceCopies(json: TokenizerJson): ReferenceCopies | NoCopies {
-  const model = modelTokens(json);
+  const tokens = modelTokens(json);
   const byId = new Map<number, string>();
-  for (const [token, id] of model) {
+  for (const [token, id] of tokens) {
     const other = byId.get(id);
     if (other !== undefined) return { reason: `'${other}' and '${token}' have the same id, ${id}` };
     byId.set(id, token);
   }
   // Of two pieces of a Unigram model that are written the same, the library finds the last.
-  const written = new Map(model);
+  const written = new Map(tokens);
   const added = json.added_tokens ?? [];
-  const ids = addedIds({ written, byId, size: model.length }, added);
+  const ids = addedIds({ written, byId, size: tokens.length }, added);
   if ('reason' in ids) return ids;
 
   const inOrder = [...byId.keys()].sort((a, b) => a - b);
@@ -51,14 +51,16 @@ export function referenceCopies(json: TokenizerJson): ReferenceCopies | NoCopies
     return numbers.every((id, i) => id === i) ? null : Int32Array.from(numbers);
   };
   const ordinary = added.filter(({ special }) => !special);
-  const vocabulary = new Map([...written, ...ids]);
+  const vocabulary = new Map(written);
+  for (const [content, id] of ids) vocabulary.set(content, id);
+  const model = modelText(json, dense);
   return {
-    whole: textFor(json, added, dense),
-    ordinary: textFor(json, ordinary, dense),
+    whole: textFor(json, added, model),
+    ordinary: textFor(json, ordinary, model),
     idsOfWhole: numbered(added),
     idsOfOrdinary: numbered(ordinary),
     vocabulary,
-    vocab: 1 + [...vocabulary.values()].reduce((a, b) => Math.max(a, b), -1),
+    vocab: 1 + [...ids.values()].reduce((a, b) => Math.max(a, b), inOrder[inOrder.length - 1] ?? -1),
   };
 }
 
@@ -100,14 +102,16 @@ function addedIds(
   return asWritten;
 }
 
-/**
- * What of a tokenizer.json would make the ids of a text depend on chance, or leave some of them out, is left out; so is what puts tokens
- * around a text.
- */
-function textFor(json: TokenizerJson, added: readonly AddedToken[], dense: ReadonlyMap<string, number> | null): string {
-  const model = withoutNulls({ ...json.model, dropout: null, ...(dense && { vocab: Object.fromEntries(dense) }) });
-  const parts = { ...json, model, added_tokens: added.map(withAllFields) };
-  return JSON.stringify(withoutNulls({ ...parts, truncation: null, padding: null, post_processor: null }));
+/** The model without what would make the ids of a text depend on chance. */
+function modelText({ model }: TokenizerJson, dense: ReadonlyMap<string, number> | null): string {
+  return JSON.stringify(withoutNulls({ ...model, dropout: null, ...(dense && { vocab: Object.fromEntries(dense) }) }));
+}
+
+/** The whole file, without what leaves a part of a text out or puts tokens around it. */
+function textFor(json: TokenizerJson, added: readonly AddedToken[], model: string): string {
+  const parts = { ...json, model: null, added_tokens: added.map(withAllFields) };
+  const text = JSON.stringify(withoutNulls({ ...parts, truncation: null, padding: null, post_processor: null }));
+  return `${text.slice(0, -1)},"model":${model}}`;
 }
 
 /** Fields that are null are as absent ones. */

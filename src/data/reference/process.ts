@@ -93,16 +93,10 @@ class Relay {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     const workerData: RelayData = { port: port2, answers: this.#answers };
-    const source = import.meta.url.endsWith('.ts');
-    const program = new URL(`relay_main.${source ? 'ts' : 'js'}`, import.meta.url);
-    // A thread takes no `--import` that reads TypeScript.
-    const code = `import(${JSON.stringify(import.meta.resolve('tsx/esm/api'))}).then(({ register }) => (register(), import(${JSON.stringify(program.href)})))`;
-    const worker = new Worker(source ? code : program, {
-      eval: source,
-      workerData,
-      transferList: [port2],
-      execArgv: [],
-    });
+    const options = { workerData, transferList: [port2], execArgv: [] };
+    const worker = import.meta.url.endsWith('.ts')
+      ? new Worker(asTypescript(new URL('relay_main.ts', import.meta.url)), { ...options, eval: true })
+      : new Worker(new URL('relay_main.js', import.meta.url), options);
     worker.unref();
     port1.unref();
   }
@@ -139,3 +133,8 @@ class Relay {
     }
   }
 }
+
+/** Code that runs a TypeScript program: a thread takes no `--import` of what reads it. */
+const asTypescript = ({ href }: URL): string =>
+  `import(${JSON.stringify(import.meta.resolve('tsx/esm/api'))})
+    .then(({ register }) => (register(), import(${JSON.stringify(href)})))`;
