@@ -72,7 +72,7 @@ test('every test is packed but those that hold documents against the sources', (
       readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file}`),
     )
     .filter((file) => file.endsWith('.test.ts') && !packed.has(file));
-  expect(tests.sort()).toEqual(['src/config/rows.test.ts', 'tests/docs/docs.test.ts']);
+  expect(tests.sort()).toEqual(['src/config/page.test.ts', 'tests/docs/docs.test.ts']);
   for (const place of leftBehind) expect(existsSync(path.join(root, place)), place).toBe(true);
 });
 
