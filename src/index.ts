@@ -4,6 +4,7 @@ import type { TrainOptions } from './config/schema.js';
 import type { TrainResult } from './launch/start_job.js';
 import { inTurn } from './launch/script_calls.js';
 import { ScriptStop } from './launch/script_stop.js';
+import { printUncaughtDiagnostics } from './launch/uncaught.js';
 import { resumeRun, trainWith, type ResumeSettings, type TrainSettings } from './launch/train.js';
 import { generate as generateFrom } from './train/generate.js';
 import { requireGenerateSettings, type GenerateSettings } from './train/generate_settings.js';
@@ -17,6 +18,8 @@ export { DiagnosticError } from './ir/diagnostic.js';
 export { trainEvents, type RunSummary, type TrainEvent, type TrainEvents } from './train/events.js';
 export type { GenerateSettings, ResumeSettings, TrainOptions, TrainResult, TrainSettings };
 
+printUncaughtDiagnostics();
+
 const surroundings = { ...ofProcess, script: new ScriptStop() };
 
 /**
@@ -27,7 +30,8 @@ const surroundings = { ...ofProcess, script: new ScriptStop() };
  * give there what they gave, and nothing behind the call is reached.
  *
  * A signal (Ctrl-C, SIGTERM, …) stops the call that runs after one more step, saved: what it gives says `interrupted`. Later calls of
- * `train` and `resume` are refused (`launch/stopped-before`), and the script's exit status is 130 unless it sets its own.
+ * `train` and `resume` are refused (`launch/stopped-before`), and the script's exit status is 130 unless it sets its own. By `signal`, in the
+ * settings, the script stops a call itself, and goes on.
  */
 export const train = (options: TrainOptions, settings?: TrainSettings): Promise<TrainResult> =>
   trainWith(surroundings, options, settings);

@@ -3,13 +3,12 @@ import '../launch/first.js';
 import { Command, CommanderError, Option } from 'commander';
 import { examine } from '../engine/native/doctor.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
-import { attachPanel, checkpointsText, runsText, summaryFile } from '../observe/index.js';
+import { checkpointsText, runsText, summaryFile } from '../observe/index.js';
 import type { ModelChoice } from '../config/own_model.js';
 import type { Override } from '../config/overrides.js';
 import type { TrainConfig } from '../config/schema.js';
 import { demoOptions } from '../config/demo.js';
 import { afterTraining } from '../train/after_training.js';
-import { trainEvents, type TrainEvents } from '../train/events.js';
 import { dumpPoint } from '../train/dump_point.js';
 import { explanationText } from '../train/explain.js';
 import { explainTarget } from '../train/explain_target.js';
@@ -18,8 +17,7 @@ import { samplingRows, type GenerateSettings } from '../train/generate_settings.
 import { allVerified, listRunCheckpoints } from '../run/list_checkpoints.js';
 import { listRuns } from '../run/list_runs.js';
 import { packageVersion } from '../run/package_version.js';
-import { stoppedWord } from '../launch/logged.js';
-import { drained, lossyOutput } from '../launch/output.js';
+import { drained } from '../launch/output.js';
 import { stoppedStatus } from '../launch/signals.js';
 import type { TrainResult } from '../launch/start_job.js';
 import { resumeRun, trainFile, trainWith } from '../launch/train.js';
@@ -67,9 +65,7 @@ withModel(withJson(addOptionFlags(program.command('train').argument('<config>', 
   )
   .addOption(otherName)
   .action((config: string, flags: Flags) =>
-    showRun(flags, (events) =>
-      trainFile(surroundings, config, { events, overrides: withName(flags), ...choiceOf(flags) }),
-    ),
+    showRun(flags, () => trainFile(surroundings, config, { overrides: withName(flags), ...choiceOf(flags) })),
   );
 
 withJson(addOptionFlags(program.command('demo')))
@@ -79,7 +75,7 @@ withJson(addOptionFlags(program.command('demo')))
     const overrides = withName(flags);
     const steps = flags.steps;
     const options = demoOptions(steps === undefined ? null : Number(steps));
-    return showRun(flags, (events) => trainWith(surroundings, options, { events, overrides, source: 'flotilla demo' }));
+    return showRun(flags, () => trainWith(surroundings, options, { overrides, source: 'flotilla demo' }));
   });
 
 withModel(withJson(addOptionFlags(program.command('resume').argument('<run>', 'a run folder'))))
@@ -93,7 +89,7 @@ withModel(withJson(addOptionFlags(program.command('resume').argument('<run>', 'a
       accept_model_change: flags.acceptModelChange === true,
       checkpoint,
     };
-    return showRun(flags, (events) => resumeRun(surroundings, run, { events, ...settings, ...choiceOf(flags) }));
+    return showRun(flags, () => resumeRun(surroundings, run, { ...settings, ...choiceOf(flags) }));
   });
 
 addFlags(withModel(program.command('generate').argument('<run>', 'a run folder')), samplingRows())
@@ -200,21 +196,12 @@ async function parse(): Promise<void> {
   }
 }
 
-/** Runs a training with the panel on, writes the summary where asked to, and says how to go on after an interruption. */
-async function showRun(flags: Flags, run: (events: TrainEvents) => Promise<TrainResult>): Promise<void> {
+/** Runs a training, and writes the summary where asked to. */
+async function showRun(flags: Flags, run: () => Promise<TrainResult>): Promise<void> {
   const json = typeof flags.json === 'string' ? summaryFile(flags.json) : null;
-  const events = trainEvents();
-  const detach = attachPanel(events, { stream: lossyOutput(process.stdout), environment: process.env });
-  try {
-    const result = await run(events);
-    const { summary, interrupted, folder, leads } = result;
-    if (interrupted) process.exitCode = stoppedStatus;
-    if (!leads) return;
-    if (interrupted) console.error(stoppedWord(result));
-    await afterTraining('the file of --json', folder, () => json?.write(summary));
-  } finally {
-    detach();
-  }
+  const { summary, interrupted, folder, leads } = await run();
+  if (interrupted) process.exitCode = stoppedStatus;
+  if (leads) await afterTraining('the file of --json', folder, () => json?.write(summary));
 }
 
 interface ModelFlags {

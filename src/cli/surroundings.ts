@@ -1,6 +1,8 @@
 /** What surrounds a run that a person starts: its files, and how its ranks are started. */
 import { fileURLToPath } from 'node:url';
+import { attachPanel } from '../observe/index.js';
 import { runFiles } from '../observe/run_files.js';
+import { lossyOutput } from '../launch/output.js';
 import { importFirst } from '../launch/signals.js';
 import type { RunSurroundings } from '../launch/surroundings.js';
 
@@ -10,5 +12,6 @@ const rankProgram = fileURLToPath(new URL(source ? 'rank_main.ts' : 'rank_main.j
 
 export const surroundings: RunSurroundings = {
   ...runFiles,
+  showProgress: (events) => attachPanel(events, { stream: lossyOutput(process.stdout), environment: process.env }),
   rankArguments: [...(source ? ['--import', 'tsx'] : []), ...importFirst, rankProgram],
 };

@@ -121,6 +121,10 @@ export const logging = z
         flag: true,
         also: ['run_name', 'experiment_name', 'wandb_run_name', 'job_name'],
       }),
+    console: z.boolean().default(true).meta({
+      description:
+        'Whether progress is shown on standard output: a panel in a terminal, lines elsewhere. false: what a run tells is in its log.txt alone; errors, and answers to signals, are shown still.',
+    }),
     every_steps: z
       .int()
       .positive()

@@ -33,8 +33,22 @@ export class DiagnosticError extends Error {
     this.name = 'DiagnosticError';
     this.code = code;
     this.diagnostic = diagnostic;
+    // The message says it all: whoever prints an error with its properties would print it twice.
+    Object.defineProperty(this, 'diagnostic', { enumerable: false });
+  }
+
+  /** What Node prints for it, in `console.log` and the like: the message, which is for a person. FLOTILLA_VERBOSE adds where it was raised. */
+  [Symbol.for('nodejs.util.inspect.custom')](
+    _depth: number,
+    options: object,
+    inspect: (value: unknown, options: object) => string,
+  ): string {
+    return isVerbose() ? inspect(this, { ...options, customInspect: false }) : this.message;
   }
 }
+
+/** Whether FLOTILLA_VERBOSE asks for where in the code an error was raised. */
+export const isVerbose = (): boolean => Boolean(globalThis.process?.env.FLOTILLA_VERBOSE);
 
 /** A factory of one kind of diagnostic: parameters in, an error to throw out. */
 export interface DiagnosticFactory<P> {
@@ -44,7 +58,12 @@ export interface DiagnosticFactory<P> {
 
 /** Declares a kind of diagnostic. `code` is `folder/what-is-wrong`, unique in the project. */
 export function defineDiagnostic<P>(code: string, text: (parameters: P) => DiagnosticText): DiagnosticFactory<P> {
-  const factory = (parameters: P, options?: ErrorOptions) => new DiagnosticError(code, text(parameters), options);
+  const factory = (parameters: P, options?: ErrorOptions): DiagnosticError => {
+    const error = new DiagnosticError(code, text(parameters), options);
+    // Where it was raised is of interest, and not that it was made here.
+    Error.captureStackTrace?.(error, factory);
+    return error;
+  };
   return Object.assign(factory, { code });
 }
 

@@ -8,19 +8,31 @@ import type { GraphBuilder } from './builder.js';
 import type { DType } from './dtype.js';
 import type { Attributes, ValueId } from './graph.js';
 import { noSuchFactor } from './diagnostics.js';
+import type {
+  Among,
+  AmongAll,
+  Elementwise,
+  Listed,
+  Names,
+  Renamed,
+  Shape,
+  Union,
+  Union3,
+  Unknown,
+  Without,
+} from './shape.js';
 import { factorsOf, type Factor, type FactorName, type TensorType } from './type.js';
 
 /** Letters of a signature → factors. */
 export type Scope = ReadonlyMap<string, readonly Factor[]>;
 
-/** Names: `'batch sequence'`, where a name may be a letter of the scope, or `['batch', 'sequence']`, factors as they are. */
-export type Names = string | readonly string[];
-
 /**
- * A symbolic tensor. `Shape` names its factors, for readers and the type checker: `Tensor<['batch', 'sequence', 'dim']>`; tracing
- * checks sizes.
+ * A symbolic tensor. `S` names its factors, for readers and the type checker: `Tensor<['batch', 'sequence', 'dim']>`. What such a tensor
+ * lacks cannot be named; where the checker does not know the names (see `shape.ts`), and of sizes, tracing judges alone.
  */
-export class Tensor<_Shape extends readonly string[] = readonly string[]> {
+export class Tensor<out S extends Shape = Unknown> {
+  /** For the type checker alone. */
+  declare readonly shape?: S;
   readonly builder: GraphBuilder;
   readonly id: ValueId;
   /** The names this code uses for the value's factors, by position. */
@@ -48,100 +60,112 @@ export class Tensor<_Shape extends readonly string[] = readonly string[]> {
   }
 
   /** Global size of a factor (or of a letter: the product of its factors). */
-  size(name: string): number {
+  size<T extends Shape, const N extends string>(this: Tensor<T>, name: Among<T, N>): number {
     return this.expand(name).reduce((n, factor) => n * this.factor(factor).size, 1);
   }
 
   /** The same value under other names, by position: free, and no node. */
-  as(names: Names): Tensor {
+  as<const N extends Names>(names: N): Tensor<Listed<N>> {
     return new Tensor(this.builder, this.id, this.expand(names), this.scope);
   }
 
   /** Renames some factors, `{ sequence: 'key' }`: free, and no node. */
-  rename(map: Readonly<Record<FactorName, FactorName>>): Tensor {
-    const names = this.names.map((name) => map[name] ?? name);
+  rename<T extends Shape, const M extends Readonly<Record<FactorName, FactorName>>>(
+    this: Tensor<T>,
+    map: Among<T, M>,
+  ): Tensor<Renamed<T, M>> {
+    const renamed = map as Readonly<Record<FactorName, FactorName>>;
+    for (const name of Object.keys(renamed)) {
+      if (!this.names.includes(name))
+        throw noSuchFactor({ op: 'rename', factor: name, has: this.names, path: this.builder.path });
+    }
+    const names = this.names.map((name) => renamed[name] ?? name);
     return new Tensor(this.builder, this.id, names, this.scope);
   }
 
-  add(other: Tensor | number): Tensor {
+  add<T extends Shape, O extends Tensor | number>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
     return typeof other === 'number' ? this.unary('add_scalar', { value: other }) : this.binary('add', other);
   }
 
-  sub(other: Tensor | number): Tensor {
+  sub<T extends Shape, O extends Tensor | number>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
     return typeof other === 'number' ? this.unary('add_scalar', { value: -other }) : this.binary('sub', other);
   }
 
   /** Product by name: an einsum that sums nothing. */
-  mul(other: Tensor | number): Tensor {
+  mul<T extends Shape, O extends Tensor | number>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
     if (typeof other === 'number') return this.unary('scale', { value: other });
     return this.einsum([other], unionNames(this, other));
   }
 
-  div(other: Tensor | number): Tensor {
+  div<T extends Shape, O extends Tensor | number>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
     return typeof other === 'number' ? this.unary('scale', { value: 1 / other }) : this.binary('div', other);
   }
 
-  neg(): Tensor {
+  neg(): Tensor<S> {
     return this.unary('neg');
   }
-  exp(): Tensor {
+  exp(): Tensor<S> {
     return this.unary('exp');
   }
-  log(): Tensor {
+  log(): Tensor<S> {
     return this.unary('log');
   }
-  sqrt(): Tensor {
+  sqrt(): Tensor<S> {
     return this.unary('sqrt');
   }
-  rsqrt(): Tensor {
+  rsqrt(): Tensor<S> {
     return this.unary('rsqrt');
   }
-  tanh(): Tensor {
+  tanh(): Tensor<S> {
     return this.unary('tanh');
   }
-  sigmoid(): Tensor {
+  sigmoid(): Tensor<S> {
     return this.unary('sigmoid');
   }
-  erf(): Tensor {
+  erf(): Tensor<S> {
     return this.unary('erf');
   }
-  relu(): Tensor {
+  relu(): Tensor<S> {
     return this.unary('relu');
   }
-  square(): Tensor {
+  square(): Tensor<S> {
     return this.mul(this);
   }
 
   /** Elementwise maximum of two. */
-  maximum(other: Tensor): Tensor {
+  maximum<T extends Shape, O extends Tensor>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
     return this.binary('maximum', other);
   }
-  minimum(other: Tensor): Tensor {
+  minimum<T extends Shape, O extends Tensor>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
     return this.binary('minimum', other);
   }
 
-  eq(other: Tensor): Tensor {
+  eq<T extends Shape, O extends Tensor>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
     return this.binary('eq', other);
   }
-  ge(other: Tensor): Tensor {
+  ge<T extends Shape, O extends Tensor>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
     return this.binary('ge', other);
   }
-  lt(other: Tensor): Tensor {
+  lt<T extends Shape, O extends Tensor>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
     return this.binary('lt', other);
   }
 
   /** `this ? a : b`, where this is boolean. */
-  where(a: Tensor, b: Tensor): Tensor {
+  where<T extends Shape, A extends Shape, B extends Shape>(
+    this: Tensor<T>,
+    a: Tensor<A>,
+    b: Tensor<B>,
+  ): Tensor<Union3<T, A, B>> {
     return this.builder.apply('where', [this, a, b])[0];
   }
 
   /** The same numbers in another type; f32 means at least f32 in a graph of f64. */
-  cast(dtype: DType): Tensor {
+  cast(dtype: DType): Tensor<S> {
     return dtype === 'f32' && this.dtype === 'f64' && this.builder.wide ? this : this.exactly(dtype);
   }
 
   /** The same numbers in this very type: what belongs to a value whose type is settled. */
-  exactly(dtype: DType): Tensor {
+  exactly(dtype: DType): Tensor<S> {
     return this.dtype === dtype ? this : this.unary('cast', { dtype });
   }
 
@@ -149,45 +173,56 @@ export class Tensor<_Shape extends readonly string[] = readonly string[]> {
    * Contraction with other tensors by name: factors of equal name are one, and those missing in `to` are summed. Also transposes,
    * outer products, broadcasts against names that another operand has, and sums.
    */
-  einsum(others: readonly Tensor[], to: Names): Tensor {
+  einsum<T extends Shape, const O extends readonly Tensor[], const N extends Names>(
+    this: Tensor<T>,
+    others: O,
+    to: AmongAll<T, O, N>,
+  ): Tensor<Listed<N>> {
     return this.builder.apply('einsum', [this, ...others], { to: this.expand(to) })[0];
   }
 
   /** The same elements with factors in another order. */
-  transpose(to: Names): Tensor {
+  transpose<T extends Shape, const N extends Names>(this: Tensor<T>, to: Among<T, N>): Tensor<Listed<N>> {
     const names = this.expand(to);
-    return names.join() === this.names.join() ? this : this.einsum([], names);
+    return names.join() === this.names.join() ? this.as(names) : this.einsum([], names);
   }
 
-  sum(over: Names): Tensor {
+  sum<T extends Shape, const N extends Names>(this: Tensor<T>, over: Among<T, N>): Tensor<Without<T, N>> {
     return this.einsum([], this.without(over, 'sum'));
   }
 
-  mean(over: Names): Tensor {
+  mean<T extends Shape, const N extends Names>(this: Tensor<T>, over: Among<T, N>): Tensor<Without<T, N>> {
     const count = this.expand(over).reduce((n, name) => n * this.factor(name).size, 1);
     return this.sum(over).mul(1 / count);
   }
 
-  max(over: Names): Tensor {
+  max<T extends Shape, const N extends Names>(this: Tensor<T>, over: Among<T, N>): Tensor<Without<T, N>> {
     return this.builder.apply('max', [this], { to: this.without(over, 'max') })[0];
   }
 
   /** For integers `t` and a factor (or letter) `v`: f32 [t v], one where the index along v equals the integer, else zero. */
-  oneHot(over: string, size?: number): Tensor {
+  oneHot<T extends Shape, const N extends string>(
+    this: Tensor<T>,
+    over: N,
+    size?: number,
+  ): Tensor<Union<T, Listed<N>>> {
     const factors = this.scope.get(over) ?? (size === undefined ? null : [{ name: over, size }]);
     if (!factors) throw noSuchFactor({ op: 'one_hot', factor: over, has: this.names, path: this.builder.path });
     return this.eq(this.builder.index(factors, this.dtype, this.scope)).cast('f32');
   }
 
   /** The slices along a factor, one for each index. */
-  unstack(over: string): readonly Tensor[] {
+  unstack<T extends Shape, const N extends string>(
+    this: Tensor<T>,
+    over: Among<T, N>,
+  ): readonly Tensor<Without<T, N>>[] {
     const [factor, ...more] = this.expand(over);
     if (more.length > 0) throw noSuchFactor({ op: 'unstack', factor: over, has: this.names, path: this.builder.path });
     return this.builder.apply('unstack', [this], { factor });
   }
 
   /** This and other tensors of equal factors along a new factor, `over`; `to` is the order of all. */
-  stack(others: readonly Tensor[], over: string, to: Names): Tensor {
+  stack<const N extends Names>(others: readonly Tensor[], over: string, to: N): Tensor<Listed<N>> {
     const [factor] = this.expand(over);
     const names = this.expand(to);
     const position = names.indexOf(factor);
@@ -197,12 +232,16 @@ export class Tensor<_Shape extends readonly string[] = readonly string[]> {
   }
 
   /** A tensor of one number, of this tensor's element type and without factors: broadcasts against anything. */
-  constant(value: number, dtype: DType = this.dtype): Tensor {
+  constant(value: number, dtype: DType = this.dtype): Tensor<[]> {
     return this.builder.fill(value, dtype, [], this.scope);
   }
 
-  /** Applies an op by name that has one result. */
-  apply(op: string, others: readonly Tensor[] = [], attributes: Attributes = {}): Tensor {
+  /** Applies an op by name; gives its first result. */
+  apply<const Op extends string>(
+    op: Op,
+    others: readonly Tensor[] = [],
+    attributes: Attributes = {},
+  ): Tensor<Op extends KeepingOp ? S : Unknown> {
     return this.builder.apply(op, [this, ...others], attributes)[0];
   }
 
@@ -244,5 +283,10 @@ export function unionNames(...tensors: readonly { readonly names: readonly Facto
   for (const tensor of tensors) for (const name of tensor.names) if (!names.includes(name)) names.push(name);
   return names;
 }
+
+/** Ops whose result has the factors of their first operand, in its order: what the type checker knows of ops by name. */
+export const keepingOps = ['cos', 'dropout', 'gelu', 'silu', 'sin', 'swiglu'] as const;
+
+type KeepingOp = (typeof keepingOps)[number];
 
 const noScope: Scope = new Map();

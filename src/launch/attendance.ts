@@ -6,7 +6,7 @@
  * A process that leaves says so in the store, for all to read at their next look: with its error, or that a signal has stopped it.
  */
 import { z } from 'zod';
-import { jobInterrupted, rankLeft, rankSilent } from './diagnostics.js';
+import { aborted, jobInterrupted, rankLeft, rankSilent } from './diagnostics.js';
 import type { DiagnosticError } from '../ir/diagnostic.js';
 import { nameOf, type Presence, type Seen } from './presence.js';
 
@@ -45,7 +45,7 @@ const againSeconds = 60;
 /** Unheard for so long, a rank of another machine is taken for lost: its process cannot be seen from here. */
 const lostSeconds = 120;
 
-/** What a process that leaves says of it. */
+/** What a process that leaves says of it. `stopped`: the signal, or `abort`. */
 const departure = z.strictObject({ rank: z.number(), stopped: z.string().nullable(), problem: z.string().nullable() });
 
 type Departure = z.infer<typeof departure>;
@@ -194,6 +194,7 @@ export class Attendance {
 
   #endWith({ rank, stopped, problem }: Departure): void {
     const { ranks } = this.#options;
+    if (stopped === abortWord) return this.#lose(aborted({ rank, reason: null }));
     if (stopped !== null)
       return this.#lose(jobInterrupted({ signal: `${stopped} to rank ${rank}`, ranks, atWork: false, saved: false }));
     const name = this.#watched.get(rank)?.presence;
@@ -206,6 +207,9 @@ export class Attendance {
     this.#options.lost(error);
   }
 }
+
+/** What a process says that leaves because its script has aborted the call. */
+export const abortWord = 'abort';
 
 /** The counter that a rank renews. */
 export const beatKey = (rank: number): string => `beat/${rank}`;

@@ -140,6 +140,19 @@ export const stoppedBefore = defineDiagnostic(
   }),
 );
 
+export const aborted = defineDiagnostic('launch/aborted', (p: { rank: number | null; reason: string | null }) => ({
+  what: `the call was aborted before its first step${p.rank === null ? '' : `, by the script of rank ${p.rank}`}: nothing was trained`,
+  why: p.reason ?? 'the `signal` that it was given says so',
+  fix: 'start again when it suits; once its first step has begun, an aborted call saves what it has and gives `interrupted`',
+}));
+
+export const notAbortSignal = defineDiagnostic('launch/not-a-signal', (p: { call: string; given: string }) => ({
+  what: `${p.call}() was given ${p.given} as its signal`,
+  why: 'by an AbortSignal a script stops a run',
+  where: [{ at: `settings of ${p.call}()`, note: 'signal' }],
+  fix: 'const stop = new AbortController(); give `signal: stop.signal`, and call stop.abort() when it is time',
+}));
+
 export const anotherCall = defineDiagnostic('launch/another-call', (p: { here: ScriptCall; led: ScriptCall }) => ({
   what: `the script came to ${callText(p.here)} in a rank, where it had come to ${callText(p.led)} in the launcher`,
   why: 'a script that trains a model of its own runs again in every rank, and has to take the same way there',

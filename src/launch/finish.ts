@@ -32,7 +32,7 @@ export async function finish({
   const failures: unknown[] = [];
   const attempt = (part: string, work: () => void | Promise<void>) =>
     afterTraining(part, folder.path, work).catch((error: unknown) => void failures.push(error));
-  const interrupted = () => result.interrupted || stop.asked !== null;
+  const interrupted = () => result.interrupted || stop.asked;
   if (!interrupted() && config.sample.tokens > 0) {
     await attempt('the sample', async () => {
       const text = await sampleOf(config, folder, model, interrupted);
@@ -44,10 +44,11 @@ export async function finish({
   await attempt('the summary', () => surroundings.writeSummary(folder, summary));
   events.emit({ kind: 'summary', summary });
   if (failures.length > 0) throw failures[0];
-  return { summary, interrupted: interrupted(), complete: result.complete };
+  const aborted = interrupted() && (result.aborted || !result.interrupted) && !stop.signalled;
+  return { summary, interrupted: interrupted(), aborted, complete: result.complete };
 }
 
-/** What the model writes at the end of a run; null where a signal came before it was done. */
+/** What the model writes at the end of a run; null where it was to stop before it was done. */
 async function sampleOf(
   config: TrainConfig,
   folder: RunFolder,
@@ -66,7 +67,7 @@ async function sampleOf(
 class NoTime extends Error {}
 
 function requireTime(interrupted: () => boolean): void {
-  if (interrupted()) throw new NoTime('a signal came');
+  if (interrupted()) throw new NoTime('the run is to stop');
 }
 
 /** A share above one says that the peak was measured while the machine was busy: it is measured again, and left out if that is no help. */

@@ -23,6 +23,7 @@ import { readErrorFile, type RankError } from './error_file.js';
 import { consequences } from './consequences.js';
 import { endMessage } from './messages.js';
 import { signals, stoppedStatus, stopSignals, type StopSignal } from './signals.js';
+import type { StopCause } from './stop_note.js';
 
 /** A line that a rank printed. */
 export interface RankLine {
@@ -56,8 +57,10 @@ export interface LaunchOptions {
    * their step and save, however long that takes; a second SIGINT of a person ends them at once. Default 0: so does the first signal.
    */
   readonly interruptSeconds?: number;
-  /** Told of the first signal, when the ranks have got it. */
-  readonly onInterrupt?: (signal: StopSignal) => void;
+  /** Told of the first wish to stop, when the ranks have got it, and of a signal that comes after one of the script. */
+  readonly onInterrupt?: (cause: StopCause) => void;
+  /** By which the script that launches may ask for what a first signal asks for. */
+  readonly abort?: AbortSignal;
   /** How far the ranks have come. Absent: they are at work, and have saved. */
   readonly progress?: () => JobProgress;
 }
@@ -119,7 +122,7 @@ class Job {
   #stopping = false;
   /** True once the end of what still runs has been arranged. */
   #stops = false;
-  /** A signal, in words. */
+  /** A signal, in words, or `abort`. */
   #interruptedBy: string | null = null;
   #startError: Error | null = null;
 
@@ -153,9 +156,14 @@ class Job {
     });
     const killAll = () => this.#kill('SIGKILL');
     process.on('exit', killAll);
+    const { abort } = this.#options;
+    const onAbort = () => this.#interrupt('abort');
+    abort?.addEventListener('abort', onAbort);
     if (early) this.#interrupt(early);
+    else if (abort?.aborted) onAbort();
     await Promise.all(this.#processes.map((one) => this.#ended(one)));
     release();
+    abort?.removeEventListener('abort', onAbort);
     process.off('exit', killAll);
 
     if (this.#startError) throw commandNotStarted({ command: this.#command(), reason: this.#startError.message });
@@ -168,14 +176,16 @@ class Job {
   }
 
   /** Tells the ranks to finish and save, once: whoever sent the signal may have sent it to them too. */
-  #interrupt(signal: StopSignal): void {
-    if (this.#interruptedBy !== null) return;
-    this.#interruptedBy = signal;
+  #interrupt(cause: StopCause): void {
     const { interruptSeconds = 0, onInterrupt } = this.#options;
+    const before = this.#interruptedBy;
+    if (before !== null && (before !== 'abort' || cause === 'abort')) return;
+    this.#interruptedBy = cause;
+    if (before !== null) return onInterrupt?.(cause);
     if (interruptSeconds === 0) return this.#stop(0);
     this.#kill('SIGINT');
     this.#timers.push(setTimeout(() => this.#progress().atWork || this.#stop(0), 1000 * interruptSeconds));
-    onInterrupt?.(signal);
+    onInterrupt?.(cause);
   }
 
   #progress(): JobProgress {

@@ -5,8 +5,7 @@ import type { TrainEvents } from '../train/events.js';
 import type { RankResult } from '../train/train_rank.js';
 import { launch } from './launch.js';
 import { parseRankMessage, runVariable, type LaunchedRun } from './messages.js';
-import type { StopSignal } from './signals.js';
-import { tellStop } from './stop_note.js';
+import { tellStop, type StopCause, type StopNote } from './stop_note.js';
 
 /** After a signal, ranks that compile, and do not hear it meanwhile, have this long to end. */
 const leaveSeconds = 10;
@@ -20,16 +19,18 @@ export interface LaunchRequest {
   readonly args: readonly string[];
   /** Adds a line to the run's log. */
   readonly say: (text: string) => void;
+  /** Of the launcher. */
+  readonly stop: StopNote;
 }
 
-/** Runs the ranks to their end. Throws what the rank that failed first left, and `launch/interrupted` where nothing was saved. */
-export async function launchRanks({ run, ranks, config, events, args, say }: LaunchRequest): Promise<RankResult> {
+/** Runs the ranks to their end. Throws what the rank that failed first left; `launch/interrupted`, `launch/aborted` where nothing was saved. */
+export async function launchRanks({ run, ranks, config, events, args, say, stop }: LaunchRequest): Promise<RankResult> {
   let result: RankResult | null = null;
   let interrupted = false;
   const progress = { atWork: false, saved: run.checkpoint !== null };
-  let signal: StopSignal | null = null;
+  let cause: StopCause | null = null;
   // Ranks that are not at work yet end at the signal, unless they have got there meanwhile.
-  const tell = tellStop(ranks, say);
+  const tell = tellStop(ranks, { say, shows: config.logging.console });
   const printed: string[] = [];
   try {
     await launch({
@@ -37,10 +38,11 @@ export async function launchRanks({ run, ranks, config, events, args, say }: Lau
       interruptSeconds: leaveSeconds,
       progress: () => progress,
       onInterrupt(by) {
-        signal = by;
+        cause = by;
         if (progress.atWork) tell(by);
       },
       output: ({ rank, line }) => printed.push(rank === 0 ? line : `[rank ${rank}] ${line}`),
+      abort: stop.abort ?? undefined,
       args,
       env: {
         [runVariable]: JSON.stringify(run),
@@ -54,7 +56,7 @@ export async function launchRanks({ run, ranks, config, events, args, say }: Lau
           progress.saved ||= told.event.kind === 'checkpoint';
           if (told.event.kind !== 'compiled') return;
           progress.atWork = true;
-          if (signal) tell(signal);
+          if (cause) tell(cause);
         }
         if ('result' in told) result = told.result;
       },
@@ -63,10 +65,13 @@ export async function launchRanks({ run, ranks, config, events, args, say }: Lau
     // Of a failure, what ranks printed is the message.
     if (!(error instanceof DiagnosticError) || error.code !== 'launch/interrupted') throw error;
     // Stopped by a signal, the ranks have saved and said so: that is no failure.
-    if (result === null) throw error;
+    if (result === null) {
+      if (cause === 'abort') stop.requireGoingOn();
+      throw error;
+    }
     interrupted = true;
   }
   for (const line of printed) process.stderr.write(`${line}\n`);
   // A signal after the last step leaves out what comes then.
-  return { ...result!, interrupted: result!.interrupted || interrupted };
+  return { ...result!, interrupted: result!.interrupted || interrupted, aborted: cause === 'abort' };
 }

@@ -7,8 +7,9 @@ import { loadAddon, type Engine } from '../engine/native/bridge.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import type { Peers } from '../run/peers.js';
 import { connect, named, type Tell } from './arrival.js';
-import { Attendance, beatKey, doneKey, lookSeconds } from './attendance.js';
+import { abortWord, Attendance, beatKey, doneKey, lookSeconds } from './attendance.js';
 import { consequences } from './consequences.js';
+import { aborted } from './diagnostics.js';
 import type { RankEnvironment } from './environment.js';
 import type { StopNote } from './stop_note.js';
 import { look, ownPresence, parsePresence, presenceText, type Presence } from './presence.js';
@@ -238,8 +239,10 @@ export async function amongOthers<T>(
     return result;
   } catch (error) {
     const cause = await meeting.explain(error);
-    const follows = cause instanceof DiagnosticError && consequences.includes(cause.code);
-    if (!follows) await meeting.leave({ problem: cause instanceof Error ? cause.message : String(cause) });
+    const code = cause instanceof DiagnosticError ? cause.code : null;
+    if (code === aborted.code) await meeting.leave({ stopped: abortWord });
+    else if (code === null || !consequences.includes(code))
+      await meeting.leave({ problem: cause instanceof Error ? cause.message : String(cause) });
     throw cause;
   } finally {
     meeting.close();

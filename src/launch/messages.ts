@@ -71,7 +71,12 @@ export const isEndMessage = (message: unknown): boolean =>
   z.strictObject({ end: z.literal(true) }).safeParse(message).success;
 
 /** Its summary's fields are those of the same version of this program. */
-const rankResult = z.strictObject({ summary: z.looseObject({}), interrupted: z.boolean(), complete: z.boolean() });
+const rankResult = z.strictObject({
+  summary: z.looseObject({}),
+  interrupted: z.boolean(),
+  aborted: z.boolean(),
+  complete: z.boolean(),
+});
 
 /** What rank 0 tells the others at the end. Throws `launch/message-bad`. */
 export const parseRankResult = (text: string, from: string): RankResult =>

@@ -37,15 +37,18 @@ export interface JoinRequest {
   /** Since 1970, in milliseconds. */
   readonly launchedAt: number;
   readonly begin: Begin;
+  /** By which the script may stop the call. */
+  readonly abort: AbortSignal | undefined;
 }
 
 /** How long a process whose engine cannot be interrupted has to end, once the job cannot go on. */
 const endSeconds = 10;
 
 export async function joinOuterJob(request: JoinRequest): Promise<TrainResult> {
-  const { events, call, environment: given } = request;
+  const { events, call, abort, environment: given } = request;
   await requireNativeEngine();
   const stop = new StopNote({
+    abort,
     leave: (signal) =>
       endStopped(`rank ${given.rank}: stopped by ${signal} before the first step: nothing was trained`),
   });
@@ -56,6 +59,7 @@ export async function joinOuterJob(request: JoinRequest): Promise<TrainResult> {
     const environment = { ...given, generation: `${given.generation}/call ${call.number}` };
     const job = { ...request, environment };
     return await amongOthers({ environment, tell, stop, isServed: true }, (meeting) => {
+      stop.requireGoingOn();
       meeting?.whenLost((error) => endInTime(environment, error, ending.signal));
       return environment.rank === 0 ? lead(job, meeting, stop) : follow(job, meeting!, stop);
     });
@@ -109,7 +113,8 @@ function lead(job: JoinRequest, meeting: Meeting | null, stop: StopNote): Promis
       const host = nativeHost(config, environment, meeting);
       const { rank } = environment;
       const part = { surroundings, ...ownPart(begun), events, launchedAt, host, peakFlops, rank, stop };
-      const result = await work({ ...part, tellStop: tellStop(environment.worldSize, (text) => log.say(text)) });
+      const [say, shows] = [(text: string) => log.say(text), config.logging.console];
+      const result = await work({ ...part, tellStop: tellStop(environment.worldSize, { say, shows }) });
       const finished = await finish({ surroundings, config, folder, events, model, result, stop });
       await meeting?.set('result', JSON.stringify(finished));
       return { folder: folder.path, leads: true, ...finished };

@@ -26,7 +26,8 @@ export class ScriptStop {
       throw stoppedBefore({ here: call, stopped: this.#stopped.call, folder: this.#stopped.folder });
     try {
       const result = await work();
-      if (result.interrupted) this.#stop({ call, folder: result.complete ? null : result.folder });
+      // What the script has stopped itself is no word to it.
+      if (result.interrupted && !result.aborted) this.#stop({ call, folder: result.complete ? null : result.folder });
       return result;
     } catch (error) {
       if (follows(error)) this.#stop({ call, folder: null });

@@ -20,6 +20,7 @@ import { inTurn, withEndedCalls } from './script_calls.js';
 import { endStopped, importFirst, type StopSignal } from './signals.js';
 import { StopNote, tellStop } from './stop_note.js';
 import { logged } from './logged.js';
+import { shown } from './shown.js';
 import type { RunSurroundings } from './surroundings.js';
 import { work } from './work.js';
 
@@ -30,13 +31,19 @@ export interface JobRequest {
   /** A model of its own that a script gave as an object; null where it gave none. */
   readonly given: LanguageModel | null;
   readonly begin: Begin;
+  /** Whether this run's progress is shown, as far as that can be known before it is begun. */
+  readonly shows: () => boolean;
+  /** By which the script may stop the call. */
+  readonly abort: AbortSignal | undefined;
 }
 
 export interface TrainResult {
   readonly folder: string;
   readonly summary: RunSummary;
-  /** True where a signal ended the run before its end: before its last step, or what comes after that was left out. */
+  /** True where it was stopped before its end: before its last step, or what comes after that was left out. */
   readonly interrupted: boolean;
+  /** Whether the script alone stopped it, by the `signal` that it gave this call in any of its processes: no signal of the system did. */
+  readonly aborted: boolean;
   /** Whether all its steps are trained and saved. */
   readonly complete: boolean;
   /** Whether this process tells of the run: of a job that torchrun and the like have started, one does. */
@@ -49,19 +56,23 @@ export const startJob = (request: JobRequest): Promise<TrainResult> =>
     return request.surroundings.script?.unlessStopped(call, start) ?? start();
   });
 
-async function startCall({ surroundings, events, given, begin }: JobRequest, call: ScriptCall): Promise<TrainResult> {
+async function startCall(request: JobRequest, call: ScriptCall): Promise<TrainResult> {
+  const { surroundings, given, abort } = request;
   outliveOutput();
   const launchedAt = launchTime();
   const environment = rankFromEnvironment();
   const run = runOfEnvironment(process.env);
   if (environment && run) return endAsRank(surroundings, environment, run, given);
-  if (environment) return joinOuterJob({ surroundings, events, given, call, environment, launchedAt, begin });
-  const stop = new StopNote({ leave: endEarly });
-  try {
-    return await lead({ surroundings, events, call, begin, launchedAt, stop });
-  } finally {
-    stop.release();
-  }
+  return shown(request, async () => {
+    if (environment) return joinOuterJob({ ...request, call, environment, launchedAt });
+    const stop = new StopNote({ leave: endEarly, abort });
+    try {
+      stop.requireGoingOn();
+      return await lead({ ...request, call, launchedAt, stop });
+    } finally {
+      stop.release();
+    }
+  });
 }
 
 /** A signal before the first step: nothing is lost. */
@@ -105,17 +116,17 @@ async function start(request: StartRequest): Promise<RankResult> {
   if (config.engine === 'reference') {
     const host = referenceHost();
     const part = { surroundings, ...ownPart(begun), events, launchedAt, host, peakFlops: null, rank: 0, stop };
-    return work({ ...part, tellStop: tellStop(1, say) });
+    return work({ ...part, tellStop: tellStop(1, { say, shows: config.logging.console }) });
   }
   const run = toldRun(begun, { launchedAt, peakFlops: await measuredPeak(config), call });
   prepared.dataset.close();
-  const ranks = ranksOf(plan);
   stop.ready();
+  const told = { ranks: ranksOf(plan), config, events, say, stop };
   if (call.model === null) {
     const { rankArguments: args } = surroundings;
-    return launchRanks({ run: { ...run, endedCalls: null }, ranks, config, events, args, say });
+    return launchRanks({ ...told, run: { ...run, endedCalls: null }, args });
   }
   // Only the script that constructed a model can construct it again.
   const args = [...process.execArgv, ...importFirst, ...process.argv.slice(1)];
-  return withEndedCalls((endedCalls) => launchRanks({ run: { ...run, endedCalls }, ranks, config, events, args, say }));
+  return withEndedCalls((endedCalls) => launchRanks({ ...told, run: { ...run, endedCalls }, args }));
 }

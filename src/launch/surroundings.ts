@@ -22,6 +22,8 @@ export interface RunSurroundings {
   record(events: TrainEvents, folder: RunFolder, config: TrainConfig, resumedFrom: number | null): () => void;
   /** Keeps what the run tells as lines, from before it has a folder. */
   openLog(events: TrainEvents): RunLog;
+  /** Shows the progress of a run to whoever has started this process, until the function it returns is called. */
+  showProgress(events: TrainEvents): () => void;
   writeTrace(file: string, launches: readonly TracedLaunch[]): void;
   writeSummary(folder: RunFolder, summary: RunSummary): void;
   /** Arguments of Node for a rank process: it calls `rankMain`. */

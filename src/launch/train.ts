@@ -7,6 +7,7 @@ import { withOwnModel, type ModelChoice } from '../config/own_model.js';
 import { resolveConfig, type ResolvedConfig } from '../config/resolve.js';
 import type { TrainOptions } from '../config/schema.js';
 import { requireSettings, type Names } from '../config/settings.js';
+import { textOf } from '../options/plain.js';
 import { recordTrust, trustFile } from '../config/trusted_modules.js';
 import { closedOnError } from '../data/dataset.js';
 import { sourcesName } from '../data/source_list.js';
@@ -19,14 +20,21 @@ import { trainEvents, type TrainEvents } from '../train/events.js';
 import { prepareResume } from '../train/prepare_resume.js';
 import { prepareRun, requireEngine, type OuterJob, type UnwrittenRun } from '../train/prepare_run.js';
 import type { BegunRun } from './begun_run.js';
+import { notAbortSignal } from './diagnostics.js';
 import { resolveAgain } from './resolve_again.js';
 import { startJob, type TrainResult } from './start_job.js';
+import { requireUnaborted } from './stop_note.js';
 import type { RunSurroundings } from './surroundings.js';
 import type { Override } from '../config/overrides.js';
 
 export interface TrainSettings {
-  /** Told of everything; by default nobody is. */
+  /** Told of everything. What is shown of a run does not depend on it: that is `logging.console`. */
   readonly events?: TrainEvents;
+  /**
+   * Stops the run as Ctrl-C does, and lets the script go on: after the step that runs, saved; what the call gives then says `interrupted`
+   * and `aborted`. Before the first step the call throws `launch/aborted`: nothing was trained.
+   */
+  readonly signal?: AbortSignal;
   /** `--set` overrides. */
   readonly overrides?: readonly Override[];
   /** Where the options come from, for messages. */
@@ -46,10 +54,11 @@ export interface ResumeSettings extends FileSettings {
   readonly checkpoint?: CheckpointChoice | null;
 }
 
-const trainNames: Names<TrainSettings> = { events: true, overrides: true, source: true };
+const trainNames: Names<TrainSettings> = { events: true, signal: true, overrides: true, source: true };
 
 const resumeNames: Names<ResumeSettings> = {
   events: true,
+  signal: true,
   overrides: true,
   model: true,
   trust_code: true,
@@ -64,15 +73,19 @@ export async function trainWith(
   settings: TrainSettings = {},
 ): Promise<TrainResult> {
   requireSettings('train', settings, trainNames);
-  const { events = trainEvents() } = settings;
+  const { events = trainEvents(), signal } = settings;
+  requireSignal('train', signal);
   const resolved = resolveConfig(options, settings);
   return startJob({
     kind: 'train',
     surroundings,
     events,
     given: resolved.customModel,
+    shows: () => resolved.config.logging.console,
+    abort: signal,
     // A module that the options name, their author names.
-    begin: async (job) => begin(await withOwnModel(resolved, { trust_code: true }, settings.source ?? ''), events, job),
+    begin: async (job) =>
+      begin(await withOwnModel(resolved, { trust_code: true }, settings.source ?? ''), { events, signal, job }),
   });
 }
 
@@ -80,7 +93,7 @@ export async function trainWith(
 export async function trainFile(
   surroundings: RunSurroundings,
   file: string,
-  { events = trainEvents(), overrides, ...choice }: FileSettings = {},
+  { events = trainEvents(), signal, overrides, ...choice }: FileSettings = {},
 ): Promise<TrainResult> {
   const resolved = await loadConfig(file, overrides, choice);
   return startJob({
@@ -88,16 +101,25 @@ export async function trainFile(
     surroundings,
     events,
     given: null,
-    begin: (job) => begin(resolved, events, job),
+    shows: () => resolved.config.logging.console,
+    abort: signal,
+    begin: (job) => begin(resolved, { events, signal, job }),
   });
 }
 
-/** Prepares a new run and makes its folder. */
-async function begin(resolved: ResolvedConfig, events: TrainEvents, job: OuterJob | null): Promise<BegunRun> {
+interface BeginRequest {
+  readonly events: TrainEvents;
+  readonly signal: AbortSignal | undefined;
+  readonly job: OuterJob | null;
+}
+
+/** Prepares a new run and makes its folder: not where the call has been aborted meanwhile. */
+async function begin(resolved: ResolvedConfig, { events, signal, job }: BeginRequest): Promise<BegunRun> {
   await requireFreePlace(resolved.config);
   for (const warning of resolved.warnings) events.emit({ kind: 'warning', ...warning });
   const prepared = await prepareRun(resolved, { events, job });
   return closedOnError(prepared.dataset, async () => {
+    requireUnaborted(signal);
     const { folder, lock, startsOver } = await makeRun(prepared.config);
     if (startsOver) {
       const message = `a run in ${folder.path} had left no checkpoint: this one takes its place`;
@@ -130,18 +152,22 @@ export async function resumeRun(
   requireSettings('resume', settings, resumeNames);
   const {
     events = trainEvents(),
+    signal,
     overrides = [],
     accept_model_change = false,
     checkpoint = null,
     ...choice
   } = settings;
   const { model } = choice;
+  requireSignal('resume', signal);
   const step = stepOfChoice(checkpoint ?? 'latest');
   return startJob({
     kind: 'resume',
     surroundings,
     events,
     given: model === undefined || typeof model === 'string' ? null : model,
+    shows: () => isShown(path, overrides),
+    abort: signal,
     async begin(job) {
       const folder = RunFolder.open(path);
       const record = folder.readRecord();
@@ -176,6 +202,22 @@ export async function resumeRun(
       }
     },
   });
+}
+
+/** Throws `launch/not-a-signal`. */
+function requireSignal(call: string, signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  const given = signal instanceof AbortController ? 'an AbortController' : textOf(signal);
+  throw notAbortSignal({ call, given });
+}
+
+/** Whether a run that is gone on with is shown; one that cannot be read is refused later, with the reason. */
+function isShown(path: string, overrides: readonly Override[]): boolean {
+  try {
+    return resolveAgain(RunFolder.open(path), overrides).config.logging.console;
+  } catch {
+    return true;
+  }
 }
 
 /** Who trains with a module may go on with the run, and sample from it, without being asked. */

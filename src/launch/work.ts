@@ -6,8 +6,7 @@ import type { EngineHost } from '../train/engine_host.js';
 import type { TrainEvents } from '../train/events.js';
 import type { PreparedRun } from '../train/prepare_run.js';
 import { trainRank, type RankResult } from '../train/train_rank.js';
-import type { StopSignal } from './signals.js';
-import type { StopNote } from './stop_note.js';
+import type { StopCause, StopNote } from './stop_note.js';
 import type { RunSurroundings } from './surroundings.js';
 
 export interface WorkRequest {
@@ -24,11 +23,11 @@ export interface WorkRequest {
   /** Of this process; the lowest of its ranks. */
   readonly rank: number;
   readonly stop: StopNote;
-  /** Told of the first signal, while it trains. */
-  readonly tellStop: (signal: StopSignal) => void;
+  /** Told of a wish to stop, while it trains. */
+  readonly tellStop: (cause: StopCause) => void;
 }
 
-/** Trains to the end, or until a signal: then the step is finished and saved. */
+/** Trains to the end, or until it is to stop: then the step is finished and saved. */
 export async function work({
   surroundings,
   prepared,
@@ -50,7 +49,8 @@ export async function work({
       clock: systemClock,
       disk: nodeDisk,
       ready: () => stop.ready(tellStop),
-      interrupted: () => stop.asked !== null,
+      interrupted: () => stop.asked,
+      signalled: () => stop.signalled,
       writeTrace: (launches) => surroundings.writeTrace(folder.file('trace.json'), launches),
     });
     stop.ready();

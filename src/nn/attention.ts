@@ -1,5 +1,6 @@
 /** Self-attention over a sequence (Vaswani et al. 2017), with grouped key/value heads (Ainslie et al. 2023) and rotary positions. */
 import { atLeastF32 } from '../ir/dtype.js';
+import type { Having, Made, Shape, Without } from '../ir/shape.js';
 import type { Tensor } from '../ir/tensor.js';
 import { badSize } from './diagnostics.js';
 import { Linear } from './linear.js';
@@ -75,6 +76,7 @@ export class Attention extends Module<AttentionOptions> {
     this.output = new Linear({ in: { ...group, ...head }, out: { dim }, bias, std: output_std });
   }
 
+  forward<S extends Shape>(x: Having<S, 'sequence' | 'dim'>): Tensor<Attended<S>>;
   forward(x: Tensor): Tensor {
     requireFactors(this, x, ['sequence', 'dim']);
     const batch = x.names.filter((name) => name !== 'sequence' && name !== 'dim');
@@ -90,6 +92,9 @@ export class Attention extends Module<AttentionOptions> {
     return [this.q!, this.k!, this.v!].map((linear) => linear.forward(x));
   }
 }
+
+/** What attention gives: `sequence` and `dim` behind the factors that are a batch to it. */
+type Attended<S extends Shape> = Made<Made<Without<S, readonly ['sequence', 'dim']>, 'sequence'>, 'dim'>;
 
 /** Queries and keys, turned by their positions. */
 function turn(tensors: readonly Tensor[], batch: readonly string[], base: number): readonly Tensor[] {

@@ -1,4 +1,5 @@
 /** Dropout (Srivastava et al. 2014): in training, each element is zero with probability `rate`, and the rest are scaled to keep the mean. */
+import type { Shape } from '../ir/shape.js';
 import type { Tensor } from '../ir/tensor.js';
 import { badSize } from './diagnostics.js';
 import { ModelBuilder } from './model_builder.js';
@@ -18,6 +19,7 @@ export class Dropout extends Module<DropoutOptions> {
     }
   }
 
+  forward<S extends Shape>(x: Tensor<S>): Tensor<S>;
   forward(x: Tensor): Tensor {
     const builder = ModelBuilder.of(x);
     const { rate } = this.options;

@@ -1,4 +1,5 @@
 /** A table of vectors, one for each of `count` integers: rows are picked by id, and an id outside the table gives zeros. */
+import type { Made, Shape } from '../ir/shape.js';
 import type { Tensor } from '../ir/tensor.js';
 import { normal } from './init.js';
 import { Module, Parameter } from './module.js';
@@ -19,6 +20,7 @@ export class Embedding extends Module<EmbeddingOptions> {
   });
 
   /** ids: integers [...] → [... dim]. */
+  forward<S extends Shape>(ids: Tensor<S>): Tensor<Made<S, 'dim'>>;
   forward(ids: Tensor): Tensor {
     return this.weight.tensor(ids).apply('gather', [ids], { by: [this.options.by], to: [...ids.names, 'dim'] });
   }

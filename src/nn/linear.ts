@@ -1,4 +1,5 @@
 /** `y = x Wᵀ + b`, over dimensions that may be products of factors. */
+import type { Having, Product, Shape, Unknown } from '../ir/shape.js';
 import type { Tensor } from '../ir/tensor.js';
 import { prime, type FactorName } from '../ir/type.js';
 import { repeatedFactor, sharedWeightDiffers } from './diagnostics.js';
@@ -6,11 +7,11 @@ import { normal, zeros } from './init.js';
 import { Module, Parameter, type FactorSizes } from './module.js';
 import { requireFactors } from './require_factors.js';
 
-export interface LinearOptions {
+export interface LinearOptions<In extends FactorSizes = FactorSizes, Out extends FactorSizes = FactorSizes> {
   /** Factors that the product sums. */
-  readonly in: FactorSizes;
+  readonly in: In;
   /** Factors that it makes, after those that `x` keeps. Names may repeat those of `in`. */
-  readonly out: FactorSizes;
+  readonly out: Out;
   readonly bias?: boolean;
   /** Standard deviation of the first weights. */
   readonly std?: number;
@@ -18,14 +19,16 @@ export interface LinearOptions {
   readonly weight?: Parameter;
 }
 
-export class Linear extends Module<LinearOptions> {
+export class Linear<In extends FactorSizes = Unknown, Out extends FactorSizes = Unknown> extends Module<
+  LinearOptions<In, Out>
+> {
   /** `[out, in]`, as in PyTorch. An output factor whose name the input has too is primed. */
   weight: Parameter;
   bias: Parameter | null;
   /** Output factors, as the weight names them. */
   private readonly outNames: readonly FactorName[];
 
-  constructor(options: LinearOptions) {
+  constructor(options: LinearOptions<In, Out>) {
     super(options);
     const inNames = Object.keys(options.in);
     const out = Object.fromEntries(Object.entries(options.out).map(([name, size]) => [prime(name, inNames), size]));
@@ -35,6 +38,7 @@ export class Linear extends Module<LinearOptions> {
     this.bias = options.bias === false ? null : new Parameter({ dims: [options.out], init: zeros });
   }
 
+  forward<S extends Shape>(x: Having<S, keyof In & string>): Tensor<Product<S, keyof In & string, keyof Out & string>>;
   forward(x: Tensor): Tensor {
     const inNames = Object.keys(this.options.in);
     requireFactors(this, x, inNames);

@@ -1,4 +1,5 @@
 /** The two feed-forward layers that transformers use: to `hidden` and back, with something nonlinear between. */
+import type { Having, Product, Shape } from '../ir/shape.js';
 import type { Tensor } from '../ir/tensor.js';
 import { Linear } from './linear.js';
 import { Module } from './module.js';
@@ -21,6 +22,7 @@ export class MLP extends Module<MLPOptions> {
     std: this.options.output_std,
   });
 
+  forward<S extends Shape>(x: Having<S, 'dim'>): Tensor<Product<S, 'dim', 'dim'>>;
   forward(x: Tensor): Tensor {
     return this.down.forward(this.up.forward(x).apply('gelu'));
   }
@@ -37,6 +39,7 @@ export class SwiGLU extends Module<Omit<MLPOptions, 'bias'>> {
     std: this.options.output_std,
   });
 
+  forward<S extends Shape>(x: Having<S, 'dim'>): Tensor<Product<S, 'dim', 'dim'>>;
   forward(x: Tensor): Tensor {
     return this.down.forward(this.gate.forward(x).apply('swiglu', [this.up.forward(x)]));
   }

@@ -5,6 +5,7 @@
  * (`blocks.0.attention.qkv.weight`, as in Hugging Face files). `forward` runs once, on symbols. A module holds no numbers: a
  * parameter says its shape and how it starts, and becomes a tensor where a forward asks for it.
  */
+import type { DimNames, Unknown } from '../ir/shape.js';
 import { Tensor } from '../ir/tensor.js';
 import type { Factor, FactorName } from '../ir/type.js';
 import type { Init } from './init.js';
@@ -14,18 +15,18 @@ import { ModelBuilder } from './model_builder.js';
 /** Sizes by factor name, major first: `{ qkv: 3, heads: 6, head_dim: 64 }` is one dimension of three factors. */
 export type FactorSizes = Readonly<Record<FactorName, number>>;
 
-/** A trainable tensor of a module: its dimensions, each a product of named factors, and its first value as data. */
-export class Parameter {
+/** A trainable tensor of a module: its dimensions `D`, each a product of named factors, and its first value as data. */
+export class Parameter<const D extends readonly FactorSizes[] = Unknown> {
   readonly dims: readonly (readonly Factor[])[];
   readonly init: Init;
 
-  constructor(options: { readonly dims: readonly FactorSizes[]; readonly init: Init }) {
+  constructor(options: { readonly dims: D; readonly init: Init }) {
     this.dims = options.dims.map((dim) => Object.entries(dim).map(([name, size]) => ({ name, size })));
     this.init = options.init;
   }
 
   /** This parameter in the graph that `like` belongs to. Throws where the model's fields do not lead to this parameter. */
-  tensor(like: Tensor): Tensor {
+  tensor(like: Tensor): Tensor<DimNames<D>> {
     return ModelBuilder.of(like).parameter(this);
   }
 }

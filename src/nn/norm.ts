@@ -1,4 +1,5 @@
 /** Normalisation over `dim`. */
+import type { Having, Product, Shape } from '../ir/shape.js';
 import type { Tensor } from '../ir/tensor.js';
 import { ones, zeros } from './init.js';
 import { Module, Parameter } from './module.js';
@@ -15,6 +16,7 @@ export class LayerNorm extends Module<NormOptions> {
   weight = new Parameter({ dims: [{ dim: this.options.dim }], init: ones });
   bias = new Parameter({ dims: [{ dim: this.options.dim }], init: zeros });
 
+  forward<S extends Shape>(x: Having<S, 'dim'>): Tensor<Product<S, 'dim', 'dim'>>;
   forward(x: Tensor): Tensor {
     requireFactors(this, x, ['dim']);
     return x.apply('layer_norm', [this.weight.tensor(x), this.bias.tensor(x)], {
@@ -28,6 +30,7 @@ export class LayerNorm extends Module<NormOptions> {
 export class RMSNorm extends Module<NormOptions> {
   weight = new Parameter({ dims: [{ dim: this.options.dim }], init: ones });
 
+  forward<S extends Shape>(x: Having<S, 'dim'>): Tensor<Product<S, 'dim', 'dim'>>;
   forward(x: Tensor): Tensor {
     requireFactors(this, x, ['dim']);
     return x.apply('rms_norm', [this.weight.tensor(x)], {

@@ -40,7 +40,7 @@ function nestedShape(value: Nested): readonly number[] {
 }
 
 /** A factor for each letter, unless the example names them. */
-function operandNames(op: OpDefinition, slot: string): readonly FactorName[] {
+export function operandNames(op: OpDefinition, slot: string): readonly FactorName[] {
   const given = op.example?.names?.[slot];
   if (given !== undefined) return given.split(' ').filter(Boolean);
   return op.signature?.operands.find(({ name }) => name === slot)?.letters ?? [];

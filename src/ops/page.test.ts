@@ -43,6 +43,14 @@ x = [[0,1.09861]]
 y = [[0.25,0.75]]
 \`\`\`
 
+## In a model
+
+\`\`\`ts
+import type { Tensor } from 'flotilla';
+
+export const call = (x: Tensor<['t', 'v']>) => x.apply('softmax');
+\`\`\`
+
 ## Meaning
 
 Its decomposition, for the example: what kernels are checked against, and what runs where a plan splits a factor that the kernel needs whole.

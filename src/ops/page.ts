@@ -4,6 +4,7 @@ import type { OpRule } from '../ir/rule.js';
 import type { Signature, Slot } from '../ir/signature.js';
 import { printAttributes, printGraph } from '../ir/print.js';
 import { decompositionOf } from './evaluate.js';
+import { callOf } from './call.js';
 import { exampleGraph } from './example.js';
 
 /** Markdown. A backward op stands on the page of its forward op, so it has none: null. */
@@ -17,6 +18,8 @@ export function opPage(op: OpDefinition, registry: OpRegistry): string | null {
   }
   sections.push(shardingOf(op, node.rule));
   sections.push('## Example', code(exampleText(op)));
+  const { code: call, caller } = callOf(op);
+  sections.push('## In a model', ...(caller ? [caller] : []), `\`\`\`ts\n${call}\n\`\`\``);
   if (op.decompose) {
     const operands = node.inputs.map((id) => example.graph.values[id].type);
     const meaning = decompositionOf(op, registry, operands, node.rule.operands, node.attributes);

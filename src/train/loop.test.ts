@@ -47,7 +47,7 @@ test('a length that is decided on the way ends the run', async () => {
 test('processes that have all been asked before the first step begin none', async () => {
   const results = await Promise.all(
     sharedStore(3, () => Promise.resolve()).map((peers) => {
-      const stopping = new Stopping(peers, () => true);
+      const stopping = new Stopping(peers, { interrupted: () => true, signalled: () => true });
       return trainLoop(7, noting([], { runSteps: () => 1000, stopping }));
     }),
   );
@@ -85,7 +85,10 @@ test('whoever is asked to stop, and whenever, all processes stop after the same 
         const results = await Promise.all(
           sharedStore(processes, moment).map((peers) => {
             const mine = requests.filter(({ rank }) => rank % processes === peers.rank);
-            const stopping = new Stopping(peers, () => mine.some(({ at }) => at <= now));
+            const stopping = new Stopping(peers, {
+              interrupted: () => mine.some(({ at }) => at <= now),
+              signalled: () => true,
+            });
             const run = async (index: number) => {
               await moment();
               await step();

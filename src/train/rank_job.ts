@@ -36,6 +36,8 @@ export interface RankJob {
   readonly ready: () => void;
   /** True from when this process has been asked to stop. */
   readonly interrupted: () => boolean;
+  /** True from when a signal of the system has asked it, and not its own script alone. */
+  readonly signalled: () => boolean;
   /** Floating-point operations a second of this machine's measured peak; null where there is no measure. */
   readonly peakFlops: number | null;
   readonly writeTrace: (launches: readonly TracedLaunch[]) => void;

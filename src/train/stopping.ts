@@ -10,10 +10,12 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Peers } from '../run/peers.js';
+import type { RankJob } from './rank_job.js';
 
 export class Stopping {
   readonly #peers: Peers;
   readonly #interrupted: () => boolean;
+  readonly #signalled: () => boolean;
   #proposed = false;
   /** Steps after which the job stops, once that is decided. */
   #after: number | null = null;
@@ -21,10 +23,17 @@ export class Stopping {
   #words = 0;
   #now = false;
 
-  /** `interrupted`: whether this process has been asked to stop. */
-  constructor(peers: Peers, interrupted: () => boolean) {
+  /** `interrupted`: whether this process has been asked to stop; `signalled`: whether a signal did, and not its own script alone. */
+  constructor(peers: Peers, { interrupted, signalled }: Pick<RankJob, 'interrupted' | 'signalled'>) {
     this.#peers = peers;
     this.#interrupted = interrupted;
+    this.#signalled = signalled;
+  }
+
+  /** Whether nobody but the script asked the job to stop, in whichever process. Asked where it has stopped. */
+  async byScriptAlone(): Promise<boolean> {
+    if (this.#signalled()) return false;
+    return this.#peers.processes === 1 || (await this.#peers.add('stop/signals', 0)) === 0;
   }
 
   /** Whether the job stops here, with so many steps done. Asked by every process before each step. */
@@ -66,6 +75,8 @@ export class Stopping {
   async #propose(done: number): Promise<number | null> {
     if (this.#proposed || !this.#interrupted()) return null;
     this.#proposed = true;
+    // There before the proposal is: whoever stops by that finds it.
+    if (this.#signalled()) await this.#peers.add('stop/signals', 1);
     const proposals = await this.#peers.add('stop/proposals', 1);
     // Of several that ask in the same moment, the store counts one as the first.
     if (proposals === 1) await this.#peers.set('stop/after', String(done + 1));

@@ -35,8 +35,10 @@ import { Validation } from './validation.js';
 /** What a run came to, as rank 0 tells it. */
 export interface RankResult {
   readonly summary: RunSummary;
-  /** True where the user stopped it before its end. */
+  /** True where it was stopped before its end: before its last step, or what comes after that was left out. */
   readonly interrupted: boolean;
+  /** Whether the script alone stopped it, by the `signal` that it gave the call: no signal of the system did. */
+  readonly aborted: boolean;
   /** Whether all its steps are trained and saved: `flotilla resume` has nothing to go on with. */
   readonly complete: boolean;
 }
@@ -110,7 +112,7 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
   const trainingStep = new TrainingStep(job, runSteps);
   const saving = new Saving(job, runSteps);
   const skips = new SkippedUpdates();
-  const stopping = new Stopping(job.peers, job.interrupted);
+  const stopping = new Stopping(job.peers, job);
   const validation = new Validation(job, runSteps, stopping);
 
   const { compute } = job.plan.precision;
@@ -151,7 +153,8 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
     }
   }
   const measured = { skippedUpdates: skips.count, validationLoss: validation.loss, setupSeconds, trainSeconds };
-  return { summary: progress.summary(done, measured), interrupted, complete: done === runSteps() };
+  const aborted = interrupted && (await stopping.byScriptAlone());
+  return { summary: progress.summary(done, measured), interrupted, aborted, complete: done === runSteps() };
 }
 
 /** First values, another run's weights, or the checkpoint that the run goes on from. */

@@ -1,73 +1,15 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, expect, test } from 'vitest';
 import { testOfRanks } from '../../src/engine/native/testing/tests_by_device.js';
-import { onNative, Workplace } from './tiny_run.js';
-import { built } from '../setup/built.js';
+import { Scripts } from './script_runs.js';
+import { Workplace } from './tiny_run.js';
 
 // Scripts that call the library more than once, each call with a model of its own, on real ranks.
 
 const work = new Workplace();
 afterAll(() => work.remove());
 
-const flotilla = built(new URL('../../src/index.ts', import.meta.url));
-const loader = import.meta.resolve('tsx');
-
-interface Ended {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs a script as a user does. `options(name)` in it: those of a tiny run. */
-function runScript(name: string, text: string): Ended {
-  const file = writeScript(name, text);
-  return spawnSync(process.execPath, ['--import', loader, file], { cwd: work.folder, encoding: 'utf8' });
-}
-
-/** Runs a script in two processes, as torchrun and the like do. */
-async function runInRanks(name: string, text: string): Promise<readonly Ended[]> {
-  const file = writeScript(name, text);
-  const port = await freePort();
-  const ranks = [0, 1].map((rank) => {
-    const place = { RANK: rank, LOCAL_RANK: rank, WORLD_SIZE: 2, LOCAL_WORLD_SIZE: 2, MASTER_PORT: port };
-    const env = {
-      ...process.env,
-      MASTER_ADDR: '127.0.0.1',
-      ...Object.fromEntries(Object.entries(place).map(([key, value]) => [key, String(value)])),
-    };
-    const child = spawn(process.execPath, ['--import', loader, file], { cwd: work.folder, env });
-    let [stdout, stderr] = ['', ''];
-    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-    return new Promise<Ended>((resolve) => child.on('close', (status) => resolve({ status, stdout, stderr })));
-  });
-  return Promise.all(ranks);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}
-
-function writeScript(name: string, text: string): string {
-  const file = work.file(name);
-  writeFileSync(
-    file,
-    `import { train, resume, generate, models, trainEvents } from ${JSON.stringify(flotilla)};
-     const options = (name: string) => ({ ...${JSON.stringify(work.options('', { ...onNative, steps: 2 }))},
-       logging: { directory: ${JSON.stringify(work.file('runs'))}, name } });
-     class Mine extends models.GPT {}
-     const mine = (dim: number) => new Mine({ layers: 1, dim, heads: 2, context: 8, vocab: 270 });
-     ${text}`,
-  );
-  return file;
-}
+const scripts = new Scripts(work);
 
 const embedding = (name: string, step: number): readonly number[] => {
   const manifest = readFileSync(`${work.checkpoint(name, step)}/manifest.json`, 'utf8');
@@ -76,7 +18,7 @@ const embedding = (name: string, step: number): readonly number[] => {
 };
 
 testOfRanks(1)('each call of a script has its own model, and its own result', () => {
-  const { status, stdout, stderr } = runScript(
+  const { status, stdout, stderr } = scripts.run(
     'sweep.mts',
     `const folders: string[] = [];
      for (const dim of [8, 12]) {
@@ -102,7 +44,7 @@ testOfRanks(1)('each call of a script has its own model, and its own result', ()
 /** A script that gets a signal at its first step. */
 const interrupting = `const events = trainEvents();
   const once = events.subscribe(({ kind }) => kind === 'step' && (once(), process.kill(process.pid, 'SIGINT')));`;
-const onReference = (name: string) => `{ ...options('${name}'), engine: 'reference', device: 'cpu', steps: 1000 }`;
+const onReference = (name: string) => `{ ...onReference('${name}'), steps: 1000 }`;
 
 test.each([
   ['one after the other', `for (const dim of [8, 12]) await train({ ...endless, model: mine(dim) }, { events });`],
@@ -111,7 +53,7 @@ test.each([
     `await Promise.all([8, 12].map((dim) => train({ ...endless, model: mine(dim) }, { events })));`,
   ],
 ])('a signal stops a script and not only the call that runs: calls %s', (name, calls) => {
-  const { status, stdout, stderr } = runScript(
+  const { status, stdout, stderr } = scripts.run(
     `${name}.mts`,
     `${interrupting}
      const endless = ${onReference(name)};
@@ -126,7 +68,7 @@ test.each([
 });
 
 test('after a signal a script may look at what it has, and choose its own status', () => {
-  const { status, stdout, stderr } = runScript(
+  const { status, stdout, stderr } = scripts.run(
     'looks.mts',
     `${interrupting}
      const { interrupted, folder, summary } = await train({ ...${onReference('looks')}, model: mine(8) }, { events });
@@ -139,7 +81,7 @@ test('after a signal a script may look at what it has, and choose its own status
 });
 
 testOfRanks(2)('under another launcher a signal to one process stops the scripts of all', async () => {
-  const ranks = await runInRanks(
+  const ranks = await scripts.runInRanks(
     'ranks_stopped.mts',
     `${interrupting}
      for (const dim of [8, 12]) await train({ ...options('ranks stopped'), steps: 1000000, ranks: 2, model: mine(dim) }, { events });`,
@@ -151,7 +93,7 @@ testOfRanks(2)('under another launcher a signal to one process stops the scripts
 });
 
 testOfRanks(2)('under another launcher every process makes every call, and goes on after one that failed', async () => {
-  const ranks = await runInRanks(
+  const ranks = await scripts.runInRanks(
     'ranks.mts',
     `const folders = options('').logging.directory;
      await resume(folders + '/no such run').catch(() => console.log('failed'));
@@ -176,7 +118,7 @@ testOfRanks(2)('under another launcher every process makes every call, and goes 
 testOfRanks(2)(
   'under another launcher other ranks than it has started are refused, and null takes those there are',
   async () => {
-    const ranks = await runInRanks(
+    const ranks = await scripts.runInRanks(
       'contradicts.mts',
       `await train({ ...options('contradicts'), ranks: 1 }).catch((error) => console.log(error.message));
      const { folder } = await train({ ...options('takes'), ranks: null });
@@ -193,7 +135,7 @@ testOfRanks(2)(
 );
 
 testOfRanks(1)('a script that removes its run in a rank is told so', () => {
-  const { status, stderr } = runScript(
+  const { status, stderr } = scripts.run(
     'removes.mts',
     `import { rmSync } from 'node:fs';
      rmSync(options('').logging.directory + '/removed', { recursive: true, force: true });
@@ -205,7 +147,7 @@ testOfRanks(1)('a script that removes its run in a rank is told so', () => {
 });
 
 testOfRanks(1)('a script that takes another way in a rank is refused, and its run is not another one', () => {
-  const { status, stderr } = runScript(
+  const { status, stderr } = scripts.run(
     'chance.mts',
     `// As a script would whose sizes come from the clock.
      const dim = process.env.RANK === undefined ? 8 : 12;
@@ -216,7 +158,7 @@ testOfRanks(1)('a script that takes another way in a rank is refused, and its ru
 });
 
 test('calls at the same time run one after the other', () => {
-  const { status, stdout, stderr } = runScript(
+  const { status, stdout, stderr } = scripts.run(
     'together.mts',
     `const at = (name: string) => train({ ...options(name), engine: 'reference', device: 'cpu', steps: 1, model: mine(8) });
      const [a, b] = await Promise.all([at('a'), at('b').then((ended) => (console.log('b'), ended))]);

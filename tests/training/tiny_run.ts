@@ -5,15 +5,20 @@ import path from 'node:path';
 import { surroundings as ofSources } from '../../src/cli/surroundings.js';
 import { testDeviceType } from '../../src/engine/native/testing/device.js';
 import { readMetrics } from '../../src/observe/index.js';
-import { trainEvents, type TrainEvent } from '../../src/train/events.js';
+import { trainEvents, type TrainEvent, type TrainEvents } from '../../src/train/events.js';
 import type { TrainOptions } from '../../src/config/schema.js';
 import type { TrainResult } from '../../src/launch/start_job.js';
-import { resumeRun, trainWith, type ResumeSettings } from '../../src/launch/train.js';
+import type { RunSurroundings } from '../../src/launch/surroundings.js';
+import { resumeRun, trainWith, type ResumeSettings, type TrainSettings } from '../../src/launch/train.js';
 import { built, flotillaFirst } from '../setup/built.js';
 
 /** Ranks are processes of their own. */
 const rankMain = built(new URL('../../src/cli/rank_main.ts', import.meta.url));
-const surroundings = { ...ofSources, rankArguments: ['--import', flotillaFirst, rankMain] };
+const surroundings: RunSurroundings = {
+  ...ofSources,
+  showProgress: () => () => {},
+  rankArguments: ['--import', flotillaFirst, rankMain],
+};
 
 /** The reference engine, which runs any number of virtual ranks and needs no device. */
 export const onReference = { engine: 'reference', device: 'cpu' } as const;
@@ -71,12 +76,18 @@ export class Workplace {
   }
 
   /** Trains; gives the result, and the events by kind. */
-  async train(name: string, more: TrainOptions = {}): Promise<Told> {
-    return told((events) => trainWith(surroundings, this.options(name, more), { events }));
+  async train(name: string, more: TrainOptions = {}, settings: TrainSettings = {}): Promise<Told> {
+    return told(
+      (events) => trainWith(surroundings, this.options(name, more), { ...settings, events }),
+      settings.events,
+    );
   }
 
   async resume(name: string, overrides: readonly string[] = [], settings: ResumeSettings = {}): Promise<Told> {
-    return told((events) => resumeRun(surroundings, this.file('runs', name), { ...settings, events, overrides }));
+    return told(
+      (events) => resumeRun(surroundings, this.file('runs', name), { ...settings, events, overrides }),
+      settings.events,
+    );
   }
 
   checkpoint(name: string, step: number): string {
@@ -106,9 +117,8 @@ interface Told extends TrainResult {
   readonly events: readonly TrainEvent[];
 }
 
-async function told(run: (events: ReturnType<typeof trainEvents>) => Promise<TrainResult>): Promise<Told> {
+async function told(run: (events: TrainEvents) => Promise<TrainResult>, events = trainEvents()): Promise<Told> {
   const seen: TrainEvent[] = [];
-  const events = trainEvents();
   events.subscribe((event) => seen.push(event));
   return { ...(await run(events)), events: seen };
 }
