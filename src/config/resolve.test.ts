@@ -23,7 +23,7 @@ test('an empty configuration is the demo', () => {
     dim: 384,
     heads: 6,
     context: 256,
-    vocab: 8192,
+    vocab: null,
     hidden: 1536,
     dropout: 0,
   });
@@ -57,7 +57,9 @@ test.each([
 test('fields that follow from others are filled in', () => {
   expect(resolve({ model: { family: 'llama', dim: 100, heads: 2 } }).model).toMatchObject({ kv_heads: 2, hidden: 320 });
   expect(resolve({ model: { layers: 2 } }).model).toMatchObject({ family: 'gpt', layers: 2 });
+  // As many rows as the tokenizer comes to have tokens, of a file or trained on a text that may be too small for more.
   expect(resolve({ data: { tokenizer: { file: 'tokenizer.json' } } }).model.vocab).toBeNull();
+  expect(resolve({ model: { vocab: null }, data: { tokenizer: { vocab: 300 } } }).model.vocab).toBeNull();
   expect(resolve({ steps: 300 }).minutes).toBeNull();
 });
 

@@ -100,14 +100,12 @@ function fitWarmup(config: TrainConfig): { config: TrainConfig; warnings: Resolv
 
 /** Fields that follow from other fields. */
 function fillIn(config: TrainConfig): TrainConfig {
-  const { model, data, optimizer, steps, minutes } = config;
-  // Of a tokenizer file the size is known once it is read.
-  const vocab = model.vocab ?? (data.tokenizer.file === null ? data.tokenizer.vocab : null);
+  const { model, optimizer, steps, minutes } = config;
   const complete = familyNamed(model.family)?.complete as
     ((model: TrainConfig['model']) => TrainConfig['model']) | undefined;
   return {
     ...config,
-    model: complete?.({ ...model, vocab }) ?? { ...model, vocab },
+    model: complete?.(model) ?? model,
     optimizer: { ...optimizer, warmup_steps: optimizer.warmup_steps ?? usualWarmup(optimizer, steps) },
     minutes: steps === null && minutes === null ? usualMinutes : minutes,
   };

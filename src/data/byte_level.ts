@@ -36,14 +36,52 @@ const PRE_TOKEN =
 /** Text is matched in pieces of so many characters: one match of a very long text would make a list of all its words at once. */
 const PIECE = 1 << 20;
 
+/** A piece without a place to cut it may be longer. From so many characters on a match of it has no stack left. */
+const LONGEST_MATCH = 1 << 21;
+
 /** The pre-tokens of a text, in order; together they are the text. No merge ever crosses their borders. */
-export function* preTokens(text: string, pieceLength = PIECE): Generator<readonly string[]> {
+export function* preTokens(
+  text: string,
+  pieceLength = PIECE,
+  longestMatch = LONGEST_MATCH,
+): Generator<readonly string[]> {
   for (let from = 0; from < text.length;) {
     let to = from + pieceLength;
     // No pre-token has white space after something else, so before such white space a text may be cut.
     while (to < text.length && !(isAsciiSpace(text, to) && !isAnySpace(text, to - 1))) to++;
-    yield (from === 0 && to >= text.length ? text : text.slice(from, to)).match(PRE_TOKEN) ?? [];
+    const piece = from === 0 && to >= text.length ? text : text.slice(from, to);
+    if (piece.length <= longestMatch) yield piece.match(PRE_TOKEN) ?? [];
+    else yield* stepwise(piece, longestMatch);
     from = to;
+  }
+}
+
+/** What {@link PRE_TOKEN} matches, found run by run, and a long run in steps of `most` characters. */
+function* stepwise(text: string, most: number): Generator<readonly string[]> {
+  const run = (kind: string) => new RegExp(`${kind}{1,${most}}`, 'uy');
+  const white = run('\\p{White_Space}');
+  const kinds = [run('\\p{L}'), run('\\p{N}'), run('[^\\p{White_Space}\\p{L}\\p{N}]')];
+  const contraction = /'(?:[stmd]|re|ve|ll)/uy;
+  const endOf = (run: RegExp, from: number): number => {
+    for (let at = from; ; at = run.lastIndex) {
+      run.lastIndex = at;
+      if (!run.test(text)) return at;
+    }
+  };
+  for (let at = 0; at < text.length;) {
+    contraction.lastIndex = at;
+    let end = contraction.test(text) ? contraction.lastIndex : at;
+    const start = text.charCodeAt(at) === 0x20 ? at + 1 : at;
+    for (let i = 0; i < kinds.length && end === at; i++) {
+      const found = endOf(kinds[i], start);
+      if (found > start) end = found;
+    }
+    if (end === at) {
+      const found = endOf(white, at);
+      end = found < text.length && found - at > 1 ? found - 1 : found;
+    }
+    yield [text.slice(at, end)];
+    at = end;
   }
 }
 

@@ -5,13 +5,15 @@
 import { byteCharacters, fromCharacters, preTokens } from './byte_level.js';
 import { tokenizerInvalid } from './diagnostics.js';
 import { sha256 } from './hash.js';
-import type { Tokenizer } from './tokenizer.js';
+import { encodingFor, type Encoding, type NamedText, type Tokenizer } from './tokenizer_interface.js';
 import type { TokenizerJson } from './tokenizer_json.js';
 
 /** Remembered words; past so many, all are forgotten (new texts have new words). */
 const CACHE_WORDS = 1 << 18;
 /** Longer words are rarely met twice. */
 const CACHE_WORD_LENGTH = 64;
+/** Merges between two rests within a word. */
+const REST_MERGES = 1 << 16;
 
 export class ByteLevelBpe implements Tokenizer {
   readonly kind = 'byte-level-bpe';
@@ -73,15 +75,25 @@ export class ByteLevelBpe implements Tokenizer {
     const parts = this.addedPattern ? text.split(this.addedPattern) : [text];
     parts.forEach((part, i) => {
       if (i % 2 === 1) tokens.push(this.added.get(part) ?? 0);
-      else this.encodeInto(part, tokens);
+      else atOnce(this.encodeInto(part, tokens));
     });
     return tokens.toArray();
   }
 
   encodeOrdinary(text: string): Int32Array {
     const tokens = new TokenList();
-    this.encodeInto(text, tokens);
+    atOnce(this.encodeInto(text, tokens));
     return tokens.toArray();
+  }
+
+  *encodeAll(texts: Iterable<NamedText>): Generator<Encoding, void, void> {
+    for (const named of texts) {
+      const started = performance.now();
+      const tokens = new TokenList();
+      const encoding = this.encodeInto(named.text, tokens);
+      while (!encoding.next().done) yield encodingFor(named, performance.now() - started);
+      yield tokens.toArray();
+    }
   }
 
   decodeBytes(ids: Iterable<number>): Uint8Array {
@@ -103,19 +115,21 @@ export class ByteLevelBpe implements Tokenizer {
     return bytes;
   }
 
-  private encodeInto(text: string, tokens: TokenList): void {
+  /** Rests after each piece of the text and within a long word. */
+  private *encodeInto(text: string, tokens: TokenList): Generator<void, void, void> {
     for (const piece of preTokens(text)) {
       for (const word of piece) {
-        const known = this.words.get(word) ?? this.encodeWord(word);
+        const known = this.words.get(word) ?? (yield* this.encodeWord(word));
         if (typeof known === 'number') tokens.push(known);
         else tokens.pushAll(known);
       }
+      yield;
     }
   }
 
-  private encodeWord(word: string): number | Int32Array {
+  private *encodeWord(word: string): Generator<void, number | Int32Array, void> {
     const symbols = Int32Array.from(this.encoder.encode(word), (byte) => this.byteIds[byte]);
-    const ids = this.mergeAll(symbols);
+    const ids = yield* this.mergeAll(symbols);
     const result = ids.length === 1 ? ids[0] : ids;
     if (word.length <= CACHE_WORD_LENGTH) {
       if (this.words.size >= CACHE_WORDS) this.words.clear();
@@ -128,7 +142,7 @@ export class ByteLevelBpe implements Tokenizer {
    * Merges in place. Candidates wait in a heap by (rank, position), one number each; symbols are a linked list. O(n log n) in the
    * length of the word, which may be a megabyte where a text has no spaces.
    */
-  private mergeAll(symbols: Int32Array): Int32Array {
+  private *mergeAll(symbols: Int32Array): Generator<void, Int32Array, void> {
     const n = symbols.length;
     const next = Int32Array.from({ length: n }, (_, i) => i + 1);
     const previous = Int32Array.from({ length: n }, (_, i) => i - 1);
@@ -138,9 +152,14 @@ export class ByteLevelBpe implements Tokenizer {
       const merge = this.merges.get(symbols[at] * this.vocab + symbols[next[at]]);
       if (merge) heap.push(merge.rank * n + at);
     };
-    for (let i = 0; i < n; i++) consider(i);
+    for (let i = 0; i < n; i++) {
+      consider(i);
+      if (i % REST_MERGES === REST_MERGES - 1) yield;
+    }
     let left = n;
+    let taken = 0;
     for (let top = heap.pop(); top >= 0; top = heap.pop()) {
+      if (++taken % REST_MERGES === 0) yield;
       const [rank, at] = [Math.floor(top / n), top % n];
       if (symbols[at] < 0 || next[at] >= n) continue; // merged into its left neighbour, or nothing follows any more
       const merge = this.merges.get(symbols[at] * this.vocab + symbols[next[at]]);
@@ -158,6 +177,11 @@ export class ByteLevelBpe implements Tokenizer {
     for (let at = 0, i = 0; at < n; at = next[at]) ids[i++] = symbols[at];
     return ids;
   }
+}
+
+/** Without a rest. */
+function atOnce(work: Generator<void, void, void>): void {
+  while (!work.next().done);
 }
 
 /** A growing list of ids without boxing. */

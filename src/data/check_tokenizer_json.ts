@@ -5,10 +5,11 @@ const mostIds = 2 ** 24;
 /** Why a value is no tokenizer.json that can be used; null where it is one. */
 export function whyNoTokenizer(value: unknown): string | null {
   if (!isObject(value)) return 'it is no object';
-  const { model, added_tokens: added = [] } = value;
+  const { model } = value;
+  const added = value.added_tokens ?? [];
   if (!isObject(model)) return 'it has no model';
   if (model.type !== undefined && typeof model.type !== 'string') return `model.type is ${typeof model.type}`;
-  return whyNoVocabulary(model) ?? whyNoMerges(model.merges) ?? whyNoAddedTokens(added) ?? whyNoParts(value);
+  return whyNoVocabulary(model) ?? whyNoMerges(model) ?? whyNoAddedTokens(added, model) ?? whyNoParts(value);
 }
 
 /** Token → id; a Unigram model has pairs of token and score in the order of ids. */
@@ -27,27 +28,48 @@ function whyNoVocabulary({ vocab, unk_id: unknown }: Fields): string | null {
   const entries = Object.entries(vocab);
   if (entries.length === 0) return 'its vocabulary is empty';
   const bad = entries.find(([, id]) => !isId(id));
+  const largest = entries.reduce((largest, [, id]) => Math.max(largest, Number(id)), 0);
+  if (!bad && largest > mostFor(entries.length))
+    return `its ids have holes: the largest is ${largest}, of ${entries.length} tokens`;
   return bad ? `the id of '${bad[0]}' is ${JSON.stringify(bad[1])}, and not a whole number below 2²⁴` : null;
 }
 
-function whyNoMerges(merges: unknown): string | null {
+/** Two tokens each, that are one: `left` and `right`, less the prefix that pieces inside a word have. */
+function whyNoMerges({ merges, vocab, continuing_subword_prefix: prefix }: Fields): string | null {
   if (merges === undefined || merges === null) return null;
   if (!Array.isArray(merges)) return 'model.merges is no list';
-  const bad = merges.findIndex((merge: unknown) => {
+  const inside = typeof prefix === 'string' ? prefix.length : 0;
+  for (const [i, merge] of merges.entries()) {
+    if (typeof merge === 'string' && merge.startsWith('#version')) continue;
     const pair: unknown = typeof merge === 'string' ? merge.split(' ') : merge;
-    return !Array.isArray(pair) || pair.length !== 2 || pair.some((side) => typeof side !== 'string' || side === '');
-  });
-  return bad >= 0 ? `merge ${bad} is no pair of tokens` : null;
+    if (!isPair(pair)) return `merge ${i} of model.merges is no pair of tokens`;
+    for (const token of [...pair, pair[0] + pair[1].slice(inside)])
+      if (!Object.hasOwn(vocab as object, token))
+        return `merge ${i} of model.merges names '${token}', which is no token`;
+  }
+  return null;
 }
 
-function whyNoAddedTokens(added: unknown): string | null {
+const isPair = (value: unknown): value is readonly [string, string] =>
+  Array.isArray(value) && value.length === 2 && value.every((side) => typeof side === 'string' && side !== '');
+
+function whyNoAddedTokens(added: unknown, { vocab }: Fields): string | null {
   if (!Array.isArray(added)) return 'added_tokens is no list';
+  if (added.length === 0) return null;
   const bad = added.findIndex(
     (token: unknown) =>
       !isObject(token) || !isId(token.id) || typeof token.content !== 'string' || token.content === '',
   );
-  return bad >= 0 ? `added token ${bad} has no id below 2²⁴, or no text` : null;
+  if (bad >= 0) return `entry ${bad} of added_tokens has no id below 2²⁴, or no text`;
+  const tokens = (Array.isArray(vocab) ? vocab : Object.keys(vocab as object)).length + added.length;
+  const far = (added as readonly { readonly id: number }[]).findIndex(({ id }) => id > mostFor(tokens));
+  return far < 0
+    ? null
+    : `its ids have holes: entry ${far} of added_tokens has id ${(added[far] as Fields).id as number}, of ${tokens} tokens`;
 }
+
+/** A model has a row for each id up to the largest. Some are no token's in files that are in use; most of them are in none. */
+const mostFor = (tokens: number): number => 2 * tokens + 1000;
 
 /** The parts that change and cut text: each an object with a type, or absent. */
 function whyNoParts(json: Fields): string | null {

@@ -126,14 +126,34 @@ export const tokenizerInvalid = defineDiagnostic('data/tokenizer-invalid', (p: {
 
 export const tokenizerTooSlow = defineDiagnostic(
   'data/tokenizer-too-slow',
-  (p: { file: string; characters: number; seconds: number; expressions: readonly string[] }) => ({
-    what: `the tokenizer has not read ${p.characters} characters after ${p.seconds} s`,
-    why: 'a regular expression in it may have more ways to match a text than can be tried',
+  (p: { file: string; path: string | null; characters: number; expressions: readonly string[] }) => ({
+    what: `the tokenizer finds no end to a text of ${p.characters} characters`,
+    why: 'a regular expression in it has more ways to match the text than can be tried',
     where: [
-      { at: p.file },
+      ...(p.path === null ? [] : [{ at: p.path, note: 'the text' }]),
+      { at: p.file, note: 'the tokenizer' },
       ...p.expressions.slice(0, 3).map((at) => ({ at: at.slice(0, 100), note: 'a Regex in it' })),
     ],
-    fix: "give another tokenizer.json, or train one: tokenizer: { train: 'bpe', vocab: 8192 }",
+    fix: "give another tokenizer.json, or train one: tokenizer: { train: 'bpe', vocab: 8192 }; or leave the text out",
+  }),
+);
+
+export const tokenizerFailed = defineDiagnostic(
+  'data/tokenizer-failed',
+  (p: { file: string; path: string | null; characters: number; reason: string }) => ({
+    what: `the tokenizer fails on a text of ${p.characters} characters: ${p.reason}`,
+    where: [...(p.path === null ? [] : [{ at: p.path, note: 'the text' }]), { at: p.file, note: 'the tokenizer' }],
+    fix: 'leave the text out, or cut it where it is longer than memory allows; or give another tokenizer.json',
+  }),
+);
+
+export const tokenizerLibraryMissing = defineDiagnostic(
+  'data/tokenizer-library-missing',
+  (p: { file: string; platform: string; reason: string }) => ({
+    what: `a tokenizer.json that was made elsewhere is read by the package @anush008/tokenizers, which cannot be loaded: ${p.reason.split('\n')[0]}`,
+    why: `its compiled part is an optional package for Linux, macOS and Windows; this machine is ${p.platform}`,
+    where: [{ at: p.file }],
+    fix: "install again with optional packages (npm install --include=optional); or train a tokenizer, which needs no library: tokenizer: { train: 'bpe', vocab: 8192 }",
   }),
 );
 
@@ -145,9 +165,12 @@ export const globBad = defineDiagnostic('data/glob-bad', (p: { pattern: string; 
 
 export const separatorMissing = defineDiagnostic(
   'data/no-separator-token',
-  (p: { file: string; tried: readonly string[] }) => ({
+  (p: { file: string; tried: readonly string[]; special: readonly string[] }) => ({
     what: 'the tokenizer has no token that could separate documents',
-    where: [{ at: p.file, note: `looked for ${p.tried.join(', ')}` }],
+    where: [
+      { at: p.file, note: `looked for ${p.tried.join(', ')}` },
+      ...(p.special.length > 0 ? [{ at: 'its special tokens', note: p.special.slice(0, 20).join(' ') }] : []),
+    ],
     fix: 'name one of its tokens: tokenizer: { file, separator: "…" }',
   }),
 );

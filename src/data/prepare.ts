@@ -17,7 +17,7 @@ import { defaultCache } from './options.js';
 import type { TextSource } from './source.js';
 import { sourceListText, sourcesName } from './source_list.js';
 import { splitDocuments } from './split.js';
-import { loadTokenizer, makeTokenizer, separatorId, type Tokenizer } from './tokenizer.js';
+import { loadTokenizer, makeTokenizer, separatorId, type Encoding, type Tokenizer } from './tokenizer.js';
 import { writeTokenFile } from './token_file.js';
 
 export interface PrepareOptions extends BatchOptions {
@@ -87,6 +87,9 @@ export async function prepareData(
   return openDataset(cache.path(key), options);
 }
 
+/** A document that takes longer is named: it may be one run of letters, or meet an expression that hardly ends. */
+const longMilliseconds = 10_000;
+
 interface Build {
   readonly source: TextSource;
   readonly files: readonly SourceFile[];
@@ -124,6 +127,11 @@ async function build({
     if (given !== null && tokenizerFile !== null) {
       // Its content and not its permissions: a cache is for all who may write there.
       writeFileSync(file, readFileSync(tokenizerFile));
+      if (given.json.model.dropout)
+        listener({
+          kind: 'notice',
+          text: 'the dropout of the tokenizer is not used: a text has the same ids each time',
+        });
       return { value: given, summary: `${given.vocab} tokens, from ${tokenizerFile}` };
     }
     const { vocab, min_frequency } = source.tokenizer;
@@ -141,11 +149,22 @@ async function build({
   });
   const separator = separatorId(tokenizer, source.tokenizer.separator ?? undefined, tokenizerFile ?? undefined);
 
+  let holdSeparator = 0;
   const [train, validation] = await step('pack', function* () {
     const pack = function* (name: string, documents: readonly Document[]): InParts<SplitManifest> {
-      function* encoded() {
-        for (const { text } of documents) {
-          const ids = tokenizer.encodeOrdinary(text);
+      function* encoded(): Generator<Encoding> {
+        let since = performance.now();
+        for (const ids of tokenizer.encodeAll(documents)) {
+          if (!(ids instanceof Int32Array)) {
+            if (performance.now() - since > longMilliseconds) {
+              listener({ kind: 'notice', text: `the tokenizer takes long to read ${ids.at}` });
+              since = Infinity;
+            }
+            yield ids;
+            continue;
+          }
+          since = performance.now();
+          if (ids.includes(separator)) holdSeparator++;
           const separated = new Int32Array(ids.length + 1);
           separated.set(ids);
           separated[ids.length] = separator;
@@ -161,6 +180,11 @@ async function build({
     const summary = `${train.tokens} tokens to train on, ${validation.tokens} to validate on (${(train.bytes / train.tokens).toFixed(2)} bytes a token)`;
     return { value: [train, validation] as const, summary };
   });
+
+  if (holdSeparator > 0) {
+    const text = `${holdSeparator} documents hold the text of the separator, which this tokenizer reads as one`;
+    listener({ kind: 'notice', text });
+  }
 
   const skipped: Record<string, number> = {};
   for (const { reason } of corpus.skipped) skipped[reason] = (skipped[reason] ?? 0) + 1;

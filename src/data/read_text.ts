@@ -1,4 +1,5 @@
 /** Reading a small text file that somebody else may have made. */
+import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
 import { errorCode, systemProblem } from '../ir/system_error.js';
 
@@ -16,7 +17,9 @@ export function readText(file: string): string {
     if (!status.isFile()) throw new Error('it is not an ordinary file');
     if (status.size > longestBytes)
       throw new Error(`it has ${status.size} bytes, and no file of its kind has ${longestBytes}`);
-    return readFileSync(file, 'utf8');
+    const content = readFileSync(file);
+    if (!isUtf8(content)) throw new Error('it is not UTF-8 text');
+    return content.toString('utf8');
   } catch (error) {
     const { problem, remedy } = systemProblem(error);
     if (remedy === null) throw error;

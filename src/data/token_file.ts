@@ -26,6 +26,7 @@ import type { DiagnosticError } from '../ir/diagnostic.js';
 import { errorCode, systemProblem } from '../ir/system_error.js';
 import { dataUnreadable, idOutsideVocabulary, tokenFileCorrupt } from './diagnostics.js';
 import type { InParts } from './in_parts.js';
+import type { Encoding } from './tokenizer_interface.js';
 
 const MAGIC = 'MMIDIDX\0\0';
 const HEADER_BYTES = MAGIC.length + 8 + 1 + 8 + 8;
@@ -42,12 +43,12 @@ export interface TokenFileSummary {
 /**
  * Writes PREFIX.bin and PREFIX.idx, one document after another, so that a corpus need not be in memory. Both appear under their
  * names complete, the index last: a file that has an index is whole.
- * @param documents token ids of each of `total` documents, its separator included.
+ * @param documents token ids of each of `total` documents, its separator included; and rests between them.
  * @throws data/id-outside-vocabulary where an id is not below `vocab`.
  */
 export function* writeTokenFile(
   prefix: string,
-  documents: Iterable<Int32Array>,
+  documents: Iterable<Encoding>,
   { vocab, total }: { readonly vocab: number; readonly total: number },
 ): InParts<TokenFileSummary> {
   const dtype = vocab < UINT16_VOCAB ? UINT16 : INT32;
@@ -56,7 +57,12 @@ export function* writeTokenFile(
   const bin = openSync(`${prefix}.bin.tmp`, 'w');
   try {
     for (const document of documents) {
-      yield { done: lengths.length, total, unit: 'documents' };
+      const how = { done: lengths.length, total, unit: 'documents' };
+      if (!(document instanceof Int32Array)) {
+        yield { ...how, ...document };
+        continue;
+      }
+      yield how;
       requireIds(document, { file: `${prefix}.bin`, first: tokens, vocab });
       writeAll(bin, littleEndian(dtype === UINT16 ? Uint16Array.from(document) : document));
       lengths.push(document.length);

@@ -1,9 +1,11 @@
 /** Hugging Face's tokenizer.json: what we write, and what of it we read ourselves. */
+import { isDeepStrictEqual } from 'node:util';
+import { byteCharacters } from './byte_level.js';
 
 /** The parts that matter here; other fields are kept as they are. */
 export interface TokenizerJson {
   readonly version?: string;
-  readonly added_tokens?: readonly AddedToken[];
+  readonly added_tokens?: readonly AddedToken[] | null;
   readonly normalizer?: unknown;
   readonly pre_tokenizer?: unknown;
   readonly post_processor?: unknown;
@@ -60,22 +62,16 @@ export function byteLevelTokenizerJson(p: {
 }
 
 /**
- * Why our own encoder cannot stand in for the library's on this tokenizer, or null where it can: byte-level BPE with GPT-2's
- * pre-tokens and no normalizer, whose added tokens are matched literally.
+ * Whether a tokenizer.json is one that {@link byteLevelTokenizerJson} makes, in every field. Our own encoder reads those; whatever else
+ * there is in such files, it need not know.
  */
-export function whyNotByteLevel(json: TokenizerJson): string | null {
-  const { model, pre_tokenizer: pre, decoder, normalizer, added_tokens: added = [] } = json;
-  if (model.type !== undefined && model.type !== 'BPE') return `model ${String(model.type)}`;
-  if (model.merges === undefined) return 'no merges';
-  if (model.dropout || model.ignore_merges || model.byte_fallback) return 'dropout, ignore_merges or byte_fallback';
-  if (model.continuing_subword_prefix || model.end_of_word_suffix) return 'affixes';
-  if (normalizer) return 'a normalizer';
-  if (field(pre, 'type') !== 'ByteLevel' || field(decoder, 'type') !== 'ByteLevel') return 'not ByteLevel';
-  if (field(pre, 'add_prefix_space') === true || field(pre, 'use_regex') === false) return 'other pre-tokens';
-  if (added.some((token) => token.lstrip || token.rstrip || token.single_word)) return 'added tokens that strip';
-  return null;
-}
-
-function field(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
+export function isOfOurs(json: TokenizerJson): boolean {
+  const { model } = json;
+  const added = json.added_tokens ?? [];
+  if (added.length !== 1 || !Array.isArray(model.merges)) return false;
+  const tokens: string[] = [];
+  for (const [token, id] of Object.entries(model.vocab)) tokens[id] = token;
+  if (byteCharacters.some((character) => model.vocab[character] === undefined)) return false;
+  const merges = model.merges as readonly (readonly [string, string])[];
+  return isDeepStrictEqual(json, byteLevelTokenizerJson({ tokens, merges, separator: added[0].content }));
 }

@@ -1,6 +1,7 @@
 /** Sampling from a run's model: the token is chosen on the host. */
 import { loadConfig } from '../config/file.js';
 import { loadModel } from '../config/load_model.js';
+import { DecodedStream } from '../data/decode_stream.js';
 import { loadTokenizer } from '../data/index.js';
 import { separatorId } from '../data/tokenizer.js';
 import { RunFolder } from '../run/folder.js';
@@ -54,23 +55,19 @@ async function sampled(path: string, settings: GenerateSettings, source?: Settin
   };
   const sampler = await open().finally(() => checkpoint.close());
   const random = uniformNumbers(seed);
-  const made: number[] = [];
-  let told = '';
+  const made = new DecodedStream(tokenizer, given);
   try {
     for (let i = 0; i < tokens; i++) {
       const logits = await sampler.logitsAfter(ids);
       const id = chooseToken(logits.subarray(0, tokenizer.vocab), { temperature, top_k, random: random(i) });
       ids.push(id);
-      made.push(id);
-      // A token may end within a character: text is told once it is whole.
-      const text = tokenizer.decode(made);
-      if (!text.endsWith('\ufffd')) {
-        onText(text.slice(told.length));
-        told = text;
-      }
+      const text = made.push(id);
+      if (text !== '') onText(text);
     }
   } finally {
     await sampler.close();
   }
-  return tokenizer.decode(made);
+  const rest = made.end();
+  if (rest !== '') onText(rest);
+  return made.text();
 }
