@@ -1,7 +1,7 @@
 /** The `flotilla` command. It holds no logic: it reads flags, calls the library and shows what comes of it. */
 import '../launch/first.js';
 import { Command, Option } from 'commander';
-import { examine } from '../engine/native/doctor.js';
+import { examine, findingsText } from '../engine/native/doctor.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { attachPanel, checkpointsText, runsText, summaryFile } from '../observe/index.js';
 import type { ModelChoice } from '../config/own_model.js';
@@ -22,6 +22,7 @@ import { stoppedStatus } from '../launch/signals.js';
 import type { TrainResult } from '../launch/start_job.js';
 import { resumeRun, trainFile, trainWith } from '../launch/train.js';
 import { addOptionFlags, overridesOf } from './flags.js';
+import { setUp, setupHelp } from './setup.js';
 import { surroundings } from './surroundings.js';
 
 type Flags = Readonly<Record<string, unknown>> & ModelFlags;
@@ -139,14 +140,17 @@ program
   });
 
 program
+  .command('setup')
+  .description('install torch and build the native engine, where they are not there yet')
+  .addHelpText('after', setupHelp)
+  .action(setUp);
+
+program
   .command('doctor')
   .description('print everything that the native engine needs, found or missing')
   .action(async () => {
     const findings = await examine();
-    const marks = { ok: 'ok', note: '--', problem: '!!' };
-    for (const { what, status, detail, fix } of findings) {
-      console.log(`${marks[status]}  ${what.padEnd(14)}${detail}${fix === null ? '' : `\n    fix           ${fix}`}`);
-    }
+    console.log(await findingsText(findings));
     process.exitCode = findings.some(({ status }) => status === 'problem') ? 1 : 0;
   });
 
