@@ -15,9 +15,10 @@ export function platformVerdict({ platform, arch, musl }) {
   if (platform === 'linux' && arch === 'x64' && !musl) return { name, native: true, text: null };
   const text =
     `This is ${name}; Flotilla’s native engine is built and tested on Linux x86-64 with glibc. What works here is all that is ` +
-    'TypeScript: the reference engine, which trains tiny models in one process (`flotilla train CONFIG --engine reference`), plans and ' +
-    'their explanation (`flotilla explain CONFIG`), the lists of runs and checkpoints. What does not: the native engine, and so the ' +
-    `demo, several ranks, GPUs and models of more than toy size; ${elsewhere(platform)}. That part is set up, without torch or a compiler.`;
+    'TypeScript: the reference engine, which trains tiny models under any plan in one process (`flotilla train CONFIG --engine reference`), ' +
+    'the explanation of plans (`flotilla explain CONFIG`), the lists of runs and checkpoints. What does not: the native engine, and so the ' +
+    `demo, ranks as processes of their own, GPUs and models of more than toy size; ${elsewhere(platform)}. ` +
+    'The part that works is set up, without torch and without a compiler.';
   return { name, native: false, text };
 }
 

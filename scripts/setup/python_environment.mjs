@@ -41,11 +41,15 @@ async function install() {
     const index = process.env.FLOTILLA_TORCH_INDEX;
     const fix =
       'check that pip can reach a package index; FLOTILLA_TORCH_INDEX names one for torch (on a machine without a GPU, the CPU wheels of pytorch.org), FLOTILLA_TORCH a torch that is already installed';
+    const onLine = (/** @type {string} */ line) => {
+      const doing = pipProgress(line);
+      if (doing) tell(doing);
+    };
     const install = (/** @type {readonly string[]} */ args) =>
       runTool(
         path.join(environment, 'bin', 'python3'),
         ['-m', 'pip', 'install', '--no-input', '--progress-bar', 'off', ...args],
-        { fix, onLine: (line) => tell(pipProgress(line)) },
+        { fix, onLine },
       );
     // A local version such as 2.13.0+cpu, where pip is configured to find one, counts as newer than 2.13.0 and is taken.
     await install([...(index ? ['--index-url', index] : []), `torch==${installedTorch}`]);
@@ -61,12 +65,11 @@ async function install() {
   return found;
 }
 
-/** What pip says that it does, without addresses: `Downloading torch-2.13.0-….whl (190 MB)`. @param {string} line */
+/** What pip says that it does, without addresses: `Downloading torch-2.13.0-….whl (190 MB)`; null for the rest. @param {string} line */
 function pipProgress(line) {
-  const text = line
-    .trim()
-    .replace(/https?:\S*\/|(?<= )\/\S*\//g, '')
-    .replace(/^Installing collected packages: .*/, 'unpacking and installing');
+  if (line.startsWith('Installing collected packages')) return 'unpacking and installing';
+  if (!/^ *(Collecting|Downloading|Processing|Using cached) /.test(line)) return null;
+  const text = line.trim().replace(/https?:\S*\/|(?<= )\/\S*\//g, '');
   return text.length > 70 ? `${text.slice(0, 69)}…` : text;
 }
 
