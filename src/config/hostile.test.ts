@@ -62,7 +62,7 @@ test.each<[string, string, string]>([
   ['a name of a megabyte', `{"${'x'.repeat(1e6)}":1}`, 'config/unknown-option'],
   ['a value of a megabyte', `{"precision":"${'x'.repeat(1e6)}"}`, 'config/wrong-option'],
   ['ten thousand unknown fields', `{${Array.from({ length: 1e4 }, (_, i) => `"f${i}":1`)}}`, 'config/unknown-option'],
-  ['what looks like data of a script', '{"data":{"kind":"text","validationFraction":0.1}}', 'config/unknown-option'],
+  ['what looks like data of a script', '{"data":{"kind":"text","validation_fraction":0.1}}', 'config/unknown-option'],
   [
     'what looks like its optimizer',
     '{"optimizer":{"kind":"adamw","weightDecay":0.1,"lr":null}}',
@@ -102,7 +102,7 @@ test('a device, a pipe, a folder and a loop of links are refused, and not waited
 
 const surprises = fc.constantFrom<unknown>(null, true, -1, 0.5, 1e300, '', 'x', '\u001b[2J', [], {}, [[]], [null], {
   kind: 'text',
-  validationFraction: 1,
+  validation_fraction: 1,
 });
 
 test('one surprise anywhere in a configuration: it is as the schema has it, or there is an error with a code', () => {

@@ -64,25 +64,17 @@ function modelOptions<Fields extends { readonly family: string; readonly vocab: 
 }
 
 /** Text data as `config.data`. */
-export function dataConfig({ paths, tokenizer, validationFraction, maxBytes, field }: TextSource): object {
-  return {
-    paths,
-    tokenizer: snakeCaseKeys(tokenizer),
-    validation_fraction: validationFraction,
-    max_bytes: maxBytes,
-    field,
-  };
-}
+export const dataConfig = ({ kind: _, ...fields }: TextSource): object => fields;
 
 /** The text that `config.data` describes. */
 export function dataOf({ paths, tokenizer, validation_fraction, max_bytes, field }: TrainConfig['data']): TextSource {
   const options = {
     tokenizer:
       tokenizer.file === null
-        ? { train: tokenizer.train, vocab: tokenizer.vocab, minFrequency: tokenizer.min_frequency }
+        ? { train: tokenizer.train, vocab: tokenizer.vocab, min_frequency: tokenizer.min_frequency }
         : { file: tokenizer.file, ...(tokenizer.separator !== null && { separator: tokenizer.separator }) },
-    validationFraction: validation_fraction,
-    maxBytes: max_bytes,
+    validation_fraction,
+    max_bytes,
     field,
   };
   return paths === null ? installed(options) : text(paths, options);
@@ -150,7 +142,7 @@ const isAdamW = (value: object): value is AdamW =>
 const isTextSource = (value: object): value is TextSource =>
   'kind' in value &&
   value.kind === 'text' &&
-  'validationFraction' in value &&
+  'validation_fraction' in value &&
   isObject(Reflect.get(value, 'tokenizer'));
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;

@@ -5,8 +5,8 @@ import { trainBpe } from './bpe_trainer.js';
 import { anyText, smallTexts } from './testing/texts.js';
 import { atOnce } from './testing/at_once.js';
 
-const mergesOf = (texts: readonly string[], vocab: number, minFrequency = 2) =>
-  (atOnce(trainBpe(texts, { vocab, minFrequency })).model.merges ?? []).map((merge) => [...merge].join(' '));
+const mergesOf = (texts: readonly string[], vocab: number, min_frequency = 2) =>
+  (atOnce(trainBpe(texts, { vocab, min_frequency })).model.merges ?? []).map((merge) => [...merge].join(' '));
 
 test("merges equal those of Hugging Face's trainer", () => {
   // tokenizers 0.23.3: BpeTrainer(vocab_size=340, min_frequency=2, initial_alphabet=ByteLevel.alphabet()) on the same texts.

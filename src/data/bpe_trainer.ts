@@ -15,7 +15,7 @@ export interface BpeTrainerOptions {
   /** Tokens in the vocabulary, with the 256 bytes and the separator. */
   readonly vocab: number;
   /** A pair seen less often is not merged; the vocabulary then stays smaller. Default 2: a pair seen once teaches nothing. */
-  readonly minFrequency?: number;
+  readonly min_frequency?: number;
   /** The token between documents, id 0. Default `<|endoftext|>`. */
   readonly separator?: string;
 }
@@ -25,7 +25,7 @@ export interface BpeTrainerOptions {
  * @throws data/vocab-too-small.
  */
 export function* trainBpe(texts: readonly string[], options: BpeTrainerOptions): InParts<TokenizerJson> {
-  const { vocab, minFrequency = 2, separator = '<|endoftext|>' } = options;
+  const { vocab, min_frequency = 2, separator = '<|endoftext|>' } = options;
   const least = 256 + 1;
   if (vocab < least) throw vocabTooSmall({ vocab, least });
 
@@ -38,7 +38,7 @@ export function* trainBpe(texts: readonly string[], options: BpeTrainerOptions):
   const merged = new Set<number>();
   while (tokens.length < vocab) {
     yield { done: tokens.length, total: vocab, unit: 'tokens' };
-    const pair = pairs.takeMostFrequent(Math.max(1, minFrequency));
+    const pair = pairs.takeMostFrequent(Math.max(1, min_frequency));
     if (pair === null) break;
     const [left, right] = pairs.symbols(pair);
     const token = tokens[left] + tokens[right];

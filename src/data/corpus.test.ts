@@ -6,7 +6,7 @@ import { findFiles, findInstalledSources } from './find_files.js';
 import { folderWith } from './testing/folder.js';
 import { atOnce } from './testing/at_once.js';
 
-const whole = { maxBytes: 1e9, field: 'text' };
+const whole = { max_bytes: 1e9, field: 'text' };
 const paths = (items: readonly { path: string }[]) => items.map(({ path }) => path);
 
 describe('finding files', () => {
@@ -122,10 +122,10 @@ describe('reading documents', () => {
   test('under a size limit files are chosen whatever their order, and the last is cut at a line', () => {
     const files = Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`c/${i}.txt`, `line ${i}\n`.repeat(10)]));
     const found = findFiles(['c'], folderWith(files));
-    const limited = atOnce(readCorpus(found, { ...whole, maxBytes: 250 }));
+    const limited = atOnce(readCorpus(found, { ...whole, max_bytes: 250 }));
     expect(limited.bytes).toBe(70 * 3 + 35);
     expect(limited.skipped.map(({ reason }) => reason)).toEqual(Array(6).fill('over the size limit'));
-    expect(paths(atOnce(readCorpus([...found].reverse(), { ...whole, maxBytes: 250 })).documents).sort()).toEqual(
+    expect(paths(atOnce(readCorpus([...found].reverse(), { ...whole, max_bytes: 250 })).documents).sort()).toEqual(
       paths(limited.documents),
     );
   });

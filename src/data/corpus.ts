@@ -42,7 +42,7 @@ export interface Corpus {
 
 export interface ReadOptions {
   /** Most text to read, bytes. Files are chosen by the hash of their path, so that a capped corpus is a fair sample of the whole. */
-  readonly maxBytes: number;
+  readonly max_bytes: number;
   /** The field of a .jsonl record that holds its text. */
   readonly field: string;
 }
@@ -57,7 +57,7 @@ export function* readCorpus(files: readonly SourceFile[], options: ReadOptions):
   const documents: Document[] = [];
   const skipped: Skipped[] = [];
   const sources: ReadSource[] = [];
-  const share = withinLimit(files, options.maxBytes);
+  const share = withinLimit(files, options.max_bytes);
   let bytes = 0;
   const read = (file: SourceFile) => {
     const skip = (reason: Skipped['reason']) => skipped.push({ path: file.path, reason });
@@ -91,13 +91,13 @@ export function* readCorpus(files: readonly SourceFile[], options: ReadOptions):
 }
 
 /** How many bytes of each file fit: whole files by the hash of their path, and the head of the one that crosses the limit. */
-function withinLimit(files: readonly SourceFile[], maxBytes: number): Map<SourceFile, number> {
+function withinLimit(files: readonly SourceFile[], max_bytes: number): Map<SourceFile, number> {
   let total = 0;
   for (const file of files) total += file.bytes;
-  if (total <= maxBytes) return new Map(files.map((file) => [file, file.bytes]));
+  if (total <= max_bytes) return new Map(files.map((file) => [file, file.bytes]));
   const chosen = files.map((file) => ({ file, key: sha256([file.path]) })).sort((a, b) => (a.key < b.key ? -1 : 1));
   const share = new Map<SourceFile, number>();
-  let left = maxBytes;
+  let left = max_bytes;
   for (const { file } of chosen) {
     share.set(file, Math.min(file.bytes, left));
     left -= Math.min(file.bytes, left);

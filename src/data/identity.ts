@@ -35,7 +35,7 @@ function statusOf(file: string): Stats | null {
 }
 
 /** What decides what the data set holds. Not where the files lie. */
-export function keyOf({ tokenizer, validationFraction }: TextSource, corpus: Corpus, given: Tokenizer | null): string {
-  const recipe = [`${RECIPE}`, JSON.stringify(validationFraction), given?.fingerprint ?? JSON.stringify(tokenizer)];
+export function keyOf({ tokenizer, validation_fraction }: TextSource, corpus: Corpus, given: Tokenizer | null): string {
+  const recipe = [`${RECIPE}`, JSON.stringify(validation_fraction), given?.fingerprint ?? JSON.stringify(tokenizer)];
   return sha256([...recipe, ('file' in tokenizer && tokenizer.separator) || '', corpus.hash]);
 }

@@ -18,7 +18,7 @@ const pages = Object.fromEntries(
     ).join(''),
   ]),
 );
-const source = text('corpus/**/*.md', { tokenizer: { train: 'bpe', vocab: 400 }, validationFraction: 0.1 });
+const source = text('corpus/**/*.md', { tokenizer: { train: 'bpe', vocab: 400 }, validation_fraction: 0.1 });
 const batch = { context: 16, globalBatch: 4 };
 const kinds = (events: readonly DataEvent[]) =>
   events
@@ -105,7 +105,7 @@ test('processes that prepare the same data at once all get it', async () => {
 
 test('a given tokenizer.json is used as it is', async () => {
   const tokenizer = JSON.stringify(
-    atOnce(trainBpe(['of page item number'], { vocab: 270, separator: '<eos>', minFrequency: 1 })),
+    atOnce(trainBpe(['of page item number'], { vocab: 270, separator: '<eos>', min_frequency: 1 })),
   );
   const root = folderWith({ ...pages, 'own.json': tokenizer });
   const { dataset } = await prepare(root, text('corpus', { tokenizer: { file: 'own.json' } }));
@@ -146,5 +146,5 @@ test('what cannot be prepared is refused with its reason, and leaves nothing beh
   await expect(prepareData(source, { root, ...batch, cacheDir: 'cache' })).rejects.toThrow('data/cache-not-writable');
   await expect(prepareData(source, { root, context: 0, globalBatch: 1 })).rejects.toThrow('data/option-out-of-range');
   expect(() => text('corpus', { tokenizer: { train: 'bpe', vocab: 100 } })).toThrow('data/vocab-too-small');
-  expect(() => text('corpus', { validationFraction: 0 })).toThrow('data/option-out-of-range');
+  expect(() => text('corpus', { validation_fraction: 0 })).toThrow('data/option-out-of-range');
 });

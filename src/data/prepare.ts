@@ -111,7 +111,7 @@ async function build({
     const summary = `${documents.length} documents, ${bytesText(sum(documents))} kept; ${equal.length} equal, ${contained.length} contained in others`;
     return { value: result, summary };
   });
-  const split = splitDocuments(documents, source.validationFraction);
+  const split = splitDocuments(documents, source.validation_fraction);
 
   const tokenizer = await step('tokenizer', function* () {
     const file = join(folder, 'tokenizer.json');
@@ -121,9 +121,9 @@ async function build({
     }
     if (!('train' in source.tokenizer))
       throw tokenizerInvalid({ file, reason: 'neither a file nor a way to train one' });
-    const { vocab = 8192, minFrequency } = source.tokenizer;
+    const { vocab = 8192, min_frequency } = source.tokenizer;
     const texts = split.train.map(({ text }) => text);
-    const json = yield* trainBpe(texts, { vocab, minFrequency });
+    const json = yield* trainBpe(texts, { vocab, min_frequency });
     writeFileSync(file, JSON.stringify(json));
     const trained = makeTokenizer(json, file);
     if (trained.vocab < vocab) {

@@ -9,7 +9,7 @@ export type TokenizerSource =
       /** Size of the vocabulary, tokens. Default 8192; 257 and more. Larger: fewer tokens a text, more parameters in the embedding. */
       readonly vocab?: number;
       /** A pair of symbols seen less often is not merged. Default 2; 1 and more. */
-      readonly minFrequency?: number;
+      readonly min_frequency?: number;
     }
   | {
       /** A Hugging Face tokenizer.json, resolved against the working directory. */
@@ -22,9 +22,9 @@ export interface TextOptions {
   /** Default: a byte-level BPE of 8192 tokens, trained on the text. */
   readonly tokenizer?: TokenizerSource;
   /** Share of the text kept for validation, as whole files. Fraction of bytes; default 0.04; above 0, at most 0.5. */
-  readonly validationFraction?: number;
+  readonly validation_fraction?: number;
   /** Most text to read, bytes. Default 400 million (it is prepared in memory); 1 to 2²⁹ − 25. Files are then chosen by the hash of their path. */
-  readonly maxBytes?: number;
+  readonly max_bytes?: number;
   /** The field of a .jsonl record that holds its text. Default 'text'. */
   readonly field?: string;
 }
@@ -35,8 +35,8 @@ export interface TextSource {
   /** Files, folders and globs; null: the TypeScript sources that npm installed. */
   readonly paths: readonly string[] | null;
   readonly tokenizer: TokenizerSource;
-  readonly validationFraction: number;
-  readonly maxBytes: number;
+  readonly validation_fraction: number;
+  readonly max_bytes: number;
   readonly field: string;
 }
 
@@ -57,28 +57,29 @@ export function installed(options: TextOptions = {}): TextSource {
 const MAX_TEXT = 2 ** 29 - 25;
 
 function source(paths: readonly string[] | null, options: TextOptions): TextSource {
-  const { tokenizer = { train: 'bpe' }, validationFraction = 0.04, maxBytes = 400_000_000, field = 'text' } = options;
+  const { tokenizer = { train: 'bpe' }, validation_fraction = 0.04, max_bytes = 400_000_000, field = 'text' } = options;
   const require = (field: string, value: number, legal: boolean, range: string) => {
     if (!legal) throw optionOutOfRange({ field, value, range });
   };
-  require('validationFraction', validationFraction, validationFraction > 0 && validationFraction <= 0.5, '(0, 0.5]');
-  require('maxBytes', maxBytes, Number.isInteger(maxBytes) &&
-    maxBytes >= 1 &&
-    maxBytes <= MAX_TEXT, `[1, ${MAX_TEXT}], whole`);
+  require('validation_fraction', validation_fraction, validation_fraction > 0 &&
+    validation_fraction <= 0.5, '(0, 0.5]');
+  require('max_bytes', max_bytes, Number.isInteger(max_bytes) &&
+    max_bytes >= 1 &&
+    max_bytes <= MAX_TEXT, `[1, ${MAX_TEXT}], whole`);
   if ('train' in tokenizer) {
-    const { vocab = 8192, minFrequency = 2 } = tokenizer;
+    const { vocab = 8192, min_frequency = 2 } = tokenizer;
     if (vocab < 257) throw vocabTooSmall({ vocab, least: 257 });
     require('tokenizer.vocab', vocab, Number.isInteger(vocab) && vocab <= 2 ** 24, '[257, 2²⁴], whole');
-    require('tokenizer.minFrequency', minFrequency, Number.isInteger(minFrequency) &&
-      minFrequency >= 1, '[1, ∞), whole');
+    require('tokenizer.min_frequency', min_frequency, Number.isInteger(min_frequency) &&
+      min_frequency >= 1, '[1, ∞), whole');
     return {
       kind: 'text',
       paths,
-      tokenizer: { train: 'bpe', vocab, minFrequency },
-      validationFraction,
-      maxBytes,
+      tokenizer: { train: 'bpe', vocab, min_frequency },
+      validation_fraction,
+      max_bytes,
       field,
     };
   }
-  return { kind: 'text', paths, tokenizer, validationFraction, maxBytes, field };
+  return { kind: 'text', paths, tokenizer, validation_fraction, max_bytes, field };
 }

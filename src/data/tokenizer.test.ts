@@ -10,7 +10,7 @@ import { loadTokenizer, makeTokenizer, separatorId } from './tokenizer.js';
 import type { TokenizerJson } from './tokenizer_json.js';
 import { atOnce } from './testing/at_once.js';
 
-const json = atOnce(trainBpe(smallTexts, { vocab: 340, minFrequency: 1 }));
+const json = atOnce(trainBpe(smallTexts, { vocab: 340, min_frequency: 1 }));
 const ours = makeTokenizer(json);
 const theirs = new LibraryTokenizer(json, {});
 
