@@ -17,7 +17,7 @@ const answer = isBuilt ? null : (await import('./setup/help.mjs')).earlyAnswer(a
 if (answer) {
   (answer.isError ? process.stderr : process.stdout).write(answer.text);
   process.exitCode = answer.isError ? 1 : 0;
-} else if (args[0] === 'doctor' && !isBuilt) {
+} else if (args.find((arg) => !arg.startsWith('-')) === 'doctor' && !isBuilt) {
   await doctor();
 } else if (args[0] === 'setup' && args.length === 1) {
   await setUp();

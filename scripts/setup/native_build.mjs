@@ -109,39 +109,30 @@ export function compilerVersion() {
  * @param {import('./locate_torch.mjs').TorchAttempt} torch @returns {Promise<'there' | 'cache' | 'built'>}
  */
 export async function buildNative(torch, { visible = false } = {}) {
-  if (nativeReady(torch)) {
-    keepAll(nativeFolder(), addons(torch));
-    return 'there';
-  }
-  return withLock('native', async () => {
-    const made = addons(torch);
-    const folder = path.join(workFolder(), 'native', 'build');
-    mkdirSync(folder, { recursive: true });
-    if (!isBuilt(folder, made)) {
-      rmSync(stampIn(folder), { force: true });
-      if (made.every(({ key, file }) => takeCached(key, path.join(folder, file)))) {
-        console.error('set-up: native engine: taken from the user’s cache, where it was built before');
-        finish(folder, torch, made);
-        return 'cache';
-      }
-      await step(`native engine against torch ${torch.version}`, (tell) =>
-        compileAddon(torch, { folder, visible, tell }),
-      );
-      keepAll(folder, made);
-      if (!isCheckout) removeObjects(folder, made);
-    }
-    finish(folder, torch, made);
-    return 'built';
-  });
+  const made = addons(torch);
+  const came = nativeReady(torch) ? 'there' : await withLock('native', () => bring(torch, made, visible));
+  for (const { key, file } of made) keepCached(key, path.join(nativeFolder(), file));
+  return came;
 }
 
-function keepAll(folder, made) {
-  for (const { key, file } of made) keepCached(key, path.join(folder, file));
-}
-
-function finish(folder, torch, made) {
+async function bring(torch, made, visible) {
+  const folder = path.join(workFolder(), 'native', 'build');
+  mkdirSync(folder, { recursive: true });
+  const came = isBuilt(folder, made) ? 'there' : await make(folder, torch, made, visible);
   linkTorch(folder, torch.path);
   writeStamp(stampIn(folder), stampOf(made));
+  return came;
+}
+
+async function make(folder, torch, made, visible) {
+  rmSync(stampIn(folder), { force: true });
+  if (made.every(({ key, file }) => takeCached(key, path.join(folder, file)))) {
+    console.error('set-up: native engine: taken from the user’s cache, where it was built before');
+    return 'cache';
+  }
+  await step(`native engine against torch ${torch.version}`, (tell) => compileAddon(torch, { folder, visible, tell }));
+  if (!isCheckout) removeObjects(folder, made);
+  return 'built';
 }
 
 /** Nobody changes the sources of an installed package, and what was compiled on the way has 400 megabytes. */

@@ -1,6 +1,6 @@
 /**
  * The package as somebody else has it: packed, installed from its tarball into their project, whose path has a space, set up there, and
- * used. Torch is that of this checkout, and the native engine comes out of the user's cache, where this checkout's set-up has put it.
+ * used. Torch is that of this checkout, and the native engine comes out of a user's cache, where this checkout's set-up puts it.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { locateTorch } from '../../src/engine/native/locate.js';
+import { locateTorch, setupModule, type TorchAttempt } from '../../src/engine/native/locate.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = mkdtempSync(path.join(os.tmpdir(), 'flotilla package '));
@@ -50,7 +50,10 @@ beforeAll(async () => {
   // As a person's shell has it: nothing of npm's or vitest's own reaches the commands.
   const ours = /^(npm_(?!config_(registry|cache|userconfig)$)|VITEST|NODE_ENV$|INIT_CWD$)/;
   env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)));
-  env.FLOTILLA_TORCH = found!.path!;
+  process.env.XDG_CACHE_HOME = path.join(folder, 'cache');
+  Object.assign(env, { FLOTILLA_TORCH: found!.path, XDG_CACHE_HOME: process.env.XDG_CACHE_HOME });
+  const { buildNative } = await setupModule<{ buildNative(torch: TorchAttempt): Promise<string> }>('native_build.mjs');
+  await buildNative(found!);
   mkdirSync(path.join(project, 'text'), { recursive: true });
   const theirs = { name: 'their-project', version: '1.0.0', private: true, overrides: lockedVersions() };
   writeFileSync(path.join(project, 'package.json'), JSON.stringify(theirs));
@@ -69,7 +72,7 @@ beforeAll(async () => {
   );
   const install = ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball];
   expect(run(project, 'npm', ...install), 'npm install').toMatchObject({ status: 0 });
-}, 300_000);
+}, 600_000);
 
 test('it holds the programs, the native sources, licence and documents, and nothing of tests', () => {
   const files = readdirSync(installed, { recursive: true, encoding: 'utf8' });
@@ -99,13 +102,15 @@ test(
     expect(early.status).toBe(1);
     expect(early.out).toContain('npx flotilla setup builds it');
 
-    expect(succeed('flotilla', 'setup')).toContain('set-up: complete');
+    const setUp = succeed('flotilla', 'setup');
+    expect(setUp).toContain('taken from the user’s cache');
+    expect(setUp).toContain('set-up: complete');
     expect(readdirSync(path.join(installed, 'native', 'build')).sort()).toEqual(['flotilla.node', 'stamp', 'torch']);
     expect(succeed('flotilla', 'doctor')).toMatch(/native engine.*built from these sources for this torch/);
 
     const config = {
       model: { family: 'gpt', layers: 1, dim: 16, heads: 2, context: 16, vocab: 300 },
-      data: { paths: ['text'], cache: 'cache', tokenizer: { train: 'bpe', vocab: 300 } },
+      data: { paths: ['text'], tokenizer: { train: 'bpe', vocab: 300 } },
       batch: { sequences: 4, microbatch: 2 },
       optimizer: { warmup_steps: 2 },
       ranks: 2,
