@@ -9,6 +9,7 @@
 /** @type {readonly Folder[]} */
 export const folders = [
   { name: 'ir', about: 'types, layouts, graph, op interface, builder, printer and parser' },
+  { name: 'options', about: 'what an option says of itself; checks, rows and messages made from that' },
   { name: 'ops', about: 'one file per op: signature, meaning, backward, cost, example' },
   { name: 'nn', about: 'layers, and models that people read and change' },
   { name: 'optim', about: 'optimizers, schedules and clipping, as graph builders' },

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { folders, passes } from '../architecture.js';
-import { GPT } from '../src/nn/models/gpt.js';
+import { GPT } from '../src/nn/models/gpt/gpt.js';
 import { ops } from '../src/ops/index.js';
 import { adamw } from '../src/optim/index.js';
 import { planOfSizes } from '../src/plan/parallel_sizes.js';

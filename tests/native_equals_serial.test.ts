@@ -20,7 +20,7 @@ const shape = { batch: 3, sequence: 4 };
 const gpt = (options: Partial<ConstructorParameters<typeof GPT>[0]> = {}) =>
   languageModel(new GPT({ layers: 2, dim: 8, heads: 2, context: 8, vocab: 11, ...options }), shape);
 const llama = () =>
-  languageModel(new Llama({ layers: 1, dim: 12, heads: 6, kvHeads: 2, hidden: 7, context: 8, vocab: 11 }), shape);
+  languageModel(new Llama({ layers: 1, dim: 12, heads: 6, kv_heads: 2, hidden: 7, context: 8, vocab: 11 }), shape);
 const tensor = { heads: ['tensor'], kv_heads: ['tensor'], kv_group: ['tensor'], hidden: ['tensor'], vocab: ['tensor'] };
 const stages = (...meshes: readonly Record<string, number>[]) => [
   { segments: ['embedding', 'blocks.0'], mesh: meshes[0] },
@@ -85,14 +85,14 @@ describe('mixtures of experts', () => {
     return languageModel(new Mixtral({ ...model, ...options }), { microbatches: 2, batch: 2, sequence: 4 });
   };
   equalsSerial('one rank', mixtral());
-  equalsSerial('one rank, full experts drop tokens', mixtral({ experts: 5, capacityFactor: 0.5 }));
+  equalsSerial('one rank, full experts drop tokens', mixtral({ experts: 5, capacity_factor: 0.5 }));
   equalsSerial('experts over the ranks that split the tokens: dispatch and combine are all-to-alls', {
     ...mixtral(),
     mesh: { data: 2 },
     split: { microbatch: ['data'], experts: ['data'] },
   });
   equalsSerial('five experts over 2, full ones drop tokens', {
-    ...mixtral({ experts: 5, capacityFactor: 0.5 }),
+    ...mixtral({ experts: 5, capacity_factor: 0.5 }),
     mesh: { tensor: 2 },
     split: { experts: ['tensor'] },
     microbatches: 2,

@@ -6,8 +6,8 @@ import type { LanguageModel } from '../src/nn/language_model.js';
 import { GPT, Llama, Mixtral } from '../src/nn/models/index.js';
 import { traceLogits, traceModel, type TracedParameter } from '../src/nn/trace.js';
 import { evaluate, referenceKernels } from '../src/ops/evaluate.js';
-import { adamw, adamwScalars } from '../src/optim/adamw.js';
-import { cosine } from '../src/optim/schedule.js';
+import { adamwScalars } from '../src/optim/adamw.js';
+import { adamw } from '../src/optim/options.js';
 import { buildUpdate, gradientName, stateNames } from '../src/optim/update.js';
 import { traceTraining } from '../src/passes/trace_training.js';
 import { runPyTorch, type PyTorchCase, type PyTorchResult } from './pytorch/language_models.js';
@@ -23,7 +23,7 @@ interface Case {
 const sizes = { layers: 2, dim: 8, context: 6, vocab: 11 };
 const cases: readonly Case[] = [
   { name: 'GPT-2', kind: 'gpt', model: new GPT({ ...sizes, heads: 2 }) },
-  { name: 'Llama, grouped heads', kind: 'llama', model: new Llama({ ...sizes, heads: 4, kvHeads: 2, hidden: 12 }) },
+  { name: 'Llama, grouped heads', kind: 'llama', model: new Llama({ ...sizes, heads: 4, kv_heads: 2, hidden: 12 }) },
   {
     name: 'Llama, one key a query, tied',
     kind: 'llama',
@@ -38,9 +38,9 @@ const cases: readonly Case[] = [
       hidden: 12,
       experts: 4,
       choices: 2,
-      capacityFactor: 1,
+      capacity_factor: 1,
       balance: 0.3,
-      ropeBase: 10_000,
+      rope_base: 10_000,
     }),
   },
 ];
@@ -55,7 +55,7 @@ const precisions = [
 ] as const;
 const runs = precisions.flatMap((precision) => cases.map((c) => ({ ...c, precision })));
 
-const optimizer = adamw({ lr: cosine({ peak: 1e-2, warmup: 3, floor: 1e-3 }), clip: 0.5, eps: 1e-8 });
+const optimizer = adamw({ lr: 1e-2, warmup_steps: 3, clip_grad_norm: 0.5 });
 const kernels = referenceKernels();
 
 /** Weights of a size at which softmax and norms are not nearly linear; gains near one. */
@@ -95,8 +95,8 @@ beforeAll(async () => {
       lr: Array.from({ length: steps }, (_, step) => adamwScalars(optimizer, step, steps).lr),
       betas: [optimizer.beta1, optimizer.beta2],
       eps: optimizer.eps,
-      weight_decay: optimizer.weightDecay,
-      clip: optimizer.clip,
+      weight_decay: optimizer.weight_decay,
+      clip: optimizer.clip_grad_norm,
     },
   }));
   theirs = await runPyTorch(given);

@@ -14,7 +14,8 @@ import { initialValues } from '../src/nn/init.js';
 import type { LanguageModel } from '../src/nn/language_model.js';
 import { describeParameters } from '../src/nn/trace.js';
 import { ops } from '../src/ops/index.js';
-import { adamw, adamwScalars } from '../src/optim/adamw.js';
+import { adamwScalars } from '../src/optim/adamw.js';
+import { adamw } from '../src/optim/options.js';
 import { describeModel } from '../src/plan/describe_model.js';
 import { planOfSizes } from '../src/plan/parallel_sizes.js';
 import type { Plan } from '../src/plan/plan.js';
@@ -25,7 +26,7 @@ import { anyOwnModel, OwnModel, pieceKinds, type OwnModelDraw } from './arbitrar
 
 type Compute = 'f32' | 'bf16';
 const steps = 3;
-const optimizer = adamw({ lr: 1e-2, clip: 1, weightDecay: 0.1 });
+const optimizer = adamw({ lr: 1e-2 });
 
 /** What a few steps of a model give, step by step: losses and norms; after them the optimizer's averages of gradients, by parameter. */
 interface Trained {

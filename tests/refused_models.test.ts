@@ -8,7 +8,7 @@ import type { Attributes } from '../src/ir/graph.js';
 import { GPT, Llama } from '../src/nn/models/index.js';
 import { describeParameters, traceModel } from '../src/nn/trace.js';
 import { ops } from '../src/ops/index.js';
-import { adamw } from '../src/optim/adamw.js';
+import { adamw } from '../src/optim/options.js';
 import { describeModel } from '../src/plan/describe_model.js';
 import { planOfSizes } from '../src/plan/parallel_sizes.js';
 import { compileForward, compileTraining } from '../src/program/compile.js';
@@ -174,7 +174,7 @@ describe('names of parameters', () => {
 
   test('whatever a step is given or gives under a name of its own is no name for a parameter', () => {
     const programs = [
-      compileTraining({ ...request, optimizer: adamw({ lr: 1e-3, clip: 1 }) }),
+      compileTraining({ ...request, optimizer: adamw({ lr: 1e-3 }) }),
       compileForward({ ...request, what: 'loss' }),
       compileForward({ ...request, what: 'logits' }),
     ];

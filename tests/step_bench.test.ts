@@ -9,7 +9,7 @@ import { syntheticText } from '../bench/synthetic_text.js';
 import type { Engine } from '../src/engine/native/bridge.js';
 import type { Launch } from '../src/engine/native/loaded_program.js';
 import { elementsOf } from '../src/ir/type.js';
-import { GPT } from '../src/nn/models/gpt.js';
+import { GPT } from '../src/nn/models/gpt/gpt.js';
 import { describeParameters } from '../src/nn/trace.js';
 
 test("a token's model FLOPs are 6 for each parameter that is multiplied by, and attention's", () => {

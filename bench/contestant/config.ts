@@ -3,10 +3,10 @@ import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:f
 import path from 'node:path';
 import { elementsOf, shapeOf } from '../../src/ir/type.js';
 import { initialValues } from '../../src/nn/init.js';
-import { GPT } from '../../src/nn/models/gpt.js';
+import { GPT } from '../../src/nn/models/gpt/gpt.js';
 import { describeParameters } from '../../src/nn/trace.js';
-import { adamw, adamwScalars, type AdamW } from '../../src/optim/adamw.js';
-import { cosine } from '../../src/optim/schedule.js';
+import { adamwScalars } from '../../src/optim/adamw.js';
+import { adamw, type AdamW } from '../../src/optim/options.js';
 import type { Rows } from '../../src/train/step_inputs.js';
 import type { ModelSizes } from './models.js';
 
@@ -82,8 +82,8 @@ export function prepareContest(contest: Contest): ContestantConfig {
       beta1: optimizer.beta1,
       beta2: optimizer.beta2,
       eps: optimizer.eps,
-      weight_decay: optimizer.weightDecay,
-      clip: optimizer.clip!,
+      weight_decay: optimizer.weight_decay,
+      clip: optimizer.clip_grad_norm!,
     },
     rates: Array.from({ length: steps }, (_, step) => adamwScalars(optimizer, step, steps).lr),
     seed,
@@ -95,7 +95,7 @@ export function prepareContest(contest: Contest): ContestantConfig {
 
 /** The demo's optimizer (src/config/demo.ts). */
 export const optimizerOf = (steps: number): AdamW =>
-  adamw({ lr: cosine({ peak: 1e-3, warmup: Math.min(40, Math.floor(steps / 10)), floor: 1e-4 }), clip: 1 });
+  adamw({ lr: 1e-3, warmup_steps: Math.min(40, Math.floor(steps / 10)) });
 
 function describeParameterFile(file: string, model: GPT): ParameterFile {
   const tensors: Record<string, { shape: readonly number[]; offset: number }> = {};

@@ -1,9 +1,9 @@
 /** The models that benches train, each with the batch that it is measured at. */
-import type { GPTOptions } from '../../src/nn/models/gpt.js';
+import type { GPTSizes } from '../../src/nn/models/gpt/options.js';
 import type { PlannedBatch } from '../../src/plan/parallel_sizes.js';
 import { demoBatch } from '../../src/config/demo.js';
 
-export type ModelSizes = Pick<GPTOptions, 'layers' | 'dim' | 'heads' | 'context' | 'vocab'>;
+export type ModelSizes = Pick<GPTSizes, 'layers' | 'dim' | 'heads' | 'context' | 'vocab'>;
 
 /** The demo's model: about 14 million parameters. */
 export const demoModel = { layers: 6, dim: 384, heads: 6, context: 256, vocab: 8192 } as const satisfies ModelSizes;

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { GPT } from '../../src/nn/models/gpt.js';
+import { GPT } from '../../src/nn/models/gpt/gpt.js';
 import type { ParallelSizes } from '../../src/plan/parallel_sizes.js';
 import { rankFromEnvironment } from '../../src/launch/environment.js';
 import { joinJob } from '../../src/launch/join.js';

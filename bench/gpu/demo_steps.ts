@@ -1,5 +1,5 @@
 /** Steps in bf16 on one device, from first values, of the demo's model; on the CPU, where it takes long, of a tiny one. */
-import { GPT } from '../../src/nn/models/gpt.js';
+import { GPT } from '../../src/nn/models/gpt/gpt.js';
 import { optimizerOf } from '../contestant/config.js';
 import { benchModel, type BenchModel } from '../contestant/models.js';
 import { openStep, type MeasuredStep, type NativeStep, type StepSetup } from '../native_step.js';

@@ -1,5 +1,5 @@
 /** Stage `profile`: where the time of a step goes, by launch, and how much of it the device stands idle. */
-import { GPT } from '../../src/nn/models/gpt.js';
+import { GPT } from '../../src/nn/models/gpt/gpt.js';
 import { optimizerOf, randomBatch, rowsOfBatch } from '../contestant/config.js';
 import { benchModel } from '../contestant/models.js';
 import { profileOf } from '../contestant/profile.js';

@@ -11,7 +11,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { packageRoot } from '../../src/engine/native/package_root.js';
-import { GPT } from '../../src/nn/models/gpt.js';
+import { GPT } from '../../src/nn/models/gpt/gpt.js';
 import type { ParallelSizes } from '../../src/plan/parallel_sizes.js';
 import type { LoweredClass } from '../../src/program/lower_class.js';
 import { demoBatch } from '../../src/config/demo.js';

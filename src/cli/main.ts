@@ -1,10 +1,12 @@
 /** The `flotilla` command. It holds no logic: it reads flags, calls the library and shows what comes of it. */
 import '../launch/first.js';
-import { Command, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { examine, findingsText } from '../engine/native/doctor.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { attachPanel, checkpointsText, runsText, summaryFile } from '../observe/index.js';
 import type { ModelChoice } from '../config/own_model.js';
+import type { Override } from '../config/overrides.js';
+import type { TrainConfig } from '../config/schema.js';
 import { demoOptions } from '../config/demo.js';
 import { afterTraining } from '../train/after_training.js';
 import { trainEvents, type TrainEvents } from '../train/events.js';
@@ -12,7 +14,7 @@ import { dumpPoint } from '../train/dump_point.js';
 import { explanationText } from '../train/explain.js';
 import { explainTarget } from '../train/explain_target.js';
 import { generate } from '../train/generate.js';
-import { usualSampling, type GenerateSettings } from '../train/generate_settings.js';
+import { samplingRows, type GenerateSettings } from '../train/generate_settings.js';
 import { allVerified, listRunCheckpoints } from '../run/list_checkpoints.js';
 import { listRuns } from '../run/list_runs.js';
 import { packageVersion } from '../run/package_version.js';
@@ -21,16 +23,25 @@ import { drained, lossyOutput } from '../launch/output.js';
 import { stoppedStatus } from '../launch/signals.js';
 import type { TrainResult } from '../launch/start_job.js';
 import { resumeRun, trainFile, trainWith } from '../launch/train.js';
-import { addOptionFlags, overridesOf } from './flags.js';
+import { badCommandLine } from './diagnostics.js';
+import { addFlags, addOptionFlags, addSet, overridesOf, setsOf, settingsOf } from './flags.js';
 import { setUp, setupHelp } from './setup.js';
 import { surroundings } from './surroundings.js';
+import { explainUnknownFlag } from './unknown_flag.js';
 
 type Flags = Readonly<Record<string, unknown>> & ModelFlags;
 
 const program = new Command('flotilla')
   .description('Trains language models across many devices.')
   .version(packageVersion())
-  .option('--verbose', 'show where in the code an error was raised');
+  .option('--verbose', 'show where in the code an error was raised')
+  .addHelpText(
+    'after',
+    '\nflotilla COMMAND --help lists the flags of a command; docs/config.md every field of a configuration.',
+  )
+  // Told as a diagnostic, like every other mistake.
+  .configureOutput({ outputError: () => {} })
+  .exitOverride();
 
 /** Whose code may be executed for a model that no configuration describes. */
 const withModel = (command: Command) =>
@@ -40,12 +51,21 @@ const withModel = (command: Command) =>
 
 const withJson = (command: Command) => command.option('--json <file>', 'write the summary as JSON');
 
-/** As it was called before: torchrun takes what begins with `--run` for its own. */
+/** As `--name` was called before: torchrun takes what begins with `--run` for its own. */
 const otherName = new Option('--run <name>').hideHelp();
 
-withModel(withJson(addOptionFlags(program.command('train').argument('<config>', 'a .ts or .json file'))))
+const example = (...lines: readonly string[]): string =>
+  `\nFor example:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+
+withModel(withJson(addOptionFlags(program.command('train').argument('<config>', 'a .ts, .json or .yaml file'))))
   .description('train what a configuration describes')
-  .option('--name <name>', 'name of the run folder')
+  .addHelpText(
+    'after',
+    example(
+      'flotilla train config.yaml --steps 100',
+      'flotilla train config.ts --ranks 4 --tensor-parallel-size 2 --set optimizer.weight_decay=0.01',
+    ),
+  )
   .addOption(otherName)
   .action((config: string, flags: Flags) =>
     showRun(flags, (events) =>
@@ -55,11 +75,10 @@ withModel(withJson(addOptionFlags(program.command('train').argument('<config>', 
 
 withJson(addOptionFlags(program.command('demo')))
   .description('train a GPT of 14 million parameters for five minutes on text that npm installed')
-  .option('--name <name>', 'name of the run folder')
   .addOption(otherName)
   .action((flags: Flags) => {
     const overrides = withName(flags);
-    const steps = overrides.findLast((text) => text.startsWith('steps='))?.slice('steps='.length);
+    const steps = flags.steps;
     const options = demoOptions(steps === undefined ? null : Number(steps));
     return showRun(flags, (events) => trainWith(surroundings, options, { events, overrides, source: 'flotilla demo' }));
   });
@@ -70,58 +89,60 @@ withModel(withJson(addOptionFlags(program.command('resume').argument('<run>', 'a
   .option('--accept-model-change', 'go on also where the model is not the one that the run has trained')
   .action((run: string, flags: Flags) => {
     const { checkpoint } = flags as { checkpoint?: string };
-    const settings = { overrides: overridesOf(flags), acceptModelChange: flags.acceptModelChange === true, checkpoint };
+    const settings = {
+      overrides: overridesOf(flags),
+      accept_model_change: flags.acceptModelChange === true,
+      checkpoint,
+    };
     return showRun(flags, (events) => resumeRun(surroundings, run, { events, ...settings, ...choiceOf(flags) }));
   });
 
-withModel(program.command('generate').argument('<run>', 'a run folder'))
+addFlags(withModel(program.command('generate').argument('<run>', 'a run folder')), samplingRows())
   .description('continue a text with the model of a run')
-  .option('--prompt <text>', 'text to continue', usualSampling.prompt)
-  .option('--tokens <count>', 'how many to add', Number, usualSampling.tokens)
-  .option('--temperature <ratio>', 'divides the logits; 0 takes the likeliest token', Number, usualSampling.temperature)
-  .option('--top-k <count>', 'draw from only so many of the likeliest tokens; 0: from all', Number, usualSampling.topK)
-  .option('--seed <number>', 'the same seed gives the same text', Number, usualSampling.seed)
   .option('--checkpoint <step>', 'take the weights of the checkpoint of this step (40, step-000040 or latest)')
-  .option('--device <value>', 'where to compute: auto, cpu or cuda; by default where the run was to')
+  .option('--device <device>', 'where to compute: auto, cpu or cuda; by default where the run was to')
   .option('--accept-model-change', 'also where the model is not the one that the run has trained')
-  .action(async (run: string, flags: GenerateSettings & { prompt: string }) => {
-    // What is missing is said before the prompt.
-    let before = flags.prompt;
-    const onText = (text: string) => {
-      process.stdout.write(before + text);
-      before = '';
-    };
-    await generate(run, { ...flags, topK: flags.topK === 0 ? null : flags.topK, onText });
-    process.stdout.write(`${before}\n`);
-  });
+  .addHelpText(
+    'after',
+    example("flotilla generate runs/demo --prompt 'Once upon a time' --tokens 200 --temperature 0.7"),
+  )
+  .action(
+    async (run: string, flags: Flags & { prompt?: string; checkpoint?: string; device?: TrainConfig['device'] }) => {
+      // What is missing is said before the prompt.
+      let before = flags.prompt ?? '';
+      const onText = (text: string) => {
+        process.stdout.write(before + text);
+        before = '';
+      };
+      const settings: GenerateSettings = {
+        ...settingsOf(flags, samplingRows()),
+        ...choiceOf(flags),
+        checkpoint: flags.checkpoint,
+        device: flags.device,
+        accept_model_change: flags.acceptModelChange === true,
+        onText,
+      };
+      await generate(run, settings, (setting) => `--${setting.replaceAll('_', '-')}`);
+      process.stdout.write(`${before}\n`);
+    },
+  );
 
-withModel(program.command('explain').argument('<target>', 'a run folder or a configuration'))
+addSet(withModel(program.command('explain').argument('<target>', 'a run folder or a configuration')))
   .description('print every reshard of a plan, with the op that asked for it, and where memory goes')
   .option('--plan <file>', 'a plan file to explain instead of the plan it has')
-  .option(
-    '--set <name=value>',
-    'change a field of the configuration',
-    (text, before: string[]) => [...before, text],
-    [],
-  )
   .option(
     '--checkpoint <step>',
     'also say whether the checkpoint of this step of the run fits (40, step-000040 or latest)',
   )
   .option('--dump-ir <point>', 'print the training step after a pass instead: after:trace, after:partition, …')
-  .action(
-    async (
-      target: string,
-      flags: ModelFlags & { plan?: string; set: string[]; dumpIr?: string; checkpoint?: string },
-    ) => {
-      const { plan, set, dumpIr, checkpoint } = flags;
-      const options = { planFile: plan, overrides: set, checkpoint, ...choiceOf(flags) };
-      if (dumpIr === undefined) return console.log(explanationText(await explainTarget(target, options)));
-      const point = dumpPoint(dumpIr);
-      const observe = (pass: string, print: () => string) => pass === point && console.log(print());
-      await explainTarget(target, { ...options, observe });
-    },
-  );
+  .action(async (target: string, flags: Flags & { plan?: string; dumpIr?: string; checkpoint?: string }) => {
+    const { plan, dumpIr, checkpoint } = flags;
+    const options = { planFile: plan, overrides: setsOf(flags), checkpoint, ...choiceOf(flags) };
+    if (dumpIr === undefined) return console.log(explanationText(await explainTarget(target, options)));
+    const point = dumpPoint(dumpIr);
+    const observe = (pass: string, print: () => string) => pass === point && console.log(print());
+    await explainTarget(target, { ...options, observe });
+  });
 
 program
   .command('runs')
@@ -155,16 +176,32 @@ program
   });
 
 try {
-  await program.parseAsync();
+  await parse();
   if (process.exitCode === stoppedStatus) {
     await drained(process.stdout);
     process.exit();
   }
 } catch (error) {
+  if (error instanceof CommanderError) process.exit(error.exitCode);
   const verbose = program.opts<{ verbose?: boolean }>().verbose;
   console.error(error instanceof DiagnosticError && !verbose ? error.message : error);
   // At once: a rank that failed may still have threads that wait for others.
   process.exit(error instanceof DiagnosticError && error.code === 'launch/interrupted' ? stoppedStatus : 1);
+}
+
+/** Parses the command line and does what it says. A mistake in it is thrown as a diagnostic. */
+async function parse(): Promise<void> {
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    // Help has been shown: that was asked for, or stands in for a command that is missing.
+    if (!(error instanceof CommanderError) || error.exitCode === 0 || error.code === 'commander.help') throw error;
+    const command = program.commands.find((one) => process.argv[2] === one.name()) ?? program;
+    const [, flag] = /unknown option '(.*?)'/.exec(error.message) ?? [];
+    if (flag !== undefined) throw explainUnknownFlag(command, flag);
+    const problem = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
+    throw badCommandLine({ command: command === program ? '' : command.name(), problem });
+  }
 }
 
 /** Runs a training with the panel on, writes the summary where asked to, and says how to go on after an interruption. */
@@ -189,12 +226,10 @@ interface ModelFlags {
   readonly trustCode?: boolean;
 }
 
-function choiceOf({ model, trustCode }: ModelFlags): ModelChoice {
-  return { ...(model !== undefined && { model }), trustCode };
+function choiceOf({ model, trustCode: trust_code }: ModelFlags): ModelChoice {
+  return { ...(model !== undefined && { model }), trust_code };
 }
 
-function withName(flags: Flags): readonly string[] {
-  const overrides = overridesOf(flags);
-  const name = flags.name ?? flags.run;
-  return typeof name === 'string' ? [...overrides, `logging.name=${JSON.stringify(name)}`] : overrides;
+function withName(flags: Flags): readonly Override[] {
+  return overridesOf({ ...flags, name: flags.name ?? flags.run });
 }

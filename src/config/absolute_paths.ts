@@ -2,10 +2,8 @@
 import { existsSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
 import { globBase, isGlob } from '../data/glob.js';
+import { defaultCache } from '../data/options.js';
 import type { TrainConfig } from './schema.js';
-
-/** Where prepared data is kept unless a configuration says otherwise, below the working directory. */
-const defaultCache = '.cache/flotilla';
 
 /** A configuration as a run keeps it: its paths are absolute, and the place of the cache is one of them. */
 export type AbsoluteConfig = TrainConfig & { readonly data: { readonly cache: string } };

@@ -1,18 +1,5 @@
 /** What can be wrong with a configuration. */
-import type { Place } from '../ir/diagnostic.js';
 import { defineDiagnostic } from '../ir/diagnostic.js';
-
-const documented = 'docs/config.md lists every field';
-
-export const unknownOption = defineDiagnostic(
-  'config/unknown-option',
-  (p: { option: string; nearest: string | null; source: string; others?: readonly Place[] }) => ({
-    what: `no option is called '${p.option}'`,
-    why: 'a field that nothing reads would be a setting you believe in and do not have',
-    where: [{ at: p.source }, ...(p.others ?? [])],
-    fix: p.nearest ? `did you mean '${p.nearest}'?` : documented,
-  }),
-);
 
 export const unknownSetting = defineDiagnostic(
   'config/unknown-setting',
@@ -28,29 +15,11 @@ export const unknownSetting = defineDiagnostic(
   }),
 );
 
-export const wrongOption = defineDiagnostic(
-  'config/wrong-option',
-  (p: { option: string; expected: string; given: string; source: string; others?: readonly Place[] }) => ({
-    what: `option '${p.option}' must be ${p.expected}, and is ${p.given}`,
-    where: [{ at: p.source, note: `field ${p.option}` }, ...(p.others ?? [])],
-    fix: `change it to ${p.expected}; ${documented}`,
-  }),
-);
-
-export const optionConflict = defineDiagnostic(
-  'config/option-conflict',
-  (p: { options: readonly string[]; problem: string; source: string; fix: string }) => ({
-    what: p.problem,
-    where: p.options.map((option) => ({ at: p.source, note: `field ${option}` })),
-    fix: p.fix,
-  }),
-);
-
 export const badOverride = defineDiagnostic(
   'config/bad-override',
-  (p: { text: string; problem: string; fix: string }) => ({
-    what: `cannot apply --set ${p.text}: ${p.problem}`,
-    where: [{ at: `--set ${p.text}` }],
+  (p: { text: string; source: string; problem: string; fix: string }) => ({
+    what: `cannot apply ${p.text}: ${p.problem}`,
+    where: [{ at: p.source }],
     fix: p.fix,
   }),
 );
@@ -71,7 +40,7 @@ export const configUnreadable = defineDiagnostic(
     what: `cannot read the configuration ${p.file}`,
     why: p.problem,
     where: [{ at: p.file }],
-    fix: p.fix ?? 'give a .ts file whose default export is the options of train(), or a .json file',
+    fix: p.fix ?? 'give a .ts file whose default export is the options of train(), or a .json or .yaml file',
   }),
 );
 

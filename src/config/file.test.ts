@@ -42,17 +42,32 @@ test('a resolved configuration, kept as JSON, is read as itself', async () => {
 
 test.each([
   ['missing.ts', null, 'there is no such file'],
-  ['broken.json', '{"steps": 1,}', 'it is not JSON'],
+  ['broken.json', '{"steps": 1', 'it is not JSON: close brace expected at line 1, column 12'],
+  ['no.json', 'steps: 1', 'it is YAML: call it .yaml'],
+  ['twice.json', '{"steps": 1,\n "steps": 2}', "'steps' is written twice, again at line 2, column 2"],
+  ['twice.yaml', 'steps: 1\nsteps: 2', 'it is not YAML: Map keys must be unique at line 2, column 1'],
+  ['tagged.yaml', 'steps: !!js 1', 'it is not YAML'],
   ['broken.ts', 'export default {', 'it fails when run'],
   ['throws.ts', 'throw new Error("no corpus here");', 'no corpus here'],
   ['script.ts', 'export const steps = 1;', 'it has no default export'],
-  ['config.yaml', 'steps: 1', "files that end in '.yaml'"],
+  ['config.toml', 'steps = 1', "files that end in '.toml'"],
 ])('%s is refused', async (name, text, problem) => {
   const path = text === null ? join(folder, name) : await file(name, text);
   await expect(loadConfig(path)).rejects.toMatchObject({
     code: 'config/unreadable',
     message: expect.stringContaining(problem),
   });
+});
+
+test.each([
+  ['commented.json', '\uFEFF{\n  // a first try\n  "steps": 3, /* short */\n  "optimizer": { "lr": 1e-3, },\n}'],
+  ['config.jsonc', '{ "steps": 3, "optimizer": { "lr": 0.001 } } // plain'],
+  ['config.yaml', '# a first try\nsteps: 3\noptimizer: { lr: 1e-3 }\n'],
+  ['json.yml', '{ "steps": 3, "optimizer": { "lr": 1e-3 } }'],
+  ['anchors.yaml', 'steps: &three 3\noptimizer:\n  lr: 1e-3\ncheckpoint:\n  keep: *three\n'],
+])('%s is read as data', async (name, text) => {
+  const { config } = await loadConfig(await file(name, text));
+  expect(config).toMatchObject({ steps: 3, optimizer: { lr: 1e-3 } });
 });
 
 test('what is wrong in a file names the file', async () => {
@@ -73,7 +88,7 @@ test('a module of your own is built again from the config that built it', async 
   const { config, customModel } = await loadConfig(path);
   expect(config.model).toMatchObject({ family: 'custom', name: 'Own', module: path });
   // As a resume does, from config.json alone.
-  const kept = await loadConfig(await file('kept.json', configText(config)), [], { trustCode: true });
+  const kept = await loadConfig(await file('kept.json', configText(config)), [], { trust_code: true });
   expect(kept.modelFile).toBe(path);
   expect(loadModel(kept, 8192).options).toEqual(customModel!.options);
 });
@@ -82,7 +97,7 @@ test('a module that is not to be found again is named', async () => {
   const module = await file('renamed.mts', ownModel('Renamed'));
   const model = { family: 'custom' as const, name: 'Own', context: 16, vocab: 8192, options: {} };
   const lost = (where: string | null) =>
-    withOwnModel(resolveConfig({ model: { ...model, module: where } }), { trustCode: true }, '');
+    withOwnModel(resolveConfig({ model: { ...model, module: where } }), { trust_code: true }, '');
   await expect(lost(module)).rejects.toThrow("is a Renamed, and the configuration's is a Own");
   await expect(lost(join(folder, 'gone.ts'))).rejects.toThrow('there is no such file');
   await expect(lost(await file('data.json', '{}'))).rejects.toThrow('what it names is no TypeScript file');

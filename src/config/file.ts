@@ -1,15 +1,17 @@
-/** Configuration files: read from TypeScript or JSON, kept in the run folder as JSON. */
+/** Configuration files: read from TypeScript, JSON or YAML, kept in the run folder as JSON. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { extname, relative, resolve } from 'node:path';
 import { canonicalJson } from '../checkpoint/manifest.js';
-import { parseJson, readText } from '../data/read_text.js';
+import { readText } from '../data/read_text.js';
 import { configUnreadable } from './diagnostics.js';
+import { formatOf, parseJsonText } from './formats.js';
 import { importTypeScript, isModule } from './import_module.js';
 import { failureOf, withOwnModel, type ModelChoice } from './own_model.js';
 import type { TrainConfig, TrainOptions } from './schema.js';
 import type { ResolvedConfig } from './resolve.js';
 import { resolveConfig } from './resolve.js';
+import type { Override } from './overrides.js';
 
 /**
  * Reads a configuration and resolves it, its own model constructed. A TypeScript file is given by hand, and so is what it names. Throws
@@ -17,13 +19,13 @@ import { resolveConfig } from './resolve.js';
  */
 export async function loadConfig(
   file: string,
-  overrides: readonly string[] = [],
+  overrides: readonly Override[] = [],
   choice: ModelChoice = {},
 ): Promise<ResolvedConfig> {
   const resolved = resolveConfig(await readConfig(file), { overrides, source: relative('', file) || file });
   const { model } = resolved.config;
   if (model.family !== 'custom' || resolved.customModel === null)
-    return withOwnModel(resolved, { ...choice, trustCode: choice.trustCode || isModule(file) }, file);
+    return withOwnModel(resolved, { ...choice, trust_code: choice.trust_code || isModule(file) }, file);
   // Only the file that constructed the model can construct it again.
   const module = resolve(file);
   return { ...resolved, config: { ...resolved.config, model: { ...model, module } }, modelFile: module };
@@ -32,19 +34,20 @@ export async function loadConfig(
 /** What a file exports, unchecked. `.ts` files are compiled on the way, and executed. */
 export async function readConfig(file: string): Promise<TrainOptions> {
   if (!existsSync(file)) throw configUnreadable({ file, problem: 'there is no such file' });
-  if (extname(file) === '.json') return readJsonConfig(file);
   if (isModule(file)) return importDefault(file);
+  const parse = formatOf(extname(file));
+  if (parse) return readData(file, parse);
   throw configUnreadable({ file, problem: `files that end in '${extname(file)}' are not read as configurations` });
 }
 
 /** What a JSON file holds, unchecked. Throws `config/unreadable`. */
-export function readJsonConfig(file: string): TrainOptions {
+export const readJsonConfig = (file: string): TrainOptions => readData(file, parseJsonText);
+
+function readData(file: string, parse: (text: string) => unknown): TrainOptions {
   try {
-    return parseJson(readText(file)) as TrainOptions;
+    return parse(readText(file)) as TrainOptions;
   } catch (error) {
-    const { message } = error as Error;
-    const problem = error instanceof SyntaxError ? `it is not JSON: ${message}` : message;
-    throw configUnreadable({ file, problem }, { cause: error });
+    throw configUnreadable({ file, problem: (error as Error).message }, { cause: error });
   }
 }
 

@@ -1,7 +1,7 @@
 /** The model that a configuration describes. */
 import type { LanguageModel } from '../nn/language_model.js';
 import { customModelLost } from './diagnostics.js';
-import { modelOf } from './objects.js';
+import { modelOf } from './model_objects.js';
 import type { ResolvedConfig } from './resolve.js';
 
 /**

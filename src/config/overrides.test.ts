@@ -1,6 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { applyOverrides } from './overrides.js';
+import { applyOverrides as apply } from './overrides.js';
+import type { Override } from './overrides.js';
+
+const applyOverrides = (options: Readonly<Record<string, unknown>>, overrides: readonly Override[]) =>
+  apply(options, overrides, 'train.json').options;
 
 const size = fc.constantFrom('data_parallel_size', 'tensor_parallel_size', 'pipeline_parallel_size', 'zero_stage');
 const shuffled = (texts: readonly string[]) => fc.shuffledSubarray([...texts], { minLength: texts.length });

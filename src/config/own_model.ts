@@ -18,7 +18,7 @@ export interface ModelChoice {
   /** A model object, or the file that exports it: given by hand, so its code is trusted. */
   readonly model?: LanguageModel | string;
   /** Execute the module that a run folder or a JSON configuration names, whoever wrote it. */
-  readonly trustCode?: boolean;
+  readonly trust_code?: boolean;
 }
 
 /**
@@ -28,7 +28,7 @@ export interface ModelChoice {
  */
 export async function withOwnModel(
   resolved: ResolvedConfig,
-  { model: given, trustCode = false }: ModelChoice,
+  { model: given, trust_code = false }: ModelChoice,
   source: string,
 ): Promise<ResolvedConfig> {
   if (given !== undefined && typeof given !== 'string') return withModel(resolved, given, null, source);
@@ -46,7 +46,7 @@ export async function withOwnModel(
     const problem = existsSync(file) ? 'what it names is no TypeScript file' : 'there is no such file';
     throw customModelLost({ name: described.name, module: file, problem });
   }
-  if (!trustCode && !isTrusted(file)) throw codeNotTrusted({ module: file, source });
+  if (!trust_code && !isTrusted(file)) throw codeNotTrusted({ module: file, source });
   return withModel(resolved, await importModel(file, name), file, source);
 }
 

@@ -3,45 +3,92 @@ import { z } from 'zod';
 
 export const batch = z
   .strictObject({
-    sequences: z.int().positive().default(64).meta({
-      description: 'Sequences in one step, over all ranks (global batch size). A multiple of microbatch.',
-      unit: 'sequences',
-      effect: 'Larger: less noise in the gradient, more time a step.',
-      flag: true,
-    }),
-    microbatch: z.int().positive().default(8).meta({
-      description: 'Sequences in one logical microbatch: what the pipeline schedules and gradients accumulate over.',
-      unit: 'sequences',
-      effect: 'Halved: half the activation bytes, twice the kernel launches.',
-      flag: true,
-    }),
+    sequences: z
+      .int()
+      .positive()
+      .default(64)
+      .meta({
+        description: 'Sequences in one step, over all ranks (global batch size). A multiple of microbatch.',
+        unit: 'sequences',
+        effect: 'Larger: less noise in the gradient, more time a step.',
+        flag: true,
+        also: ['batch_size', 'global_batch_size', 'train_batch_size', 'per_device_train_batch_size'],
+      }),
+    microbatch: z
+      .int()
+      .positive()
+      .default(8)
+      .meta({
+        description: 'Sequences in one logical microbatch: what the pipeline schedules and gradients accumulate over.',
+        unit: 'sequences',
+        effect: 'Halved: half the activation bytes, twice the kernel launches.',
+        flag: true,
+        also: [
+          'micro_batch_size',
+          'microbatch_size',
+          'train_micro_batch_size',
+          'train_micro_batch_size_per_gpu',
+          'local_batch_size',
+          'gradient_accumulation_steps',
+          'gradient_accumulation',
+        ],
+      }),
   })
   .prefault({})
-  .meta({ description: 'How many sequences make a step.' });
+  .meta({ description: 'How many sequences make a step.', also: ['training'] });
 
 const planSizes = z.strictObject({
-  data_parallel_size: z.int().positive().nullable().default(null).meta({
-    description: 'Replicas of the model, each with its share of the batch. null: as many as the ranks allow.',
-    unit: 'ranks',
-    flag: true,
-  }),
-  tensor_parallel_size: z.int().positive().default(1).meta({
-    description: 'Ranks that share every layer, split over heads and MLP features.',
-    unit: 'ranks',
-    flag: true,
-  }),
-  pipeline_parallel_size: z.int().positive().default(1).meta({
-    description: 'Stages, each with a run of the layers.',
-    unit: 'stages',
-    flag: true,
-  }),
-  zero_stage: z.int().min(0).max(1).default(0).meta({
-    description: 'What data-parallel ranks divide among them: 0 nothing, 1 optimizer state and the update.',
-    unit: 'stage',
-    effect:
-      '1: 8 bytes a parameter less on each rank but its share; gradients are reduce-scattered, parameters gathered.',
-    flag: true,
-  }),
+  data_parallel_size: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .meta({
+      description: 'Replicas of the model, each with its share of the batch. null: as many as the ranks allow.',
+      unit: 'ranks',
+      flag: true,
+      also: ['dp', 'data_parallel_replicate_degree', 'data_parallel_degree', 'data_parallel_shard_degree', 'dp_size'],
+    }),
+  tensor_parallel_size: z
+    .int()
+    .positive()
+    .default(1)
+    .meta({
+      description: 'Ranks that share every layer, split over heads and MLP features.',
+      unit: 'ranks',
+      flag: true,
+      also: [
+        'tp',
+        'tensor_model_parallel_size',
+        'tensor_parallel_degree',
+        'tensor_parallel',
+        'model_parallel_size',
+        'tp_size',
+      ],
+    }),
+  pipeline_parallel_size: z
+    .int()
+    .positive()
+    .default(1)
+    .meta({
+      description: 'Stages, each with a run of the layers.',
+      unit: 'stages',
+      flag: true,
+      also: ['pp', 'pipeline_model_parallel_size', 'pipeline_parallel_degree', 'pipeline_parallel', 'pp_size'],
+    }),
+  zero_stage: z
+    .int()
+    .min(0)
+    .max(1)
+    .default(0)
+    .meta({
+      description: 'What data-parallel ranks divide among them: 0 nothing, 1 optimizer state and the update.',
+      unit: 'stage',
+      effect:
+        '1: 8 bytes a parameter less on each rank but its share; gradients are reduce-scattered, parameters gathered.',
+      flag: true,
+      also: ['zero', 'zero_optimization', 'stage', 'fsdp', 'use_distributed_optimizer', 'sharding_strategy'],
+    }),
 });
 
 export const plan = z
@@ -49,4 +96,6 @@ export const plan = z
   .default('auto')
   .meta({
     description: "'auto' (data parallelism over all ranks), the path of a plan file, or sizes.",
+    flag: true,
+    also: ['parallelism', 'parallel', 'distributed', 'strategy'],
   });

@@ -5,17 +5,20 @@
  * follow from others are filled in, and fields that contradict each other are refused. Nothing here depends on the machine.
  */
 import { LanguageModel } from '../nn/language_model.js';
-import { refuseConflicts } from './conflicts.js';
-import { notAnOptionObject, wrongOption } from './diagnostics.js';
-import { explainIssues } from './issues.js';
-import { objectConfig } from './objects.js';
-import { applyOverrides } from './overrides.js';
-import { isPlain, textOf, type Plain } from './plain.js';
-import { configSchema, type TrainConfig, type TrainOptions } from './schema.js';
+import { familyNamed } from '../nn/models/families.js';
+import { usualWarmup } from '../optim/schedule.js';
+import { optionConflict, wrongOption } from '../options/diagnostics.js';
+import { explainIssues } from '../options/issues.js';
+import { isPlain, textOf, type Plain } from '../options/plain.js';
+import { conflictsOf } from './conflicts.js';
+import { notAnOptionObject } from './diagnostics.js';
+import { modelConfig } from './model_objects.js';
+import { applyOverrides, type Override } from './overrides.js';
+import { configSchema, describeOptions, type ConfigObject, type TrainConfig, type TrainOptions } from './schema.js';
 
 export interface ResolveOptions {
-  /** `optimizer.lr=1e-3`, applied in order. */
-  readonly overrides?: readonly string[];
+  /** Applied in order. */
+  readonly overrides?: readonly Override[];
   /** Where the configuration comes from, for messages: a file, or the default. */
   readonly source?: string;
 }
@@ -38,12 +41,13 @@ export function resolveConfig(
   options: TrainOptions,
   { overrides = [], source = 'train() options' }: ResolveOptions = {},
 ): ResolvedConfig {
-  const plain = applyOverrides(toPlain(options, source), overrides);
+  const { options: plain, sourceOf } = applyOverrides(toPlain(options, source), overrides, source);
   const parsed = configSchema.safeParse(withFamily(plain));
-  if (!parsed.success) throw explainIssues(parsed.error.issues, plain, source);
+  if (!parsed.success) throw explainIssues(parsed.error.issues, plain, describeOptions(), sourceOf);
   const { config: written, warnings } = fitWarmup(parsed.data);
+  const [conflict] = conflictsOf(written);
+  if (conflict) throw optionConflict({ ...conflict, sourceOf });
   const config = fillIn(written);
-  refuseConflicts(config, { source, written: written.model });
   const given = options.model;
   const customModel = config.model.family === 'custom' && given instanceof LanguageModel ? given : null;
   return { config, customModel, modelFile: null, warnings };
@@ -52,11 +56,11 @@ export function resolveConfig(
 /** Options as plain data: objects in them replaced by what they say they are. */
 function toPlain(options: TrainOptions, source: string): Plain {
   if (!isPlain(options))
-    throw wrongOption({ option: 'default export', expected: 'an object', given: textOf(options), source });
+    throw wrongOption({ option: 'the configuration', expected: 'an object', given: textOf(options), source });
   const plain: Record<string, unknown> = { ...options };
   for (const option of ['model', 'data', 'optimizer'] as const) {
     const value = options[option];
-    const config = typeof value === 'object' && value !== null ? objectConfig(option, value) : null;
+    const config = typeof value === 'object' && value !== null ? objectConfig(value) : null;
     if (config) plain[option] = config;
     else if (typeof value === 'object' && value !== null && !isPlain(value)) {
       throw notAnOptionObject({ option, given: `an object of class ${value.constructor?.name}`, source });
@@ -64,6 +68,15 @@ function toPlain(options: TrainOptions, source: string): Plain {
   }
   return plain;
 }
+
+/** What an object given as an option is as plain data; null where it is plain data itself, or cannot say. */
+function objectConfig(value: object): object | null {
+  if (isConfigObject(value)) return value.toConfig();
+  return value instanceof LanguageModel ? modelConfig(value) : null;
+}
+
+const isConfigObject = (value: object): value is ConfigObject =>
+  'toConfig' in value && typeof value.toConfig === 'function';
 
 /** A model without a family is a GPT. */
 function withFamily(plain: Plain): Plain {
@@ -77,7 +90,7 @@ function fitWarmup(config: TrainConfig): { config: TrainConfig; warnings: Resolv
   const asked = optimizer.warmup_steps;
   if (steps === null || optimizer.decay_steps !== null || asked === null || asked <= steps)
     return { config, warnings: [] };
-  const warmup = Math.floor(steps / 10);
+  const warmup = usualWarmup(optimizer, steps);
   const message = `the run has ${steps} steps, so its warm-up is cut from ${asked} to ${warmup}`;
   return {
     config: { ...config, optimizer: { ...optimizer, warmup_steps: warmup } },
@@ -88,33 +101,17 @@ function fitWarmup(config: TrainConfig): { config: TrainConfig; warnings: Resolv
 /** Fields that follow from other fields. */
 function fillIn(config: TrainConfig): TrainConfig {
   const { model, data, optimizer, steps, minutes } = config;
-  const decaySteps = optimizer.decay_steps ?? steps;
-  const warmup = decaySteps === null ? longestWarmup : Math.min(longestWarmup, Math.floor(decaySteps / 10));
   // Of a tokenizer file the size is known once it is read.
   const vocab = model.vocab ?? (data.tokenizer.file === null ? data.tokenizer.vocab : null);
+  const complete = familyNamed(model.family)?.complete as
+    ((model: TrainConfig['model']) => TrainConfig['model']) | undefined;
   return {
     ...config,
-    model: fillInModel({ ...model, vocab }),
-    optimizer: { ...optimizer, warmup_steps: optimizer.warmup_steps ?? warmup },
-    minutes: steps === null && minutes === null ? 5 : minutes,
+    model: complete?.({ ...model, vocab }) ?? { ...model, vocab },
+    optimizer: { ...optimizer, warmup_steps: optimizer.warmup_steps ?? usualWarmup(optimizer, steps) },
+    minutes: steps === null && minutes === null ? usualMinutes : minutes,
   };
 }
 
-/** Steps of warm-up where nothing is said and the run is long. */
-const longestWarmup = 200;
-
-function fillInModel(model: TrainConfig['model']): TrainConfig['model'] {
-  switch (model.family) {
-    case 'gpt':
-      return { ...model, hidden: model.hidden ?? 4 * model.dim };
-    case 'llama':
-    case 'mixtral':
-      return {
-        ...model,
-        kv_heads: model.kv_heads ?? model.heads,
-        hidden: model.hidden ?? 64 * Math.ceil((8 * model.dim) / 3 / 64),
-      };
-    case 'custom':
-      return model;
-  }
-}
+/** Length of a run where none is said. */
+const usualMinutes = 5;

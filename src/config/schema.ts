@@ -1,61 +1,109 @@
 /**
  * Every option of a training run: its meaning, unit, default and range, once.
  *
- * `docs/config.md`, `flotilla train --help`, the JSON schema, the checks and the TypeScript types are made from this table. Names are
- * those that Megatron-LM, DeepSpeed and torchtitan use where they have one. Groups of fields are in files of their own, `*_fields.ts`.
+ * `docs/config.md`, `flotilla train --help`, the checks and the TypeScript types are made from this table. Names are those that Megatron-LM,
+ * DeepSpeed and torchtitan use where they have one; `also` lists what other names are answered with ours. The fields of a group stand where
+ * the thing is that they set: `nn/models/NAME/options.ts`, `data/options.ts`, `optim/options.ts`, and here in `*_fields.ts`.
  */
 import { z } from 'zod';
-import type { TextSource } from '../data/source.js';
+import { dataSchema } from '../data/options.js';
 import type { LanguageModel } from '../nn/language_model.js';
-import type { AdamW } from '../optim/adamw.js';
-import { data } from './data_fields.js';
-import { model } from './model_fields.js';
-import { optimizer } from './optimizer_fields.js';
+import { optimizerSchema } from '../optim/options.js';
+import { optionRows, type OptionRow } from '../options/rows.js';
+import { seedField } from '../options/seed_field.js';
+import { modelSchema } from './model.js';
 import { batch, plan } from './plan_fields.js';
-import { seedField } from './seed_field.js';
 import { checkpoint, evaluation, logging, sample } from './upkeep_fields.js';
 
 export const configSchema = z.strictObject({
-  model,
-  data,
-  optimizer,
+  model: modelSchema,
+  data: dataSchema,
+  optimizer: optimizerSchema,
   batch,
-  steps: z.int().positive().nullable().default(null).meta({
-    description: 'Length of the run. null: minutes decides.',
-    unit: 'steps',
-    flag: true,
-  }),
-  minutes: z.number().positive().nullable().default(null).meta({
-    description:
-      'Length of the run, set-up excluded: after ten timed steps it becomes a number of steps, which the schedule follows. null: steps decides, or 5 where that is not set either.',
-    unit: 'minutes',
-    flag: true,
-  }),
-  precision: z.enum(['bf16', 'f32', 'f64']).default('bf16').meta({
-    description: 'Element type of activations and matrix products. bf16 keeps f32 master weights and sums in f32.',
-    effect: 'bf16: half the bytes of f32, and faster where the hardware has it.',
-    flag: true,
-  }),
+  steps: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .meta({
+      description: 'Length of the run. null: minutes decides.',
+      unit: 'steps',
+      flag: true,
+      also: [
+        'max_steps',
+        'train_iters',
+        'max_iters',
+        'num_steps',
+        'iterations',
+        'total_steps',
+        'train_steps',
+        'max_train_steps',
+        'epochs',
+        'num_train_epochs',
+      ],
+    }),
+  minutes: z
+    .number()
+    .positive()
+    .nullable()
+    .default(null)
+    .meta({
+      description:
+        'Length of the run, set-up excluded: after ten timed steps it becomes a number of steps, which the schedule follows. null: steps decides, or 5 where that is not set either.',
+      unit: 'minutes',
+      flag: true,
+      also: ['exit_duration_in_mins', 'max_time', 'time_limit'],
+    }),
+  precision: z
+    .enum(['bf16', 'f32', 'f64'])
+    .default('bf16')
+    .meta({
+      description: 'Element type of activations and matrix products. bf16 keeps f32 master weights and sums in f32.',
+      effect: 'bf16: half the bytes of f32, and faster where the hardware has it.',
+      flag: true,
+      also: ['dtype', 'torch_dtype', 'mixed_precision', 'amp', 'bf16', 'fp16', 'fp32', 'mixed_precision_param'],
+    }),
   plan,
-  engine: z.enum(['native', 'reference']).default('native').meta({
-    description: 'native runs on libtorch; reference is plain TypeScript, for tiny models and for checking.',
-    flag: true,
-  }),
-  device: z.enum(['auto', 'cpu', 'cuda']).default('auto').meta({
-    description: 'Where the native engine computes. auto: cuda where there is a GPU, else cpu.',
-    flag: true,
-  }),
-  ranks: z.int().positive().nullable().default(null).meta({
-    description:
-      'Processes, one a device. null: those the plan needs; where any number will do, one for each GPU, or two on the CPU. Under another launcher, torchrun and the like: null, or as many as it starts.',
-    unit: 'ranks',
-    flag: true,
-  }),
-  threads: z.int().positive().max(1024).nullable().default(null).meta({
-    description: 'Threads of each rank on a CPU. null: the cores divided by the ranks on this machine.',
-    unit: 'threads',
-    flag: true,
-  }),
+  engine: z
+    .enum(['native', 'reference'])
+    .default('native')
+    .meta({
+      description: 'native runs on libtorch; reference is plain TypeScript, for tiny models and for checking.',
+      flag: true,
+      also: ['backend'],
+    }),
+  device: z
+    .enum(['auto', 'cpu', 'cuda'])
+    .default('auto')
+    .meta({
+      description: 'Where the native engine computes. auto: cuda where there is a GPU, else cpu.',
+      flag: true,
+      also: ['accelerator', 'devices'],
+    }),
+  ranks: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .meta({
+      description:
+        'Processes, one a device. null: those the plan needs; where any number will do, one for each GPU, or two on the CPU. Under another launcher, torchrun and the like: null, or as many as it starts.',
+      unit: 'ranks',
+      flag: true,
+      also: ['nproc_per_node', 'world_size', 'num_gpus', 'num_processes', 'nproc', 'num_devices'],
+    }),
+  threads: z
+    .int()
+    .positive()
+    .max(1024)
+    .nullable()
+    .default(null)
+    .meta({
+      description: 'Threads of each rank on a CPU. null: the cores divided by the ranks on this machine.',
+      unit: 'threads',
+      flag: true,
+      also: ['num_threads', 'omp_num_threads', 'cpus_per_task'],
+    }),
   overcommit: z.boolean().default(false).meta({
     description: 'Start also where the ranks here are predicted to need more memory than this machine has.',
     effect: 'The system may then end a rank at any time.',
@@ -65,6 +113,7 @@ export const configSchema = z.strictObject({
     description: 'Of initial weights and dropout. Results do not depend on the plan.',
     unit: 'seed',
     flag: true,
+    also: ['random_seed', 'manual_seed'],
   }),
   evaluation,
   checkpoint,
@@ -83,9 +132,12 @@ export interface ConfigObject {
   toConfig(): object;
 }
 
-/** What `train()` takes and a TypeScript config exports: plain data, in which model, data and optimizer may also be objects. */
+/** What `train()` takes and a TypeScript config exports: plain data, in which the model, data and optimizer may also be objects. */
 export type TrainOptions = Omit<TrainConfigInput, 'model' | 'data' | 'optimizer'> & {
   readonly model?: TrainConfigInput['model'] | LanguageModel | ConfigObject;
-  readonly data?: TrainConfigInput['data'] | TextSource | ConfigObject;
-  readonly optimizer?: TrainConfigInput['optimizer'] | AdamW | ConfigObject;
+  readonly data?: TrainConfigInput['data'] | ConfigObject;
+  readonly optimizer?: TrainConfigInput['optimizer'] | ConfigObject;
 };
+
+/** All options, each group before its fields, in the order of the schema. */
+export const describeOptions = (): readonly OptionRow[] => optionRows(configSchema);

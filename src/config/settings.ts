@@ -1,9 +1,10 @@
 /** Settings of the library's calls: a name that nothing reads is refused, as one of a configuration is. */
 import { nearest } from '../ir/diagnostic.js';
-import { unknownSetting, wrongOption } from './diagnostics.js';
-import { camelCase, snakeCase } from './names.js';
-import { isPlain, textOf } from './plain.js';
-import { describeOptions } from './rows.js';
+import { wrongOption } from '../options/diagnostics.js';
+import { unknownSetting } from './diagnostics.js';
+import { camelCase, snakeCase } from '../options/names.js';
+import { isPlain, textOf } from '../options/plain.js';
+import { describeOptions } from './schema.js';
 
 /** Every name of some settings, none more: `Record<keyof Settings, true>`. */
 export type Names<Settings> = Readonly<Record<keyof Required<Settings>, true>>;
@@ -34,5 +35,10 @@ export function requireSettings<Settings>(call: string, settings: Settings, name
 /** The setting that was probably meant: one of almost this name, or one whose name is a word of it, as `tokens` is of `max_new_tokens`. */
 function nearestSetting(setting: string, known: readonly string[]): string | null {
   const words = snakeCase(setting).split('_');
-  return nearest(camelCase(setting), known) ?? known.find((name) => words.includes(name)) ?? null;
+  return (
+    nearest(snakeCase(setting), known) ??
+    nearest(camelCase(setting), known) ??
+    known.find((name) => words.includes(name)) ??
+    null
+  );
 }

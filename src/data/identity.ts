@@ -16,7 +16,7 @@ export const sourceFiles = ({ paths }: TextSource, root: string): readonly Sourc
 
 /** The tokenizer.json that a source names; null where one is trained. */
 export const tokenizerFileOf = ({ tokenizer }: TextSource, root: string): string | null =>
-  'file' in tokenizer ? resolve(root, tokenizer.file) : null;
+  tokenizer.file === null ? null : resolve(root, tokenizer.file);
 
 /** What decides whether text must be read again. */
 export function signatureOf(source: TextSource, files: readonly SourceFile[], tokenizerFile: string | null): string {
@@ -37,5 +37,5 @@ function statusOf(file: string): Stats | null {
 /** What decides what the data set holds. Not where the files lie. */
 export function keyOf({ tokenizer, validation_fraction }: TextSource, corpus: Corpus, given: Tokenizer | null): string {
   const recipe = [`${RECIPE}`, JSON.stringify(validation_fraction), given?.fingerprint ?? JSON.stringify(tokenizer)];
-  return sha256([...recipe, ('file' in tokenizer && tokenizer.separator) || '', corpus.hash]);
+  return sha256([...recipe, tokenizer.separator ?? '', corpus.hash]);
 }

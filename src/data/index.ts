@@ -1,5 +1,5 @@
 /** Data: what `import { data } from 'flotilla'` offers. */
-export { installed, text, type TextOptions, type TextSource, type TokenizerSource } from './source.js';
+export { installed, text, type TextOptions, type TextSource } from './source.js';
 export { prepareData, type PrepareOptions } from './prepare.js';
 export {
   openDataset,

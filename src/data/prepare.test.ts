@@ -145,6 +145,8 @@ test('what cannot be prepared is refused with its reason, and leaves nothing beh
   );
   await expect(prepareData(source, { root, ...batch, cacheDir: 'cache' })).rejects.toThrow('data/cache-not-writable');
   await expect(prepareData(source, { root, context: 0, globalBatch: 1 })).rejects.toThrow('data/option-out-of-range');
-  expect(() => text('corpus', { tokenizer: { train: 'bpe', vocab: 100 } })).toThrow('data/vocab-too-small');
-  expect(() => text('corpus', { validation_fraction: 0 })).toThrow('data/option-out-of-range');
+  expect(() => text('corpus', { tokenizer: { train: 'bpe', vocab: 100 } })).toThrow(
+    "'tokenizer.vocab' must be an integer ≥ 257",
+  );
+  expect(() => text('corpus', { validation_fraction: 0 })).toThrow('config/wrong-option');
 });

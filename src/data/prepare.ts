@@ -13,6 +13,7 @@ import type { DataListener, DataStep } from './events.js';
 import type { SourceFile } from './find_files.js';
 import { withRests, type InParts } from './in_parts.js';
 import { keyOf, signatureOf, sourceFiles, tokenizerFileOf } from './identity.js';
+import { defaultCache } from './options.js';
 import type { TextSource } from './source.js';
 import { sourceListText, sourcesName } from './source_list.js';
 import { splitDocuments } from './split.js';
@@ -38,7 +39,7 @@ export async function prepareData(
 ): Promise<Dataset> {
   const started = performance.now();
   const root = resolve(options.root ?? '.');
-  const cache = new DataCache(resolve(root, options.cacheDir ?? '.cache/flotilla'));
+  const cache = new DataCache(resolve(root, options.cacheDir ?? defaultCache));
   const step = stepper(listener);
 
   const files = await step('find', () => {
@@ -119,9 +120,7 @@ async function build({
       copyFileSync(tokenizerFile, file);
       return { value: given, summary: `${given.vocab} tokens, from ${tokenizerFile}` };
     }
-    if (!('train' in source.tokenizer))
-      throw tokenizerInvalid({ file, reason: 'neither a file nor a way to train one' });
-    const { vocab = 8192, min_frequency } = source.tokenizer;
+    const { vocab, min_frequency } = source.tokenizer;
     const texts = split.train.map(({ text }) => text);
     const json = yield* trainBpe(texts, { vocab, min_frequency });
     writeFileSync(file, JSON.stringify(json));
@@ -134,11 +133,7 @@ async function build({
     }
     return { value: trained, summary: `byte-level BPE of ${trained.vocab} tokens trained` };
   });
-  const separator = separatorId(
-    tokenizer,
-    'file' in source.tokenizer ? source.tokenizer.separator : undefined,
-    tokenizerFile ?? undefined,
-  );
+  const separator = separatorId(tokenizer, source.tokenizer.separator ?? undefined, tokenizerFile ?? undefined);
 
   const [train, validation] = await step('pack', function* () {
     const pack = function* (name: string, documents: readonly Document[]): InParts<SplitManifest> {

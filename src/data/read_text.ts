@@ -22,7 +22,11 @@ export function readText(file: string): string {
  * written by hand or by a library.
  */
 export function parseJson(text: string): unknown {
-  const value: unknown = JSON.parse(text.replace(/^\uFEFF/, ''));
+  return requireShallow(JSON.parse(text.replace(/^\uFEFF/, '')));
+}
+
+/** `value`, which was parsed. Throws an `Error` where it nests deeper than anything that is written by hand or by a library. */
+export function requireShallow(value: unknown): unknown {
   if (nestsDeeper(value, deepest)) throw new Error(`it nests deeper than ${deepest} levels`);
   return value;
 }

@@ -54,10 +54,9 @@ async function sampleOf(
   model: LanguageModel,
   interrupted: () => boolean,
 ): Promise<string | null> {
-  const { top_k: topK, ...sample } = config.sample;
   const onText = () => requireTime(interrupted);
   try {
-    return await generate(folder.path, { ...sample, topK, seed: config.seed, onText, model });
+    return await generate(folder.path, { ...config.sample, seed: config.seed, onText, model });
   } catch (error) {
     if (error instanceof NoTime) return null;
     throw error;

@@ -22,12 +22,13 @@ import type { BegunRun } from './begun_run.js';
 import { resolveAgain } from './resolve_again.js';
 import { startJob, type TrainResult } from './start_job.js';
 import type { RunSurroundings } from './surroundings.js';
+import type { Override } from '../config/overrides.js';
 
 export interface TrainSettings {
   /** Told of everything; by default nobody is. */
   readonly events?: TrainEvents;
   /** `--set` overrides. */
-  readonly overrides?: readonly string[];
+  readonly overrides?: readonly Override[];
   /** Where the options come from, for messages. */
   readonly source?: string;
 }
@@ -37,7 +38,7 @@ export interface FileSettings extends Omit<TrainSettings, 'source'>, ModelChoice
 
 export interface ResumeSettings extends FileSettings {
   /** Whether a model that is not the one the run has trained goes on with its weights. Default false: it is refused. */
-  readonly acceptModelChange?: boolean;
+  readonly accept_model_change?: boolean;
   /**
    * The checkpoint to go on from: a step, the name of its folder, or `latest`; null: the latest. Those of later steps are the first to go as
    * new ones are saved.
@@ -51,8 +52,8 @@ const resumeNames: Names<ResumeSettings> = {
   events: true,
   overrides: true,
   model: true,
-  trustCode: true,
-  acceptModelChange: true,
+  trust_code: true,
+  accept_model_change: true,
   checkpoint: true,
 };
 
@@ -71,7 +72,7 @@ export async function trainWith(
     events,
     given: resolved.customModel,
     // A module that the options name, their author names.
-    begin: async (job) => begin(await withOwnModel(resolved, { trustCode: true }, settings.source ?? ''), events, job),
+    begin: async (job) => begin(await withOwnModel(resolved, { trust_code: true }, settings.source ?? ''), events, job),
   });
 }
 
@@ -127,7 +128,13 @@ export async function resumeRun(
   settings: ResumeSettings = {},
 ): Promise<TrainResult> {
   requireSettings('resume', settings, resumeNames);
-  const { events = trainEvents(), overrides = [], acceptModelChange = false, checkpoint = null, ...choice } = settings;
+  const {
+    events = trainEvents(),
+    overrides = [],
+    accept_model_change = false,
+    checkpoint = null,
+    ...choice
+  } = settings;
   const { model } = choice;
   const step = stepOfChoice(checkpoint ?? 'latest');
   return startJob({
@@ -146,7 +153,7 @@ export async function resumeRun(
       await requireGoingOn(folder, config);
       const resume = await openRunCheckpoint(folder, config, { step });
       try {
-        const request = { folder, record, before, config, customModel, checkpoint: resume, acceptModelChange };
+        const request = { folder, record, before, config, customModel, checkpoint: resume, accept_model_change };
         const prepared = await prepareResume({ ...request, events, job });
         for (const warning of warnings) events.emit({ kind: 'warning', ...warning });
         return await closedOnError(prepared.dataset, async () => {

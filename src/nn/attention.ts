@@ -10,24 +10,24 @@ export interface AttentionOptions {
   readonly dim: number;
   /** Query heads. */
   readonly heads: number;
-  /** Key/value heads, each read by heads/kvHeads query heads; as many as heads where absent. */
-  readonly kvHeads?: number;
+  /** Key/value heads, each read by heads/kv_heads query heads; as many as heads where absent. */
+  readonly kv_heads?: number;
   /** Width of a head; dim/heads where absent. */
-  readonly headDim?: number;
+  readonly head_dim?: number;
   /** Each token reads itself and those before it. */
   readonly causal?: boolean;
-  /** Turns queries and keys by their positions (Su et al. 2021) with frequencies base^(−2i/headDim). */
+  /** Turns queries and keys by their positions (Su et al. 2021) with frequencies base^(−2i/head_dim). */
   readonly rotary?: { readonly base: number };
   readonly bias?: boolean;
   /** Standard deviation of the first weights of `output`, which writes to the residual stream. */
-  readonly outputStd?: number;
+  readonly output_std?: number;
 }
 
 /**
  * With a key/value head for every query head, one product makes all three: `qkv.weight` is `[(qkv heads head_dim), dim]`, so half
  * of `heads` is half of q, half of k and half of v. With grouped heads `q.weight` is `[(kv_group group head_dim), dim]`, and
  * `k.weight` and `v.weight` are `[(kv_group head_dim), dim]`. With rotary positions `head_dim` is `pair frequency`: feature i turns
- * with feature i + headDim/2.
+ * with feature i + head_dim/2.
  */
 export class Attention extends Module<AttentionOptions> {
   qkv: Linear | null = null;
@@ -38,41 +38,41 @@ export class Attention extends Module<AttentionOptions> {
 
   constructor(options: AttentionOptions) {
     super(options);
-    const { dim, heads, kvHeads = heads, headDim = dim / heads, bias = false, outputStd } = options;
-    if (!Number.isInteger(headDim)) {
+    const { dim, heads, kv_heads = heads, head_dim = dim / heads, bias = false, output_std } = options;
+    if (!Number.isInteger(head_dim)) {
       throw badSize({
         module: 'Attention',
         option: 'heads',
         value: heads,
-        expected: `a divisor of dim = ${dim}, or headDim`,
+        expected: `a divisor of dim = ${dim}, or head_dim`,
       });
     }
-    if (!Number.isInteger(heads / kvHeads)) {
+    if (!Number.isInteger(heads / kv_heads)) {
       throw badSize({
         module: 'Attention',
-        option: 'kvHeads',
-        value: kvHeads,
+        option: 'kv_heads',
+        value: kv_heads,
         expected: `a divisor of heads = ${heads}`,
       });
     }
-    if (options.rotary && headDim % 2 !== 0) {
+    if (options.rotary && head_dim % 2 !== 0) {
       throw badSize({
         module: 'Attention',
-        option: 'headDim',
-        value: headDim,
+        option: 'head_dim',
+        value: head_dim,
         expected: 'an even number: rotary turns pairs',
       });
     }
     const linear = (out: FactorSizes) => new Linear({ in: { dim }, out, bias });
-    const head: FactorSizes = options.rotary ? { pair: 2, frequency: headDim / 2 } : { head_dim: headDim };
-    const group: FactorSizes = heads === kvHeads ? { heads } : { kv_group: kvHeads, group: heads / kvHeads };
-    if (heads === kvHeads) this.qkv = linear({ qkv: 3, ...group, ...head });
+    const head: FactorSizes = options.rotary ? { pair: 2, frequency: head_dim / 2 } : { head_dim: head_dim };
+    const group: FactorSizes = heads === kv_heads ? { heads } : { kv_group: kv_heads, group: heads / kv_heads };
+    if (heads === kv_heads) this.qkv = linear({ qkv: 3, ...group, ...head });
     else {
       this.q = linear({ ...group, ...head });
-      this.k = linear({ kv_group: kvHeads, ...head });
-      this.v = linear({ kv_group: kvHeads, ...head });
+      this.k = linear({ kv_group: kv_heads, ...head });
+      this.v = linear({ kv_group: kv_heads, ...head });
     }
-    this.output = new Linear({ in: { ...group, ...head }, out: { dim }, bias, std: outputStd });
+    this.output = new Linear({ in: { ...group, ...head }, out: { dim }, bias, std: output_std });
   }
 
   forward(x: Tensor): Tensor {

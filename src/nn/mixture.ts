@@ -14,6 +14,9 @@ import { ModelBuilder } from './model_builder.js';
 import { Module, Parameter } from './module.js';
 import { requireFactors } from './require_factors.js';
 
+/** Places in an expert's buffer, over those that even routing needs, where nothing is said (Lepikhin et al. 2021 take 1.25 to 2). */
+export const usualCapacity = 1.25;
+
 export interface MixtureOptions {
   readonly dim: number;
   readonly hidden: number;
@@ -25,9 +28,9 @@ export interface MixtureOptions {
    * token keeps its other choices and the residual stream. Dropping lets a token's neighbours matter to it, so outside training
    * every expert has room for every token.
    */
-  readonly capacityFactor?: number;
+  readonly capacity_factor?: number;
   /** Standard deviation of the first weights of `down`, which writes to the residual stream. */
-  readonly outputStd?: number;
+  readonly output_std?: number;
 }
 
 export interface MixtureResult {
@@ -41,7 +44,7 @@ export class Mixture extends Module<MixtureOptions> {
   router = new Linear({ in: { dim: this.options.dim }, out: { experts: this.options.experts }, bias: false });
   gate = this.expertWeights('hidden', 'dim');
   up = this.expertWeights('hidden', 'dim');
-  down = this.expertWeights('dim', 'hidden', this.options.outputStd);
+  down = this.expertWeights('dim', 'hidden', this.options.output_std);
 
   constructor(options: MixtureOptions) {
     super(options);
@@ -57,10 +60,10 @@ export class Mixture extends Module<MixtureOptions> {
     if (factor !== undefined) {
       throw unexpectedFactor({ layer: 'Mixture', factor, takes: taken, has: x.names, path: x.builder.path });
     }
-    const { experts, choices, capacityFactor = 1.25 } = this.options;
+    const { experts, choices, capacity_factor = usualCapacity } = this.options;
     const tokens = x.size('batch') * x.size('sequence');
     const even = (choices * tokens) / experts;
-    const capacity = ModelBuilder.of(x).training ? Math.min(tokens, Math.ceil(capacityFactor * even)) : tokens;
+    const capacity = ModelBuilder.of(x).training ? Math.min(tokens, Math.ceil(capacity_factor * even)) : tokens;
 
     const probability = this.router.forward(x).apply('softmax', [], { letters: ['v=experts'] });
     const expert = probability.apply('topk', [], { factor: 'experts', k: choices, name: 'choice' });

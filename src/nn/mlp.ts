@@ -8,7 +8,7 @@ export interface MLPOptions {
   readonly hidden: number;
   readonly bias?: boolean;
   /** Standard deviation of the first weights of `down`, which writes to the residual stream. */
-  readonly outputStd?: number;
+  readonly output_std?: number;
 }
 
 /** `down(gelu(up(x)))` with GELU's tanh form, as in GPT-2. */
@@ -18,7 +18,7 @@ export class MLP extends Module<MLPOptions> {
     in: { hidden: this.options.hidden },
     out: { dim: this.options.dim },
     bias: this.options.bias,
-    std: this.options.outputStd,
+    std: this.options.output_std,
   });
 
   forward(x: Tensor): Tensor {
@@ -34,7 +34,7 @@ export class SwiGLU extends Module<Omit<MLPOptions, 'bias'>> {
     in: { hidden: this.options.hidden },
     out: { dim: this.options.dim },
     bias: false,
-    std: this.options.outputStd,
+    std: this.options.output_std,
   });
 
   forward(x: Tensor): Tensor {

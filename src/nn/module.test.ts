@@ -23,12 +23,12 @@ test('GPT has as many parameters as GPT-2', () => {
 // Llama 2 7B, Llama 3 8B, Llama 3.2 1B (tied).
 test('Llama has as many parameters as Llama', () => {
   const llama2 = { layers: 32, dim: 4096, heads: 32, hidden: 11008, vocab: 32000, context: 4096 };
-  const llama3 = { layers: 32, dim: 4096, heads: 32, kvHeads: 8, hidden: 14336, vocab: 128256, context: 8192 };
+  const llama3 = { layers: 32, dim: 4096, heads: 32, kv_heads: 8, hidden: 14336, vocab: 128256, context: 8192 };
   const small = {
     layers: 16,
     dim: 2048,
     heads: 32,
-    kvHeads: 8,
+    kv_heads: 8,
     hidden: 8192,
     vocab: 128256,
     context: 8192,
@@ -58,7 +58,7 @@ test('parameters are named by their fields and shaped as in PyTorch', () => {
     'norm.weight': [4],
     'norm.bias': [4],
   });
-  expect(shapes(new Llama({ layers: 1, dim: 8, heads: 4, kvHeads: 2, hidden: 12, context: 8, vocab: 11 }))).toEqual({
+  expect(shapes(new Llama({ layers: 1, dim: 8, heads: 4, kv_heads: 2, hidden: 12, context: 8, vocab: 11 }))).toEqual({
     'embedding.weight': [11, 8],
     'blocks.0.norm1.weight': [8],
     'blocks.0.attention.q.weight': [8, 8],
@@ -91,5 +91,7 @@ test('the block list is the first array of modules', () => {
 });
 
 test('heads that do not divide the width are refused', () => {
-  expect(() => new GPT({ layers: 1, dim: 6, heads: 4, context: 8, vocab: 11 })).toThrow(/heads = 4/);
+  expect(() => new GPT({ layers: 1, dim: 6, heads: 4, context: 8, vocab: 11 })).toThrow(
+    'a width of 6 cannot be cut into 4 heads',
+  );
 });

@@ -47,7 +47,7 @@ test('nodes carry the path of the module that made them', () => {
 // Golden files: a change of the front end shows as a diff of what it traces.
 test.each([
   ['gpt', new GPT({ ...tiny, layers: 1, dropout: 0.1 })],
-  ['llama', new Llama({ ...tiny, layers: 1, heads: 4, kvHeads: 2, hidden: 12 })],
+  ['llama', new Llama({ ...tiny, layers: 1, heads: 4, kv_heads: 2, hidden: 12 })],
 ])('the graph of a %s of one layer reads like its page', async (name, model) => {
   const { graph } = traceModel(model, shape);
   await expect(printGraph(graph)).toMatchFileSnapshot(`../../tests/golden/nn/${name}.txt`);
@@ -87,7 +87,7 @@ test('a projection keeps its factors', () => {
 });
 
 test('grouped heads are two factors of the queries and one of the keys', () => {
-  const { parameters } = traceModel(new Llama({ ...tiny, heads: 4, kvHeads: 2, hidden: 12 }), shape);
+  const { parameters } = traceModel(new Llama({ ...tiny, heads: 4, kv_heads: 2, hidden: 12 }), shape);
   const type = (name: string) =>
     printType(parameters.find((p) => p.name === `blocks.0.attention.${name}.weight`)!.type);
   expect(type('q')).toBe('f32[(kv_group=2 group=2 pair=2 frequency=1), dim=8]');

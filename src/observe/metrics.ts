@@ -11,7 +11,7 @@ import { dirname } from 'node:path';
 import type { TrainEvent } from '../train/events.js';
 import { parseMetricsLine } from '../run/read_metrics.js';
 import { writeWhole as writeWholeFile } from '../run/write_whole.js';
-import { snakeCase } from '../config/names.js';
+import { snakeCase } from '../options/names.js';
 import { makeFolder } from '../data/make_folder.js';
 
 export interface MetricsWriter {

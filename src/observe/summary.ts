@@ -1,6 +1,6 @@
 /** What a run came to: as text for a person and as JSON for a machine. */
 import type { RunSummary } from '../train/events.js';
-import { snakeCase } from '../config/names.js';
+import { snakeCase } from '../options/names.js';
 import { bytesText, countText, durationText, lossText, percentText, secondsText } from '../ir/units.js';
 
 /** The summary that ends a run. Lines whose numbers were not measured are left out. */

@@ -1,3 +1,4 @@
-/** Optimizers and learning-rate schedules. */
-export { adamw, adamwScalars, type AdamW, type AdamWOptions, type AdamWScalars } from './adamw.js';
-export { constant, cosine, learningRate, linear, type Schedule, type ScheduleOptions } from './schedule.js';
+/** Optimizers: what `import { optim } from 'flotilla'` offers. */
+export { adamwScalars, type AdamWScalars } from './adamw.js';
+export { adamw, type AdamW, type AdamWOptions } from './options.js';
+export { learningRate, type Schedule } from './schedule.js';

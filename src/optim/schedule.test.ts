@@ -1,32 +1,38 @@
 import { expect, test } from 'vitest';
-import { constant, cosine, learningRate, linear } from './schedule.js';
+import { adamw, type AdamWOptions } from './options.js';
+import { learningRate } from './schedule.js';
 
-test('warm-up is linear from zero and reaches the peak after `warmup` steps', () => {
-  const schedule = cosine({ peak: 1, warmup: 4, steps: 12 });
-  expect([0, 1, 2, 3, 4].map((step) => learningRate(schedule, step, 0))).toEqual([0, 0.25, 0.5, 0.75, 1]);
+/** The rates of `steps`, of a run of `runSteps`. */
+const rates = (options: AdamWOptions, steps: readonly number[], runSteps = 0): readonly number[] =>
+  steps.map((step) => learningRate(adamw(options), step, runSteps));
+
+test('warm-up is linear, its first step already moves, and the step behind it is at the peak', () => {
+  const schedule = { lr: 1, warmup_steps: 4, decay_steps: 12 };
+  expect(rates(schedule, [0, 1, 2, 3, 4])).toEqual([0.2, 0.4, 0.6, 0.8, 1]);
+  expect(rates({ ...schedule, warmup_init: 0.5 }, [0, 4])).toEqual([0.6, 1]);
 });
 
 test('a cosine is halfway down in the middle of what warm-up leaves, and at the floor from the last step on', () => {
-  const schedule = cosine({ peak: 1, warmup: 4, steps: 12, floor: 0.2 });
-  expect(learningRate(schedule, 8, 0)).toBeCloseTo(0.6, 15);
-  expect(learningRate(schedule, 12, 0)).toBe(0.2);
-  expect(learningRate(schedule, 99, 0)).toBe(0.2);
+  const [middle, ...after] = rates({ lr: 1, warmup_steps: 4, decay_steps: 12, min_lr_ratio: 0.2 }, [8, 12, 99]);
+  expect(middle).toBeCloseTo(0.6, 15);
+  expect(after).toEqual([0.2, 0.2]);
 });
 
 test('a line falls by equal parts', () => {
-  const schedule = linear({ peak: 8, steps: 4 });
-  expect([0, 1, 2, 3, 4].map((step) => learningRate(schedule, step, 0))).toEqual([8, 6, 4, 2, 0]);
+  const line = { lr: 8, schedule: 'linear', decay_steps: 4, warmup_steps: 0, min_lr_ratio: 0 } as const;
+  expect(rates(line, [0, 1, 2, 3, 4])).toEqual([8, 6, 4, 2, 0]);
 });
 
 test('a constant never falls, whatever the length of the run', () => {
-  const schedule = constant({ peak: 3, warmup: 2 });
-  expect([0, 1, 2, 1000].map((step) => learningRate(schedule, step, 10))).toEqual([0, 1.5, 3, 3]);
+  expect(rates({ lr: 3, schedule: 'constant', warmup_steps: 2 }, [0, 1, 2, 1000], 10)).toEqual([1, 2, 3, 3]);
 });
 
-test('a schedule without steps of its own follows the run', () => {
-  expect(learningRate(linear({ peak: 1 }), 5, 10)).toBe(0.5);
+test('a schedule without steps of its own follows the run, its warm-up too', () => {
+  expect(rates({ lr: 1, schedule: 'linear', warmup_steps: 0, min_lr_ratio: 0 }, [5], 10)).toEqual([0.5]);
+  expect(rates({ lr: 1, schedule: 'constant' }, [0, 1, 2], 20)).toEqual([1 / 3, 2 / 3, 1]);
+  expect(rates({ lr: 1, schedule: 'constant' }, [199, 200], 1e6)).toEqual([200 / 201, 1]);
 });
 
 test('a negative number is refused by name', () => {
-  expect(() => cosine({ peak: 1, warmup: -1 })).toThrow(/warmup = -1/);
+  expect(() => adamw({ lr: 1, warmup_steps: -1 })).toThrow(/'warmup_steps' must be an integer or null ≥ 0/);
 });

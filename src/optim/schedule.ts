@@ -1,66 +1,41 @@
 /**
- * Learning-rate schedules: pure functions of the step, as data that a run stores.
+ * The learning rate: a pure function of the step.
  *
- * `step` counts finished updates, so the first update uses step 0. As in Megatron-LM (`OptimizerParamScheduler.get_lr`) and Hugging
- * Face (`get_cosine_schedule_with_warmup`), warm-up is linear from `start` and the decay runs over what warm-up leaves.
+ * `step` counts finished updates, so the first update uses step 0. Warm-up is linear and never idles: of W steps, the k-th of them uses
+ * k / (W + 1) of the way from `warmup_init` to `lr`, and the step behind them is at `lr` (as torchtitan and nanoGPT count; Megatron-LM's and
+ * Hugging Face's first step has a rate of zero). The decay runs over what warm-up leaves.
  */
-import { badSchedule } from './diagnostics.js';
+import type { AdamW } from './options.js';
 
-export interface Schedule {
-  readonly kind: 'constant' | 'linear' | 'cosine';
-  /** The learning rate at the end of warm-up. */
-  readonly peak: number;
-  /** Steps of linear warm-up. */
-  readonly warmup: number;
-  /** Steps of the whole schedule, warm-up included; past it the rate is `floor`. Null: the number of steps of the run. */
-  readonly steps: number | null;
-  /** The learning rate at the end of the decay. */
-  readonly floor: number;
-  /** The learning rate before the first step of warm-up. */
-  readonly start: number;
+/** The fields of an optimizer that say how its learning rate changes. */
+export type Schedule = Pick<AdamW, 'lr' | 'schedule' | 'warmup_steps' | 'warmup_init' | 'decay_steps' | 'min_lr_ratio'>;
+
+/** Steps of warm-up where nothing is said and the run is long. */
+const longestWarmup = 200;
+
+/** Steps of warm-up of a schedule that says nothing of them. `runSteps`: of the run; null where it is not known yet. */
+export function usualWarmup({ decay_steps }: Pick<Schedule, 'decay_steps'>, runSteps: number | null): number {
+  const steps = decay_steps ?? runSteps;
+  return steps === null ? longestWarmup : Math.min(longestWarmup, Math.floor(steps / 10));
 }
 
-export interface ScheduleOptions {
-  readonly peak: number;
-  readonly warmup?: number;
-  readonly steps?: number;
-  readonly floor?: number;
-  readonly start?: number;
-}
-
-/** Half a period of a cosine from `peak` to `floor` (Loshchilov & Hutter 2017, without restarts). */
-export const cosine = (options: ScheduleOptions): Schedule => schedule('cosine', options);
-
-/** A straight line from `peak` to `floor`. */
-export const linear = (options: ScheduleOptions): Schedule => schedule('linear', options);
-
-/** `peak` after warm-up, for ever. */
-export const constant = (options: Omit<ScheduleOptions, 'steps' | 'floor'>): Schedule => schedule('constant', options);
-
-/** The rate that the update after `step` finished ones uses. `runSteps` stands in for a schedule without `steps` of its own. */
+/**
+ * The rate that the update after `step` finished ones uses, in a run of `runSteps`. The decay: half a period of a cosine (Loshchilov &
+ * Hutter 2017, without restarts), a straight line, or none, from `lr` to `min_lr_ratio` of it.
+ */
 export function learningRate(schedule: Schedule, step: number, runSteps: number): number {
-  const { peak, floor, start, warmup } = schedule;
-  if (step < warmup) return start + (peak - start) * (step / warmup);
-  if (schedule.kind === 'constant') return peak;
-  const steps = schedule.steps ?? runSteps;
+  const { lr, warmup_init } = schedule;
+  const warmup = schedule.warmup_steps ?? usualWarmup(schedule, runSteps);
+  if (step < warmup) return warmup_init + (lr - warmup_init) * ((step + 1) / (warmup + 1));
+  if (schedule.schedule === 'constant') return lr;
+  const floor = floorOf(schedule);
+  const steps = schedule.decay_steps ?? runSteps;
   if (step >= steps) return floor;
   const progress = (step - warmup) / (steps - warmup);
-  const remaining = schedule.kind === 'linear' ? 1 - progress : 0.5 * (1 + Math.cos(Math.PI * progress));
-  return floor + remaining * (peak - floor);
+  const remaining = schedule.schedule === 'linear' ? 1 - progress : 0.5 * (1 + Math.cos(Math.PI * progress));
+  return floor + remaining * (lr - floor);
 }
 
-function schedule(kind: Schedule['kind'], options: ScheduleOptions): Schedule {
-  const made: Schedule = {
-    kind,
-    peak: options.peak,
-    warmup: options.warmup ?? 0,
-    steps: options.steps ?? null,
-    floor: options.floor ?? 0,
-    start: options.start ?? 0,
-  };
-  for (const field of ['peak', 'warmup', 'steps', 'floor', 'start'] as const) {
-    const value = made[field];
-    if (value !== null && !(value >= 0 && Number.isFinite(value))) throw badSchedule({ kind, field, value });
-  }
-  return made;
-}
+/** The rate at the end of the decay. */
+export const floorOf = ({ schedule, lr, min_lr_ratio }: Schedule): number =>
+  schedule === 'constant' ? lr : min_lr_ratio * lr;

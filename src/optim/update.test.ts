@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { evaluate } from '../ops/evaluate.js';
 import { tensorType } from '../ir/type.js';
-import { adamw, adamwScalars, type AdamW } from './adamw.js';
+import { adamwScalars } from './adamw.js';
+import { adamw, type AdamW } from './options.js';
 import { buildUpdate, gradientName, stateNames } from './update.js';
 
 const parameters = [
@@ -34,7 +35,8 @@ function firstUpdate(optimizer: AdamW, gradient: Given) {
   return outputs;
 }
 
-const plain = { lr: 0.1, weightDecay: 0, clip: null, eps: 0 };
+const steady = { schedule: 'constant', warmup_steps: 0 } as const;
+const plain = { ...steady, lr: 0.1, weight_decay: 0, clip_grad_norm: null, eps: 0 };
 
 test('the norm is that of the mean gradient over all parameters', () => {
   const { gradient_norm } = firstUpdate(adamw(plain), { weight: [2, 4, 4, 0], bias: [8, 0], tokens: 10 });
@@ -43,7 +45,8 @@ test('the norm is that of the mean gradient over all parameters', () => {
 
 test('a norm above the limit is scaled down to it, one below is left alone', () => {
   const gradient = { weight: [30, 0, 0, 0], bias: [0, 40], tokens: 10 };
-  const average = (clip: number) => firstUpdate(adamw({ ...plain, clip }), gradient)['optimizer.exp_avg.weight'][0];
+  const average = (clip_grad_norm: number) =>
+    firstUpdate(adamw({ ...plain, clip_grad_norm }), gradient)['optimizer.exp_avg.weight'][0];
   // The mean gradient is 3 with norm 5; its first average is a tenth.
   expect(average(2.5)).toBeCloseTo(0.15, 6);
   expect(average(9)).toBeCloseTo(0.3, 12);
@@ -51,7 +54,7 @@ test('a norm above the limit is scaled down to it, one below is left alone', () 
 
 test('weight decay leaves parameters of one dimension alone, unless told otherwise', () => {
   const none = { weight: [0, 0, 0, 0], bias: [0, 0], tokens: 1 };
-  const decaying = { ...plain, weightDecay: 0.5, eps: 1e-8 };
+  const decaying = { ...plain, weight_decay: 0.5, eps: 1e-8 };
   const matrices = firstUpdate(adamw(decaying), none);
   expect([[...matrices.weight], [...matrices.bias]]).toEqual([
     [0.95, 1.9, 2.8499999999999996, 3.8],
@@ -65,7 +68,7 @@ test.each([
   ['infinity', { weight: [1, 1, 1, 1], bias: [1, -Infinity], tokens: 4 }],
   ['no real token', { weight: [0, 0, 0, 0], bias: [0, 0], tokens: 0 }],
 ])('a gradient of %s changes nothing and is reported', (_, gradient) => {
-  const outputs = firstUpdate(adamw({ ...plain, clip: 1 }), gradient);
+  const outputs = firstUpdate(adamw({ ...plain, clip_grad_norm: 1 }), gradient);
   expect(outputs.skipped[0]).toBe(1);
   expect([[...outputs.weight], [...outputs.bias]]).toEqual([
     [1, 2, 3, 4],
@@ -75,6 +78,6 @@ test.each([
 });
 
 test('options out of range are refused by name', () => {
-  expect(() => adamw({ lr: 1e-3, beta2: 1 })).toThrow(/beta2 = 1/);
-  expect(() => adamw({ lr: 1e-3, clip: 0 })).toThrow(/clip = 0/);
+  expect(() => adamw({ lr: 1e-3, beta2: 1 })).toThrow(/'beta2' must be/);
+  expect(() => adamw({ lr: 1e-3, clip_grad_norm: 0 })).toThrow(/'clip_grad_norm' must be/);
 });

@@ -17,7 +17,7 @@ import type { Tensor } from '../ir/tensor.js';
 import type { TensorType } from '../ir/type.js';
 import { belongings, type ResultName, type ScalarInput } from '../nn/protocol.js';
 import { ops } from '../ops/index.js';
-import type { AdamW } from './adamw.js';
+import type { AdamW } from './options.js';
 
 /** A parameter as the update sees it: a tensor, or a bucket of several of one sort, flat. */
 export interface UpdatedParameter {
@@ -73,12 +73,12 @@ function addUpdate(builder: GraphBuilder, parameters: readonly UpdatedParameter[
   const [lr, correction1, correction2] = [scalar('lr'), scalar('correction1'), scalar('correction2')];
 
   const norm = sumOfSquares(builder, parameters, gradients).sqrt().div(tokens);
-  const scale = clipFactor(norm, optimizer.clip).div(tokens);
+  const scale = clipFactor(norm, optimizer.clip_grad_norm).div(tokens);
   // Infinity and NaN less themselves are NaN, which equals nothing.
   const finite = norm.sub(norm).eq(norm.constant(0));
   const skip = finite.where(norm.constant(0), norm.constant(1));
 
-  const { beta1, beta2, eps, weightDecay, decay } = optimizer;
+  const { beta1, beta2, eps, weight_decay, decay } = optimizer;
   parameters.forEach(({ name, type, matrices = type.dims.length >= 2 }, i) => {
     const decays = decay === 'all' || matrices;
     const results = builder.within(name, () =>
@@ -86,7 +86,7 @@ function addUpdate(builder: GraphBuilder, parameters: readonly UpdatedParameter[
         beta1,
         beta2,
         eps,
-        weight_decay: decays ? weightDecay : 0,
+        weight_decay: decays ? weight_decay : 0,
       }),
     );
     [name, ...stateNames(name)].forEach((output, k) => builder.output(output, results[k]));

@@ -21,9 +21,15 @@ export interface CandidateOptions {
   readonly inherited: Splits | null;
   /** Layouts in which each operand is there or can come, by the operand's own factor names. */
   readonly operands: readonly (readonly NamedLayout[])[];
-  /** Layouts in which the plan would have each result, by the result's own factor names: what an op without operands goes by. */
+  /**
+   * Layouts in which the plan would have each result, by the result's own factor names: what an op goes by that has no operands, or
+   * whose operands leave work to share.
+   */
   readonly results: readonly NamedLayout[];
-  /** Axes over which the work is to be shared. Where no operand brings a split over them, every factor that is large enough is tried. */
+  /**
+   * Axes over which the work is to be shared. Where no operand brings a split over them, the results' own are tried, and every factor
+   * that is large enough; where there is none, the axes that results leave are dealt out among several.
+   */
   readonly shared: readonly AxisName[];
 }
 
@@ -49,23 +55,57 @@ export function splitCandidates(options: CandidateOptions): readonly Splits[] {
   operands.forEach((versions, i) =>
     versions.slice(0, maxVersions).forEach((_, v) => keep(withOthers(merge(base, induced(i, v), options), i))),
   );
-  if (operands.length === 0) {
-    keep(results.reduce((merged, result, i) => merge(merged, inducedSplits(rule.results[i], result), options), base));
-  }
+  const ofResults = (splits: Splits, only: (split: Split) => boolean) =>
+    results.reduce((merged, result, i) => merge(merged, inducedSplits(rule.results[i], result, only), options), splits);
+  if (operands.length === 0) keep(ofResults(base, () => true));
   keep(base);
   const offered = [...found.values()];
   const used = new Set(offered.flatMap((splits) => Object.values(splits).flatMap(({ axes }) => axes)));
   const idle = options.shared.filter((axis) => !used.has(axis));
-  if (idle.length > 0) for (const splits of offered) splitOver(idle, splits, options).forEach(keep);
+  if (idle.length === 0) return offered;
+  for (const splits of offered) {
+    const asPlanned = ofResults(splits, ({ axes }) => axes.some((axis) => idle.includes(axis)));
+    keep(asPlanned);
+    const together = splitOver(idle, splits, options);
+    together.forEach(keep);
+    if (together.length > 0) continue;
+    const taken = new Set(Object.values(asPlanned).flatMap(({ axes }) => axes));
+    const left = idle.filter((axis) => !taken.has(axis));
+    dealOut(left, asPlanned, options).forEach(keep);
+  }
   return [...found.values()];
 }
 
 /** Each factor that has a part for every rank along `axes`, split over them too. */
 function splitOver(axes: readonly AxisName[], splits: Splits, options: CandidateOptions): readonly Splits[] {
-  const { mesh, rule } = options;
-  return Object.entries(rule.factors)
-    .filter(([name, { size, whole }]) => !whole && !splits[name] && size >= axesSize(mesh, axes))
-    .map(([name]) => merge(splits, { [name]: { axes } }, options));
+  return freeFactors(splits, options)
+    .filter(({ size }) => size >= axesSize(options.mesh, axes))
+    .map(({ name }) => merge(splits, { [name]: { axes } }, options));
+}
+
+/**
+ * What {@link splitOver} cannot do with one factor: every way to give each of `axes` to a factor that has room for it, or to none. A sum
+ * over two sequences of three tokens is shared by 2 × 2 ranks, though there are four of neither.
+ */
+function dealOut(axes: readonly AxisName[], splits: Splits, options: CandidateOptions): readonly Splits[] {
+  const free = freeFactors(splits, options);
+  let hands: readonly Splits[] = [{}];
+  for (const axis of axes) {
+    hands = hands.flatMap((hand) => [
+      hand,
+      ...free.flatMap(({ name, size }) => {
+        const over = [...(hand[name]?.axes ?? []), axis];
+        return size >= axesSize(options.mesh, over) ? [{ ...hand, [name]: { axes: over } }] : [];
+      }),
+    ]);
+  }
+  return hands.map((hand) => merge(splits, hand, options));
+}
+
+function freeFactors(splits: Splits, { rule }: CandidateOptions): readonly { name: FactorName; size: number }[] {
+  return Object.entries(rule.factors).flatMap(([name, { size, whole }]) =>
+    whole || splits[name] ? [] : [{ name, size }],
+  );
 }
 
 /** For each split candidate: every way to let operands' partial sums through the op's linear sets. */
@@ -107,11 +147,15 @@ export function merge(base: Splits, extra: Splits, { mesh, rule, decomposable }:
   return merged;
 }
 
-function inducedSplits(own: readonly FactorName[], version: NamedLayout): Splits {
+function inducedSplits(
+  own: readonly FactorName[],
+  version: NamedLayout,
+  only: (split: Split) => boolean = () => true,
+): Splits {
   const splits: Record<FactorName, Split> = {};
   version.names.forEach((name, k) => {
     const split = version.layout.splits[name];
-    if (split) splits[own[k]] = split;
+    if (split && only(split)) splits[own[k]] = split;
   });
   return splits;
 }

@@ -12,7 +12,7 @@ import { printGraph } from '../ir/print.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import type { ResultName } from '../nn/protocol.js';
 import { traceLogits, traceModel, type TracedModel, type TracedParameter, type TraceShape } from '../nn/trace.js';
-import type { AdamW } from '../optim/adamw.js';
+import type { AdamW } from '../optim/options.js';
 import { buildUpdate, type UpdateRecipe } from '../optim/update.js';
 import { eliminateDeadCode } from '../passes/eliminate_dead_code.js';
 import { applyPrecision } from '../passes/precision.js';

@@ -1,6 +1,6 @@
 /** The kernel table by type of device: our own kernels' workspaces and conditions are the CPU's alone. */
 import { expect, test } from 'vitest';
-import { adamw } from '../optim/adamw.js';
+import { adamw } from '../optim/options.js';
 import { GPT } from '../nn/models/index.js';
 import { buildCase, cases, type FactorSizes } from '../ops/cases.js';
 import { ops } from '../ops/index.js';

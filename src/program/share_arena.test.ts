@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { dtypeBytes } from '../ir/dtype.js';
 import { bytesOf } from '../ir/type.js';
-import { GPT } from '../nn/models/gpt.js';
+import { GPT } from '../nn/models/gpt/gpt.js';
 import { ops } from '../ops/index.js';
 import { adamw } from '../optim/index.js';
 import { describeModel } from '../plan/describe_model.js';

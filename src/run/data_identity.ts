@@ -1,6 +1,6 @@
 /** Whether a configuration asks for the data that a run was begun with, field by field. */
 import { canonicalJson } from '../checkpoint/manifest.js';
-import { textOf } from '../config/plain.js';
+import { textOf } from '../options/plain.js';
 import type { TrainConfig } from '../config/schema.js';
 import type { DataRecord, RunRecord } from './record.js';
 

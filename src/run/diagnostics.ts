@@ -184,7 +184,7 @@ export const modelDiffers = defineDiagnostic(
     why: 'weights mean nothing outside the model that they were trained in, whether their shapes agree or not',
     where: [{ at: `${p.path}/run.json`, note: 'what the run was begun with' }],
     fix: p.loads
-      ? 'change it back, or take the changed model: --accept-model-change (acceptModelChange)'
+      ? 'change it back, or take the changed model: --accept-model-change (accept_model_change)'
       : "change it back, or begin a new run: the run's weights do not have the shapes of this model",
   }),
 );

@@ -1,7 +1,7 @@
 /** Options that were decided when a run began, and that going on with it cannot change: another value is refused, not left unread. */
 import { dirname } from 'node:path';
 import type { TrainConfig } from '../config/schema.js';
-import { textOf } from '../config/plain.js';
+import { textOf } from '../options/plain.js';
 import { optionFixed } from './diagnostics.js';
 import type { RunFolder } from './folder.js';
 

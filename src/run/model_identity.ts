@@ -4,8 +4,8 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { canonicalJson } from '../checkpoint/manifest.js';
-import { modelConfig } from '../config/objects.js';
-import { textOf } from '../config/plain.js';
+import { modelConfig } from '../config/model_objects.js';
+import { textOf } from '../options/plain.js';
 import type { TrainConfig } from '../config/schema.js';
 import { moduleHash } from '../config/trusted_modules.js';
 import { printGraph } from '../ir/print.js';

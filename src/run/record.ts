@@ -4,7 +4,7 @@
  * `config.json` is what the user asked for; this says what came of it. Paths are absolute.
  */
 import { z } from 'zod';
-import { data as dataFields } from '../config/data_fields.js';
+import { dataSchema as dataFields } from '../data/options.js';
 import { recordInvalid } from './diagnostics.js';
 import { parseJson } from '../data/read_text.js';
 

@@ -2,7 +2,7 @@
 import { opNamed, type OpRegistry } from '../ir/op.js';
 import { hashText } from '../ir/hash.js';
 import type { LanguageModel } from '../nn/language_model.js';
-import type { AdamW } from '../optim/adamw.js';
+import type { AdamW } from '../optim/options.js';
 import type { PlacedGraph } from '../partition/placed.js';
 import { logicalMicrobatchesOf, type Plan } from '../plan/plan.js';
 import {

@@ -30,7 +30,6 @@ import { compileRun, type RunRequest } from './compile_run.js';
 import { endable } from './endable.js';
 import { loadModel } from '../config/load_model.js';
 import { targetOf } from './device.js';
-import { optimizerOf } from '../config/objects.js';
 import type { TrainConfig } from '../config/schema.js';
 import type { ResolvedConfig } from '../config/resolve.js';
 
@@ -137,7 +136,7 @@ function explainPlan(
   plan: Plan,
   { observe, checkpoint }: Pick<ExplainRequest, 'observe' | 'checkpoint'>,
 ): Omit<Explanation, 'modelDifferences'> {
-  const optimizer = optimizerOf(config.optimizer);
+  const optimizer = config.optimizer;
   const target = targetOf(config);
   const request = { model, optimizer, plan, registry: ops, target, observe };
   const programs = endable(() => compileRun(request));

@@ -9,10 +9,11 @@ import { explain, type Explanation, type GivenPlan } from './explain.js';
 import { stepOfChoice, type CheckpointChoice } from '../run/checkpoint_choice.js';
 import { RunFolder } from '../run/folder.js';
 import { openRunCheckpoint } from '../run/open_checkpoint.js';
+import type { Override } from '../config/overrides.js';
 
 export interface ExplainOptions extends ModelChoice {
   readonly planFile?: string;
-  readonly overrides?: readonly string[];
+  readonly overrides?: readonly Override[];
   /** A checkpoint of the run that is to fit: a step, the name of its folder, or `latest`; null: none. */
   readonly checkpoint?: CheckpointChoice | null;
   /** Shown what each pass of the compiler leaves. */
@@ -46,7 +47,7 @@ export async function explainTarget(
 const givenPlan = (file: string): GivenPlan => ({ plan: readPlan(file), file, ofRun: false });
 
 /** The plan that a run has, unless its configuration is changed. */
-const ownPlan = (folder: RunFolder | null, overrides: readonly string[]): GivenPlan | undefined =>
+const ownPlan = (folder: RunFolder | null, overrides: readonly Override[]): GivenPlan | undefined =>
   folder && overrides.length === 0
     ? { plan: folder.readPlan(), file: folder.file('plan.json'), ofRun: true }
     : undefined;

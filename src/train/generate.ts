@@ -8,7 +8,7 @@ import { identifyModel, requireModel } from '../run/model_identity.js';
 import { stepOfChoice } from '../run/checkpoint_choice.js';
 import { openRunCheckpoint } from '../run/open_checkpoint.js';
 import { requireDevice } from './device.js';
-import { samplingOf, type GenerateSettings } from './generate_settings.js';
+import { samplingOf, type GenerateSettings, type SettingSource } from './generate_settings.js';
 import { hasParameters } from './initial_weights.js';
 import { requireNativeEngine, requireVocab } from './prepare_run.js';
 import { chooseToken, uniformNumbers } from './sample.js';
@@ -19,15 +19,15 @@ import { openSampler } from './sampler.js';
  * the context, the text is read from its last tokens on. `model`: a model of one's own, or the file that exports it; absent: as the run
  * folder says. Throws `run/not-found`, `config/…`, `checkpoint/…`, `engine/…`.
  */
-export async function generate(path: string, settings: GenerateSettings = {}): Promise<string> {
-  const { prompt, tokens, temperature, topK, seed } = samplingOf(settings);
-  const { device, trustCode, model, onText = () => {} } = settings;
-  const { acceptModelChange: accept = false } = settings;
+export async function generate(path: string, settings: GenerateSettings = {}, source?: SettingSource): Promise<string> {
+  const { prompt, tokens, temperature, top_k, seed } = samplingOf(settings, source);
+  const { device, trust_code, model, onText = () => {} } = settings;
+  const { accept_model_change: accept = false } = settings;
   const step = stepOfChoice(settings.checkpoint ?? 'latest');
   const folder = RunFolder.open(path);
   const resolved = await loadConfig(folder.file('config.json'), device === undefined ? [] : [`device=${device}`], {
     ...(model !== undefined && { model }),
-    trustCode,
+    trust_code,
   });
   const { config } = resolved;
   if (config.engine === 'native') {
@@ -55,7 +55,7 @@ export async function generate(path: string, settings: GenerateSettings = {}): P
   try {
     for (let i = 0; i < tokens; i++) {
       const logits = await sampler.logitsAfter(ids);
-      const id = chooseToken(logits.subarray(0, tokenizer.vocab), { temperature, topK, random: random(i) });
+      const id = chooseToken(logits.subarray(0, tokenizer.vocab), { temperature, top_k, random: random(i) });
       ids.push(id);
       made.push(id);
       // A token may end within a character: text is told once it is whole.

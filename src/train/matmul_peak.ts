@@ -18,12 +18,13 @@ import { initialValues, normal } from '../nn/init.js';
 import { deviceOf } from './device.js';
 import type { TrainConfig } from '../config/schema.js';
 import { makeFolder } from '../data/make_folder.js';
+import { defaultCache } from '../data/options.js';
 import { parseJson, readText } from '../data/read_text.js';
 
 /** Floating-point operations a second, over all cores or of one GPU; null on the reference engine. */
 export async function measuredPeak(config: TrainConfig, { again = false } = {}): Promise<number | null> {
   if (config.engine === 'reference') return null;
-  const file = join(config.data.cache ?? '.cache/flotilla', 'matmul_peak.json');
+  const file = join(config.data.cache ?? defaultCache, 'matmul_peak.json');
   const { size, mtimeMs } = statSync(addonPath());
   const threads = os.availableParallelism();
   const device = deviceOf(config, 0);

@@ -31,7 +31,7 @@ export interface ResumeRequest {
   readonly customModel: LanguageModel | null;
   readonly checkpoint: Checkpoint;
   /** Whether a model that is not the run's may go on with its weights. */
-  readonly acceptModelChange: boolean;
+  readonly accept_model_change: boolean;
   readonly events: TrainEvents;
   /** Null where the ranks are ours to start. */
   readonly job: OuterJob | null;
@@ -59,7 +59,7 @@ export async function prepareResume(request: ResumeRequest): Promise<UnwrittenRu
     const identity = identifyModel(model, config.model);
     tellModelChange(
       requireModel(folder, record.model, identity, {
-        accept: request.acceptModelChange,
+        accept: request.accept_model_change,
         loads: () => hasParameters(checkpoint, model),
       }),
       events,

@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs';
 import { absolutePaths } from '../config/absolute_paths.js';
 import { loadModel } from '../config/load_model.js';
-import { dataOf } from '../config/objects.js';
 import type { ResolvedConfig } from '../config/resolve.js';
 import type { TrainConfig } from '../config/schema.js';
 import type { DataEvent, Dataset } from '../data/index.js';
@@ -62,7 +61,7 @@ export async function prepareRun(
     choosePlan(config, loadModel(described, config.data.tokenizer.vocab), worldSize);
   const context = contextOf(config, customModel);
   const dataset = await prepareData(
-    dataOf(config.data),
+    config.data,
     { ...batchOptions(config, context), root, cacheDir: config.data.cache },
     relay(events),
   );

@@ -3,7 +3,7 @@ import type { Checkpoint, Disk } from '../checkpoint/index.js';
 import type { Dataset } from '../data/index.js';
 import type { Engine, LoadedProgram } from '../engine/engine.js';
 import type { LanguageModel } from '../nn/language_model.js';
-import type { AdamW } from '../optim/adamw.js';
+import type { AdamW } from '../optim/options.js';
 import type { Plan } from '../plan/plan.js';
 import type { TrainConfig } from '../config/schema.js';
 import type { RunFolder } from '../run/folder.js';

@@ -3,7 +3,6 @@
  * data is gone and the text is as it was, the same data into the cache again.
  */
 import type { AbsoluteConfig } from '../config/absolute_paths.js';
-import { dataOf } from '../config/objects.js';
 import { DataCache } from '../data/cache.js';
 import { prepareData, type DataListener, type Dataset } from '../data/index.js';
 import type { HowFar } from '../data/in_parts.js';
@@ -36,7 +35,7 @@ export async function resumeData(request: ResumeDataRequest): Promise<Dataset> {
   const order = orderDifferences(record, { data: config.data, context });
   if (order.length > 0) throw refuse(order);
 
-  const source = dataOf(config.data);
+  const source = config.data;
   const { root, key } = record.data;
   const tell = (how: HowFar) => listener({ kind: 'step_progress', step: 'read', ...how });
   const now = await lookAtSources(source, { root, cacheDir: config.data.cache, key }, tell);

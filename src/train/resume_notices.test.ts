@@ -55,7 +55,7 @@ test('within the warm-up the rate is said to rise, to where it does, and what co
   ]) {
     const ends = of({ warmup_steps: 40, lr: 1e-3, decay_steps: decay }, steps!);
     expect(ends).toContain('rises until step 40 (optimizer.warmup_steps), to 0.001: the run ends within its warm-up');
-    expect(ends).toContain('the next step has 0.00025 where');
+    expect(ends).toContain('the next step has 0.0002683 where');
     expect(ends).not.toMatch(/falls|goes on at/);
   }
   expect(of({ warmup_steps: 40 }, 200)).toMatch(

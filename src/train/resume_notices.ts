@@ -1,8 +1,7 @@
 /** What cannot be as it would have been, of a run that goes on with another batch or length: said before its first step. */
 import type { Manifest } from '../checkpoint/index.js';
-import { optimizerOf } from '../config/objects.js';
 import type { TrainConfig } from '../config/schema.js';
-import { learningRate, type Schedule } from '../optim/schedule.js';
+import { learningRate, usualWarmup, type Schedule } from '../optim/schedule.js';
 import type { RunRecord } from '../run/record.js';
 import { countersOf } from './counters.js';
 
@@ -68,7 +67,7 @@ function scheduleNotice({ before, config, record, steps, manifest }: NoticeReque
   const { step, schedule } = manifest;
   const stepsBefore = record.steps ?? schedule.total_steps;
   if (steps === null) return null;
-  const [was, is] = [optimizerOf(before.optimizer).lr, optimizerOf(config.optimizer).lr];
+  const [was, is] = [before.optimizer, config.optimizer];
   const rateBefore = learningRate(was, step, stepsBefore);
   const rate = learningRate(is, step, steps);
   const lengths =
@@ -83,7 +82,9 @@ function scheduleNotice({ before, config, record, steps, manifest }: NoticeReque
 }
 
 /** What the learning rate does from `step` finished steps on, until the run of `steps` ends. */
-function courseText({ kind, peak, warmup, steps: decay }: Schedule, step: number, steps: number): string {
+function courseText(schedule: Schedule, step: number, steps: number): string {
+  const { schedule: kind, lr: peak, decay_steps: decay } = schedule;
+  const warmup = schedule.warmup_steps ?? usualWarmup(schedule, steps);
   const end = decay ?? steps;
   const falls =
     kind === 'constant'

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { chooseToken, uniformNumbers } from './sample.js';
 
 const logits = Float64Array.of(0, Math.log(3), -Infinity, Math.log(2));
-const options = { temperature: 1, topK: null, random: 0 };
+const options = { temperature: 1, top_k: 0, random: 0 };
 
 test('temperature zero takes the likeliest, the first of equals', () => {
   expect(chooseToken(logits, { ...options, temperature: 0 })).toBe(1);
@@ -19,7 +19,7 @@ test('tokens come as often as softmax says; impossible ones never', () => {
 test('top-k draws from the likeliest alone; a low temperature prefers them', () => {
   const random = uniformNumbers(1);
   const drawn = new Set(
-    Array.from({ length: 500 }, (_, i) => chooseToken(logits, { ...options, topK: 2, random: random(i) })),
+    Array.from({ length: 500 }, (_, i) => chooseToken(logits, { ...options, top_k: 2, random: random(i) })),
   );
   expect([...drawn].sort()).toEqual([1, 3]);
   expect(chooseToken(logits, { ...options, temperature: 0.01, random: 0.999 })).toBe(1);

@@ -3,16 +3,17 @@ import { highWord, lowWord, philox } from '../ops/philox.js';
 
 export interface TokenChoice {
   readonly temperature: number;
-  readonly topK: number | null;
+  /** Of how many of the likeliest tokens one is drawn; 0: of all. */
+  readonly top_k: number;
   /** Uniform in [0, 1). */
   readonly random: number;
 }
 
-/** Draws from softmax(logits / temperature) over the `topK` likeliest; temperature 0 takes the likeliest, the first of equals. */
-export function chooseToken(logits: Float64Array, { temperature, topK, random }: TokenChoice): number {
+/** Draws from softmax(logits / temperature) over the `top_k` likeliest; temperature 0 takes the likeliest, the first of equals. */
+export function chooseToken(logits: Float64Array, { temperature, top_k, random }: TokenChoice): number {
   const order = Array.from(logits.keys()).sort((a, b) => logits[b] - logits[a] || a - b);
   if (temperature === 0) return order[0];
-  const kept = order.slice(0, topK ?? order.length);
+  const kept = order.slice(0, top_k || order.length);
   const weights = kept.map((id) => Math.exp((logits[id] - logits[kept[0]]) / temperature));
   let left = random * weights.reduce((a, b) => a + b, 0);
   for (const [i, weight] of weights.entries()) {

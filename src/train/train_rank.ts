@@ -9,7 +9,6 @@ import { ops } from '../ops/index.js';
 import { ranksOf } from '../plan/plan.js';
 import { arenaBytesOf } from '../program/share_arena.js';
 import { launchCount } from '../program/unroll.js';
-import { optimizerOf } from '../config/objects.js';
 import { initializeState, restoreState } from '../run/load_state.js';
 import { mark } from '../run/begin.js';
 import { commitStaged } from '../run/staged.js';
@@ -49,7 +48,7 @@ const traceFrom = 3;
 export async function trainRank(job: RankJob): Promise<RankResult> {
   const { config, model, plan, host, clock, events } = job;
   const began = clock.elapsed();
-  const optimizer = optimizerOf(config.optimizer);
+  const optimizer = config.optimizer;
   const target = host.kind === 'native' ? host.device : host.kind;
   const programs = compileRun({ model, optimizer, plan, registry: ops, target });
   const arenaBytes = Math.max(

@@ -343,10 +343,10 @@ const pieces = {
       [
         { heads: 2 },
         { heads: 1, bias: true },
-        { heads: 2, kvHeads: 1 },
+        { heads: 2, kv_heads: 1 },
         { heads: 1, rotary: { base: 100 } },
-        { heads: 2, headDim: 3 },
-        { heads: 2, kvHeads: 1, headDim: 4, rotary: { base: 10 } },
+        { heads: 2, head_dim: 3 },
+        { heads: 2, kv_heads: 1, head_dim: 4, rotary: { base: 10 } },
       ],
       variant,
     );

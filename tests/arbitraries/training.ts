@@ -186,7 +186,7 @@ function modelOf(draw: TrainingDraw): LanguageModel {
   const { layers, heads, group, hidden, vocab, tied, experts, sequence } = draw;
   const common = { layers, dim: dimOf(draw), hidden, vocab, context: sequence };
   if (draw.model === 'gpt') return new GPT({ ...common, heads, dropout: draw.dropout ? 0.3 : 0 });
-  const grouped = { ...common, heads: heads * group, kvHeads: heads };
+  const grouped = { ...common, heads: heads * group, kv_heads: heads };
   if (draw.model === 'llama') return new Llama({ ...grouped, tied });
   return new Mixtral({ ...grouped, experts, choices: Math.min(2, experts) });
 }

@@ -4,7 +4,8 @@
  */
 import { expect, test } from 'vitest';
 import { GPT } from '../../src/nn/models/index.js';
-import { adamw, adamwScalars } from '../../src/optim/adamw.js';
+import { adamwScalars } from '../../src/optim/adamw.js';
+import { adamw } from '../../src/optim/options.js';
 import { departures } from '../laws/parallel_equals_serial.js';
 import { languageModel } from '../scenarios/language_model.js';
 import { buildScenario, type Values } from '../scenarios/scenario.js';

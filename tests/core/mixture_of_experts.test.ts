@@ -29,7 +29,7 @@ test('experts of one axis, their hidden layer over another', () => {
 
 test('five experts over two ranks, full ones drop tokens', () => {
   expectEqualsSerial({
-    ...languageModel(mixtral({ experts: 5, capacityFactor: 0.5 }), { microbatches: 1, batch: 2, sequence: 4 }),
+    ...languageModel(mixtral({ experts: 5, capacity_factor: 0.5 }), { microbatches: 1, batch: 2, sequence: 4 }),
     mesh: { expert: 2 },
     split: { experts: ['expert'] },
   });

@@ -18,7 +18,7 @@ test('backward of a norm over split tokens: the gradient of its input split, tho
 });
 
 test('backward of attention over split query heads that share a key head: dq split, dk and dv sums', () => {
-  const multiQuery = new Llama({ layers: 1, dim: 8, heads: 4, kvHeads: 1, hidden: 8, context: 4, vocab: 7 });
+  const multiQuery = new Llama({ layers: 1, dim: 8, heads: 4, kv_heads: 1, hidden: 8, context: 4, vocab: 7 });
   const { placed } = expectEqualsSerial({
     ...languageModel(multiQuery, { batch: 2, sequence: 3 }),
     mesh: { data: 2, tensor: 4 },

@@ -73,7 +73,7 @@ test('every test is packed but those that hold documents against the sources or 
     )
     .filter((file) => file.endsWith('.test.ts') && !packed.has(file));
   expect(tests.sort()).toEqual([
-    'src/config/rows.test.ts',
+    'src/config/page.test.ts',
     'tests/docs/docs.test.ts',
     'tests/docs/help.test.ts',
     'tests/package/installed.test.ts',

@@ -13,7 +13,7 @@ import { checkPlacement } from '../../src/partition/check.js';
 import { defaultCosts } from '../../src/partition/costs.js';
 import { partition } from '../../src/partition/partition.js';
 import { stepPlacement } from '../../src/partition/placement.js';
-import type { PlacedGraph, PlacedStep } from '../../src/partition/placed.js';
+import type { PlacedGraph, PlacedOp, PlacedStep } from '../../src/partition/placed.js';
 import { workByStage } from '../../src/partition/work.js';
 import { applyPrecision } from '../../src/passes/precision.js';
 import { traceTraining } from '../../src/passes/trace_training.js';
@@ -67,6 +67,25 @@ describe('what a plan splits is computed once, whatever the prices', () => {
     fc.assert(law, { ...fresh, numRuns: runs });
   });
 
+  /**
+   * The gradient of a mixture's balance loss spreads [microbatch experts] over the batch and its sequence: no operand brings a split, and
+   * with fewer sequences and fewer tokens of each than there are ranks, neither factor has a part for all of them.
+   */
+  test.each([1, 2, 3])('two sequences of %i tokens over 2 × 2 ranks: the axes are dealt out', (sequence) => {
+    const sizes = { heads: 1, headDim: 1, hidden: 1, sequence, mesh: { data: 2, tensor: 1, context: 2 } };
+    const second = { data: 1, tensor: 1, context: 1 };
+    const scenario = trainingScenario({ ...mlpDraw, ...sizes, model: 'mixtral', second });
+    const plan = planOf(scenario);
+    const graph = placed(plan, scenario.step);
+    expect(repeatedWork(graph, plan, dataFactorsOf(scenario.step))).toEqual([]);
+    const spread = graph.steps.find((step): step is PlacedOp => step.kind === 'op' && spreadsOverTokens(graph, step));
+    expect(
+      Object.values(spread!.assignment.splits)
+        .flatMap(({ axes }) => axes)
+        .sort(),
+    ).toEqual(['context', 'data']);
+  });
+
   test('a product that reads its operands whole is told', () => {
     const scenario = trainingScenario({ ...mlpDraw, mesh: { data: 2, tensor: 1, context: 1 } });
     const plan = planOf(scenario);
@@ -96,6 +115,13 @@ test('stages whose data axes have names of their own: what lands is split over t
   expect(repeatedWork(stepGraph, plan, dataFactorsOf(graph))).toEqual([]);
   for (const { share } of workByStage(stepGraph, ops)) expect(share).toBeCloseTo(1, 3);
 });
+
+/** A backward einsum of one operand, [microbatch experts] → [microbatch batch sequence experts]. */
+function spreadsOverTokens(graph: PlacedGraph, { op, source, inputs, outputs }: PlacedOp): boolean {
+  if (op !== 'einsum' || source.phase !== 'backward' || inputs.length !== 1) return false;
+  const [from, to] = [inputs[0], outputs[0]].map((id) => namesOf(graph.values[id].type).join(' '));
+  return from === 'microbatch experts' && to === 'microbatch batch sequence experts';
+}
 
 const mlpDraw: TrainingDraw = {
   model: 'mlp',

@@ -12,8 +12,8 @@ import type { LanguageModel } from '../../src/nn/language_model.js';
 import { GPT, Llama, Mixtral } from '../../src/nn/models/index.js';
 import { describeParameters } from '../../src/nn/trace.js';
 import { ops } from '../../src/ops/index.js';
-import { adamw, adamwScalars } from '../../src/optim/adamw.js';
-import { cosine } from '../../src/optim/schedule.js';
+import { adamwScalars } from '../../src/optim/adamw.js';
+import { adamw } from '../../src/optim/options.js';
 import { gradientName } from '../../src/optim/update.js';
 import { traceTraining } from '../../src/passes/trace_training.js';
 import { describeModel } from '../../src/plan/describe_model.js';
@@ -26,13 +26,13 @@ import { runPyTorch, type PyTorchCase, type PyTorchResult } from '../pytorch/lan
 const sizes = { layers: 2, dim: 64, context: 32, vocab: 96 };
 const models = [
   { name: 'GPT-2', kind: 'gpt', model: new GPT({ ...sizes, heads: 4 }) },
-  { name: 'Llama, grouped heads', kind: 'llama', model: new Llama({ ...sizes, heads: 4, kvHeads: 2, hidden: 160 }) },
+  { name: 'Llama, grouped heads', kind: 'llama', model: new Llama({ ...sizes, heads: 4, kv_heads: 2, hidden: 160 }) },
   {
     name: 'Mixtral, some tokens dropped',
     kind: 'mixtral',
     model: new Mixtral({
-      ...{ ...sizes, heads: 4, kvHeads: 2, hidden: 96, ropeBase: 10_000 },
-      ...{ experts: 4, choices: 2, capacityFactor: 1, balance: 0.1 },
+      ...{ ...sizes, heads: 4, kv_heads: 2, hidden: 96, rope_base: 10_000 },
+      ...{ experts: 4, choices: 2, capacity_factor: 1, balance: 0.1 },
     }),
   },
 ] as const;
@@ -40,7 +40,7 @@ const models = [
 /** Two scheduled microbatches of two sequences. */
 const batch = { sequences: 4, microbatch: 2 };
 // The demo's learning rate and optimizer.
-const optimizer = adamw({ lr: cosine({ peak: 1e-3, warmup: 5 }), weightDecay: 0.1, clip: 1 });
+const optimizer = adamw({ lr: 1e-3, warmup_steps: 5 });
 const steps = { f32: 20, bf16: 100 } as const;
 const precisions = ['f32', 'bf16'] as const;
 type Compute = (typeof precisions)[number];
@@ -154,8 +154,8 @@ function caseOf(kind: PyTorchCase['model'], model: LanguageModel, compute: Compu
       lr: Array.from({ length: steps[compute] }, (_, step) => adamwScalars(optimizer, step, steps.bf16).lr),
       betas: [optimizer.beta1, optimizer.beta2],
       eps: optimizer.eps,
-      weight_decay: optimizer.weightDecay,
-      clip: optimizer.clip,
+      weight_decay: optimizer.weight_decay,
+      clip: optimizer.clip_grad_norm,
     },
   };
 }

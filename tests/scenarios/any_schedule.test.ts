@@ -29,7 +29,7 @@ test('ZeRO-1: optimizer state and update split over data', () => {
 });
 
 test('a rotary model whose sequence is split', () => {
-  const llama = new Llama({ layers: 1, dim: 12, heads: 6, kvHeads: 2, hidden: 7, context: 8, vocab: 11 });
+  const llama = new Llama({ layers: 1, dim: 12, heads: 6, kv_heads: 2, hidden: 7, context: 8, vocab: 11 });
   anySchedule({
     ...languageModel(llama, shape),
     mesh: { context: 2 },

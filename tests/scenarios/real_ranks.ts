@@ -9,10 +9,20 @@ const split = { batch: ['data'], ...tensor };
 
 const gpt = () => languageModel(new GPT({ layers: 2, dim: 16, heads: 4, context: 8, vocab: 37 }), shape);
 const llama = () =>
-  languageModel(new Llama({ layers: 2, dim: 16, heads: 4, kvHeads: 2, hidden: 24, context: 8, vocab: 37 }), shape);
+  languageModel(new Llama({ layers: 2, dim: 16, heads: 4, kv_heads: 2, hidden: 24, context: 8, vocab: 37 }), shape);
 
 const mixtral = () => {
-  const model = { layers: 2, dim: 16, heads: 4, kvHeads: 2, hidden: 24, context: 8, vocab: 37, experts: 4, choices: 2 };
+  const model = {
+    layers: 2,
+    dim: 16,
+    heads: 4,
+    kv_heads: 2,
+    hidden: 24,
+    context: 8,
+    vocab: 37,
+    experts: 4,
+    choices: 2,
+  };
   return languageModel(new Mixtral(model), shape);
 };
 

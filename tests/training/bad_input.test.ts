@@ -176,9 +176,9 @@ test.each([
   ['train', { event: 1 }, `did you mean 'events'?`],
   ['resume', { steps: 450 }, `overrides: ['steps=…']`],
   ['resume', { override: ['steps=9'] }, `did you mean 'overrides'?`],
-  ['resume', { trust_code: true }, `did you mean 'trustCode'?`],
+  ['resume', { trustCode: true }, `did you mean 'trust_code'?`],
   ['generate', { prompt: 'the', max_new_tokens: 5 }, `did you mean 'tokens'?`],
-  ['generate', { prompt: 'the', top_k: 5 }, `did you mean 'topK'?`],
+  ['generate', { prompt: 'the', topK: 5 }, `did you mean 'top_k'?`],
 ])('a setting of %s() that nothing reads is refused: %o', async (call, settings, fix) => {
   const run = work.file('runs', 'none such');
   const made: Readonly<Record<string, () => Promise<unknown>>> = {
@@ -195,7 +195,7 @@ test.each([
 test('what is left out of sampling is as for the command; nothing but an object is settings', async () => {
   await work.train('usual', { steps: 1 });
   const run = work.file('runs', 'usual');
-  const said = { prompt: '', tokens: 120, temperature: 0.8, topK: 40, seed: 0 };
+  const said = { prompt: '', tokens: 120, temperature: 0.8, top_k: 40, seed: 0 };
   expect(await generate(run)).toBe(await generate(run, said));
   for (const settings of ['the ship', null, []])
     await expect(generate(run, settings as unknown as GenerateSettings)).rejects.toMatchObject({
@@ -205,12 +205,12 @@ test('what is left out of sampling is as for the command; nothing but an object 
 
 test('what sampling is asked for has ranges', async () => {
   await work.train('sampled', { steps: 1 });
-  const usual = { prompt: '', tokens: 1, temperature: 1, topK: 1, seed: 0 };
+  const usual = { prompt: '', tokens: 1, temperature: 1, top_k: 1, seed: 0 };
   for (const wrong of [
     { temperature: -1 },
     { temperature: NaN },
-    { topK: 1.5 },
-    { topK: 0 },
+    { top_k: 1.5 },
+    { top_k: -1 },
     { tokens: -3 },
     { tokens: Infinity },
     { seed: -1 },

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { explain, explanationText } from '../../src/train/explain.js';
-import { modelOf } from '../../src/config/objects.js';
+import { modelOf } from '../../src/config/model_objects.js';
 import { resolveConfig } from '../../src/config/resolve.js';
 import { forecastBytes } from '../../src/train/memory/forecast.js';
 

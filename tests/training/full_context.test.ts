@@ -55,7 +55,7 @@ test.each([WholeContext, Strict])(
     });
     // Shorter than a usual program, longer than the context, and from nothing.
     for (const prompt of ['', 'the ship', 'the ship sails over a calm sea '.repeat(9)]) {
-      const text = await generate(folder, { prompt, tokens: 2, temperature: 0, topK: null, seed: 0, model });
+      const text = await generate(folder, { prompt, tokens: 2, temperature: 0, top_k: 0, seed: 0, model });
       expect(text.length).toBeGreaterThan(0);
     }
   },
@@ -65,6 +65,6 @@ test('where the context fails too, its own error is told', async () => {
   const model = new Never({ dim: 8, context: 8, vocab: 270 });
   const { folder } = await work.train('never', { model });
   model.trained = true;
-  const options = { prompt: 'the', tokens: 1, temperature: 0, topK: null, seed: 0, model };
+  const options = { prompt: 'the', tokens: 1, temperature: 0, top_k: 0, seed: 0, model };
   await expect(generate(folder, options)).rejects.toThrow('no more');
 });

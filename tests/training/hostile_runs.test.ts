@@ -149,7 +149,7 @@ const cases: Readonly<Record<string, () => void>> = {
 };
 
 const commands = {
-  generate: () => generate(run, { prompt: 'the', tokens: 1, temperature: 0, topK: null, seed: 0 }),
+  generate: () => generate(run, { prompt: 'the', tokens: 1, temperature: 0, top_k: 0, seed: 0 }),
   resume: () => work.resume('hostile', ['steps=3']),
   checkpoint: () => explainTarget(run, { checkpoint: 1 }),
 };

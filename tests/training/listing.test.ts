@@ -53,7 +53,7 @@ test('what runs and checkpoints there are, what each is worth, and going on from
   await expect(listRuns(work.file('corpus'))).rejects.toMatchObject({ code: 'run/none-found' });
 
   const sample = (step?: number) =>
-    generate(run, { prompt: 'the', tokens: 12, temperature: 0, topK: null, seed: 0, checkpoint: step });
+    generate(run, { prompt: 'the', tokens: 12, temperature: 0, top_k: 0, seed: 0, checkpoint: step });
   expect(await sample(4)).toBe(await sample());
   expect((await explainTarget(run, { checkpoint: 1 })).checkpoint).toMatchObject({ step: 1, tokens: 32 });
   expect(folderBytes(runs)).toEqual(before);

@@ -35,11 +35,11 @@ function ownModule(name: string, more = '', file = work.file(`${name}-${files++}
   return file;
 }
 
-const sampling = { prompt: 'the', tokens: 1, temperature: 0, topK: null, seed: 0 };
+const sampling = { prompt: 'the', tokens: 1, temperature: 0, top_k: 0, seed: 0 };
 
 /** Everything that reads a run, with what it takes to let it execute code. */
 const commands: Readonly<Record<string, (run: string, choice: ResumeSettings) => Promise<unknown>>> = {
-  generate: (run, { model, trustCode }) => generate(run, { ...sampling, trustCode, model }),
+  generate: (run, { model, trust_code }) => generate(run, { ...sampling, trust_code, model }),
   explain: (run, choice) => explainTarget(run, choice),
   resume: (run, choice) => resumeRun(surroundings, run, { overrides: ['steps=3'], ...choice }),
 };
@@ -100,7 +100,7 @@ test.each(named)('%s executes it on the user’s word', async (command) => {
   // What is given by hand is not what the folder names.
   await commands[command](theirs('./gone.mts'), { model: module });
   const other = ownModule('Own', 'export default own;');
-  await commands[command](theirs(other), { trustCode: true });
+  await commands[command](theirs(other), { trust_code: true });
 });
 
 test('a module that has changed is another, and so is one whose import has', async () => {
@@ -166,7 +166,7 @@ test.each([
   expect(await refusal(trainFile(surroundings, config))).toMatchObject({ code: 'config/code-not-trusted' });
   expect(await refusal(explainTarget(config))).toMatchObject({ code: 'config/code-not-trusted' });
   expect(existsSync(executed)).toBe(false);
-  await trainFile(surroundings, config, { trustCode: true, overrides: ['steps=1'] });
+  await trainFile(surroundings, config, { trust_code: true, overrides: ['steps=1'] });
   // Trained with now.
   await explainTarget(config);
 });
@@ -177,7 +177,7 @@ test.each([
   ['by a function that nobody awaits', `async function main() { await train(options); } main();`],
   ['with a default export', `export default options; await train(options).catch(() => {});`],
   ['resume', `await resume('runs/own', { model: own });`],
-  ['generate', `await generate('runs/own', { prompt: '', tokens: 1, temperature: 0, topK: null, seed: 0 });`],
+  ['generate', `await generate('runs/own', { prompt: '', tokens: 1, temperature: 0, top_k: 0, seed: 0 });`],
 ])('a file that calls the library itself is no configuration: %s', async (_, text) => {
   const file = ownModule('Own', text);
   expect(await refusal(trainFile(surroundings, file))).toMatchObject({ code: 'config/called-while-imported' });

@@ -32,7 +32,7 @@ for (const ranks of [1, 2]) {
       expect.arrayContaining(['compiled', 'started', 'sample', 'summary']),
     );
     expect(existsSync(work.file('runs', name, 'metrics.jsonl'))).toBe(true);
-    const options = { prompt: 'the', tokens: 4, temperature: 0.7, topK: 5, seed: 4 };
+    const options = { prompt: 'the', tokens: 4, temperature: 0.7, top_k: 5, seed: 4 };
     const folder = work.file('runs', name);
     expect(await generate(folder, options)).toBe(await generate(folder, options));
   });

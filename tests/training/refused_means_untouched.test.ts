@@ -40,7 +40,7 @@ function give(
     case 'resume':
       return resumeRun(surroundings, run, { overrides: changes, ...at, ...own });
     case 'generate':
-      return generate(run, { tokens: 1, temperature: 0, topK: null, ...at, ...own });
+      return generate(run, { tokens: 1, temperature: 0, top_k: 0, ...at, ...own });
     case 'explain':
       return explainTarget(run, { overrides: changes, ...at, ...own });
   }

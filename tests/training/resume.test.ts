@@ -175,17 +175,17 @@ test('a model that is not the run’s is refused with what differs, though its w
   // Sampling from it would be nonsense too.
   const config = work.file('runs', 'llama', 'config.json');
   writeFileSync(config, readFileSync(config, 'utf8').replace('"rope_base": 10000', '"rope_base": 500000'));
-  const sampling = { prompt: 'the', tokens: 1, temperature: 0, topK: null, seed: 0 };
+  const sampling = { prompt: 'the', tokens: 1, temperature: 0, top_k: 0, seed: 0 };
   await expect(generate(work.file('runs', 'llama'), sampling)).rejects.toMatchObject({ code: 'run/model-differs' });
-  await generate(work.file('runs', 'llama'), { ...sampling, acceptModelChange: true });
+  await generate(work.file('runs', 'llama'), { ...sampling, accept_model_change: true });
   // Where other weights are needed, no word helps.
-  const settings = { overrides: ['steps=4', 'model.layers=2'], acceptModelChange: true };
+  const settings = { overrides: ['steps=4', 'model.layers=2'], accept_model_change: true };
   const before = folderBytes(work.file('runs', 'gpt'));
   const resumed = resumeRun(surroundings, work.file('runs', 'gpt'), settings);
   await expect(resumed).rejects.toMatchObject({ code: 'checkpoint/tensors-differ' });
   expect(folderBytes(work.file('runs', 'gpt'))).toEqual(before);
   // Once accepted, the change is the run's.
-  const accepted = { overrides: ['steps=3', 'model.dropout=0.1'], acceptModelChange: true };
+  const accepted = { overrides: ['steps=3', 'model.dropout=0.1'], accept_model_change: true };
   await resumeRun(surroundings, work.file('runs', 'gpt'), accepted);
   const { summary } = await work.resume('gpt', ['steps=4']);
   expect(summary.steps).toBe(4);
@@ -218,7 +218,7 @@ async function refusedOrDone(name: string, file: string, expected: string): Prom
   writeFileSync(copy, readFileSync(file));
   const { steps, ...fields } = JSON.parse(readFileSync(config, 'utf8'));
   writeFileSync(config, JSON.stringify({ ...fields, steps: steps + 1, model: { ...fields.model, module: copy } }));
-  const again = resumeRun(surroundings, work.file('runs', name), { trustCode: true });
+  const again = resumeRun(surroundings, work.file('runs', name), { trust_code: true });
   if (expected === 'done') return void (await again);
   const error = await again.then(
     () => null,
@@ -378,7 +378,7 @@ test('what was decided when the run began is refused under another value, and ta
 test('a checkpoint is named by its step, its folder or as the latest; of a damaged one the fix names another', async () => {
   await work.train('named', { steps: 3, checkpoint: { every_steps: 1, keep: null } });
   const run = work.file('runs', 'named');
-  const sampling = { prompt: 'the', tokens: 4, temperature: 0, topK: null, seed: 0 };
+  const sampling = { prompt: 'the', tokens: 4, temperature: 0, top_k: 0, seed: 0 };
   const steps = [2, '2', '000002', 'step-000002', 'latest', null];
   const at = await Promise.all(
     steps.map(async (checkpoint) => (await explainTarget(run, { checkpoint })).checkpoint?.step),

@@ -1,6 +1,6 @@
 /** Training without a run: one rank, no folder, no checkpoint, batches of any size one after another. What resumed runs are held against. */
 import type { TrainOptions } from '../../src/config/schema.js';
-import { optimizerOf, modelOf } from '../../src/config/objects.js';
+import { modelOf } from '../../src/config/model_objects.js';
 import { resolveConfig } from '../../src/config/resolve.js';
 import type { LoadedProgram } from '../../src/engine/engine.js';
 import { ReferenceEngine } from '../../src/engine/reference/index.js';
@@ -44,7 +44,7 @@ export class SerialRun {
     });
     await writeMicrobatches(program, plan, [0]);
     const step = this.#steps++;
-    const scalars = adamwScalars(optimizerOf(this.#config.optimizer), step, step + 1);
+    const scalars = adamwScalars(this.#config.optimizer, step, step + 1);
     await writeScalars(program, [0], { ...scalars, seed: this.#config.seed, step });
     await program.run();
     const [lossSum, tokens] = [await readResult(program, 0, 'loss_sum'), await readResult(program, 0, 'tokens')];
@@ -71,7 +71,7 @@ export class SerialRun {
     const model = modelOf(config.model, config.model.vocab!)!;
     const batch = { sequences, microbatch: sequences };
     const plan = planOfSizes({}, 1, describeModel(model), batch, { compute: 'f32', master: 'f32' });
-    const optimizer = optimizerOf(config.optimizer);
+    const optimizer = config.optimizer;
     const { training } = compileRun({ model, optimizer, plan, registry: ops, target: 'reference' });
     const program = await new ReferenceEngine({ registry: ops }).load(training.program);
     const tensors = stateOf(training.program);

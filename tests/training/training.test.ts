@@ -101,7 +101,7 @@ test('the length in minutes is decided once, kept, and followed by the learning 
 });
 
 test('a seed gives one text, another seed another', async () => {
-  const options = { prompt: 'the ship', tokens: 8, temperature: 1, topK: null };
+  const options = { prompt: 'the ship', tokens: 8, temperature: 1, top_k: 0 };
   const folder = work.file('runs', 'whole');
   const pieces: string[] = [];
   const first = await generate(folder, { ...options, seed: 1, onText: (text) => pieces.push(text) });

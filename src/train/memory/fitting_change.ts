@@ -1,6 +1,6 @@
 /** A change to a configuration under which its job fits into a machine's memory: each is forecast as the run itself would be. */
 import type { TrainConfig } from '../../config/schema.js';
-import { modelOf } from '../../config/objects.js';
+import { modelOf } from '../../config/model_objects.js';
 import type { LanguageModel } from '../../nn/language_model.js';
 import type { Target } from '../../program/target.js';
 import { choosePlan, ranksOfConfig } from '../choose_plan.js';

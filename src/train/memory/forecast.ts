@@ -1,5 +1,4 @@
 /** What a job's processes on one machine will take of its memory: a floor from the state, a ceiling from the graph, or exactly. */
-import { optimizerOf } from '../../config/objects.js';
 import type { TrainConfig } from '../../config/schema.js';
 import { dtypeBytes } from '../../ir/dtype.js';
 import { bytesOf } from '../../ir/type.js';
@@ -64,7 +63,7 @@ export interface ForecastRequest {
 
 /** Bytes of the ranks on one machine, taken to be the first ones: their arenas, to the byte, and what runs them. */
 export function forecastBytes({ config, model, plan, target, localRanks }: ForecastRequest): number {
-  const optimizer = optimizerOf(config.optimizer);
+  const optimizer = config.optimizer;
   return programBytes(compileRun({ model, optimizer, plan, registry: ops, target }), plan, localRanks);
 }
 

@@ -1,7 +1,7 @@
 /** Bounds hold whatever is trained, and a refusal names a change that fits. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { modelOf } from '../../config/objects.js';
+import { modelOf } from '../../config/model_objects.js';
 import { resolveConfig } from '../../config/resolve.js';
 import type { TrainConfig, TrainOptions } from '../../config/schema.js';
 import { DiagnosticError } from '../../ir/diagnostic.js';

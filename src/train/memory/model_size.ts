@@ -1,5 +1,5 @@
 /** How many parameters a configuration's model has, without building all of it. */
-import { modelOf } from '../../config/objects.js';
+import { modelOf } from '../../config/model_objects.js';
 import type { TrainConfig } from '../../config/schema.js';
 import { elementsOf } from '../../ir/type.js';
 import { describeParameters } from '../../nn/trace.js';

@@ -1,7 +1,7 @@
 import { format } from 'prettier';
 import { describe, expect, test } from 'vitest';
 import { optionsPage } from './page.js';
-import { describeOptions } from './rows.js';
+import { describeOptions } from './schema.js';
 
 const rows = describeOptions();
 
@@ -23,7 +23,7 @@ describe('rows', () => {
   const row = (path: string) => rows.find((candidate) => candidate.path === path);
 
   test('come with type, unit, default and range from the schema', () => {
-    expect(row('optimizer.lr')).toMatchObject({ type: 'number', default: '0.0003', range: '> 0', flag: true });
+    expect(row('optimizer.lr')).toMatchObject({ type: 'number', default: '0.0003', range: '> 0', flag: 'lr' });
     expect(row('model.layers')).toMatchObject({
       type: 'integer',
       unit: 'blocks',

@@ -2,33 +2,20 @@
  * Llama (Touvron et al. 2023): a decoder of pre-norm blocks with RMSNorm, rotary positions, SwiGLU and grouped key/value heads,
  * without biases.
  *
- *   parameters = 2·vocab·dim + layers·(2·dim² + 2·dim·kvHeads·headDim + 3·dim·hidden + 2·dim) + dim     (vocab·dim once where tied)
+ *   parameters = 2·vocab·dim + layers·(2·dim² + 2·dim·kv_heads·head_dim + 3·dim·hidden + 2·dim) + dim     (vocab·dim once where tied)
  */
-import type { Tensor } from '../../ir/tensor.js';
-import { Attention } from '../attention.js';
-import { Embedding } from '../embedding.js';
-import { LanguageModel, type LanguageModelOptions } from '../language_model.js';
-import { Linear } from '../linear.js';
-import { SwiGLU } from '../mlp.js';
-import { Module } from '../module.js';
-import { RMSNorm } from '../norm.js';
+import type { Tensor } from '../../../ir/tensor.js';
+import { Attention } from '../../attention.js';
+import { Embedding } from '../../embedding.js';
+import { LanguageModel } from '../../language_model.js';
+import { Linear } from '../../linear.js';
+import { SwiGLU } from '../../mlp.js';
+import { Module } from '../../module.js';
+import { RMSNorm } from '../../norm.js';
+import { modelSizes } from '../family.js';
+import { llamaFamily, type LlamaOptions, type LlamaSizes } from './options.js';
 
-export interface LlamaOptions extends LanguageModelOptions {
-  readonly layers: number;
-  readonly dim: number;
-  readonly heads: number;
-  /** Key/value heads, each read by heads/kvHeads query heads; as many as heads where absent. */
-  readonly kvHeads?: number;
-  readonly hidden: number;
-  /** Base of the rotary frequencies (RoPE theta). */
-  readonly ropeBase?: number;
-  /** Added to the mean square in RMSNorm. */
-  readonly eps?: number;
-  /** Read the head's weight from the token embedding. */
-  readonly tied?: boolean;
-}
-
-export class Llama extends LanguageModel<LlamaOptions> {
+export class Llama extends LanguageModel<LlamaSizes> {
   embedding = new Embedding({ by: 'vocab', count: this.options.vocab, dim: this.options.dim });
   blocks = Array.from({ length: this.options.layers }, () => new Block(this.options));
   norm = new RMSNorm({ dim: this.options.dim, eps: this.options.eps });
@@ -39,6 +26,10 @@ export class Llama extends LanguageModel<LlamaOptions> {
     weight: this.options.tied ? this.embedding.weight : undefined,
   });
 
+  constructor(options: LlamaOptions) {
+    super(modelSizes(llamaFamily, 'Llama', options));
+  }
+
   forward(tokens: Tensor<['microbatch', 'batch', 'sequence']>) {
     let x = this.embedding.forward(tokens);
     for (const block of this.blocks) x = block.forward(x);
@@ -47,14 +38,14 @@ export class Llama extends LanguageModel<LlamaOptions> {
 }
 
 /** `x + attention(norm(x))`, then `x + swiglu(norm(x))`. */
-export class Block extends Module<LlamaOptions> {
+export class Block extends Module<LlamaSizes> {
   norm1 = new RMSNorm({ dim: this.options.dim, eps: this.options.eps });
   attention = new Attention({
     dim: this.options.dim,
     heads: this.options.heads,
-    kvHeads: this.options.kvHeads,
+    kv_heads: this.options.kv_heads,
     causal: true,
-    rotary: { base: this.options.ropeBase ?? 10_000 },
+    rotary: { base: this.options.rope_base },
   });
   norm2 = new RMSNorm({ dim: this.options.dim, eps: this.options.eps });
   mlp = new SwiGLU({ dim: this.options.dim, hidden: this.options.hidden });

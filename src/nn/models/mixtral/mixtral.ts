@@ -3,37 +3,16 @@
  * 2022) is trained on beside the cross-entropy: for each logical microbatch, weighted by its real tokens, so that it too is a sum
  * over tokens.
  */
-import type { Tensor } from '../../ir/tensor.js';
-import { Attention } from '../attention.js';
-import { Embedding } from '../embedding.js';
-import {
-  crossEntropy,
-  LanguageModel,
-  realTokens,
-  type LanguageModelOptions,
-  type SummedLoss,
-} from '../language_model.js';
-import { Linear } from '../linear.js';
-import { Mixture } from '../mixture.js';
-import { Module } from '../module.js';
-import { RMSNorm } from '../norm.js';
-
-export interface MixtralOptions extends LanguageModelOptions {
-  readonly layers: number;
-  readonly dim: number;
-  readonly heads: number;
-  readonly kvHeads?: number;
-  /** Width of one expert. */
-  readonly hidden: number;
-  readonly experts: number;
-  /** Experts that each token is sent to. */
-  readonly choices: number;
-  /** Places in an expert's buffer, over those that even routing needs. */
-  readonly capacityFactor?: number;
-  /** Weight of the balance loss, averaged over layers. */
-  readonly balance?: number;
-  readonly ropeBase?: number;
-}
+import type { Tensor } from '../../../ir/tensor.js';
+import { Attention } from '../../attention.js';
+import { Embedding } from '../../embedding.js';
+import { crossEntropy, LanguageModel, realTokens, type SummedLoss } from '../../language_model.js';
+import { Linear } from '../../linear.js';
+import { Mixture } from '../../mixture.js';
+import { Module } from '../../module.js';
+import { RMSNorm } from '../../norm.js';
+import { modelSizes } from '../family.js';
+import { mixtralFamily, type MixtralOptions, type MixtralSizes } from './options.js';
 
 /** The residual stream, and the sum of the balance losses so far, [microbatch]. */
 interface Stream {
@@ -41,11 +20,15 @@ interface Stream {
   readonly balance: Tensor | null;
 }
 
-export class Mixtral extends LanguageModel<MixtralOptions> {
+export class Mixtral extends LanguageModel<MixtralSizes> {
   embedding = new Embedding({ by: 'vocab', count: this.options.vocab, dim: this.options.dim });
   blocks = Array.from({ length: this.options.layers }, () => new Block(this.options));
   norm = new RMSNorm({ dim: this.options.dim });
   head = new Linear({ in: { dim: this.options.dim }, out: { vocab: this.options.vocab }, bias: false });
+
+  constructor(options: MixtralOptions) {
+    super(modelSizes(mixtralFamily, 'Mixtral', options));
+  }
 
   forward(tokens: Tensor<['microbatch', 'batch', 'sequence']>) {
     return this.read(tokens).logits;
@@ -57,7 +40,7 @@ export class Mixtral extends LanguageModel<MixtralOptions> {
     if (!balance) return loss;
     return labels.builder.within('loss', () => {
       const real = realTokens(labels, balance.dtype).sum('batch sequence');
-      const weight = (this.options.balance ?? 0.01) / this.options.layers;
+      const weight = this.options.balance / this.options.layers;
       return { ...loss, auxiliary: balance.einsum([real], []).mul(weight) };
     });
   }
@@ -69,14 +52,14 @@ export class Mixtral extends LanguageModel<MixtralOptions> {
   }
 }
 
-export class Block extends Module<MixtralOptions> {
+export class Block extends Module<MixtralSizes> {
   norm1 = new RMSNorm({ dim: this.options.dim });
   attention = new Attention({
     dim: this.options.dim,
     heads: this.options.heads,
-    kvHeads: this.options.kvHeads,
+    kv_heads: this.options.kv_heads,
     causal: true,
-    rotary: { base: this.options.ropeBase ?? 1e6 },
+    rotary: { base: this.options.rope_base },
   });
   norm2 = new RMSNorm({ dim: this.options.dim });
   experts = new Mixture({
@@ -84,7 +67,7 @@ export class Block extends Module<MixtralOptions> {
     hidden: this.options.hidden,
     experts: this.options.experts,
     choices: this.options.choices,
-    capacityFactor: this.options.capacityFactor,
+    capacity_factor: this.options.capacity_factor,
   });
 
   forward(x: Tensor, balance: Tensor | null): Stream {

@@ -1,46 +1,46 @@
-/** The table of options as rows, for help texts and the page `docs/config.md`. */
+/** A schema of options as rows, one an option: what help texts, pages, messages and flags are made from. */
 import { z } from 'zod';
-import { configSchema } from './schema.js';
+import type { OptionFacts } from './field.js';
 
 export interface OptionRow {
   /** `optimizer.lr` */
   readonly path: string;
   /** `integer`, `number or null`, `'bf16' | 'f32' | 'f64'`, … */
   readonly type: string;
+  /** The strings that are legal, where only these are; empty where others are too. */
+  readonly choices: readonly string[];
   /** Null where the value is not a quantity. */
   readonly unit: string | null;
   /** As JSON; null where the field must be given. */
   readonly default: string | null;
-  /** `> 0`, `0 … 1`; null where any value of the type is legal. */
+  /** `> 0`, `≥ 0 and ≤ 1`; null where any value of the type is legal. */
   readonly range: string | null;
   readonly description: string;
   /** What changes when the value does. */
   readonly effect: string | null;
-  /** Whether it is also a command-line flag of its own. */
-  readonly flag: boolean;
+  /** The name of its command-line flag, without dashes; null where it has none of its own. */
+  readonly flag: string | null;
+  /** Its names elsewhere. */
+  readonly also: readonly string[];
   /** Whether the row is a group of other rows. */
   readonly group: boolean;
   /** The model families that have the field, where not all have. */
   readonly families: readonly string[] | null;
 }
 
-/** All options, each group before its fields, in the order of the schema. */
-export function describeOptions(): readonly OptionRow[] {
+/** All options of a schema, each group before its fields, in the order of the schema. */
+export function optionRows(schema: z.ZodType): readonly OptionRow[] {
   const rows: OptionRow[] = [];
-  visit('', z.toJSONSchema(configSchema, { io: 'input' }) as JsonSchema, null, rows);
+  visit('', z.toJSONSchema(schema, { io: 'input' }) as JsonSchema, null, rows);
   return mergeFamilies(rows.filter(({ path }) => path !== ''));
 }
 
-/** The part of JSON Schema that zod writes for our table, with our own facts beside it. */
-interface JsonSchema {
+/** The part of JSON Schema that zod writes for an option, with our own facts beside it. */
+interface JsonSchema extends Partial<OptionFacts> {
   readonly type?: string | readonly string[];
   readonly const?: unknown;
   readonly enum?: readonly unknown[];
   readonly default?: unknown;
-  readonly description?: string;
-  readonly unit?: string;
-  readonly effect?: string;
-  readonly flag?: boolean;
   readonly minimum?: number;
   readonly exclusiveMinimum?: number;
   readonly maximum?: number;
@@ -57,12 +57,14 @@ function visit(path: string, schema: JsonSchema, family: string | null, rows: Op
   rows.push({
     path,
     type: typeText(schema),
+    choices: variants.flatMap(choicesOf),
     unit: schema.unit ?? null,
     default: schema.default === undefined ? null : JSON.stringify(schema.default),
     range: variants.map(rangeText).find((text) => text !== null) ?? null,
     description: schema.description ?? '',
     effect: schema.effect ?? null,
-    flag: schema.flag ?? false,
+    flag: schema.flag === true ? leafOf(path).replaceAll('_', '-') : (schema.flag ?? null),
+    also: schema.also ?? [],
     group: objects.length > 0,
     families: family === null ? null : [family],
   });
@@ -78,6 +80,12 @@ function visit(path: string, schema: JsonSchema, family: string | null, rows: Op
     }
   }
 }
+
+/** `lr` of `optimizer.lr`. */
+export const leafOf = (path: string): string => path.slice(path.lastIndexOf('.') + 1);
+
+/** `optimizer` of `optimizer.lr`; empty at the top. */
+export const groupOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('.')));
 
 /** A field that several families share is one row, listed where the first has it. */
 function mergeFamilies(rows: readonly OptionRow[]): OptionRow[] {
@@ -99,6 +107,7 @@ function join(a: OptionRow, b: OptionRow): OptionRow {
     ...a,
     families,
     type: `${a.type} | ${b.type}`,
+    choices: [...a.choices, ...b.choices],
     description: `${a.description} ${b.description}`,
     default: firstOf(a),
   };
@@ -123,6 +132,11 @@ function typeText(schema: JsonSchema): string {
   if (schema.enum) return schema.enum.map(literalText).join(' | ');
   if (schema.type === 'array') return `list of ${schema.items ? typeText(schema.items) : 'anything'}s`;
   return [schema.type ?? 'anything'].flat().join(' or ');
+}
+
+function choicesOf(schema: JsonSchema): readonly string[] {
+  const values = schema.const === undefined ? (schema.enum ?? []) : [schema.const];
+  return values.filter((value) => typeof value === 'string');
 }
 
 const literalText = (value: unknown): string => (typeof value === 'string' ? `'${value}'` : JSON.stringify(value));

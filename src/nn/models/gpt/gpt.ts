@@ -4,31 +4,23 @@
  *
  *   parameters = (vocab + context)·dim + layers·(12·dim² + 13·dim) + 2·dim        (hidden = 4·dim)
  */
-import type { Tensor } from '../../ir/tensor.js';
-import { Attention } from '../attention.js';
-import { Dropout } from '../dropout.js';
-import { Embedding } from '../embedding.js';
-import { LanguageModel, type LanguageModelOptions } from '../language_model.js';
-import { Linear } from '../linear.js';
-import { MLP } from '../mlp.js';
-import { Module } from '../module.js';
-import { LayerNorm } from '../norm.js';
-import { positionsOf } from '../positions.js';
+import type { Tensor } from '../../../ir/tensor.js';
+import { Attention } from '../../attention.js';
+import { Dropout } from '../../dropout.js';
+import { Embedding } from '../../embedding.js';
+import { LanguageModel } from '../../language_model.js';
+import { Linear } from '../../linear.js';
+import { MLP } from '../../mlp.js';
+import { Module } from '../../module.js';
+import { LayerNorm } from '../../norm.js';
+import { positionsOf } from '../../positions.js';
+import { modelSizes } from '../family.js';
+import { gptFamily, type GPTOptions, type GPTSizes } from './options.js';
 
-export interface GPTOptions extends LanguageModelOptions {
-  readonly layers: number;
-  readonly dim: number;
-  readonly heads: number;
-  /** Width of the feed-forward layer; 4·dim where absent. */
-  readonly hidden?: number;
-  /** Share of activations dropped after the embedding and after each half of a block. */
-  readonly dropout?: number;
-}
-
-export class GPT extends LanguageModel<GPTOptions> {
+export class GPT extends LanguageModel<GPTSizes> {
   embedding = new Embedding({ by: 'vocab', count: this.options.vocab, dim: this.options.dim });
   positions = new Embedding({ by: 'position', count: this.options.context, dim: this.options.dim });
-  dropout = new Dropout({ rate: this.options.dropout ?? 0 });
+  dropout = new Dropout({ rate: this.options.dropout });
   blocks = Array.from({ length: this.options.layers }, () => new Block(this.options));
   norm = new LayerNorm({ dim: this.options.dim });
   head = new Linear({
@@ -37,6 +29,10 @@ export class GPT extends LanguageModel<GPTOptions> {
     bias: false,
     weight: this.embedding.weight,
   });
+
+  constructor(options: GPTOptions) {
+    super(modelSizes(gptFamily, 'GPT', options));
+  }
 
   forward(tokens: Tensor<['microbatch', 'batch', 'sequence']>) {
     let x = this.embedding.forward(tokens).add(this.positions.forward(positionsOf(tokens)));
@@ -47,22 +43,22 @@ export class GPT extends LanguageModel<GPTOptions> {
 }
 
 /** `x + attention(norm(x))`, then `x + mlp(norm(x))`. */
-export class Block extends Module<GPTOptions> {
+export class Block extends Module<GPTSizes> {
   norm1 = new LayerNorm({ dim: this.options.dim });
   attention = new Attention({
     dim: this.options.dim,
     heads: this.options.heads,
     causal: true,
     bias: true,
-    outputStd: residualStd(this.options.layers),
+    output_std: residualStd(this.options.layers),
   });
   norm2 = new LayerNorm({ dim: this.options.dim });
   mlp = new MLP({
     dim: this.options.dim,
-    hidden: this.options.hidden ?? 4 * this.options.dim,
-    outputStd: residualStd(this.options.layers),
+    hidden: this.options.hidden,
+    output_std: residualStd(this.options.layers),
   });
-  dropout = new Dropout({ rate: this.options.dropout ?? 0 });
+  dropout = new Dropout({ rate: this.options.dropout });
 
   forward(x: Tensor<['microbatch', 'batch', 'sequence', 'dim']>) {
     x = x.add(this.dropout.forward(this.attention.forward(this.norm1.forward(x))));

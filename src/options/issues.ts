@@ -1,16 +1,27 @@
 /** What the schema found wrong, as one diagnostic that says what may stand there. */
 import type { z } from 'zod';
-import { nearest, type DiagnosticError, type Place } from '../ir/diagnostic.js';
+import type { DiagnosticError, Place } from '../ir/diagnostic.js';
 import { unknownOption, wrongOption } from './diagnostics.js';
+import { nearestOption } from './nearest.js';
 import { textOf, type Plain } from './plain.js';
-import { describeOptions, type OptionRow } from './rows.js';
+import type { OptionRow } from './rows.js';
 
-/** One diagnostic for all that the schema found: unknown fields first, since they explain others. */
-export function explainIssues(issues: readonly z.core.$ZodIssue[], given: Plain, source: string): DiagnosticError {
-  const rows = describeOptions();
+/**
+ * One diagnostic for all that the schema found: unknown fields first, since they explain others. `sourceOf` says where the option of a path
+ * was written, for messages.
+ */
+export function explainIssues(
+  issues: readonly z.core.$ZodIssue[],
+  given: Plain,
+  rows: readonly OptionRow[],
+  sourceOf: (option: string) => string,
+): DiagnosticError {
   const problems = issues.flatMap((issue) => problemsOf(issue, [], given, rows));
   const [first, ...rest] = [...problems].sort((a, b) => Number(b.kind === 'unknown') - Number(a.kind === 'unknown'));
-  const others = rest.slice(0, mostOthers).map((problem): Place => ({ at: source, note: `also ${noteOf(problem)}` }));
+  const source = sourceOf(first.option);
+  const others = rest
+    .slice(0, mostOthers)
+    .map((problem): Place => ({ at: sourceOf(problem.option), note: `also ${noteOf(problem)}` }));
   if (rest.length > mostOthers) others.push({ at: source, note: 'and more' });
   return first.kind === 'unknown'
     ? unknownOption({ ...first, source, others })
@@ -27,7 +38,7 @@ const nameText = (path: readonly PropertyKey[]): string => {
 };
 
 type Problem =
-  | { readonly kind: 'unknown'; readonly option: string; readonly nearest: string | null }
+  | { readonly kind: 'unknown'; readonly option: string; readonly nearest: OptionRow | null }
   | { readonly kind: 'wrong'; readonly option: string; readonly expected: string; readonly given: string };
 
 const noteOf = (problem: Problem): string =>
@@ -74,22 +85,3 @@ const article = (type: string): string =>
     : /^['l]/.test(type) && !type.startsWith('list')
       ? type
       : `a ${type}`;
-
-/** The option that was probably meant: one of this name in another group, or one of almost this name. */
-export function nearestOption(option: string, rows: readonly OptionRow[]): string | null {
-  const leaf = (path: string) => path.slice(path.lastIndexOf('.') + 1);
-  const group = option.includes('.') ? option.slice(0, option.lastIndexOf('.')) : '';
-  const siblings = rows.filter(({ path }) => path.slice(0, Math.max(0, path.lastIndexOf('.'))) === group);
-  const sibling = nearest(
-    leaf(option),
-    siblings.map(({ path }) => leaf(path)),
-  );
-  if (sibling) return group ? `${group}.${sibling}` : sibling;
-  return (
-    rows.find(({ path }) => leaf(path) === leaf(option))?.path ??
-    nearest(
-      option,
-      rows.map(({ path }) => path),
-    )
-  );
-}

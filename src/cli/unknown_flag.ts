@@ -1,0 +1,23 @@
+/** What a flag that no command has was probably meant to be. */
+import type { Command } from 'commander';
+import { describeOptions } from '../config/schema.js';
+import { nearest } from '../ir/diagnostic.js';
+import { nearestOption } from '../options/nearest.js';
+import { unknownFlag } from './diagnostics.js';
+
+/** `flag`: as it was written, `--learning-rate` or `--n_layer=12`. */
+export function explainUnknownFlag(command: Command, flag: string): Error {
+  const written = flag.replace(/=.*$/, '');
+  const own = command.options.map(({ long }) => long).filter((long) => long !== null && long !== undefined);
+  return unknownFlag({ command: command.name(), flag: written, meant: meantBy(written, own) });
+}
+
+/** What to write in its place: a flag of the command, or a field that `--set` changes; null where nothing is like it. */
+function meantBy(written: string, own: readonly string[]): string | null {
+  const rows = own.includes('--set') ? describeOptions() : [];
+  const row = nearestOption(written.replace(/^-+/, ''), rows);
+  const flag = row?.flag ? `--${row.flag}` : null;
+  if (flag !== null && own.includes(flag)) return flag;
+  const near = nearest(written.replaceAll('_', '-'), own);
+  return near ?? (row ? `--set ${row.path}=…` : null);
+}

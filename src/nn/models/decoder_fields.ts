@@ -1,0 +1,111 @@
+/** Fields of `config.model` that every decoder has, and those of decoders with rotary positions. */
+import { z } from 'zod';
+
+export const context = z
+  .int()
+  .positive()
+  .default(256)
+  .meta({
+    description: 'Longest sequence the model reads, and the length of every training sequence.',
+    unit: 'tokens',
+    effect: 'Attention time grows with its square.',
+    flag: true,
+    also: [
+      'seq_length',
+      'seq_len',
+      'sequence_length',
+      'max_seq_len',
+      'max_seq_length',
+      'block_size',
+      'n_ctx',
+      'n_positions',
+      'context_length',
+      'max_position_embeddings',
+    ],
+  });
+
+export const vocab = z
+  .int()
+  .min(2)
+  .nullable()
+  .default(null)
+  .meta({
+    description: 'Rows of the embedding. null: as many as the tokenizer has tokens.',
+    unit: 'tokens',
+    also: ['vocab_size', 'n_vocab', 'padded_vocab_size'],
+  });
+
+export const decoderFields = {
+  layers: z
+    .int()
+    .positive()
+    .max(1024)
+    .default(6)
+    .meta({
+      description: 'Transformer blocks.',
+      unit: 'blocks',
+      effect: 'Time, parameters and activation bytes grow with it.',
+      flag: true,
+      also: ['num_layers', 'n_layer', 'n_layers', 'num_hidden_layers', 'depth'],
+    }),
+  dim: z
+    .int()
+    .positive()
+    .default(384)
+    .meta({
+      description: 'Width of the residual stream (hidden size). A multiple of heads.',
+      unit: 'features',
+      effect: 'Parameters of a block grow with its square.',
+      flag: true,
+      also: ['hidden_size', 'd_model', 'n_embd', 'embed_dim', 'n_embed', 'model_dim', 'width'],
+    }),
+  heads: z
+    .int()
+    .positive()
+    .default(6)
+    .meta({
+      description: 'Attention (query) heads.',
+      unit: 'heads',
+      effect: 'A head has dim / heads features; tensor parallelism splits heads, evenly or not.',
+      flag: true,
+      also: ['num_attention_heads', 'n_head', 'n_heads', 'num_heads', 'nhead'],
+    }),
+  context,
+  vocab,
+};
+
+/** Names of the width inside the MLP elsewhere. */
+export const hiddenNames = ['ffn_hidden_size', 'intermediate_size', 'n_inner', 'd_ff', 'ffn_dim', 'dim_feedforward'];
+
+/** Of models with rotary positions, SwiGLU and grouped heads. */
+export const rotaryFields = {
+  kv_heads: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .meta({
+      description: 'Key and value heads, each shared by heads / kv_heads query heads. null: as many as heads.',
+      unit: 'heads',
+      effect: 'Fewer: a smaller key/value cache and projection (grouped-query attention, Ainslie et al. 2023).',
+      also: ['num_key_value_heads', 'n_kv_heads', 'n_kv_head', 'num_kv_heads', 'num_query_groups'],
+    }),
+  hidden: z.int().positive().nullable().default(null).meta({
+    description: 'Width inside the MLP (ffn_hidden_size). null: 8/3 · dim, rounded up to a multiple of 64.',
+    unit: 'features',
+    also: hiddenNames,
+  }),
+};
+
+/** Base of the rotary frequencies. `value`: the family's default. */
+export const ropeBase = (value: number) =>
+  z
+    .number()
+    .positive()
+    .default(value)
+    .meta({
+      description: 'Base of the rotary frequencies (rope_theta).',
+      unit: 'ratio',
+      effect: 'Larger: positions further apart stay distinguishable.',
+      also: ['rope_theta', 'rotary_base', 'theta'],
+    });

@@ -1,0 +1,34 @@
+/** Options of GPT: what `config.model` may say of it. */
+import { z } from 'zod';
+import { decoderFields, hiddenNames } from '../decoder_fields.js';
+import type { Family, ModelOptions, ModelSizes } from '../family.js';
+import { headConflicts } from '../head_conflicts.js';
+
+const schema = z.strictObject({
+  family: z.literal('gpt').meta({ description: 'GPT-2: LayerNorm, GELU, learned positions, tied head.' }),
+  ...decoderFields,
+  hidden: z.int().positive().nullable().default(null).meta({
+    description: 'Width inside the MLP (ffn_hidden_size). null: 4 · dim.',
+    unit: 'features',
+    also: hiddenNames,
+  }),
+  dropout: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .meta({
+      description: 'Probability that dropout zeroes an element, in training only.',
+      unit: 'probability',
+      also: ['hidden_dropout', 'resid_pdrop', 'embd_pdrop', 'attn_pdrop', 'attention_dropout', 'dropout_rate'],
+    }),
+});
+
+export const gptFamily: Family<typeof schema> = {
+  schema,
+  conflicts: ({ dim, heads }) => headConflicts({ dim, heads, kv_heads: null }, { rotary: false }),
+  complete: (fields) => ({ ...fields, hidden: fields.hidden ?? 4 * fields.dim }),
+};
+
+export type GPTOptions = ModelOptions<typeof schema>;
+export type GPTSizes = ModelSizes<typeof schema>;

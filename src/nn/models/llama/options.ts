@@ -1,0 +1,49 @@
+/** Options of Llama: what `config.model` may say of it. */
+import { z } from 'zod';
+import { decoderFields, ropeBase, rotaryFields } from '../decoder_fields.js';
+import type { Family, ModelOptions, ModelSizes } from '../family.js';
+import { headConflicts } from '../head_conflicts.js';
+
+const schema = z.strictObject({
+  family: z.literal('llama').meta({ description: 'Llama: RMSNorm, SwiGLU, rotary positions, no biases.' }),
+  ...decoderFields,
+  ...rotaryFields,
+  rope_base: ropeBase(10_000),
+  eps: z
+    .number()
+    .positive()
+    .default(1e-5)
+    .meta({
+      description: 'Added to the mean square inside RMSNorm.',
+      unit: 'ratio',
+      also: ['rms_norm_eps', 'norm_eps', 'norm_epsilon', 'layernorm_epsilon'],
+    }),
+  tied: z
+    .boolean()
+    .default(false)
+    .meta({
+      description: 'Whether the output head reads its weight from the token embedding.',
+      effect: 'Tied: vocab · dim fewer parameters, and with pipeline stages one more exchange a step.',
+      also: ['tie_word_embeddings', 'weight_tying', 'tie_embeddings'],
+    }),
+});
+
+export const llamaFamily: Family<typeof schema> = {
+  schema,
+  conflicts: (fields) => headConflicts(fields, { rotary: true }),
+  complete: (fields) => ({ ...fields, ...completeRotary(fields) }),
+};
+
+/** What follows from other sizes where positions are rotary, SwiGLU stands between and heads are grouped. */
+export const completeRotary = (fields: {
+  readonly dim: number;
+  readonly heads: number;
+  readonly kv_heads: number | null;
+  readonly hidden: number | null;
+}) => ({
+  kv_heads: fields.kv_heads ?? fields.heads,
+  hidden: fields.hidden ?? 64 * Math.ceil((8 * fields.dim) / 3 / 64),
+});
+
+export type LlamaOptions = ModelOptions<typeof schema>;
+export type LlamaSizes = ModelSizes<typeof schema>;

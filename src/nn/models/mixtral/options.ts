@@ -1,0 +1,72 @@
+/** Options of Mixtral: what `config.model` may say of it. */
+import { z } from 'zod';
+import { usualCapacity } from '../../mixture.js';
+import { decoderFields, ropeBase, rotaryFields } from '../decoder_fields.js';
+import type { Family, ModelOptions, ModelSizes } from '../family.js';
+import { headConflicts } from '../head_conflicts.js';
+import { completeRotary } from '../llama/options.js';
+
+const schema = z.strictObject({
+  family: z.literal('mixtral').meta({ description: 'Mixtral: Llama with mixtures of experts.' }),
+  ...decoderFields,
+  ...rotaryFields,
+  rope_base: ropeBase(1e6),
+  experts: z
+    .int()
+    .positive()
+    .default(8)
+    .meta({
+      description: 'Experts of a layer.',
+      unit: 'experts',
+      also: ['num_experts', 'n_experts', 'num_local_experts', 'n_routed_experts', 'moe_num_experts'],
+    }),
+  choices: z
+    .int()
+    .positive()
+    .default(2)
+    .meta({
+      description: 'Experts that each token is sent to (top_k). At most experts.',
+      unit: 'experts',
+      also: ['top_k', 'num_experts_per_tok', 'moe_router_topk', 'moe_top_k', 'n_activated_experts'],
+    }),
+  capacity_factor: z
+    .number()
+    .positive()
+    .default(usualCapacity)
+    .meta({
+      description: 'Places in an expert’s buffer, over those that even routing needs.',
+      unit: 'ratio',
+      effect: 'Smaller: less time and memory, more choices dropped.',
+      also: ['moe_expert_capacity_factor', 'expert_capacity_factor', 'train_capacity_factor'],
+    }),
+  balance: z
+    .number()
+    .nonnegative()
+    .default(0.01)
+    .meta({
+      description:
+        'Weight of the routers’ balance loss (Fedus et al. 2022), which is trained on beside the cross-entropy and is part of no loss that is shown.',
+      unit: 'ratio',
+      also: ['moe_aux_loss_coeff', 'router_aux_loss_coef', 'aux_loss_coef', 'load_balance_loss_coef'],
+    }),
+});
+
+export const mixtralFamily: Family<typeof schema> = {
+  schema,
+  conflicts: (fields) => {
+    const { choices, experts } = fields;
+    const heads = headConflicts(fields, { rotary: true });
+    if (heads.length > 0 || choices <= experts) return heads;
+    return [
+      {
+        options: ['model.choices', 'model.experts'],
+        problem: `${choices} choices among ${experts} experts`,
+        fix: `set model.choices to ${experts} or less`,
+      },
+    ];
+  },
+  complete: (fields) => ({ ...fields, ...completeRotary(fields) }),
+};
+
+export type MixtralOptions = ModelOptions<typeof schema>;
+export type MixtralSizes = ModelSizes<typeof schema>;

@@ -1,0 +1,51 @@
+/** What can be wrong with a set of options. */
+import { defineDiagnostic, type Place } from '../ir/diagnostic.js';
+
+const documented = 'docs/config.md lists every field';
+
+/** Where a problem was written: the file or call, or the flag that set the field. */
+interface Blamed {
+  readonly source: string;
+  readonly others?: readonly Place[];
+}
+
+export const unknownOption = defineDiagnostic(
+  'config/unknown-option',
+  (p: Blamed & { option: string; nearest: NearOption | null }) => ({
+    what: `no option is called '${p.option}'`,
+    why: 'a field that nothing reads would be a setting you believe in and do not have',
+    where: [{ at: p.source }, ...(p.others ?? [])],
+    fix: p.nearest ? `did you mean '${p.nearest.path}'? ${p.nearest.description}` : documented,
+  }),
+);
+
+/** The option that was probably meant, and what it means. */
+interface NearOption {
+  readonly path: string;
+  readonly description: string;
+}
+
+export const wrongOption = defineDiagnostic(
+  'config/wrong-option',
+  (p: Blamed & { option: string; expected: string; given: string }) => ({
+    what: `option '${p.option}' must be ${p.expected}, and is ${p.given}`,
+    where: [{ at: p.source, note: `field ${p.option}` }, ...(p.others ?? [])],
+    fix: `change it to ${p.expected}; ${documented}`,
+  }),
+);
+
+export const optionConflict = defineDiagnostic(
+  'config/option-conflict',
+  (p: Conflict & { sourceOf: (option: string) => string }) => ({
+    what: p.problem,
+    where: p.options.map((option) => ({ at: p.sourceOf(option), note: `field ${option}` })),
+    fix: p.fix,
+  }),
+);
+
+/** Options that contradict each other, and the nearest values that agree. */
+export interface Conflict {
+  readonly options: readonly string[];
+  readonly problem: string;
+  readonly fix: string;
+}

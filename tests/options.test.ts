@@ -1,0 +1,153 @@
+/** Every option is one thing, whichever way in: the configuration, the library's calls, the flags and the page say the same of it. */
+import { Command } from 'commander';
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { addFlags, addOptionFlags } from '../src/cli/flags.js';
+import { familyNames } from '../src/config/model_objects.js';
+import { resolveConfig } from '../src/config/resolve.js';
+import { configSchema, describeOptions, type TrainOptions } from '../src/config/schema.js';
+import { installed, text } from '../src/data/index.js';
+import { DiagnosticError } from '../src/ir/diagnostic.js';
+import { familyNamed } from '../src/nn/models/families.js';
+import { adamw } from '../src/optim/index.js';
+import { nearestOption } from '../src/options/nearest.js';
+import { groupOf, leafOf, optionRows, type OptionRow } from '../src/options/rows.js';
+import { samplingOf, samplingRows } from '../src/train/generate_settings.js';
+
+const rows = describeOptions();
+const fields = rows.filter(({ group }) => !group);
+const page = readFileSync('docs/config.md', 'utf8');
+
+/** Help as it is printed, on one line. */
+const helpOf = (command: Command): string =>
+  command.configureHelp({ helpWidth: 10_000 }).helpInformation().replace(/ +/g, ' ');
+const help = helpOf(addOptionFlags(new Command()));
+const samplingHelp = helpOf(addFlags(new Command(), samplingRows()));
+
+const valueAt = (object: unknown, path: string): unknown =>
+  path.split('.').reduce((at, name) => (at as Record<string, unknown> | undefined)?.[name], object);
+
+test.each(fields.map((row) => [row.path, row] as const))('%s: the page says its facts', (_, row) => {
+  const [, line] = new RegExp(`\\n\\*\\*\`${row.path}\`\\*\\* · ([^]*?)\\n\\n`).exec(page) ?? [];
+  const facts = line?.replace(/\s+/g, ' ').replaceAll('\\', '');
+  for (const fact of factsOf(row)) expect(facts).toContain(fact);
+  if (row.flag) expect(facts).toContain(`flag \`--${row.flag}\``);
+  for (const name of row.also) expect(page).toContain(`\`${name}\``);
+});
+
+test.each(rows.filter(({ flag }) => flag !== null).map((row) => [`--${row.flag}`, row] as const))(
+  '%s: help says its facts',
+  (flag, row) => {
+    const line = help.split('\n').find((one) => one.trim().startsWith(`${flag} `));
+    for (const fact of row.group ? [] : factsOf(row)) expect(line).toContain(fact.replaceAll("'", ''));
+    expect(line).toContain(row.description);
+  },
+);
+
+test('flags have names of their own', () => {
+  const names = rows.flatMap(({ flag }) => flag ?? []);
+  expect(new Set(names).size).toBe(names.length);
+});
+
+test('a configuration that says nothing has the defaults', () => {
+  const parsed = configSchema.parse({});
+  const { config } = resolveConfig({});
+  for (const { path, default: usual, families } of fields) {
+    if (families !== null && !families.includes('gpt')) continue;
+    if (path === 'plan' || groupOf(path) === 'plan' || path === 'model.family') continue;
+    expect(JSON.stringify(valueAt(parsed, path)), path).toBe(usual);
+    // Null is what follows from other fields.
+    if (usual !== 'null') expect(JSON.stringify(valueAt(config, path)), path).toBe(usual);
+  }
+});
+
+describe('the calls of the library have the defaults of the configuration', () => {
+  const least = { vocab: 8192 };
+
+  test.each(familyNames)('new models.%s()', (name) => {
+    const { Model, schema } = familyNamed(name)!;
+    const own = new Model(least as never).options;
+    const { model } = resolveConfig({ model: { family: name, ...least } } as TrainOptions).config;
+    expect({ family: name, ...own }).toEqual(model);
+    for (const { path, default: usual } of optionRows(schema)) {
+      if (usual !== 'null' && usual !== null) expect(JSON.stringify(valueAt(own, path)), path).toBe(usual);
+    }
+  });
+
+  test('optim.adamw(), data.text() and data.installed()', () => {
+    const parsed = configSchema.parse({});
+    expect(adamw()).toEqual(parsed.optimizer);
+    expect(installed()).toEqual(parsed.data);
+    expect(text('a.md')).toEqual({ ...parsed.data, paths: ['a.md'] });
+  });
+
+  test('generate()', () => {
+    const { sample, seed } = configSchema.parse({});
+    expect(samplingOf({})).toEqual({ ...sample, seed });
+    for (const row of samplingRows()) {
+      const line = samplingHelp.split('\n').find((one) => one.trim().startsWith(`--${row.path.replaceAll('_', '-')} `));
+      for (const fact of factsOf(row)) expect(line, row.path).toContain(fact);
+    }
+  });
+});
+
+describe('names from elsewhere', () => {
+  const alsos = rows.flatMap(({ path, also }) => also.map((name) => [name, path] as const));
+
+  test('are no option’s own in the same group, and one option’s', () => {
+    for (const [name, path] of alsos) {
+      const siblings = rows.filter((row) => groupOf(row.path) === groupOf(path));
+      expect(
+        siblings.filter((row) => leafOf(row.path) === name && row.families === null),
+        `${name} of ${path}`,
+      ).toEqual([]);
+      const owners = new Set(siblings.filter(({ also }) => also.includes(name)).map((row) => row.path));
+      expect([...owners], name).toEqual([path]);
+    }
+  });
+
+  test.each(alsos)('%s is answered with %s', (name, path) => {
+    const group = groupOf(path);
+    expect(nearestOption(group ? `${group}.${name}` : name, rows)?.path).toBe(path);
+  });
+
+  test.each([
+    ['learning_rate', 'optimizer.lr'],
+    ['learningRate', 'optimizer.lr'],
+    ['batch_size', 'batch.sequences'],
+    ['model.n_embd', 'model.dim'],
+    ['d_model', 'model.dim'],
+    ['tp', 'plan.tensor_parallel_size'],
+    ['TP', 'plan.tensor_parallel_size'],
+    ['model.kvHeads', 'model.kv_heads'],
+    ['optimizer.weightDecay', 'optimizer.weight_decay'],
+    ['max-steps', 'steps'],
+    ['sample.max_new_tokens', 'sample.tokens'],
+    ['model.seq_length', 'model.context'],
+  ])('%s finds %s wherever it is written', (name, path) => {
+    expect(nearestOption(name, rows)?.path).toBe(path);
+    const nested = name.split('.').reduceRight<unknown>((value, part) => ({ [part]: value }), 1);
+    const error = errorOf(() => resolveConfig(nested as TrainOptions));
+    expect(error).toMatchObject({ code: 'config/unknown-option', message: expect.stringContaining(`'${path}'`) });
+    const override = errorOf(() =>
+      resolveConfig({}, { overrides: [{ text: `${name}=1`, source: `--set ${name}=1` }] }),
+    );
+    expect(override.message).toMatch(`did you mean '${path}'?`);
+    expect(override.message).toContain(`--set ${name}=1`);
+  });
+});
+
+/** What is said of an option wherever it is listed: its unit, its range, its choices and its default. */
+function factsOf({ unit, range, choices, default: usual }: OptionRow): readonly string[] {
+  const value = usual === 'null' || usual === '""' ? null : usual?.replace(/^"(.*)"$/, '$1');
+  return [unit, range, value, ...(choices.length > 1 ? choices : [])].filter((fact) => fact != null);
+}
+
+function errorOf(run: () => unknown): DiagnosticError {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof DiagnosticError) return error;
+  }
+  throw new Error('no diagnostic was thrown');
+}
