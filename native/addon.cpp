@@ -3,13 +3,16 @@
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/CPUAllocator.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/util/Logging.h>
+#include <dlfcn.h>
 #include <napi.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <iterator>
 #include <sstream>
 
@@ -205,6 +208,13 @@ std::vector<std::string> words(const std::string& text) {
   return {std::istream_iterator<std::string>(stream), {}};
 }
 
+// The torch package whose libraries this process has loaded.
+std::string torchPath() {
+  Dl_info found;
+  if (!dladdr(reinterpret_cast<const void*>(&c10::GetCPUAllocator), &found)) return "";
+  return std::filesystem::canonical(found.dli_fname).parent_path().parent_path();
+}
+
 Napi::Value describe(const Napi::CallbackInfo& info) {
   return guarded(info, [&](Napi::Env env) {
     const auto list = [&](const std::vector<std::string>& names) {
@@ -217,7 +227,7 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
     Napi::Object described = Napi::Object::New(env);
     described.Set("torch", FLOTILLA_TORCH_VERSION);
     described.Set("torchCuda", cuda.empty() ? env.Null() : Napi::Value::From(env, cuda));
-    described.Set("torchPath", FLOTILLA_TORCH_PATH);
+    described.Set("torchPath", torchPath());
     described.Set("ncclLacks", list(words(FLOTILLA_NCCL_LACKS)));
     described.Set("gpus", gpus);
     described.Set("cpu", list(cpuFeatures()));

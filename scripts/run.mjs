@@ -1,14 +1,17 @@
 #!/usr/bin/env node
 /**
- * The commands of package.json: `node scripts/run.mjs demo | test | bench | mutants | fuzz | gpu:pack | gpu:dry-run | gpu:build | setup`. Each first
- * does the set-up that it needs and that is still to do, then runs the command; what follows the command's name is passed on to it.
+ * The commands of package.json: `node scripts/run.mjs demo | test | bench | mutants | fuzz | gpu:pack | gpu:dry-run | gpu:build | setup |
+ * build`. Each first does the set-up that it needs and that is still to do, then runs the command; what follows the command's name is
+ * passed on to it.
  */
 import './setup/node_version.mjs';
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 
-const { SetupError, root, setupSeconds } = await import('./setup/steps.mjs');
+const { root } = await import('./setup/places.mjs');
+const { SetupError, endAtSignals, failureText, setupSeconds } = await import('./setup/steps.mjs');
 const { setUp } = await import('./setup/all.mjs');
+const { earlyAnswer } = await import('./setup/help.mjs');
 const { installNpmPackages } = await import('./setup/npm_packages.mjs');
 const { findOrInstallTorch } = await import('./setup/python_environment.mjs');
 const { buildTypescript } = await import('./setup/typescript_build.mjs');
@@ -23,12 +26,14 @@ const commands = {
   'gpu:dry-run': program('bench/gpu/pack/dry_run.js'),
   'gpu:build': program('bench/gpu/pack/build.js'),
   setup: async () => 0,
+  build: async () => 0,
 };
 /** Where less than all of set-up is needed: the native engine is built from the pack. */
 const setUps = {
   'gpu:pack': installNpmPackages,
   'gpu:dry-run': () => installNpmPackages().then(findOrInstallTorch),
   'gpu:build': installNpmPackages,
+  build: installNpmPackages,
 };
 const [name, ...args] = process.argv.slice(2);
 const command = commands[name];
@@ -36,15 +41,36 @@ if (!command) {
   console.error(`usage: node scripts/run.mjs ${Object.keys(commands).join(' | ')}`);
   process.exit(2);
 }
-try {
-  await (setUps[name] ?? setUp)();
-  if (name !== 'test') await buildTypescript();
-  if (name === 'setup') console.error(`set-up: complete (${setupSeconds().toFixed(1)} s)`);
+// The demo's help needs nothing built; another program's is its own.
+const answer = name === 'demo' ? earlyAnswer(['demo', ...args]) : null;
+if (answer) process.stdout.write(answer.text);
+else await setUpAndRun();
+
+async function setUpAndRun() {
+  const again = name === 'test' ? 'npm test' : `npm run ${name}`;
+  const leave = endAtSignals(again);
+  try {
+    const complete = await (setUps[name] ?? setUp)();
+    if (name !== 'test') await buildTypescript();
+    if (name === 'setup') console.error(`set-up: complete (${setupSeconds().toFixed(1)} s)`);
+    if (name === 'demo' && complete === false) throw noEngine();
+  } catch (error) {
+    const text = failureText(error, again);
+    if (text === null) throw error;
+    console.error(text);
+    process.exitCode = 1;
+    return;
+  } finally {
+    leave();
+  }
   process.exitCode = await command(args);
-} catch (error) {
-  if (!(error instanceof SetupError)) throw error;
-  console.error(`\nset-up failed: ${error.message}\n  fix    ${error.fix}`);
-  process.exitCode = 1;
+}
+
+function noEngine() {
+  return new SetupError(
+    'the demo trains on the native engine, which this platform has not',
+    '`npx flotilla train CONFIG --engine reference` trains a tiny model here',
+  );
 }
 
 function demo(args) {

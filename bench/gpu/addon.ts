@@ -5,8 +5,7 @@ import { addonPath, loadAddon } from '../../src/engine/native/bridge.js';
 import { locateTorch, setupModule, type TorchAttempt } from '../../src/engine/native/locate.js';
 
 interface NativeBuild {
-  nativeReady(torch: TorchAttempt): boolean;
-  buildNative(torch: TorchAttempt, options: { visible: boolean }): Promise<void>;
+  buildNative(torch: TorchAttempt, options: { visible: boolean }): Promise<'there' | 'cache' | 'built'>;
   configured(folder: string, variable: string): string | null;
 }
 
@@ -16,14 +15,17 @@ if (!torch) {
   console.error('no torch was found: name one in FLOTILLA_TORCH');
   process.exit(1);
 }
-const { buildNative, configured, nativeReady } = await setupModule<NativeBuild>('native_build.mjs');
-const there = nativeReady(torch);
+const { buildNative, configured } = await setupModule<NativeBuild>('native_build.mjs');
 const start = performance.now();
-await buildNative(torch, { visible: true });
+const came = await buildNative(torch, { visible: true });
 const seconds = Math.round(performance.now() - start) / 1000;
 const generator = configured(path.dirname(addonPath()), 'CMAKE_GENERATOR');
-const how = there ? 'was there' : `${seconds.toFixed(0)} s with ${generator}, ${os.availableParallelism()} cores`;
-print({ built: !there, seconds, generator, cores: os.availableParallelism() });
+const how = {
+  there: 'was there',
+  cache: 'from the user’s cache',
+  built: `${seconds.toFixed(0)} s with ${generator}, ${os.availableParallelism()} cores`,
+}[came];
+print({ built: came === 'built', seconds, generator, cores: os.availableParallelism() });
 print({ addon: loadAddon().describe(), headline: `torch ${torch.version}; ${how}` });
 // Threads of torch's libraries outlive the work.
 process.exit(0);

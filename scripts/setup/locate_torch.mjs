@@ -1,13 +1,14 @@
 /**
  * Finds a torch package to build and run with. Nothing is imported from it: that would take seconds.
  *
- * In this order: FLOTILLA_TORCH, LIBTORCH, the project's .venv, the active virtual environment, what python3 would import. The first
+ * In this order: FLOTILLA_TORCH, LIBTORCH, the .venv of set-up, the active virtual environment, what python3 would import. The first
  * three and VIRTUAL_ENV may name the package itself (with lib/ and include/), a Python environment, or its site-packages.
  * Types in locate_torch.d.mts; shared by the set-up and by src/engine/native/locate.ts.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
+import { environments } from './places.mjs';
 
 /** The oldest torch that the addon builds with. */
 export const oldestTorch = '2.11';
@@ -29,7 +30,7 @@ export function locateTorch({ root, env = process.env }) {
     return done();
   }
   if (env.LIBTORCH && look('LIBTORCH', env.LIBTORCH)) return done();
-  if (look('.venv', path.join(root, '.venv'))) return done();
+  for (const environment of environments(env, root)) if (look('.venv', environment)) return done();
   if (env.VIRTUAL_ENV && look('VIRTUAL_ENV', env.VIRTUAL_ENV)) return done();
   look('python3', askPython('python3'));
   return done();

@@ -1,10 +1,8 @@
 /** Stops early, in words that any Node prints, where this one is too old. */
-const oldest = 20;
-if (Number(process.versions.node.split('.')[0]) < oldest) {
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 13)) {
   console.error(
-    'flotilla needs Node ' +
-      oldest +
-      ' or newer; this is ' +
+    'flotilla needs Node 20.13 or newer; this is ' +
       process.versions.node +
       '. Install a newer one (nodejs.org, nvm, fnm).',
   );

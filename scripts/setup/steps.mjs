@@ -1,13 +1,10 @@
 /** Running set-up steps: what each does, how long it took, and what to do where it fails. */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-
-/** The package's folder. */
-export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
+import { flotillaCommand, root } from './places.mjs';
+import { showStep } from './progress.mjs';
 
 /** A set-up step that failed: what happened, and what the person can do about it. */
 export class SetupError extends Error {
@@ -19,6 +16,31 @@ export class SetupError extends Error {
   }
 }
 
+/** What of the file system can be mended by who reads it. */
+const fixes = {
+  EACCES: 'let this user write there, or install the package into a folder of your own',
+  EROFS: 'let it be writable, or install the package into a folder of your own',
+  EPERM: 'let this user write there, or install the package into a folder of your own',
+  ENOSPC: 'make room there',
+  EDQUOT: 'make room there: the quota is used up',
+  ENAMETOOLONG: 'install the package into a folder with a shorter path',
+};
+
+/**
+ * What is said of a failed set-up; null for what is a mistake of ours. `again`: the command that repeats it.
+ * @param {unknown} error @param {string} again
+ */
+export function failureText(error, again) {
+  const fix = error instanceof SetupError ? error.fix : fixes[/** @type {NodeJS.ErrnoException} */ (error)?.code];
+  if (!fix) return null;
+  return [
+    `\nset-up failed: ${/** @type {Error} */ (error).message}`,
+    `  fix    ${fix}`,
+    `  again  ${again} (what is finished is kept)`,
+    `  see    ${flotillaCommand} doctor: what this machine has and lacks`,
+  ].join('\n');
+}
+
 let seconds = 0;
 
 /** Seconds that the steps so far have taken together. */
@@ -27,42 +49,97 @@ export function setupSeconds() {
 }
 
 /**
- * Runs a step that has something to do, and says so.
- * @template T @param {string} what @param {() => T | Promise<T>} body @returns {Promise<T>}
+ * Runs a step that has something to do, and shows it: `tell` says how far it has come.
+ * @template T @param {string} what @param {(tell: (text: string) => void) => T | Promise<T>} body @returns {Promise<T>}
  */
 export async function step(what, body) {
-  console.error(`set-up: ${what} …`);
+  const shown = showStep(what);
   const start = performance.now();
   try {
-    const result = await body();
-    const took = (performance.now() - start) / 1000;
-    console.error(`set-up: ${what}: done in ${took.toFixed(1)} s`);
+    const result = await body(shown.tell);
+    shown.end('done in');
     return result;
+  } catch (error) {
+    shown.end('failed after');
+    throw error;
   } finally {
     seconds += (performance.now() - start) / 1000;
   }
 }
 
+/** Tools that run; each leads a process group of its own. @type {Set<import('node:child_process').ChildProcess>} */
+const running = new Set();
+let ending = false;
+
 /**
- * Runs a command to its end. Its output is shown only where it fails, with `fix`.
- * @param {string} command @param {readonly string[]} args
- * @param {{ fix: string, cwd?: string, env?: NodeJS.ProcessEnv, visible?: boolean }} options
+ * Until the function it returns is called, a signal ends set-up: with the tools that run, and with a word.
+ * @param {string} again the command that goes on with it
  */
-export function runTool(command, args, { fix, cwd = root, env = process.env, visible = false }) {
+export function endAtSignals(again) {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1'];
+  const end = (signal) => {
+    if (ending) return;
+    ending = true;
+    killTools('SIGTERM');
+    const leave = () => {
+      if (running.size) killTools('SIGKILL');
+      console.error(`\nset-up: stopped by ${signal}; ${again} goes on from what is finished`);
+      process.exit(130);
+    };
+    const start = performance.now();
+    const wait = () => (running.size && performance.now() - start < 3_000 ? setTimeout(wait, 20) : leave());
+    wait();
+  };
+  for (const signal of signals) process.on(signal, end);
+  return () => signals.forEach((signal) => process.off(signal, end));
+}
+
+function killTools(signal) {
+  for (const child of running) {
+    try {
+      // Of the whole group: what a build tool has started compiles on without it.
+      if (process.platform === 'win32') child.kill(signal);
+      else process.kill(-child.pid, signal);
+    } catch {
+      // It has just ended.
+    }
+  }
+}
+
+/**
+ * Runs a command to its end. Its output is shown only where it fails, with `fix`; `onLine` sees it as it comes.
+ * @param {string} command @param {readonly string[]} args
+ * @param {{ fix: string, cwd?: string, env?: NodeJS.ProcessEnv, visible?: boolean, onLine?: (line: string) => void }} options
+ */
+export function runTool(command, args, { fix, cwd = root, env = process.env, visible = false, onLine }) {
   return new Promise((resolve, reject) => {
+    const output = visible ? 'inherit' : 'pipe';
     const child = spawn(command, args, {
       cwd,
       env,
-      stdio: ['ignore', visible ? 'inherit' : 'pipe', visible ? 'inherit' : 'pipe'],
+      stdio: ['ignore', output, output],
+      detached: process.platform !== 'win32',
     });
-    let output = '';
-    const keep = (chunk) => (output = (output + chunk).slice(-20_000));
+    running.add(child);
+    let kept = '';
+    let rest = '';
+    const keep = (chunk) => {
+      kept = (kept + chunk).slice(-20_000);
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop();
+      lines.forEach((line) => onLine?.(line));
+    };
     child.stdout?.setEncoding('utf8').on('data', keep);
     child.stderr?.setEncoding('utf8').on('data', keep);
-    child.on('error', (error) => reject(new SetupError(`${command} cannot be run: ${error.message}`, fix)));
+    child.on('error', (error) => {
+      running.delete(child);
+      reject(new SetupError(`${command} cannot be run: ${error.message}`, fix));
+    });
     child.on('close', (code, signal) => {
+      running.delete(child);
+      if (ending) return; // a signal ends it all: this is no failure to tell of
       if (code === 0) return resolve(undefined);
-      const end = output.trimEnd().split('\n').slice(-40).join('\n');
+      const end = kept.trimEnd().split('\n').slice(-40).join('\n');
       reject(new SetupError(`${[command, ...args].join(' ')} ended with ${signal ?? `status ${code}`}\n${end}`, fix));
     });
   });
@@ -103,46 +180,4 @@ export function writeStamp(file, content) {
   mkdirSync(path.dirname(file), { recursive: true });
   writeFileSync(`${file}.${process.pid}`, `${content}\n`);
   renameSync(`${file}.${process.pid}`, file);
-}
-
-/**
- * Runs `body` while no other process runs under the same lock. A lock whose owner is gone is taken over.
- * @template T @param {string} name @param {() => Promise<T>} body @returns {Promise<T>}
- */
-export async function withLock(name, body) {
-  const lock = path.join(root, '.cache', `${name}.lock`);
-  mkdirSync(path.dirname(lock), { recursive: true });
-  let told = false;
-  for (;;) {
-    try {
-      writeFileSync(lock, String(process.pid), { flag: 'wx' });
-      break;
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
-    }
-    if (isAbandoned(lock)) {
-      rmSync(lock, { force: true });
-      continue;
-    }
-    if (!told) console.error(`set-up: waiting for another process that is busy with '${name}'`);
-    told = true;
-    await sleep(200);
-  }
-  try {
-    return await body();
-  } finally {
-    rmSync(lock, { force: true });
-  }
-}
-
-function isAbandoned(lock) {
-  try {
-    const owner = Number(readFileSync(lock, 'utf8'));
-    // The owner writes its number a moment after it creates the file.
-    if (!owner) return Date.now() - statSync(lock).mtimeMs > 5_000;
-    process.kill(owner, 0);
-    return false;
-  } catch (error) {
-    return error.code === 'ESRCH';
-  }
 }

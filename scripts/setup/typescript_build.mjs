@@ -1,6 +1,9 @@
 /** dist/: the TypeScript sources as JavaScript, which is also the type check. */
+import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { filesUnder, hashOf, readStamp, root, runTool, step, withLock, writeStamp } from './steps.mjs';
+import { withLock } from './locks.mjs';
+import { root } from './places.mjs';
+import { filesUnder, hashOf, readStamp, runTool, step, writeStamp } from './steps.mjs';
 
 const stamp = path.join(root, 'dist', '.stamp');
 
@@ -24,7 +27,17 @@ export async function buildTypescript() {
       const hash = wanted();
       const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
       await runTool(process.execPath, [tsc, '-b'], { fix: 'the messages above are type errors of the sources' });
+      removeStale();
       writeStamp(stamp, hash);
     });
   });
+}
+
+/** tsc leaves what was built of sources that are gone; a package would carry it. */
+function removeStale() {
+  const dist = path.join(root, 'dist');
+  for (const file of filesUnder(dist, ['.js', '.js.map', '.d.ts'])) {
+    const source = path.join(root, path.relative(dist, file).replace(/(\.js|\.js\.map|\.d\.ts)$/, '.ts'));
+    if (!existsSync(source)) rmSync(file);
+  }
 }

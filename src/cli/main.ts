@@ -1,7 +1,7 @@
 /** The `flotilla` command. It holds no logic: it reads flags, calls the library and shows what comes of it. */
 import '../launch/first.js';
 import { Command, CommanderError, Option } from 'commander';
-import { examine } from '../engine/native/doctor.js';
+import { examine, findingsText } from '../engine/native/doctor.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { chartOf, checkpointsText, plotRuns, runsText, summaryFile, type PlotOptions } from '../observe/index.js';
 import type { ModelChoice } from '../config/own_model.js';
@@ -23,6 +23,7 @@ import type { TrainResult } from '../launch/start_job.js';
 import { resumeRun, trainFile, trainWith } from '../launch/train.js';
 import { badCommandLine } from './diagnostics.js';
 import { addFlags, addOptionFlags, addSet, overridesOf, setsOf, settingsOf } from './flags.js';
+import { setUp, setupHelp } from './setup.js';
 import { surroundings } from './surroundings.js';
 import { explainUnknownFlag } from './unknown_flag.js';
 
@@ -168,14 +169,17 @@ program
   });
 
 program
+  .command('setup')
+  .description('install torch and build the native engine, where they are not there yet')
+  .addHelpText('after', setupHelp)
+  .action(setUp);
+
+program
   .command('doctor')
   .description('print everything that the native engine needs, found or missing')
   .action(async () => {
     const findings = await examine();
-    const marks = { ok: 'ok', note: '--', problem: '!!' };
-    for (const { what, status, detail, fix } of findings) {
-      console.log(`${marks[status]}  ${what.padEnd(14)}${detail}${fix === null ? '' : `\n    fix           ${fix}`}`);
-    }
+    console.log(await findingsText(findings));
     process.exitCode = findings.some(({ status }) => status === 'problem') ? 1 : 0;
   });
 
@@ -186,7 +190,7 @@ try {
     process.exit();
   }
 } catch (error) {
-  if (error instanceof CommanderError && error.exitCode === 0) process.exit();
+  if (error instanceof CommanderError) process.exit(error.exitCode);
   const verbose = program.opts<{ verbose?: boolean }>().verbose;
   console.error(error instanceof DiagnosticError && !verbose ? error.message : error);
   // At once: a rank that failed may still have threads that wait for others.
@@ -198,8 +202,8 @@ async function parse(): Promise<void> {
   try {
     await program.parseAsync();
   } catch (error) {
-    // Help that was asked for has been shown.
-    if (!(error instanceof CommanderError) || error.exitCode === 0) throw error;
+    // Help has been shown: that was asked for, or stands in for a command that is missing.
+    if (!(error instanceof CommanderError) || error.exitCode === 0 || error.code === 'commander.help') throw error;
     const command = program.commands.find((one) => process.argv[2] === one.name()) ?? program;
     const [, flag] = /unknown option '(.*?)'/.exec(error.message) ?? [];
     if (flag !== undefined) throw explainUnknownFlag(command, flag);

@@ -65,14 +65,19 @@ test('every package that a packed source imports is packed, with every package t
   expect([...folders].filter((folder) => /eslint|prettier|typescript|@types/.test(folder))).toEqual([]);
 });
 
-test('every test is packed but those that hold documents against the sources', () => {
+test('every test is packed but those that hold documents against the sources or install packages', () => {
   const packed = new Set(projectSources(root));
   const tests = ['src', 'tests']
     .flatMap((folder) =>
       readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file}`),
     )
     .filter((file) => file.endsWith('.test.ts') && !packed.has(file));
-  expect(tests.sort()).toEqual(['src/config/page.test.ts', 'tests/docs/docs.test.ts']);
+  expect(tests.sort()).toEqual([
+    'src/config/page.test.ts',
+    'tests/docs/docs.test.ts',
+    'tests/docs/help.test.ts',
+    'tests/package/installed.test.ts',
+  ]);
   for (const place of leftBehind) expect(existsSync(path.join(root, place)), place).toBe(true);
 });
 

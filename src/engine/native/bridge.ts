@@ -1,7 +1,8 @@
 /**
  * Everything the native addon offers, in one file. Missing values are null, never absent. Errors are {@link NativeError}.
  *
- * The addon is `native/build/flotilla.node`, made by the set-up of `npm test` and `npm run demo`; {@link loadAddon} finds and opens it.
+ * The addon is `native/build/flotilla.node`, made by set-up (`npx flotilla setup`, `npm test`, `npm run demo`); {@link loadAddon} finds and
+ * opens it.
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -9,8 +10,11 @@ import path from 'node:path';
 import { addonNotBuilt, addonNotLoaded, toNativeError } from './diagnostics.js';
 import { deviceFault } from './device_fault.js';
 import { encodeProgram, type LoadedProgram } from './loaded_program.js';
-import { packageRoot } from './package_root.js';
 import { withWaiting } from './waiting.js';
+import type * as Places from '../../../scripts/setup/places.mjs';
+import { setupModule } from './locate.js';
+
+const { nativeFolder } = await setupModule<typeof Places>('places.mjs');
 
 /** What this build and machine can do. */
 export interface NativeDescription {
@@ -151,9 +155,9 @@ export interface NativeAddon {
   open(options: OpenOptions): Engine;
 }
 
-/** Where the addon is built. */
+/** Where the addon is built: in the package, or in the user's cache where the package may not be written to. */
 export function addonPath(): string {
-  return path.join(packageRoot(), 'native', 'build', 'flotilla.node');
+  return path.join(nativeFolder(), 'flotilla.node');
 }
 
 /** Loads the addon, and with it libtorch (about half a second the first time); or, for tests, another build of it. */

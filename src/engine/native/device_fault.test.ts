@@ -52,7 +52,7 @@ test('a CPU build of torch is named, with its place and where to get another', (
     "no GPU can be used: torch 2.13.0+cpu is a CPU build [engine/torch-without-cuda]
       why    the native engine computes on GPUs by the CUDA libraries of the torch that it is built with
       where  /env/torch (torch 2.13.0+cpu, without CUDA)
-      fix    install a torch with CUDA (\`pip install torch\` on Linux gives one, in an environment that has none), name its environment in FLOTILLA_TORCH and run \`node scripts/run.mjs setup\`, which builds the engine for it; or choose \`--device cpu\`"
+      fix    install a torch with CUDA (\`pip install torch\` on Linux gives one, in an environment that has none), name its environment in FLOTILLA_TORCH and run \`npx flotilla setup\`, which builds the engine for it; or choose \`--device cpu\`"
   `);
 });
 
@@ -83,7 +83,7 @@ test('several ranks without NCCL: what the build lacked is named, for ranks of o
     "2 ranks on GPUs exchange by NCCL, and the native engine is built without it [engine/no-nccl]
       why    the build did not find nccl.h and cuda_runtime.h in the wheels beside torch
       where  /env/torch (looked for in ../nvidia/*/include)
-      fix    install them in that environment (\`pip install nvidia-nccl-cu13 nvidia-cuda-runtime\`), remove native/build and run \`node scripts/run.mjs setup\`; or set ranks to 1, or choose \`--device cpu\`"
+      fix    install them in that environment (\`pip install nvidia-nccl-cu13 nvidia-cuda-runtime\`) and run \`npx flotilla setup\`; or set ranks to 1, or choose \`--device cpu\`"
   `);
   expect(told(withoutNccl, { ranks: 2, localRanks: 1 })).toContain('[engine/no-nccl]');
   expect(told({ ...withoutNccl, torchCuda: '12.8' }, { ranks: 2 })).toContain(

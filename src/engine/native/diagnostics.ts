@@ -5,21 +5,21 @@ import { closed } from '../diagnostics.js';
 export const addonNotBuilt = defineDiagnostic('engine/addon-not-built', (p: { path: string }) => ({
   what: 'the native engine is not built',
   where: [{ at: p.path, note: 'expected here' }],
-  fix: 'run `node scripts/run.mjs setup`, which builds it; `flotilla doctor` says what is missing; `--engine reference` trains a tiny model without it',
+  fix: 'run `npx flotilla setup`, which builds it; `flotilla doctor` says what is missing; `--engine reference` trains a tiny model without it',
 }));
 
 export const addonNotLoaded = defineDiagnostic('engine/addon-not-loaded', (p: { path: string; reason: string }) => ({
   what: 'the native engine cannot be loaded',
   why: p.reason,
   where: [{ at: p.path }],
-  fix: 'torch has moved or changed since the build: run `node scripts/run.mjs setup`, which builds it anew',
+  fix: 'torch has moved or changed since the build: run `npx flotilla setup`, which builds it anew',
 }));
 
 export const torchNotFound = defineDiagnostic('engine/torch-not-found', (p: { tried: readonly string[] }) => ({
   what: 'no torch found',
   why: 'kernels and collectives are those of libtorch, which comes with the torch package of Python',
   where: p.tried.map((at) => ({ at, note: 'tried' })),
-  fix: 'run `node scripts/run.mjs setup`, which installs torch into .venv, or `pip install torch` in an environment that is active or that FLOTILLA_TORCH names; `--engine reference` trains a tiny model without it',
+  fix: 'run `npx flotilla setup`, which installs torch into .venv, or `pip install torch` in an environment that is active or that FLOTILLA_TORCH names; `--engine reference` trains a tiny model without it',
 }));
 
 export const torchWithoutCuda = defineDiagnostic(
@@ -28,7 +28,7 @@ export const torchWithoutCuda = defineDiagnostic(
     what: `no GPU can be used: torch ${p.torch} is a CPU build`,
     why: 'the native engine computes on GPUs by the CUDA libraries of the torch that it is built with',
     where: [{ at: p.torchPath, note: `torch ${p.torch}, without CUDA` }],
-    fix: 'install a torch with CUDA (`pip install torch` on Linux gives one, in an environment that has none), name its environment in FLOTILLA_TORCH and run `node scripts/run.mjs setup`, which builds the engine for it; or choose `--device cpu`',
+    fix: 'install a torch with CUDA (`pip install torch` on Linux gives one, in an environment that has none), name its environment in FLOTILLA_TORCH and run `npx flotilla setup`, which builds the engine for it; or choose `--device cpu`',
   }),
 );
 
@@ -66,7 +66,7 @@ export const noNccl = defineDiagnostic(
       what: `${p.ranks} ranks on GPUs exchange by NCCL, and the native engine is built without it`,
       why: `the build did not find ${p.lacks.join(' and ') || 'NCCL'} in the wheels beside torch`,
       where: [{ at: p.torchPath, note: 'looked for in ../nvidia/*/include' }],
-      fix: `install them in that environment (\`pip install nvidia-nccl-cu${major} ${runtime}\`), remove native/build and run \`node scripts/run.mjs setup\`; or set ranks to 1, or choose \`--device cpu\``,
+      fix: `install them in that environment (\`pip install nvidia-nccl-cu${major} ${runtime}\`) and run \`npx flotilla setup\`; or set ranks to 1, or choose \`--device cpu\``,
     };
   },
 );
@@ -128,7 +128,7 @@ export const kernelUnknown = defineDiagnostic('engine/kernel-unknown', (p: Nativ
   what: `the native engine has no kernel '${p.op}'`,
   why: p.reason,
   where: placesOf(p),
-  fix: 'it is older than the program: run `node scripts/run.mjs setup`, which builds it anew',
+  fix: 'it is older than the program: run `npx flotilla setup`, which builds it anew',
 }));
 
 export const programInvalid = defineDiagnostic('engine/program-invalid', (p: NativeFailure) => ({
@@ -170,7 +170,7 @@ export const backendMissing = defineDiagnostic('engine/backend-missing', (p: Nat
   what: 'the ranks have no way to talk to one another',
   why: p.reason,
   where: placesOf(p),
-  fix: 'install torch as a CUDA wheel of PyPI, which brings the headers of NCCL and of the CUDA runtime as wheels of their own, then run `node scripts/run.mjs setup`; `flotilla doctor` lists the backends of the build',
+  fix: 'install torch as a CUDA wheel of PyPI, which brings the headers of NCCL and of the CUDA runtime as wheels of their own, then run `npx flotilla setup`; `flotilla doctor` lists the backends of the build',
 }));
 
 export const memoryNotMapped = defineDiagnostic('engine/memory-not-mapped', (p: NativeFailure) => ({

@@ -87,23 +87,3 @@ test('the doctor finds this machine fit, and says what it found', async () => {
     ]),
   );
 });
-
-test('of processes that build the same thing one works at a time; a lock whose owner is gone holds up nobody', async () => {
-  const { withLock, root } = await setupModule<{
-    withLock(name: string, body: () => Promise<void>): Promise<void>;
-    root: string;
-  }>('steps.mjs');
-  const name = `test-${process.pid}`;
-  const lock = path.join(root, '.cache', `${name}.lock`);
-  mkdirSync(path.dirname(lock), { recursive: true });
-  writeFileSync(lock, '2147483646'); // no process has this number
-  const order: string[] = [];
-  const work = (who: string) =>
-    withLock(name, async () => {
-      order.push(`${who} begins`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      order.push(`${who} ends`);
-    });
-  await Promise.all([work('a'), work('b')]);
-  expect(order).toEqual(['a begins', 'a ends', 'b begins', 'b ends']);
-});
