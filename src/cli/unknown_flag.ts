@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { describeOptions } from '../config/schema.js';
 import { nearest } from '../ir/diagnostic.js';
 import { nearestOption } from '../options/nearest.js';
+import { leafOf } from '../options/rows.js';
 import { unknownFlag } from './diagnostics.js';
 
 /** `flag`: as it was written, `--learning-rate` or `--n_layer=12`. */
@@ -14,10 +15,8 @@ export function explainUnknownFlag(command: Command, flag: string): Error {
 
 /** What to write in its place: a flag of the command, or a field that `--set` changes; null where nothing is like it. */
 function meantBy(written: string, own: readonly string[]): string | null {
-  const rows = own.includes('--set') ? describeOptions() : [];
-  const row = nearestOption(written.replace(/^-+/, ''), rows);
-  const flag = row?.flag ? `--${row.flag}` : null;
-  if (flag !== null && own.includes(flag)) return flag;
-  const near = nearest(written.replaceAll('_', '-'), own);
-  return near ?? (row ? `--set ${row.path}=…` : null);
+  const row = nearestOption(written.replace(/^-+/, ''), describeOptions());
+  const flags = row ? [row.flag, leafOf(row.path).replaceAll('_', '-')].map((flag) => `--${flag}`) : [];
+  const flag = flags.find((one) => own.includes(one)) ?? nearest(written.replaceAll('_', '-'), own);
+  return flag ?? (row && own.includes('--set') ? `--set ${row.path}=…` : null);
 }

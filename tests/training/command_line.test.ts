@@ -1,0 +1,31 @@
+/** Mistakes on a command line are diagnostics, and name the flag that was written. */
+import { spawnSync } from 'node:child_process';
+import { expect, test } from 'vitest';
+
+const flotilla = (...args: readonly string[]) =>
+  spawnSync(process.execPath, ['dist/src/cli/main.js', ...args], { encoding: 'utf8' });
+
+test.each([
+  [['train', 'x.json', '--learning-rate', '1e-3'], 'cli/unknown-flag', 'did you mean --lr?'],
+  [['train', 'x.json', '--hidden_size=64'], 'cli/unknown-flag', 'did you mean --dim?'],
+  [['train', 'x.json', '--weight-decay', '0'], 'cli/unknown-flag', 'did you mean --set optimizer.weight_decay=…?'],
+  [['train', 'x.json', '--tensor_parallel_size', '2'], 'cli/unknown-flag', 'did you mean --tensor-parallel-size?'],
+  [['generate', 'run', '--max-new-tokens', '9'], 'cli/unknown-flag', 'did you mean --tokens?'],
+  [['generate', 'run', '--top-k', 'all'], 'config/wrong-option', '--top-k'],
+  [['demo', '--lr', 'fast'], 'config/wrong-option', '--lr fast'],
+  [['demo', '--set', 'optimizer.lr=-1'], 'config/wrong-option', '--set optimizer.lr=-1'],
+  [['demo', '--sequences', '7'], 'config/option-conflict', '--sequences 7 (field batch.sequences)'],
+  [['demo', '--set', 'lr'], 'config/bad-override', '--set lr'],
+  [['train'], 'cli/bad-command-line', 'missing required argument'],
+  [['trian', 'x.json'], 'cli/bad-command-line', 'Did you mean train?'],
+])('%j is refused with %s', (args, code, text) => {
+  const { status, stderr } = flotilla(...args);
+  expect(stderr).toContain(`[${code}]`);
+  expect(stderr).toContain(text);
+  expect(status).toBe(1);
+});
+
+test('what was asked for ends with 0', () => {
+  for (const args of [['--help'], ['--version'], ['train', '--help'], ['help', 'generate']])
+    expect(flotilla(...args)).toMatchObject({ status: 0, stderr: '' });
+});
