@@ -67,6 +67,7 @@ export function openMetrics(path: string, { resumedFrom, everySteps = 1, onError
 export function metricsLine(event: TrainEvent): string | null {
   switch (event.kind) {
     case 'setup_started':
+    case 'setup_progress':
     case 'sample_text':
     case 'sample':
     case 'curve':

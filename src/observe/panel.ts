@@ -3,6 +3,7 @@
  */
 import type { StepEvent } from '../train/events.js';
 import { bytesText, countText, durationText, lossText, percentText, secondsText } from '../ir/units.js';
+import { progressText } from './plain_lines.js';
 import { secondsLeft, type RunState } from './run_state.js';
 import { sparkline } from './sparkline.js';
 
@@ -15,7 +16,10 @@ export interface RenderOptions {
 /** The panel as lines no wider than `width`, without a line break at the end. Empty before there is anything to show. */
 export function renderPanel(state: RunState, options: RenderOptions): string {
   const paint = painter(options.color);
-  if (state.setup !== null) return clip(`  ${paint.dim('…')} ${state.setup}`, options.width);
+  if (state.setup !== null) {
+    const text = state.progress === null ? state.setup : progressText(state.progress);
+    return clip(`  ${paint.dim('…')} ${text}`, options.width);
+  }
   if (!state.last) return state.started ? clip(`  ${paint.dim('…')} first step`, options.width) : '';
   const lines = [
     progressLine(state, options),

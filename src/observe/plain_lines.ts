@@ -1,5 +1,5 @@
 /** A run as plain lines: what goes into a log, through a pipe, and past a terminal above the panel. */
-import type { StepEvent, TrainEvent } from '../train/events.js';
+import type { SetupProgressEvent, StepEvent, TrainEvent } from '../train/events.js';
 import { bytesText, countText, durationText, lossText, percentText, secondsText } from '../ir/units.js';
 import { chartOf } from './plot/chart.js';
 import { figureOf, printable } from './plot/figure.js';
@@ -12,6 +12,8 @@ export function plainLine(state: RunState, event: TrainEvent, width = 80): strin
   switch (event.kind) {
     case 'setup_finished':
       return `${event.part}: ${secondsText(event.seconds)}${event.detail ? ` (${event.detail})` : ''}`;
+    case 'setup_progress':
+      return state.isTold ? progressText(event) : null;
     case 'compiled':
       return (
         `compiled in ${secondsText(event.seconds)}: ${countText(event.parameters)} parameters, ${event.plan}, ` +
@@ -46,6 +48,12 @@ export function plainLine(state: RunState, event: TrainEvent, width = 80): strin
     case 'sample_text':
       return null;
   }
+}
+
+/** `data: reading: 41% of 12.3 MB (pages.jsonl)`. */
+export function progressText({ part, done, total, unit, item }: SetupProgressEvent): string {
+  const whole = unit === 'bytes' ? bytesText(total) : `${total} ${unit}`;
+  return `${part}: ${percentText(total > 0 ? done / total : 0)} of ${whole}${item === undefined ? '' : ` (${printable(item)})`}`;
 }
 
 function stepText(state: RunState, { step, loss, ...event }: StepEvent): string {

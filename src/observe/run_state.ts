@@ -1,9 +1,10 @@
 /** A run as far as its events have told: what the panel draws and the summary is written from. */
-import type { StartedEvent, StepEvent, TrainEvent, ValidationEvent } from '../train/events.js';
+import type { SetupProgressEvent, StartedEvent, StepEvent, TrainEvent, ValidationEvent } from '../train/events.js';
 
 export interface RunState {
-  /** The part of the set-up under way, null when none is. */
+  /** The part of the set-up under way, null when none is, and how far it is where it tells. */
   readonly setup: string | null;
+  readonly progress: SetupProgressEvent | null;
   readonly started: StartedEvent | null;
   /** Length of the run; null until it is known. */
   readonly steps: number | null;
@@ -18,7 +19,7 @@ export interface RunState {
   readonly stepSeconds: number | null;
   /** The step and time of the first step's end, from which `--minutes` is read before the length is known. */
   readonly firstStep: { readonly step: number; readonly at: number } | null;
-  /** Whether the last step is one that plain lines tell, and when they told one last. */
+  /** Whether the last step, or progress of the set-up, is one that plain lines tell, and when they told one last. */
   readonly isTold: boolean;
   readonly toldAt: number;
   readonly at: number;
@@ -26,6 +27,7 @@ export interface RunState {
 
 export const initialState: RunState = {
   setup: null,
+  progress: null,
   started: null,
   steps: null,
   last: null,
@@ -48,11 +50,15 @@ export function nextState(state: RunState, event: TrainEvent): RunState {
   const now = { ...state, at: event.at };
   switch (event.kind) {
     case 'setup_started':
-      return { ...now, setup: event.part };
+      return { ...now, setup: event.part, progress: null, toldAt: event.at };
+    case 'setup_progress': {
+      const isTold = (event.at - state.toldAt) / 1000 >= toldEvery(0);
+      return { ...now, progress: event, isTold, toldAt: isTold ? event.at : state.toldAt };
+    }
     case 'setup_finished':
-      return { ...now, setup: null };
+      return { ...now, setup: null, progress: null };
     case 'started':
-      return { ...now, started: event, steps: event.steps, setup: null };
+      return { ...now, started: event, steps: event.steps, setup: null, progress: null, toldAt: -Infinity };
     case 'length':
       return { ...now, steps: event.steps };
     case 'step':
@@ -87,7 +93,7 @@ function withLoss(state: RunState, { step, loss }: StepEvent): Pick<RunState, 'l
   return { losses: longer.filter((_, k) => k % 2 === 1), lossStride: 2 * lossStride };
 }
 
-/** Seconds between two steps that plain lines tell: ten, and more the longer the run has lasted, so that a log of days can be read. */
+/** Seconds between two steps, or two words on the progress of the set-up, that plain lines tell: ten, and more the longer the run has lasted, so that a log of days can be read. */
 const toldEvery = (elapsedSeconds: number): number => Math.max(10, elapsedSeconds / 50);
 
 function withTold(state: RunState, { step, at }: TrainEvent & StepEvent): Pick<RunState, 'isTold' | 'toldAt'> {

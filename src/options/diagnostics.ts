@@ -15,7 +15,7 @@ export const unknownOption = defineDiagnostic(
     what: `no option is called '${p.option}'`,
     why: 'a field that nothing reads would be a setting you believe in and do not have',
     where: [{ at: p.source }, ...(p.others ?? [])],
-    fix: p.nearest ? `did you mean '${p.nearest.path}'? ${p.nearest.description}` : documented,
+    fix: fixOf(p),
   }),
 );
 
@@ -23,6 +23,15 @@ export const unknownOption = defineDiagnostic(
 interface NearOption {
   readonly path: string;
   readonly description: string;
+  /** The model families that have it, where not all have. */
+  readonly families: readonly string[] | null;
+}
+
+function fixOf({ option, nearest }: { readonly option: string; readonly nearest: NearOption | null }): string {
+  if (nearest === null) return documented;
+  const { path, description, families } = nearest;
+  if (path !== option) return `did you mean '${path}'? ${description}`;
+  return `it is an option of the family ${families?.join(' and ')}: set model.family, or leave it out`;
 }
 
 export const wrongOption = defineDiagnostic(

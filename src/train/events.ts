@@ -10,6 +10,7 @@ import type { LossCurve } from '../run/loss_curve.js';
 export type TrainEventBody =
   /** A part of the set-up begins: reading data, building the addon, compiling. */
   | { readonly kind: 'setup_started'; readonly part: string }
+  | SetupProgressEvent
   | { readonly kind: 'setup_finished'; readonly part: string; readonly seconds: number; readonly detail?: string }
   | CompiledEvent
   | StartedEvent
@@ -33,6 +34,18 @@ export type TrainEventBody =
   | { readonly kind: 'summary'; readonly summary: RunSummary };
 
 export type TrainEvent = TrainEventBody & { readonly at: number };
+
+/** How far a part of the set-up is that takes long, some times a second. */
+export interface SetupProgressEvent {
+  readonly kind: 'setup_progress';
+  readonly part: string;
+  readonly done: number;
+  readonly total: number;
+  /** Of `done` and `total`: `bytes`, `documents`, `merges`. */
+  readonly unit: string;
+  /** What is worked on: a file or a document. */
+  readonly item?: string;
+}
 
 /** The program is ready and verified, the first step not yet run. */
 export interface CompiledEvent {

@@ -151,8 +151,10 @@ export function relay(events: TrainEvents): (event: DataEvent) => void {
         return events.emit({ kind: 'setup_finished', part: 'data', seconds: event.seconds, detail: 'prepared before' });
       case 'notice':
         return events.emit({ kind: 'warning', code: 'data/notice', message: event.text });
-      case 'step_progress':
-        return;
+      case 'step_progress': {
+        const { done, total, unit, at: item } = event;
+        return events.emit({ kind: 'setup_progress', part: partOf[event.step], done, total, unit, item });
+      }
     }
   };
 }
