@@ -243,10 +243,10 @@ describe('names of parameters', () => {
 });
 
 test('a size that was left out is refused by the parameter that it is of', () => {
-  const options = { layers: 1, dim: 8, heads: 2, context: 4, vocab: 8 } as unknown as ConstructorParameters<
-    typeof Llama
-  >[0];
-  const { code, message } = refusal(() => describeParameters(new Llama(options)));
+  const options = { dim: 8 } as unknown as ConstructorParameters<typeof nn.SwiGLU>[0];
+  const model = new Own({ ...sizes, middle: (x) => x });
+  Object.assign(model, { mlp: new nn.SwiGLU(options) });
+  const { code, message } = refusal(() => describeParameters(model));
   expect(code).toBe('nn/bad-size');
-  expect(message).toContain('blocks.0.mlp.gate.weight was given hidden = undefined');
+  expect(message).toContain('mlp.gate.weight was given hidden = undefined');
 });

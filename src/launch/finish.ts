@@ -1,6 +1,7 @@
 /** The sample and the summary, once the ranks are done: what fails here has nothing to lose, and says so. */
 import type { TrainConfig } from '../config/schema.js';
 import type { LanguageModel } from '../nn/language_model.js';
+import { systemProblem } from '../ir/system_error.js';
 import type { RunFolder } from '../run/folder.js';
 import type { RunSummary, TrainEvents } from '../train/events.js';
 import { generate } from '../train/generate.js';
@@ -49,13 +50,7 @@ export async function finish({
       if (text !== null) events.emit({ kind: 'sample', step, prompt, text });
     });
   }
-  let picture: string | null = null;
-  await attempt('the picture', () => {
-    const { unigramLoss: unigram, bigramLoss: bigram } = result.summary;
-    const drawn = surroundings.drawCurve(folder, { unigram, bigram, bytesPerToken: null });
-    picture = drawn.file;
-    events.emit({ kind: 'curve', ...drawn });
-  });
+  const picture = drawPicture(surroundings, folder, result.summary, events);
   const measured = interrupted() ? result.summary : await withPeak(config, result.summary);
   const summary = { ...measured, picture };
   await attempt('the summary', () => surroundings.writeSummary(folder, summary));
@@ -63,6 +58,24 @@ export async function finish({
   if (failures.length > 0) throw failures[0];
   const aborted = interrupted() && (result.aborted || !result.interrupted) && !stop.signalled;
   return { summary, interrupted: interrupted(), aborted, complete: result.complete };
+}
+
+/** The file of the run's losses as a picture, which can be drawn again at any time; null where it could not be, which is told. */
+function drawPicture(
+  surroundings: RunSurroundings,
+  folder: RunFolder,
+  { unigramLoss: unigram, bigramLoss: bigram }: RunSummary,
+  events: TrainEvents,
+): string | null {
+  try {
+    const drawn = surroundings.drawCurve(folder, { unigram, bigram, bytesPerToken: null });
+    events.emit({ kind: 'curve', ...drawn });
+    return drawn.file;
+  } catch (error) {
+    const { problem } = systemProblem(error);
+    events.emit({ kind: 'warning', code: 'launch/no-picture', message: `the losses have not been drawn: ${problem}` });
+    return null;
+  }
 }
 
 /** What the model writes at the end of a run; null where it was to stop before it was done. */

@@ -8,6 +8,7 @@ import type { RunFolder } from './folder.js';
 import { fileHash } from './hash.js';
 import type { RunRecord } from './record.js';
 import { parseJson } from '../data/read_text.js';
+import { loadTokenizer } from '../data/tokenizer.js';
 
 const earlierSchema = z.strictObject({ data: z.string(), dataKey: z.string(), steps: z.int().positive().nullable() });
 
@@ -22,7 +23,11 @@ export function readEarlierRecord(text: string, folder: RunFolder): RunRecord | 
   if (!earlier.success || !config.success || !existsSync(tokenizer)) return null;
   const root = process.cwd();
   const { data, batch, model } = absolutePaths(config.data, root);
-  const { module: _module, ...options } = { module: null, ...model };
+  const { module: _module, ...options } = {
+    module: null,
+    ...model,
+    vocab: model.vocab ?? loadTokenizer(tokenizer).vocab,
+  };
   return {
     data: { folder: earlier.data.data, key: earlier.data.dataKey, root, source: dataSource(data) },
     tokenizer: { sha256: fileHash(tokenizer) },

@@ -1,4 +1,5 @@
 /** What comes after the last step, when the run is saved: a failure there says so. */
+import { systemProblem } from '../ir/system_error.js';
 import { failedAfterSave } from './diagnostics.js';
 
 /** Throws `train/failed-after-save` in place of what `work` throws. `folder`: of the run. */
@@ -6,7 +7,6 @@ export async function afterTraining<T>(part: string, folder: string, work: () =>
   try {
     return await work();
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
-    throw failedAfterSave({ part, problem, folder }, { cause: error });
+    throw failedAfterSave({ part, problem: systemProblem(error).problem, folder }, { cause: error });
   }
 }

@@ -22,7 +22,9 @@ const elsewhere: readonly (readonly [start: RegExp, reason: string])[] = [
   [/^mpirun /, 'needs Open MPI'],
   [/^bash (scripts|\.gpu)\/gpu\.sh/, 'needs a GPU, or takes minutes: tests/gpu has its parts'],
   [/^npm (ci|install)/, 'installs packages from a registry'],
+  [/^npx flotilla setup/, 'installs torch and builds the engine: tests/package/installed.test.ts runs it'],
   [/^npm test/, 'is these tests'],
+  [/^npx flotilla demo/, 'takes minutes'],
   [/^npm run (demo|bench|gpu:[\w-]+|mutants|fuzz)/, 'takes minutes'],
 ];
 

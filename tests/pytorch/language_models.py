@@ -87,7 +87,7 @@ def experts(p, b, o, x):
     tokens = x.flatten(0, -2)
     probability = router_logits(tokens, p[b + "router.weight"]).softmax(-1)
     n, e, k = len(tokens), o["experts"], o["choices"]
-    capacity = math.ceil(o.get("capacityFactor", 1.25) * k * n / e)
+    capacity = math.ceil(o.get("capacity_factor", 1.25) * k * n / e)
     chosen, ids = probability.topk(k, -1)
     weights = (chosen / chosen.sum(-1, keepdim=True)).flatten()
     y = torch.zeros_like(tokens)
@@ -103,7 +103,7 @@ def experts(p, b, o, x):
 
 def llama(p, o, tokens, microbatches):
     balance = torch.zeros(microbatches, dtype=p["norm.weight"].dtype)
-    eps, base, kv = o.get("eps", 1e-5), o.get("ropeBase", 10000), o.get("kvHeads", o["heads"])
+    eps, base, kv = o.get("eps", 1e-5), o.get("rope_base", 10000), o.get("kv_heads", o["heads"])
     x = p["embedding.weight"][tokens]
     for i in range(o["layers"]):
         b = f"blocks.{i}."

@@ -26,7 +26,7 @@ test('train and resume show what the CLI shows, and name the folder; a listener 
   expect(stdout).toMatch(/step 1\/2: loss \d/);
   expect(stdout).toContain(`folder   ${work.file('runs', 'shows')}`);
   expect(stdout).toContain('run shows: 1 rank, reference on cpu, f32, 3 steps, from step 2\n');
-  expect(stdout).toContain('checkpoint,compiled,setup_finished,setup_started,started,step,summary,validation\n');
+  expect(stdout).toContain('checkpoint,compiled,curve,setup_finished,setup_started,started,step,summary,validation\n');
 });
 
 test('logging.console: false shows nothing, of a run that is gone on with too', () => {
