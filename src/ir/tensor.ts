@@ -133,20 +133,20 @@ export class Tensor<out S extends Shape = Unknown> {
   }
 
   /** Elementwise maximum of two. */
-  maximum<T extends Shape, O extends Tensor>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
+  maximum<T extends Shape, O extends Tensor | number>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
     return this.binary('maximum', other);
   }
-  minimum<T extends Shape, O extends Tensor>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
+  minimum<T extends Shape, O extends Tensor | number>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
     return this.binary('minimum', other);
   }
 
-  eq<T extends Shape, O extends Tensor>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
+  eq<T extends Shape, O extends Tensor | number>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
     return this.binary('eq', other);
   }
-  ge<T extends Shape, O extends Tensor>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
+  ge<T extends Shape, O extends Tensor | number>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
     return this.binary('ge', other);
   }
-  lt<T extends Shape, O extends Tensor>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
+  lt<T extends Shape, O extends Tensor | number>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
     return this.binary('lt', other);
   }
 
@@ -271,8 +271,8 @@ export class Tensor<out S extends Shape = Unknown> {
     return this.builder.apply(op, [this], attributes)[0];
   }
 
-  private binary(op: string, other: Tensor): Tensor {
-    return this.builder.apply(op, [this, other])[0];
+  private binary(op: string, other: Tensor | number): Tensor {
+    return this.builder.apply(op, [this, typeof other === 'number' ? this.constant(other) : other])[0];
   }
 }
 

@@ -1,5 +1,6 @@
 import { defineDiagnostic, type DiagnosticText } from '../ir/diagnostic.js';
 import type { ScriptCall } from './messages.js';
+import { shellWord } from '../ir/shell.js';
 
 export const launchVariableMissing = defineDiagnostic(
   'launch/variable-missing',
@@ -135,7 +136,7 @@ export const stoppedBefore = defineDiagnostic(
     why: `whoever sent the signal wants an end; a script that has more to do looks at \`interrupted\` of what ${p.stopped.kind}() gives`,
     where: [{ at: `call ${p.here.number + 1} of the script` }],
     fix: p.folder
-      ? `go on with what was stopped, \`flotilla resume ${p.folder}\`, or start the script again`
+      ? `go on with what was stopped, \`flotilla resume ${shellWord(p.folder)}\`, or start the script again`
       : 'start the script again when it suits',
   }),
 );

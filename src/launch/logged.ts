@@ -2,6 +2,7 @@
 import type { TrainEvents } from '../train/events.js';
 import type { TrainResult } from './start_job.js';
 import type { RunLog, RunSurroundings } from './surroundings.js';
+import { shellWord } from '../ir/shell.js';
 
 export interface LoggedRun {
   readonly surroundings: RunSurroundings;
@@ -30,4 +31,4 @@ export async function logged(
 export const stoppedWord = ({ summary, folder, complete }: TrainResult): string =>
   complete
     ? `stopped after the last step: all ${summary.steps} are trained and saved in ${folder}`
-    : `stopped after step ${summary.steps} and saved; go on with \`flotilla resume ${folder}\``;
+    : `stopped after step ${summary.steps} and saved; go on with \`flotilla resume ${shellWord(folder)}\``;

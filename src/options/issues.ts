@@ -42,7 +42,9 @@ type Problem =
   | { readonly kind: 'wrong'; readonly option: string; readonly expected: string; readonly given: string };
 
 const noteOf = (problem: Problem): string =>
-  problem.kind === 'unknown' ? `unknown: ${problem.option}` : `${problem.option} must be ${problem.expected}`;
+  problem.kind === 'unknown'
+    ? `unknown: ${problem.option}${problem.nearest ? `, perhaps '${problem.nearest.path}'` : ''}`
+    : `${problem.option} must be ${problem.expected}`;
 
 function problemsOf(
   issue: z.core.$ZodIssue,

@@ -1,12 +1,13 @@
 /** What can be wrong with a run folder and what is saved in it. */
 import { defineDiagnostic } from '../ir/diagnostic.js';
 import type { Holder } from './lock.js';
+import { shellWord } from '../ir/shell.js';
 
 export const runExists = defineDiagnostic('run/exists', (p: { path: string }) => ({
   what: `there is a run in ${p.path} already`,
   why: 'a new run would overwrite its configuration and metrics',
   where: [{ at: p.path }],
-  fix: `go on with it by \`flotilla resume ${p.path}\`, choose another name (--name NAME), or remove the folder`,
+  fix: `go on with it by \`flotilla resume ${shellWord(p.path)}\`, choose another name (--name NAME), or remove the folder`,
 }));
 
 export const noRun = defineDiagnostic(
@@ -27,7 +28,7 @@ export const runCompleted = defineDiagnostic(
         ? `the run has completed its ${p.steps} steps`
         : `the run is to have ${p.steps} steps, and the checkpoint that it would go on from is of step ${p.step}`,
     where: [{ at: p.path, note: `step ${p.step}` }],
-    fix: `train on to a step beyond ${p.step}: \`flotilla resume ${p.path} --steps ${2 * p.step}\``,
+    fix: `train on to a step beyond ${p.step}: \`flotilla resume ${shellWord(p.path)} --steps ${2 * p.step}\``,
   }),
 );
 
@@ -208,7 +209,7 @@ export const lengthDecided = defineDiagnostic('run/length-decided', (p: { path: 
   what: `the run has ${p.steps} steps, and a length in minutes is asked for`,
   why: 'minutes become a number of steps once, which the learning rate then follows',
   where: [{ at: `${p.path}/run.json`, note: 'field steps' }],
-  fix: `give the length in steps: \`flotilla resume ${p.path} --steps ${2 * p.steps}\``,
+  fix: `give the length in steps: \`flotilla resume ${shellWord(p.path)} --steps ${2 * p.steps}\``,
 }));
 
 export const hasWeights = defineDiagnostic('run/has-weights', (p: { path: string; asked: string }) => ({

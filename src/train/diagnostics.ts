@@ -1,6 +1,7 @@
 /** What can go wrong between a configuration and a trained model. */
 import { defineDiagnostic } from '../ir/diagnostic.js';
 import { bytesText } from '../ir/units.js';
+import { shellWord } from '../ir/shell.js';
 
 export const vocabTooSmall = defineDiagnostic(
   'train/vocab-too-small',
@@ -61,7 +62,7 @@ export const failedAfterSave = defineDiagnostic(
     what: `the run is trained and saved, and ${p.part} failed`,
     why: p.problem,
     where: [{ at: p.folder }],
-    fix: `nothing is lost: \`flotilla generate ${p.folder}\` and \`flotilla resume ${p.folder}\` go on from what was saved`,
+    fix: `nothing is lost: \`flotilla generate ${shellWord(p.folder)}\` and \`flotilla resume ${shellWord(p.folder)}\` go on from what was saved`,
   }),
 );
 
