@@ -11,7 +11,7 @@ import { findFiles } from './find_files.js';
 import { prepareData } from './prepare.js';
 import { loadTokenizer, makeTokenizer } from './tokenizer.js';
 import { trainBpe } from './bpe_trainer.js';
-import { atOnce } from './testing/at_once.js';
+import { atOnce } from './in_parts.js';
 
 // Files that somebody has made to do harm: an error with a code, in time, and nothing outside is touched.
 

@@ -17,7 +17,7 @@ import { defaultCache } from './options.js';
 import type { TextSource } from './source.js';
 import { sourceListText, sourcesName } from './source_list.js';
 import { splitDocuments } from './split.js';
-import { loadTokenizer, makeTokenizer, separatorId, type Encoding, type Tokenizer } from './tokenizer.js';
+import { loadTokenizerInParts, makeTokenizer, separatorId, type Encoding, type Tokenizer } from './tokenizer.js';
 import { writeTokenFile } from './token_file.js';
 
 export interface PrepareOptions extends BatchOptions {
@@ -76,7 +76,8 @@ export async function prepareData(
     const where = source.paths?.join(', ') ?? 'node_modules';
     throw dataEmpty({ where, files: files.length, skipped: corpus.skipped.map(skippedText) });
   }
-  const given = tokenizerFile === null ? null : loadTokenizer(tokenizerFile);
+  const loads = tokenizerFile === null ? null : loadTokenizerInParts(tokenizerFile);
+  const given = loads && (await withRests(loads, delayTold(listener)));
   const key = keyOf(source, corpus, given);
   if (!cache.has(key)) {
     await cache.make(key, (folder) =>
@@ -89,6 +90,16 @@ export async function prepareData(
 
 /** A document that takes longer is named: it may be one run of letters, or meet an expression that hardly ends. */
 const longMilliseconds = 10_000;
+
+/** Says once of a tokenizer that it is long about something. */
+function delayTold(listener: DataListener): Tell {
+  let due = performance.now() + longMilliseconds;
+  return ({ at }) => {
+    if (performance.now() < due) return;
+    listener({ kind: 'notice', text: `the tokenizer takes long: ${at}` });
+    due = Infinity;
+  };
+}
 
 interface Build {
   readonly source: TextSource;
