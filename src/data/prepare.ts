@@ -6,7 +6,14 @@ import { bytesText } from '../ir/units.js';
 import { trainBpe } from './bpe_trainer.js';
 import { DataCache } from './cache.js';
 import { readCorpus, type Corpus, type Document, type Skipped } from './corpus.js';
-import { openDataset, type BatchOptions, type DataManifest, type Dataset, type SplitManifest } from './dataset.js';
+import {
+  closedOnError,
+  openDataset,
+  type BatchOptions,
+  type DataManifest,
+  type Dataset,
+  type SplitManifest,
+} from './dataset.js';
 import { deduplicate } from './deduplicate.js';
 import { dataEmpty, idOutsideVocabulary, tokenFileCorrupt, tokenizerInvalid } from './diagnostics.js';
 import type { DataListener, DataStep } from './events.js';
@@ -51,7 +58,10 @@ export async function prepareData(
   const known = cache.seen(signature);
   if (known !== null && cache.has(known)) {
     let damage = '';
-    const dataset = openUnlessDamaged(cache.path(known), options, (what) => (damage = what));
+    const dataset = await openUnlessDamaged(cache.path(known), options, {
+      listener,
+      onDamage: (what) => (damage = what),
+    });
     if (dataset) {
       listener({ kind: 'cached', folder: dataset.folder, seconds: (performance.now() - started) / 1000 });
       return dataset;
@@ -85,7 +95,11 @@ export async function prepareData(
     );
   }
   cache.remember(signature, key);
-  return openDataset(cache.path(key), options);
+  const dataset = openDataset(cache.path(key), options);
+  return closedOnError(dataset, async () => {
+    await withRests(dataset.loadText(), delayTold(listener));
+    return dataset;
+  });
 }
 
 /** A document that takes longer is named: it may be one run of letters, or meet an expression that hardly ends. */
@@ -219,23 +233,24 @@ async function build({
 }
 
 /**
- * A data set that is whole, all its ids read; null where it is gone or damaged, which `onDamage` is told. Throws what is wrong with `options`
- * themselves.
+ * A data set that is whole, all its ids read and its tokenizer loaded; null where it is gone or damaged, which `onDamage` is told. Throws
+ * what is wrong with `options` themselves.
  */
-export function openUnlessDamaged(
+export async function openUnlessDamaged(
   folder: string,
   options: BatchOptions,
-  onDamage: (what: string) => void = () => {},
-): Dataset | null {
+  { listener, onDamage }: { readonly listener: DataListener; readonly onDamage?: (what: string) => void },
+): Promise<Dataset | null> {
   let dataset: Dataset | null = null;
   try {
     dataset = openDataset(folder, options);
     dataset.requireIds();
+    await withRests(dataset.loadText(), delayTold(listener));
     return dataset;
   } catch (error) {
     dataset?.close();
     if (!(error instanceof DiagnosticError && damages.includes(error.code))) throw error;
-    onDamage(error.diagnostic.what);
+    onDamage?.(error.diagnostic.what);
     return null;
   }
 }

@@ -63,4 +63,8 @@ test('training and writing are interrupted at once while a tokenizer does not an
   const writing = start('writes', ['generate', work.file('runs', 'writes'), '--prompt', 'the ship']);
   expect(await interrupt(writing)).toBeLessThan(5000);
   expect(writing.output).toContain('stopped by SIGINT');
+
+  // What is found prepared is looked at, its tokenizer too.
+  const again = start('again', ['train', config]);
+  expect(await interrupt(again)).toBeLessThan(5000);
 });
