@@ -5,7 +5,7 @@ import type { DiagnosticError } from '../ir/diagnostic.js';
 import { TrainingBatches, ValidationBatches } from './batches.js';
 import { folderWith } from './testing/folder.js';
 import { TokenFile, writeTokenFile } from './token_file.js';
-import { atOnce } from './testing/at_once.js';
+import { atOnce } from './in_parts.js';
 
 /** A file whose token at position i is i. */
 function counting(tokens: number): TokenFile {

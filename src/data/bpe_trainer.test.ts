@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { byteCharacters, preTokens } from './byte_level.js';
 import { trainBpe } from './bpe_trainer.js';
 import { anyText, smallTexts } from './testing/texts.js';
-import { atOnce } from './testing/at_once.js';
+import { atOnce } from './in_parts.js';
 
 const mergesOf = (texts: readonly string[], vocab: number, min_frequency = 2) =>
   (atOnce(trainBpe(texts, { vocab, min_frequency })).model.merges ?? []).map((merge) => [...merge].join(' '));

@@ -5,6 +5,7 @@
 import { byteCharacters, fromCharacters, preTokens } from './byte_level.js';
 import { tokenizerInvalid } from './diagnostics.js';
 import { sha256 } from './hash.js';
+import { atOnce, type InParts } from './in_parts.js';
 import { encodingFor, type Encoding, type NamedText, type Tokenizer } from './tokenizer_interface.js';
 import type { TokenizerJson } from './tokenizer_json.js';
 
@@ -71,12 +72,16 @@ export class ByteLevelBpe implements Tokenizer {
   }
 
   encode(text: string): Int32Array {
+    return atOnce(this.encodeInParts(text));
+  }
+
+  *encodeInParts(text: string): InParts<Int32Array> {
     const tokens = new TokenList();
     const parts = this.addedPattern ? text.split(this.addedPattern) : [text];
-    parts.forEach((part, i) => {
+    for (const [i, part] of parts.entries()) {
       if (i % 2 === 1) tokens.push(this.added.get(part) ?? 0);
-      else atOnce(this.encodeInto(part, tokens));
-    });
+      else for (const _ of this.encodeInto(part, tokens)) yield { done: i, total: parts.length, unit: 'parts' };
+    }
     return tokens.toArray();
   }
 
@@ -105,6 +110,11 @@ export class ByteLevelBpe implements Tokenizer {
     return new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.decodeBytes(ids));
   }
 
+  // eslint-disable-next-line require-yield -- it is done in microseconds
+  *decodeInParts(ids: Iterable<number>): InParts<string> {
+    return this.decode(ids);
+  }
+
   idOf(token: string): number | null {
     return this.added.get(token) ?? this.vocabulary.get(token) ?? null;
   }
@@ -113,6 +123,11 @@ export class ByteLevelBpe implements Tokenizer {
     let bytes = 0;
     for (const id of ids) bytes += this.lengths[id] ?? 0;
     return bytes;
+  }
+
+  // eslint-disable-next-line require-yield -- it is done in microseconds
+  *textBytesInParts(ids: Iterable<number>): InParts<number> {
+    return this.textBytes(ids);
   }
 
   /** Rests after each piece of the text and within a long word. */
@@ -177,11 +192,6 @@ export class ByteLevelBpe implements Tokenizer {
     for (let at = 0, i = 0; at < n; at = next[at]) ids[i++] = symbols[at];
     return ids;
   }
-}
-
-/** Without a rest. */
-function atOnce(work: Generator<void, void, void>): void {
-  while (!work.next().done);
 }
 
 /** A growing list of ids without boxing. */

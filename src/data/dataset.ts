@@ -2,12 +2,14 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { TrainingBatches, ValidationBatches } from './batches.js';
+import { DatasetText } from './dataset_text.js';
 import { optionOutOfRange, tokenFileCorrupt } from './diagnostics.js';
+import { atOnce, type InParts } from './in_parts.js';
 import { bitsPerByte, countNgrams, evaluateNgram } from './ngram.js';
 import { parseJson, readText } from './read_text.js';
 import { preparedUnreadable, TokenFile } from './token_file.js';
 import { writeAtomically } from './temporaries.js';
-import { loadTokenizer, type Tokenizer } from './tokenizer.js';
+import type { Tokenizer } from './tokenizer.js';
 
 /** What a batch needs to be known. */
 export interface BatchOptions {
@@ -61,19 +63,25 @@ export interface Baselines {
 }
 
 export interface Dataset {
+  /** Loaded when it is first asked for. @throws data/tokenizer-invalid, data/token-file-corrupt. */
   readonly tokenizer: Tokenizer;
-  /** The tokenizer.json it was loaded from. */
+  /** The tokenizer.json it is loaded from. */
   readonly tokenizerFile: string;
   /** Ids are 0 … vocab − 1. A model's vocabulary must be at least that. */
   readonly vocab: number;
   readonly separator: number;
   readonly train: TrainingBatches;
   readonly validation: ValidationBatches;
-  /** UTF-8 bytes of text per label, exactly, over the evaluated validation sequences (a separator stands for none). */
+  /**
+   * UTF-8 bytes of text per label, exactly, over the evaluated validation sequences (a separator stands for none). Where it is not kept
+   * beside the data, the first to ask measures it.
+   */
   readonly bytesPerToken: number;
   readonly manifest: DataManifest;
   /** The folder it lies in. Any process of the machine can {@link openDataset} it. */
   readonly folder: string;
+  /** Loads the tokenizer and measures the text, with parts to rest between. @throws as `tokenizer` does. */
+  loadText(): InParts<void>;
   /** Reads all tokens. @throws data/id-outside-vocabulary; without it, a batch that holds such an id does. */
   requireIds(): void;
   /** Unigram and bigram models counted on the training tokens, evaluated on the labels that the network is evaluated on. */
@@ -83,8 +91,8 @@ export interface Dataset {
 }
 
 /**
- * Opens a prepared data set. What every rank does; takes milliseconds.
- * @throws data/token-file-corrupt, data/tokenizer-invalid, data/shorter-than-one-batch, data/option-out-of-range.
+ * Opens a prepared data set. What every rank does; takes milliseconds, and loads no tokenizer.
+ * @throws data/token-file-corrupt, data/shorter-than-one-batch, data/option-out-of-range.
  */
 export function openDataset(folder: string, options: BatchOptions): Dataset {
   const { context, globalBatch, seed = 0, validationSequences: limit = 256 } = options;
@@ -95,8 +103,7 @@ export function openDataset(folder: string, options: BatchOptions): Dataset {
     throw optionOutOfRange({ field: 'seed', value: seed, range: 'whole numbers below 2^53' });
   const manifest = readManifest(folder);
   const tokenizerFile = join(folder, 'tokenizer.json');
-  const tokenizer = loadTokenizer(tokenizerFile);
-  const files = openSplits(folder, Math.min(manifest.vocab, tokenizer.vocab));
+  const files = openSplits(folder, manifest.vocab);
   let isOpen = true;
   const close = () => {
     if (isOpen) files.forEach((file) => file.close());
@@ -110,22 +117,30 @@ export function openDataset(folder: string, options: BatchOptions): Dataset {
     });
     const train = new TrainingBatches({ file: files[0], context, globalBatch, seed, beside: beside(1, 1) });
     const validation = new ValidationBatches({ file: files[1], context, limit, beside: beside(0, globalBatch) });
-    const { labels } = validation.batch();
-    const bytesPerToken = tokenizer.textBytes(labels) / labels.length;
-    return {
-      tokenizer,
+    const text = new DatasetText({ folder, tokenizerFile, vocab: manifest.vocab, validation });
+    const dataset: Dataset = {
+      get tokenizer() {
+        return atOnce(text.tokenizer());
+      },
       tokenizerFile,
       vocab: manifest.vocab,
       separator: manifest.separator,
       train,
       validation,
-      bytesPerToken,
+      get bytesPerToken() {
+        return atOnce(text.bytesPerToken());
+      },
+      *loadText() {
+        yield* text.tokenizer();
+        yield* text.bytesPerToken();
+      },
       manifest,
       folder,
       requireIds: () => files.forEach((file) => file.requireIds()),
-      baselines: () => baselines({ folder, train, validation, vocab: manifest.vocab, bytesPerToken }),
+      baselines: () => baselines(dataset),
       close,
     };
+    return dataset;
   } catch (error) {
     close();
     throw error;

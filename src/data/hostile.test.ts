@@ -8,10 +8,10 @@ import { DiagnosticError } from '../ir/diagnostic.js';
 import { text } from './source.js';
 import { openDataset, type Dataset } from './dataset.js';
 import { findFiles } from './find_files.js';
-import { prepareData } from './prepare.js';
+import { openUnlessDamaged, prepareData } from './prepare.js';
 import { loadTokenizer, makeTokenizer } from './tokenizer.js';
 import { trainBpe } from './bpe_trainer.js';
-import { atOnce } from './testing/at_once.js';
+import { atOnce } from './in_parts.js';
 
 // Files that somebody has made to do harm: an error with a code, in time, and nothing outside is touched.
 
@@ -314,6 +314,31 @@ test('kept baselines that are no numbers are counted again', () => {
   for (const wrong of ['{', '[]', '{"unigram":{"natsPerToken":"x"}}']) {
     writeFileSync(join(prepared.folder, `baselines-${validation.context}-${validation.sequences}.json`), wrong);
     expect(prepared.baselines()).toEqual(right);
+  }
+});
+
+test('a rank reads its batches and their bytes without the tokenizer, and whoever prepares looks at it', async () => {
+  const { bytesPerToken, train } = prepared;
+  const at = changed((folder) => writeFileSync(join(folder, 'tokenizer.json'), '{'));
+  const dataset = openDataset(at, options);
+  expect(dataset.train.samples(0, 2)).toEqual(train.samples(0, 2));
+  expect(dataset.bytesPerToken).toBe(bytesPerToken);
+  expect(codeOf(() => dataset.tokenizer)).toBe('data/tokenizer-invalid');
+  dataset.close();
+  const damages: string[] = [];
+  const told = { listener: () => {}, onDamage: (what: string) => damages.push(what) };
+  expect(await openUnlessDamaged(at, options, told)).toBeNull();
+  expect(damages).toHaveLength(1);
+});
+
+test('kept bytes a token that are no number are measured again', () => {
+  const { bytesPerToken, validation } = prepared;
+  for (const wrong of ['{', '[]', '{"bytesPerToken":"x"}', '{"bytesPerToken":-1}']) {
+    const name = `text-${validation.context}-${validation.sequences}.json`;
+    const at = changed((folder) => writeFileSync(join(folder, name), wrong));
+    const dataset = openDataset(at, options);
+    expect(dataset.bytesPerToken).toBe(bytesPerToken);
+    dataset.close();
   }
 });
 

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { withRests, type InParts } from './in_parts.js';
-import { atOnce } from './testing/at_once.js';
+import { atOnce, withRests, type InParts } from './in_parts.js';
 
 /** Works for so many milliseconds a part, and ends with their number. */
 function* parts(milliseconds: readonly number[]): InParts<number> {

@@ -19,6 +19,14 @@ export type Tell = (how: HowFar) => void;
 /** Milliseconds of work between two rests: a key that is pressed is answered at once. */
 const partMilliseconds = 50;
 
+/** All of it without a rest: for work that is known to be short, and for whoever has nothing else to do. */
+export function atOnce<T>(work: Generator<unknown, T, void>): T {
+  for (;;) {
+    const part = work.next();
+    if (part.done) return part.value;
+  }
+}
+
 /** With rests, each of which tells how far it is. */
 export async function withRests<T>(work: InParts<T>, tell: Tell): Promise<T> {
   const rest = new Rests(tell);

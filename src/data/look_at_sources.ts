@@ -4,9 +4,9 @@ import { DiagnosticError } from '../ir/diagnostic.js';
 import { DataCache } from './cache.js';
 import { readCorpus, type ReadSource } from './corpus.js';
 import { keyOf, signatureOf, sourceFiles, tokenizerFileOf } from './identity.js';
-import type { HowFar } from './in_parts.js';
+import { withRests, type HowFar } from './in_parts.js';
 import type { TextSource } from './source.js';
-import { loadTokenizer } from './tokenizer.js';
+import { loadTokenizerInParts } from './tokenizer.js';
 
 export interface LookOptions {
   /** As `prepareData` takes them. */
@@ -36,7 +36,8 @@ export async function lookAtSources(
     const signature = signatureOf(source, files, tokenizerFile);
     if (new DataCache(resolve(root, cacheDir)).seen(signature) === key) return { kind: 'same' };
     const corpus = await readCorpus(files, source, tell);
-    const now = keyOf(source, corpus, tokenizerFile === null ? null : loadTokenizer(tokenizerFile));
+    const given = tokenizerFile === null ? null : await withRests(loadTokenizerInParts(tokenizerFile), tell);
+    const now = keyOf(source, corpus, given);
     return now === key ? { kind: 'same' } : { kind: 'changed', key: now, sources: corpus.sources };
   } catch (error) {
     if (error instanceof DiagnosticError) return { kind: 'unreadable', error };

@@ -6,7 +6,7 @@ import { openDataset, prepareData, text, type DataEvent } from './index.js';
 import { trainBpe } from './bpe_trainer.js';
 import { folderWith } from './testing/folder.js';
 import { TokenFile } from './token_file.js';
-import { atOnce } from './testing/at_once.js';
+import { atOnce } from './in_parts.js';
 
 /** Forty pages about different things. */
 const pages = Object.fromEntries(

@@ -6,7 +6,14 @@ import { bytesText } from '../ir/units.js';
 import { trainBpe } from './bpe_trainer.js';
 import { DataCache } from './cache.js';
 import { readCorpus, type Corpus, type Document, type Skipped } from './corpus.js';
-import { openDataset, type BatchOptions, type DataManifest, type Dataset, type SplitManifest } from './dataset.js';
+import {
+  closedOnError,
+  openDataset,
+  type BatchOptions,
+  type DataManifest,
+  type Dataset,
+  type SplitManifest,
+} from './dataset.js';
 import { deduplicate } from './deduplicate.js';
 import { dataEmpty, idOutsideVocabulary, tokenFileCorrupt, tokenizerInvalid } from './diagnostics.js';
 import type { DataListener, DataStep } from './events.js';
@@ -17,7 +24,7 @@ import { defaultCache } from './options.js';
 import type { TextSource } from './source.js';
 import { sourceListText, sourcesName } from './source_list.js';
 import { splitDocuments } from './split.js';
-import { loadTokenizer, makeTokenizer, separatorId, type Encoding, type Tokenizer } from './tokenizer.js';
+import { loadTokenizerInParts, makeTokenizer, separatorId, type Encoding, type Tokenizer } from './tokenizer.js';
 import { writeTokenFile } from './token_file.js';
 
 export interface PrepareOptions extends BatchOptions {
@@ -51,7 +58,10 @@ export async function prepareData(
   const known = cache.seen(signature);
   if (known !== null && cache.has(known)) {
     let damage = '';
-    const dataset = openUnlessDamaged(cache.path(known), options, (what) => (damage = what));
+    const dataset = await openUnlessDamaged(cache.path(known), options, {
+      listener,
+      onDamage: (what) => (damage = what),
+    });
     if (dataset) {
       listener({ kind: 'cached', folder: dataset.folder, seconds: (performance.now() - started) / 1000 });
       return dataset;
@@ -76,7 +86,8 @@ export async function prepareData(
     const where = source.paths?.join(', ') ?? 'node_modules';
     throw dataEmpty({ where, files: files.length, skipped: corpus.skipped.map(skippedText) });
   }
-  const given = tokenizerFile === null ? null : loadTokenizer(tokenizerFile);
+  const loads = tokenizerFile === null ? null : loadTokenizerInParts(tokenizerFile);
+  const given = loads && (await withRests(loads, delayTold(listener)));
   const key = keyOf(source, corpus, given);
   if (!cache.has(key)) {
     await cache.make(key, (folder) =>
@@ -84,11 +95,25 @@ export async function prepareData(
     );
   }
   cache.remember(signature, key);
-  return openDataset(cache.path(key), options);
+  const dataset = openDataset(cache.path(key), options);
+  return closedOnError(dataset, async () => {
+    await withRests(dataset.loadText(), delayTold(listener));
+    return dataset;
+  });
 }
 
 /** A document that takes longer is named: it may be one run of letters, or meet an expression that hardly ends. */
 const longMilliseconds = 10_000;
+
+/** Says once of a tokenizer that it is long about something. */
+function delayTold(listener: DataListener): Tell {
+  let due = performance.now() + longMilliseconds;
+  return ({ at }) => {
+    if (performance.now() < due) return;
+    listener({ kind: 'notice', text: `the tokenizer takes long: ${at}` });
+    due = Infinity;
+  };
+}
 
 interface Build {
   readonly source: TextSource;
@@ -208,23 +233,24 @@ async function build({
 }
 
 /**
- * A data set that is whole, all its ids read; null where it is gone or damaged, which `onDamage` is told. Throws what is wrong with `options`
- * themselves.
+ * A data set that is whole, all its ids read and its tokenizer loaded; null where it is gone or damaged, which `onDamage` is told. Throws
+ * what is wrong with `options` themselves.
  */
-export function openUnlessDamaged(
+export async function openUnlessDamaged(
   folder: string,
   options: BatchOptions,
-  onDamage: (what: string) => void = () => {},
-): Dataset | null {
+  { listener, onDamage }: { readonly listener: DataListener; readonly onDamage?: (what: string) => void },
+): Promise<Dataset | null> {
   let dataset: Dataset | null = null;
   try {
     dataset = openDataset(folder, options);
     dataset.requireIds();
+    await withRests(dataset.loadText(), delayTold(listener));
     return dataset;
   } catch (error) {
     dataset?.close();
     if (!(error instanceof DiagnosticError && damages.includes(error.code))) throw error;
-    onDamage(error.diagnostic.what);
+    onDamage?.(error.diagnostic.what);
     return null;
   }
 }

@@ -4,6 +4,7 @@
  */
 import { tokenizerFailed, tokenizerInvalid, tokenizerLibraryMissing, tokenizerTooSlow } from './diagnostics.js';
 import { sha256 } from './hash.js';
+import { atOnce, type HowFar, type InParts } from './in_parts.js';
 import { expressionsOf, probeCharacters, probeTexts } from './probe_texts.js';
 import { referenceCopies, type ReferenceCopies } from './reference/copies.js';
 import type { Answer, Question } from './reference/messages.js';
@@ -29,8 +30,7 @@ export class ReferenceTokenizer implements Tokenizer {
   private readonly numbersOfWhole: ReadonlyMap<number, number> | null; // ids → the library's numbers
   private readonly specialIds: ReadonlySet<number>;
 
-  /** @throws data/tokenizer-invalid, data/tokenizer-too-slow, data/tokenizer-library-missing. */
-  constructor(json: TokenizerJson, file: string) {
+  private constructor(json: TokenizerJson, file: string) {
     const copies = referenceCopies(json);
     if ('reason' in copies) throw tokenizerInvalid({ file, reason: copies.reason });
     this.json = json;
@@ -43,16 +43,26 @@ export class ReferenceTokenizer implements Tokenizer {
     const special = (json.added_tokens ?? []).filter(({ special }) => special);
     this.specialIds = new Set(special.map(({ content }) => copies.vocabulary.get(content) ?? -1));
     this.process = new ReferenceProcess(copies);
-    this.require('started', this.process.start(), null);
-    this.probe();
+  }
+
+  /** Loads it in the library and tries it. @throws data/tokenizer-invalid, data/tokenizer-too-slow, data/tokenizer-library-missing. */
+  static *open(json: TokenizerJson, file: string): InParts<ReferenceTokenizer> {
+    const tokenizer = new ReferenceTokenizer(json, file);
+    tokenizer.require('started', yield* tokenizer.waiting(tokenizer.process.starting(), 'loaded'), null);
+    yield* tokenizer.probe();
+    return tokenizer;
   }
 
   encode(text: string): Int32Array {
-    return this.encodeAtOnce(text, false);
+    return atOnce(this.encodeInParts(text));
+  }
+
+  encodeInParts(text: string): InParts<Int32Array> {
+    return this.encodeOne(text, false);
   }
 
   encodeOrdinary(text: string): Int32Array {
-    return this.encodeAtOnce(text, true);
+    return atOnce(this.encodeOne(text, true));
   }
 
   *encodeAll(texts: Iterable<NamedText>): Generator<Encoding, void, void> {
@@ -60,11 +70,20 @@ export class ReferenceTokenizer implements Tokenizer {
   }
 
   decode(ids: Iterable<number>): string {
-    return this.decodeEach([Array.from(ids)])[0];
+    return atOnce(this.decodeInParts(ids));
   }
 
-  /** Each as {@link decode}, all at once. Numbers that are no token's id stand for nothing. */
+  *decodeInParts(ids: Iterable<number>): InParts<string> {
+    return (yield* this.decodingEach([Array.from(ids)]))[0];
+  }
+
+  /** Each as {@link decode}, all at once. */
   decodeEach(texts: readonly (readonly number[])[]): readonly string[] {
+    return atOnce(this.decodingEach(texts));
+  }
+
+  /** Numbers that are no token's id stand for nothing. */
+  private *decodingEach(texts: readonly (readonly number[])[]): InParts<readonly string[]> {
     const inside = (id: number) => Number.isInteger(id) && id >= 0 && id < this.vocab;
     const numbers = texts.map((ids) => {
       const tokens = ids.filter(inside);
@@ -73,7 +92,8 @@ export class ReferenceTokenizer implements Tokenizer {
     });
     if (numbers.every(({ length }) => length === 0)) return texts.map(() => '');
     const length = numbers.reduce((sum, { length }) => sum + length, 0);
-    const reply = this.process.ask({ kind: 'decode', ids: numbers }, timeFor(10 * length));
+    const asking = this.process.asking({ kind: 'decode', ids: numbers }, timeFor(10 * length));
+    const reply = yield* this.waiting(asking, 'asked for text');
     return this.require('decoded', reply, { path: null, characters: length }).texts;
   }
 
@@ -86,20 +106,23 @@ export class ReferenceTokenizer implements Tokenizer {
   }
 
   textBytes(ids: Iterable<number>): number {
+    return atOnce(this.textBytesInParts(ids));
+  }
+
+  *textBytesInParts(ids: Iterable<number>): InParts<number> {
     // Between special tokens: what a decoder does at the beginning of a text, it does for each.
     const texts: number[][] = [[]];
     for (const id of ids) {
       if (this.specialIds.has(id)) texts.push([]);
       else texts[texts.length - 1].push(id);
     }
-    return this.decodeEach(texts.filter(({ length }) => length > 0)).reduce(
-      (sum, text) => sum + Buffer.byteLength(text),
-      0,
-    );
+    const decoded = yield* this.decodingEach(texts.filter(({ length }) => length > 0));
+    return decoded.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
   }
 
-  private encodeAtOnce(text: string, ordinary: boolean): Int32Array {
-    const reply = this.process.ask({ kind: 'encode', ordinary, texts: [text] }, timeFor(text.length));
+  private *encodeOne(text: string, ordinary: boolean): InParts<Int32Array> {
+    const asking = this.process.asking({ kind: 'encode', ordinary, texts: [text] }, timeFor(text.length));
+    const reply = yield* this.waiting(asking, 'asked for ids');
     return this.idsOf(this.require('encoded', reply, { path: null, characters: text.length }), ordinary)[0];
   }
 
@@ -125,14 +148,20 @@ export class ReferenceTokenizer implements Tokenizer {
   }
 
   /** What fails, or does not end, on a run of one letter does so on a text sooner or later. */
-  private probe(): void {
+  private *probe(): InParts<void> {
     if (this.expressions.length === 0) return;
-    const reply = this.process.ask(
-      { kind: 'encode', ordinary: false, texts: probeTexts(this.expressions) },
-      probeMilliseconds,
-    );
+    const question: Question = { kind: 'encode', ordinary: false, texts: probeTexts(this.expressions) };
+    const reply = yield* this.waiting(this.process.asking(question, probeMilliseconds), 'tried');
     if (reply.kind === 'encoded') return;
     this.require('encoded', reply, { path: null, characters: probeCharacters });
+  }
+
+  /** The reply, with how long the tokenizer is already being loaded, tried or asked. */
+  private waiting(asking: Generator<number, Reply, void>, what: string): Generator<HowFar, Reply, void> {
+    return waits(asking, (milliseconds) => {
+      const at = `${this.file}, ${what} for ${Math.floor(milliseconds / 1000)} s`;
+      return { done: 0, total: 1, unit: 'tokenizers', at };
+    });
   }
 
   /** The answer that is looked for. Throws what it is that is not: `text` is what was read, null where none was. */

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Document } from './corpus.js';
 import { deduplicate, normalise } from './deduplicate.js';
 import { splitDocuments } from './split.js';
-import { atOnce } from './testing/at_once.js';
+import { atOnce } from './in_parts.js';
 
 const document = (path: string, text: string): Document => ({ path, text, bytes: Buffer.byteLength(text) });
 /** `count` words that no other `subject` has. */

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { folderWith } from './testing/folder.js';
 import { TokenFile, writeTokenFile } from './token_file.js';
-import { atOnce } from './testing/at_once.js';
+import { atOnce } from './in_parts.js';
 
 test('the files are, byte for byte, what Megatron writes', () => {
   const prefix = join(folderWith(), 'x');

@@ -3,16 +3,16 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { preTokens } from './byte_level.js';
 import { trainBpe } from './bpe_trainer.js';
+import { atOnce } from './in_parts.js';
 import { ReferenceTokenizer } from './reference_tokenizer.js';
 import { folderWith } from './testing/folder.js';
 import { anyText, smallTexts } from './testing/texts.js';
 import { loadTokenizer, makeTokenizer, separatorId, type Encoding } from './tokenizer.js';
 import type { TokenizerJson } from './tokenizer_json.js';
-import { atOnce } from './testing/at_once.js';
 
 const json = atOnce(trainBpe(smallTexts, { vocab: 340, min_frequency: 1 }));
 const ours = makeTokenizer(json);
-const theirs = new ReferenceTokenizer(json, 'ours.json');
+const theirs = atOnce(ReferenceTokenizer.open(json, 'ours.json'));
 const isIds = (encoding: Encoding): encoding is Int32Array => encoding instanceof Int32Array;
 
 test('ids equal those of the reference library, and decode to the same text', () => {

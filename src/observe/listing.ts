@@ -2,6 +2,7 @@
 import type { ListedCheckpoint } from '../run/list_checkpoints.js';
 import type { ListedRun } from '../run/list_runs.js';
 import { bytesText, lossText } from '../ir/units.js';
+import { columnsOf, printable } from './columns.js';
 
 export function runsText(runs: readonly ListedRun[]): string {
   const rows = runs.map(({ name, state, step, unsavedStep, steps, trainingLoss, validationLoss, bytes }) => [
@@ -36,12 +37,12 @@ const lossOrNone = (loss: number | null): string => (loss === null ? '-' : lossT
 
 /** Columns as wide as their widest text, two spaces apart. What a file says of itself does not steer a terminal. */
 function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [header, ...rows.map((row) => row.map((text) => text.replace(/\p{Cc}/gu, '?')))];
-  const widths = header.map((_, column) => Math.max(...all.map((row) => row[column].length)));
+  const all = [header, ...rows.map((row) => row.map(printable))];
+  const widths = header.map((_, column) => Math.max(...all.map((row) => columnsOf(row[column]))));
   return all
     .map((row) =>
       row
-        .map((text, column) => text.padEnd(widths[column]))
+        .map((text, column) => text + ' '.repeat(widths[column] - columnsOf(text)))
         .join('  ')
         .trimEnd(),
     )

@@ -3,6 +3,7 @@
  */
 import type { StepEvent } from '../train/events.js';
 import { bytesText, countText, durationText, lossText, percentText, secondsText } from '../ir/units.js';
+import { columnsOf, cutToColumns } from './columns.js';
 import { progressText } from './plain_lines.js';
 import { secondsLeft, type RunState } from './run_state.js';
 import { sparkline } from './sparkline.js';
@@ -93,10 +94,10 @@ function fitted(fields: readonly string[], width: number): string {
 // A line wider than the terminal wraps, and a panel drawn over would no longer cover what it drew.
 function clip(line: string, width: number): string {
   if (visibleWidth(line) <= width) return line;
-  return [...stripEscapes(line)].slice(0, Math.max(0, width)).join('').trimEnd();
+  return cutToColumns(stripEscapes(line), width).trimEnd();
 }
 
-const visibleWidth = (line: string): number => [...stripEscapes(line)].length;
+const visibleWidth = (line: string): number => columnsOf(stripEscapes(line));
 
 // eslint-disable-next-line no-control-regex -- the escapes that painter() writes
 const stripEscapes = (line: string): string => line.replace(/\x1b\[\d*m/g, '');

@@ -1,8 +1,9 @@
 /** A run as plain lines: what goes into a log, through a pipe, and past a terminal above the panel. */
 import type { SetupProgressEvent, StepEvent, TrainEvent } from '../train/events.js';
 import { bytesText, countText, durationText, lossText, percentText, secondsText } from '../ir/units.js';
+import { printable } from './columns.js';
 import { chartOf } from './plot/chart.js';
-import { figureOf, printable } from './plot/figure.js';
+import { figureOf } from './plot/figure.js';
 import { secondsLeft, type RunState } from './run_state.js';
 import { summaryText } from './summary.js';
 import { TextFlow } from './text_flow.js';

@@ -1,5 +1,7 @@
 /** Text that comes in pieces, broken between words and indented: what a model writes, as it writes it. */
 
+import { columnsOf, isWide, printable } from './columns.js';
+
 const indent = '  ';
 
 export class TextFlow {
@@ -14,17 +16,26 @@ export class TextFlow {
     this.#width = width;
   }
 
-  /** What can be written now: a word is, once it is known to be whole. */
+  /**
+   * What can be written now: a word is, once it is known to be whole, or fills a line. Where letters are of full width (Chinese, Japanese,
+   * Korean), a line may be broken beside each.
+   */
   push(text: string): string {
     let written = '';
-    for (const letter of printable(text)) {
+    for (const letter of text) {
       if (letter === '\n') {
         written += `${this.#flushWord()}\n`;
         [this.#column, this.#spaces] = [0, ''];
       } else if (letter === ' ' || letter === '\t') {
         written += this.#flushWord();
         this.#spaces += letter === '\t' ? '  ' : ' ';
-      } else this.#word += letter;
+      } else {
+        const shown = printable(letter);
+        const room = this.#width() - indent.length;
+        if (isWide(shown) || columnsOf(this.#word) + columnsOf(shown) > room) written += this.#flushWord();
+        this.#word += shown;
+        if (isWide(shown)) written += this.#flushWord();
+      }
     }
     return written;
   }
@@ -39,7 +50,7 @@ export class TextFlow {
 
   #flushWord(): string {
     if (this.#word === '') return '';
-    const length = [...this.#word].length;
+    const length = columnsOf(this.#word);
     let before = this.#column === 0 ? indent + this.#spaces : this.#spaces;
     if (this.#column > 0 && this.#column + before.length + length > this.#width()) {
       before = `\n${indent}`;
@@ -57,17 +68,13 @@ export const broken = (text: string, width: number): string =>
   text
     .split('\n')
     .map((line) => {
-      if ([...line].length <= width) return line;
+      if (columnsOf(line) <= width) return line;
       const [first, ...words] = line.split(/(?<=\S) /);
       let [done, last] = ['', first];
       for (const word of words) {
-        if ([...last].length + 1 + [...word].length <= width) last += ` ${word}`;
+        if (columnsOf(last) + 1 + columnsOf(word) <= width) last += ` ${word}`;
         else [done, last] = [`${done}${last}\n`, `${indent}${word}`];
       }
       return done + last;
     })
     .join('\n');
-
-/** Generated text may hold anything: what would move the cursor is shown as a dot. */
-// eslint-disable-next-line no-control-regex -- what is to be replaced
-const printable = (text: string): string => text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '·');

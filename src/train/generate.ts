@@ -2,8 +2,8 @@
 import { loadConfig } from '../config/file.js';
 import { loadModel } from '../config/load_model.js';
 import { DecodedStream } from '../data/decode_stream.js';
-import { loadTokenizer } from '../data/index.js';
-import { separatorId } from '../data/tokenizer.js';
+import { withRests, type InParts } from '../data/in_parts.js';
+import { loadTokenizerInParts, separatorId } from '../data/tokenizer.js';
 import { RunFolder } from '../run/folder.js';
 import { pathsTold } from '../run/paths_told.js';
 import { identifyModel, requireModel } from '../run/model_identity.js';
@@ -42,10 +42,10 @@ async function sampled(path: string, settings: GenerateSettings, source?: Settin
     requireDevice(config, { ranks: 1, localRanks: 1 });
   }
   const tokenizerFile = folder.file('tokenizer.json');
-  const tokenizer = loadTokenizer(tokenizerFile);
+  const tokenizer = await withRests(loadTokenizerInParts(tokenizerFile), () => {});
   const built = loadModel(resolved, tokenizer.vocab);
   requireVocab(built, { vocab: tokenizer.vocab, tokenizerFile });
-  const given = prompt === '' ? [] : [...tokenizer.encode(prompt)];
+  const given = prompt === '' ? [] : [...(await withRests(tokenizer.encodeInParts(prompt), () => {}))];
   const { separator } = config.data.tokenizer;
   const ids = given.length > 0 ? given : [separatorId(tokenizer, separator ?? undefined)];
   const checkpoint = await openRunCheckpoint(folder, config, { step, verify: 'structure' });
@@ -58,18 +58,22 @@ async function sampled(path: string, settings: GenerateSettings, source?: Settin
   const sampler = await open().finally(() => checkpoint.close());
   const random = uniformNumbers(seed);
   const made = new DecodedStream(tokenizer, given);
+  let written = '';
+  const write = async (further: InParts<string>) => {
+    const text = await withRests(further, () => {});
+    written += text;
+    if (text !== '') onText(text);
+  };
   try {
     for (let i = 0; i < tokens; i++) {
       const logits = await sampler.logitsAfter(ids);
       const id = chooseToken(logits.subarray(0, tokenizer.vocab), { temperature, top_k, random: random(i) });
       ids.push(id);
-      const text = made.push(id);
-      if (text !== '') onText(text);
+      await write(made.push(id));
     }
   } finally {
     await sampler.close();
   }
-  const rest = made.end();
-  if (rest !== '') onText(rest);
-  return made.text();
+  await write(made.end());
+  return written;
 }

@@ -46,7 +46,7 @@ export async function resumeData(request: ResumeDataRequest): Promise<Dataset> {
 
   const options = batchOptions(config, context);
   for (const place of new Set([record.data.folder, new DataCache(config.data.cache).path(key)])) {
-    const dataset = openUnlessDamaged(place, options);
+    const dataset = await openUnlessDamaged(place, options, { listener });
     if (dataset === null) continue;
     if (isOf(record, dataset)) {
       tellChanges(request, now);

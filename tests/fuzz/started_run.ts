@@ -66,6 +66,11 @@ export class StartedRun {
     return found;
   }
 
+  /** Processes of the tokenizers' library that it, or one of its ranks, has started and that run. */
+  libraryProcesses(): readonly number[] {
+    return descendants(this.pid).filter((pid) => readProc(pid, 'cmdline').includes('reference/child_main'));
+  }
+
   /** Waits until something is so; fails with what was printed when the run ends before, or after `seconds`. */
   async until(what: string, condition: () => boolean, seconds = 120): Promise<void> {
     const deadline = performance.now() + 1000 * seconds;

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { trainBpe } from '../../src/data/bpe_trainer.js';
-import { atOnce } from '../../src/data/testing/at_once.js';
+import { atOnce } from '../../src/data/in_parts.js';
 import { built } from '../setup/built.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'flotilla-no-library-'));

@@ -26,14 +26,9 @@ export class ReferenceProcess {
     this.#number = tokenizers++;
   }
 
-  /** Loads it: `started`, or why not. */
-  start(): Reply {
-    return waitFor(this.asking(this.#start, startMilliseconds));
-  }
-
-  /** Waits for the answer, and does nothing else meanwhile. */
-  ask(question: Question, milliseconds: number): Reply {
-    return waitFor(this.asking(question, milliseconds));
+  /** Loads it: `started`, or why not. In parts as {@link asking}. */
+  starting(): Generator<number, Reply, void> {
+    return this.asking(this.#start, startMilliseconds);
   }
 
   /**
@@ -74,13 +69,6 @@ export class ReferenceProcess {
 let tokenizers = 0;
 /** The thread, started once it is needed. */
 let relay: Relay | null = null;
-
-function waitFor(asking: Generator<number, Reply, void>): Reply {
-  for (;;) {
-    const part = asking.next();
-    if (part.done) return part.value;
-  }
-}
 
 class Relay {
   readonly #port: MessagePort;

@@ -3,6 +3,7 @@
  */
 import { lossText } from '../../ir/units.js';
 import type { LossCurve, LossPoint } from '../../run/loss_curve.js';
+import { printable } from '../columns.js';
 import { linearTicks, logTicks, type Axis } from './ticks.js';
 
 export const lossUnits = ['token', 'byte'] as const;
@@ -72,9 +73,6 @@ export function figureOf(curves: readonly LossCurve[], { unit: asked, isLog = fa
   const title = curves.length === 1 ? printable(curves[0].name) : `${curves.length} runs`;
   return { title, unit, x: stepAxis(series, isLog), y: lossAxis(series, { unit, isLog }), series, notes };
 }
-
-/** Names come from folders: what would steer a terminal or break a picture is no part of them. */
-export const printable = (name: string): string => name.replace(/[\p{Cc}\p{Cs}\ufffe\uffff]/gu, '?');
 
 function seriesOf(curve: LossCurve, color: number, unit: LossUnit): Series {
   const scale = unit === 'byte' ? 1 / (Math.LN2 * curve.bytesPerToken!) : 1;

@@ -7,6 +7,7 @@ import { openDataset } from '../../data/dataset.js';
 import { RunFolder } from '../../run/folder.js';
 import { readLossCurve, type LossCurve, type TokenFacts } from '../../run/loss_curve.js';
 import { batchOptions } from '../../train/batch_options.js';
+import { endable } from '../../train/endable.js';
 import { pictureUnwritable, plotUnitUnknown } from '../diagnostics.js';
 import { requireNoRunFile } from '../own_files.js';
 import { pictureName } from './draw_curve.js';
@@ -44,7 +45,8 @@ async function curveOf(folder: RunFolder): Promise<LossCurve> {
   const source = folder.file('config.json');
   const { config } = resolveConfig(await readConfig(source), { source });
   const { data, order } = folder.readRecord();
-  return readLossCurve(folder, () => factsOf(data.folder, batchOptions(config, order.context)));
+  // What is not kept beside the data is counted here, and takes long.
+  return endable(() => readLossCurve(folder, () => factsOf(data.folder, batchOptions(config, order.context))));
 }
 
 /** What the prepared data says; null where it has gone: a curve without baselines is one too. */
