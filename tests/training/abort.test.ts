@@ -106,6 +106,7 @@ test('a signal of the system during an aborted run ends the script', () => {
      await train(onReference('never'));`,
   );
   expect(stdout, stderr).toBe('true false\n');
+  expect(stderr).toContain('SIGTERM: stopping after the step that runs now, then saving; a second Ctrl-C');
   expect(stderr).toContain('launch/stopped-before');
   expect(status).toBe(130);
 });
