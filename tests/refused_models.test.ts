@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { nn, type Tensor } from '../src/index.js';
 import type { DiagnosticError } from '../src/ir/diagnostic.js';
 import type { Attributes } from '../src/ir/graph.js';
-import { GPT, Llama } from '../src/nn/models/index.js';
+import { GPT } from '../src/nn/models/index.js';
 import { describeParameters, traceModel } from '../src/nn/trace.js';
 import { ops } from '../src/ops/index.js';
 import { adamw } from '../src/optim/options.js';

@@ -1,6 +1,6 @@
 /** Command-line flags made from the rows of options, and `--set`. */
 import { Option, type Command } from 'commander';
-import type { Override } from '../config/overrides.js';
+import type { WrittenOverride } from '../config/overrides.js';
 import { describeOptions } from '../config/schema.js';
 import { parseValue } from '../options/parse_value.js';
 import { groupOf, leafOf, type OptionRow } from '../options/rows.js';
@@ -29,8 +29,8 @@ export function addFlags(command: Command, rows: readonly OptionRow[]): Command 
 }
 
 /** What the flags of a command line say, as overrides that know how they were written. */
-export function overridesOf(flags: Flags): readonly Override[] {
-  const own = describeOptions().flatMap((row): Override[] => {
+export function overridesOf(flags: Flags): readonly WrittenOverride[] {
+  const own = describeOptions().flatMap((row): WrittenOverride[] => {
     const value = row.flag === null ? undefined : flags[keyOf(row.flag)];
     if (value === undefined) return [];
     const texts = [value].flat().map(String);
@@ -41,7 +41,7 @@ export function overridesOf(flags: Flags): readonly Override[] {
 }
 
 /** What `--set` says, as overrides. */
-export const setsOf = (flags: Flags): readonly Override[] =>
+export const setsOf = (flags: Flags): readonly WrittenOverride[] =>
   (flags.set as readonly string[]).map((text) => ({ text, source: `--set ${text}` }));
 
 /** The values that flags give to the settings of `rows`; those that are not given are absent. */

@@ -5,7 +5,7 @@ import { examine, findingsText } from '../engine/native/doctor.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { chartOf, checkpointsText, plotRuns, runsText, summaryFile, type PlotOptions } from '../observe/index.js';
 import type { ModelChoice } from '../config/own_model.js';
-import type { Override } from '../config/overrides.js';
+import type { WrittenOverride } from '../config/overrides.js';
 import type { TrainConfig } from '../config/schema.js';
 import { demoOptions } from '../config/demo.js';
 import { afterTraining } from '../train/after_training.js';
@@ -52,6 +52,10 @@ const withJson = (command: Command) => command.option('--json <file>', 'write th
 /** As `--name` was called before: torchrun takes what begins with `--run` for its own. */
 const otherName = new Option('--run <name>').hideHelp();
 
+/** What the flags of a run say. */
+const changesOf = (flags: Flags): readonly WrittenOverride[] =>
+  overridesOf({ ...flags, name: flags.name ?? flags.run });
+
 const example = (...lines: readonly string[]): string =>
   `\nFor example:\n${lines.map((line) => `  ${line}`).join('\n')}`;
 
@@ -66,16 +70,16 @@ withModel(withJson(addOptionFlags(program.command('train').argument('<config>', 
   )
   .addOption(otherName)
   .action((config: string, flags: Flags) =>
-    showRun(flags, () => trainFile(surroundings, config, { overrides: withName(flags), ...choiceOf(flags) })),
+    showRun(flags, () => trainFile(surroundings, config, { overrides: changesOf(flags), ...choiceOf(flags) })),
   );
 
 withJson(addOptionFlags(program.command('demo')))
   .description('train a GPT of 4 million parameters for five minutes on a dictionary, which it then goes on with')
   .addOption(otherName)
   .action((flags: Flags) => {
-    const overrides = withName(flags);
-    const { steps, data } = flags;
-    const options = demoOptions({ steps: steps === undefined ? null : Number(steps), hasOwnData: data !== undefined });
+    const overrides = changesOf(flags);
+    const hasOwnData = overrides.some(({ text }) => /^data(\.paths)?=/.test(text));
+    const options = demoOptions({ hasOwnData });
     return showRun(flags, () => trainWith(surroundings, options, { overrides, source: 'flotilla demo' }));
   });
 
@@ -204,7 +208,9 @@ async function parse(): Promise<void> {
   } catch (error) {
     // Help has been shown: that was asked for, or stands in for a command that is missing.
     if (!(error instanceof CommanderError) || error.exitCode === 0 || error.code === 'commander.help') throw error;
-    const command = program.commands.find((one) => process.argv[2] === one.name()) ?? program;
+    const command =
+      program.commands.find((one) => process.argv.find((word, k) => k > 1 && !word.startsWith('-')) === one.name()) ??
+      program;
     const [, flag] = /unknown option '(.*?)'/.exec(error.message) ?? [];
     if (flag !== undefined) throw explainUnknownFlag(command, flag);
     const problem = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
@@ -227,8 +233,4 @@ interface ModelFlags {
 
 function choiceOf({ model, trustCode: trust_code }: ModelFlags): ModelChoice {
   return { ...(model !== undefined && { model }), trust_code };
-}
-
-function withName(flags: Flags): readonly Override[] {
-  return overridesOf({ ...flags, name: flags.name ?? flags.run });
 }

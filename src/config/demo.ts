@@ -9,18 +9,11 @@ const vocab = 4096;
 /** Small batches, many steps: what a few million tokens teach most by. */
 export const demoBatch = { sequences: 8, microbatch: 4 } as const;
 
-export interface DemoChoice {
-  /** As the command line gives them, or null. */
-  readonly steps: number | null;
-  /** Whether the command line names data of its own. */
-  readonly hasOwnData: boolean;
-}
-
 /**
- * Options of `flotilla demo`; flags and `--set` change them. Four million parameters: in the minutes that it has, a larger model sees too
+ * Options of `flotilla demo`; flags and `--set` change them. `hasOwnData`: whether the command line names data of its own. Four million parameters: in the minutes that it has, a larger model sees too
  * little text to write any.
  */
-export function demoOptions({ steps, hasOwnData }: DemoChoice): TrainOptions {
+export function demoOptions({ hasOwnData }: { readonly hasOwnData: boolean }): TrainOptions {
   return {
     model: { family: 'gpt', layers: 4, dim: 256, heads: 4, context: 256, vocab },
     data: { paths: hasOwnData ? null : dictionary(), tokenizer: { vocab } },
@@ -28,19 +21,11 @@ export function demoOptions({ steps, hasOwnData }: DemoChoice): TrainOptions {
     precision: multipliesBf16() ? 'bf16' : 'f32',
     optimizer: {
       lr: 2e-3,
-      schedule: 'cosine',
-      // About a tenth of a short run.
-      warmup_steps: steps === null ? 40 : Math.min(40, Math.floor(steps / 10)),
-      min_lr_ratio: 0.1,
-      weight_decay: 0.1,
-      beta2: 0.95,
-      clip_grad_norm: 1,
     },
     evaluation: { every_steps: 100, batches: 8 },
     // What a small model is sure of is English; the rest of its choices are not.
     sample: { prompt: hasOwnData ? '' : 'Music:', tokens: 160, temperature: 0.7, top_k: 40 },
     logging: { name: demoName(new Date()) },
-    ...(steps === null && { minutes: 5 }),
   };
 }
 

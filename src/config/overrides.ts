@@ -11,7 +11,12 @@ import { describeOptions } from './schema.js';
  * `optimizer.lr=1e-3`, `data.paths=["a.md"]`, `precision=f32`: a path and a value, as JSON or else a string. As an object it says besides where
  * it was written, for messages: `--lr 1e-3`.
  */
-export type Override = string | { readonly text: string; readonly source: string };
+export type Override = string | WrittenOverride;
+
+export interface WrittenOverride {
+  readonly text: string;
+  readonly source: string;
+}
 
 export interface OverriddenOptions {
   readonly options: Plain;

@@ -255,13 +255,15 @@ test('options are typed: objects or data, and no field that is not there', () =>
     precision: 'bf16',
     plan: { data_parallel_size: 2, tensor_parallel_size: 2 },
   };
+  // Of so many minutes it is known once steps are timed.
+  expect(resolve({}).optimizer.warmup_steps).toBeNull();
   expect(resolve({ steps: 50 }).optimizer.warmup_steps).toBe(5);
   expect(resolve({ steps: 5000 }).optimizer.warmup_steps).toBe(200);
   // A run that is shorter than the warm-up that was asked for: a first try.
   const short = resolveConfig({ steps: 3, optimizer: { warmup_steps: 20 } });
   expect(short.config.optimizer.warmup_steps).toBe(0);
   expect(short.warnings).toMatchObject([
-    { code: 'config/warm-up-cut', message: expect.stringContaining('from 20 to 0') },
+    { code: 'optim/warm-up-cut', message: expect.stringContaining('from 20 to 0') },
   ]);
   const whole = resolveConfig({ steps: 20, optimizer: { warmup_steps: 20 } });
   expect(whole).toMatchObject({ warnings: [], config: { optimizer: { warmup_steps: 20 } } });

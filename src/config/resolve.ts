@@ -6,7 +6,7 @@
  */
 import { LanguageModel } from '../nn/language_model.js';
 import { familyNamed } from '../nn/models/families.js';
-import { usualWarmup } from '../optim/schedule.js';
+import { warmupCut, warmupOf } from '../optim/schedule.js';
 import { optionConflict, wrongOption } from '../options/diagnostics.js';
 import { explainIssues } from '../options/issues.js';
 import { isPlain, textOf, type Plain } from '../options/plain.js';
@@ -44,13 +44,13 @@ export function resolveConfig(
   const { options: plain, sourceOf } = applyOverrides(toPlain(options, source), overrides, source);
   const parsed = configSchema.safeParse(withFamily(plain));
   if (!parsed.success) throw explainIssues(parsed.error.issues, plain, describeOptions(), sourceOf);
-  const { config: written, warnings } = fitWarmup(parsed.data);
+  const written = parsed.data;
   const [conflict] = conflictsOf(written);
   if (conflict) throw optionConflict({ ...conflict, sourceOf });
   const config = fillIn(written);
   const given = options.model;
   const customModel = config.model.family === 'custom' && given instanceof LanguageModel ? given : null;
-  return { config, customModel, modelFile: null, warnings };
+  return { config, customModel, modelFile: null, warnings: warmupWarnings(written) };
 }
 
 /** Options as plain data: objects in them replaced by what they say they are. */
@@ -84,18 +84,10 @@ function withFamily(plain: Plain): Plain {
   return { ...plain, model: { family: 'gpt', ...plain.model } };
 }
 
-/** A run that is shorter than its warm-up, as a first try of a few steps is: the warm-up is cut to what it is by default. */
-function fitWarmup(config: TrainConfig): { config: TrainConfig; warnings: ResolvedConfig['warnings'] } {
-  const { optimizer, steps } = config;
-  const asked = optimizer.warmup_steps;
-  if (steps === null || optimizer.decay_steps !== null || asked === null || asked <= steps)
-    return { config, warnings: [] };
-  const warmup = usualWarmup(optimizer, steps);
-  const message = `the run has ${steps} steps, so its warm-up is cut from ${asked} to ${warmup}`;
-  return {
-    config: { ...config, optimizer: { ...optimizer, warmup_steps: warmup } },
-    warnings: [{ code: 'config/warm-up-cut', message }],
-  };
+/** Says of a run that is shorter than its warm-up that this is cut. */
+function warmupWarnings({ optimizer, steps }: TrainConfig): ResolvedConfig['warnings'] {
+  const cut = steps === null ? null : warmupCut(optimizer, steps);
+  return cut === null ? [] : [cut];
 }
 
 /** Fields that follow from other fields. */
@@ -106,10 +98,14 @@ function fillIn(config: TrainConfig): TrainConfig {
   return {
     ...config,
     model: complete?.(model) ?? model,
-    optimizer: { ...optimizer, warmup_steps: optimizer.warmup_steps ?? usualWarmup(optimizer, steps) },
+    // Of so many minutes the steps, and so the usual warm-up, are known once some are timed.
+    optimizer: isLong(config) ? optimizer : { ...optimizer, warmup_steps: warmupOf(optimizer, steps) },
     minutes: steps === null && minutes === null ? usualMinutes : minutes,
   };
 }
+
+/** Whether neither the steps of the run nor those of its schedule are known. */
+const isLong = ({ steps, optimizer }: TrainConfig): boolean => steps === null && optimizer.decay_steps === null;
 
 /** Length of a run where none is said. */
 const usualMinutes = 5;

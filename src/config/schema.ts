@@ -1,7 +1,7 @@
 /**
- * Every option of a training run: its meaning, unit, default and range, once.
+ * Every option of a training run, in groups.
  *
- * `docs/config.md`, `flotilla train --help`, the checks and the TypeScript types are made from this table. Names are those that Megatron-LM,
+ * `docs/config.md`, `flotilla train --help`, the checks and the TypeScript types are made from this schema. Names are those that Megatron-LM,
  * DeepSpeed and torchtitan use where they have one; `also` lists what other names are answered with ours. The fields of a group stand where
  * the thing is that they set: `nn/models/NAME/options.ts`, `data/options.ts`, `optim/options.ts`, and here in `*_fields.ts`.
  */
@@ -140,4 +140,7 @@ export type TrainOptions = Omit<TrainConfigInput, 'model' | 'data' | 'optimizer'
 };
 
 /** All options, each group before its fields, in the order of the schema. */
-export const describeOptions = (): readonly OptionRow[] => optionRows(configSchema);
+export const describeOptions = (): readonly OptionRow[] => (rows ??= optionRows(configSchema));
+
+/** Made once, when first asked for: that takes some ten milliseconds. */
+let rows: readonly OptionRow[] | null = null;

@@ -41,7 +41,7 @@ export const optimizerSchema = z
       .default(null)
       .meta({
         description:
-          'Steps over which the learning rate rises linearly to lr. null: 200, or a tenth of the schedule where that is less. A run that is shorter than what is given takes a tenth of its steps.',
+          'Steps over which the learning rate rises linearly to lr. null: 200, or a tenth of the schedule where that is less. A run that is shorter than what is given takes a tenth of its steps, unless decay_steps is set.',
         unit: 'steps',
         also: ['warmup', 'warmup_iters', 'lr_warmup_iters', 'lr_warmup_steps', 'num_warmup_steps', 'warmup_num_steps'],
       }),

@@ -14,9 +14,30 @@ export type Schedule = Pick<AdamW, 'lr' | 'schedule' | 'warmup_steps' | 'warmup_
 const longestWarmup = 200;
 
 /** Steps of warm-up of a schedule that says nothing of them. `runSteps`: of the run; null where it is not known yet. */
-export function usualWarmup({ decay_steps }: Pick<Schedule, 'decay_steps'>, runSteps: number | null): number {
+function usualWarmup({ decay_steps }: Pick<Schedule, 'decay_steps'>, runSteps: number | null): number {
   const steps = decay_steps ?? runSteps;
   return steps === null ? longestWarmup : Math.min(longestWarmup, Math.floor(steps / 10));
+}
+
+/**
+ * Steps of warm-up in a run of `runSteps` (null: not known yet). A run that is shorter than the warm-up that was asked for, as a first try
+ * of a few steps is, takes what is usual for it, unless `decay_steps` says that it is the beginning of a longer schedule.
+ */
+export function warmupOf(schedule: Schedule, runSteps: number | null): number {
+  const { warmup_steps: asked, decay_steps } = schedule;
+  const isFit = runSteps === null || decay_steps !== null || (asked ?? 0) <= runSteps;
+  return asked !== null && isFit ? asked : usualWarmup(schedule, runSteps);
+}
+
+/** What is said of a run that is too short for the warm-up that was asked for; null where it is not. */
+export function warmupCut(
+  schedule: Schedule,
+  runSteps: number,
+): { readonly code: string; readonly message: string } | null {
+  const [asked, warmup] = [schedule.warmup_steps, warmupOf(schedule, runSteps)];
+  if (asked === null || asked === warmup) return null;
+  const message = `the run has ${runSteps} steps, so its warm-up is cut from ${asked} to ${warmup}`;
+  return { code: 'optim/warm-up-cut', message };
 }
 
 /**
@@ -25,7 +46,7 @@ export function usualWarmup({ decay_steps }: Pick<Schedule, 'decay_steps'>, runS
  */
 export function learningRate(schedule: Schedule, step: number, runSteps: number): number {
   const { lr, warmup_init } = schedule;
-  const warmup = schedule.warmup_steps ?? usualWarmup(schedule, runSteps);
+  const warmup = warmupOf(schedule, runSteps);
   if (step < warmup) return warmup_init + (lr - warmup_init) * ((step + 1) / (warmup + 1));
   if (schedule.schedule === 'constant') return lr;
   const floor = floorOf(schedule);

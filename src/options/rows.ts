@@ -113,10 +113,14 @@ function join(a: OptionRow, b: OptionRow): OptionRow {
   };
 }
 
-/** `10000`, or where families differ `10000 (llama), 1000000 (mixtral)`. */
+/** `10000`, or where families differ `10000 (llama), 1000000 (mixtral, qwen)`. `a` may stand for several already. */
 function bothDefaults(a: OptionRow, b: OptionRow): string | null {
   if (a.default === b.default || a.path.endsWith('.family')) return a.default;
-  return [a, b].map((row) => `${row.default} (${row.families?.join(', ')})`).join(', ');
+  const named = /\)$/.test(a.default ?? '') ? a.default! : `${a.default} (${a.families?.join(', ')})`;
+  const parts = named.split(/(?<=\)), /);
+  const same = parts.findIndex((part) => part.startsWith(`${b.default} (`));
+  if (same < 0) return [...parts, `${b.default} (${b.families?.join(', ')})`].join(', ');
+  return parts.with(same, parts[same].replace(/\)$/, `, ${b.families?.join(', ')})`)).join(', ');
 }
 
 const firstOf = ({ type, default: value }: OptionRow): string => value ?? type.split(' | ')[0].replaceAll("'", '"');

@@ -36,7 +36,10 @@ async function explainPlan(
   const isRun = wanted !== null || existsSync(join(target, 'config.json'));
   const folder = isRun ? RunFolder.open(target) : null;
   // So that a size beside the file is refused.
-  const changes = planFile === undefined ? overrides : [...overrides, `plan=${JSON.stringify(planFile)}`];
+  const changes =
+    planFile === undefined
+      ? overrides
+      : [...overrides, { text: `plan=${JSON.stringify(planFile)}`, source: `--plan ${planFile}` }];
   const resolved = await loadConfig(folder ? folder.file('config.json') : target, changes, choice);
   const given = planFile === undefined ? ownPlan(folder, overrides) : givenPlan(planFile);
   const checkpoint =

@@ -30,7 +30,9 @@ async function sampled(path: string, settings: GenerateSettings, source?: Settin
   const { accept_model_change: accept = false } = settings;
   const step = stepOfChoice(settings.checkpoint ?? 'latest');
   const folder = RunFolder.open(path);
-  const resolved = await loadConfig(folder.file('config.json'), device === undefined ? [] : [`device=${device}`], {
+  const where = typeof source === 'function' ? source('device') : (source ?? 'settings of generate()');
+  const changes = device === undefined ? [] : [{ text: `device=${device}`, source: where }];
+  const resolved = await loadConfig(folder.file('config.json'), changes, {
     ...(model !== undefined && { model }),
     trust_code,
   });

@@ -1,5 +1,6 @@
 /** How many steps a run has: as configured, as decided before a resume, or as ten timed steps give for a number of minutes. */
 import type { LoadedJob } from './rank_job.js';
+import { warmupCut } from '../optim/schedule.js';
 import { decidedAfter, stepsOfMinutes, validationOverhead } from './run_length.js';
 
 export class RunLength {
@@ -36,6 +37,8 @@ export class RunLength {
       events.emit({ kind: 'warning', code: 'train/length-lost', message });
     }
     events.emit({ kind: 'length', steps });
+    const cut = warmupCut(this.#job.optimizer, steps);
+    if (cut) events.emit({ kind: 'warning', ...cut });
   }
 
   #ofMinutes(stepSeconds: readonly number[]): number {

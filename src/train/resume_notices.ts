@@ -1,7 +1,7 @@
 /** What cannot be as it would have been, of a run that goes on with another batch or length: said before its first step. */
 import type { Manifest } from '../checkpoint/index.js';
 import type { TrainConfig } from '../config/schema.js';
-import { learningRate, usualWarmup, type Schedule } from '../optim/schedule.js';
+import { learningRate, warmupOf, type Schedule } from '../optim/schedule.js';
 import type { RunRecord } from '../run/record.js';
 import { countersOf } from './counters.js';
 
@@ -84,7 +84,7 @@ function scheduleNotice({ before, config, record, steps, manifest }: NoticeReque
 /** What the learning rate does from `step` finished steps on, until the run of `steps` ends. */
 function courseText(schedule: Schedule, step: number, steps: number): string {
   const { schedule: kind, lr: peak, decay_steps: decay } = schedule;
-  const warmup = schedule.warmup_steps ?? usualWarmup(schedule, steps);
+  const warmup = warmupOf(schedule, steps);
   const end = decay ?? steps;
   const falls =
     kind === 'constant'

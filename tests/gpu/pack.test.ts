@@ -74,7 +74,9 @@ test('every test is packed but those that hold documents against the sources or 
     .filter((file) => file.endsWith('.test.ts') && !packed.has(file));
   expect(tests.sort()).toEqual([
     'src/config/page.test.ts',
+    'tests/docs/code_blocks.test.ts',
     'tests/docs/docs.test.ts',
+    'tests/docs/events.test.ts',
     'tests/docs/help.test.ts',
     'tests/package/installed.test.ts',
   ]);

@@ -97,6 +97,17 @@ export const rotaryFields = {
   }),
 };
 
+/** What follows from other sizes where positions are rotary, SwiGLU stands between and heads are grouped. */
+export const completeRotary = (fields: {
+  readonly dim: number;
+  readonly heads: number;
+  readonly kv_heads: number | null;
+  readonly hidden: number | null;
+}) => ({
+  kv_heads: fields.kv_heads ?? fields.heads,
+  hidden: fields.hidden ?? 64 * Math.ceil((8 * fields.dim) / 3 / 64),
+});
+
 /** Base of the rotary frequencies. `value`: the family's default. */
 export const ropeBase = (value: number) =>
   z

@@ -1,4 +1,4 @@
-/** What a model family brings: one folder, and one line in `families.ts`. */
+/** What a model family brings: one folder, an entry in `families.ts`, and its exports in `index.ts`. */
 import type { z } from 'zod';
 import type { Conflict } from '../../options/diagnostics.js';
 import { parseOptions, refuseConflict } from '../../options/parse.js';
@@ -12,6 +12,8 @@ export interface Family<Schema extends FamilySchema = FamilySchema> {
   readonly schema: Schema;
   /** Fields that contradict each other, each with the nearest that agree. */
   conflicts(fields: z.output<Schema>): readonly Conflict[];
+  /** Features between two widths that are legal with so many heads. */
+  widthStep(fields: z.output<Schema>): number;
   /** Fields of null that follow from others, filled in. */
   complete(fields: z.output<Schema>): z.output<Schema>;
 }

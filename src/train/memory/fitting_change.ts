@@ -1,6 +1,7 @@
 /** A change to a configuration under which its job fits into a machine's memory: each is forecast as the run itself would be. */
 import type { TrainConfig } from '../../config/schema.js';
 import { modelOf } from '../../config/model_objects.js';
+import { familyNamed } from '../../nn/models/families.js';
 import type { LanguageModel } from '../../nn/language_model.js';
 import type { Target } from '../../program/target.js';
 import { choosePlan, ranksOfConfig } from '../choose_plan.js';
@@ -51,7 +52,7 @@ export function fittingModel(request: FittingRequest, limit: number): Change | n
   const { config, vocab } = request;
   const { model } = config;
   if (model.family === 'custom') return null;
-  const unit = model.family === 'gpt' ? model.heads : 2 * model.heads;
+  const unit = familyNamed(model.family)!.widthStep(model as never);
   const { tokenizer } = config.data;
   type Kind = readonly [field: string, least: number, most: number, of: (value: number) => DescribedModel];
   const vocabularies: Kind = ['vocab', tokenizer.vocab, vocab - 1, (value) => ({ ...model, vocab: value })];

@@ -27,6 +27,7 @@ const schema = z.strictObject({
 export const gptFamily: Family<typeof schema> = {
   schema,
   conflicts: ({ dim, heads }) => headConflicts({ dim, heads, kv_heads: null }, { rotary: false }),
+  widthStep: ({ heads }) => heads,
   complete: (fields) => ({ ...fields, hidden: fields.hidden ?? 4 * fields.dim }),
 };
 

@@ -1,6 +1,6 @@
 /** Options of Llama: what `config.model` may say of it. */
 import { z } from 'zod';
-import { decoderFields, ropeBase, rotaryFields } from '../decoder_fields.js';
+import { completeRotary, decoderFields, ropeBase, rotaryFields } from '../decoder_fields.js';
 import type { Family, ModelOptions, ModelSizes } from '../family.js';
 import { headConflicts } from '../head_conflicts.js';
 
@@ -31,19 +31,10 @@ const schema = z.strictObject({
 export const llamaFamily: Family<typeof schema> = {
   schema,
   conflicts: (fields) => headConflicts(fields, { rotary: true }),
+  // Rotary positions turn pairs.
+  widthStep: ({ heads }) => 2 * heads,
   complete: (fields) => ({ ...fields, ...completeRotary(fields) }),
 };
-
-/** What follows from other sizes where positions are rotary, SwiGLU stands between and heads are grouped. */
-export const completeRotary = (fields: {
-  readonly dim: number;
-  readonly heads: number;
-  readonly kv_heads: number | null;
-  readonly hidden: number | null;
-}) => ({
-  kv_heads: fields.kv_heads ?? fields.heads,
-  hidden: fields.hidden ?? 64 * Math.ceil((8 * fields.dim) / 3 / 64),
-});
 
 export type LlamaOptions = ModelOptions<typeof schema>;
 export type LlamaSizes = ModelSizes<typeof schema>;

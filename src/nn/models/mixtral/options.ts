@@ -1,10 +1,9 @@
 /** Options of Mixtral: what `config.model` may say of it. */
 import { z } from 'zod';
 import { usualCapacity } from '../../mixture.js';
-import { decoderFields, ropeBase, rotaryFields } from '../decoder_fields.js';
+import { completeRotary, decoderFields, ropeBase, rotaryFields } from '../decoder_fields.js';
 import type { Family, ModelOptions, ModelSizes } from '../family.js';
 import { headConflicts } from '../head_conflicts.js';
-import { completeRotary } from '../llama/options.js';
 
 const schema = z.strictObject({
   family: z.literal('mixtral').meta({ description: 'Mixtral: Llama with mixtures of experts.' }),
@@ -65,6 +64,8 @@ export const mixtralFamily: Family<typeof schema> = {
       },
     ];
   },
+  // Rotary positions turn pairs.
+  widthStep: ({ heads }) => 2 * heads,
   complete: (fields) => ({ ...fields, ...completeRotary(fields) }),
 };
 
