@@ -37,7 +37,9 @@ function batches({ batch: { sequences, microbatch } }: TrainConfig): readonly Co
 function vocabularies({ model, data: { tokenizer } }: TrainConfig): readonly Conflict[] {
   if (model.vocab === null || tokenizer.file !== null || model.vocab >= tokenizer.vocab) return [];
   const problem = `the tokenizer may have ${tokenizer.vocab} tokens, and the embedding has ${model.vocab} rows`;
-  const fix = `set data.tokenizer.vocab to ${model.vocab}`;
+  // No tokenizer that is trained has fewer tokens than there are bytes, and one that separates.
+  const fix =
+    model.vocab < 257 ? 'set model.vocab to 257 or more, or to null' : `set data.tokenizer.vocab to ${model.vocab}`;
   return [{ options: ['model.vocab', 'data.tokenizer.vocab'], problem, fix }];
 }
 

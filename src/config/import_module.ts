@@ -36,14 +36,23 @@ async function importOnce(path: string): Promise<ImportedModule> {
   // Of a promise in the module that nobody awaits: without a listener it would end this process.
   const onRejection = (reason: unknown) => (failure ??= reason);
   process.on('unhandledRejection', onRejection);
+  // The module ends the process, or waits for what never comes: said, and never taken for a run that has ended well.
+  const onExit = () => {
+    const problem = 'it ends the process while it is read, or waits for what never comes';
+    process.stderr.write(`${configUnreadable({ file: path, problem }).message}\n`);
+    process.exitCode = 1;
+  };
+  process.once('exit', onExit);
   try {
     requireFile(path);
     const exports = await whileImporting(importing, () => runModule(path));
     return { exports, failure, refused: importing.refused };
   } catch (error) {
-    return { exports: {}, failure: failure ?? error, refused: importing.refused };
+    // `throw null` is a failure too.
+    return { exports: {}, failure: failure ?? error ?? new Error('it throws nothing'), refused: importing.refused };
   } finally {
     process.off('unhandledRejection', onRejection);
+    process.off('exit', onExit);
   }
 }
 

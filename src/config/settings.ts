@@ -18,6 +18,7 @@ export function requireSettings<Settings>(call: string, settings: Settings, name
       given: textOf(settings),
       source: `settings of ${call}()`,
     });
+  requireForms(call, settings as Readonly<Record<string, unknown>>);
   const known = Object.keys(names);
   const setting = Object.keys(settings).find((name) => !known.includes(name));
   if (setting === undefined) return;
@@ -31,6 +32,20 @@ export function requireSettings<Settings>(call: string, settings: Settings, name
     known,
   });
 }
+
+/** Throws `config/wrong-option` where a setting that is looked into is none that can be. */
+function requireForms(call: string, { overrides, events }: Readonly<Record<string, unknown>>): void {
+  const refuse = (option: string, expected: string, given: unknown) => {
+    throw wrongOption({ option, expected, given: textOf(given), source: `settings of ${call}()` });
+  };
+  if (overrides !== undefined && !(Array.isArray(overrides) && overrides.every(isOverride)))
+    refuse('overrides', "a list of texts such as 'optimizer.lr=1e-3'", overrides);
+  if (events !== undefined && typeof (events as { subscribe?: unknown } | null)?.subscribe !== 'function')
+    refuse('events', 'what trainEvents() gives', events);
+}
+
+const isOverride = (one: unknown): boolean =>
+  typeof one === 'string' || (isPlain(one) && typeof one.text === 'string' && typeof one.source === 'string');
 
 /** The setting that was probably meant: one of almost this name, or one whose name is a word of it, as `tokens` is of `max_new_tokens`. */
 function nearestSetting(setting: string, known: readonly string[]): string | null {

@@ -1,6 +1,8 @@
 /** What a user says about data: `data.text('corpus/**\/*.md', { tokenizer: { vocab: 8192 } })`. Plain values, so a run can store it. */
 import type { z } from 'zod';
+import { wrongOption } from '../options/diagnostics.js';
 import { parseOptions } from '../options/parse.js';
+import { textOf } from '../options/plain.js';
 import { dataSchema } from './options.js';
 
 /** Text data, every field filled in: `config.data`. */
@@ -14,8 +16,15 @@ export type TextOptions = Omit<NonNullable<z.input<typeof dataSchema>>, 'paths'>
  * `config/unknown-option`, `config/wrong-option`.
  */
 export const text = (paths: string | readonly string[], options: TextOptions = {}): TextSource =>
-  parseOptions(dataSchema, { ...options, paths: [paths].flat() }, 'options of data.text()');
+  parseOptions(dataSchema, { ...withoutPaths('text', options), paths: [paths].flat() }, 'options of data.text()');
 
 /** The default corpus: TypeScript declarations and sources under node_modules, the same wherever the lockfile is the same. */
 export const installed = (options: TextOptions = {}): TextSource =>
-  parseOptions(dataSchema, { ...options, paths: null }, 'options of data.installed()');
+  parseOptions(dataSchema, { ...withoutPaths('installed', options), paths: null }, 'options of data.installed()');
+
+/** Throws `config/wrong-option` where paths are given a second time. */
+function withoutPaths(call: string, options: TextOptions): TextOptions {
+  if (!('paths' in options)) return options;
+  const source = `options of data.${call}()`;
+  throw wrongOption({ option: 'paths', expected: 'left out here', given: textOf(options.paths), source });
+}

@@ -19,17 +19,17 @@ export interface StopNoteOptions {
 }
 
 /**
- * Says at once, on standard error and in the run's log, what comes of a wish to stop to ranks that train; once. `shows`: whether the run's
- * progress is shown; a person who sent a signal is answered in any case.
+ * Says at once, on standard error and in the run's log, what comes of a wish to stop to ranks that train: once, and again of
+ * a signal that follows an abort. `shows`: whether the run's progress is shown; a person who sent a signal is answered in any case.
  */
 export function tellStop(
   processes: number,
   { say, shows }: { readonly say: (text: string) => void; readonly shows: boolean },
 ): (cause: StopCause) => void {
-  let told = false;
+  let told: StopCause | null = null;
   return (cause) => {
-    if (told) return;
-    told = true;
+    if (told !== null && (told !== 'abort' || cause === 'abort')) return;
+    told = cause;
     // One that has begun a step cannot know whether another has begun the next.
     const last = processes === 1 ? 'the step that runs now' : 'the step that runs now or the next';
     const stopping = `stopping after ${last}, then saving`;

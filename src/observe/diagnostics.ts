@@ -13,11 +13,11 @@ export const summaryUnwritable = defineDiagnostic(
 
 export const pictureUnwritable = defineDiagnostic(
   'observe/picture-unwritable',
-  (p: { file: string; problem: string }) => ({
+  (p: { file: string; problem: string; remedy: string | null }) => ({
     what: 'the picture cannot be written',
     why: p.problem,
     where: [{ at: p.file }],
-    fix: 'name a file that ends in .svg, in a folder that exists and may be written to: --out FILE.svg',
+    fix: `${p.remedy === null ? '' : `${p.remedy}; or `}name a file that ends in .svg, in a folder that exists and may be written to: --out FILE.svg`,
   }),
 );
 

@@ -1,21 +1,21 @@
 /** `--json`: a file for the summary, found to be writable before anything is trained. */
 import { closeSync, constants, lstatSync, openSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { systemProblem } from '../ir/system_error.js';
 import type { RunSummary } from '../train/events.js';
+import { attempt } from './attempt.js';
 import { summaryUnwritable } from './diagnostics.js';
 import { requireNoRunFile } from './own_files.js';
 import { summaryJson } from './summary.js';
 
 /** Changes nothing yet. Throws `observe/summary-unwritable`, now or when the summary is written. */
 export function summaryFile(file: string): { write(summary: RunSummary): void } {
-  attempt(file, () => {
+  attempt(file, summaryUnwritable, () => {
     if (file === '') throw new Error('it has no name');
     requireNoRunFile(resolve(file), ['summary.json']);
     requireWritable(file);
   });
   const text = (summary: RunSummary) => `${JSON.stringify(summaryJson(summary), null, 2)}\n`;
-  return { write: (summary) => attempt(file, () => write(file, text(summary))) };
+  return { write: (summary) => attempt(file, summaryUnwritable, () => write(file, text(summary))) };
 }
 
 /** A new file is made and removed again: nothing else says whether it can be. One that is there is opened, and stays as it is. */
@@ -40,11 +40,3 @@ function write(file: string, text: string): void {
 
 /** A pipe that nobody reads is refused instead of waited for. */
 const unwaiting = constants.O_NONBLOCK ?? 0;
-
-function attempt(file: string, work: () => void): void {
-  try {
-    work();
-  } catch (error) {
-    throw summaryUnwritable({ file, ...systemProblem(error) }, { cause: error });
-  }
-}

@@ -11,6 +11,16 @@ export function isPlain(value: unknown): value is Plain {
 /** A value as a message shows it. */
 export function textOf(value: unknown): string {
   if (value === undefined) return 'missing';
-  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+  const text = jsonOrWords(value);
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}
+
+/** JSON as far as a value has one; a circle and a bigint have none. */
+function jsonOrWords(value: unknown): string {
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return 'an object that is no plain data';
+  }
 }

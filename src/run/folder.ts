@@ -10,6 +10,7 @@
  *   checkpoints/     step-NNNNNN/, latest, owner.json             run_id, which names the run in its checkpoints too
  *   lock             who works on it now
  */
+import { textOf } from '../options/plain.js';
 import { existsSync, lstatSync, readFileSync, statSync, type Stats } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { isAbsent } from '../checkpoint/disk.js';
@@ -55,6 +56,7 @@ export class RunFolder {
 
   /** Opens a run's folder. Throws `run/not-found`, `run/not-its-own-files`. */
   static open(path: string): RunFolder {
+    if (typeof path !== 'string') throw noRun({ path: textOf(path), problem: 'it is no path' });
     const folder = new RunFolder(path);
     const problem = whyMissing(folder.file('config.json'));
     if (problem !== null) throw noRun({ path, problem });

@@ -66,6 +66,8 @@ async function sampled(path: string, settings: GenerateSettings, source?: Settin
   };
   try {
     for (let i = 0; i < tokens; i++) {
+      // Where everything is computed in this process, nothing else would let a signal be heard.
+      await new Promise((resume) => setImmediate(resume));
       const logits = await sampler.logitsAfter(ids);
       const id = chooseToken(logits.subarray(0, tokenizer.vocab), { temperature, top_k, random: random(i) });
       ids.push(id);

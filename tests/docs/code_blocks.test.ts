@@ -23,7 +23,7 @@ import { shellCommands, type ShellCommand } from './commands.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Pages that are made from the code: `docs.test.ts` and `rows.test.ts` compare each with what makes it. */
+/** Pages that are made from the code: `docs.test.ts` and `src/config/page.test.ts` compare each with what makes it. */
 const isGenerated = (page: string): boolean => /^docs\/(passes|errors)\//.test(page) || page === 'docs/config.md';
 const isOpPage = (page: string): boolean => page.startsWith('docs/ops/');
 

@@ -2,13 +2,14 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import type * as Places from '../../scripts/setup/places.mjs';
 import { setupModule } from '../../src/engine/native/locate.js';
 
-const { withLock } = await setupModule<{ withLock(name: string, body: () => Promise<void>): Promise<void> }>(
-  'locks.mjs',
-);
+const { withLock, clearAbandoned } = await setupModule<{
+  withLock(name: string, body: () => Promise<void>, options?: { remindAfter: number }): Promise<void>;
+  clearAbandoned(lock: string, abandoned: string): boolean;
+}>('locks.mjs');
 const { workFolder } = await setupModule<typeof Places>('places.mjs');
 const name = `test-${process.pid}`;
 const lock = path.join(workFolder(), '.cache', `${name}.lock`);
@@ -51,4 +52,47 @@ test('an owner on another machine is believed while it may be alive', async () =
   rmSync(lock);
   await waiting;
   expect(taken).toBe(true);
+});
+
+const gone = `2147483646 1 ${os.hostname()}`;
+
+test('of two that found a lock abandoned, the later leaves alone what the earlier has taken', async () => {
+  writeFileSync(lock, gone);
+  await withLock(name, async () => {
+    const taken = readFileSync(lock, 'utf8');
+    expect(clearAbandoned(lock, gone)).toBe(false);
+    expect(readFileSync(lock, 'utf8')).toBe(taken);
+  });
+  expect(existsSync(`${lock}.clearing`)).toBe(false);
+});
+
+test('while one clears a lock away no other does; one that ended meanwhile holds up nobody', async () => {
+  writeFileSync(lock, gone);
+  writeFileSync(`${lock}.clearing`, `${process.pid}`);
+  expect(clearAbandoned(lock, gone)).toBe(false);
+  expect(readFileSync(lock, 'utf8')).toBe(gone);
+  writeFileSync(`${lock}.clearing`, gone);
+  let taken = false;
+  await withLock(name, async () => void (taken = true));
+  expect(taken).toBe(true);
+  expect([existsSync(lock), existsSync(`${lock}.clearing`)]).toEqual([false, false]);
+});
+
+test('a lock that has become another process’s is not released', async () => {
+  await withLock(name, async () => writeFileSync(lock, `${process.pid} 1 elsewhere`));
+  expect(readFileSync(lock, 'utf8')).toBe(`${process.pid} 1 elsewhere`);
+});
+
+test('who waits says for which process, again and again', async () => {
+  const said: unknown[] = [];
+  vi.spyOn(console, 'error').mockImplementation((line) => void said.push(line));
+  writeFileSync(lock, `${process.pid}`);
+  const waiting = withLock(name, async () => {}, { remindAfter: 300 });
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  rmSync(lock);
+  await waiting;
+  vi.restoreAllMocks();
+  expect(said.length).toBeGreaterThan(1);
+  for (const line of said)
+    expect(line).toMatch(`set-up: waiting for process ${process.pid} that is busy with '${name}'`);
 });

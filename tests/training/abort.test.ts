@@ -79,12 +79,12 @@ test('what is no AbortSignal is refused', async () => {
 /** Aborts at the third step. */
 const stopping = `const events = trainEvents();
   const stop = new AbortController();
-  events.subscribe(({ kind, step }: any) => kind === 'step' && step === 3 && stop.abort());
+  events.subscribe(({ kind, step }) => kind === 'step' && step === 3 && stop.abort());
   const settings = { events, signal: stop.signal };`;
 
 test('after an abort a script goes on: its next run trains, and its status is its own', () => {
   const { status, stdout, stderr } = scripts.run(
-    'goes_on.mts',
+    'goes_on.mjs',
     `${stopping}
      const first = await train({ ...onReference('goes on'), steps: 1000 }, settings);
      const again = await train(onReference('again'), settings).catch((error) => error.code);
@@ -98,28 +98,29 @@ test('after an abort a script goes on: its next run trains, and its status is it
 
 test('a signal of the system during an aborted run ends the script', () => {
   const { status, stdout, stderr } = scripts.run(
-    'both.mts',
+    'both.mjs',
     `${stopping}
-     events.subscribe(({ kind, step }: any) => kind === 'step' && step === 3 && process.kill(process.pid, 'SIGTERM'));
+     events.subscribe(({ kind, step }) => kind === 'step' && step === 3 && process.kill(process.pid, 'SIGTERM'));
      const { interrupted, aborted } = await train({ ...onReference('both'), steps: 1000 }, settings);
      console.log(interrupted, aborted);
      await train(onReference('never'));`,
   );
   expect(stdout, stderr).toBe('true false\n');
+  expect(stderr).toContain('SIGTERM: stopping after the step that runs now, then saving; a second Ctrl-C');
   expect(stderr).toContain('launch/stopped-before');
   expect(status).toBe(130);
 });
 
 testOfRanks(2)('an abort stops rank processes together, and one before they compile trains nothing', () => {
   const { status, stdout, stderr } = scripts.run(
-    'ranks.mts',
+    'ranks.mjs',
     `${stopping}
      const first = await train({ ...options('abort ranks'), ranks: 2, steps: 1e6, model: mine(8) }, settings);
      const early = new AbortController();
      const told = trainEvents();
      told.subscribe(({ kind }) => kind === 'setup_finished' && early.abort());
      const none = await train({ ...options('abort early'), ranks: 2 }, { events: told, signal: early.signal }).catch((e) => e.code);
-     const second = await train({ ...options('abort next'), ranks: 2 });
+     const second = await train({ ...options('abort next'), ranks: 1 });
      console.log(first.interrupted, first.aborted, first.summary.steps >= 3, none, second.complete);`,
   );
   expect(stdout, stderr).toBe('true true true launch/aborted true\n');
@@ -131,7 +132,7 @@ testOfRanks(2)(
   'under another launcher an abort in one process stops all, and the scripts of all go on alike',
   async () => {
     const ranks = await scripts.runInRanks(
-      'outer.mts',
+      'outer.mjs',
       `${stopping}
      const first = await train({ ...options('outer'), ranks: 2, steps: 1e6, model: mine(8) }, settings);
      const own = process.env.RANK === '1' ? { signal: AbortSignal.abort() } : {};

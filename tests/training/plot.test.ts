@@ -1,4 +1,16 @@
-import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { plotRuns } from '../../src/observe/index.js';
 import { Workplace } from './tiny_run.js';
@@ -47,7 +59,8 @@ test('runs of two tokenizers come into one picture, by byte', async () => {
 test.each([
   ['metrics.jsonl', 'first/metrics.jsonl', 'does not end in .svg'],
   ['a picture of another kind', 'loss.png', 'does not end in .svg'],
-  ['a folder that is not there', 'nowhere/loss.svg', 'no such file'],
+  ['a folder that is not there', 'nowhere/loss.svg', 'there is no such file or folder (ENOENT)'],
+  ['a file in place of a folder', '../corpus/0.txt/loss.svg', '(ENOTDIR)'],
   ['a checkpoint’s place', 'first/checkpoints/x.svg', 'it is the checkpoints of the run'],
 ])('%s is not drawn over', async (_, place, problem) => {
   const out = work.file('runs', place);
@@ -56,6 +69,21 @@ test.each([
   await expect(refused).rejects.toMatchObject({ code: 'observe/picture-unwritable' });
   await expect(refused).rejects.toThrow(problem);
   expect(existsSync(out) ? readFileSync(out, 'utf8') : null).toBe(before);
+});
+
+test('a picture is replaced whole, behind a link too, and nothing else is left', async () => {
+  const [real, link] = [work.file('replaced', 'real.svg'), work.file('replaced', 'link.svg')];
+  mkdirSync(work.file('replaced'));
+  writeFileSync(real, 'old');
+  const before = statSync(real).ino;
+  const reader = openSync(real, 'r');
+  symlinkSync(real, link);
+  await plotRuns([run('first')], { out: link });
+  expect(readFileSync(reader, 'utf8')).toBe('old');
+  closeSync(reader);
+  expect(readFileSync(real, 'utf8')).toMatch(/<\/svg>\n$/);
+  expect(statSync(real).ino).not.toBe(before);
+  expect(readdirSync(work.file('replaced'))).toEqual(['link.svg', 'real.svg']);
 });
 
 test('a unit that is none, and a folder that is no run, are refused', async () => {

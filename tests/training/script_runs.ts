@@ -1,4 +1,7 @@
-/** Scripts as a user writes and starts them, on the built library. */
+/**
+ * Scripts as a user writes and starts them, on the built library. TypeScript (`.mts`) is read by tsx, which costs each process of a job
+ * seconds to start; what is no matter of TypeScript is plain JavaScript (`.mjs`).
+ */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -22,6 +25,8 @@ export interface ScriptOptions {
   readonly shows?: boolean;
 }
 
+const argumentsFor = (file: string): readonly string[] => (file.endsWith('.mjs') ? [file] : ['--import', loader, file]);
+
 export class Scripts {
   readonly #work: Workplace;
 
@@ -32,8 +37,7 @@ export class Scripts {
   /** Runs a script. `options(name)` in it: those of a tiny run on real ranks; `onReference(name)`: in its own process. */
   run(name: string, text: string, options: ScriptOptions = {}): Ended {
     const file = this.#write(name, text, options);
-    const args = file.endsWith('.mjs') ? [file] : ['--import', loader, file];
-    return spawnSync(process.execPath, args, {
+    return spawnSync(process.execPath, argumentsFor(file), {
       cwd: this.#work.folder,
       encoding: 'utf8',
       env: { ...process.env, ...options.env },
@@ -51,7 +55,7 @@ export class Scripts {
         MASTER_ADDR: '127.0.0.1',
         ...Object.fromEntries(Object.entries(place).map(([key, value]) => [key, String(value)])),
       };
-      const child = spawn(process.execPath, ['--import', loader, file], { cwd: this.#work.folder, env });
+      const child = spawn(process.execPath, argumentsFor(file), { cwd: this.#work.folder, env });
       let [stdout, stderr] = ['', ''];
       child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
       child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, expect, test } from 'vitest';
 import { testOfRanks } from '../../src/engine/native/testing/tests_by_device.js';
-import { Scripts } from './script_runs.js';
+import { Scripts, type Ended } from './script_runs.js';
 import { Workplace } from './tiny_run.js';
 
 // Scripts that call the library more than once, each call with a model of its own, on real ranks.
@@ -19,8 +19,8 @@ const embedding = (name: string, step: number): readonly number[] => {
 
 testOfRanks(1)('each call of a script has its own model, and its own result', () => {
   const { status, stdout, stderr } = scripts.run(
-    'sweep.mts',
-    `const folders: string[] = [];
+    'sweep.mjs',
+    `const folders = [];
      for (const dim of [8, 12]) {
        const { summary, folder } = await train({ ...options('sweep ' + dim), model: mine(dim) });
        folders.push(folder);
@@ -54,7 +54,7 @@ test.each([
   ],
 ])('a signal stops a script and not only the call that runs: calls %s', (name, calls) => {
   const { status, stdout, stderr } = scripts.run(
-    `${name}.mts`,
+    `${name}.mjs`,
     `${interrupting}
      const endless = ${onReference(name)};
      ${calls}
@@ -69,7 +69,7 @@ test.each([
 
 test('after a signal a script may look at what it has, and choose its own status', () => {
   const { status, stdout, stderr } = scripts.run(
-    'looks.mts',
+    'looks.mjs',
     `${interrupting}
      const { interrupted, folder, summary } = await train({ ...${onReference('looks')}, model: mine(8) }, { events });
      const refused = await resume(folder, { model: mine(8) }).catch((error) => error.code);
@@ -82,7 +82,7 @@ test('after a signal a script may look at what it has, and choose its own status
 
 testOfRanks(2)('under another launcher a signal to one process stops the scripts of all', async () => {
   const ranks = await scripts.runInRanks(
-    'ranks_stopped.mts',
+    'ranks_stopped.mjs',
     `${interrupting}
      for (const dim of [8, 12]) await train({ ...options('ranks stopped'), steps: 1000000, ranks: 2, model: mine(dim) }, { events });`,
   );
@@ -92,17 +92,25 @@ testOfRanks(2)('under another launcher a signal to one process stops the scripts
   }
 });
 
-testOfRanks(2)('under another launcher every process makes every call, and goes on after one that failed', async () => {
-  const ranks = await scripts.runInRanks(
-    'ranks.mts',
+/** A script under another launcher: one job, of which the two tests that follow look at different calls. */
+let outerJob: Promise<readonly Ended[]> | undefined;
+const inOuterJob = () =>
+  (outerJob ??= scripts.runInRanks(
+    'ranks.mjs',
     `const folders = options('').logging.directory;
      await resume(folders + '/no such run').catch(() => console.log('failed'));
      for (const dim of [8, 12]) {
        const ended = await train({ ...options('ranks ' + dim), ranks: 2, model: mine(dim) });
        console.log(ended.summary.steps, ended.leads, ended.folder.slice(folders.length));
        console.log('loss', dim, ended.summary.trainingLoss);
-     }`,
-  );
+     }
+     await train({ ...options('contradicts'), ranks: 1 }).catch((error) => console.log(error.message));
+     const { folder } = await train({ ...options('takes'), ranks: null });
+     await resume(folder, { overrides: ['steps=3', 'ranks=3'] }).catch((error) => console.log(error.message));`,
+  ));
+
+testOfRanks(2)('under another launcher every process makes every call, and goes on after one that failed', async () => {
+  const ranks = await inOuterJob();
   // What a script may choose by is the same in all of its processes.
   const losses = ranks.map(({ stdout }) => stdout.split('\n').filter((line) => /^loss \d+ \d/.test(line)));
   expect(losses[0]).toHaveLength(2);
@@ -118,13 +126,7 @@ testOfRanks(2)('under another launcher every process makes every call, and goes 
 testOfRanks(2)(
   'under another launcher other ranks than it has started are refused, and null takes those there are',
   async () => {
-    const ranks = await scripts.runInRanks(
-      'contradicts.mts',
-      `await train({ ...options('contradicts'), ranks: 1 }).catch((error) => console.log(error.message));
-     const { folder } = await train({ ...options('takes'), ranks: null });
-     await resume(folder, { overrides: ['steps=3', 'ranks=3'] }).catch((error) => console.log(error.message));`,
-    );
-    const [{ status, stdout, stderr }] = ranks;
+    const [{ status, stdout, stderr }] = await inOuterJob();
     expect(status, stderr).toBe(0);
     expect(stdout).toContain('the launcher has started 2 ranks, and the configuration asks for 1 [train/ranks-differ]');
     expect(stdout).toContain('the launcher has started 2 ranks, and the configuration asks for 3 [train/ranks-differ]');
@@ -136,7 +138,7 @@ testOfRanks(2)(
 
 testOfRanks(1)('a script that removes its run in a rank is told so', () => {
   const { status, stderr } = scripts.run(
-    'removes.mts',
+    'removes.mjs',
     `import { rmSync } from 'node:fs';
      rmSync(options('').logging.directory + '/removed', { recursive: true, force: true });
      await train({ ...options('removed'), model: mine(8) });`,
@@ -146,11 +148,12 @@ testOfRanks(1)('a script that removes its run in a rank is told so', () => {
   expect(stderr).toContain('runs again in every rank');
 });
 
+// In TypeScript, which each rank reads by the loader that its script was started with.
 testOfRanks(1)('a script that takes another way in a rank is refused, and its run is not another one', () => {
   const { status, stderr } = scripts.run(
     'chance.mts',
     `// As a script would whose sizes come from the clock.
-     const dim = process.env.RANK === undefined ? 8 : 12;
+     const dim: number = process.env.RANK === undefined ? 8 : 12;
      await train({ ...options('chance'), model: mine(dim) });`,
   );
   expect(status).not.toBe(0);
@@ -159,8 +162,8 @@ testOfRanks(1)('a script that takes another way in a rank is refused, and its ru
 
 test('calls at the same time run one after the other', () => {
   const { status, stdout, stderr } = scripts.run(
-    'together.mts',
-    `const at = (name: string) => train({ ...options(name), engine: 'reference', device: 'cpu', steps: 1, model: mine(8) });
+    'together.mjs',
+    `const at = (name) => train({ ...options(name), engine: 'reference', device: 'cpu', steps: 1, model: mine(8) });
      const [a, b] = await Promise.all([at('a'), at('b').then((ended) => (console.log('b'), ended))]);
      console.log(a.summary.name, b.summary.name);`,
   );

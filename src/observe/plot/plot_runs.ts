@@ -1,13 +1,15 @@
 /** `flotilla plot`: the losses of runs, ended or still going, as one picture. */
-import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { readConfig } from '../../config/file.js';
 import { resolveConfig } from '../../config/resolve.js';
 import { openDataset } from '../../data/dataset.js';
 import { RunFolder } from '../../run/folder.js';
 import { readLossCurve, type LossCurve, type TokenFacts } from '../../run/loss_curve.js';
+import { replaceFile } from '../../run/write_whole.js';
 import { batchOptions } from '../../train/batch_options.js';
 import { endable } from '../../train/endable.js';
+import { attempt } from '../attempt.js';
 import { pictureUnwritable, plotUnitUnknown } from '../diagnostics.js';
 import { requireNoRunFile } from '../own_files.js';
 import { pictureName } from './draw_curve.js';
@@ -37,7 +39,7 @@ export async function plotRuns(
   for (const folder of folders) curves.push(await curveOf(folder));
   const options: FigureOptions = { isLog: log, ...(unit !== undefined && { unit }) };
   const figure = figureOf(named(curves, paths), options);
-  attempt(file, () => writeFileSync(file, svgOf(figure)));
+  attempt(file, pictureUnwritable, () => writePicture(file, svgOf(figure)));
   return { file, figure };
 }
 
@@ -73,20 +75,26 @@ function named(curves: readonly LossCurve[], paths: readonly string[]): readonly
 
 /** Throws `observe/picture-unwritable` before anything is read that takes long. */
 function requirePlace(file: string): void {
-  attempt(file, () => {
+  attempt(file, pictureUnwritable, () => {
     const extension = /\.[a-z0-9]+$/i.exec(file)?.[0].toLowerCase();
     if (extension !== '.svg') throw new Error('pictures are SVG, and its name does not end in .svg');
     requireNoRunFile(file, [pictureName]);
-    if (!existsSync(file)) return accessSync(dirname(file), constants.W_OK);
-    if (!statSync(file).isFile()) throw new Error('it is no ordinary file');
-    accessSync(file, constants.W_OK);
+    if (existsSync(file) && !statSync(file).isFile()) throw new Error('it is no ordinary file');
+    if (existsSync(file)) accessSync(file, constants.W_OK);
+    accessSync(dirname(behindLinks(file)), constants.W_OK);
   });
 }
 
-function attempt(file: string, work: () => void): void {
+/** Replaces a picture whole. A run that goes on draws its own meanwhile: what is written on the way has a name of this process. */
+function writePicture(file: string, text: string): void {
+  const place = behindLinks(file);
+  const partial = `${place}.${process.pid}.tmp`;
   try {
-    work();
+    replaceFile(place, text, partial);
   } catch (error) {
-    throw pictureUnwritable({ file, problem: (error as Error).message }, { cause: error });
+    rmSync(partial, { force: true });
+    throw error;
   }
 }
+
+const behindLinks = (file: string): string => (existsSync(file) ? realpathSync(file) : file);
