@@ -93,7 +93,7 @@ export function prepareContest(contest: Contest): ContestantConfig {
   };
 }
 
-/** The demo's optimizer (src/config/demo.ts). */
+/** What every contestant trains with: a run's defaults but for the rate, and a warm-up of at most 40 steps. */
 export const optimizerOf = (steps: number): AdamW =>
   adamw({ lr: 1e-3, warmup_steps: Math.min(40, Math.floor(steps / 10)) });
 

@@ -2,6 +2,7 @@
 import { Option, type Command } from 'commander';
 import type { WrittenOverride } from '../config/overrides.js';
 import { describeOptions } from '../config/schema.js';
+import { camelCase, dashed, underscored } from '../options/names.js';
 import { parseValue } from '../options/parse_value.js';
 import { groupOf, leafOf, type OptionRow } from '../options/rows.js';
 
@@ -24,7 +25,7 @@ export const addSet = (command: Command): Command =>
 
 /** Adds a flag for each row, whatever the row says of flags: those of settings, which are no fields of a configuration. */
 export function addFlags(command: Command, rows: readonly OptionRow[]): Command {
-  for (const row of rows) command.addOption(flagOf({ ...row, flag: row.path.replaceAll('_', '-') }, 'Sampling:'));
+  for (const row of rows) command.addOption(flagOf({ ...row, flag: dashed(row.path) }, 'Sampling:'));
   return command;
 }
 
@@ -46,7 +47,7 @@ export const setsOf = (flags: Flags): readonly WrittenOverride[] =>
 
 /** The values that flags give to the settings of `rows`; those that are not given are absent. */
 export function settingsOf(flags: Flags, rows: readonly OptionRow[]): Flags {
-  const given = rows.map(({ path, type }) => [path, flags[keyOf(path.replaceAll('_', '-'))], type] as const);
+  const given = rows.map(({ path, type }) => [path, flags[keyOf(dashed(path))], type] as const);
   return Object.fromEntries(
     given.flatMap(([path, value, type]) => (typeof value === 'string' ? [[path, parseValue(value, type)]] : [])),
   );
@@ -85,4 +86,4 @@ const headingOf = ({ path, group }: OptionRow): string => {
 };
 
 /** `tensor-parallel-size` as commander keeps its value: `tensorParallelSize`. */
-const keyOf = (flag: string): string => flag.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+const keyOf = (flag: string): string => camelCase(underscored(flag));

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { describeOptions } from '../config/schema.js';
 import { nearest } from '../ir/diagnostic.js';
+import { dashed } from '../options/names.js';
 import { nearestOption } from '../options/nearest.js';
 import { leafOf } from '../options/rows.js';
 import { unknownFlag } from './diagnostics.js';
@@ -16,7 +17,7 @@ export function explainUnknownFlag(command: Command, flag: string): Error {
 /** What to write in its place: a flag of the command, or a field that `--set` changes; null where nothing is like it. */
 function meantBy(written: string, own: readonly string[]): string | null {
   const row = nearestOption(written.replace(/^-+/, ''), describeOptions());
-  const flags = row ? [row.flag, leafOf(row.path).replaceAll('_', '-')].map((flag) => `--${flag}`) : [];
-  const flag = flags.find((one) => own.includes(one)) ?? nearest(written.replaceAll('_', '-'), own);
+  const flags = row ? [row.flag, dashed(leafOf(row.path))].map((flag) => `--${flag}`) : [];
+  const flag = flags.find((one) => own.includes(one)) ?? nearest(dashed(written), own);
   return flag ?? (row && own.includes('--set') ? `--set ${row.path}=…` : null);
 }

@@ -19,6 +19,3 @@ export const modelSchema = z
   .discriminatedUnion('family', [...familySchemas, customModel])
   .prefault({ family: 'gpt' })
   .meta({ description: 'The model; in a TypeScript config, an object such as `new models.GPT({ … })`.' });
-
-/** What is said of a model of one's own. */
-export type CustomModelConfig = z.output<typeof customModel>;

@@ -1,19 +1,20 @@
 /** Whether a tokenizer.json is one: what every reader of it takes for granted, looked at once. */
+import { isPlain, type Plain } from '../options/plain.js';
 /** Ids a vocabulary may have. The largest that is published has 2²⁰. */
 const mostIds = 2 ** 24;
 
 /** Why a value is no tokenizer.json that can be used; null where it is one. */
 export function whyNoTokenizer(value: unknown): string | null {
-  if (!isObject(value)) return 'it is no object';
+  if (!isPlain(value)) return 'it is no object';
   const { model } = value;
   const added = value.added_tokens ?? [];
-  if (!isObject(model)) return 'it has no model';
+  if (!isPlain(model)) return 'it has no model';
   if (model.type !== undefined && typeof model.type !== 'string') return `model.type is ${typeof model.type}`;
   return whyNoVocabulary(model) ?? whyNoMerges(model) ?? whyNoAddedTokens(added, model) ?? whyNoParts(value);
 }
 
 /** Token → id; a Unigram model has pairs of token and score in the order of ids. */
-function whyNoVocabulary({ vocab, unk_id: unknown }: Fields): string | null {
+function whyNoVocabulary({ vocab, unk_id: unknown }: Plain): string | null {
   if (Array.isArray(vocab)) {
     const bad = vocab.findIndex(
       (entry) => !Array.isArray(entry) || typeof entry[0] !== 'string' || !Number.isFinite(entry[1]),
@@ -24,7 +25,7 @@ function whyNoVocabulary({ vocab, unk_id: unknown }: Fields): string | null {
       return `model.unk_id is ${String(unknown)}, which is the id of no token`;
     return null;
   }
-  if (!isObject(vocab)) return 'it has no model.vocab';
+  if (!isPlain(vocab)) return 'it has no model.vocab';
   const entries = Object.entries(vocab);
   if (entries.length === 0) return 'its vocabulary is empty';
   const bad = entries.find(([, id]) => !isId(id));
@@ -35,7 +36,7 @@ function whyNoVocabulary({ vocab, unk_id: unknown }: Fields): string | null {
 }
 
 /** Two tokens each, that are one: `left` and `right`, less the prefix that pieces inside a word have. */
-function whyNoMerges({ merges, vocab, continuing_subword_prefix: prefix }: Fields): string | null {
+function whyNoMerges({ merges, vocab, continuing_subword_prefix: prefix }: Plain): string | null {
   if (merges === undefined || merges === null) return null;
   if (!Array.isArray(merges)) return 'model.merges is no list';
   const inside = typeof prefix === 'string' ? prefix.length : 0;
@@ -53,38 +54,32 @@ function whyNoMerges({ merges, vocab, continuing_subword_prefix: prefix }: Field
 const isPair = (value: unknown): value is readonly [string, string] =>
   Array.isArray(value) && value.length === 2 && value.every((side) => typeof side === 'string' && side !== '');
 
-function whyNoAddedTokens(added: unknown, { vocab }: Fields): string | null {
+function whyNoAddedTokens(added: unknown, { vocab }: Plain): string | null {
   if (!Array.isArray(added)) return 'added_tokens is no list';
   if (added.length === 0) return null;
   const bad = added.findIndex(
-    (token: unknown) =>
-      !isObject(token) || !isId(token.id) || typeof token.content !== 'string' || token.content === '',
+    (token: unknown) => !isPlain(token) || !isId(token.id) || typeof token.content !== 'string' || token.content === '',
   );
   if (bad >= 0) return `entry ${bad} of added_tokens has no id below 2²⁴, or no text`;
   const tokens = (Array.isArray(vocab) ? vocab : Object.keys(vocab as object)).length + added.length;
   const far = (added as readonly { readonly id: number }[]).findIndex(({ id }) => id > mostFor(tokens));
   return far < 0
     ? null
-    : `its ids have holes: entry ${far} of added_tokens has id ${(added[far] as Fields).id as number}, of ${tokens} tokens`;
+    : `its ids have holes: entry ${far} of added_tokens has id ${(added[far] as Plain).id as number}, of ${tokens} tokens`;
 }
 
 /** A model has a row for each id up to the largest. Some are no token's in files that are in use; most of them are in none. */
 const mostFor = (tokens: number): number => 2 * tokens + 1000;
 
 /** The parts that change and cut text: each an object with a type, or absent. */
-function whyNoParts(json: Fields): string | null {
+function whyNoParts(json: Plain): string | null {
   for (const part of ['normalizer', 'pre_tokenizer', 'post_processor', 'decoder']) {
     const value = json[part];
     if (value === undefined || value === null) continue;
-    if (!isObject(value) || typeof value.type !== 'string') return `${part} is no object with a type`;
+    if (!isPlain(value) || typeof value.type !== 'string') return `${part} is no object with a type`;
   }
   return null;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
-
-const isObject = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const isId = (value: unknown): value is number =>
   typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < mostIds;

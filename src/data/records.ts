@@ -10,6 +10,7 @@ import { nearest } from '../ir/diagnostic.js';
 import { withoutCompression } from './decompress.js';
 import type { InParts } from './in_parts.js';
 import { jsonForm, jsonValues } from './json_values.js';
+import { isPlain } from '../options/plain.js';
 
 export interface RecordText {
   /** The number of the line in JSON Lines, as in `a.jsonl:3`; otherwise that of the record, as in `a.json#3`. */
@@ -72,7 +73,7 @@ export function* readRecords(text: Buffer, { field, namedAs, isCut }: RecordOpti
   let reason: Pick<BadRecords, 'reason' | 'meant'> | null = null;
   for (const one of jsonValues(text, form, isCut)) {
     yield { done: records, total: records, unit: 'records' };
-    if (records++ === 0) beginsWithObject = 'value' in one && isObject(one.value);
+    if (records++ === 0) beginsWithObject = 'value' in one && isPlain(one.value);
     const found = 'fault' in one ? { reason: one.fault, meant: null } : textOf(one.value, field, names);
     if (typeof found === 'object' && found !== null) {
       bad.add(one.line);
@@ -99,15 +100,14 @@ function textOf(
   field: string,
   names: readonly string[],
 ): string | null | Pick<BadRecords, 'reason' | 'meant'> {
-  if (!isObject(record)) return { reason: `${kindOf(record)} where an object is expected`, meant: null };
+  if (!isPlain(record)) return { reason: `${kindOf(record)} where an object is expected`, meant: null };
   // A field whose own name has dots in it comes first.
   let value: unknown = Object.hasOwn(record, field) ? record[field] : record;
   if (!Object.hasOwn(record, field)) {
     for (const [depth, name] of names.entries()) {
       const above = names.slice(0, depth).join('.');
       if (value === null) return null;
-      if (!isObject(value))
-        return { reason: `'${above}' is ${kindOf(value)}, and has no '${name}' in it`, meant: null };
+      if (!isPlain(value)) return { reason: `'${above}' is ${kindOf(value)}, and has no '${name}' in it`, meant: null };
       if (!Object.hasOwn(value, name)) {
         const there = Object.keys(value);
         const meant = nearest(name, there);
@@ -133,9 +133,6 @@ function missing(field: string, above: string, there: readonly string[]): string
           .join(', ');
   return `there is no field '${field}'; ${above === '' ? 'there' : `in '${above}'`} is ${has}${there.length > 6 ? ' …' : ''}`;
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function kindOf(value: unknown): string {
   if (value === null) return 'null';

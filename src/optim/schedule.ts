@@ -58,5 +58,5 @@ export function learningRate(schedule: Schedule, step: number, runSteps: number)
 }
 
 /** The rate at the end of the decay. */
-export const floorOf = ({ schedule, lr, min_lr_ratio }: Schedule): number =>
+const floorOf = ({ schedule, lr, min_lr_ratio }: Schedule): number =>
   schedule === 'constant' ? lr : min_lr_ratio * lr;

@@ -4,6 +4,8 @@ export const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (lette
 /** `step_seconds` as `stepSeconds`. */
 export const camelCase = (name: string): string => name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 
-export type CamelCase<Name extends string> = Name extends `${infer First}_${infer Rest}`
-  ? `${First}${Capitalize<CamelCase<Rest>>}`
-  : Name;
+/** `top_k` as `top-k`: a field as its command-line flag. */
+export const dashed = (name: string): string => name.replaceAll('_', '-');
+
+/** `top-k` as `top_k`: a flag as the field that it sets. */
+export const underscored = (name: string): string => name.replaceAll('-', '_');

@@ -1,6 +1,6 @@
 /** The option that was probably meant by a name that none has. */
 import { nearest } from '../ir/diagnostic.js';
-import { snakeCase } from './names.js';
+import { snakeCase, underscored } from './names.js';
 import { groupOf, leafOf, type OptionRow } from './rows.js';
 
 /**
@@ -10,7 +10,7 @@ import { groupOf, leafOf, type OptionRow } from './rows.js';
  */
 export function nearestOption(path: string, rows: readonly OptionRow[]): OptionRow | null {
   // `TP` is a name in capitals, and not one in camel case.
-  const given = (path === path.toUpperCase() ? path.toLowerCase() : snakeCase(path)).replaceAll('-', '_');
+  const given = underscored(path === path.toUpperCase() ? path.toLowerCase() : snakeCase(path));
   const [leaf, group] = [leafOf(given), groupOf(given)];
   const siblings = rows.filter((row) => groupOf(row.path) === group);
   const others = [...siblings, ...rows];

@@ -1,6 +1,7 @@
 /** A schema of options as rows, one an option: what help texts, pages, messages and flags are made from. */
 import { z } from 'zod';
 import type { OptionFacts } from './field.js';
+import { dashed } from './names.js';
 
 export interface OptionRow {
   /** `optimizer.lr` */
@@ -63,7 +64,7 @@ function visit(path: string, schema: JsonSchema, family: string | null, rows: Op
     range: variants.map(rangeText).find((text) => text !== null) ?? null,
     description: schema.description ?? '',
     effect: schema.effect ?? null,
-    flag: schema.flag === true ? leafOf(path).replaceAll('_', '-') : (schema.flag ?? null),
+    flag: schema.flag === true ? dashed(leafOf(path)) : (schema.flag ?? null),
     also: schema.also ?? [],
     group: objects.length > 0,
     families: family === null ? null : [family],

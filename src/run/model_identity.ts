@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { canonicalJson } from '../checkpoint/manifest.js';
 import { modelConfig } from '../config/model_objects.js';
-import { textOf } from '../options/plain.js';
+import { isPlain, textOf } from '../options/plain.js';
 import type { TrainConfig } from '../config/schema.js';
 import { moduleHash } from '../config/trusted_modules.js';
 import { printGraph } from '../ir/print.js';
@@ -86,13 +86,10 @@ const ownModuleHash = (config: TrainConfig['model']): string | null =>
 
 function fieldDifferences(path: string, before: unknown, now: unknown): readonly string[] {
   if (canonicalJson(before) === canonicalJson(now)) return [];
-  if (!isObject(before) || !isObject(now)) return [`${path} is ${textOf(now)}, and the run's is ${textOf(before)}`];
+  if (!isPlain(before) || !isPlain(now)) return [`${path} is ${textOf(now)}, and the run's is ${textOf(before)}`];
   const names = [...new Set([...Object.keys(before), ...Object.keys(now)])];
   return names.flatMap((name) => fieldDifferences(`${path}.${name}`, before[name], now[name]));
 }
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** The first line that two forwards do not share. */
 function firstDifference(before: string | null, now: string): string {

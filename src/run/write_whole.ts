@@ -13,9 +13,10 @@ export function writeWhole(path: string, content: string | Uint8Array): void {
 
 /**
  * Replaces a file whole: a reader sees the old one or the new one, and so does whoever looks after a power cut. A link that stands under
- * a name that is used on the way, `partial`, is not followed. Throws what the system says; the old file is then as it was.
+ * the name that is used on the way is not followed. Throws what the system says; the old file is then as it was.
  */
-export function replaceFile(path: string, content: string | Uint8Array, partial = `${path}.tmp`): void {
+function replaceFile(path: string, content: string | Uint8Array): void {
+  const partial = `${path}.tmp`;
   removeFile(partial);
   const { O_WRONLY, O_CREAT, O_EXCL } = constants;
   const file = openSync(partial, O_WRONLY | O_CREAT | O_EXCL, 0o666);

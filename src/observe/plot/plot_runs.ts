@@ -1,12 +1,12 @@
 /** `flotilla plot`: the losses of runs, ended or still going, as one picture. */
-import { accessSync, constants, existsSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { readConfig } from '../../config/file.js';
 import { resolveConfig } from '../../config/resolve.js';
 import { openDataset } from '../../data/dataset.js';
+import { writeAtomically } from '../../data/temporaries.js';
 import { RunFolder } from '../../run/folder.js';
 import { readLossCurve, type LossCurve, type TokenFacts } from '../../run/loss_curve.js';
-import { replaceFile } from '../../run/write_whole.js';
 import { batchOptions } from '../../train/batch_options.js';
 import { endable } from '../../train/endable.js';
 import { attempt } from '../attempt.js';
@@ -39,7 +39,7 @@ export async function plotRuns(
   for (const folder of folders) curves.push(await curveOf(folder));
   const options: FigureOptions = { isLog: log, ...(unit !== undefined && { unit }) };
   const figure = figureOf(named(curves, paths), options);
-  attempt(file, pictureUnwritable, () => writePicture(file, svgOf(figure)));
+  attempt(file, pictureUnwritable, () => writeAtomically(behindLinks(file), svgOf(figure)));
   return { file, figure };
 }
 
@@ -83,18 +83,6 @@ function requirePlace(file: string): void {
     if (existsSync(file)) accessSync(file, constants.W_OK);
     accessSync(dirname(behindLinks(file)), constants.W_OK);
   });
-}
-
-/** Replaces a picture whole. A run that goes on draws its own meanwhile: what is written on the way has a name of this process. */
-function writePicture(file: string, text: string): void {
-  const place = behindLinks(file);
-  const partial = `${place}.${process.pid}.tmp`;
-  try {
-    replaceFile(place, text, partial);
-  } catch (error) {
-    rmSync(partial, { force: true });
-    throw error;
-  }
 }
 
 const behindLinks = (file: string): string => (existsSync(file) ? realpathSync(file) : file);

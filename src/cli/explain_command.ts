@@ -1,0 +1,26 @@
+/** `flotilla explain`. */
+import type { Command } from 'commander';
+import { dumpPoint } from '../train/dump_point.js';
+import { explanationText } from '../train/explain.js';
+import { explainTarget } from '../train/explain_target.js';
+import { choiceOf, withModel, type Flags } from './command.js';
+import { addSet, setsOf } from './flags.js';
+
+export function addExplainCommand(program: Command): void {
+  addSet(withModel(program.command('explain').argument('<target>', 'a run folder or a configuration')))
+    .description('print every reshard of a plan, with the op that asked for it, and where memory goes')
+    .option('--plan <file>', 'a plan file to explain instead of the plan it has')
+    .option(
+      '--checkpoint <step>',
+      'also say whether the checkpoint of this step of the run fits (40, step-000040 or latest)',
+    )
+    .option('--dump-ir <point>', 'print the training step after a pass instead: after:trace, after:partition, …')
+    .action(async (target: string, flags: Flags & { plan?: string; dumpIr?: string; checkpoint?: string }) => {
+      const { plan, dumpIr, checkpoint } = flags;
+      const options = { planFile: plan, overrides: setsOf(flags), checkpoint, ...choiceOf(flags) };
+      if (dumpIr === undefined) return console.log(explanationText(await explainTarget(target, options)));
+      const point = dumpPoint(dumpIr);
+      const observe = (pass: string, print: () => string) => pass === point && console.log(print());
+      await explainTarget(target, { ...options, observe });
+    });
+}
