@@ -10,6 +10,7 @@ import { resumeRun, trainWith, type ResumeSettings, type TrainSettings } from '.
 import { surroundings } from '../../src/cli/surroundings.js';
 import { launch } from '../../src/launch/launch.js';
 import type { TrainOptions } from '../../src/config/schema.js';
+import { data, models } from '../../src/index.js';
 import { scale } from './poison.js';
 import { Workplace } from './tiny_run.js';
 
@@ -190,6 +191,19 @@ test.each([
   expect(error).toMatchObject({ code: 'config/unknown-setting' });
   if (fix !== null) expect((error as DiagnosticError).diagnostic.fix).toContain(fix);
   expect(existsSync(work.file('runs', 'settings'))).toBe(false);
+});
+
+test('what a script gives in a form that cannot be is refused, and no run is looked for', async () => {
+  const wrong = { code: 'config/wrong-option' };
+  const run = work.file('runs', 'none such');
+  await expect(resumeRun(surroundings, run, { overrides: { steps: 4 } as never })).rejects.toMatchObject(wrong);
+  await expect(trainWith(surroundings, work.options('form'), { events: {} as never })).rejects.toMatchObject(wrong);
+  await expect(generate(undefined as never)).rejects.toMatchObject({ code: 'run/not-found' });
+  expect(() => data.text('a.md', { paths: ['b.md'] } as never)).toThrow(expect.objectContaining(wrong));
+  const circle: Record<string, unknown> = {};
+  circle.dim = circle;
+  expect(() => new models.GPT(circle as never)).toThrow(expect.objectContaining(wrong));
+  expect(existsSync(work.file('runs', 'form'))).toBe(false);
 });
 
 test('what is left out of sampling is as for the command; nothing but an object is settings', async () => {

@@ -1,6 +1,11 @@
 /** Mistakes on a command line are diagnostics, and name the flag that was written. */
 import { spawnSync } from 'node:child_process';
-import { expect, test } from 'vitest';
+import { writeFileSync } from 'node:fs';
+import { afterAll, expect, test } from 'vitest';
+import { Workplace } from './tiny_run.js';
+
+const work = new Workplace();
+afterAll(() => work.remove());
 
 const flotilla = (...args: readonly string[]) =>
   spawnSync(process.execPath, ['dist/src/cli/main.js', ...args], { encoding: 'utf8' });
@@ -22,6 +27,20 @@ test.each([
   const { status, stderr } = flotilla(...args);
   expect(stderr).toContain(`[${code}]`);
   expect(stderr).toContain(text);
+  expect(status).toBe(1);
+});
+
+test.each([
+  ['ends the process', 'process.exit(0); export default {};', 'it ends the process while it is read'],
+  ['waits for what never comes', 'await new Promise(() => {}); export default {};', 'waits for what never comes'],
+  ['throws nothing', 'throw null;', 'it fails when run'],
+  ['has a bigint', 'export default { steps: 3n };', "option 'steps' must be"],
+])('a configuration that %s is refused', (_, text, told) => {
+  const config = work.file('config.ts');
+  writeFileSync(config, text);
+  const { status, stderr } = flotilla('train', config);
+  expect(stderr).toContain(told);
+  expect(stderr).not.toMatch(/\n {4}at /);
   expect(status).toBe(1);
 });
 

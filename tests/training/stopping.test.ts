@@ -4,7 +4,7 @@ import { afterAll, expect, test } from 'vitest';
 import { testOfRanks } from '../../src/engine/native/testing/tests_by_device.js';
 import type { TrainOptions } from '../../src/config/schema.js';
 import { StartedRun } from '../fuzz/started_run.js';
-import { onNative, Workplace } from './tiny_run.js';
+import { onNative, onReference, Workplace } from './tiny_run.js';
 import { flotillaFirst, flotillaMain } from '../setup/built.js';
 
 const work = new Workplace();
@@ -81,4 +81,15 @@ test('a signal during the set-up ends it with a word', async () => {
   expect((await run.ended).status).toBe(130);
   expect(run.output).toContain('stopped by SIGHUP before the first step: nothing was trained');
   expect(run.steps).toBe(0);
+});
+
+test('a sample that is computed in the process itself hears a signal between two tokens', async () => {
+  const run = start('sample', { ...onReference, steps: 1, sample: { tokens: 1_000_000 } });
+  await run.until('the end of training', () => /validation loss/.test(run.output));
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  process.kill(run.pid, 'SIGINT');
+  const asked = performance.now();
+  expect((await run.ended).status, run.output).toBe(130);
+  expect(performance.now() - asked).toBeLessThan(20_000);
+  expect(run.output).toContain('stopped after the last step');
 });
