@@ -81,7 +81,8 @@ function requirePlace(file: string): void {
     requireNoRunFile(file, [pictureName]);
     if (existsSync(file) && !statSync(file).isFile()) throw new Error('it is no ordinary file');
     if (existsSync(file)) accessSync(file, constants.W_OK);
-    accessSync(dirname(behindLinks(file)), constants.W_OK);
+    // With the slash, a file in the folder's place is said to be one.
+    accessSync(`${dirname(behindLinks(file))}/`, constants.W_OK);
   });
 }
 
