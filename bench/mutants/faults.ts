@@ -14,7 +14,8 @@ import type {
   TransferInstruction,
   ValueIndex,
 } from '../../src/program/program.js';
-import { baseOf, instanceKey } from '../../src/program/unroll.js';
+import { baseOf } from '../../src/program/place.js';
+import { instanceKey } from '../../src/program/unroll.js';
 import {
   areIndependent,
   editBody,
