@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DiagnosticError } from '../ir/diagnostic.js';
-import { bytesText } from '../ir/units.js';
+import { bytesText, counted } from '../ir/units.js';
 import { trainBpe } from './bpe_trainer.js';
 import { DataCache } from './cache.js';
 import { readCorpus, type Corpus, type Document, type Skipped } from './corpus.js';
@@ -51,7 +51,7 @@ export async function prepareData(
 
   const files = await step('find', () => {
     const files = sourceFiles(source, root);
-    return { value: files, summary: `${files.length} files, ${bytesText(sum(files))}` };
+    return { value: files, summary: `${counted(files.length, 'file')}, ${bytesText(sum(files))}` };
   });
   const tokenizerFile = tokenizerFileOf(source, root);
   const signature = signatureOf(source, files, tokenizerFile);
@@ -78,7 +78,7 @@ export async function prepareData(
     const { documents, skipped, bytes } = corpus;
     return {
       value: corpus,
-      summary: `${documents.length} documents, ${bytesText(bytes)}; ${skipped.length} files skipped`,
+      summary: `${counted(documents.length, 'document')}, ${bytesText(bytes)}; ${counted(skipped.length, 'file')} skipped`,
     };
   });
   for (const text of corpus.notices) listener({ kind: 'notice', text });
@@ -142,7 +142,7 @@ async function build({
   const { documents, equal, contained } = await step('deduplicate', function* () {
     const result = yield* deduplicate(corpus.documents);
     const { documents, equal, contained } = result;
-    const summary = `${documents.length} documents, ${bytesText(sum(documents))} kept; ${equal.length} equal, ${contained.length} contained in others`;
+    const summary = `${counted(documents.length, 'document')}, ${bytesText(sum(documents))} kept; ${equal.length} equal, ${contained.length} contained in others`;
     return { value: result, summary };
   });
   const split = splitDocuments(documents, source.validation_fraction);
@@ -207,7 +207,7 @@ async function build({
   });
 
   if (holdSeparator > 0) {
-    const text = `${holdSeparator} documents hold the text of the separator, which this tokenizer reads as one`;
+    const text = `${counted(holdSeparator, 'document')} ${holdSeparator === 1 ? 'holds' : 'hold'} the text of the separator, which this tokenizer reads as one`;
     listener({ kind: 'notice', text });
   }
 
@@ -216,7 +216,7 @@ async function build({
   for (const [reason, count] of Object.entries(skipped)) {
     const named = corpus.skipped.filter((one) => one.reason === reason && one.detail !== undefined).slice(0, 3);
     const which = named.map(({ path, detail }) => `${path}: ${detail}`).join('; ');
-    listener({ kind: 'notice', text: `${count} files left out: ${reason}${which && ` (${which})`}` });
+    listener({ kind: 'notice', text: `${counted(count, 'file')} left out: ${reason}${which && ` (${which})`}` });
   }
   const manifest: DataManifest = {
     format: 1,

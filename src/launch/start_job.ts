@@ -81,7 +81,7 @@ async function startCall(request: JobRequest, call: ScriptCall): Promise<TrainRe
 /** A signal before the first step: nothing is lost. */
 const endEarly = (signal: StopSignal) => endStopped(`stopped by ${signal} before the first step: nothing was trained`);
 
-interface LeadRequest extends Pick<JobRequest, 'surroundings' | 'events' | 'begin'> {
+interface LeadRequest extends Pick<JobRequest, 'surroundings' | 'events' | 'begin' | 'given'> {
   readonly call: ScriptCall;
   readonly launchedAt: number;
   readonly stop: StopNote;

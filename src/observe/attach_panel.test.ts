@@ -86,7 +86,7 @@ const panelAfter = (steps: number, width: number) =>
 
 const told = [
   'tokenizer: 2.00 s (8192 tokens)',
-  'compiled in 340 ms: 14.0 M parameters, data 2 × tensor 1, 812 instructions a rank, 405 MB predicted',
+  'compiled in 340 ms: 14.0 M parameters, data 2, 812 instructions a rank, 405 MB predicted',
   'run demo: 2 ranks, native on cpu, bf16, 5 minutes',
   '750 steps in all',
   'step 100: saved runs/demo/checkpoints/step-000100 (168 MB, 510 ms)',
@@ -95,7 +95,7 @@ const told = [
 test.each([80, 140])('on %d columns the panel is drawn over itself, and what is told scrolls above it', (columns) => {
   const shown = new Shown(columns);
   shown.run(0, 120);
-  const above = columns < 100 ? [told[0], told[1].replace(' rank,', '\n  rank,'), ...told.slice(2)] : told;
+  const above = columns < 100 ? [told[0], told[1].replace(' predicted', '\n  predicted'), ...told.slice(2)] : told;
   expect(shown.screen.text).toBe([...above, '', panelAfter(120, columns)].join('\n'));
   shown.detach();
   expect(shown.screen.text).toBe([...above, panelAfter(120, columns)].join('\n'));

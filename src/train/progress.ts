@@ -53,7 +53,10 @@ export class Progress {
   /** `done`: steps of the run. */
   summary(
     done: number,
-    measured: Pick<RunSummary, 'skippedUpdates' | 'validationLoss' | 'setupSeconds' | 'trainSeconds'>,
+    measured: Pick<
+      RunSummary,
+      'skippedUpdates' | 'validationLoss' | 'validationStep' | 'setupSeconds' | 'trainSeconds'
+    >,
   ): RunSummary {
     const { config, plan, folder, host, dataset, leads, tokensPerStep, arenaBytes, memory, programs } = this.#job;
     const { validationLoss } = measured;

@@ -153,7 +153,8 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
       interrupted = await stopping.stopsHere(done);
     }
   }
-  const measured = { skippedUpdates: skips.count, validationLoss: validation.loss, setupSeconds, trainSeconds };
+  const { loss: validationLoss, step: validationStep } = validation;
+  const measured = { skippedUpdates: skips.count, validationLoss, validationStep, setupSeconds, trainSeconds };
   const aborted = interrupted && (await stopping.byScriptAlone());
   return { summary: progress.summary(done, measured), interrupted, aborted, complete: done === runSteps() };
 }
