@@ -61,6 +61,7 @@ export const refusals: readonly Refusal[] = [
   { code: 'run/exists', commands: ['train'] },
   { code: 'run/completed', commands: ['resume'] },
   { code: 'run/bad-name', commands: ['train'], options: fresh({ logging: { name: '../out' } }) },
+  { code: 'run/bad-name', commands: ['explain'], overrides: () => ['logging.name=../out'] },
   {
     code: 'run/folder-taken',
     commands: ['train'],
