@@ -428,6 +428,7 @@ export const withoutRow: Readonly<Record<string, string>> = {
   'nn/shared-weight-differs':
     'while a model is constructed, which a script does before it calls: tests/own_mistakes.test.ts',
   'nn/bad-init': 'while a model is constructed: src/nn/init.test.ts',
+  'nn/unknown-option': 'while a model is constructed: src/nn/module.test.ts',
   'nn/tensor-outside-model': 'of a tensor that no trace has made',
   'observe/summary-unwritable':
     'of the file of --json, beside a run and not of it: tests/training/around_a_run.test.ts',
