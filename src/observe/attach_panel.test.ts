@@ -151,6 +151,14 @@ test.each([
   expect(shown.screen.text.match(/━/g)?.length).toBe(panelAfter(31, 80).match(/━/g)?.length);
 });
 
+test('after a panel whose end the terminal has dropped, what comes next is whole', () => {
+  const shown = new Shown(80);
+  shown.run(0, 30);
+  shown.screen.write('\r\x1b[J\x1b[?7l\n^C');
+  shown.other(`${stopping}\n`);
+  expect(shown.screen.text).toContain(`\n${stopping.slice(0, 80)}\n${stopping.slice(80)}\n\n${panelAfter(30, 80)}`);
+});
+
 test('a line without an end, and what comes in the middle of a sample, stand for themselves', () => {
   const shown = new Shown(80);
   shown.run(0, 30);

@@ -66,7 +66,8 @@ function attachLive(events: TrainEvents, stream: PanelStream, color: boolean): (
   const width = () => stream.columns ?? usualColumns;
 
   const clear = (): string => {
-    const before = isOpen ? '\n' : isDrawn ? '\r\x1b[J' : '';
+    // A terminal may drop what it has not shown yet when Ctrl-C is pressed, and with it the end of a panel: lines are wrapped again.
+    const before = isOpen ? '\n' : isDrawn ? '\x1b[?7h\r\x1b[J' : '';
     isOpen = false;
     return before;
   };

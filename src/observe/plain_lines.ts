@@ -12,6 +12,8 @@ import { TextFlow } from './text_flow.js';
 export function plainLine(state: RunState, event: TrainEvent, width = 80): string | null {
   switch (event.kind) {
     case 'setup_finished':
+      // What nobody waits for is no line.
+      if (event.seconds < 0.05 && event.detail === undefined) return null;
       return `${event.part}: ${secondsText(event.seconds)}${event.detail ? ` (${event.detail})` : ''}`;
     case 'setup_progress':
       return state.isTold ? progressText(event) : null;
