@@ -1,4 +1,5 @@
 /** From a description of data to a data set in the cache: find, read, deduplicate, split, train the tokenizer, pack. */
+import { lostText } from './loses_text.js';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DiagnosticError } from '../ir/diagnostic.js';
@@ -64,6 +65,7 @@ export async function prepareData(
     });
     if (dataset) {
       listener({ kind: 'cached', folder: dataset.folder, seconds: (performance.now() - started) / 1000 });
+      tellLost(dataset, listener);
       return dataset;
     }
     listener({
@@ -98,8 +100,17 @@ export async function prepareData(
   const dataset = openDataset(cache.path(key), options);
   return closedOnError(dataset, async () => {
     await withRests(dataset.loadText(), delayTold(listener));
+    tellLost(dataset, listener);
     return dataset;
   });
+}
+
+/** Says of a tokenizer that does not give back what it was given that its numbers do not compare. */
+function tellLost({ manifest: { lost } }: Dataset, listener: DataListener): void {
+  if (lost === undefined) return;
+  const comes = `${JSON.stringify(lost.given)} comes back as ${JSON.stringify(lost.back)}`;
+  const text = `the tokenizer loses text (${comes}): its bits/byte are too low to compare with those of other tokenizers`;
+  listener({ kind: 'notice', text });
 }
 
 /** A document that takes longer is named: it may be one run of letters, or meet an expression that hardly ends. */
@@ -211,6 +222,15 @@ async function build({
     listener({ kind: 'notice', text });
   }
 
+  // Our own vocabularies have every byte.
+  const lost =
+    given === null
+      ? null
+      : lostText(
+          given,
+          [...split.validation, ...split.train].map(({ text }) => text),
+        );
+
   const skipped: Record<string, number> = {};
   for (const { reason } of corpus.skipped) skipped[reason] = (skipped[reason] ?? 0) + 1;
   for (const [reason, count] of Object.entries(skipped)) {
@@ -227,6 +247,7 @@ async function build({
     validation,
     vocab: tokenizer.vocab,
     separator,
+    ...(lost !== null && { lost }),
   };
   writeFileSync(join(folder, sourcesName), sourceListText(corpus.sources));
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest, null, 2));

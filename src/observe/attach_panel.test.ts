@@ -219,6 +219,7 @@ const curve: LossCurve = {
   unigram: 7,
   bigram: 5,
   bytesPerToken: null,
+  keepsText: true,
   tokenizer: null,
   steps: 3,
 };

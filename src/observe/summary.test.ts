@@ -23,6 +23,10 @@ test('a validation loss of an earlier step says of which', () => {
   expect(summaryText({ ...summary, validationStep: null })).toContain('validation 4.2000 nats/token, 1.654');
 });
 
+test('bits a byte of a tokenizer that loses text say so', () => {
+  expect(summaryText({ ...summary, keepsText: false })).toContain('1.654 bits/byte (of a tokenizer that loses text)');
+});
+
 test('one is one, and a single rank is split over nothing', () => {
   const text = summaryText({ ...summary, ranks: 1, plan: 'one rank', steps: 1, skippedUpdates: 1 });
   expect(text).toContain('ranks    1, native on cpu\n');

@@ -22,7 +22,7 @@ export function summaryText(summary: RunSummary): string {
 }
 
 /** The summary as a JSON object: every field, its name in snake case. */
-export function summaryJson(summary: RunSummary): Readonly<Record<string, string | number | null>> {
+export function summaryJson(summary: RunSummary): Readonly<Record<string, string | number | boolean | null>> {
   return Object.fromEntries(Object.entries(summary).map(([name, value]) => [snakeCase(name), value]));
 }
 
@@ -51,13 +51,21 @@ function memoryText({ peakBytesPredicted, peakBytesMeasured }: RunSummary): stri
   return parts.join(', ');
 }
 
-function lossesText({ trainingLoss, validationLoss, validationStep, steps, bitsPerByte }: RunSummary): string | null {
+function lossesText({
+  trainingLoss,
+  validationLoss,
+  validationStep,
+  steps,
+  bitsPerByte,
+  keepsText,
+}: RunSummary): string | null {
   // A run that was stopped has not measured it at its end.
   const measuredAt = validationStep === null || validationStep === steps ? '' : ` at step ${validationStep}`;
   const parts: string[] = [];
   if (trainingLoss !== null) parts.push(`training ${lossText(trainingLoss)}`);
   if (validationLoss !== null) parts.push(`validation ${lossText(validationLoss)} nats/token${measuredAt}`);
-  if (bitsPerByte !== null) parts.push(`${bitsPerByte.toFixed(3)} bits/byte`);
+  if (bitsPerByte !== null)
+    parts.push(`${bitsPerByte.toFixed(3)} bits/byte${keepsText ? '' : ' (of a tokenizer that loses text)'}`);
   return parts.length > 0 ? parts.join(', ') : null;
 }
 

@@ -79,6 +79,7 @@ export const summary: RunSummary = {
   unigramLoss: 6.9,
   bigramLoss: 4.8,
   bitsPerByte: 1.654,
+  keepsText: true,
   tokensPerSecond: 40_960,
   stepSeconds: 0.4,
   peakShare: 0.413,

@@ -131,6 +131,8 @@ export interface RunSummary {
   readonly unigramLoss: number | null;
   readonly bigramLoss: number | null;
   readonly bitsPerByte: number | null;
+  /** Whether the tokenizer gives back what it was given; where not, its bits a byte do not compare with those of others. */
+  readonly keepsText: boolean;
   readonly tokensPerSecond: number | null;
   readonly stepSeconds: number | null;
   readonly peakShare: number | null;

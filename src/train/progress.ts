@@ -77,6 +77,7 @@ export class Progress {
       unigramLoss: baselines?.unigram.natsPerToken ?? null,
       bigramLoss: baselines?.bigram.natsPerToken ?? null,
       bitsPerByte: validationLoss === null ? null : bitsPerByte(validationLoss, dataset.bytesPerToken),
+      keepsText: dataset.manifest.lost === undefined,
       tokensPerSecond: stepSeconds === null ? null : tokensPerStep / stepSeconds,
       stepSeconds,
       peakShare: stepSeconds === null ? null : this.#peakShare(stepSeconds),

@@ -71,6 +71,9 @@ export function figureOf(curves: readonly LossCurve[], { unit: asked, isLog = fa
     const unknown = curves.filter(({ bytesPerToken }) => bytesPerToken === null).map(({ name }) => printable(name));
     notes.push(`bytes a token are not known of ${unknown.join(', ')}: losses are told in nats a token`);
   }
+  const losing = curves.filter(({ keepsText }) => !keepsText).map(({ name }) => printable(name));
+  if (unit === 'byte' && losing.length > 0)
+    notes.push(`the tokenizer of ${losing.join(', ')} loses text: its bits a byte do not compare with others`);
   const y = lossAxis(series, { unit, isLog });
   for (const [k, curve] of curves.entries()) {
     const of = curves.length > 1 ? `${printable(curve.name)}: ` : '';

@@ -14,6 +14,7 @@ const nothing: LossCurve = {
   unigram: null,
   bigram: null,
   bytesPerToken: null,
+  keepsText: true,
   tokenizer: 'a',
   steps: null,
 };
@@ -42,6 +43,7 @@ const anyCurve: fc.Arbitrary<LossCurve> = fc.record({
   unigram: orNull(20),
   bigram: orNull(20),
   bytesPerToken: orNull(20),
+  keepsText: fc.boolean(),
   tokenizer: fc.option(fc.constantFrom('a', 'b')),
   steps: fc.option(fc.integer({ min: 1, max: 2_000_000 })),
 });
@@ -125,6 +127,16 @@ test('runs of two tokenizers are compared by byte where that is known, and else 
     unit: 'token',
     notes: ['bytes a token are not known of run: losses are told in nats a token'],
   });
+});
+
+test('of a tokenizer that loses text, bits a byte are told not to compare', () => {
+  const pair = [
+    falling(300, { bytesPerToken: 4 }),
+    falling(300, { name: 'b', bytesPerToken: 4, tokenizer: 'b', keepsText: false }),
+  ];
+  const note = 'the tokenizer of b loses text: its bits a byte do not compare with others';
+  expect(figureOf(pair).notes).toContain(note);
+  expect(figureOf(pair, { unit: 'token' }).notes).not.toContain(note);
 });
 
 test('baselines that all runs share are drawn once, others with whose they are', () => {

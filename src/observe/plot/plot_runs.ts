@@ -78,8 +78,9 @@ function factsOf(folder: string, options: Parameters<typeof openDataset>[1]): To
     const dataset = openDataset(folder, options);
     try {
       const { unigram, bigram } = dataset.baselines();
-      const { bytesPerToken } = dataset;
-      return { unigram: unigram.natsPerToken, bigram: bigram.natsPerToken, bytesPerToken };
+      const { bytesPerToken, manifest } = dataset;
+      const keepsText = manifest.lost === undefined;
+      return { unigram: unigram.natsPerToken, bigram: bigram.natsPerToken, bytesPerToken, keepsText };
     } finally {
       dataset.close();
     }
