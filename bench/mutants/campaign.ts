@@ -17,14 +17,14 @@ export interface KindReport {
   falseAccepts: number;
   harmlessAccepted: number;
   harmlessRejected: number;
-  /** Wrong, and accepted when templates' dataflow is not compared. */
+  /** Wrong, and accepted where the program is not compared with its graphs. */
   missedWithoutIdentity: number;
 }
 
 export interface CampaignReport {
   readonly seed: number;
   readonly kinds: readonly KindReport[];
-  /** Harmless mutants that the verifier rejects, by the first code that is no comparison of hashes. */
+  /** Harmless mutants that the verifier rejects, by the first code that is no comparison with the graphs. */
   readonly harmlessRejectedBy: Readonly<Record<string, number>>;
   /** What should not be: how to see it again, and what was said of it. */
   readonly notes: readonly string[];
@@ -49,7 +49,7 @@ export function runCampaign(options: CampaignOptions): CampaignReport {
   const began = performance.now();
   const bases = buildBases(programs);
   for (const { scenario, kernels } of bases) {
-    const [fault] = verifyProgram(scenario.program, ops, kernels);
+    const [fault] = verifyProgram(scenario.program, scenario.placed, ops, kernels);
     if (fault) throw fault;
   }
   print(`${bases.length} programs built and verified in ${((performance.now() - began) / 1000).toFixed(1)} s`);
@@ -87,7 +87,7 @@ class Campaign {
     const mutant = mutate(scenario.program, this.random);
     if (!mutant) return false;
     const report = this.reportOf(kind, legal);
-    const found = verifyProgram(mutant.program, ops, kernels);
+    const found = verifyProgram(mutant.program, scenario.placed, ops, kernels);
     const { wrong, how, policy } = truth.judge(mutant.program, mutant.aims);
     report.mutants++;
     const accepted = found.length === 0;
@@ -121,5 +121,5 @@ class Campaign {
   }
 }
 
-/** What compares hashes with those that the program states. */
+/** What compares the program with its graphs. */
 const identityCodes: readonly string[] = ['program/dataflow-differs', 'program/boundary-differs'];

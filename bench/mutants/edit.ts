@@ -1,5 +1,4 @@
 /** Programs with one thing changed: copies, never the original. */
-import { dataflowOf } from '../../src/program/dataflow.js';
 import type {
   Instruction,
   Program,
@@ -98,8 +97,7 @@ export function splitClass(
           ? { ...instruction, peers: instruction.peers.filter((_, i) => keeps(i)) }
           : instruction,
       );
-      // Peers are part of the dataflow, and each half has its own.
-      return { ...template, body, dataflow: dataflowOf(body, rankClass.values) };
+      return { ...template, body };
     }),
   });
   const classes = program.classes.flatMap((one, i) =>
