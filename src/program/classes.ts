@@ -1,7 +1,7 @@
 /** Classes of equal ranks: the ranks of a stage whose blocks of every value have equal sizes share one program text. */
-import { localType } from '../ir/layout.js';
+import { boundsOf, localType } from '../ir/layout.js';
 import { coordinatesOf, meshRanks, type Coordinates, type Mesh } from '../ir/mesh.js';
-import { printType, sizesOf, type TensorType } from '../ir/type.js';
+import { factorsOf, printType, sizesOf, type TensorType } from '../ir/type.js';
 import type { PlacedGraph, PlacedValue } from '../partition/placed.js';
 import { lowerMove } from '../reshard/lower.js';
 import { printMove, type Move } from '../reshard/moves.js';
@@ -59,13 +59,12 @@ export function exchangesOf(graphs: readonly PlacedGraph[], stage: number): read
   return [...found.values()];
 }
 
-function isUneven(mesh: Mesh, value: PlacedValue): boolean {
-  const sizes = new Set<string>();
-  const used = Object.values(value.layout.splits).flatMap((split) => split.axes);
-  if (used.length === 0) return false;
-  for (let rank = 0; rank < meshRanks(mesh); rank++) {
-    sizes.add(sizesOf(localType(mesh, value.type, value.layout, coordinatesOf(mesh, rank))).join('x'));
-    if (sizes.size > 1) return true;
-  }
-  return false;
+/** True where ranks hold blocks of unlike sizes. */
+function isUneven(mesh: Mesh, { type, layout }: PlacedValue): boolean {
+  return factorsOf(type).some(({ name, size }) => {
+    const split = layout.splits[name];
+    if (!split || split.axes.length === 0) return false;
+    const bounds = boundsOf(mesh, split, size);
+    return bounds.some((bound, i) => i > 0 && bound - bounds[i - 1] !== bounds[1] - bounds[0]);
+  });
 }

@@ -1,6 +1,6 @@
 /** Edges between stages: the messages that one rank sends or receives, in the order in which both ends count them. */
-import { rankAt, type Coordinates } from '../ir/mesh.js';
-import { tileTransfers, type TileTransfer } from '../reshard/cross_mesh.js';
+import type { Coordinates } from '../ir/mesh.js';
+import { Crossing, type TileTransfer } from '../reshard/cross_mesh.js';
 import type { PlacedGraph } from '../partition/placed.js';
 import type { Stage, StageEdge } from './program.js';
 
@@ -41,8 +41,5 @@ export function messagesOf(
   at: Coordinates,
 ): readonly TileTransfer[] {
   const [source, destination] = [stages[edge.fromStage].mesh, stages[edge.toStage].mesh];
-  const all = tileTransfers(source, edge.from, destination, edge.to, edge.global);
-  return direction === 'outgoing'
-    ? all.filter(({ fromRank }) => fromRank === rankAt(source, at))
-    : all.filter(({ toRank }) => toRank === rankAt(destination, at));
+  return new Crossing(source, edge.from, destination, edge.to, edge.global)[direction](at);
 }

@@ -3,9 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { anyLayoutDraw, anyMesh, anyType, fitLayout } from '../../tests/arbitraries/layouts.js';
 import { alphaBeta } from '../cost/index.js';
 import { parseLayout, printLayout, reductionOf } from '../ir/layout.js';
-import { mesh, meshRanks, partIndex } from '../ir/mesh.js';
+import { coordinatesOf, mesh, meshRanks, partIndex } from '../ir/mesh.js';
 import { elementsOf, parseType, printType } from '../ir/type.js';
 import {
+  Crossing,
   crossMeshPlan,
   regionElements,
   reduceBlocks,
@@ -61,6 +62,40 @@ describe('values between meshes', () => {
       },
     );
     fc.assert(law, { numRuns: Number(process.env.RUNS ?? 600) / 2 });
+  });
+
+  test('what a rank is told of its own messages is what all ranks together are told', () => {
+    const law = fc.property(
+      fc.record({
+        source: anyMesh(),
+        destination: anyMesh(),
+        type: anyType(),
+        from: anyLayoutDraw(),
+        to: anyLayoutDraw(),
+      }),
+      ({ source, destination, type, ...draws }) => {
+        const [from, to] = [fitLayout(source, type, draws.from), fitLayout(destination, type, draws.to)];
+        const [sent, received] = [from, to].map(({ splits }) => ({ splits, partial: {} }));
+        const all = tileTransfers(source, sent, destination, received, type);
+        const crossing = new Crossing(source, sent, destination, received, type);
+        for (let rank = 0; rank < meshRanks(source); rank++)
+          expect(crossing.outgoing(coordinatesOf(source, rank))).toEqual(all.filter((t) => t.fromRank === rank));
+        for (let rank = 0; rank < meshRanks(destination); rank++)
+          expect(crossing.incoming(coordinatesOf(destination, rank))).toEqual(all.filter((t) => t.toRank === rank));
+      },
+    );
+    fc.assert(law, { numRuns: Number(process.env.RUNS ?? 600) / 2 });
+  });
+
+  test('a rank of ten thousand finds its messages without the others', () => {
+    const [source, destination] = [mesh({ data: 1024, tensor: 8 }), mesh({ data: 1024, tensor: 8 })];
+    const layout = parseLayout('{batch:data}');
+    const type = parseType('f32[batch=2048, dim=3]');
+    const crossing = new Crossing(source, layout, destination, layout, type);
+    const at = { data: 700, tensor: 5 };
+    const expected = [{ fromRank: 5605, toRank: 5605, elements: 6 }];
+    expect(crossing.incoming(at)).toMatchObject(expected);
+    expect(crossing.outgoing(at)).toMatchObject(expected);
   });
 
   test('two equal meshes exchange blocks rank by rank', () => {

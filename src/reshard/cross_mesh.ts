@@ -5,11 +5,22 @@
  *   2. every destination block is filled by sends of the tiles that it has in common with source blocks, each element from one rank;
  *   3. at the destination, mask where the layout wanted is partial.
  *
- * Where several source ranks hold a tile the one that has sent least so far sends it, so replicas share the load.
+ * Which of the source ranks that hold a tile sends it is a function of coordinates, known to each end without the others: on the axes
+ * that say nothing about the tile it has the receiver's coordinates, as far as the receiver's mesh has axes of these names and sizes; on
+ * the rest receivers take turns, so that replicas share the load.
  */
-import { replicated, tileOf, type Layout } from '../ir/layout.js';
-import { coordinatesOf, meshRanks, type Mesh } from '../ir/mesh.js';
-import type { TensorType } from '../ir/type.js';
+import { boundsOf, replicated, tileOf, type Layout } from '../ir/layout.js';
+import {
+  axesSize,
+  coordinatesOf,
+  meshRanks,
+  partIndex,
+  rankAt,
+  type AxisName,
+  type Coordinates,
+  type Mesh,
+} from '../ir/mesh.js';
+import { factorsOf, type TensorType } from '../ir/type.js';
 import { partialAcrossMeshes } from './diagnostics.js';
 import type { Blocks } from './execute.js';
 import type { Move } from './moves.js';
@@ -62,26 +73,120 @@ export function tileTransfers(
   to: Layout,
   type: TensorType,
 ): readonly TileTransfer[] {
-  if (Object.keys(from.partial).length + Object.keys(to.partial).length > 0)
-    throw partialAcrossMeshes({ type, from, to });
-  const holders = distinctTiles(source, from, type);
-  const sentElements = new Array<number>(meshRanks(source)).fill(0);
-  const transfers: TileTransfer[] = [];
-  for (let toRank = 0; toRank < meshRanks(destination); toRank++) {
-    const wanted = tileOf(destination, type, to, coordinatesOf(destination, toRank));
-    const incoming: TileTransfer[] = [];
-    for (const { tile, ranks } of holders) {
-      const common = intersect(tile, wanted);
-      const elements = tileElements(common);
-      if (elements === 0) continue;
-      const fromRank = ranks.reduce((a, b) => (sentElements[b] < sentElements[a] ? b : a));
-      sentElements[fromRank] += elements;
-      incoming.push({ fromRank, toRank, elements, region: copyBetween(tile, wanted, common) });
-    }
-    transfers.push(...incoming.sort((a, b) => a.fromRank - b.fromRank));
-  }
-  return transfers;
+  const crossing = new Crossing(source, from, destination, to, type);
+  return Array.from({ length: meshRanks(destination) }, (_, rank) =>
+    crossing.incoming(coordinatesOf(destination, rank)),
+  ).flat();
 }
+
+/** The messages of single ranks: the work of asking does not grow with the meshes, but with what a rank sends or receives. */
+export class Crossing {
+  private readonly source: Mesh;
+  private readonly from: Layout;
+  private readonly destination: Mesh;
+  private readonly to: Layout;
+  private readonly type: TensorType;
+  /** Axes of the source along which ranks hold the same: those that follow the receiver, and those that take turns. */
+  private readonly following: readonly AxisName[];
+  private readonly turning: readonly AxisName[];
+  /** Axes of the destination by which receivers take turns. */
+  private readonly turns: readonly AxisName[];
+
+  constructor(source: Mesh, from: Layout, destination: Mesh, to: Layout, type: TensorType) {
+    if (Object.keys(from.partial).length + Object.keys(to.partial).length > 0)
+      throw partialAcrossMeshes({ type, from, to });
+    this.source = source;
+    this.from = from;
+    this.destination = destination;
+    this.to = to;
+    this.type = type;
+    const splitting = new Set(Object.values(from.splits).flatMap(({ axes }) => axes));
+    const free = source.axes.filter(({ name }) => !splitting.has(name));
+    const follows = (axis: { readonly name: AxisName; readonly size: number }) =>
+      destination.axes.some(({ name, size }) => name === axis.name && size === axis.size);
+    this.following = free.filter(follows).map(({ name }) => name);
+    this.turning = free.filter((axis) => !follows(axis)).map(({ name }) => name);
+    this.turns = destination.axes.map(({ name }) => name).filter((name) => !this.following.includes(name));
+  }
+
+  /** What the destination rank at `at` receives, by sender. */
+  incoming(at: Coordinates): readonly TileTransfer[] {
+    const wanted = tileOf(this.destination, this.type, this.to, at);
+    const toRank = rankAt(this.destination, at);
+    return holdersOf(this.source, this.from, this.type, wanted)
+      .map((holder) => this.transfer({ ...holder, ...this.sender(at) }, wanted, toRank))
+      .sort((a, b) => a.fromRank - b.fromRank);
+  }
+
+  /** What the source rank at `at` sends, by receiver. */
+  outgoing(at: Coordinates): readonly TileTransfer[] {
+    const held = tileOf(this.source, this.type, this.from, at);
+    const splitting = new Set(Object.values(this.to.splits).flatMap(({ axes }) => axes));
+    const same = Object.fromEntries(this.following.map((axis) => [axis, at[axis]]));
+    // Along the other axes that say nothing about the block every rank wants it.
+    const others = this.turns.filter((axis) => !splitting.has(axis));
+    return holdersOf(this.destination, this.to, this.type, held)
+      .flatMap((receiver) => everyPart(this.destination, others).map((rest) => ({ ...same, ...rest, ...receiver })))
+      .filter((receiver) => Object.entries(this.sender(receiver)).every(([axis, index]) => at[axis] === index))
+      .map((receiver) => {
+        const wanted = tileOf(this.destination, this.type, this.to, receiver);
+        return this.transfer(at, wanted, rankAt(this.destination, receiver));
+      })
+      .sort((a, b) => a.toRank - b.toRank);
+  }
+
+  /** The coordinates of the sender, for a receiver, on the axes that say nothing about the tile. */
+  private sender(receiver: Coordinates): Coordinates {
+    const same = Object.fromEntries(this.following.map((axis) => [axis, receiver[axis]]));
+    const turn = partIndex(this.destination, this.turns, receiver) % axesSize(this.source, this.turning);
+    return { ...same, ...coordinatesAlong(this.source, this.turning, turn) };
+  }
+
+  private transfer(sender: Coordinates, wanted: ReturnType<typeof tileOf>, toRank: number): TileTransfer {
+    const tile = tileOf(this.source, this.type, this.from, sender);
+    const common = intersect(tile, wanted);
+    return {
+      fromRank: rankAt(this.source, sender),
+      toRank,
+      elements: tileElements(common),
+      region: copyBetween(tile, wanted, common),
+    };
+  }
+}
+
+/** Coordinates, on the axes that split it, of the blocks of a layout that have elements in common with a tile. */
+function holdersOf(m: Mesh, layout: Layout, type: TensorType, tile: ReturnType<typeof tileOf>): readonly Coordinates[] {
+  let found: readonly Coordinates[] = [{}];
+  for (const [k, { name, size }] of factorsOf(type).entries()) {
+    const [first, last] = tile[k];
+    if (first >= last) return [];
+    const split = layout.splits[name];
+    if (!split || split.axes.length === 0) continue;
+    const bounds = boundsOf(m, split, size);
+    const parts = bounds.flatMap((start, part) =>
+      part + 1 < bounds.length && Math.max(start, first) < Math.min(bounds[part + 1], last)
+        ? [coordinatesAlong(m, split.axes, part)]
+        : [],
+    );
+    found = found.flatMap((one) => parts.map((part) => ({ ...one, ...part })));
+  }
+  return found;
+}
+
+/** The coordinates on these axes, major first, of their part with this index: what `partIndex` counts. */
+function coordinatesAlong(m: Mesh, axes: readonly AxisName[], index: number): Coordinates {
+  const at: Record<AxisName, number> = {};
+  let rest = index;
+  for (const axis of [...axes].reverse()) {
+    const size = axesSize(m, [axis]);
+    at[axis] = rest % size;
+    rest = Math.floor(rest / size);
+  }
+  return at;
+}
+
+const everyPart = (m: Mesh, axes: readonly AxisName[]): readonly Coordinates[] =>
+  Array.from({ length: axesSize(m, axes) }, (_, index) => coordinatesAlong(m, axes, index));
 
 /** Performs transfers: the destination's blocks from the source's. */
 export function runTransfers(
@@ -98,16 +203,4 @@ export function runTransfers(
   });
   for (const { fromRank, toRank, region } of transfers) copyRegions([region], blocks[fromRank], filled[toRank]);
   return filled;
-}
-
-/** Source tiles, each with the ranks that hold it, ascending. */
-function distinctTiles(m: Mesh, layout: Layout, type: TensorType) {
-  const found = new Map<string, { tile: ReturnType<typeof tileOf>; ranks: number[] }>();
-  for (let rank = 0; rank < meshRanks(m); rank++) {
-    const tile = tileOf(m, type, layout, coordinatesOf(m, rank));
-    const entry = found.get(String(tile));
-    if (entry) entry.ranks.push(rank);
-    else found.set(String(tile), { tile, ranks: [rank] });
-  }
-  return [...found.values()];
 }

@@ -1,4 +1,11 @@
-export { crossMeshPlan, runTransfers, tileTransfers, type CrossMeshPlan, type TileTransfer } from './cross_mesh.js';
+export {
+  Crossing,
+  crossMeshPlan,
+  runTransfers,
+  tileTransfers,
+  type CrossMeshPlan,
+  type TileTransfer,
+} from './cross_mesh.js';
 export {
   collect,
   packed,
