@@ -1,7 +1,7 @@
 /** Mutants by the thousand: each is judged by running it, and by the verifier; the two are compared. */
 import { ops } from '../../src/ops/index.js';
 import { verifyProgram } from '../../src/program/verify/index.js';
-import { faults } from './faults.js';
+import { faults } from './faults/index.js';
 import type { Mutation } from './mutant.js';
 import { buildBases, type Base } from './programs.js';
 import { seededRandom, type Random } from './random.js';
