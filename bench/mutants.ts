@@ -4,7 +4,8 @@
  *   --count N     mutants that may be wrong (default 1300; four in five are)
  *   --legal N     legal changes (default a quarter as many)
  *   --seed N      the same seed gives the same mutants (default 1)
- *   --only KIND   one kind of mutation
+ *   --only KINDS  some kinds of mutation: swap_op,wrong_mesh
+ *   --restate     mutants state anew what they are: no hash that a program states of itself tells them from right ones
  *   --json FILE   writes the summary
  */
 import { writeFileSync } from 'node:fs';
@@ -18,6 +19,7 @@ const { values } = parseArgs({
     legal: { type: 'string' },
     seed: { type: 'string', default: '1' },
     only: { type: 'string' },
+    restate: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
 });
@@ -25,7 +27,8 @@ const report = runCampaign({
   count: Number(values.count),
   legal: values.legal === undefined ? undefined : Number(values.legal),
   seed: Number(values.seed),
-  only: values.only,
+  only: values.only?.split(','),
+  restates: values.restate,
   print: console.log,
 });
 for (const line of tableLines(report)) console.log(line);

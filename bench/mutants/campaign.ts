@@ -1,11 +1,14 @@
 /** Mutants by the thousand: each is judged by running it, and by the verifier; the two are compared. */
+import type { DiagnosticError } from '../../src/ir/diagnostic.js';
 import { ops } from '../../src/ops/index.js';
+import type { Program } from '../../src/program/program.js';
 import { verifyProgram } from '../../src/program/verify/index.js';
 import { faults } from './faults/index.js';
 import type { Mutation } from './mutant.js';
 import { buildBases, type Base } from './programs.js';
 import { seededRandom, type Random } from './random.js';
 import { reorderings } from './reorderings.js';
+import { restated } from './restate.js';
 
 export interface KindReport {
   readonly kind: string;
@@ -40,12 +43,14 @@ export interface CampaignOptions {
   /** Programs by name; default all. */
   readonly programs?: readonly string[];
   /** Kinds by name; default all. */
-  readonly only?: string;
+  readonly only?: readonly string[];
+  /** The mutant states anew what its text and tables are: nothing that a program says of itself tells it from a right one. */
+  readonly restates?: boolean;
   readonly print?: (line: string) => void;
 }
 
 export function runCampaign(options: CampaignOptions): CampaignReport {
-  const { count, legal = Math.ceil(count / 4), seed = 1, programs, only, print = () => {} } = options;
+  const { count, legal = Math.ceil(count / 4), seed = 1, programs, only, restates = false, print = () => {} } = options;
   const began = performance.now();
   const bases = buildBases(programs);
   for (const { scenario, kernels } of bases) {
@@ -53,7 +58,7 @@ export function runCampaign(options: CampaignOptions): CampaignReport {
     if (fault) throw fault;
   }
   print(`${bases.length} programs built and verified in ${((performance.now() - began) / 1000).toFixed(1)} s`);
-  const campaign = new Campaign(bases, seededRandom(seed));
+  const campaign = new Campaign(bases, seededRandom(seed), restates);
   campaign.run(faults, count, false, only);
   campaign.run(reorderings, legal, true, only);
   const { kinds, notes, harmlessRejectedBy } = campaign;
@@ -66,15 +71,17 @@ class Campaign {
   readonly harmlessRejectedBy: Record<string, number> = {};
   private readonly bases: readonly Base[];
   private readonly random: Random;
+  private readonly restates: boolean;
 
-  constructor(bases: readonly Base[], random: Random) {
+  constructor(bases: readonly Base[], random: Random, restates: boolean) {
     this.bases = bases.flatMap((base) => Array.from({ length: base.weight }, () => base));
     this.random = random;
+    this.restates = restates;
   }
 
   /** Kinds take turns, so that any count tries all of them. */
-  run(mutations: Readonly<Record<string, Mutation>>, count: number, legal: boolean, only?: string): void {
-    const chosen = Object.entries(mutations).filter(([kind]) => !only || kind === only);
+  run(mutations: Readonly<Record<string, Mutation>>, count: number, legal: boolean, only?: readonly string[]): void {
+    const chosen = Object.entries(mutations).filter(([kind]) => !only || only.includes(kind));
     let tries = 0;
     for (let made = 0; made < count && tries < 20 * count && chosen.length > 0; tries++) {
       const [kind, mutate] = chosen[tries % chosen.length];
@@ -87,7 +94,7 @@ class Campaign {
     const mutant = mutate(scenario.program, this.random);
     if (!mutant) return false;
     const report = this.reportOf(kind, legal);
-    const found = verifyProgram(mutant.program, ops, kernels);
+    const found = this.verified(mutant.program, kernels);
     const { wrong, how, policy } = truth.judge(mutant.program, mutant.aims);
     report.mutants++;
     const accepted = found.length === 0;
@@ -109,6 +116,15 @@ class Campaign {
       if (legal) note('FALSE REJECT');
     }
     return true;
+  }
+
+  private verified(program: Program, kernels: Base['kernels']): readonly DiagnosticError[] {
+    try {
+      return verifyProgram(this.restates ? restated(program) : program, ops, kernels);
+    } catch (error) {
+      this.notes.push(`THE VERIFIER FAILS: ${(error as Error).message}`);
+      return [];
+    }
   }
 
   private reportOf(kind: string, legal: boolean): KindReport {

@@ -1,5 +1,4 @@
 /** Programs with one thing changed: copies, never the original. */
-import { dataflowOf } from '../../src/program/dataflow.js';
 import type {
   Instruction,
   Program,
@@ -11,6 +10,7 @@ import type {
 import { baseOf, instructionsOf, operandsOf } from '../../src/program/unroll.js';
 import { bytesOf, elementsOf } from '../../src/ir/type.js';
 import type { Random } from './random.js';
+import { restatedClass } from './restate.js';
 
 /** One instruction of a program: class, template, position among its instructions, loops written out. */
 export interface Site {
@@ -98,13 +98,15 @@ export function splitClass(
           ? { ...instruction, peers: instruction.peers.filter((_, i) => keeps(i)) }
           : instruction,
       );
-      // Peers are part of the dataflow, and each half has its own.
-      return { ...template, body, dataflow: dataflowOf(body, rankClass.values) };
+      return { ...template, body };
     }),
   });
-  const classes = program.classes.flatMap((one, i) =>
-    i === c ? [only((m) => m !== member, one.name), only((m) => m === member, `${one.name}, member ${member}`)] : [one],
-  );
+  const halves = [
+    only((m) => m !== member, rankClass.name),
+    only((m) => m === member, `${rankClass.name}, member ${member}`),
+  ];
+  // Peers are part of the dataflow, and each half has its own.
+  const classes = program.classes.flatMap((one, i) => (i === c ? halves.map(restatedClass) : [one]));
   return { program: { ...program, classes }, c: c + 1 };
 }
 

@@ -1,8 +1,10 @@
 /** Mutations that may break a program: what a wrong pass, a wrong address or a wrong edit would do. */
 import type { Mutations } from '../mutant.js';
 import { boundary } from './boundary.js';
+import { loops } from './loops.js';
 import { meaning } from './meaning.js';
 import { memory } from './memory.js';
+import { meshes } from './meshes.js';
 import { messages } from './messages.js';
 import { moves } from './moves.js';
 import { operands } from './operands.js';
@@ -20,4 +22,6 @@ export const faults: Mutations = {
   ...views,
   ...boundary,
   ...schedule,
+  ...loops,
+  ...meshes,
 };

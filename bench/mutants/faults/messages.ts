@@ -1,6 +1,6 @@
 /** Wrong messages between stages. */
 import type { TransferInstruction } from '../../../src/program/program.js';
-import { replaceAt } from '../edit.js';
+import { replaceAt, sitesOf } from '../edit.js';
 import type { Mutations } from '../mutant.js';
 import { drop, isTransfer, mutant, onOne, onPair } from './site.js';
 
@@ -12,6 +12,12 @@ export const messages: Mutations = {
     const ranks = program.classes.reduce((n, { members }) => n + members.length, 0);
     const peers = transfer.peers.map((peer) => (peer === null ? null : (peer + 1 + random.int(ranks - 1)) % ranks));
     return mutant(replaceAt(program, site, { ...transfer, peers }), site);
+  }),
+  wrong_tag: onOne(isTransfer, (program, site, random) => {
+    const transfer = site.instruction as TransferInstruction;
+    const tags = sitesOf(program, isTransfer).map(({ instruction }) => (instruction as TransferInstruction).tag);
+    const tag = random.pick([...new Set([...tags, `${transfer.tag} more`])]);
+    return tag === transfer.tag ? null : mutant(replaceAt(program, site, { ...transfer, tag }), site);
   }),
   wrong_tile: onOne(
     (x) => x.kind === 'pack_tile' || x.kind === 'unpack_tile',

@@ -1,11 +1,34 @@
 /** Wrong wiring: instructions left out or run twice, operands and results exchanged. */
-import type { Instruction, KernelInstruction, Program } from '../../../src/program/program.js';
+import { printLayout } from '../../../src/ir/layout.js';
+import { printFactors } from '../../../src/ir/type.js';
+import type { Instruction, KernelInstruction, Program, ProgramValue } from '../../../src/program/program.js';
 import { editBody, lookalikes, reads, replaceAt, withValue, writes, type Site } from '../edit.js';
 import type { Mutations } from '../mutant.js';
 import { drop, isCollective, isKernel, isMove, isTransfer, mutant, onOne } from './site.js';
 
 export const operands: Mutations = {
   drop_kernel: onOne(isKernel, (program, site) => drop(program, site)),
+  /** Neighbours, whatever they are. */
+  drop_instructions: onOne(
+    () => true,
+    (program, site, random) => {
+      const count = 2 + random.int(4);
+      return mutant(
+        editBody(program, site, (body) => body.filter((_, i) => i < site.i || i >= site.i + count)),
+        site,
+      );
+    },
+  ),
+  /** Left out, and who read its result reads its operand. */
+  bypass_kernel: onOne(isKernel, (program, site, random) => {
+    const { inputs, outputs } = site.instruction as KernelInstruction;
+    const { values } = program.classes[site.c];
+    const others = inputs.filter(({ value }) => sameType(values[value], values[outputs[0].value]));
+    if (others.length === 0) return null;
+    const { value } = random.pick(others);
+    const rewired = editBody(program, site, (body) => body.map((x) => withValue(x, outputs[0].value, value, 'read')));
+    return mutant(replaceAt(rewired, site), site);
+  }),
   drop_accumulate: onOne(accumulates, (program, site) => drop(program, site)),
   accumulate_becomes_write: onOne(accumulates, (program, site) =>
     mutant(replaceAt(program, site, withAccess(site.instruction, 'write')), site),
@@ -67,3 +90,8 @@ function withAccess(instruction: Instruction, access: 'write' | 'accumulate'): I
 function accumulates(x: Instruction): boolean {
   return x.kind === 'kernel' && x.outputs.some(({ access }) => access === 'accumulate');
 }
+
+const sameType = (a: ProgramValue, b: ProgramValue): boolean =>
+  a.type.dtype === b.type.dtype &&
+  printFactors(a.type) === printFactors(b.type) &&
+  printLayout(a.layout) === printLayout(b.layout);

@@ -1,7 +1,10 @@
 /** Wrong views: what moves no bytes and yet means something. */
 import { bytesOf, elementsOf } from '../../../src/ir/type.js';
-import { editValue } from '../edit.js';
-import type { Mutations } from '../mutant.js';
+import type { RankClass, ValueView, ViewOp } from '../../../src/program/program.js';
+import { editValue, lookalikes, scoped } from '../edit.js';
+import type { Mutation, Mutations } from '../mutant.js';
+import type { Random } from '../random.js';
+import { changedAttributes } from './meaning.js';
 
 export const views: Mutations = {
   change_view: (program, random) => {
@@ -60,4 +63,41 @@ export const views: Mutations = {
     const target = random.pick(others);
     return { program: editValue(program, c, index, (v) => ({ ...v, view: { ...v.view!, of: target } })), aims: [] };
   },
+  view_attribute: onView((made, _, random) => {
+    const attributes = changedAttributes(made.attributes, random);
+    return attributes && { made: { ...made, attributes } };
+  }),
+  /** Of other values than those that it says, in what it says or in what it shows too. */
+  view_inputs: onView((made, view, random, rankClass) => {
+    const i = random.int(made.inputs.length);
+    const others = lookalikes(rankClass, made.inputs[i]).filter((other) => !rankClass.values[other].view);
+    if (others.length === 0) return null;
+    const other = random.pick(others);
+    const inputs = made.inputs.map((input, k) => (k === i ? other : input));
+    const shows = view.of === made.inputs[i] && random.chance(0.5);
+    return { made: { ...made, inputs }, ...(shows && { of: other }) };
+  }),
+  /** Another of the op's results. */
+  view_outputs: onView((made) => {
+    const [first, ...rest] = made.outputs;
+    return rest.length === 0 ? null : { made: { ...made, outputs: [...rest, first] } };
+  }),
 };
+
+/** Applies a change to a random view that an op made. */
+function onView(
+  change: (made: ViewOp, view: ValueView, random: Random, rankClass: RankClass) => Partial<ValueView> | null,
+): Mutation {
+  return (original, random) => {
+    const program = scoped(original, random);
+    const views = program.classes.flatMap(({ values }, c) =>
+      values.flatMap(({ view }, index) => (view?.made ? [{ c, index, view, made: view.made }] : [])),
+    );
+    if (views.length === 0) return null;
+    const { c, index, view, made } = random.pick(views);
+    const changed = change(made, view, random, program.classes[c]);
+    return (
+      changed && { program: editValue(program, c, index, (v) => ({ ...v, view: { ...view, ...changed } })), aims: [] }
+    );
+  };
+}
