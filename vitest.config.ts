@@ -11,7 +11,8 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 120_000,
+    // A search with RUNS takes as long as it is told to.
+    testTimeout: process.env.RUNS ? 0 : 120_000,
     hookTimeout: 120_000,
     // On another device than the CPU the list of tests is the record: what ran there, what was skipped and why.
     reporters: /^cuda/.test(process.env.FLOTILLA_TEST_DEVICE ?? '') ? ['verbose'] : ['default'],
