@@ -5,7 +5,6 @@
  *   --legal N     legal changes (default a quarter as many)
  *   --seed N      the same seed gives the same mutants (default 1)
  *   --only KINDS  some kinds of mutation: swap_op,wrong_mesh
- *   --restate     mutants state anew what they are: no hash that a program states of itself tells them from right ones
  *   --json FILE   writes the summary
  */
 import { writeFileSync } from 'node:fs';
@@ -19,7 +18,6 @@ const { values } = parseArgs({
     legal: { type: 'string' },
     seed: { type: 'string', default: '1' },
     only: { type: 'string' },
-    restate: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
 });
@@ -28,7 +26,6 @@ const report = runCampaign({
   legal: values.legal === undefined ? undefined : Number(values.legal),
   seed: Number(values.seed),
   only: values.only?.split(','),
-  restates: values.restate,
   print: console.log,
 });
 for (const line of tableLines(report)) console.log(line);

@@ -25,7 +25,7 @@ const parallel = { data_parallel_size: 2, tensor_parallel_size: 8, pipeline_para
 export function runVerify({ microbatches = 16, rounds = 3 } = {}): readonly Row[] {
   const name = `GPT-3 on data 2 × tensor 8 × pipeline 8, ${microbatches} microbatches`;
   const base = { peers: {}, ratio: null, target: null };
-  const { program, seconds, passes } = compiled(microbatches);
+  const { program, placed, seconds, passes } = compiled(microbatches);
   const compile: Row = { ...base, name: `compile/${name}`, unit: 'seconds', ours: seconds, passes };
   printRow(compile);
 
@@ -36,11 +36,11 @@ export function runVerify({ microbatches = 16, rounds = 3 } = {}): readonly Row[
   printRow(text);
 
   const kernels = nativeKernels(ops, 'cpu');
-  const [fault] = verifyProgram(program, ops, kernels);
+  const [fault] = verifyProgram(program, placed, ops, kernels);
   if (fault) throw fault;
   const times = Array.from({ length: rounds }, () => {
     const began = performance.now();
-    verifyProgram(program, ops, kernels);
+    verifyProgram(program, placed, ops, kernels);
     return (performance.now() - began) / 1000;
   });
   const launches = sum(program.classes.map(launchCount));
@@ -72,7 +72,7 @@ function compiled(microbatches: number) {
     before = now;
   };
   const optimizer = adamw({ lr: 6e-5 });
-  const { program } = compileTraining({
+  const { program, placed } = compileTraining({
     model,
     plan,
     sequence: sizes.context,
@@ -81,7 +81,7 @@ function compiled(microbatches: number) {
     optimizer,
     observe,
   });
-  return { program: program as Program, seconds: (performance.now() - began) / 1000, passes };
+  return { program: program as Program, placed, seconds: (performance.now() - began) / 1000, passes };
 }
 
 const textLength = ({ body }: Template): number =>

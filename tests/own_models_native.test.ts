@@ -84,7 +84,7 @@ async function expectTrains(draw: OwnModelDraw, compute: Compute): Promise<void>
   const plan = planFor(draw, model, compute);
   const request = { model, optimizer, plan, sequence: draw.sizes.sequence, registry: ops } as const;
   const compiled = compileTraining({ ...request, target: testDeviceType });
-  expect(verifyProgram(compiled.program, ops, nativeKernels(ops, testDeviceType))).toEqual([]);
+  expect(verifyProgram(compiled.program, compiled.placed, ops, nativeKernels(ops, testDeviceType))).toEqual([]);
   const [{ arenaBytes }] = compiled.program.classes;
   const engine = new NativeEngine({ registry: ops, rank: 0, device: testDevice, threads: 1, arenaBytes });
   const native = await train(engine, compiled, model, draw, plan);

@@ -162,14 +162,14 @@ describe('programs', () => {
     const gradient = (m: number, i: number, j: number) =>
       [0, 1, 2, 3].reduce((sum, row) => sum + x[m][4 * row + i] * dy[m][4 * row + j], 0);
     const updated = w.map((value, k) => value - gradient(0, k >> 2, k & 3) - gradient(1, k >> 2, k & 3));
-    expect(verifyProgram(program, ops)).toEqual([]);
+    expect(verifyProgram(program, program.placed, ops)).toEqual([]);
     expect(differences({ w: updated }, runProgram(program, { x, dy, w }), 1e-6)).toEqual([]);
   });
 
   test('assign_memory: the verifier accepts the addresses, and nothing is overwritten too early', () => {
     const program = assignMemoryExample.run(assignMemoryExample.given());
     const x = elements('x', 16);
-    expect(verifyProgram(program, ops)).toEqual([]);
+    expect(verifyProgram(program, program.placed, ops)).toEqual([]);
     expect(program.classes[0].arenaBytes).toBe(128);
     const y = x.map((value) => -Math.tanh(Math.exp(value)));
     expect(differences({ y }, runProgram(program, { x: [x] }), 1e-6)).toEqual([]);
@@ -177,14 +177,16 @@ describe('programs', () => {
 
   test('assign_memory: bytes that another lane may still read are given to nobody, or the verifier refuses', () => {
     const program = memoryAcrossLanes.run(memoryAcrossLanes.given());
-    expect(verifyProgram(program, ops)).toEqual([]);
+    expect(verifyProgram(program, program.placed, ops)).toEqual([]);
     const [only] = program.classes;
     const valueOf = (op: string) => only.values.findIndex(({ name }) => new RegExp(`/${op}%\\d+$`).test(name));
     const schedule = only.schedule.map((step) => ({
       ...step,
       offsets: { ...step.offsets, [valueOf('tanh')]: step.offsets[valueOf('exp')] },
     }));
-    const said = verifyProgram({ ...program, classes: [{ ...only, schedule }] }, ops).map(({ message }) => message);
+    const said = verifyProgram({ ...program, classes: [{ ...only, schedule }] }, program.placed, ops).map(
+      ({ message }) => message,
+    );
     expect(said.join('\n')).toMatch(/tanh.* overwrites .*exp.* without waiting for lane 'group:tensor'/);
   });
 
@@ -193,7 +195,7 @@ describe('programs', () => {
     const after = foldExample.run(before);
     expect(after.classes[0].templates[0].body.length).toBeLessThan(before.classes[0].templates[0].body.length);
     expect(unfold(after)).toEqual(before);
-    expect(verifyProgram(after, ops)).toEqual([]);
+    expect(verifyProgram(after, after.placed, ops)).toEqual([]);
   });
 });
 

@@ -8,7 +8,8 @@ import type {
   RankClass,
 } from '../src/program/program.js';
 import { instructionsOf } from '../src/program/unroll.js';
-import { verifyProgram } from '../src/program/verify/index.js';
+import { verifyProgram, type Specification } from '../src/program/verify/index.js';
+import { mesh } from '../src/ir/mesh.js';
 import { elementsOf, tensorType } from '../src/ir/type.js';
 import { ops } from '../src/ops/index.js';
 import { nativeKernels } from '../src/program/native_kernels.js';
@@ -30,7 +31,7 @@ import { buildScenario } from './scenarios/scenario.js';
 
 const split = { batch: ['data'], hidden: ['tensor'], heads: ['tensor'], vocab: ['tensor'] };
 const sizes = { batch: 4, dim: 3, hidden: 4, layers: 1 };
-const { program } = buildScenario({
+const { program, placed } = buildScenario({
   ...mlp({ ...sizes, update: 'adamw' }),
   mesh: { data: 2, tensor: 2 },
   split,
@@ -46,8 +47,8 @@ const gpt = () =>
   });
 
 /** Codes and texts of what the verifier says. */
-const said = (changed: Program): string =>
-  verifyProgram(changed, ops)
+const said = (changed: Program, of: Specification = placed): string =>
+  verifyProgram(changed, of, ops)
     .map((fault) => fault.message)
     .join('\n');
 const find = (fits: (x: Instruction) => boolean, of: Program = program): Site => {
@@ -91,7 +92,8 @@ describe('sound programs are accepted', () => {
       }),
     ],
   ])('%s', (_name, options) => {
-    expect(said(buildScenario({ split, ...options() }).program)).toBe('');
+    const sound = buildScenario({ split, ...options() });
+    expect(said(sound.program, sound.placed)).toBe('');
   });
 });
 
@@ -109,12 +111,12 @@ describe('reads and writes', () => {
   });
 
   test('a collective that reads a slice with gaps', () => {
-    const sound = buildScenario({ ...gpt(), mesh: { tensor: 2 }, split }).program;
+    const { program: sound, placed: graphs } = buildScenario({ ...gpt(), mesh: { tensor: 2 }, split });
     const slice = sound.classes[0].values.findIndex(({ view }) => view?.made?.op === 'unstack');
     const site = find((x) => x.kind === 'collective', sound);
     const collective = site.instruction as CollectiveInstruction;
     const changed = replaceAt(sound, site, { ...collective, input: { ...collective.input, value: slice } });
-    expect(said(changed)).toMatch(/it moves '.*', whose elements do not lie together/);
+    expect(said(changed, graphs)).toMatch(/it moves '.*', whose elements do not lie together/);
   });
 
   test("another microbatch's instance", () => {
@@ -197,11 +199,67 @@ describe('placements', () => {
   });
 });
 
-test('a template that computes something else has another hash', () => {
+test('an op in place of another makes a value that the graphs have not', () => {
   const site = find((x) => isKernel(x) && x.op === 'tanh');
   expect(said(replaceAt(program, site, { ...(site.instruction as KernelInstruction), op: 'exp' }))).toMatch(
-    /does not compute the section it was made from \[program\/dataflow-differs\]/,
+    /exp makes '.*' of its operands, and the graphs have no such value \[program\/dataflow-differs\]/,
   );
+});
+
+describe('a program is held against its graphs', () => {
+  const { program: gpts, placed: graphs } = buildScenario({ ...gpt(), mesh: { tensor: 2 }, split, microbatches: 2 });
+  const [rankClass] = gpts.classes;
+  const saidOf = (changed: Program): string => said(changed, graphs);
+
+  test('an attribute that is another', () => {
+    const site = find((x) => isKernel(x) && x.op === 'layer_norm', gpts);
+    const kernel = site.instruction as KernelInstruction;
+    const attributes = { ...kernel.attributes, eps: 0.5 };
+    expect(saidOf(replaceAt(gpts, site, { ...kernel, attributes }))).toContain('the graphs have no such value');
+  });
+
+  test('a view of another value of the same sizes', () => {
+    const index = rankClass.values.findIndex(({ view }) => view?.made);
+    const { made } = rankClass.values[index].view!;
+    const other = rankClass.values.findIndex((_, i) => !made!.inputs.includes(i));
+    const changed = editValue(gpts, 0, index, (value) => ({
+      ...value,
+      view: { ...value.view!, made: { ...made!, inputs: made!.inputs.map(() => other) } },
+    }));
+    expect(saidOf(changed)).not.toBe('');
+  });
+
+  test('a result that is another value of the program', () => {
+    const { results } = rankClass;
+    const [[first], [second, other]] = Object.entries(results);
+    const changed = editClass(gpts, 0, (one) => ({ ...one, results: { ...results, [first]: other } }));
+    expect(saidOf(changed)).toContain(`the result '${first}' is another value than the graphs give`);
+    const { [second]: _gone, ...fewer } = results;
+    expect(saidOf(editClass(gpts, 0, (one) => ({ ...one, results: fewer })))).toContain(`it lacks the result`);
+  });
+
+  test('state that the next step would not find', () => {
+    const { before, after } = rankClass;
+    const fewer = { values: after.values.slice(1) };
+    expect(saidOf(editClass(gpts, 0, (one) => ({ ...one, after: fewer })))).toContain('does not say what');
+    const none = { values: before.values.slice(1) };
+    expect(saidOf(editClass(gpts, 0, (one) => ({ ...one, before: none })))).toContain('it lacks the state');
+  });
+
+  test('another mesh of as many ranks', () => {
+    const changed = { ...program, stages: [{ firstRank: 0, mesh: mesh({ tensor: 2, data: 2 }) }] };
+    expect(said(changed)).toContain('stage 0 is {tensor: 2, data: 2}, not {data: 2, tensor: 2}');
+    expect(said({ ...program, stages: [{ ...program.stages[0], firstRank: 1 }] })).toContain('begins at rank 1');
+  });
+
+  test('a bucket of state whose tensors are said to be cut otherwise', () => {
+    const index = only.values.findIndex(({ tensors }) => tensors?.some(({ layout }) => layout.splits.hidden));
+    const changed = editValue(program, 0, index, (value) => ({
+      ...value,
+      tensors: value.tensors!.map((tensor) => ({ ...tensor, layout: { splits: {}, partial: {} } })),
+    }));
+    expect(said(changed)).toContain('is said to hold');
+  });
 });
 
 test('two collectives exchanged on one rank: its group is named with both instructions', () => {
@@ -215,7 +273,7 @@ test('two collectives exchanged on one rank: its group is named with both instru
 });
 
 test('a stage that wants all forwards first, from one that sends the last of them after a backward, hangs', () => {
-  const two = buildScenario({
+  const { program: two, placed: graphs } = buildScenario({
     ...gpt(),
     stages: [
       { segments: ['embedding', 'blocks.0'], mesh: { data: 1 } },
@@ -223,12 +281,12 @@ test('a stage that wants all forwards first, from one that sends the last of the
     ],
     schedule: '1f1b',
     microbatches: 3,
-  }).program;
+  });
   const { schedule } = two.classes[1];
   const forwards = schedule.filter(({ template }) => template.startsWith('forward'));
   const greedy = editSchedule(two, 1, () => [...forwards, ...schedule.filter((step) => !forwards.includes(step))]);
-  expect(said(greedy)).toMatch(/no schedule completes the step \[program\/deadlock\]/);
-  expect(said(greedy)).toMatch(/where .*receive .*rank 1/);
+  expect(said(greedy, graphs)).toMatch(/no schedule completes the step \[program\/deadlock\]/);
+  expect(said(greedy, graphs)).toMatch(/where .*receive .*rank 1/);
 });
 
 test('an update that lies where another parameter does is found at the end of the step', () => {
@@ -249,7 +307,7 @@ test('addresses outside the arena, unaligned or wandering are refused before any
     );
   expect(said(at(only.arenaBytes))).toContain('of an arena of');
   expect(said(at(8))).toContain('no multiple of 64');
-  expect(verifyProgram(at(8), ops).every(({ code }) => code === 'program/bad-address')).toBe(true);
+  expect(verifyProgram(at(8), placed, ops).every(({ code }) => code === 'program/bad-address')).toBe(true);
 });
 
 test('a kernel on a communication lane is refused', () => {
@@ -262,12 +320,18 @@ test('a kernel on a communication lane is refused', () => {
 
 describe('workspaces of native kernels', () => {
   const kernels = nativeKernels(ops, 'cpu');
-  const native = buildScenario({ ...gpt(), target: 'cpu', mesh: { data: 2 }, split, microbatches: 2 }).program;
+  const { program: native, placed: graphs } = buildScenario({
+    ...gpt(),
+    target: 'cpu',
+    mesh: { data: 2 },
+    split,
+    microbatches: 2,
+  });
   const site = find((x) => isKernel(x) && x.op === 'layer_norm_backward', native);
   const kernel = site.instruction as KernelInstruction;
 
   test('as large as the kernel table says', () => {
-    expect(verifyProgram(native, ops, kernels)).toEqual([]);
+    expect(verifyProgram(native, graphs, ops, kernels)).toEqual([]);
   });
 
   test('a byte too small: the kernel would write over its neighbour', () => {
@@ -275,20 +339,20 @@ describe('workspaces of native kernels', () => {
       const type = tensorType('bool', { elements: elementsOf(value.type) - 1 });
       return { ...value, type, global: type };
     });
-    const [fault, ...more] = verifyProgram(smaller, ops, kernels);
+    const [fault, ...more] = verifyProgram(smaller, graphs, ops, kernels);
     expect(fault.message).toMatch(
       /layer_norm_backward has the (\d+) bytes of '.* workspace' to work in, and needs \d+ \[program\/small-workspace\]/,
     );
     expect(fault.message).toMatch(/where .*\[\d+\] layer_norm_backward, .* \(stage 0, ranks 0, 1\)/);
     // One buffer; the first microbatch's text and the others' both work in it.
     expect(more.every(({ code }) => code === fault.code)).toBe(true);
-    expect(verifyProgram(smaller, ops)).toEqual([]);
+    expect(verifyProgram(smaller, graphs, ops)).toEqual([]);
   });
 
   test('forgotten', () => {
     const without = replaceAt(native, site, { ...kernel, scratch: null });
     expect(
-      verifyProgram(without, ops, kernels)
+      verifyProgram(without, graphs, ops, kernels)
         .map(({ message }) => message)
         .join('\n'),
     ).toContain('has no workspace');

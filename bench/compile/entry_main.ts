@@ -16,15 +16,17 @@ const lastPasses = { trace: 'precision', partition: 'buckets' } as const satisfi
 function compileEntry(entry: CompileEntry): void {
   const { parallel, microbatches, context } = entry;
   const ranks = ranksOf(entry);
-  let began = performance.now();
+  let [began, used] = [performance.now(), processorSeconds()];
   const ended = (phase: PhaseReport['phase'], more: Partial<PhaseReport> = {}): void => {
-    const report: PhaseReport = { phase, seconds: (performance.now() - began) / 1000, peakBytes: peakBytes(), ...more };
+    const seconds = (performance.now() - began) / 1000;
+    const spent = processorSeconds() - used;
+    const report: PhaseReport = { phase, seconds, processorSeconds: spent, peakBytes: peakBytes(), ...more };
     process.stdout.write(`${JSON.stringify(report)}\n`);
-    began = performance.now();
+    [began, used] = [performance.now(), processorSeconds()];
   };
   const model = entry.model();
   const batch = { sequences: microbatches * parallel.data_parallel_size, microbatch: 1 };
-  const { program } = compileTraining({
+  const { program, placed } = compileTraining({
     model,
     plan: planOfSizes(parallel, ranks, describeModel(model), batch, { compute: 'bf16', master: 'f32' }),
     sequence: context,
@@ -37,10 +39,15 @@ function compileEntry(entry: CompileEntry): void {
     },
   });
   ended('lower', { classes: program.classes.length });
-  const [fault] = verifyProgram(program, ops, nativeKernels(ops, 'cpu'));
+  const [fault] = verifyProgram(program, placed, ops, nativeKernels(ops, 'cpu'));
   if (fault) throw fault;
   ended('verify');
 }
+
+const processorSeconds = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+};
 
 const peakBytes = (): number => process.resourceUsage().maxRSS * 1024;
 

@@ -3,12 +3,12 @@ import type { DiagnosticError } from '../../src/ir/diagnostic.js';
 import { ops } from '../../src/ops/index.js';
 import type { Program } from '../../src/program/program.js';
 import { verifyProgram } from '../../src/program/verify/index.js';
+import type { Scenario } from '../../tests/scenarios/scenario.js';
 import { faults } from './faults/index.js';
 import type { Mutation } from './mutant.js';
 import { buildBases, type Base } from './programs.js';
 import { seededRandom, type Random } from './random.js';
 import { reorderings } from './reorderings.js';
-import { restated } from './restate.js';
 
 export interface KindReport {
   readonly kind: string;
@@ -20,14 +20,14 @@ export interface KindReport {
   falseAccepts: number;
   harmlessAccepted: number;
   harmlessRejected: number;
-  /** Wrong, and accepted when templates' dataflow is not compared. */
+  /** Wrong, and accepted where the program is not compared with its graphs. */
   missedWithoutIdentity: number;
 }
 
 export interface CampaignReport {
   readonly seed: number;
   readonly kinds: readonly KindReport[];
-  /** Harmless mutants that the verifier rejects, by the first code that is no comparison of hashes. */
+  /** Harmless mutants that the verifier rejects, by the first code that is no comparison with the graphs. */
   readonly harmlessRejectedBy: Readonly<Record<string, number>>;
   /** What should not be: how to see it again, and what was said of it. */
   readonly notes: readonly string[];
@@ -44,21 +44,19 @@ export interface CampaignOptions {
   readonly programs?: readonly string[];
   /** Kinds by name; default all. */
   readonly only?: readonly string[];
-  /** The mutant states anew what its text and tables are: nothing that a program says of itself tells it from a right one. */
-  readonly restates?: boolean;
   readonly print?: (line: string) => void;
 }
 
 export function runCampaign(options: CampaignOptions): CampaignReport {
-  const { count, legal = Math.ceil(count / 4), seed = 1, programs, only, restates = false, print = () => {} } = options;
+  const { count, legal = Math.ceil(count / 4), seed = 1, programs, only, print = () => {} } = options;
   const began = performance.now();
   const bases = buildBases(programs);
   for (const { scenario, kernels } of bases) {
-    const [fault] = verifyProgram(scenario.program, ops, kernels);
+    const [fault] = verifyProgram(scenario.program, scenario.placed, ops, kernels);
     if (fault) throw fault;
   }
   print(`${bases.length} programs built and verified in ${((performance.now() - began) / 1000).toFixed(1)} s`);
-  const campaign = new Campaign(bases, seededRandom(seed), restates);
+  const campaign = new Campaign(bases, seededRandom(seed));
   campaign.run(faults, count, false, only);
   campaign.run(reorderings, legal, true, only);
   const { kinds, notes, harmlessRejectedBy } = campaign;
@@ -71,12 +69,10 @@ class Campaign {
   readonly harmlessRejectedBy: Record<string, number> = {};
   private readonly bases: readonly Base[];
   private readonly random: Random;
-  private readonly restates: boolean;
 
-  constructor(bases: readonly Base[], random: Random, restates: boolean) {
+  constructor(bases: readonly Base[], random: Random) {
     this.bases = bases.flatMap((base) => Array.from({ length: base.weight }, () => base));
     this.random = random;
-    this.restates = restates;
   }
 
   /** Kinds take turns, so that any count tries all of them. */
@@ -94,7 +90,7 @@ class Campaign {
     const mutant = mutate(scenario.program, this.random);
     if (!mutant) return false;
     const report = this.reportOf(kind, legal);
-    const found = this.verified(mutant.program, kernels);
+    const found = this.verified(mutant.program, scenario, kernels);
     const { wrong, how, policy } = truth.judge(mutant.program, mutant.aims);
     report.mutants++;
     const accepted = found.length === 0;
@@ -118,9 +114,9 @@ class Campaign {
     return true;
   }
 
-  private verified(program: Program, kernels: Base['kernels']): readonly DiagnosticError[] {
+  private verified(program: Program, { placed }: Scenario, kernels: Base['kernels']): readonly DiagnosticError[] {
     try {
-      return verifyProgram(this.restates ? restated(program) : program, ops, kernels);
+      return verifyProgram(program, placed, ops, kernels);
     } catch (error) {
       this.notes.push(`THE VERIFIER FAILS: ${(error as Error).message}`);
       return [];
@@ -137,5 +133,5 @@ class Campaign {
   }
 }
 
-/** What compares hashes with those that the program states. */
+/** What compares the program with its graphs. */
 const identityCodes: readonly string[] = ['program/dataflow-differs', 'program/boundary-differs'];

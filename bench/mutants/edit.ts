@@ -10,7 +10,6 @@ import type {
 import { baseOf, instructionsOf, operandsOf } from '../../src/program/unroll.js';
 import { bytesOf, elementsOf } from '../../src/ir/type.js';
 import type { Random } from './random.js';
-import { restatedClass } from './restate.js';
 
 /** One instruction of a program: class, template, position among its instructions, loops written out. */
 export interface Site {
@@ -105,8 +104,7 @@ export function splitClass(
     only((m) => m !== member, rankClass.name),
     only((m) => m === member, `${rankClass.name}, member ${member}`),
   ];
-  // Peers are part of the dataflow, and each half has its own.
-  const classes = program.classes.flatMap((one, i) => (i === c ? halves.map(restatedClass) : [one]));
+  const classes = program.classes.flatMap((one, i) => (i === c ? halves : [one]));
   return { program: { ...program, classes }, c: c + 1 };
 }
 

@@ -81,6 +81,8 @@ export interface OpDefinition {
    * for local sizes in `rule` order). Null where these operands must be copied.
    */
   view?(rule: OpRule, attributes: Attributes, strides: readonly (readonly number[])[]): readonly ResultView[] | null;
+  /** True where the result is the only operand, unchanged. */
+  copies?(attributes: Attributes): boolean;
   /** Reference kernel of a primitive: results, one a result name. */
   reference?(call: ReferenceCall): readonly Float64Array[];
   /** The worked example: its test and its documentation page are made from it. */

@@ -25,6 +25,8 @@ export interface Elementwise {
   /** Floating-point operations an element; a transcendental function counts as one. */
   readonly flops?: number;
   readonly backward?: OpDefinition['backward'];
+  /** True where the result is the only operand, unchanged. */
+  readonly copies?: OpDefinition['copies'];
   readonly example: OpExample;
 }
 
@@ -47,6 +49,7 @@ export function elementwise(op: Elementwise): OpDefinition {
       return { rule, results: [resultType(call, rule, names, dtype)] };
     },
     backward: op.backward,
+    copies: op.copies,
     flops: (rule, sizes) => (op.flops ?? 1) * elements(rule.results[0], sizes),
     reference: (call) => [mapElements(call, op.of(call.attributes))],
     example: op.example,

@@ -142,6 +142,7 @@ export const scale = elementwise({
     return (x) => x * factor;
   },
   linear: () => [[0]],
+  copies: ({ value }) => value === 1,
   backward: ({ dY }, { value }) => ({ dX: dY.mul(value as number) }),
   example: { given: { x: [2] }, names: { x: 'i' }, attributes: { value: 3 }, gives: { y: [6] } },
 });

@@ -3,12 +3,12 @@ import { ops } from '../ops/index.js';
 import { parsePlan, placeStep } from '../partition/example.js';
 import type { PassExample } from '../passes/example.js';
 import { assignMemory, keptValues } from './assign_memory.js';
-import { lowerAll } from './lower.example.js';
+import { lowerAll, type ExampleProgram } from './lower.example.js';
 import { printProgram } from './print.js';
 import { printMemory } from './print_memory.js';
-import type { Program, RankClass } from './program.js';
+import type { RankClass } from './program.js';
 
-type ProgramExample = PassExample<Program, Program>;
+type ProgramExample = PassExample<ExampleProgram, ExampleProgram>;
 
 /** A program of one template, made from a graph under a plan; it is given without addresses. */
 function memoryExample({
@@ -68,7 +68,7 @@ export const memoryAcrossLanes = memoryExample({
     }`,
 });
 
-function withoutAddresses(program: Program): Program {
+function withoutAddresses(program: ExampleProgram): ExampleProgram {
   const classes = program.classes.map((one) => {
     const schedule = one.schedule.map((step) => ({ ...step, offsets: {} }));
     return { ...one, schedule, arenaBytes: 0 };

@@ -7,7 +7,7 @@ import { instanceKey } from './unroll.js';
 import { verifyProgram } from './verify/index.js';
 
 test('thousands of instances share slots, at little more than what is live', () => {
-  const { program } = buildScenario({
+  const { program, placed } = buildScenario({
     ...languageModel(new GPT({ layers: 2, dim: 64, heads: 2, context: 32, vocab: 64 }), { batch: 2, sequence: 32 }),
     stages: [
       { segments: ['embedding', 'blocks.0'], mesh: { data: 1 } },
@@ -23,5 +23,5 @@ test('thousands of instances share slots, at little more than what is live', () 
     expect(new Set(instances).size).toBeGreaterThan(8000);
     expect(arenaBytes / liveBytes).toBeLessThan(1.05);
   }
-  expect(verifyProgram(program, ops)).toEqual([]);
+  expect(verifyProgram(program, placed, ops)).toEqual([]);
 });

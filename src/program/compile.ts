@@ -26,8 +26,7 @@ import { kernelsOf, type Target } from './target.js';
 export interface CompiledProgram {
   readonly program: LoweredProgram;
   /** What `explain` prints. */
-  readonly placed: Pick<PlacedGraphs, 'step' | 'update'>;
-  readonly buckets: PlacedGraphs['buckets'];
+  readonly placed: PlacedGraphs;
   readonly parameters: readonly TracedParameter[];
 }
 
@@ -89,7 +88,7 @@ export function compileGraphs(
   const kernels = kernelsOf(options.target, options.registry);
   const placed = placeGraphs({ ...options, kernels }, parameters, step, update);
   const program = lowerStages({ ...options, kernels }, placed, slots);
-  return { program, placed, buckets: placed.buckets, parameters };
+  return { program, placed, parameters };
 }
 
 function forwardSlots(plan: Plan): readonly (readonly Slot[])[] {

@@ -3,12 +3,12 @@ import { ops } from '../ops/index.js';
 import { parsePlan, placeStep } from '../partition/example.js';
 import type { PassExample } from '../passes/example.js';
 import { fold } from './fold.js';
-import { lowerAll } from './lower.example.js';
+import { lowerAll, type ExampleProgram } from './lower.example.js';
 import { printProgram } from './print.js';
 import type { Program } from './program.js';
 import { instructionsOf, unfold } from './unroll.js';
 
-export const foldExample: PassExample<Program, Program> = {
+export const foldExample: PassExample<ExampleProgram, ExampleProgram> = {
   pass: 'fold',
   title: 'Four equal layers',
   about:

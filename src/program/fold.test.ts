@@ -9,7 +9,7 @@ import type { Instruction, KernelInstruction, Loop, Template } from './program.j
 import { instructionsOf } from './unroll.js';
 
 const written = (body: readonly (Instruction | Loop)[]): readonly Instruction[] =>
-  instructionsOf({ name: 'forward', body, dataflow: '' });
+  instructionsOf({ name: 'forward', body });
 
 const length = ({ body }: Pick<Template, 'body'>): number =>
   body.reduce((sum, entry) => sum + (entry.kind === 'for' ? entry.body.length : 1), 0);

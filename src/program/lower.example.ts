@@ -6,7 +6,8 @@ import type { PlacedGraph } from '../partition/placed.js';
 import type { PassExample } from '../passes/example.js';
 import type { Slot } from '../schedule/table.js';
 import { referenceKernels } from './kernel_choice.js';
-import { lowerClass, type LoweredClass } from './lower_class.js';
+import { lowerClass } from './lower_class.js';
+import type { PlacedGraphs } from './place_graphs.js';
 import { printProgram } from './print.js';
 import type { Program } from './program.js';
 
@@ -17,9 +18,14 @@ export interface PlacedStepGraphs {
   readonly slots: readonly Slot[];
 }
 
+/** A program, and the graphs that it computes. */
+export interface ExampleProgram extends Program {
+  readonly placed: PlacedGraphs;
+}
+
 const plan = 'mesh {data: 2}\nrow: data';
 
-export const lowerExample: PassExample<PlacedStepGraphs, Program & { readonly classes: readonly LoweredClass[] }> = {
+export const lowerExample: PassExample<PlacedStepGraphs, ExampleProgram> = {
   pass: 'lower',
   title: 'Two microbatches and an update, on two ranks',
   about:
@@ -63,11 +69,11 @@ const twoForwards: readonly Slot[] = [
 ];
 
 /** The program of a step whose ranks all hold blocks of equal sizes. */
-export function lowerAll({ step, update, slots }: PlacedStepGraphs) {
+export function lowerAll({ step, update, slots }: PlacedStepGraphs): ExampleProgram {
   const [mesh] = step.meshes;
   const members = Array.from({ length: meshRanks(mesh) }, (_, rank) => coordinatesOf(mesh, rank));
   const stages = [{ mesh, firstRank: 0 }];
   const request = { name: 'stage 0', stage: 0, members, stages, step, update, buckets: [], slots };
   const lowered = lowerClass({ ...request, registry: ops, kernels: referenceKernels });
-  return { classes: [lowered], stages, microbatches: slots.length };
+  return { classes: [lowered], stages, microbatches: slots.length, placed: { step, update, buckets: [] } };
 }

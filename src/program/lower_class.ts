@@ -9,7 +9,6 @@ import type { Phase } from '../ir/graph.js';
 import type { PlacedStep } from '../partition/placed.js';
 import { assignMemory, keptValues, type UnplacedStep } from './assign_memory.js';
 import type { ClassRequest } from './class_request.js';
-import { dataflowHash, viewsTouched } from './dataflow.js';
 import { fold } from './fold.js';
 import { Pending, TemplateWriter } from './lane_events.js';
 import { StepLowering } from './lower_step.js';
@@ -69,8 +68,7 @@ function template(request: ClassRequest, map: ValueMap, pending: Pending, name: 
   ]);
   for (const listed of interleave(map, body, tail)) lowering.lower(origins.get(listed.step)!, listed);
   if (variant.includes('last')) writer.drain();
-  const views = [...viewsTouched(writer.body, map.values.table)].map((view) => map.viewLines.get(view)!);
-  return { name, body: writer.body, dataflow: dataflowHash([...lowering.lines, ...views]) };
+  return { name, body: writer.body };
 }
 
 /** Puts each move of the tail that reads a sum right after the step of the body that completes the sum. */

@@ -1,4 +1,4 @@
-/** Placed steps → instructions of one template, with the lines of its dataflow. */
+/** Placed steps → instructions of one template. */
 import type { DType } from '../ir/dtype.js';
 import { opNamed } from '../ir/op.js';
 import { factorsOf, namesOf } from '../ir/type.js';
@@ -7,7 +7,6 @@ import { lowerMove, type LoweredMove } from '../reshard/lower.js';
 import { isLocal } from '../reshard/moves.js';
 import type { ClassRequest } from './class_request.js';
 import type { ClassValues } from './class_values.js';
-import { moveLine, opLine, tileLine, transferLine, valueText } from './dataflow.js';
 import { messagesOf } from './edges.js';
 import { kernelShape } from './kernel_choice.js';
 import type { TemplateWriter } from './lane_events.js';
@@ -16,8 +15,6 @@ import type { Listed } from './sections.js';
 import type { Origin, ValueMap } from './value_map.js';
 
 export class StepLowering {
-  /** One line a definition: see `dataflow.ts`. */
-  readonly lines: string[] = [];
   private readonly request: ClassRequest;
   private readonly map: ValueMap;
   private readonly values: ClassValues;
@@ -70,19 +67,6 @@ export class StepLowering {
       { kind: 'kernel', op, rule, assignment, attributes, inputs, outputs, scratch, lane: 'compute', source },
       label,
     );
-    this.lines.push(
-      opLine(
-        op,
-        rule,
-        attributes,
-        assignment,
-        step.inputs.map((id) => this.map.textOf(origin, id)),
-        step.outputs.map((id) => {
-          const summed = this.map.summedDirectly(origin, id);
-          return { text: this.map.textOf(origin, id), accumulates: summed && this.accumulating };
-        }),
-      ),
-    );
   }
 
   private lowerMove(origin: Origin, step: PlacedMove): void {
@@ -99,9 +83,6 @@ export class StepLowering {
     const name = this.values.get(output.value).name;
     if (isLocal(move)) {
       this.writer.emit({ kind: 'unpack', ...base, input, output, lane: 'compute' }, name);
-      this.lines.push(
-        moveLine('unpack', move, this.map.textOf(origin, step.inputs[0]), this.map.textOf(origin, step.outputs[0])),
-      );
       return;
     }
     const { collective } = lowered[0];
@@ -114,9 +95,6 @@ export class StepLowering {
         access: 'write',
       };
       this.writer.emit({ kind: 'pack', ...base, input, output: sent, lane: 'compute' }, `${name} packed`);
-      this.lines.push(
-        moveLine('pack', move, this.map.textOf(origin, step.inputs[0]), this.map.stagingText(sent.value)),
-      );
       sent = { ...sent, access: 'read' };
     }
     const unpacks = lowered.some((l: LoweredMove) => l.unpack !== null);
@@ -127,8 +105,6 @@ export class StepLowering {
         }
       : output;
     const receivedName = this.values.get(received.value).name;
-    const sentText = sent === input ? this.map.textOf(origin, step.inputs[0]) : this.map.stagingText(sent.value);
-    const receivedText = unpacks ? this.map.stagingText(received.value) : this.map.textOf(origin, step.outputs[0]);
     this.writer.emit(
       {
         kind: 'collective',
@@ -141,13 +117,11 @@ export class StepLowering {
       },
       receivedName,
     );
-    this.lines.push(moveLine('collective', move, sentText, receivedText));
     if (unpacks) {
       this.writer.emit(
         { kind: 'unpack', ...base, input: { ...received, access: 'read' }, output, lane: 'compute' },
         name,
       );
-      this.lines.push(moveLine('unpack', move, receivedText, this.map.textOf(origin, step.outputs[0])));
     }
   }
 
@@ -207,18 +181,14 @@ export class StepLowering {
     if (m.part === 'send') {
       const packed: Operand = { value: buffer, access: 'write' };
       this.writer.emit({ kind: 'pack_tile', ...base, input: block, output: packed, lane: 'compute' }, bufferName);
-      this.lines.push(tileLine({ kind: 'pack_tile', edge, message }, blockName, bufferName));
       const operand: Operand = { value: buffer, access: 'read' };
       this.writer.emit({ kind: 'send', ...base, peers, tag, operand, lane: 'send' }, `sent ${bufferName}`);
-      this.lines.push(transferLine('send', tag, bufferName, peers));
     } else if (m.part === 'receive') {
       const operand: Operand = { value: buffer, access: 'write' };
       this.writer.emit({ kind: 'receive', ...base, peers, tag, operand, lane: 'receive' }, bufferName);
-      this.lines.push(transferLine('receive', tag, bufferName, peers));
     } else {
       const received: Operand = { value: buffer, access: 'read' };
       this.writer.emit({ kind: 'unpack_tile', ...base, input: received, output: block, lane: 'compute' }, blockName);
-      this.lines.push(tileLine({ kind: 'unpack_tile', edge, message }, bufferName, blockName));
     }
   }
 
@@ -259,9 +229,5 @@ export class StepLowering {
       },
       this.values.get(sum).name,
     );
-    const placed = this.request.step.values[output];
-    const text = valueText(this.values.get(sum).name, placed.type, placed.layout);
-    const result = { text, accumulates: this.accumulating };
-    this.lines.push(opLine('scale', rule, attributes, assignment, [this.map.textOf('step', output)], [result]));
   }
 }

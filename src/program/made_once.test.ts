@@ -50,7 +50,7 @@ test('weights are cast once a step, and none is sent to a stage that stores it',
   const model = new GPT({ layers: 3, dim: 4, heads: 2, context: 3, vocab: 6 });
   const { step, element } = languageModel(model, { batch: 2, sequence: 3, dtype: 'f32' });
   const segments = [['embedding', 'blocks.0'], ['blocks.1'], ['blocks.2', 'head']];
-  const { program } = buildScenario({
+  const { program, placed } = buildScenario({
     step: applyPrecision(step, ops, 'bf16'),
     update: null,
     element,
@@ -58,7 +58,7 @@ test('weights are cast once a step, and none is sent to a stage that stores it',
     microbatches: 4,
     schedule: '1f1b',
   });
-  expect(verifyProgram(program, ops)).toEqual([]);
+  expect(verifyProgram(program, placed, ops)).toEqual([]);
   const [{ templates, values }] = program.classes;
   const touch = (name: string, lifetime: Lifetime) => {
     const instructions = instructionsOf(templates.find((template) => template.name === name)!);

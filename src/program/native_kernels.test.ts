@@ -46,7 +46,7 @@ test.each([12, 7, 320])(
       const model = new GPT({ layers: 2, dim: 2 * headDim, heads: 2, context: 8, vocab: 11 });
       const batch = { sequences: 2, microbatch: 1 };
       const plan = planOfSizes({}, 1, describeModel(model), batch, { compute: 'bf16', master: 'f32' });
-      const { program } = compileTraining({
+      const { program, placed } = compileTraining({
         model,
         plan,
         sequence: 8,
@@ -54,7 +54,7 @@ test.each([12, 7, 320])(
         target,
         optimizer: adamw({ lr: 1e-3 }),
       });
-      expect(verifyProgram(program, ops, nativeKernels(ops, target))).toEqual([]);
+      expect(verifyProgram(program, placed, ops, nativeKernels(ops, target))).toEqual([]);
       const kernels = program.classes
         .flatMap(({ templates }) => templates)
         .flatMap((template) => instructionsOf(template))

@@ -44,8 +44,6 @@ export interface RankClass {
   readonly inputs: readonly ValueIndex[];
   /** Values that the host reads after a step, by name: sums over microbatches, and what the update gives. */
   readonly results: Readonly<Record<string, ValueIndex>>;
-  /** Structural hash of all of these: which values the class takes and gives, under which names. */
-  readonly boundary: string;
   /** Bytes of the arena, alignment included: the predicted peak. */
   readonly arenaBytes: number;
 }
@@ -231,8 +229,6 @@ export interface Template {
   readonly name: string;
   /** Read it through `instructionsOf`, which writes loops out. */
   readonly body: readonly (Instruction | Loop)[];
-  /** Structural hash of the placed graph section that this template must compute. */
-  readonly dataflow: string;
 }
 
 export interface ScheduleStep {

@@ -20,8 +20,8 @@ const plan = planOfSizes(
   { compute: 'f32', master: 'f32' },
 );
 const request = { model, plan, sequence: 8, registry: ops, target: 'reference' } as const;
-const { program: training, buckets } = compileTraining({ ...request, optimizer: adamw({ lr: 1e-3 }) });
-const validation = compileForward({ ...request, what: 'loss', buckets }).program;
+const { program: training, placed } = compileTraining({ ...request, optimizer: adamw({ lr: 1e-3 }) });
+const validation = compileForward({ ...request, what: 'loss', buckets: placed.buckets }).program;
 
 /** Bytes of each value that has an address of its own, and of each parameter, in every step of the schedule. */
 function ranges({ values, schedule, before }: RankClass) {

@@ -22,7 +22,6 @@ import {
 } from '../partition/placed.js';
 import type { ClassRequest } from './class_request.js';
 import { ClassValues } from './class_values.js';
-import { boundaryLine, contentsText, dataflowHash, opLine, partsLine, valueText } from './dataflow.js';
 import { storageDiffers, updateNotInPlace } from './diagnostics.js';
 import { madeOnce } from './made_once.js';
 import type { Contract, ContractEntry, Operand, ValueIndex, ViewOp } from './program.js';
@@ -39,13 +38,9 @@ export class ValueMap {
   /** Steps of the step graph that run once a step, and what they make. */
   readonly once: ReadonlySet<PlacedStep>;
   private readonly shared: ReadonlySet<PlacedId>;
-  /** Views, and buckets → the line that says what they show, in whichever template it stands. */
-  readonly viewLines = new Map<ValueIndex, string>();
   private readonly request: ClassRequest;
   private readonly indexOf: Record<Origin, Map<PlacedId, ValueIndex>> = { step: new Map(), update: new Map() };
   private readonly after: ContractEntry[] = [];
-  /** What the class takes and gives, a line each, as the placed graphs say. */
-  private readonly boundary = new Set<string>();
   private readonly uses: Record<Origin, ReadonlyMap<PlacedId, number>>;
   private readonly makers: ReadonlyMap<PlacedId, PlacedStep>;
   /** What moves and transfers read. */
@@ -65,13 +60,13 @@ export class ValueMap {
   }
 
   /** What holds before a step and after it. */
-  contracts(): { readonly before: Contract; readonly after: Contract; readonly boundary: string } {
+  contracts(): { readonly before: Contract; readonly after: Contract } {
     const before = this.values.table.flatMap((value, at): ContractEntry[] =>
       value.lifetime === 'persistent' && !value.parts && this.isState(value.name) ? [{ at, holds: at }] : [],
     );
     const updated = new Map(this.after.map((entry) => [entry.at, entry]));
     const after = before.map((entry) => updated.get(entry.at) ?? entry);
-    return { before: { values: before }, after: { values: after }, boundary: dataflowHash([...this.boundary]) };
+    return { before: { values: before }, after: { values: after } };
   }
 
   /** Scalars of both graphs. */
@@ -129,7 +124,7 @@ export class ValueMap {
   /** The results of an op that moves no bytes; declared by the first template that meets it. */
   declareViews(
     origin: Origin,
-    { op, rule, assignment, attributes, outputs: ids, inputs: operands, source }: PlacedOp,
+    { op, rule, assignment, attributes, outputs: ids, source }: PlacedOp,
     inputs: readonly ValueIndex[],
     views: readonly ResultView[],
   ): void {
@@ -150,15 +145,6 @@ export class ValueMap {
         this.values.add(placed, placed.name, lifetime, { view: { of, offset, strides, made } }),
       );
     });
-    const line = opLine(
-      op,
-      rule,
-      attributes,
-      assignment,
-      operands.map((id) => this.textOf(origin, id)),
-      ids.map((id) => ({ text: this.textOf(origin, id), accumulates: false })),
-    );
-    for (const output of outputs) this.viewLines.set(output, line);
   }
 
   stridesOf(value: ValueIndex): readonly number[] {
@@ -184,19 +170,6 @@ export class ValueMap {
     if (lifetime === 'persistent' || lifetime === 'data' || (view && lifetime !== 'sum')) return false;
     const target = this.indexOf[origin].get(output);
     return target === undefined && !(origin === 'step' && this.sums.has(output));
-  }
-
-  /** The value an instruction makes of a placed value, by the type and layout that the placed graph gives it. */
-  textOf(origin: Origin, id: PlacedId): string {
-    const { type, layout } = this.graph(origin)!.values[id];
-    const index = this.summedDirectly(origin, id) ? this.sums.get(id)! : this.index(origin, id);
-    return valueText(this.values.get(index).name, type, layout);
-  }
-
-  /** A value by its own type and layout. */
-  stagingText(index: ValueIndex): string {
-    const { name, global, layout } = this.values.get(index);
-    return valueText(name, global, layout);
   }
 
   graph(origin: Origin): PlacedGraph | null {
@@ -226,33 +199,15 @@ export class ValueMap {
         const bucket = bucketNamed(this.request.buckets, input.name);
         const tensors = bucket?.members.map((m) => ({ ...m, name: ofMember(input.name, bucket, m) })) ?? null;
         const lifetime = input.kind === 'data' ? 'data' : 'persistent';
-        const role = input.kind === 'data' || input.kind === 'scalar' ? input.kind : 'state';
-        // A bucket of parameters is its members, which the step has as inputs.
-        if (bucket?.name !== input.name)
-          this.boundary.add(
-            boundaryLine(role, input.name, valueText(input.name, placed.type, placed.layout)) + contentsText(tensors),
-          );
         this.indexOf[origin].set(input.value, known ?? this.values.add(placed, input.name, lifetime, { tensors }));
       }
     }
     for (const { name, members } of this.request.buckets) {
-      this.fill(
+      this.values.fill(
         this.values.find(name)!,
         members.map((member) => this.values.find(member.name)!),
       );
     }
-  }
-
-  /** Makes values the contents of a bucket. */
-  private fill(bucket: ValueIndex, parts: readonly ValueIndex[]): void {
-    this.values.fill(bucket, parts);
-    this.viewLines.set(
-      bucket,
-      partsLine(
-        this.stagingText(bucket),
-        parts.map((part) => this.stagingText(part)),
-      ),
-    );
   }
 
   /** The step's outputs: sums over microbatches, which the update reads under the same names. */
@@ -263,11 +218,7 @@ export class ValueMap {
       if (placed.stage !== stage) continue;
       const sum = this.values.add(placed, `sum ${output.name}`, 'sum');
       this.sums.set(output.value, sum);
-      if (!update) {
-        this.results[output.name] = sum;
-        const text = valueText(this.values.get(sum).name, placed.type, placed.layout);
-        this.boundary.add(boundaryLine('result', output.name, text));
-      }
+      if (!update) this.results[output.name] = sum;
       for (const input of update?.inputs ?? []) {
         if (input.name !== output.name || update!.values[input.value].stage !== stage) continue;
         this.indexOf.update.set(input.value, sum);
@@ -278,7 +229,7 @@ export class ValueMap {
       if (!bucket) continue;
       const sum = this.values.add(update!.values[input.value], `sum ${input.name}`, 'sum');
       this.indexOf.update.set(input.value, sum);
-      this.fill(
+      this.values.fill(
         sum,
         bucket.members.map((member) => this.values.find(`sum ${ofMember(input.name, bucket, member)}`)!),
       );
@@ -293,7 +244,6 @@ export class ValueMap {
       const state = update.inputs.find((i) => i.name === output.name && update.values[i.value].stage === placed.stage);
       if (!state || (state.kind !== 'parameter' && state.kind !== 'state')) {
         this.results[output.name] = this.index('update', output.value, 'persistent');
-        this.boundary.add(boundaryLine('result', output.name, this.textOf('update', output.value)));
         continue;
       }
       const at = this.indexOf.update.get(state.value)!;
@@ -304,17 +254,15 @@ export class ValueMap {
       const parts = this.values.get(at).parts;
       if (!parts) {
         this.after.push({ at, holds });
-        this.boundary.add(boundaryLine('after', output.name, this.textOf('update', output.value)));
         continue;
       }
       const updated = parts.map((part) => {
         const { name, global: type, layout } = this.values.get(part);
         const next = this.declareUpdated(part, { type, layout }, name);
         this.after.push({ at: part, holds: next });
-        this.boundary.add(boundaryLine('after', name, this.stagingText(next)));
         return next;
       });
-      this.fill(holds, updated);
+      this.values.fill(holds, updated);
     }
   }
 

@@ -14,8 +14,8 @@ export async function agreeOnPrograms(peers: Peers, programs: RunPrograms, targe
 
 function verify({ training, validation }: RunPrograms, target: Target): void {
   const kernels = kernelsOf(target, ops);
-  for (const { program } of [training, validation]) {
-    const [fault] = verifyProgram(program, ops, kernels);
+  for (const { program, placed } of [training, validation]) {
+    const [fault] = verifyProgram(program, placed, ops, kernels);
     if (fault) throw fault;
   }
 }

@@ -36,7 +36,7 @@ export interface RunRequest {
 export function compileRun({ model, optimizer, plan, registry, target, observe }: RunRequest): RunPrograms {
   const request = { model, plan, sequence: model.options.context, registry, target };
   const training = compileTraining({ ...request, optimizer, observe });
-  const validation = compileForward({ ...request, what: 'loss', buckets: training.buckets });
+  const validation = compileForward({ ...request, what: 'loss', buckets: training.placed.buckets });
   return {
     training,
     validation: { ...validation, program: shareArena(validation.program, training.program) },

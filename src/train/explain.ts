@@ -142,8 +142,7 @@ function explainPlan(
   const programs = endable(() => compileRun(request));
   const { training } = programs;
   const ranks = ranksOf(plan);
-  const { placed, buckets } = training;
-  const { step, update } = placed;
+  const { step, update, buckets } = training.placed;
   const classes: readonly LoweredClass[] = training.program.classes;
   if (checkpoint) expectState(checkpoint, stateOf(training.program));
   return {

@@ -23,10 +23,10 @@ test('optimizer state cut over the data ranks through the middle of tensors, thr
     microbatches: 3,
     zero,
   });
-  const { placed, buckets } = scenario;
+  const { placed } = scenario;
   const update = placed.update!;
   // Matrices and vectors: a collective each way for each, and a kernel, however many parameters there are.
-  expect(buckets.map(({ members }) => members.length)).toEqual([10, 6]);
+  expect(placed.buckets.map(({ members }) => members.length)).toEqual([10, 6]);
   expect(movesOf(update)).toMatchObject({ reduce_scatter: 2, all_gather: 2 });
   expect(update.steps.filter((step) => step.kind === 'op' && step.op === 'adamw')).toHaveLength(2);
   expect(outputLayout(update, 'optimizer.exp_avg.bucket.0')).toBe('{elements:data}');
@@ -34,7 +34,7 @@ test('optimizer state cut over the data ranks through the middle of tensors, thr
   // The step itself exchanges nothing: sums over microbatches stay partial until the update.
   expect(movesOf(placed.step)).toEqual({});
   // Each rank holds half of the state, to an element a bucket.
-  const parameters = buckets.reduce((n, { type }) => n + elementsOf(type), 0);
+  const parameters = placed.buckets.reduce((n, { type }) => n + elementsOf(type), 0);
   for (const elements of stateElements(scenario)) expect(Math.abs(elements - parameters)).toBeLessThanOrEqual(4);
 });
 
@@ -57,11 +57,11 @@ test('over three ranks, with tensor parallelism: every rank cuts its own blocks'
 
 test('more ranks than elements of a bucket: some hold nothing', () => {
   const tiny = new GPT({ layers: 1, dim: 1, heads: 1, hidden: 1, context: 1, vocab: 2 });
-  const { buckets } = expectEqualsSerial({
+  const { placed } = expectEqualsSerial({
     ...languageModel(tiny, { batch: 16, sequence: 1 }),
     mesh: { data: 16 },
     split: { batch: ['data'] },
     zero,
   });
-  expect(Math.min(...buckets.map(({ type }) => elementsOf(type)))).toBeLessThan(16);
+  expect(Math.min(...placed.buckets.map(({ type }) => elementsOf(type)))).toBeLessThan(16);
 });

@@ -53,7 +53,7 @@ export const rounded: Tolerance = { relative: 1e-4, floor: 1e-5 };
 
 /** What is wrong with a program, as the story's lines; null where the verifier accepts it and parallel equals serial. */
 export function programFault(scenario: Scenario, tolerance?: Tolerance): string | null {
-  const [refused] = verifyProgram(scenario.program, ops);
+  const [refused] = verifyProgram(scenario.program, scenario.placed, ops);
   if (refused) return `  refused by the verifier: ${refused.message}`;
   const run = () => {
     const { fault, deadlock, ...execution } = scenario.parallel();

@@ -13,7 +13,7 @@ import { meshOf } from '../../src/plan/plan.js';
 import { gatherPlaced, runPlaced, type PlacedGiven, type PlacedRun } from './placed_executor.js';
 import { inputValues, planOf, serialUpdate, type Scenario, type ScenarioOptions, type Values } from './scenario.js';
 
-export type PlacedScenario = Pick<Scenario, 'plan' | 'placed' | 'buckets' | 'inputs'>;
+export type PlacedScenario = Pick<Scenario, 'plan' | 'placed' | 'inputs'>;
 
 /** Partitions and checks the graphs of a scenario; every parameter is updated by itself. */
 export function placeScenario(options: ScenarioOptions): PlacedScenario {
@@ -33,11 +33,11 @@ export function placeScenario(options: ScenarioOptions): PlacedScenario {
   const parameters = step.inputs.filter(({ kind }) => kind === 'parameter');
   const types = new Map(parameters.map(({ name, value }) => [name, step.values[value].type]));
   const second = update && place(update, updatePlacement(plan, placed, homesOf(plan, step), types));
-  return { plan, placed: { step: placed, update: second }, buckets: [], inputs: inputValues(options, microbatches) };
+  return { plan, placed: { step: placed, update: second, buckets: [] }, inputs: inputValues(options, microbatches) };
 }
 
 /** The placed graphs of a whole step: one run a microbatch, then the update on what they sum to. */
-export function runPlacedStep({ plan, placed, buckets, inputs }: PlacedScenario): readonly PlacedRun[] {
+export function runPlacedStep({ plan, placed, inputs }: PlacedScenario): readonly PlacedRun[] {
   const kernels = referenceKernels(ops);
   const microbatches = Object.values(inputs).reduce(
     (n, value) => Math.max(n, value instanceof Float64Array ? 1 : value.length),
@@ -58,7 +58,7 @@ export function runPlacedStep({ plan, placed, buckets, inputs }: PlacedScenario)
     };
   }
   const packed = placed.update.inputs.flatMap(({ name }): [string, PlacedGiven][] => {
-    const bucket = bucketNamed(buckets, name);
+    const bucket = bucketNamed(placed.buckets, name);
     if (!bucket) return [];
     const mesh = meshOf(plan.stages[bucket.stage]);
     const given = bucket.members.map((member): PlacedGiven => {

@@ -21,9 +21,8 @@ import { roundTo } from '../../src/ops/round.js';
 import type { Mesh } from '../../src/ir/mesh.js';
 import type { PartitionCosts } from '../../src/partition/costs.js';
 import type { Placement } from '../../src/partition/partition.js';
-import type { Bucket } from '../../src/partition/buckets.js';
-import type { PlacedGraph } from '../../src/partition/placed.js';
 import { compileGraphs } from '../../src/program/compile.js';
+import type { PlacedGraphs } from '../../src/program/place_graphs.js';
 import type { Target } from '../../src/program/target.js';
 import type { PlanMemoryOptions } from '../../src/program/memory/index.js';
 import type { UpdateRecipe } from '../../src/optim/update.js';
@@ -72,9 +71,7 @@ export interface Scenario {
   readonly name: string;
   readonly plan: Plan;
   readonly graphs: StepGraphs;
-  readonly placed: { readonly step: PlacedGraph; readonly update: PlacedGraph | null };
-  /** The parameters that are updated together. */
-  readonly buckets: readonly Bucket[];
+  readonly placed: PlacedGraphs;
   readonly program: Program & { readonly classes: readonly LoweredClass[] };
   /** Global inputs: an array for each persistent value, one a microbatch for data. */
   readonly inputs: Readonly<Record<string, Float64Array | readonly Float64Array[]>>;
@@ -89,7 +86,7 @@ export interface Scenario {
 export function buildScenario(options: ScenarioOptions): Scenario {
   const { step, update, target = 'reference', microbatches = 1 } = options;
   const plan = planOf(options);
-  const { program, placed, buckets } = compileGraphs(
+  const { program, placed } = compileGraphs(
     {
       plan,
       registry: ops,
@@ -111,7 +108,6 @@ export function buildScenario(options: ScenarioOptions): Scenario {
     plan,
     graphs: { step, update },
     placed,
-    buckets,
     program,
     inputs,
     serial: () => runSerial(options, inputs, microbatches),

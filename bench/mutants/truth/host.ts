@@ -3,7 +3,7 @@
  * it gives, by the names, tables, meshes and contracts that stand in the program.
  */
 import type { Execution, RankBlocks } from '../../../src/engine/reference/execute.js';
-import { gatherValues, scatterValues, type GlobalValues } from '../../../src/engine/reference/shards.js';
+import { gatherValue, scatterValues, type GlobalValues } from '../../../src/engine/reference/shards.js';
 import { placeRanks } from '../../../src/engine/reference/virtual_rank.js';
 import { elementsOf } from '../../../src/ir/type.js';
 import type { Program, ValueIndex } from '../../../src/program/program.js';
@@ -23,8 +23,28 @@ export function hostBlocks(program: Program, given: GlobalValues): readonly Rank
   });
 }
 
-/** Whole values by name, put together as the program's tables say. Throws where replicas differ. */
-export const hostResults = (program: Program, { values }: Execution): GlobalValues => gatherValues(program, values);
+/** What a rank holds after a step under names that the host knows: state and results. */
+export function heldBlocks(program: Program, { values: held }: Execution): readonly RankBlocks[] {
+  const known = program.classes.map(
+    ({ values, before, results }) =>
+      new Set([...Object.keys(results), ...before.values.map(({ at }) => values[baseOf(values, at)].name)]),
+  );
+  return placeRanks(program).map(
+    ({ classIndex }, i) => new Map([...held[i]].filter(([name]) => known[classIndex].has(name))),
+  );
+}
+
+/** The same as whole values, put together as the program's tables say. Throws where replicas differ. */
+export function hostResults(program: Program, { values: held }: Execution): GlobalValues {
+  const names = program.classes.flatMap(({ values, before, results }) => [
+    ...Object.keys(results),
+    ...before.values.flatMap(({ at }) => {
+      const { name, tensors } = values[baseOf(values, at)];
+      return tensors ? tensors.map((tensor) => tensor.name) : [name];
+    }),
+  ]);
+  return Object.fromEntries([...new Set(names)].map((name) => [name, gatherValue(program, held, name)]));
+}
 
 /** A value of which `after` says that it lies somewhere where another one does, as text; null where all lie where they should. */
 export function brokenContract({ ranks }: Execution): string | null {

@@ -11,7 +11,7 @@ import { ops } from '../../../src/ops/index.js';
 import { kernelShape, type KernelChooser } from '../../../src/program/kernel_choice.js';
 import type { KernelInstruction, Program, RankClass } from '../../../src/program/program.js';
 import type { Scenario } from '../../../tests/scenarios/scenario.js';
-import { brokenContract, hostBlocks, hostResults } from './host.js';
+import { brokenContract, heldBlocks, hostBlocks, hostResults } from './host.js';
 import { policiesFor, type Aim } from './policies.js';
 import { viewWatch, wrongLetters } from './statements.js';
 
@@ -38,7 +38,7 @@ export class Truth {
     if (deadlock) throw new Error(`the program of '${name}' hangs`);
     const broken = brokenContract(execution);
     if (broken) throw new Error(`after a step of '${name}' ${broken}`);
-    this.expected = { blocks: execution.values, results: hostResults(program, execution) };
+    this.expected = { blocks: heldBlocks(program, execution), results: hostResults(program, execution) };
   }
 
   judge(program: Program, aims: readonly Aim[]): Judgement {

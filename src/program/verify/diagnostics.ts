@@ -162,20 +162,22 @@ export const smallWorkspace = defineDiagnostic(
 
 export const dataflowDiffers = defineDiagnostic(
   'program/dataflow-differs',
-  (p: { template: string; where: readonly Place[] }) => ({
-    what: `template '${p.template}' does not compute the section it was made from`,
-    why: 'its instructions, by the names of their values, have another hash',
+  (p: { instruction: string; what: string; where: readonly Place[] }) => ({
+    what: `${p.instruction} ${p.what}`,
+    why: 'each value must be one that the placed graphs compute',
     where: p.where,
     fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
   }),
 );
 
-export const boundaryDiffers = defineDiagnostic('program/boundary-differs', (p: { where: readonly Place[] }) => ({
-  what: 'a class takes or gives other values than the graphs it was made from',
-  why: 'its inputs, contracts and results, by the names of their values, have another hash',
-  where: p.where,
-  fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
-}));
+export const boundaryDiffers = defineDiagnostic(
+  'program/boundary-differs',
+  (p: { what: string; where: readonly Place[] }) => ({
+    what: `a class takes or gives other values than the graphs it was made from: ${p.what}`,
+    where: p.where,
+    fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
+  }),
+);
 
 export const collectivesDiffer = defineDiagnostic(
   'program/collectives-differ',

@@ -1,1 +1,2 @@
 export { verifyProgram } from './verify.js';
+export type { Specification } from './expected.js';

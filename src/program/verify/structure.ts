@@ -4,7 +4,7 @@
  */
 import type { DiagnosticError, Place } from '../../ir/diagnostic.js';
 import { dtypeBytes } from '../../ir/dtype.js';
-import { meshRanks, rankAt } from '../../ir/mesh.js';
+import { meshRanks, printMesh, rankAt, type Mesh } from '../../ir/mesh.js';
 import { rowMajor } from '../../ir/strides.js';
 import { bytesOf, elementsOf, sizesOf } from '../../ir/type.js';
 import { DEFAULT_ALIGNMENT } from '../memory/index.js';
@@ -13,13 +13,29 @@ import { baseOf, instructionsOf, operandsOf } from '../unroll.js';
 import * as diagnose from './diagnostics.js';
 
 /** Faults of the program's frame; where there are some the other rules cannot be applied. */
-export function checkStructure(program: Program): readonly DiagnosticError[] {
-  const faults = [...checkRanks(program)];
+export function checkStructure(program: Program, meshes: readonly Mesh[]): readonly DiagnosticError[] {
+  const faults = [...checkMeshes(program, meshes), ...checkRanks(program)];
+  if (faults.length > 0) return faults;
   for (const rankClass of program.classes) {
     const found = [...checkTable(rankClass), ...checkTemplates(rankClass)];
     faults.push(...found, ...(found.length === 0 ? checkSchedule(program, rankClass) : []));
   }
   return faults;
+}
+
+/** The stages have the meshes of the graphs, and their ranks come one behind the other. */
+function* checkMeshes({ stages }: Program, meshes: readonly Mesh[]): Generator<DiagnosticError> {
+  const malformed = (what: string) => diagnose.malformed({ what, where: [{ at: 'program' }] });
+  if (stages.length !== meshes.length) yield malformed(`there are ${stages.length} stages, not ${meshes.length}`);
+  let ranks = 0;
+  for (const [stage, mesh] of meshes.entries()) {
+    const has = stages[stage];
+    if (!has) return;
+    if (printMesh(has.mesh) !== printMesh(mesh))
+      yield malformed(`stage ${stage} is ${printMesh(has.mesh)}, not ${printMesh(mesh)}`);
+    if (has.firstRank !== ranks) yield malformed(`stage ${stage} begins at rank ${has.firstRank}, not at ${ranks}`);
+    ranks += meshRanks(mesh);
+  }
 }
 
 /** Every rank of every stage belongs to one class. */

@@ -1,0 +1,85 @@
+/**
+ * What a value means: which function it is of parameters, state, data and scalars, whoever computes it, in whichever order and layout.
+ *
+ * Two values mean the same where the same op, under the same rule and attributes, was applied to operands that mean the same. Moves,
+ * messages and copies change where a value lies, not what it means. Equal meanings have one number (hash consing, Ershov 1958), so that
+ * they are compared in no time.
+ */
+import type { Attributes } from '../../ir/graph.js';
+import type { OpRegistry } from '../../ir/op.js';
+import type { OpRule } from '../../ir/rule.js';
+
+/** Equal numbers of one {@link Meanings}: equal meanings. */
+export type Meaning = number;
+
+/** An op as it is applied: of a graph's node, a placed step, an instruction or a view. */
+export interface Applied {
+  readonly op: string;
+  readonly rule: OpRule;
+  readonly attributes: Attributes;
+}
+
+export class Meanings {
+  private readonly registry: OpRegistry;
+  private readonly numbers = new Map<string, Meaning>();
+  private readonly rules = new WeakMap<OpRule, Meaning>();
+
+  constructor(registry: OpRegistry) {
+    this.registry = registry;
+  }
+
+  /** A parameter, a piece of state, a scalar, or one microbatch of data. */
+  input(name: string): Meaning {
+    return this.number(`input ${name}`);
+  }
+
+  /** Result `result` of an op. */
+  result({ op, rule, attributes }: Applied, operands: readonly Meaning[], result: number): Meaning {
+    if (this.registry.get(op)?.copies?.(attributes)) return operands[0];
+    const keys = Object.keys(attributes).sort();
+    const given = keys.map((key) => `${key}=${JSON.stringify(attributes[key])}`).join(' ');
+    return this.number(`${result} of ${op} {${given}} by ${this.rule(rule)} (${operands.join(' ')})`);
+  }
+
+  /** What every microbatch of a step contributes to, once each. */
+  sum(contribution: Meaning): Meaning {
+    return this.number(`sum of ${contribution}`);
+  }
+
+  /** Tensors that lie one behind the other. */
+  bucket(tensors: readonly Meaning[]): Meaning {
+    return this.number(`bucket of ${tensors.join(' ')}`);
+  }
+
+  /** The k-th tensor of a bucket. */
+  part(bucket: Meaning, k: number): Meaning {
+    return this.number(`part ${k} of ${bucket}`);
+  }
+
+  private rule(rule: OpRule): Meaning {
+    const known = this.rules.get(rule);
+    if (known !== undefined) return known;
+    const made = this.number(ruleText(rule));
+    this.rules.set(rule, made);
+    return made;
+  }
+
+  private number(text: string): Meaning {
+    const known = this.numbers.get(text);
+    if (known !== undefined) return known;
+    const made = this.numbers.size;
+    this.numbers.set(text, made);
+    return made;
+  }
+}
+
+function ruleText(rule: OpRule): string {
+  const factors = Object.entries(rule.factors).map(([name, { size, whole }]) => `${name}=${size}${whole ? '!' : ''}`);
+  const lists = (list: readonly (readonly (string | number)[])[]) => list.map((one) => one.join(' ')).join(', ');
+  const letters = Object.entries(rule.letters).map(([letter, names]) => `${letter}=${names.join(' ')}`);
+  const shift = rule.shift ? ` shift ${rule.shift.factor} ${rule.shift.by}` : '';
+  return (
+    `[${factors.join(' ')}] (${lists(rule.operands)}) -> (${lists(rule.results)}) by ${rule.reductions.join(' ')} ` +
+    `linear (${lists(rule.linear)}) letters (${letters.join(', ')}) origins (${rule.origins.join(' ')})${shift}`
+  );
+}
