@@ -10,6 +10,8 @@ export default defineConfig({
     env: { OMP_WAIT_POLICY: 'passive' },
     sequence: { sequencer: LongestFirst },
     pool: 'forks',
+    // Modules have no state of their own: a worker loads the library once, and not anew for each of two hundred files.
+    isolate: false,
     maxWorkers: 2,
     // A search with RUNS takes as long as it is told to.
     testTimeout: process.env.RUNS ? 0 : 120_000,

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The `flotilla` command: dist/src/cli/main.js, in a checkout built first where the sources have changed. What needs nothing built is
+ * The `flotilla` command: dist/bundle/main.js, in a checkout built first where the sources have changed. What needs nothing built is
  * answered before: help, the version, and what doctor can say of a machine.
  */
 import './setup/node_version.mjs';
@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const { flotillaCommand, isCheckout, root } = await import('./setup/places.mjs');
+const { bundle, flotillaCommand, isCheckout } = await import('./setup/places.mjs');
 const { endAtSignals, failureText, setupSeconds } = await import('./setup/steps.mjs');
 const args = process.argv.slice(2);
 const isBuilt = isCheckout ? await isUpToDate() : true;
@@ -33,9 +33,9 @@ async function isUpToDate() {
 
 /** Doctor waits for no compiler: an older build says what it can, and where there is none, set-up's half answers alone. */
 async function doctor() {
-  if (existsSync(path.join(root, 'dist', 'src', 'cli', 'main.js'))) {
+  if (existsSync(path.join(bundle, 'main.js'))) {
     try {
-      return await importBuilt('cli/main.js');
+      return await importBuilt('main.js');
     } catch (error) {
       console.error(`(the programs that are built do not start: ${error.message})`);
     }
@@ -67,18 +67,18 @@ async function runCommand() {
   try {
     if (!isBuilt) await (await import('./setup/all.mjs')).setUpPrograms();
     // From here on the command itself listens to signals.
-    await importBuilt('launch/first.js');
+    await importBuilt('first.js');
   } catch (error) {
     fail(error, again);
     return;
   } finally {
     leave();
   }
-  await importBuilt('cli/main.js');
+  await importBuilt('main.js');
 }
 
 function importBuilt(file) {
-  return import(pathToFileURL(path.join(root, 'dist', 'src', file)).href);
+  return import(pathToFileURL(path.join(bundle, file)).href);
 }
 
 function fail(error, again) {

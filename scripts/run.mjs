@@ -74,7 +74,7 @@ function noEngine() {
 }
 
 function demo(args) {
-  return node(['--import', './dist/src/launch/first.js', 'dist/src/cli/main.js', 'demo', ...args]);
+  return node(['--import', './dist/bundle/first.js', 'dist/bundle/main.js', 'demo', ...args]);
 }
 
 function program(file) {

@@ -119,12 +119,32 @@ describe('a model that says what an op does not know', () => {
     ['half of an integer', 'ir/wrong-attribute', /a whole number for i32/, 'whole', (x) => x.cast('i32').mul(0.5)],
     [
       'sums of truths',
-      'ir/wrong-dtype',
-      /einsum wants .* number, and it is bool/,
-      'cast',
+      'ir/mask-not-number',
+      /sum is given a tensor of bool, and takes numbers/,
+      "a.cast('f32').sum(…), how many hold",
       (x) => x.ge(x.constant(0)).sum('dim'),
     ],
   ];
+
+  test.each<[string, string, (mask: Tensor) => Tensor]>([
+    ['mul is given two tensors of bool', "a.cast('f32').mul(b), 1 where both hold", (mask) => mask.mul(mask)],
+    ['mul is given a tensor of bool', "a.cast('f32').mul(…)", (mask) => mask.mul(2)],
+    ['add is given two tensors of bool', "a.cast('f32').add(b)", (mask) => mask.add(mask)],
+    ['sub is given a tensor of bool', "a.cast('f32').sub(…)", (mask) => mask.sub(1)],
+    ['div is given two tensors of bool', "a.cast('f32').div(b)", (mask) => mask.div(mask)],
+    ['square is given a tensor of bool', "a.cast('f32').square(…)", (mask) => mask.square()],
+    ['mean is given a tensor of bool', 'the share that holds', (mask) => mask.mean('dim')],
+  ])('what is no arithmetic of masks is told in the words of the call: %s', (what, fix, middle) => {
+    const { code, message } = refusal(traced((x) => middle(x.ge(0))));
+    expect(code).toBe('ir/mask-not-number');
+    expect(message).toContain(what);
+    expect(message).toContain(fix);
+  });
+
+  test('what it says to write works', () => {
+    const both = (x: Tensor) => x.mul(x.ge(0).cast('f32').mul(x.lt(1))).mul(x.ge(0));
+    expect(() => traced(both)()).not.toThrow();
+  });
 
   test.each(wrong)('%s', (_, code, text, fix, middle) => {
     const { code: got, message, diagnostic } = refusal(traced(middle));

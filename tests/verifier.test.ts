@@ -359,6 +359,19 @@ describe('workspaces of native kernels', () => {
   });
 });
 
+test('a view of a view has no place on which verifier and engines need agree: it is refused', () => {
+  const inner = only.values.findIndex(({ view }) => view && view.offset > 0);
+  expect(inner).toBeGreaterThanOrEqual(0);
+  const outer = only.values.findIndex(
+    ({ view, type }, i) => i !== inner && view && elementsOf(type) <= elementsOf(only.values[inner].type),
+  );
+  const nested = editValue(program, 0, outer, (value) => ({
+    ...value,
+    view: { ...value.view!, of: inner, offset: 0 },
+  }));
+  expect(said(nested)).toContain('is a view of a view');
+});
+
 describe('a bucket is what lies in it', () => {
   const bucketIn = (fits: (value: RankClass['values'][number]) => boolean) => {
     const index = only.values.findIndex(fits);

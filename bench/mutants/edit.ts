@@ -7,7 +7,8 @@ import type {
   ScheduleStep,
   ValueIndex,
 } from '../../src/program/program.js';
-import { baseOf, instructionsOf, operandsOf } from '../../src/program/unroll.js';
+import { baseOf } from '../../src/program/place.js';
+import { instructionsOf, operandsOf } from '../../src/program/unroll.js';
 import { bytesOf, elementsOf } from '../../src/ir/type.js';
 import type { Random } from './random.js';
 

@@ -11,6 +11,9 @@ export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '
 /** Whether this is a checkout, with sources and tests; else it is an installed package. */
 export const isCheckout = existsSync(path.join(root, 'src'));
 
+/** The programs as they are run: see `bundle.mjs`. */
+export const bundle = path.join(root, 'dist', 'bundle');
+
 /** How `flotilla` is called, for commands that messages name. */
 export const flotillaCommand = 'npx flotilla';
 

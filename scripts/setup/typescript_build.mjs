@@ -1,6 +1,7 @@
-/** dist/: the TypeScript sources as JavaScript, which is also the type check. */
+/** dist/: the TypeScript sources as JavaScript, which is also the type check; and of these the programs that are run. */
 import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { bundlePrograms } from './bundle.mjs';
 import { withLock } from './locks.mjs';
 import { root } from './places.mjs';
 import { filesUnder, hashOf, readStamp, runTool, step, writeStamp } from './steps.mjs';
@@ -26,8 +27,13 @@ export async function buildTypescript() {
     await step('type check and build (tsc -b)', async () => {
       const hash = wanted();
       const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-      await runTool(process.execPath, [tsc, '-b'], { fix: 'the messages above are type errors of the sources' });
-      removeStale();
+      try {
+        await runTool(process.execPath, [tsc, '-b'], { fix: 'the messages above are type errors of the sources' });
+      } finally {
+        // What has a type error is built as far as it goes.
+        removeStale();
+        if (existsSync(path.join(root, 'dist', 'src', 'index.js'))) await bundlePrograms();
+      }
       writeStamp(stamp, hash);
     });
   });

@@ -19,8 +19,9 @@ export function addRunCommands(program: Command): void {
     .option('--per <unit>', 'losses by token, in nats, or by byte of text, in bits; by default as the runs compare')
     .option('--log', 'spread steps by their logarithm')
     .action(async (runs: string[], flags: PlotOptions) => {
-      const { file, figure } = await plotRuns(runs, flags);
-      console.log(`${chartOf(figure, { width: process.stdout.columns ?? 80 })}\npicture: ${file}`);
+      const { file, figure, unwritten } = await plotRuns(runs, flags);
+      console.log(chartOf(figure, { width: process.stdout.columns ?? 80 }));
+      console.log(file === null ? `no picture: ${unwritten}; --out FILE.svg names another place` : `picture: ${file}`);
     });
 
   program

@@ -1,4 +1,5 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -104,16 +105,29 @@ test('a limit counts what is decompressed, and ends at a line', async () => {
   }
 });
 
+/** A file in an archive that `tar` makes. */
+function tarOf(format: string): Buffer {
+  const root = mkdtempSync(join(tmpdir(), 'flotilla-tar-'));
+  try {
+    writeFileSync(join(root, 'a.txt'), text);
+    return execFileSync('tar', [`--format=${format}`, '-cf', '-', '-C', root, 'a.txt']);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+}
+
 test.each<[string, Uint8Array, RegExp]>([
   ['an archive', Buffer.from('PK\x03\x04 and more'), /it is a zip archive/],
   ['xz', Buffer.from('\xfd7zXZ\0\0', 'latin1'), /it is an xz file/],
   ['Parquet', Buffer.from('PAR1\x15'), /it is a Parquet file/],
   ['Parquet in gzip', gzipSync('PAR1\x15'), /it is a Parquet file/],
-  [
-    'a tape archive in gzip',
-    gzipSync(Buffer.concat([Buffer.from('a.txt'), Buffer.alloc(507), Buffer.from(text)])),
-    /zero bytes/,
-  ],
+  ['a tape archive', tarOf('posix'), /it is a tar archive/],
+  ['a tape archive of GNU', tarOf('gnu'), /it is a tar archive/],
+  ['a tape archive of old', tarOf('v7'), /it is a tar archive/],
+  ['a tape archive of pax', tarOf('pax'), /it is a tar archive/],
+  ['a tape archive in gzip', gzipSync(tarOf('posix')), /it is a tar archive/],
+  ['a tape archive in Zstandard', zstdFrame(tarOf('gnu')), /it is a tar archive/],
+  ['a block that is none', Buffer.concat([Buffer.from('a.txt'), Buffer.alloc(507), Buffer.from(text)]), /zero bytes/],
   ['Latin-1', Buffer.from('sch\xf6n', 'latin1'), /invalid UTF-8 at byte 3/],
   [
     'Latin-1 in gzip, behind a mark',

@@ -9,6 +9,7 @@ import { Rests, withRests, type HowFar, type Tell } from './in_parts.js';
 import { readContent } from './read_file.js';
 import { namedAs, readRecords, type NamedAs, type RecordText, type Records } from './records.js';
 import { isWordNet, wordNetDocuments } from './wordnet.js';
+import { counted } from '../ir/units.js';
 
 /** A text that is trained on as a whole; a separator token follows it. */
 export interface Document {
@@ -215,7 +216,7 @@ function noticesOf(results: readonly FileResult[], field: string): readonly stri
     if (having.length === 0) return [];
     const count = having.reduce((sum, result) => sum + result.records![kind]!.count, 0);
     const [{ path, line }] = having.map((one) => ({ path: one.path, line: one.records![kind]!.first }));
-    return [`${count} of ${records} records left out: '${field}' is ${is} (first: ${path}, line ${line})`];
+    return [`${count} of ${counted(records, 'record')} left out: '${field}' is ${is} (first: ${path}, line ${line})`];
   };
   const asText = results.filter(({ textSince }) => textSince !== null);
   const more = asText.length - namedInNotice;

@@ -42,6 +42,8 @@ const manifestSchema = z.object({
     .max(2 ** 24),
   /** The id after each document. */
   separator: count,
+  /** How text comes back from the tokenizer, where it does so otherwise than it was; absent: as it was, as far as was looked. */
+  lost: z.object({ given: z.string(), back: z.string() }).optional(),
 });
 
 /** How a data set came about: `manifest.json` in its folder. */

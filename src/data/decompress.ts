@@ -27,7 +27,21 @@ export function compressionOf(head: Uint8Array): Compression | null {
 /** What a file that is no text is, by how it begins; null where that is not known. */
 export function formatOf(head: Uint8Array): string | null {
   for (const [name, bytes] of Object.entries(formats)) if (startsWith(head, bytes)) return name;
-  return null;
+  return isTape(head) ? 'a tar archive' : null;
+}
+
+/**
+ * Whether it begins with the header of a tape archive, of any kind: a block of 512 bytes whose sum, its own field counted as spaces, stands
+ * in it as octal digits (POSIX.1-1988, ustar; tar of Unix V7 has no mark, and the same sum).
+ */
+function isTape(head: Uint8Array): boolean {
+  const [begin, end] = [148, 156];
+  if (head.length < 512) return false;
+  const digits = /^ *([0-7]{1,7})[ \0]/.exec(Buffer.from(head.subarray(begin, end)).toString('latin1'));
+  if (digits === null) return false;
+  let sum = 8 * 0x20;
+  for (let at = 0; at < 512; at++) if (at < begin || at >= end) sum += head[at];
+  return sum === Number.parseInt(digits[1], 8);
 }
 
 const ascii = (text: string) => [...Buffer.from(text, 'latin1')];
@@ -40,6 +54,13 @@ const formats: Readonly<Record<string, readonly number[]>> = {
   'a bzip2 file': ascii('BZh'),
   'an lz4 file': [0x04, 0x22, 0x4d, 0x18],
   'a PDF document': ascii('%PDF-'),
+  'a 7-Zip archive': ascii('7z\xbc\xaf\x27\x1c'),
+  'a RAR archive': ascii('Rar!\x1a\x07'),
+  'an archive of ar': ascii('!<arch>\n'),
+  'a PNG picture': ascii('\x89PNG'),
+  'a JPEG picture': [0xff, 0xd8, 0xff],
+  'an HDF5 file': ascii('\x89HDF'),
+  'a NumPy array': ascii('\x93NUMPY'),
   'an SQLite database': ascii('SQLite format 3'),
 };
 

@@ -1,5 +1,6 @@
 /** What the data folder refuses. Each names the file or field and says what to do. */
 import { defineDiagnostic } from '../ir/diagnostic.js';
+import { counted } from '../ir/units.js';
 
 export const dataNotFound = defineDiagnostic(
   'data/not-found',
@@ -66,7 +67,7 @@ export const badJsonLine = defineDiagnostic(
 export const dataEmpty = defineDiagnostic(
   'data/empty',
   (p: { where: string; files: number; skipped: readonly string[] }) => ({
-    what: `there is no text in the data: ${p.files} files found, ${p.skipped.length} of them skipped, none with a word in it`,
+    what: `there is no text in the data: ${counted(p.files, 'file')} found, ${p.skipped.length} skipped, none with a word in it`,
     why: p.skipped.length === 0 ? undefined : p.skipped.slice(0, 3).join('; '),
     where: [{ at: p.where }],
     fix: 'name files that hold text; data.paths takes .txt, .md, source files, and .jsonl, .ndjson and .json with a text field (data.field)',
@@ -106,8 +107,8 @@ function enough({ split, tokens, needed, sequences, context, other }: TooShort):
 }
 
 export const dataTooShort = defineDiagnostic('data/shorter-than-one-batch', (p: TooShort) => ({
-  what: `the ${p.split} data is shorter than one batch: ${p.tokens} tokens make ${p.sequences} sequences of ${p.context}, a batch takes ${p.needed}`,
-  why: `each sequence needs context tokens, and the last one a further token as its label: ${p.needed * p.context + 1} are enough${p.dropped > 0 ? `; ${p.dropped} documents were left out, since others have their text` : ''}`,
+  what: `the ${p.split} data is shorter than one batch: ${counted(p.tokens, 'token')} make ${counted(p.sequences, 'sequence')} of ${p.context}, a batch takes ${p.needed}`,
+  why: `each sequence needs context tokens, and the last one a further token as its label: ${p.needed * p.context + 1} are enough${p.dropped > 0 ? `; ${counted(p.dropped, 'document')} ${p.dropped === 1 ? 'was' : 'were'} left out, since others have ${p.dropped === 1 ? 'its' : 'their'} text` : ''}`,
   where: [{ at: `${p.split} split` }],
   fix: ['add text', ...enough(p)].join(', or '),
 }));

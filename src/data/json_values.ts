@@ -1,6 +1,7 @@
 /**
  * JSON values one after another, found in the bytes of a text before they are parsed: a list of a gigabyte is never one value, and work
- * on it can rest between two. Three forms: lines of values (JSON Lines), one list of values, and values that may go over several lines.
+ * on it can rest between two. Four forms: lines of values (JSON Lines), lines of which some values take several, one list of values, and
+ * values that may go over any lines.
  */
 
 /** A value where it stands. */
@@ -8,7 +9,7 @@ export interface JsonValue {
   readonly value: unknown;
   /** The line in which it begins, from 1. */
   readonly line: number;
-  /** Its number, from 1, where lines do not tell values apart; null in JSON Lines. */
+  /** Its number, from 1, where lines do not tell values apart; null where they do. */
   readonly number: number | null;
 }
 
@@ -19,14 +20,16 @@ export interface JsonFault {
 }
 
 /**
- * The values of a text, and where it is none a fault, after which nothing comes in all forms but lines. Of a text that is cut (`isCut`)
+ * The values of a text, and where it is none a fault, after which nothing comes in the forms that are not of lines. Of a text that is cut (`isCut`)
  * the last value may be left out: what is not whole is no fault then.
  */
 export function* jsonValues(text: Buffer, form: JsonForm, isCut: boolean): Generator<JsonValue | JsonFault> {
-  yield* form === 'lines' ? lines(text, isCut) : values(text, form, isCut);
+  if (form === 'lines') yield* lines(text, isCut);
+  else if (form === 'mixed') yield* mixed(text, isCut);
+  else yield* values(text, form, isCut);
 }
 
-export type JsonForm = 'lines' | 'list' | 'values';
+export type JsonForm = 'lines' | 'mixed' | 'list' | 'values';
 
 /** How values stand in a text; null where it begins with neither an object nor a list. `lines`: its name says JSON Lines. */
 export function jsonForm(text: Buffer, { namedLines }: { readonly namedLines: boolean }): JsonForm | null {
@@ -34,7 +37,8 @@ export function jsonForm(text: Buffer, { namedLines }: { readonly namedLines: bo
   if (text[start] === OPEN_LIST) return 'list';
   if (text[start] !== OPEN_OBJECT) return null;
   const end = lineEnd(text, start);
-  return namedLines || isWhole(text, start, end) ? 'lines' : 'values';
+  if (namedLines) return 'lines';
+  return isWhole(text, start, end) ? 'mixed' : 'values';
 }
 
 const [QUOTE, BACKSLASH, COMMA, NEWLINE] = [0x22, 0x5c, 0x2c, 0x0a];
@@ -59,12 +63,32 @@ function* lines(text: Buffer, isCut: boolean): Generator<JsonValue | JsonFault> 
   }
 }
 
+/** Of what is no value the line is left out. */
+function* mixed(text: Buffer, isCut: boolean): Generator<JsonValue | JsonFault> {
+  // Once a value that goes over lines was none, each has to end in its line: the whole text is looked through for an end but once.
+  let mayContinue = true;
+  const lineOf = lineCounter(text);
+  let lineBefore = 0;
+  for (let [at, number] = [afterSpace(text, 0), 1]; at < text.length; number++) {
+    const line = lineOf(at);
+    const end = lineEnd(text, at);
+    const inLine = valueEnd(text, at, end);
+    const closed = inLine ?? (mayContinue ? valueEnd(text, at, text.length) : null);
+    const parsed = parse(text, at, closed ?? end);
+    if ('fault' in parsed) {
+      if (inLine === null) mayContinue = false;
+      // What a cut text ends with is not whole; what other values follow is a fault.
+      const next = afterSpace(text, end);
+      if (isCut && closed === null && !(text[next] === OPEN_OBJECT && isWhole(text, next, lineEnd(text, next)))) return;
+      yield { ...parsed, line };
+    } else yield { ...parsed, line, number: line === lineBefore ? number : null };
+    lineBefore = line;
+    at = afterSpace(text, 'fault' in parsed ? end : (closed ?? end));
+  }
+}
+
 function* values(text: Buffer, form: 'list' | 'values', isCut: boolean): Generator<JsonValue | JsonFault> {
-  let [line, newline] = [1, text.indexOf(NEWLINE)];
-  const lineOf = (at: number) => {
-    for (; newline >= 0 && newline < at; newline = text.indexOf(NEWLINE, newline + 1)) line++;
-    return line;
-  };
+  const lineOf = lineCounter(text);
   const isList = form === 'list';
   let at = afterSpace(text, 0) + (isList ? 1 : 0);
   for (let number = 1; ; number++) {
@@ -91,6 +115,15 @@ function* values(text: Buffer, form: 'list' | 'values', isCut: boolean): Generat
   }
   at = afterSpace(text, at + 1);
   if (at < text.length) yield { fault: 'something comes after the list', line: lineOf(at) };
+}
+
+/** The line of a place, from 1; each asked for lies behind the one before. */
+function lineCounter(text: Buffer): (at: number) => number {
+  let [line, newline] = [1, text.indexOf(NEWLINE)];
+  return (at) => {
+    for (; newline >= 0 && newline < at; newline = text.indexOf(NEWLINE, newline + 1)) line++;
+    return line;
+  };
 }
 
 /** Where the value ends that begins at `start`; null where `end` comes before. What is between need not be JSON. */

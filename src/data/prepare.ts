@@ -1,8 +1,9 @@
 /** From a description of data to a data set in the cache: find, read, deduplicate, split, train the tokenizer, pack. */
+import { lostText } from './loses_text.js';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DiagnosticError } from '../ir/diagnostic.js';
-import { bytesText } from '../ir/units.js';
+import { bytesText, counted } from '../ir/units.js';
 import { trainBpe } from './bpe_trainer.js';
 import { DataCache } from './cache.js';
 import { readCorpus, type Corpus, type Document, type Skipped } from './corpus.js';
@@ -51,7 +52,7 @@ export async function prepareData(
 
   const files = await step('find', () => {
     const files = sourceFiles(source, root);
-    return { value: files, summary: `${files.length} files, ${bytesText(sum(files))}` };
+    return { value: files, summary: `${counted(files.length, 'file')}, ${bytesText(sum(files))}` };
   });
   const tokenizerFile = tokenizerFileOf(source, root);
   const signature = signatureOf(source, files, tokenizerFile);
@@ -64,6 +65,7 @@ export async function prepareData(
     });
     if (dataset) {
       listener({ kind: 'cached', folder: dataset.folder, seconds: (performance.now() - started) / 1000 });
+      tellLost(dataset, listener);
       return dataset;
     }
     listener({
@@ -78,7 +80,7 @@ export async function prepareData(
     const { documents, skipped, bytes } = corpus;
     return {
       value: corpus,
-      summary: `${documents.length} documents, ${bytesText(bytes)}; ${skipped.length} files skipped`,
+      summary: `${counted(documents.length, 'document')}, ${bytesText(bytes)}; ${counted(skipped.length, 'file')} skipped`,
     };
   });
   for (const text of corpus.notices) listener({ kind: 'notice', text });
@@ -98,8 +100,17 @@ export async function prepareData(
   const dataset = openDataset(cache.path(key), options);
   return closedOnError(dataset, async () => {
     await withRests(dataset.loadText(), delayTold(listener));
+    tellLost(dataset, listener);
     return dataset;
   });
+}
+
+/** Says of a tokenizer that does not give back what it was given that its numbers do not compare. */
+function tellLost({ manifest: { lost } }: Dataset, listener: DataListener): void {
+  if (lost === undefined) return;
+  const comes = `${JSON.stringify(lost.given)} comes back as ${JSON.stringify(lost.back)}`;
+  const text = `the tokenizer loses text (${comes}): its bits/byte are too low to compare with those of other tokenizers`;
+  listener({ kind: 'notice', text });
 }
 
 /** A document that takes longer is named: it may be one run of letters, or meet an expression that hardly ends. */
@@ -142,7 +153,7 @@ async function build({
   const { documents, equal, contained } = await step('deduplicate', function* () {
     const result = yield* deduplicate(corpus.documents);
     const { documents, equal, contained } = result;
-    const summary = `${documents.length} documents, ${bytesText(sum(documents))} kept; ${equal.length} equal, ${contained.length} contained in others`;
+    const summary = `${counted(documents.length, 'document')}, ${bytesText(sum(documents))} kept; ${equal.length} equal, ${contained.length} contained in others`;
     return { value: result, summary };
   });
   const split = splitDocuments(documents, source.validation_fraction);
@@ -207,16 +218,25 @@ async function build({
   });
 
   if (holdSeparator > 0) {
-    const text = `${holdSeparator} documents hold the text of the separator, which this tokenizer reads as one`;
+    const text = `${counted(holdSeparator, 'document')} ${holdSeparator === 1 ? 'holds' : 'hold'} the text of the separator, which this tokenizer reads as one`;
     listener({ kind: 'notice', text });
   }
+
+  // Our own vocabularies have every byte.
+  const lost =
+    given === null
+      ? null
+      : lostText(
+          given,
+          [...split.validation, ...split.train].map(({ text }) => text),
+        );
 
   const skipped: Record<string, number> = {};
   for (const { reason } of corpus.skipped) skipped[reason] = (skipped[reason] ?? 0) + 1;
   for (const [reason, count] of Object.entries(skipped)) {
     const named = corpus.skipped.filter((one) => one.reason === reason && one.detail !== undefined).slice(0, 3);
     const which = named.map(({ path, detail }) => `${path}: ${detail}`).join('; ');
-    listener({ kind: 'notice', text: `${count} files left out: ${reason}${which && ` (${which})`}` });
+    listener({ kind: 'notice', text: `${counted(count, 'file')} left out: ${reason}${which && ` (${which})`}` });
   }
   const manifest: DataManifest = {
     format: 1,
@@ -227,6 +247,7 @@ async function build({
     validation,
     vocab: tokenizer.vocab,
     separator,
+    ...(lost !== null && { lost }),
   };
   writeFileSync(join(folder, sourcesName), sourceListText(corpus.sources));
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest, null, 2));

@@ -29,6 +29,9 @@ test.each([
   ['a list in one line', 'x.json', list.replace('\n', '')],
   ['a list in .jsonl', 'x.jsonl', list],
   ['objects over several lines', 'x.json', '{\n "text": "one"\n}\n{\n "text": "two\\n"\n}\n'],
+  ['an object in a line, and one over several', 'x.json', '{"text":"one"}\n{\n  "text": "two\\n"\n}\n'],
+  ['an object in a line and one beside it', 'x.json', '{"text":"one"}\n\n{"a":{},\n"text":null} {"text":"two\\n"}\n'],
+  ['the same under another name', 'x.txt', '{"text":"one"}\n{\n  "text": "two\\n"\n}\n'],
   ['objects without anything between', 'x.json', '{\n"text":"one"}{"text":"two\\n"}'],
   ['a mark, CRLF and blank lines', 'x.jsonl', `\uFEFF\r\n${lines.replaceAll('\n', '\r\n\r\n')}`],
   ['no line end at the end', 'x.ndjson', lines.trimEnd()],
@@ -43,6 +46,18 @@ test.each([
 ])('records: %s', async (_, name, content) => {
   expect(texts(await read(name, content))).toEqual(['one', 'two\n']);
   expect(texts(await read(name, Buffer.from(`\uFEFF${content}`, 'utf16le')))).toEqual(['one', 'two\n']);
+});
+
+test('records of which some take several lines are told apart, and what is none has its line', async () => {
+  const content = '{"text":"one"}\n{\n  "text": "two"\n}\n{"text":"three"} {"text":"four"}\n';
+  const paths = ({ documents }: Corpus) => documents.map(({ path, text }) => `${path.replace('x.json', '')} ${text}`);
+  const all = [':1 one', ':2 two', ':5 three', '#4 four'];
+  expect(paths(await read('x.json', content))).toEqual(all);
+  await expect(read('x.json', `${content}{"text": five}\n{"text":"six"}\n`)).rejects.toThrow('x.json:6');
+  await expect(read('x.json', `${content}{"text":\n"five"\n{"text":"six"}\n`)).rejects.toThrow('x.json:6');
+  // A limit ends at a record, wherever it cuts.
+  for (let max_bytes = 15; max_bytes < content.length; max_bytes++)
+    expect(all.join().startsWith(paths(await read('x.json', content, { max_bytes })).join())).toBe(true);
 });
 
 test('one object is one record; each record has a name of its own', async () => {
@@ -148,12 +163,13 @@ test.each([
 });
 
 test('any records, written in any of the forms, are read as JSON.parse reads them', async () => {
-  const form = fc.constantFrom('lines', 'list', 'pretty list', 'pretty');
+  const form = fc.constantFrom('lines', 'list', 'pretty list', 'pretty', 'mixed');
   const record = fc.record({ text: fc.string({ unit: 'binary' }).map((text) => `x${text}`), other: fc.jsonValue() });
   const law = fc.asyncProperty(form, fc.array(record, { minLength: 1, maxLength: 8 }), async (form, records) => {
     const each = (indent: number) => records.map((one) => JSON.stringify(one, null, indent)).join('\n');
     const whole = (indent: number) => JSON.stringify(records, null, indent);
-    const content = { lines: each(0), list: whole(0), 'pretty list': whole(2), pretty: each(1) }[form];
+    const mixed = records.map((one, k) => JSON.stringify(one, null, k % 3)).join('\n');
+    const content = { lines: each(0), list: whole(0), 'pretty list': whole(2), pretty: each(1), mixed }[form];
     expect(texts(await read(form === 'lines' ? 'x.jsonl' : 'x.json', content))).toEqual(
       records.map(({ text }) => text),
     );

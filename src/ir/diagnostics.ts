@@ -55,6 +55,24 @@ export const wrongDtype = defineDiagnostic(
   }),
 );
 
+export const maskNotNumber = defineDiagnostic(
+  'ir/mask-not-number',
+  (p: { method: string; other: 'tensor' | 'number' | null; path: string }) => {
+    const given = p.other === 'tensor' ? 'two tensors of bool' : 'a tensor of bool';
+    const call = `a.cast('f32').${p.method}(${p.other === 'tensor' ? 'b' : '…'})`;
+    const gives: Readonly<Record<string, string>> = {
+      mul: ', 1 where both hold',
+      sum: ', how many hold',
+      mean: ', the share that holds',
+    };
+    return {
+      what: `${p.method} is given ${given}, and takes numbers`,
+      where: [{ at: p.path || 'model' }],
+      fix: `write ${call}${p.method === 'mul' && p.other !== 'tensor' ? '' : (gives[p.method] ?? '')}`,
+    };
+  },
+);
+
 export const residualRead = defineDiagnostic(
   'ir/residual-read',
   (p: { op: string; residual: string; reader: string; path: string }) => ({

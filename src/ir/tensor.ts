@@ -7,7 +7,7 @@
 import type { GraphBuilder } from './builder.js';
 import type { DType } from './dtype.js';
 import type { Attributes, ValueId } from './graph.js';
-import { noSuchFactor } from './diagnostics.js';
+import { maskNotNumber, noSuchFactor } from './diagnostics.js';
 import type {
   Among,
   AmongAll,
@@ -46,10 +46,12 @@ export class Tensor<out S extends Shape = Unknown> {
     this.scope = scope;
   }
 
+  /** Its element type and dimensions. */
   get type(): TensorType {
     return this.builder.typeOf(this.id);
   }
 
+  /** Its element type. */
   get dtype(): DType {
     return this.type.dtype;
   }
@@ -83,52 +85,70 @@ export class Tensor<out S extends Shape = Unknown> {
     return new Tensor(this.builder, this.id, names, this.scope);
   }
 
+  /** Sum by name. */
   add<T extends Shape, O extends Tensor | number>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
+    this.requireNumbers('add', other);
     return typeof other === 'number' ? this.unary('add_scalar', { value: other }) : this.binary('add', other);
   }
 
+  /** Difference by name. */
   sub<T extends Shape, O extends Tensor | number>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
+    this.requireNumbers('sub', other);
     return typeof other === 'number' ? this.unary('add_scalar', { value: -other }) : this.binary('sub', other);
   }
 
   /** Product by name: an einsum that sums nothing. */
   mul<T extends Shape, O extends Tensor | number>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
+    this.requireNumbers('mul', other);
     if (typeof other === 'number') return this.unary('scale', { value: other });
     return this.einsum([other], unionNames(this, other));
   }
 
+  /** Quotient by name, of floating-point numbers. */
   div<T extends Shape, O extends Tensor | number>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
+    this.requireNumbers('div', other);
     return typeof other === 'number' ? this.unary('scale', { value: 1 / other }) : this.binary('div', other);
   }
 
+  /** −x. */
   neg(): Tensor<S> {
     return this.unary('neg');
   }
+  /** e to the power of x. */
   exp(): Tensor<S> {
     return this.unary('exp');
   }
+  /** Natural logarithm. */
   log(): Tensor<S> {
     return this.unary('log');
   }
+  /** Square root. */
   sqrt(): Tensor<S> {
     return this.unary('sqrt');
   }
+  /** One over the square root. */
   rsqrt(): Tensor<S> {
     return this.unary('rsqrt');
   }
+  /** Hyperbolic tangent. */
   tanh(): Tensor<S> {
     return this.unary('tanh');
   }
+  /** 1 / (1 + e^−x). */
   sigmoid(): Tensor<S> {
     return this.unary('sigmoid');
   }
+  /** The error function. */
   erf(): Tensor<S> {
     return this.unary('erf');
   }
+  /** The larger of x and 0. */
   relu(): Tensor<S> {
     return this.unary('relu');
   }
+  /** x · x. */
   square(): Tensor<S> {
+    this.requireNumbers('square');
     return this.mul(this);
   }
 
@@ -136,16 +156,20 @@ export class Tensor<out S extends Shape = Unknown> {
   maximum<T extends Shape, O extends Tensor | number>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
     return this.binary('maximum', other);
   }
+  /** Elementwise minimum of two. */
   minimum<T extends Shape, O extends Tensor | number>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
     return this.binary('minimum', other);
   }
 
+  /** Where the two are equal: bool, as of `ge` and `lt`. */
   eq<T extends Shape, O extends Tensor | number>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
     return this.binary('eq', other);
   }
+  /** Where this is greater or equal. */
   ge<T extends Shape, O extends Tensor | number>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
     return this.binary('ge', other);
   }
+  /** Where this is less. */
   lt<T extends Shape, O extends Tensor | number>(this: Tensor<T>, other: O): Tensor<Elementwise<T, O>> {
     return this.binary('lt', other);
   }
@@ -187,15 +211,20 @@ export class Tensor<out S extends Shape = Unknown> {
     return names.join() === this.names.join() ? this.as(names) : this.einsum([], names);
   }
 
+  /** Sum over factors, which the result lacks. */
   sum<T extends Shape, const N extends Names>(this: Tensor<T>, over: Among<T, N>): Tensor<Without<T, N>> {
+    this.requireNumbers('sum');
     return this.einsum([], this.without(over, 'sum'));
   }
 
+  /** Mean over factors, which the result lacks. */
   mean<T extends Shape, const N extends Names>(this: Tensor<T>, over: Among<T, N>): Tensor<Without<T, N>> {
+    this.requireNumbers('mean');
     const count = this.expand(over).reduce((n, name) => n * this.factor(name).size, 1);
     return this.sum(over).mul(1 / count);
   }
 
+  /** Maximum over factors, which the result lacks. */
   max<T extends Shape, const N extends Names>(this: Tensor<T>, over: Among<T, N>): Tensor<Without<T, N>> {
     return this.builder.apply('max', [this], { to: this.without(over, 'max') })[0];
   }
@@ -250,6 +279,13 @@ export class Tensor<out S extends Shape = Unknown> {
     if (typeof names !== 'string') return names;
     const list = names.split(/\s+/).filter(Boolean);
     return list.flatMap((name) => this.scope.get(name)?.map((f) => f.name) ?? [name]);
+  }
+
+  /** Throws `ir/mask-not-number`, in the words of the method: the op that does it may have another name. */
+  private requireNumbers(method: string, other?: Tensor | number): void {
+    if (this.dtype !== 'bool' || (other instanceof Tensor && other.dtype !== 'bool')) return;
+    const kind = other === undefined ? null : typeof other === 'number' ? 'number' : 'tensor';
+    throw maskNotNumber({ method, other: kind, path: this.builder.path });
   }
 
   private without(over: Names, op: string): readonly FactorName[] {

@@ -6,6 +6,10 @@ export const bytesText = (bytes: number): string => `${withPrefix(bytes, ['', 'k
 /** `36.2 k`, `14.2 M`, `175 B`: three digits, thousands of millions as models are named by them. */
 export const countText = (count: number): string => withPrefix(count, ['', 'k', 'M', 'B', 'T']).trim();
 
+/** `1 file`, `2 files`, `2 batches`. `noun`: in the singular, `plural`: how its plural ends. */
+export const counted = (count: number, noun: string, plural = 's'): string =>
+  `${count} ${noun}${count === 1 ? '' : plural}`;
+
 /** `1:05`, `2:03:04`. */
 export function durationText(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));

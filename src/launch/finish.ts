@@ -64,11 +64,11 @@ export async function finish({
 function drawPicture(
   surroundings: RunSurroundings,
   folder: RunFolder,
-  { unigramLoss: unigram, bigramLoss: bigram }: RunSummary,
+  { unigramLoss: unigram, bigramLoss: bigram, keepsText }: RunSummary,
   events: TrainEvents,
 ): string | null {
   try {
-    const drawn = surroundings.drawCurve(folder, { unigram, bigram, bytesPerToken: null });
+    const drawn = surroundings.drawCurve(folder, { unigram, bigram, bytesPerToken: null, keepsText });
     events.emit({ kind: 'curve', ...drawn });
     return drawn.file;
   } catch (error) {

@@ -1,7 +1,9 @@
 /** A process a rank on this machine, and what rank 0 tells of the run. */
 import type { TrainConfig } from '../config/schema.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
+import { counted } from '../ir/units.js';
 import type { TrainEvents } from '../train/events.js';
+import { beginSetup } from '../train/in_setup.js';
 import type { RankResult } from '../train/train_rank.js';
 import { launch } from './launch.js';
 import { parseRankMessage, runVariable, type LaunchedRun } from './messages.js';
@@ -32,6 +34,7 @@ export async function launchRanks({ run, ranks, config, events, args, say, stop 
   // Ranks that are not at work yet end at the signal, unless they have got there meanwhile.
   const tell = tellStop(ranks, { say, shows: config.logging.console });
   const printed: string[] = [];
+  const started = beginSetup(events, `starting ${counted(ranks, 'rank')}`);
   try {
     await launch({
       ranks,
@@ -52,6 +55,7 @@ export async function launchRanks({ run, ranks, config, events, args, say, stop 
         const told = parseRankMessage(message);
         if (told === null) return;
         if ('event' in told) {
+          started();
           events.emit(told.event);
           progress.saved ||= told.event.kind === 'checkpoint';
           if (told.event.kind !== 'compiled') return;

@@ -1,4 +1,7 @@
 /** How a run ended, as the last lines of its log. */
+import { relative } from 'node:path';
+import { isModule } from '../config/import_module.js';
+import type { LanguageModel } from '../nn/language_model.js';
 import type { TrainEvents } from '../train/events.js';
 import type { TrainResult } from './start_job.js';
 import type { RunLog, RunSurroundings } from './surroundings.js';
@@ -7,17 +10,19 @@ import { shellWord } from '../ir/shell.js';
 export interface LoggedRun {
   readonly surroundings: RunSurroundings;
   readonly events: TrainEvents;
+  /** A model of its own that a script gave as an object; null where it gave none. */
+  readonly given: LanguageModel | null;
 }
 
 /** Runs what is given a log, which also tells how it ended. */
 export async function logged(
-  { surroundings, events }: LoggedRun,
+  { surroundings, events, given }: LoggedRun,
   run: (log: RunLog) => Promise<TrainResult>,
 ): Promise<TrainResult> {
   const log = surroundings.openLog(events);
   try {
     const result = await run(log);
-    if (result.interrupted) log.say(stoppedWord(result));
+    if (result.interrupted) log.say(stoppedWord(result, given));
     return result;
   } catch (error) {
     log.say(error instanceof Error ? error.message : String(error));
@@ -27,8 +32,20 @@ export async function logged(
   }
 }
 
-/** What is said of a run that a signal has ended. */
-export const stoppedWord = ({ summary, folder, complete }: TrainResult): string =>
-  complete
-    ? `stopped after the last step: all ${summary.steps} are trained and saved in ${folder}`
-    : `stopped after step ${summary.steps} and saved; go on with \`flotilla resume ${shellWord(folder)}\``;
+/** What is said of a run that a signal has ended. `given`: the model of its own that a script gave it as an object. */
+export function stoppedWord({ summary, folder, complete }: TrainResult, given: LanguageModel | null): string {
+  const { steps, stepSeconds } = summary;
+  if (complete) return `stopped after the last step: all ${steps} are trained and saved in ${folder}`;
+  const goOn = `go on with \`flotilla resume ${shellWord(folder)}${given === null ? '' : modelFlag()}\``;
+  if (stepSeconds !== null) return `stopped after step ${steps} and saved; ${goOn}`;
+  const kept = steps === 0 ? 'its first weights are saved' : `the run is at step ${steps}, as before`;
+  return `stopped before a step was taken: ${kept}; ${goOn}`;
+}
+
+/** A model that a script gave as an object, another process finds in the script. */
+function modelFlag(): string {
+  const script = process.argv.at(1);
+  if (script === undefined || !isModule(script)) return ' --model FILE';
+  const near = relative('', script);
+  return ` --model ${shellWord(near.startsWith('..') ? script : near)}`;
+}

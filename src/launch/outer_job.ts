@@ -8,6 +8,7 @@ import type { LanguageModel } from '../nn/language_model.js';
 import { ranksOf } from '../plan/plan.js';
 import { worldSizeDiffers } from '../train/diagnostics.js';
 import { trainEvents, type TrainEvents } from '../train/events.js';
+import { inSetup, tellProgram } from '../train/in_setup.js';
 import { measuredPeak } from '../train/matmul_peak.js';
 import { requireNativeEngine } from '../train/prepare_run.js';
 import { letGo, ownPart, toldRun, type Begin } from './begun_run.js';
@@ -99,6 +100,7 @@ function serveStore(environment: RankEnvironment): Promise<Engine> {
 function lead(job: JoinRequest, meeting: Meeting | null, stop: StopNote): Promise<TrainResult> {
   const { surroundings, events, call, environment, launchedAt, begin } = job;
   return logged(job, async (log) => {
+    tellProgram(events, launchedAt);
     const begun = await begin(environment);
     const { prepared, folder } = begun;
     log.into(folder, { isNew: begun.resume === null });
@@ -107,7 +109,7 @@ function lead(job: JoinRequest, meeting: Meeting | null, stop: StopNote): Promis
       if (ranksOf(plan) !== environment.worldSize) {
         throw worldSizeDiffers({ world: environment.worldSize, plan: ranksOf(plan), where: 'the plan' });
       }
-      const peakFlops = await measuredPeak(config);
+      const peakFlops = await inSetup(events, 'matmul peak', () => measuredPeak(config));
       const run: LaunchedRun = { ...toldRun(begun, { launchedAt, peakFlops, call }), endedCalls: null };
       await meeting?.set('run', JSON.stringify(run));
       const host = nativeHost(config, environment, meeting);

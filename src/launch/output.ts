@@ -23,7 +23,7 @@ export function outliveOutput(streams: readonly OutputStream[] = [process.stdout
 const unreadBytes = 1 << 20;
 
 interface Writable {
-  write(text: string): unknown;
+  write(text: string | Uint8Array, ...rest: readonly unknown[]): unknown;
   readonly writableLength: number;
   readonly isTTY?: boolean;
   readonly columns?: number;
@@ -32,16 +32,71 @@ interface Writable {
   off(event: 'resize', listener: () => void): unknown;
 }
 
-/** A stream to which lines of a long run can be written, whether or not somebody reads them. */
-export function lossyOutput(stream: Writable) {
+/** What else a terminal shows, and what ends. */
+export interface OutputSurroundings {
+  /** Streams of which some may go to the same terminal. */
+  readonly streams: readonly Writable[];
+  readonly process: {
+    on(event: 'exit', listener: () => void): unknown;
+    off(event: 'exit', listener: () => void): unknown;
+  };
+}
+
+/**
+ * A stream to which lines of a long run can be written, whether or not somebody reads them. Whoever shows something on a terminal that
+ * stands there is asked aside for what other code writes to it: a signal's answer, a script's console.log.
+ */
+export function lossyOutput(
+  stream: Writable,
+  { streams, process: ours }: OutputSurroundings = { streams: [process.stdout, process.stderr], process },
+) {
+  /** Whether what is written now comes from here. */
+  let isOwn = false;
+  const owning = (work: () => void) => {
+    const before = isOwn;
+    isOwn = true;
+    try {
+      work();
+    } finally {
+      isOwn = before;
+    }
+  };
   return {
     write(text: string): void {
       if (stream.writableLength > unreadBytes) return;
       try {
-        stream.write(text);
+        owning(() => stream.write(text));
       } catch {
         // Files are written at once: a full disk shows here.
       }
+    },
+    /** Gives `aside` what other code writes to a terminal, and how it is written, until the function it returns is called. */
+    onOthers(aside: (text: string, write: () => void) => void): () => void {
+      const giveBack = streams
+        .filter(({ isTTY }) => isTTY === true)
+        .map((one) => {
+          let isWatched = true;
+          const write = one.write;
+          const watched: Writable['write'] = (text, ...rest) => {
+            let result: unknown = true;
+            const writeIt = () => void (result = write.call(one, text, ...rest));
+            if (isOwn || !isWatched) writeIt();
+            else owning(() => aside(typeof text === 'string' ? text : Buffer.from(text).toString(), writeIt));
+            return result;
+          };
+          one.write = watched;
+          return () => {
+            isWatched = false;
+            // Somebody else may have put something before it.
+            if (one.write === watched) one.write = write;
+          };
+        });
+      return () => giveBack.forEach((give) => give());
+    },
+    /** Calls `listener` when the process ends, until the function it returns is called. */
+    onEnd(listener: () => void): () => void {
+      ours.on('exit', listener);
+      return () => void ours.off('exit', listener);
     },
     get isTTY(): boolean {
       return stream.isTTY === true;

@@ -6,6 +6,7 @@ import type { LanguageModel } from '../nn/language_model.js';
 import { ranksOf } from '../plan/plan.js';
 import { pathsTold } from '../run/paths_told.js';
 import type { RunSummary, TrainEvents } from '../train/events.js';
+import { inSetup, tellProgram } from '../train/in_setup.js';
 import { measuredPeak } from '../train/matmul_peak.js';
 import type { RankResult } from '../train/train_rank.js';
 import { letGo, ownPart, toldRun, type Begin, type BegunRun } from './begun_run.js';
@@ -62,7 +63,7 @@ export const startJob = (request: JobRequest): Promise<TrainResult> =>
 async function startCall(request: JobRequest, call: ScriptCall): Promise<TrainResult> {
   const { surroundings, given, abort } = request;
   outliveOutput();
-  const launchedAt = launchTime();
+  const launchedAt = launchTime(call);
   const environment = rankFromEnvironment();
   const run = runOfEnvironment(process.env);
   if (environment && run) return endAsRank(surroundings, environment, run, given);
@@ -81,7 +82,7 @@ async function startCall(request: JobRequest, call: ScriptCall): Promise<TrainRe
 /** A signal before the first step: nothing is lost. */
 const endEarly = (signal: StopSignal) => endStopped(`stopped by ${signal} before the first step: nothing was trained`);
 
-interface LeadRequest extends Pick<JobRequest, 'surroundings' | 'events' | 'begin'> {
+interface LeadRequest extends Pick<JobRequest, 'surroundings' | 'events' | 'begin' | 'given'> {
   readonly call: ScriptCall;
   readonly launchedAt: number;
   readonly stop: StopNote;
@@ -89,6 +90,7 @@ interface LeadRequest extends Pick<JobRequest, 'surroundings' | 'events' | 'begi
 
 function lead({ begin, ...request }: LeadRequest): Promise<TrainResult> {
   return logged(request, async (log) => {
+    tellProgram(request.events, request.launchedAt);
     const begun = await begin(null);
     const { folder } = begun;
     const { config, model } = begun.prepared;
@@ -102,9 +104,12 @@ function lead({ begin, ...request }: LeadRequest): Promise<TrainResult> {
   });
 }
 
-/** When this program was started, in milliseconds since 1970; set-up that a script did before counts as part of it. */
-const launchTime = (): number =>
-  Date.now() - 1000 * (process.uptime() + Number(process.env.FLOTILLA_SETUP_SECONDS ?? 0));
+/**
+ * When this program was started, in milliseconds since 1970; set-up that a script did before counts as part of it. Of a later call of the
+ * script: when it was made.
+ */
+const launchTime = ({ number }: ScriptCall): number =>
+  Date.now() - (number === 0 ? 1000 * (process.uptime() + Number(process.env.FLOTILLA_SETUP_SECONDS ?? 0)) : 0);
 
 interface StartRequest extends Omit<LeadRequest, 'begin'> {
   readonly begun: BegunRun;
@@ -121,7 +126,11 @@ async function start(request: StartRequest): Promise<RankResult> {
     const part = { surroundings, ...ownPart(begun), events, launchedAt, host, peakFlops: null, rank: 0, stop };
     return work({ ...part, tellStop: tellStop(1, { say, shows: config.logging.console }) });
   }
-  const run = toldRun(begun, { launchedAt, peakFlops: await measuredPeak(config), call });
+  const run = toldRun(begun, {
+    launchedAt,
+    peakFlops: await inSetup(events, 'matmul peak', () => measuredPeak(config)),
+    call,
+  });
   prepared.dataset.close();
   stop.ready();
   const told = { ranks: ranksOf(plan), config, events, say, stop };

@@ -18,6 +18,7 @@ import { RunFolder } from '../run/folder.js';
 import { openRunCheckpoint } from '../run/open_checkpoint.js';
 import { discardStaged, stageIn } from '../run/staged.js';
 import { trainEvents, type TrainEvents } from '../train/events.js';
+import { inSetup } from '../train/in_setup.js';
 import { prepareResume } from '../train/prepare_resume.js';
 import { prepareRun, requireEngine, type OuterJob, type UnwrittenRun } from '../train/prepare_run.js';
 import type { BegunRun } from './begun_run.js';
@@ -178,7 +179,7 @@ export async function resumeRun(
       const config = absolutePaths(resolved.config, process.cwd());
       await requireEngine(config, job);
       await requireGoingOn(folder, config);
-      const resume = await openRunCheckpoint(folder, config, { step });
+      const resume = await inSetup(events, 'checkpoint: checking', () => openRunCheckpoint(folder, config, { step }));
       try {
         const request = { folder, record, before, config, customModel, checkpoint: resume, accept_model_change };
         const prepared = await prepareResume({ ...request, events, job });

@@ -4,7 +4,7 @@ import type { Having, Made, Shape, Without } from '../ir/shape.js';
 import type { Tensor } from '../ir/tensor.js';
 import { badSize } from './diagnostics.js';
 import { Linear } from './linear.js';
-import { Module, type FactorSizes } from './module.js';
+import { Module, type FactorSizes, type OptionNames } from './module.js';
 import { requireFactors } from './require_factors.js';
 
 export interface AttentionOptions {
@@ -31,6 +31,16 @@ export interface AttentionOptions {
  * with feature i + head_dim/2.
  */
 export class Attention extends Module<AttentionOptions> {
+  static override readonly optionNames: OptionNames<AttentionOptions> = {
+    dim: true,
+    heads: true,
+    kv_heads: true,
+    head_dim: true,
+    causal: true,
+    rotary: true,
+    bias: true,
+    output_std: true,
+  };
   qkv: Linear | null = null;
   q: Linear | null = null;
   k: Linear | null = null;

@@ -1,5 +1,6 @@
 /** What model code can get wrong, as far as the model front end sees it. */
 import { defineDiagnostic, nearest } from '../ir/diagnostic.js';
+import { snakeCase } from '../options/names.js';
 
 export const parameterOutsideModel = defineDiagnostic(
   'nn/parameter-outside-model',
@@ -56,6 +57,18 @@ export const badSize = defineDiagnostic(
     where: [{ at: `${p.module} options`, note: p.option }],
     fix: `give ${p.expected}`,
   }),
+);
+
+export const unknownOption = defineDiagnostic(
+  'nn/unknown-option',
+  (p: { layer: string; option: string; known: readonly string[] }) => {
+    const near = nearest(snakeCase(p.option), p.known);
+    return {
+      what: `${p.layer} has no option '${p.option}'`,
+      where: [{ at: `${p.layer} options`, note: p.option }],
+      fix: `${near === null ? '' : `the nearest is '${near}'; `}it takes ${p.known.join(', ')}`,
+    };
+  },
 );
 
 export const sequenceTooLong = defineDiagnostic('nn/sequence-too-long', (p: { sequence: number; context: number }) => ({

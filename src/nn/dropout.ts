@@ -3,7 +3,7 @@ import type { Shape } from '../ir/shape.js';
 import type { Tensor } from '../ir/tensor.js';
 import { badSize } from './diagnostics.js';
 import { ModelBuilder } from './model_builder.js';
-import { Module } from './module.js';
+import { Module, type OptionNames } from './module.js';
 
 export interface DropoutOptions {
   /** Share of elements dropped, in [0, 1). */
@@ -11,6 +11,7 @@ export interface DropoutOptions {
 }
 
 export class Dropout extends Module<DropoutOptions> {
+  static override readonly optionNames: OptionNames<DropoutOptions> = { rate: true };
   constructor(options: DropoutOptions) {
     super(options);
     const { rate } = options;

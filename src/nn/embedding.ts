@@ -2,7 +2,7 @@
 import type { Made, Shape } from '../ir/shape.js';
 import type { Tensor } from '../ir/tensor.js';
 import { normal } from './init.js';
-import { Module, Parameter } from './module.js';
+import { Module, Parameter, type OptionNames } from './module.js';
 
 export interface EmbeddingOptions {
   /** Name of the factor that ids index: `vocab`, `position`. */
@@ -14,6 +14,7 @@ export interface EmbeddingOptions {
 }
 
 export class Embedding extends Module<EmbeddingOptions> {
+  static override readonly optionNames: OptionNames<EmbeddingOptions> = { by: true, count: true, dim: true, std: true };
   weight = new Parameter({
     dims: [{ [this.options.by]: this.options.count }, { dim: this.options.dim }],
     init: normal(this.options.std ?? 0.02),

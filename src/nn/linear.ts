@@ -4,7 +4,7 @@ import type { Tensor } from '../ir/tensor.js';
 import { prime, type FactorName } from '../ir/type.js';
 import { repeatedFactor, sharedWeightDiffers } from './diagnostics.js';
 import { normal, zeros } from './init.js';
-import { Module, Parameter, type FactorSizes } from './module.js';
+import { Module, Parameter, type FactorSizes, type OptionNames } from './module.js';
 import { requireFactors } from './require_factors.js';
 
 export interface LinearOptions<In extends FactorSizes = FactorSizes, Out extends FactorSizes = FactorSizes> {
@@ -22,6 +22,13 @@ export interface LinearOptions<In extends FactorSizes = FactorSizes, Out extends
 export class Linear<In extends FactorSizes = Unknown, Out extends FactorSizes = Unknown> extends Module<
   LinearOptions<In, Out>
 > {
+  static override readonly optionNames: OptionNames<LinearOptions> = {
+    in: true,
+    out: true,
+    bias: true,
+    std: true,
+    weight: true,
+  };
   /** `[out, in]`, as in PyTorch. An output factor whose name the input has too is primed. */
   weight: Parameter;
   bias: Parameter | null;

@@ -11,7 +11,7 @@ import { badSize, unexpectedFactor } from './diagnostics.js';
 import { normal } from './init.js';
 import { Linear } from './linear.js';
 import { ModelBuilder } from './model_builder.js';
-import { Module, Parameter } from './module.js';
+import { Module, Parameter, type OptionNames } from './module.js';
 import { requireFactors } from './require_factors.js';
 
 /** Places in an expert's buffer, over those that even routing needs, where nothing is said (Lepikhin et al. 2021 take 1.25 to 2). */
@@ -41,6 +41,14 @@ export interface MixtureResult {
 
 /** Experts are SwiGLU layers, as in Mixtral (Jiang et al. 2024); the weights of a token's choices sum to one. */
 export class Mixture extends Module<MixtureOptions> {
+  static override readonly optionNames: OptionNames<MixtureOptions> = {
+    dim: true,
+    hidden: true,
+    experts: true,
+    choices: true,
+    capacity_factor: true,
+    output_std: true,
+  };
   router = new Linear({ in: { dim: this.options.dim }, out: { experts: this.options.experts }, bias: false });
   gate = this.expertWeights('hidden', 'dim');
   up = this.expertWeights('hidden', 'dim');

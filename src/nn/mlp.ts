@@ -2,7 +2,7 @@
 import type { Having, Product, Shape } from '../ir/shape.js';
 import type { Tensor } from '../ir/tensor.js';
 import { Linear } from './linear.js';
-import { Module } from './module.js';
+import { Module, type OptionNames } from './module.js';
 
 export interface MLPOptions {
   readonly dim: number;
@@ -14,6 +14,12 @@ export interface MLPOptions {
 
 /** `down(gelu(up(x)))` with GELU's tanh form, as in GPT-2. */
 export class MLP extends Module<MLPOptions> {
+  static override readonly optionNames: OptionNames<MLPOptions> = {
+    dim: true,
+    hidden: true,
+    bias: true,
+    output_std: true,
+  };
   up = new Linear({ in: { dim: this.options.dim }, out: { hidden: this.options.hidden }, bias: this.options.bias });
   down = new Linear({
     in: { hidden: this.options.hidden },
@@ -30,6 +36,11 @@ export class MLP extends Module<MLPOptions> {
 
 /** `down(silu(gate(x)) · up(x))` (Shazeer 2020), without biases. */
 export class SwiGLU extends Module<Omit<MLPOptions, 'bias'>> {
+  static override readonly optionNames: OptionNames<Omit<MLPOptions, 'bias'>> = {
+    dim: true,
+    hidden: true,
+    output_std: true,
+  };
   gate = new Linear({ in: { dim: this.options.dim }, out: { hidden: this.options.hidden }, bias: false });
   up = new Linear({ in: { dim: this.options.dim }, out: { hidden: this.options.hidden }, bias: false });
   down = new Linear({

@@ -42,9 +42,9 @@ export function modelLine(stack: string): string | null {
   return null;
 }
 
-/** The folder of our sources, and of what was built from them: a stack names either, by whether source maps are on. */
-const here = decodeURI(new URL('..', import.meta.url).pathname);
-const ours = [here, here.replace(/\/dist\/src\/$/, '/src/')];
+/** The folders of our sources and of what was built from them: a stack names either, by whether source maps are on. */
+const root = decodeURI(new URL('..', import.meta.url).pathname).replace(/\/(dist\/)?(src\/)?$/, '/');
+const ours = [`${root}src/`, `${root}dist/`];
 
 /** What failed, and of a method that is not there what was meant. */
 function failureOf(error: unknown, line: string | null) {

@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { product } from '../ir/type.js';
+import * as nn from './index.js';
 import { GPT, Llama } from './models/index.js';
 import { blockListOf, Module, Parameter, parametersOf } from './module.js';
 import { zeros } from './init.js';
@@ -94,4 +95,56 @@ test('heads that do not divide the width are refused', () => {
   expect(() => new GPT({ layers: 1, dim: 6, heads: 4, context: 8, vocab: 11 })).toThrow(
     'a width of 6 cannot be cut into 4 heads',
   );
+});
+
+describe('options that a layer does not have are refused, with what it has', () => {
+  const dim = { dim: 8 };
+  const layers: Readonly<Record<string, (more: object) => unknown>> = {
+    Attention: (more) => new nn.Attention({ ...dim, heads: 2, ...more }),
+    Dropout: (more) => new nn.Dropout({ rate: 0.1, ...more }),
+    Embedding: (more) => new nn.Embedding({ by: 'vocab', count: 9, ...dim, ...more }),
+    LayerNorm: (more) => new nn.LayerNorm({ ...dim, ...more }),
+    Linear: (more) => new nn.Linear({ in: dim, out: { hidden: 4 }, ...more }),
+    MLP: (more) => new nn.MLP({ ...dim, hidden: 4, ...more }),
+    Mixture: (more) => new nn.Mixture({ ...dim, hidden: 4, experts: 2, choices: 1, ...more }),
+    Parameter: (more) => new nn.Parameter({ dims: [dim], init: zeros, ...more }),
+    RMSNorm: (more) => new nn.RMSNorm({ ...dim, ...more }),
+    SwiGLU: (more) => new nn.SwiGLU({ ...dim, hidden: 4, ...more }),
+  };
+
+  test('of every layer that there is', () => {
+    const bases = ['LanguageModel', 'Module'];
+    const classes = Object.entries(nn).filter(([, value]) => /^class /.test(String(value)));
+    expect(
+      classes
+        .map(([name]) => name)
+        .filter((name) => !bases.includes(name))
+        .sort(),
+    ).toEqual(Object.keys(layers).sort());
+    for (const [name, make] of Object.entries(layers)) {
+      expect(() => make({}), name).not.toThrow();
+      expect(() => make({ colour: 1 }), name).toThrow(`${name} has no option 'colour' [nn/unknown-option]`);
+    }
+  });
+
+  test.each([
+    ['RMSNorm', 'epss', 'eps'],
+    ['Attention', 'kvHeads', 'kv_heads'],
+    ['Attention', 'casual', 'causal'],
+    ['MLP', 'outputStd', 'output_std'],
+    ['Mixture', 'capacity_facto', 'capacity_factor'],
+    ['Linear', 'biass', 'bias'],
+    ['Parameter', 'inits', 'init'],
+  ])('of %s, %s is likely %s', (layer, given, meant) => {
+    expect(() => layers[layer]({ [given]: 1 })).toThrow(`the nearest is '${meant}'`);
+  });
+
+  test('a class that extends a layer takes options of its own', () => {
+    class Scaled extends nn.RMSNorm {
+      constructor(options: nn.NormOptions & { readonly scale: number }) {
+        super(options);
+      }
+    }
+    expect(new Scaled({ dim: 8, scale: 2 }).options).toEqual({ dim: 8, scale: 2 });
+  });
 });

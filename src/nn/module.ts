@@ -9,7 +9,7 @@ import type { DimNames, Unknown } from '../ir/shape.js';
 import { Tensor } from '../ir/tensor.js';
 import type { Factor, FactorName } from '../ir/type.js';
 import type { Init } from './init.js';
-import { wrongResult } from './diagnostics.js';
+import { unknownOption, wrongResult } from './diagnostics.js';
 import { ModelBuilder } from './model_builder.js';
 
 /** Sizes by factor name, major first: `{ qkv: 3, heads: 6, head_dim: 64 }` is one dimension of three factors. */
@@ -20,7 +20,9 @@ export class Parameter<const D extends readonly FactorSizes[] = Unknown> {
   readonly dims: readonly (readonly Factor[])[];
   readonly init: Init;
 
+  /** Throws `nn/unknown-option`. */
   constructor(options: { readonly dims: D; readonly init: Init }) {
+    requireKnown('Parameter', options, { dims: true, init: true });
     this.dims = options.dims.map((dim) => Object.entries(dim).map(([name, size]) => ({ name, size })));
     this.init = options.init;
   }
@@ -31,14 +33,30 @@ export class Parameter<const D extends readonly FactorSizes[] = Unknown> {
   }
 }
 
-/** A part of a model. Subclasses declare parameters and modules as fields, and `forward`. */
+/** Names of the options of a layer, each of them. */
+export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
+
+/**
+ * A part of a model. Subclasses declare parameters and modules as fields, and `forward`. One that declares its `optionNames` takes no other
+ * options; of classes that extend it, which may take more, that is theirs to say.
+ */
 export class Module<Options = object> {
+  static readonly optionNames?: Readonly<Record<string, true>>;
   readonly options: Options;
 
+  /** Throws `nn/unknown-option`. */
   constructor(options: Options) {
+    if (Object.hasOwn(new.target, 'optionNames')) requireKnown(new.target.name, options, new.target.optionNames ?? {});
     this.options = options;
     nameNodesAfter(this);
   }
+}
+
+function requireKnown(layer: string, options: unknown, names: Readonly<Record<string, true>>): void {
+  if (typeof options !== 'object' || options === null) return;
+  const known = Object.keys(names);
+  const option = Object.keys(options).find((name) => !known.includes(name));
+  if (option !== undefined) throw unknownOption({ layer, option: option.slice(0, 80), known });
 }
 
 /** A parameter and its name in checkpoints, plans and messages. */

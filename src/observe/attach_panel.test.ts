@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { trainEvents, type TrainEventBody } from '../train/events.js';
 import type { LossCurve } from '../run/loss_curve.js';
-import { attachPanel } from './attach_panel.js';
+import { attachPanel, type Aside } from './attach_panel.js';
 import { renderPanel } from './panel.js';
 import { initialState, nextState } from './run_state.js';
 import { eventsOfRun, summary } from './testing.js';
@@ -14,6 +14,9 @@ class Shown {
   #now = 0;
   readonly #events = trainEvents(() => this.#now);
   readonly #listeners = new Set<() => void>();
+  #aside: Aside | null = null;
+  /** Called as the program ends. */
+  end = () => {};
   readonly detach: () => void;
 
   constructor(
@@ -29,7 +32,15 @@ class Shown {
       this.#listeners.add(listener);
       return () => void this.#listeners.delete(listener);
     };
-    const stream = { isTTY, rows, write, onResize, get columns() { return screen.columns; } }; // prettier-ignore
+    const onOthers = (aside: Aside) => {
+      this.#aside = aside;
+      return () => void (this.#aside = null);
+    };
+    const onEnd = (listener: () => void) => {
+      this.end = listener;
+      return () => void (this.end = () => {});
+    };
+    const stream = { isTTY, rows, write, onResize, onOthers, onEnd, get columns() { return screen.columns; } }; // prettier-ignore
     this.detach = attachPanel(this.#events, { stream, environment });
   }
 
@@ -44,6 +55,13 @@ class Shown {
 
   emit(body: TrainEventBody): void {
     this.#events.emit(body);
+  }
+
+  /** What another part of the program writes. */
+  other(text: string): void {
+    const write = () => this.screen.write(text);
+    if (this.#aside) this.#aside(text, write);
+    else write();
   }
 
   resize(columns: number): void {
@@ -68,7 +86,7 @@ const panelAfter = (steps: number, width: number) =>
 
 const told = [
   'tokenizer: 2.00 s (8192 tokens)',
-  'compiled in 340 ms: 14.0 M parameters, data 2 × tensor 1, 812 instructions a rank, 405 MB predicted',
+  'compiled in 340 ms: 14.0 M parameters, data 2, 812 instructions a rank, 405 MB predicted',
   'run demo: 2 ranks, native on cpu, bf16, 5 minutes',
   '750 steps in all',
   'step 100: saved runs/demo/checkpoints/step-000100 (168 MB, 510 ms)',
@@ -77,7 +95,7 @@ const told = [
 test.each([80, 140])('on %d columns the panel is drawn over itself, and what is told scrolls above it', (columns) => {
   const shown = new Shown(columns);
   shown.run(0, 120);
-  const above = columns < 100 ? [told[0], told[1].replace(' rank,', '\n  rank,'), ...told.slice(2)] : told;
+  const above = columns < 100 ? [told[0], told[1].replace(' predicted', '\n  predicted'), ...told.slice(2)] : told;
   expect(shown.screen.text).toBe([...above, '', panelAfter(120, columns)].join('\n'));
   shown.detach();
   expect(shown.screen.text).toBe([...above, panelAfter(120, columns)].join('\n'));
@@ -104,14 +122,73 @@ test.each<[Narrowing, readonly number[]]>([
   }
 });
 
-test('what another part of the program writes stands above the panel, whole', () => {
+const stopping =
+  'SIGINT: stopping after the step that runs now or the next, then saving; a second Ctrl-C ends at once without saving';
+
+test.each([
+  ['a line', ['SIGTERM: stopping\n'], ['SIGTERM: stopping']],
+  ['a line that is wrapped', [`${stopping}\n`], [stopping.slice(0, 80), stopping.slice(80)]],
+  ['several lines at once', ['one\ntwo\nthree\nfour\nfive\n'], ['one', 'two', 'three', 'four', 'five']],
+  ['a line in pieces', ['one ', 'and ', 'two\n'], ['one and two']],
+  ['what a terminal shows of Ctrl-C', ['^C'], []],
+])('what another part of the program writes stands above the panel, whole: %s', (kind, texts, lines) => {
   const shown = new Shown(80);
   shown.run(0, 30);
-  shown.screen.write('SIGTERM: stopping after the step that runs now\n');
+  // A terminal's echo is written by nobody.
+  const isEcho = kind.includes('Ctrl-C');
+  for (const text of texts) {
+    if (isEcho) shown.screen.write(text);
+    else shown.other(text);
+  }
+  const drawn = (steps: number) => {
+    const panel = panelAfter(steps, 80).split('\n');
+    expect(shown.screen.text.split('\n').slice(-panel.length - 1 - lines.length)).toEqual([...lines, '', ...panel]);
+  };
+  if (texts.length === 1 && lines.length > 0) drawn(30);
   shown.run(30, 31);
-  const [message, blank, ...panel] = shown.screen.text.split('\n').slice(-5);
-  expect([message, blank]).toEqual(['SIGTERM: stopping after the step that runs now', '']);
-  expect(panel.join('\n')).toBe(panelAfter(31, 80));
+  drawn(31);
+  // The lines before it are untouched.
+  expect(shown.screen.text.match(/━/g)?.length).toBe(panelAfter(31, 80).match(/━/g)?.length);
+});
+
+test('after a panel whose end the terminal has dropped, what comes next is whole', () => {
+  const shown = new Shown(80);
+  shown.run(0, 30);
+  shown.screen.write('\r\x1b[J\x1b[?7l\n^C');
+  shown.other(`${stopping}\n`);
+  expect(shown.screen.text).toContain(`\n${stopping.slice(0, 80)}\n${stopping.slice(80)}\n\n${panelAfter(30, 80)}`);
+});
+
+test('a line without an end, and what comes in the middle of a sample, stand for themselves', () => {
+  const shown = new Shown(80);
+  shown.run(0, 30);
+  shown.other('half a line');
+  shown.run(30, 31);
+  expect(shown.screen.text.split('\n').slice(-5).slice(0, 2)).toEqual(['half a line', '']);
+  for (const text of ['The people', ' of the']) shown.emit({ kind: 'sample_text', step: 31, text });
+  shown.other('SIGINT\n');
+  for (const text of [' United', ' States']) shown.emit({ kind: 'sample_text', step: 31, text });
+  shown.emit({ kind: 'sample', step: 31, prompt: 'The people', text: ' …' });
+  expect(shown.screen.text.split('sample\n')[1].trimEnd().split('\n')).toEqual([
+    '  The people of the',
+    'SIGINT',
+    '   United States',
+  ]);
+});
+
+test('what ends in the middle leaves the panel standing above the prompt, and no word of a set-up', () => {
+  const shown = new Shown(80);
+  shown.run(0, 30);
+  shown.end();
+  expect(shown.screen.text.endsWith(`\n${panelAfter(30, 80)}`)).toBe(true);
+  shown.other('$ ');
+  expect(shown.screen.text.split('\n').at(-1)).toBe('$');
+  const early = new Shown(80);
+  early.emit({ kind: 'setup_started', part: 'data: reading' });
+  early.other('stopped by SIGINT\n');
+  early.end();
+  early.other('$ ');
+  expect(early.screen.text.trim().split('\n')).toEqual(['stopped by SIGINT', '$']);
 });
 
 test('a terminal of few rows has as much of the panel as fits', () => {
@@ -142,6 +219,7 @@ const curve: LossCurve = {
   unigram: 7,
   bigram: 5,
   bytesPerToken: null,
+  keepsText: true,
   tokenizer: null,
   steps: 3,
 };

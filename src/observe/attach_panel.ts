@@ -2,8 +2,8 @@
  * Shows a run on a stream: on a terminal as a panel that is drawn again in place, with what is told once above it; elsewhere as plain lines.
  *
  * After each drawing the cursor rests on the blank line above the panel. A terminal that is made narrower wraps the lines below it, or cuts
- * them off, as it likes; either way they lie below the cursor, and are cleared from there. What another part of the program writes
- * meanwhile comes to stand on the blank line.
+ * them off, as it likes; either way they lie below the cursor, and are cleared from there. So they are before another part of the program
+ * writes to the same terminal, and before the program ends.
  */
 import type { TrainEvent, TrainEvents } from '../train/events.js';
 import { renderPanel } from './panel.js';
@@ -19,7 +19,14 @@ export interface PanelStream {
   readonly rows?: number;
   /** Calls `listener` when the terminal has got another size, until the function it returns is called. */
   onResize?(listener: () => void): () => void;
+  /** Shows `aside` whatever else is written to the terminal, until the function it returns is called. */
+  onOthers?(aside: Aside): () => void;
+  /** Calls `listener` when the program ends without more ado, until the function it returns is called. */
+  onEnd?(listener: () => void): () => void;
 }
+
+/** Is given what another part of the program writes to the same terminal; `write` writes it. */
+export type Aside = (text: string, write: () => void) => void;
 
 export interface PanelOptions {
   readonly stream: PanelStream;
@@ -52,11 +59,18 @@ const usualColumns = 80;
 function attachLive(events: TrainEvents, stream: PanelStream, color: boolean): () => void {
   let state = initialState;
   let isDrawn = false;
+  /** Whether another part of the program has left a line without its end. */
+  let isOpen = false;
   let drawnAt = -Infinity;
   let flow: TextFlow | null = null;
   const width = () => stream.columns ?? usualColumns;
 
-  const clear = (): string => (isDrawn ? '\r\x1b[J' : '');
+  const clear = (): string => {
+    // A terminal may drop what it has not shown yet when Ctrl-C is pressed, and with it the end of a panel: lines are wrapped again.
+    const before = isOpen ? '\n' : isDrawn ? '\x1b[?7h\r\x1b[J' : '';
+    isOpen = false;
+    return before;
+  };
   const draw = (at: number) => {
     const panel = visibleLines(renderPanel(state, { width: width(), color }), stream.rows);
     stream.write(clear() + (panel.length > 0 ? inPlace(panel) : ''));
@@ -70,6 +84,15 @@ function attachLive(events: TrainEvents, stream: PanelStream, color: boolean): (
     const rest = flow?.end() ?? '';
     flow = null;
     return rest;
+  };
+  const aside: Aside = (text, write) => {
+    if (isDrawn) stream.write(clear());
+    else if (flow !== null) stream.write(flow.end());
+    write();
+    const redraws = isDrawn;
+    isDrawn = false;
+    isOpen = text === '' ? isOpen : !text.endsWith('\n');
+    if (redraws && !isOpen) draw(state.at);
   };
   const show = (event: TrainEvent) => {
     if (event.kind === 'sample_text') {
@@ -91,14 +114,20 @@ function attachLive(events: TrainEvents, stream: PanelStream, color: boolean): (
     show(event);
   });
   const forgetResize = stream.onResize?.(() => isDrawn && draw(state.at));
-  return () => {
+  const forgetOthers = stream.onOthers?.(aside);
+  const leave = () => {
     unsubscribe();
     forgetResize?.();
+    forgetOthers?.();
+    forgetEnd?.();
     if (flow !== null) above(endFlow());
     if (!isDrawn) return;
-    const panel = renderPanel(state, { width: width(), color });
-    above(`${panel}\n`);
+    // What was under way is so no longer.
+    const panel = state.setup === null ? `${renderPanel(state, { width: width(), color })}\n` : '';
+    above(panel);
   };
+  const forgetEnd = stream.onEnd?.(leave);
+  return leave;
 }
 
 /** What follows the last step: the panel has nothing more to say. */

@@ -68,7 +68,7 @@ test('plain lines tell the run', () => {
   const lines = events.flatMap((event, k) => plainLine(stateAfter(events.slice(0, k + 1)), event) ?? []);
   expect(lines).toEqual([
     'tokenizer: 2.00 s (8192 tokens)',
-    'compiled in 340 ms: 14.0 M parameters, data 2 × tensor 1, 812 instructions a rank, 405 MB predicted',
+    'compiled in 340 ms: 14.0 M parameters, data 2, 812 instructions a rank, 405 MB predicted',
     'run demo: 2 ranks, native on cpu, bf16, 5 minutes',
     'step 1: loss 8.9012, 41.0 k tokens/s, 400 ms a step, 41% of matmul peak, 512 MB a rank, 5:00 left',
     'step 2: loss 8.8049, 41.0 k tokens/s, 400 ms a step, 41% of matmul peak, 512 MB a rank, 5:00 left',

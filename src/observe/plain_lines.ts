@@ -1,6 +1,6 @@
 /** A run as plain lines: what goes into a log, through a pipe, and past a terminal above the panel. */
 import type { SetupProgressEvent, StepEvent, TrainEvent } from '../train/events.js';
-import { bytesText, countText, durationText, lossText, percentText, secondsText } from '../ir/units.js';
+import { bytesText, counted, countText, durationText, lossText, percentText, secondsText } from '../ir/units.js';
 import { printable } from './columns.js';
 import { chartOf } from './plot/chart.js';
 import { figureOf } from './plot/figure.js';
@@ -12,23 +12,28 @@ import { TextFlow } from './text_flow.js';
 export function plainLine(state: RunState, event: TrainEvent, width = 80): string | null {
   switch (event.kind) {
     case 'setup_finished':
+      // What nobody waits for is no line.
+      if (event.seconds < 0.05 && event.detail === undefined) return null;
       return `${event.part}: ${secondsText(event.seconds)}${event.detail ? ` (${event.detail})` : ''}`;
     case 'setup_progress':
       return state.isTold ? progressText(event) : null;
     case 'compiled':
       return (
         `compiled in ${secondsText(event.seconds)}: ${countText(event.parameters)} parameters, ${event.plan}, ` +
-        `${event.instructions} instructions a rank, ${bytesText(event.peakBytesPredicted)} predicted`
+        `${counted(event.instructions, 'instruction')} a rank, ${bytesText(event.peakBytesPredicted)} predicted`
       );
     case 'started': {
       const length =
-        event.steps !== null ? `${event.steps} steps` : event.minutes !== null ? `${event.minutes} minutes` : '';
+        event.steps !== null
+          ? counted(event.steps, 'step')
+          : event.minutes !== null
+            ? counted(event.minutes, 'minute')
+            : '';
       const from = event.resumedFrom !== null ? `, from step ${event.resumedFrom}` : '';
-      const ranks = `${event.ranks} ${event.ranks === 1 ? 'rank' : 'ranks'}`;
-      return `run ${event.name}: ${ranks}, ${event.engine} on ${event.device}, ${event.precision}, ${length}${from}`;
+      return `run ${event.name}: ${counted(event.ranks, 'rank')}, ${event.engine} on ${event.device}, ${event.precision}, ${length}${from}`;
     }
     case 'length':
-      return `${event.steps} steps in all`;
+      return `${counted(event.steps, 'step')} in all`;
     case 'step':
       return state.isTold ? stepText(state, event) : null;
     case 'validation': {

@@ -6,7 +6,7 @@ test('a summary reads like this', () => {
   expect(summaryText(summary)).toBe(
     `summary of demo
   model    14.0 M parameters, bf16
-  ranks    2, native on cpu; data 2 × tensor 1
+  ranks    2, native on cpu; data 2
   trained  750 steps, 12.3 M tokens, 5:00
   set-up   3.20 s
   speed    41.0 k tokens/s, 400 ms a step, 41% of this machine's matmul peak
@@ -16,6 +16,21 @@ test('a summary reads like this', () => {
   picture  runs/demo/loss.svg
   folder   runs/demo`,
   );
+});
+
+test('a validation loss of an earlier step says of which', () => {
+  expect(summaryText({ ...summary, validationStep: 700 })).toContain('validation 4.2000 nats/token at step 700, 1.654');
+  expect(summaryText({ ...summary, validationStep: null })).toContain('validation 4.2000 nats/token, 1.654');
+});
+
+test('bits a byte of a tokenizer that loses text say so', () => {
+  expect(summaryText({ ...summary, keepsText: false })).toContain('1.654 bits/byte (of a tokenizer that loses text)');
+});
+
+test('one is one, and a single rank is split over nothing', () => {
+  const text = summaryText({ ...summary, ranks: 1, plan: 'one rank', steps: 1, skippedUpdates: 1 });
+  expect(text).toContain('ranks    1, native on cpu\n');
+  expect(text).toContain('trained  1 step, 12.3 M tokens, 5:00; 1 update left out, gradients not finite');
 });
 
 test('what was not measured is not shown', () => {

@@ -1,13 +1,13 @@
 /** What a run came to: as text for a person and as JSON for a machine. */
 import type { RunSummary } from '../train/events.js';
 import { snakeCase } from '../options/names.js';
-import { bytesText, countText, durationText, lossText, percentText, secondsText } from '../ir/units.js';
+import { bytesText, counted, countText, durationText, lossText, percentText, secondsText } from '../ir/units.js';
 
 /** The summary that ends a run. Lines whose numbers were not measured are left out. */
 export function summaryText(summary: RunSummary): string {
   const rows: (readonly [string, string | null])[] = [
     ['model', `${countText(summary.parameters)} parameters, ${summary.precision}`],
-    ['ranks', `${summary.ranks}, ${summary.engine} on ${summary.device}; ${summary.plan}`],
+    ['ranks', ranksText(summary)],
     ['trained', trainedText(summary)],
     ['set-up', secondsText(summary.setupSeconds)],
     ['speed', speedText(summary)],
@@ -22,13 +22,17 @@ export function summaryText(summary: RunSummary): string {
 }
 
 /** The summary as a JSON object: every field, its name in snake case. */
-export function summaryJson(summary: RunSummary): Readonly<Record<string, string | number | null>> {
+export function summaryJson(summary: RunSummary): Readonly<Record<string, string | number | boolean | null>> {
   return Object.fromEntries(Object.entries(summary).map(([name, value]) => [snakeCase(name), value]));
 }
 
+/** Of one rank, how its work is split says nothing. */
+const ranksText = ({ ranks, engine, device, plan }: RunSummary): string =>
+  `${ranks}, ${engine} on ${device}${ranks === 1 ? '' : `; ${plan}`}`;
+
 function trainedText({ steps, tokens, trainSeconds, skippedUpdates }: RunSummary): string {
-  const skipped = skippedUpdates === 0 ? '' : `; ${skippedUpdates} updates left out, their gradients not finite`;
-  return `${steps} steps, ${countText(tokens)} tokens, ${durationText(trainSeconds)}${skipped}`;
+  const skipped = skippedUpdates === 0 ? '' : `; ${counted(skippedUpdates, 'update')} left out, gradients not finite`;
+  return `${counted(steps, 'step')}, ${countText(tokens)} tokens, ${durationText(trainSeconds)}${skipped}`;
 }
 
 function speedText({ tokensPerSecond, stepSeconds, peakShare }: RunSummary): string | null {
@@ -47,11 +51,21 @@ function memoryText({ peakBytesPredicted, peakBytesMeasured }: RunSummary): stri
   return parts.join(', ');
 }
 
-function lossesText({ trainingLoss, validationLoss, bitsPerByte }: RunSummary): string | null {
+function lossesText({
+  trainingLoss,
+  validationLoss,
+  validationStep,
+  steps,
+  bitsPerByte,
+  keepsText,
+}: RunSummary): string | null {
+  // A run that was stopped has not measured it at its end.
+  const measuredAt = validationStep === null || validationStep === steps ? '' : ` at step ${validationStep}`;
   const parts: string[] = [];
   if (trainingLoss !== null) parts.push(`training ${lossText(trainingLoss)}`);
-  if (validationLoss !== null) parts.push(`validation ${lossText(validationLoss)} nats/token`);
-  if (bitsPerByte !== null) parts.push(`${bitsPerByte.toFixed(3)} bits/byte`);
+  if (validationLoss !== null) parts.push(`validation ${lossText(validationLoss)} nats/token${measuredAt}`);
+  if (bitsPerByte !== null)
+    parts.push(`${bitsPerByte.toFixed(3)} bits/byte${keepsText ? '' : ' (of a tokenizer that loses text)'}`);
   return parts.length > 0 ? parts.join(', ') : null;
 }
 

@@ -2,12 +2,10 @@
  * The placement checker: is every value of a placed graph sound? It reads rules and assignments only and knows nothing of how they
  * were chosen. One sentence decides: within one op a mesh axis has one role.
  */
-import { axesUsed, boundsOf, canonicalLayout, sameLayout, type Layout } from '../ir/layout.js';
-import { axesSize, type Mesh } from '../ir/mesh.js';
-import { operandLayout, resultLayout } from '../ir/rule.js';
-import { factorsOf, namesOf } from '../ir/type.js';
+import { canonicalLayout, sameLayout, type Layout } from '../ir/layout.js';
+import { opFaults, opFaultText } from '../ir/op_fault.js';
 import type { DiagnosticError } from '../ir/diagnostic.js';
-import { movesFrom, printMove } from '../reshard/moves.js';
+import { moveFault } from '../reshard/move_fault.js';
 import * as diagnose from './diagnostics.js';
 import {
   describeStep,
@@ -48,49 +46,33 @@ export function checkPlacement(graph: PlacedGraph): readonly DiagnosticError[] {
 
 function checkOp(graph: PlacedGraph, step: PlacedOp, madeBy: ReadonlyMap<PlacedId, string>): DiagnosticError[] {
   const { op, rule, assignment, source } = step;
-  const mesh = graph.meshes[step.stage];
-  const faults: DiagnosticError[] = [];
-  const roles = [
-    ...Object.values(assignment.splits).flatMap((split) => split.axes),
-    ...Object.keys(assignment.through),
-  ];
-  for (const axis of new Set(roles)) {
-    if (roles.filter((other) => other === axis).length > 1) faults.push(diagnose.axisHasTwoRoles({ op, axis, source }));
-  }
-  for (const [factor, split] of Object.entries(assignment.splits)) {
-    if (split.axes.length === 0) continue;
-    const { size, whole } = rule.factors[factor] ?? { size: 0 };
-    if (whole) faults.push(diagnose.wholeFactorSplit({ op, factor, source }));
-    const bounds = boundsOf(mesh, split, size);
-    const fits =
-      bounds.length === axesSize(mesh, split.axes) + 1 &&
-      bounds[0] === 0 &&
-      bounds[bounds.length - 1] === size &&
-      bounds.every((b, i) => i === 0 || b >= bounds[i - 1]);
-    if (!fits) faults.push(diagnose.boundsDoNotFit({ op, factor, bounds, size, source }));
-  }
-  step.inputs.forEach((input, i) => {
-    const value = graph.values[input];
-    const needs = canonicalLayout(mesh, value.type, operandLayout(rule, assignment, i, namesOf(value.type)));
-    for (const [axis, reduction] of Object.entries(value.layout.partial)) {
-      const set = assignment.through[axis];
-      if (reduction !== 'sum' || set === undefined || !rule.linear[set].includes(i)) {
-        const made = madeBy.get(input) ?? value.name;
-        faults.push(diagnose.partialReadNonlinearly({ op, reduction, axis, made, read: source }));
+  const values = (ids: readonly PlacedId[]) => ids.map((id) => graph.values[id]);
+  const [operands, results] = [values(step.inputs), values(step.outputs)];
+  const elsewhere = [...operands, ...results].filter(({ stage }) => stage !== step.stage);
+  return [
+    ...elsewhere.map(({ name, stage }) => diagnose.otherStage({ op, value: name, stage, source })),
+    ...opFaults(graph.meshes[step.stage], rule, assignment, operands, results).map((fault) => {
+      switch (fault.kind) {
+        case 'two roles':
+          return diagnose.axisHasTwoRoles({ op, axis: fault.axis, source });
+        case 'whole factor':
+          return diagnose.wholeFactorSplit({ op, factor: fault.factor, source });
+        case 'bounds':
+          return diagnose.boundsDoNotFit({ op, ...fault, source });
+        case 'partial': {
+          const { axis, reduction } = fault;
+          const made = madeBy.get(step.inputs[fault.operand]) ?? operands[fault.operand].name;
+          return diagnose.partialReadNonlinearly({ op, reduction, axis, made, read: source });
+        }
+        case 'layout': {
+          const { name, layout } = (fault.side === 'operand' ? operands : results)[fault.index];
+          return diagnose.layoutMismatch({ step: op, value: name, has: layout, needs: fault.needs, source });
+        }
+        default:
+          return diagnose.ruleMismatch({ op, what: opFaultText(fault), source });
       }
-    }
-    if (value.stage !== step.stage || !sameLayout(value.layout, needs)) {
-      faults.push(diagnose.layoutMismatch({ step: op, value: value.name, has: value.layout, needs, source }));
-    }
-  });
-  step.outputs.forEach((output, i) => {
-    const value = graph.values[output];
-    const gives = canonicalLayout(mesh, value.type, resultLayout(rule, assignment, i, namesOf(value.type)));
-    if (!sameLayout(value.layout, gives)) {
-      faults.push(diagnose.layoutMismatch({ step: op, value: value.name, has: value.layout, needs: gives, source }));
-    }
-  });
-  return faults;
+    }),
+  ];
 }
 
 function checkMove(graph: PlacedGraph, step: PlacedMove): DiagnosticError[] {
@@ -108,17 +90,14 @@ function checkMove(graph: PlacedGraph, step: PlacedMove): DiagnosticError[] {
   if (!lies(to, move.to)) {
     faults.push(diagnose.layoutMismatch({ step: move.kind, value: to.name, has: to.layout, needs: move.to, source }));
   }
-  if (
-    !isLegal(mesh, move.to) ||
-    !movesFrom(mesh, factorsOf(from.type), move.from, move.to).some((legal) => printMove(legal) === printMove(move))
-  ) {
-    faults.push(diagnose.illegalMove({ move: move.kind, from: move.from, to: move.to, source }));
-  }
+  const why = moveFault(mesh, from.type, move);
+  if (why !== null) faults.push(diagnose.illegalMove({ move: move.kind, from: move.from, to: move.to, why, source }));
   return faults;
 }
 
 function checkTransfer(graph: PlacedGraph, step: PlacedTransfer): DiagnosticError[] {
   const [from, to] = [graph.values[step.inputs[0]], graph.values[step.outputs[0]]];
+  const why = 'whole values travel, from the stage that has them to the stage of the step';
   const sound =
     from.stage === step.fromStage &&
     to.stage === step.stage &&
@@ -126,10 +105,5 @@ function checkTransfer(graph: PlacedGraph, step: PlacedTransfer): DiagnosticErro
     Object.keys(to.layout.partial).length === 0;
   return sound
     ? []
-    : [diagnose.illegalMove({ move: 'transfer', from: from.layout, to: to.layout, source: step.source })];
-}
-
-function isLegal(mesh: Mesh, layout: Layout): boolean {
-  const used = axesUsed(layout);
-  return new Set(used).size === used.length && used.every((axis) => mesh.axes.some((a) => a.name === axis));
+    : [diagnose.illegalMove({ move: 'transfer', from: from.layout, to: to.layout, why, source: step.source })];
 }

@@ -77,6 +77,24 @@ export const boundsDoNotFit = defineDiagnostic(
   }),
 );
 
+export const ruleMismatch = defineDiagnostic(
+  'partition/rule-mismatch',
+  (p: { op: string; what: string; source: Source }) => ({
+    what: `${p.op} ${p.what}`,
+    where: [{ at: placeOf(p.source) }],
+    fix: 'assign the op as its rule says',
+  }),
+);
+
+export const otherStage = defineDiagnostic(
+  'partition/other-stage',
+  (p: { op: string; value: string; stage: number; source: Source }) => ({
+    what: `${p.op} meets '${p.value}', which is of stage ${p.stage}`,
+    where: [{ at: placeOf(p.source) }],
+    fix: 'insert the transfer between them',
+  }),
+);
+
 export const layoutMismatch = defineDiagnostic(
   'partition/layout-mismatch',
   (p: { step: string; value: string; has: Layout; needs: Layout; source: Source }) => ({
@@ -88,8 +106,9 @@ export const layoutMismatch = defineDiagnostic(
 
 export const illegalMove = defineDiagnostic(
   'partition/illegal-move',
-  (p: { move: string; from: Layout; to: Layout; source: Source }) => ({
+  (p: { move: string; from: Layout; to: Layout; why: string; source: Source }) => ({
     what: `${p.move} does not lead from ${printLayout(p.from)} to ${printLayout(p.to)}`,
+    why: p.why,
     where: [{ at: placeOf(p.source) }],
     fix: 'take moves from the reshard search',
   }),

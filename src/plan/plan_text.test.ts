@@ -15,10 +15,10 @@ const planOf = (sizes: ParallelSizes, ranks: number): Plan =>
   planOfSizes(sizes, ranks, model, { sequences: 8, microbatch: 1 }, precision);
 
 test.each([
-  [{}, 1, 'data 1 × tensor 1'],
+  [{}, 1, 'one rank'],
   [{ tensor_parallel_size: 2 }, 4, 'data 2 × tensor 2'],
-  [{ pipeline_parallel_size: 2 }, 2, 'pipeline 2 × data 1 × tensor 1'],
-  [{ pipeline_parallel_size: 2, zero_stage: 1 }, 4, 'pipeline 2 × data 2 × tensor 1, ZeRO-1'],
+  [{ pipeline_parallel_size: 2 }, 2, 'pipeline 2'],
+  [{ pipeline_parallel_size: 2, zero_stage: 1 }, 4, 'pipeline 2 × data 2, ZeRO-1'],
 ] as const)('%j on %i is %s', (sizes, ranks, text) => {
   expect(planText(planOf(sizes, ranks))).toBe(text);
 });
@@ -26,11 +26,11 @@ test.each([
 test('stages on unlike meshes, each with its ranks and its segments', () => {
   const { stages, ...plan } = planOf({ pipeline_parallel_size: 3 }, 3);
   const unlike = { ...plan, stages: [{ ...stages[0], mesh: { data: 2, tensor: 2 } }, ...stages.slice(1)] };
-  expect(planText(unlike)).toBe('data 2 × tensor 2 | data 1 × tensor 1 | data 1 × tensor 1');
+  expect(planText(unlike)).toBe('data 2 × tensor 2 | one rank | one rank');
   expect(stageTexts(unlike)).toEqual([
     'stage 0: ranks 0 to 3, data 2 × tensor 2: embedding, blocks.0 to blocks.2',
-    'stage 1: rank 4, data 1 × tensor 1: blocks.3 to blocks.7',
-    'stage 2: rank 5, data 1 × tensor 1: blocks.8 to blocks.11, head',
+    'stage 1: rank 4: blocks.3 to blocks.7',
+    'stage 2: rank 5: blocks.8 to blocks.11, head',
   ]);
 });
 

@@ -2,28 +2,28 @@
 import { meshOf, ranksOfStage, type Plan, type PlanStage } from './plan.js';
 
 /**
- * `pipeline 2 × data 2 × tensor 1, ZeRO-1`; a pipeline of one is not told, nor is ZeRO where it splits nothing. Stages on unlike meshes
- * stand one after the other: `data 2 × tensor 1 | data 1 × tensor 2`.
+ * `pipeline 2 × data 2, ZeRO-1`; what is one is not told, nor is ZeRO where it splits nothing. Stages on unlike meshes stand one after the
+ * other: `data 2 | tensor 2`.
  */
 export function planText({ stages, zero }: Plan): string {
-  const meshes = stages.map(meshText);
+  const meshes = stages.map((stage) => meshText(stage) ?? 'one rank');
   const alike = meshes.every((text) => text === meshes[0]);
-  const sizes = !alike
-    ? meshes.join(' | ')
-    : meshes.length > 1
-      ? `pipeline ${meshes.length} × ${meshes[0]}`
-      : meshes[0];
+  const pipeline = meshes.length > 1 ? [`pipeline ${meshes.length}`] : [];
+  const sizes = alike
+    ? [...pipeline, meshText(stages[0])].filter((text) => text !== null).join(' × ') || 'one rank'
+    : meshes.join(' | ');
   return zero.stage === 0 ? sizes : `${sizes}, ZeRO-${zero.stage}`;
 }
 
-/** What each stage runs and where: `stage 1: ranks 2 to 3, data 2 × tensor 1: blocks.2 to blocks.5, head`. */
+/** What each stage runs and where: `stage 1: ranks 2 to 3, data 2: blocks.2 to blocks.5, head`. */
 export function stageTexts({ stages }: Plan): readonly string[] {
   let first = 0;
   return stages.map((stage, i) => {
     const last = first + ranksOfStage(stage) - 1;
     const ranks = first === last ? `rank ${first}` : `ranks ${first} to ${last}`;
     first = last + 1;
-    return `stage ${i}: ${ranks}, ${meshText(stage)}: ${segmentsText(stage.segments)}`;
+    const where = [ranks, meshText(stage)].filter((text) => text !== null).join(', ');
+    return `stage ${i}: ${where}: ${segmentsText(stage.segments)}`;
   });
 }
 
@@ -33,10 +33,12 @@ export const zeroText = ({ zero }: Plan): string =>
     ? `stage 0: every rank along ${zero.axis} keeps the optimizer's state of all its parameters`
     : `stage ${zero.stage}: the optimizer's state and the update are split over ${zero.axis}`;
 
-const meshText = (stage: PlanStage): string =>
+/** What a stage is split over; null where that is nothing. */
+const meshText = (stage: PlanStage): string | null =>
   meshOf(stage)
-    .axes.map(({ name, size }) => `${name} ${size}`)
-    .join(' × ');
+    .axes.filter(({ size }) => size > 1)
+    .map(({ name, size }) => `${name} ${size}`)
+    .join(' × ') || null;
 
 /** Neighbours that are numbered on are told by the first and the last of them. */
 function segmentsText(segments: readonly string[]): string {

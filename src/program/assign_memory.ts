@@ -16,7 +16,8 @@ import {
   type MemoryPlan,
 } from './memory/index.js';
 import type { ProgramValue, RankClass, ScheduleStep, Template, ValueIndex } from './program.js';
-import { baseOf, instanceKey, instructionsOf, operandsOf } from './unroll.js';
+import { baseOf } from './place.js';
+import { instanceKey, instructionsOf, operandsOf } from './unroll.js';
 
 export interface AssignedMemory {
   readonly schedule: readonly ScheduleStep[];

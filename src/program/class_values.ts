@@ -71,17 +71,11 @@ export class ClassValues {
 
   /** The elements of the buffer between a value's first and its last. */
   extentOf(index: ValueIndex): Extent {
-    const { type } = this.table[index];
-    let { view } = this.table[index];
+    const { type, view } = this.table[index];
     if (!view) return { buffer: index, from: 0, to: elementsOf(type) };
-    const strides = view.strides;
+    const { of, offset, strides } = view;
     const last = sizesOf(type).reduce((at, size, i) => at + Math.max(0, size - 1) * strides[i], 0);
-    let [buffer, from] = [view.of, view.offset];
-    for (view = this.table[buffer].view; view; view = this.table[buffer].view) {
-      buffer = view.of;
-      from += view.offset;
-    }
-    return { buffer, from, to: from + last + 1 };
+    return { buffer: of, from: offset, to: offset + last + 1 };
   }
 
   private push(value: ProgramValue): ValueIndex {

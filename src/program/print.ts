@@ -5,7 +5,8 @@ import { printType } from '../ir/type.js';
 import { iterationsOf, parseNumbers } from './loop.js';
 import { printPattern, type Moving } from './name_pattern.js';
 import type { Instruction, Loop, Program, RankClass } from './program.js';
-import { baseOf, operandsOf } from './unroll.js';
+import { baseOf } from './place.js';
+import { operandsOf } from './unroll.js';
 
 export function printProgram(program: Program): string {
   return program.classes.map((rankClass) => printClass(program, rankClass)).join('\n\n');

@@ -9,7 +9,8 @@
  */
 import { bytesOf } from '../ir/type.js';
 import type { Program, RankClass } from './program.js';
-import { baseOf, instanceKey, isPerMicrobatch, launchCount, operandsOf, unroll } from './unroll.js';
+import { baseOf } from './place.js';
+import { instanceKey, isPerMicrobatch, launchCount, operandsOf, unroll } from './unroll.js';
 
 export const printMemory = (program: Program): string => program.classes.map(printClass).join('\n\n');
 

@@ -78,6 +78,7 @@ export interface ProgramValue {
 }
 
 export interface ValueView {
+  /** A buffer: no view itself. */
   readonly of: ValueIndex;
   /** In elements of the viewed buffer. */
   readonly offset: number;

@@ -9,7 +9,7 @@ import { planOfSizes } from '../plan/parallel_sizes.js';
 import { compileForward, compileTraining } from './compile.js';
 import type { RankClass } from './program.js';
 import { arenaBytesOf, shareArena } from './share_arena.js';
-import { baseOf } from './unroll.js';
+import { baseOf } from './place.js';
 
 const model = new GPT({ layers: 1, dim: 8, heads: 2, context: 8, vocab: 12 });
 const plan = planOfSizes(

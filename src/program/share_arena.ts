@@ -8,7 +8,7 @@
 import { bytesOf } from '../ir/type.js';
 import { DEFAULT_ALIGNMENT } from './memory/index.js';
 import type { Program, RankClass, ValueIndex } from './program.js';
-import { baseOf } from './unroll.js';
+import { baseOf } from './place.js';
 
 /** `guest` with addresses that leave every persistent value of `host` alone. Ranks of a stage move by the same distance. */
 export function shareArena<P extends Program>(guest: P, host: Program): P {

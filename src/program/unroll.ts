@@ -50,13 +50,6 @@ export function launchCount({ templates, schedule }: Pick<RankClass, 'templates'
   return schedule.reduce((sum, step) => sum + counts.get(step.template)!, 0);
 }
 
-/** The buffer a value lies in, following views. */
-export function baseOf(values: RankClass['values'], value: ValueIndex): ValueIndex {
-  let base = value;
-  while (values[base].view) base = values[base].view!.of;
-  return base;
-}
-
 /** True where each microbatch has an instance of the buffer. */
 export const isPerMicrobatch = (values: RankClass['values'], base: ValueIndex): boolean =>
   values[base].lifetime === 'microbatch' || values[base].lifetime === 'data';

@@ -35,7 +35,7 @@ test('steps are told once, in order, the last word counts, and what is no number
 });
 
 test('baselines come from the summary, bytes a token from a validation; what is missing is asked for', () => {
-  const facts = { unigram: 1, bigram: 2, bytesPerToken: 3 };
+  const facts = { unigram: 1, bigram: 2, bytesPerToken: 3, keepsText: false };
   expect(readLossCurve(folder)).toMatchObject({ training: [], unigram: null, bigram: null, bytesPerToken: null });
   expect(readLossCurve(folder, () => facts)).toMatchObject(facts);
   write('summary.json', '{"unigram_loss": 6.5, "bigram_loss": null}');

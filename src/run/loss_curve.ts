@@ -22,6 +22,8 @@ export interface LossCurve {
   readonly bigram: number | null;
   /** UTF-8 bytes of text a token, of the validation text; null where it is not known. */
   readonly bytesPerToken: number | null;
+  /** Whether the tokenizer gives back what it was given, as far as is known; where not, its bits a byte do not compare. */
+  readonly keepsText: boolean;
   /** SHA-256 of the tokenizer; null where the run does not say. Losses a token of two tokenizers cannot be compared. */
   readonly tokenizer: string | null;
   /** Length that the run is to have; null until it is known. */
@@ -29,7 +31,7 @@ export interface LossCurve {
 }
 
 /** Unigram and bigram losses, and bytes a token, as a data set knows them. */
-export type TokenFacts = Pick<LossCurve, 'unigram' | 'bigram' | 'bytesPerToken'>;
+export type TokenFacts = Pick<LossCurve, 'unigram' | 'bigram' | 'bytesPerToken' | 'keepsText'>;
 
 /**
  * Reads a run's curve. `factsOf`: asked for what the run's own files do not say, as those of a run that is still going. Throws what
@@ -50,6 +52,7 @@ export function readLossCurve(folder: RunFolder, factsOf: () => TokenFacts | nul
     unigram: own.unigram ?? asked?.unigram ?? null,
     bigram: own.bigram ?? asked?.bigram ?? null,
     bytesPerToken: own.bytesPerToken ?? asked?.bytesPerToken ?? null,
+    keepsText: own.keepsText ?? asked?.keepsText ?? true,
     tokenizer: record.tokenizer.sha256,
     steps: record.steps,
   };
@@ -81,7 +84,9 @@ function bytesPerToken(rows: readonly MetricsRow[]): number | null {
   return null;
 }
 
-function summaryFacts(folder: RunFolder): Pick<LossCurve, 'unigram' | 'bigram'> {
+function summaryFacts(
+  folder: RunFolder,
+): Pick<LossCurve, 'unigram' | 'bigram'> & { readonly keepsText: boolean | null } {
   const file = folder.file('summary.json');
   let summary: unknown = null;
   try {
@@ -89,9 +94,16 @@ function summaryFacts(folder: RunFolder): Pick<LossCurve, 'unigram' | 'bigram'> 
   } catch {
     // Half a summary: what it says is counted anew.
   }
+  const valueOf = (name: string): unknown =>
+    typeof summary === 'object' && summary !== null ? Reflect.get(summary, name) : null;
   const numberOf = (name: string): number | null => {
-    const value: unknown = typeof summary === 'object' && summary !== null ? Reflect.get(summary, name) : null;
+    const value = valueOf(name);
     return typeof value === 'number' && Number.isFinite(value) ? value : null;
   };
-  return { unigram: numberOf('unigram_loss'), bigram: numberOf('bigram_loss') };
+  const keepsText = valueOf('keeps_text');
+  return {
+    unigram: numberOf('unigram_loss'),
+    bigram: numberOf('bigram_loss'),
+    keepsText: typeof keepsText === 'boolean' ? keepsText : null,
+  };
 }

@@ -53,7 +53,7 @@ export interface CompiledEvent {
   readonly parameters: number;
   /** Of one rank. */
   readonly instructions: number;
-  /** One line: `pipeline 2 × data 2 × tensor 1, ZeRO-1`. */
+  /** One line: `pipeline 2 × data 2, ZeRO-1`. */
   readonly plan: string;
   readonly peakBytesPredicted: number;
   readonly seconds: number;
@@ -125,10 +125,14 @@ export interface RunSummary {
   /** Mean over the last steps. */
   readonly trainingLoss: number | null;
   readonly validationLoss: number | null;
+  /** The steps that were done when it was measured. */
+  readonly validationStep: number | null;
   /** The same validation tokens under counts of single tokens, and under Witten-Bell bigrams. */
   readonly unigramLoss: number | null;
   readonly bigramLoss: number | null;
   readonly bitsPerByte: number | null;
+  /** Whether the tokenizer gives back what it was given; where not, its bits a byte do not compare with those of others. */
+  readonly keepsText: boolean;
   readonly tokensPerSecond: number | null;
   readonly stepSeconds: number | null;
   readonly peakShare: number | null;

@@ -3,7 +3,7 @@ import { communicationOf, isLocal } from '../reshard/index.js';
 import { printLayout } from '../ir/layout.js';
 import { dtypeBytes } from '../ir/dtype.js';
 import { factorsOf, printType } from '../ir/type.js';
-import { bytesText } from '../ir/units.js';
+import { bytesText, counted } from '../ir/units.js';
 import { wireBytes } from '../cost/index.js';
 import type { Checkpoint } from '../checkpoint/index.js';
 import { ops } from '../ops/index.js';
@@ -199,8 +199,8 @@ export function explanationText(explanation: Explanation): string {
   const count = reshards.reduce((sum, { times }) => sum + times, 0);
   const idle = idleRanksWarning(plan);
   const lines = [
-    `plan      ${planText(plan)}: ${ranksOf(plan)} ${ranksOf(plan) === 1 ? 'rank' : 'ranks'}, ${plan.schedule.kind}, ` +
-      `${plan.schedule.microbatches} scheduled microbatches of ${plan.batch.logical_microbatches} × ${plan.batch.sequences} sequences` +
+    `plan      ${ranksOf(plan) === 1 ? '' : `${planText(plan)}: `}${counted(ranksOf(plan), 'rank')}, ${plan.schedule.kind}, ` +
+      `${counted(plan.schedule.microbatches, 'scheduled microbatch', 'es')} of ${plan.batch.logical_microbatches} × ${counted(plan.batch.sequences, 'sequence')}` +
       `${plan.batch.padding > 0 ? `, ${plan.batch.padding} of the last ${plan.batch.logical_microbatches} padding` : ''}`,
     ...stageTexts(plan).map((text) => `  ${text}`),
     `zero      ${zeroText(plan)}`,

@@ -9,6 +9,7 @@ import { explain, type Explanation, type GivenPlan } from './explain.js';
 import { stepOfChoice, type CheckpointChoice } from '../run/checkpoint_choice.js';
 import { RunFolder } from '../run/folder.js';
 import { openRunCheckpoint } from '../run/open_checkpoint.js';
+import { requireRunName } from '../run/run_name.js';
 import { pathsTold } from '../run/paths_told.js';
 import type { Override } from '../config/overrides.js';
 
@@ -41,6 +42,9 @@ async function explainPlan(
       ? overrides
       : [...overrides, { text: `plan=${JSON.stringify(planFile)}`, source: `--plan ${planFile}` }];
   const resolved = await loadConfig(folder ? folder.file('config.json') : target, changes, choice);
+  // A folder that a run has is its name already.
+  const { name } = resolved.config.logging;
+  if (name !== null && (folder === null || overrides.length > 0)) requireRunName(name);
   const given = planFile === undefined ? ownPlan(folder, overrides) : givenPlan(planFile);
   const checkpoint =
     folder && wanted ? await openRunCheckpoint(folder, resolved.config, { ...wanted, verify: 'structure' }) : null;

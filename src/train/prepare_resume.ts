@@ -1,6 +1,7 @@
 /** Everything before the first rank of a run that goes on: it is checked to be the run that it was, and nothing is written yet. */
 import type { Checkpoint } from '../checkpoint/index.js';
 import type { AbsoluteConfig } from '../config/absolute_paths.js';
+import { inSetup } from './in_setup.js';
 import { loadModel } from '../config/load_model.js';
 import type { TrainConfig } from '../config/schema.js';
 import type { LanguageModel } from '../nn/language_model.js';
@@ -53,38 +54,40 @@ export async function prepareResume(request: ResumeRequest): Promise<UnwrittenRu
   refuseFixedOptions(folder, before, config);
   const context = contextOf(config, customModel);
   const dataset = await resumeData({ folder, record, config, context, events, listener: relay(events) });
-  return closedOnError(dataset, async () => {
-    const model = loadModel({ config, customModel }, dataset.vocab);
-    requireVocab(model, dataset);
-    const identity = identifyModel(model, config.model);
-    tellModelChange(
-      requireModel(folder, record.model, identity, {
-        accept: request.accept_model_change,
-        loads: () => hasParameters(checkpoint, model),
-      }),
-      events,
-    );
-    // A plan file may have changed since: the run has its own copy.
-    const plan = choosePlan(
-      before.plan === config.plan && isFile(config.plan) ? { ...config, plan: folder.file('plan.json') } : config,
-      model,
-      job?.worldSize ?? null,
-    );
-    requireParameters(checkpoint, model, plan.precision.master);
-    const ranks = { worldSize: job?.worldSize ?? null, localRanks: job?.localWorldSize ?? null };
-    requireRoom({ config, model, plan, host: hostMemory(), events, ...ranks });
-    for (const notice of resumeNotices({ before, config, record, steps, manifest, forward: identity.forward })) {
-      events.emit({ kind: 'warning', ...notice });
-    }
-    const kept: RunRecord = {
-      ...record,
-      data: { ...record.data, folder: dataset.folder, source: dataSource(config.data) },
-      batch: config.batch,
-      model: identity.record,
-      steps,
-    };
-    return { config, model, plan, dataset, record: kept, forward: identity.forward };
-  });
+  return closedOnError(dataset, () =>
+    inSetup(events, 'model and plan', async () => {
+      const model = loadModel({ config, customModel }, dataset.vocab);
+      requireVocab(model, dataset);
+      const identity = identifyModel(model, config.model);
+      tellModelChange(
+        requireModel(folder, record.model, identity, {
+          accept: request.accept_model_change,
+          loads: () => hasParameters(checkpoint, model),
+        }),
+        events,
+      );
+      // A plan file may have changed since: the run has its own copy.
+      const plan = choosePlan(
+        before.plan === config.plan && isFile(config.plan) ? { ...config, plan: folder.file('plan.json') } : config,
+        model,
+        job?.worldSize ?? null,
+      );
+      requireParameters(checkpoint, model, plan.precision.master);
+      const ranks = { worldSize: job?.worldSize ?? null, localRanks: job?.localWorldSize ?? null };
+      requireRoom({ config, model, plan, host: hostMemory(), events, ...ranks });
+      for (const notice of resumeNotices({ before, config, record, steps, manifest, forward: identity.forward })) {
+        events.emit({ kind: 'warning', ...notice });
+      }
+      const kept: RunRecord = {
+        ...record,
+        data: { ...record.data, folder: dataset.folder, source: dataSource(config.data) },
+        batch: config.batch,
+        model: identity.record,
+        steps,
+      };
+      return { config, model, plan, dataset, record: kept, forward: identity.forward };
+    }),
+  );
 }
 
 const isFile = (plan: TrainConfig['plan']): boolean => typeof plan === 'string' && plan !== 'auto';

@@ -21,6 +21,7 @@ import { choosePlan, ranksOfConfig } from './choose_plan.js';
 import { requireDevice } from './device.js';
 import { ranksDiffer, vocabTooSmall } from './diagnostics.js';
 import type { TrainEvents } from './events.js';
+import { inSetup } from './in_setup.js';
 import { findInitialWeights } from './initial_weights.js';
 import { hostMemory } from './memory/host_memory.js';
 import { requireStateFits } from './memory/require_memory.js';
@@ -58,40 +59,44 @@ export async function prepareRun(
   requireStateFits(config, ranks, host);
   // What the plan asks of the model hardly depends on the vocabulary, and says what is wrong before a tokenizer is trained.
   if (config.data.tokenizer.file === null)
-    choosePlan(config, loadModel(described, config.data.tokenizer.vocab), worldSize);
+    await inSetup(events, 'model and plan', () =>
+      choosePlan(config, loadModel(described, config.data.tokenizer.vocab), worldSize),
+    );
   const context = contextOf(config, customModel);
   const dataset = await prepareData(
     config.data,
     { ...batchOptions(config, context), root, cacheDir: config.data.cache },
     relay(events),
   );
-  return closedOnError(dataset, async () => {
-    const built = loadModel(described, dataset.vocab);
-    requireVocab(built, dataset);
-    const plan = choosePlan(config, built, worldSize);
-    requireRoom({ config, model: built, plan, host, events, ...ranks });
-    const begins = config.checkpoint.initial_load_path;
-    const weights =
-      begins &&
-      (await findInitialWeights({
-        path: begins,
-        model: built,
-        dtype: plan.precision.master,
-        tokenizerFile: dataset.tokenizerFile,
-        events,
-      }));
-    const { record: modelRecord, forward } = identifyModel(built, config.model);
-    const record: RunRecord = {
-      data: { folder: dataset.folder, key: dataset.manifest.key, root, source: dataSource(config.data) },
-      tokenizer: { sha256: fileHash(dataset.tokenizerFile) },
-      order: { seed: config.data.seed, context },
-      batch: config.batch,
-      model: modelRecord,
-      steps: config.steps,
-    };
-    const checkpoint = { ...config.checkpoint, initial_load_path: weights };
-    return { config: { ...config, checkpoint }, model: built, plan, dataset, record, forward };
-  });
+  return closedOnError(dataset, () =>
+    inSetup(events, 'model and plan of this vocabulary', async () => {
+      const built = loadModel(described, dataset.vocab);
+      requireVocab(built, dataset);
+      const plan = choosePlan(config, built, worldSize);
+      requireRoom({ config, model: built, plan, host, events, ...ranks });
+      const begins = config.checkpoint.initial_load_path;
+      const weights =
+        begins &&
+        (await findInitialWeights({
+          path: begins,
+          model: built,
+          dtype: plan.precision.master,
+          tokenizerFile: dataset.tokenizerFile,
+          events,
+        }));
+      const { record: modelRecord, forward } = identifyModel(built, config.model);
+      const record: RunRecord = {
+        data: { folder: dataset.folder, key: dataset.manifest.key, root, source: dataSource(config.data) },
+        tokenizer: { sha256: fileHash(dataset.tokenizerFile) },
+        order: { seed: config.data.seed, context },
+        batch: config.batch,
+        model: modelRecord,
+        steps: config.steps,
+      };
+      const checkpoint = { ...config.checkpoint, initial_load_path: weights };
+      return { config: { ...config, checkpoint }, model: built, plan, dataset, record, forward };
+    }),
+  );
 }
 
 /** Opens the data that a run was prepared with. */

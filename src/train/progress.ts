@@ -53,7 +53,10 @@ export class Progress {
   /** `done`: steps of the run. */
   summary(
     done: number,
-    measured: Pick<RunSummary, 'skippedUpdates' | 'validationLoss' | 'setupSeconds' | 'trainSeconds'>,
+    measured: Pick<
+      RunSummary,
+      'skippedUpdates' | 'validationLoss' | 'validationStep' | 'setupSeconds' | 'trainSeconds'
+    >,
   ): RunSummary {
     const { config, plan, folder, host, dataset, leads, tokensPerStep, arenaBytes, memory, programs } = this.#job;
     const { validationLoss } = measured;
@@ -74,6 +77,7 @@ export class Progress {
       unigramLoss: baselines?.unigram.natsPerToken ?? null,
       bigramLoss: baselines?.bigram.natsPerToken ?? null,
       bitsPerByte: validationLoss === null ? null : bitsPerByte(validationLoss, dataset.bytesPerToken),
+      keepsText: dataset.manifest.lost === undefined,
       tokensPerSecond: stepSeconds === null ? null : tokensPerStep / stepSeconds,
       stepSeconds,
       peakShare: stepSeconds === null ? null : this.#peakShare(stepSeconds),

@@ -4,7 +4,7 @@ import type { LoadedProgram } from '../engine/engine.js';
 import { tileOf } from '../ir/layout.js';
 import type { Coordinates, Mesh } from '../ir/mesh.js';
 import { placeOfRank } from '../engine/native/load_class.js';
-import { baseOf } from '../program/unroll.js';
+import { baseOf } from '../program/place.js';
 import { logicalMicrobatchesOf, type Plan } from '../plan/plan.js';
 import type { ProgramValue, RankClass } from '../program/program.js';
 

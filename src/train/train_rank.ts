@@ -20,6 +20,7 @@ import { planText } from '../plan/plan_text.js';
 import { compileRun, type RunPrograms } from './compile_run.js';
 import { countersOf } from './counters.js';
 import type { RunSummary } from './events.js';
+import { beginSetup, inSetup } from './in_setup.js';
 import { loadWeights } from './initial_weights.js';
 import { RunLength } from './length.js';
 import { trainLoop } from './loop.js';
@@ -53,7 +54,10 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
   const began = clock.elapsed();
   const optimizer = config.optimizer;
   const target = host.kind === 'native' ? host.device : host.kind;
+  events.emit({ kind: 'setup_started', part: 'compiling' });
   const programs = compileRun({ model, optimizer, plan, registry: ops, target });
+  const seconds = (clock.elapsed() - began) / 1000;
+  const opened = beginSetup(events, 'engine: opening');
   const arenaBytes = Math.max(
     ...plan.stages.map((_, stage) => arenaBytesOf([programs.training.program, programs.validation.program], stage)),
   );
@@ -66,13 +70,14 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
     const memory = new MemoryGauge(memoryBytes, arenaBytes);
     const training = await engine.load(programs.training.program);
     const validation = await engine.load(programs.validation.program);
+    opened();
     events.emit({
       kind: 'compiled',
       parameters: parameterCount(programs),
       instructions: launchCount(programs.training.program.classes[0]),
       plan: planText(plan),
       peakBytesPredicted: arenaBytes,
-      seconds: (clock.elapsed() - began) / 1000,
+      seconds,
     });
     if (peers.rank === 0) tellUnused(job, programs);
     const loaded: LoadedJob = {
@@ -99,7 +104,7 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
 async function trainLoaded(job: LoadedJob): Promise<RankResult> {
   const { clock, resume, folder } = job;
   const firstStep = job.begins.step;
-  await setState(job);
+  await inSetup(job.events, resume ? 'checkpoint: loading' : 'first weights', () => setState(job));
   if (job.leads) {
     mark(job.folder, job.config);
     commitStaged(job.folder);
@@ -153,7 +158,8 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
       interrupted = await stopping.stopsHere(done);
     }
   }
-  const measured = { skippedUpdates: skips.count, validationLoss: validation.loss, setupSeconds, trainSeconds };
+  const { loss: validationLoss, step: validationStep } = validation;
+  const measured = { skippedUpdates: skips.count, validationLoss, validationStep, setupSeconds, trainSeconds };
   const aborted = interrupted && (await stopping.byScriptAlone());
   return { summary: progress.summary(done, measured), interrupted, aborted, complete: done === runSteps() };
 }

@@ -9,7 +9,7 @@ export class Validation {
   readonly #job: LoadedJob;
   readonly #runSteps: () => number | null;
   readonly #stopping: Pick<Stopping, 'stopsHere'>;
-  #loss: number | null = null;
+  #last: { readonly loss: number; readonly step: number } | null = null;
 
   constructor(job: LoadedJob, runSteps: () => number | null, stopping: Pick<Stopping, 'stopsHere'>) {
     this.#job = job;
@@ -19,7 +19,12 @@ export class Validation {
 
   /** Nats a token, as last measured; null where it has not been, or not in this process. */
   get loss(): number | null {
-    return this.#loss;
+    return this.#last?.loss ?? null;
+  }
+
+  /** The steps that were done when it was measured. */
+  get step(): number | null {
+    return this.#last?.step ?? null;
   }
 
   /** Whether a measurement is due within the run; at its end there is one in any case. */
@@ -33,7 +38,7 @@ export class Validation {
     const stopsHere = () => this.#stopping.stopsHere(done);
     const { batches } = config.evaluation;
     const loss = await evaluate(validation, plan, engine.ranks, dataset.validation, batches, stopsHere);
-    this.#loss = loss ?? this.#loss;
+    if (loss !== null) this.#last = { loss, step: done };
     if (leads && loss !== null)
       events.emit({ kind: 'validation', step: done, loss, bitsPerByte: bitsPerByte(loss, dataset.bytesPerToken) });
   }

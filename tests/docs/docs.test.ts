@@ -5,11 +5,13 @@ import { fileURLToPath } from 'node:url';
 import { format } from 'prettier';
 import { expect, test } from 'vitest';
 import { passes } from '../../architecture.js';
+import { Tensor } from '../../src/ir/tensor.js';
 import { opPage } from '../../src/ops/page.js';
 import { ops } from '../../src/ops/index.js';
 import { passExamples } from '../../src/program/pass_examples.js';
 import { declaredErrors, errorPages } from './error_pages.js';
 import { passPages } from './pass_pages.js';
+import { tensorMembers, tensorPage } from './tensor_page.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -35,11 +37,27 @@ test('docs/errors tells every diagnostic, and no code is used twice', async () =
   await expectPages('docs/errors', errorPages(errors));
 });
 
+test('docs/tensor.md tells everything that can be called on a tensor', async () => {
+  const members = tensorMembers(root).map(({ name }) => name);
+  const hidden = ['constructor', 'without', 'factor', 'unary', 'binary', 'requireNumbers'];
+  expect(members.toSorted()).toEqual(
+    Object.getOwnPropertyNames(Tensor.prototype)
+      .filter((name) => !hidden.includes(name))
+      .sort(),
+  );
+  const page = await formatted(tensorPage(root));
+  const file = path.join(root, 'docs/tensor.md');
+  if (process.env.UPDATE) writeFileSync(file, page);
+  expect(readFileSync(file, 'utf8')).toBe(page);
+});
+
+const formatted = (text: string): Promise<string> =>
+  format(text, { parser: 'markdown', printWidth: 120, singleQuote: true });
+
 async function expectPages(folder: string, pages: ReadonlyMap<string, string>): Promise<void> {
   const at = path.join(root, folder);
   const files = new Map<string, string>();
-  for (const [name, text] of pages)
-    files.set(`${name}.md`, await format(text, { parser: 'markdown', printWidth: 120, singleQuote: true }));
+  for (const [name, text] of pages) files.set(`${name}.md`, await formatted(text));
   if (process.env.UPDATE) {
     rmSync(at, { recursive: true, force: true });
     mkdirSync(at, { recursive: true });

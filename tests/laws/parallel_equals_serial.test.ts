@@ -121,7 +121,10 @@ const smallest: TrainingDraw = {
   whim: 1,
 };
 
-/** What a plan has to get right at once: tied weights of two stages, experts with two data axes, blocks of unlike sizes. */
+/**
+ * What a plan has to get right at once: tied weights of two stages, experts with two data axes, blocks of unlike sizes; and what a search
+ * found: ranks that no message reaches, since they have no part of the batch.
+ */
 const fixed: [TrainingDraw, HintsDraw][] = [
   [
     {
@@ -167,5 +170,9 @@ const fixed: [TrainingDraw, HintsDraw][] = [
       update: true,
     },
     { percent: 20, seed: 2 },
+  ],
+  [
+    { ...smallest, model: 'gpt', batch: 1, second: { data: 4, tensor: 1, context: 1 } },
+    { percent: 0, seed: 0 },
   ],
 ];

@@ -85,7 +85,7 @@ test('it holds the programs, the native sources, licence and documents, and noth
         'docs/config.md',
         'docs/errors/engine.md',
         'native/CMakeLists.txt',
-      ].concat(['dist/src/index.js', 'dist/src/index.d.ts', 'scripts/flotilla.mjs', 'scripts/help/train.txt']),
+      ].concat(['dist/bundle/index.js', 'dist/src/index.d.ts', 'scripts/flotilla.mjs', 'scripts/help/train.txt']),
     ),
   );
   expect(

@@ -11,8 +11,16 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 export const built = (source: URL): string =>
   path.join(root, 'dist', path.relative(root, fileURLToPath(source)).replace(/\.ts$/, '.js'));
 
+const bundled = (program: string): string => path.join(root, 'dist', 'bundle', `${program}.js`);
+
 /** `flotilla`, as a user starts it. */
-export const flotillaMain = built(new URL('../../src/cli/main.ts', import.meta.url));
+export const flotillaMain = bundled('main');
 
 /** Imported before anything else: from then on a process listens to signals. */
-export const flotillaFirst = built(new URL('../../src/launch/first.ts', import.meta.url));
+export const flotillaFirst = bundled('first');
+
+/** A rank of a run. */
+export const flotillaRank = bundled('rank_main');
+
+/** What `import 'flotilla'` gives. */
+export const flotillaLibrary = bundled('index');

@@ -14,7 +14,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 test('where the library has no build for a machine, a message says so, and our own vocabularies are read', () => {
   // The built program, with no packages around it.
   const source = path.dirname(built(new URL('../../src/index.ts', import.meta.url)));
-  for (const part of ['data', 'ir', 'options']) cpSync(path.join(source, part), path.join(folder, part), { recursive: true });
+  for (const part of ['data', 'ir', 'options'])
+    cpSync(path.join(source, part), path.join(folder, part), { recursive: true });
   writeFileSync(path.join(folder, 'package.json'), '{ "type": "module" }');
   const own = path.join(folder, 'own.json');
   writeFileSync(own, JSON.stringify(atOnce(trainBpe(['the mill by the river'], { vocab: 260 }))));

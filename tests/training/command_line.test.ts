@@ -2,13 +2,14 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { afterAll, expect, test } from 'vitest';
+import { flotillaMain } from '../setup/built.js';
 import { Workplace } from './tiny_run.js';
 
 const work = new Workplace();
 afterAll(() => work.remove());
 
 const flotilla = (...args: readonly string[]) =>
-  spawnSync(process.execPath, ['dist/src/cli/main.js', ...args], { encoding: 'utf8' });
+  spawnSync(process.execPath, [flotillaMain, ...args], { encoding: 'utf8' });
 
 test.each([
   [['train', 'x.json', '--learning-rate', '1e-3'], 'cli/unknown-flag', 'did you mean --lr?'],

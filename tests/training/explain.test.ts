@@ -66,11 +66,11 @@ test('each stage says how its work is shared: the busiest rank has an even share
 
 test('ranks that have nothing to compute are named, and padding is told', async () => {
   const text = explanationText(await explain(config({ data_parallel_size: 8 })));
-  expect(text).toContain('1 scheduled microbatches of 8 × 2 sequences, 6 of the last 8 padding');
+  expect(text).toContain('1 scheduled microbatch of 8 × 2 sequences, 6 of the last 8 padding');
   expect(text).toMatch(/ranks 2 to 7 of 8 have nothing to compute \[plan\/ranks-idle\]/);
   const three = resolveConfig({ ...config({ data_parallel_size: 3 }).config, batch: { sequences: 4, microbatch: 1 } });
   expect(explanationText(await explain(three))).toContain(
-    '2 scheduled microbatches of 3 × 1 sequences, 2 of the last 3 padding',
+    '2 scheduled microbatches of 3 × 1 sequence, 2 of the last 3 padding',
   );
 });
 

@@ -38,6 +38,7 @@ export const wrongModels: Readonly<Record<string, () => nn.LanguageModel>> = {
     ),
   'ir/attribute-out-of-range': () => ownModel((x) => x.apply('topk', [], { factor: 'dim', k: 9 })),
   'ir/binding-mismatch': () => withLayer(() => new nn.LayerNorm({ dim: 8 })),
+  'ir/mask-not-number': () => ownModel((x) => x.ge(0).mul(x.lt(1))),
   'ir/no-such-factor': () => ownModel((x) => x.sum('width')),
   'ir/operand-repeats-factor': () => ownModel((x) => x.rename({ sequence: 'dim' }).exp()),
   'ir/residual-read': () =>

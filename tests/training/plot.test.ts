@@ -11,7 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { plotRuns } from '../../src/observe/index.js';
 import { Workplace } from './tiny_run.js';
 
@@ -89,4 +89,15 @@ test('a picture is replaced whole, behind a link too, and nothing else is left',
 test('a unit that is none, and a folder that is no run, are refused', async () => {
   await expect(plotRuns([run('first')], { per: 'word' })).rejects.toThrow('observe/plot-unit-unknown');
   await expect(plotRuns([work.file('corpus')])).rejects.toThrow('run/not-found');
+});
+
+test('where a picture cannot be written that nobody has given a place, the losses are shown all the same', async () => {
+  // Of several runs it goes into the working directory.
+  mkdirSync(work.file('elsewhere', 'loss.svg'), { recursive: true });
+  const cwd = vi.spyOn(process, 'cwd').mockReturnValue(work.file('elsewhere'));
+  onTestFinished(() => cwd.mockRestore());
+  const { file, unwritten, figure } = await plotRuns([run('first'), run('other')]);
+  expect(file).toBeNull();
+  expect(unwritten).toBe(`${work.file('elsewhere', 'loss.svg')} cannot be written: it is no ordinary file`);
+  expect(figure.series.every(({ training }) => training.length > 0)).toBe(true);
 });

@@ -61,6 +61,7 @@ export const refusals: readonly Refusal[] = [
   { code: 'run/exists', commands: ['train'] },
   { code: 'run/completed', commands: ['resume'] },
   { code: 'run/bad-name', commands: ['train'], options: fresh({ logging: { name: '../out' } }) },
+  { code: 'run/bad-name', commands: ['explain'], overrides: () => ['logging.name=../out'] },
   {
     code: 'run/folder-taken',
     commands: ['train'],
@@ -427,6 +428,7 @@ export const withoutRow: Readonly<Record<string, string>> = {
   'nn/shared-weight-differs':
     'while a model is constructed, which a script does before it calls: tests/own_mistakes.test.ts',
   'nn/bad-init': 'while a model is constructed: src/nn/init.test.ts',
+  'nn/unknown-option': 'while a model is constructed: src/nn/module.test.ts',
   'nn/tensor-outside-model': 'of a tensor that no trace has made',
   'observe/summary-unwritable':
     'of the file of --json, beside a run and not of it: tests/training/around_a_run.test.ts',

@@ -6,10 +6,9 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { built } from '../setup/built.js';
+import { flotillaLibrary } from '../setup/built.js';
 import { onNative, type Workplace } from './tiny_run.js';
 
-const flotilla = built(new URL('../../src/index.ts', import.meta.url));
 const loader = import.meta.resolve('tsx');
 
 export interface Ended {
@@ -69,7 +68,7 @@ export class Scripts {
     const directory = this.#work.file('runs');
     const options = this.#work.options('', { ...onNative, steps: 2 });
     const prelude = `
-      import { train, resume, generate, models, trainEvents } from ${JSON.stringify(flotilla)};
+      import { train, resume, generate, models, trainEvents } from ${JSON.stringify(flotillaLibrary)};
       const options = (name) => ({ ...${JSON.stringify(options)},
         logging: { directory: ${JSON.stringify(directory)}, name, console: ${shows} } });
       const onReference = (name) => ({ ...options(name), engine: 'reference', device: 'cpu' });

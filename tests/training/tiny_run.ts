@@ -10,14 +10,13 @@ import type { TrainOptions } from '../../src/config/schema.js';
 import type { TrainResult } from '../../src/launch/start_job.js';
 import type { RunSurroundings } from '../../src/launch/surroundings.js';
 import { resumeRun, trainWith, type ResumeSettings, type TrainSettings } from '../../src/launch/train.js';
-import { built, flotillaFirst } from '../setup/built.js';
+import { flotillaFirst, flotillaRank } from '../setup/built.js';
 
 /** Ranks are processes of their own. */
-const rankMain = built(new URL('../../src/cli/rank_main.ts', import.meta.url));
 const surroundings: RunSurroundings = {
   ...ofSources,
   showProgress: () => () => {},
-  rankArguments: ['--import', flotillaFirst, rankMain],
+  rankArguments: ['--import', flotillaFirst, flotillaRank],
 };
 
 /** The reference engine, which runs any number of virtual ranks and needs no device. */

@@ -29,12 +29,13 @@ export function projectSources(root: string): readonly string[] {
   return [...new Set(files)].filter((file) => !left(file) && isFile(file)).sort();
 }
 
-/** What is built of them, in dist/, with the maps that name lines of the sources. */
+/** What is built of them, in dist/, with the maps that name lines of the sources, and the bundled programs. */
 export function builtPrograms(root: string, sources: readonly string[]): readonly string[] {
   const programs = sources.filter((file) => built.test(file)).map((file) => `dist/${file.replace(/\.ts$/, '.js')}`);
   const missing = programs.filter((file) => !existsSync(path.join(root, file)));
   if (missing.length) throw new Error(`not built: ${missing.slice(0, 3).join(', ')}`);
-  return programs.flatMap((file) => [file, `${file}.map`]);
+  const bundled = readdirSync(path.join(root, 'dist', 'bundle')).map((file) => `dist/bundle/${file}`);
+  return [...programs.flatMap((file) => [file, `${file}.map`]), ...bundled];
 }
 
 /** Folders of the npm packages that the packed files import, or that building and testing run, with all that these need. */

@@ -2,7 +2,7 @@
 import { dtypeBytes } from '../../../src/ir/dtype.js';
 import { elementsOf, type TensorType } from '../../../src/ir/type.js';
 import type { Contract, Program, ProgramValue } from '../../../src/program/program.js';
-import { baseOf } from '../../../src/program/unroll.js';
+import { baseOf } from '../../../src/program/place.js';
 import { editClass, editValue, lookalikes } from '../edit.js';
 import type { Mutations } from '../mutant.js';
 

@@ -1,6 +1,6 @@
 /** Wrong moves between layouts: left out, over another group, by another reduction. */
 import type { CollectiveInstruction, MoveInstruction, ValueIndex } from '../../../src/program/program.js';
-import { baseOf } from '../../../src/program/unroll.js';
+import { baseOf } from '../../../src/program/place.js';
 import { editBody, replaceAt, sitesOf, withValue } from '../edit.js';
 import type { Mutations } from '../mutant.js';
 import { drop, isCollective, isMove, mutant, onOne } from './site.js';

@@ -7,7 +7,7 @@ import { gatherValue, scatterValues, type GlobalValues } from '../../../src/engi
 import { placeRanks } from '../../../src/engine/reference/virtual_rank.js';
 import { elementsOf } from '../../../src/ir/type.js';
 import type { Program, ValueIndex } from '../../../src/program/program.js';
-import { baseOf } from '../../../src/program/unroll.js';
+import { baseOf } from '../../../src/program/place.js';
 
 /** Blocks of each rank: data, the state that `before` names and the scalars that `inputs` names; nothing else is written. */
 export function hostBlocks(program: Program, given: GlobalValues): readonly RankBlocks[] {

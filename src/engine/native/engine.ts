@@ -3,7 +3,7 @@ import type { OpRegistry } from '../../ir/op.js';
 import { dtypeBytes } from '../../ir/dtype.js';
 import { elementsOf } from '../../ir/type.js';
 import { deviceTypeOf } from '../../kernels/device.js';
-import { baseOf } from '../../program/unroll.js';
+import { baseOf } from '../../program/place.js';
 import type { Program } from '../../program/program.js';
 import { arenaMismatch, noInstance, rankElsewhere, unknownValue, wrongElements } from '../diagnostics.js';
 import type { Engine, LoadedProgram, StepReport, ValuePlace } from '../engine.js';

@@ -23,7 +23,8 @@ import type {
   ValueIndex,
 } from '../../program/program.js';
 import { messagesOf } from '../../program/edges.js';
-import { baseOf, unroll, type Launch as ProgramLaunch } from '../../program/unroll.js';
+import { placeOf } from '../../program/place.js';
+import { unroll, type Launch as ProgramLaunch } from '../../program/unroll.js';
 import { lowerMove } from '../../reshard/lower.js';
 import type { CopyRegion } from '../../reshard/region.js';
 import type { CopyLaunch, KernelLaunch, Launch, LoadedProgram, LoadedView } from './loaded_program.js';
@@ -52,11 +53,9 @@ export function placeOfRank(program: Program, rank: number): RankPlace {
 
 /** Where a value's block lies during a step of the schedule. */
 export function viewOf(rankClass: RankClass, value: ValueIndex, step: Pick<ScheduleStep, 'offsets'>): LoadedView {
-  const { type, view } = rankClass.values[value];
-  const base = baseOf(rankClass.values, value);
-  const offset = step.offsets[base] + (view ? view.offset * dtypeBytes[type.dtype] : 0);
-  const sizes = sizesOf(type);
-  return { offset, dtype: type.dtype, sizes, strides: view?.strides ?? rowMajor(sizes) };
+  const { type } = rankClass.values[value];
+  const { base, offset, strides } = placeOf(rankClass.values, value);
+  return { offset: step.offsets[base] + offset, dtype: type.dtype, sizes: sizesOf(type), strides };
 }
 
 export const loadClass = (registry: OpRegistry, program: Program, rank: number, device: DeviceType): LoadedProgram =>

@@ -1,11 +1,10 @@
 /** One virtual rank: its class's launches, queued by lane, its arena, and what is done. */
-import { dtypeBytes } from '../../ir/dtype.js';
 import { rankAt, type Coordinates, type Mesh } from '../../ir/mesh.js';
-import { rowMajor } from '../../ir/strides.js';
 import { sizesOf, type TensorType } from '../../ir/type.js';
 import { messagesOf } from '../../program/edges.js';
 import type { Lane, Program, RankClass, ScheduleStep, StageEdge, ValueIndex } from '../../program/program.js';
-import { baseOf, unroll, type Launch } from '../../program/unroll.js';
+import { baseOf, placeOf } from '../../program/place.js';
+import { unroll, type Launch } from '../../program/unroll.js';
 import type { TileTransfer } from '../../reshard/cross_mesh.js';
 import { lowerMove, type LoweredMove } from '../../reshard/lower.js';
 import type { Move } from '../../reshard/moves.js';
@@ -96,7 +95,7 @@ export class VirtualRank {
   view(value: ValueIndex, step: ScheduleStep): ArenaView {
     const { values } = this.rankClass;
     const known = cached(this.loaded.views, step);
-    return (known[value] ??= viewAt(values, value, step.offsets[baseOf(values, value)]));
+    return (known[value] ??= viewAt(values, value, step.offsets));
   }
 
   /** What this rank does for a move of a value of a global type. */
@@ -117,7 +116,7 @@ export class VirtualRank {
     for (let i = schedule.length - 1; i >= 0; i--) {
       const step = schedule[i];
       if ((microbatch === null || step.microbatch === microbatch) && step.offsets[base] !== undefined) {
-        return viewAt(values, value, step.offsets[base]);
+        return viewAt(values, value, step.offsets);
       }
     }
     return null;
@@ -143,15 +142,10 @@ function cached<K, V>(map: Map<K, V[]>, key: K): V[] {
   return list;
 }
 
-function viewAt(values: RankClass['values'], index: ValueIndex, base: number | undefined): ArenaView {
-  const { name, type, view } = values[index];
-  if (base === undefined) throw new RangeError(`'${name}' has no address here`);
-  const sizes = sizesOf(type);
-  if (!view) return { dtype: type.dtype, offset: base, sizes, strides: rowMajor(sizes) };
-  // Offsets of views of views add; strides are already those of the buffer at the bottom.
-  let offset = base;
-  for (let v = index; values[v].view; v = values[v].view!.of) {
-    offset += values[v].view!.offset * dtypeBytes[values[values[v].view!.of].type.dtype];
-  }
-  return { dtype: type.dtype, offset, sizes, strides: view.strides };
+function viewAt(values: RankClass['values'], index: ValueIndex, offsets: Launch['step']['offsets']): ArenaView {
+  const { name, type } = values[index];
+  const { base, offset, strides } = placeOf(values, index);
+  const start = offsets[base];
+  if (start === undefined) throw new RangeError(`'${name}' has no address here`);
+  return { dtype: type.dtype, offset: start + offset, sizes: sizesOf(type), strides };
 }

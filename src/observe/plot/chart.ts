@@ -12,7 +12,7 @@ export interface ChartOptions {
 }
 
 /** Narrower than this, there is no room for a curve. */
-const leastColumns = 16;
+const leastColumns = 8;
 
 /** Lines no wider than `width`. */
 export function chartOf(figure: Figure, { width, height = 12 }: ChartOptions): string {
@@ -21,7 +21,10 @@ export function chartOf(figure: Figure, { width, height = 12 }: ChartOptions): s
   const margin = Math.max(0, ...labels.map(({ length }) => length)) + 2;
   const columns = Math.min(100, width - margin - 2);
   const said = [...legend(figure, width - 2), ...figure.notes].flatMap((line) => flowed(line, width));
-  if (columns < leastColumns) return said.map((line) => clipped(line, width)).join('\n');
+  if (columns < leastColumns) {
+    const narrow = `too narrow for a curve: it takes ${margin + 2 + leastColumns} columns`;
+    return [...flowed(narrow, width), ...said].map((line) => clipped(line, width)).join('\n');
+  }
 
   const rowOf = (loss: number) => Math.round((1 - placeOn(y, loss)) * (height - 1));
   const columnOf = (step: number) => Math.round(placeOn(x, step) * (columns - 1));

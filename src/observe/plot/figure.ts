@@ -30,6 +30,8 @@ export interface Series {
   readonly name: string;
   /** Of the figure's colours. */
   readonly color: number;
+  /** Of nats a token, what makes them the figure's unit. */
+  readonly scale: number;
   /** Means over neighbouring steps, at most {@link mostPoints}. */
   readonly training: readonly Place[];
   /** The same with more neighbours. */
@@ -69,9 +71,16 @@ export function figureOf(curves: readonly LossCurve[], { unit: asked, isLog = fa
     const unknown = curves.filter(({ bytesPerToken }) => bytesPerToken === null).map(({ name }) => printable(name));
     notes.push(`bytes a token are not known of ${unknown.join(', ')}: losses are told in nats a token`);
   }
-  for (const curve of curves) notes.push(...notesOf(curve, curves.length > 1));
+  const losing = curves.filter(({ keepsText }) => !keepsText).map(({ name }) => printable(name));
+  if (unit === 'byte' && losing.length > 0)
+    notes.push(`the tokenizer of ${losing.join(', ')} loses text: its bits a byte do not compare with others`);
+  const y = lossAxis(series, { unit, isLog });
+  for (const [k, curve] of curves.entries()) {
+    const of = curves.length > 1 ? `${printable(curve.name)}: ` : '';
+    for (const note of [...notesOf(curve), ...aboveOf(curve, y, series[k])]) notes.push(`${of}${note}`);
+  }
   const title = curves.length === 1 ? printable(curves[0].name) : `${curves.length} runs`;
-  return { title, unit, x: stepAxis(series, isLog), y: lossAxis(series, { unit, isLog }), series, notes };
+  return { title, unit, x: stepAxis(series, isLog), y, series, notes };
 }
 
 function seriesOf(curve: LossCurve, color: number, unit: LossUnit): Series {
@@ -85,6 +94,7 @@ function seriesOf(curve: LossCurve, color: number, unit: LossUnit): Series {
   return {
     name: printable(curve.name),
     color,
+    scale,
     training,
     smooth: smoothed(training),
     validation: lastOfBins(scaled(curve.validation)),
@@ -131,17 +141,27 @@ function smoothed(points: readonly Place[]): readonly Place[] {
   });
 }
 
-function notesOf({ name, training, validation, notFinite, steps }: LossCurve, several: boolean): readonly string[] {
-  const of = several ? `${printable(name)}: ` : '';
+function notesOf({ training, validation, notFinite, steps }: LossCurve): readonly string[] {
   const notes: string[] = [];
   const last = training.at(-1)?.step ?? validation.at(-1)?.step ?? null;
-  if (last !== null && steps !== null && last < steps) notes.push(`${of}at step ${last} of ${steps}`);
+  if (last !== null && steps !== null && last < steps) notes.push(`at step ${last} of ${steps}`);
   if (notFinite.length > 0) {
     const which =
       notFinite.length === 1 ? `step ${notFinite[0]}` : `${notFinite.length} steps, first at step ${notFinite[0]}`;
-    notes.push(`${of}the training loss was not finite at ${which} (×)`);
+    notes.push(`the training loss was not finite at ${which} (×)`);
   }
   return notes;
+}
+
+/** Which training losses the axis leaves out. */
+function aboveOf({ training }: LossCurve, { max }: Axis, { training: drawn, scale }: Series): readonly string[] {
+  if (drawn.every(({ y }) => y <= max)) return [];
+  const above = training.filter(({ loss }) => loss * scale > max);
+  const most = lossText(scale * above.reduce((most, { loss }) => Math.max(most, loss), 0));
+  const within = training.findIndex(({ loss }) => loss * scale <= max);
+  const areFirst = within < 0 || within === above.length;
+  if (above.length === 1) return [`${areFirst ? 'the first' : 'a'} training loss, ${most}, lies above the picture`];
+  return [`${areFirst ? 'the first ' : ''}${above.length} training losses, up to ${most}, lie above the picture`];
 }
 
 function stepAxis(series: readonly Series[], isLog: boolean): Axis {

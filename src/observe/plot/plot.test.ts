@@ -14,6 +14,7 @@ const nothing: LossCurve = {
   unigram: null,
   bigram: null,
   bytesPerToken: null,
+  keepsText: true,
   tokenizer: 'a',
   steps: null,
 };
@@ -42,6 +43,7 @@ const anyCurve: fc.Arbitrary<LossCurve> = fc.record({
   unigram: orNull(20),
   bigram: orNull(20),
   bytesPerToken: orNull(20),
+  keepsText: fc.boolean(),
   tokenizer: fc.option(fc.constantFrom('a', 'b')),
   steps: fc.option(fc.integer({ min: 1, max: 2_000_000 })),
 });
@@ -71,7 +73,7 @@ test('whatever the runs have told, there is a picture without a number that is n
 
 test('a run that falls is drawn falling, its baselines beside it', () => {
   const [chart, svg] = [chartOf(figureOf([falling(550)]), { width: 80 }), svgOf(figureOf([falling(550)]))];
-  expect(chart.split('\n')).toHaveLength(16);
+  expect(chart.split('\n')).toHaveLength(17);
   expect(chart).toContain(' unigram ┄');
   expect(chart).toContain('training 4.0005   ● validation 4.5000   unigram 6.6000   bigram 4.6000');
   expect(svg).toContain('>bigram 4.6000</text>');
@@ -79,6 +81,13 @@ test('a run that falls is drawn falling, its baselines beside it', () => {
   const smooth = /<polyline points="([^"]*)"[^>]*stroke-width="2"/.exec(svg)![1].split(' ').map(Number);
   const heights = smooth.filter((_, k) => k % 2 === 1);
   expect(heights).toEqual(heights.toSorted((a, b) => a - b));
+});
+
+test('on few columns there is what fits, or a word that nothing does', () => {
+  const curveIn = (width: number) => /[\u2801-\u28ff]/.test(chartOf(figureOf([falling(550)]), { width }));
+  expect([200, 80, 40, 20, 16].map(curveIn)).toEqual([true, true, true, true, true]);
+  const narrow = chartOf(figureOf([falling(550)]), { width: 12 });
+  expect(narrow.replace(/\s+/g, ' ')).toContain('too narrow for a curve: it takes 15 columns');
 });
 
 test('one step is a point; none is said', () => {
@@ -89,11 +98,14 @@ test('one step is a point; none is said', () => {
 });
 
 test('a run that is still going says how far it is', () => {
-  expect(figureOf([falling(130, { steps: 550 })]).notes).toEqual(['at step 130 of 550']);
+  expect(figureOf([falling(130, { steps: 550 })]).notes[0]).toBe('at step 130 of 550');
 });
 
 test('runs of two tokenizers are compared by byte where that is known, and else it is said that they cannot be', () => {
-  const [a, b] = [falling(300), falling(300, { name: 'other', tokenizer: 'b' })];
+  const [a, b] = [falling(300), falling(300, { name: 'other', tokenizer: 'b' })].map((curve) => ({
+    ...curve,
+    training: [],
+  }));
   expect(figureOf([a, b])).toMatchObject({
     unit: 'token',
     notes: ['the tokenizers differ: losses a token cannot be compared'],
@@ -117,6 +129,16 @@ test('runs of two tokenizers are compared by byte where that is known, and else 
   });
 });
 
+test('of a tokenizer that loses text, bits a byte are told not to compare', () => {
+  const pair = [
+    falling(300, { bytesPerToken: 4 }),
+    falling(300, { name: 'b', bytesPerToken: 4, tokenizer: 'b', keepsText: false }),
+  ];
+  const note = 'the tokenizer of b loses text: its bits a byte do not compare with others';
+  expect(figureOf(pair).notes).toContain(note);
+  expect(figureOf(pair, { unit: 'token' }).notes).not.toContain(note);
+});
+
 test('baselines that all runs share are drawn once, others with whose they are', () => {
   const pair = (bigram: number) => svgOf(figureOf([falling(200), falling(200, { name: 'other', bigram })]));
   expect(pair(4.6).match(/bigram/g)).toHaveLength(2); // its text and what is white behind it
@@ -128,6 +150,19 @@ test('the first steps do not press the rest flat, unless steps are spread by the
     training: falling(1000).training.map((p) => (p.step === 1 ? { ...p, loss: 100 } : p)),
   });
   expect(figureOf([curve]).y.max).toBeLessThan(8);
+  // What they leave out of the picture is told.
+  expect(figureOf([falling(1000)]).notes).toEqual([
+    'the first 23 training losses, up to 8.0000, lie above the picture',
+  ]);
+  expect(svgOf(figureOf([curve]))).toMatch(/>the first \d+ training losses, up to 100\.0000, lie above the picture</);
+  expect(figureOf([curve], { isLog: true }).notes).toEqual([]);
+  const peak = {
+    ...falling(1000),
+    training: falling(1000).training.map((p) => (p.step === 700 ? { ...p, loss: 50 } : p)),
+  };
+  expect(figureOf([peak, falling(9, { name: 'b' })]).notes).toContainEqual(
+    expect.stringMatching(/^run: .*50\.0000.* above the picture$/),
+  );
   expect(figureOf([curve], { isLog: true }).y.max).toBeGreaterThan(50);
 });
 

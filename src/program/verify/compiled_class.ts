@@ -5,10 +5,10 @@
  * it: reading or writing it reads or writes each. Any other value is a run of bytes of its own, which may share the address of another.
  */
 import type { Place } from '../../ir/diagnostic.js';
-import { dtypeBytes } from '../../ir/dtype.js';
 import { rankAt, type Mesh } from '../../ir/mesh.js';
 import { bytesOf } from '../../ir/type.js';
 import { messagesOf } from '../edges.js';
+import { placeOf } from '../place.js';
 import type {
   Access,
   Instruction,
@@ -113,18 +113,13 @@ export function madeFrom(values: RankClass['values'], value: ValueIndex): ValueI
   return made!.inputs.find((input) => (values[input].view?.of ?? input) === of) ?? made!.inputs[0];
 }
 
-/** Where a value's bytes lie in the buffer at the bottom of its views. */
+/** Where the bytes lie that hold a value: those of the value that an instruction wrote. */
 export function bytesAt(
   values: RankClass['values'],
   value: ValueIndex,
 ): { readonly source: ValueIndex; readonly base: ValueIndex; readonly offset: number; readonly bytes: number } {
   const source = sourceOf(values, value);
-  let base = source;
-  let offset = 0;
-  for (let view = values[base].view; view; view = values[base].view) {
-    base = view.of;
-    offset += view.offset * dtypeBytes[values[base].type.dtype];
-  }
+  const { base, offset } = placeOf(values, source);
   return { source, base, offset, bytes: bytesOf(values[source].type) };
 }
 

@@ -6,24 +6,17 @@
  * A class's text is the same for every microbatch, so each instruction is looked at once.
  */
 import type { DiagnosticError, Place } from '../../ir/diagnostic.js';
-import {
-  axesUsed,
-  boundsOf,
-  canonicalLayout,
-  layoutFault,
-  localType,
-  printLayout,
-  sameLayout,
-  type Layout,
-} from '../../ir/layout.js';
+import { canonicalLayout, layoutFault, localType, printLayout, sameLayout, type Layout } from '../../ir/layout.js';
 import { axesSize, type Mesh } from '../../ir/mesh.js';
 import { opNamed, type OpRegistry } from '../../ir/op.js';
-import { operandLayout, resultLayout, type Assignment, type OpRule } from '../../ir/rule.js';
+import { opFaults, opFaultText } from '../../ir/op_fault.js';
+import type { Assignment, OpRule } from '../../ir/rule.js';
 import { rowMajor } from '../../ir/strides.js';
-import { elementsOf, factorsOf, namesOf, printFactors, sameFactors, sizesOf } from '../../ir/type.js';
+import { elementsOf, factorsOf, printFactors, sameFactors, sizesOf } from '../../ir/type.js';
 import type { TileTransfer } from '../../reshard/cross_mesh.js';
 import { lowerMove, type LoweredMove } from '../../reshard/lower.js';
-import { isLocal, movesFrom, printMove, type Move } from '../../reshard/moves.js';
+import { moveFault } from '../../reshard/move_fault.js';
+import { isLocal, printMove, type Move } from '../../reshard/moves.js';
 import { messagesOf } from '../edges.js';
 import type {
   CollectiveInstruction,
@@ -60,9 +53,6 @@ class Placements {
   private readonly values: readonly ProgramValue[];
   private readonly mesh: Mesh;
   private readonly faults: DiagnosticError[] = [];
-  /** Names and global sizes of each value's factors. */
-  private readonly names: readonly (readonly string[])[];
-  private readonly sizes: readonly (readonly number[])[];
   private readonly shapes = new Map<string, MoveShape>();
   /** Staging buffers → what lies in them: the move and its side. */
   private readonly staged = new Map<ValueIndex, string>();
@@ -73,8 +63,6 @@ class Placements {
     this.compiled = compiled;
     this.registry = registry;
     this.values = compiled.rankClass.values;
-    this.names = this.values.map(({ global }) => namesOf(global));
-    this.sizes = this.values.map(({ global }) => sizesOf(global));
     this.mesh = compiled.mesh;
     this.stages = compiled.stages;
   }
@@ -157,47 +145,18 @@ class Placements {
     outputs: readonly ValueIndex[],
     where: readonly Place[],
   ): void {
-    const wrong = (what: string) => this.faults.push(diagnose.wrongAssignment({ op, what, where }));
-    if (inputs.length !== rule.operands.length || outputs.length !== rule.results.length) {
-      return void wrong(`has ${inputs.length} operands and ${outputs.length} results, unlike its rule`);
+    const laid = (indexes: readonly ValueIndex[]) =>
+      indexes.map((index) => ({ type: this.values[index].global, layout: this.values[index].layout }));
+    for (const fault of opFaults(this.mesh, rule, assignment, laid(inputs), laid(outputs))) {
+      if (fault.kind === 'partial') {
+        const { operand, axis, reduction } = fault;
+        const value = this.values[inputs[operand]].name;
+        this.faults.push(diagnose.partialNonlinear({ op, value, reduction, axis, where }));
+      } else if (fault.kind === 'layout') {
+        const { name, layout } = this.values[(fault.side === 'operand' ? inputs : outputs)[fault.index]];
+        this.faults.push(diagnose.wrongLayout({ op, value: name, has: layout, needs: fault.needs, where }));
+      } else this.faults.push(diagnose.wrongAssignment({ op, what: opFaultText(fault), where }));
     }
-    if (Object.values(assignment.through).some((set) => !rule.linear[set])) {
-      return void wrong('passes a partial sum through a linear set that it does not have');
-    }
-    const roles = [...Object.values(assignment.splits).flatMap((s) => s.axes), ...Object.keys(assignment.through)];
-    const twice = roles.find((axis, i) => roles.indexOf(axis) !== i);
-    if (twice !== undefined) wrong(`gives axis '${twice}' two roles`);
-    for (const [factor, split] of Object.entries(assignment.splits)) {
-      if (split.axes.length === 0) continue;
-      if (!rule.factors[factor]) return void wrong(`splits '${factor}', which it does not have`);
-      const { size, whole } = rule.factors[factor];
-      if (whole) wrong(`splits '${factor}', which its kernel needs whole`);
-      if (rule.shift?.factor === factor && (split.bounds || axesSize(this.mesh, split.axes) !== size)) {
-        wrong(`rotates '${factor}' by blocks that no rank has one of`);
-      }
-      if (boundsOf(this.mesh, split, size).length !== axesSize(this.mesh, split.axes) + 1)
-        wrong(`splits '${factor}' unevenly for another mesh`);
-    }
-    const fits = (names: readonly string[], index: ValueIndex) =>
-      names.length === this.names[index].length &&
-      this.sizes[index].every((size, k) => size === rule.factors[names[k]]?.size);
-    inputs.forEach((input, i) => {
-      const value = this.values[input];
-      if (!fits(rule.operands[i], input)) return void wrong(`meets '${value.name}' with other sizes than its rule's`);
-      for (const [axis, reduction] of Object.entries(value.layout.partial)) {
-        const set = assignment.through[axis];
-        if (reduction !== 'sum' || set === undefined || !rule.linear[set].includes(i)) {
-          this.faults.push(diagnose.partialNonlinear({ op, value: value.name, reduction, axis, where }));
-        }
-      }
-      const needs = operandLayout(rule, assignment, i, this.names[input]);
-      this.expectLayout(op, value, needs, where);
-    });
-    outputs.forEach((output, i) => {
-      const value = this.values[output];
-      if (!fits(rule.results[i], output)) return void wrong(`makes '${value.name}' of other sizes than its rule's`);
-      this.expectLayout(op, value, resultLayout(rule, assignment, i, this.names[output]), where);
-    });
   }
 
   private expectLayout(op: string, value: ProgramValue, layout: Layout, where: readonly Place[]): void {
@@ -376,7 +335,7 @@ class Placements {
   }
 
   private lowered(move: Move, global: MoveInstruction['global']): MoveShape {
-    const fault = this.moveFault(move, global);
+    const fault = moveFault(this.mesh, global, move);
     if (fault) return { packs: false, unpacks: false, sent: [], received: [], fault };
     const all = this.compiled.rankClass.members.map((at) => lowerMove(this.mesh, global, move, at));
     const total = (counts: readonly number[] | undefined) => (counts ?? []).reduce((a, b) => a + b, 0);
@@ -388,18 +347,6 @@ class Placements {
       received: distinct((one) => total(one.collective?.outputCounts)),
       fault,
     };
-  }
-
-  private moveFault(move: Move, global: MoveInstruction['global']): string | null {
-    for (const layout of [move.from, move.to]) {
-      const fault = layoutFault(this.mesh, global, layout);
-      if (fault) return fault;
-      const foreign = axesUsed(layout).find((axis) => !this.mesh.axes.some(({ name }) => name === axis));
-      if (foreign !== undefined) return `the mesh has no axis '${foreign}'`;
-    }
-    const text = printMove(move);
-    const legal = movesFrom(this.mesh, factorsOf(global), move.from, move.to);
-    return legal.some((one) => printMove(one) === text) ? null : 'no such move leads from the one layout to the other';
   }
 }
 

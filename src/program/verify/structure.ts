@@ -9,7 +9,8 @@ import { rowMajor } from '../../ir/strides.js';
 import { bytesOf, elementsOf, sizesOf } from '../../ir/type.js';
 import { DEFAULT_ALIGNMENT } from '../memory/index.js';
 import type { Instruction, Program, ProgramValue, RankClass, Template } from '../program.js';
-import { baseOf, instructionsOf, operandsOf } from '../unroll.js';
+import { baseOf } from '../place.js';
+import { instructionsOf, operandsOf } from '../unroll.js';
 import * as diagnose from './diagnostics.js';
 
 /** Faults of the program's frame; where there are some the other rules cannot be applied. */
@@ -87,15 +88,13 @@ function* checkTable({
 function viewFault(values: readonly ProgramValue[], index: number): string | null {
   const { type, view, lifetime } = values[index];
   const { of, offset, strides, made } = view!;
-  const seen = new Set([index]);
-  for (let v: number | undefined = of; v !== undefined; v = values[v].view?.of) {
-    if (!values[v]) return 'is a view of nothing';
-    if (seen.has(v)) return 'is a view of itself';
-    seen.add(v);
-  }
-  const base = values[baseOf(values, index)];
+  const base = values[of];
+  if (!base) return 'is a view of nothing';
+  if (of === index) return 'is a view of itself';
+  if (base.view) return 'is a view of a view';
+  if (base.type.dtype !== type.dtype) return 'is a view of another element type';
   // An update lies where a persistent value does; every other view lasts as long as its buffer.
-  if (made && lifetime !== values[of].lifetime) return 'lasts longer than what it shows, or less long';
+  if (made && lifetime !== base.lifetime) return 'lasts longer than what it shows, or less long';
   if ((lifetime === 'persistent') !== (base.lifetime === 'persistent'))
     return 'lasts longer than its buffer, or less long';
   const bytes = dtypeBytes[type.dtype];
@@ -104,7 +103,7 @@ function viewFault(values: readonly ProgramValue[], index: number): string | nul
     return 'has no such strides';
   if (!made && String(strides) !== String(rowMajor(sizesOf(type)))) return 'is written in pieces';
   const last = offset + sizes.reduce((at, size, k) => at + (size - 1) * strides[k], 0);
-  const room = bytesOf(values[of].type);
+  const room = bytesOf(base.type);
   return elementsOf(type) > 0 && (last + 1) * bytes > room ? 'reaches beyond its buffer' : null;
 }
 
@@ -128,12 +127,8 @@ function consistsOf(values: readonly ProgramValue[], bucket: number, parts: read
   return start === end;
 }
 
-/** Elements from the beginning of the buffer at the bottom of a value's views. */
-function startOf(values: readonly ProgramValue[], index: number): number {
-  let start = 0;
-  for (let { view } = values[index]; view; { view } = values[view.of]) start += view.offset;
-  return start;
-}
+/** Elements from the beginning of a value's buffer. */
+const startOf = (values: readonly ProgramValue[], index: number): number => values[index].view?.offset ?? 0;
 
 const isPart = (values: readonly ProgramValue[], index: number): boolean =>
   values[baseOf(values, index)].parts?.includes(index) ?? false;
