@@ -13,7 +13,8 @@ export default defineConfig({
     // Modules have no state of their own: a worker loads the library once, and not anew for each of two hundred files.
     isolate: false,
     maxWorkers: 2,
-    testTimeout: 120_000,
+    // A search with RUNS takes as long as it is told to.
+    testTimeout: process.env.RUNS ? 0 : 120_000,
     hookTimeout: 120_000,
     // On another device than the CPU the list of tests is the record: what ran there, what was skipped and why.
     reporters: /^cuda/.test(process.env.FLOTILLA_TEST_DEVICE ?? '') ? ['verbose'] : ['default'],

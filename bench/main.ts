@@ -1,4 +1,4 @@
-/** `npm run bench -- step | learning | memory | threads | verify [--json FILE] …`: dispatches, prints a line a row, writes the rows. */
+/** `npm run bench -- step | learning | memory | threads | verify | compile [--json FILE] …`: dispatches, prints a line a row, writes the rows. */
 import { parseArgs } from 'node:util';
 import { cores } from '../src/engine/native/cores.js';
 import { benchModelNames } from './contestant/models.js';
@@ -16,7 +16,9 @@ const usage = `usage: npm run bench -- BENCH [--json FILE] [options]
   threads    a step with each way in which OpenMP's threads wait, the machine as it is and busy
                --model tiny | demo  --rounds 5  --block 4  --threads N
   verify     seconds to compile and to verify the program of GPT-3 on 128 ranks
-               --microbatches 16`;
+               --microbatches 16
+  compile    seconds of each phase and peak memory of compiling models of up to 405 billion parameters for up to 16,384 ranks
+               --only TEXT  --limit 60 (seconds an entry may take)`;
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -38,6 +40,7 @@ const { positionals, values } = parseArgs({
     minimalloc: { type: 'string' },
     run: { type: 'boolean', default: true },
     microbatches: { type: 'string', default: '16' },
+    limit: { type: 'string', default: '60' },
   },
 });
 const { only, threads } = { only: values.only, threads: Number(values.threads) };
@@ -72,6 +75,10 @@ const benches: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
       emit: printRow,
     }),
   verify: async () => (await import('./verify.js')).runVerify({ microbatches: Number(values.microbatches) }),
+  compile: async () => {
+    const { printCompileRow, runCompile } = await import('./compile/compile.js');
+    return runCompile({ only, limitSeconds: Number(values.limit), emit: printCompileRow });
+  },
 };
 
 function stepSubject() {

@@ -4,7 +4,7 @@
  *   --count N     mutants that may be wrong (default 1300; four in five are)
  *   --legal N     legal changes (default a quarter as many)
  *   --seed N      the same seed gives the same mutants (default 1)
- *   --only KIND   one kind of mutation
+ *   --only KINDS  some kinds of mutation: swap_op,wrong_mesh
  *   --json FILE   writes the summary
  */
 import { writeFileSync } from 'node:fs';
@@ -25,7 +25,7 @@ const report = runCampaign({
   count: Number(values.count),
   legal: values.legal === undefined ? undefined : Number(values.legal),
   seed: Number(values.seed),
-  only: values.only,
+  only: values.only?.split(','),
   print: console.log,
 });
 for (const line of tableLines(report)) console.log(line);

@@ -3,15 +3,16 @@ import { expect, test } from 'vitest';
 import { runCampaign } from '../bench/mutants/campaign.js';
 import { summarize } from '../bench/mutants/report.js';
 
-test('mutants that can go wrong are rejected, legal reorderings are accepted', () => {
+test('mutants that can go wrong are rejected, legal reorderings are accepted', { timeout: 300_000 }, () => {
   const report = runCampaign({
-    count: 130,
-    legal: 40,
+    count: 110,
+    legal: 30,
     seed: 2,
     programs: [
       'mlp, data 2, 2 microbatches',
       'mlp, data 2 × tensor 2, 2 microbatches, ZeRO-1',
       'gpt, data 2, 2 microbatches, native kernels',
+      'gpt with dropout, three layers in loops, data 2',
       'gpt, two stages, 1F1B, 3 microbatches',
     ],
   });
@@ -19,5 +20,5 @@ test('mutants that can go wrong are rejected, legal reorderings are accepted', (
   expect(report.notes).toEqual([]);
   expect({ false_accepts, rejected: legal - legal_accepted }).toEqual({ false_accepts: 0, rejected: 0 });
   expect(wrong).toBeGreaterThan(75);
-  expect(kinds).toBeGreaterThanOrEqual(20);
+  expect(kinds).toBeGreaterThanOrEqual(45);
 });

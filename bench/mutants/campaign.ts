@@ -1,7 +1,10 @@
 /** Mutants by the thousand: each is judged by running it, and by the verifier; the two are compared. */
+import type { DiagnosticError } from '../../src/ir/diagnostic.js';
 import { ops } from '../../src/ops/index.js';
+import type { Program } from '../../src/program/program.js';
 import { verifyProgram } from '../../src/program/verify/index.js';
-import { faults } from './faults.js';
+import type { Scenario } from '../../tests/scenarios/scenario.js';
+import { faults } from './faults/index.js';
 import type { Mutation } from './mutant.js';
 import { buildBases, type Base } from './programs.js';
 import { seededRandom, type Random } from './random.js';
@@ -40,7 +43,7 @@ export interface CampaignOptions {
   /** Programs by name; default all. */
   readonly programs?: readonly string[];
   /** Kinds by name; default all. */
-  readonly only?: string;
+  readonly only?: readonly string[];
   readonly print?: (line: string) => void;
 }
 
@@ -73,8 +76,8 @@ class Campaign {
   }
 
   /** Kinds take turns, so that any count tries all of them. */
-  run(mutations: Readonly<Record<string, Mutation>>, count: number, legal: boolean, only?: string): void {
-    const chosen = Object.entries(mutations).filter(([kind]) => !only || kind === only);
+  run(mutations: Readonly<Record<string, Mutation>>, count: number, legal: boolean, only?: readonly string[]): void {
+    const chosen = Object.entries(mutations).filter(([kind]) => !only || only.includes(kind));
     let tries = 0;
     for (let made = 0; made < count && tries < 20 * count && chosen.length > 0; tries++) {
       const [kind, mutate] = chosen[tries % chosen.length];
@@ -87,7 +90,7 @@ class Campaign {
     const mutant = mutate(scenario.program, this.random);
     if (!mutant) return false;
     const report = this.reportOf(kind, legal);
-    const found = verifyProgram(mutant.program, scenario.placed, ops, kernels);
+    const found = this.verified(mutant.program, scenario, kernels);
     const { wrong, how, policy } = truth.judge(mutant.program, mutant.aims);
     report.mutants++;
     const accepted = found.length === 0;
@@ -109,6 +112,15 @@ class Campaign {
       if (legal) note('FALSE REJECT');
     }
     return true;
+  }
+
+  private verified(program: Program, { placed }: Scenario, kernels: Base['kernels']): readonly DiagnosticError[] {
+    try {
+      return verifyProgram(program, placed, ops, kernels);
+    } catch (error) {
+      this.notes.push(`THE VERIFIER FAILS: ${(error as Error).message}`);
+      return [];
+    }
   }
 
   private reportOf(kind: string, legal: boolean): KindReport {

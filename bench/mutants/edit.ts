@@ -101,9 +101,11 @@ export function splitClass(
       return { ...template, body };
     }),
   });
-  const classes = program.classes.flatMap((one, i) =>
-    i === c ? [only((m) => m !== member, one.name), only((m) => m === member, `${one.name}, member ${member}`)] : [one],
-  );
+  const halves = [
+    only((m) => m !== member, rankClass.name),
+    only((m) => m === member, `${rankClass.name}, member ${member}`),
+  ];
+  const classes = program.classes.flatMap((one, i) => (i === c ? halves : [one]));
   return { program: { ...program, classes }, c: c + 1 };
 }
 

@@ -1,7 +1,7 @@
 /** What a mutation makes: another program, and where to aim when it is tried. */
 import type { Program } from '../../src/program/program.js';
 import type { Random } from './random.js';
-import type { Aim } from './truth.js';
+import type { Aim } from './truth/policies.js';
 
 export interface Mutant {
   readonly program: Program;

@@ -7,7 +7,7 @@ import { applyPrecision } from '../../src/passes/precision.js';
 import { languageModel } from '../../tests/scenarios/language_model.js';
 import { mlp } from '../../tests/scenarios/mlp.js';
 import { buildScenario, type Scenario, type ScenarioOptions } from '../../tests/scenarios/scenario.js';
-import { Truth } from './truth.js';
+import { Truth } from './truth/truth.js';
 
 export interface Base {
   readonly scenario: Scenario;
@@ -37,6 +37,14 @@ const gpt = () =>
     microbatches: 1,
     batch: 2,
     sequence: 3,
+  });
+
+/** Equal layers become loops, and what is dropped follows no formula. */
+const deepGpt = () =>
+  languageModel(new GPT({ layers: 3, dim: 4, heads: 2, context: 2, vocab: 4, dropout: 0.3 }), {
+    microbatches: 1,
+    batch: 2,
+    sequence: 2,
   });
 
 function inBf16() {
@@ -91,6 +99,11 @@ const recipes: readonly { name: string; weight: number; options: () => Omit<Scen
     name: 'gpt in bf16, whose weights are cast once a step, tensor 2, 3 microbatches',
     weight: 1,
     options: () => ({ ...inBf16(), mesh: { tensor: 2 }, split, microbatches: 3 }),
+  },
+  {
+    name: 'gpt with dropout, three layers in loops, data 2',
+    weight: 2,
+    options: () => ({ ...deepGpt(), mesh: { data: 2 }, split, microbatches: 1 }),
   },
   {
     name: 'gpt, two stages, 1F1B, 3 microbatches',

@@ -2,7 +2,7 @@
  * Changes that keep a program right: what lanes and names already order stays ordered. The verifier must accept all of them.
  */
 import { DEFAULT_ALIGNMENT } from '../../src/program/memory/index.js';
-import type { EventInstruction, Instruction } from '../../src/program/program.js';
+import type { EventInstruction, Instruction, Program } from '../../src/program/program.js';
 import { instanceKey, instructionsOf } from '../../src/program/unroll.js';
 import { bytesOf } from '../../src/ir/type.js';
 import {
@@ -44,7 +44,7 @@ export const reorderings: Mutations = {
   /** A wait for what was signalled earlier in the template, anywhere later on the compute lane. */
   extra_wait: (original, random) => {
     const program = scoped(original, random);
-    const signals = sitesOf(program, (x) => x.kind === 'signal');
+    const signals = sitesOf(program, (x) => x.kind === 'signal' && !(travels(program) && x.lane !== 'compute'));
     if (signals.length === 0) return null;
     const signal = random.pick(signals);
     const body = instructionsOf(program.classes[signal.c].templates[signal.t]);
@@ -63,7 +63,7 @@ export const reorderings: Mutations = {
       const body = instructionsOf(program.classes[site.c].templates[site.t]);
       const { event } = site.instruction as EventInstruction;
       let first = site.i;
-      while (first > 0 && !signals(body[first - 1], event)) first--;
+      while (first > 0 && !signals(body[first - 1], event) && mayPass(program, site, body[first - 1])) first--;
       return first < site.i ? [{ site, first }] : [];
     });
     if (waits.length === 0) return null;
@@ -78,7 +78,7 @@ export const reorderings: Mutations = {
       const body = instructionsOf(program.classes[site.c].templates[site.t]);
       const { event } = site.instruction as EventInstruction;
       let last = site.i;
-      while (last + 1 < body.length && !about(body[last + 1], event)) last++;
+      while (last + 1 < body.length && !about(body[last + 1], event) && mayPass(program, site, body[last + 1])) last++;
       return last > site.i ? [{ site, last }] : [];
     });
     if (sites.length === 0) return null;
@@ -137,6 +137,14 @@ const neighbours = (sites: readonly Site[]): readonly (readonly [Site, Site])[] 
     const b = sites[k + 1];
     return b && b.c === a.c && b.t === a.t && b.i === a.i + 1 ? [[a, b] as const] : [];
   });
+
+/**
+ * Within a stage all ranks launch in one order, and a wait for what was launched before cannot hang. Between stages there is no such order:
+ * a rank that waits longer may keep another from what it waits for.
+ */
+const travels = (program: Program): boolean => program.stages.length > 1;
+const mayPass = (program: Program, site: Site, other: Instruction): boolean =>
+  !travels(program) || other.lane !== site.instruction.lane;
 
 const isEvent = (x: Instruction): x is EventInstruction => x.kind === 'signal' || x.kind === 'wait';
 const meets = (x: Instruction): boolean => x.kind === 'collective' || x.kind === 'send' || x.kind === 'receive';

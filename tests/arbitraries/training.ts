@@ -9,6 +9,7 @@ import type { FactorName } from '../../src/ir/type.js';
 import type { Placement } from '../../src/partition/partition.js';
 import type { LanguageModel } from '../../src/nn/language_model.js';
 import { GPT, Llama, Mixtral } from '../../src/nn/models/index.js';
+import type { ScheduleKind } from '../../src/schedule/table.js';
 import { languageModel } from '../scenarios/language_model.js';
 import { mlp } from '../scenarios/mlp.js';
 import { uniform, type ScenarioOptions } from '../scenarios/scenario.js';
@@ -40,8 +41,9 @@ export interface TrainingDraw {
   readonly microbatches: number;
   /** Ranks along each axis; at most eight in all. */
   readonly mesh: MeshDraw;
-  /** Null: one stage. Else the mesh of a second one, which runs the last half of the segments by 1F1B. */
+  /** Null: one stage. Else the mesh of a second one, which runs the last half of the segments. */
   readonly second: MeshDraw | null;
+  readonly schedule: ScheduleKind;
   /** What the data axis splits. */
   readonly dataSplits: 'batch' | 'microbatch';
   /** Factors that the plan leaves whole of those that tensor parallelism splits: a bit each. */
@@ -72,9 +74,10 @@ export const anyTraining = (models: readonly TrainingDraw['model'][] = ['mlp', '
     sequence: fc.integer({ min: 1, max: 5 }),
     batch: fc.integer({ min: 1, max: 4 }),
     logical: fc.integer({ min: 1, max: 3 }),
-    microbatches: fc.integer({ min: 1, max: 3 }),
+    microbatches: fc.integer({ min: 1, max: 4 }),
     mesh: anyMeshDraw(8),
     second: fc.oneof(fc.constant(null), fc.constant(null), anyMeshDraw(4)),
+    schedule: fc.constantFrom('1f1b', 'gpipe'),
     dataSplits: fc.constantFrom('batch', 'microbatch'),
     skip: fc.nat(31),
     uneven: fc.tuple(fc.nat(7), fc.oneof(fc.constant(0), fc.nat(1000))),
@@ -129,15 +132,15 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
   };
 }
 
-function stagesOf({ mesh: first, second }: TrainingDraw, step: Graph): Partial<ScenarioOptions> {
+function stagesOf({ mesh: first, second, schedule }: TrainingDraw, step: Graph): Partial<ScenarioOptions> {
   const segments = [...new Set(step.nodes.filter((n) => n.source.phase === 'forward').map((n) => n.source.segment))];
-  if (!second || segments.length < 2) return { mesh: { ...first } };
+  if (!second || segments.length < 2) return { mesh: { ...first }, schedule };
   const cut = Math.ceil(segments.length / 2);
   const stages = [
     { segments: segments.slice(0, cut), mesh: { ...first } },
     { segments: segments.slice(cut), mesh: { ...second } },
   ];
-  return { stages, schedule: '1f1b' };
+  return { stages, schedule };
 }
 
 /** Hints before they are fitted: the share of ops that get one, and a seed. */

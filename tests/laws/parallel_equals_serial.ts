@@ -1,11 +1,13 @@
 /** The law of whole programs: what a program leaves behind is what the unpartitioned graphs give on one device. */
 import { printMesh } from '../../src/ir/mesh.js';
 import { ops } from '../../src/ops/index.js';
+import { applyPrecision } from '../../src/passes/precision.js';
 import { verifyProgram } from '../../src/program/verify/index.js';
 import { meshOf } from '../../src/plan/plan.js';
+import { descent } from '../scenarios/descent.js';
 import { firstDeparture } from '../scenarios/placed_executor.js';
 import { runPlacedStep, type PlacedScenario } from '../scenarios/placed_scenario.js';
-import type { Scenario, Values } from '../scenarios/scenario.js';
+import type { Scenario, ScenarioOptions, Values } from '../scenarios/scenario.js';
 
 /** What was compared, and with which bounds. */
 export interface Tolerance {
@@ -35,6 +37,19 @@ export function departures(
     return [`${name}[${at}]  serial ${expected[at]}  parallel ${actual[at]}  ‖Δ‖ ${delta.toExponential(1)}`];
   });
 }
+
+/**
+ * The scenario in mixed precision. f32 in f64 stands for bf16 in f32: the same casts in the same places, and rounding that leaves faults
+ * to be seen.
+ */
+export const inMixedPrecision = (full: ScenarioOptions): ScenarioOptions => ({
+  ...full,
+  step: applyPrecision(full.step, ops, 'f32'),
+  update: full.update && descent('f64'),
+});
+
+/** Of {@link inMixedPrecision}. */
+export const rounded: Tolerance = { relative: 1e-4, floor: 1e-5 };
 
 /** What is wrong with a program, as the story's lines; null where the verifier accepts it and parallel equals serial. */
 export function programFault(scenario: Scenario, tolerance?: Tolerance): string | null {

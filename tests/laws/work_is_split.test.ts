@@ -140,6 +140,7 @@ const mlpDraw: TrainingDraw = {
   microbatches: 1,
   mesh: { data: 1, tensor: 1, context: 1 },
   second: null,
+  schedule: '1f1b',
   dataSplits: 'batch',
   skip: 0,
   uneven: [0, 0],

@@ -7,7 +7,7 @@
  */
 import type { DiagnosticError, Place } from '../../ir/diagnostic.js';
 import { printLayout, sameLayout } from '../../ir/layout.js';
-import { printFactors, sameFactors } from '../../ir/type.js';
+import { elementsOf, printFactors, sameFactors } from '../../ir/type.js';
 import type { ContractEntry, ProgramValue, ValueIndex } from '../program.js';
 import { describeRanks, nameOf, placesOf, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
 import * as diagnose from './diagnostics.js';
@@ -129,7 +129,9 @@ class Identity {
   private meaningOf(index: ValueIndex, at: CompiledInstruction): Meaning | undefined {
     const known = this.meanings[index];
     if (known !== undefined) return known;
-    const { view, parts } = this.values[index];
+    const { name, type, view, parts } = this.values[index];
+    // Nobody sends a block without elements. It is what its name says: there is nothing in it that could be another value's.
+    if (elementsOf(type) === 0 && !view) return this.expected.message(`step ${name}`) ?? this.expected.message(name);
     const of = view?.made?.inputs ?? parts ?? [];
     const operands = of.map((operand) => this.meaningOf(operand, at));
     if (operands.length === 0 || !operands.every((operand) => operand !== undefined)) return undefined;

@@ -1,0 +1,27 @@
+/** Mutations that may break a program: what a wrong pass, a wrong address or a wrong edit would do. */
+import type { Mutations } from '../mutant.js';
+import { boundary } from './boundary.js';
+import { loops } from './loops.js';
+import { meaning } from './meaning.js';
+import { memory } from './memory.js';
+import { meshes } from './meshes.js';
+import { messages } from './messages.js';
+import { moves } from './moves.js';
+import { operands } from './operands.js';
+import { order } from './order.js';
+import { schedule } from './schedule.js';
+import { views } from './views.js';
+
+export const faults: Mutations = {
+  ...order,
+  ...memory,
+  ...moves,
+  ...messages,
+  ...operands,
+  ...meaning,
+  ...views,
+  ...boundary,
+  ...schedule,
+  ...loops,
+  ...meshes,
+};

@@ -1,0 +1,116 @@
+/**
+ * What is true of a mutant: it is run under schedules that hold and rush lanes, starve ranks and aim at the place that was changed, by a
+ * host that writes and reads what the mutant says that it takes and gives. It is wrong where any of them gives other numbers, hangs or
+ * fails, or where what it says of views, letters and the state after a step is not so.
+ */
+import { execute, type Execution, type Policy, type Workspaces } from '../../../src/engine/reference/index.js';
+import type { Observer } from '../../../src/engine/reference/machine.js';
+import type { GlobalValues } from '../../../src/engine/reference/shards.js';
+import { referenceKernels } from '../../../src/ops/evaluate.js';
+import { ops } from '../../../src/ops/index.js';
+import { kernelShape, type KernelChooser } from '../../../src/program/kernel_choice.js';
+import type { KernelInstruction, Program, RankClass } from '../../../src/program/program.js';
+import type { Scenario } from '../../../tests/scenarios/scenario.js';
+import { brokenContract, heldBlocks, hostBlocks, hostResults } from './host.js';
+import { policiesFor, type Aim } from './policies.js';
+import { viewWatch, wrongLetters } from './statements.js';
+
+export interface Judgement {
+  readonly wrong: boolean;
+  /** How it shows, and under which policy. */
+  readonly how: 'differs' | 'hangs' | 'fails' | 'misstates' | null;
+  readonly policy: string | null;
+}
+
+export class Truth {
+  private readonly given: GlobalValues;
+  private readonly expected: { readonly blocks: Execution['values']; readonly results: GlobalValues };
+  private readonly kernels = referenceKernels(ops);
+  private readonly workspaces: Workspaces;
+
+  constructor({ name, program, inputs }: Scenario, table: KernelChooser) {
+    this.workspaces = workspacesOf(table);
+    this.given = inputs;
+    if (wrongLetters(program, ops)) throw new Error(`the letters of '${name}' are not those of its ops`);
+    const execution = this.run(program, hostBlocks(program, inputs), null, 0xff, viewWatch(this.kernels));
+    const { deadlock, fault } = execution;
+    if (fault) throw new Error(`the program of '${name}' does not run: ${fault.instruction} ${fault.reason}`);
+    if (deadlock) throw new Error(`the program of '${name}' hangs`);
+    const broken = brokenContract(execution);
+    if (broken) throw new Error(`after a step of '${name}' ${broken}`);
+    this.expected = { blocks: heldBlocks(program, execution), results: hostResults(program, execution) };
+  }
+
+  judge(program: Program, aims: readonly Aim[]): Judgement {
+    const wrong = (how: Judgement['how'], policy: Policy | null = null): Judgement => ({
+      wrong: true,
+      how,
+      policy: policy?.name ?? 'in order',
+    });
+    let policies: readonly (Policy | null)[];
+    let blocks: Execution['values'];
+    try {
+      if (wrongLetters(program, ops)) return wrong('misstates');
+      policies = [null, ...policiesFor(program, aims)];
+      blocks = hostBlocks(program, this.given);
+    } catch {
+      return wrong('fails');
+    }
+    for (const [i, policy] of policies.entries()) {
+      const how = this.try(program, blocks, policy, i % 3 === 2 ? 0 : 0xff);
+      if (how) return wrong(how, policy);
+    }
+    return { wrong: false, how: null, policy: null };
+  }
+
+  private try(program: Program, blocks: Execution['values'], policy: Policy | null, poison: number): Judgement['how'] {
+    try {
+      // What is said of a view does not depend on who was held.
+      const execution = this.run(program, blocks, policy, poison, policy ? undefined : viewWatch(this.kernels));
+      if (execution.fault) return 'fails';
+      if (execution.deadlock) return 'hangs';
+      if (!policy && brokenContract(execution)) return 'misstates';
+      return this.agrees(program, execution, policy) ? null : 'differs';
+    } catch {
+      return 'fails';
+    }
+  }
+
+  private run(
+    program: Program,
+    inputs: Execution['values'],
+    policy: Policy | null,
+    poison: number,
+    observe?: Observer,
+  ): Execution {
+    const { kernels, workspaces } = this;
+    return execute(program, { kernels, workspaces, inputs, poison, observe, ...(policy ? { policy } : {}) });
+  }
+
+  /** Each rank holds what it should; and, once, whoever puts values together by name gets what they should. */
+  private agrees(program: Program, execution: Execution, policy: Policy | null): boolean {
+    const { blocks, results } = this.expected;
+    if (!blocks.every((rank, i) => [...rank].every(([name, block]) => near(block, execution.values[i]?.get(name)))))
+      return false;
+    if (policy) return true;
+    const found = hostResults(program, execution);
+    return Object.entries(results).every(([name, whole]) => near(whole as Float64Array, found[name]));
+  }
+}
+
+const near = (expected: Float64Array, found: GlobalValues[string] | undefined): boolean =>
+  found instanceof Float64Array &&
+  found.length === expected.length &&
+  expected.every((x, i) => Math.abs(x - found[i]) <= 1e-9 * Math.max(1, Math.abs(x)));
+
+/** What the table says, asked once for each instruction of a table of values. */
+function workspacesOf(table: KernelChooser): Workspaces {
+  const known = new WeakMap<RankClass['values'], Map<KernelInstruction, number>>();
+  return (instruction, values) => {
+    const ofClass = known.get(values) ?? new Map<KernelInstruction, number>();
+    known.set(values, ofClass);
+    const bytes = ofClass.get(instruction) ?? table.scratchBytes(kernelShape(instruction, values));
+    ofClass.set(instruction, bytes);
+    return bytes;
+  };
+}

@@ -1,0 +1,87 @@
+/**
+ * Parallel equals serial where any two settings of a plan meet: whole programs on virtual ranks, few enough to run all in every run.
+ * `parallel_equals_serial.test.ts` draws what lies between.
+ */
+import { describe, expect, test } from 'vitest';
+import type { Plan } from '../../src/plan/plan.js';
+import { trainingScenario, type MeshDraw, type TrainingDraw } from '../arbitraries/training.js';
+import { buildScenario } from '../scenarios/scenario.js';
+import { coverageText, coveringRows, missingPairs, type Row } from './covering_pairs.js';
+import { describePlan, exact, inMixedPrecision, programFault, rounded } from './parallel_equals_serial.js';
+
+const settings = {
+  data: [1, 2],
+  tensor: [1, 2],
+  pipeline: [1, 2],
+  zero: [0, 1],
+  schedule: ['gpipe', '1f1b'],
+  precision: ['full', 'mixed'],
+  microbatches: [1, 2, 4],
+} as const;
+
+type Setting = Row<typeof settings>;
+
+const rows = coveringRows(settings);
+
+describe('programs on virtual ranks', () => {
+  const run: Setting[] = [];
+
+  test.each(rows.map((row, i) => [Object.entries(row).flat().join(' '), row, i] as const))('%s', (_, row, i) => {
+    const options = trainingScenario(drawOf(row, i));
+    const scenario = buildScenario(row.precision === 'mixed' ? inMixedPrecision(options) : options);
+    const fault = programFault(scenario, row.precision === 'mixed' ? rounded : exact);
+    if (fault) throw new Error(`  plan    ${describePlan(scenario)}\n${fault}`);
+    run.push(settingOf(scenario.plan, row.precision));
+  });
+
+  test('every two values of every two settings have met', () => {
+    process.stdout.write(`${coverageText(settings, run)}\n`);
+    expect(missingPairs(settings, run)).toEqual([]);
+  });
+});
+
+/** What a plan is, as settings. */
+function settingOf({ stages, zero, schedule }: Plan, precision: Setting['precision']): Setting {
+  const [{ mesh }] = stages;
+  const found = {
+    data: mesh.data,
+    tensor: mesh.tensor,
+    pipeline: stages.length,
+    zero: zero.stage,
+    schedule: schedule.kind,
+    precision,
+    microbatches: schedule.microbatches,
+  };
+  return found as Setting;
+}
+
+/** A model of each family in turn. */
+function drawOf({ data, tensor, pipeline, zero, schedule, microbatches }: Setting, i: number): TrainingDraw {
+  const mesh: MeshDraw = { data, tensor, context: 1 };
+  return {
+    model: (['gpt', 'llama', 'mixtral'] as const)[i % 3],
+    layers: 1,
+    heads: 2,
+    headDim: 2,
+    group: 1,
+    hidden: 4,
+    vocab: 6,
+    experts: 2,
+    dropout: true,
+    tied: i % 2 === 0,
+    sequence: 3,
+    batch: 2,
+    logical: 2,
+    microbatches,
+    mesh,
+    second: pipeline === 2 ? mesh : null,
+    schedule,
+    dataSplits: 'microbatch',
+    skip: 0,
+    uneven: [0, 0],
+    contextSplits: 'sequence',
+    zero,
+    update: true,
+    whim: 0,
+  };
+}
