@@ -24,7 +24,8 @@ test('every command that is to use a GPU says what is missing before it prepares
   const { torch, torchPath, torchCuda } = loadAddon().describe();
   for (const { status, told, errors } of await Promise.all(commands.map((args) => withoutGpu(args)))) {
     expect(status, errors).toBe(1);
-    expect(told).toBe('');
+    // Nothing but how long the program itself took to start, where that is long.
+    expect(told.replace(/^program: .*\n/, '')).toBe('');
     if (torchCuda === null) {
       expect(errors).toContain(`no GPU can be used: torch ${torch} is a CPU build [engine/torch-without-cuda]`);
       expect(errors).toContain(torchPath);
