@@ -34,8 +34,11 @@ export const reductionOf = (layout: Layout): Reduction | null => Object.values(l
 /** The number that changes nothing in a reduction: what ranks outside a partial value's first hold. */
 export const neutralOf = (reduction: Reduction): number => (reduction === 'sum' ? 0 : -Infinity);
 
+/** Where part `i` of an even cut begins. */
+const evenBound = (size: number, parts: number, i: number): number => Math.floor((i * size) / parts);
+
 export const evenBounds = (size: number, parts: number): readonly number[] =>
-  Array.from({ length: parts + 1 }, (_, i) => Math.floor((i * size) / parts));
+  Array.from({ length: parts + 1 }, (_, i) => evenBound(size, parts, i));
 
 /** Every part cut evenly into `parts`. */
 export function cutEvenly(bounds: readonly number[], parts: number): readonly number[] {
@@ -110,12 +113,15 @@ function boundsFault(bounds: readonly number[], parts: number, size: number): st
   return bounds.every((b, i) => Number.isInteger(b) && (i === 0 || b >= bounds[i - 1])) ? null : 'decrease';
 }
 
+/** Where part `part` of a split begins: one of `boundsOf`, without the others. */
+export const boundAt = (m: Mesh, { axes, bounds }: Split, size: number, part: number): number =>
+  bounds ? bounds[part] : evenBound(size, axesSize(m, axes), part);
+
 /** The half-open range of a factor that the rank at `at` holds. */
 export function rangeOf(m: Mesh, split: Split | undefined, size: number, at: Coordinates): readonly [number, number] {
   if (!split || split.axes.length === 0) return [0, size];
-  const bounds = boundsOf(m, split, size);
   const part = partIndex(m, split.axes, at);
-  return [bounds[part], bounds[part + 1]];
+  return [boundAt(m, split, size, part), boundAt(m, split, size, part + 1)];
 }
 
 /** The block of a value that the rank at `at` holds: one range a factor, in the type's order. */
@@ -126,6 +132,17 @@ export function tileOf(
   at: Coordinates,
 ): readonly (readonly [number, number])[] {
   return factorsOf(type).map(({ name, size }) => rangeOf(m, layout.splits[name], size, at));
+}
+
+/** True where every rank's block has the same sizes. */
+export function splitsEvenly(m: Mesh, type: TensorType, layout: Layout): boolean {
+  return factorsOf(type).every(({ name, size }) => {
+    const split = layout.splits[name];
+    if (!split) return true;
+    const { bounds } = split;
+    if (!bounds) return size % axesSize(m, split.axes) === 0;
+    return bounds.every((bound, i) => i === 0 || bound - bounds[i - 1] === bounds[1] - bounds[0]);
+  });
 }
 
 /** The local type: the block's sizes at `at`. */

@@ -52,6 +52,10 @@ function indexAlong(m: Mesh, at: Coordinates, name: AxisName): number {
   return index;
 }
 
+/** The first rank of {@link groupOf}: it tells the group. */
+export const leaderOf = (m: Mesh, axes: readonly AxisName[], at: Coordinates): number =>
+  rankAt(m, { ...at, ...Object.fromEntries(axes.map((axis) => [axis, 0])) });
+
 /** The ranks that differ from `at` only along `axes`, ordered by {@link partIndex}: the members of a collective's group. */
 export function groupOf(m: Mesh, axes: readonly AxisName[], at: Coordinates): readonly number[] {
   return Array.from({ length: axesSize(m, axes) }, (_, part) => {

@@ -83,6 +83,10 @@ export interface OpDefinition {
   view?(rule: OpRule, attributes: Attributes, strides: readonly (readonly number[])[]): readonly ResultView[] | null;
   /** True where the result is the only operand, unchanged. */
   copies?(attributes: Attributes): boolean;
+  /** Of one operand: where it and the result are floats, they differ by rounding alone. */
+  readonly rounds?: true;
+  /** Of two operands: either may stand first. */
+  readonly commutes?: true;
   /** Reference kernel of a primitive: results, one a result name. */
   reference?(call: ReferenceCall): readonly Float64Array[];
   /** The worked example: its test and its documentation page are made from it. */

@@ -11,6 +11,7 @@ export const cast = elementwise({
   summary: 'The same numbers in another element type.',
   operands: ['x'],
   attributeKinds: { dtype: 'dtype' },
+  rounds: true,
   of: ({ dtype }) => (isFloat(dtype as DType) ? (x) => x : dtype === 'bool' ? (x) => (x !== 0 ? 1 : 0) : Math.trunc),
   dtype: ({ attributes }) => attributes.dtype as DType,
   linear: ({ operands, attributes }) => (widens(operands[0].dtype, attributes.dtype as DType) ? [[0]] : []),

@@ -25,8 +25,10 @@ export interface Elementwise {
   /** Floating-point operations an element; a transcendental function counts as one. */
   readonly flops?: number;
   readonly backward?: OpDefinition['backward'];
-  /** True where the result is the only operand, unchanged. */
+  /** As in {@link OpDefinition}. */
   readonly copies?: OpDefinition['copies'];
+  readonly rounds?: true;
+  readonly commutes?: true;
   readonly example: OpExample;
 }
 
@@ -50,6 +52,8 @@ export function elementwise(op: Elementwise): OpDefinition {
     },
     backward: op.backward,
     copies: op.copies,
+    rounds: op.rounds,
+    commutes: op.commutes,
     flops: (rule, sizes) => (op.flops ?? 1) * elements(rule.results[0], sizes),
     reference: (call) => [mapElements(call, op.of(call.attributes))],
     example: op.example,

@@ -114,6 +114,13 @@ export const illegalMove = defineDiagnostic(
   }),
 );
 
+export const otherValue = defineDiagnostic('partition/other-value', (p: { name: string; what: string }) => ({
+  what: `the placed graph does not give '${p.name}' as the graph does that it was made of: ${p.what}`,
+  why: 'a decomposed or fused op was wired wrongly, or a version of another value was read',
+  where: [{ at: p.name }],
+  fix: 'this is a fault of the partitioner: report it, with the plan that shows it',
+}));
+
 export const readBeforeWritten = defineDiagnostic(
   'partition/read-before-written',
   (p: { step: string; value: string; source: Source }) => ({

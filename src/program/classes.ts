@@ -1,7 +1,7 @@
 /** Classes of equal ranks: the ranks of a stage whose blocks of every value have equal sizes share one program text. */
-import { boundsOf, localType } from '../ir/layout.js';
+import { localType, splitsEvenly } from '../ir/layout.js';
 import { coordinatesOf, meshRanks, type Coordinates, type Mesh } from '../ir/mesh.js';
-import { factorsOf, printType, sizesOf, type TensorType } from '../ir/type.js';
+import { printType, sizesOf, type TensorType } from '../ir/type.js';
 import type { PlacedGraph, PlacedValue } from '../partition/placed.js';
 import { lowerMove } from '../reshard/lower.js';
 import { printMove, type Move } from '../reshard/moves.js';
@@ -14,7 +14,7 @@ export function rankClasses(
   messages: (at: Coordinates) => string,
 ): readonly (readonly Coordinates[])[] {
   // Only uneven splits tell ranks apart, and few values have one.
-  const uneven = values.filter((value) => isUneven(mesh, value));
+  const uneven = values.filter(({ type, layout }) => !splitsEvenly(mesh, type, layout));
   const classes = new Map<string, Coordinates[]>();
   for (let rank = 0; rank < meshRanks(mesh); rank++) {
     const at = coordinatesOf(mesh, rank);
@@ -57,14 +57,4 @@ export function exchangesOf(graphs: readonly PlacedGraph[], stage: number): read
     }
   }
   return [...found.values()];
-}
-
-/** True where ranks hold blocks of unlike sizes. */
-function isUneven(mesh: Mesh, { type, layout }: PlacedValue): boolean {
-  return factorsOf(type).some(({ name, size }) => {
-    const split = layout.splits[name];
-    if (!split || split.axes.length === 0) return false;
-    const bounds = boundsOf(mesh, split, size);
-    return bounds.some((bound, i) => i > 0 && bound - bounds[i - 1] !== bounds[1] - bounds[0]);
-  });
 }

@@ -12,34 +12,41 @@ export const edgesOf = (graph: PlacedGraph): readonly StageEdge[] =>
     return [{ fromStage: step.fromStage, toStage: step.stage, global: from.type, from: from.layout, to: to.layout }];
   });
 
-/** The sizes of all messages of a rank, as a key: ranks of a class send and receive alike. */
+/**
+ * For the ranks of a stage: the sizes of all messages of one, as a key. Ranks of a class send and receive alike.
+ */
 export function messageSizes(
   stages: readonly Pick<Stage, 'mesh'>[],
   edges: readonly StageEdge[],
   stage: number,
-  at: Coordinates,
-): string {
-  const sizes = (edge: StageEdge, direction: 'outgoing' | 'incoming') =>
-    messagesOf(stages, edge, direction, at)
-      .map(({ elements }) => elements)
-      .join(',');
-  return edges
-    .map((edge) =>
-      edge.fromStage === stage ? sizes(edge, 'outgoing') : edge.toStage === stage ? sizes(edge, 'incoming') : '',
-    )
-    .join(' ');
+): (at: Coordinates) => string {
+  const ends = edges.map((edge) =>
+    edge.fromStage === stage
+      ? messagesOf(stages, edge, 'outgoing')
+      : edge.toStage === stage
+        ? messagesOf(stages, edge, 'incoming')
+        : () => [],
+  );
+  return (at) =>
+    ends
+      .map((messages) =>
+        messages(at)
+          .map(({ elements }) => elements)
+          .join(','),
+      )
+      .join(' ');
 }
 
 /**
- * Messages of the rank at `at` of the edge's source (`outgoing`) or destination stage. Ordered by peer: between two ranks there is at
+ * For the ranks of an edge's source (`outgoing`) or destination stage: the messages of one. Ordered by peer: between two ranks there is at
  * most one message an edge.
  */
 export function messagesOf(
   stages: readonly Pick<Stage, 'mesh'>[],
   edge: StageEdge,
   direction: 'outgoing' | 'incoming',
-  at: Coordinates,
-): readonly TileTransfer[] {
+): (at: Coordinates) => readonly TileTransfer[] {
   const [source, destination] = [stages[edge.fromStage].mesh, stages[edge.toStage].mesh];
-  return new Crossing(source, edge.from, destination, edge.to, edge.global)[direction](at);
+  const crossing = new Crossing(source, edge.from, destination, edge.to, edge.global);
+  return (at) => crossing[direction](at);
 }

@@ -40,8 +40,8 @@ export function lowerStages(
   const classes = stages.flatMap(({ mesh }, stage) => {
     const values = graphs.flatMap((graph) => graph.values.filter((value) => value.stage === stage));
     const exchanges = exchangesOf(graphs, stage);
-    const sizes = (at: Coordinates) =>
-      `${messageSizes(stages, edges, stage, at)} ${exchangeSizes(mesh, exchanges, at)}`;
+    const messages = messageSizes(stages, edges, stage);
+    const sizes = (at: Coordinates) => `${messages(at)} ${exchangeSizes(mesh, exchanges, at)}`;
     return rankClasses(mesh, values, sizes).map((members, i) =>
       lowerClass({
         name: `stage ${stage}${i > 0 ? `, class ${i}` : ''}`,

@@ -3,7 +3,7 @@ import type { DType } from '../ir/dtype.js';
 import { opNamed } from '../ir/op.js';
 import { factorsOf, namesOf } from '../ir/type.js';
 import type { PlacedId, PlacedMove, PlacedOp, PlacedStep, PlacedTransfer } from '../partition/placed.js';
-import { lowerMove, type LoweredMove } from '../reshard/lower.js';
+import { lowerMove, unlikeRanks, type LoweredMove } from '../reshard/lower.js';
 import { isLocal } from '../reshard/moves.js';
 import type { ClassRequest } from './class_request.js';
 import type { ClassValues } from './class_values.js';
@@ -73,9 +73,9 @@ export class StepLowering {
     const { move, source } = step;
     const placed = this.map.graph(origin)!.values[step.inputs[0]];
     const input: Operand = { value: this.map.index(origin, step.inputs[0]), access: 'read' };
-    const lowered = this.request.members.map((at) =>
-      lowerMove(this.request.step.meshes[this.request.stage], placed.type, move, at),
-    );
+    const mesh = this.request.step.meshes[this.request.stage];
+    const unlike = unlikeRanks(mesh, placed.type, move, this.request.members);
+    const lowered = unlike.map((at) => lowerMove(mesh, placed.type, move, at));
     const base = { move, global: placed.type, source };
     const inPlace = this.map.reducesInPlace(origin, step);
     const output = this.map.result(origin, step.outputs[0], this.accumulating);
@@ -141,7 +141,7 @@ export class StepLowering {
     const block: Operand = sends
       ? { value: this.map.index(origin, from.id), access: 'read' }
       : { value: this.map.index(origin, to.id), access: 'write' };
-    const messages = members.map((at) => messagesOf(stages, edge, sends ? 'outgoing' : 'incoming', at));
+    const messages = members.map(messagesOf(stages, edge, sends ? 'outgoing' : 'incoming'));
     const most = Math.max(...messages.map((list) => list.length));
     for (let message = 0; message < most; message++) {
       const elements = Math.max(...messages.map((list) => list[message]?.elements ?? 0));

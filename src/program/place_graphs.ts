@@ -6,6 +6,7 @@ import { printGraph } from '../ir/print.js';
 import type { TensorType } from '../ir/type.js';
 import { bucketNamed, bucketsOf, ofMember, type Bucket } from '../partition/buckets.js';
 import { checkPlacement } from '../partition/check.js';
+import { checkMeaning } from '../partition/check_meaning.js';
 import { defaultCosts, type PartitionCosts } from '../partition/costs.js';
 import { fuseEinsumAdd } from '../partition/fuse_einsum_add.js';
 import { partition, type Placement } from '../partition/partition.js';
@@ -63,8 +64,8 @@ export function placeGraphs(
   if (update) expectAllRead(step, update, buckets);
   const chosenUpdate = update && place(update, updatePlacement(plan, chosenStep, homes, types, buckets));
   observe?.('partition', () => printAll(printPlaced, chosenStep, chosenUpdate));
-  const placedStep = fuse(chosenStep, registry, kernels);
-  const placedUpdate = chosenUpdate && fuse(chosenUpdate, registry, kernels);
+  const placedStep = fused(step, chosenStep, registry, kernels);
+  const placedUpdate = chosenUpdate && fused(update!, chosenUpdate, registry, kernels);
   observe?.('fuse_einsum_add', () => printAll(printPlaced, placedStep, placedUpdate));
   observe?.('buckets', () => [printBuckets(buckets), ...(update ? [printGraph(update)] : [])].join('\n\n'));
   return { step: placedStep, update: placedUpdate, buckets };
@@ -83,9 +84,10 @@ function byStage({ plan, registry, observe }: PlaceRequest, graph: Graph, update
   return { step, parts };
 }
 
-function fuse(chosen: PlacedGraph, registry: OpRegistry, kernels: KernelChooser): PlacedGraph {
+/** The last pass over a placed graph, and the proof that it is sound and still computes what `graph` does. */
+function fused(graph: Graph, chosen: PlacedGraph, registry: OpRegistry, kernels: KernelChooser): PlacedGraph {
   const placed = kernels.has('einsum_add') ? fuseEinsumAdd(chosen, registry) : chosen;
-  const [fault] = checkPlacement(placed);
+  const [fault] = [...checkPlacement(placed), ...checkMeaning(graph, placed, registry)];
   if (fault) throw fault;
   return placed;
 }

@@ -9,7 +9,7 @@
  * that say nothing about the tile it has the receiver's coordinates, as far as the receiver's mesh has axes of these names and sizes; on
  * the rest receivers take turns, so that replicas share the load.
  */
-import { boundsOf, replicated, tileOf, type Layout } from '../ir/layout.js';
+import { boundAt, replicated, tileOf, type Layout, type Split } from '../ir/layout.js';
 import {
   axesSize,
   coordinatesOf,
@@ -162,14 +162,24 @@ function holdersOf(m: Mesh, layout: Layout, type: TensorType, tile: ReturnType<t
     if (first >= last) return [];
     const split = layout.splits[name];
     if (!split || split.axes.length === 0) continue;
-    const bounds = boundsOf(m, split, size);
-    const parts = bounds.flatMap((start, part) =>
-      part + 1 < bounds.length && Math.max(start, first) < Math.min(bounds[part + 1], last)
-        ? [coordinatesAlong(m, split.axes, part)]
-        : [],
-    );
+    const parts = partsWithin(m, split, size, [first, last]).map((part) => coordinatesAlong(m, split.axes, part));
     found = found.flatMap((one) => parts.map((part) => ({ ...one, ...part })));
   }
+  return found;
+}
+
+/** The parts of a split that have elements of a range. */
+function partsWithin(m: Mesh, split: Split, size: number, [from, to]: readonly [number, number]): readonly number[] {
+  const start = (part: number) => boundAt(m, split, size, part);
+  const count = axesSize(m, split.axes);
+  let [low, high] = [0, count];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (start(middle + 1) <= from) low = middle + 1;
+    else high = middle;
+  }
+  const found: number[] = [];
+  for (let part = low; part < count && start(part) < to; part++) if (start(part + 1) > start(part)) found.push(part);
   return found;
 }
 

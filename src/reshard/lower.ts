@@ -9,7 +9,7 @@
  *
  * The program lowering, the reference engine and the simulator all read this one description.
  */
-import { neutralOf, tileOf, type Layout, type Reduction } from '../ir/layout.js';
+import { neutralOf, splitsEvenly, tileOf, type Layout, type Reduction } from '../ir/layout.js';
 import {
   axesSize,
   coordinatesOf,
@@ -98,6 +98,23 @@ export function lowerMove(m: Mesh, type: TensorType, move: Move, at: Coordinates
     default:
       return { ...sizes, ...exchange(m, type, move, at, before, after), fill: null };
   }
+}
+
+/**
+ * Of these ranks, enough to tell what a move makes of all: where every split is even and nothing is exchanged block by block, ranks differ
+ * in where their blocks lie, and a mask in who keeps its own.
+ */
+export function unlikeRanks(
+  m: Mesh,
+  type: TensorType,
+  move: Move,
+  ranks: readonly Coordinates[],
+): readonly Coordinates[] {
+  const even = [move.from, move.to].every((layout) => splitsEvenly(m, type, layout));
+  if (!even || move.kind === 'all_to_all' || move.kind === 'permute') return ranks;
+  if (move.kind !== 'mask') return ranks.slice(0, 1);
+  const keeps = (at: Coordinates) => move.axes.every((axis) => at[axis] === 0);
+  return [ranks.find(keeps), ranks.find((at) => !keeps(at))].filter((at) => at !== undefined);
 }
 
 /** all_gather, reduce_scatter and all_to_all: what each pair of members has in common decides everything. */

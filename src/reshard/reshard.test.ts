@@ -17,6 +17,7 @@ import {
   runPath,
   shard,
   shardPieces,
+  unlikeRanks,
   unshard,
   type Blocks,
   type Move,
@@ -128,6 +129,25 @@ describe('reshards alone', () => {
         });
       }),
       { numRuns: runs },
+    );
+  });
+
+  test('a few ranks show what a move makes of all', () => {
+    const shape = ({ pack, collective, unpack }: ReturnType<typeof lowerMove>) => {
+      const total = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0);
+      const exchanged = collective && [total(collective.inputCounts), total(collective.outputCounts)];
+      return JSON.stringify([pack !== null, unpack !== null, exchanged]);
+    };
+    fc.assert(
+      fc.property(anyReshard(), (s) => {
+        const ranks = Array.from({ length: meshRanks(s.mesh) }, (_, rank) => coordinatesOf(s.mesh, rank));
+        for (const move of movesFrom(s.mesh, factorsOf(s.type), s.from, s.to)) {
+          const shapes = (of: readonly Coordinates[]) =>
+            [...new Set(of.map((at) => shape(lowerMove(s.mesh, s.type, move, at))))].sort();
+          expect(shapes(unlikeRanks(s.mesh, s.type, move, ranks)), printMove(move)).toEqual(shapes(ranks));
+        }
+      }),
+      { numRuns: Math.ceil(runs / 2) },
     );
   });
 

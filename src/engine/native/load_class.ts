@@ -212,7 +212,7 @@ class Loader {
 
   private tile({ kind, edge, message, input, output, ...rest }: TileInstruction): void {
     const packs = kind === 'pack_tile';
-    const transfer = messagesOf(this.stages, edge, packs ? 'outgoing' : 'incoming', this.place.at)[message];
+    const transfer = messagesOf(this.stages, edge, packs ? 'outgoing' : 'incoming')(this.place.at)[message];
     if (!transfer) return;
     const [from, to] = [this.view(input.value), this.view(output.value)];
     const { sizes } = transfer.region;

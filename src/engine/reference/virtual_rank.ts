@@ -106,7 +106,7 @@ export class VirtualRank {
   /** The messages that this rank sends along an edge, or those that it receives. */
   messages(stages: Program['stages'], edge: StageEdge): readonly TileTransfer[] {
     const direction = edge.fromStage === this.stage ? 'outgoing' : 'incoming';
-    return (cached(this.loaded.messages, edge)[this.member] ??= messagesOf(stages, edge, direction, this.at));
+    return (cached(this.loaded.messages, edge)[this.member] ??= messagesOf(stages, edge, direction)(this.at));
   }
 
   /** Where a value lies at an instance's place in the schedule: the last that names it. Null where no instruction touches it. */

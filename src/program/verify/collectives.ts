@@ -3,7 +3,7 @@
  * names. Members of one class do by construction; classes of a stage are compared where they share a group.
  */
 import type { DiagnosticError, Place } from '../../ir/diagnostic.js';
-import { groupOf, rankAt } from '../../ir/mesh.js';
+import { leaderOf } from '../../ir/mesh.js';
 import { printFactors } from '../../ir/type.js';
 import { isLocal, printMove } from '../../reshard/moves.js';
 import type { CollectiveInstruction, Lane, ValueIndex } from '../program.js';
@@ -33,14 +33,13 @@ export function checkCollectives(classes: readonly CompiledClass[]): readonly Di
 /** The classes after `one` of which a member is in a group with a member of `one`; classes before it where they lack the lane. */
 export function sharing(classes: readonly CompiledClass[], one: CompiledClass, lane: Lane): readonly CompiledClass[] {
   const axes = lane.slice('group:'.length).split('*');
-  const groups = new Set<number>();
-  for (const at of one.rankClass.members) for (const rank of groupOf(one.mesh, axes, at)) groups.add(rank);
+  const groups = new Set(one.rankClass.members.map((at) => leaderOf(one.mesh, axes, at)));
   return classes.filter(
     (other) =>
       other !== one &&
       other.rankClass.stage === one.rankClass.stage &&
       (classes.indexOf(other) > classes.indexOf(one) || !other.lanes.includes(lane)) &&
-      other.rankClass.members.some((at) => groups.has(rankAt(other.mesh, at))),
+      other.rankClass.members.some((at) => groups.has(leaderOf(other.mesh, axes, at))),
   );
 }
 

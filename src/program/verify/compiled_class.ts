@@ -167,7 +167,7 @@ export function describeRanks({ rankClass, ranks }: CompiledClass): string {
 }
 
 function pieceOf({ stages }: Program, { members }: RankClass, { edge, message }: TileInstruction) {
-  return { message, of: Math.max(...members.map((at) => messagesOf(stages, edge, 'incoming', at).length)) };
+  return { message, of: Math.max(...members.map(messagesOf(stages, edge, 'incoming')).map((list) => list.length)) };
 }
 
 /** Numbers for keys, from 0, in order of first use; `keys` collects them. */

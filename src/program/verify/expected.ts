@@ -5,12 +5,12 @@
  * bucket is its members, one behind the other, and what the update makes of it is its members' new values.
  */
 import { printLayout, type Layout } from '../../ir/layout.js';
+import { Meanings, type Meaning } from '../../ir/meaning.js';
 import type { OpRegistry } from '../../ir/op.js';
 import { printType, sizesOf, type TensorType } from '../../ir/type.js';
 import { bucketNamed, ofMember, type Bucket } from '../../partition/buckets.js';
 import type { PackedTensor } from '../../partition/packing.js';
 import type { PlacedGraph, PlacedId, PlacedInput } from '../../partition/placed.js';
-import { Meanings, type Meaning } from './meanings.js';
 
 /** The graphs that a program is held against. */
 export interface Specification {

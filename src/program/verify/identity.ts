@@ -7,12 +7,12 @@
  */
 import type { DiagnosticError, Place } from '../../ir/diagnostic.js';
 import { printLayout, sameLayout } from '../../ir/layout.js';
+import type { Meaning } from '../../ir/meaning.js';
 import { elementsOf, printFactors, sameFactors } from '../../ir/type.js';
 import type { ContractEntry, ProgramValue, ValueIndex } from '../program.js';
 import { describeRanks, nameOf, placesOf, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
 import * as diagnose from './diagnostics.js';
 import { contentsText, type Boundary, type Expected, type Stated } from './expected.js';
-import type { Meaning } from './meanings.js';
 
 export function checkIdentity(compiled: CompiledClass, expected: Expected): readonly DiagnosticError[] {
   return new Identity(compiled, expected).run();

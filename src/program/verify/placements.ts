@@ -6,15 +6,23 @@
  * A class's text is the same for every microbatch, so each instruction is looked at once.
  */
 import type { DiagnosticError, Place } from '../../ir/diagnostic.js';
-import { canonicalLayout, layoutFault, localType, printLayout, sameLayout, type Layout } from '../../ir/layout.js';
-import { axesSize, type Mesh } from '../../ir/mesh.js';
+import {
+  canonicalLayout,
+  layoutFault,
+  localType,
+  printLayout,
+  sameLayout,
+  splitsEvenly,
+  type Layout,
+} from '../../ir/layout.js';
+import type { Mesh } from '../../ir/mesh.js';
 import { opNamed, type OpRegistry } from '../../ir/op.js';
 import { opFaults, opFaultText } from '../../ir/op_fault.js';
 import type { Assignment, OpRule } from '../../ir/rule.js';
 import { rowMajor } from '../../ir/strides.js';
-import { elementsOf, factorsOf, printFactors, sameFactors, sizesOf } from '../../ir/type.js';
+import { elementsOf, printFactors, sameFactors, sizesOf } from '../../ir/type.js';
 import type { TileTransfer } from '../../reshard/cross_mesh.js';
-import { lowerMove, type LoweredMove } from '../../reshard/lower.js';
+import { lowerMove, unlikeRanks, type LoweredMove } from '../../reshard/lower.js';
 import { moveFault } from '../../reshard/move_fault.js';
 import { isLocal, printMove, type Move } from '../../reshard/moves.js';
 import { messagesOf } from '../edges.js';
@@ -91,7 +99,7 @@ class Placements {
     if (fault) return void malformed(`the layout of '${name}' is illegal: ${fault}`);
     if (!sameLayout(layout, canonicalLayout(this.mesh, global, layout)))
       malformed(`the layout of '${name}' is not canonical`);
-    const members = dividesEvenly(this.mesh, global, layout)
+    const members = splitsEvenly(this.mesh, global, layout)
       ? this.compiled.rankClass.members.slice(0, 1)
       : this.compiled.rankClass.members;
     if (members.some((at) => !sameFactors(localType(this.mesh, global, layout, at), type))) {
@@ -274,7 +282,7 @@ class Placements {
     const known = this.edges.get(key);
     if (known) return known;
     const direction = outgoing ? 'outgoing' : 'incoming';
-    const found = this.compiled.rankClass.members.map((at) => messagesOf(this.stages, edge, direction, at));
+    const found = this.compiled.rankClass.members.map(messagesOf(this.stages, edge, direction));
     this.edges.set(key, found);
     return found;
   }
@@ -337,7 +345,8 @@ class Placements {
   private lowered(move: Move, global: MoveInstruction['global']): MoveShape {
     const fault = moveFault(this.mesh, global, move);
     if (fault) return { packs: false, unpacks: false, sent: [], received: [], fault };
-    const all = this.compiled.rankClass.members.map((at) => lowerMove(this.mesh, global, move, at));
+    const { members } = this.compiled.rankClass;
+    const all = unlikeRanks(this.mesh, global, move, members).map((at) => lowerMove(this.mesh, global, move, at));
     const total = (counts: readonly number[] | undefined) => (counts ?? []).reduce((a, b) => a + b, 0);
     const distinct = (of: (one: LoweredMove) => number) => [...new Set(all.map(of))];
     return {
@@ -348,14 +357,6 @@ class Placements {
       fault,
     };
   }
-}
-
-/** True where every rank's block has the same sizes. */
-function dividesEvenly(mesh: Mesh, global: ProgramValue['global'], layout: Layout): boolean {
-  return factorsOf(global).every(({ name, size }) => {
-    const split = layout.splits[name];
-    return !split || (!split.bounds && size % axesSize(mesh, split.axes) === 0);
-  });
 }
 
 const edgeText = ({ fromStage, toStage, global, from, to }: StageEdge): string =>

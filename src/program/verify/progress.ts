@@ -11,7 +11,7 @@
  * classes, so no circle there means none. Where classes have one (stages of unlike meshes exchange crosswise), ranks decide.
  */
 import type { DiagnosticError } from '../../ir/diagnostic.js';
-import { groupOf, rankAt } from '../../ir/mesh.js';
+import { leaderOf, rankAt } from '../../ir/mesh.js';
 import { channelsOf } from './channels.js';
 import { sharing } from './collectives.js';
 import { describe, describeRanks, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
@@ -113,7 +113,7 @@ function rankUnits(classes: readonly CompiledClass[], meetings: MeetingsOfClass)
     const at = rankClass.members[member];
     for (const [lane, list] of collectives.get(compiled)!) {
       // All members meet the first of their group.
-      const [first] = groupOf(mesh, lane.slice('group:'.length).split('*'), at);
+      const first = leaderOf(mesh, lane.slice('group:'.length).split('*'), at);
       const leader = unitOf.get(rank - rankAt(mesh, at) + first)!;
       const theirs = collectives.get(units[leader].compiled)!.get(lane) ?? [];
       if (leader === i) continue;

@@ -5,9 +5,9 @@
  * messages and copies change where a value lies, not what it means. Equal meanings have one number (hash consing, Ershov 1958), so that
  * they are compared in no time.
  */
-import type { Attributes } from '../../ir/graph.js';
-import type { OpRegistry } from '../../ir/op.js';
-import type { OpRule } from '../../ir/rule.js';
+import type { Attributes } from './graph.js';
+import type { OpRegistry } from './op.js';
+import type { OpRule } from './rule.js';
 
 /** Equal numbers of one {@link Meanings}: equal meanings. */
 export type Meaning = number;
@@ -20,7 +20,7 @@ export interface Applied {
 }
 
 export class Meanings {
-  private readonly registry: OpRegistry;
+  protected readonly registry: OpRegistry;
   private readonly numbers = new Map<string, Meaning>();
   private readonly rules = new WeakMap<OpRule, Meaning>();
 
@@ -64,7 +64,8 @@ export class Meanings {
     return made;
   }
 
-  private number(text: string): Meaning {
+  /** The number of what is written like this. */
+  protected number(text: string): Meaning {
     const known = this.numbers.get(text);
     if (known !== undefined) return known;
     const made = this.numbers.size;

@@ -1,0 +1,127 @@
+/** The checker of meanings: placed graphs of the partitioner pass, and one thing changed anywhere is told. */
+import { describe, expect, test } from 'vitest';
+import { languageModel } from '../../tests/scenarios/language_model.js';
+import { buildScenario } from '../../tests/scenarios/scenario.js';
+import { GPT, Mixtral } from '../nn/models/index.js';
+import { ops } from '../ops/index.js';
+import type { PlanStage } from '../plan/plan.js';
+import { printLayout } from '../ir/layout.js';
+import { printType } from '../ir/type.js';
+import { checkMeaning } from './check_meaning.js';
+import type { PlacedGraph, PlacedOp, PlacedStep } from './placed.js';
+
+const model = new GPT({ layers: 2, dim: 4, heads: 2, context: 3, vocab: 6 });
+const split = { batch: ['data'], hidden: ['tensor'], heads: ['tensor'], vocab: ['tensor'] };
+const scenario = buildScenario({
+  ...languageModel(model, { microbatches: 1, batch: 2, sequence: 3 }),
+  target: 'cpu',
+  mesh: { data: 2, tensor: 2 },
+  split,
+});
+const graph = scenario.graphs.step;
+const { step: placed } = scenario.placed;
+const said = (changed: PlacedGraph): string =>
+  checkMeaning(graph, changed, ops)
+    .map(({ message }) => message)
+    .join('\n');
+
+const withStep = (at: number, step: PlacedStep): PlacedGraph => ({
+  ...placed,
+  steps: placed.steps.map((one, i) => (i === at ? step : one)),
+});
+const opSteps = placed.steps.flatMap((step, at) => (step.kind === 'op' ? [{ step, at }] : []));
+
+describe('what the partitioner makes is what the graph says', () => {
+  test('with ops decomposed and fused', () => {
+    expect(said(placed)).toBe('');
+    const names = opSteps.map(({ step }) => step.op);
+    expect(names).toContain('einsum_add');
+    const before = graph.nodes.map(({ op }) => op);
+    expect(before).toContain('softmax_cross_entropy');
+    expect(names).not.toContain('softmax_cross_entropy');
+  });
+
+  test('with experts, and over stages whose sums are parts', () => {
+    const mixtral = new Mixtral({ layers: 2, dim: 4, heads: 2, context: 4, vocab: 6, experts: 2, hidden: 4 });
+    const stages: readonly PlanStage[] = [
+      { segments: ['embedding', 'blocks.0'], mesh: { data: 2 } },
+      { segments: ['blocks.1', 'head'], mesh: { tensor: 2 } },
+    ];
+    const given = languageModel(mixtral, { microbatches: 1, batch: 2, sequence: 4 });
+    // Placing asks the checker.
+    expect(() => buildScenario({ ...given, stages, split, schedule: '1f1b', microbatches: 2 })).not.toThrow();
+  });
+});
+
+describe('one thing changed is told', () => {
+  test('an op in place of another', () => {
+    const at = opSteps.find(({ step }) => step.op === 'exp')!;
+    expect(said(withStep(at.at, { ...at.step, op: 'tanh' }))).toContain('partition/other-value');
+  });
+
+  test('an attribute, wherever there is a number', () => {
+    let tried = 0;
+    for (const { step, at } of opSteps) {
+      const number = Object.entries(step.attributes).find(([, value]) => typeof value === 'number');
+      if (!number || isUnread(step)) continue;
+      const attributes = { ...step.attributes, [number[0]]: (number[1] as number) + 1 };
+      expect(said(withStep(at, { ...step, attributes })), `${step.op} ${number[0]}`).not.toBe('');
+      tried++;
+    }
+    expect(tried).toBeGreaterThan(5);
+  });
+
+  test('any operand exchanged for another value of its type and layout', () => {
+    let tried = 0;
+    for (const { step, at } of opSteps) {
+      if (isUnread(step)) continue;
+      step.inputs.forEach((input, k) => {
+        const { type, layout, stage } = placed.values[input];
+        const other = placed.values.find(
+          (value) =>
+            value.id !== input &&
+            value.stage === stage &&
+            printType(value.type) === printType(type) &&
+            printLayout(value.layout) === printLayout(layout) &&
+            madeBefore(value.id, at) &&
+            !isVersionOf(value.id, input),
+        );
+        if (!other) return;
+        const inputs = step.inputs.map((id, i) => (i === k ? other.id : id));
+        expect(said(withStep(at, { ...step, inputs })), `${step.op} reads ${other.name}`).not.toBe('');
+        tried++;
+      });
+    }
+    expect(tried).toBeGreaterThan(50);
+  });
+
+  test('an output that is another value, and one that is missing', () => {
+    const [first, ...rest] = placed.outputs;
+    const other = rest.find(
+      ({ value }) => printType(placed.values[value].type) === printType(placed.values[first.value].type),
+    )!;
+    expect(said({ ...placed, outputs: [{ ...first, value: other.value }, ...rest] })).toContain(
+      'another value is given',
+    );
+    expect(said({ ...placed, outputs: rest })).toContain('nothing gives it');
+  });
+});
+
+const madeBefore = (id: number, at: number): boolean =>
+  placed.inputs.some(({ value }) => value === id) || placed.steps.findIndex(({ outputs }) => outputs.includes(id)) < at;
+
+/** The value that moves lead back to. */
+function rootOf(id: number): number {
+  const maker = placed.steps.find(({ outputs }) => outputs.includes(id));
+  return maker && maker.kind !== 'op' ? rootOf(maker.inputs[0]) : id;
+}
+
+const isVersionOf = (a: number, b: number): boolean => rootOf(a) === rootOf(b);
+
+/** Whether nothing that the graph gives depends on a step: a decomposition may make what nobody asked for. */
+function isUnread(step: PlacedOp): boolean {
+  const read = new Set<number>(placed.outputs.map(({ value }) => value));
+  for (const one of [...placed.steps].reverse())
+    if (one.outputs.some((id) => read.has(id))) one.inputs.forEach((id) => read.add(id));
+  return !step.outputs.some((id) => read.has(id));
+}
