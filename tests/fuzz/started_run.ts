@@ -68,7 +68,7 @@ export class StartedRun {
 
   /** Processes of the tokenizers' library that it, or one of its ranks, has started and that run. */
   libraryProcesses(): readonly number[] {
-    return descendants(this.pid).filter((pid) => readProc(pid, 'cmdline').includes('reference/child_main'));
+    return descendants(this.pid).filter((pid) => readProc(pid, 'cmdline').includes('child_main'));
   }
 
   /** Waits until something is so; fails with what was printed when the run ends before, or after `seconds`. */

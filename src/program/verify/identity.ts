@@ -130,11 +130,15 @@ class Identity {
     const known = this.meanings[index];
     if (known !== undefined) return known;
     const { name, type, view, parts } = this.values[index];
-    // Nobody sends a block without elements. It is what its name says: there is nothing in it that could be another value's.
-    if (elementsOf(type) === 0 && !view) return this.expected.message(`step ${name}`) ?? this.expected.message(name);
     const of = view?.made?.inputs ?? parts ?? [];
     const operands = of.map((operand) => this.meaningOf(operand, at));
-    if (operands.length === 0 || !operands.every((operand) => operand !== undefined)) return undefined;
+    if (operands.length === 0) {
+      // Nobody sends a block without elements. It is what its name says: there is nothing in it that could be another value's.
+      return elementsOf(type) === 0
+        ? (this.expected.message(`step ${name}`) ?? this.expected.message(name))
+        : undefined;
+    }
+    if (!operands.every((operand) => operand !== undefined)) return undefined;
     if (!view?.made) return this.expected.meanings.bucket(operands);
     const made = this.expected.meanings.result(view.made, operands, view.made.outputs.indexOf(index));
     const meaning = this.wanted(made, index, at);
