@@ -1,5 +1,7 @@
 /** Edges between stages: the messages that one rank sends or receives, in the order in which both ends count them. */
+import { printLayout } from '../ir/layout.js';
 import type { Coordinates } from '../ir/mesh.js';
+import { printFactors } from '../ir/type.js';
 import { Crossing, type TileTransfer } from '../reshard/cross_mesh.js';
 import type { PlacedGraph } from '../partition/placed.js';
 import type { Stage, StageEdge } from './program.js';
@@ -11,6 +13,10 @@ export const edgesOf = (graph: PlacedGraph): readonly StageEdge[] =>
     const [from, to] = [graph.values[step.inputs[0]], graph.values[step.outputs[0]]];
     return [{ fromStage: step.fromStage, toStage: step.stage, global: from.type, from: from.layout, to: to.layout }];
   });
+
+/** An edge as a key: edges of the same stages, type and layouts are alike. */
+export const edgeText = ({ fromStage, toStage, global, from, to }: StageEdge): string =>
+  `${fromStage}>${toStage} ${printFactors(global)} ${printLayout(from)} -> ${printLayout(to)}`;
 
 /**
  * For the ranks of a stage: the sizes of all messages of one, as a key. Ranks of a class send and receive alike.

@@ -7,7 +7,7 @@
 import type { Place } from '../../ir/diagnostic.js';
 import { rankAt, type Mesh } from '../../ir/mesh.js';
 import { bytesOf } from '../../ir/type.js';
-import { messagesOf } from '../edges.js';
+import { edgeText, messagesOf } from '../edges.js';
 import { placeOf } from '../place.js';
 import type {
   Access,
@@ -16,8 +16,8 @@ import type {
   Program,
   RankClass,
   ScheduleStep,
+  StageEdge,
   Template,
-  TileInstruction,
   ValueIndex,
 } from '../program.js';
 import { instructionsOf, operandsOf } from '../unroll.js';
@@ -68,6 +68,7 @@ export function compileClass(program: Program, rankClass: RankClass): CompiledCl
   const lanes: Lane[] = [];
   const laneOf = numbering(lanes);
   const eventOf = numbering<string>([]);
+  const tilesOf = tilesAlong(program, rankClass);
   const places = new Map<ValueIndex, ReturnType<typeof bytesAt>>();
   const placeOf = (value: ValueIndex) => {
     const known = places.get(value);
@@ -86,7 +87,8 @@ export function compileClass(program: Program, rankClass: RankClass): CompiledCl
       accesses: operandsOf(instruction).flatMap(({ value, access }) =>
         (values[value].parts ?? [value]).map((part) => ({ ...placeOf(part), value, access })),
       ),
-      piece: instruction.kind === 'unpack_tile' ? pieceOf(program, rankClass, instruction) : null,
+      piece:
+        instruction.kind === 'unpack_tile' ? { message: instruction.message, of: tilesOf(instruction.edge) } : null,
     }));
   const templates = new Map(rankClass.templates.map((template) => [template.name, compile(template)]));
   return {
@@ -166,8 +168,18 @@ export function describeRanks({ rankClass, ranks }: CompiledClass): string {
   return `${rankClass.name}, rank${ranks.length === 1 ? '' : 's'} ${shown}`;
 }
 
-function pieceOf({ stages }: Program, { members }: RankClass, { edge, message }: TileInstruction) {
-  return { message, of: Math.max(...members.map(messagesOf(stages, edge, 'incoming')).map((list) => list.length)) };
+/** How many tiles fill a block that comes along an edge; of the class's ranks, where most do. Asked once an edge. */
+function tilesAlong({ stages }: Program, { members }: RankClass): (edge: StageEdge) => number {
+  const known = new Map<string, number>();
+  return (edge) => {
+    const key = edgeText(edge);
+    const counted = known.get(key);
+    if (counted !== undefined) return counted;
+    const messages = messagesOf(stages, edge, 'incoming');
+    const most = members.reduce((n, at) => Math.max(n, messages(at).length), 0);
+    known.set(key, most);
+    return most;
+  };
 }
 
 /** Numbers for keys, from 0, in order of first use; `keys` collects them. */

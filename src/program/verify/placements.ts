@@ -25,7 +25,7 @@ import type { TileTransfer } from '../../reshard/cross_mesh.js';
 import { lowerMove, unlikeRanks, type LoweredMove } from '../../reshard/lower.js';
 import { moveFault } from '../../reshard/move_fault.js';
 import { isLocal, printMove, type Move } from '../../reshard/moves.js';
-import { messagesOf } from '../edges.js';
+import { edgeText, messagesOf } from '../edges.js';
 import type {
   CollectiveInstruction,
   KernelInstruction,
@@ -358,6 +358,3 @@ class Placements {
     };
   }
 }
-
-const edgeText = ({ fromStage, toStage, global, from, to }: StageEdge): string =>
-  `${fromStage}>${toStage} ${printFactors(global)} ${printLayout(from)} -> ${printLayout(to)}`;

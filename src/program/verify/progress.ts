@@ -7,21 +7,26 @@
  * backends that run them one at a time.
  *
  * Within a rank everything waits for what was launched before it; a circle leads through meetings with other ranks. Only these are
- * nodes, each after the meetings that it surely follows. First classes stand for their ranks: a circle of ranks is a closed walk of
- * classes, so no circle there means none. Where classes have one (stages of unlike meshes exchange crosswise), ranks decide.
+ * nodes, each after the meetings that it surely follows. Ranks of a class are told apart as little as will do: not at all at first, then
+ * by their places along some of the mesh's axes, the fewest first. Whatever is left out, a circle of ranks is a closed walk of what
+ * stands for them, so that no circle there means none; only where all places are told apart is a circle one of ranks.
  */
 import type { DiagnosticError } from '../../ir/diagnostic.js';
-import { leaderOf, rankAt } from '../../ir/mesh.js';
+import { leaderOf, partIndex, rankAt, type AxisName } from '../../ir/mesh.js';
 import { channelsOf } from './channels.js';
-import { sharing } from './collectives.js';
 import { describe, describeRanks, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
 import * as diagnose from './diagnostics.js';
 
 export function checkProgress(classes: readonly CompiledClass[]): readonly DiagnosticError[] {
   const meetings = new Map(classes.map((compiled) => [compiled, meetingsOf(compiled)]));
+  const channels = channelsOf(classes);
+  const axes = axesOf(classes);
   for (const chained of [false, true]) {
-    if (circle(classUnits(classes, meetings), chained).length === 0) continue;
-    const stuck = circle(rankUnits(classes, meetings), chained);
+    let stuck: ReturnType<typeof circle> = [];
+    for (const told of axes) {
+      stuck = circle(unitsBy(classes, meetings, channels, told), chained);
+      if (stuck.length === 0) break;
+    }
     if (stuck.length === 0) continue;
     const how = chained ? ' where collectives run one at a time in launch order' : '';
     const where = stuck.slice(0, 8).map(({ compiled, meeting: { at, microbatch } }) => ({
@@ -31,6 +36,17 @@ export function checkProgress(classes: readonly CompiledClass[]): readonly Diagn
     return [diagnose.deadlock({ how, where })];
   }
   return [];
+}
+
+/** The sets of axes along which ranks may be told apart, those that make the fewest units first; the last tells all of them apart. */
+function axesOf(classes: readonly CompiledClass[]): readonly ReadonlySet<AxisName>[] {
+  const sizes = new Map<AxisName, number>();
+  for (const { mesh } of classes)
+    for (const { name, size } of mesh.axes) if (size > 1) sizes.set(name, Math.max(size, sizes.get(name) ?? 1));
+  const names = [...sizes.keys()];
+  const sets = Array.from({ length: 2 ** names.length }, (_, bits) => names.filter((_, i) => (bits >> i) & 1));
+  const units = (set: readonly AxisName[]) => set.reduce((n, name) => n * sizes.get(name)!, 1);
+  return sets.sort((x, y) => units(x) - units(y)).map((set) => new Set(set));
 }
 
 /** A collective, a send or a receive. */
@@ -82,46 +98,56 @@ interface Units {
 
 type MeetingsOfClass = ReadonlyMap<CompiledClass, readonly Meeting[]>;
 
-/** Classes as units: all that any two of their ranks share, they share. */
-function classUnits(classes: readonly CompiledClass[], meetings: MeetingsOfClass): Units {
-  const units = classes.map((compiled) => ({ compiled, meetings: meetings.get(compiled)! }));
-  const pairs: (readonly [number, number, number, number])[] = [];
-  const collectives = units.map(({ meetings: list }) => collectivesByLane(list));
-  classes.forEach((one, i) => {
-    for (const [lane, list] of collectives[i]) {
-      for (const other of sharing(classes, one, lane)) {
-        const j = classes.indexOf(other);
-        const theirs = collectives[j].get(lane) ?? [];
-        for (let k = 0; k < Math.min(list.length, theirs.length); k++) pairs.push([i, list[k], j, theirs[k]]);
-      }
-    }
-  });
-  const unitOf = new Map(classes.map((compiled, i) => [compiled, i]));
-  pairs.push(...messagePairs(classes, meetings, (compiled) => unitOf.get(compiled)!));
+/** Ranks of a class that have the same place along the axes of `told` are one unit: what they meet, they meet alike. */
+function unitsBy(
+  classes: readonly CompiledClass[],
+  meetings: MeetingsOfClass,
+  channels: ReturnType<typeof channelsOf>,
+  told: ReadonlySet<AxisName>,
+): Units {
+  const units: { readonly compiled: CompiledClass; readonly meetings: readonly Meeting[] }[] = [];
+  const unitOf = new Map<number, number>();
+  for (const compiled of classes) {
+    const axes = compiled.mesh.axes.filter(({ name }) => told.has(name)).map(({ name }) => name);
+    const known = new Map<number, number>();
+    compiled.ranks.forEach((rank, member) => {
+      const place = partIndex(compiled.mesh, axes, compiled.rankClass.members[member]);
+      const unit = known.get(place) ?? units.push({ compiled, meetings: meetings.get(compiled)! }) - 1;
+      known.set(place, unit);
+      unitOf.set(rank, unit);
+    });
+  }
+  const pairs = [
+    ...collectivePairs(classes, meetings, units, unitOf),
+    ...messagePairs(classes, meetings, channels, unitOf),
+  ];
   return { units, pairs };
 }
 
-function rankUnits(classes: readonly CompiledClass[], meetings: MeetingsOfClass): Units {
-  const units = classes.flatMap((compiled) =>
-    compiled.ranks.map((rank, member) => ({ compiled, member, rank, meetings: meetings.get(compiled)! })),
-  );
-  const unitOf = new Map(units.map(({ rank }, i) => [rank, i]));
-  const pairs: (readonly [number, number, number, number])[] = [];
+/** All members of a group meet its first. */
+function* collectivePairs(
+  classes: readonly CompiledClass[],
+  meetings: MeetingsOfClass,
+  units: Units['units'],
+  unitOf: ReadonlyMap<number, number>,
+): Generator<Units['pairs'][number]> {
   const collectives = new Map(classes.map((compiled) => [compiled, collectivesByLane(meetings.get(compiled)!)]));
-  units.forEach(({ compiled, member, rank }, i) => {
-    const { mesh, rankClass } = compiled;
-    const at = rankClass.members[member];
-    for (const [lane, list] of collectives.get(compiled)!) {
-      // All members meet the first of their group.
-      const first = leaderOf(mesh, lane.slice('group:'.length).split('*'), at);
-      const leader = unitOf.get(rank - rankAt(mesh, at) + first)!;
-      const theirs = collectives.get(units[leader].compiled)!.get(lane) ?? [];
-      if (leader === i) continue;
-      for (let k = 0; k < Math.min(list.length, theirs.length); k++) pairs.push([i, list[k], leader, theirs[k]]);
+  for (const { mesh, rankClass, ranks } of classes) {
+    for (const [lane, list] of collectives.get(units[unitOf.get(ranks[0])!].compiled)!) {
+      const axes = lane.slice('group:'.length).split('*');
+      const known = new Set<number>();
+      for (const [member, rank] of ranks.entries()) {
+        const at = rankClass.members[member];
+        const unit = unitOf.get(rank)!;
+        const leader = unitOf.get(rank - rankAt(mesh, at) + leaderOf(mesh, axes, at))!;
+        const key = unit * units.length + leader;
+        if (leader === unit || known.has(key)) continue;
+        known.add(key);
+        const theirs = collectives.get(units[leader].compiled)!.get(lane) ?? [];
+        for (let k = 0; k < Math.min(list.length, theirs.length); k++) yield [unit, list[k], leader, theirs[k]];
+      }
     }
-  });
-  pairs.push(...messagePairs(classes, meetings, (_, rank) => unitOf.get(rank)!));
-  return { units, pairs };
+  }
 }
 
 function collectivesByLane(meetings: readonly Meeting[]): ReadonlyMap<`group:${string}`, readonly number[]> {
@@ -136,33 +162,39 @@ function collectivesByLane(meetings: readonly Meeting[]): ReadonlyMap<`group:${s
   return lanes;
 }
 
-function messagePairs(
+/** The k-th send of a channel meets its k-th receive. */
+function* messagePairs(
   classes: readonly CompiledClass[],
   meetings: MeetingsOfClass,
-  unitOf: (compiled: CompiledClass, rank: number) => number,
-): readonly (readonly [number, number, number, number])[] {
+  channels: ReturnType<typeof channelsOf>,
+  unitOf: ReadonlyMap<number, number>,
+): Generator<Units['pairs'][number]> {
   const numbers = new Map(
     classes.map((compiled) => {
-      const byLaunch = new Map<string, number>();
-      meetings.get(compiled)!.forEach(({ at, position }, i) => byLaunch.set(`${at.lane} ${position}`, i));
+      const byLaunch = { send: [] as number[], receive: [] as number[] };
+      meetings.get(compiled)!.forEach(({ at: { instruction }, position }, i) => {
+        if (instruction.kind === 'send' || instruction.kind === 'receive') byLaunch[instruction.kind][position] = i;
+      });
       return [compiled, byLaunch] as const;
     }),
   );
-  const pairs = new Map<string, readonly [number, number, number, number]>();
-  for (const { from, to, sends, receives } of channelsOf(classes)) {
+  // Of channels between the same units, each meeting once.
+  const known = new Map<number, Set<number>>();
+  const most = Math.max(1, ...[...meetings.values()].map((list) => list.length));
+  for (const { from, to, sends, receives } of channels) {
+    const [sender, receiver] = [unitOf.get(from)!, unitOf.get(to)!];
+    const between = sender * 2 ** 26 + receiver;
+    const seen = known.get(between) ?? new Set();
+    known.set(between, seen);
     for (let k = 0; k < Math.min(sends.length, receives.length); k++) {
-      const [sent, received] = [sends[k], receives[k]];
-      const meetingOf = (m: typeof sent) => numbers.get(m.compiled)!.get(`${m.at.lane} ${m.position}`)!;
-      const pair = [
-        unitOf(sent.compiled, from),
-        meetingOf(sent),
-        unitOf(received.compiled, to),
-        meetingOf(received),
-      ] as const;
-      pairs.set(pair.join(), pair);
+      const sent = numbers.get(sends[k].compiled)!.send[sends[k].position];
+      const received = numbers.get(receives[k].compiled)!.receive[receives[k].position];
+      const key = sent * most + received;
+      if (seen.has(key)) continue;
+      seen.add(key);
+      yield [sender, sent, receiver, received];
     }
   }
-  return [...pairs.values()];
 }
 
 /** What never happens, by one run (Kahn's algorithm): the head of each lane that is stuck; empty where all happens. */
