@@ -56,3 +56,20 @@ export function messagesOf(
   const crossing = new Crossing(source, edge.from, destination, edge.to, edge.global);
   return (at) => crossing[direction](at);
 }
+
+/** Of each of several ranks, the messages along an edge. */
+export type MessagesOfAll = (
+  edge: StageEdge,
+  direction: 'outgoing' | 'incoming',
+) => readonly (readonly TileTransfer[])[];
+
+/** As {@link messagesOf}, for all ranks of a class; what has been asked before is remembered. */
+export function messagesOfAll(stages: readonly Pick<Stage, 'mesh'>[], members: readonly Coordinates[]): MessagesOfAll {
+  const known = new Map<string, readonly (readonly TileTransfer[])[]>();
+  return (edge, direction) => {
+    const key = `${direction} ${edgeText(edge)}`;
+    const found = known.get(key) ?? members.map(messagesOf(stages, edge, direction));
+    known.set(key, found);
+    return found;
+  };
+}

@@ -9,6 +9,7 @@ import type { Phase } from '../ir/graph.js';
 import type { PlacedStep } from '../partition/placed.js';
 import { assignMemory, keptValues, type UnplacedStep } from './assign_memory.js';
 import type { ClassRequest } from './class_request.js';
+import { messagesOfAll, type MessagesOfAll } from './edges.js';
 import { fold } from './fold.js';
 import { Pending, TemplateWriter } from './lane_events.js';
 import { StepLowering } from './lower_step.js';
@@ -27,7 +28,8 @@ export function lowerClass(request: ClassRequest): LoweredClass {
   const pending = new Pending();
   const schedule = scheduleSteps(request);
   const names = [...new Set(schedule.map((step) => step.template))];
-  const templates = names.map((name) => template(request, map, pending, name));
+  const messages = messagesOfAll(request.stages, request.members);
+  const templates = names.map((name) => template(request, map, messages, pending, name));
   const contracts = map.contracts();
   const kept = keptValues({ results: map.results, before: contracts.before });
   const memory = assignMemory(map.values.table, templates, schedule, kept, request.memory);
@@ -55,11 +57,17 @@ function scheduleSteps({ slots }: ClassRequest): UnplacedStep[] {
   });
 }
 
-function template(request: ClassRequest, map: ValueMap, pending: Pending, name: string): Template {
+function template(
+  request: ClassRequest,
+  map: ValueMap,
+  messages: MessagesOfAll,
+  pending: Pending,
+  name: string,
+): Template {
   const [direction, ...variant] = name.split('.');
   const { step, update, stage } = request;
   const writer = new TemplateWriter((value) => map.values.extentOf(value), pending);
-  const lowering = new StepLowering(request, map, writer, !variant.includes('first'));
+  const lowering = new StepLowering(request, map, messages, writer, !variant.includes('first'));
   const body = sectionOf(step, stage, direction as Phase, variant.includes('first') ? new Set() : map.once);
   const tail = variant.includes('last') && update ? sectionOf(update, stage, null) : [];
   const origins = new Map<PlacedStep, Origin>([

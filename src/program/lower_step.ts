@@ -7,7 +7,7 @@ import { lowerMove, unlikeRanks, type LoweredMove } from '../reshard/lower.js';
 import { isLocal } from '../reshard/moves.js';
 import type { ClassRequest } from './class_request.js';
 import type { ClassValues } from './class_values.js';
-import { messagesOf } from './edges.js';
+import type { MessagesOfAll } from './edges.js';
 import { kernelShape } from './kernel_choice.js';
 import type { TemplateWriter } from './lane_events.js';
 import type { Access, Operand, StageEdge } from './program.js';
@@ -17,14 +17,22 @@ import type { Origin, ValueMap } from './value_map.js';
 export class StepLowering {
   private readonly request: ClassRequest;
   private readonly map: ValueMap;
+  private readonly messages: MessagesOfAll;
   private readonly values: ClassValues;
   private readonly writer: TemplateWriter;
   /** The microbatch adds to what is there. */
   private readonly accumulating: boolean;
 
-  constructor(request: ClassRequest, map: ValueMap, writer: TemplateWriter, accumulating: boolean) {
+  constructor(
+    request: ClassRequest,
+    map: ValueMap,
+    messages: MessagesOfAll,
+    writer: TemplateWriter,
+    accumulating: boolean,
+  ) {
     this.request = request;
     this.map = map;
+    this.messages = messages;
     this.values = map.values;
     this.writer = writer;
     this.accumulating = accumulating;
@@ -128,7 +136,7 @@ export class StepLowering {
   /** A value leaves for another stage, or arrives from one: a message for each tile that this class's ranks share with a peer. */
   private lowerTransfer(origin: Origin, step: PlacedTransfer, part: Listed['part']): void {
     const graph = this.map.graph(origin)!;
-    const { members, stages } = this.request;
+    const { stages } = this.request;
     const [from, to] = [graph.values[step.inputs[0]], graph.values[step.outputs[0]]];
     const edge: StageEdge = {
       fromStage: step.fromStage,
@@ -141,7 +149,7 @@ export class StepLowering {
     const block: Operand = sends
       ? { value: this.map.index(origin, from.id), access: 'read' }
       : { value: this.map.index(origin, to.id), access: 'write' };
-    const messages = members.map(messagesOf(stages, edge, sends ? 'outgoing' : 'incoming'));
+    const messages = this.messages(edge, sends ? 'outgoing' : 'incoming');
     const most = Math.max(...messages.map((list) => list.length));
     for (let message = 0; message < most; message++) {
       const elements = Math.max(...messages.map((list) => list[message]?.elements ?? 0));

@@ -7,7 +7,7 @@
 import type { Place } from '../../ir/diagnostic.js';
 import { rankAt, type Mesh } from '../../ir/mesh.js';
 import { bytesOf } from '../../ir/type.js';
-import { edgeText, messagesOf } from '../edges.js';
+import { messagesOfAll } from '../edges.js';
 import { placeOf } from '../place.js';
 import type {
   Access,
@@ -68,7 +68,9 @@ export function compileClass(program: Program, rankClass: RankClass): CompiledCl
   const lanes: Lane[] = [];
   const laneOf = numbering(lanes);
   const eventOf = numbering<string>([]);
-  const tilesOf = tilesAlong(program, rankClass);
+  const messages = messagesOfAll(program.stages, rankClass.members);
+  // Of the class's ranks, where most tiles fill the block.
+  const tilesOf = (edge: StageEdge) => messages(edge, 'incoming').reduce((n, list) => Math.max(n, list.length), 0);
   const places = new Map<ValueIndex, ReturnType<typeof bytesAt>>();
   const placeOf = (value: ValueIndex) => {
     const known = places.get(value);
@@ -166,20 +168,6 @@ export function placesOf(
 export function describeRanks({ rankClass, ranks }: CompiledClass): string {
   const shown = ranks.length <= 4 ? ranks.join(', ') : `${ranks.slice(0, 3).join(', ')} and ${ranks.length - 3} more`;
   return `${rankClass.name}, rank${ranks.length === 1 ? '' : 's'} ${shown}`;
-}
-
-/** How many tiles fill a block that comes along an edge; of the class's ranks, where most do. Asked once an edge. */
-function tilesAlong({ stages }: Program, { members }: RankClass): (edge: StageEdge) => number {
-  const known = new Map<string, number>();
-  return (edge) => {
-    const key = edgeText(edge);
-    const counted = known.get(key);
-    if (counted !== undefined) return counted;
-    const messages = messagesOf(stages, edge, 'incoming');
-    const most = members.reduce((n, at) => Math.max(n, messages(at).length), 0);
-    known.set(key, most);
-    return most;
-  };
 }
 
 /** Numbers for keys, from 0, in order of first use; `keys` collects them. */

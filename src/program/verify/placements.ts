@@ -21,11 +21,10 @@ import { opFaults, opFaultText } from '../../ir/op_fault.js';
 import type { Assignment, OpRule } from '../../ir/rule.js';
 import { rowMajor } from '../../ir/strides.js';
 import { elementsOf, printFactors, sameFactors, sizesOf } from '../../ir/type.js';
-import type { TileTransfer } from '../../reshard/cross_mesh.js';
 import { lowerMove, unlikeRanks, type LoweredMove } from '../../reshard/lower.js';
 import { moveFault } from '../../reshard/move_fault.js';
 import { isLocal, printMove, type Move } from '../../reshard/moves.js';
-import { edgeText, messagesOf } from '../edges.js';
+import { edgeText, messagesOfAll, type MessagesOfAll } from '../edges.js';
 import type {
   CollectiveInstruction,
   KernelInstruction,
@@ -64,7 +63,7 @@ class Placements {
   private readonly shapes = new Map<string, MoveShape>();
   /** Staging buffers → what lies in them: the move and its side. */
   private readonly staged = new Map<ValueIndex, string>();
-  private readonly edges = new Map<string, readonly (readonly TileTransfer[])[]>();
+  private readonly messages: MessagesOfAll;
   private readonly stages: Program['stages'];
 
   constructor(compiled: CompiledClass, registry: OpRegistry) {
@@ -73,6 +72,7 @@ class Placements {
     this.values = compiled.rankClass.values;
     this.mesh = compiled.mesh;
     this.stages = compiled.stages;
+    this.messages = messagesOfAll(compiled.stages, compiled.rankClass.members);
   }
 
   run(): readonly DiagnosticError[] {
@@ -228,7 +228,7 @@ class Placements {
     if (!this.isOfEdge(edge, sends, tag, where)) return;
     this.expectTile(edge, message, sends, operand.value, tag, where);
     const { firstRank } = this.stages[sends ? edge.toStage : edge.fromStage];
-    const expected = this.messages(edge, sends).map((list) => {
+    const expected = this.messages(edge, sends ? 'outgoing' : 'incoming').map((list) => {
       const found = list[message];
       return found ? firstRank + (sends ? found.toRank : found.fromRank) : null;
     });
@@ -263,7 +263,9 @@ class Placements {
     where: readonly Place[],
   ): void {
     const { name, type, view } = this.values[index];
-    const counts = this.messages(edge, outgoing).flatMap((list) => (list[message] ? [list[message].elements] : []));
+    const counts = this.messages(edge, outgoing ? 'outgoing' : 'incoming').flatMap((list) =>
+      list[message] ? [list[message].elements] : [],
+    );
     const wrong = (what: string) => this.faults.push(diagnose.wrongTile({ tag, what, where }));
     if (type.dtype !== edge.global.dtype || view || counts.some((count) => count !== elementsOf(type))) {
       wrong(
@@ -274,17 +276,6 @@ class Placements {
     const known = this.staged.get(index);
     if (known === undefined) this.staged.set(index, holds);
     else if (known !== holds) wrong(`'${name}' belongs to another message: ${known}`);
-  }
-
-  /** Messages of each member of the class along an edge. */
-  private messages(edge: StageEdge, outgoing: boolean): readonly (readonly TileTransfer[])[] {
-    const key = `${outgoing} ${edgeText(edge)}`;
-    const known = this.edges.get(key);
-    if (known) return known;
-    const direction = outgoing ? 'outgoing' : 'incoming';
-    const found = this.compiled.rankClass.members.map(messagesOf(this.stages, edge, direction));
-    this.edges.set(key, found);
-    return found;
   }
 
   private expectBlock(
