@@ -123,7 +123,7 @@ const smallest: TrainingDraw = {
 
 /**
  * What a plan has to get right at once: tied weights of two stages, experts with two data axes, blocks of unlike sizes; and what a search
- * found: ranks that no message reaches, since they have no part of the batch.
+ * found: ranks that no message reaches, since they have no part of the batch, or of a tied weight's rows.
  */
 const fixed: [TrainingDraw, HintsDraw][] = [
   [
@@ -173,6 +173,22 @@ const fixed: [TrainingDraw, HintsDraw][] = [
   ],
   [
     { ...smallest, model: 'gpt', batch: 1, second: { data: 4, tensor: 1, context: 1 } },
+    { percent: 0, seed: 0 },
+  ],
+  [
+    {
+      ...smallest,
+      model: 'llama',
+      heads: 1,
+      headDim: 1,
+      hidden: 1,
+      tied: true,
+      batch: 1,
+      mesh: { data: 1, tensor: 1, context: 1 },
+      second: { data: 1, tensor: 4, context: 1 },
+      update: true,
+      whim: 0,
+    },
     { percent: 0, seed: 0 },
   ],
 ];
