@@ -66,6 +66,7 @@ export class DecomposedMeanings extends Meanings {
     const key = `${op} ${JSON.stringify(attributes)} ${JSON.stringify(rule.operands)} ${types.map(printType).join(', ')}`;
     const known = this.bodies.get(key);
     if (known) return known;
+    // A graph that is gone on with: past autodiff, decompositions may read what ops keep for their backward.
     const builder = GraphBuilder.resume(this.registry, new GraphBuilder(this.registry, op).build());
     const operands = Object.fromEntries(
       definition.operands.map((name, i) => {

@@ -30,14 +30,12 @@ export const axesSize = (m: Mesh, axes: readonly AxisName[]): number =>
   axes.reduce((n, name) => n * axisSize(m, name), 1);
 
 /** The coordinates of a rank of the mesh (0-based within the mesh). */
-export function coordinatesOf(m: Mesh, rank: number): Coordinates {
-  const at: Record<AxisName, number> = {};
-  for (let i = m.axes.length - 1; i >= 0; i--) {
-    at[m.axes[i].name] = rank % m.axes[i].size;
-    rank = Math.floor(rank / m.axes[i].size);
-  }
-  return at;
-}
+export const coordinatesOf = (m: Mesh, rank: number): Coordinates =>
+  coordinatesAlong(
+    m,
+    m.axes.map(({ name }) => name),
+    rank,
+  );
 
 export const rankAt = (m: Mesh, at: Coordinates): number =>
   m.axes.reduce((rank, axis) => rank * axis.size + indexAlong(m, at, axis.name), 0);
@@ -45,6 +43,17 @@ export const rankAt = (m: Mesh, at: Coordinates): number =>
 /** The index of a rank among the parts of a split over `axes`, major first. */
 export const partIndex = (m: Mesh, axes: readonly AxisName[], at: Coordinates): number =>
   axes.reduce((index, name) => index * axisSize(m, name) + indexAlong(m, at, name), 0);
+
+/** The coordinates on these axes of the part with this index: what {@link partIndex} counts. */
+export function coordinatesAlong(m: Mesh, axes: readonly AxisName[], index: number): Coordinates {
+  const at: Record<AxisName, number> = {};
+  for (let i = axes.length - 1, rest = index; i >= 0; i--) {
+    const size = axisSize(m, axes[i]);
+    at[axes[i]] = rest % size;
+    rest = Math.floor(rest / size);
+  }
+  return at;
+}
 
 function indexAlong(m: Mesh, at: Coordinates, name: AxisName): number {
   const index = at[name];
@@ -58,14 +67,9 @@ export const leaderOf = (m: Mesh, axes: readonly AxisName[], at: Coordinates): n
 
 /** The ranks that differ from `at` only along `axes`, ordered by {@link partIndex}: the members of a collective's group. */
 export function groupOf(m: Mesh, axes: readonly AxisName[], at: Coordinates): readonly number[] {
-  return Array.from({ length: axesSize(m, axes) }, (_, part) => {
-    const moved: Record<AxisName, number> = { ...at };
-    for (let i = axes.length - 1, rest = part; i >= 0; i--) {
-      moved[axes[i]] = rest % axisSize(m, axes[i]);
-      rest = Math.floor(rest / axisSize(m, axes[i]));
-    }
-    return rankAt(m, moved);
-  });
+  return Array.from({ length: axesSize(m, axes) }, (_, part) =>
+    rankAt(m, { ...at, ...coordinatesAlong(m, axes, part) }),
+  );
 }
 
 export const printMesh = (m: Mesh): string => `{${m.axes.map((a) => `${a.name}: ${a.size}`).join(', ')}}`;

@@ -24,6 +24,7 @@ import type { ClassRequest } from './class_request.js';
 import { ClassValues } from './class_values.js';
 import { storageDiffers, updateNotInPlace } from './diagnostics.js';
 import { madeOnce } from './made_once.js';
+import { placeOf } from './place.js';
 import type { Contract, ContractEntry, Operand, ValueIndex, ViewOp } from './program.js';
 
 /** Which graph a placed value belongs to. */
@@ -148,8 +149,7 @@ export class ValueMap {
   }
 
   stridesOf(value: ValueIndex): readonly number[] {
-    const { view, type } = this.values.get(value);
-    return view?.strides ?? rowMajor(sizesOf(type));
+    return placeOf(this.values.table, value).strides;
   }
 
   /** A contiguous buffer that lives within a microbatch: one for each name and size. */

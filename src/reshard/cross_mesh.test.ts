@@ -20,70 +20,55 @@ import {
 
 const cost = alphaBeta();
 
+/** Two meshes, a value, and draws of its layouts on them. */
+const anyCrossing = fc.record({
+  source: anyMesh(),
+  destination: anyMesh(),
+  type: anyType(),
+  from: anyLayoutDraw(),
+  to: anyLayoutDraw(),
+});
+
 describe('values between meshes', () => {
   test('any value crosses from any layout to any other, each block filled exactly once', () => {
-    const law = fc.property(
-      fc.record({
-        source: anyMesh(),
-        destination: anyMesh(),
-        type: anyType(),
-        from: anyLayoutDraw(),
-        to: anyLayoutDraw(),
-      }),
-      ({ source, destination, type, ...draws }) => {
-        const from = fitLayout(source, type, draws.from);
-        const to = fitLayout(destination, type, draws.to);
-        const told = `${printType(type)} ${printLayout(from)} -> ${printLayout(to)}`;
-        const axes = Object.keys(from.partial);
-        const parts = axes.reduce((n, axis) => n * source.axes.find((a) => a.name === axis)!.size, 1);
-        const pieces = Array.from({ length: parts }, (_, part) =>
-          Float64Array.from({ length: elementsOf(type) }, (_, i) => ((i * 37 + part * 101) % 97) - 40),
-        );
-        const global = reduceBlocks(reductionOf(from) ?? 'sum', pieces);
-        const blocks = shardPieces(source, type, from, (at) => pieces[partIndex(source, axes, at)]);
+    const law = fc.property(anyCrossing, ({ source, destination, type, ...draws }) => {
+      const from = fitLayout(source, type, draws.from);
+      const to = fitLayout(destination, type, draws.to);
+      const told = `${printType(type)} ${printLayout(from)} -> ${printLayout(to)}`;
+      const axes = Object.keys(from.partial);
+      const parts = axes.reduce((n, axis) => n * source.axes.find((a) => a.name === axis)!.size, 1);
+      const pieces = Array.from({ length: parts }, (_, part) =>
+        Float64Array.from({ length: elementsOf(type) }, (_, i) => ((i * 37 + part * 101) % 97) - 40),
+      );
+      const global = reduceBlocks(reductionOf(from) ?? 'sum', pieces);
+      const blocks = shardPieces(source, type, from, (at) => pieces[partIndex(source, axes, at)]);
 
-        const plan = crossMeshPlan(
-          new ReshardSearch(source, cost),
-          from,
-          new ReshardSearch(destination, cost),
-          to,
-          type,
-        );
-        const sent = runPath(source, type, plan.before, blocks);
-        const received = runTransfers(plan.transfers, sent, destination, plan.received, type);
-        received.forEach((block, rank) => {
-          expect(block.includes(NaN), `${told}: a hole on rank ${rank}`).toBe(false);
-          const filled = plan.transfers.filter((t) => t.toRank === rank).reduce((n, t) => n + t.elements, 0);
-          expect(filled, `${told}: rank ${rank} is filled once`).toBe(block.length);
-        });
-        const arrived = runPath(destination, type, plan.after, received);
-        // Integers: sums are exact in any order.
-        expect([...unshard(destination, type, to, arrived)], told).toEqual([...global]);
-      },
-    );
+      const plan = crossMeshPlan(new ReshardSearch(source, cost), from, new ReshardSearch(destination, cost), to, type);
+      const sent = runPath(source, type, plan.before, blocks);
+      const received = runTransfers(plan.transfers, sent, destination, plan.received, type);
+      received.forEach((block, rank) => {
+        expect(block.includes(NaN), `${told}: a hole on rank ${rank}`).toBe(false);
+        const filled = plan.transfers.filter((t) => t.toRank === rank).reduce((n, t) => n + t.elements, 0);
+        expect(filled, `${told}: rank ${rank} is filled once`).toBe(block.length);
+      });
+      const arrived = runPath(destination, type, plan.after, received);
+      // Integers: sums are exact in any order.
+      expect([...unshard(destination, type, to, arrived)], told).toEqual([...global]);
+    });
     fc.assert(law, { numRuns: Number(process.env.RUNS ?? 600) / 2 });
   });
 
   test('what a rank is told of its own messages is what all ranks together are told', () => {
-    const law = fc.property(
-      fc.record({
-        source: anyMesh(),
-        destination: anyMesh(),
-        type: anyType(),
-        from: anyLayoutDraw(),
-        to: anyLayoutDraw(),
-      }),
-      ({ source, destination, type, ...draws }) => {
-        const [from, to] = [fitLayout(source, type, draws.from), fitLayout(destination, type, draws.to)];
-        const [sent, received] = [from, to].map(({ splits }) => ({ splits, partial: {} }));
-        const all = tileTransfers(source, sent, destination, received, type);
-        const crossing = new Crossing(source, sent, destination, received, type);
-        for (let rank = 0; rank < meshRanks(source); rank++)
-          expect(crossing.outgoing(coordinatesOf(source, rank))).toEqual(all.filter((t) => t.fromRank === rank));
-        for (let rank = 0; rank < meshRanks(destination); rank++)
-          expect(crossing.incoming(coordinatesOf(destination, rank))).toEqual(all.filter((t) => t.toRank === rank));
-      },
-    );
+    const law = fc.property(anyCrossing, ({ source, destination, type, ...draws }) => {
+      const [from, to] = [fitLayout(source, type, draws.from), fitLayout(destination, type, draws.to)];
+      const [sent, received] = [from, to].map(({ splits }) => ({ splits, partial: {} }));
+      const all = tileTransfers(source, sent, destination, received, type);
+      const crossing = new Crossing(source, sent, destination, received, type);
+      for (let rank = 0; rank < meshRanks(source); rank++)
+        expect(crossing.outgoing(coordinatesOf(source, rank))).toEqual(all.filter((t) => t.fromRank === rank));
+      for (let rank = 0; rank < meshRanks(destination); rank++)
+        expect(crossing.incoming(coordinatesOf(destination, rank))).toEqual(all.filter((t) => t.toRank === rank));
+    });
     fc.assert(law, { numRuns: Number(process.env.RUNS ?? 600) / 2 });
   });
 

@@ -12,6 +12,7 @@
 import { boundAt, replicated, tileOf, type Layout, type Split } from '../ir/layout.js';
 import {
   axesSize,
+  coordinatesAlong,
   coordinatesOf,
   meshRanks,
   partIndex,
@@ -181,18 +182,6 @@ function partsWithin(m: Mesh, split: Split, size: number, [from, to]: readonly [
   const found: number[] = [];
   for (let part = low; part < count && start(part) < to; part++) if (start(part + 1) > start(part)) found.push(part);
   return found;
-}
-
-/** The coordinates on these axes, major first, of their part with this index: what `partIndex` counts. */
-function coordinatesAlong(m: Mesh, axes: readonly AxisName[], index: number): Coordinates {
-  const at: Record<AxisName, number> = {};
-  let rest = index;
-  for (const axis of [...axes].reverse()) {
-    const size = axesSize(m, [axis]);
-    at[axis] = rest % size;
-    rest = Math.floor(rest / size);
-  }
-  return at;
 }
 
 const everyPart = (m: Mesh, axes: readonly AxisName[]): readonly Coordinates[] =>

@@ -11,7 +11,7 @@
  */
 import { neutralOf, splitsEvenly, tileOf, type Layout, type Reduction } from '../ir/layout.js';
 import {
-  axesSize,
+  coordinatesAlong,
   coordinatesOf,
   groupOf,
   partIndex,
@@ -174,15 +174,8 @@ function permutation(m: Mesh, type: TensorType, move: Move, at: Coordinates): Lo
 }
 
 /** The rank whose index over `axes` is `index` and that agrees with `at` elsewhere. */
-function rankWith(m: Mesh, axes: readonly AxisName[], index: number, at: Coordinates): number {
-  const moved: Record<AxisName, number> = { ...at };
-  for (let i = axes.length - 1, rest = index; i >= 0; i--) {
-    const size = axesSize(m, [axes[i]]);
-    moved[axes[i]] = rest % size;
-    rest = Math.floor(rest / size);
-  }
-  return rankAt(m, moved);
-}
+const rankWith = (m: Mesh, axes: readonly AxisName[], index: number, at: Coordinates): number =>
+  rankAt(m, { ...at, ...coordinatesAlong(m, axes, index) });
 
 /** Block to block within a rank; null where nothing changes. */
 function local(before: Tile, after: Tile): readonly CopyRegion[] | null {

@@ -1,37 +1,20 @@
 /** Moves against what they mean: every one that the search knows is sound, and any that is called sound keeps the value when it is run. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { anyLayoutDraw, anyMesh, anyType, fitLayout } from '../../tests/arbitraries/layouts.js';
-import { parseLayout, printLayout, reductionOf, type Layout } from '../ir/layout.js';
-import { mesh, partIndex, type Mesh } from '../ir/mesh.js';
-import { elementsOf, factorsOf, parseType, type TensorType } from '../ir/type.js';
+import { anyReshard, type AnyReshard } from '../../tests/arbitraries/layouts.js';
+import { parseLayout, printLayout, reductionOf } from '../ir/layout.js';
+import { mesh, partIndex } from '../ir/mesh.js';
+import { elementsOf, factorsOf, parseType } from '../ir/type.js';
 import { moveFault, movesFrom, printMove, runMove, shardPieces, unshard, type Move, type MoveKind } from './index.js';
 
-interface Site {
-  readonly mesh: Mesh;
-  readonly type: TensorType;
-  readonly from: Layout;
-  readonly to: Layout;
-}
-
-const anySite = (): fc.Arbitrary<Site> =>
-  fc
-    .record({ mesh: anyMesh(), type: anyType(), from: anyLayoutDraw(), to: anyLayoutDraw() })
-    .map(({ mesh: m, type, from, to }) => ({
-      mesh: m,
-      type,
-      from: fitLayout(m, type, from),
-      to: fitLayout(m, type, to),
-    }));
-
-const known = ({ mesh: m, type, from, to }: Site): readonly Move[] => movesFrom(m, factorsOf(type), from, to);
+const known = ({ mesh: m, type, from, to }: AnyReshard): readonly Move[] => movesFrom(m, factorsOf(type), from, to);
 
 // RUNS=20000 npx vitest run src/reshard/move_fault searches longer.
 const runs = Number(process.env.RUNS ?? 300);
 
 test('every move of the search is sound', () => {
   fc.assert(
-    fc.property(anySite(), (site) => {
+    fc.property(anyReshard(), (site) => {
       for (const move of known(site)) expect(moveFault(site.mesh, site.type, move), printMove(move)).toBeNull();
     }),
     { numRuns: runs },
@@ -56,7 +39,7 @@ const anyChange = () =>
 test('what is called sound keeps the value, whatever was changed', () => {
   let [sound, unsound] = [0, 0];
   fc.assert(
-    fc.property(anySite(), anyChange(), (site, { pick, what, kind, other, axes }) => {
+    fc.property(anyReshard(), anyChange(), (site, { pick, what, kind, other, axes }) => {
       const moves = known(site);
       if (moves.length === 0) return;
       const move = moves[pick % moves.length];
@@ -85,14 +68,14 @@ test('what is called sound keeps the value, whatever was changed', () => {
   expect(Math.min(sound, unsound)).toBeGreaterThan(runs / 5);
 });
 
-const differs = ({ from, to }: Site, factor: string): boolean =>
+const differs = ({ from, to }: AnyReshard, factor: string): boolean =>
   printLayout({ splits: { x: from.splits[factor] ?? none }, partial: {} }) !==
   printLayout({ splits: { x: to.splits[factor] ?? none }, partial: {} });
 
 const none = { axes: [] };
 
 /** Runs the move on numbers that tell element, rank and summand apart. */
-function expectKept({ mesh: m, type }: Site, move: Move): void {
+function expectKept({ mesh: m, type }: AnyReshard, move: Move): void {
   const { from } = move;
   const partial = Object.keys(from.partial);
   const piece = (part: number) =>

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { anyLayoutDraw, anyMesh, anyType, fitLayout, type LayoutDraw } from '../../tests/arbitraries/layouts.js';
+import { anyReshard, fitLayout, type AnyReshard, type LayoutDraw } from '../../tests/arbitraries/layouts.js';
 import { alphaBeta } from '../cost/index.js';
 import { canonicalLayout, parseLayout, printLayout, reductionOf, tileOf, type Layout } from '../ir/layout.js';
 import { coordinatesOf, mesh, meshRanks, partIndex, printMesh, type Coordinates, type Mesh } from '../ir/mesh.js';
@@ -24,17 +24,7 @@ import {
 } from './index.js';
 
 /** What a property draws: data follow from element indices. */
-interface Scenario {
-  readonly mesh: Mesh;
-  readonly type: TensorType;
-  readonly from: Layout;
-  readonly to: Layout;
-}
-
-const anyReshard = (): fc.Arbitrary<Scenario> =>
-  fc
-    .record({ mesh: anyMesh(), type: anyType(), from: anyLayoutDraw(), to: anyLayoutDraw() })
-    .map((s) => scenario(s.mesh, s.type, s.from, s.to));
+type Scenario = AnyReshard;
 
 /** A value keeps its reduction: the target of a sum is no maximum, unless what is partial by one is whole before the other. */
 function scenario(m: Mesh, type: TensorType, from: LayoutDraw, to: LayoutDraw): Scenario {

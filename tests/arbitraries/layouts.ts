@@ -53,6 +53,24 @@ export const anyLayoutDraw = (): fc.Arbitrary<LayoutDraw> =>
 export const anyLayout = (m: Mesh, type: TensorType): fc.Arbitrary<Layout> =>
   anyLayoutDraw().map((draw) => fitLayout(m, type, draw));
 
+/** Two layouts of a value on one mesh: where it is, and where it is to lead. */
+export interface AnyReshard {
+  readonly mesh: Mesh;
+  readonly type: TensorType;
+  readonly from: Layout;
+  readonly to: Layout;
+}
+
+export const anyReshard = (): fc.Arbitrary<AnyReshard> =>
+  fc
+    .record({ mesh: anyMesh(), type: anyType(), from: anyLayoutDraw(), to: anyLayoutDraw() })
+    .map(({ mesh: m, type, from, to }) => ({
+      mesh: m,
+      type,
+      from: fitLayout(m, type, from),
+      to: fitLayout(m, type, to),
+    }));
+
 /** The layout that a draw means on this mesh for this type. */
 export function fitLayout(m: Mesh, type: TensorType, draw: LayoutDraw): Layout {
   const factors = factorsOf(type);

@@ -8,7 +8,7 @@ import type { Place } from '../../ir/diagnostic.js';
 import { rankAt, type Mesh } from '../../ir/mesh.js';
 import { bytesOf } from '../../ir/type.js';
 import { messagesOfAll } from '../edges.js';
-import { placeOf } from '../place.js';
+import { baseOf, placeOf } from '../place.js';
 import type {
   Access,
   Instruction,
@@ -114,7 +114,7 @@ export function sourceOf(values: RankClass['values'], value: ValueIndex): ValueI
 /** The operand that a view made by an op shows. */
 export function madeFrom(values: RankClass['values'], value: ValueIndex): ValueIndex {
   const { made, of } = values[value].view!;
-  return made!.inputs.find((input) => (values[input].view?.of ?? input) === of) ?? made!.inputs[0];
+  return made!.inputs.find((input) => baseOf(values, input) === of) ?? made!.inputs[0];
 }
 
 /** Where the bytes lie that hold a value: those of the value that an instruction wrote. */

@@ -19,12 +19,12 @@ import type { Mesh } from '../../ir/mesh.js';
 import { opNamed, type OpRegistry } from '../../ir/op.js';
 import { opFaults, opFaultText } from '../../ir/op_fault.js';
 import type { Assignment, OpRule } from '../../ir/rule.js';
-import { rowMajor } from '../../ir/strides.js';
-import { elementsOf, printFactors, sameFactors, sizesOf } from '../../ir/type.js';
+import { elementsOf, printFactors, sameFactors } from '../../ir/type.js';
 import { lowerMove, unlikeRanks, type LoweredMove } from '../../reshard/lower.js';
 import { moveFault } from '../../reshard/move_fault.js';
 import { isLocal, printMove, type Move } from '../../reshard/moves.js';
 import { edgeText, messagesOfAll, type MessagesOfAll } from '../edges.js';
+import { baseOf, placeOf } from '../place.js';
 import type {
   CollectiveInstruction,
   KernelInstruction,
@@ -127,12 +127,10 @@ class Placements {
   private checkView(index: ValueIndex, where: readonly Place[]): void {
     const { name, view } = this.values[index];
     const { op, rule, assignment, attributes, inputs, outputs } = view!.made!;
-    const strides = inputs.map(
-      (input) => this.values[input].view?.strides ?? rowMajor(sizesOf(this.values[input].type)),
-    );
+    const strides = inputs.map((input) => placeOf(this.values, input).strides);
     const shown = opNamed(this.registry, op).view?.(rule, attributes, strides)?.[outputs.indexOf(index)];
     const viewed = shown && this.values[inputs[shown.operand]];
-    const of = viewed && (viewed.view?.of ?? inputs[shown.operand]);
+    const of = viewed && baseOf(this.values, inputs[shown.operand]);
     const offset = viewed && (viewed.view?.offset ?? 0) + shown.offset;
     if (!shown || of !== view!.of || offset !== view!.offset || String(shown.strides) !== String(view!.strides)) {
       this.faults.push(diagnose.malformed({ what: `'${name}' does not show what ${op} makes of its operand`, where }));
