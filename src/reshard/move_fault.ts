@@ -31,7 +31,7 @@ export function moveFault(m: Mesh, type: TensorType, move: Move): string | null 
   const changed = sides.filter((side) => printSplit(side.from) !== printSplit(side.to));
   const names = changed.map(({ factor }) => factor.name).sort();
   if (String([...factors].sort()) !== String(names)) return `it says that [${factors.join(', ')}] change`;
-  if (new Meaning(m, move, sides).fits()) return null;
+  if (new MoveMeaning(m, move, sides).fits()) return null;
   return `${move.kind} does not lead from ${printLayout(from)} to ${printLayout(to)}`;
 }
 
@@ -41,7 +41,7 @@ interface Side {
   readonly to: Split;
 }
 
-class Meaning {
+class MoveMeaning {
   private readonly m: Mesh;
   private readonly move: Move;
   private readonly sides: readonly Side[];
