@@ -8,11 +8,11 @@ import type {
   RankClass,
 } from '../src/program/program.js';
 import { instructionsOf } from '../src/program/unroll.js';
-import { verifyProgram, type Specification } from '../src/program/verify/index.js';
+import { verifyProgram, type Specification } from '../src/verify/index.js';
 import { mesh } from '../src/ir/mesh.js';
 import { elementsOf, tensorType } from '../src/ir/type.js';
 import { ops } from '../src/ops/index.js';
-import { nativeKernels } from '../src/program/native_kernels.js';
+import { nativeKernels } from '../src/kernels/native_kernels.js';
 import { GPT } from '../src/nn/models/index.js';
 import {
   editBody,

@@ -13,7 +13,7 @@ import { promisify } from 'node:util';
 import { packageRoot } from '../../src/engine/native/package_root.js';
 import { GPT } from '../../src/nn/models/gpt/gpt.js';
 import type { ParallelSizes } from '../../src/plan/parallel_sizes.js';
-import type { LoweredClass } from '../../src/program/lower_class.js';
+import type { LoweredClass } from '../../src/lower/lower_class.js';
 import { demoBatch } from '../../src/config/demo.js';
 import { optimizerOf } from '../contestant/config.js';
 import { demoModel } from '../contestant/models.js';

@@ -1,8 +1,8 @@
 /** The programs that are mutated: small steps through the real passes, in f64, with random data so that wrong wiring shows. */
 import { GPT } from '../../src/nn/models/index.js';
 import { ops } from '../../src/ops/index.js';
-import type { KernelChooser } from '../../src/program/kernel_choice.js';
-import { kernelsOf } from '../../src/program/target.js';
+import type { KernelChooser } from '../../src/kernels/chooser.js';
+import { kernelsOf } from '../../src/kernels/target.js';
 import { applyPrecision } from '../../src/passes/precision.js';
 import { languageModel } from '../../tests/scenarios/language_model.js';
 import { mlp } from '../../tests/scenarios/mlp.js';

@@ -1,7 +1,7 @@
 /**
  * Changes that keep a program right: what lanes and names already order stays ordered. The verifier must accept all of them.
  */
-import { DEFAULT_ALIGNMENT } from '../../src/program/memory/index.js';
+import { DEFAULT_ALIGNMENT } from '../../src/memory/index.js';
 import type { EventInstruction, Instruction, Program } from '../../src/program/program.js';
 import { instanceKey, instructionsOf } from '../../src/program/unroll.js';
 import { bytesOf } from '../../src/ir/type.js';

@@ -129,3 +129,10 @@ export const readBeforeWritten = defineDiagnostic(
     fix: 'order the steps by their values',
   }),
 );
+
+export const sumNotRead = defineDiagnostic('partition/sum-not-read', (p: { name: string }) => ({
+  what: `the step gives '${p.name}', and the update does not read it`,
+  why: 'a part of a gradient that nothing adds would be a wrong gradient, silently',
+  where: [{ at: p.name }],
+  fix: 'let the update read every gradient that the step gives, by name or as the member of a bucket',
+}));

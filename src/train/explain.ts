@@ -21,7 +21,7 @@ import type { LanguageModel } from '../nn/language_model.js';
 import { checkPlan } from '../plan/check_plan.js';
 import { describeModel } from '../plan/describe_model.js';
 import { ranksOf, type Plan } from '../plan/plan.js';
-import type { LoweredClass } from '../program/lower_class.js';
+import type { LoweredClass } from '../lower/lower_class.js';
 import { planText, stageTexts, zeroText } from '../plan/plan_text.js';
 import { choosePlan, planForConfig } from './choose_plan.js';
 import { programBytes, runtimeBytes } from './memory/forecast.js';

@@ -8,7 +8,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { waitingText } from '../engine/native/waiting.js';
 import { ops } from '../ops/index.js';
 import { ranksOf } from '../plan/plan.js';
-import { arenaBytesOf } from '../program/share_arena.js';
+import { arenaBytesOf } from '../memory/share_arena.js';
 import { launchCount } from '../program/unroll.js';
 import { initializeState, restoreState } from '../run/load_state.js';
 import { mark } from '../run/begin.js';

@@ -9,7 +9,7 @@ import { describeModel } from '../../src/plan/describe_model.js';
 import { planOfSizes, type ParallelSizes } from '../../src/plan/parallel_sizes.js';
 import { adamw } from '../../src/optim/index.js';
 import { ops } from '../../src/ops/index.js';
-import { compileTraining } from '../../src/program/compile.js';
+import { compileTraining } from '../../src/compile/compile.js';
 import { departures } from '../laws/parallel_equals_serial.js';
 import { languageModel } from '../scenarios/language_model.js';
 import { buildScenario, type Scenario, type ScenarioOptions } from '../scenarios/scenario.js';

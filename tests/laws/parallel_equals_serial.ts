@@ -2,7 +2,7 @@
 import { printMesh } from '../../src/ir/mesh.js';
 import { ops } from '../../src/ops/index.js';
 import { applyPrecision } from '../../src/passes/precision.js';
-import { verifyProgram } from '../../src/program/verify/index.js';
+import { verifyProgram } from '../../src/verify/index.js';
 import { meshOf } from '../../src/plan/plan.js';
 import { descent } from '../scenarios/descent.js';
 import { firstDeparture } from '../scenarios/placed_executor.js';

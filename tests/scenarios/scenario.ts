@@ -21,13 +21,13 @@ import { roundTo } from '../../src/ops/round.js';
 import type { Mesh } from '../../src/ir/mesh.js';
 import type { PartitionCosts } from '../../src/partition/costs.js';
 import type { Placement } from '../../src/partition/partition.js';
-import { compileGraphs } from '../../src/program/compile.js';
-import type { PlacedGraphs } from '../../src/program/place_graphs.js';
-import type { Target } from '../../src/program/target.js';
-import type { PlanMemoryOptions } from '../../src/program/memory/index.js';
+import { compileGraphs } from '../../src/compile/compile.js';
+import type { PlacedGraphs } from '../../src/partition/place_graphs.js';
+import type { Target } from '../../src/kernels/target.js';
+import type { PlanMemoryOptions } from '../../src/memory/index.js';
 import type { UpdateRecipe } from '../../src/optim/update.js';
 import { meshOf, type Plan, type PlanStage } from '../../src/plan/plan.js';
-import type { LoweredClass } from '../../src/program/lower_class.js';
+import type { LoweredClass } from '../../src/lower/lower_class.js';
 import type { Program } from '../../src/program/program.js';
 import { scheduleTable, type ScheduleKind } from '../../src/schedule/table.js';
 

@@ -6,8 +6,8 @@ import type { LanguageModel } from '../../nn/language_model.js';
 import { ops } from '../../ops/index.js';
 import { traceTraining } from '../../passes/trace_training.js';
 import { ranksOfStage, type Plan } from '../../plan/plan.js';
-import { arenaBytesOf } from '../../program/share_arena.js';
-import type { Target } from '../../program/target.js';
+import { arenaBytesOf } from '../../memory/share_arena.js';
+import type { Target } from '../../kernels/target.js';
 import { compileRun, type RunPrograms } from '../compile_run.js';
 
 /**

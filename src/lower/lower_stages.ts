@@ -1,0 +1,76 @@
+/** Placed graphs → the program of all ranks: each stage's classes of equal ranks, lowered one by one. */
+import { meshRanks, type Coordinates } from '../ir/mesh.js';
+import type { OpRegistry } from '../ir/op.js';
+import { meshOf, type Plan } from '../plan/plan.js';
+import type { Slot } from '../schedule/table.js';
+import { exchangesOf, exchangeSizes, rankClasses } from './classes.js';
+import { edgesOf, messageSizes } from '../program/edges.js';
+import type { KernelChooser } from '../kernels/chooser.js';
+import { lowerClass, type LoweredClass } from './lower_class.js';
+import type { PlanMemoryOptions } from '../memory/index.js';
+import type { PassObserver } from '../passes/pass_names.js';
+import type { PlacedGraphs } from '../partition/place_graphs.js';
+import { printMemory } from '../memory/print_memory.js';
+import { printProgram } from '../program/print.js';
+import { printSections } from './print_sections.js';
+import type { Program, Stage } from '../program/program.js';
+import { unfold } from '../program/unroll.js';
+
+export interface LowerRequest {
+  readonly plan: Plan;
+  readonly registry: OpRegistry;
+  readonly kernels: KernelChooser;
+  /** How long memory planning may search, where the default is too long. */
+  readonly memory?: PlanMemoryOptions;
+  readonly observe?: PassObserver;
+}
+
+export type LoweredProgram = Program & { readonly classes: readonly LoweredClass[] };
+
+/** `slots`: for each stage, the order of its forwards and backwards. */
+export function lowerStages(
+  { plan, registry, kernels, memory, observe }: LowerRequest,
+  { step, update, buckets }: PlacedGraphs,
+  slots: readonly (readonly Slot[])[],
+): LoweredProgram {
+  observe?.('hoist', () => printSections(step, update));
+  const stages = stagesOf(plan);
+  const graphs = update ? [step, update] : [step];
+  const edges = graphs.flatMap(edgesOf);
+  const classes = stages.flatMap(({ mesh }, stage) => {
+    const values = graphs.flatMap((graph) => graph.values.filter((value) => value.stage === stage));
+    const exchanges = exchangesOf(graphs, stage);
+    const messages = messageSizes(stages, edges, stage);
+    const sizes = (at: Coordinates) => `${messages(at)} ${exchangeSizes(mesh, exchanges, at)}`;
+    return rankClasses(mesh, values, sizes).map((members, i) =>
+      lowerClass({
+        name: `stage ${stage}${i > 0 ? `, class ${i}` : ''}`,
+        stage,
+        members,
+        stages,
+        step,
+        update,
+        buckets: buckets.filter((bucket) => bucket.stage === stage),
+        slots: slots[stage],
+        registry,
+        kernels,
+        memory,
+      }),
+    );
+  });
+  const program = { classes, stages, microbatches: plan.schedule.microbatches };
+  observe?.('lower', () => printProgram(unfold(program)));
+  observe?.('assign_memory', () => printMemory(program));
+  observe?.('fold', () => printProgram(program));
+  return program;
+}
+
+function stagesOf(plan: Plan): readonly Stage[] {
+  let firstRank = 0;
+  return plan.stages.map((stage) => {
+    const mesh = meshOf(stage);
+    const made = { mesh, firstRank };
+    firstRank += meshRanks(mesh);
+    return made;
+  });
+}
