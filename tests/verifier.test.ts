@@ -1,5 +1,6 @@
 /** The program verifier, rule by rule: a sound program, one thing changed, and what is said of it. */
 import { describe, expect, test } from 'vitest';
+import { pipelineOf } from '../src/plan/plan.js';
 import type {
   CollectiveInstruction,
   Instruction,
@@ -83,10 +84,10 @@ describe('sound programs are accepted', () => {
       'a GPT on two stages with unlike meshes, 1F1B',
       () => ({
         ...gpt(),
-        stages: [
-          { segments: segments.first, mesh: { tensor: 2 } },
+        pipeline: pipelineOf([
+          { segments: segments.first, mesh: { tensor: 2 } as Record<string, number> },
           { segments: segments.second, mesh: { data: 2 } },
-        ] as { segments: string[]; mesh: Record<string, number> }[],
+        ]),
         schedule: '1f1b' as const,
         microbatches: 3,
       }),
@@ -247,9 +248,9 @@ describe('a program is held against its graphs', () => {
   });
 
   test('another mesh of as many ranks', () => {
-    const changed = { ...program, stages: [{ firstRank: 0, mesh: mesh({ tensor: 2, data: 2 }) }] };
-    expect(said(changed)).toContain('stage 0 is {tensor: 2, data: 2}, not {data: 2, tensor: 2}');
-    expect(said({ ...program, stages: [{ ...program.stages[0], firstRank: 1 }] })).toContain('begins at rank 1');
+    const changed = { ...program, groups: [{ firstRank: 0, mesh: mesh({ tensor: 2, data: 2 }) }] };
+    expect(said(changed)).toContain('group 0 is {tensor: 2, data: 2}, not {data: 2, tensor: 2}');
+    expect(said({ ...program, groups: [{ ...program.groups[0], firstRank: 1 }] })).toContain('begins at rank 1');
   });
 
   test('a bucket of state whose tensors are said to be cut otherwise', () => {
@@ -275,10 +276,10 @@ test('two collectives exchanged on one rank: its group is named with both instru
 test('a stage that wants all forwards first, from one that sends the last of them after a backward, hangs', () => {
   const { program: two, placed: graphs } = buildScenario({
     ...gpt(),
-    stages: [
+    pipeline: pipelineOf([
       { segments: ['embedding', 'blocks.0'], mesh: { data: 1 } },
       { segments: ['blocks.1', 'head'], mesh: { data: 1 } },
-    ],
+    ]),
     schedule: '1f1b',
     microbatches: 3,
   });
@@ -343,7 +344,7 @@ describe('workspaces of native kernels', () => {
     expect(fault.message).toMatch(
       /layer_norm_backward has the (\d+) bytes of '.* workspace' to work in, and needs \d+ \[program\/small-workspace\]/,
     );
-    expect(fault.message).toMatch(/where .*\[\d+\] layer_norm_backward, .* \(stage 0, ranks 0, 1\)/);
+    expect(fault.message).toMatch(/where .*\[\d+\] layer_norm_backward, .* \(group 0, ranks 0, 1\)/);
     // One buffer; the first microbatch's text and the others' both work in it.
     expect(more.every(({ code }) => code === fault.code)).toBe(true);
     expect(verifyProgram(smaller, graphs, ops)).toEqual([]);

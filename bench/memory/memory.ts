@@ -38,7 +38,7 @@ const programs: readonly { readonly name: string; readonly sizes: ParallelSizes 
   { name: 'data 2', sizes: { data_parallel_size: 2 } },
   { name: 'tensor 2', sizes: { tensor_parallel_size: 2 } },
   { name: 'data 2 × tensor 2', sizes: { data_parallel_size: 2, tensor_parallel_size: 2 } },
-  { name: '1F1B, two stages', sizes: { pipeline_parallel_size: 2 } },
+  { name: '1F1B, two groups', sizes: { pipeline_parallel_size: 2 } },
 ];
 
 export async function runMemory(options: MemoryOptions): Promise<readonly Row[]> {

@@ -139,10 +139,10 @@ const neighbours = (sites: readonly Site[]): readonly (readonly [Site, Site])[] 
   });
 
 /**
- * Within a stage all ranks launch in one order, and a wait for what was launched before cannot hang. Between stages there is no such order:
+ * Within a group all ranks launch in one order, and a wait for what was launched before cannot hang. Between groups there is no such order:
  * a rank that waits longer may keep another from what it waits for.
  */
-const travels = (program: Program): boolean => program.stages.length > 1;
+const travels = (program: Program): boolean => program.groups.length > 1;
 const mayPass = (program: Program, site: Site, other: Instruction): boolean =>
   !travels(program) || other.lane !== site.instruction.lane;
 

@@ -19,7 +19,7 @@ import { applyPrecision } from '../passes/precision.js';
 import { traceTraining } from '../passes/trace_training.js';
 import type { Plan } from '../plan/plan.js';
 import { scheduleTable, type Slot } from '../schedule/table.js';
-import { lowerStages, type LoweredProgram, type LowerRequest } from '../lower/lower_stages.js';
+import { lowerGroups, type LoweredProgram, type LowerRequest } from '../lower/lower_stages.js';
 import { placeGraphs, type PlacedGraphs, type PlaceRequest } from '../partition/place_graphs.js';
 import { kernelsOf, type Target } from '../kernels/target.js';
 
@@ -87,7 +87,7 @@ export function compileGraphs(
 ): CompiledProgram {
   const kernels = kernelsOf(options.target, options.registry);
   const placed = placeGraphs({ ...options, kernels }, parameters, step, update);
-  const program = lowerStages({ ...options, kernels }, placed, slots);
+  const program = lowerGroups({ ...options, kernels }, placed, slots);
   return { program, placed, parameters };
 }
 
@@ -96,11 +96,11 @@ function forwardSlots(plan: Plan): readonly (readonly Slot[])[] {
     direction: 'forward' as const,
     microbatch,
   }));
-  return plan.stages.map(() => slots);
+  return Object.keys(plan.groups).map(() => slots);
 }
 
 function trainingSlots(plan: Plan): readonly (readonly Slot[])[] {
-  return scheduleTable(plan.schedule.kind, plan.stages.length, plan.schedule.microbatches);
+  return scheduleTable(plan.schedule.kind, plan.chunks.length, plan.schedule.microbatches);
 }
 
 function shapeOf({ plan, sequence }: CompileOptions): TraceShape {

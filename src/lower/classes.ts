@@ -1,4 +1,4 @@
-/** Classes of equal ranks: the ranks of a stage whose blocks of every value have equal sizes share one program text. */
+/** Classes of equal ranks: the ranks of a group whose blocks of every value have equal sizes share one program text. */
 import { localType, splitsEvenly } from '../ir/layout.js';
 import { coordinatesOf, meshRanks, type Coordinates, type Mesh } from '../ir/mesh.js';
 import { printType, sizesOf, type TensorType } from '../ir/type.js';
@@ -28,10 +28,10 @@ export function rankClasses(
 }
 
 /**
- * The sizes of what the rank at `at` gives to and gets from the collectives of a stage, as a key. Blocks of equal sizes do not make
+ * The sizes of what the rank at `at` gives to and gets from the collectives of a group, as a key. Blocks of equal sizes do not make
  * them equal: where replicas share the sending one of them sends nothing.
  */
-export function exchangeSizes(mesh: Mesh, moves: readonly StageMove[], at: Coordinates): string {
+export function exchangeSizes(mesh: Mesh, moves: readonly GroupMove[], at: Coordinates): string {
   const total = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0);
   return moves
     .map(({ move, type }) => {
@@ -41,17 +41,17 @@ export function exchangeSizes(mesh: Mesh, moves: readonly StageMove[], at: Coord
     .join(' ');
 }
 
-export interface StageMove {
+export interface GroupMove {
   readonly move: Move;
   readonly type: TensorType;
 }
 
-/** The exchanges of a stage that may treat its ranks unlike, each once. The counts of other collectives follow from blocks. */
-export function exchangesOf(graphs: readonly PlacedGraph[], stage: number): readonly StageMove[] {
-  const found = new Map<string, StageMove>();
+/** The exchanges of a group that may treat its ranks unlike, each once. The counts of other collectives follow from blocks. */
+export function exchangesOf(graphs: readonly PlacedGraph[], group: number): readonly GroupMove[] {
+  const found = new Map<string, GroupMove>();
   for (const graph of graphs) {
     for (const step of graph.steps) {
-      if (step.kind !== 'move' || step.stage !== stage || step.move.kind !== 'all_to_all') continue;
+      if (step.kind !== 'move' || step.group !== group || step.move.kind !== 'all_to_all') continue;
       const { type } = graph.values[step.inputs[0]];
       found.set(`${printMove(step.move)} ${printType(type)}`, { move: step.move, type });
     }

@@ -166,7 +166,7 @@ describe('programs', () => {
     languageModel(new GPT({ layers, dim: 4, heads: 2, context: 3, vocab: 6, dropout }), { batch: 2, sequence: 3 });
   const llama = (layers: number) =>
     languageModel(new Llama({ layers, dim: 4, heads: 2, hidden: 6, context: 3, vocab: 6 }), { batch: 2, sequence: 3 });
-  const stages = (layers: number) => [
+  const groups = (layers: number) => [
     {
       segments: ['embedding', ...Array.from({ length: layers }, (_, l) => `blocks.${l}`)],
       mesh: { data: 1, tensor: 2 },
@@ -183,8 +183,8 @@ describe('programs', () => {
     ['llama, tensor', (layers) => ({ ...llama(layers), mesh: { tensor: 2 }, split })],
     ['gpt, ZeRO', (layers) => ({ ...gpt(layers), mesh: { data: 2 }, split, zero: { stage: 1, axis: 'data' } })],
     [
-      'gpt, two stages of unlike meshes, 1F1B',
-      (layers) => ({ ...gpt(2 * layers), stages: stages(layers), split, microbatches: 3, schedule: '1f1b' }),
+      'gpt, two groups of unlike meshes, 1F1B',
+      (layers) => ({ ...gpt(2 * layers), groups: groups(layers), split, microbatches: 3, schedule: '1f1b' }),
     ],
   ];
   const build = (options: ScenarioOptions) =>

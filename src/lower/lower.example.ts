@@ -72,8 +72,8 @@ const twoForwards: readonly Slot[] = [
 export function lowerAll({ step, update, slots }: PlacedStepGraphs): ExampleProgram {
   const [mesh] = step.meshes;
   const members = Array.from({ length: meshRanks(mesh) }, (_, rank) => coordinatesOf(mesh, rank));
-  const stages = [{ mesh, firstRank: 0 }];
-  const request = { name: 'stage 0', stage: 0, members, stages, step, update, buckets: [], slots };
+  const groups = [{ mesh, firstRank: 0 }];
+  const request = { name: 'group 0', group: 0, members, groups, step, update, buckets: [], slots };
   const lowered = lowerClass({ ...request, registry: ops, kernels: referenceKernels });
-  return { classes: [lowered], stages, microbatches: slots.length, placed: { step, update, buckets: [] } };
+  return { classes: [lowered], groups, microbatches: slots.length, placed: { step, update, buckets: [] } };
 }

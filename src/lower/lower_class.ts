@@ -28,14 +28,14 @@ export function lowerClass(request: ClassRequest): LoweredClass {
   const pending = new Pending();
   const schedule = scheduleSteps(request);
   const names = [...new Set(schedule.map((step) => step.template))];
-  const messages = messagesOfAll(request.stages, request.members);
+  const messages = messagesOfAll(request.groups, request.members);
   const templates = names.map((name) => template(request, map, messages, pending, name));
   const contracts = map.contracts();
   const kept = keptValues({ results: map.results, before: contracts.before });
   const memory = assignMemory(map.values.table, templates, schedule, kept, request.memory);
   return {
     name: request.name,
-    stage: request.stage,
+    group: request.group,
     members: request.members,
     values: map.values.table,
     templates: templates.map((template) => ({ ...template, body: fold(instructionsOf(template)) })),
@@ -65,11 +65,11 @@ function template(
   name: string,
 ): Template {
   const [direction, ...variant] = name.split('.');
-  const { step, update, stage } = request;
+  const { step, update, group } = request;
   const writer = new TemplateWriter((value) => map.values.extentOf(value), pending);
   const lowering = new StepLowering(request, map, messages, writer, !variant.includes('first'));
-  const body = sectionOf(step, stage, direction as Phase, variant.includes('first') ? new Set() : map.once);
-  const tail = variant.includes('last') && update ? sectionOf(update, stage, null) : [];
+  const body = sectionOf(step, group, direction as Phase, variant.includes('first') ? new Set() : map.once);
+  const tail = variant.includes('last') && update ? sectionOf(update, group, null) : [];
   const origins = new Map<PlacedStep, Origin>([
     ...body.map((listed) => [listed.step, 'step'] as const),
     ...tail.map((listed) => [listed.step, 'update'] as const),

@@ -1,7 +1,7 @@
-/** Placed graphs → the program of all ranks: each stage's classes of equal ranks, lowered one by one. */
+/** Placed graphs → the program of all ranks: each group's classes of equal ranks, lowered one by one. */
 import { meshRanks, type Coordinates } from '../ir/mesh.js';
 import type { OpRegistry } from '../ir/op.js';
-import { meshOf, type Plan } from '../plan/plan.js';
+import { meshesOf, type Plan } from '../plan/plan.js';
 import type { Slot } from '../schedule/table.js';
 import { exchangesOf, exchangeSizes, rankClasses } from './classes.js';
 import { edgesOf, messageSizes } from '../program/edges.js';
@@ -13,7 +13,7 @@ import type { PlacedGraphs } from '../partition/place_graphs.js';
 import { printMemory } from '../memory/print_memory.js';
 import { printProgram } from '../program/print.js';
 import { printSections } from './print_sections.js';
-import type { Program, Stage } from '../program/program.js';
+import type { Program, Group } from '../program/program.js';
 import { unfold } from '../program/unroll.js';
 
 export interface LowerRequest {
@@ -27,48 +27,47 @@ export interface LowerRequest {
 
 export type LoweredProgram = Program & { readonly classes: readonly LoweredClass[] };
 
-/** `slots`: for each stage, the order of its forwards and backwards. */
-export function lowerStages(
+/** `slots`: for each group, the order of its forwards and backwards. */
+export function lowerGroups(
   { plan, registry, kernels, memory, observe }: LowerRequest,
   { step, update, buckets }: PlacedGraphs,
   slots: readonly (readonly Slot[])[],
 ): LoweredProgram {
   observe?.('hoist', () => printSections(step, update));
-  const stages = stagesOf(plan);
+  const groups = groupsOf(plan);
   const graphs = update ? [step, update] : [step];
   const edges = graphs.flatMap(edgesOf);
-  const classes = stages.flatMap(({ mesh }, stage) => {
-    const values = graphs.flatMap((graph) => graph.values.filter((value) => value.stage === stage));
-    const exchanges = exchangesOf(graphs, stage);
-    const messages = messageSizes(stages, edges, stage);
+  const classes = groups.flatMap(({ mesh }, group) => {
+    const values = graphs.flatMap((graph) => graph.values.filter((value) => value.group === group));
+    const exchanges = exchangesOf(graphs, group);
+    const messages = messageSizes(groups, edges, group);
     const sizes = (at: Coordinates) => `${messages(at)} ${exchangeSizes(mesh, exchanges, at)}`;
     return rankClasses(mesh, values, sizes).map((members, i) =>
       lowerClass({
-        name: `stage ${stage}${i > 0 ? `, class ${i}` : ''}`,
-        stage,
+        name: `group ${group}${i > 0 ? `, class ${i}` : ''}`,
+        group,
         members,
-        stages,
+        groups,
         step,
         update,
-        buckets: buckets.filter((bucket) => bucket.stage === stage),
-        slots: slots[stage],
+        buckets: buckets.filter((bucket) => bucket.group === group),
+        slots: slots[group],
         registry,
         kernels,
         memory,
       }),
     );
   });
-  const program = { classes, stages, microbatches: plan.schedule.microbatches };
+  const program = { classes, groups, microbatches: plan.schedule.microbatches };
   observe?.('lower', () => printProgram(unfold(program)));
   observe?.('assign_memory', () => printMemory(program));
   observe?.('fold', () => printProgram(program));
   return program;
 }
 
-function stagesOf(plan: Plan): readonly Stage[] {
+function groupsOf(plan: Plan): readonly Group[] {
   let firstRank = 0;
-  return plan.stages.map((stage) => {
-    const mesh = meshOf(stage);
+  return meshesOf(plan).map((mesh) => {
     const made = { mesh, firstRank };
     firstRank += meshRanks(mesh);
     return made;

@@ -10,7 +10,7 @@ import type { ClassValues } from './class_values.js';
 import type { MessagesOfAll } from '../program/edges.js';
 import { kernelShape } from '../program/kernel_shape.js';
 import type { TemplateWriter } from './lane_events.js';
-import type { Access, Operand, StageEdge } from '../program/program.js';
+import type { Access, Operand, GroupEdge } from '../program/program.js';
 import type { Listed } from './sections.js';
 import type { Origin, ValueMap } from './value_map.js';
 
@@ -81,7 +81,7 @@ export class StepLowering {
     const { move, source } = step;
     const placed = this.map.graph(origin)!.values[step.inputs[0]];
     const input: Operand = { value: this.map.index(origin, step.inputs[0]), access: 'read' };
-    const mesh = this.request.step.meshes[this.request.stage];
+    const mesh = this.request.step.meshes[this.request.group];
     const unlike = unlikeRanks(mesh, placed.type, move, this.request.members);
     const lowered = unlike.map((at) => lowerMove(mesh, placed.type, move, at));
     const base = { move, global: placed.type, source };
@@ -133,14 +133,14 @@ export class StepLowering {
     }
   }
 
-  /** A value leaves for another stage, or arrives from one: a message for each tile that this class's ranks share with a peer. */
+  /** A value leaves for another group, or arrives from one: a message for each tile that this class's ranks share with a peer. */
   private lowerTransfer(origin: Origin, step: PlacedTransfer, part: Listed['part']): void {
     const graph = this.map.graph(origin)!;
-    const { stages } = this.request;
+    const { groups } = this.request;
     const [from, to] = [graph.values[step.inputs[0]], graph.values[step.outputs[0]]];
-    const edge: StageEdge = {
-      fromStage: step.fromStage,
-      toStage: step.stage,
+    const edge: GroupEdge = {
+      fromGroup: step.fromGroup,
+      toGroup: step.group,
       global: from.type,
       from: from.layout,
       to: to.layout,
@@ -156,7 +156,7 @@ export class StepLowering {
       const peers = messages.map((list) => {
         const found = list[message];
         if (!found) return null;
-        return sends ? found.toRank + stages[step.stage].firstRank : found.fromRank + stages[step.fromStage].firstRank;
+        return sends ? found.toRank + groups[step.group].firstRank : found.fromRank + groups[step.fromGroup].firstRank;
       });
       this.message({ origin, step, part, edge, message, block, elements, peers, dtype: from.type.dtype });
     }
@@ -165,7 +165,7 @@ export class StepLowering {
   private message(m: {
     readonly origin: Origin;
     readonly step: PlacedTransfer;
-    readonly edge: StageEdge;
+    readonly edge: GroupEdge;
     readonly message: number;
     readonly part: Listed['part'];
     readonly block: Operand;

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { pipelineOf } from '../plan/plan.js';
 import { languageModel } from '../../tests/scenarios/language_model.js';
 import { buildScenario } from '../../tests/scenarios/scenario.js';
 import { parseGraph } from '../ir/parse.js';
@@ -46,7 +47,7 @@ test('later microbatches read what the first one made', () => {
   expect(new Set(schedule.map(({ offsets }) => offsets[shared])).size).toBe(1);
 });
 
-test('weights are cast once a step, and none is sent to a stage that stores it', () => {
+test('weights are cast once a step, and none is sent to a group that stores it', () => {
   const model = new GPT({ layers: 3, dim: 4, heads: 2, context: 3, vocab: 6 });
   const { step, element } = languageModel(model, { batch: 2, sequence: 3, dtype: 'f32' });
   const segments = [['embedding', 'blocks.0'], ['blocks.1'], ['blocks.2', 'head']];
@@ -54,7 +55,7 @@ test('weights are cast once a step, and none is sent to a stage that stores it',
     step: applyPrecision(step, ops, 'bf16'),
     update: null,
     element,
-    stages: segments.map((stage) => ({ segments: stage, mesh: { data: 1 } })),
+    pipeline: pipelineOf(segments.map((group) => ({ segments: group, mesh: { data: 1 } }))),
     microbatches: 4,
     schedule: '1f1b',
   });

@@ -1,6 +1,6 @@
 /**
  * What is made once a step: what follows from parameters and state alone is the same for every microbatch. The templates of the first
- * microbatch make it and the others read it: the casts of weights, and a tied weight that another stage reads, with its messages. Kept
+ * microbatch make it and the others read it: the casts of weights, and a tied weight that another group reads, with its messages. Kept
  * for each microbatch in flight they would be most of a pipeline's memory; sent for each, they would hold up the activations behind them.
  */
 import type { PlacedGraph, PlacedId, PlacedStep } from '../partition/placed.js';

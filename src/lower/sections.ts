@@ -1,7 +1,7 @@
 /**
- * Sections: the steps of a placed graph that one stage runs in one direction, in launch order.
+ * Sections: the steps of a placed graph that one group runs in one direction, in launch order.
  *
- * Moves rise to their operands (`hoist.ts`). A value for another stage is sent as soon as it is made; what a stage receives is asked for
+ * Moves rise to their operands (`hoist.ts`). A value for another group is sent as soon as it is made; what a group receives is asked for
  * at the start of the section. Both ends list the transfers of a section by the place in the graph of the op that made the value, so
  * that all lanes agree with one order of the whole program and none can wait in a circle.
  */
@@ -21,17 +21,17 @@ export interface Listed {
   readonly part: 'run' | 'send' | 'receive' | 'take';
 }
 
-/** The steps of a stage, without those to `skip`; `phase` null takes those of all directions. */
+/** The steps of a group, without those to `skip`; `phase` null takes those of all directions. */
 export function sectionOf(
   graph: PlacedGraph,
-  stage: number,
+  group: number,
   phase: Phase | null,
   skip: ReadonlySet<PlacedStep> = new Set(),
 ): readonly Listed[] {
   const makers = makersOf(graph);
   const steps = graph.steps.filter((step) => !skip.has(step));
   const own = steps.filter(
-    (step) => step.kind !== 'transfer' && step.stage === stage && (phase === null || step.source.phase === phase),
+    (step) => step.kind !== 'transfer' && step.group === group && (phase === null || step.source.phase === phase),
   );
   const transfers = steps
     .filter(
@@ -40,8 +40,8 @@ export function sectionOf(
     .map((step) => ({ step, rank: rootIndex(graph, step, makers) }))
     .sort((a, b) => a.rank - b.rank)
     .map(({ step }) => step);
-  const received = transfers.filter((step) => step.stage === stage);
-  const sent = transfers.filter((step) => step.fromStage === stage);
+  const received = transfers.filter((step) => step.group === group);
+  const sent = transfers.filter((step) => step.fromGroup === group);
   const listed: Listed[] = received.map((step) => ({ step, part: 'receive' }));
   const send = (step: PlacedStep) => listed.push({ step, part: 'send' });
   sent.filter((step) => !makers.has(step.inputs[0])).forEach(send);
@@ -55,7 +55,7 @@ export function sectionOf(
     listed.push({ step, part: 'run' });
     sent.filter((transfer) => step.outputs.includes(transfer.inputs[0])).forEach(send);
   }
-  // What another direction of the stage reads is taken in here all the same: its buffer is not held for long.
+  // What another direction of the group reads is taken in here all the same: its buffer is not held for long.
   untaken.forEach(take);
   return listed;
 }

@@ -49,7 +49,7 @@ export class ValueMap {
 
   constructor(request: ClassRequest) {
     this.request = request;
-    this.values = new ClassValues(request.step.meshes[request.stage], request.members[0]);
+    this.values = new ClassValues(request.step.meshes[request.group], request.members[0]);
     this.makers = makersOf(request.step);
     this.once = madeOnce(request.step);
     this.shared = new Set([...this.once].flatMap(({ outputs }) => outputs));
@@ -191,7 +191,7 @@ export class ValueMap {
       const graph = this.graph(origin);
       for (const input of graph?.inputs ?? []) {
         const placed = graph!.values[input.value];
-        if (placed.stage !== this.request.stage || input.kind === 'value') continue;
+        if (placed.group !== this.request.group || input.kind === 'value') continue;
         const known = this.values.find(input.name);
         if (known !== null && !sameLayout(this.values.get(known).layout, placed.layout)) {
           throw storageDiffers({ name: input.name, step: this.values.get(known).layout, update: placed.layout });
@@ -212,15 +212,15 @@ export class ValueMap {
 
   /** The step's outputs: sums over microbatches, which the update reads under the same names. */
   private declareSums(): void {
-    const { step, update, stage } = this.request;
+    const { step, update, group } = this.request;
     for (const output of step.outputs) {
       const placed = step.values[output.value];
-      if (placed.stage !== stage) continue;
+      if (placed.group !== group) continue;
       const sum = this.values.add(placed, `sum ${output.name}`, 'sum');
       this.sums.set(output.value, sum);
       if (!update) this.results[output.name] = sum;
       for (const input of update?.inputs ?? []) {
-        if (input.name !== output.name || update!.values[input.value].stage !== stage) continue;
+        if (input.name !== output.name || update!.values[input.value].group !== group) continue;
         this.indexOf.update.set(input.value, sum);
       }
     }
@@ -240,8 +240,8 @@ export class ValueMap {
   private planUpdatesInPlace(update: PlacedGraph): void {
     for (const output of update.outputs) {
       const placed = update.values[output.value];
-      if (placed.stage !== this.request.stage) continue;
-      const state = update.inputs.find((i) => i.name === output.name && update.values[i.value].stage === placed.stage);
+      if (placed.group !== this.request.group) continue;
+      const state = update.inputs.find((i) => i.name === output.name && update.values[i.value].group === placed.group);
       if (!state || (state.kind !== 'parameter' && state.kind !== 'state')) {
         this.results[output.name] = this.index('update', output.value, 'persistent');
         continue;

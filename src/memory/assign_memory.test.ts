@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { pipelineOf } from '../plan/plan.js';
 import { languageModel } from '../../tests/scenarios/language_model.js';
 import { buildScenario } from '../../tests/scenarios/scenario.js';
 import { GPT } from '../nn/models/index.js';
@@ -9,10 +10,10 @@ import { verifyProgram } from '../verify/index.js';
 test('thousands of instances share slots, at little more than what is live', () => {
   const { program, placed } = buildScenario({
     ...languageModel(new GPT({ layers: 2, dim: 64, heads: 2, context: 32, vocab: 64 }), { batch: 2, sequence: 32 }),
-    stages: [
+    pipeline: pipelineOf([
       { segments: ['embedding', 'blocks.0'], mesh: { data: 1 } },
       { segments: ['blocks.1', 'head'], mesh: { data: 1 } },
-    ],
+    ]),
     microbatches: 240,
     schedule: '1f1b',
   });

@@ -80,7 +80,7 @@ const searchLimit = (instances: number) => ({
 
 /**
  * Up to so many, each instance gets an address of its own. Of more, those of one value share as few as they can, at 0.2% more memory for
- * GPT-3's stages and 4% for stages of one layer.
+ * GPT-3's groups and 4% for groups of one layer.
  */
 const mostInstances = 8000;
 

@@ -1,7 +1,7 @@
 /**
  * Prints where every buffer of a program lies, and when: what `--dump-ir=after:assign_memory` shows.
  *
- *   class 'stage 0': arena of 128 bytes, 3 launches
+ *   class 'group 0': arena of 128 bytes, 3 launches
  *     from   bytes
  *        0      64  |==.|  x of microbatch 0          from the first launch that touches it to the last; data is there from the start
  *        0      64  |..=|  tanh of microbatch 0       a column is a launch, or several where there are more than fit

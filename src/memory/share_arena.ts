@@ -10,11 +10,11 @@ import { DEFAULT_ALIGNMENT } from './index.js';
 import type { Program, RankClass, ValueIndex } from '../program/program.js';
 import { baseOf } from '../program/place.js';
 
-/** `guest` with addresses that leave every persistent value of `host` alone. Ranks of a stage move by the same distance. */
+/** `guest` with addresses that leave every persistent value of `host` alone. Ranks of a group move by the same distance. */
 export function shareArena<P extends Program>(guest: P, host: Program): P {
   const classes = guest.classes.map((rankClass) => {
     const kept = new Set(sharedValues(rankClass, host));
-    const free = Math.max(0, ...host.classes.filter((c) => c.stage === rankClass.stage).map(persistentEnd));
+    const free = Math.max(0, ...host.classes.filter((c) => c.group === rankClass.group).map(persistentEnd));
     const own = endOf(rankClass, [...kept]);
     const distance = Math.max(0, free - own);
     const move = (offsets: Readonly<Record<ValueIndex, number>>) =>
@@ -31,15 +31,15 @@ export function shareArena<P extends Program>(guest: P, host: Program): P {
 }
 
 /** The bytes of an arena in which each of these programs fits. */
-export const arenaBytesOf = (programs: readonly Program[], stage: number): number =>
+export const arenaBytesOf = (programs: readonly Program[], group: number): number =>
   Math.max(
-    ...programs.flatMap(({ classes }) => classes.filter((c) => c.stage === stage).map(({ arenaBytes }) => arenaBytes)),
+    ...programs.flatMap(({ classes }) => classes.filter((c) => c.group === group).map(({ arenaBytes }) => arenaBytes)),
   );
 
 function sharedValues(rankClass: RankClass, host: Program): ValueIndex[] {
   const names = new Set(
-    host.classes.flatMap(({ stage, values, before }) =>
-      stage === rankClass.stage ? before.values.map(({ at }) => values[at].name) : [],
+    host.classes.flatMap(({ group, values, before }) =>
+      group === rankClass.group ? before.values.map(({ at }) => values[at].name) : [],
     ),
   );
   const { values, before } = rankClass;

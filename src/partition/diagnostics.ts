@@ -7,14 +7,14 @@ import { printType, type TensorType } from '../ir/type.js';
 
 export const placeOf = (source: Source): string => `${source.path || 'model'}, ${source.phase}`;
 
-export const segmentWithoutStage = defineDiagnostic(
-  'partition/segment-without-stage',
+export const segmentWithoutGroup = defineDiagnostic(
+  'partition/segment-without-group',
   (p: { segment: string; known: readonly string[] }) => {
     const near = nearest(p.segment, p.known);
     return {
-      what: `no stage of the plan runs the segment '${p.segment}'`,
-      where: [{ at: 'plan, stages' }],
-      fix: `add it to a stage${near ? `, perhaps for '${near}'` : ''}`,
+      what: `no group of the plan runs the segment '${p.segment}'`,
+      where: [{ at: 'plan, groups' }],
+      fix: `add it to a group${near ? `, perhaps for '${near}'` : ''}`,
     };
   },
 );
@@ -86,10 +86,10 @@ export const ruleMismatch = defineDiagnostic(
   }),
 );
 
-export const otherStage = defineDiagnostic(
-  'partition/other-stage',
-  (p: { op: string; value: string; stage: number; source: Source }) => ({
-    what: `${p.op} meets '${p.value}', which is of stage ${p.stage}`,
+export const otherGroup = defineDiagnostic(
+  'partition/other-group',
+  (p: { op: string; value: string; group: number; source: Source }) => ({
+    what: `${p.op} meets '${p.value}', which is of group ${p.group}`,
     where: [{ at: placeOf(p.source) }],
     fix: 'insert the transfer between them',
   }),

@@ -11,11 +11,11 @@ import { defaultCosts, type PartitionCosts } from './costs.js';
 import { fuseEinsumAdd } from './fuse_einsum_add.js';
 import { partition, type Placement } from './partition.js';
 import { printPlaced, type PlacedGraph } from './placed.js';
-import { homesOf, segmentStages, stepPlacement, updatePlacement } from './placement.js';
+import { homesOf, segmentGroups, stepPlacement, updatePlacement } from './placement.js';
 import { printBuckets } from './print_buckets.js';
 import { castByStage } from '../passes/cast_by_stage.js';
 import { splitSumsByStage, type SplitSums } from '../passes/split_sums.js';
-import { meshOf, type Plan } from '../plan/plan.js';
+import { meshesOf, type Plan } from '../plan/plan.js';
 import { sumNotRead } from './diagnostics.js';
 import type { KernelChooser } from '../kernels/chooser.js';
 import type { PassObserver } from '../passes/pass_names.js';
@@ -49,8 +49,8 @@ export function placeGraphs(
 ): PlacedGraphs {
   const { plan, registry, kernels, observe } = request;
   observe?.('precision', () => printGraph(graph));
-  const { step, parts } = byStage(request, graph, recipe !== null);
-  const meshes = plan.stages.map(meshOf);
+  const { step, parts } = byGroup(request, graph, recipe !== null);
+  const meshes = meshesOf(plan);
   const costs = request.costs ?? defaultCosts(meshes);
   const place = (one: Graph, placement: Placement) =>
     partition(one, registry, placement, costs, { hasKernel: (op, rule) => kernels.has(op, rule) });
@@ -72,13 +72,13 @@ export function placeGraphs(
 }
 
 /** What pipeline stages share is cast by each of them, and summed over them by the update. */
-function byStage({ plan, registry, observe }: PlaceRequest, graph: Graph, updates: boolean) {
-  const stageOf = segmentStages(plan);
-  const cast = castByStage(graph, registry, stageOf);
+function byGroup({ plan, registry, observe }: PlaceRequest, graph: Graph, updates: boolean) {
+  const groupOf = segmentGroups(plan);
+  const cast = castByStage(graph, registry, groupOf);
   observe?.('cast_by_stage', () => printGraph(cast));
   // Without an update nobody would add the parts.
   const { graph: step, parts }: SplitSums = updates
-    ? splitSumsByStage(cast, registry, stageOf)
+    ? splitSumsByStage(cast, registry, groupOf)
     : { graph: cast, parts: new Map() };
   observe?.('split_sums', () => printGraph(step));
   return { step, parts };

@@ -9,7 +9,7 @@ export interface Content {
   readonly value: ValueIndex;
   /** Its microbatch; -1 where there is one instance a step. */
   readonly microbatch: number;
-  /** What is put together: the microbatches of a sum, the tiles of a block from another stage; null where one write makes it. */
+  /** What is put together: the microbatches of a sum, the tiles of a block from another group; null where one write makes it. */
   readonly parts: Parts | null;
 }
 

@@ -1,6 +1,6 @@
 /**
  * Rule 5: the members of every communicator launch the same collectives in the same order: kind, axes, reduction, layouts, type and
- * names. Members of one class do by construction; classes of a stage are compared where they share a group.
+ * names. Members of one class do by construction; classes of a group are compared where they share a group.
  */
 import type { DiagnosticError, Place } from '../ir/diagnostic.js';
 import { leaderOf } from '../ir/mesh.js';
@@ -37,7 +37,7 @@ export function sharing(classes: readonly CompiledClass[], one: CompiledClass, l
   return classes.filter(
     (other) =>
       other !== one &&
-      other.rankClass.stage === one.rankClass.stage &&
+      other.rankClass.group === one.rankClass.group &&
       (classes.indexOf(other) > classes.indexOf(one) || !other.lanes.includes(lane)) &&
       other.rankClass.members.some((at) => groups.has(leaderOf(other.mesh, axes, at))),
   );

@@ -16,7 +16,7 @@ import type {
   Program,
   RankClass,
   ScheduleStep,
-  StageEdge,
+  GroupEdge,
   Template,
   ValueIndex,
 } from '../program/program.js';
@@ -59,18 +59,18 @@ export interface CompiledClass {
   /** Text of each step of the schedule. */
   readonly steps: readonly { readonly step: ScheduleStep; readonly body: readonly CompiledInstruction[] }[];
   readonly microbatches: number;
-  readonly stages: Program['stages'];
+  readonly groups: Program['groups'];
 }
 
 export function compileClass(program: Program, rankClass: RankClass): CompiledClass {
-  const { mesh, firstRank } = program.stages[rankClass.stage];
+  const { mesh, firstRank } = program.groups[rankClass.group];
   const { values } = rankClass;
   const lanes: Lane[] = [];
   const laneOf = numbering(lanes);
   const eventOf = numbering<string>([]);
-  const messages = messagesOfAll(program.stages, rankClass.members);
+  const messages = messagesOfAll(program.groups, rankClass.members);
   // Of the class's ranks, where most tiles fill the block.
-  const tilesOf = (edge: StageEdge) => messages(edge, 'incoming').reduce((n, list) => Math.max(n, list.length), 0);
+  const tilesOf = (edge: GroupEdge) => messages(edge, 'incoming').reduce((n, list) => Math.max(n, list.length), 0);
   const places = new Map<ValueIndex, ReturnType<typeof bytesAt>>();
   const placeOf = (value: ValueIndex) => {
     const known = places.get(value);
@@ -101,7 +101,7 @@ export function compileClass(program: Program, rankClass: RankClass): CompiledCl
     templates,
     steps: rankClass.schedule.map((step) => ({ step, body: templates.get(step.template)! })),
     microbatches: program.microbatches,
-    stages: program.stages,
+    groups: program.groups,
   };
 }
 

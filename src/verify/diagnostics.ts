@@ -142,7 +142,7 @@ export const wrongTile = defineDiagnostic(
   'program/wrong-tile',
   (p: { tag: string; what: string; where: readonly Place[] }) => ({
     what: `${p.tag}: ${p.what}`,
-    why: 'the tiles that travel between two stages follow from the layouts at both ends',
+    why: 'the tiles that travel between two groups follow from the layouts at both ends',
     where: p.where,
     fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
   }),

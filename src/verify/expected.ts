@@ -36,7 +36,7 @@ export interface StatedState extends Stated {
   readonly tensors: readonly PackedTensor[] | null;
 }
 
-/** What the classes of one stage take and give. */
+/** What the classes of one group take and give. */
 export interface Boundary {
   readonly state: ReadonlyMap<string, StatedState>;
   readonly scalars: ReadonlyMap<string, Stated>;
@@ -82,12 +82,12 @@ export class Expected {
     return this.messages.get(tag);
   }
 
-  /** What the classes of a stage take and give. */
-  boundary(stage: number): Boundary {
-    const known = this.boundaries.get(stage);
+  /** What the classes of a group take and give. */
+  boundary(group: number): Boundary {
+    const known = this.boundaries.get(group);
     if (known) return known;
-    const made = this.boundaryOf(stage);
-    this.boundaries.set(stage, made);
+    const made = this.boundaryOf(group);
+    this.boundaries.set(group, made);
     return made;
   }
 
@@ -124,26 +124,26 @@ export class Expected {
       : one(name);
   }
 
-  private boundaryOf(stage: number): Boundary {
+  private boundaryOf(group: number): Boundary {
     const { step, update, buckets } = this.specification;
     const state = new Map<string, StatedState>();
     const [scalars, data, results] = [new Map<string, Stated>(), new Map<string, Stated>(), new Map<string, Stated>()];
-    const packed = buckets.filter((bucket) => bucket.stage === stage);
+    const packed = buckets.filter((bucket) => bucket.group === group);
     for (const graph of update ? [step, update] : [step]) {
       for (const { name, kind, value } of graph.inputs) {
-        const { type, layout, stage: at } = graph.values[value];
-        if (at !== stage || kind === 'value' || packed.some((bucket) => bucket.name === name)) continue;
+        const { type, layout, group: at } = graph.values[value];
+        if (at !== group || kind === 'value' || packed.some((bucket) => bucket.name === name)) continue;
         const stated = { type, layout, meaning: this.meanings.input(name) };
         if (kind === 'scalar') scalars.set(name, stated);
         else if (kind === 'data') data.set(name, stated);
         else state.set(name, { ...stated, after: stated.meaning, tensors: this.tensorsOf(name) });
       }
     }
-    if (update) this.addUpdated(update, stage, state, results);
+    if (update) this.addUpdated(update, group, state, results);
     else
       for (const { name, value } of step.outputs) {
-        const { type, layout, stage: at } = step.values[value];
-        if (at === stage) results.set(name, { type, layout, meaning: this.sums.get(name)! });
+        const { type, layout, group: at } = step.values[value];
+        if (at === group) results.set(name, { type, layout, meaning: this.sums.get(name)! });
       }
     return { state, scalars, data, results, buckets: new Map(packed.map(({ name, members }) => [name, members])) };
   }
@@ -151,15 +151,15 @@ export class Expected {
   /** The update's outputs: new values of state, of a bucket's members, or results. */
   private addUpdated(
     update: PlacedGraph,
-    stage: number,
+    group: number,
     state: Map<string, StatedState>,
     results: Map<string, Stated>,
   ): void {
     for (const { name, value } of update.outputs) {
-      const { type, layout, stage: at } = update.values[value];
-      if (at !== stage) continue;
+      const { type, layout, group: at } = update.values[value];
+      if (at !== group) continue;
       const meaning = this.update[value];
-      const bucket = this.specification.buckets.find((one) => one.name === name && one.stage === stage);
+      const bucket = this.specification.buckets.find((one) => one.name === name && one.group === group);
       const replaced = state.get(name);
       if (replaced) state.set(name, { ...replaced, after: meaning });
       else if (!bucket) results.set(name, { type, layout, meaning });

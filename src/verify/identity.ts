@@ -29,7 +29,7 @@ class Identity {
   constructor(compiled: CompiledClass, expected: Expected) {
     this.compiled = compiled;
     this.expected = expected;
-    this.boundary = expected.boundary(compiled.rankClass.stage);
+    this.boundary = expected.boundary(compiled.rankClass.group);
     this.values = compiled.rankClass.values;
   }
 

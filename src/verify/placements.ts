@@ -31,7 +31,7 @@ import type {
   MoveInstruction,
   Program,
   ProgramValue,
-  StageEdge,
+  GroupEdge,
   TileInstruction,
   TransferInstruction,
   ValueIndex,
@@ -64,15 +64,15 @@ class Placements {
   /** Staging buffers → what lies in them: the move and its side. */
   private readonly staged = new Map<ValueIndex, string>();
   private readonly messages: MessagesOfAll;
-  private readonly stages: Program['stages'];
+  private readonly groups: Program['groups'];
 
   constructor(compiled: CompiledClass, registry: OpRegistry) {
     this.compiled = compiled;
     this.registry = registry;
     this.values = compiled.rankClass.values;
     this.mesh = compiled.mesh;
-    this.stages = compiled.stages;
-    this.messages = messagesOfAll(compiled.stages, compiled.rankClass.members);
+    this.groups = compiled.groups;
+    this.messages = messagesOfAll(compiled.groups, compiled.rankClass.members);
   }
 
   run(): readonly DiagnosticError[] {
@@ -202,7 +202,7 @@ class Placements {
     else this.expectBlock(at, instruction, output.value, move.to);
   }
 
-  /** A tile of a block: both stages derive the same tiles from the layouts at the two ends of the edge. */
+  /** A tile of a block: both groups derive the same tiles from the layouts at the two ends of the edge. */
   private checkTile(at: CompiledInstruction, instruction: TileInstruction): void {
     const { kind, edge, message, input, output } = instruction;
     const where = placesOf(this.compiled, at);
@@ -225,7 +225,7 @@ class Placements {
     const sends = kind === 'send';
     if (!this.isOfEdge(edge, sends, tag, where)) return;
     this.expectTile(edge, message, sends, operand.value, tag, where);
-    const { firstRank } = this.stages[sends ? edge.toStage : edge.fromStage];
+    const { firstRank } = this.groups[sends ? edge.toGroup : edge.fromGroup];
     const expected = this.messages(edge, sends ? 'outgoing' : 'incoming').map((list) => {
       const found = list[message];
       return found ? firstRank + (sends ? found.toRank : found.fromRank) : null;
@@ -237,23 +237,23 @@ class Placements {
     }
   }
 
-  private isOfEdge(edge: StageEdge, outgoing: boolean, tag: string, where: readonly Place[]): boolean {
-    const { fromStage, toStage, from, to, global } = edge;
+  private isOfEdge(edge: GroupEdge, outgoing: boolean, tag: string, where: readonly Place[]): boolean {
+    const { fromGroup, toGroup, from, to, global } = edge;
     const wrong = (what: string) => this.faults.push(diagnose.wrongTile({ tag, what, where }));
-    const [source, destination] = [this.stages[fromStage], this.stages[toStage]];
-    if (!source || !destination || (outgoing ? fromStage : toStage) !== this.compiled.rankClass.stage) {
-      wrong(`it goes from stage ${fromStage} to stage ${toStage}`);
+    const [source, destination] = [this.groups[fromGroup], this.groups[toGroup]];
+    if (!source || !destination || (outgoing ? fromGroup : toGroup) !== this.compiled.rankClass.group) {
+      wrong(`it goes from group ${fromGroup} to group ${toGroup}`);
     } else if (layoutFault(source.mesh, global, from) ?? layoutFault(destination.mesh, global, to)) {
       wrong('a layout of its ends is illegal');
     } else if (Object.keys(from.partial).length + Object.keys(to.partial).length > 0) {
-      wrong('a partial value does not travel between stages');
+      wrong('a partial value does not travel between groups');
     } else return true;
     return false;
   }
 
   /** A contiguous buffer of one message, as large as the largest of the class. */
   private expectTile(
-    edge: StageEdge,
+    edge: GroupEdge,
     message: number,
     outgoing: boolean,
     index: ValueIndex,

@@ -24,34 +24,34 @@ export function checkStructure(program: Program, meshes: readonly Mesh[]): reado
   return faults;
 }
 
-/** The stages have the meshes of the graphs, and their ranks come one behind the other. */
-function* checkMeshes({ stages }: Program, meshes: readonly Mesh[]): Generator<DiagnosticError> {
+/** The groups have the meshes of the graphs, and their ranks come one behind the other. */
+function* checkMeshes({ groups }: Program, meshes: readonly Mesh[]): Generator<DiagnosticError> {
   const malformed = (what: string) => diagnose.malformed({ what, where: [{ at: 'program' }] });
-  if (stages.length !== meshes.length) yield malformed(`there are ${stages.length} stages, not ${meshes.length}`);
+  if (groups.length !== meshes.length) yield malformed(`there are ${groups.length} groups, not ${meshes.length}`);
   let ranks = 0;
-  for (const [stage, mesh] of meshes.entries()) {
-    const has = stages[stage];
+  for (const [group, mesh] of meshes.entries()) {
+    const has = groups[group];
     if (!has) return;
     if (printMesh(has.mesh) !== printMesh(mesh))
-      yield malformed(`stage ${stage} is ${printMesh(has.mesh)}, not ${printMesh(mesh)}`);
-    if (has.firstRank !== ranks) yield malformed(`stage ${stage} begins at rank ${has.firstRank}, not at ${ranks}`);
+      yield malformed(`group ${group} is ${printMesh(has.mesh)}, not ${printMesh(mesh)}`);
+    if (has.firstRank !== ranks) yield malformed(`group ${group} begins at rank ${has.firstRank}, not at ${ranks}`);
     ranks += meshRanks(mesh);
   }
 }
 
-/** Every rank of every stage belongs to one class. */
-function* checkRanks({ classes, stages }: Program): Generator<DiagnosticError> {
+/** Every rank of every group belongs to one class. */
+function* checkRanks({ classes, groups }: Program): Generator<DiagnosticError> {
   const malformed = (what: string) => diagnose.malformed({ what, where: [{ at: 'program' }] });
-  for (const [stage, { mesh }] of stages.entries()) {
+  for (const [group, { mesh }] of groups.entries()) {
     const covered = new Array<number>(meshRanks(mesh)).fill(0);
     for (const rankClass of classes) {
-      if (rankClass.stage === stage) for (const at of rankClass.members) covered[rankAt(mesh, at)]++;
+      if (rankClass.group === group) for (const at of rankClass.members) covered[rankAt(mesh, at)]++;
     }
     const rank = covered.findIndex((count) => count !== 1);
-    if (rank >= 0) yield malformed(`rank ${rank} of stage ${stage} belongs to ${covered[rank]} classes`);
+    if (rank >= 0) yield malformed(`rank ${rank} of group ${group} belongs to ${covered[rank]} classes`);
   }
-  for (const { name, stage } of classes)
-    if (!stages[stage]) yield malformed(`'${name}' is of stage ${stage}, which is none`);
+  for (const { name, group } of classes)
+    if (!groups[group]) yield malformed(`'${name}' is of group ${group}, which is none`);
 }
 
 function* checkTable({

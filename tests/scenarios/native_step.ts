@@ -27,7 +27,7 @@ export interface NativeScenario {
 export function nativeScenario(options: ScenarioOptions, target: DeviceType = testDeviceType): NativeScenario {
   const { step, update, microbatches = 1 } = options;
   const plan = planOf(options);
-  const slots = scheduleTable(plan.schedule.kind, plan.stages.length, microbatches);
+  const slots = scheduleTable(plan.schedule.kind, plan.chunks.length, microbatches);
   const { program } = compileGraphs(
     { plan, registry: ops, target },
     { parameters: parametersOf(step) },

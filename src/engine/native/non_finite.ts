@@ -84,8 +84,8 @@ function describe(
   { what, received }: { readonly what: string; readonly received: boolean },
 ): NonFinite {
   const { phase } = instruction.source;
-  const { stage } = rankClass;
-  const order = dataflowOrder({ received, phase, microbatch: step.microbatch, stage, position: index, rank });
+  const { group } = rankClass;
+  const order = dataflowOrder({ received, phase, microbatch: step.microbatch, group, position: index, rank });
   return { rank, at: placeOf(instruction), what, order };
 }
 
