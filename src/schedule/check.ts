@@ -13,7 +13,8 @@ export interface ScheduleOf {
   readonly groups: number;
   readonly chunks: number;
   readonly microbatches: number;
-  readonly groupOf: (chunk: number) => number;
+  /** The group of a chunk, null where it has none. */
+  readonly groupOf: (chunk: number) => number | null;
 }
 
 interface PlacedSlot {
@@ -65,24 +66,24 @@ function outOfRange(all: readonly PlacedSlot[], { chunks, microbatches }: Schedu
 
 /** One fault a chunk that has slots on another group. */
 function onOtherGroups(all: readonly PlacedSlot[], { chunks, groupOf }: ScheduleOf): DiagnosticError[] {
-  const strays = all.filter(({ slot, place }) => within(slot.chunk, chunks) && groupOf(slot.chunk) !== place.group);
-  return [...groupBy(strays, ({ slot }) => slot.chunk)].map(([chunk, slots]) =>
-    diagnose.wrongGroup({ slot: slots[0].name, group: groupOf(chunk), places: slots.map(noted) }),
-  );
+  return [...groupBy(all, ({ slot }) => slot.chunk)].flatMap(([chunk, slots]) => {
+    const group = within(chunk, chunks) ? groupOf(chunk) : null;
+    const strays = slots.filter(({ place }) => place.group !== group);
+    if (group === null || strays.length === 0) return [];
+    return [diagnose.wrongGroup({ slot: strays[0].name, group, places: strays.map(noted) })];
+  });
 }
 
 function twice(all: readonly PlacedSlot[]): DiagnosticError[] {
   const repeated = [...groupBy(all, ({ name }) => name)].filter(([, slots]) => slots.length > 1);
-  return repeated
-    .slice(0, 1)
-    .map(([slot, slots]) =>
-      diagnose.slotTwice({
-        slot,
-        times: slots.length,
-        places: slots.map(({ place }) => place),
-        others: repeated.length - 1,
-      }),
-    );
+  return repeated.slice(0, 1).map(([slot, slots]) =>
+    diagnose.slotTwice({
+      slot,
+      times: slots.length,
+      places: slots.map(({ place }) => place),
+      others: repeated.length - 1,
+    }),
+  );
 }
 
 /** So many slots are named of those that a table lacks. */

@@ -141,3 +141,30 @@ export const partlySplit = defineDiagnostic('schedule/partly-split', (p: { chunk
   where: [{ at: 'schedule' }],
   fix: 'add the lacking slots, where nothing else is to be gained right behind their backwards, or drop all weight slots of the chunk',
 }));
+
+const shortened = (text: string): string => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
+
+export const unreadableFile = defineDiagnostic('schedule/unreadable-file', (p: { file: string; reason: string }) => ({
+  what: `${p.file} is no schedule: ${p.reason}`,
+  where: [{ at: p.file }],
+  fix: 'write {"flotilla_schedule": 1, "groups": ["0F0 0B0", …]}, one text a group, or PyTorch\'s CSV form, one row a rank',
+}));
+
+export const unreadableSlot = defineDiagnostic(
+  'schedule/unreadable-slot',
+  (p: { file: string; at: string; text: string; expected: string }) => ({
+    what: `${p.file} has a slot that cannot be read: '${shortened(p.text)}'`,
+    where: [{ at: `${p.file}, ${p.at}` }],
+    fix: `write ${p.expected}`,
+  }),
+);
+
+export const notPyTorch = defineDiagnostic(
+  'schedule/not-pytorch',
+  (p: { group: number; position: number; slots: string }) => ({
+    what: `PyTorch's form of a schedule cannot weave ${p.slots}`,
+    why: 'it has OVERLAP_F_B, a forward with a backward, and nothing else',
+    where: [at(p)],
+    fix: 'write the schedule in our own form, or let these slots run one after the other',
+  }),
+);

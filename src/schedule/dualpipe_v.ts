@@ -10,10 +10,10 @@ import type { Entry } from './slot.js';
  * DeepSeek's runs the full backward, later where it fills the end of the step.
  *
  * Bubble (p − 1)(F&B + (B + W) − 3W), F&B being the time of a woven pair: F + B where weaving hides nothing. Activations: 2p + 1 chunks. In
- * the source's words, which count the chunks as PP = 2p and the backward as a whole: (PP/2 − 1)(F&B + B − 3W) and PP + 1. Held at F = B = W;
- * at other ratios a woven pair and what it meets on the next group are not of one length, and the bubble is up to a little more or less.
- * With the weights' gradients inside the pair, as DeepSeek has them, it is 3p − 4 there where pairs begin and end as one, and 2(p − 1) by
- * the formula. m ≥ 2p.
+ * the source's words, which count the chunks as PP = 2p and the backward as a whole: (PP/2 − 1)(F&B + B − 3W) and PP + 1. m ≥ 2p.
+ *
+ * Where F = B = W that is p − 1 units. DeepSeek's pairs have the gradients of weights inside: by the same formula 2(p − 1) units, since the
+ * next group waits for them too. A weight slot of its own gives way.
  *
  * Source: DeepSeek-AI 2024 (arXiv:2412.19437) §3.2.1 and table 2, and github.com/deepseek-ai/DualPipe; Qi, Wan, Lin, Huang 2025,
  * "DualPipe could be better without the Dual" (huggingface.co/blog/ufotalent/cut-in-half).

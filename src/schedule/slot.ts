@@ -37,6 +37,9 @@ export const slotsOf = (entry: Entry): readonly Slot[] => ('woven' in entry ? en
 /** The letter of each direction, in names of slots and in files. */
 export const letters: Readonly<Record<Direction, string>> = { forward: 'F', backward: 'B', weight: 'W' };
 
+/** The direction of each letter. */
+export const directions: Readonly<Record<string, Direction>> = { F: 'forward', B: 'backward', W: 'weight' };
+
 /** `1F3`: chunk 1, forward, microbatch 3. */
 export const slotName = ({ chunk, direction, microbatch }: Slot): string =>
   `${chunk}${letters[direction]}${microbatch}`;
