@@ -10,7 +10,7 @@ import { type AdamW } from '../src/optim/options.js';
 import { describeModel } from '../src/plan/describe_model.js';
 import { planOfSizes, type ParallelSizes, type PlannedBatch } from '../src/plan/parallel_sizes.js';
 import type { Plan } from '../src/plan/plan.js';
-import { compileTraining, type CompiledProgram } from '../src/program/compile.js';
+import { compileTraining, type CompiledProgram } from '../src/compile/compile.js';
 import type { Program } from '../src/program/program.js';
 import { compileRun } from '../src/train/compile_run.js';
 import { initializeState } from '../src/run/load_state.js';

@@ -11,11 +11,11 @@ import { GPT } from '../src/nn/models/index.js';
 import { ops } from '../src/ops/index.js';
 import { describeModel } from '../src/plan/describe_model.js';
 import { planOfSizes } from '../src/plan/parallel_sizes.js';
-import { compileTraining } from '../src/program/compile.js';
-import { nativeKernels } from '../src/program/native_kernels.js';
+import { compileTraining } from '../src/compile/compile.js';
+import { nativeKernels } from '../src/kernels/native_kernels.js';
 import type { Program, Template } from '../src/program/program.js';
 import { instructionsOf, launchCount } from '../src/program/unroll.js';
-import { verifyProgram } from '../src/program/verify/index.js';
+import { verifyProgram } from '../src/verify/index.js';
 import { median, printRow, type Row } from './rows.js';
 
 /** PTD-P (Narayanan et al. 2021, arXiv:2104.04473) runs GPT-3 on tensor 8 and pipelines; the vocabulary is padded as there. */

@@ -6,8 +6,8 @@ import { GPT } from '../src/nn/models/gpt/gpt.js';
 import { ops } from '../src/ops/index.js';
 import { adamw } from '../src/optim/index.js';
 import { planOfSizes } from '../src/plan/parallel_sizes.js';
-import { compileTraining } from '../src/program/compile.js';
-import { passNames } from '../src/program/pass_names.js';
+import { compileTraining } from '../src/compile/compile.js';
+import { passNames } from '../src/passes/pass_names.js';
 import { folderFigure, passFigure } from './figures.js';
 
 const root = new URL('..', import.meta.url);

@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { ranksOrOne, testOfRanks } from '../src/engine/native/testing/tests_by_device.js';
 import { gatherValues } from '../src/engine/reference/shards.js';
 import { GPT, Llama, Mixtral } from '../src/nn/models/index.js';
-import { ranksOf } from '../src/plan/plan.js';
+import { pipelineOf, ranksOf } from '../src/plan/plan.js';
 import { anyTraining, trainingScenario, type TrainingDraw } from './arbitraries/training.js';
 import { departures } from './laws/parallel_equals_serial.js';
 import { languageModel } from './scenarios/language_model.js';
@@ -22,10 +22,11 @@ const gpt = (options: Partial<ConstructorParameters<typeof GPT>[0]> = {}) =>
 const llama = () =>
   languageModel(new Llama({ layers: 1, dim: 12, heads: 6, kv_heads: 2, hidden: 7, context: 8, vocab: 11 }), shape);
 const tensor = { heads: ['tensor'], kv_heads: ['tensor'], kv_group: ['tensor'], hidden: ['tensor'], vocab: ['tensor'] };
-const stages = (...meshes: readonly Record<string, number>[]) => [
-  { segments: ['embedding', 'blocks.0'], mesh: meshes[0] },
-  { segments: ['blocks.1', 'head'], mesh: meshes[1] },
-];
+const stages = (...meshes: readonly Record<string, number>[]) =>
+  pipelineOf([
+    { segments: ['embedding', 'blocks.0'], mesh: meshes[0] },
+    { segments: ['blocks.1', 'head'], mesh: meshes[1] },
+  ]);
 
 describe('perceptrons', () => {
   const uneven = mlp({ batch: 5, dim: 3, hidden: 7, layers: 2, update: 'adamw' });
@@ -106,15 +107,15 @@ describe('mixtures of experts', () => {
 
 describe('pipelines', () => {
   const tied = { ...gpt(), schedule: '1f1b' as const, microbatches: 3 };
-  equalsSerial('two stages with 1F1B and a tied embedding', { ...tied, stages: stages({}, {}) });
+  equalsSerial('two stages with 1F1B and a tied embedding', { ...tied, pipeline: stages({}, {}) });
   const parts = [['embedding', 'blocks.0'], ['blocks.1'], ['head']];
   equalsSerial('three stages, of which the middle one talks to both others', {
     ...tied,
-    stages: parts.map((segments) => ({ segments, mesh: {} })),
+    pipeline: pipelineOf(parts.map((segments) => ({ segments, mesh: {} }))),
   });
   equalsSerial('stages of unlike meshes: data over 2 before tensor over 2', {
     ...tied,
-    stages: stages({ data: 2 }, { tensor: 2 }),
+    pipeline: stages({ data: 2 }, { tensor: 2 }),
     split: { batch: ['data'], ...tensor },
   });
 });

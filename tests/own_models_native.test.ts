@@ -19,9 +19,9 @@ import { adamw } from '../src/optim/options.js';
 import { describeModel } from '../src/plan/describe_model.js';
 import { planOfSizes } from '../src/plan/parallel_sizes.js';
 import type { Plan } from '../src/plan/plan.js';
-import { compileTraining, type CompiledTraining } from '../src/program/compile.js';
-import { nativeKernels } from '../src/program/native_kernels.js';
-import { verifyProgram } from '../src/program/verify/index.js';
+import { compileTraining, type CompiledTraining } from '../src/compile/compile.js';
+import { nativeKernels } from '../src/kernels/native_kernels.js';
+import { verifyProgram } from '../src/verify/index.js';
 import { anyOwnModel, OwnModel, pieceKinds, type OwnModelDraw } from './arbitraries/own_models.js';
 
 type Compute = 'f32' | 'bf16';

@@ -18,14 +18,14 @@ import { eliminateDeadCodeExample } from '../src/passes/eliminate_dead_code.exam
 import { precisionExample, wideSoftmax } from '../src/passes/precision.example.js';
 import { splitSumsExample } from '../src/passes/split_sums.example.js';
 import { traceExample } from '../src/passes/trace.example.js';
-import { meshOf } from '../src/plan/plan.js';
-import { assignMemoryExample, memoryAcrossLanes } from '../src/program/assign_memory.example.js';
-import { foldExample } from '../src/program/fold.example.js';
-import { hoistExample } from '../src/program/hoist.example.js';
-import { lowerExample } from '../src/program/lower.example.js';
+import { meshesOf } from '../src/plan/plan.js';
+import { assignMemoryExample, memoryAcrossLanes } from '../src/compile/assign_memory.example.js';
+import { foldExample } from '../src/lower/fold.example.js';
+import { hoistExample } from '../src/lower/hoist.example.js';
+import { lowerExample } from '../src/lower/lower.example.js';
 import type { Program } from '../src/program/program.js';
 import { unfold } from '../src/program/unroll.js';
-import { verifyProgram } from '../src/program/verify/index.js';
+import { verifyProgram } from '../src/verify/index.js';
 import { firstDeparture, gatherPlaced, runPlaced } from './scenarios/placed_executor.js';
 import { defaultElement, differences, differentBits, uniform, type Values } from './scenarios/scenario.js';
 
@@ -137,7 +137,7 @@ describe('placed graphs', () => {
 test('buckets: every element of every parameter lies in one bucket, and in one rank’s part of the optimizer’s state', () => {
   const given = bucketsExample.given();
   const buckets = bucketsExample.run(given);
-  const mesh = meshOf(given.plan.stages[0]);
+  const [mesh] = meshesOf(given.plan);
   const held = buckets.flatMap(({ members, state }) =>
     [0, 1].flatMap((rank) =>
       heldBy(mesh, members, state, coordinatesOf(mesh, rank)).map((part) => ({ ...part, rank })),

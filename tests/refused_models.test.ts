@@ -11,7 +11,7 @@ import { ops } from '../src/ops/index.js';
 import { adamw } from '../src/optim/options.js';
 import { describeModel } from '../src/plan/describe_model.js';
 import { planOfSizes } from '../src/plan/parallel_sizes.js';
-import { compileForward, compileTraining } from '../src/program/compile.js';
+import { compileForward, compileTraining } from '../src/compile/compile.js';
 
 const sizes = { context: 4, vocab: 7 };
 const shape = { batch: 2, sequence: 4 };

@@ -1,5 +1,6 @@
 /** The program verifier, rule by rule: a sound program, one thing changed, and what is said of it. */
 import { describe, expect, test } from 'vitest';
+import { pipelineOf } from '../src/plan/plan.js';
 import type {
   CollectiveInstruction,
   Instruction,
@@ -8,11 +9,11 @@ import type {
   RankClass,
 } from '../src/program/program.js';
 import { instructionsOf } from '../src/program/unroll.js';
-import { verifyProgram, type Specification } from '../src/program/verify/index.js';
+import { verifyProgram, type Specification } from '../src/verify/index.js';
 import { mesh } from '../src/ir/mesh.js';
 import { elementsOf, tensorType } from '../src/ir/type.js';
 import { ops } from '../src/ops/index.js';
-import { nativeKernels } from '../src/program/native_kernels.js';
+import { nativeKernels } from '../src/kernels/native_kernels.js';
 import { GPT } from '../src/nn/models/index.js';
 import {
   editBody,
@@ -83,10 +84,10 @@ describe('sound programs are accepted', () => {
       'a GPT on two stages with unlike meshes, 1F1B',
       () => ({
         ...gpt(),
-        stages: [
-          { segments: segments.first, mesh: { tensor: 2 } },
+        pipeline: pipelineOf([
+          { segments: segments.first, mesh: { tensor: 2 } as Record<string, number> },
           { segments: segments.second, mesh: { data: 2 } },
-        ] as { segments: string[]; mesh: Record<string, number> }[],
+        ]),
         schedule: '1f1b' as const,
         microbatches: 3,
       }),
@@ -121,7 +122,7 @@ describe('reads and writes', () => {
 
   test("another microbatch's instance", () => {
     const { values, schedule } = only;
-    const forward = schedule.filter(({ template }) => template.startsWith('forward'));
+    const forward = schedule.filter(({ template }) => template.includes('forward'));
     const data = Object.keys(forward[0].offsets)
       .map(Number)
       .find((base) => values[base].lifetime === 'data')!;
@@ -247,9 +248,9 @@ describe('a program is held against its graphs', () => {
   });
 
   test('another mesh of as many ranks', () => {
-    const changed = { ...program, stages: [{ firstRank: 0, mesh: mesh({ tensor: 2, data: 2 }) }] };
-    expect(said(changed)).toContain('stage 0 is {tensor: 2, data: 2}, not {data: 2, tensor: 2}');
-    expect(said({ ...program, stages: [{ ...program.stages[0], firstRank: 1 }] })).toContain('begins at rank 1');
+    const changed = { ...program, groups: [{ firstRank: 0, mesh: mesh({ tensor: 2, data: 2 }) }] };
+    expect(said(changed)).toContain('group 0 is {tensor: 2, data: 2}, not {data: 2, tensor: 2}');
+    expect(said({ ...program, groups: [{ ...program.groups[0], firstRank: 1 }] })).toContain('begins at rank 1');
   });
 
   test('a bucket of state whose tensors are said to be cut otherwise', () => {
@@ -275,15 +276,15 @@ test('two collectives exchanged on one rank: its group is named with both instru
 test('a stage that wants all forwards first, from one that sends the last of them after a backward, hangs', () => {
   const { program: two, placed: graphs } = buildScenario({
     ...gpt(),
-    stages: [
+    pipeline: pipelineOf([
       { segments: ['embedding', 'blocks.0'], mesh: { data: 1 } },
       { segments: ['blocks.1', 'head'], mesh: { data: 1 } },
-    ],
+    ]),
     schedule: '1f1b',
     microbatches: 3,
   });
   const { schedule } = two.classes[1];
-  const forwards = schedule.filter(({ template }) => template.startsWith('forward'));
+  const forwards = schedule.filter(({ template }) => template.includes('forward'));
   const greedy = editSchedule(two, 1, () => [...forwards, ...schedule.filter((step) => !forwards.includes(step))]);
   expect(said(greedy, graphs)).toMatch(/no schedule completes the step \[program\/deadlock\]/);
   expect(said(greedy, graphs)).toMatch(/where .*receive .*rank 1/);
@@ -343,7 +344,7 @@ describe('workspaces of native kernels', () => {
     expect(fault.message).toMatch(
       /layer_norm_backward has the (\d+) bytes of '.* workspace' to work in, and needs \d+ \[program\/small-workspace\]/,
     );
-    expect(fault.message).toMatch(/where .*\[\d+\] layer_norm_backward, .* \(stage 0, ranks 0, 1\)/);
+    expect(fault.message).toMatch(/where .*\[\d+\] layer_norm_backward, .* \(group 0, ranks 0, 1\)/);
     // One buffer; the first microbatch's text and the others' both work in it.
     expect(more.every(({ code }) => code === fault.code)).toBe(true);
     expect(verifyProgram(smaller, graphs, ops)).toEqual([]);

@@ -3,10 +3,10 @@ import { ops } from '../../src/ops/index.js';
 import { adamw } from '../../src/optim/index.js';
 import { describeModel } from '../../src/plan/describe_model.js';
 import { planOfSizes } from '../../src/plan/parallel_sizes.js';
-import { compileTraining } from '../../src/program/compile.js';
-import { nativeKernels } from '../../src/program/native_kernels.js';
-import type { PassName } from '../../src/program/pass_names.js';
-import { verifyProgram } from '../../src/program/verify/index.js';
+import { compileTraining } from '../../src/compile/compile.js';
+import { nativeKernels } from '../../src/kernels/native_kernels.js';
+import type { PassName } from '../../src/passes/pass_names.js';
+import { verifyProgram } from '../../src/verify/index.js';
 import type { PhaseReport } from './compile.js';
 import { compileEntries, ranksOf, type CompileEntry } from './entries.js';
 

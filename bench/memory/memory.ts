@@ -13,7 +13,7 @@ import { promisify } from 'node:util';
 import { packageRoot } from '../../src/engine/native/package_root.js';
 import { GPT } from '../../src/nn/models/gpt/gpt.js';
 import type { ParallelSizes } from '../../src/plan/parallel_sizes.js';
-import type { LoweredClass } from '../../src/program/lower_class.js';
+import type { LoweredClass } from '../../src/lower/lower_class.js';
 import { demoBatch } from '../../src/config/demo.js';
 import { optimizerOf } from '../contestant/config.js';
 import { demoModel } from '../contestant/models.js';
@@ -38,7 +38,7 @@ const programs: readonly { readonly name: string; readonly sizes: ParallelSizes 
   { name: 'data 2', sizes: { data_parallel_size: 2 } },
   { name: 'tensor 2', sizes: { tensor_parallel_size: 2 } },
   { name: 'data 2 × tensor 2', sizes: { data_parallel_size: 2, tensor_parallel_size: 2 } },
-  { name: '1F1B, two stages', sizes: { pipeline_parallel_size: 2 } },
+  { name: '1F1B, two groups', sizes: { pipeline_parallel_size: 2 } },
 ];
 
 export async function runMemory(options: MemoryOptions): Promise<readonly Row[]> {

@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { checkPlacement, intervalProblem, planMemory, type IntervalBuffer } from '../../src/program/memory/index.js';
+import { checkPlacement, intervalProblem, planMemory, type IntervalBuffer } from '../../src/memory/index.js';
 
 export interface MinimallocRow {
   readonly name: string;

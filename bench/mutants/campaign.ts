@@ -2,7 +2,7 @@
 import type { DiagnosticError } from '../../src/ir/diagnostic.js';
 import { ops } from '../../src/ops/index.js';
 import type { Program } from '../../src/program/program.js';
-import { verifyProgram } from '../../src/program/verify/index.js';
+import { verifyProgram } from '../../src/verify/index.js';
 import type { Scenario } from '../../tests/scenarios/scenario.js';
 import { faults } from './faults/index.js';
 import type { Mutation } from './mutant.js';

@@ -1,8 +1,9 @@
 /** The programs that are mutated: small steps through the real passes, in f64, with random data so that wrong wiring shows. */
+import { pipelineOf } from '../../src/plan/plan.js';
 import { GPT } from '../../src/nn/models/index.js';
 import { ops } from '../../src/ops/index.js';
-import type { KernelChooser } from '../../src/program/kernel_choice.js';
-import { kernelsOf } from '../../src/program/target.js';
+import type { KernelChooser } from '../../src/kernels/chooser.js';
+import { kernelsOf } from '../../src/kernels/target.js';
 import { applyPrecision } from '../../src/passes/precision.js';
 import { languageModel } from '../../tests/scenarios/language_model.js';
 import { mlp } from '../../tests/scenarios/mlp.js';
@@ -106,14 +107,14 @@ const recipes: readonly { name: string; weight: number; options: () => Omit<Scen
     options: () => ({ ...deepGpt(), mesh: { data: 2 }, split, microbatches: 1 }),
   },
   {
-    name: 'gpt, two stages, 1F1B, 3 microbatches',
+    name: 'gpt, two groups, 1F1B, 3 microbatches',
     weight: 2,
     options: () => ({
       ...gpt(),
-      stages: [
+      pipeline: pipelineOf([
         { segments: ['embedding', 'blocks.0'], mesh: { data: 1 } },
         { segments: ['head'], mesh: { data: 2 } },
-      ],
+      ]),
       split,
       microbatches: 3,
       schedule: '1f1b',

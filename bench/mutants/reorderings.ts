@@ -1,7 +1,7 @@
 /**
  * Changes that keep a program right: what lanes and names already order stays ordered. The verifier must accept all of them.
  */
-import { DEFAULT_ALIGNMENT } from '../../src/program/memory/index.js';
+import { DEFAULT_ALIGNMENT } from '../../src/memory/index.js';
 import type { EventInstruction, Instruction, Program } from '../../src/program/program.js';
 import { instanceKey, instructionsOf } from '../../src/program/unroll.js';
 import { bytesOf } from '../../src/ir/type.js';
@@ -48,9 +48,9 @@ export const reorderings: Mutations = {
     if (signals.length === 0) return null;
     const signal = random.pick(signals);
     const body = instructionsOf(program.classes[signal.c].templates[signal.t]);
-    const { event, source } = signal.instruction as EventInstruction;
+    const { event, each, source } = signal.instruction as EventInstruction;
     const at = signal.i + 1 + random.int(body.length - signal.i);
-    const wait: Instruction = { kind: 'wait', event, lane: 'compute', source };
+    const wait: Instruction = { kind: 'wait', event, each, lane: 'compute', source };
     return {
       program: editBody(program, signal, (b) => [...b.slice(0, at), wait, ...b.slice(at)]),
       aims: [{ ...signal, i: at }],
@@ -139,10 +139,10 @@ const neighbours = (sites: readonly Site[]): readonly (readonly [Site, Site])[] 
   });
 
 /**
- * Within a stage all ranks launch in one order, and a wait for what was launched before cannot hang. Between stages there is no such order:
+ * Within a group all ranks launch in one order, and a wait for what was launched before cannot hang. Between groups there is no such order:
  * a rank that waits longer may keep another from what it waits for.
  */
-const travels = (program: Program): boolean => program.stages.length > 1;
+const travels = (program: Program): boolean => program.groups.length > 1;
 const mayPass = (program: Program, site: Site, other: Instruction): boolean =>
   !travels(program) || other.lane !== site.instruction.lane;
 

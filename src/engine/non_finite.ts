@@ -26,8 +26,8 @@ export interface DataflowPlace {
   readonly received: boolean;
   readonly phase: Phase;
   readonly microbatch: number;
-  readonly stage: number;
-  /** In the launch list of the class: equal work of a stage's ranks has about equal positions. */
+  readonly chunk: number;
+  /** In the launch list of the class: equal work of a group's ranks has about equal positions. */
   readonly position: number;
   readonly rank: number;
 }
@@ -37,13 +37,13 @@ export function dataflowOrder({
   received,
   phase,
   microbatch,
-  stage,
+  chunk,
   position,
   rank,
 }: DataflowPlace): readonly number[] {
-  const phases: readonly Phase[] = ['forward', 'backward', 'update'];
-  // Forward runs through the stages upwards, backward downwards.
-  const distance = phase === 'forward' ? stage : -stage;
+  const phases: readonly Phase[] = ['forward', 'backward', 'weight', 'update'];
+  // Forward runs through the chunks upwards, backward downwards.
+  const distance = phase === 'forward' ? chunk : -chunk;
   return [received ? 1 : 0, phases.indexOf(phase), phase === 'update' ? 0 : microbatch, distance, position, rank];
 }
 

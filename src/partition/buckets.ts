@@ -5,16 +5,16 @@
  * member's (PyTorch's DistributedDataParallel, Li et al. 2020, §3.2.3), one kernel updates it, and ZeRO cuts it between any two elements
  * (Rajbhandari et al. 2020, §5), so that small tensors and sizes that do not divide are ordinary.
  *
- * A bucket holds parameters of one stage and one dtype, split over the same axes, whose gradients come partial over the same axes; an
+ * A bucket holds parameters of one group and one dtype, split over the same axes, whose gradients come partial over the same axes; an
  * optimizer treats matrices and vectors apart (weight decay), so a bucket holds one sort. It is closed where a segment ends: equal layers
- * then begin and end their buckets alike, and their text folds. What several stages read, and what comes with
+ * then begin and end their buckets alike, and their text folds. What several groups read, and what comes with
  * a gradient laid out unlike the parameter, stays outside and is updated by itself.
  */
 import { axesSize, type AxisName, type Mesh } from '../ir/mesh.js';
 import { boundsOf, canonicalLayout, cutEvenly, printLayout, sameLayout, type Layout } from '../ir/layout.js';
 import { bytesOf, prime, type TensorType } from '../ir/type.js';
 import { gradientName, parameterOf } from '../optim/update.js';
-import { meshOf, type Plan } from '../plan/plan.js';
+import { meshesOf, type Plan } from '../plan/plan.js';
 import { elementsFactor, packedAxes, packedType, type PackedTensor } from './packing.js';
 import type { PlacedGraph } from './placed.js';
 import { splitsState, storageLayout } from './storage.js';
@@ -25,7 +25,7 @@ export const bucketBytes = 8_000_000;
 export interface Bucket {
   /** `bucket.0`; its gradient and its state are named as a parameter's would be: `gradient.bucket.0`. */
   readonly name: string;
-  readonly stage: number;
+  readonly group: number;
   /** Parameters by name, with their storage layouts, in the order in which their gradients are completed. */
   readonly members: readonly PackedTensor[];
   /** Members have two dimensions or more. */
@@ -41,7 +41,7 @@ export interface Bucket {
 }
 
 /**
- * The buckets of all stages, in the order in which their gradients are completed. `parameters`: those that the step gives the whole
+ * The buckets of all groups, in the order in which their gradients are completed. `parameters`: those that the step gives the whole
  * gradient of.
  */
 export function bucketsOf(
@@ -69,7 +69,7 @@ export function bucketsOf(
 }
 
 interface Candidate extends PackedTensor {
-  readonly stage: number;
+  readonly group: number;
   /** That the step which makes the gradient belongs to. */
   readonly segment: string;
   readonly matrix: boolean;
@@ -90,34 +90,34 @@ function candidatesOf(
   parameters: ReadonlyMap<string, TensorType>,
 ): readonly Candidate[] {
   const madeAt = new Map(step.steps.flatMap((s, i) => s.outputs.map((output) => [output, i] as const)));
-  const meshes = plan.stages.map(meshOf);
+  const meshes = meshesOf(plan);
   return step.outputs
     .flatMap(({ name: output, value }): Candidate[] => {
       const name = parameterOf(output);
       const type = output === gradientName(name) ? parameters.get(name) : undefined;
       const completed = madeAt.get(value);
-      const stages = homes.get(name) ?? [];
-      if (!type || completed === undefined || stages.length !== 1) return [];
-      const [stage] = stages;
-      const mesh = meshes[stage];
+      const groups = homes.get(name) ?? [];
+      if (!type || completed === undefined || groups.length !== 1) return [];
+      const [group] = groups;
+      const mesh = meshes[group];
       const gradient = step.values[value];
       const layout = canonicalLayout(mesh, type, storageLayout(plan, mesh, type));
       const same = sameLayout({ ...gradient.layout, partial: {} }, layout) && gradient.type.dtype === type.dtype;
-      if (!same || gradient.stage !== stage) return [];
+      if (!same || gradient.group !== group) return [];
       const matrix = type.dims.length >= 2;
       const axes = packedAxes(mesh, [{ layout }]);
       const partial = printLayout({ splits: {}, partial: gradient.layout.partial });
-      const key = `${stage} ${type.dtype} ${matrix} ${axes.join('*')} ${partial}`;
+      const key = `${group} ${type.dtype} ${matrix} ${axes.join('*')} ${partial}`;
       const bytes = bytesOf(type) / axesSize(mesh, axes);
       const { segment } = step.steps[completed].source;
-      return [{ name, type, layout, stage, segment, matrix, gradient: gradient.layout, completed, bytes, key }];
+      return [{ name, type, layout, group, segment, matrix, gradient: gradient.layout, completed, bytes, key }];
     })
     .sort((a, b) => a.completed - b.completed);
 }
 
 function bucketOf(plan: Plan, candidates: readonly Candidate[], name: string): Bucket {
-  const [{ stage, matrix, gradient }] = candidates;
-  const mesh = meshOf(plan.stages[stage]);
+  const [{ group, matrix, gradient }] = candidates;
+  const mesh = meshesOf(plan)[group];
   const members = candidates.map((candidate) => ({
     name: candidate.name,
     type: candidate.type,
@@ -126,7 +126,7 @@ function bucketOf(plan: Plan, candidates: readonly Candidate[], name: string): B
   const { type, layout: storage } = packedType(mesh, members[0].type.dtype, members);
   return {
     name,
-    stage,
+    group,
     members,
     matrices: matrix,
     type,

@@ -48,10 +48,10 @@ function checkOp(graph: PlacedGraph, step: PlacedOp, madeBy: ReadonlyMap<PlacedI
   const { op, rule, assignment, source } = step;
   const values = (ids: readonly PlacedId[]) => ids.map((id) => graph.values[id]);
   const [operands, results] = [values(step.inputs), values(step.outputs)];
-  const elsewhere = [...operands, ...results].filter(({ stage }) => stage !== step.stage);
+  const elsewhere = [...operands, ...results].filter(({ group }) => group !== step.group);
   return [
-    ...elsewhere.map(({ name, stage }) => diagnose.otherStage({ op, value: name, stage, source })),
-    ...opFaults(graph.meshes[step.stage], rule, assignment, operands, results).map((fault) => {
+    ...elsewhere.map(({ name, group }) => diagnose.otherGroup({ op, value: name, group, source })),
+    ...opFaults(graph.meshes[step.group], rule, assignment, operands, results).map((fault) => {
       switch (fault.kind) {
         case 'two roles':
           return diagnose.axisHasTwoRoles({ op, axis: fault.axis, source });
@@ -77,10 +77,10 @@ function checkOp(graph: PlacedGraph, step: PlacedOp, madeBy: ReadonlyMap<PlacedI
 
 function checkMove(graph: PlacedGraph, step: PlacedMove): DiagnosticError[] {
   const { move, source } = step;
-  const mesh = graph.meshes[step.stage];
+  const mesh = graph.meshes[step.group];
   const [from, to] = [graph.values[step.inputs[0]], graph.values[step.outputs[0]]];
   const lies = (value: typeof from, layout: Layout) =>
-    sameLayout(value.layout, canonicalLayout(mesh, value.type, layout)) && value.stage === step.stage;
+    sameLayout(value.layout, canonicalLayout(mesh, value.type, layout)) && value.group === step.group;
   const faults: DiagnosticError[] = [];
   if (!lies(from, move.from)) {
     faults.push(
@@ -97,10 +97,10 @@ function checkMove(graph: PlacedGraph, step: PlacedMove): DiagnosticError[] {
 
 function checkTransfer(graph: PlacedGraph, step: PlacedTransfer): DiagnosticError[] {
   const [from, to] = [graph.values[step.inputs[0]], graph.values[step.outputs[0]]];
-  const why = 'whole values travel, from the stage that has them to the stage of the step';
+  const why = 'whole values travel, from the group that has them to the group of the step';
   const sound =
-    from.stage === step.fromStage &&
-    to.stage === step.stage &&
+    from.group === step.fromGroup &&
+    to.group === step.group &&
     Object.keys(from.layout.partial).length === 0 &&
     Object.keys(to.layout.partial).length === 0;
   return sound

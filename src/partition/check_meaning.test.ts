@@ -4,7 +4,7 @@ import { languageModel } from '../../tests/scenarios/language_model.js';
 import { buildScenario } from '../../tests/scenarios/scenario.js';
 import { GPT, Mixtral } from '../nn/models/index.js';
 import { ops } from '../ops/index.js';
-import type { PlanStage } from '../plan/plan.js';
+import { pipelineOf } from '../plan/plan.js';
 import { printLayout } from '../ir/layout.js';
 import { printType } from '../ir/type.js';
 import { checkMeaning } from './check_meaning.js';
@@ -41,15 +41,15 @@ describe('what the partitioner makes is what the graph says', () => {
     expect(names).not.toContain('softmax_cross_entropy');
   });
 
-  test('with experts, and over stages whose sums are parts', () => {
+  test('with experts, and over groups whose sums are parts', () => {
     const mixtral = new Mixtral({ layers: 2, dim: 4, heads: 2, context: 4, vocab: 6, experts: 2, hidden: 4 });
-    const stages: readonly PlanStage[] = [
+    const pipeline = pipelineOf([
       { segments: ['embedding', 'blocks.0'], mesh: { data: 2 } },
       { segments: ['blocks.1', 'head'], mesh: { tensor: 2 } },
-    ];
+    ]);
     const given = languageModel(mixtral, { microbatches: 1, batch: 2, sequence: 4 });
     // Placing asks the checker.
-    expect(() => buildScenario({ ...given, stages, split, schedule: '1f1b', microbatches: 2 })).not.toThrow();
+    expect(() => buildScenario({ ...given, pipeline, split, schedule: '1f1b', microbatches: 2 })).not.toThrow();
   });
 });
 
@@ -77,11 +77,11 @@ describe('one thing changed is told', () => {
     for (const { step, at } of opSteps) {
       if (isUnread(step)) continue;
       step.inputs.forEach((input, k) => {
-        const { type, layout, stage } = placed.values[input];
+        const { type, layout, group } = placed.values[input];
         const other = placed.values.find(
           (value) =>
             value.id !== input &&
-            value.stage === stage &&
+            value.group === group &&
             printType(value.type) === printType(type) &&
             printLayout(value.layout) === printLayout(layout) &&
             madeBefore(value.id, at) &&

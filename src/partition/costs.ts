@@ -4,9 +4,9 @@ import type { Mesh } from '../ir/mesh.js';
 import { ReshardSearch } from '../reshard/search.js';
 
 export interface PartitionCosts {
-  /** Reshard paths and their prices, one search a stage's mesh. */
+  /** Reshard paths and their prices, one search a group's mesh. */
   readonly reshards: readonly ReshardSearch[];
-  /** Seconds of `bytes` between stages. */
+  /** Seconds of `bytes` between groups. */
   transferSeconds(bytes: number): number;
   /** Seconds of an op that does `flops` on one rank. `fused`: false where its decomposition runs instead of its kernel. */
   opSeconds(flops: number, fused: boolean): number;

@@ -7,14 +7,14 @@ import { printType, type TensorType } from '../ir/type.js';
 
 export const placeOf = (source: Source): string => `${source.path || 'model'}, ${source.phase}`;
 
-export const segmentWithoutStage = defineDiagnostic(
-  'partition/segment-without-stage',
+export const segmentWithoutChunk = defineDiagnostic(
+  'partition/segment-without-chunk',
   (p: { segment: string; known: readonly string[] }) => {
     const near = nearest(p.segment, p.known);
     return {
-      what: `no stage of the plan runs the segment '${p.segment}'`,
-      where: [{ at: 'plan, stages' }],
-      fix: `add it to a stage${near ? `, perhaps for '${near}'` : ''}`,
+      what: `no chunk of the plan has the segment '${p.segment}'`,
+      where: [{ at: 'plan, chunks' }],
+      fix: `add it to a chunk${near ? `, perhaps for '${near}'` : ''}`,
     };
   },
 );
@@ -86,10 +86,10 @@ export const ruleMismatch = defineDiagnostic(
   }),
 );
 
-export const otherStage = defineDiagnostic(
-  'partition/other-stage',
-  (p: { op: string; value: string; stage: number; source: Source }) => ({
-    what: `${p.op} meets '${p.value}', which is of stage ${p.stage}`,
+export const otherGroup = defineDiagnostic(
+  'partition/other-group',
+  (p: { op: string; value: string; group: number; source: Source }) => ({
+    what: `${p.op} meets '${p.value}', which is of group ${p.group}`,
     where: [{ at: placeOf(p.source) }],
     fix: 'insert the transfer between them',
   }),
@@ -129,3 +129,10 @@ export const readBeforeWritten = defineDiagnostic(
     fix: 'order the steps by their values',
   }),
 );
+
+export const sumNotRead = defineDiagnostic('partition/sum-not-read', (p: { name: string }) => ({
+  what: `the step gives '${p.name}', and the update does not read it`,
+  why: 'a part of a gradient that nothing adds would be a wrong gradient, silently',
+  where: [{ at: p.name }],
+  fix: 'let the update read every gradient that the step gives, by name or as the member of a bucket',
+}));

@@ -6,7 +6,7 @@ import { parseGraph } from '../ir/parse.js';
 import { printType, type TensorType } from '../ir/type.js';
 import { ops } from '../ops/index.js';
 import type { PassExample } from '../passes/example.js';
-import { meshOf, type Plan } from '../plan/plan.js';
+import { meshesOf, pipelineOf, type Plan } from '../plan/plan.js';
 import type { Bucket } from './buckets.js';
 import { defaultCosts } from './costs.js';
 import { partition, type Placement } from './partition.js';
@@ -14,7 +14,7 @@ import { describeStep, type PlacedGraph, type PlacedId } from './placed.js';
 import { homesOf, stepPlacement, updatePlacement } from './placement.js';
 import { storageLayout } from './storage.js';
 
-/** A plan for one stage: its mesh, then a line for each factor that it splits, `heads: tensor[0,5,7]`, and `zero 1 over data`. */
+/** A plan for one group: its mesh, then a line for each factor that it splits, `heads: tensor[0,5,7]`, and `zero 1 over data`. */
 export function parsePlan(text: string): Plan {
   const [first, ...lines] = text.split('\n');
   const mesh = Object.fromEntries(parseMesh(first).axes.map(({ name, size }) => [name, size]));
@@ -22,10 +22,10 @@ export function parsePlan(text: string): Plan {
   const factors = lines.filter((line) => !line.startsWith('zero')).map((line) => line.replace(': ', ':'));
   const splits = Object.entries(parseLayout(`{${factors.join(', ')}}`).splits);
   return {
-    flotilla_plan: 1,
+    flotilla_plan: 2,
     model: { name: 'example', hash: '' },
     // The graphs of examples name one segment or, most of them, none.
-    stages: [{ segments: ['', 'model', 'optimizer'], mesh }],
+    ...pipelineOf([{ segments: ['', 'model', 'optimizer'], mesh }]),
     schedule: { kind: 'gpipe', microbatches: 1 },
     batch: { logical_microbatches: 1, sequences: 1, padding: 0 },
     split: Object.fromEntries(splits.map(([factor, { axes }]) => [factor, axes])),
@@ -38,8 +38,8 @@ export function parsePlan(text: string): Plan {
 
 /** Places a graph whose outputs must lie as the plan stores values of their factors. */
 export function placeWhole(plan: Plan, graph: Graph): PlacedGraph {
-  const mesh = meshOf(plan.stages[0]);
-  const output = (_: string, type: TensorType) => [{ stage: 0, layout: storageLayout(plan, mesh, type) }];
+  const [mesh] = meshesOf(plan);
+  const output = (_: string, type: TensorType) => [{ group: 0, layout: storageLayout(plan, mesh, type) }];
   return place(graph, { ...stepPlacement(plan, graph), output });
 }
 
@@ -69,8 +69,8 @@ export function printBlocks(placed: PlacedGraph): string {
   let count = 0;
   const nameOf = (id: PlacedId) => names.get(id) ?? names.set(id, `%${count++}`).get(id)!;
   const show = (id: PlacedId) => {
-    const { type, layout, stage } = placed.values[id];
-    const mesh = placed.meshes[stage];
+    const { type, layout, group } = placed.values[id];
+    const mesh = placed.meshes[group];
     const lies = printLayout(layout, type);
     return `${printType(localType(mesh, type, layout, coordinatesOf(mesh, 0)))}${lies === '{}' ? '' : ` ${lies}`}`;
   };

@@ -12,21 +12,21 @@ const model = {
 };
 
 function planOf(sizes: ParallelSizes, sequences: number, microbatch = 1): Plan {
-  const { data_parallel_size: data = 1, tensor_parallel_size: tensor = 1, pipeline_parallel_size: stages = 1 } = sizes;
+  const { data_parallel_size: data = 1, tensor_parallel_size: tensor = 1, pipeline_parallel_size: groups = 1 } = sizes;
   const precision = { compute: 'f32', master: 'f32' } as const;
-  return planOfSizes(sizes, data * tensor * stages, model, { sequences, microbatch }, precision);
+  return planOfSizes(sizes, data * tensor * groups, model, { sequences, microbatch }, precision);
 }
 
 describe('every rank gets the floor or the ceiling of the microbatches, on one schedule', () => {
   test.each([1, 2, 3, 4, 5, 6, 7, 8])('61 to 67 of one sequence over %i ranks', (data) => {
-    for (const stages of [1, 2]) {
+    for (const groups of [1, 2]) {
       for (let n = 61; n <= 67; n++) {
-        const plan = planOf({ data_parallel_size: data, pipeline_parallel_size: stages }, n);
+        const plan = planOf({ data_parallel_size: data, pipeline_parallel_size: groups }, n);
         expect(plan.schedule.microbatches).toBe(Math.ceil(n / data));
         expect(plan.batch.logical_microbatches).toBe(data);
         expect(sequencesOf(plan)).toBe(n);
         const counts = sequencesByRank(plan);
-        expect(counts).toHaveLength(data * stages);
+        expect(counts).toHaveLength(data * groups);
         for (const count of counts) expect([Math.floor(n / data), Math.ceil(n / data)]).toContain(count);
         expect(counts.slice(0, data).reduce((a, b) => a + b)).toBe(n);
         expect(idleRanksWarning(plan)).toBeNull();

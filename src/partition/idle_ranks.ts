@@ -4,16 +4,15 @@ import { tileOf } from '../ir/layout.js';
 import { coordinatesOf, meshRanks } from '../ir/mesh.js';
 import { tensorType } from '../ir/type.js';
 import { ranksIdle } from '../plan/diagnostics.js';
-import { logicalMicrobatchesOf, meshOf, type Plan } from '../plan/plan.js';
+import { logicalMicrobatchesOf, meshesOf, type Plan } from '../plan/plan.js';
 import { storageLayout } from './storage.js';
 
-/** Sequences that each rank reads in a step, by global rank. Those of a stage that share a sequence each count it. */
+/** Sequences that each rank reads in a step, by global rank. Those of a group that share a sequence each count it. */
 export function sequencesByRank(plan: Plan): readonly number[] {
   const { schedule, batch } = plan;
   const type = tensorType('i32', { microbatch: batch.logical_microbatches, batch: batch.sequences });
   const real = logicalMicrobatchesOf(plan);
-  return plan.stages.flatMap((stage) => {
-    const mesh = meshOf(stage);
+  return meshesOf(plan).flatMap((mesh) => {
     const layout = storageLayout(plan, mesh, type);
     return Array.from({ length: meshRanks(mesh) }, (_, rank) => {
       const [[first, end], [from, to]] = tileOf(mesh, type, layout, coordinatesOf(mesh, rank));

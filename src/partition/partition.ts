@@ -26,18 +26,18 @@ import { Versions, type Quote } from './versions.js';
 /** Everything the walk asks of the plan. */
 export interface Placement {
   readonly meshes: readonly Mesh[];
-  /** The stage an op runs on. */
-  stage(source: Source): number;
-  /** Where an input lies: its layout on every stage that stores it. */
+  /** The group an op runs on. */
+  group(source: Source): number;
+  /** Where an input lies: its layout on every group that stores it. */
   input(
     name: string,
     kind: InputKind,
     type: TensorType,
-  ): readonly { readonly stage: number; readonly layout: Layout }[];
-  /** The layout an output must have, on each stage that wants it; null leaves it as it comes. */
-  output(name: string, type: TensorType): readonly { readonly stage: number; readonly layout: Layout }[] | null;
-  /** How the plan lays a value out on a stage's mesh by the names of its factors: how one that no op of the stage has made is met. */
-  arrival(stage: number, type: TensorType): Layout;
+  ): readonly { readonly group: number; readonly layout: Layout }[];
+  /** The layout an output must have, on each group that wants it; null leaves it as it comes. */
+  output(name: string, type: TensorType): readonly { readonly group: number; readonly layout: Layout }[] | null;
+  /** How the plan lays a value out on a group's mesh by the names of its factors: how one that no op of the group has made is met. */
+  arrival(group: number, type: TensorType): Layout;
   /** The factors that the plan splits, and which of them data come with: whom work that has them is to be shared by. */
   readonly sharing: Sharing;
   /** Splits the plan fixes for an op, by factor of its rule; null where it leaves the choice. */
@@ -102,15 +102,15 @@ class Walk {
       placement.meshes,
       costs,
       (value) => this.nameOf(value),
-      (stage, type) => placement.arrival(stage, type),
+      (group, type) => placement.arrival(group, type),
     );
   }
 
   run(): PlacedGraph {
     for (const input of this.graph.inputs) {
       const type = this.builder.typeOf(input.value);
-      for (const { stage, layout } of this.placement.input(input.name, input.kind, type)) {
-        this.versions.declareInput(input.value, { name: input.name, kind: input.kind }, type, layout, stage);
+      for (const { group, layout } of this.placement.input(input.name, input.kind, type)) {
+        this.versions.declareInput(input.value, { name: input.name, kind: input.kind }, type, layout, group);
       }
     }
     for (const node of this.graph.nodes) this.place(node, null);
@@ -127,17 +127,17 @@ class Walk {
 
   private place(node: Node, inherited: Splits | null): void {
     const definition = opNamed(this.builder.registry, node.op);
-    const stage = this.placement.stage(node.source);
-    const assignment = this.choose(node, definition, stage, inherited);
+    const group = this.placement.group(node.source);
+    const assignment = this.choose(node, definition, group, inherited);
     this.chosen.set(node.id, assignment);
     const missing = definition.decompose !== undefined && !this.hasKernel(node.op, node.rule);
     if (missing || splitsWhole(node.rule, assignment)) this.inline(node, definition, assignment);
-    else this.emit(node, stage, assignment);
+    else this.emit(node, group, assignment);
   }
 
-  private choose(node: Node, definition: OpDefinition, stage: number, inherited: Splits | null): Assignment {
+  private choose(node: Node, definition: OpDefinition, group: number, inherited: Splits | null): Assignment {
     const { rule } = node;
-    const mesh = this.placement.meshes[stage];
+    const mesh = this.placement.meshes[group];
     const forward = node.from === null ? null : (this.chosen.get(node.from)?.splits ?? null);
     const options: CandidateOptions = {
       mesh,
@@ -152,18 +152,18 @@ class Walk {
       operands: node.inputs.map((input) => {
         const value = this.resolve(input);
         const type = this.builder.typeOf(value);
-        return this.versions.offers(value, type, stage).map((layout) => ({ layout, names: namesOf(type) }));
+        return this.versions.offers(value, type, group).map((layout) => ({ layout, names: namesOf(type) }));
       }),
       results: node.outputs.map((output) => {
         const type = this.builder.typeOf(output);
-        return { layout: this.placement.arrival(stage, type), names: namesOf(type) };
+        return { layout: this.placement.arrival(group, type), names: namesOf(type) };
       }),
       shared: this.axesToShare(node, definition, mesh),
     };
     let best: { assignment: Assignment; seconds: number } | null = null;
     for (const splits of splitCandidates(options)) {
       for (const assignment of throughCandidates(options, splits)) {
-        const seconds = this.price(node, definition, stage, assignment, options, best?.seconds ?? Infinity);
+        const seconds = this.price(node, definition, group, assignment, options, best?.seconds ?? Infinity);
         if (seconds < (best?.seconds ?? Infinity)) best = { assignment, seconds };
       }
     }
@@ -183,13 +183,13 @@ class Walk {
   private price(
     node: Node,
     definition: OpDefinition,
-    stage: number,
+    group: number,
     assignment: Assignment,
     options: CandidateOptions,
     limit: number,
   ): number {
     const { rule } = node;
-    const mesh = this.placement.meshes[stage];
+    const mesh = this.placement.meshes[group];
     const sizes = Object.fromEntries(
       Object.entries(rule.factors).map(([name, { size }]) => [
         name,
@@ -205,7 +205,7 @@ class Walk {
       this.costs.opSeconds(definition.flops(rule, sizes, node.attributes), !splitsWhole(rule, assignment)) +
       (repeats - 1) * this.costs.repeatSeconds;
     for (let i = 0; i < node.inputs.length && seconds < limit; i++) {
-      const quote = this.quote(node, i, stage, assignment);
+      const quote = this.quote(node, i, group, assignment);
       if (!quote) return Infinity;
       // An operand that is there twice in one layout is resharded once.
       const repeated = node.inputs.findIndex((id, j) => id === node.inputs[i] && sameOperand(rule, assignment, i, j));
@@ -219,7 +219,7 @@ class Walk {
         const without = { ...layout.partial };
         delete without[axis];
         const reduced: Layout = { splits: layout.splits, partial: without };
-        const due = this.costs.reshards[stage].seconds(type, layout, reduced);
+        const due = this.costs.reshards[group].seconds(type, layout, reduced);
         // A sum that was partial already in every operand of its set postpones a debt; it does not make one.
         const set = assignment.through[axis];
         const postponed =
@@ -231,21 +231,21 @@ class Walk {
     return seconds;
   }
 
-  private quote(node: Node, i: number, stage: number, assignment: Assignment): Quote | null {
+  private quote(node: Node, i: number, group: number, assignment: Assignment): Quote | null {
     const value = this.resolve(node.inputs[i]);
     const type = this.builder.typeOf(value);
     const layout = operandLayout(node.rule, assignment, i, namesOf(type));
-    return this.versions.quote(value, type, stage, layout, node.source);
+    return this.versions.quote(value, type, group, layout, node.source);
   }
 
-  private emit(node: Node, stage: number, assignment: Assignment): void {
-    const inputs = node.inputs.map((_, i) => this.quote(node, i, stage, assignment)!.take());
+  private emit(node: Node, group: number, assignment: Assignment): void {
+    const inputs = node.inputs.map((_, i) => this.quote(node, i, group, assignment)!.take());
     const outputs = node.outputs.map((output, i) => {
       const type = this.builder.typeOf(output);
-      return this.versions.declareResult(output, type, resultLayout(node.rule, assignment, i, namesOf(type)), stage);
+      return this.versions.declareResult(output, type, resultLayout(node.rule, assignment, i, namesOf(type)), group);
     });
     const { op, rule, attributes, source } = node;
-    this.versions.steps.push({ kind: 'op', op, rule, attributes, assignment, inputs, outputs, source, stage });
+    this.versions.steps.push({ kind: 'op', op, rule, attributes, assignment, inputs, outputs, source, group });
   }
 
   /** Replaces a fused op by its decomposition, whose parts know its factors by the same names. */
@@ -269,8 +269,8 @@ class Walk {
     const wanted = this.placement.output(name, type);
     if (!wanted) return [{ name, value: this.versions.any(value)!.id }];
     const source: Source = { path: name, phase: 'update', segment: name };
-    return wanted.map(({ stage, layout }) => {
-      const quote = this.versions.quote(value, type, stage, layout, source);
+    return wanted.map(({ group, layout }) => {
+      const quote = this.versions.quote(value, type, group, layout, source);
       if (!quote) throw noReshard({ value: name, type, layout });
       return { name, value: quote.take() };
     });

@@ -1,7 +1,7 @@
 /**
  * The placed graph: every op with its assignment, every value in the layouts it exists in, every reshard explicit.
  *
- * Types stay global; a layout says which block each rank of the value's stage holds. A graph value may have several versions, one a
+ * Types stay global; a layout says which block each rank of the value's group holds. A graph value may have several versions, one a
  * layout; each is a placed value of its own.
  */
 import type { Attributes, InputKind, Source } from '../ir/graph.js';
@@ -20,7 +20,7 @@ export interface PlacedValue {
   readonly name: string;
   readonly type: TensorType;
   readonly layout: Layout;
-  readonly stage: number;
+  readonly group: number;
 }
 
 export interface PlacedOp {
@@ -32,7 +32,7 @@ export interface PlacedOp {
   readonly inputs: readonly PlacedId[];
   readonly outputs: readonly PlacedId[];
   readonly source: Source;
-  readonly stage: number;
+  readonly group: number;
 }
 
 /** One move of a reshard. `source` is the op that asked for it. */
@@ -42,17 +42,17 @@ export interface PlacedMove {
   readonly inputs: readonly [PlacedId];
   readonly outputs: readonly [PlacedId];
   readonly source: Source;
-  readonly stage: number;
+  readonly group: number;
 }
 
-/** The edge between two stages' meshes: tiles of `inputs[0]` sent to where they lie in `outputs[0]`. */
+/** The edge between two groups' meshes: tiles of `inputs[0]` sent to where they lie in `outputs[0]`. */
 export interface PlacedTransfer {
   readonly kind: 'transfer';
   readonly inputs: readonly [PlacedId];
   readonly outputs: readonly [PlacedId];
   readonly source: Source;
-  readonly stage: number;
-  readonly fromStage: number;
+  readonly group: number;
+  readonly fromGroup: number;
 }
 
 export type PlacedStep = PlacedOp | PlacedMove | PlacedTransfer;
@@ -109,12 +109,12 @@ export function printStep(graph: PlacedGraph, step: PlacedStep): string {
 }
 
 function printPlacedType(graph: PlacedGraph, id: PlacedId): string {
-  const { type, layout, stage } = graph.values[id];
-  return `${printType(type)} ${printLayout(layout, type)}${graph.meshes.length > 1 ? ` @${stage}` : ''}`;
+  const { type, layout, group } = graph.values[id];
+  return `${printType(type)} ${printLayout(layout, type)}${graph.meshes.length > 1 ? ` @${group}` : ''}`;
 }
 
 export function describeStep(step: PlacedStep): string {
   if (step.kind === 'op') return step.op;
-  if (step.kind === 'transfer') return `transfer {from=${step.fromStage}}`;
+  if (step.kind === 'transfer') return `transfer {from=${step.fromGroup}}`;
   return `${step.move.kind} {axes=[${step.move.axes.join(' ')}]}`;
 }

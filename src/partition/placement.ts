@@ -1,23 +1,23 @@
-/** A plan as the partitioner asks of it: where inputs and outputs lie, on which stage an op runs, what is fixed for it. */
+/** A plan as the partitioner asks of it: where inputs and outputs lie, on which group an op runs, what is fixed for it. */
 import type { Graph } from '../ir/graph.js';
 import { replicated, type Layout } from '../ir/layout.js';
 import { namesOf, type FactorName, type TensorType } from '../ir/type.js';
 import { gradientName, parameterOf } from '../optim/update.js';
-import { meshOf, type Plan } from '../plan/plan.js';
+import { groupOfChunks, meshesOf, type Plan } from '../plan/plan.js';
 import type { Bucket } from './buckets.js';
-import { segmentWithoutStage } from './diagnostics.js';
+import { segmentWithoutChunk } from './diagnostics.js';
 import type { Placement } from './partition.js';
 import type { PlacedGraph } from './placed.js';
 import { stateLayout, storageLayout } from './storage.js';
 
-/** The stages that read each input of the step graph, first to last: where it is stored. */
+/** The groups that read each input of the step graph, first to last: where it is stored. */
 export function homesOf(plan: Plan, step: Graph): ReadonlyMap<string, readonly number[]> {
-  const stageOf = segmentStages(plan);
+  const groupOf = segmentGroups(plan);
   return new Map(
     step.inputs.map(({ name, value }) => {
       const readers = step.nodes
         .filter((node) => node.inputs.includes(value))
-        .map((node) => stageOf(node.source.segment));
+        .map((node) => groupOf(node.source.segment));
       return [name, [...new Set(readers)].sort((a, b) => a - b)];
     }),
   );
@@ -25,20 +25,20 @@ export function homesOf(plan: Plan, step: Graph): ReadonlyMap<string, readonly n
 
 /** Placement of the step graph: forward and backward of one scheduled microbatch. Outputs stay as they come: the update reduces them. */
 export function stepPlacement(plan: Plan, step: Graph): Placement {
-  const meshes = plan.stages.map(meshOf);
-  const stageOf = segmentStages(plan);
+  const meshes = meshesOf(plan);
+  const groupOf = segmentGroups(plan);
   const homes = homesOf(plan, step);
   return {
     meshes,
-    stage: ({ segment }) => stageOf(segment),
+    group: ({ segment }) => groupOf(segment),
     input: (name, kind, type) =>
-      homes.get(name)!.map((stage) => ({
-        stage,
-        layout: kind === 'scalar' ? replicated : storageLayout(plan, meshes[stage], type),
+      homes.get(name)!.map((group) => ({
+        group,
+        layout: kind === 'scalar' ? replicated : storageLayout(plan, meshes[group], type),
       })),
     output: () => null,
     sharing: { split: plan.split, dataFactors: dataFactorsOf(step) },
-    arrival: (stage, type) => storageLayout(plan, meshes[stage], type),
+    arrival: (group, type) => storageLayout(plan, meshes[group], type),
     hint: () => null,
   };
 }
@@ -49,7 +49,7 @@ const dataFactorsOf = (step: Graph): ReadonlySet<FactorName> =>
 
 /**
  * Placement of the update graph. Gradients come as the step left them (partial over data); parameters and state lie where they are
- * stored, on the first stage that reads them; whatever reads a parameter or its gradient works there, in the layout of its state.
+ * stored, on the first group that reads them; whatever reads a parameter or its gradient works there, in the layout of its state.
  */
 export function updatePlacement(
   plan: Plan,
@@ -58,50 +58,50 @@ export function updatePlacement(
   parameters: ReadonlyMap<string, TensorType>,
   buckets: readonly Bucket[] = [],
 ): Placement {
-  const meshes = plan.stages.map(meshOf);
+  const meshes = meshesOf(plan);
   const given = new Map(step.outputs.map(({ name, value }) => [name, step.values[value]]));
   const updated = new Map<string, Updated>();
-  for (const { name, stage, gradient, storage, state } of buckets) {
+  for (const { name, group, gradient, storage, state } of buckets) {
     updated.set(name, {
-      home: stage,
-      stored: [{ stage, layout: storage }],
-      gradient: { stage, layout: gradient },
+      home: group,
+      stored: [{ group, layout: storage }],
+      gradient: { group, layout: gradient },
       state,
     });
   }
   for (const [name, type] of parameters) {
     const read = homes.get(name) ?? [];
-    // What no stage reads is stored on the first.
-    const stages = read.length > 0 ? read : [0];
+    // What no group reads is stored on the first.
+    const groups = read.length > 0 ? read : [0];
     updated.set(name, {
-      home: stages[0],
-      stored: stages.map((stage) => ({ stage, layout: storageLayout(plan, meshes[stage], type) })),
+      home: groups[0],
+      stored: groups.map((group) => ({ group, layout: storageLayout(plan, meshes[group], type) })),
       gradient: given.get(gradientName(name)) ?? null,
-      state: stateLayout(plan, meshes[stages[0]], type),
+      state: stateLayout(plan, meshes[groups[0]], type),
     });
   }
   return {
     meshes,
-    // What belongs to no parameter, such as the norm of all gradients, is worked out on the first stage.
-    stage: ({ path }) => (updated.has(path) ? updated.get(path)!.home : 0),
+    // What belongs to no parameter, such as the norm of all gradients, is worked out on the first group.
+    group: ({ path }) => (updated.has(path) ? updated.get(path)!.home : 0),
     input: (name, kind) => {
-      if (kind === 'scalar') return meshes.map((_, stage) => ({ stage, layout: replicated }));
+      if (kind === 'scalar') return meshes.map((_, group) => ({ group, layout: replicated }));
       const owner = updated.get(parameterOf(name));
       if (kind === 'value') {
         const sum = owner?.gradient ?? given.get(name);
-        return sum ? [{ stage: sum.stage, layout: sum.layout }] : [];
+        return sum ? [{ group: sum.group, layout: sum.layout }] : [];
       }
-      if (!owner) return [{ stage: 0, layout: replicated }];
-      return kind === 'state' ? [{ stage: owner.home, layout: owner.state }] : owner.stored;
+      if (!owner) return [{ group: 0, layout: replicated }];
+      return kind === 'state' ? [{ group: owner.home, layout: owner.state }] : owner.stored;
     },
     output: (name) => {
       const owner = updated.get(parameterOf(name));
-      // Every stage has learned whether the step is skipped, and says so.
+      // Every group has learned whether the step is skipped, and says so.
       if (!owner)
-        return (name === 'skipped' ? meshes : meshes.slice(0, 1)).map((_, stage) => ({ stage, layout: replicated }));
-      return updated.has(name) ? owner.stored : [{ stage: owner.home, layout: owner.state }];
+        return (name === 'skipped' ? meshes : meshes.slice(0, 1)).map((_, group) => ({ group, layout: replicated }));
+      return updated.has(name) ? owner.stored : [{ group: owner.home, layout: owner.state }];
     },
-    arrival: (stage, type) => storageLayout(plan, meshes[stage], type),
+    arrival: (group, type) => storageLayout(plan, meshes[group], type),
     // Replicas of a parameter are updated alike; what ZeRO splits of it follows from the layout of its state.
     sharing: { split: {}, dataFactors: new Set() },
     hint: ({ inputs }) => {
@@ -114,18 +114,25 @@ export function updatePlacement(
 /** What the update knows of a parameter or a bucket. */
 interface Updated {
   readonly home: number;
-  readonly stored: readonly { readonly stage: number; readonly layout: Layout }[];
+  readonly stored: readonly { readonly group: number; readonly layout: Layout }[];
   /** Null: the step gives none. */
-  readonly gradient: { readonly stage: number; readonly layout: Layout } | null;
+  readonly gradient: { readonly group: number; readonly layout: Layout } | null;
   readonly state: Layout;
 }
 
-/** The stage of each segment. The function throws `partition/segment-without-stage`. */
-export function segmentStages(plan: Plan): (segment: string) => number {
-  const stages = new Map(plan.stages.flatMap(({ segments }, i) => segments.map((segment) => [segment, i] as const)));
+/** The group of each segment. The function throws `partition/segment-without-chunk`. */
+export function segmentGroups(plan: Plan): (segment: string) => number {
+  const groupOf = groupOfChunks(plan);
+  const chunkOf = segmentChunks(plan);
+  return (segment) => groupOf[chunkOf(segment)];
+}
+
+/** The chunk of each segment. The function throws `partition/segment-without-chunk`. */
+export function segmentChunks(plan: Plan): (segment: string) => number {
+  const chunks = new Map(plan.chunks.flatMap(({ segments }, chunk) => segments.map((segment) => [segment, chunk])));
   return (segment) => {
-    const stage = stages.get(segment);
-    if (stage === undefined) throw segmentWithoutStage({ segment, known: [...stages.keys()] });
-    return stage;
+    const chunk = chunks.get(segment);
+    if (chunk === undefined) throw segmentWithoutChunk({ segment, known: [...chunks.keys()] });
+    return chunk;
   };
 }

@@ -5,9 +5,9 @@ import type { Bucket } from './buckets.js';
 
 export const printBuckets = (buckets: readonly Bucket[]): string => buckets.map(printBucket).join('\n\n');
 
-function printBucket({ name, stage, type, storage, gradient, state, members }: Bucket): string {
+function printBucket({ name, group, type, storage, gradient, state, members }: Bucket): string {
   return [
-    `${name} on stage ${stage} : ${printType(type)}`,
+    `${name} on group ${group} : ${printType(type)}`,
     `  parameters ${printLayout(storage, type)}, gradient ${printLayout(gradient, type)}, optimizer state ${printLayout(state, type)}`,
     ...members.map(
       (member) => `  ${elementsOf(member.type)} elements of ${member.name} ${printLayout(member.layout, member.type)}`,

@@ -38,6 +38,6 @@ export function splitsState(plan: Plan, mesh: Mesh, storage: Layout): boolean {
   return stage > 0 && !taken && axesOn(mesh, [axis]).length > 0;
 }
 
-/** The axes of a plan that have more than one rank on a stage's mesh: another stage's may lack them. */
+/** The axes of a plan that have more than one rank on a group's mesh: another group's may lack them. */
 const axesOn = (mesh: Mesh, axes: readonly AxisName[]): readonly AxisName[] =>
   axes.filter((axis) => hasAxis(mesh, axis) && axisSize(mesh, axis) > 1);

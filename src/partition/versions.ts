@@ -43,13 +43,13 @@ export class Versions {
   private readonly meshes: readonly Mesh[];
   private readonly costs: PartitionCosts;
   private readonly nameOf: (value: ValueId) => string;
-  private readonly arrival: (stage: number, type: TensorType) => Layout;
+  private readonly arrival: (group: number, type: TensorType) => Layout;
 
   constructor(
     meshes: readonly Mesh[],
     costs: PartitionCosts,
     nameOf: (value: ValueId) => string,
-    arrival: (stage: number, type: TensorType) => Layout,
+    arrival: (group: number, type: TensorType) => Layout,
   ) {
     this.meshes = meshes;
     this.costs = costs;
@@ -63,14 +63,14 @@ export class Versions {
     input: Omit<PlacedInput, 'value'>,
     type: TensorType,
     layout: Layout,
-    stage: number,
+    group: number,
   ): void {
     const placed = this.make(
       value,
       type,
       layout,
-      stage,
-      this.homes(value).length > 0 ? `${input.name} @${stage}` : input.name,
+      group,
+      this.homes(value).length > 0 ? `${input.name} @${group}` : input.name,
       null,
       true,
     );
@@ -79,25 +79,25 @@ export class Versions {
   }
 
   /** Declares the result of an op. */
-  declareResult(value: ValueId, type: TensorType, layout: Layout, stage: number): PlacedId {
-    return this.make(value, type, layout, stage, this.nameOf(value), null, true).id;
+  declareResult(value: ValueId, type: TensorType, layout: Layout, group: number): PlacedId {
+    return this.make(value, type, layout, group, this.nameOf(value), null, true).id;
   }
 
   /**
-   * The layouts that a value offers an op of a stage: those it has there, oldest first. One that comes from another stage also offers
+   * The layouts that a value offers an op of a group: those it has there, oldest first. One that comes from another group also offers
    * what it can land in, of which the plan's own is the first: an op that is the first to read it sees the splits that it can keep.
    */
-  offers(value: ValueId, type: TensorType, stage: number): readonly Layout[] {
-    const here = this.homes(value).filter(({ placed }) => placed.stage === stage);
+  offers(value: ValueId, type: TensorType, group: number): readonly Layout[] {
+    const here = this.homes(value).filter(({ placed }) => placed.group === group);
     const layouts = here.map(({ placed }) => placed.layout);
-    return here.some(({ native }) => native) ? layouts : distinct([...layouts, ...this.landings(value, type, stage)]);
+    return here.some(({ native }) => native) ? layouts : distinct([...layouts, ...this.landings(value, type, group)]);
   }
 
-  /** Where a value of another stage can land: as the plan would have it, and split as it is where it was made. */
-  private landings(value: ValueId, type: TensorType, stage: number): readonly Layout[] {
-    const mesh = this.meshes[stage];
+  /** Where a value of another group can land: as the plan would have it, and split as it is where it was made. */
+  private landings(value: ValueId, type: TensorType, group: number): readonly Layout[] {
+    const mesh = this.meshes[group];
     const made = this.homes(value).slice(0, 1);
-    return [this.arrival(stage, type), ...made.map(({ placed }) => splitsOn(mesh, placed.layout))]
+    return [this.arrival(group, type), ...made.map(({ placed }) => splitsOn(mesh, placed.layout))]
       .filter((layout) => layoutFault(mesh, type, layout) === null)
       .map((layout) => canonicalLayout(mesh, type, layout));
   }
@@ -106,22 +106,22 @@ export class Versions {
     return this.homes(value)[0]?.placed ?? null;
   }
 
-  /** The cheapest way to have `value` in `layout` on a stage; null where there is none. */
-  quote(value: ValueId, type: TensorType, stage: number, layout: Layout, source: Source, local = false): Quote | null {
-    const mesh = this.meshes[stage];
+  /** The cheapest way to have `value` in `layout` on a group; null where there is none. */
+  quote(value: ValueId, type: TensorType, group: number, layout: Layout, source: Source, local = false): Quote | null {
+    const mesh = this.meshes[group];
     const wanted = canonicalLayout(mesh, type, layout);
     const scope = this.scoped.has(value) ? `${source.segment}/${source.phase}` : null;
     const usable = this.homes(value).filter((v) => v.scope === null || v.scope === scope);
     let best: Quote | null = null;
-    // What is stored on a stage, or has come to it, is not sent there again: no later stage is waited for on behalf of a tied weight.
-    const here = usable.filter(({ placed }) => placed.stage === stage);
+    // What is stored on a group, or has come to it, is not sent there again: no later group is waited for on behalf of a tied weight.
+    const here = usable.filter(({ placed }) => placed.group === group);
     for (const { placed } of here.length > 0 ? here : usable) {
       const offer =
-        placed.stage === stage
+        placed.group === group
           ? this.reshard(value, placed, wanted, scope, source)
           : local
             ? null
-            : this.transfer(value, placed, stage, wanted, source);
+            : this.transfer(value, placed, group, wanted, source);
       if (offer && (best === null || offer.seconds < best.seconds)) best = offer;
       if (best?.seconds === 0) break;
     }
@@ -130,14 +130,14 @@ export class Versions {
 
   private reshard(value: ValueId, from: PlacedValue, to: Layout, scope: string | null, source: Source): Quote | null {
     if (sameLayout(from.layout, to)) return { seconds: 0, take: () => from.id };
-    const path = this.costs.reshards[from.stage].find(from.type, from.layout, to);
+    const path = this.costs.reshards[from.group].find(from.type, from.layout, to);
     if (!path) return null;
     const take = () => {
       let current = from;
       for (const move of path.moves) {
         const existing = this.homes(value).find(
           (v) =>
-            v.placed.stage === from.stage &&
+            v.placed.group === from.group &&
             (v.scope === null || v.scope === scope) &&
             sameLayout(v.placed.layout, move.to),
         );
@@ -146,8 +146,8 @@ export class Versions {
           continue;
         }
         const name = `${this.nameOf(value)} ${printLayout(move.to, from.type)}${scope ? ` in ${scope}` : ''}`;
-        const next = this.make(value, from.type, move.to, from.stage, name, scope);
-        this.steps.push({ kind: 'move', move, inputs: [current.id], outputs: [next.id], source, stage: from.stage });
+        const next = this.make(value, from.type, move.to, from.group, name, scope);
+        this.steps.push({ kind: 'move', move, inputs: [current.id], outputs: [next.id], source, group: from.group });
         current = next;
       }
       return current.id;
@@ -156,20 +156,20 @@ export class Versions {
   }
 
   /**
-   * Between stages: reduce at the source, send tiles into a layout with no more than the splits it needs there, and finish on the other
+   * Between groups: reduce at the source, send tiles into a layout with no more than the splits it needs there, and finish on the other
    * side. Where it is needed with fewer splits than it can land in, it may land with more and be gathered there.
    */
-  private transfer(value: ValueId, from: PlacedValue, stage: number, to: Layout, source: Source): Quote | null {
+  private transfer(value: ValueId, from: PlacedValue, group: number, to: Layout, source: Source): Quote | null {
     const { type } = from;
     const whole: Layout = { splits: from.layout.splits, partial: {} };
-    const reduced = this.quote(value, type, from.stage, whole, source, true);
+    const reduced = this.quote(value, type, from.group, whole, source, true);
     if (!reduced) return null;
     const needed: Layout = { splits: to.splits, partial: {} };
     let best: { readonly landing: Layout; readonly seconds: number } | null = null;
-    for (const landing of distinct([needed, ...this.landings(value, type, stage)])) {
-      const path = this.costs.reshards[stage].find(type, landing, to);
+    for (const landing of distinct([needed, ...this.landings(value, type, group)])) {
+      const path = this.costs.reshards[group].find(type, landing, to);
       if (!path) continue;
-      const bytes = largestBlock(this.meshes[stage], type, landing) * dtypeBytes[type.dtype];
+      const bytes = largestBlock(this.meshes[group], type, landing) * dtypeBytes[type.dtype];
       const seconds = this.costs.transferSeconds(bytes) + path.seconds;
       if (best === null || seconds < best.seconds) best = { landing, seconds };
     }
@@ -177,10 +177,10 @@ export class Versions {
     const { landing, seconds } = best;
     const take = () => {
       const sent = reduced.take();
-      const name = `${this.nameOf(value)} ${printLayout(landing, type)} from ${from.stage} @${stage}`;
-      const landed = this.make(value, type, landing, stage, name, null);
-      this.steps.push({ kind: 'transfer', inputs: [sent], outputs: [landed.id], source, stage, fromStage: from.stage });
-      return this.quote(value, type, stage, to, source, true)!.take();
+      const name = `${this.nameOf(value)} ${printLayout(landing, type)} from ${from.group} @${group}`;
+      const landed = this.make(value, type, landing, group, name, null);
+      this.steps.push({ kind: 'transfer', inputs: [sent], outputs: [landed.id], source, group, fromGroup: from.group });
+      return this.quote(value, type, group, to, source, true)!.take();
     };
     return { seconds: reduced.seconds + seconds, take };
   }
@@ -193,13 +193,13 @@ export class Versions {
     value: ValueId,
     type: TensorType,
     layout: Layout,
-    stage: number,
+    group: number,
     name: string,
     scope: string | null,
     native = false,
   ): PlacedValue {
-    const canonical = canonicalLayout(this.meshes[stage], type, layout);
-    const placed: PlacedValue = { id: this.values.length, name, type, layout: canonical, stage };
+    const canonical = canonicalLayout(this.meshes[group], type, layout);
+    const placed: PlacedValue = { id: this.values.length, name, type, layout: canonical, group };
     this.values.push(placed);
     const versions = this.byValue.get(value);
     if (versions) versions.push({ placed, scope, native });

@@ -1,5 +1,5 @@
 /**
- * Work by stage: what the busiest rank computes over what an even share would be.
+ * Work by group: what the busiest rank computes over what an even share would be.
  *
  *   share = max over ranks Σ flops(op on the rank's block) / (Σ flops(op on the whole) / ranks)
  *
@@ -10,13 +10,13 @@ import { axesSize, coordinatesOf, meshRanks, type AxisName, type Coordinates, ty
 import { opNamed, type OpRegistry } from '../ir/op.js';
 import type { PlacedGraph, PlacedOp } from './placed.js';
 
-export interface StageWork {
+export interface GroupWork {
   readonly ranks: number;
-  /** Of the stage's ops on whole values. */
+  /** Of the group's ops on whole values. */
   readonly flops: number;
   /** Of the rank that has the most. */
   readonly busiestFlops: number;
-  /** `busiestFlops` over an even share of `flops`; 1 where the stage computes nothing. */
+  /** `busiestFlops` over an even share of `flops`; 1 where the group computes nothing. */
   readonly share: number;
   /** What is computed more than once, most first: the op, the axes along which ranks do the same, and the flops beyond one time. */
   readonly repeated: readonly RepeatedWork[];
@@ -28,10 +28,10 @@ export interface RepeatedWork {
   readonly extraFlops: number;
 }
 
-/** The work of each stage in one run of the graph. */
-export function workByStage(graph: PlacedGraph, registry: OpRegistry): readonly StageWork[] {
-  return graph.meshes.map((mesh, stage) => {
-    const steps = graph.steps.filter((step): step is PlacedOp => step.kind === 'op' && step.stage === stage);
+/** The work of each group in one run of the graph. */
+export function workByGroup(graph: PlacedGraph, registry: OpRegistry): readonly GroupWork[] {
+  return graph.meshes.map((mesh, group) => {
+    const steps = graph.steps.filter((step): step is PlacedOp => step.kind === 'op' && step.group === group);
     const ranks = meshRanks(mesh);
     const whole = steps.reduce((flops, step) => flops + flopsOf(step, registry, null), 0);
     const busiest = busiestFlops(mesh, steps, registry);

@@ -10,8 +10,9 @@ import type { Plan } from './plan.js';
 
 /** Throws `plan/unknown-name` or `plan/contradiction`: the first fault, with the nearest legal value. `file`: for messages. */
 export function checkPlan(plan: Plan, model: PlannedModel, file: string): void {
+  checkGroups(plan, file);
   checkSegments(plan, model.segments, file);
-  const axes = [...new Set(plan.stages.flatMap(({ mesh }) => Object.keys(mesh)))];
+  const axes = [...new Set(Object.values(plan.groups).flatMap(({ mesh }) => Object.keys(mesh)))];
   const { logical_microbatches, sequences } = plan.batch;
   checkSplit(plan, { ...model.sizes, microbatch: [logical_microbatches], batch: [sequences] }, axes, file);
   if (!axes.includes(plan.zero.axis)) {
@@ -21,49 +22,70 @@ export function checkPlan(plan: Plan, model: PlannedModel, file: string): void {
   checkNumbers(plan, file);
 }
 
-function checkSegments({ stages }: Plan, segments: readonly string[], file: string): void {
-  const stageOf = new Map<string, number>();
-  stages.forEach((stage, i) => {
-    const field = `stages.${i}.segments`;
-    if (stage.segments.length === 0) {
-      const problem = `stage ${i} has no segment`;
-      const why = `the model has ${segments.length}, and there are ${stages.length} stages`;
-      const fix = `give it one, or plan ${Math.min(segments.length, stages.length - 1)} stages or fewer`;
+/** Each chunk runs on a group that there is, and each group runs a chunk. */
+function checkGroups({ groups, chunks }: Plan, file: string): void {
+  const known = Object.keys(groups);
+  if (known.length === 0) {
+    const fix = `write "groups": { "${chunks[0].on}": { "mesh": { "data": 1 } } }`;
+    throw planContradiction({ file, field: 'groups', problem: 'the plan has no group of devices', fix });
+  }
+  chunks.forEach(({ on }, i) => {
+    if (!known.includes(on)) throw planUnknownName({ file, field: `chunks.${i}.on`, kind: 'group', name: on, known });
+  });
+  const idle = known.find((name) => chunks.every(({ on }) => on !== name));
+  if (idle === undefined) return;
+  throw planContradiction({
+    file,
+    field: `groups.${idle}`,
+    problem: `the group '${idle}' runs no chunk`,
+    why: 'its ranks would have nothing to compute',
+    fix: `remove it, or write "on": "${idle}" in one of the ${chunks.length} chunks`,
+  });
+}
+
+function checkSegments({ chunks }: Plan, segments: readonly string[], file: string): void {
+  const chunkOf = new Map<string, number>();
+  chunks.forEach((chunk, i) => {
+    const field = `chunks.${i}.segments`;
+    if (chunk.segments.length === 0) {
+      const problem = `chunk ${i} has no segment`;
+      const why = `the model has ${segments.length}, and there are ${chunks.length} chunks`;
+      const fix = `give it one, or plan ${Math.min(segments.length, chunks.length - 1)} chunks or fewer`;
       throw planContradiction({ file, field, problem, why, fix });
     }
-    for (const segment of stage.segments) {
+    for (const segment of chunk.segments) {
       if (!segments.includes(segment)) {
         throw planUnknownName({ file, field, kind: 'segment', name: segment, known: segments });
       }
-      const before = stageOf.get(segment);
+      const before = chunkOf.get(segment);
       if (before !== undefined) {
-        const problem = `the segment '${segment}' is in ${before === i ? `stage ${i} twice` : `stage ${before} and in stage ${i}`}`;
-        throw planContradiction({ file, field, problem, fix: `leave it in stage ${before} alone, once` });
+        const problem = `the segment '${segment}' is in ${before === i ? `chunk ${i} twice` : `chunk ${before} and in chunk ${i}`}`;
+        throw planContradiction({ file, field, problem, fix: `leave it in chunk ${before} alone, once` });
       }
-      stageOf.set(segment, i);
+      chunkOf.set(segment, i);
     }
   });
-  const missing = segments.find((segment) => !stageOf.has(segment));
+  const missing = segments.find((segment) => !chunkOf.has(segment));
   if (missing !== undefined) {
-    const [next] = segments.slice(segments.indexOf(missing)).flatMap((segment) => stageOf.get(segment) ?? []);
-    const stage = next ?? stages.length - 1;
-    const problem = `no stage runs the segment '${missing}'`;
-    throw planContradiction({ file, field: `stages.${stage}.segments`, problem, fix: `add it to stage ${stage}` });
+    const [next] = segments.slice(segments.indexOf(missing)).flatMap((segment) => chunkOf.get(segment) ?? []);
+    const chunk = next ?? chunks.length - 1;
+    const problem = `no chunk has the segment '${missing}'`;
+    throw planContradiction({ file, field: `chunks.${chunk}.segments`, problem, fix: `add it to chunk ${chunk}` });
   }
-  const planned = stages.flatMap((stage) => stage.segments);
+  const planned = chunks.flatMap((chunk) => chunk.segments);
   const at = planned.findIndex((segment, i) => segment !== segments[i]);
   if (at < 0) return;
   throw planContradiction({
     file,
-    field: `stages.${stageOf.get(planned[at])}.segments`,
+    field: `chunks.${chunkOf.get(planned[at])}.segments`,
     problem: `the segment '${planned[at]}' comes before '${segments[at]}', which it reads`,
-    why: 'stages run in order, each one run of the model',
+    why: 'chunks run in order, each one run of the model',
     fix: `write '${segments[at]}' there, and '${planned[at]}' after what it follows in the model`,
   });
 }
 
 function checkSplit(
-  { split, bounds, stages }: Plan,
+  { split, bounds, groups }: Plan,
   sizes: PlannedModel['sizes'],
   axes: readonly string[],
   file: string,
@@ -96,14 +118,14 @@ function checkSplit(
       const problem = `'${factor}' has boundaries and is not split`;
       throw planContradiction({ file, field, problem, fix: `remove ${field}, or add split.${factor}` });
     }
-    for (const [i, { mesh }] of stages.entries()) {
+    for (const [name, { mesh }] of Object.entries(groups)) {
       const parts = over.filter((axis) => axis in mesh).reduce((n, axis) => n * mesh[axis], 1);
       if (parts === 1) continue;
       for (const size of sizes[factor]) {
         const problem = boundsFault(cut, size, parts);
         if (problem === null) continue;
         const even = JSON.stringify(evenBounds(size, parts));
-        const why = `it has ${size} elements, and stage ${i} cuts it in ${parts}`;
+        const why = `it has ${size} elements, and group ${name} cuts it in ${parts}`;
         throw planContradiction({
           file,
           field,
@@ -124,11 +146,11 @@ function boundsFault(bounds: readonly number[], size: number, parts: number): st
 }
 
 /** An axis that splits nothing makes its ranks do the same work (ZeRO shares state, not work); one that splits too little, some none. */
-function checkAxesAreUsed({ stages, split }: Plan, { sizes }: PlannedModel, file: string): void {
-  for (const [i, { mesh }] of stages.entries()) {
+function checkAxesAreUsed({ groups, split }: Plan, { sizes }: PlannedModel, file: string): void {
+  for (const [group, { mesh }] of Object.entries(groups)) {
     for (const axis of Object.keys(mesh).filter((name) => mesh[name] > 1)) {
       const factors = Object.keys(split).filter((factor) => split[factor].includes(axis));
-      const field = `stages.${i}.mesh.${axis}`;
+      const field = `groups.${group}.mesh.${axis}`;
       const problem = `the ${mesh[axis]} ranks along '${axis}' share nothing`;
       if (factors.length === 0) {
         const why = 'no factor is split over it: all of them would do the same work';

@@ -52,7 +52,7 @@ export const ranksIdle = defineDiagnostic(
 );
 
 export const planVersionUnknown = defineDiagnostic('plan/version-unknown', (p: { file: string; found: unknown }) => ({
-  what: `the plan file has version ${String(p.found)}, and this Flotilla reads version 1`,
+  what: `the plan file has version ${String(p.found)}, and this Flotilla reads versions 1 and 2`,
   where: [{ at: `${p.file}, flotilla_plan` }],
   fix: 'write the plan again with this version of Flotilla',
 }));
@@ -69,10 +69,16 @@ export const planInvalid = defineDiagnostic(
 
 export const planUnknownName = defineDiagnostic(
   'plan/unknown-name',
-  (p: { file: string; field: string; kind: 'segment' | 'factor' | 'axis'; name: string; known: readonly string[] }) => {
+  (p: {
+    file: string;
+    field: string;
+    kind: 'segment' | 'factor' | 'axis' | 'group';
+    name: string;
+    known: readonly string[];
+  }) => {
     const near = nearest(p.name, p.known);
     return {
-      what: `the plan names the ${p.kind} '${p.name}', and ${p.kind === 'axis' ? 'no stage has it' : 'the model has none of that name'}`,
+      what: `the plan names the ${p.kind} '${p.name}', and ${missing[p.kind]}`,
       where: [{ at: p.file, note: `field ${p.field}` }],
       fix: near
         ? `write '${near}'`
@@ -132,6 +138,13 @@ function rangesOf(numbers: readonly number[]): string {
     .map(([from, to]) => (from === to ? `${from}` : to === from + 1 ? `${from}, ${to}` : `${from} to ${to}`))
     .join(', ');
 }
+
+const missing = {
+  axis: 'no group has it',
+  group: 'there is none of that name',
+  segment: 'the model has none of that name',
+  factor: 'the model has none of that name',
+} as const;
 
 /** Names in a list that fits on a line. */
 function shortList(names: readonly string[]): string {

@@ -7,7 +7,7 @@ import {
   tooManyTensorRanks,
   worldSizeMismatch,
 } from './diagnostics.js';
-import { planVersion, type Plan, type PlanStage } from './plan.js';
+import { pipelineOf, planVersion, type Plan } from './plan.js';
 
 export interface ParallelSizes {
   readonly data_parallel_size?: number;
@@ -71,7 +71,7 @@ export function planOfSizes(
   return {
     flotilla_plan: planVersion,
     model: { name: model.name, hash: model.hash },
-    stages: cutEvenly(model.segments, pipeline).map((segments): PlanStage => ({ segments, mesh: { data, tensor } })),
+    ...pipelineOf(cutEvenly(model.segments, pipeline).map((segments) => ({ segments, mesh: { data, tensor } }))),
     schedule: { kind: '1f1b', microbatches: scheduled },
     batch: {
       logical_microbatches: together,

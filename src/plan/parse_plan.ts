@@ -2,27 +2,31 @@
 import { z } from 'zod';
 import { nearest } from '../ir/diagnostic.js';
 import { planInvalid, planVersionUnknown } from './diagnostics.js';
+import { liftVersion1 } from './lift_plan.js';
 import { planVersion, type Plan } from './plan.js';
 
 const count = z.int().positive();
 /** A name that fields are looked up by: none that every object has, such as `constructor`. */
 const ownName = z.string().refine((name) => !(name in Object.prototype), 'every object has a field of this name');
-/** As layouts are printed: letters, digits, `_` and `.`. */
+/** Names of axes and groups, as layouts are printed: letters, digits, `_` and `.`. */
 const axisName = ownName.regex(/^[A-Za-z_][\w.]*$/);
 
 /** What a plan file holds, field by field; each leaf has an example, the value to begin with. */
 export const planSchema = z.strictObject({
   flotilla_plan: z.literal(planVersion),
   model: z.strictObject({ name: z.string(), hash: z.string() }),
-  stages: z
+  groups: z
+    .record(axisName, z.strictObject({ mesh: z.record(axisName, count).meta({ example: { data: 2, tensor: 1 } }) }))
+    .meta({ example: { g0: { mesh: { data: 2 } } } }),
+  chunks: z
     .array(
       z.strictObject({
         segments: z.array(z.string()).meta({ example: ['embedding', 'blocks.0', 'head'] }),
-        mesh: z.record(axisName, count).meta({ example: { data: 2, tensor: 1 } }),
+        on: z.string().meta({ example: 'g0' }),
       }),
     )
     .min(1)
-    .meta({ example: [{ segments: ['embedding', 'blocks.0', 'head'], mesh: { data: 2 } }] }),
+    .meta({ example: [{ segments: ['embedding', 'blocks.0', 'head'], on: 'g0' }] }),
   schedule: z.strictObject({ kind: z.enum(['gpipe', '1f1b']), microbatches: count }),
   batch: z.strictObject({
     logical_microbatches: count,
@@ -51,7 +55,8 @@ export function parsePlan(text: string, file: string): Plan {
     throw planInvalid({ file, field: '', problem, fix: startFromAPlan });
   }
   const version = 'flotilla_plan' in json ? json.flotilla_plan : undefined;
-  if (version !== undefined && version !== planVersion) throw planVersionUnknown({ file, found: version });
+  if (version === 1) json = liftVersion1(json);
+  else if (version !== undefined && version !== planVersion) throw planVersionUnknown({ file, found: version });
   const parsed = planSchema.safeParse(json);
   if (parsed.success) return parsed.data;
   // An unknown field explains one that is missing.
@@ -74,11 +79,13 @@ function invalid(issue: z.core.$ZodIssue, json: unknown, file: string) {
   }
   if (issue.code === 'invalid_key') {
     const key = path[path.length - 1];
-    const written = key.replace(/[^\w.]/g, '_').replace(/^(?![A-Za-z_])/, 'axis_');
+    const written = key
+      .replace(/[^\w.]/g, '_')
+      .replace(/^(?![A-Za-z_])/, path[0] === 'groups' && path.length === 2 ? 'g' : 'axis_');
     const legal = written in Object.prototype ? `own_${written}` : written;
     const problem =
       legal === written
-        ? `'${key}' is no name of an axis: letters, digits, _ and .`
+        ? `'${key}' is no name of an axis or a group: letters, digits, _ and .`
         : `'${key}' is no name: in JavaScript every object has a field that is called so`;
     return planInvalid({ file, field, problem, fix: `write '${legal}'` });
   }

@@ -3,17 +3,19 @@
  *
  * Versioned and validated; `docs/plan.md` explains each field.
  */
-import { mesh, type AxisName, type Mesh } from '../ir/mesh.js';
+import { mesh, meshRanks, type AxisName, type Mesh } from '../ir/mesh.js';
 import type { FactorName } from '../ir/type.js';
 import type { ScheduleKind } from '../schedule/table.js';
 
-export const planVersion = 1;
+export const planVersion = 2;
 
 export interface Plan {
   readonly flotilla_plan: typeof planVersion;
   readonly model: { readonly name: string; readonly hash: string };
-  /** Pipeline stages, first to last: the segments each runs, and its mesh. Global ranks follow in order. */
-  readonly stages: readonly PlanStage[];
+  /** Sets of devices by name, each with a mesh of its own. Global ranks follow in the order in which they are written. */
+  readonly groups: Readonly<Record<GroupName, PlanGroup>>;
+  /** The model in runs of segments, first to last, each with the group that runs it. A group may run several. */
+  readonly chunks: readonly PlanChunk[];
   readonly schedule: { readonly kind: ScheduleKind; readonly microbatches: number };
   /**
    * Logical microbatches in a scheduled one, sequences in a logical one, and how many logical microbatches at the end of the last
@@ -22,7 +24,7 @@ export interface Plan {
   readonly batch: { readonly logical_microbatches: number; readonly sequences: number; readonly padding: number };
   /**
    * Factor → the axes over which parameters and data that have it are split, by the first of their factors that is listed. Ops follow
-   * from there. An axis that a stage's mesh lacks splits nothing there.
+   * from there. An axis that a group's mesh lacks splits nothing there.
    */
   readonly split: Readonly<Record<FactorName, readonly AxisName[]>>;
   /** Uneven boundaries of a factor, where it is split: `{ "heads": [0, 5, 7] }`. */
@@ -34,16 +36,47 @@ export interface Plan {
   readonly predicted: { readonly peak_bytes: number } | null;
 }
 
-export interface PlanStage {
-  readonly segments: readonly string[];
+export type GroupName = string;
+
+export interface PlanGroup {
   readonly mesh: Readonly<Record<AxisName, number>>;
 }
 
-export const meshOf = (stage: PlanStage): Mesh => mesh(stage.mesh);
+export interface PlanChunk {
+  readonly segments: readonly string[];
+  readonly on: GroupName;
+}
 
-export const ranksOfStage = (stage: PlanStage): number => Object.values(stage.mesh).reduce((a, b) => a * b, 1);
+/** The mesh of each group, in the order of their ranks: elsewhere a group is its index in this list. */
+export const meshesOf = ({ groups }: Pick<Plan, 'groups'>): readonly Mesh[] =>
+  Object.values(groups).map((group) => mesh(group.mesh));
 
-export const ranksOf = (plan: Plan): number => plan.stages.reduce((n, stage) => n + ranksOfStage(stage), 0);
+/** Chunk → the index of the group that runs it. */
+export function groupOfChunks({ groups, chunks }: Pick<Plan, 'groups' | 'chunks'>): readonly number[] {
+  const names = Object.keys(groups);
+  return chunks.map(({ on }) => names.indexOf(on));
+}
+
+export const ranksOf = (plan: Pick<Plan, 'groups'>): number =>
+  meshesOf(plan).reduce((ranks, mesh) => ranks + meshRanks(mesh), 0);
+
+/** A group that runs one chunk. */
+export interface PipelineStage {
+  readonly segments: readonly string[];
+  readonly mesh: PlanGroup['mesh'];
+}
+
+/** A pipeline in which each group runs one chunk. */
+export function pipelineOf(stages: readonly PipelineStage[]): Pick<Plan, 'groups' | 'chunks'> {
+  return {
+    groups: Object.fromEntries(stages.map(({ mesh }, i) => [groupName(i), { mesh }])),
+    chunks: stages.map(({ segments }, i) => ({ segments, on: groupName(i) })),
+  };
+}
+
+/** What a group is called that nobody has named. */
+export const groupName = (index: number): GroupName => `g${index}`;
+
 /** Logical microbatches that a step reads: those of its schedule without the padding. */
 export const logicalMicrobatchesOf = ({ schedule, batch }: Pick<Plan, 'schedule' | 'batch'>): number =>
   schedule.microbatches * batch.logical_microbatches - batch.padding;

@@ -45,17 +45,20 @@ test('the plan that the rows change is legal', () => {
 type Row = readonly [field: string, value: unknown, code: string, fix: string | RegExp];
 
 const wrongType: readonly Row[] = [
-  ['flotilla_plan', undefined, 'plan/invalid', 'set it to 1'],
+  ['flotilla_plan', undefined, 'plan/invalid', 'set it to 2'],
   ['model', 'gpt', 'plan/invalid', /^copy the plan.json of a run of this model/],
   ['model', undefined, 'plan/invalid', /^copy the plan.json of a run of this model/],
   ['model.name', 3, 'plan/invalid', 'set it to "3"'],
   ['model.hash', null, 'plan/invalid', /^copy the plan.json of a run of this model/],
-  ['stages', {}, 'plan/invalid', /^set it to \[\{"segments":\["embedding"/],
-  ['stages.0', [], 'plan/invalid', /^set it to \{"segments":\["embedding"/],
-  ['stages.0.segments', 'embedding', 'plan/invalid', 'set it to ["embedding","blocks.0","head"]'],
-  ['stages.0.segments.0', 7, 'plan/invalid', 'set it to "7"'],
-  ['stages.0.mesh', [2], 'plan/invalid', 'set it to {"data":2,"tensor":1}'],
-  ['stages.0.mesh.data', '2', 'plan/invalid', 'set it to 2'],
+  ['groups', [], 'plan/invalid', 'set it to {"g0":{"mesh":{"data":2}}}'],
+  ['groups.g0', [], 'plan/invalid', 'set it to {"mesh":{"data":2,"tensor":1}}'],
+  ['groups.g0.mesh', [2], 'plan/invalid', 'set it to {"data":2,"tensor":1}'],
+  ['groups.g0.mesh.data', '2', 'plan/invalid', 'set it to 2'],
+  ['chunks', {}, 'plan/invalid', /^set it to \[\{"segments":\["embedding"/],
+  ['chunks.0', [], 'plan/invalid', /^set it to \{"segments":\["embedding"/],
+  ['chunks.0.segments', 'embedding', 'plan/invalid', 'set it to ["embedding","blocks.0","head"]'],
+  ['chunks.0.segments.0', 7, 'plan/invalid', 'set it to "7"'],
+  ['chunks.0.on', 0, 'plan/invalid', 'set it to "g0"'],
   ['schedule', null, 'plan/invalid', 'set it to {"kind":"gpipe","microbatches":1}'],
   ['schedule.kind', 1, 'plan/invalid', /^set it to "(1f1b|gpipe)"$/],
   ['schedule.microbatches', '8', 'plan/invalid', 'set it to 8'],
@@ -81,11 +84,12 @@ const wrongType: readonly Row[] = [
 ];
 
 const outOfRange: readonly Row[] = [
-  ['flotilla_plan', 2, 'plan/version-unknown', 'write the plan again with this version of Flotilla'],
-  ['stages', [], 'plan/invalid', /^set it to \[\{"segments"/],
-  ['stages.0.segments', [], 'plan/contradiction', 'give it one, or plan 1 stages or fewer'],
-  ['stages.0.mesh.data', 0, 'plan/invalid', 'set it to 1'],
-  ['stages.0.mesh.data', 1.5, 'plan/invalid', 'set it to 2'],
+  ['flotilla_plan', 3, 'plan/version-unknown', 'write the plan again with this version of Flotilla'],
+  ['groups', {}, 'plan/contradiction', /^write "groups": /],
+  ['chunks', [], 'plan/invalid', /^set it to \[\{"segments"/],
+  ['chunks.0.segments', [], 'plan/contradiction', 'give it one, or plan 1 chunks or fewer'],
+  ['groups.g0.mesh.data', 0, 'plan/invalid', 'set it to 1'],
+  ['groups.g0.mesh.data', 1.5, 'plan/invalid', 'set it to 2'],
   ['schedule.kind', '1b1f', 'plan/invalid', 'set it to "1f1b"'],
   ['schedule.microbatches', 0, 'plan/invalid', 'set it to 1'],
   ['batch.logical_microbatches', -2, 'plan/invalid', 'set it to 1'],
@@ -102,34 +106,38 @@ const outOfRange: readonly Row[] = [
 const unknownName: readonly Row[] = [
   ['shedule', {}, 'plan/invalid', "write 'schedule'"],
   ['model.nam', '', 'plan/invalid', "write 'name'"],
-  ['stages.0.segment', [], 'plan/invalid', "write 'segments'"],
+  ['chunks.0.segment', [], 'plan/invalid', "write 'segments'"],
   ['schedule.kinds', '1f1b', 'plan/invalid', "write 'kind'"],
   ['batch.sequence', 2, 'plan/invalid', "write 'sequences'"],
   ['zero.stages', 1, 'plan/invalid', "write 'stage'"],
   ['precision.computes', 'f32', 'plan/invalid', "write 'compute'"],
   ['predicted', { peak_byte: 1 }, 'plan/invalid', "write 'peak_bytes'"],
   ['batch.colour', 2, 'plan/invalid', 'remove it; the fields here are logical_microbatches, sequences, padding'],
-  ['stages.0.segments', ['embeding', 'blocks.0'], 'plan/unknown-name', "write 'embedding'"],
-  ['stages.1.segments', ['blocks.7', 'head'], 'plan/unknown-name', /^write 'blocks\.[01]'$/],
-  ['stages.0.mesh.2 data', 2, 'plan/invalid', "write 'axis_2_data'"],
-  ['stages.0.mesh.constructor', 2, 'plan/invalid', "write 'own_constructor'"],
+  ['chunks.0.segments', ['embeding', 'blocks.0'], 'plan/unknown-name', "write 'embedding'"],
+  ['chunks.1.segments', ['blocks.7', 'head'], 'plan/unknown-name', /^write 'blocks\.[01]'$/],
+  ['groups.g0.mesh.2 data', 2, 'plan/invalid', "write 'axis_2_data'"],
+  ['groups.g0.mesh.constructor', 2, 'plan/invalid', "write 'own_constructor'"],
   ['split.toString', ['data'], 'plan/invalid', "write 'own_toString'"],
   ['bounds.valueOf', [0, 2, 4], 'plan/invalid', "write 'own_valueOf'"],
   ['split.haeds', ['tensor'], 'plan/unknown-name', "write 'heads'"],
   ['split.heads', ['tensr'], 'plan/unknown-name', "write 'tensor'"],
   ['split.experts', ['tensor'], 'plan/unknown-name', /^use one of /],
   ['bounds.head', [0, 2, 4], 'plan/unknown-name', "write 'heads'"],
+  ['groups.g0.meshes', {}, 'plan/invalid', "write 'mesh'"],
+  ['groups.2', { mesh: { data: 2 } }, 'plan/invalid', "write 'g2'"],
+  ['chunks.1.on', 'g2', 'plan/unknown-name', /^write 'g[01]'$/],
   ['zero.axis', 'dat', 'plan/unknown-name', "write 'data'"],
   ['zero.axis', 'replicas', 'plan/unknown-name', "use one of 'data', 'tensor'"],
 ];
 
 const contradiction: readonly Row[] = [
-  ['stages.1.segments', ['head'], 'plan/contradiction', 'add it to stage 1'],
-  ['stages.1.segments', ['blocks.1'], 'plan/contradiction', 'add it to stage 1'],
-  ['stages.1.segments', ['blocks.0', 'blocks.1', 'head'], 'plan/contradiction', 'leave it in stage 0 alone, once'],
-  ['stages.1.segments', ['blocks.1', 'head', 'head'], 'plan/contradiction', 'leave it in stage 1 alone, once'],
-  ['stages.1.segments', ['head', 'blocks.1'], 'plan/contradiction', /^write 'blocks\.1' there/],
-  ['stages.0.mesh.extra', 2, 'plan/contradiction', /^set its size to 1, or split a factor over it/],
+  ['groups.g9', { mesh: { data: 2 } }, 'plan/contradiction', /^remove it, or write "on": "g9" in one of/],
+  ['chunks.1.segments', ['head'], 'plan/contradiction', 'add it to chunk 1'],
+  ['chunks.1.segments', ['blocks.1'], 'plan/contradiction', 'add it to chunk 1'],
+  ['chunks.1.segments', ['blocks.0', 'blocks.1', 'head'], 'plan/contradiction', 'leave it in chunk 0 alone, once'],
+  ['chunks.1.segments', ['blocks.1', 'head', 'head'], 'plan/contradiction', 'leave it in chunk 1 alone, once'],
+  ['chunks.1.segments', ['head', 'blocks.1'], 'plan/contradiction', /^write 'blocks\.1' there/],
+  ['groups.g0.mesh.extra', 2, 'plan/contradiction', /^set its size to 1, or split a factor over it/],
   ['batch.padding', 2, 'plan/contradiction', 'set it to 1 or less'],
   ['split.heads', ['tensor', 'tensor'], 'plan/contradiction', 'write ["tensor"]'],
   ['bounds.heads', [0, 4], 'plan/contradiction', 'write 3 boundaries from 0 to 4; even ones are [0,2,4]'],
@@ -286,13 +294,13 @@ describe('sizes that no plan can have', () => {
 });
 
 test('ranks that would compute the same, or nothing, are refused, also where ZeRO shares their state', () => {
-  const stages = (mesh: object) => plan.stages.map((stage) => ({ ...stage, mesh }));
+  const groups = (mesh: object) => ({ g0: { mesh }, g1: { mesh } });
   const error = (changes: object) => errorOf({ ...plan, ...changes });
-  const same = error({ split: {}, stages: stages({ data: 2, tensor: 1 }), zero: { stage: 1, axis: 'data' } });
+  const same = error({ split: {}, groups: groups({ data: 2, tensor: 1 }), zero: { stage: 1, axis: 'data' } });
   expect(same.code).toBe('plan/contradiction');
   expect(same.message).toContain("the 2 ranks along 'data' share nothing");
   const few = { ...plan.split, heads: ['tensor'], hidden: [], vocab: [], dim: [] };
-  const none = error({ split: few, stages: stages({ data: 1, tensor: 5 }), bounds: {} });
+  const none = error({ split: few, groups: groups({ data: 1, tensor: 5 }), bounds: {} });
   expect(none.code).toBe('plan/contradiction');
   expect(none.message).toMatch(
     /of the 5 ranks along 'tensor' some would have nothing to do[\s\S]*'heads' has 4[\s\S]*to 4 or less/,
@@ -302,7 +310,7 @@ test('ranks that would compute the same, or nothing, are refused, also where ZeR
     [4, few],
     [5, { ...few, vocab: ['tensor'] }],
   ] as const) {
-    const legal = { ...plan, split, stages: stages({ data: 1, tensor }), bounds: {} };
+    const legal = { ...plan, split, groups: groups({ data: 1, tensor }), bounds: {} };
     expect(() => checkPlan(parsePlan(JSON.stringify(legal), 'plan.json'), model, 'plan.json')).not.toThrow();
   }
 });

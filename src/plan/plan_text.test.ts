@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { planOfSizes, type ParallelSizes } from './parallel_sizes.js';
 import type { Plan } from './plan.js';
-import { planText, stageTexts, zeroText } from './plan_text.js';
+import { planText, groupTexts, zeroText } from './plan_text.js';
 
 const model = {
   name: 'gpt',
@@ -23,14 +23,14 @@ test.each([
   expect(planText(planOf(sizes, ranks))).toBe(text);
 });
 
-test('stages on unlike meshes, each with its ranks and its segments', () => {
-  const { stages, ...plan } = planOf({ pipeline_parallel_size: 3 }, 3);
-  const unlike = { ...plan, stages: [{ ...stages[0], mesh: { data: 2, tensor: 2 } }, ...stages.slice(1)] };
+test('groups on unlike meshes, each with its ranks and its segments', () => {
+  const plan = planOf({ pipeline_parallel_size: 3 }, 3);
+  const unlike = { ...plan, groups: { ...plan.groups, g0: { mesh: { data: 2, tensor: 2 } } } };
   expect(planText(unlike)).toBe('data 2 × tensor 2 | one rank | one rank');
-  expect(stageTexts(unlike)).toEqual([
-    'stage 0: ranks 0 to 3, data 2 × tensor 2: embedding, blocks.0 to blocks.2',
-    'stage 1: rank 4: blocks.3 to blocks.7',
-    'stage 2: rank 5: blocks.8 to blocks.11, head',
+  expect(groupTexts(unlike)).toEqual([
+    'g0: ranks 0 to 3, data 2 × tensor 2: embedding, blocks.0 to blocks.2',
+    'g1: rank 4: blocks.3 to blocks.7',
+    'g2: rank 5: blocks.8 to blocks.11, head',
   ]);
 });
 

@@ -1,29 +1,33 @@
 /** Plans in words, as people name them. */
-import { meshOf, ranksOfStage, type Plan, type PlanStage } from './plan.js';
+import { meshRanks, type Mesh } from '../ir/mesh.js';
+import { groupOfChunks, meshesOf, type Plan } from './plan.js';
 
 /**
- * `pipeline 2 × data 2, ZeRO-1`; what is one is not told, nor is ZeRO where it splits nothing. Stages on unlike meshes stand one after the
+ * `pipeline 2 × data 2, ZeRO-1`; what is one is not told, nor is ZeRO where it splits nothing. Groups on unlike meshes stand one after the
  * other: `data 2 | tensor 2`.
  */
-export function planText({ stages, zero }: Plan): string {
-  const meshes = stages.map((stage) => meshText(stage) ?? 'one rank');
+export function planText(plan: Plan): string {
+  const meshes = meshesOf(plan).map((mesh) => meshText(mesh) ?? 'one rank');
   const alike = meshes.every((text) => text === meshes[0]);
   const pipeline = meshes.length > 1 ? [`pipeline ${meshes.length}`] : [];
   const sizes = alike
-    ? [...pipeline, meshText(stages[0])].filter((text) => text !== null).join(' × ') || 'one rank'
+    ? [...pipeline, meshText(meshesOf(plan)[0])].filter((text) => text !== null).join(' × ') || 'one rank'
     : meshes.join(' | ');
-  return zero.stage === 0 ? sizes : `${sizes}, ZeRO-${zero.stage}`;
+  return plan.zero.stage === 0 ? sizes : `${sizes}, ZeRO-${plan.zero.stage}`;
 }
 
-/** What each stage runs and where: `stage 1: ranks 2 to 3, data 2: blocks.2 to blocks.5, head`. */
-export function stageTexts({ stages }: Plan): readonly string[] {
+/** What each group runs and where: `g1: ranks 2 to 3, data 2: blocks.2 to blocks.5, head`; its chunks stand one behind the other. */
+export function groupTexts(plan: Plan): readonly string[] {
   let first = 0;
-  return stages.map((stage, i) => {
-    const last = first + ranksOfStage(stage) - 1;
+  const names = Object.keys(plan.groups);
+  const groupOf = groupOfChunks(plan);
+  return meshesOf(plan).map((mesh, group) => {
+    const last = first + meshRanks(mesh) - 1;
     const ranks = first === last ? `rank ${first}` : `ranks ${first} to ${last}`;
     first = last + 1;
-    const where = [ranks, meshText(stage)].filter((text) => text !== null).join(', ');
-    return `stage ${i}: ${where}: ${segmentsText(stage.segments)}`;
+    const where = [ranks, meshText(mesh)].filter((text) => text !== null).join(', ');
+    const runs = plan.chunks.filter((_, chunk) => groupOf[chunk] === group);
+    return `${names[group]}: ${where}: ${runs.map(({ segments }) => segmentsText(segments)).join(' | ')}`;
   });
 }
 
@@ -33,10 +37,10 @@ export const zeroText = ({ zero }: Plan): string =>
     ? `stage 0: every rank along ${zero.axis} keeps the optimizer's state of all its parameters`
     : `stage ${zero.stage}: the optimizer's state and the update are split over ${zero.axis}`;
 
-/** What a stage is split over; null where that is nothing. */
-const meshText = (stage: PlanStage): string | null =>
-  meshOf(stage)
-    .axes.filter(({ size }) => size > 1)
+/** The axes of a mesh with more than one rank; null where there are none. */
+const meshText = ({ axes }: Mesh): string | null =>
+  axes
+    .filter(({ size }) => size > 1)
     .map(({ name, size }) => `${name} ${size}`)
     .join(' × ') || null;
 

@@ -13,7 +13,7 @@ export function printProgram(program: Program): string {
 }
 
 function printClass(program: Program, rankClass: RankClass): string {
-  const { mesh, firstRank } = program.stages[rankClass.stage];
+  const { mesh, firstRank } = program.groups[rankClass.group];
   const lines = [
     `class '${rankClass.name}' of ${printMesh(mesh)} from rank ${firstRank}, ${rankClass.members.length} ranks, ` +
       `${program.microbatches} microbatches, arena ${rankClass.arenaBytes} bytes`,

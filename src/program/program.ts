@@ -1,7 +1,7 @@
 /**
  * The instruction set.
  *
- *   Program = one RankClass for each set of ranks whose text is equal: a stage, and within it ranks with blocks of equal sizes.
+ *   Program = one RankClass for each set of ranks whose text is equal: a group, and within it ranks with blocks of equal sizes.
  *   RankClass = values (buffers by name) + templates (text, once a direction, equal layers in loops) + schedule (which template, for
  *   which microbatch).
  *
@@ -19,20 +19,20 @@ import type { Move } from '../reshard/moves.js';
 export interface Program {
   readonly classes: readonly RankClass[];
   /** One mesh a pipeline stage; global rank = firstRank + rank in the mesh. */
-  readonly stages: readonly Stage[];
+  readonly groups: readonly Group[];
   /** Scheduled microbatches a step. */
   readonly microbatches: number;
 }
 
-export interface Stage {
+export interface Group {
   readonly mesh: Mesh;
   readonly firstRank: number;
 }
 
 export interface RankClass {
   readonly name: string;
-  readonly stage: number;
-  /** The ranks of the class, by their coordinates in the stage's mesh. */
+  readonly group: number;
+  /** The ranks of the class, by their coordinates in the group's mesh. */
   readonly members: readonly Coordinates[];
   readonly values: readonly ProgramValue[];
   readonly templates: readonly Template[];
@@ -111,7 +111,10 @@ export interface Operand {
 /** compute; one for each communicator; one for sends, one for receives (a single lane for both deadlocks 1F1B). */
 export type Lane = 'compute' | `group:${string}` | 'send' | 'receive';
 
-/** An event is signalled by one instruction of a template; a wait means the latest earlier signal in launch order, or none. */
+/**
+ * An event is signalled by one instruction of a template; a wait means the latest earlier signal in launch order, or none. Where `each`
+ * is set each microbatch has an event of its own: what is received ahead of its slot is waited for there, and not what is under way since.
+ */
 export type EventName = string;
 
 interface InstructionBase {
@@ -152,10 +155,10 @@ export interface CollectiveInstruction extends InstructionBase {
   readonly output: Operand;
 }
 
-/** A value on its way from one stage's mesh to another's. Which tiles travel between which ranks: `edges.ts`. */
-export interface StageEdge {
-  readonly fromStage: number;
-  readonly toStage: number;
+/** A value on its way from one group's mesh to another's. Which tiles travel between which ranks: `edges.ts`. */
+export interface GroupEdge {
+  readonly fromGroup: number;
+  readonly toGroup: number;
   readonly global: TensorType;
   readonly from: Layout;
   readonly to: Layout;
@@ -164,16 +167,16 @@ export interface StageEdge {
 /** Puts one message's tile into a send buffer, or takes it out of a receive buffer. Nothing where a member has no such message. */
 export interface TileInstruction extends InstructionBase {
   readonly kind: 'pack_tile' | 'unpack_tile';
-  readonly edge: StageEdge;
+  readonly edge: GroupEdge;
   readonly message: number;
   readonly input: Operand;
   readonly output: Operand;
 }
 
-/** A tile sent to or received from a rank of another stage; the peer and the region follow from the tiles' intersection. */
+/** A tile sent to or received from a rank of another group; the peer and the region follow from the tiles' intersection. */
 export interface TransferInstruction extends InstructionBase {
   readonly kind: 'send' | 'receive';
-  readonly edge: StageEdge;
+  readonly edge: GroupEdge;
   /** Which of the rank's messages along the edge. */
   readonly message: number;
   /** Global rank of the peer, one for each member of the class. Null: this member has no part in it. */
@@ -186,6 +189,7 @@ export interface TransferInstruction extends InstructionBase {
 export interface EventInstruction extends InstructionBase {
   readonly kind: 'signal' | 'wait';
   readonly event: EventName;
+  readonly each: boolean;
 }
 
 export type Instruction =
@@ -226,8 +230,10 @@ export interface Strides {
 }
 
 export interface Template {
-  /** `forward`, `backward.first`, `backward`, `update`. */
+  /** For people: `forward.first`, `backward of chunk 2`, `receive forward`. */
   readonly name: string;
+  /** The chunk of the model in whose slots it runs. */
+  readonly chunk: number;
   /** Read it through `instructionsOf`, which writes loops out. */
   readonly body: readonly (Instruction | Loop)[];
 }

@@ -25,7 +25,7 @@ export interface StateBlock {
   readonly rank: number;
   /** The elements it holds, in this order: a box, or the boxes that a run of a bucket consists of. */
   readonly tiles: readonly Tile[];
-  /** The value's name in the rank's class: a tensor that several stages store has another on all but the first. */
+  /** The value's name in the rank's class: a tensor that several groups store has another on all but the first. */
   readonly value: string;
   /** Which elements of the value these are, where it holds other tensors too. */
   readonly elements?: readonly [from: number, to: number];
@@ -34,8 +34,8 @@ export interface StateBlock {
 /** Parameters and optimizer state of a training program, in the order of their addresses. */
 export function stateOf(program: Program): readonly StateTensor[] {
   const tensors = new Map<string, { global: TensorType; blocks: StateBlock[] }>();
-  for (const { stage, members, values, before } of program.classes) {
-    const { mesh, firstRank } = program.stages[stage];
+  for (const { group, members, values, before } of program.classes) {
+    const { mesh, firstRank } = program.groups[group];
     for (const { at } of before.values) {
       for (let r = 0; r < meshRanks(mesh); r++) {
         const coordinates = coordinatesOf(mesh, r);

@@ -1,7 +1,7 @@
 /** Before the first step: the programs are proved sound, and the same on every rank. */
 import { ops } from '../ops/index.js';
-import { kernelsOf, type Target } from '../program/target.js';
-import { verifyProgram } from '../program/verify/index.js';
+import { kernelsOf, type Target } from '../kernels/target.js';
+import { verifyProgram } from '../verify/index.js';
 import type { Peers } from '../run/peers.js';
 import { programHash, type RunPrograms } from './compile_run.js';
 import { programsDiffer } from './diagnostics.js';

@@ -11,10 +11,10 @@ import {
   type CompiledProgram,
   type CompiledTraining,
   type CompileOptions,
-} from '../program/compile.js';
+} from '../compile/compile.js';
 import type { Program } from '../program/program.js';
-import { shareArena } from '../program/share_arena.js';
-import type { Target } from '../program/target.js';
+import { shareArena } from '../memory/share_arena.js';
+import type { Target } from '../kernels/target.js';
 
 export interface RunPrograms {
   readonly training: CompiledTraining;

@@ -3,7 +3,7 @@ import { loadAddon } from '../engine/native/bridge.js';
 import { deviceFault, type DeviceUsers } from '../engine/native/device_fault.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { deviceTypeOf } from '../kernels/device.js';
-import type { Target } from '../program/target.js';
+import type { Target } from '../kernels/target.js';
 import type { TrainConfig } from '../config/schema.js';
 
 type Chooser = Pick<TrainConfig, 'engine' | 'device'>;

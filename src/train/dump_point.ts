@@ -1,5 +1,5 @@
 /** `--dump-ir=after:NAME`: which pass to look behind. */
-import { passNames, type PassName } from '../program/pass_names.js';
+import { passNames, type PassName } from '../passes/pass_names.js';
 import { unknownDumpPoint } from './diagnostics.js';
 
 /** Throws where the text names no pass. */

@@ -16,13 +16,13 @@ import { stateOf } from '../run/state.js';
 import { bucketNamed, type Bucket } from '../partition/buckets.js';
 import { idleRanksWarning } from '../partition/idle_ranks.js';
 import type { PlacedGraph } from '../partition/placed.js';
-import { workByStage, type StageWork } from '../partition/work.js';
+import { workByGroup, type GroupWork } from '../partition/work.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { checkPlan } from '../plan/check_plan.js';
 import { describeModel } from '../plan/describe_model.js';
 import { ranksOf, type Plan } from '../plan/plan.js';
-import type { LoweredClass } from '../program/lower_class.js';
-import { planText, stageTexts, zeroText } from '../plan/plan_text.js';
+import type { LoweredClass } from '../lower/lower_class.js';
+import { planText, groupTexts, zeroText } from '../plan/plan_text.js';
 import { choosePlan, planForConfig } from './choose_plan.js';
 import { programBytes, runtimeBytes } from './memory/forecast.js';
 import { hostMemory, type HostMemory } from './memory/host_memory.js';
@@ -33,7 +33,7 @@ import { targetOf } from './device.js';
 import type { TrainConfig } from '../config/schema.js';
 import type { ResolvedConfig } from '../config/resolve.js';
 
-/** One reshard, or one edge between pipeline stages. */
+/** One reshard, or one edge between groups. */
 export interface ExplainedReshard {
   /** The op that asked for it, and its place in the model. */
   readonly askedBy: string;
@@ -83,8 +83,8 @@ export interface Explanation {
   readonly classes: readonly ExplainedClass[];
   /** Whether all ranks would fit into this machine's memory, by the forecast that a run is refused by; null on a GPU, which says when opened. */
   readonly memory: ExplainedMemory | null;
-  /** Of forward and backward of one scheduled microbatch, by stage. */
-  readonly work: readonly StageWork[];
+  /** Of forward and backward of one scheduled microbatch, by group. */
+  readonly work: readonly GroupWork[];
 }
 
 /** A plan that takes the place of the one that the configuration asks for. */
@@ -156,7 +156,7 @@ function explainPlan(
       liveBytes,
     })),
     memory: target === 'cuda' ? null : { ranks, bytes: programBytes(programs, plan, ranks), host: hostMemory() },
-    work: workByStage(step, ops),
+    work: workByGroup(step, ops),
   };
 }
 
@@ -181,11 +181,11 @@ function reshardsOf(graph: PlacedGraph, times: number, buckets: readonly Bucket[
       times,
     };
     if (step.kind === 'transfer') {
-      const kind = `transfer, stage ${step.fromStage} to ${step.stage}`;
+      const kind = `transfer, group ${step.fromGroup} to ${step.group}`;
       const elements = factorsOf(before.type).reduce((n, { size }) => n * size, 1);
       return [{ ...base, kind, bytes: elements * dtypeBytes[before.type.dtype] }];
     }
-    const mesh = graph.meshes[step.stage];
+    const mesh = graph.meshes[step.group];
     const communication = communicationOf(mesh, factorsOf(before.type), step.move, dtypeBytes[before.type.dtype]);
     const kind = `${step.move.kind} over ${step.move.axes.join('*')}`;
     return [{ ...base, kind, bytes: isLocal(step.move) ? 0 : wireBytes(communication) }];
@@ -202,7 +202,7 @@ export function explanationText(explanation: Explanation): string {
     `plan      ${ranksOf(plan) === 1 ? '' : `${planText(plan)}: `}${counted(ranksOf(plan), 'rank')}, ${plan.schedule.kind}, ` +
       `${counted(plan.schedule.microbatches, 'scheduled microbatch', 'es')} of ${plan.batch.logical_microbatches} × ${counted(plan.batch.sequences, 'sequence')}` +
       `${plan.batch.padding > 0 ? `, ${plan.batch.padding} of the last ${plan.batch.logical_microbatches} padding` : ''}`,
-    ...stageTexts(plan).map((text) => `  ${text}`),
+    ...groupTexts(plan).map((text) => `  ${text}`),
     `zero      ${zeroText(plan)}`,
     ...(idle ? [idle.message] : []),
     ...(modelDifferences.length > 0
@@ -251,12 +251,12 @@ function memoryText({ ranks, bytes, host }: ExplainedMemory): string {
   return `${who} ${bytesText(bytes)} (${parts}); ${verdict}: this machine has ${bytesText(physicalBytes)}, ${bytesText(availableBytes)} of it free`;
 }
 
-/** `  stage 1: 1.00; repeated: layer_norm over tensor (0.1% more flops)`: the three that cost most. */
-function workText({ share, flops, repeated }: StageWork, stage: number): string {
+/** `  group 1: 1.00; repeated: layer_norm over tensor (0.1% more flops)`: the three that cost most. */
+function workText({ share, flops, repeated }: GroupWork, group: number): string {
   const percent = (extra: number) => `${((100 * extra) / flops).toFixed(1)}% more flops`;
   const most = repeated.slice(0, 3).filter(({ extraFlops }) => extraFlops >= 0.0005 * flops);
   const list = most.map(({ op, axes, extraFlops }) => `${op} over ${axes.join('*')} (${percent(extraFlops)})`);
-  return `  stage ${stage}: ${share.toFixed(2)}${list.length > 0 ? `; repeated: ${list.join(', ')}` : ''}`;
+  return `  group ${group}: ${share.toFixed(2)}${list.length > 0 ? `; repeated: ${list.join(', ')}` : ''}`;
 }
 
 const memberText = ([first, ...others]: readonly string[]): string =>

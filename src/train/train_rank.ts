@@ -7,8 +7,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { waitingText } from '../engine/native/waiting.js';
 import { ops } from '../ops/index.js';
-import { ranksOf } from '../plan/plan.js';
-import { arenaBytesOf } from '../program/share_arena.js';
+import { meshesOf, ranksOf } from '../plan/plan.js';
+import { arenaBytesOf } from '../memory/share_arena.js';
 import { launchCount } from '../program/unroll.js';
 import { initializeState, restoreState } from '../run/load_state.js';
 import { mark } from '../run/begin.js';
@@ -59,7 +59,7 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
   const seconds = (clock.elapsed() - began) / 1000;
   const opened = beginSetup(events, 'engine: opening');
   const arenaBytes = Math.max(
-    ...plan.stages.map((_, stage) => arenaBytesOf([programs.training.program, programs.validation.program], stage)),
+    ...meshesOf(plan).map((_, group) => arenaBytesOf([programs.training.program, programs.validation.program], group)),
   );
   const { engine, peers, memoryBytes } = await host.open(arenaBytes);
   try {

@@ -2,6 +2,7 @@
  * Random training steps: a model of small odd sizes, a mesh, and a plan for it. Drawn as plain numbers that shrink towards one layer of
  * one head on two ranks; data follow from element indices.
  */
+import { pipelineOf } from '../../src/plan/plan.js';
 import fc from 'fast-check';
 import type { Graph } from '../../src/ir/graph.js';
 import { axesSize, mesh } from '../../src/ir/mesh.js';
@@ -41,7 +42,7 @@ export interface TrainingDraw {
   readonly microbatches: number;
   /** Ranks along each axis; at most eight in all. */
   readonly mesh: MeshDraw;
-  /** Null: one stage. Else the mesh of a second one, which runs the last half of the segments. */
+  /** Null: one group. Else the mesh of a second one, which runs the last half of the segments. */
   readonly second: MeshDraw | null;
   readonly schedule: ScheduleKind;
   /** What the data axis splits. */
@@ -113,7 +114,7 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
   const bounds: Record<FactorName, readonly number[]> = {};
   const [place, seed] = draw.uneven;
   const factor = Object.keys(split)[place % Object.keys(split).length];
-  // Bounds fit one number of parts: stages of unlike meshes have even ones.
+  // Bounds fit one number of parts: groups of unlike meshes have even ones.
   if (seed > 0 && sizes[factor] && !draw.second) {
     bounds[factor] = someBounds(sizes[factor], axesSize(mesh({ ...draw.mesh }), split[factor]), seed);
   }
@@ -121,7 +122,7 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
   return {
     ...graphs,
     name: draw.model,
-    ...stagesOf(draw, graphs.step),
+    ...groupsOf(draw, graphs.step),
     split,
     bounds,
     zero: { stage: draw.zero, axis: 'data' },
@@ -132,15 +133,15 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
   };
 }
 
-function stagesOf({ mesh: first, second, schedule }: TrainingDraw, step: Graph): Partial<ScenarioOptions> {
+function groupsOf({ mesh: first, second, schedule }: TrainingDraw, step: Graph): Partial<ScenarioOptions> {
   const segments = [...new Set(step.nodes.filter((n) => n.source.phase === 'forward').map((n) => n.source.segment))];
   if (!second || segments.length < 2) return { mesh: { ...first }, schedule };
   const cut = Math.ceil(segments.length / 2);
-  const stages = [
+  const groups = [
     { segments: segments.slice(0, cut), mesh: { ...first } },
     { segments: segments.slice(cut), mesh: { ...second } },
   ];
-  return { stages, schedule };
+  return { pipeline: pipelineOf(groups), schedule };
 }
 
 /** Hints before they are fitted: the share of ops that get one, and a seed. */

@@ -9,7 +9,7 @@ import { describeModel } from '../../src/plan/describe_model.js';
 import { planOfSizes, type ParallelSizes } from '../../src/plan/parallel_sizes.js';
 import { adamw } from '../../src/optim/index.js';
 import { ops } from '../../src/ops/index.js';
-import { compileTraining } from '../../src/program/compile.js';
+import { compileTraining } from '../../src/compile/compile.js';
 import { departures } from '../laws/parallel_equals_serial.js';
 import { languageModel } from '../scenarios/language_model.js';
 import { buildScenario, type Scenario, type ScenarioOptions } from '../scenarios/scenario.js';
@@ -30,10 +30,10 @@ function serialOf(model: LanguageModel, sequences: number): Scenario {
 
 /** The same sequences under a plan of these sizes. */
 function parallelOf(model: LanguageModel, sequences: number, sizes: ParallelSizes, update: boolean): Scenario {
-  const { data_parallel_size: data = 1, pipeline_parallel_size: stages = 1 } = sizes;
+  const { data_parallel_size: data = 1, pipeline_parallel_size: groups = 1 } = sizes;
   const described = describeModel(model);
   const batch = { sequences, microbatch: 1 };
-  const plan = planOfSizes(sizes, data * stages, described, batch, { compute: 'f64', master: 'f64' });
+  const plan = planOfSizes(sizes, data * groups, described, batch, { compute: 'f64', master: 'f64' });
   const { logical_microbatches: together } = plan.batch;
   const made = languageModel(model, { microbatches: together, batch: 1, sequence });
   const single = made.element!;
@@ -42,7 +42,7 @@ function parallelOf(model: LanguageModel, sequences: number, sizes: ParallelSize
     ...(update ? {} : { update: null }),
     costs,
     memory,
-    stages: plan.stages,
+    pipeline: plan,
     split: plan.split,
     zero: plan.zero,
     schedule: plan.schedule.kind,
@@ -59,14 +59,14 @@ function parallelOf(model: LanguageModel, sequences: number, sizes: ParallelSize
 test.each<[string, () => LanguageModel, number, ParallelSizes]>([
   ['GPT, seven over two', gpt, 7, { data_parallel_size: 2 }],
   ['GPT, two over three', gpt, 2, { data_parallel_size: 3 }],
-  ['GPT, five over two, on two stages', gpt, 5, { data_parallel_size: 2, pipeline_parallel_size: 2 }],
+  ['GPT, five over two, on two groups', gpt, 5, { data_parallel_size: 2, pipeline_parallel_size: 2 }],
   [
     'Mixtral, whose balance loss has statistics of its own, seven over three',
     mixtral,
     7,
     { data_parallel_size: 3, zero_stage: 1 },
   ],
-  ['Mixtral, three over two, on two stages', mixtral, 3, { data_parallel_size: 2, pipeline_parallel_size: 2 }],
+  ['Mixtral, three over two, on two groups', mixtral, 3, { data_parallel_size: 2, pipeline_parallel_size: 2 }],
 ])('%s', (_, model, sequences, sizes) => {
   const serial = serialOf(model(), sequences);
   const parallel = parallelOf(model(), sequences, sizes, true);

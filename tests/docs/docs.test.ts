@@ -8,7 +8,7 @@ import { passes } from '../../architecture.js';
 import { Tensor } from '../../src/ir/tensor.js';
 import { opPage } from '../../src/ops/page.js';
 import { ops } from '../../src/ops/index.js';
-import { passExamples } from '../../src/program/pass_examples.js';
+import { passExamples } from '../../src/compile/pass_examples.js';
 import { declaredErrors, errorPages } from './error_pages.js';
 import { passPages } from './pass_pages.js';
 import { tensorMembers, tensorPage } from './tensor_page.js';

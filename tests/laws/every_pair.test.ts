@@ -41,12 +41,12 @@ describe('programs on virtual ranks', () => {
 });
 
 /** What a plan is, as settings. */
-function settingOf({ stages, zero, schedule }: Plan, precision: Setting['precision']): Setting {
-  const [{ mesh }] = stages;
+function settingOf({ groups, zero, schedule }: Plan, precision: Setting['precision']): Setting {
+  const [{ mesh }] = Object.values(groups);
   const found = {
     data: mesh.data,
     tensor: mesh.tensor,
-    pipeline: stages.length,
+    pipeline: Object.keys(groups).length,
     zero: zero.stage,
     schedule: schedule.kind,
     precision,

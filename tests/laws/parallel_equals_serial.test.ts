@@ -122,7 +122,7 @@ const smallest: TrainingDraw = {
 };
 
 /**
- * What a plan has to get right at once: tied weights of two stages, experts with two data axes, blocks of unlike sizes; and what a search
+ * What a plan has to get right at once: tied weights of two groups, experts with two data axes, blocks of unlike sizes; and what a search
  * found: ranks that no message reaches, since they have no part of the batch, or of a tied weight's rows.
  */
 const fixed: [TrainingDraw, HintsDraw][] = [

@@ -2,8 +2,8 @@
 import { printMesh } from '../../src/ir/mesh.js';
 import { ops } from '../../src/ops/index.js';
 import { applyPrecision } from '../../src/passes/precision.js';
-import { verifyProgram } from '../../src/program/verify/index.js';
-import { meshOf } from '../../src/plan/plan.js';
+import { verifyProgram } from '../../src/verify/index.js';
+import { meshesOf } from '../../src/plan/plan.js';
 import { descent } from '../scenarios/descent.js';
 import { firstDeparture } from '../scenarios/placed_executor.js';
 import { runPlacedStep, type PlacedScenario } from '../scenarios/placed_scenario.js';
@@ -99,6 +99,6 @@ export function describePlan({ plan }: PlacedScenario): string {
   const split = Object.entries(plan.split).map(
     ([factor, axes]) => `${factor}: ${axes.join('*')}${plan.bounds[factor] ? `[${plan.bounds[factor]}]` : ''}`,
   );
-  const meshes = plan.stages.map((stage) => printMesh(meshOf(stage))).join(' | ');
+  const meshes = meshesOf(plan).map(printMesh).join(' | ');
   return `mesh ${meshes}, ${split.join(', ')}, ZeRO-${plan.zero.stage}, ${plan.schedule.microbatches} microbatches`;
 }

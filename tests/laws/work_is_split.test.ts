@@ -14,14 +14,14 @@ import { defaultCosts } from '../../src/partition/costs.js';
 import { partition } from '../../src/partition/partition.js';
 import { stepPlacement } from '../../src/partition/placement.js';
 import type { PlacedGraph, PlacedOp, PlacedStep } from '../../src/partition/placed.js';
-import { workByStage } from '../../src/partition/work.js';
+import { workByGroup } from '../../src/partition/work.js';
 import { applyPrecision } from '../../src/passes/precision.js';
 import { traceTraining } from '../../src/passes/trace_training.js';
 import { describeModel } from '../../src/plan/describe_model.js';
 import { planOfSizes, type ParallelSizes } from '../../src/plan/parallel_sizes.js';
-import { meshOf, ranksOf, type Plan } from '../../src/plan/plan.js';
-import { placeGraphs } from '../../src/program/place_graphs.js';
-import { kernelsOf } from '../../src/program/target.js';
+import { meshesOf, pipelineOf, ranksOf, type Plan } from '../../src/plan/plan.js';
+import { placeGraphs } from '../../src/partition/place_graphs.js';
+import { kernelsOf } from '../../src/kernels/target.js';
 import { anyTraining, trainingScenario, type TrainingDraw } from '../arbitraries/training.js';
 import { planOf } from '../scenarios/scenario.js';
 import { freshSeed } from '../setup/fresh_seed.js';
@@ -35,7 +35,7 @@ const dataFactorsOf = (step: Graph): ReadonlySet<FactorName> =>
   new Set(step.inputs.filter(({ kind }) => kind === 'data').flatMap(({ value }) => namesOf(step.values[value].type)));
 
 function placed(plan: Plan, step: Graph): PlacedGraph {
-  const meshes = plan.stages.map(meshOf);
+  const meshes = meshesOf(plan);
   const graph = partition(step, ops, stepPlacement(plan, step), defaultCosts(meshes));
   const [fault] = checkPlacement(graph);
   if (fault) throw fault;
@@ -96,24 +96,24 @@ describe('what a plan splits is computed once, whatever the prices', () => {
       return i === at && step.kind === 'op' ? { ...step, assignment: { splits: {}, through: {} } } : step;
     });
     expect(repeatedWork({ ...graph, steps }, plan, new Set(['batch']))).toEqual([
-      "einsum at layers.0 (forward) on stage 0: 2 ranks along 'data' do the same",
+      "einsum at layers.0 (forward) on group 0: 2 ranks along 'data' do the same",
     ]);
   });
 });
 
-test('stages whose data axes have names of their own: what lands is split over the axis that is there', () => {
+test('groups whose data axes have names of their own: what lands is split over the axis that is there', () => {
   const model = new GPT({ layers: 2, dim: 128, heads: 2, context: 64, vocab: 500 });
   const { graph } = traceTraining(model, { microbatches: 4, batch: 1, sequence: 64 });
   const plan: Plan = {
     ...planOf({ step: graph, update: null, split: { microbatch: ['replica', 'data'] } }),
-    stages: [
+    ...pipelineOf([
       { segments: ['embedding', 'blocks.0'], mesh: { replica: 2 } },
       { segments: ['blocks.1', 'head'], mesh: { data: 4 } },
-    ],
+    ]),
   };
   const stepGraph = placed(plan, graph);
   expect(repeatedWork(stepGraph, plan, dataFactorsOf(graph))).toEqual([]);
-  for (const { share } of workByStage(stepGraph, ops)) expect(share).toBeCloseTo(1, 3);
+  for (const { share } of workByGroup(stepGraph, ops)) expect(share).toBeCloseTo(1, 3);
 });
 
 /** A backward einsum of one operand, [microbatch experts] → [microbatch batch sequence experts]. */
@@ -150,7 +150,7 @@ const mlpDraw: TrainingDraw = {
   whim: 0,
 };
 
-describe('GPT of 8 layers, dim 1024: work of the busiest rank over its even share, by stage', () => {
+describe('GPT of 8 layers, dim 1024: work of the busiest rank over its even share, by group', () => {
   const model = new GPT({ layers: 8, dim: 1024, heads: 16, context: 1024, vocab: 50257 });
   const shares = (sizes: ParallelSizes, compute: 'f32' | 'bf16'): readonly number[] => {
     const {
@@ -165,7 +165,7 @@ describe('GPT of 8 layers, dim 1024: work of the busiest rank over its even shar
     const { graph, parameters } = traceTraining(model, shape);
     const step = compute === 'bf16' ? applyPrecision(graph, ops, 'bf16') : graph;
     const request = { plan, registry: ops, kernels: kernelsOf('cpu', ops) };
-    return workByStage(placeGraphs(request, parameters, step, null).step, ops).map(({ share }) => share);
+    return workByGroup(placeGraphs(request, parameters, step, null).step, ops).map(({ share }) => share);
   };
 
   // Norms and residual sums are repeated over tensor: half a percent.

@@ -31,7 +31,7 @@ export const legallyRepeated: readonly {
 export function repeatedWork(graph: PlacedGraph, plan: Plan, dataFactors: ReadonlySet<FactorName>): readonly string[] {
   return graph.steps.flatMap((step): readonly string[] => {
     if (step.kind !== 'op') return [];
-    const mesh = graph.meshes[step.stage];
+    const mesh = graph.meshes[step.group];
     const sizes = sizesOf(graph, step);
     const used = new Set(Object.values(step.assignment.splits).flatMap(({ axes }) => axes));
     return Object.entries(plan.split).flatMap(([factor, axes]) => {
@@ -42,7 +42,7 @@ export function repeatedWork(graph: PlacedGraph, plan: Plan, dataFactors: Readon
         if (legallyRepeated.some((one) => one.is(step, sizes, ranks, factor))) return [];
         const { path, phase } = step.source;
         return [
-          `${describeStep(step)} at ${path || 'model'} (${phase}) on stage ${step.stage}: ${ranks} ranks along '${axis}' do the same`,
+          `${describeStep(step)} at ${path || 'model'} (${phase}) on group ${step.group}: ${ranks} ranks along '${axis}' do the same`,
         ];
       });
     });

@@ -18,7 +18,7 @@ import { gradientName } from '../../src/optim/update.js';
 import { traceTraining } from '../../src/passes/trace_training.js';
 import { describeModel } from '../../src/plan/describe_model.js';
 import { planOfSizes } from '../../src/plan/parallel_sizes.js';
-import { compileGraphs, compileTraining, type CompiledProgram } from '../../src/program/compile.js';
+import { compileGraphs, compileTraining, type CompiledProgram } from '../../src/compile/compile.js';
 import { writeBatch, writeScalars, type Rows } from '../../src/train/step_inputs.js';
 import { scheduleTable } from '../../src/schedule/table.js';
 import { runPyTorch, type PyTorchCase, type PyTorchResult } from '../pytorch/language_models.js';

@@ -4,6 +4,7 @@
  * over the last launch, so a step that ends has never made the host wait inside it.
  */
 import { expect, test } from 'vitest';
+import { pipelineOf } from '../../src/plan/plan.js';
 import { threadedStreams } from '../../src/engine/native/testing/doubles.js';
 import { gatherValues } from '../../src/engine/reference/shards.js';
 import { GPT, Mixtral } from '../../src/nn/models/index.js';
@@ -19,18 +20,18 @@ const mixtral = () =>
     { microbatches: 2, batch: 2, sequence: 4 },
   );
 const tensor = { heads: ['tensor'], hidden: ['tensor'], vocab: ['tensor'] };
-const stage = (segments: readonly string[], mesh: Readonly<Record<string, number>>) => ({ segments, mesh });
+const group = (segments: readonly string[], mesh: Readonly<Record<string, number>>) => ({ segments, mesh });
 
 const steps: Readonly<Record<string, ScenarioOptions>> = {
   'one rank': { ...gpt(), microbatches: 2 },
   'data × tensor': { ...gpt(), mesh: { data: 2, tensor: 2 }, split: { batch: ['data'], ...tensor }, microbatches: 2 },
   'ZeRO-1': { ...gpt(), mesh: { data: 2 }, split: { batch: ['data'] }, zero: { stage: 1, axis: 'data' } },
   'experts by all-to-all': { ...mixtral(), mesh: { data: 2 }, split: { microbatch: ['data'], experts: ['data'] } },
-  '1F1B, stages of unlike meshes': {
+  '1F1B, groups of unlike meshes': {
     ...gpt(),
     schedule: '1f1b',
     microbatches: 3,
-    stages: [stage(['embedding', 'blocks.0'], { data: 2 }), stage(['blocks.1', 'head'], { tensor: 2 })],
+    pipeline: pipelineOf([group(['embedding', 'blocks.0'], { data: 2 }), group(['blocks.1', 'head'], { tensor: 2 })]),
     split: { batch: ['data'], ...tensor },
   },
 };

@@ -3,6 +3,7 @@
  * orders, with sends that wait for their receivers and sends that do not, over memory that held zeros or NaN.
  */
 import { describe, expect, test } from 'vitest';
+import { pipelineOf } from '../../src/plan/plan.js';
 import { adversaries, gatherValue } from '../../src/engine/reference/index.js';
 import { GPT, Llama, Mixtral } from '../../src/nn/models/index.js';
 import type { CollectiveInstruction } from '../../src/program/program.js';
@@ -46,11 +47,11 @@ test('a mixture of experts over the ranks that share the tokens: all-to-alls', (
   expect(kindsOf(scenario)).toContain('all_to_all');
 });
 
-describe('two stages with a tied embedding', () => {
+describe('two groups with a tied embedding', () => {
   const tied = { ...gpt, split, schedule: '1f1b', microbatches: 3 } as const;
 
   test('1F1B: both copies of the embedding stay equal, bit for bit', () => {
-    const { program, parallel } = anySchedule({ ...tied, stages: stages({}, {}) });
+    const { program, parallel } = anySchedule({ ...tied, pipeline: groups({}, {}) });
     const { values } = parallel();
     expect(gatherValue(program, values, 'embedding.weight', 1)).toEqual(
       gatherValue(program, values, 'embedding.weight', 0),
@@ -58,11 +59,11 @@ describe('two stages with a tied embedding', () => {
   });
 
   test('unlike meshes: data × tensor before data over 3', () => {
-    anySchedule({ ...tied, stages: stages({ data: 2, tensor: 2 }, { data: 3 }) });
+    anySchedule({ ...tied, pipeline: groups({ data: 2, tensor: 2 }, { data: 3 }) });
   });
 
   test('all forwards first (GPipe), data before tensor', () => {
-    anySchedule({ ...tied, schedule: 'gpipe', stages: stages({ data: 2 }, { tensor: 2 }) });
+    anySchedule({ ...tied, schedule: 'gpipe', pipeline: groups({ data: 2 }, { tensor: 2 }) });
   });
 });
 
@@ -81,10 +82,11 @@ function anySchedule(options: ScenarioOptions): Scenario {
   return scenario;
 }
 
-const stages = (first: Readonly<Record<string, number>>, second: Readonly<Record<string, number>>) => [
-  { segments: ['embedding', 'blocks.0'], mesh: first },
-  { segments: ['blocks.1', 'head'], mesh: second },
-];
+const groups = (first: Readonly<Record<string, number>>, second: Readonly<Record<string, number>>) =>
+  pipelineOf([
+    { segments: ['embedding', 'blocks.0'], mesh: first },
+    { segments: ['blocks.1', 'head'], mesh: second },
+  ]);
 
 const kindsOf = ({ program }: Scenario): readonly string[] =>
   program.classes.flatMap(({ templates }) =>

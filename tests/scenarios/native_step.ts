@@ -10,7 +10,7 @@ import { scatterValues } from '../../src/engine/reference/shards.js';
 import { placeRanks } from '../../src/engine/reference/virtual_rank.js';
 import type { DeviceType } from '../../src/kernels/device.js';
 import { ops } from '../../src/ops/index.js';
-import { compileGraphs } from '../../src/program/compile.js';
+import { compileGraphs } from '../../src/compile/compile.js';
 import type { Program, RankClass } from '../../src/program/program.js';
 import { scheduleTable } from '../../src/schedule/table.js';
 import { inputValues, parametersOf, planOf, runSerial, type ScenarioOptions, type Values } from './scenario.js';
@@ -27,7 +27,7 @@ export interface NativeScenario {
 export function nativeScenario(options: ScenarioOptions, target: DeviceType = testDeviceType): NativeScenario {
   const { step, update, microbatches = 1 } = options;
   const plan = planOf(options);
-  const slots = scheduleTable(plan.schedule.kind, plan.stages.length, microbatches);
+  const slots = scheduleTable(plan.schedule.kind, plan.chunks.length, microbatches);
   const { program } = compileGraphs(
     { plan, registry: ops, target },
     { parameters: parametersOf(step) },

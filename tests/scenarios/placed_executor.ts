@@ -22,7 +22,7 @@ import { roundTo } from '../../src/ops/round.js';
 
 export interface PlacedRun {
   readonly graph: PlacedGraph;
-  /** Placed value → one block a rank of its stage. */
+  /** Placed value → one block a rank of its group. */
   readonly blocks: readonly Blocks[];
   /** Placed value → what one device has. */
   readonly serial: readonly Float64Array[];
@@ -31,7 +31,7 @@ export interface PlacedRun {
 /** What an input holds: the whole value, or for what an earlier graph left on the ranks, both sides of it. */
 export type PlacedGiven = Float64Array | { readonly serial: Float64Array; readonly blocks: Blocks };
 
-/** Runs the graph. `given` by input name; a value that several stages store is given once. */
+/** Runs the graph. `given` by input name; a value that several groups store is given once. */
 export function runPlaced(
   graph: PlacedGraph,
   given: Readonly<Record<string, PlacedGiven>>,
@@ -40,11 +40,11 @@ export function runPlaced(
   const blocks: Blocks[] = [];
   const serial: Float64Array[] = [];
   for (const { name, value } of graph.inputs) {
-    const { type, layout, stage } = graph.values[value];
+    const { type, layout, group } = graph.values[value];
     const input = given[name];
     if (!input) throw new Error(`input '${name}' is not given`);
     serial[value] = input instanceof Float64Array ? input : input.serial;
-    blocks[value] = input instanceof Float64Array ? shard(graph.meshes[stage], type, layout, input) : input.blocks;
+    blocks[value] = input instanceof Float64Array ? shard(graph.meshes[group], type, layout, input) : input.blocks;
   }
   for (const step of graph.steps) {
     if (step.kind === 'op') {
@@ -56,9 +56,9 @@ export function runPlaced(
     serial[output] = serial[input];
     if (step.kind === 'move') {
       const round = (x: number) => roundTo(type.dtype, Float64Array.of(x))[0];
-      blocks[output] = runMove(graph.meshes[step.stage], type, step.move, blocks[input], round);
+      blocks[output] = runMove(graph.meshes[step.group], type, step.move, blocks[input], round);
     } else {
-      const [source, destination] = [graph.meshes[step.fromStage], graph.meshes[step.stage]];
+      const [source, destination] = [graph.meshes[step.fromGroup], graph.meshes[step.group]];
       const [from, to] = [graph.values[input].layout, graph.values[output].layout];
       const tiles = tileTransfers(source, from, destination, to, type);
       blocks[output] = runTransfers(tiles, blocks[input], destination, to, type);
@@ -69,8 +69,8 @@ export function runPlaced(
 
 /** An output of a run, put together. */
 export function gatherPlaced({ graph, blocks }: PlacedRun, value: PlacedId): Float64Array {
-  const { type, layout, stage } = graph.values[value];
-  return unshard(graph.meshes[stage], type, layout, blocks[value]);
+  const { type, layout, group } = graph.values[value];
+  return unshard(graph.meshes[group], type, layout, blocks[value]);
 }
 
 /** The first value that differs by more than `relative` of its norm from what one device has, and the step that made it; or null. */
@@ -109,12 +109,12 @@ function departure(expected: Float64Array, actual: Float64Array, relative: numbe
 
 function runOp(
   graph: PlacedGraph,
-  { op, rule, attributes, assignment, inputs, outputs, stage }: PlacedOp,
+  { op, rule, attributes, assignment, inputs, outputs, group }: PlacedOp,
   blocks: Blocks[],
   serial: Float64Array[],
   kernels: ReferenceKernels,
 ): void {
-  const mesh = graph.meshes[stage];
+  const mesh = graph.meshes[group];
   const launch: ReferenceLaunch = {
     op,
     rule,

@@ -9,7 +9,7 @@ import { homesOf, stepPlacement, updatePlacement } from '../../src/partition/pla
 import type { Mesh } from '../../src/ir/mesh.js';
 import { bucketNamed, ofMember } from '../../src/partition/buckets.js';
 import { pack, type PackedTensor } from '../../src/partition/packing.js';
-import { meshOf } from '../../src/plan/plan.js';
+import { meshesOf } from '../../src/plan/plan.js';
 import { gatherPlaced, runPlaced, type PlacedGiven, type PlacedRun } from './placed_executor.js';
 import { inputValues, planOf, serialUpdate, type Scenario, type ScenarioOptions, type Values } from './scenario.js';
 
@@ -20,7 +20,7 @@ export function placeScenario(options: ScenarioOptions): PlacedScenario {
   const { step, microbatches = 1 } = options;
   const update = serialUpdate(options);
   const plan = planOf(options);
-  const meshes = plan.stages.map(meshOf);
+  const meshes = meshesOf(plan);
   const costs = options.costs?.(meshes) ?? defaultCosts(meshes);
   const place = (graph: typeof step, placement: Placement) => {
     const placed = partition(graph, ops, placement, costs);
@@ -60,7 +60,7 @@ export function runPlacedStep({ plan, placed, inputs }: PlacedScenario): readonl
   const packed = placed.update.inputs.flatMap(({ name }): [string, PlacedGiven][] => {
     const bucket = bucketNamed(placed.buckets, name);
     if (!bucket) return [];
-    const mesh = meshOf(plan.stages[bucket.stage]);
+    const mesh = meshesOf(plan)[bucket.group];
     const given = bucket.members.map((member): PlacedGiven => {
       const owned = ofMember(name, bucket, member);
       return sums[owned] ?? inputs[owned];

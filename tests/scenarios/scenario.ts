@@ -21,13 +21,13 @@ import { roundTo } from '../../src/ops/round.js';
 import type { Mesh } from '../../src/ir/mesh.js';
 import type { PartitionCosts } from '../../src/partition/costs.js';
 import type { Placement } from '../../src/partition/partition.js';
-import { compileGraphs } from '../../src/program/compile.js';
-import type { PlacedGraphs } from '../../src/program/place_graphs.js';
-import type { Target } from '../../src/program/target.js';
-import type { PlanMemoryOptions } from '../../src/program/memory/index.js';
+import { compileGraphs } from '../../src/compile/compile.js';
+import type { PlacedGraphs } from '../../src/partition/place_graphs.js';
+import type { Target } from '../../src/kernels/target.js';
+import type { PlanMemoryOptions } from '../../src/memory/index.js';
 import type { UpdateRecipe } from '../../src/optim/update.js';
-import { meshOf, type Plan, type PlanStage } from '../../src/plan/plan.js';
-import type { LoweredClass } from '../../src/program/lower_class.js';
+import { meshesOf, pipelineOf, planVersion, type Plan } from '../../src/plan/plan.js';
+import type { LoweredClass } from '../../src/lower/lower_class.js';
 import type { Program } from '../../src/program/program.js';
 import { scheduleTable, type ScheduleKind } from '../../src/schedule/table.js';
 
@@ -43,9 +43,9 @@ export interface ScenarioOptions extends StepGraphs {
   readonly name?: string;
   /** Whose kernels it is compiled for: they decide what is decomposed and who has workspace. Default: the reference engine's. */
   readonly target?: Target;
-  /** One stage's mesh, or all stages. Default: one device. */
+  /** The mesh of the only group, or a pipeline. Default: one device. */
   readonly mesh?: Readonly<Record<string, number>>;
-  readonly stages?: readonly PlanStage[];
+  readonly pipeline?: Pick<Plan, 'groups' | 'chunks'>;
   /** Factor → axes, as in {@link Plan.split}. */
   readonly split?: Readonly<Record<string, readonly string[]>>;
   readonly bounds?: Readonly<Record<string, readonly number[]>>;
@@ -91,14 +91,14 @@ export function buildScenario(options: ScenarioOptions): Scenario {
       plan,
       registry: ops,
       target,
-      costs: options.costs?.(plan.stages.map(meshOf)),
+      costs: options.costs?.(meshesOf(plan)),
       hint: options.hint,
       memory: options.memory,
     },
     { parameters: parametersOf(step) },
     step,
     update,
-    scheduleTable(plan.schedule.kind, plan.stages.length, microbatches),
+    scheduleTable(plan.schedule.kind, plan.chunks.length, microbatches),
   );
   const inputs = inputValues(options, microbatches);
   const kernels = referenceKernels(ops);
@@ -145,9 +145,9 @@ export function planOf(options: ScenarioOptions): Plan {
   const { step, mesh = {}, split = {}, bounds = {}, microbatches = 1, schedule = 'gpipe' } = options;
   const segments = [...new Set(step.nodes.map((node) => node.source.segment))];
   return {
-    flotilla_plan: 1,
+    flotilla_plan: planVersion,
     model: { name: options.name ?? step.name, hash: '' },
-    stages: options.stages ?? [{ segments, mesh }],
+    ...(options.pipeline ?? pipelineOf([{ segments, mesh }])),
     schedule: { kind: schedule, microbatches },
     batch: { logical_microbatches: 1, sequences: 1, padding: 0 },
     split,

@@ -59,9 +59,9 @@ test('each stage says how its work is shared: the busiest rank has an even share
   }
   const text = explanationText(explanation);
   expect(text).toContain('plan      pipeline 2 × data 2 × tensor 2: 8 ranks, 1f1b');
-  expect(text).toContain('stage 0: ranks 0 to 3, data 2 × tensor 2: embedding, blocks.0\n');
-  expect(text).toContain('stage 1: ranks 4 to 7, data 2 × tensor 2: blocks.1, head\n');
-  expect(text).toMatch(/work .*\n {2}stage 0: 1\.\d\d; repeated: .*over tensor/);
+  expect(text).toContain('g0: ranks 0 to 3, data 2 × tensor 2: embedding, blocks.0\n');
+  expect(text).toContain('g1: ranks 4 to 7, data 2 × tensor 2: blocks.1, head\n');
+  expect(text).toMatch(/work .*\n {2}group 0: 1\.\d\d; repeated: .*over tensor/);
 });
 
 test('ranks that have nothing to compute are named, and padding is told', async () => {

@@ -1,6 +1,6 @@
 /** Wrong addresses and workspaces: what a wrong memory planner would do. */
 import { bytesOf, tensorType } from '../../../src/ir/type.js';
-import { assignMemory, keptValues } from '../../../src/program/assign_memory.js';
+import { assignMemory, keptValues } from '../../../src/memory/assign_memory.js';
 import type { Instruction, KernelInstruction, RankClass } from '../../../src/program/program.js';
 import { instanceKey } from '../../../src/program/unroll.js';
 import { editClass, editSchedule, editValue, replaceAt } from '../edit.js';

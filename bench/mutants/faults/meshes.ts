@@ -1,16 +1,16 @@
-/** Wrong places: meshes of stages, the ranks that they begin at, the coordinates of a class's members. */
+/** Wrong places: meshes of groups, the ranks that they begin at, the coordinates of a class's members. */
 import type { Mesh } from '../../../src/ir/mesh.js';
-import type { Program, Stage } from '../../../src/program/program.js';
+import type { Program, Group } from '../../../src/program/program.js';
 import { editClass } from '../edit.js';
 import type { Mutation, Mutations } from '../mutant.js';
 import type { Random } from '../random.js';
 
 export const meshes: Mutations = {
   wrong_mesh: (program, random) => {
-    const able = program.stages.flatMap(({ mesh }, stage) => (mesh.axes.length > 1 ? [stage] : []));
+    const able = program.groups.flatMap(({ mesh }, group) => (mesh.axes.length > 1 ? [group] : []));
     if (able.length === 0) return null;
-    const stage = random.pick(able);
-    const { axes } = program.stages[stage].mesh;
+    const group = random.pick(able);
+    const { axes } = program.groups[group].mesh;
     const [i, j] = twoOf(axes.length, random);
     const changed = random.pick([
       exchanged(axes, i, j),
@@ -19,28 +19,28 @@ export const meshes: Mutations = {
     ]);
     if (JSON.stringify(changed) === JSON.stringify(axes)) return null;
     return {
-      program: editStage(program, stage, (one) => ({ ...one, mesh: { ...one.mesh, axes: changed } as Mesh })),
+      program: editGroup(program, group, (one) => ({ ...one, mesh: { ...one.mesh, axes: changed } as Mesh })),
       aims: [],
     };
   },
-  /** Two stages begin where the other does, each behind the other's ranks. */
+  /** Two groups begin where the other does, each behind the other's ranks. */
   wrong_first_rank: (program, random) => {
-    if (program.stages.length < 2) return null;
-    const [i, j] = twoOf(program.stages.length, random);
-    const firstRanks = program.stages.map(({ firstRank }) => firstRank);
+    if (program.groups.length < 2) return null;
+    const [i, j] = twoOf(program.groups.length, random);
+    const firstRanks = program.groups.map(({ firstRank }) => firstRank);
     if (random.chance(0.5)) {
-      const one = editStage(program, i, (stage) => ({ ...stage, firstRank: firstRanks[j] }));
-      return { program: editStage(one, j, (stage) => ({ ...stage, firstRank: firstRanks[i] })), aims: [] };
+      const one = editGroup(program, i, (group) => ({ ...group, firstRank: firstRanks[j] }));
+      return { program: editGroup(one, j, (group) => ({ ...group, firstRank: firstRanks[i] })), aims: [] };
     }
     return {
-      program: editStage(program, i, (stage) => ({ ...stage, firstRank: stage.firstRank + random.pick([1, 2]) })),
+      program: editGroup(program, i, (group) => ({ ...group, firstRank: group.firstRank + random.pick([1, 2]) })),
       aims: [],
     };
   },
-  /** A member of one class stands in another of its stage, and one of that class here. */
+  /** A member of one class stands in another of its group, and one of that class here. */
   wrong_members: (program, random) => {
     const pairs = program.classes.flatMap((a, i) =>
-      program.classes.flatMap((b, j) => (i < j && a.stage === b.stage ? [[i, j] as const] : [])),
+      program.classes.flatMap((b, j) => (i < j && a.group === b.group ? [[i, j] as const] : [])),
     );
     if (pairs.length === 0) return null;
     const [i, j] = random.pick(pairs);
@@ -54,9 +54,9 @@ export const meshes: Mutations = {
   },
 } satisfies Readonly<Record<string, Mutation>>;
 
-const editStage = (program: Program, stage: number, edit: (one: Stage) => Stage): Program => ({
+const editGroup = (program: Program, group: number, edit: (one: Group) => Group): Program => ({
   ...program,
-  stages: program.stages.map((one, i) => (i === stage ? edit(one) : one)),
+  groups: program.groups.map((one, i) => (i === group ? edit(one) : one)),
 });
 
 function twoOf(count: number, random: Random): readonly [number, number] {

@@ -1,4 +1,4 @@
-/** Wrong messages between stages. */
+/** Wrong messages between groups. */
 import type { TransferInstruction } from '../../../src/program/program.js';
 import { replaceAt, sitesOf } from '../edit.js';
 import type { Mutations } from '../mutant.js';

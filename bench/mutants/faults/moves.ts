@@ -35,7 +35,7 @@ export const moves: Mutations = {
     );
   }),
   wrong_group: onOne(isCollective, (program, site, random) => {
-    const { mesh } = program.stages[program.classes[site.c].stage];
+    const { mesh } = program.groups[program.classes[site.c].group];
     const instruction = site.instruction as CollectiveInstruction;
     const axes = mesh.axes.map((axis) => axis.name).filter((name) => !instruction.axes.includes(name));
     if (axes.length === 0) return null;

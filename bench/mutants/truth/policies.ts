@@ -11,7 +11,7 @@ export interface Aim {
 }
 
 export function policiesFor(program: Program, aims: readonly Aim[]): readonly Policy[] {
-  const ranks = program.stages.flatMap(({ mesh, firstRank }) =>
+  const ranks = program.groups.flatMap(({ mesh, firstRank }) =>
     Array.from({ length: mesh.axes.reduce((n, a) => n * a.size, 1) }, (_, i) => firstRank + i),
   );
   const lanes = [

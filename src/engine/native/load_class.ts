@@ -17,14 +17,14 @@ import type {
   Program,
   RankClass,
   ScheduleStep,
-  Stage,
+  Group,
   TileInstruction,
   TransferInstruction,
   ValueIndex,
 } from '../../program/program.js';
 import { messagesOf } from '../../program/edges.js';
 import { placeOf } from '../../program/place.js';
-import { unroll, type Launch as ProgramLaunch } from '../../program/unroll.js';
+import { eventOf, unroll, type Launch as ProgramLaunch } from '../../program/unroll.js';
 import { lowerMove } from '../../reshard/lower.js';
 import type { CopyRegion } from '../../reshard/region.js';
 import type { CopyLaunch, KernelLaunch, Launch, LoadedProgram, LoadedView } from './loaded_program.js';
@@ -40,11 +40,11 @@ export interface RankPlace {
 }
 
 export function placeOfRank(program: Program, rank: number): RankPlace {
-  const stage = program.stages.findLastIndex(({ firstRank }) => firstRank <= rank);
-  const { mesh, firstRank } = program.stages[stage];
+  const group = program.groups.findLastIndex(({ firstRank }) => firstRank <= rank);
+  const { mesh, firstRank } = program.groups[group];
   const at = coordinatesOf(mesh, rank - firstRank);
   for (const rankClass of program.classes) {
-    if (rankClass.stage !== stage) continue;
+    if (rankClass.group !== group) continue;
     const member = rankClass.members.findIndex((other) => mesh.axes.every(({ name }) => other[name] === at[name]));
     if (member >= 0) return { rankClass, at, mesh, firstRank, member };
   }
@@ -84,8 +84,8 @@ class Loader {
   private readonly registry: OpRegistry;
   private readonly device: DeviceType;
   private readonly place: RankPlace;
-  private readonly stages: readonly Stage[];
-  private readonly groups = new Map<string, { id: number; ranks: readonly number[] }>();
+  private readonly groups: readonly Group[];
+  private readonly communicators = new Map<string, { id: number; ranks: readonly number[] }>();
   private readonly events = new Map<EventName, number>();
   private readonly launches: Launch[] = [];
   readonly origins = new Map<number, LaunchOrigin>();
@@ -97,7 +97,7 @@ class Loader {
     this.registry = registry;
     this.device = device;
     this.place = placeOfRank(program, rank);
-    this.stages = program.stages;
+    this.groups = program.groups;
   }
 
   run(): LoadedProgram {
@@ -105,7 +105,7 @@ class Loader {
       this.current = launch;
       this.load(launch.instruction);
     }
-    return { groups: [...this.groups.values()], launches: this.launches };
+    return { groups: [...this.communicators.values()], launches: this.launches };
   }
 
   private load(instruction: Instruction): void {
@@ -125,11 +125,11 @@ class Loader {
         return this.transfer(instruction);
       case 'signal':
         // The executor launches in list order, so compute's signals need nothing; a communication's signal names its event.
-        if (this.open?.lane === instruction.lane) this.nameEvent(instruction.event);
+        if (this.open?.lane === instruction.lane) this.nameEvent(eventOf(instruction, this.current.step));
         return;
       case 'wait':
         if (instruction.lane === 'compute')
-          this.launches.push({ kind: 'wait', event: this.event(instruction.event), at: at(instruction) });
+          this.launches.push({ kind: 'wait', event: this.event(eventOf(instruction, this.current.step)), at: at(instruction) });
     }
   }
 
@@ -212,7 +212,7 @@ class Loader {
 
   private tile({ kind, edge, message, input, output, ...rest }: TileInstruction): void {
     const packs = kind === 'pack_tile';
-    const transfer = messagesOf(this.stages, edge, packs ? 'outgoing' : 'incoming')(this.place.at)[message];
+    const transfer = messagesOf(this.groups, edge, packs ? 'outgoing' : 'incoming')(this.place.at)[message];
     if (!transfer) return;
     const [from, to] = [this.view(input.value), this.view(output.value)];
     const { sizes } = transfer.region;
@@ -238,7 +238,7 @@ class Loader {
     const base = {
       kind: 'collective' as const,
       collective: collective.kind,
-      group: this.group(instruction.axes, ranks),
+      group: this.communicator(instruction.axes, ranks),
       reduction: instruction.reduction,
       input: flat(this.view(instruction.input.value)),
       output: flat(this.view(instruction.output.value)),
@@ -294,13 +294,13 @@ class Loader {
     return this.events.size - 1;
   }
 
-  private group(axes: readonly AxisName[], ranks: readonly number[]): number {
+  private communicator(axes: readonly AxisName[], ranks: readonly number[]): number {
     const key = [...axes].sort().join('*');
-    const known = this.groups.get(key);
+    const known = this.communicators.get(key);
     if (known) return known.id;
-    const group = { id: this.groups.size, ranks };
-    this.groups.set(key, group);
-    return group.id;
+    const made = { id: this.communicators.size, ranks };
+    this.communicators.set(key, made);
+    return made.id;
   }
 
   private view(value: ValueIndex): LoadedView {

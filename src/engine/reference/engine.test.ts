@@ -136,15 +136,15 @@ async function readAll(loaded: LoadedProgram, ranks: readonly number[]): Promise
   );
 }
 
-function hostPlaces({ program: { classes, stages, microbatches } }: LoadedProgram) {
-  return classes.flatMap(({ members, stage, values }) =>
+function hostPlaces({ program: { classes, groups, microbatches } }: LoadedProgram) {
+  return classes.flatMap(({ members, group, values }) =>
     members.flatMap(({ data }) =>
       values
         .filter(({ lifetime, view }) => !view && (lifetime === 'persistent' || lifetime === 'data'))
         .flatMap(({ name, type, lifetime }) =>
           Array.from({ length: lifetime === 'data' ? microbatches : 1 }, (_, m) => {
             const microbatch = lifetime === 'data' ? m : undefined;
-            const place = { rank: stages[stage].firstRank + data, name, microbatch };
+            const place = { rank: groups[group].firstRank + data, name, microbatch };
             return { place, name: instanceName(name, microbatch ?? null), dtype: type.dtype, lifetime };
           }),
         ),

@@ -99,7 +99,7 @@ export class ReferenceEngine implements Engine {
     this.assertOpen();
     const start = performance.now();
     const machine = new Machine(ranks, {
-      stages: program.stages,
+      groups: program.groups,
       kernels: this.kernels,
       policy: this.options.policy ?? inOrder(),
       observe,

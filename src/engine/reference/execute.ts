@@ -53,7 +53,7 @@ export function execute(program: Program, options: ExecuteOptions): Execution {
     if (fault) return { values: ranks.map(readValues), deadlock: null, fault, ranks };
   }
   const { deadlock, fault } = new Machine(ranks, {
-    stages: program.stages,
+    groups: program.groups,
     kernels,
     workspaces,
     policy,

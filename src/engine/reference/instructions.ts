@@ -98,12 +98,12 @@ export function runMove(rank: VirtualRank, instruction: MoveInstruction, step: S
 /** A tile of a block, put into a send buffer or taken out of a receive buffer; nothing where this rank has no such message. */
 export function runTile(
   rank: VirtualRank,
-  stages: Program['stages'],
+  groups: Program['groups'],
   { kind, edge, message, input, output }: TileInstruction,
   step: ScheduleStep,
 ): void {
   const packs = kind === 'pack_tile';
-  const transfer = rank.messages(stages, edge)[message];
+  const transfer = rank.messages(groups, edge)[message];
   if (!transfer) return;
   const { region } = transfer;
   const buffer = { offset: 0, strides: rowMajor(region.sizes) };

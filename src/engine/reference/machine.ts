@@ -42,7 +42,7 @@ export interface RunOutcome {
 export type Observer = (rank: VirtualRank, launch: Launch) => void;
 
 export interface MachineOptions {
-  readonly stages: Program['stages'];
+  readonly groups: Program['groups'];
   readonly kernels: ReferenceKernels;
   readonly workspaces?: Workspaces;
   readonly policy: Policy;
@@ -187,7 +187,7 @@ export class Machine {
         return runMove(rank, instruction, step);
       case 'pack_tile':
       case 'unpack_tile':
-        return runTile(rank, this.options.stages, instruction, step);
+        return runTile(rank, this.options.groups, instruction, step);
       case 'collective':
         return runCollective(heads, groupOf(rank.mesh, instruction.axes, rank.at));
       case 'send':

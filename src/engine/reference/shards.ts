@@ -1,10 +1,10 @@
 /**
  * Global values to the blocks of ranks and back, by each value's layout.
  *
- * A parameter lies in parts on the ranks of a stage, replicated over some axes; a value stored by several stages lies whole on each.
+ * A parameter lies in parts on the ranks of a group, replicated over some axes; a value stored by several groups lies whole on each.
  * Reading it back checks that all replicas are equal, bit for bit.
  */
-import type { Program, ProgramValue, Stage } from '../../program/program.js';
+import type { Program, ProgramValue, Group } from '../../program/program.js';
 import { meshRanks, type Mesh } from '../../ir/mesh.js';
 import { pack, unpack } from '../../partition/packing.js';
 import { shard, unshard, type Blocks } from '../../reshard/execute.js';
@@ -20,44 +20,44 @@ export function scatterValues(program: Program, given: GlobalValues): readonly R
   const shards = new Map<string, Blocks>();
   return placeRanks(program).map(({ rank, classIndex }) => {
     const rankClass = program.classes[classIndex];
-    const stage = program.stages[rankClass.stage];
+    const group = program.groups[rankClass.group];
     const blocks = new Map<string, Float64Array>();
     const results = new Set(Object.values(rankClass.results));
     for (const { index, value, microbatch } of hostValues(rankClass, program.microbatches)) {
       const name = instanceName(value.name, microbatch);
-      const key = `${rankClass.stage} ${name}`;
+      const key = `${rankClass.group} ${name}`;
       let sharded = shards.get(key);
       if (!sharded) {
-        const whole = globalOf(given, stage.mesh, value, microbatch);
+        const whole = globalOf(given, group.mesh, value, microbatch);
         // Results lie at persistent addresses too; nobody gives those.
         if (!whole && results.has(index)) continue;
         if (!whole) throw valueNotGiven({ name, rank });
-        sharded = shard(stage.mesh, value.global, value.layout, whole);
+        sharded = shard(group.mesh, value.global, value.layout, whole);
         shards.set(key, sharded);
       }
-      blocks.set(name, sharded[rank - stage.firstRank]);
+      blocks.set(name, sharded[rank - group.firstRank]);
     }
     return blocks;
   });
 }
 
 /**
- * A value of the program put together from the blocks of a stage's ranks, also one that lies in a bucket; the stage defaults to the first
+ * A value of the program put together from the blocks of a group's ranks, also one that lies in a bucket; the group defaults to the first
  * that has it.
  */
 export function gatherValue(
   program: Program,
   blocks: readonly RankBlocks[],
   name: string,
-  stage?: number,
+  group?: number,
 ): Float64Array {
   for (const rankClass of program.classes) {
-    if (stage !== undefined && rankClass.stage !== stage) continue;
+    if (group !== undefined && rankClass.group !== group) continue;
     for (const [stored, index] of readableValues(rankClass)) {
       const { global, layout, tensors } = rankClass.values[index];
       const among = tensors?.findIndex((tensor) => tensor.name === name) ?? -1;
       if (stored !== name && among < 0) continue;
-      const at: Stage = program.stages[rankClass.stage];
+      const at: Group = program.groups[rankClass.group];
       const parts = Array.from({ length: meshRanks(at.mesh) }, (_, i) => blocks[at.firstRank + i]?.get(stored));
       const missing = parts.flatMap((part, i) => (part ? [] : [at.firstRank + i]));
       if (missing.length > 0) throw notEverywhere({ name, ranks: missing });

@@ -2,9 +2,9 @@
 import { rankAt, type Coordinates, type Mesh } from '../../ir/mesh.js';
 import { sizesOf, type TensorType } from '../../ir/type.js';
 import { messagesOf } from '../../program/edges.js';
-import type { Lane, Program, RankClass, ScheduleStep, StageEdge, ValueIndex } from '../../program/program.js';
+import type { Lane, Program, RankClass, ScheduleStep, GroupEdge, ValueIndex } from '../../program/program.js';
 import { baseOf, placeOf } from '../../program/place.js';
-import { unroll, type Launch } from '../../program/unroll.js';
+import { eventOf, unroll, type Launch } from '../../program/unroll.js';
 import type { TileTransfer } from '../../reshard/cross_mesh.js';
 import { lowerMove, type LoweredMove } from '../../reshard/lower.js';
 import type { Move } from '../../reshard/moves.js';
@@ -29,8 +29,8 @@ export interface LoadedClass {
   readonly views: Map<ScheduleStep, (ArenaView | undefined)[]>;
   /** What each member does for a move, once asked for. */
   readonly moves: Map<Move, (LoweredMove | undefined)[]>;
-  /** Each member's messages along an edge between stages, once asked for: outgoing on its source stage, else incoming. */
-  readonly messages: Map<StageEdge, (readonly TileTransfer[] | undefined)[]>;
+  /** Each member's messages along an edge between groups, once asked for: outgoing on its source group, else incoming. */
+  readonly messages: Map<GroupEdge, (readonly TileTransfer[] | undefined)[]>;
 }
 
 /** The classes of a program, ready for any number of executions. */
@@ -46,8 +46,8 @@ function loadClass(rankClass: RankClass): LoadedClass {
     const queue = byLane.get(instruction.lane);
     if (queue) queue.push(launch);
     else byLane.set(instruction.lane, [launch]);
-    if (instruction.kind === 'signal') signals.set(instruction.event, index);
-    if (instruction.kind === 'wait') waitsFor[index] = signals.get(instruction.event) ?? -1;
+    if (instruction.kind === 'signal') signals.set(eventOf(instruction, launch.step), index);
+    if (instruction.kind === 'wait') waitsFor[index] = signals.get(eventOf(instruction, launch.step)) ?? -1;
   }
   const lanes = [...byLane].map(([lane, queue]) => ({ lane, launches: queue }));
   return { rankClass, launches, lanes, waitsFor, views: new Map(), moves: new Map(), messages: new Map() };
@@ -56,9 +56,9 @@ function loadClass(rankClass: RankClass): LoadedClass {
 export class VirtualRank {
   /** Global rank. */
   readonly rank: number;
-  readonly stage: number;
+  readonly group: number;
   readonly mesh: Mesh;
-  /** Rank within the stage's mesh. */
+  /** Rank within the group's mesh. */
   readonly meshRank: number;
   readonly at: Coordinates;
   /** Position among the members of its class. */
@@ -70,8 +70,8 @@ export class VirtualRank {
   done = new Uint8Array(0);
 
   constructor(program: Program, loaded: LoadedClass, member: number, arena: Arena) {
-    const { mesh, firstRank } = program.stages[loaded.rankClass.stage];
-    this.stage = loaded.rankClass.stage;
+    const { mesh, firstRank } = program.groups[loaded.rankClass.group];
+    this.group = loaded.rankClass.group;
     this.mesh = mesh;
     this.at = loaded.rankClass.members[member];
     this.meshRank = rankAt(mesh, this.at);
@@ -104,9 +104,9 @@ export class VirtualRank {
   }
 
   /** The messages that this rank sends along an edge, or those that it receives. */
-  messages(stages: Program['stages'], edge: StageEdge): readonly TileTransfer[] {
-    const direction = edge.fromStage === this.stage ? 'outgoing' : 'incoming';
-    return (cached(this.loaded.messages, edge)[this.member] ??= messagesOf(stages, edge, direction)(this.at));
+  messages(groups: Program['groups'], edge: GroupEdge): readonly TileTransfer[] {
+    const direction = edge.fromGroup === this.group ? 'outgoing' : 'incoming';
+    return (cached(this.loaded.messages, edge)[this.member] ??= messagesOf(groups, edge, direction)(this.at));
   }
 
   /** Where a value lies at an instance's place in the schedule: the last that names it. Null where no instruction touches it. */
@@ -129,7 +129,7 @@ export function placeRanks(
 ): readonly { readonly rank: number; readonly classIndex: number; readonly member: number }[] {
   const placed = program.classes.flatMap((rankClass, classIndex) =>
     rankClass.members.map((at, member) => {
-      const { mesh, firstRank } = program.stages[rankClass.stage];
+      const { mesh, firstRank } = program.groups[rankClass.group];
       return { rank: firstRank + rankAt(mesh, at), classIndex, member };
     }),
   );

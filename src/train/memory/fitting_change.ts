@@ -3,7 +3,7 @@ import type { TrainConfig } from '../../config/schema.js';
 import { modelOf } from '../../config/model_objects.js';
 import { familyNamed } from '../../nn/models/families.js';
 import type { LanguageModel } from '../../nn/language_model.js';
-import type { Target } from '../../program/target.js';
+import type { Target } from '../../kernels/target.js';
 import { choosePlan, ranksOfConfig } from '../choose_plan.js';
 import { floorBytes, forecastBytes, runtimeBytes } from './forecast.js';
 import { shapeOf } from './job_shape.js';

@@ -5,9 +5,10 @@ import { bytesOf } from '../../ir/type.js';
 import type { LanguageModel } from '../../nn/language_model.js';
 import { ops } from '../../ops/index.js';
 import { traceTraining } from '../../passes/trace_training.js';
-import { ranksOfStage, type Plan } from '../../plan/plan.js';
-import { arenaBytesOf } from '../../program/share_arena.js';
-import type { Target } from '../../program/target.js';
+import { meshRanks } from '../../ir/mesh.js';
+import { meshesOf, type Plan } from '../../plan/plan.js';
+import { arenaBytesOf } from '../../memory/share_arena.js';
+import type { Target } from '../../kernels/target.js';
 import { compileRun, type RunPrograms } from '../compile_run.js';
 
 /**
@@ -50,7 +51,7 @@ export function ceilingBytes(model: LanguageModel, plan: Plan, localRanks: numbe
   const values = graph.values.reduce((sum, { type }) => sum + bytesOf(type), 0);
   const state = parameters.reduce((sum, { type }) => sum + bytesOf(type), 0);
   // In bf16 each value may stand beside its cast.
-  return localRanks * (runtimeBytes + (stateValues + 2) * state + 2 * values * plan.stages.length);
+  return localRanks * (runtimeBytes + (stateValues + 2) * state + 2 * values * plan.chunks.length);
 }
 
 export interface ForecastRequest {
@@ -70,8 +71,8 @@ export function forecastBytes({ config, model, plan, target, localRanks }: Forec
 /** The same, of programs that are compiled. */
 export function programBytes({ training, validation }: RunPrograms, plan: Plan, localRanks: number): number {
   const programs = [training.program, validation.program];
-  const arenas = plan.stages.flatMap((stage, index) =>
-    Array.from({ length: ranksOfStage(stage) }, () => arenaBytesOf(programs, index)),
+  const arenas = meshesOf(plan).flatMap((mesh, group) =>
+    Array.from({ length: meshRanks(mesh) }, () => arenaBytesOf(programs, group)),
   );
   return arenas.slice(0, localRanks).reduce((sum, arena) => sum + arena + runtimeBytes, 0);
 }

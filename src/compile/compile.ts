@@ -1,0 +1,135 @@
+/**
+ * The compiler: model + optimizer + plan → the program of all ranks.
+ *
+ *   trace ▶ autodiff ▶ precision      here
+ *   partition, buckets ▶ check        place_graphs.ts
+ *   lower ▶ addresses ▶ fold          lower_stages.ts
+ */
+import { GraphBuilder } from '../ir/builder.js';
+import type { Graph } from '../ir/graph.js';
+import type { OpRegistry } from '../ir/op.js';
+import { printGraph } from '../ir/print.js';
+import type { LanguageModel } from '../nn/language_model.js';
+import type { ResultName } from '../nn/protocol.js';
+import { traceLogits, traceModel, type TracedModel, type TracedParameter, type TraceShape } from '../nn/trace.js';
+import type { AdamW } from '../optim/options.js';
+import { buildUpdate, type UpdateRecipe } from '../optim/update.js';
+import { eliminateDeadCode } from '../passes/eliminate_dead_code.js';
+import { applyPrecision } from '../passes/precision.js';
+import { traceTraining } from '../passes/trace_training.js';
+import type { Plan } from '../plan/plan.js';
+import type { ScheduleTable, Slot } from '../schedule/slot.js';
+import { scheduleTable } from '../schedule/table.js';
+import { lowerGroups, type LoweredProgram, type LowerRequest } from '../lower/lower_stages.js';
+import { placeGraphs, type PlacedGraphs, type PlaceRequest } from '../partition/place_graphs.js';
+import { kernelsOf, type Target } from '../kernels/target.js';
+
+export interface CompiledProgram {
+  readonly program: LoweredProgram;
+  /** What `explain` prints. */
+  readonly placed: PlacedGraphs;
+  readonly parameters: readonly TracedParameter[];
+}
+
+export interface CompiledTraining extends CompiledProgram {
+  /** Parameters through which no gradient of the loss flows: they stay as they are, and have no state of the optimizer. */
+  readonly unusedParameters: readonly string[];
+}
+
+export interface GraphOptions
+  extends Pick<PlaceRequest, 'costs' | 'hint' | 'buckets'>, Pick<LowerRequest, 'memory' | 'observe'> {
+  readonly plan: Plan;
+  readonly registry: OpRegistry;
+  readonly target: Target;
+}
+
+export interface CompileOptions extends GraphOptions {
+  readonly model: LanguageModel;
+  /** Tokens in a sequence. */
+  readonly sequence: number;
+}
+
+/** The training step: forward, backward, update. Results of a step: `loss_sum`, `tokens`, `gradient_norm`, `skipped`. */
+export function compileTraining(options: CompileOptions & { readonly optimizer: AdamW }): CompiledTraining {
+  const { model, optimizer, plan, registry } = options;
+  const traced = traceTraining(model, shapeOf(options), (pass, graph) =>
+    options.observe?.(pass, () => printGraph(graph)),
+  );
+  const step = precisionOf(traced.graph, options);
+  const { unusedParameters } = traced;
+  const unused = traced.parameters.filter(({ name }) => unusedParameters.includes(name));
+  const update: UpdateRecipe = (parameters) =>
+    withLoss(withUnused(buildUpdate(parameters, optimizer), registry, unused), registry, step);
+  return { ...compileGraphs(options, traced, step, update, trainingSlots(plan)), unusedParameters };
+}
+
+/** One forward: the cross-entropy (`loss`), summed over the microbatches of a step, or `logits` of each microbatch. */
+export function compileForward(options: CompileOptions & { readonly what: 'loss' | 'logits' }): CompiledProgram {
+  const trace = options.what === 'loss' ? traceModel : traceLogits;
+  const traced = trace(options.model, { ...shapeOf(options), training: false });
+  options.observe?.('trace', () => printGraph(traced.graph));
+  // What is trained on besides, such as routers' balance, has no part in it.
+  const graph = eliminateDeadCode(traced.graph);
+  options.observe?.('eliminate_dead_code', () => printGraph(graph));
+  const step = precisionOf(graph, options);
+  const totals: UpdateRecipe = () =>
+    withLoss(new GraphBuilder(options.registry, 'totals').build(), options.registry, step);
+  const update = options.what === 'loss' ? totals : null;
+  return compileGraphs(options, traced, step, update, forwardSlots(options.plan));
+}
+
+/** Compiles any step graph and update: for tests, and for steps that are no language model's. */
+export function compileGraphs(
+  options: GraphOptions,
+  { parameters }: Pick<TracedModel, 'parameters'>,
+  step: Graph,
+  update: UpdateRecipe | null,
+  table: ScheduleTable,
+): CompiledProgram {
+  const kernels = kernelsOf(options.target, options.registry);
+  const placed = placeGraphs({ ...options, kernels }, parameters, step, update);
+  const program = lowerGroups({ ...options, kernels }, placed, table);
+  return { program, placed, parameters };
+}
+
+/** Of the schedule that trains, the forwards. */
+function forwardSlots(plan: Plan): ScheduleTable {
+  return trainingSlots(plan).map((entries) =>
+    entries.flatMap((entry) => ('woven' in entry ? [...entry.woven] : [entry])).filter(isForward),
+  );
+}
+
+const isForward = ({ direction }: Slot): boolean => direction === 'forward';
+
+function trainingSlots(plan: Plan): ScheduleTable {
+  return scheduleTable(plan.schedule.kind, plan.chunks.length, plan.schedule.microbatches);
+}
+
+function shapeOf({ plan, sequence }: CompileOptions): TraceShape {
+  const dtype = plan.precision.master;
+  return { microbatches: plan.batch.logical_microbatches, batch: plan.batch.sequences, sequence, dtype };
+}
+
+function precisionOf(graph: Graph, { plan, registry }: CompileOptions): Graph {
+  return plan.precision.compute === 'bf16' ? applyPrecision(graph, registry, 'bf16') : graph;
+}
+
+/** Parameters that nothing updates are stored all the same: they belong to the model's checkpoints. */
+function withUnused(update: Graph, registry: OpRegistry, unused: readonly TracedParameter[]): Graph {
+  const builder = GraphBuilder.resume(registry, update);
+  for (const { name, type } of unused) builder.input(name, 'parameter', type);
+  return builder.build();
+}
+
+/** Adds the step's loss and token count to an update graph: summed over all ranks, they are results of the step. */
+function withLoss(update: Graph, registry: OpRegistry, step: Graph): Graph {
+  const builder = GraphBuilder.resume(registry, update);
+  for (const name of ['loss_sum', 'tokens'] satisfies readonly ResultName[]) {
+    const sum = step.outputs.find((output) => output.name === name);
+    if (!sum) continue;
+    const known = update.inputs.find((input) => input.name === name);
+    const tensor = known ? builder.tensor(known.value) : builder.input(name, 'value', step.values[sum.value].type);
+    builder.output(name, tensor);
+  }
+  return builder.build();
+}

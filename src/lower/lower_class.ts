@@ -1,0 +1,119 @@
+/**
+ * Placed graphs → the program of one class of ranks.
+ *
+ * The step graph (forward and backward of one scheduled microbatch) becomes templates, one for each chunk and direction in the variants
+ * that `schedule_steps.ts` tells; the update graph joins the last slots, so that gradients are reduced while the rest is still being
+ * computed.
+ */
+import { assignMemory, keptValues } from '../memory/assign_memory.js';
+import type { PlacedStep } from '../partition/placed.js';
+import { messagesOfAll, type MessagesOfAll } from '../program/edges.js';
+import type { RankClass, Template, ValueIndex } from '../program/program.js';
+import { instructionsOf } from '../program/unroll.js';
+import type { ClassRequest } from './class_request.js';
+import { fold } from './fold.js';
+import { Pending, TemplateWriter } from './lane_events.js';
+import { StepLowering } from './lower_step.js';
+import { scheduleSteps, type ReceiveTemplate, type SlotTemplate, type TemplateKind } from './schedule_steps.js';
+import { slotSection, updateSection, type Listed } from './sections.js';
+import { ValueMap } from './value_map.js';
+
+export interface LoweredClass extends RankClass {
+  /** The largest sum of bytes live under happens-before: what {@link RankClass.arenaBytes} is measured against. */
+  readonly liveBytes: number;
+}
+
+export function lowerClass(request: ClassRequest): LoweredClass {
+  const steps = scheduleSteps(request);
+  const lowering = new ClassLowering(request);
+  const templates = [...new Set(steps.map(({ template }) => template))].map((kind) => lowering.template(kind));
+  const { map } = lowering;
+  const contracts = map.contracts();
+  const kept = keptValues({ results: map.results, before: contracts.before });
+  const schedule = steps.map(({ template, microbatch }) => ({ template: template.name, microbatch }));
+  const memory = assignMemory(map.values.table, templates, schedule, kept, request.memory);
+  return {
+    name: request.name,
+    group: request.group,
+    members: request.members,
+    values: map.values.table,
+    templates: templates.map((template) => ({ ...template, body: fold(instructionsOf(template)) })),
+    schedule: memory.schedule,
+    ...contracts,
+    arenaBytes: memory.arenaBytes,
+    liveBytes: memory.liveBytes,
+    inputs: map.hostWritten(),
+    results: map.results,
+  };
+}
+
+class ClassLowering {
+  readonly map: ValueMap;
+  private readonly request: ClassRequest;
+  private readonly messages: MessagesOfAll;
+  private readonly pending = new Pending();
+  /** What the update still has to do. */
+  private tail: readonly Listed[];
+
+  constructor(request: ClassRequest) {
+    this.request = request;
+    this.map = new ValueMap(request);
+    this.messages = messagesOfAll(request.groups, request.members);
+    this.tail = request.update ? updateSection(request.update, request.group) : [];
+  }
+
+  /** The text of a template; they are asked for in the order in which the schedule first comes to them. */
+  template(kind: TemplateKind): Template {
+    return kind.kind === 'slot' ? this.slot(kind) : this.receive(kind);
+  }
+
+  private slot({ name, slot, first, last }: SlotTemplate): Template {
+    const { step, stepSlots, group, once } = this.request;
+    const writer = this.writer();
+    const lowering = new StepLowering(this.request, this.map, this.messages, writer, !first);
+    const body = slotSection(step, stepSlots, group, slot, first ? new Set() : once);
+    const joined = last === 'no' ? body : this.join(body, last === 'group');
+    const own = new Set<PlacedStep>(body.map((listed) => listed.step));
+    for (const listed of joined) lowering.lower(own.has(listed.step) ? 'step' : 'update', listed);
+    if (last === 'group') writer.drain();
+    return { name, chunk: slot.chunk, body: writer.body };
+  }
+
+  private receive({ name, passage: { transfer, taken } }: ReceiveTemplate): Template {
+    const writer = this.writer();
+    const lowering = new StepLowering(this.request, this.map, this.messages, writer, false);
+    lowering.lower('step', { step: transfer, part: 'receive' });
+    return { name, chunk: taken.chunk, body: writer.body };
+  }
+
+  private writer(): TemplateWriter {
+    return new TemplateWriter((value) => this.map.values.extentOf(value), this.pending);
+  }
+
+  /** Takes from the update each move of a sum that a step of the body completes, right after that step; the last slot, all that is left. */
+  private join(body: readonly Listed[], isLast: boolean): readonly Listed[] {
+    const { map } = this;
+    const completes = new Map<ValueIndex, number>();
+    body.forEach(({ step, part }, i) =>
+      step.outputs.forEach((output) => {
+        const sum = map.sums.get(output);
+        if (sum !== undefined && part !== 'send' && part !== 'receive') completes.set(sum, i);
+      }),
+    );
+    const after = new Map<number, Listed[]>();
+    const rest: Listed[] = [];
+    for (const listed of this.tail) {
+      const sum = listed.step.kind === 'move' ? map.sumOf(listed.step.inputs[0]) : undefined;
+      const at = sum === undefined ? undefined : latest(map.partsOf(sum).map((part) => completes.get(part)));
+      if (at === undefined) rest.push(listed);
+      else after.set(at, [...(after.get(at) ?? []), listed]);
+    }
+    this.tail = isLast ? [] : rest;
+    return [...body.flatMap((listed, i) => [listed, ...(after.get(i) ?? [])]), ...(isLast ? rest : [])];
+  }
+}
+
+/** The last of these positions; undefined where one is not there. */
+function latest(positions: readonly (number | undefined)[]): number | undefined {
+  return positions.reduce((a, b) => (a === undefined || b === undefined ? undefined : Math.max(a, b)));
+}

@@ -1,0 +1,63 @@
+/**
+ * Programs that take turns in one arena: training, validation and sampling share the parameters' addresses.
+ *
+ * Persistent values lie first in an arena, parameters before all others, in the same order in every program of a model. What else a
+ * program uses may overwrite what another leaves behind, except for values that are persistent there, such as optimizer state: the
+ * guest's own values move up behind those.
+ */
+import { bytesOf } from '../ir/type.js';
+import { DEFAULT_ALIGNMENT } from './index.js';
+import type { Program, RankClass, ValueIndex } from '../program/program.js';
+import { baseOf } from '../program/place.js';
+
+/** `guest` with addresses that leave every persistent value of `host` alone. Ranks of a group move by the same distance. */
+export function shareArena<P extends Program>(guest: P, host: Program): P {
+  const classes = guest.classes.map((rankClass) => {
+    const kept = new Set(sharedValues(rankClass, host));
+    const free = Math.max(0, ...host.classes.filter((c) => c.group === rankClass.group).map(persistentEnd));
+    const own = endOf(rankClass, [...kept]);
+    const distance = Math.max(0, free - own);
+    const move = (offsets: Readonly<Record<ValueIndex, number>>) =>
+      Object.fromEntries(
+        Object.entries(offsets).map(([value, offset]) => [value, kept.has(Number(value)) ? offset : offset + distance]),
+      );
+    return {
+      ...rankClass,
+      schedule: rankClass.schedule.map((step) => ({ ...step, offsets: move(step.offsets) })),
+      arenaBytes: rankClass.arenaBytes + distance,
+    };
+  });
+  return { ...guest, classes };
+}
+
+/** The bytes of an arena in which each of these programs fits. */
+export const arenaBytesOf = (programs: readonly Program[], group: number): number =>
+  Math.max(
+    ...programs.flatMap(({ classes }) => classes.filter((c) => c.group === group).map(({ arenaBytes }) => arenaBytes)),
+  );
+
+function sharedValues(rankClass: RankClass, host: Program): ValueIndex[] {
+  const names = new Set(
+    host.classes.flatMap(({ group, values, before }) =>
+      group === rankClass.group ? before.values.map(({ at }) => values[at].name) : [],
+    ),
+  );
+  const { values, before } = rankClass;
+  const shared = before.values.flatMap(({ at }) => (names.has(values[at].name) ? [baseOf(values, at)] : []));
+  return [...new Set(shared)];
+}
+
+const persistentEnd = (rankClass: RankClass): number =>
+  endOf(
+    rankClass,
+    rankClass.values.flatMap(({ lifetime, view }, i) => (lifetime === 'persistent' && !view ? [i] : [])),
+  );
+
+/** The first aligned byte behind these values. */
+function endOf({ values, schedule }: RankClass, indices: readonly ValueIndex[]): number {
+  const ends = indices.flatMap((i) => {
+    const offset = schedule.find(({ offsets }) => offsets[i] !== undefined)?.offsets[i];
+    return offset === undefined ? [] : [offset + bytesOf(values[i].type)];
+  });
+  return Math.ceil(Math.max(0, ...ends) / DEFAULT_ALIGNMENT) * DEFAULT_ALIGNMENT;
+}

@@ -1,0 +1,131 @@
+/** Graphs + plan → placed graphs: the passes between autodiff and lowering, in order. */
+import { gradientName, type UpdatedParameter, type UpdateRecipe } from '../optim/update.js';
+import type { Graph } from '../ir/graph.js';
+import type { OpRegistry } from '../ir/op.js';
+import { printGraph } from '../ir/print.js';
+import type { TensorType } from '../ir/type.js';
+import { bucketNamed, bucketsOf, ofMember, type Bucket } from './buckets.js';
+import { checkPlacement } from './check.js';
+import { checkMeaning } from './check_meaning.js';
+import { defaultCosts, type PartitionCosts } from './costs.js';
+import { fuseEinsumAdd } from './fuse_einsum_add.js';
+import { partition, type Placement } from './partition.js';
+import { printPlaced, type PlacedGraph } from './placed.js';
+import { homesOf, segmentGroups, stepPlacement, updatePlacement } from './placement.js';
+import { printBuckets } from './print_buckets.js';
+import { castByStage } from '../passes/cast_by_stage.js';
+import { splitSumsByStage, type SplitSums } from '../passes/split_sums.js';
+import { meshesOf, type Plan } from '../plan/plan.js';
+import { sumNotRead } from './diagnostics.js';
+import type { KernelChooser } from '../kernels/chooser.js';
+import type { PassObserver } from '../passes/pass_names.js';
+
+export interface PlaceRequest {
+  readonly plan: Plan;
+  readonly registry: OpRegistry;
+  readonly kernels: KernelChooser;
+  readonly costs?: PartitionCosts;
+  /** Fixes splits of ops of the step; where it gives null the partitioner chooses. */
+  readonly hint?: Placement['hint'];
+  /** Those of the program whose parameters this one shares; absent: by the gradients that the step gives. */
+  readonly buckets?: readonly Bucket[];
+  readonly observe?: PassObserver;
+}
+
+export interface PlacedGraphs {
+  readonly step: PlacedGraph;
+  /** Null: the step's sums are the results. */
+  readonly update: PlacedGraph | null;
+  /** The parameters that are updated together. */
+  readonly buckets: readonly Bucket[];
+}
+
+/** Places the step, and the update that `recipe` makes of its parameters: in buckets, as far as their gradients allow. */
+export function placeGraphs(
+  request: PlaceRequest,
+  parameters: readonly UpdatedParameter[],
+  graph: Graph,
+  recipe: UpdateRecipe | null,
+): PlacedGraphs {
+  const { plan, registry, kernels, observe } = request;
+  observe?.('precision', () => printGraph(graph));
+  const { step, parts } = byGroup(request, graph, recipe !== null);
+  const meshes = meshesOf(plan);
+  const costs = request.costs ?? defaultCosts(meshes);
+  const place = (one: Graph, placement: Placement) =>
+    partition(one, registry, placement, costs, { hasKernel: (op, rule) => kernels.has(op, rule) });
+  const chosenStep = place(step, withHint(stepPlacement(plan, step), request.hint));
+  const homes = homesOf(plan, step);
+  const types = new Map<string, TensorType>(parameters.map(({ name, type }) => [name, type]));
+  const given = new Map([...types].filter(([name]) => !parts.has(gradientName(name))));
+  const buckets = request.buckets ?? bucketsOf(plan, chosenStep, homes, given);
+  const trained = parameters.filter(({ name }) => hasGradient(step, name, parts));
+  const update = recipe?.(updatedParameters(trained, buckets, parts)) ?? null;
+  if (update) expectAllRead(step, update, buckets);
+  const chosenUpdate = update && place(update, updatePlacement(plan, chosenStep, homes, types, buckets));
+  observe?.('partition', () => printAll(printPlaced, chosenStep, chosenUpdate));
+  const placedStep = fused(step, chosenStep, registry, kernels);
+  const placedUpdate = chosenUpdate && fused(update!, chosenUpdate, registry, kernels);
+  observe?.('fuse_einsum_add', () => printAll(printPlaced, placedStep, placedUpdate));
+  observe?.('buckets', () => [printBuckets(buckets), ...(update ? [printGraph(update)] : [])].join('\n\n'));
+  return { step: placedStep, update: placedUpdate, buckets };
+}
+
+/** What pipeline stages share is cast by each of them, and summed over them by the update. */
+function byGroup({ plan, registry, observe }: PlaceRequest, graph: Graph, updates: boolean) {
+  const groupOf = segmentGroups(plan);
+  const cast = castByStage(graph, registry, groupOf);
+  observe?.('cast_by_stage', () => printGraph(cast));
+  // Without an update nobody would add the parts.
+  const { graph: step, parts }: SplitSums = updates
+    ? splitSumsByStage(cast, registry, groupOf)
+    : { graph: cast, parts: new Map() };
+  observe?.('split_sums', () => printGraph(step));
+  return { step, parts };
+}
+
+/** The last pass over a placed graph, and the proof that it is sound and still computes what `graph` does. */
+function fused(graph: Graph, chosen: PlacedGraph, registry: OpRegistry, kernels: KernelChooser): PlacedGraph {
+  const placed = kernels.has('einsum_add') ? fuseEinsumAdd(chosen, registry) : chosen;
+  const [fault] = [...checkPlacement(placed), ...checkMeaning(graph, placed, registry)];
+  if (fault) throw fault;
+  return placed;
+}
+
+/** The step's graph and, where there is one, the update's. */
+const printAll = <G>(print: (graph: G) => string, step: G, update: G | null): string =>
+  [step, ...(update ? [update] : [])].map(print).join('\n\n');
+
+const withHint = (placement: Placement, hint: Placement['hint'] = placement.hint): Placement => ({
+  ...placement,
+  hint,
+});
+
+const hasGradient = (step: Graph, name: string, parts: SplitSums['parts']): boolean =>
+  parts.has(gradientName(name)) || step.outputs.some((output) => output.name === gradientName(name));
+
+/** Throws where the update leaves out a gradient, or a part of one. */
+function expectAllRead(step: Graph, update: Graph, buckets: readonly Bucket[]): void {
+  const read = new Set(
+    update.inputs.flatMap(({ name }) => {
+      const bucket = bucketNamed(buckets, name);
+      return bucket ? bucket.members.map((member) => ofMember(name, bucket, member)) : [name];
+    }),
+  );
+  const unread = step.outputs.find(({ name }) => name.startsWith(gradientName('')) && !read.has(name));
+  if (unread) throw sumNotRead({ name: unread.name });
+}
+
+/** What the update updates: buckets, and by themselves the parameters that are in none. */
+function updatedParameters(
+  parameters: readonly UpdatedParameter[],
+  buckets: readonly Bucket[],
+  contributions: SplitSums['parts'],
+): readonly UpdatedParameter[] {
+  const packed = new Set(buckets.flatMap(({ members }) => members.map(({ name }) => name)));
+  const alone = parameters.filter(({ name }) => !packed.has(name));
+  return [
+    ...buckets,
+    ...alone.map(({ name, type }) => ({ name, type, contributions: contributions.get(gradientName(name)) })),
+  ];
+}

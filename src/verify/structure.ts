@@ -1,0 +1,271 @@
+/**
+ * Rule 9, checked first: what the other rules take for granted. Ranks are covered once; names, indices and lanes are what they should
+ * be; every buffer that a step touches has an address in the arena, aligned; persistent buffers lie apart at one address.
+ */
+import type { DiagnosticError, Place } from '../ir/diagnostic.js';
+import { dtypeBytes } from '../ir/dtype.js';
+import { meshRanks, printMesh, rankAt, type Mesh } from '../ir/mesh.js';
+import { rowMajor } from '../ir/strides.js';
+import { bytesOf, elementsOf, sizesOf } from '../ir/type.js';
+import { DEFAULT_ALIGNMENT } from '../memory/index.js';
+import type { Instruction, Program, ProgramValue, RankClass, Template } from '../program/program.js';
+import { baseOf } from '../program/place.js';
+import { instructionsOf, operandsOf } from '../program/unroll.js';
+import * as diagnose from './diagnostics.js';
+
+/** Faults of the program's frame; where there are some the other rules cannot be applied. */
+export function checkStructure(program: Program, meshes: readonly Mesh[]): readonly DiagnosticError[] {
+  const faults = [...checkMeshes(program, meshes), ...checkRanks(program)];
+  if (faults.length > 0) return faults;
+  for (const rankClass of program.classes) {
+    const found = [...checkTable(rankClass), ...checkTemplates(rankClass)];
+    faults.push(...found, ...(found.length === 0 ? checkSchedule(program, rankClass) : []));
+  }
+  return faults;
+}
+
+/** The groups have the meshes of the graphs, and their ranks come one behind the other. */
+function* checkMeshes({ groups }: Program, meshes: readonly Mesh[]): Generator<DiagnosticError> {
+  const malformed = (what: string) => diagnose.malformed({ what, where: [{ at: 'program' }] });
+  if (groups.length !== meshes.length) yield malformed(`there are ${groups.length} groups, not ${meshes.length}`);
+  let ranks = 0;
+  for (const [group, mesh] of meshes.entries()) {
+    const has = groups[group];
+    if (!has) return;
+    if (printMesh(has.mesh) !== printMesh(mesh))
+      yield malformed(`group ${group} is ${printMesh(has.mesh)}, not ${printMesh(mesh)}`);
+    if (has.firstRank !== ranks) yield malformed(`group ${group} begins at rank ${has.firstRank}, not at ${ranks}`);
+    ranks += meshRanks(mesh);
+  }
+}
+
+/** Every rank of every group belongs to one class. */
+function* checkRanks({ classes, groups }: Program): Generator<DiagnosticError> {
+  const malformed = (what: string) => diagnose.malformed({ what, where: [{ at: 'program' }] });
+  for (const [group, { mesh }] of groups.entries()) {
+    const covered = new Array<number>(meshRanks(mesh)).fill(0);
+    for (const rankClass of classes) {
+      if (rankClass.group === group) for (const at of rankClass.members) covered[rankAt(mesh, at)]++;
+    }
+    const rank = covered.findIndex((count) => count !== 1);
+    if (rank >= 0) yield malformed(`rank ${rank} of group ${group} belongs to ${covered[rank]} classes`);
+  }
+  for (const { name, group } of classes)
+    if (!groups[group]) yield malformed(`'${name}' is of group ${group}, which is none`);
+}
+
+function* checkTable({
+  name: className,
+  values,
+  before,
+  after,
+  inputs,
+  results,
+}: RankClass): Generator<DiagnosticError> {
+  const where: readonly Place[] = [{ at: className }];
+  const malformed = (what: string) => diagnose.malformed({ what, where });
+  const names = new Set<string>();
+  for (const [index, value] of values.entries()) {
+    if (names.has(value.name)) yield malformed(`two values are named '${value.name}'`);
+    names.add(value.name);
+    const fault = value.view && viewFault(values, index);
+    if (fault) yield malformed(`'${value.name}' ${fault}`);
+    else if (value.parts && !consistsOf(values, index, value.parts))
+      yield malformed(`'${value.name}' is not what lies in it`);
+  }
+  const stated = [...before.values, ...after.values].flatMap(({ at, holds }) => [at, holds]);
+  for (const index of [...stated, ...inputs, ...Object.values(results)]) {
+    if (!values[index]) yield malformed(`the class states something of value ${index}, which it does not have`);
+  }
+  for (const { at } of [...before.values, ...after.values]) {
+    if (values[at]?.lifetime !== 'persistent' || (values[at].view && !isPart(values, at))) {
+      yield malformed(`the contract speaks of '${values[at]?.name}', which does not outlast the step`);
+    }
+  }
+}
+
+/** A view lies within the buffer that it is of; one that an instruction writes is a run of it. */
+function viewFault(values: readonly ProgramValue[], index: number): string | null {
+  const { type, view, lifetime } = values[index];
+  const { of, offset, strides, made } = view!;
+  const base = values[of];
+  if (!base) return 'is a view of nothing';
+  if (of === index) return 'is a view of itself';
+  if (base.view) return 'is a view of a view';
+  if (base.type.dtype !== type.dtype) return 'is a view of another element type';
+  // An update lies where a persistent value does; every other view lasts as long as its buffer.
+  if (made && lifetime !== base.lifetime) return 'lasts longer than what it shows, or less long';
+  if ((lifetime === 'persistent') !== (base.lifetime === 'persistent'))
+    return 'lasts longer than its buffer, or less long';
+  const bytes = dtypeBytes[type.dtype];
+  const sizes = type.dims.flat().map((factor) => factor.size);
+  if (strides.length !== sizes.length || strides.some((stride) => stride < 0) || offset < 0)
+    return 'has no such strides';
+  if (!made && String(strides) !== String(rowMajor(sizesOf(type)))) return 'is written in pieces';
+  const last = offset + sizes.reduce((at, size, k) => at + (size - 1) * strides[k], 0);
+  const room = bytesOf(base.type);
+  return elementsOf(type) > 0 && (last + 1) * bytes > room ? 'reaches beyond its buffer' : null;
+}
+
+/** True where a value's elements lie one behind the other: kernels read views with strides, nothing else does. */
+const isRun = ({ type, view }: ProgramValue): boolean =>
+  !view || String(view.strides) === String(rowMajor(sizesOf(type)));
+
+/** A bucket's parts are runs of its buffer, of its type and lifetime, that fill it one behind the other. */
+function consistsOf(values: readonly ProgramValue[], bucket: number, parts: readonly number[]): boolean {
+  const { type, lifetime, tensors } = values[bucket];
+  if (tensors && String(parts.map((part) => values[part]?.name)) !== String(tensors.map(({ name }) => name)))
+    return false;
+  let start = startOf(values, bucket);
+  const end = start + elementsOf(type);
+  for (const part of parts) {
+    const value = values[part];
+    if (!value?.view || value.view.made || value.parts || baseOf(values, part) !== baseOf(values, bucket)) return false;
+    if (value.type.dtype !== type.dtype || value.lifetime !== lifetime || startOf(values, part) !== start) return false;
+    start += elementsOf(value.type);
+  }
+  return start === end;
+}
+
+/** Elements from the beginning of a value's buffer. */
+const startOf = (values: readonly ProgramValue[], index: number): number => values[index].view?.offset ?? 0;
+
+const isPart = (values: readonly ProgramValue[], index: number): boolean =>
+  values[baseOf(values, index)].parts?.includes(index) ?? false;
+
+function* checkTemplates(rankClass: RankClass): Generator<DiagnosticError> {
+  const { values, templates, name } = rankClass;
+  const names = new Set<string>();
+  for (const template of templates) {
+    if (names.has(template.name)) {
+      yield diagnose.malformed({ what: `two templates are named '${template.name}'`, where: [{ at: name }] });
+    }
+    names.add(template.name);
+    for (const [index, instruction] of instructionsOf(template).entries()) {
+      const where = [{ at: `${template.name}[${index}] ${instruction.kind}`, note: name }];
+      const what = operandFault(values, instruction);
+      if (what) yield diagnose.malformed({ what, where });
+      const belongs = laneOf(instruction);
+      if (belongs !== null && instruction.lane !== belongs) {
+        yield diagnose.wrongLane({ lane: instruction.lane, belongs, where });
+      }
+    }
+  }
+}
+
+function operandFault(values: readonly ProgramValue[], instruction: Instruction): string | null {
+  for (const { value } of operandsOf(instruction))
+    if (!values[value]) return `it names value ${value}, which the class lacks`;
+  const reads = readsOf(instruction);
+  const writes = operandsOf(instruction).filter((operand) => !reads.includes(operand as (typeof reads)[number]));
+  if (reads.some(({ access }) => access !== 'read')) return 'it writes an operand';
+  for (const { value, access } of writes) {
+    const { name, view, lifetime } = values[value];
+    if (access === 'read') return `it reads its result '${name}'`;
+    if (view?.made) return `it writes '${name}', which is a view of other values' elements`;
+    if (access === 'accumulate' && lifetime !== 'sum') return `it adds to '${name}', which is no sum over microbatches`;
+    if (lifetime === 'data') return `it writes '${name}', which is the host's`;
+    if (access === 'write' && lifetime === 'sum' && instruction.kind !== 'kernel')
+      return `it moves into the sum '${name}'`;
+  }
+  if (instruction.kind !== 'kernel') {
+    const gaps = reads.find(({ value }) => !isRun(values[value]));
+    return gaps ? `it moves '${values[gaps.value].name}', whose elements do not lie together` : null;
+  }
+  if (instruction.scratch === null) return null;
+  const scratch = values[instruction.scratch];
+  return scratch.view || scratch.lifetime === 'persistent'
+    ? `its workspace '${scratch.name}' is no buffer of its own`
+    : null;
+}
+
+function readsOf(instruction: Instruction) {
+  switch (instruction.kind) {
+    case 'kernel':
+      return instruction.inputs;
+    case 'pack':
+    case 'unpack':
+    case 'pack_tile':
+    case 'unpack_tile':
+    case 'collective':
+      return [instruction.input];
+    case 'send':
+      return [instruction.operand];
+    default:
+      return [];
+  }
+}
+
+/** The lane an instruction must be on; null: any. */
+function laneOf(instruction: Instruction): string | null {
+  switch (instruction.kind) {
+    case 'kernel':
+    case 'pack':
+    case 'unpack':
+    case 'pack_tile':
+    case 'unpack_tile':
+      return 'compute';
+    case 'collective':
+      return `group:${[...instruction.axes].sort().join('*')}`;
+    case 'send':
+    case 'receive':
+      return instruction.kind;
+    default:
+      return null;
+  }
+}
+
+function* checkSchedule(program: Program, rankClass: RankClass): Generator<DiagnosticError> {
+  const { values, templates, schedule, arenaBytes, name } = rankClass;
+  const touched = new Map(templates.map((template) => [template.name, basesOf(values, template)]));
+  const bytes = values.map(({ type }) => bytesOf(type));
+  const addresses = new Map<string, number>();
+  const persistent = new Map<number, number>();
+  for (const [index, step] of schedule.entries()) {
+    const { template, microbatch, offsets } = step;
+    const where = [{ at: `schedule[${index}] ${template} of microbatch ${microbatch}`, note: name }];
+    const bases = touched.get(template);
+    if (!bases || !Number.isInteger(microbatch) || microbatch < 0 || microbatch >= program.microbatches) {
+      yield diagnose.malformed({ what: 'the schedule names a template or a microbatch that there is not', where });
+      continue;
+    }
+    for (const base of bases) {
+      const { name: value, lifetime } = values[base];
+      const offset = offsets[base];
+      const what = addressFault(offset, bytes[base], arenaBytes);
+      if (what) {
+        yield diagnose.badAddress({ what: `'${value}' ${what}`, where });
+        continue;
+      }
+      if (lifetime === 'persistent') persistent.set(base, offset);
+      // The host finds these by their address, whichever step names it.
+      if (lifetime !== 'persistent' && lifetime !== 'data' && lifetime !== 'sum') continue;
+      const key = lifetime === 'data' ? `${base}@${microbatch}` : String(base);
+      const known = addresses.get(key) ?? offset;
+      addresses.set(key, offset);
+      if (known !== offset) yield diagnose.badAddress({ what: `'${value}' lies at ${known} and at ${offset}`, where });
+    }
+  }
+  const fixed = [...persistent].filter(([base]) => bytes[base] > 0).sort((a, b) => a[1] - b[1]);
+  for (let i = 1; i < fixed.length; i++) {
+    const [[before, from], [base, offset]] = [fixed[i - 1], fixed[i]];
+    if (from + bytes[before] <= offset) continue;
+    const what = `'${values[base].name}' lies over '${values[before].name}'`;
+    yield diagnose.badAddress({ what, where: [{ at: name }] });
+  }
+}
+
+function basesOf(values: readonly ProgramValue[], template: Template): readonly number[] {
+  const bases = new Set<number>();
+  for (const instruction of instructionsOf(template))
+    for (const { value } of operandsOf(instruction)) bases.add(baseOf(values, value));
+  return [...bases];
+}
+
+function addressFault(offset: number | undefined, bytes: number, arenaBytes: number): string | null {
+  if (offset === undefined) return 'has no address';
+  if (!Number.isInteger(offset) || offset < 0 || offset + bytes > arenaBytes) {
+    return `lies at ${offset} to ${offset + bytes} of an arena of ${arenaBytes} bytes`;
+  }
+  return offset % DEFAULT_ALIGNMENT === 0 ? null : `lies at ${offset}, which is no multiple of ${DEFAULT_ALIGNMENT}`;
+}
