@@ -76,7 +76,12 @@ function readJson(text: string, file: string): ScheduleTable {
     );
   if (!Array.isArray(groups) || groups.some((row) => typeof row !== 'string'))
     throw unreadable(`'groups' is no list of texts, one a group, such as "0F0 0B0"`);
-  return (groups as readonly string[]).map((row, group) =>
+  return readRows(groups as readonly string[], file);
+}
+
+/** Slots of each group, `0F0 0B0`, as a table. Throws `schedule/unreadable-slot`. */
+export function readRows(rows: readonly string[], file: string): ScheduleTable {
+  return rows.map((row, group) =>
     row
       .split(/\s+/)
       .filter((cell) => cell !== '')
