@@ -40,7 +40,7 @@ test('dualpipe-v: two woven slots take turns at each launch of communication', (
     const changes = pieces.filter(
       (slot, i) => i > 0 && slot !== null && pieces[i - 1] !== null && slot !== pieces[i - 1],
     );
-    expect(changes.length).toBeGreaterThan(4);
+    expect(changes.length).toBeGreaterThanOrEqual(4);
     for (const { name, body } of templates.filter(({ name }) => name.includes('piece'))) {
       const launched = body.flatMap((one) => (one.kind === 'collective' || one.kind === 'send' ? [one.kind] : []));
       expect(launched.length, name).toBeLessThanOrEqual(1);
