@@ -27,10 +27,13 @@ export function periodOf(schedule: readonly Step[]): Period | null {
   const places = new Map(schedule.map((step, i) => [text(step, 0), i]));
   const middle = Math.floor(schedule.length / 2);
   if (schedule.length === 0) return null;
+  const each = schedule.filter(({ microbatch }) => microbatch === schedule[middle].microbatch).length;
   for (let microbatches = 1; microbatches <= mostMicrobatches; microbatches++) {
     const again = places.get(text(schedule[middle], microbatches));
     if (again === undefined || again <= middle) continue;
     const steps = again - middle;
+    // A run within a round of an interleaved schedule repeats too, and leaves the rest of its microbatches to others.
+    if (steps !== each * microbatches) continue;
     const repeats = (i: number) =>
       i >= 0 && i + steps < schedule.length && text(schedule[i], microbatches) === text(schedule[i + steps], 0);
     let from = middle;
