@@ -13,7 +13,7 @@ export function hoistMoves(steps: readonly PlacedStep[]): readonly PlacedStep[] 
   const following = new Map<number, PlacedStep[]>();
   const risen = new Set<PlacedStep>();
   for (const step of steps) {
-    if (step.kind === 'op') continue;
+    if (step.kind === 'op' || step.kind === 'pack') continue;
     const at = madeAt.get(step.inputs[0]);
     if (at === undefined) continue;
     risen.add(step);

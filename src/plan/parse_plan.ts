@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { nearest } from '../ir/diagnostic.js';
 import { planInvalid, planVersionUnknown } from './diagnostics.js';
 import { liftVersion1 } from './lift_plan.js';
-import { planVersion, type Plan } from './plan.js';
+import { planVersion, zeroStages, type Plan } from './plan.js';
 
 const count = z.int().positive();
 /** A name that fields are looked up by: none that every object has, such as `constructor`. */
@@ -36,7 +36,7 @@ export const planSchema = z.strictObject({
   }),
   split: z.record(ownName, z.array(z.string()).meta({ example: ['data'] })).meta({ example: { microbatch: ['data'] } }),
   bounds: z.record(ownName, z.array(z.int().nonnegative()).meta({ example: [0, 2, 4] })).meta({ example: {} }),
-  zero: z.strictObject({ stage: z.union([z.literal(0), z.literal(1)]), axis: z.string() }),
+  zero: z.strictObject({ stage: z.literal(zeroStages), axis: z.string() }),
   precision: z.strictObject({ compute: z.enum(['bf16', 'f32', 'f64']), master: z.enum(['f32', 'f64']) }),
   predicted: z.strictObject({ peak_bytes: z.int().nonnegative() }).nullable().meta({ example: null }),
 });

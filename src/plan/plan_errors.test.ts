@@ -97,7 +97,7 @@ const outOfRange: readonly Row[] = [
   ['batch.padding', -1, 'plan/invalid', 'set it to 0'],
   ['bounds.heads', [0, -2, 4], 'plan/invalid', 'set it to 0'],
   ['bounds.heads', [0, 1.6, 4], 'plan/invalid', 'set it to 2'],
-  ['zero.stage', 2, 'plan/invalid', 'set it to 1'],
+  ['zero.stage', 4, 'plan/invalid', 'set it to 3'],
   ['precision.compute', 'fp32', 'plan/invalid', 'set it to "f32"'],
   ['precision.master', 'f61', 'plan/invalid', /^set it to "f(64|32)"$/],
   ['predicted', { peak_bytes: -1 }, 'plan/invalid', 'set it to 0'],
