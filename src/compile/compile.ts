@@ -17,8 +17,10 @@ import { buildUpdate, type UpdateRecipe } from '../optim/update.js';
 import { eliminateDeadCode } from '../passes/eliminate_dead_code.js';
 import { applyPrecision } from '../passes/precision.js';
 import { traceTraining } from '../passes/trace_training.js';
-import type { Plan } from '../plan/plan.js';
-import { scheduleTable, type Slot } from '../schedule/table.js';
+import { groupOfChunks, type Plan } from '../plan/plan.js';
+import { tableOf } from '../plan/plan_schedule.js';
+import { forwardOnly } from '../schedule/forward_only.js';
+import { splitChunks, type ScheduleTable } from '../schedule/slot.js';
 import { lowerGroups, type LoweredProgram, type LowerRequest } from '../lower/lower_stages.js';
 import { placeGraphs, type PlacedGraphs, type PlaceRequest } from '../partition/place_graphs.js';
 import { kernelsOf, type Target } from '../kernels/target.js';
@@ -59,7 +61,7 @@ export function compileTraining(options: CompileOptions & { readonly optimizer: 
   const unused = traced.parameters.filter(({ name }) => unusedParameters.includes(name));
   const update: UpdateRecipe = (parameters) =>
     withLoss(withUnused(buildUpdate(parameters, optimizer), registry, unused), registry, step);
-  return { ...compileGraphs(options, traced, step, update, trainingSlots(plan)), unusedParameters };
+  return { ...compileGraphs(options, traced, step, update, tableOf(plan)), unusedParameters };
 }
 
 /** One forward: the cross-entropy (`loss`), summed over the microbatches of a step, or `logits` of each microbatch. */
@@ -74,7 +76,13 @@ export function compileForward(options: CompileOptions & { readonly what: 'loss'
   const totals: UpdateRecipe = () =>
     withLoss(new GraphBuilder(options.registry, 'totals').build(), options.registry, step);
   const update = options.what === 'loss' ? totals : null;
-  return compileGraphs(options, traced, step, update, forwardSlots(options.plan));
+  return compileGraphs(
+    options,
+    traced,
+    step,
+    update,
+    forwardOnly(groupOfChunks(options.plan), options.plan.schedule.microbatches),
+  );
 }
 
 /** Compiles any step graph and update: for tests, and for steps that are no language model's. */
@@ -83,24 +91,12 @@ export function compileGraphs(
   { parameters }: Pick<TracedModel, 'parameters'>,
   step: Graph,
   update: UpdateRecipe | null,
-  slots: readonly (readonly Slot[])[],
+  table: ScheduleTable,
 ): CompiledProgram {
   const kernels = kernelsOf(options.target, options.registry);
-  const placed = placeGraphs({ ...options, kernels }, parameters, step, update);
-  const program = lowerGroups({ ...options, kernels }, placed, slots);
+  const placed = placeGraphs({ ...options, kernels, split: splitChunks(table) }, parameters, step, update);
+  const program = lowerGroups({ ...options, kernels }, placed, table);
   return { program, placed, parameters };
-}
-
-function forwardSlots(plan: Plan): readonly (readonly Slot[])[] {
-  const slots = Array.from({ length: plan.schedule.microbatches }, (_, microbatch) => ({
-    direction: 'forward' as const,
-    microbatch,
-  }));
-  return Object.keys(plan.groups).map(() => slots);
-}
-
-function trainingSlots(plan: Plan): readonly (readonly Slot[])[] {
-  return scheduleTable(plan.schedule.kind, plan.chunks.length, plan.schedule.microbatches);
 }
 
 function shapeOf({ plan, sequence }: CompileOptions): TraceShape {

@@ -7,7 +7,7 @@
  * (Rajbhandari et al. 2020, §5), so that small tensors and sizes that do not divide are ordinary. Where it is cut, zeros at its end make
  * every shard a multiple of 64 bytes: equal devices have equal shards.
  *
- * A bucket holds parameters of one group and one dtype, split over the same axes; an optimizer treats matrices and vectors apart (weight
+ * A bucket holds parameters of one chunk and one dtype, split over the same axes; an optimizer treats matrices and vectors apart (weight
  * decay), so a bucket holds one sort. It is closed where a segment ends: equal layers then begin and end their buckets alike, and their
  * text folds. Where gradients are reduced each microbatch, or weights gathered for each segment, it holds one segment's: those that it is
  * the first to read; a parameter of several segments is alone. What several groups read stays outside and is updated by itself.
@@ -22,6 +22,7 @@ import { gradientName, parameterOf } from '../optim/update.js';
 import { meshesOf, type Plan } from '../plan/plan.js';
 import { blocksOf, elementsFactor, packedAxes, packedType, type PackedTensor } from './packing.js';
 import type { Scope } from './placed.js';
+import { segmentChunks } from './placement.js';
 import { splitsState, storageLayout } from './storage.js';
 
 /** Bytes from which a bucket is full, on one rank: about what PyTorch's default of 25 MB leaves to overlap on models of this kind. */
@@ -108,6 +109,7 @@ function candidatesOf(
   const inputs = new Map(step.inputs.map(({ name, value }) => [name, value]));
   const readers = readersOf(step);
   const meshes = meshesOf(plan);
+  const chunkOf = segmentChunks(plan);
   return step.outputs
     .flatMap(({ name: output, value }): Candidate[] => {
       const name = parameterOf(output);
@@ -124,12 +126,12 @@ function candidatesOf(
       const axes = packedAxes(mesh, [{ layout }]);
       const bytes = bytesOf(type) / axesSize(mesh, axes);
       const compute = computeType(registry, readers(inputs.get(name)!), type.dtype);
-      const parts = [group, type.dtype, matrix, axes.join('*')];
+      const { segment } = node.source;
+      const parts = [group, chunkOf(segment), type.dtype, matrix, axes.join('*')];
       if (splitsState(plan, mesh, layout)) {
         parts.push(compute);
         if (plan.zero.stage >= 2) parts.push(ownedBy(name, segmentsOf(registry, readers, inputs.get(name)!)));
       }
-      const { segment } = node.source;
       return [{ name, type, layout, group, segment, matrix, compute, completed: node.id, bytes, key: parts.join(' ') }];
     })
     .sort((a, b) => a.completed - b.completed);

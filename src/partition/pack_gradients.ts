@@ -59,7 +59,11 @@ function packOne(
   );
   const partial = partialAxes(edit, members, gradients);
   const source: Source = { ...last.source, path: name };
-  const request = (step: PlacedStep): Request => ({ at: { side: 'after', step }, source, suffix: 'to pack' });
+  const request = (step: PlacedStep): Request => ({
+    at: { side: 'after', step },
+    source: { ...step.source, path: name },
+    suffix: 'to pack',
+  });
   const parts = members.map((member, k) => {
     const laid = { splits: member.layout.splits, partial };
     return member.isPadding

@@ -4,6 +4,7 @@ import { nearest } from '../ir/diagnostic.js';
 import { planInvalid, planVersionUnknown } from './diagnostics.js';
 import { liftVersion1 } from './lift_plan.js';
 import { planVersion, zeroStages, type Plan } from './plan.js';
+import { scheduleNames } from './plan_schedule.js';
 
 const count = z.int().positive();
 /** A name that fields are looked up by: none that every object has, such as `constructor`. */
@@ -27,7 +28,15 @@ export const planSchema = z.strictObject({
     )
     .min(1)
     .meta({ example: [{ segments: ['embedding', 'blocks.0', 'head'], on: 'g0' }] }),
-  schedule: z.strictObject({ kind: z.enum(['gpipe', '1f1b']), microbatches: count }),
+  schedule: z.strictObject({
+    kind: z.enum(scheduleNames),
+    microbatches: count,
+    table: z
+      .array(z.string().meta({ example: '0F0 0B0' }))
+      .meta({ example: ['0F0 0B0'] })
+      .nullable()
+      .default(null),
+  }),
   batch: z.strictObject({
     logical_microbatches: count,
     sequences: count,
@@ -133,6 +142,12 @@ function kindOf(schema: z.core.$ZodType): string {
   return 'an object';
 }
 
+/** The value of a field that is not there: what leaving it out means, or a legal one. */
+function madeUp(group: z.ZodObject, name: string): unknown {
+  const field = group.shape[name] as z.core.$ZodType;
+  return field instanceof z.ZodDefault ? field.def.defaultValue : nearestLegal(bare(field), undefined);
+}
+
 /** The value nearest to a wrong one that the field may have. */
 function nearestLegal(schema: z.core.$ZodType, value: unknown): unknown {
   const choices = choicesOf(schema);
@@ -153,7 +168,7 @@ function nearestLegal(schema: z.core.$ZodType, value: unknown): unknown {
   return fieldsOf(schema).reduce<Record<string, unknown>>(
     (made, name) => ({
       ...made,
-      [name]: nearestLegal(schemaOf(schema as z.ZodObject, name), undefined),
+      [name]: madeUp(schema as z.ZodObject, name),
     }),
     {},
   );
