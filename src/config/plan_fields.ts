@@ -131,13 +131,16 @@ const planSizes = z.strictObject({
   zero_stage: z
     .int()
     .min(0)
-    .max(1)
+    .max(3)
     .default(0)
     .meta({
-      description: 'What data-parallel ranks divide among them: 0 nothing, 1 optimizer state and the update.',
+      description:
+        'What data-parallel ranks divide among them: 0 nothing, 1 optimizer state and the update, 2 the sums of gradients too, ' +
+        '3 parameters too.',
       unit: 'stage',
       effect:
-        '1: 8 bytes a parameter less on each rank but its share; gradients are reduce-scattered, parameters gathered.',
+        '1: 8 bytes a parameter less on each rank but its share; 2: 4 more, gradients are reduced for each microbatch; 3: 4 more, ' +
+        'parameters are gathered for each layer in each direction.',
       flag: true,
       also: ['zero', 'zero_optimization', 'stage', 'fsdp', 'use_distributed_optimizer', 'sharding_strategy'],
     }),

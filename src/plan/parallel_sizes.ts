@@ -13,7 +13,7 @@ import {
   worldSizeMismatch,
 } from './diagnostics.js';
 import { checkScheduleOf } from './check_schedule.js';
-import { groupName, planVersion, type Plan } from './plan.js';
+import { groupName, planVersion, type Plan, type ZeroStage } from './plan.js';
 import { rowsOf, writtenSchedule } from './plan_schedule.js';
 
 export interface ParallelSizes {
@@ -28,8 +28,8 @@ export interface ParallelSizes {
   readonly virtual_stages?: number;
   /** Layers of each chunk. Default: as even as can be. */
   readonly stage_layers?: readonly number[];
-  /** DeepSpeed's stage: 1 splits optimizer state over the data-parallel ranks. */
-  readonly zero_stage?: 0 | 1;
+  /** DeepSpeed's stage: what is split over the data-parallel ranks. */
+  readonly zero_stage?: ZeroStage;
 }
 
 /** What a plan needs to know of the model. */
