@@ -177,7 +177,7 @@ function readersOf({ nodes }: Graph): (value: ValueId) => readonly Node[] {
 function bucketOf(plan: Plan, candidates: readonly Candidate[], name: string): Bucket {
   const [{ group, matrix, compute, type: first, layout }] = candidates;
   const mesh = meshesOf(plan)[group];
-  const { stage, axis } = plan.zero;
+  const { stage, axis, reshard_after_forward = true } = plan.zero;
   const isCut = splitsState(plan, mesh, layout);
   const tensors = candidates.map((one) => ({ name: one.name, type: one.type, layout: one.layout }));
   const members = isCut ? padded(mesh, first.dtype, tensors, `${name}.padding`, axesSize(mesh, [axis])) : tensors;
@@ -195,7 +195,7 @@ function bucketOf(plan: Plan, candidates: readonly Candidate[], name: string): B
     storage: stage === 3 || compute !== first.dtype ? state : whole,
     accumulator: isCut && stage >= 2 ? state : null,
     state,
-    gathered: stage === 3 ? 'segment and direction' : 'step',
+    gathered: stage === 3 && reshard_after_forward ? 'segment and direction' : 'step',
   };
 }
 

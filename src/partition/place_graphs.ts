@@ -65,7 +65,7 @@ export function placeGraphs(
   const buckets = request.buckets ?? (recipe ? bucketsOf(plan, registry, step, homes, given) : []);
   const chosenStep = place(step, withHint(stepPlacement(plan, step), request.hint));
   const fusedStep = fused(chosenStep, registry, kernels);
-  const storedStep = storeInBuckets(fusedStep, buckets, registry, costs);
+  const storedStep = storeInBuckets(plan, fusedStep, buckets, registry, costs);
   expectSound(step, storedStep, registry, buckets);
   const trained = parameters.filter(({ name }) => hasGradient(step, name, parts));
   const update = recipe?.(updatedParameters(trained, buckets, parts)) ?? null;
@@ -101,12 +101,13 @@ const fused = (chosen: PlacedGraph, registry: OpRegistry, kernels: KernelChooser
 
 /** Parameters as they are read from their buckets, gradients as they are summed in them. */
 function storeInBuckets(
+  plan: Plan,
   step: PlacedGraph,
   buckets: readonly Bucket[],
   registry: OpRegistry,
   { reshards }: PartitionCosts,
 ): PlacedGraph {
-  const gathered = gatherParameters(step, buckets, { registry, reshards, prefetch: 0 });
+  const gathered = gatherParameters(step, buckets, { registry, reshards, prefetch: plan.zero.prefetch ?? 1 });
   return packGradients(gathered, buckets, registry, reshards);
 }
 

@@ -25,6 +25,8 @@ export class PlacedEdit {
   readonly graph: PlacedGraph;
   readonly values: PlacedValue[];
   private readonly reshards: readonly ReshardSearch[];
+  /** Results of moves, by operand, layout and suffix: paths may begin alike. */
+  private readonly moved = new Map<string, PlacedId>();
   private readonly added = { before: new Map<PlacedStep, PlacedStep[]>(), after: new Map<PlacedStep, PlacedStep[]>() };
 
   /** `reshards`: a search a group's mesh. */
@@ -47,15 +49,28 @@ export class PlacedEdit {
     else this.added[side].set(step, [made]);
   }
 
-  /** A value in another layout, by the cheapest moves. */
+  /** A value in another layout, by the cheapest moves. What is asked for with one suffix is asked for in the order of the steps. */
   reshard(id: PlacedId, to: Layout, { at, source, scope, suffix }: Request): PlacedId {
     const { name, type, layout, group } = this.values[id];
     const path = this.reshards[group].find(type, layout, canonicalLayout(this.graph.meshes[group], type, to));
     if (!path) throw noReshard({ value: name, type, layout: to });
     let current = id;
     for (const move of path.moves) {
-      const next = this.value(`${name} ${printLayout(move.to, type)} ${suffix}`, type, move.to, group);
-      this.put(at, { kind: 'move', move, inputs: [current], outputs: [next], source, group, ...(scope && { scope }) });
+      const key = `${current} ${printLayout(move.to)} ${suffix}`;
+      let next = this.moved.get(key);
+      if (next === undefined) {
+        next = this.value(`${name} ${printLayout(move.to, type)} ${suffix}`, type, move.to, group);
+        this.put(at, {
+          kind: 'move',
+          move,
+          inputs: [current],
+          outputs: [next],
+          source,
+          group,
+          ...(scope && { scope }),
+        });
+        this.moved.set(key, next);
+      }
       current = next;
     }
     return current;

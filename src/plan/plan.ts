@@ -53,6 +53,13 @@ export type ZeroStage = (typeof zeroStages)[number];
 export interface ZeroPlan {
   readonly stage: ZeroStage;
   readonly axis: AxisName;
+  /**
+   * At stage 3, whether gathered parameters are let go after a segment's forward, and gathered again for its backward. False: they are
+   * gathered once a step, and kept from the chunk's first forward to its last backward. Default: true.
+   */
+  readonly reshard_after_forward?: boolean;
+  /** At stage 3, how many segments ahead parameters are gathered, in the order of a direction. Default: 1. */
+  readonly prefetch?: number;
 }
 
 export type GroupName = string;

@@ -63,6 +63,8 @@ function sizesOf({ plan }: TrainConfig): ParallelSizes {
     ...(sizes.virtual_stages !== null && { virtual_stages: sizes.virtual_stages }),
     ...(sizes.stage_layers !== null && { stage_layers: sizes.stage_layers }),
     zero_stage: zeroStages[sizes.zero_stage],
+    ...(sizes.reshard_after_forward !== null && { reshard_after_forward: sizes.reshard_after_forward }),
+    ...(sizes.prefetch !== null && { prefetch: sizes.prefetch }),
   };
 }
 

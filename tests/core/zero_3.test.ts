@@ -2,8 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { elementsOf } from '../../src/ir/type.js';
 import { GPT } from '../../src/nn/models/index.js';
-import type { ZeroStage } from '../../src/plan/plan.js';
-import { instructionsOf } from '../../src/program/unroll.js';
+import type { ZeroPlan, ZeroStage } from '../../src/plan/plan.js';
+import { baseOf } from '../../src/program/place.js';
+import { instanceKey, instructionsOf, operandsOf, unroll } from '../../src/program/unroll.js';
 import { languageModel } from '../scenarios/language_model.js';
 import type { Scenario, ScenarioOptions } from '../scenarios/scenario.js';
 import { inMixedPrecision, rounded } from '../laws/parallel_equals_serial.js';
@@ -105,6 +106,66 @@ test('at stages 1 and 2 in mixed precision the master is stored in parts and its
     expect(collectives(program.classes[0], 'forward')).toEqual([]);
   }
 });
+
+describe('how much of the weights is there whole at once', () => {
+  const deep = new GPT({ layers: 5, dim: 8, heads: 2, hidden: 9, context: 3, vocab: 11 });
+  const stage3 = (microbatches: number, zero: Partial<ZeroPlan>): ScenarioOptions => ({
+    ...languageModel(deep, { batch: 4, sequence: 3 }),
+    mesh: { data: 2 },
+    split: { batch: ['data'] },
+    microbatches,
+    zero: { stage: 3, axis: 'data', ...zero },
+  });
+  const cases = [1, 4].flatMap((microbatches) =>
+    (['full', 'mixed'] as const).flatMap((precision) =>
+      ([0, 1, 2] as const).map((prefetch) => [microbatches, precision, prefetch] as const),
+    ),
+  );
+
+  test.each(cases)(
+    '%i microbatches, %s precision, prefetch %i: of one segment more than that',
+    (count, precision, prefetch) => {
+      const options = stage3(count, { prefetch });
+      const scenario = expectEqualsSerial(
+        precision === 'mixed' ? inMixedPrecision(options) : options,
+        precision === 'mixed' ? rounded : undefined,
+      );
+      expect(mostSegmentsAlive(scenario)).toBe(prefetch + 1);
+    },
+  );
+
+  test('kept from the first forward to the last backward: gathered once, all of it', () => {
+    const scenario = expectEqualsSerial(stage3(4, { reshard_after_forward: false }));
+    const { steps } = scenario.placed.step;
+    const gathers = steps.filter((step) => step.kind === 'move' && step.move.kind === 'all_gather');
+    expect(gathers).toHaveLength(scenario.placed.buckets.length);
+    expect(gathers.every(({ scope }) => scope === 'step')).toBe(true);
+    expect(mostSegmentsAlive(scenario)).toBeGreaterThanOrEqual(7);
+  });
+});
+
+/** The most segments whose gathered weights are there at once, from the first write to the last read in launch order. */
+function mostSegmentsAlive({ program }: Scenario): number {
+  const [rankClass] = program.classes;
+  const { values } = rankClass;
+  const spans = new Map<string, { readonly segment: string; readonly from: number; to: number }>();
+  for (const { instruction, step, index } of unroll(rankClass)) {
+    for (const { value, access } of operandsOf(instruction)) {
+      const base = baseOf(values, value);
+      const key = instanceKey(values, base, step.microbatch);
+      const gathers = instruction.kind === 'collective' && instruction.move.kind === 'all_gather' && access === 'write';
+      const span = spans.get(key);
+      if (span) span.to = index;
+      else if (gathers && values[base].lifetime !== 'persistent') {
+        spans.set(key, { segment: instruction.source.segment, from: index, to: index });
+      }
+    }
+  }
+  const list = [...spans.values()];
+  const alive = (at: number) =>
+    new Set(list.flatMap(({ segment, from, to }) => (from <= at && at <= to ? [segment] : [])));
+  return Math.max(...list.map(({ from }) => alive(from).size));
+}
 
 test('a step of stage 3 needs less memory than one of stage 1', () => {
   const large = new GPT({ layers: 4, dim: 16, heads: 2, context: 4, vocab: 11 });
