@@ -1,6 +1,7 @@
 /** Mutations that may break a program: what a wrong pass, a wrong address or a wrong edit would do. */
 import type { Mutations } from '../mutant.js';
 import { boundary } from './boundary.js';
+import { buckets } from './buckets.js';
 import { loops } from './loops.js';
 import { meaning } from './meaning.js';
 import { memory } from './memory.js';
@@ -21,6 +22,7 @@ export const faults: Mutations = {
   ...meaning,
   ...views,
   ...boundary,
+  ...buckets,
   ...schedule,
   ...loops,
   ...meshes,
