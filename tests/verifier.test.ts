@@ -11,7 +11,7 @@ import type {
 import { instructionsOf } from '../src/program/unroll.js';
 import { verifyProgram, type Specification } from '../src/verify/index.js';
 import { mesh } from '../src/ir/mesh.js';
-import { elementsOf, tensorType } from '../src/ir/type.js';
+import { bytesOf, elementsOf, tensorType } from '../src/ir/type.js';
 import { ops } from '../src/ops/index.js';
 import { nativeKernels } from '../src/kernels/native_kernels.js';
 import { GPT } from '../src/nn/models/index.js';
@@ -357,6 +357,28 @@ describe('workspaces of native kernels', () => {
         .map(({ message }) => message)
         .join('\n'),
     ).toContain('has no workspace');
+  });
+
+  test('a reduce-scatter receives the blocks of the others in its own', () => {
+    const { program: sharded, placed: parts } = buildScenario({
+      ...gpt(),
+      target: 'cpu',
+      mesh: { data: 3 },
+      split,
+      zero: { stage: 1, axis: 'data' },
+    });
+    expect(verifyProgram(sharded, parts, ops, kernels)).toEqual([]);
+    const reduce = find((x) => x.kind === 'collective' && x.move.kind === 'reduce_scatter', sharded);
+    const { scratch, output } = reduce.instruction as CollectiveInstruction;
+    const { values } = sharded.classes[reduce.c];
+    expect(bytesOf(values[scratch!].type)).toBe(2 * bytesOf(values[output.value].type));
+    const [fault] = verifyProgram(
+      replaceAt(sharded, reduce, { ...reduce.instruction, scratch: null } as CollectiveInstruction),
+      parts,
+      ops,
+      kernels,
+    );
+    expect(fault.message).toMatch(/reduce_scatter has no workspace, and needs \d+ bytes \[program\/small-workspace\]/);
   });
 });
 

@@ -1,6 +1,7 @@
 /** What lowering and the verifier ask of the kernel table: is there a kernel, and which workspace does it take. */
 import type { Attributes } from '../ir/graph.js';
 import type { OpRule } from '../ir/rule.js';
+import type { ExchangeShape } from './exchanges.js';
 import type { Block } from './site.js';
 
 export interface KernelChooser {
@@ -10,6 +11,8 @@ export interface KernelChooser {
   accumulates(op: string): boolean;
   /** Bytes of workspace of one launch on such blocks. */
   scratchBytes(call: KernelShape): number;
+  /** Bytes of workspace of one collective. */
+  exchangeBytes(call: ExchangeShape): number;
 }
 
 export interface KernelShape {
@@ -26,4 +29,9 @@ export interface KernelShape {
 }
 
 /** The reference engine runs every op and takes no workspace. */
-export const referenceKernels: KernelChooser = { has: () => true, accumulates: () => true, scratchBytes: () => 0 };
+export const referenceKernels: KernelChooser = {
+  has: () => true,
+  accumulates: () => true,
+  scratchBytes: () => 0,
+  exchangeBytes: () => 0,
+};

@@ -1,6 +1,7 @@
 /** The native engine's kernels on a type of device, as lowering asks of them. */
 import type { OpRegistry } from '../ir/op.js';
 import type { DeviceType } from './device.js';
+import { exchangeBytes } from './exchanges.js';
 import { accumulatesNatively, hasNativeKernel, nativeLaunches } from './native.js';
 import { workspaceBytes } from './site.js';
 import type { KernelChooser } from './chooser.js';
@@ -10,6 +11,7 @@ export function nativeKernels(registry: OpRegistry, device: DeviceType): KernelC
   return {
     has: (op, rule) => hasNativeKernel(op, device, rule),
     accumulates: accumulatesNatively,
+    exchangeBytes,
     scratchBytes: (shape) => {
       // A rank may hold nothing of a result: then nothing is launched.
       if (shape.outputs.every(({ sizes }) => sizes.includes(0))) return 0;

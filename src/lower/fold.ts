@@ -177,8 +177,8 @@ function fixedPartsOf(instruction: Instruction): readonly unknown[] {
     case 'unpack':
       return [...common, instruction.move, instruction.global];
     case 'collective': {
-      const { move, global, axes, reduction } = instruction;
-      return [...common, move, global, axes, reduction];
+      const { move, global, axes, reduction, scratch } = instruction;
+      return [...common, move, global, axes, reduction, scratch === null];
     }
     case 'pack_tile':
     case 'unpack_tile':

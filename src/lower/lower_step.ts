@@ -8,9 +8,9 @@ import { isLocal } from '../reshard/moves.js';
 import type { ClassRequest } from './class_request.js';
 import type { ClassValues } from './class_values.js';
 import type { MessagesOfAll } from '../program/edges.js';
-import { kernelShape } from '../program/kernel_shape.js';
+import { exchangeShape, kernelShape } from '../program/kernel_shape.js';
 import type { TemplateWriter } from './lane_events.js';
-import type { Access, Operand, GroupEdge } from '../program/program.js';
+import type { Access, Operand, GroupEdge, ValueIndex } from '../program/program.js';
 import type { Listed } from './sections.js';
 import type { Origin, ValueMap } from './value_map.js';
 
@@ -68,13 +68,16 @@ export class StepLowering {
     }
     const outputs = step.outputs.map((id): Operand => this.map.result(origin, id, this.accumulating));
     const shape = kernelShape({ op, rule, attributes, inputs, outputs }, this.values.table);
-    const scratchBytes = this.request.kernels.scratchBytes(shape);
     const label = outputs.map(({ value }) => this.values.get(value).name).join(', ');
-    const scratch = scratchBytes > 0 ? this.map.staging(`${label} workspace`, 'bool', scratchBytes) : null;
+    const scratch = this.workspace(label, this.request.kernels.scratchBytes(shape));
     this.writer.emit(
       { kind: 'kernel', op, rule, assignment, attributes, inputs, outputs, scratch, lane: 'compute', source },
       label,
     );
+  }
+
+  private workspace(label: string, bytes: number): ValueIndex | null {
+    return bytes > 0 ? this.map.staging(`${label} workspace`, 'bool', bytes) : null;
   }
 
   private lowerMove(origin: Origin, step: PlacedMove): void {
@@ -113,16 +116,11 @@ export class StepLowering {
         }
       : output;
     const receivedName = this.values.get(received.value).name;
+    const { axes, reduction = null } = move;
+    const shape = exchangeShape({ move, axes, output: received }, this.values.table, mesh);
+    const scratch = this.workspace(receivedName, this.request.kernels.exchangeBytes(shape));
     this.writer.emit(
-      {
-        kind: 'collective',
-        ...base,
-        axes: move.axes,
-        reduction: move.reduction ?? null,
-        input: sent,
-        output: received,
-        lane,
-      },
+      { kind: 'collective', ...base, axes, reduction, input: sent, output: received, scratch, lane },
       receivedName,
     );
     if (unpacks) {

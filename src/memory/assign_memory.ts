@@ -129,7 +129,15 @@ function collectTenancies(
   const placed = schedule.map((step) => ({ ...step, offsets: {} }));
   const { lanes, launches } = clockLaunches({ templates, schedule: placed });
   const open = new Map<string, OpenTenancy>();
+  const compute = lanes.indexOf('compute');
+  /** Workspaces of other lanes for which compute has not waited. */
+  let busy: { readonly tenancy: OpenTenancy; readonly lane: number; readonly number: number }[] = [];
   for (const { instruction, step, lane, number, begins, index } of launches) {
+    if (lane === compute && busy.length > 0) {
+      const over = busy.filter((one) => begins[one.lane] >= one.number);
+      for (const { tenancy } of over) tenancy.release[compute] = Math.max(tenancy.release[compute], number);
+      busy = busy.filter((one) => !over.includes(one));
+    }
     for (const { value } of operandsOf(instruction)) {
       const base = baseOf(values, value);
       if (values[base].lifetime === 'persistent') continue;
@@ -143,6 +151,8 @@ function collectTenancies(
         open.set(key, tenancy);
       }
       tenancy.release[lane] = results.has(base) ? Infinity : Math.max(tenancy.release[lane], number);
+      // Else the lane's next exchange could take its place: a host that is the lane itself would wait for this one before it goes on.
+      if (instruction.kind === 'collective' && value === instruction.scratch) busy.push({ tenancy, lane, number });
     }
   }
   return open;

@@ -31,11 +31,16 @@ function iteration({ first, strides }: Repeated, i: number): Instruction {
       const attributes = attributesAt(first.attributes, strides, i);
       return { ...first, source, attributes, inputs, outputs, scratch };
     }
+    case 'collective': {
+      const input = { ...first.input, value: value(first.input.value, 0) };
+      const output = { ...first.output, value: value(first.output.value, 1) };
+      const scratch = first.scratch === null ? null : value(first.scratch, 2);
+      return { ...first, source, input, output, scratch };
+    }
     case 'pack':
     case 'unpack':
     case 'pack_tile':
-    case 'unpack_tile':
-    case 'collective': {
+    case 'unpack_tile': {
       const input = { ...first.input, value: value(first.input.value, 0) };
       const output = { ...first.output, value: value(first.output.value, 1) };
       return { ...first, source, input, output };

@@ -150,6 +150,8 @@ export interface CollectiveInstruction extends InstructionBase {
   readonly reduction: Reduction | null;
   readonly input: Operand;
   readonly output: Operand;
+  /** Workspace from the arena, as the kernel table declares it; null where the collective takes none. */
+  readonly scratch: ValueIndex | null;
 }
 
 /** A value on its way from one group's mesh to another's. Which tiles travel between which ranks: `edges.ts`. */

@@ -63,14 +63,13 @@ export function instanceKey(values: RankClass['values'], base: ValueIndex, micro
 export function operandsOf(instruction: Instruction): readonly Operand[] {
   switch (instruction.kind) {
     case 'kernel':
-      return instruction.scratch === null
-        ? [...instruction.inputs, ...instruction.outputs]
-        : [...instruction.inputs, ...instruction.outputs, { value: instruction.scratch, access: 'write' }];
+      return [...instruction.inputs, ...instruction.outputs, ...workspaceOf(instruction)];
+    case 'collective':
+      return [instruction.input, instruction.output, ...workspaceOf(instruction)];
     case 'pack':
     case 'unpack':
     case 'pack_tile':
     case 'unpack_tile':
-    case 'collective':
       return [instruction.input, instruction.output];
     case 'send':
     case 'receive':
@@ -79,3 +78,6 @@ export function operandsOf(instruction: Instruction): readonly Operand[] {
       return [];
   }
 }
+
+const workspaceOf = ({ scratch }: { readonly scratch: ValueIndex | null }): readonly Operand[] =>
+  scratch === null ? [] : [{ value: scratch, access: 'write' }];

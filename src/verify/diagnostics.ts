@@ -154,7 +154,7 @@ export const smallWorkspace = defineDiagnostic(
     what: p.workspace
       ? `${p.op} has the ${p.bytes} bytes of '${p.workspace}' to work in, and needs ${p.needed}`
       : `${p.op} has no workspace, and needs ${p.needed} bytes`,
-    why: 'the kernel would write over what lies behind',
+    why: 'it would write over what lies behind',
     where: p.where,
     fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
   }),

@@ -170,9 +170,9 @@ function operandFault(values: readonly ProgramValue[], instruction: Instruction)
   }
   if (instruction.kind !== 'kernel') {
     const gaps = reads.find(({ value }) => !isRun(values[value]));
-    return gaps ? `it moves '${values[gaps.value].name}', whose elements do not lie together` : null;
+    if (gaps) return `it moves '${values[gaps.value].name}', whose elements do not lie together`;
   }
-  if (instruction.scratch === null) return null;
+  if (!('scratch' in instruction) || instruction.scratch === null) return null;
   const scratch = values[instruction.scratch];
   return scratch.view || scratch.lifetime === 'persistent'
     ? `its workspace '${scratch.name}' is no buffer of its own`

@@ -11,7 +11,7 @@
  *   collectives      members of a group launch the same ones in the same order            collectives.ts
  *   channels         the k-th send is the k-th receive                                    channels.ts
  *   progress         nothing hangs                                                        progress.ts
- *   workspaces       kernels have the workspace that the kernel table gives them          workspaces.ts
+ *   workspaces       kernels and collectives have the workspace that they take            workspaces.ts
  */
 import type { DiagnosticError } from '../ir/diagnostic.js';
 import type { OpRegistry } from '../ir/op.js';

@@ -4,7 +4,7 @@ import { rangeOf } from '../../ir/layout.js';
 import { coordinatesOf, type AxisName, type Coordinates, type Mesh } from '../../ir/mesh.js';
 import type { OpRegistry } from '../../ir/op.js';
 import { rowMajor } from '../../ir/strides.js';
-import { sizesOf } from '../../ir/type.js';
+import { bytesOf, sizesOf } from '../../ir/type.js';
 import type { DeviceType } from '../../kernels/device.js';
 import { nativeLaunches } from '../../kernels/native.js';
 import { readsOf, type Block, type KernelLaunchSpec, type KernelSite } from '../../kernels/site.js';
@@ -27,7 +27,7 @@ import { placeOf } from '../../program/place.js';
 import { unroll, type Launch as ProgramLaunch } from '../../program/unroll.js';
 import { lowerMove } from '../../reshard/lower.js';
 import type { CopyRegion } from '../../reshard/region.js';
-import type { CopyLaunch, KernelLaunch, Launch, LoadedProgram, LoadedView } from './loaded_program.js';
+import type { CopyLaunch, KernelLaunch, Launch, LoadedProgram, LoadedScratch, LoadedView } from './loaded_program.js';
 
 /** The class that a global rank belongs to, and the rank's place in it. */
 export interface RankPlace {
@@ -242,6 +242,7 @@ class Loader {
       reduction: instruction.reduction,
       input: flat(this.view(instruction.input.value)),
       output: flat(this.view(instruction.output.value)),
+      scratch: this.workspace(instruction.scratch),
       event: -1,
       at: at(instruction),
     };
@@ -301,6 +302,11 @@ class Loader {
     const made = { id: this.communicators.size, ranks };
     this.communicators.set(key, made);
     return made.id;
+  }
+
+  private workspace(scratch: ValueIndex | null): LoadedScratch | null {
+    if (scratch === null) return null;
+    return { offset: this.view(scratch).offset, bytes: bytesOf(this.place.rankClass.values[scratch].type) };
   }
 
   private view(value: ValueIndex): LoadedView {

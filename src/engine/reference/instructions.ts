@@ -5,6 +5,7 @@
  * that all members get the same bits; sums within a kernel are taken in f64 and rounded once.
  */
 import { rangeOf } from '../../ir/layout.js';
+import type { Mesh } from '../../ir/mesh.js';
 import { rowMajor } from '../../ir/strides.js';
 import type { FactorName } from '../../ir/type.js';
 import type { ReferenceKernels } from '../../ops/evaluate.js';
@@ -25,8 +26,12 @@ import type { LoweredMove } from '../../reshard/lower.js';
 import { copyRegions } from '../../reshard/region.js';
 import type { VirtualRank } from './virtual_rank.js';
 
-/** Bytes of workspace that the kernel of an instruction writes over. */
-export type Workspaces = (instruction: KernelInstruction, values: RankClass['values']) => number;
+/** Bytes of workspace that an instruction writes over. */
+export type Workspaces = (
+  instruction: KernelInstruction | CollectiveInstruction,
+  values: RankClass['values'],
+  mesh: Mesh,
+) => number;
 
 export function runKernel(
   rank: VirtualRank,
@@ -36,8 +41,7 @@ export function runKernel(
   workspaces: Workspaces = () => 0,
 ): void {
   const { op, rule, assignment, attributes, inputs, outputs } = instruction;
-  // A kernel may write there at any time: before it reads an operand, after it has written a result.
-  const spoil = () => spoilWorkspace(rank, instruction, step, workspaces(instruction, rank.rankClass.values));
+  const spoil = () => spoilWorkspace(rank, instruction, step, workspaces);
   spoil();
   const views = [...inputs, ...outputs].map(({ value }) => rank.view(value, step));
   const sizes: Record<FactorName, number> = {};
@@ -63,7 +67,15 @@ export function runKernel(
   spoil();
 }
 
-function spoilWorkspace(rank: VirtualRank, { scratch }: KernelInstruction, step: ScheduleStep, bytes: number): void {
+/** An instruction may write there at any time: before it reads an operand, after it has written a result. */
+function spoilWorkspace(
+  rank: VirtualRank,
+  instruction: KernelInstruction | CollectiveInstruction,
+  step: ScheduleStep,
+  workspaces: Workspaces,
+): void {
+  const { scratch } = instruction;
+  const bytes = workspaces(instruction, rank.rankClass.values, rank.mesh);
   if (bytes === 0) return;
   if (scratch === null) throw new RangeError(`it needs ${bytes} bytes of workspace and has none`);
   const { offset } = rank.view(scratch, step);
@@ -117,7 +129,13 @@ export function runTile(
 export function runCollective(
   members: readonly { readonly rank: VirtualRank; readonly launch: Launch }[],
   group: readonly number[],
+  workspaces: Workspaces = () => 0,
 ): void {
+  const spoil = () => {
+    for (const { rank, launch } of members)
+      spoilWorkspace(rank, launch.instruction as CollectiveInstruction, launch.step, workspaces);
+  };
+  spoil();
   const sent: Float64Array[] = [];
   const lowered = new Map<number, LoweredMove>();
   members.forEach(({ rank, launch }, i) => {
@@ -141,6 +159,7 @@ export function runCollective(
   members.forEach(({ rank, launch }, i) =>
     store(rank, (launch.instruction as CollectiveInstruction).output, launch.step, received[i]),
   );
+  spoil();
 }
 
 /** Writes a result, or adds it to what is there in the buffer's element type. */

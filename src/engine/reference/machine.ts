@@ -189,7 +189,7 @@ export class Machine {
       case 'unpack_tile':
         return runTile(rank, this.options.groups, instruction, step);
       case 'collective':
-        return runCollective(heads, groupOf(rank.mesh, instruction.axes, rank.at));
+        return runCollective(heads, groupOf(rank.mesh, instruction.axes, rank.at), this.options.workspaces);
       case 'send':
         return this.send(heads[0], heads[1] ?? null, instruction);
       case 'receive': {
