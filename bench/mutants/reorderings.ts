@@ -48,9 +48,9 @@ export const reorderings: Mutations = {
     if (signals.length === 0) return null;
     const signal = random.pick(signals);
     const body = instructionsOf(program.classes[signal.c].templates[signal.t]);
-    const { event, source } = signal.instruction as EventInstruction;
+    const { event, each, source } = signal.instruction as EventInstruction;
     const at = signal.i + 1 + random.int(body.length - signal.i);
-    const wait: Instruction = { kind: 'wait', event, lane: 'compute', source };
+    const wait: Instruction = { kind: 'wait', event, each, lane: 'compute', source };
     return {
       program: editBody(program, signal, (b) => [...b.slice(0, at), wait, ...b.slice(at)]),
       aims: [{ ...signal, i: at }],

@@ -23,7 +23,9 @@ function memoryExample({
     about,
     given: () => {
       const step = placeStep(parsePlan(plan), parseGraph(graph, ops));
-      return withoutAddresses(lowerAll({ step, update: null, slots: [{ direction: 'forward', microbatch: 0 }] }));
+      return withoutAddresses(
+        lowerAll({ step, update: null, slots: [{ chunk: 0, direction: 'forward', microbatch: 0 }] }),
+      );
     },
     run: (program) => ({ ...program, classes: program.classes.map(place) }),
     before: (program) => [{ heading: 'Before', text: printProgram(program) }],

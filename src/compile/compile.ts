@@ -18,7 +18,8 @@ import { eliminateDeadCode } from '../passes/eliminate_dead_code.js';
 import { applyPrecision } from '../passes/precision.js';
 import { traceTraining } from '../passes/trace_training.js';
 import type { Plan } from '../plan/plan.js';
-import { scheduleTable, type Slot } from '../schedule/table.js';
+import type { ScheduleTable, Slot } from '../schedule/slot.js';
+import { scheduleTable } from '../schedule/table.js';
 import { lowerGroups, type LoweredProgram, type LowerRequest } from '../lower/lower_stages.js';
 import { placeGraphs, type PlacedGraphs, type PlaceRequest } from '../partition/place_graphs.js';
 import { kernelsOf, type Target } from '../kernels/target.js';
@@ -83,23 +84,24 @@ export function compileGraphs(
   { parameters }: Pick<TracedModel, 'parameters'>,
   step: Graph,
   update: UpdateRecipe | null,
-  slots: readonly (readonly Slot[])[],
+  table: ScheduleTable,
 ): CompiledProgram {
   const kernels = kernelsOf(options.target, options.registry);
   const placed = placeGraphs({ ...options, kernels }, parameters, step, update);
-  const program = lowerGroups({ ...options, kernels }, placed, slots);
+  const program = lowerGroups({ ...options, kernels }, placed, table);
   return { program, placed, parameters };
 }
 
-function forwardSlots(plan: Plan): readonly (readonly Slot[])[] {
-  const slots = Array.from({ length: plan.schedule.microbatches }, (_, microbatch) => ({
-    direction: 'forward' as const,
-    microbatch,
-  }));
-  return Object.keys(plan.groups).map(() => slots);
+/** Of the schedule that trains, the forwards. */
+function forwardSlots(plan: Plan): ScheduleTable {
+  return trainingSlots(plan).map((entries) =>
+    entries.flatMap((entry) => ('woven' in entry ? [...entry.woven] : [entry])).filter(isForward),
+  );
 }
 
-function trainingSlots(plan: Plan): readonly (readonly Slot[])[] {
+const isForward = ({ direction }: Slot): boolean => direction === 'forward';
+
+function trainingSlots(plan: Plan): ScheduleTable {
   return scheduleTable(plan.schedule.kind, plan.chunks.length, plan.schedule.microbatches);
 }
 

@@ -12,13 +12,13 @@ test('NaN and infinity are seen in every float type; minus infinity, the number 
 });
 
 test('of what ranks find, causes come before what follows from them', () => {
-  const base: DataflowPlace = { received: false, phase: 'forward', microbatch: 0, group: 0, position: 0, rank: 0 };
+  const base: DataflowPlace = { received: false, phase: 'forward', microbatch: 0, chunk: 0, position: 0, rank: 0 };
   const inOrder: readonly Partial<DataflowPlace>[] = [
-    { group: 0, position: 9, rank: 1 },
-    { group: 1, rank: 2 },
-    { microbatch: 1, group: 0 },
-    { phase: 'backward', group: 1 },
-    { phase: 'backward', group: 0 },
+    { chunk: 0, position: 9, rank: 1 },
+    { chunk: 1, rank: 2 },
+    { microbatch: 1, chunk: 0 },
+    { phase: 'backward', chunk: 1 },
+    { phase: 'backward', chunk: 0 },
     { phase: 'update', microbatch: 3 },
     { received: true },
   ];

@@ -26,7 +26,7 @@ export interface DataflowPlace {
   readonly received: boolean;
   readonly phase: Phase;
   readonly microbatch: number;
-  readonly group: number;
+  readonly chunk: number;
   /** In the launch list of the class: equal work of a group's ranks has about equal positions. */
   readonly position: number;
   readonly rank: number;
@@ -37,13 +37,13 @@ export function dataflowOrder({
   received,
   phase,
   microbatch,
-  group,
+  chunk,
   position,
   rank,
 }: DataflowPlace): readonly number[] {
-  const phases: readonly Phase[] = ['forward', 'backward', 'update'];
-  // Forward runs through the groups upwards, backward downwards.
-  const distance = phase === 'forward' ? group : -group;
+  const phases: readonly Phase[] = ['forward', 'backward', 'weight', 'update'];
+  // Forward runs through the chunks upwards, backward downwards.
+  const distance = phase === 'forward' ? chunk : -chunk;
   return [received ? 1 : 0, phases.indexOf(phase), phase === 'update' ? 0 : microbatch, distance, position, rank];
 }
 

@@ -14,8 +14,11 @@ export type ValueId = number & { readonly [valueBrand]: true };
 export type AttributeValue = number | string | boolean | readonly number[] | readonly string[];
 export type Attributes = Readonly<Record<string, AttributeValue>>;
 
-/** F, B and W are the schedule's directions; `update` is what runs once a step, after the last microbatch. */
-export type Phase = 'forward' | 'backward' | 'update';
+/**
+ * The directions of a schedule (`weight`: gradients of weights, where it splits them from the backward), and `update`, which runs once a step
+ * after the last microbatch.
+ */
+export type Phase = 'forward' | 'backward' | 'weight' | 'update';
 
 /** Where a node comes from: what every message about it names. */
 export interface Source {

@@ -1,12 +1,14 @@
 /** What the lowering of one class of ranks is given. */
 import type { Coordinates } from '../ir/mesh.js';
 import type { OpRegistry } from '../ir/op.js';
-import type { Bucket } from '../partition/buckets.js';
-import type { PlacedGraph } from '../partition/placed.js';
-import type { Slot } from '../schedule/table.js';
 import type { KernelChooser } from '../kernels/chooser.js';
 import type { PlanMemoryOptions } from '../memory/index.js';
+import type { Bucket } from '../partition/buckets.js';
+import type { PlacedGraph, PlacedStep } from '../partition/placed.js';
 import type { Group } from '../program/program.js';
+import type { Slot } from '../schedule/slot.js';
+import type { PlannedReceive } from './receives.js';
+import type { StepSlots } from './slot_kinds.js';
 
 export interface ClassRequest {
   readonly name: string;
@@ -19,7 +21,14 @@ export interface ClassRequest {
   readonly update: PlacedGraph | null;
   /** Parameters of this group that lie together and are updated as one. */
   readonly buckets: readonly Bucket[];
+  /** The group's order of work. */
   readonly slots: readonly Slot[];
+  /** In which slots the steps of the step graph run. */
+  readonly stepSlots: StepSlots;
+  /** In the order in which they are asked for. */
+  readonly receives: readonly PlannedReceive[];
+  /** Steps of the step graph that run with the first microbatch only. */
+  readonly once: ReadonlySet<PlacedStep>;
   readonly registry: OpRegistry;
   readonly kernels: KernelChooser;
   /** Limits of the search for addresses. */

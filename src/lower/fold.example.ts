@@ -24,7 +24,7 @@ export const foldExample: PassExample<ExampleProgram, ExampleProgram> = {
   after: printProgram,
 };
 
-const oneForward = [{ direction: 'forward', microbatch: 0 }] as const;
+const oneForward = [{ chunk: 0, direction: 'forward', microbatch: 0 }] as const;
 
 const foldTemplates = (rankClass: Program['classes'][number]) => ({
   ...rankClass,

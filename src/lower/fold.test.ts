@@ -9,7 +9,7 @@ import type { Instruction, KernelInstruction, Loop, Template } from '../program/
 import { instructionsOf } from '../program/unroll.js';
 
 const written = (body: readonly (Instruction | Loop)[]): readonly Instruction[] =>
-  instructionsOf({ name: 'forward', body });
+  instructionsOf({ name: 'forward', chunk: 0, body });
 
 const length = ({ body }: Pick<Template, 'body'>): number =>
   body.reduce((sum, entry) => sum + (entry.kind === 'for' ? entry.body.length : 1), 0);
@@ -42,6 +42,7 @@ function kernel(
 
 const signal = (event: string, layer: number): Instruction => ({
   kind: 'signal',
+  each: false,
   event,
   lane: 'compute',
   source: source(layer),

@@ -15,26 +15,32 @@ export interface Extent {
   readonly to: number;
 }
 
+/** An event to wait for; `each`: that of the microbatch that waits. */
+interface Awaited {
+  readonly event: EventName;
+  readonly each: boolean;
+}
+
 /** A touch by another lane, and the event after it. */
 interface Touch extends Extent {
-  readonly event: EventName;
+  readonly done: Awaited;
 }
 
 /** What other lanes touch, over all templates: what compute must wait for before it touches the same elements. */
 export class Pending {
   private readonly touches = new Map<ValueIndex, Touch[]>();
 
-  note(extent: Extent, event: EventName): void {
+  note(extent: Extent, done: Awaited): void {
     const others = (this.touches.get(extent.buffer) ?? []).filter((t) => t.from < extent.from || t.to > extent.to);
-    this.touches.set(extent.buffer, [...others, { ...extent, event }]);
+    this.touches.set(extent.buffer, [...others, { ...extent, done }]);
   }
 
-  on({ buffer, from, to }: Extent): readonly EventName[] {
-    return (this.touches.get(buffer) ?? []).filter((t) => t.from < to && from < t.to).map((t) => t.event);
+  on({ buffer, from, to }: Extent): readonly Awaited[] {
+    return (this.touches.get(buffer) ?? []).filter((t) => t.from < to && from < t.to).map((t) => t.done);
   }
 
-  all(): ReadonlySet<EventName> {
-    return new Set([...this.touches.values()].flat().map((t) => t.event));
+  all(): readonly Awaited[] {
+    return [...this.touches.values()].flat().map((t) => t.done);
   }
 }
 
@@ -61,34 +67,35 @@ export class TemplateWriter {
     }
     const { lane, source } = instruction;
     this.fork(lane, label, source);
-    const done = `done ${label}`;
-    this.body.push(instruction, { kind: 'signal', event: done, lane, source });
+    // What is received is asked for ahead of its slot: meanwhile messages of later microbatches may be under way.
+    const done: Awaited = { event: `done ${label}`, each: instruction.kind === 'receive' };
+    this.body.push(instruction, { kind: 'signal', ...done, lane, source });
     for (const { value } of operandsOf(instruction)) this.pending.note(this.extentOf(value), done);
     // What was waited for before was the event of an earlier microbatch.
-    this.waited.delete(done);
+    this.waited.delete(done.event);
   }
 
   /** Compute waits for an event of this or an earlier template. */
-  wait(event: EventName, source: Source): void {
-    if (this.waited.has(event)) return;
-    this.waited.add(event);
-    this.body.push({ kind: 'wait', event, lane: 'compute', source });
+  private wait(done: Awaited, source: Source): void {
+    if (this.waited.has(done.event)) return;
+    this.waited.add(done.event);
+    this.body.push({ kind: 'wait', ...done, lane: 'compute', source });
   }
 
   /** Compute waits for everything that is still under way: the end of a step. */
   drain(): void {
     const source = this.body[this.body.length - 1]?.source;
-    if (source) for (const event of this.pending.all()) this.wait(event, source);
+    if (source) for (const done of this.pending.all()) this.wait(done, source);
   }
 
   private waitForBuffers(instruction: Instruction): void {
     for (const { value } of operandsOf(instruction)) {
-      for (const event of this.pending.on(this.extentOf(value))) this.wait(event, instruction.source);
+      for (const done of this.pending.on(this.extentOf(value))) this.wait(done, instruction.source);
     }
   }
 
   private fork(lane: Lane, label: string, source: Source): void {
-    const event = `start ${label}`;
-    this.body.push({ kind: 'signal', event, lane: 'compute', source }, { kind: 'wait', event, lane, source });
+    const start: Awaited = { event: `start ${label}`, each: false };
+    this.body.push({ kind: 'signal', ...start, lane: 'compute', source }, { kind: 'wait', ...start, lane, source });
   }
 }

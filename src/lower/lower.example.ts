@@ -4,9 +4,11 @@ import { ops } from '../ops/index.js';
 import { parsePlan, placeStep, placeUpdate, printBlocks } from '../partition/example.js';
 import type { PlacedGraph } from '../partition/placed.js';
 import type { PassExample } from '../passes/example.js';
-import type { Slot } from '../schedule/table.js';
+import type { Slot } from '../schedule/slot.js';
 import { referenceKernels } from '../kernels/chooser.js';
 import { lowerClass } from './lower_class.js';
+import { madeOnce } from './made_once.js';
+import { slotsOfSteps } from './slot_kinds.js';
 import type { PlacedGraphs } from '../partition/place_graphs.js';
 import { printProgram } from '../program/print.js';
 import type { Program } from '../program/program.js';
@@ -64,8 +66,8 @@ const descent = `
   }`;
 
 const twoForwards: readonly Slot[] = [
-  { direction: 'forward', microbatch: 0 },
-  { direction: 'forward', microbatch: 1 },
+  { chunk: 0, direction: 'forward', microbatch: 0 },
+  { chunk: 0, direction: 'forward', microbatch: 1 },
 ];
 
 /** The program of a step whose ranks all hold blocks of equal sizes. */
@@ -73,7 +75,19 @@ export function lowerAll({ step, update, slots }: PlacedStepGraphs): ExampleProg
   const [mesh] = step.meshes;
   const members = Array.from({ length: meshRanks(mesh) }, (_, rank) => coordinatesOf(mesh, rank));
   const groups = [{ mesh, firstRank: 0 }];
-  const request = { name: 'group 0', group: 0, members, groups, step, update, buckets: [], slots };
+  const request = {
+    name: 'group 0',
+    group: 0,
+    members,
+    groups,
+    step,
+    update,
+    buckets: [],
+    slots,
+    stepSlots: slotsOfSteps(step, { chunkOf: () => 0, groupOf: [0] }),
+    receives: [],
+    once: madeOnce(step),
+  };
   const lowered = lowerClass({ ...request, registry: ops, kernels: referenceKernels });
   return { classes: [lowered], groups, microbatches: slots.length, placed: { step, update, buckets: [] } };
 }

@@ -1,22 +1,22 @@
 /**
  * Placed graphs → the program of one class of ranks.
  *
- * The step graph (forward and backward of one scheduled microbatch) becomes one template a direction; the update graph joins the last
- * backward, so that gradients are reduced while the rest is still being computed. Variants differ in two things: the first microbatch
- * makes what all of them share (`made_once.ts`), and writes what is summed over microbatches, where later ones accumulate.
+ * The step graph (forward and backward of one scheduled microbatch) becomes templates, one for each chunk and direction in the variants
+ * that `schedule_steps.ts` tells; the update graph joins the last slots, so that gradients are reduced while the rest is still being
+ * computed.
  */
-import type { Phase } from '../ir/graph.js';
+import { assignMemory, keptValues } from '../memory/assign_memory.js';
 import type { PlacedStep } from '../partition/placed.js';
-import { assignMemory, keptValues, type UnplacedStep } from '../memory/assign_memory.js';
-import type { ClassRequest } from './class_request.js';
 import { messagesOfAll, type MessagesOfAll } from '../program/edges.js';
+import type { RankClass, Template, ValueIndex } from '../program/program.js';
+import { instructionsOf } from '../program/unroll.js';
+import type { ClassRequest } from './class_request.js';
 import { fold } from './fold.js';
 import { Pending, TemplateWriter } from './lane_events.js';
 import { StepLowering } from './lower_step.js';
-import type { RankClass, Template, ValueIndex } from '../program/program.js';
-import { sectionOf, type Listed } from './sections.js';
-import { instructionsOf } from '../program/unroll.js';
-import { ValueMap, type Origin } from './value_map.js';
+import { scheduleSteps, type ReceiveTemplate, type SlotTemplate, type TemplateKind } from './schedule_steps.js';
+import { slotSection, updateSection, type Listed } from './sections.js';
+import { ValueMap } from './value_map.js';
 
 export interface LoweredClass extends RankClass {
   /** The largest sum of bytes live under happens-before: what {@link RankClass.arenaBytes} is measured against. */
@@ -24,14 +24,13 @@ export interface LoweredClass extends RankClass {
 }
 
 export function lowerClass(request: ClassRequest): LoweredClass {
-  const map = new ValueMap(request);
-  const pending = new Pending();
-  const schedule = scheduleSteps(request);
-  const names = [...new Set(schedule.map((step) => step.template))];
-  const messages = messagesOfAll(request.groups, request.members);
-  const templates = names.map((name) => template(request, map, messages, pending, name));
+  const steps = scheduleSteps(request);
+  const lowering = new ClassLowering(request);
+  const templates = [...new Set(steps.map(({ template }) => template))].map((kind) => lowering.template(kind));
+  const { map } = lowering;
   const contracts = map.contracts();
   const kept = keptValues({ results: map.results, before: contracts.before });
+  const schedule = steps.map(({ template, microbatch }) => ({ template: template.name, microbatch }));
   const memory = assignMemory(map.values.table, templates, schedule, kept, request.memory);
   return {
     name: request.name,
@@ -48,55 +47,70 @@ export function lowerClass(request: ClassRequest): LoweredClass {
   };
 }
 
-/** Template names say their variant: `backward.first.last`. */
-function scheduleSteps({ slots }: ClassRequest): UnplacedStep[] {
-  return slots.map(({ direction, microbatch }, i) => {
-    const first = microbatch === 0 ? '.first' : '';
-    const last = i === slots.length - 1 ? '.last' : '';
-    return { template: `${direction}${first}${last}`, microbatch };
-  });
-}
+class ClassLowering {
+  readonly map: ValueMap;
+  private readonly request: ClassRequest;
+  private readonly messages: MessagesOfAll;
+  private readonly pending = new Pending();
+  /** What the update still has to do. */
+  private tail: readonly Listed[];
 
-function template(
-  request: ClassRequest,
-  map: ValueMap,
-  messages: MessagesOfAll,
-  pending: Pending,
-  name: string,
-): Template {
-  const [direction, ...variant] = name.split('.');
-  const { step, update, group } = request;
-  const writer = new TemplateWriter((value) => map.values.extentOf(value), pending);
-  const lowering = new StepLowering(request, map, messages, writer, !variant.includes('first'));
-  const body = sectionOf(step, group, direction as Phase, variant.includes('first') ? new Set() : map.once);
-  const tail = variant.includes('last') && update ? sectionOf(update, group, null) : [];
-  const origins = new Map<PlacedStep, Origin>([
-    ...body.map((listed) => [listed.step, 'step'] as const),
-    ...tail.map((listed) => [listed.step, 'update'] as const),
-  ]);
-  for (const listed of interleave(map, body, tail)) lowering.lower(origins.get(listed.step)!, listed);
-  if (variant.includes('last')) writer.drain();
-  return { name, body: writer.body };
-}
-
-/** Puts each move of the tail that reads a sum right after the step of the body that completes the sum. */
-function interleave(map: ValueMap, body: readonly Listed[], tail: readonly Listed[]): Listed[] {
-  const completes = new Map<ValueIndex, number>();
-  body.forEach(({ step, part }, i) =>
-    step.outputs.forEach((output) => {
-      const sum = map.sums.get(output);
-      if (sum !== undefined && part !== 'send' && part !== 'receive') completes.set(sum, i);
-    }),
-  );
-  const after = new Map<number, Listed[]>();
-  const rest: Listed[] = [];
-  for (const listed of tail) {
-    const sum = listed.step.kind === 'move' ? map.sumOf(listed.step.inputs[0]) : undefined;
-    const at = sum === undefined ? undefined : latest(map.partsOf(sum).map((part) => completes.get(part)));
-    if (at === undefined) rest.push(listed);
-    else after.set(at, [...(after.get(at) ?? []), listed]);
+  constructor(request: ClassRequest) {
+    this.request = request;
+    this.map = new ValueMap(request);
+    this.messages = messagesOfAll(request.groups, request.members);
+    this.tail = request.update ? updateSection(request.update, request.group) : [];
   }
-  return [...body.flatMap((listed, i) => [listed, ...(after.get(i) ?? [])]), ...rest];
+
+  /** The text of a template; they are asked for in the order in which the schedule first comes to them. */
+  template(kind: TemplateKind): Template {
+    return kind.kind === 'slot' ? this.slot(kind) : this.receive(kind);
+  }
+
+  private slot({ name, slot, first, last }: SlotTemplate): Template {
+    const { step, stepSlots, group, once } = this.request;
+    const writer = this.writer();
+    const lowering = new StepLowering(this.request, this.map, this.messages, writer, !first);
+    const body = slotSection(step, stepSlots, group, slot, first ? new Set() : once);
+    const joined = last === 'no' ? body : this.join(body, last === 'group');
+    const own = new Set<PlacedStep>(body.map((listed) => listed.step));
+    for (const listed of joined) lowering.lower(own.has(listed.step) ? 'step' : 'update', listed);
+    if (last === 'group') writer.drain();
+    return { name, chunk: slot.chunk, body: writer.body };
+  }
+
+  private receive({ name, passage: { transfer, taken } }: ReceiveTemplate): Template {
+    const writer = this.writer();
+    const lowering = new StepLowering(this.request, this.map, this.messages, writer, false);
+    lowering.lower('step', { step: transfer, part: 'receive' });
+    return { name, chunk: taken.chunk, body: writer.body };
+  }
+
+  private writer(): TemplateWriter {
+    return new TemplateWriter((value) => this.map.values.extentOf(value), this.pending);
+  }
+
+  /** Takes from the update each move of a sum that a step of the body completes, right after that step; the last slot, all that is left. */
+  private join(body: readonly Listed[], isLast: boolean): readonly Listed[] {
+    const { map } = this;
+    const completes = new Map<ValueIndex, number>();
+    body.forEach(({ step, part }, i) =>
+      step.outputs.forEach((output) => {
+        const sum = map.sums.get(output);
+        if (sum !== undefined && part !== 'send' && part !== 'receive') completes.set(sum, i);
+      }),
+    );
+    const after = new Map<number, Listed[]>();
+    const rest: Listed[] = [];
+    for (const listed of this.tail) {
+      const sum = listed.step.kind === 'move' ? map.sumOf(listed.step.inputs[0]) : undefined;
+      const at = sum === undefined ? undefined : latest(map.partsOf(sum).map((part) => completes.get(part)));
+      if (at === undefined) rest.push(listed);
+      else after.set(at, [...(after.get(at) ?? []), listed]);
+    }
+    this.tail = isLast ? [] : rest;
+    return [...body.flatMap((listed, i) => [listed, ...(after.get(i) ?? [])]), ...(isLast ? rest : [])];
+  }
 }
 
 /** The last of these positions; undefined where one is not there. */

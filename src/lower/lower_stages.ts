@@ -1,8 +1,12 @@
 /** Placed graphs → the program of all ranks: each group's classes of equal ranks, lowered one by one. */
 import { meshRanks, type Coordinates } from '../ir/mesh.js';
 import type { OpRegistry } from '../ir/op.js';
-import { meshesOf, type Plan } from '../plan/plan.js';
-import type { Slot } from '../schedule/table.js';
+import { groupOfChunks, meshesOf, type Plan } from '../plan/plan.js';
+import type { Entry, ScheduleTable, Slot } from '../schedule/slot.js';
+import { segmentChunks } from '../partition/placement.js';
+import { madeOnce } from './made_once.js';
+import { plannedReceives } from './receives.js';
+import { slotsOfSteps } from './slot_kinds.js';
 import { exchangesOf, exchangeSizes, rankClasses } from './classes.js';
 import { edgesOf, messageSizes } from '../program/edges.js';
 import type { KernelChooser } from '../kernels/chooser.js';
@@ -27,14 +31,16 @@ export interface LowerRequest {
 
 export type LoweredProgram = Program & { readonly classes: readonly LoweredClass[] };
 
-/** `slots`: for each group, the order of its forwards and backwards. */
 export function lowerGroups(
   { plan, registry, kernels, memory, observe }: LowerRequest,
   { step, update, buckets }: PlacedGraphs,
-  slots: readonly (readonly Slot[])[],
+  table: ScheduleTable,
 ): LoweredProgram {
-  observe?.('hoist', () => printSections(step, update));
   const groups = groupsOf(plan);
+  const orders = table.map(slotsOf);
+  const stepSlots = slotsOfSteps(step, { chunkOf: segmentChunks(plan), groupOf: groupOfChunks(plan) });
+  const once = madeOnce(step);
+  observe?.('hoist', () => printSections(step, update, stepSlots, orders));
   const graphs = update ? [step, update] : [step];
   const edges = graphs.flatMap(edgesOf);
   const classes = groups.flatMap(({ mesh }, group) => {
@@ -51,7 +57,10 @@ export function lowerGroups(
         step,
         update,
         buckets: buckets.filter((bucket) => bucket.group === group),
-        slots: slots[group],
+        slots: orders[group],
+        stepSlots,
+        receives: plannedReceives(stepSlots.passages, orders, group, ({ transfer }) => once.has(transfer)),
+        once,
         registry,
         kernels,
         memory,
@@ -64,6 +73,9 @@ export function lowerGroups(
   observe?.('fold', () => printProgram(program));
   return program;
 }
+
+const slotsOf = (entries: readonly Entry[]): readonly Slot[] =>
+  entries.flatMap((entry) => ('woven' in entry ? [...entry.woven] : [entry]));
 
 function groupsOf(plan: Plan): readonly Group[] {
   let firstRank = 0;

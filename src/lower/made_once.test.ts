@@ -37,7 +37,7 @@ test('what follows from parameters alone is made once; not what reads data, nor 
 });
 
 test('later microbatches read what the first one made', () => {
-  const slots = [0, 1, 2].map((microbatch) => ({ direction: 'forward', microbatch }) as const);
+  const slots = [0, 1, 2].map((microbatch) => ({ chunk: 0, direction: 'forward', microbatch }) as const);
   const [{ templates, values, schedule }] = lowerAll({ step, update: null, slots }).classes;
   const opsIn = (name: string) =>
     instructionsOf(templates.find((template) => template.name === name)!).map((x) => (x.kind === 'kernel' ? x.op : ''));

@@ -1,19 +1,13 @@
 /**
- * Sections: the steps of a placed graph that one group runs in one direction, in launch order.
+ * Sections: the steps of a placed graph that one slot of a group runs, and those of the update, in launch order.
  *
- * Moves rise to their operands (`hoist.ts`). A value for another group is sent as soon as it is made; what a group receives is asked for
- * at the start of the section. Both ends list the transfers of a section by the place in the graph of the op that made the value, so
- * that all lanes agree with one order of the whole program and none can wait in a circle.
+ * Moves rise to their operands (`hoist.ts`). A value for another group is sent as soon as it is made. What a slot receives has been asked
+ * for before (`receives.ts`) and is taken in where it is first read; the update asks at its start. Both ends keep to one order of
+ * transfers, so that all lanes agree with one order of the whole program and none can wait in a circle.
  */
-import type { Phase } from '../ir/graph.js';
-import {
-  makersOf,
-  type PlacedGraph,
-  type PlacedId,
-  type PlacedStep,
-  type PlacedTransfer,
-} from '../partition/placed.js';
+import { makersOf, type PlacedGraph, type PlacedStep, type PlacedTransfer } from '../partition/placed.js';
 import { hoistMoves } from './hoist.js';
+import { kindText, transfersInOrder, type SlotKind, type StepSlots } from './slot_kinds.js';
 
 /** One entry of a section. A transfer is sent by its source; its destination receives it, and takes it in where it is first read. */
 export interface Listed {
@@ -21,30 +15,52 @@ export interface Listed {
   readonly part: 'run' | 'send' | 'receive' | 'take';
 }
 
-/** The steps of a group, without those to `skip`; `phase` null takes those of all directions. */
-export function sectionOf(
+/** What a slot of the group runs, without the steps to `skip`. */
+export function slotSection(
   graph: PlacedGraph,
+  { kinds, passages }: StepSlots,
   group: number,
-  phase: Phase | null,
+  kind: SlotKind,
   skip: ReadonlySet<PlacedStep> = new Set(),
 ): readonly Listed[] {
-  const makers = makersOf(graph);
-  const steps = graph.steps.filter((step) => !skip.has(step));
-  const own = steps.filter(
-    (step) => step.kind !== 'transfer' && step.group === group && (phase === null || step.source.phase === phase),
+  const name = kindText(kind);
+  const own = graph.steps.filter((step) => {
+    const its = kinds.get(step);
+    return its !== undefined && step.group === group && kindText(its) === name && !skip.has(step);
+  });
+  const kept = passages.filter(({ transfer }) => !skip.has(transfer));
+  const received = kept.filter(({ transfer, taken }) => transfer.group === group && kindText(taken) === name);
+  const sent = kept.filter(({ transfer, sent }) => transfer.fromGroup === group && kindText(sent) === name);
+  return listing(
+    own,
+    sent.map(({ transfer }) => transfer),
+    received.map(({ transfer }) => transfer),
   );
-  const transfers = steps
-    .filter(
-      (step): step is PlacedTransfer => step.kind === 'transfer' && (phase === null || phaseOf(step, makers) === phase),
-    )
-    .map((step) => ({ step, rank: rootIndex(graph, step, makers) }))
-    .sort((a, b) => a.rank - b.rank)
-    .map(({ step }) => step);
+}
+
+/** What the group runs once a step, after its last slot. */
+export function updateSection(update: PlacedGraph, group: number): readonly Listed[] {
+  const transfers = transfersInOrder(update, makersOf(update));
   const received = transfers.filter((step) => step.group === group);
-  const sent = transfers.filter((step) => step.fromGroup === group);
-  const listed: Listed[] = received.map((step) => ({ step, part: 'receive' }));
+  return [
+    ...received.map((step): Listed => ({ step, part: 'receive' })),
+    ...listing(
+      update.steps.filter((step) => step.kind !== 'transfer' && step.group === group),
+      transfers.filter((step) => step.fromGroup === group),
+      received,
+    ),
+  ];
+}
+
+function listing(
+  own: readonly PlacedStep[],
+  sent: readonly PlacedTransfer[],
+  received: readonly PlacedTransfer[],
+): readonly Listed[] {
+  const listed: Listed[] = [];
+  const made = new Set(own.flatMap(({ outputs }) => outputs));
   const send = (step: PlacedStep) => listed.push({ step, part: 'send' });
-  sent.filter((step) => !makers.has(step.inputs[0])).forEach(send);
+  sent.filter((step) => !made.has(step.inputs[0])).forEach(send);
   const untaken = new Set<PlacedTransfer>(received);
   const take = (step: PlacedTransfer) => {
     listed.push({ step, part: 'take' });
@@ -55,18 +71,7 @@ export function sectionOf(
     listed.push({ step, part: 'run' });
     sent.filter((transfer) => step.outputs.includes(transfer.inputs[0])).forEach(send);
   }
-  // What another direction of the group reads is taken in here all the same: its buffer is not held for long.
+  // What another slot of the chunk reads is taken in here all the same: its buffer is not held for long.
   untaken.forEach(take);
   return listed;
-}
-
-/** A transfer belongs to the direction in which its value is made. */
-const phaseOf = (transfer: PlacedTransfer, makers: ReadonlyMap<PlacedId, PlacedStep>): Phase =>
-  makers.get(transfer.inputs[0])?.source.phase ?? 'forward';
-
-/** The place of the op at the start of the chain of moves that ends in a transfer. */
-function rootIndex(graph: PlacedGraph, transfer: PlacedTransfer, makers: ReadonlyMap<PlacedId, PlacedStep>): number {
-  let step: PlacedStep | undefined = makers.get(transfer.inputs[0]);
-  while (step && step.kind === 'move' && makers.has(step.inputs[0])) step = makers.get(step.inputs[0]);
-  return step ? graph.steps.indexOf(step) : -1;
 }

@@ -23,7 +23,6 @@ import {
 import type { ClassRequest } from './class_request.js';
 import { ClassValues } from './class_values.js';
 import { storageDiffers, updateNotInPlace } from './diagnostics.js';
-import { madeOnce } from './made_once.js';
 import { placeOf } from '../program/place.js';
 import type { Contract, ContractEntry, Operand, ValueIndex, ViewOp } from '../program/program.js';
 
@@ -36,8 +35,7 @@ export class ValueMap {
   readonly results: Record<string, ValueIndex> = {};
   /** Outputs of the step graph → their sums. */
   readonly sums = new Map<PlacedId, ValueIndex>();
-  /** Steps of the step graph that run once a step, and what they make. */
-  readonly once: ReadonlySet<PlacedStep>;
+  /** What steps make that run once a step. */
   private readonly shared: ReadonlySet<PlacedId>;
   private readonly request: ClassRequest;
   private readonly indexOf: Record<Origin, Map<PlacedId, ValueIndex>> = { step: new Map(), update: new Map() };
@@ -51,8 +49,7 @@ export class ValueMap {
     this.request = request;
     this.values = new ClassValues(request.step.meshes[request.group], request.members[0]);
     this.makers = makersOf(request.step);
-    this.once = madeOnce(request.step);
-    this.shared = new Set([...this.once].flatMap(({ outputs }) => outputs));
+    this.shared = new Set([...request.once].flatMap(({ outputs }) => outputs));
     this.uses = { step: placedUses(request.step), update: request.update ? placedUses(request.update) : new Map() };
     this.moved = { step: movedIn(request.step), update: request.update ? movedIn(request.update) : new Set() };
     this.declareInputs();

@@ -7,14 +7,14 @@ import { printType, type TensorType } from '../ir/type.js';
 
 export const placeOf = (source: Source): string => `${source.path || 'model'}, ${source.phase}`;
 
-export const segmentWithoutGroup = defineDiagnostic(
-  'partition/segment-without-group',
+export const segmentWithoutChunk = defineDiagnostic(
+  'partition/segment-without-chunk',
   (p: { segment: string; known: readonly string[] }) => {
     const near = nearest(p.segment, p.known);
     return {
-      what: `no group of the plan runs the segment '${p.segment}'`,
-      where: [{ at: 'plan, groups' }],
-      fix: `add it to a group${near ? `, perhaps for '${near}'` : ''}`,
+      what: `no chunk of the plan has the segment '${p.segment}'`,
+      where: [{ at: 'plan, chunks' }],
+      fix: `add it to a chunk${near ? `, perhaps for '${near}'` : ''}`,
     };
   },
 );

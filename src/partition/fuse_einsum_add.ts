@@ -33,7 +33,7 @@ export function fuseEinsumAdd(graph: PlacedGraph, registry: OpRegistry): PlacedG
 
 function joins(graph: PlacedGraph, product: PlacedOp, add: PlacedOp, side: number): boolean {
   const sum = product.rule.operands.flat().some((name) => !product.rule.results[0].includes(name));
-  const same = product.group === add.group && product.source.phase === add.source.phase;
+  const same = product.source.segment === add.source.segment && product.source.phase === add.source.phase;
   const whole = Object.keys(graph.values[product.outputs[0]].layout.partial).length === 0;
   const order = add.rule.operands[side].join() === add.rule.results[0].join();
   const smaller =

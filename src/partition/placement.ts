@@ -5,7 +5,7 @@ import { namesOf, type FactorName, type TensorType } from '../ir/type.js';
 import { gradientName, parameterOf } from '../optim/update.js';
 import { groupOfChunks, meshesOf, type Plan } from '../plan/plan.js';
 import type { Bucket } from './buckets.js';
-import { segmentWithoutGroup } from './diagnostics.js';
+import { segmentWithoutChunk } from './diagnostics.js';
 import type { Placement } from './partition.js';
 import type { PlacedGraph } from './placed.js';
 import { stateLayout, storageLayout } from './storage.js';
@@ -120,15 +120,19 @@ interface Updated {
   readonly state: Layout;
 }
 
-/** The group of each segment. The function throws `partition/segment-without-group`. */
+/** The group of each segment. The function throws `partition/segment-without-chunk`. */
 export function segmentGroups(plan: Plan): (segment: string) => number {
   const groupOf = groupOfChunks(plan);
-  const groups = new Map(
-    plan.chunks.flatMap(({ segments }, chunk) => segments.map((segment) => [segment, groupOf[chunk]] as const)),
-  );
+  const chunkOf = segmentChunks(plan);
+  return (segment) => groupOf[chunkOf(segment)];
+}
+
+/** The chunk of each segment. The function throws `partition/segment-without-chunk`. */
+export function segmentChunks(plan: Plan): (segment: string) => number {
+  const chunks = new Map(plan.chunks.flatMap(({ segments }, chunk) => segments.map((segment) => [segment, chunk])));
   return (segment) => {
-    const group = groups.get(segment);
-    if (group === undefined) throw segmentWithoutGroup({ segment, known: [...groups.keys()] });
-    return group;
+    const chunk = chunks.get(segment);
+    if (chunk === undefined) throw segmentWithoutChunk({ segment, known: [...chunks.keys()] });
+    return chunk;
   };
 }

@@ -3,7 +3,7 @@
  * begins. Lanes run in order; a wait takes what the latest earlier signal knew; nothing else orders lanes.
  */
 import type { Lane, RankClass } from './program.js';
-import { unroll, type Launch } from './unroll.js';
+import { eventOf, unroll, type Launch } from './unroll.js';
 
 export interface ClockedLaunch extends Launch {
   /** Index of its lane in {@link LaneClocks.lanes}. */
@@ -30,12 +30,12 @@ export function clockLaunches(rankClass: Pick<RankClass, 'templates' | 'schedule
     const lane = laneIndex.get(instruction.lane)!;
     const mine = known[lane];
     if (instruction.kind === 'wait') {
-      const signal = signalled.get(instruction.event);
+      const signal = signalled.get(eventOf(instruction, launch.step));
       signal?.forEach((count, i) => (mine[i] = Math.max(mine[i], count)));
     }
     const begins = [...mine];
     mine[lane]++;
-    if (instruction.kind === 'signal') signalled.set(instruction.event, [...mine]);
+    if (instruction.kind === 'signal') signalled.set(eventOf(instruction, launch.step), [...mine]);
     return { ...launch, lane, number: mine[lane], begins };
   });
   return { lanes, launches };

@@ -111,7 +111,10 @@ export interface Operand {
 /** compute; one for each communicator; one for sends, one for receives (a single lane for both deadlocks 1F1B). */
 export type Lane = 'compute' | `group:${string}` | 'send' | 'receive';
 
-/** An event is signalled by one instruction of a template; a wait means the latest earlier signal in launch order, or none. */
+/**
+ * An event is signalled by one instruction of a template; a wait means the latest earlier signal in launch order, or none. Where `each`
+ * is set each microbatch has an event of its own: what is received ahead of its slot is waited for there, and not what is under way since.
+ */
 export type EventName = string;
 
 interface InstructionBase {
@@ -188,6 +191,7 @@ export interface TransferInstruction extends InstructionBase {
 export interface EventInstruction extends InstructionBase {
   readonly kind: 'signal' | 'wait';
   readonly event: EventName;
+  readonly each: boolean;
 }
 
 export type Instruction =
@@ -228,8 +232,10 @@ export interface Strides {
 }
 
 export interface Template {
-  /** `forward`, `backward.first`, `backward`, `update`. */
+  /** For people: `forward.first`, `backward of chunk 2`, `receive forward`. */
   readonly name: string;
+  /** The chunk of the model in whose slots it runs. */
+  readonly chunk: number;
   /** Read it through `instructionsOf`, which writes loops out. */
   readonly body: readonly (Instruction | Loop)[];
 }

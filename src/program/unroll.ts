@@ -3,7 +3,16 @@
  * read it.
  */
 import { iterationsOf } from './loop.js';
-import type { Instruction, Operand, Program, RankClass, ScheduleStep, Template, ValueIndex } from './program.js';
+import type {
+  EventInstruction,
+  Instruction,
+  Operand,
+  Program,
+  RankClass,
+  ScheduleStep,
+  Template,
+  ValueIndex,
+} from './program.js';
 
 export interface Launch {
   readonly instruction: Instruction;
@@ -58,6 +67,10 @@ export const isPerMicrobatch = (values: RankClass['values'], base: ValueIndex): 
 export function instanceKey(values: RankClass['values'], base: ValueIndex, microbatch: number): string {
   return isPerMicrobatch(values, base) ? `${base}@${microbatch}` : `${base}`;
 }
+
+/** The event that a signal or a wait means in a step of the schedule. */
+export const eventOf = ({ event, each }: EventInstruction, { microbatch }: Pick<ScheduleStep, 'microbatch'>): string =>
+  each ? `${event} @${microbatch}` : event;
 
 /** The operands of an instruction, reads first. */
 export function operandsOf(instruction: Instruction): readonly Operand[] {

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
-import { scheduleTable, type Slot } from './table.js';
+import type { Entry } from './slot.js';
+import { scheduleTable } from './table.js';
 
-const show = (slots: readonly Slot[]) => slots.map((s) => `${s.direction[0].toUpperCase()}${s.microbatch}`).join(' ');
+const show = (slots: readonly Entry[]) =>
+  slots.map((s) => ('woven' in s ? '' : `${s.direction[0].toUpperCase()}${s.microbatch}`)).join(' ');
 
 test('1f1b on two stages and three microbatches is the figure of the paper', () => {
   const table = scheduleTable('1f1b', 2, 3);
@@ -16,7 +18,9 @@ test('every schedule runs each microbatch once in each direction, forward first,
         scheduleTable(kind, stages, microbatches).forEach((slots, stage) => {
           let [inFlight, most] = [0, 0];
           const seen = new Set<string>();
-          for (const { direction, microbatch } of slots) {
+          for (const entry of slots) {
+            if ('woven' in entry) throw new Error('neither weaves');
+            const { direction, microbatch } = entry;
             if (direction === 'backward') expect(seen.has(`forward${microbatch}`)).toBe(true);
             seen.add(`${direction}${microbatch}`);
             inFlight += direction === 'forward' ? 1 : -1;

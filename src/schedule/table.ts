@@ -5,25 +5,22 @@
  *   1f1b, 2 stages, 3 microbatches       stage 0: F0 F1 B0 F2 B1 B2        stage 1: F0 B0 F1 B1 F2 B2
  */
 import { unknownSchedule } from './diagnostics.js';
-
-export interface Slot {
-  readonly direction: 'forward' | 'backward';
-  readonly microbatch: number;
-}
-
-/** stage → its order of work. */
-export type ScheduleTable = readonly (readonly Slot[])[];
+import type { ScheduleTable, Slot } from './slot.js';
 
 export type ScheduleKind = 'gpipe' | '1f1b';
 
 export function scheduleTable(kind: ScheduleKind, stages: number, microbatches: number): ScheduleTable {
   const generator = generators[kind];
   if (!generator) throw unknownSchedule({ kind, known: Object.keys(generators) });
-  return Array.from({ length: stages }, (_, stage) => generator(stage, stages, microbatches));
+  return Array.from({ length: stages }, (_, stage) =>
+    generator(stage, stages, microbatches).map((slot) => ({ ...slot, chunk: stage })),
+  );
 }
 
+type Work = Omit<Slot, 'chunk'>;
+
 /** All forwards, then all backwards (Huang et al. 2019, arXiv:1811.06965): every microbatch's residuals are alive at once. */
-function gpipe(_stage: number, _stages: number, microbatches: number): Slot[] {
+function gpipe(_stage: number, _stages: number, microbatches: number): Work[] {
   const all = (direction: Slot['direction']) =>
     Array.from({ length: microbatches }, (_, microbatch) => ({ direction, microbatch }));
   return [...all('forward'), ...all('backward')];
@@ -33,9 +30,9 @@ function gpipe(_stage: number, _stages: number, microbatches: number): Slot[] {
  * One forward, one backward (PipeDream-Flush; Narayanan et al. 2021, arXiv:2104.04473, §2.2.1): stage s of p holds the residuals of
  * at most p − s microbatches.
  */
-function oneForwardOneBackward(stage: number, stages: number, microbatches: number): Slot[] {
+function oneForwardOneBackward(stage: number, stages: number, microbatches: number): Work[] {
   const warmup = Math.min(stages - 1 - stage, microbatches);
-  const slots: Slot[] = [];
+  const slots: Work[] = [];
   for (let m = 0; m < warmup; m++) slots.push({ direction: 'forward', microbatch: m });
   for (let m = warmup; m < microbatches; m++) {
     slots.push({ direction: 'forward', microbatch: m }, { direction: 'backward', microbatch: m - warmup });
@@ -44,7 +41,7 @@ function oneForwardOneBackward(stage: number, stages: number, microbatches: numb
   return slots;
 }
 
-const generators: Readonly<Record<ScheduleKind, (stage: number, stages: number, microbatches: number) => Slot[]>> = {
+const generators: Readonly<Record<ScheduleKind, (stage: number, stages: number, microbatches: number) => Work[]>> = {
   gpipe,
   '1f1b': oneForwardOneBackward,
 };

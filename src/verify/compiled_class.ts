@@ -10,6 +10,7 @@ import { bytesOf } from '../ir/type.js';
 import { messagesOfAll } from '../program/edges.js';
 import { baseOf, placeOf } from '../program/place.js';
 import type {
+  EventInstruction,
   Access,
   Instruction,
   Lane,
@@ -41,7 +42,7 @@ export interface CompiledInstruction {
   readonly index: number;
   /** Index in {@link CompiledClass.lanes}. */
   readonly lane: number;
-  /** Number of the event of a signal or wait; -1 elsewhere. */
+  /** Number of the event of a signal or wait, of the first microbatch where each has one; -1 elsewhere. */
   readonly event: number;
   /** Reads first. */
   readonly accesses: readonly ByteAccess[];
@@ -67,7 +68,7 @@ export function compileClass(program: Program, rankClass: RankClass): CompiledCl
   const { values } = rankClass;
   const lanes: Lane[] = [];
   const laneOf = numbering(lanes);
-  const eventOf = numbering<string>([]);
+  const eventOf = eventNumbers(program.microbatches);
   const messages = messagesOfAll(program.groups, rankClass.members);
   // Of the class's ranks, where most tiles fill the block.
   const tilesOf = (edge: GroupEdge) => messages(edge, 'incoming').reduce((n, list) => Math.max(n, list.length), 0);
@@ -85,7 +86,7 @@ export function compileClass(program: Program, rankClass: RankClass): CompiledCl
       template,
       index,
       lane: laneOf(instruction.lane),
-      event: instruction.kind === 'signal' || instruction.kind === 'wait' ? eventOf(instruction.event) : -1,
+      event: instruction.kind === 'signal' || instruction.kind === 'wait' ? eventOf(instruction) : -1,
       accesses: operandsOf(instruction).flatMap(({ value, access }) =>
         (values[value].parts ?? [value]).map((part) => ({ ...placeOf(part), value, access })),
       ),
@@ -102,6 +103,24 @@ export function compileClass(program: Program, rankClass: RankClass): CompiledCl
     steps: rankClass.schedule.map((step) => ({ step, body: templates.get(step.template)! })),
     microbatches: program.microbatches,
     groups: program.groups,
+  };
+}
+
+/** The number of the event that a signal or wait means in a step of the schedule. */
+export const eventAt = ({ event, instruction }: CompiledInstruction, microbatch: number): number =>
+  'each' in instruction && instruction.each ? event + microbatch : event;
+
+/** Events by number: as many for one that each microbatch has as there are microbatches. */
+function eventNumbers(microbatches: number): (instruction: EventInstruction) => number {
+  const known = new Map<string, number>();
+  let next = 0;
+  return ({ event, each }) => {
+    const key = `${event} ${each}`;
+    const found = known.get(key);
+    if (found !== undefined) return found;
+    known.set(key, next);
+    next += each ? microbatches : 1;
+    return known.get(key)!;
   };
 }
 

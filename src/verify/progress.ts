@@ -14,7 +14,7 @@
 import type { DiagnosticError } from '../ir/diagnostic.js';
 import { leaderOf, partIndex, rankAt, type AxisName } from '../ir/mesh.js';
 import { channelsOf } from './channels.js';
-import { describe, describeRanks, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
+import { describe, describeRanks, eventAt, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
 import * as diagnose from './diagnostics.js';
 
 export function checkProgress(classes: readonly CompiledClass[]): readonly DiagnosticError[] {
@@ -69,10 +69,10 @@ function meetingsOf({ lanes, steps }: CompiledClass): readonly Meeting[] {
       const mine = known[at.lane];
       switch (at.instruction.kind) {
         case 'signal':
-          signalled[at.event] = mine.slice();
+          signalled[eventAt(at, step.microbatch)] = mine.slice();
           break;
         case 'wait':
-          signalled[at.event]?.forEach((meeting, lane) => (mine[lane] = Math.max(mine[lane], meeting)));
+          signalled[eventAt(at, step.microbatch)]?.forEach((meeting, lane) => (mine[lane] = Math.max(mine[lane], meeting)));
           break;
         case 'collective':
         case 'send':

@@ -17,6 +17,7 @@ import {
   bytesAt,
   describe,
   describeRanks,
+  eventAt,
   placesOf,
   type ByteAccess,
   type CompiledClass,
@@ -79,7 +80,7 @@ class Walk {
   private visit(at: CompiledInstruction): void {
     const clock = this.known[at.lane];
     if (at.instruction.kind === 'wait') {
-      const signal = this.signalled[at.event];
+      const signal = this.signalled[eventAt(at, this.microbatch)];
       if (signal) for (let lane = 0; lane < clock.length; lane++) clock[lane] = Math.max(clock[lane], signal[lane]);
     }
     const number = clock[at.lane] + 1;
@@ -87,9 +88,10 @@ class Walk {
     for (const access of at.accesses) if (access.access !== 'read') this.write(at, access, clock, number);
     clock[at.lane] = number;
     if (at.instruction.kind === 'signal') {
-      const signal = this.signalled[at.event];
+      const event = eventAt(at, this.microbatch);
+      const signal = this.signalled[event];
       if (signal) signal.set(clock);
-      else this.signalled[at.event] = clock.slice();
+      else this.signalled[event] = clock.slice();
     }
     this.launch++;
   }

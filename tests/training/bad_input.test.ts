@@ -85,8 +85,8 @@ test('a plan file of another model, and one that is no plan', async () => {
   expect(other.diagnostic.fix).toContain('set batch.sequences to 4');
   expect((await refused({ plan: file, precision: 'f64' })).code).toBe('plan/contradicts-config');
   // Of the model: a name that it lacks.
-  const [stage] = plan.stages;
-  writeFileSync(file, JSON.stringify({ ...plan, stages: [{ ...stage, segments: ['embeding', 'blocks.0', 'head'] }] }));
+  const [chunk] = plan.chunks;
+  writeFileSync(file, JSON.stringify({ ...plan, chunks: [{ ...chunk, segments: ['embeding', 'blocks.0', 'head'] }] }));
   const unknown = await refused({ plan: file });
   expect(unknown.code).toBe('plan/unknown-name');
   expect(unknown.diagnostic.fix).toBe("write 'embedding'");

@@ -24,7 +24,7 @@ import type {
 } from '../../program/program.js';
 import { messagesOf } from '../../program/edges.js';
 import { placeOf } from '../../program/place.js';
-import { unroll, type Launch as ProgramLaunch } from '../../program/unroll.js';
+import { eventOf, unroll, type Launch as ProgramLaunch } from '../../program/unroll.js';
 import { lowerMove } from '../../reshard/lower.js';
 import type { CopyRegion } from '../../reshard/region.js';
 import type { CopyLaunch, KernelLaunch, Launch, LoadedProgram, LoadedScratch, LoadedView } from './loaded_program.js';
@@ -125,11 +125,11 @@ class Loader {
         return this.transfer(instruction);
       case 'signal':
         // The executor launches in list order, so compute's signals need nothing; a communication's signal names its event.
-        if (this.open?.lane === instruction.lane) this.nameEvent(instruction.event);
+        if (this.open?.lane === instruction.lane) this.nameEvent(eventOf(instruction, this.current.step));
         return;
       case 'wait':
         if (instruction.lane === 'compute')
-          this.launches.push({ kind: 'wait', event: this.event(instruction.event), at: at(instruction) });
+          this.launches.push({ kind: 'wait', event: this.event(eventOf(instruction, this.current.step)), at: at(instruction) });
     }
   }
 

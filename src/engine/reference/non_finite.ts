@@ -26,7 +26,7 @@ export class NonFiniteWatch {
       const what = access === 'read' ? `${kind} in '${name}', which was given to the step` : `${kind} in '${name}'`;
       const { phase } = instruction.source;
       const { microbatch } = launch.step;
-      const place = { phase, microbatch, group: rank.group, position: launch.index, rank: rank.rank };
+      const place = { phase, microbatch, chunk: launch.template.chunk, position: launch.index, rank: rank.rank };
       this.found = {
         rank: rank.rank,
         at: placeOf(instruction),

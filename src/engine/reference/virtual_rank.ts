@@ -4,7 +4,7 @@ import { sizesOf, type TensorType } from '../../ir/type.js';
 import { messagesOf } from '../../program/edges.js';
 import type { Lane, Program, RankClass, ScheduleStep, GroupEdge, ValueIndex } from '../../program/program.js';
 import { baseOf, placeOf } from '../../program/place.js';
-import { unroll, type Launch } from '../../program/unroll.js';
+import { eventOf, unroll, type Launch } from '../../program/unroll.js';
 import type { TileTransfer } from '../../reshard/cross_mesh.js';
 import { lowerMove, type LoweredMove } from '../../reshard/lower.js';
 import type { Move } from '../../reshard/moves.js';
@@ -46,8 +46,8 @@ function loadClass(rankClass: RankClass): LoadedClass {
     const queue = byLane.get(instruction.lane);
     if (queue) queue.push(launch);
     else byLane.set(instruction.lane, [launch]);
-    if (instruction.kind === 'signal') signals.set(instruction.event, index);
-    if (instruction.kind === 'wait') waitsFor[index] = signals.get(instruction.event) ?? -1;
+    if (instruction.kind === 'signal') signals.set(eventOf(instruction, launch.step), index);
+    if (instruction.kind === 'wait') waitsFor[index] = signals.get(eventOf(instruction, launch.step)) ?? -1;
   }
   const lanes = [...byLane].map(([lane, queue]) => ({ lane, launches: queue }));
   return { rankClass, launches, lanes, waitsFor, views: new Map(), moves: new Map(), messages: new Map() };
