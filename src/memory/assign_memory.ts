@@ -17,7 +17,8 @@ import {
 } from './index.js';
 import type { ProgramValue, RankClass, ScheduleStep, Template, ValueIndex } from '../program/program.js';
 import { baseOf } from '../program/place.js';
-import { instanceKey, instructionsOf, operandsOf } from '../program/unroll.js';
+import { operandsOf } from '../program/kinds.js';
+import { instanceKey, instructionsOf } from '../program/unroll.js';
 
 export interface AssignedMemory {
   readonly schedule: readonly ScheduleStep[];
@@ -152,7 +153,8 @@ function collectTenancies(
       }
       tenancy.release[lane] = results.has(base) ? Infinity : Math.max(tenancy.release[lane], number);
       // Else the lane's next exchange could take its place: a host that is the lane itself would wait for this one before it goes on.
-      if (instruction.kind === 'collective' && value === instruction.scratch) busy.push({ tenancy, lane, number });
+      if (lane !== compute && 'scratch' in instruction && value === instruction.scratch)
+        busy.push({ tenancy, lane, number });
     }
   }
   return open;

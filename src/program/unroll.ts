@@ -6,7 +6,6 @@ import { iterationsOf } from './loop.js';
 import type {
   EventInstruction,
   Instruction,
-  Operand,
   Program,
   RankClass,
   ScheduleStep,
@@ -71,26 +70,3 @@ export function instanceKey(values: RankClass['values'], base: ValueIndex, micro
 /** The event that a signal or a wait means in a step of the schedule. */
 export const eventOf = ({ event, each }: EventInstruction, { microbatch }: Pick<ScheduleStep, 'microbatch'>): string =>
   each ? `${event} @${microbatch}` : event;
-
-/** The operands of an instruction, reads first. */
-export function operandsOf(instruction: Instruction): readonly Operand[] {
-  switch (instruction.kind) {
-    case 'kernel':
-      return [...instruction.inputs, ...instruction.outputs, ...workspaceOf(instruction)];
-    case 'collective':
-      return [instruction.input, instruction.output, ...workspaceOf(instruction)];
-    case 'pack':
-    case 'unpack':
-    case 'pack_tile':
-    case 'unpack_tile':
-      return [instruction.input, instruction.output];
-    case 'send':
-    case 'receive':
-      return [instruction.operand];
-    default:
-      return [];
-  }
-}
-
-const workspaceOf = ({ scratch }: { readonly scratch: ValueIndex | null }): readonly Operand[] =>
-  scratch === null ? [] : [{ value: scratch, access: 'write' }];

@@ -21,7 +21,8 @@ import type {
   Template,
   ValueIndex,
 } from '../program/program.js';
-import { instructionsOf, operandsOf } from '../program/unroll.js';
+import { operandsOf, titleOf } from '../program/kinds.js';
+import { instructionsOf } from '../program/unroll.js';
 
 export interface ByteAccess {
   /** The value whose bytes these are: what an instruction wrote there; of a bucket one of its parts. */
@@ -151,27 +152,7 @@ export function describe({ template, index, instruction }: CompiledInstruction, 
   const of = microbatch === undefined ? '' : ` of microbatch ${microbatch}`;
   const lane = instruction.lane === 'compute' ? '' : ` on ${instruction.lane}`;
   const { path, phase } = instruction.source;
-  return `${template.name}[${index}] ${nameOf(instruction)}${of}${lane}${path ? `, ${path} ${phase}` : ''}`;
-}
-
-export function nameOf(instruction: Instruction): string {
-  switch (instruction.kind) {
-    case 'kernel':
-      return instruction.op;
-    case 'collective':
-      return instruction.move.kind;
-    case 'pack':
-    case 'unpack':
-      return `${instruction.kind} of ${instruction.move.kind}`;
-    case 'pack_tile':
-    case 'unpack_tile':
-      return `${instruction.kind} ${instruction.message}`;
-    case 'send':
-    case 'receive':
-      return `${instruction.kind} '${instruction.tag}'`;
-    default:
-      return `${instruction.kind} '${instruction.event}'`;
-  }
+  return `${template.name}[${index}] ${titleOf(instruction)}${of}${lane}${path ? `, ${path} ${phase}` : ''}`;
 }
 
 /** The places of a diagnostic: the instruction on its class of ranks, and others that it concerns. */

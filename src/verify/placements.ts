@@ -25,6 +25,7 @@ import { moveFault } from '../reshard/move_fault.js';
 import { isLocal, printMove, type Move } from '../reshard/moves.js';
 import { edgeText, messagesOfAll, type MessagesOfAll } from '../program/edges.js';
 import { baseOf, placeOf } from '../program/place.js';
+import { titleOf } from '../program/kinds.js';
 import type {
   CollectiveInstruction,
   KernelInstruction,
@@ -36,7 +37,7 @@ import type {
   TransferInstruction,
   ValueIndex,
 } from '../program/program.js';
-import { describeRanks, nameOf, placesOf, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
+import { describeRanks, placesOf, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
 import * as diagnose from './diagnostics.js';
 
 export function checkPlacements(compiled: CompiledClass, registry: OpRegistry): readonly DiagnosticError[] {
@@ -208,13 +209,13 @@ class Placements {
     const where = placesOf(this.compiled, at);
     const packs = kind === 'pack_tile';
     const [block, buffer] = packs ? [input.value, output.value] : [output.value, input.value];
-    if (!this.isOfEdge(edge, packs, nameOf(instruction), where)) return;
+    if (!this.isOfEdge(edge, packs, titleOf(instruction), where)) return;
     const value = this.values[block];
     if (!sameFactors(value.global, edge.global)) {
       const what = `'${value.name}' is ${printFactors(value.global)}, not ${printFactors(edge.global)}`;
-      this.faults.push(diagnose.wrongTile({ tag: nameOf(instruction), what, where }));
+      this.faults.push(diagnose.wrongTile({ tag: titleOf(instruction), what, where }));
     } else this.expectLayout(kind, value, packs ? edge.from : edge.to, where);
-    this.expectTile(edge, message, packs, buffer, nameOf(instruction), where);
+    this.expectTile(edge, message, packs, buffer, titleOf(instruction), where);
   }
 
   private checkTransfer(

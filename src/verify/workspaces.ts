@@ -8,7 +8,8 @@ import { DiagnosticError } from '../ir/diagnostic.js';
 import { bytesOf } from '../ir/type.js';
 import { exchangeShape, kernelShape } from '../program/kernel_shape.js';
 import type { KernelChooser } from '../kernels/chooser.js';
-import { nameOf, placesOf, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
+import { placesOf, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
+import { titleOf } from '../program/kinds.js';
 import * as diagnose from './diagnostics.js';
 
 /** What the verifier asks of the kernel table. */
@@ -34,7 +35,13 @@ function* workspaceFault(
         : kernels.exchangeBytes(exchangeShape(instruction, values, compiled.mesh));
     if (needed <= bytes) return;
     const workspace = instruction.scratch === null ? null : values[instruction.scratch].name;
-    yield diagnose.smallWorkspace({ op: nameOf(instruction), workspace, bytes, needed, where: placesOf(compiled, at) });
+    yield diagnose.smallWorkspace({
+      op: titleOf(instruction),
+      workspace,
+      bytes,
+      needed,
+      where: placesOf(compiled, at),
+    });
   } catch (error) {
     // The table has no kernel for these operands.
     if (!(error instanceof DiagnosticError)) throw error;

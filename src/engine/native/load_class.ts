@@ -129,7 +129,14 @@ class Loader {
         return;
       case 'wait':
         if (instruction.lane === 'compute')
-          this.launches.push({ kind: 'wait', event: this.event(eventOf(instruction, this.current.step)), at: at(instruction) });
+          this.launches.push({
+            kind: 'wait',
+            event: this.event(eventOf(instruction, this.current.step)),
+            at: at(instruction),
+          });
+        return;
+      default:
+        instruction satisfies never;
     }
   }
 

@@ -197,8 +197,11 @@ export class Machine {
         if (peer !== null) receive(heads[0], this.channels.get(channel(peer, rank.rank))!.shift()!);
         return;
       }
-      default:
+      case 'signal':
+      case 'wait':
         return;
+      default:
+        instruction satisfies never;
     }
   }
 
