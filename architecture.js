@@ -70,6 +70,11 @@ export const passes = [
     about: 'sums over pipeline stages are left to the update, once a step',
   },
   {
+    name: 'split_backward',
+    file: 'src/passes/split_backward.ts',
+    about: 'where the schedule asks for it, gradients of weights are set apart',
+  },
+  {
     name: 'partition',
     file: 'src/partition/partition.ts',
     about: 'an assignment for every op, a layout for every value, reshards explicit; checked',

@@ -17,9 +17,10 @@ import { buildUpdate, type UpdateRecipe } from '../optim/update.js';
 import { eliminateDeadCode } from '../passes/eliminate_dead_code.js';
 import { applyPrecision } from '../passes/precision.js';
 import { traceTraining } from '../passes/trace_training.js';
-import type { Plan } from '../plan/plan.js';
-import type { ScheduleTable, Slot } from '../schedule/slot.js';
-import { scheduleTable } from '../schedule/table.js';
+import { groupOfChunks, type Plan } from '../plan/plan.js';
+import { tableOf } from '../plan/plan_schedule.js';
+import { forwardOnly } from '../schedule/forward_only.js';
+import { splitChunks, type ScheduleTable } from '../schedule/slot.js';
 import { lowerGroups, type LoweredProgram, type LowerRequest } from '../lower/lower_stages.js';
 import { placeGraphs, type PlacedGraphs, type PlaceRequest } from '../partition/place_graphs.js';
 import { kernelsOf, type Target } from '../kernels/target.js';
@@ -60,7 +61,7 @@ export function compileTraining(options: CompileOptions & { readonly optimizer: 
   const unused = traced.parameters.filter(({ name }) => unusedParameters.includes(name));
   const update: UpdateRecipe = (parameters) =>
     withLoss(withUnused(buildUpdate(parameters, optimizer), registry, unused), registry, step);
-  return { ...compileGraphs(options, traced, step, update, trainingSlots(plan)), unusedParameters };
+  return { ...compileGraphs(options, traced, step, update, tableOf(plan)), unusedParameters };
 }
 
 /** One forward: the cross-entropy (`loss`), summed over the microbatches of a step, or `logits` of each microbatch. */
@@ -75,7 +76,13 @@ export function compileForward(options: CompileOptions & { readonly what: 'loss'
   const totals: UpdateRecipe = () =>
     withLoss(new GraphBuilder(options.registry, 'totals').build(), options.registry, step);
   const update = options.what === 'loss' ? totals : null;
-  return compileGraphs(options, traced, step, update, forwardSlots(options.plan));
+  return compileGraphs(
+    options,
+    traced,
+    step,
+    update,
+    forwardOnly(groupOfChunks(options.plan), options.plan.schedule.microbatches),
+  );
 }
 
 /** Compiles any step graph and update: for tests, and for steps that are no language model's. */
@@ -87,22 +94,9 @@ export function compileGraphs(
   table: ScheduleTable,
 ): CompiledProgram {
   const kernels = kernelsOf(options.target, options.registry);
-  const placed = placeGraphs({ ...options, kernels }, parameters, step, update);
+  const placed = placeGraphs({ ...options, kernels, split: splitChunks(table) }, parameters, step, update);
   const program = lowerGroups({ ...options, kernels }, placed, table);
   return { program, placed, parameters };
-}
-
-/** Of the schedule that trains, the forwards. */
-function forwardSlots(plan: Plan): ScheduleTable {
-  return trainingSlots(plan).map((entries) =>
-    entries.flatMap((entry) => ('woven' in entry ? [...entry.woven] : [entry])).filter(isForward),
-  );
-}
-
-const isForward = ({ direction }: Slot): boolean => direction === 'forward';
-
-function trainingSlots(plan: Plan): ScheduleTable {
-  return scheduleTable(plan.schedule.kind, plan.chunks.length, plan.schedule.microbatches);
 }
 
 function shapeOf({ plan, sequence }: CompileOptions): TraceShape {

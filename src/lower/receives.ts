@@ -5,8 +5,8 @@
  * for in the order in which their values are made anywhere, as far as the table tells. Each is asked for one slot ahead of the slot that
  * reads it, or earlier where a later one of this order is needed sooner: it then travels under that slot's work.
  */
-import { endTimes } from '../schedule/end_times.js';
-import type { ScheduleTable, Slot } from '../schedule/slot.js';
+import { slotName, type Slot } from '../schedule/slot.js';
+import { timeline } from '../schedule/timeline.js';
 import { kindText, type Passage } from './slot_kinds.js';
 
 /** A receive of one microbatch, asked for before the slot at this position of the group's order. */
@@ -23,7 +23,10 @@ export function plannedReceives(
   group: number,
   isOnce: (passage: Passage) => boolean,
 ): readonly PlannedReceive[] {
-  const ends = endTimes(table satisfies ScheduleTable);
+  const made = new Map<string, { readonly group: number; readonly position: number; readonly end: number }>();
+  timeline(table, { seconds: () => 1 }).groups.forEach(({ slots }, at) =>
+    slots.forEach(({ slot, end }, position) => made.set(slotName(slot), { group: at, position, end })),
+  );
   const positions = new Map<string, number[]>();
   table[group].forEach((slot, i) => {
     const key = kindText(slot);
@@ -34,7 +37,7 @@ export function plannedReceives(
     const needed = positions.get(kindText(passage.taken)) ?? [];
     return (isOnce(passage) ? needed.slice(0, 1) : needed).map((position) => {
       const { microbatch } = table[group][position];
-      return { passage, microbatch, position, order, made: ends.get({ ...passage.sent, microbatch }) };
+      return { passage, microbatch, position, order, made: made.get(slotName({ ...passage.sent, microbatch }))! };
     });
   });
   found.sort(

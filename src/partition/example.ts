@@ -26,7 +26,7 @@ export function parsePlan(text: string): Plan {
     model: { name: 'example', hash: '' },
     // The graphs of examples name one segment or, most of them, none.
     ...pipelineOf([{ segments: ['', 'model', 'optimizer'], mesh }]),
-    schedule: { kind: 'gpipe', microbatches: 1 },
+    schedule: { kind: 'gpipe', microbatches: 1, table: null },
     batch: { logical_microbatches: 1, sequences: 1, padding: 0 },
     split: Object.fromEntries(splits.map(([factor, { axes }]) => [factor, axes])),
     bounds: Object.fromEntries(splits.flatMap(([factor, { bounds }]) => (bounds ? [[factor, bounds]] : []))),

@@ -11,9 +11,10 @@ import { defaultCosts, type PartitionCosts } from './costs.js';
 import { fuseEinsumAdd } from './fuse_einsum_add.js';
 import { partition, type Placement } from './partition.js';
 import { printPlaced, type PlacedGraph } from './placed.js';
-import { homesOf, segmentGroups, stepPlacement, updatePlacement } from './placement.js';
+import { homesOf, segmentChunks, segmentGroups, stepPlacement, updatePlacement } from './placement.js';
 import { printBuckets } from './print_buckets.js';
 import { castByStage } from '../passes/cast_by_stage.js';
+import { splitBackward } from '../passes/split_backward.js';
 import { splitSumsByStage, type SplitSums } from '../passes/split_sums.js';
 import { meshesOf, type Plan } from '../plan/plan.js';
 import { sumNotRead } from './diagnostics.js';
@@ -29,6 +30,8 @@ export interface PlaceRequest {
   readonly hint?: Placement['hint'];
   /** Those of the program whose parameters this one shares; absent: by the gradients that the step gives. */
   readonly buckets?: readonly Bucket[];
+  /** Chunks whose backward the schedule splits in two. */
+  readonly split: ReadonlySet<number>;
   readonly observe?: PassObserver;
 }
 
@@ -49,7 +52,7 @@ export function placeGraphs(
 ): PlacedGraphs {
   const { plan, registry, kernels, observe } = request;
   observe?.('precision', () => printGraph(graph));
-  const { step, parts } = byGroup(request, graph, recipe !== null);
+  const { step, parts } = byChunk(request, graph, recipe !== null);
   const meshes = meshesOf(plan);
   const costs = request.costs ?? defaultCosts(meshes);
   const place = (one: Graph, placement: Placement) =>
@@ -72,15 +75,17 @@ export function placeGraphs(
 }
 
 /** What pipeline stages share is cast by each of them, and summed over them by the update. */
-function byGroup({ plan, registry, observe }: PlaceRequest, graph: Graph, updates: boolean) {
-  const groupOf = segmentGroups(plan);
-  const cast = castByStage(graph, registry, groupOf);
+function byChunk({ plan, registry, split, observe }: PlaceRequest, graph: Graph, updates: boolean) {
+  const chunkOf = segmentChunks(plan);
+  const cast = castByStage(graph, registry, segmentGroups(plan));
   observe?.('cast_by_stage', () => printGraph(cast));
   // Without an update nobody would add the parts.
-  const { graph: step, parts }: SplitSums = updates
-    ? splitSumsByStage(cast, registry, groupOf)
+  const { graph: summed, parts }: SplitSums = updates
+    ? splitSumsByStage(cast, registry, chunkOf)
     : { graph: cast, parts: new Map() };
-  observe?.('split_sums', () => printGraph(step));
+  observe?.('split_sums', () => printGraph(summed));
+  const step = splitBackward(summed, registry, (segment) => split.has(chunkOf(segment)));
+  observe?.('split_backward', () => printGraph(step));
   return { step, parts };
 }
 

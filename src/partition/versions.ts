@@ -110,7 +110,9 @@ export class Versions {
   quote(value: ValueId, type: TensorType, group: number, layout: Layout, source: Source, local = false): Quote | null {
     const mesh = this.meshes[group];
     const wanted = canonicalLayout(mesh, type, layout);
-    const scope = this.scoped.has(value) ? `${source.segment}/${source.phase}` : null;
+    // Weight slots of different chunks come in any order: what one has made is not there for another.
+    const alone = this.scoped.has(value) || source.phase === 'weight';
+    const scope = alone ? `${source.segment}/${source.phase}` : null;
     const usable = this.homes(value).filter((v) => v.scope === null || v.scope === scope);
     let best: Quote | null = null;
     // What is stored on a group, or has come to it, is not sent there again: no later group is waited for on behalf of a tied weight.

@@ -6,6 +6,7 @@ export const passNames = [
   'precision',
   'cast_by_stage',
   'split_sums',
+  'split_backward',
   'partition',
   'fuse_einsum_add',
   'buckets',

@@ -72,7 +72,7 @@ export function planOfSizes(
     flotilla_plan: planVersion,
     model: { name: model.name, hash: model.hash },
     ...pipelineOf(cutEvenly(model.segments, pipeline).map((segments) => ({ segments, mesh: { data, tensor } }))),
-    schedule: { kind: '1f1b', microbatches: scheduled },
+    schedule: { kind: '1f1b', microbatches: scheduled, table: null },
     batch: {
       logical_microbatches: together,
       sequences: batch.microbatch,

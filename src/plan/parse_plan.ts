@@ -4,6 +4,7 @@ import { nearest } from '../ir/diagnostic.js';
 import { planInvalid, planVersionUnknown } from './diagnostics.js';
 import { liftVersion1 } from './lift_plan.js';
 import { planVersion, type Plan } from './plan.js';
+import { scheduleNames } from './plan_schedule.js';
 
 const count = z.int().positive();
 /** A name that fields are looked up by: none that every object has, such as `constructor`. */
@@ -27,7 +28,15 @@ export const planSchema = z.strictObject({
     )
     .min(1)
     .meta({ example: [{ segments: ['embedding', 'blocks.0', 'head'], on: 'g0' }] }),
-  schedule: z.strictObject({ kind: z.enum(['gpipe', '1f1b']), microbatches: count }),
+  schedule: z.strictObject({
+    kind: z.enum(scheduleNames),
+    microbatches: count,
+    table: z
+      .array(z.string().meta({ example: '0F0 0B0' }))
+      .nullable()
+      .default(null)
+      .meta({ example: null }),
+  }),
   batch: z.strictObject({
     logical_microbatches: count,
     sequences: count,

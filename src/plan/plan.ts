@@ -5,7 +5,6 @@
  */
 import { mesh, meshRanks, type AxisName, type Mesh } from '../ir/mesh.js';
 import type { FactorName } from '../ir/type.js';
-import type { ScheduleKind } from '../schedule/table.js';
 
 export const planVersion = 2;
 
@@ -16,7 +15,14 @@ export interface Plan {
   readonly groups: Readonly<Record<GroupName, PlanGroup>>;
   /** The model in runs of segments, first to last, each with the group that runs it. A group may run several. */
   readonly chunks: readonly PlanChunk[];
-  readonly schedule: { readonly kind: ScheduleKind; readonly microbatches: number };
+  readonly schedule: {
+    /** One that can be generated (`docs/schedules.md`), or `table`: the one that is written here. */
+    readonly kind: string;
+    /** Scheduled microbatches of a step. */
+    readonly microbatches: number;
+    /** Of kind `table`, the slots of each group in order, as in a schedule file: `["0F0 0B0", "1F0 1B0"]`; else null. */
+    readonly table: readonly string[] | null;
+  };
   /**
    * Logical microbatches in a scheduled one, sequences in a logical one, and how many logical microbatches at the end of the last
    * scheduled one are padding: they have no tokens, and count nothing.

@@ -10,7 +10,6 @@ import type { FactorName } from '../../src/ir/type.js';
 import type { Placement } from '../../src/partition/partition.js';
 import type { LanguageModel } from '../../src/nn/language_model.js';
 import { GPT, Llama, Mixtral } from '../../src/nn/models/index.js';
-import type { ScheduleKind } from '../../src/schedule/table.js';
 import { languageModel } from '../scenarios/language_model.js';
 import { mlp } from '../scenarios/mlp.js';
 import { uniform, type ScenarioOptions } from '../scenarios/scenario.js';
@@ -44,7 +43,7 @@ export interface TrainingDraw {
   readonly mesh: MeshDraw;
   /** Null: one group. Else the mesh of a second one, which runs the last half of the segments. */
   readonly second: MeshDraw | null;
-  readonly schedule: ScheduleKind;
+  readonly schedule: string;
   /** What the data axis splits. */
   readonly dataSplits: 'batch' | 'microbatch';
   /** Factors that the plan leaves whole of those that tensor parallelism splits: a bit each. */

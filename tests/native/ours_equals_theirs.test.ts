@@ -20,7 +20,7 @@ import { describeModel } from '../../src/plan/describe_model.js';
 import { planOfSizes } from '../../src/plan/parallel_sizes.js';
 import { compileGraphs, compileTraining, type CompiledProgram } from '../../src/compile/compile.js';
 import { writeBatch, writeScalars, type Rows } from '../../src/train/step_inputs.js';
-import { scheduleTable } from '../../src/schedule/table.js';
+import { tableOf } from '../../src/plan/plan_schedule.js';
 import { runPyTorch, type PyTorchCase, type PyTorchResult } from '../pytorch/language_models.js';
 
 const sizes = { layers: 2, dim: 64, context: 32, vocab: 96 };
@@ -65,7 +65,7 @@ describe.each(runs.map((run, i) => [run.name, run.compute, i] as const))('%s in 
         traced,
         traced.graph,
         null,
-        scheduleTable('1f1b', 1, 2),
+        tableOf({ ...plan, schedule: { ...plan.schedule, microbatches: 2 } }),
       );
       await withProgram(compiled, model, async ({ runStep, read }) => {
         await runStep(0);

@@ -12,7 +12,7 @@ import type { DeviceType } from '../../src/kernels/device.js';
 import { ops } from '../../src/ops/index.js';
 import { compileGraphs } from '../../src/compile/compile.js';
 import type { Program, RankClass } from '../../src/program/program.js';
-import { scheduleTable } from '../../src/schedule/table.js';
+import { tableOf } from '../../src/plan/plan_schedule.js';
 import { inputValues, parametersOf, planOf, runSerial, type ScenarioOptions, type Values } from './scenario.js';
 
 export interface NativeScenario {
@@ -27,7 +27,7 @@ export interface NativeScenario {
 export function nativeScenario(options: ScenarioOptions, target: DeviceType = testDeviceType): NativeScenario {
   const { step, update, microbatches = 1 } = options;
   const plan = planOf(options);
-  const slots = scheduleTable(plan.schedule.kind, plan.chunks.length, microbatches);
+  const slots = tableOf(plan);
   const { program } = compileGraphs(
     { plan, registry: ops, target },
     { parameters: parametersOf(step) },

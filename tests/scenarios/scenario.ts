@@ -29,7 +29,7 @@ import type { UpdateRecipe } from '../../src/optim/update.js';
 import { meshesOf, pipelineOf, planVersion, type Plan } from '../../src/plan/plan.js';
 import type { LoweredClass } from '../../src/lower/lower_class.js';
 import type { Program } from '../../src/program/program.js';
-import { scheduleTable, type ScheduleKind } from '../../src/schedule/table.js';
+import { tableOf } from '../../src/plan/plan_schedule.js';
 
 /** The graphs of a training step. */
 export interface StepGraphs {
@@ -50,7 +50,7 @@ export interface ScenarioOptions extends StepGraphs {
   readonly split?: Readonly<Record<string, readonly string[]>>;
   readonly bounds?: Readonly<Record<string, readonly number[]>>;
   readonly zero?: Plan['zero'];
-  readonly schedule?: ScheduleKind;
+  readonly schedule?: string;
   readonly microbatches?: number;
   /** What the partitioner prices its choices by. Any prices give a right program. */
   costs?(meshes: readonly Mesh[]): PartitionCosts;
@@ -98,7 +98,7 @@ export function buildScenario(options: ScenarioOptions): Scenario {
     { parameters: parametersOf(step) },
     step,
     update,
-    scheduleTable(plan.schedule.kind, plan.chunks.length, microbatches),
+    tableOf(plan),
   );
   const inputs = inputValues(options, microbatches);
   const kernels = referenceKernels(ops);
@@ -148,7 +148,7 @@ export function planOf(options: ScenarioOptions): Plan {
     flotilla_plan: planVersion,
     model: { name: options.name ?? step.name, hash: '' },
     ...(options.pipeline ?? pipelineOf([{ segments, mesh }])),
-    schedule: { kind: schedule, microbatches },
+    schedule: { kind: schedule, microbatches, table: null },
     batch: { logical_microbatches: 1, sequences: 1, padding: 0 },
     split,
     bounds,

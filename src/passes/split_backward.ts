@@ -1,0 +1,57 @@
+/**
+ * The backward of a chunk in two: what others wait for, and the gradients of weights, which nobody does.
+ *
+ * A node is of the second kind (`weight`) where no other segment waits for what it makes, but to add it to a gradient: so each segment is
+ * cut alike, whichever chunk it is in. A fused backward that gives both stays with the first. Weight nodes go last in the graph: what they
+ * ask for is made for them.
+ */
+import { GraphBuilder } from '../ir/builder.js';
+import type { Graph, Node, ValueId } from '../ir/graph.js';
+import type { OpRegistry } from '../ir/op.js';
+import { sumsInto } from './sums.js';
+
+/** `isSplit`: whether the backward of a segment's chunk is to be cut. */
+export function splitBackward(graph: Graph, registry: OpRegistry, isSplit: (segment: string) => boolean): Graph {
+  const waited = waitedFor(graph);
+  const isWeight = ({ id, source }: Node) => source.phase === 'backward' && isSplit(source.segment) && !waited.has(id);
+  if (!graph.nodes.some(isWeight)) return graph;
+
+  const builder = new GraphBuilder(registry, graph.name);
+  const mapped = new Map<ValueId, ValueId>();
+  const nodeIds = new Map<number, number>();
+  for (const { name, kind, value } of graph.inputs) {
+    mapped.set(value, builder.input(name, kind, graph.values[value].type).id);
+  }
+  const put = (node: Node, source: Node['source']) => {
+    const inputs = node.inputs.map((id) => mapped.get(id)!);
+    const from = node.from === null ? null : nodeIds.get(node.from)!;
+    const types = node.outputs.map((id) => graph.values[id].type);
+    const made = builder.push({ ...node, inputs, from, source }, types);
+    nodeIds.set(node.id, made.id);
+    node.outputs.forEach((id, i) => mapped.set(id, made.outputs[i]));
+  };
+  for (const node of graph.nodes) if (!isWeight(node)) put(node, node.source);
+  for (const node of graph.nodes) if (isWeight(node)) put(node, { ...node.source, phase: 'weight' });
+  for (const { name, value } of graph.outputs) builder.output(name, builder.tensor(mapped.get(value)!));
+  return builder.build();
+}
+
+/** The nodes for which another segment waits, by way of any others; what only adds up to an output of the graph is waited for by nobody. */
+function waitedFor(graph: Graph): ReadonlySet<number> {
+  const sums = sumsInto(
+    graph,
+    graph.outputs.map(({ value }) => value),
+  );
+  const waited = new Set<number>();
+  for (const node of [...graph.nodes].reverse()) {
+    const { segment } = node.source;
+    for (const input of node.inputs) {
+      const { node: maker } = graph.values[input];
+      if (!maker) continue;
+      const adds = sums.has(input) && node.outputs.some((id) => sums.has(id));
+      const across = maker.source.segment !== segment;
+      if (waited.has(node.id) || (across && !adds)) waited.add(maker.id);
+    }
+  }
+  return waited;
+}

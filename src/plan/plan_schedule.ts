@@ -1,0 +1,19 @@
+/** The schedule of a plan as a table. */
+import { generateSchedule, scheduleKinds } from '../schedule/kinds.js';
+import { readRows } from '../schedule/file.js';
+import type { ScheduleTable } from '../schedule/slot.js';
+import type { Plan } from './plan.js';
+
+/** The kind of a schedule that the plan itself writes out. */
+export const writtenSchedule = 'table';
+
+/** What `schedule.kind` may be. */
+export const scheduleNames: readonly string[] = [...scheduleKinds.keys(), writtenSchedule];
+
+/** Throws what `schedule/kinds.ts` and `schedule/file.ts` do, where the plan is none that `checkPlan` has passed. */
+export function tableOf({ schedule, groups, chunks }: Pick<Plan, 'schedule' | 'groups' | 'chunks'>): ScheduleTable {
+  const { kind, microbatches, table } = schedule;
+  if (kind === writtenSchedule) return readRows(table ?? [], 'the plan');
+  const count = Object.keys(groups).length;
+  return generateSchedule(kind, { groups: count, virtualStages: chunks.length / count, microbatches });
+}

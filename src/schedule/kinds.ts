@@ -1,0 +1,44 @@
+import type { ScheduleKind, ScheduleShape } from './kind.js';
+import { oneForwardOneBackward } from './1f1b.js';
+import * as diagnose from './diagnostics.js';
+import { dualPipeV } from './dualpipe_v.js';
+import { gpipe } from './gpipe.js';
+import { interleaved } from './interleaved.js';
+import type { ScheduleTable } from './slot.js';
+import { zbH1 } from './zb_h1.js';
+import { zbV } from './zb_v.js';
+
+/** Every schedule that can be generated, by the name that plans call it. */
+export const scheduleKinds: ReadonlyMap<string, ScheduleKind> = new Map(
+  [gpipe, oneForwardOneBackward, interleaved, zbH1, zbV, dualPipeV].map((kind) => [kind.name, kind]),
+);
+
+/** The kind of this name. Throws `schedule/unknown-schedule`. */
+export function scheduleKind(name: string): ScheduleKind {
+  const kind = scheduleKinds.get(name);
+  if (!kind) throw diagnose.unknownSchedule({ kind: name, known: [...scheduleKinds.keys()] });
+  return kind;
+}
+
+/** Chunks a group where a plan does not say: what the schedule takes, or the least that it can. */
+export const defaultVirtualStages = ({ virtualStages }: ScheduleKind): number =>
+  'exactly' in virtualStages ? virtualStages.exactly : virtualStages.least;
+
+/** The table of a kind. Throws where the shape is not legal for it: `schedule/wrong-shape`, `…/wrong-virtual-stages`, `…/too-few-microbatches`. */
+export function generateSchedule(name: string, shape: ScheduleShape): ScheduleTable {
+  const kind = scheduleKind(name);
+  const { groups, virtualStages, microbatches } = shape;
+  if (!isCount(groups)) throw diagnose.wrongShape({ name: 'groups', value: groups });
+  if (!isCount(microbatches)) throw diagnose.wrongShape({ name: 'microbatches', value: microbatches });
+  const legs = kind.virtualStages;
+  if ('exactly' in legs ? virtualStages !== legs.exactly : !(isCount(virtualStages) && virtualStages >= legs.least)) {
+    const takes = 'exactly' in legs ? chunksInWords(legs.exactly) : `${chunksInWords(legs.least)} or more`;
+    throw diagnose.wrongVirtualStages({ kind: name, virtualStages, takes });
+  }
+  const least = kind.leastMicrobatches(groups);
+  if (microbatches < least) throw diagnose.tooFewMicrobatches({ kind: name, microbatches, least, groups });
+  return kind.generate(shape);
+}
+
+const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 1;
+const chunksInWords = (count: number): string => `${count} chunk${count === 1 ? '' : 's'}`;

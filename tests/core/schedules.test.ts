@@ -1,0 +1,49 @@
+/** Every pipeline schedule: the step on virtual ranks leaves what one device leaves, tied embedding and all. */
+import { describe, expect, test } from 'vitest';
+import { GPT } from '../../src/nn/models/index.js';
+import { groupName, type Plan } from '../../src/plan/plan.js';
+import { defaultVirtualStages, scheduleKind, scheduleKinds } from '../../src/schedule/kinds.js';
+import { groupOfChunk } from '../../src/schedule/placement.js';
+import { languageModel } from '../scenarios/language_model.js';
+import { expectEqualsSerial } from './equals_serial.js';
+
+const model = () => new GPT({ layers: 4, dim: 6, heads: 2, hidden: 5, context: 4, vocab: 7 });
+const segments = ['embedding', 'blocks.0', 'blocks.1', 'blocks.2', 'blocks.3', 'head'];
+
+/** The model in as many chunks as the schedule wants on so many groups, each of one mesh or meshes in turn. */
+function pipeline(kind: string, meshes: readonly Record<string, number>[]): Pick<Plan, 'groups' | 'chunks'> {
+  const schedule = scheduleKind(kind);
+  const chunks = meshes.length * defaultVirtualStages(schedule);
+  return {
+    groups: Object.fromEntries(meshes.map((mesh, i) => [groupName(i), { mesh }])),
+    chunks: Array.from({ length: chunks }, (_, c) => ({
+      segments: segments.slice(
+        Math.floor((c * segments.length) / chunks),
+        Math.floor(((c + 1) * segments.length) / chunks),
+      ),
+      on: groupName(groupOfChunk(schedule.placement, meshes.length, c)),
+    })),
+  };
+}
+
+describe.each([...scheduleKinds.keys()])('%s', (kind) => {
+  test('two groups of one rank', () => {
+    const { program } = expectEqualsSerial({
+      ...languageModel(model(), { batch: 2, sequence: 3 }),
+      pipeline: pipeline(kind, [{}, {}]),
+      schedule: kind,
+      microbatches: 4,
+    });
+    expect(program.classes.length).toBe(2);
+  });
+
+  test('groups of unlike meshes', () => {
+    expectEqualsSerial({
+      ...languageModel(model(), { batch: 2, sequence: 3 }),
+      pipeline: pipeline(kind, [{ data: 2 }, { tensor: 2 }]),
+      split: { batch: ['data'], heads: ['tensor'], hidden: ['tensor'], vocab: ['tensor'] },
+      schedule: kind,
+      microbatches: 5,
+    });
+  });
+});
