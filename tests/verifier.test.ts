@@ -347,7 +347,26 @@ describe('workspaces of native kernels', () => {
     expect(fault.message).toMatch(/where .*\[\d+\] layer_norm_backward, .* \(group 0, ranks 0, 1\)/);
     // One buffer; the first microbatch's text and the others' both work in it.
     expect(more.every(({ code }) => code === fault.code)).toBe(true);
-    expect(verifyProgram(smaller, graphs, ops)).toEqual([]);
+  });
+
+  test('another device, or another op, has other kernels', () => {
+    const by = (id: string, device: 'cpu' | 'cuda' = 'cpu') =>
+      verifyProgram(replaceAt(native, site, { ...kernel, kernel: { id, device } }), graphs, ops, kernels)
+        .map(({ message }) => message)
+        .join('\n');
+    expect(kernel.kernel).toEqual({ id: 'layer_norm_backward', device: 'cpu' });
+    expect(by('layer_norm_backward', 'cuda')).toMatch(
+      /no 'layer_norm_backward on cuda' that runs layer_norm_backward on these operands \[program\/wrong-kernel\]/,
+    );
+    expect(by('rms_norm_backward')).toContain('program/wrong-kernel');
+    // Its operands lie as it takes them: copies are for those that do not.
+    expect(by('layer_norm_backward on copies')).toContain('program/wrong-kernel');
+  });
+
+  test('the general kernel of an op serves wherever a faster one does, with its own workspace', () => {
+    const product = find((x) => isKernel(x) && x.op === 'einsum' && x.kernel.id === 'matmul', native);
+    const slower = { ...(product.instruction as KernelInstruction), kernel: { id: 'any', device: 'cpu' as const } };
+    expect(verifyProgram(replaceAt(native, product, slower), graphs, ops, kernels)).toEqual([]);
   });
 
   test('forgotten', () => {

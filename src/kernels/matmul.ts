@@ -111,23 +111,27 @@ function launchesAlong(site: KernelSite, factor: FactorName, size: number): read
   ).flat();
 }
 
-/**
- * A product plus a third operand: one launch where that is a row of the result's columns, else the product by itself, in at least f32,
- * and an addition.
- */
-export function matmulAddLaunches(
-  site: KernelSite,
-  multiply: (site: KernelSite) => readonly LaunchForm[],
-): readonly LaunchForm[] | null {
-  const product: KernelSite = {
-    ...site,
-    rule: { ...site.rule, operands: site.rule.operands.slice(0, 2) },
-    inputs: site.inputs.slice(0, 2),
-  };
-  const [matmul, ...more] = matmulLaunches(product) ?? [];
+/** A product's launch alone: its site lacks the operand that is added. */
+const productOf = (site: KernelSite): KernelSite => ({
+  ...site,
+  rule: { ...site.rule, operands: site.rule.operands.slice(0, 2) },
+  inputs: site.inputs.slice(0, 2),
+});
+
+/** A product plus a row of its columns. Null where the third operand is none, or the product is more than one launch. */
+export function matmulBiasLaunch(site: KernelSite): LaunchForm | null {
+  const [matmul, ...more] = matmulLaunches(productOf(site)) ?? [];
   const bias = matmul && more.length === 0 ? row(site, matmul) : null;
-  if (bias)
-    return [{ ...matmul, kernel: 'matmul_bias', operands: [...matmul.operands.slice(0, 2), bias, matmul.operands[2]] }];
+  if (!bias) return null;
+  return { ...matmul, kernel: 'matmul_bias', operands: [...matmul.operands.slice(0, 2), bias, matmul.operands[2]] };
+}
+
+/** A product plus any third operand: the product by itself, in at least f32, and an addition. */
+export function productAndSumLaunches(
+  site: KernelSite,
+  multiply: (product: KernelSite) => readonly LaunchForm[],
+): readonly LaunchForm[] | null {
+  const product = productOf(site);
   const [names] = site.rule.results;
   if (!['bf16', 'f16'].includes(site.outputs[0].dtype)) return [...multiply(product), sumOf(site, outputOf(site, 0))];
   const copies = { inputs: [null, null], outputs: [{ names, dtype: atLeastF32(site.outputs[0].dtype) }] };

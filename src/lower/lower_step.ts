@@ -10,7 +10,7 @@ import type { ClassValues } from './class_values.js';
 import type { MessagesOfAll } from '../program/edges.js';
 import { exchangeShape, kernelShape } from '../program/kernel_shape.js';
 import type { TemplateWriter } from './lane_events.js';
-import type { Access, Operand, GroupEdge, ValueIndex } from '../program/program.js';
+import type { Access, GroupEdge, KernelInstruction, Operand, ValueIndex } from '../program/program.js';
 import type { Listed } from './sections.js';
 import type { Origin, ValueMap } from './value_map.js';
 
@@ -67,13 +67,17 @@ export class StepLowering {
       return;
     }
     const outputs = step.outputs.map((id): Operand => this.map.result(origin, id, this.accumulating));
-    const shape = kernelShape({ op, rule, attributes, inputs, outputs }, this.values.table);
-    const label = outputs.map(({ value }) => this.values.get(value).name).join(', ');
-    const scratch = this.workspace(label, this.request.kernels.scratchBytes(shape));
-    this.writer.emit(
-      { kind: 'kernel', op, rule, assignment, attributes, inputs, outputs, scratch, lane: 'compute', source },
-      label,
-    );
+    this.emitKernel({ op, rule, assignment, attributes, inputs, outputs, source });
+  }
+
+  /** An op by the kernel that the table prefers, in as much workspace as it takes. */
+  private emitKernel(what: Omit<KernelInstruction, 'kind' | 'kernel' | 'scratch' | 'lane'>): void {
+    const { kernels } = this.request;
+    const shape = kernelShape(what, this.values.table);
+    const kernel = kernels.choose(shape);
+    const label = what.outputs.map(({ value }) => this.values.get(value).name).join(', ');
+    const scratch = this.workspace(label, kernels.scratchBytes(kernel, shape)!);
+    this.writer.emit({ kind: 'kernel', ...what, kernel, scratch, lane: 'compute' }, label);
   }
 
   private workspace(label: string, bytes: number): ValueIndex | null {
@@ -220,20 +224,7 @@ export class StepLowering {
     const assignment = { splits: layout.splits, through };
     const access: Access = this.accumulating ? 'accumulate' : 'write';
     const { source } = step;
-    this.writer.emit(
-      {
-        kind: 'kernel',
-        op: 'scale',
-        rule,
-        assignment,
-        attributes,
-        inputs: [{ value, access: 'read' }],
-        outputs: [{ value: sum, access }],
-        scratch: null,
-        lane: 'compute',
-        source,
-      },
-      this.values.get(sum).name,
-    );
+    const inputs: readonly Operand[] = [{ value, access: 'read' }];
+    this.emitKernel({ op: 'scale', rule, assignment, attributes, inputs, outputs: [{ value: sum, access }], source });
   }
 }

@@ -13,6 +13,7 @@ import type { AxisName, Coordinates, Mesh } from '../ir/mesh.js';
 import type { Attributes, Source } from '../ir/graph.js';
 import type { OpRule, Assignment } from '../ir/rule.js';
 import type { TensorType } from '../ir/type.js';
+import type { KernelId } from '../kernels/chooser.js';
 import type { PackedTensor } from '../partition/packing.js';
 import type { Move } from '../reshard/moves.js';
 
@@ -131,6 +132,8 @@ export interface KernelInstruction extends InstructionBase {
   readonly attributes: Attributes;
   readonly inputs: readonly Operand[];
   readonly outputs: readonly Operand[];
+  /** The entry of the kernel table by which it runs. */
+  readonly kernel: KernelId;
   /** Workspace from the arena, as the kernel table declares it; null where the kernel takes none. */
   readonly scratch: ValueIndex | null;
 }

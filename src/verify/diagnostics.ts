@@ -160,6 +160,16 @@ export const smallWorkspace = defineDiagnostic(
   }),
 );
 
+export const wrongKernel = defineDiagnostic(
+  'program/wrong-kernel',
+  (p: { op: string; kernel: string; where: readonly Place[] }) => ({
+    what: `the kernel table has no '${p.kernel}' that runs ${p.op} on these operands`,
+    why: 'what runs is what the program names: another kernel would compute something else, or in other memory',
+    where: p.where,
+    fix: 'this is a fault of the pass that made the program, or the program was made for another type of device',
+  }),
+);
+
 export const dataflowDiffers = defineDiagnostic(
   'program/dataflow-differs',
   (p: { instruction: string; what: string; where: readonly Place[] }) => ({

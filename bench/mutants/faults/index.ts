@@ -1,6 +1,7 @@
 /** Mutations that may break a program: what a wrong pass, a wrong address or a wrong edit would do. */
 import type { Mutations } from '../mutant.js';
 import { boundary } from './boundary.js';
+import { kernels } from './kernels.js';
 import { loops } from './loops.js';
 import { meaning } from './meaning.js';
 import { memory } from './memory.js';
@@ -24,4 +25,5 @@ export const faults: Mutations = {
   ...schedule,
   ...loops,
   ...meshes,
+  ...kernels,
 };

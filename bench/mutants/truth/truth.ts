@@ -109,9 +109,15 @@ const near = (expected: Float64Array, found: GlobalValues[string] | undefined): 
 function workspacesOf(table: KernelChooser): Workspaces {
   type Worker = KernelInstruction | CollectiveInstruction;
   const known = new WeakMap<RankClass['values'], Map<Worker, number>>();
+  const bytesOfKernel = (instruction: KernelInstruction, values: RankClass['values']): number => {
+    const bytes = table.scratchBytes(instruction.kernel, kernelShape(instruction, values));
+    if (bytes === null)
+      throw new RangeError(`the table has no kernel '${instruction.kernel.id}' for ${instruction.op}`);
+    return bytes;
+  };
   const needed = (instruction: Worker, values: RankClass['values'], mesh: Mesh) =>
     instruction.kind === 'kernel'
-      ? table.scratchBytes(kernelShape(instruction, values))
+      ? bytesOfKernel(instruction, values)
       : table.exchangeBytes(exchangeShape(instruction, values, mesh));
   return (instruction, values, mesh) => {
     const ofClass = known.get(values) ?? new Map<Worker, number>();

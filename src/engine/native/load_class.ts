@@ -27,6 +27,7 @@ import { placeOf } from '../../program/place.js';
 import { eventOf, unroll, type Launch as ProgramLaunch } from '../../program/unroll.js';
 import { lowerMove } from '../../reshard/lower.js';
 import type { CopyRegion } from '../../reshard/region.js';
+import { kernelElsewhere } from './diagnostics.js';
 import type { CopyLaunch, KernelLaunch, Launch, LoadedProgram, LoadedScratch, LoadedView } from './loaded_program.js';
 
 /** The class that a global rank belongs to, and the rank's place in it. */
@@ -159,10 +160,8 @@ class Loader {
         ]),
       ),
     };
-    // A rank may hold nothing of a value: an empty block needs no launch, but a sum over nothing still writes its zero.
-    if (views.output.every((view) => view.sizes.includes(0))) return;
     const scratch = instruction.scratch === null ? null : this.view(instruction.scratch);
-    for (const spec of nativeLaunches(this.registry, site, this.device)) {
+    for (const spec of this.launchesOf(instruction, site)) {
       const values = spec.operands.map(({ of }) =>
         'input' in of ? inputs[of.input].value : 'output' in of ? outputs[of.output].value : instruction.scratch!,
       );
@@ -177,6 +176,14 @@ class Loader {
         at: at(instruction),
       });
     }
+  }
+
+  /** What the instruction's kernel launches: it was chosen when the program was made. */
+  private launchesOf({ op, kernel }: KernelInstruction, site: KernelSite): readonly KernelLaunchSpec[] {
+    const { device, id } = kernel;
+    const launches = device === this.device ? nativeLaunches(this.registry, site, { device, id }) : null;
+    if (!launches) throw kernelElsewhere({ op, kernel: `${id} on ${device}`, device: this.device });
+    return launches;
   }
 
   private copies({ kind, move, global, input, output, ...rest }: MoveInstruction): void {
