@@ -60,14 +60,14 @@ export const passes = [
   { name: 'eliminate_dead_code', file: 'src/passes/eliminate_dead_code.ts', about: 'what no output needs is dropped' },
   { name: 'precision', file: 'src/passes/precision.ts', about: 'compute types chosen; parameter gradients stay f32' },
   {
-    name: 'cast_by_stage',
-    file: 'src/passes/cast_by_stage.ts',
-    about: 'each pipeline stage casts its own copy of a parameter',
+    name: 'cast_by_group',
+    file: 'src/passes/cast_by_group.ts',
+    about: 'each group casts its own copy of a parameter',
   },
   {
     name: 'split_sums',
     file: 'src/passes/split_sums.ts',
-    about: 'sums over pipeline stages are left to the update, once a step',
+    about: 'sums over chunks are left to the update, once a step',
   },
   {
     name: 'split_backward',

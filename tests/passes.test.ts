@@ -13,9 +13,10 @@ import { heldBy } from '../src/partition/packing.js';
 import { partitionExamples } from '../src/partition/partition.example.js';
 import type { PlacedGraph } from '../src/partition/placed.js';
 import { autodiffExample, sumOfContributions } from '../src/passes/autodiff.example.js';
-import { castByStageExample } from '../src/passes/cast_by_stage.example.js';
+import { castByGroupExample } from '../src/passes/cast_by_group.example.js';
 import { eliminateDeadCodeExample } from '../src/passes/eliminate_dead_code.example.js';
 import { precisionExample, wideSoftmax } from '../src/passes/precision.example.js';
+import { splitBackwardExample } from '../src/passes/split_backward.example.js';
 import { splitSumsExample } from '../src/passes/split_sums.example.js';
 import { traceExample } from '../src/passes/trace.example.js';
 import { meshesOf } from '../src/plan/plan.js';
@@ -90,9 +91,9 @@ describe('graph to graph', () => {
     },
   );
 
-  test('cast_by_stage: the same values, every cast read by one stage', () => {
-    const before = castByStageExample.given();
-    const after = castByStageExample.run(before);
+  test('cast_by_group: the same values, every cast read by one group', () => {
+    const before = castByGroupExample.given();
+    const after = castByGroupExample.run(before);
     const given = { ...inputsOf(before), tokens: Float64Array.of(4, 1) };
     expect(differentBits(evaluate(before, given).outputs, evaluate(after, given).outputs)).toBeNull();
     for (const { outputs, op, source } of after.nodes) {
@@ -109,6 +110,17 @@ describe('graph to graph', () => {
     const parts = Object.values(evaluate(splitSumsExample.run(before), given).outputs);
     expect(parts).toHaveLength(2);
     expect([...sum]).toEqual([...sum].map((_, i) => Math.fround(parts[0][i] + parts[1][i])));
+  });
+
+  test('split_backward: the same bits, and nobody waits for what is of weights', () => {
+    const before = splitBackwardExample.given();
+    const after = splitBackwardExample.run(before);
+    const given = inputsOf(before);
+    expect(differentBits(evaluate(before, given).outputs, evaluate(after, given).outputs)).toBeNull();
+    const weights = after.nodes.filter(({ source }) => source.phase === 'weight');
+    expect(weights).toHaveLength(2);
+    const read = new Set(after.nodes.flatMap(({ inputs, source }) => (source.phase === 'weight' ? [] : inputs)));
+    expect(weights.filter(({ outputs }) => outputs.some((id) => read.has(id)))).toEqual([]);
   });
 });
 

@@ -3,11 +3,17 @@ import type { LanguageModel } from '../../src/nn/language_model.js';
 import { GPT, Llama } from '../../src/nn/models/index.js';
 import type { ParallelSizes } from '../../src/plan/parallel_sizes.js';
 
+/** Sizes of which every one that multiplies to ranks is given. */
+type SizesOfEntry = ParallelSizes &
+  Required<
+    Pick<ParallelSizes, 'data_parallel_size' | 'tensor_parallel_size' | 'pipeline_parallel_size' | 'zero_stage'>
+  >;
+
 export interface CompileEntry {
   readonly name: string;
   readonly model: () => LanguageModel;
   readonly context: number;
-  readonly parallel: Required<ParallelSizes>;
+  readonly parallel: SizesOfEntry;
   /** Scheduled microbatches a step, of one sequence for each data-parallel rank. */
   readonly microbatches: number;
 }

@@ -3,10 +3,11 @@ import { bucketsExample } from '../partition/buckets.example.js';
 import { fuseEinsumAddExample } from '../partition/fuse_einsum_add.example.js';
 import { partitionExamples } from '../partition/partition.example.js';
 import { autodiffExample, sumOfContributions } from '../passes/autodiff.example.js';
-import { castByStageExample } from '../passes/cast_by_stage.example.js';
+import { castByGroupExample } from '../passes/cast_by_group.example.js';
 import { eliminateDeadCodeExample } from '../passes/eliminate_dead_code.example.js';
 import type { PassExample } from '../passes/example.js';
 import { precisionExample, wideSoftmax } from '../passes/precision.example.js';
+import { splitBackwardExample } from '../passes/split_backward.example.js';
 import { splitSumsExample } from '../passes/split_sums.example.js';
 import { traceExample } from '../passes/trace.example.js';
 import { assignMemoryExample, memoryAcrossLanes } from './assign_memory.example.js';
@@ -21,8 +22,9 @@ export const passExamples: readonly PassExample[] = [
   eliminateDeadCodeExample,
   precisionExample,
   wideSoftmax,
-  castByStageExample,
+  castByGroupExample,
   splitSumsExample,
+  splitBackwardExample,
   ...partitionExamples,
   fuseEinsumAddExample,
   bucketsExample,

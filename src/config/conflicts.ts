@@ -15,6 +15,7 @@ export function conflictsOf(config: TrainConfig): readonly Conflict[] {
     ...vocabularies(config),
     ...engines(config),
     ...ranks(config),
+    ...schedules(config),
   ];
 }
 
@@ -47,6 +48,14 @@ function engines({ engine, device }: TrainConfig): readonly Conflict[] {
   if (engine !== 'reference' || device !== 'cuda') return [];
   const problem = 'the reference engine computes in TypeScript, on no GPU';
   return [{ options: ['engine', 'device'], problem, fix: 'set engine to native or device to cpu' }];
+}
+
+function schedules({ plan }: TrainConfig): readonly Conflict[] {
+  if (typeof plan === 'string') return [];
+  const { pipeline_schedule: kind, pipeline_schedule_file: file } = plan;
+  if (kind === null || file === null) return [];
+  const options = ['plan.pipeline_schedule', 'plan.pipeline_schedule_file'];
+  return [{ options, problem: `the schedule is to be ${kind}, and that of ${file}`, fix: 'give one of the two' }];
 }
 
 function ranks({ plan, ranks }: TrainConfig): readonly Conflict[] {

@@ -1,5 +1,6 @@
 /** Fields of `batch` and `plan`: how many sequences make a step, and who computes them. */
 import { z } from 'zod';
+import { scheduleKinds } from '../schedule/kinds.js';
 
 export const batch = z
   .strictObject({
@@ -71,10 +72,61 @@ const planSizes = z.strictObject({
     .positive()
     .default(1)
     .meta({
-      description: 'Stages, each with a run of the layers.',
-      unit: 'stages',
+      description: 'Groups of ranks in a pipeline, each with a run of the layers, or with several (virtual_stages).',
+      unit: 'groups',
       flag: true,
       also: ['pp', 'pipeline_model_parallel_size', 'pipeline_parallel_degree', 'pipeline_parallel', 'pp_size'],
+    }),
+  pipeline_schedule: z
+    .enum([...scheduleKinds.keys()])
+    .nullable()
+    .default(null)
+    .meta({
+      description:
+        'The order in which groups run microbatches (docs/schedules.md). null: 1f1b, or interleaved where virtual_stages is more than 1.',
+      effect:
+        'Interleaved and zero-bubble schedules wait less at the start and the end of a step, and keep more activations.',
+      flag: true,
+      also: ['pipeline_parallel_schedule', 'pp_schedule'],
+    }),
+  pipeline_schedule_file: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .meta({
+      description:
+        "A schedule of your own: a table of slots in Flotilla's form or PyTorch's CSV, in place of pipeline_schedule. null: none.",
+      flag: true,
+      also: ['pipeline_parallel_schedule_csv'],
+    }),
+  virtual_stages: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .meta({
+      description: 'Chunks of the model on each group. null: as the schedule has them.',
+      unit: 'chunks',
+      effect: 'Doubled: about half of the bubble of an interleaved schedule, twice the messages.',
+      flag: true,
+      also: ['virtual_pipeline_model_parallel_size', 'num_virtual_stages_per_pipeline_rank', 'vpp', 'vp_size'],
+    }),
+  stage_layers: z
+    .array(z.int().nonnegative())
+    .min(1)
+    .nullable()
+    .default(null)
+    .meta({
+      description:
+        'Layers of each chunk, first to last; the embedding goes with the first, the head with the last. null: as even as can be.',
+      unit: 'layers',
+      example: [3, 4, 5],
+      also: [
+        'pipeline_model_parallel_layout',
+        'num_layers_per_virtual_pipeline_stage',
+        'pipeline_parallel_split_points',
+      ],
     }),
   zero_stage: z
     .int()

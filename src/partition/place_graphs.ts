@@ -13,9 +13,9 @@ import { partition, type Placement } from './partition.js';
 import { printPlaced, type PlacedGraph } from './placed.js';
 import { homesOf, segmentChunks, segmentGroups, stepPlacement, updatePlacement } from './placement.js';
 import { printBuckets } from './print_buckets.js';
-import { castByStage } from '../passes/cast_by_stage.js';
+import { castByGroup } from '../passes/cast_by_group.js';
 import { splitBackward } from '../passes/split_backward.js';
-import { splitSumsByStage, type SplitSums } from '../passes/split_sums.js';
+import { splitSumsByChunk, type SplitSums } from '../passes/split_sums.js';
 import { meshesOf, type Plan } from '../plan/plan.js';
 import { sumNotRead } from './diagnostics.js';
 import type { KernelChooser } from '../kernels/chooser.js';
@@ -77,11 +77,11 @@ export function placeGraphs(
 /** What pipeline stages share is cast by each of them, and summed over them by the update. */
 function byChunk({ plan, registry, split, observe }: PlaceRequest, graph: Graph, updates: boolean) {
   const chunkOf = segmentChunks(plan);
-  const cast = castByStage(graph, registry, segmentGroups(plan));
-  observe?.('cast_by_stage', () => printGraph(cast));
+  const cast = castByGroup(graph, registry, segmentGroups(plan));
+  observe?.('cast_by_group', () => printGraph(cast));
   // Without an update nobody would add the parts.
   const { graph: summed, parts }: SplitSums = updates
-    ? splitSumsByStage(cast, registry, chunkOf)
+    ? splitSumsByChunk(cast, registry, chunkOf)
     : { graph: cast, parts: new Map() };
   observe?.('split_sums', () => printGraph(summed));
   const step = splitBackward(summed, registry, (segment) => split.has(chunkOf(segment)));

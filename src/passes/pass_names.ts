@@ -4,7 +4,7 @@ export const passNames = [
   'autodiff',
   'eliminate_dead_code',
   'precision',
-  'cast_by_stage',
+  'cast_by_group',
   'split_sums',
   'split_backward',
   'partition',

@@ -1,13 +1,13 @@
 import { ops } from '../ops/index.js';
 import { graphExample } from './example.js';
-import { splitSumsByStage } from './split_sums.js';
+import { splitSumsByChunk } from './split_sums.js';
 
 export const splitSumsExample = graphExample({
   pass: 'split_sums',
-  title: 'A tied embedding on two stages',
+  title: 'A tied embedding in two chunks',
   about:
-    'The table is read by the first stage, which looks tokens up in it, and by the last, which multiplies by it. Its gradient adds what ' +
-    'both contribute: a message between the stages in every microbatch. After the pass each stage gives its own part, `gradient.table` ' +
+    'The table is read by the first chunk, which looks tokens up in it, and by the last, which multiplies by it. Its gradient adds what ' +
+    'both contribute: a message between their groups in every microbatch. After the pass each chunk gives its own part, `gradient.table` ' +
     'and `gradient.table @1`; the update adds the two, once a step.',
   registry: ops,
   graph: `
@@ -23,5 +23,5 @@ export const splitSumsExample = graphExample({
       %2 = add(%0, %1) : f32[vocab=5, dim=4] ; - backward embedding
       return gradient.table=%2
     }`,
-  run: (graph) => splitSumsByStage(graph, ops, (segment) => (segment === 'head' ? 1 : 0)).graph,
+  run: (graph) => splitSumsByChunk(graph, ops, (segment) => (segment === 'head' ? 1 : 0)).graph,
 });

@@ -1,9 +1,9 @@
 /**
- * A sum over pipeline stages is taken once a step, and not once a microbatch.
+ * A sum over chunks is taken once a step, and not once a microbatch.
  *
- * The gradient of a tied weight adds what the first stage makes to what the last one does. Where an output of the step is such a sum,
- * each stage gives its own part, which it sums over the microbatches; the update adds the parts. So
- * contributions are summed in the order of microbatches within a stage, and across stages once, last.
+ * The gradient of a tied weight adds what the first chunk makes to what the last one does. Where an output of the step is such a sum,
+ * each chunk gives its own part, which it sums over the microbatches; the update adds the parts. So
+ * contributions are summed in the order of microbatches within a chunk, and across chunks once, last.
  */
 import { GraphBuilder } from '../ir/builder.js';
 import type { Graph, GraphOutput, Node, ValueId } from '../ir/graph.js';
@@ -17,22 +17,22 @@ export interface SplitSums {
   readonly parts: ReadonlyMap<string, readonly string[]>;
 }
 
-/** `stageOf` gives the pipeline stage of a segment. */
-export function splitSumsByStage(graph: Graph, registry: OpRegistry, stageOf: (segment: string) => number): SplitSums {
+/** `chunkOf` gives the chunk of a segment. */
+export function splitSumsByChunk(graph: Graph, registry: OpRegistry, chunkOf: (segment: string) => number): SplitSums {
   const builder = GraphBuilder.resume(registry, graph);
   const parts = new Map<string, readonly string[]>();
   const outputs = graph.outputs.flatMap((output): GraphOutput[] => {
-    const byStage = new Map<number, ValueId[]>();
+    const byChunk = new Map<number, ValueId[]>();
     for (const summand of summandsOf(graph, output.value)) {
       const { node } = graph.values[summand];
-      // An input of the graph may be added on any stage.
-      const stage = node ? stageOf(node.source.segment) : 0;
-      byStage.set(stage, [...(byStage.get(stage) ?? []), summand]);
+      // An input of the graph may be added in any chunk.
+      const chunk = node ? chunkOf(node.source.segment) : 0;
+      byChunk.set(chunk, [...(byChunk.get(chunk) ?? []), summand]);
     }
-    if (byStage.size < 2) return [output];
-    const stages = [...byStage].sort(([a], [b]) => a - b);
-    const made = stages.map(([stage, summands], i): GraphOutput => ({
-      name: i === 0 ? output.name : `${output.name} @${stage}`,
+    if (byChunk.size < 2) return [output];
+    const chunks = [...byChunk].sort(([a], [b]) => a - b);
+    const made = chunks.map(([chunk, summands], i): GraphOutput => ({
+      name: i === 0 ? output.name : `${output.name} @${chunk}`,
       value: sumOf(builder, graph, summands, output.value).id,
     }));
     parts.set(
@@ -53,7 +53,7 @@ function summandsOf(graph: Graph, value: ValueId): readonly ValueId[] {
 
 const isSum = (node: Node): boolean => node.op === 'add' && new Set(node.rule.operands.map(String)).size === 1;
 
-/** The sum of summands of `total` that one stage makes, on that stage. */
+/** The sum of summands of `total` that one chunk makes, in that chunk. */
 function sumOf(builder: GraphBuilder, graph: Graph, summands: readonly ValueId[], total: ValueId): Tensor {
   const whole = graph.values[total].node!.source;
   const last = graph.values[summands[summands.length - 1]].node?.source ?? whole;

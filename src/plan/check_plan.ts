@@ -4,6 +4,7 @@
  */
 import { evenBounds } from '../ir/layout.js';
 import type { FactorName } from '../ir/type.js';
+import { checkScheduleOf } from './check_schedule.js';
 import { planContradiction, planUnknownName } from './diagnostics.js';
 import type { PlannedModel } from './parallel_sizes.js';
 import type { Plan } from './plan.js';
@@ -12,6 +13,7 @@ import type { Plan } from './plan.js';
 export function checkPlan(plan: Plan, model: PlannedModel, file: string): void {
   checkGroups(plan, file);
   checkSegments(plan, model.segments, file);
+  checkScheduleOf(plan, file);
   const axes = [...new Set(Object.values(plan.groups).flatMap(({ mesh }) => Object.keys(mesh)))];
   const { logical_microbatches, sequences } = plan.batch;
   checkSplit(plan, { ...model.sizes, microbatch: [logical_microbatches], batch: [sequences] }, axes, file);

@@ -108,12 +108,34 @@ export const planContradictsConfig = defineDiagnostic(
 
 export const tooManyStages = defineDiagnostic(
   'plan/too-many-stages',
-  (p: { pipeline: number; segments: number; nearest: string }) => ({
-    what: `pipeline_parallel_size ${p.pipeline} is more than the model's ${p.segments} segments`,
-    why: 'a stage would have nothing to compute',
+  (p: { pipeline: number; virtualStages: number; segments: number; nearest: string }) => ({
+    what:
+      p.virtualStages === 1
+        ? `pipeline_parallel_size ${p.pipeline} is more than the model's ${p.segments} segments`
+        : `pipeline_parallel_size ${p.pipeline} × virtual_stages ${p.virtualStages} is more than the model's ${p.segments} segments`,
+    why: 'a chunk would have nothing to compute',
     where: [{ at: 'config, plan.pipeline_parallel_size' }],
     fix: `the nearest legal plan is ${p.nearest}`,
   }),
+);
+
+export const stageLayersDiffer = defineDiagnostic(
+  'plan/stage-layers-differ',
+  (p: { given: readonly number[]; chunks: number; layers: number }) => {
+    const total = p.given.reduce((sum, count) => sum + count, 0);
+    const even = Array.from(
+      { length: p.chunks },
+      (_, i) => Math.floor(((i + 1) * p.layers) / p.chunks) - Math.floor((i * p.layers) / p.chunks),
+    );
+    return {
+      what:
+        p.given.length === p.chunks
+          ? `stage_layers ${JSON.stringify(p.given)} are ${total} layers, and the model has ${p.layers}`
+          : `stage_layers has ${p.given.length} entries, and the pipeline has ${p.chunks} chunks`,
+      where: [{ at: 'config, plan.stage_layers' }],
+      fix: `write one entry a chunk that add up to ${p.layers}; even ones are ${JSON.stringify(even)}`,
+    };
+  },
 );
 
 export const planForAnotherModel = defineDiagnostic(

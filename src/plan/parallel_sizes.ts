@@ -1,18 +1,33 @@
 /** Plans from the sizes that users of Megatron-LM and DeepSpeed know: `{ data_parallel_size: 2, tensor_parallel_size: 2 }`. */
 import type { FactorName } from '../ir/type.js';
+import { scheduleOf } from '../schedule/file.js';
+import { defaultVirtualStages, scheduleKind } from '../schedule/kinds.js';
+import { groupOfChunk } from '../schedule/placement.js';
+import type { ScheduleTable } from '../schedule/slot.js';
 import {
   batchDoesNotDivide,
   nothingForTensorRanks,
+  stageLayersDiffer,
   tooManyStages,
   tooManyTensorRanks,
   worldSizeMismatch,
 } from './diagnostics.js';
-import { pipelineOf, planVersion, type Plan } from './plan.js';
+import { checkScheduleOf } from './check_schedule.js';
+import { groupName, planVersion, type Plan } from './plan.js';
+import { rowsOf, writtenSchedule } from './plan_schedule.js';
 
 export interface ParallelSizes {
   readonly data_parallel_size?: number;
   readonly tensor_parallel_size?: number;
   readonly pipeline_parallel_size?: number;
+  /** One that can be generated. Default: `1f1b`, with several virtual stages `interleaved`. */
+  readonly pipeline_schedule?: string;
+  /** A schedule of one's own instead. */
+  readonly schedule_table?: ScheduleTable;
+  /** Chunks of the model on each group of a pipeline. Default: as the schedule has them. */
+  readonly virtual_stages?: number;
+  /** Layers of each chunk. Default: as even as can be. */
+  readonly stage_layers?: readonly number[];
   /** DeepSpeed's stage: 1 splits optimizer state over the data-parallel ranks. */
   readonly zero_stage?: 0 | 1;
 }
@@ -54,7 +69,8 @@ export function planOfSizes(
   const tensor = sizes.tensor_parallel_size ?? 1;
   const pipeline = sizes.pipeline_parallel_size ?? 1;
   const data = sizes.data_parallel_size ?? Math.max(1, Math.floor(ranks / (tensor * pipeline)));
-  const most = { tensor: mostTensorRanks(model), pipeline: model.segments.length };
+  const { kind, placement, virtualStages } = scheduleOfSizes(sizes, pipeline);
+  const most = { tensor: mostTensorRanks(model), pipeline: Math.floor(model.segments.length / virtualStages) };
   const asked = { data: sizes.data_parallel_size ?? null, tensor, pipeline };
   const nearest = nearestText(asked, nearestSizes(asked, most, { ranks, ranksAreGiven }));
   if (data * tensor * pipeline !== ranks) {
@@ -65,14 +81,20 @@ export function planOfSizes(
     if (most.tensor.factor === null) throw nothingForTensorRanks({ tensor, data, model: model.name });
     throw tooManyTensorRanks({ tensor, ...most.tensor, factor: most.tensor.factor, nearest });
   }
-  if (pipeline > most.pipeline) throw tooManyStages({ pipeline, segments: most.pipeline, nearest });
+  if (pipeline > most.pipeline) {
+    throw tooManyStages({ pipeline, virtualStages, segments: model.segments.length, nearest });
+  }
   if (batch.sequences % batch.microbatch !== 0) throw batchDoesNotDivide(batch);
   const { split, scheduled, together } = shareBatch(batch, data, pipeline);
-  return {
+  const plan: Plan = {
     flotilla_plan: planVersion,
     model: { name: model.name, hash: model.hash },
-    ...pipelineOf(cutEvenly(model.segments, pipeline).map((segments) => ({ segments, mesh: { data, tensor } }))),
-    schedule: { kind: '1f1b', microbatches: scheduled, table: null },
+    groups: Object.fromEntries(Array.from({ length: pipeline }, (_, i) => [groupName(i), { mesh: { data, tensor } }])),
+    chunks: chunksOf(model.segments, pipeline * virtualStages, sizes.stage_layers).map((segments, chunk) => ({
+      segments,
+      on: groupName(placement(chunk)),
+    })),
+    schedule: { kind, microbatches: scheduled, table: sizes.schedule_table ? rowsOf(sizes.schedule_table) : null },
     batch: {
       logical_microbatches: together,
       sequences: batch.microbatch,
@@ -86,6 +108,34 @@ export function planOfSizes(
     zero: { stage: sizes.zero_stage ?? 0, axis: 'data' },
     precision,
     predicted: null,
+  };
+  checkScheduleOf(plan, 'config, plan');
+  return plan;
+}
+
+interface ScheduleOfSizes {
+  readonly kind: string;
+  readonly virtualStages: number;
+  /** The group of a chunk. */
+  placement(chunk: number): number;
+}
+
+function scheduleOfSizes(sizes: ParallelSizes, pipeline: number): ScheduleOfSizes {
+  const { schedule_table: table, virtual_stages } = sizes;
+  if (table) {
+    const of = scheduleOf(table);
+    return {
+      kind: writtenSchedule,
+      virtualStages: virtual_stages ?? Math.max(1, Math.round(of.chunks / pipeline)),
+      placement: (chunk) => of.groupOf(chunk) ?? chunk % pipeline,
+    };
+  }
+  const kind = sizes.pipeline_schedule ?? ((virtual_stages ?? 1) > 1 ? 'interleaved' : '1f1b');
+  const schedule = scheduleKind(kind);
+  return {
+    kind,
+    virtualStages: virtual_stages ?? defaultVirtualStages(schedule),
+    placement: (chunk) => groupOfChunk(schedule.placement, pipeline, chunk),
   };
 }
 
@@ -151,6 +201,27 @@ function shareBatch(
     return { split: 'batch', scheduled: logical / together, together };
   }
   return { split: 'microbatch', scheduled: Math.ceil(logical / data), together: data };
+}
+
+/**
+ * The segments in runs: layers as even as can be or as given, the embedding with the first, the head with the last. Where there are more runs
+ * than layers, embedding and head are runs of their own.
+ */
+function chunksOf(
+  segments: readonly string[],
+  chunks: number,
+  given: readonly number[] | undefined,
+): readonly (readonly string[])[] {
+  const layers = segments.length < 3 ? segments : segments.slice(1, -1);
+  const [first, last] = segments.length < 3 ? [[], []] : [segments.slice(0, 1), segments.slice(-1)];
+  if (given) {
+    const total = given.reduce((sum, count) => sum + count, 0);
+    if (given.length !== chunks || total !== layers.length)
+      throw stageLayersDiffer({ given, chunks, layers: layers.length });
+  } else if (chunks > layers.length) return cutEvenly(segments, chunks);
+  let from = 0;
+  const runs = given ? given.map((count) => layers.slice(from, (from += count))) : cutEvenly(layers, chunks);
+  return runs.map((run, i) => [...(i === 0 ? first : []), ...run, ...(i === chunks - 1 ? last : [])]);
 }
 
 /** Segments in order, in runs as equal as can be. */

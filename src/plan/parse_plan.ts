@@ -33,9 +33,9 @@ export const planSchema = z.strictObject({
     microbatches: count,
     table: z
       .array(z.string().meta({ example: '0F0 0B0' }))
+      .meta({ example: ['0F0 0B0'] })
       .nullable()
-      .default(null)
-      .meta({ example: null }),
+      .default(null),
   }),
   batch: z.strictObject({
     logical_microbatches: count,
@@ -142,6 +142,12 @@ function kindOf(schema: z.core.$ZodType): string {
   return 'an object';
 }
 
+/** The value of a field that is not there: what leaving it out means, or a legal one. */
+function madeUp(group: z.ZodObject, name: string): unknown {
+  const field = group.shape[name] as z.core.$ZodType;
+  return field instanceof z.ZodDefault ? field.def.defaultValue : nearestLegal(bare(field), undefined);
+}
+
 /** The value nearest to a wrong one that the field may have. */
 function nearestLegal(schema: z.core.$ZodType, value: unknown): unknown {
   const choices = choicesOf(schema);
@@ -162,7 +168,7 @@ function nearestLegal(schema: z.core.$ZodType, value: unknown): unknown {
   return fieldsOf(schema).reduce<Record<string, unknown>>(
     (made, name) => ({
       ...made,
-      [name]: nearestLegal(schemaOf(schema as z.ZodObject, name), undefined),
+      [name]: madeUp(schema as z.ZodObject, name),
     }),
     {},
   );

@@ -59,9 +59,11 @@ const wrongType: readonly Row[] = [
   ['chunks.0.segments', 'embedding', 'plan/invalid', 'set it to ["embedding","blocks.0","head"]'],
   ['chunks.0.segments.0', 7, 'plan/invalid', 'set it to "7"'],
   ['chunks.0.on', 0, 'plan/invalid', 'set it to "g0"'],
-  ['schedule', null, 'plan/invalid', 'set it to {"kind":"gpipe","microbatches":1}'],
+  ['schedule', null, 'plan/invalid', 'set it to {"kind":"gpipe","microbatches":1,"table":null}'],
   ['schedule.kind', 1, 'plan/invalid', /^set it to "(1f1b|gpipe)"$/],
   ['schedule.microbatches', '8', 'plan/invalid', 'set it to 8'],
+  ['schedule.table', '0F0', 'plan/invalid', 'set it to ["0F0 0B0"]'],
+  ['schedule.table', [7], 'plan/invalid', 'set it to "0F0 0B0"'],
   ['batch', 4, 'plan/invalid', 'set it to {"logical_microbatches":1,"sequences":1,"padding":0}'],
   ['batch', undefined, 'plan/invalid', /^copy the plan.json of a run of this model/],
   ['batch.logical_microbatches', true, 'plan/invalid', 'set it to 1'],
@@ -131,6 +133,14 @@ const unknownName: readonly Row[] = [
 ];
 
 const contradiction: readonly Row[] = [
+  ['schedule.kind', 'interleaved', 'plan/contradiction', 'cut the model in 4 chunks, or name another schedule'],
+  [
+    'schedule.table',
+    ['0F0 0B0', '1F0 1B0'],
+    'plan/contradiction',
+    'set schedule.kind to "table", or schedule.table to null',
+  ],
+  ['schedule', { kind: 'table', microbatches: 2 }, 'plan/contradiction', /^write the slots of each group/],
   ['groups.g9', { mesh: { data: 2 } }, 'plan/contradiction', /^remove it, or write "on": "g9" in one of/],
   ['chunks.1.segments', ['head'], 'plan/contradiction', 'add it to chunk 1'],
   ['chunks.1.segments', ['blocks.1'], 'plan/contradiction', 'add it to chunk 1'],
@@ -203,6 +213,58 @@ const matches = (pattern: string, path: string): boolean => {
 
 const insides = (value: unknown): readonly string[] =>
   typeof value === 'object' && value !== null ? Object.keys(value) : [];
+
+describe('schedules that a plan writes out', () => {
+  const written = (...table: string[]) => errorOf({ ...plan, schedule: { kind: 'table', microbatches: 2, table } });
+  test.each([
+    ['that waits for itself', ['0F0 0B0 0F1 0B1', '1F0 1F1 1B0 1B1'], /0B0 waits for 1B0 .*1F1 waits for 0F1/],
+    ['that skips a slot', ['0F0 0F1 0B0 0B1', '1F0 1B0 1F1'], /lacks 1B1/],
+    ['that names an unknown chunk', ['0F0 0F1 0B0 0B1 2F0', '1F0 1B0 1F1 1B1'], /chunk/],
+    ['that runs a chunk elsewhere', ['1F0 0F1 0B0 0B1', '0F0 1B0 1F1 1B1'], /another group than its chunk's/],
+    ['that cannot be read', ['0F0 0X1', ''], /0X1/],
+  ])('%s', (_, table, said) => {
+    const error = written(...table);
+    expect(error.code).toBe('plan/contradiction');
+    expect(error.message).toMatch(said);
+  });
+
+  test('one that is sound is legal', () => {
+    const table = ['0F0 0F1 0B0 0B1', '1F0 1B0 1F1 1B1'];
+    const sound = { ...plan, schedule: { kind: 'table', microbatches: 2, table } };
+    expect(() => checkPlan(parsePlan(JSON.stringify(sound), 'plan.json'), model, 'plan.json')).not.toThrow();
+  });
+});
+
+describe('pipelines that the sizes do not give', () => {
+  const of = (given: object, sequences = 8) => {
+    try {
+      planOfSizes(given, 2, model, { sequences, microbatch: 1 }, plan.precision as Plan['precision']);
+    } catch (error) {
+      return (error as DiagnosticError).message;
+    }
+    return 'accepted';
+  };
+  const pipeline_parallel_size = 2;
+  test.each([
+    [
+      { pipeline_parallel_size, virtual_stages: 3 },
+      /pipeline_parallel_size 2 × virtual_stages 3 is more than the model's 4/,
+    ],
+    [
+      { pipeline_parallel_size, stage_layers: [1] },
+      /stage_layers has 1 entries, and the pipeline has 2 chunks[\s\S]*even ones are \[1,1\]/,
+    ],
+    [{ pipeline_parallel_size, stage_layers: [2, 1] }, /\[2,1\] are 3 layers, and the model has 2/],
+    [{ pipeline_parallel_size, pipeline_schedule: 'zb-v', virtual_stages: 1 }, /zb-v/],
+    [{ pipeline_parallel_size, pipeline_schedule: '1f1b', virtual_stages: 2 }, /1f1b/],
+    [{ pipeline_parallel_size, stage_layers: [0, 2] }, /^accepted$/],
+    [{ pipeline_parallel_size, virtual_stages: 2 }, /^accepted$/],
+  ])('%j', (given, said) => expect(of(given)).toMatch(said));
+
+  test('fewer microbatches than the schedule needs', () => {
+    expect(of({ pipeline_parallel_size, pipeline_schedule: 'dualpipe-v' }, 1)).toMatch(/microbatch/);
+  });
+});
 
 describe('plans that are no plan', () => {
   test.each([

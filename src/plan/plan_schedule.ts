@@ -1,7 +1,7 @@
 /** The schedule of a plan as a table. */
 import { generateSchedule, scheduleKinds } from '../schedule/kinds.js';
 import { readRows } from '../schedule/file.js';
-import type { ScheduleTable } from '../schedule/slot.js';
+import { entryName, type ScheduleTable } from '../schedule/slot.js';
 import type { Plan } from './plan.js';
 
 /** The kind of a schedule that the plan itself writes out. */
@@ -9,6 +9,10 @@ export const writtenSchedule = 'table';
 
 /** What `schedule.kind` may be. */
 export const scheduleNames: readonly string[] = [...scheduleKinds.keys(), writtenSchedule];
+
+/** A table as plans write it: the slots of each group. */
+export const rowsOf = (table: ScheduleTable): readonly string[] =>
+  table.map((entries) => entries.map(entryName).join(' '));
 
 /** Throws what `schedule/kinds.ts` and `schedule/file.ts` do, where the plan is none that `checkPlan` has passed. */
 export function tableOf({ schedule, groups, chunks }: Pick<Plan, 'schedule' | 'groups' | 'chunks'>): ScheduleTable {

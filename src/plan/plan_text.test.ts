@@ -28,8 +28,8 @@ test('groups on unlike meshes, each with its ranks and its segments', () => {
   const unlike = { ...plan, groups: { ...plan.groups, g0: { mesh: { data: 2, tensor: 2 } } } };
   expect(planText(unlike)).toBe('data 2 × tensor 2 | one rank | one rank');
   expect(groupTexts(unlike)).toEqual([
-    'g0: ranks 0 to 3, data 2 × tensor 2: embedding, blocks.0 to blocks.2',
-    'g1: rank 4: blocks.3 to blocks.7',
+    'g0: ranks 0 to 3, data 2 × tensor 2: embedding, blocks.0 to blocks.3',
+    'g1: rank 4: blocks.4 to blocks.7',
     'g2: rank 5: blocks.8 to blocks.11, head',
   ]);
 });

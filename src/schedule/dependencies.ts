@@ -1,4 +1,4 @@
-import { slotName, slotsOf, type Entry, type ScheduleTable, type Slot } from './slot.js';
+import { slotsOf, type Direction, type Entry, type ScheduleTable, type Slot } from './slot.js';
 
 /**
  * What must be done before a slot may begin, in a model of `chunks` chunks. F(c, m): F(c − 1, m). B(c, m): B(c + 1, m) and F(c, m).
@@ -11,6 +11,17 @@ export function dependenciesOf({ chunk, direction, microbatch }: Slot, chunks: n
   return chunk < chunks - 1 ? [{ chunk: chunk + 1, direction, microbatch }, own] : [own];
 }
 
+/** A number for each slot of a table and for what these depend on. Chunks and microbatches are whole, and there are fewer than 2⁵³ of all. */
+export function slotNumbers(table: ScheduleTable): (slot: Slot) => number {
+  let microbatches = 1;
+  for (const order of table)
+    for (const entry of order)
+      for (const slot of slotsOf(entry)) microbatches = Math.max(microbatches, slot.microbatch + 1);
+  return ({ chunk, direction, microbatch }) => (3 * chunk + directionNumbers[direction]) * microbatches + microbatch;
+}
+
+const directionNumbers: Readonly<Record<Direction, number>> = { forward: 0, backward: 1, weight: 2 };
+
 /** A group that cannot go on: the entry it stands at, and a slot which that entry waits for and which is never done. */
 export interface Stuck {
   readonly group: number;
@@ -22,16 +33,17 @@ export interface Stuck {
 
 /**
  * Runs a table: each group does its entries in order, each as soon as what it depends on is done. Calls `run` once an entry, after all
- * that it depends on. An entry's slots depend on slots outside it alone: two woven slots of which one needs the other never begin.
+ * that it depends on (`needs`). An entry's slots depend on slots outside it alone: two woven slots of which one needs the other never begin.
  * Returns the groups that cannot go on, by group; none where the table completes. Linear in the table.
  */
 export function runInOrder(
   table: ScheduleTable,
   chunks: number,
-  run: (entry: Entry, group: number, position: number) => void,
+  run: (entry: Entry, group: number, needs: readonly Slot[]) => void,
 ): readonly Stuck[] {
-  const done = new Set<string>();
-  const waiting = new Map<string, number[]>();
+  const numberOf = slotNumbers(table);
+  const done = new Set<number>();
+  const waiting = new Map<number, number[]>();
   const positions = table.map(() => 0);
   const stuck = new Map<number, Stuck>();
   const ready = table.map((_, group) => group).reverse();
@@ -40,20 +52,22 @@ export function runInOrder(
     for (; positions[group] < table[group].length; positions[group]++) {
       const position = positions[group];
       const entry = table[group][position];
-      const waitsFor = slotsOf(entry)
-        .flatMap((slot) => dependenciesOf(slot, chunks))
-        .find((slot) => !done.has(slotName(slot)));
+      const slots = slotsOf(entry);
+      const needs =
+        slots.length === 1 ? dependenciesOf(slots[0], chunks) : slots.flatMap((slot) => dependenciesOf(slot, chunks));
+      const waitsFor = needs.find((slot) => !done.has(numberOf(slot)));
       if (waitsFor) {
         stuck.set(group, { group, position, entry, waitsFor });
-        const name = slotName(waitsFor);
-        waiting.set(name, [...(waiting.get(name) ?? []), group]);
+        const number = numberOf(waitsFor);
+        waiting.set(number, [...(waiting.get(number) ?? []), group]);
         break;
       }
-      run(entry, group, position);
-      for (const name of slotsOf(entry).map(slotName)) {
-        done.add(name);
-        ready.push(...(waiting.get(name) ?? []));
-        waiting.delete(name);
+      run(entry, group, needs);
+      for (const number of slots.map(numberOf)) {
+        done.add(number);
+        const woken = waiting.get(number);
+        if (woken) ready.push(...woken);
+        waiting.delete(number);
       }
     }
   }

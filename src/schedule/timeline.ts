@@ -1,6 +1,6 @@
-import { dependenciesOf, runInOrder } from './dependencies.js';
+import { runInOrder, slotNumbers } from './dependencies.js';
 import { deadlockOf } from './deadlock.js';
-import { slotName, slotsOf, splitChunks, type Direction, type Entry, type ScheduleTable, type Slot } from './slot.js';
+import { slotsOf, splitChunks, type Direction, type Entry, type ScheduleTable, type Slot } from './slot.js';
 
 /** A slot as it ran. Two woven slots have the same begin and end. Times are in the unit of the durations given. */
 export interface TimedSlot {
@@ -45,22 +45,24 @@ export function timeline(
     .flat()
     .flatMap(slotsOf)
     .reduce((most, { chunk }) => Math.max(most, chunk + 1), 0);
-  const ends = new Map<string, { end: number; group: number }>();
+  const numberOf = slotNumbers(table);
+  const ends = new Map<number, { readonly end: number; readonly group: number }>();
   const free = table.map(() => 0);
   const busy = table.map(() => 0);
   const timed = table.map((): TimedSlot[] => []);
-  const stuck = runInOrder(table, chunks, (entry, group) => {
+  const stuck = runInOrder(table, chunks, (entry, group, needs) => {
     const slots = slotsOf(entry);
-    const begin = slots
-      .flatMap((slot) => dependenciesOf(slot, chunks))
-      .map((slot) => ends.get(slotName(slot))!)
-      .reduce((latest, from) => Math.max(latest, from.end + (from.group === group ? 0 : message)), free[group]);
+    let begin = free[group];
+    for (const slot of needs) {
+      const from = ends.get(numberOf(slot))!;
+      begin = Math.max(begin, from.end + (from.group === group ? 0 : message));
+    }
     const duration = slots.reduce((sum, slot) => sum + seconds(slot), 0);
     const end = begin + duration;
     free[group] = end;
     busy[group] += duration;
     slots.forEach((slot, i) => {
-      ends.set(slotName(slot), { end, group });
+      ends.set(numberOf(slot), { end, group });
       timed[group].push({ slot, begin, end, wovenWith: slots.length > 1 ? slots[1 - i] : null });
     });
   });

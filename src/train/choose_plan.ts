@@ -7,6 +7,8 @@ import { planContradictsConfig, planForAnotherModel } from '../plan/diagnostics.
 import { parsePlan } from '../plan/parse_plan.js';
 import { planOfSizes, type ParallelSizes } from '../plan/parallel_sizes.js';
 import { ranksOf, sequencesOf, type Plan } from '../plan/plan.js';
+import { readScheduleFile } from '../schedule/file.js';
+import type { ScheduleTable } from '../schedule/slot.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { usualRanks } from './device.js';
 import { worldSizeDiffers } from './diagnostics.js';
@@ -56,20 +58,32 @@ function sizesOf({ plan }: TrainConfig): ParallelSizes {
     ...(sizes.data_parallel_size !== null && { data_parallel_size: sizes.data_parallel_size }),
     tensor_parallel_size: sizes.tensor_parallel_size,
     pipeline_parallel_size: sizes.pipeline_parallel_size,
+    ...(sizes.pipeline_schedule !== null && { pipeline_schedule: sizes.pipeline_schedule }),
+    ...(sizes.pipeline_schedule_file !== null && { schedule_table: readSchedule(sizes.pipeline_schedule_file) }),
+    ...(sizes.virtual_stages !== null && { virtual_stages: sizes.virtual_stages }),
+    ...(sizes.stage_layers !== null && { stage_layers: sizes.stage_layers }),
     zero_stage: sizes.zero_stage === 1 ? 1 : 0,
   };
 }
 
 /** Throws `config/unreadable` or `plan/…`. */
 export function readPlan(file: string): Plan {
-  let text: string;
+  const fix = "give 'auto', the path of a plan file, or sizes such as { data_parallel_size: 2 }";
+  return parsePlan(textOf(file, 'plan', fix), file);
+}
+
+/** Throws `config/unreadable` or `schedule/…`. */
+function readSchedule(file: string): ScheduleTable {
+  return readScheduleFile(textOf(file, 'schedule', 'give the path of a schedule file, or pipeline_schedule'), file)
+    .table;
+}
+
+function textOf(file: string, what: string, fix: string): string {
   try {
-    text = readText(file);
+    return readText(file);
   } catch (error) {
-    const fix = "give 'auto', the path of a plan file, or sizes such as { data_parallel_size: 2 }";
-    throw configUnreadable({ file, problem: `the plan cannot be read: ${(error as Error).message}`, fix });
+    throw configUnreadable({ file, problem: `the ${what} cannot be read: ${(error as Error).message}`, fix });
   }
-  return parsePlan(text, file);
 }
 
 /**

@@ -23,8 +23,9 @@ import { shellCommands, type ShellCommand } from './commands.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Pages that are made from the code: `docs.test.ts` and `src/config/page.test.ts` compare each with what makes it. */
-const isGenerated = (page: string): boolean => /^docs\/(passes|errors)\//.test(page) || page === 'docs/config.md';
+/** Pages that are made from the code: `docs.test.ts`, `schedules.test.ts` and `src/config/page.test.ts` compare each with what makes it. */
+const isGenerated = (page: string): boolean =>
+  /^docs\/(passes|errors)\//.test(page) || ['docs/config.md', 'docs/schedules.md'].includes(page);
 const isOpPage = (page: string): boolean => page.startsWith('docs/ops/');
 
 const all = pagesOf(root)

@@ -78,6 +78,7 @@ test('every test is packed but those that hold documents against the sources or 
     'tests/docs/docs.test.ts',
     'tests/docs/events.test.ts',
     'tests/docs/help.test.ts',
+    'tests/docs/schedules.test.ts',
     'tests/package/installed.test.ts',
   ]);
   for (const place of leftBehind) expect(existsSync(path.join(root, place)), place).toBe(true);

@@ -3,7 +3,6 @@
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { format } from 'prettier';
 import { locateTorch } from '../../src/engine/native/locate.js';
 import { scheduleKinds, defaultVirtualStages } from '../../src/schedule/kinds.js';
 import type { RecordedSchedule } from './recorded.js';
@@ -25,5 +24,6 @@ const answer = execFileSync(python, [script], { input: JSON.stringify(shapes), m
 const rows = JSON.parse(answer.toString()) as readonly (readonly string[])[];
 const recorded = shapes.map((shape, i): RecordedSchedule => ({ ...shape, rows: rows[i] }));
 const file = new URL('pytorch.json', import.meta.url).pathname;
-writeFileSync(file, await format(JSON.stringify(recorded), { parser: 'json', printWidth: 120 }));
+writeFileSync(file, JSON.stringify(recorded));
+execFileSync('npx', ['prettier', '--write', file]);
 console.log(`${recorded.length} schedules written to ${file}`);

@@ -187,6 +187,11 @@ export const refusals: readonly Refusal[] = [
     commands: ['resume', 'explain'],
     overrides: () => ['steps=4', 'ranks=4', 'plan.tensor_parallel_size=4'],
   },
+  {
+    code: 'plan/stage-layers-differ',
+    commands: ['resume', 'explain'],
+    overrides: () => ['steps=4', 'plan.stage_layers=[5]'],
+  },
   { code: 'plan/invalid', commands: ['explain'], prepare: write('plan.json', '{}') },
   { code: 'plan/version-unknown', commands: ['explain'], prepare: write('plan.json', '{"flotilla_plan": 99}') },
   {
@@ -451,8 +456,9 @@ export const withoutRow: Readonly<Record<string, string>> = {
 export const foldersWithoutRow: Readonly<Record<string, string>> = {
   cli: 'a mistake on the command line, before anything is opened: tests/training/command_line.test.ts',
   engine: 'of the machine, told before a run is opened (tests/training/device.test.ts), or of a step',
+  lower: 'behind plan/… and the checker of placed graphs: faults of the compiler itself',
   partition: 'the checker of placed graphs, behind plan/…: faults of the compiler itself',
   program: 'the verifier of programs: faults of the compiler, which tests/mutants.test.ts makes',
   reshard: 'faults of the compiler: src/reshard/*.test.ts',
-  schedule: 'behind plan/invalid, whose schema has the kinds',
+  schedule: 'behind plan/contradiction, and of schedule files: src/plan/plan_errors.test.ts, src/schedule/*.test.ts',
 };

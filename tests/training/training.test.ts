@@ -50,7 +50,7 @@ test('dropout goes on bit for bit too, and differs from microbatch to microbatch
   expectClose(work.losses('dropout 2'), work.losses('dropout 1'));
 });
 
-test('the plan does not change what is learnt: data, tensor, both, ZeRO-1 and stages, on virtual ranks', async () => {
+test('the plan does not change what is learnt: data, tensor, both, ZeRO-1 and pipelines, on virtual ranks', async () => {
   const plans = {
     data: { data_parallel_size: 2 },
     tensor: { tensor_parallel_size: 2 },
@@ -62,6 +62,20 @@ test('the plan does not change what is learnt: data, tensor, both, ZeRO-1 and st
   for (const [name, plan] of Object.entries(plans)) {
     await work.train(name, { ...onReference, steps: 3, plan, ranks: null });
     expectClose(work.losses(name), work.losses('serial'));
+  }
+});
+
+test('nor do schedules that run several chunks on a group, or cut backward in two', async () => {
+  const more = { ...onReference, steps: 2, model: { family: 'gpt', layers: 2, dim: 8, heads: 2, context: 8 } } as const;
+  const plans = {
+    interleaved: { pipeline_parallel_size: 2, virtual_stages: 2 },
+    'V without bubbles': { pipeline_parallel_size: 2, pipeline_schedule: 'zb-v' },
+    'uneven, zero bubbles': { pipeline_parallel_size: 2, pipeline_schedule: 'zb-h1', stage_layers: [0, 2] },
+  };
+  await work.train('two layers', more);
+  for (const [name, plan] of Object.entries(plans)) {
+    await work.train(name, { ...more, plan, ranks: null });
+    expectClose(work.losses(name), work.losses('two layers'));
   }
 });
 

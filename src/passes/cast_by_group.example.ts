@@ -1,13 +1,13 @@
 import { ops } from '../ops/index.js';
-import { castByStage } from './cast_by_stage.js';
+import { castByGroup } from './cast_by_group.js';
 import { graphExample } from './example.js';
 
-export const castByStageExample = graphExample({
-  pass: 'cast_by_stage',
-  title: 'A tied embedding in bf16 on two stages',
+export const castByGroupExample = graphExample({
+  pass: 'cast_by_group',
+  title: 'A tied embedding in bf16 on two groups',
   about:
-    'Mixed precision casts the table once, on the first stage, which looks tokens up in it. The last stage multiplies by the cast, so all of ' +
-    'it would travel in every microbatch. After the pass the last stage casts its own copy of the table.',
+    'Mixed precision casts the table once, on the first group, which looks tokens up in it. The last group multiplies by the cast, so all of ' +
+    'it would travel in every microbatch. After the pass the last group casts its own copy of the table.',
   registry: ops,
   graph: `
     func @tied(
@@ -19,5 +19,5 @@ export const castByStageExample = graphExample({
       %2 = einsum(%1, %0) {to=[token, vocab]} : bf16[token=2, vocab=5] ; - forward head
       return logits=%2
     }`,
-  run: (graph) => castByStage(graph, ops, (segment) => (segment === 'head' ? 1 : 0)),
+  run: (graph) => castByGroup(graph, ops, (segment) => (segment === 'head' ? 1 : 0)),
 });

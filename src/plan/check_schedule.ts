@@ -1,0 +1,68 @@
+/** The schedule of a plan against its chunks and groups. */
+import { DiagnosticError } from '../ir/diagnostic.js';
+import { checkSchedule } from '../schedule/check.js';
+import { defaultVirtualStages, scheduleKind } from '../schedule/kinds.js';
+import { groupOfChunk } from '../schedule/placement.js';
+import { planContradiction } from './diagnostics.js';
+import { groupOfChunks, type Plan } from './plan.js';
+import { tableOf, writtenSchedule } from './plan_schedule.js';
+
+/** Throws `plan/contradiction` with what is wrong with the schedule. `file`: for messages. */
+export function checkScheduleOf(plan: Plan, file: string): void {
+  const { kind, microbatches, table } = plan.schedule;
+  const contradiction = (field: string, problem: string, fix: string, why?: string) =>
+    planContradiction({ file, field, problem, fix, why });
+  if (kind !== writtenSchedule && table !== null) {
+    const fix = `set schedule.kind to "${writtenSchedule}", or schedule.table to null`;
+    throw contradiction('schedule.table', `the plan writes a schedule out, and asks for ${kind}`, fix);
+  }
+  if (kind === writtenSchedule && table === null) {
+    const fix = 'write the slots of each group, such as ["0F0 0B0"], or name a schedule';
+    throw contradiction('schedule.table', 'the plan has no table of its schedule', fix);
+  }
+  const groups = Object.keys(plan.groups);
+  const groupOf = groupOfChunks(plan);
+  if (kind !== writtenSchedule) checkPlacement(plan, file);
+  const of = {
+    groups: groups.length,
+    chunks: plan.chunks.length,
+    microbatches,
+    groupOf: (chunk: number) => groupOf[chunk],
+  };
+  try {
+    const [fault] = checkSchedule(tableOf(plan), of);
+    if (fault) throw fault;
+  } catch (error) {
+    if (!(error instanceof DiagnosticError)) throw error;
+    const { what, why, fix } = error.diagnostic;
+    throw contradiction('schedule', what, fix ?? 'name a schedule that can be generated', why);
+  }
+}
+
+/** A schedule that is generated has so many chunks a group, on the groups that it says. */
+function checkPlacement({ schedule: { kind }, groups, chunks }: Plan, file: string): void {
+  const names = Object.keys(groups);
+  const schedule = scheduleKind(kind);
+  const each = chunks.length / names.length;
+  const takes = schedule.virtualStages;
+  if (!('exactly' in takes ? each === takes.exactly : Number.isInteger(each) && each >= takes.least)) {
+    const many = 'exactly' in takes ? takes.exactly : `${takes.least} or more`;
+    throw planContradiction({
+      file,
+      field: 'schedule.kind',
+      problem: `the plan has ${chunks.length} chunks on ${names.length} groups`,
+      why: `${kind} has ${many} on each`,
+      fix: `cut the model in ${names.length * defaultVirtualStages(schedule)} chunks, or name another schedule`,
+    });
+  }
+  chunks.forEach(({ on }, chunk) => {
+    const wanted = names[groupOfChunk(schedule.placement, names.length, chunk)];
+    if (on === wanted) return;
+    throw planContradiction({
+      file,
+      field: `chunks.${chunk}.on`,
+      problem: `chunk ${chunk} is on the group '${on}', and ${kind} has it on '${wanted}'`,
+      fix: `write '${wanted}', or write the schedule out as a table`,
+    });
+  });
+}
