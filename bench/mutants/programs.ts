@@ -101,6 +101,11 @@ const recipes: readonly { name: string; weight: number; options: () => Omit<Scen
     options: () => ({ ...gpt(), mesh: { tensor: 2 }, split, microbatches: 2 }),
   },
   {
+    name: 'gpt, data 2 × tensor 2, ZeRO-1, blocks of shards that are padded',
+    weight: 2,
+    options: () => ({ ...gpt(), mesh: { data: 2, tensor: 2 }, split, zero: { stage: 1, axis: 'data' } }),
+  },
+  {
     name: 'gpt, data 2, 2 microbatches',
     weight: 1,
     options: () => ({ ...gpt(), mesh: { data: 2 }, split, microbatches: 2 }),

@@ -3,7 +3,7 @@ import type { DType } from '../ir/dtype.js';
 import { opNamed } from '../ir/op.js';
 import { factorsOf, namesOf } from '../ir/type.js';
 import type { PlacedId, PlacedMove, PlacedOp, PlacedStep, PlacedTransfer } from '../partition/placed.js';
-import { lowerMove, unlikeRanks, type LoweredMove } from '../reshard/lower.js';
+import { fills, lowerMove, unlikeRanks, type LoweredMove } from '../reshard/lower.js';
 import { isLocal } from '../reshard/moves.js';
 import type { ClassRequest } from './class_request.js';
 import type { ClassValues } from './class_values.js';
@@ -97,6 +97,8 @@ export class StepLowering {
     if (inPlace) this.values.aliasOf(output.value, input.value);
     const name = this.values.get(output.value).name;
     if (isLocal(move)) {
+      if (fills(move, this.request.members))
+        this.writer.emit({ kind: 'fill', ...base, output, lane: 'compute' }, `${name} filled`);
       this.writer.emit({ kind: 'unpack', ...base, input, output, lane: 'compute' }, name);
       return;
     }

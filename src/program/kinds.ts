@@ -97,6 +97,13 @@ const kinds: { readonly [K in Kind]: KindDescription<InstructionOf<K>> } = {
   },
   pack: rearranges,
   unpack: rearranges,
+  fill: {
+    ...computed,
+    fields: { move: 'same', global: 'same', output: 'write' },
+    moves: false,
+    title: ({ move }) => `fill of ${move.kind}`,
+    print: ({ move }, { writes }) => `${writes[0]} = fill ${move.kind} {axes=[${move.axes.join(' ')}]}`,
+  },
   collective: {
     fields: {
       move: 'same',

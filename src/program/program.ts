@@ -147,6 +147,14 @@ export interface MoveInstruction extends InstructionBase {
   readonly output: Operand;
 }
 
+/** Writes the neutral element of a move's reduction over its result, before the unpack that brings what a member has of it. */
+export interface FillInstruction extends InstructionBase {
+  readonly kind: 'fill';
+  readonly move: Move;
+  readonly global: TensorType;
+  readonly output: Operand;
+}
+
 export interface CollectiveInstruction extends InstructionBase {
   readonly kind: 'collective';
   readonly move: Move;
@@ -200,6 +208,7 @@ export interface EventInstruction extends InstructionBase {
 export type Instruction =
   | KernelInstruction
   | MoveInstruction
+  | FillInstruction
   | CollectiveInstruction
   | TileInstruction
   | TransferInstruction

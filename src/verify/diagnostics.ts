@@ -88,7 +88,7 @@ export const incomplete = defineDiagnostic(
   'program/incomplete',
   (p: {
     value: string;
-    of: 'microbatches' | 'tiles';
+    of: 'microbatches' | 'tiles' | 'parts';
     there: readonly number[];
     all: number;
     where: readonly Place[];

@@ -10,6 +10,7 @@ import { nativeLaunches } from '../../kernels/native.js';
 import { readsOf, type Block, type KernelLaunchSpec, type KernelSite } from '../../kernels/site.js';
 import type {
   CollectiveInstruction,
+  FillInstruction,
   EventName,
   Instruction,
   KernelInstruction,
@@ -116,6 +117,8 @@ class Loader {
       case 'pack':
       case 'unpack':
         return this.copies(instruction);
+      case 'fill':
+        return this.fill(instruction);
       case 'collective':
         return this.collective(instruction);
       case 'pack_tile':
@@ -186,22 +189,26 @@ class Loader {
     return launches;
   }
 
+  private fill(instruction: FillInstruction): void {
+    const { move, global, output } = instruction;
+    const { fill } = lowerMove(this.place.mesh, global, move, this.place.at);
+    if (fill === null) return;
+    this.compute([output.value], {
+      kind: 'kernel',
+      kernel: 'fill',
+      operands: [this.view(output.value)],
+      reads: 0,
+      scratch: null,
+      attributes: { value: fill },
+      at: at(instruction),
+    });
+  }
+
   private copies({ kind, move, global, input, output, ...rest }: MoveInstruction): void {
     const { mesh, at: coordinates } = this.place;
     const lowered = lowerMove(mesh, global, move, coordinates);
     const [from, to] = [this.view(input.value), this.view(output.value)];
     const regions = kind === 'pack' ? lowered.pack : lowered.unpack;
-    if (kind === 'unpack' && lowered.fill !== null) {
-      this.compute([output.value], {
-        kind: 'kernel',
-        kernel: 'fill',
-        operands: [to],
-        reads: 0,
-        scratch: null,
-        attributes: { value: lowered.fill },
-        at: at(rest),
-      });
-    }
     const whole: CopyRegion = {
       sizes: [elements(from)],
       from: { offset: 0, strides: [1] },

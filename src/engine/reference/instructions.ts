@@ -12,6 +12,7 @@ import type { ReferenceKernels } from '../../ops/evaluate.js';
 import { roundTo } from '../../ops/round.js';
 import type {
   CollectiveInstruction,
+  FillInstruction,
   KernelInstruction,
   MoveInstruction,
   Operand,
@@ -21,7 +22,7 @@ import type {
   TileInstruction,
 } from '../../program/program.js';
 import type { Launch } from '../../program/unroll.js';
-import { collect, packed, unpacked } from '../../reshard/execute.js';
+import { collect, filled, packed, unpackedOver } from '../../reshard/execute.js';
 import type { LoweredMove } from '../../reshard/lower.js';
 import { copyRegions } from '../../reshard/region.js';
 import type { VirtualRank } from './virtual_rank.js';
@@ -95,16 +96,21 @@ function originsOf(
   );
 }
 
+/** Neutral elements where a move brings none; nothing on a rank that gets all of the block. */
+export function runFill(rank: VirtualRank, { move, global, output }: FillInstruction, step: ScheduleStep): void {
+  const lowered = rank.lowered(move, global);
+  if (lowered.fill !== null) store(rank, output, step, filled(lowered));
+}
+
 /** A pack before a collective, an unpack after one, or a local move. */
 export function runMove(rank: VirtualRank, instruction: MoveInstruction, step: ScheduleStep): void {
   const lowered = rank.lowered(instruction.move, instruction.global);
-  const block = rank.arena.read(rank.view(instruction.input.value, step));
-  store(
-    rank,
-    instruction.output,
-    step,
-    instruction.kind === 'pack' ? packed(lowered, block) : unpacked(lowered, block),
-  );
+  const { kind, input, output } = instruction;
+  const block = rank.arena.read(rank.view(input.value, step));
+  if (kind === 'pack') return store(rank, output, step, packed(lowered, block));
+  // What a fill has put there stays where nothing is unpacked.
+  const there = lowered.fill === null ? filled(lowered) : rank.arena.read(rank.view(output.value, step));
+  store(rank, output, step, unpackedOver(lowered, block, there));
 }
 
 /** A tile of a block, put into a send buffer or taken out of a receive buffer; nothing where this rank has no such message. */

@@ -10,7 +10,7 @@ import type { ReferenceKernels } from '../../ops/evaluate.js';
 import type { Program, CollectiveInstruction, TransferInstruction } from '../../program/program.js';
 import type { Launch } from '../../program/unroll.js';
 import { describeLaunch, describeRankLaunch } from './describe.js';
-import { runCollective, runKernel, runMove, runTile, store, type Workspaces } from './instructions.js';
+import { runCollective, runFill, runKernel, runMove, runTile, store, type Workspaces } from './instructions.js';
 import type { Policy, Runnable } from './policy.js';
 import type { LaneQueue, VirtualRank } from './virtual_rank.js';
 
@@ -185,6 +185,8 @@ export class Machine {
       case 'pack':
       case 'unpack':
         return runMove(rank, instruction, step);
+      case 'fill':
+        return runFill(rank, instruction, step);
       case 'pack_tile':
       case 'unpack_tile':
         return runTile(rank, this.options.groups, instruction, step);
