@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "error.h"
+#include "kernels/workspaces.h"
 #include "tensor_at.h"
 
 namespace flotilla {
@@ -273,8 +274,8 @@ void requireReduction(const LaunchText& launch) {
 }
 
 // Where a launch that needs so many bytes may write; null where it needs none.
-char* scratchFor(const LaunchText& launch, const Arena& arena, size_t bytes) {
-  const size_t given = launch.scratch ? launch.scratch->bytes : 0;
+char* scratchFor(const LaunchText& launch, const Arena& arena, int64_t bytes) {
+  const int64_t given = launch.scratch ? launch.scratch->bytes : 0;
   if (given < bytes) throw std::invalid_argument("it needs " + std::to_string(bytes) + " bytes of scratch, and is given " + std::to_string(given));
   return bytes > 0 ? arena.address(launch.scratch->offset, launch.scratch->bytes) : nullptr;
 }
@@ -306,7 +307,7 @@ std::unique_ptr<Transfer> makeCollective(const LaunchText& launch, const Arena& 
     requireReduction(launch);
     const std::vector<int64_t> counts = blockSizes(launch.inputCounts, input.numel(), group.size, "inputCounts");
     if (counts[group.rank] != output.numel()) throw std::invalid_argument("the output is not as long as this member's block");
-    return std::make_unique<ReduceScatter>(group, launch.reduction, input, output, counts, scratchFor(launch, arena, (group.size - 1) * output.nbytes()));
+    return std::make_unique<ReduceScatter>(group, launch.reduction, input, output, counts, scratchFor(launch, arena, workspace::reduce_scatter(group.size, output.numel(), output.element_size())));
   }
 
   auto transfer = std::make_unique<ExchangeTransfer>(group);

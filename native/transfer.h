@@ -26,7 +26,7 @@ class Transfer {
 };
 
 // Prepares a collective. Throws std::invalid_argument where the launch contradicts itself, or brings less scratch than it needs
-// (src/kernels/exchanges.ts says how much).
+// (kernels/workspaces.h).
 //
 //   all_reduce      Gloo's ring (NCCL's choice on CUDA): the same bits on every member. bf16 and f16 round after every addition.
 //   all_gather      sends and receives; exact for uneven blocks (outputCounts)

@@ -3,6 +3,7 @@
  * (docs/decisions/004-exchanges-on-gloo.md), which land in the result itself but for those of a reduce-scatter.
  */
 import { dtypeBytes, type DType } from '../ir/dtype.js';
+import { workspace } from './workspaces.js';
 
 /** What a collective asks of the kernel table. */
 export interface ExchangeShape {
@@ -17,4 +18,6 @@ export interface ExchangeShape {
 
 /** A reduce-scatter receives every other member's block before it adds them: its own may be its operand's, and is read where it lies. */
 export const exchangeBytes = ({ kind, members, dtype, outputElements }: ExchangeShape): number =>
-  kind === 'reduce_scatter' ? (members - 1) * outputElements * dtypeBytes[dtype] : 0;
+  kind === 'reduce_scatter'
+    ? workspace('reduce_scatter', { members, elements: outputElements, size: dtypeBytes[dtype] })
+    : 0;

@@ -18,6 +18,7 @@ import {
 } from './site.js';
 import { stagedLaunches, type Copy } from './staged.js';
 import { isNarrowFloat } from './types.js';
+import { workspace } from './workspaces.js';
 
 interface Roles {
   readonly b: readonly FactorName[];
@@ -190,16 +191,9 @@ function inOrder(site: KernelSite, left: number, right: number): LaunchForm | nu
   };
 }
 
-/** Packed panels of both operands: the formula of native/kernels/README.md. Rows, columns, depth in elements; `size` in bytes. */
-export function matmulScratch(m: number, n: number, k: number, size: number): ByDevice<number> {
-  const depth = up(k, 2);
-  const columns = Math.min(up(n, 64), Math.max(64, down(Math.floor(2 ** 21 / depth), 64)));
-  const rows = Math.min(up(m, 6), Math.max(192, down(Math.floor(2 ** 20 / depth), 192)));
-  return scratchOnCpu((columns + rows) * depth * size + 64);
-}
-
-const up = (x: number, y: number): number => Math.ceil(x / y) * y;
-const down = (x: number, y: number): number => Math.floor(x / y) * y;
+/** Workspace of a product. Rows, columns, depth in elements; `size` in bytes. */
+export const matmulScratch = (m: number, n: number, k: number, size: number): ByDevice<number> =>
+  scratchOnCpu(workspace('matmul', { m, n, k, size }));
 
 function rolesOf(x: readonly FactorName[], w: readonly FactorName[], y: readonly FactorName[]): Roles | null {
   const all = [...new Set([...x, ...w])];

@@ -24,6 +24,7 @@ import { matmulBiasLaunch, productAndSumLaunches, productLaunches } from './matm
 import { grouped, localSizes, type KernelLaunchSpec, type KernelSite, type LaunchForm } from './site.js';
 import { stagedLaunches } from './staged.js';
 import { isInteger, isKernelFloat } from './types.js';
+import { workspace } from './workspaces.js';
 
 /** The form that an op takes at a site, and its launches in order. Throws where no kernel fits the operands. */
 export function nativeChoice(
@@ -120,7 +121,7 @@ function sumOfSquares(site: KernelSite): LaunchForm | null {
       { of: { output: 0 }, sizes: [1], strides: [1] },
     ],
     attributes: { accumulate: site.accumulates[0] ? 1 : 0 },
-    scratchBytes: scratchOnCpu(1024),
+    scratchBytes: scratchOnCpu(workspace('sum_squares', {})),
   };
 }
 
@@ -222,11 +223,6 @@ const primitives: Readonly<Record<string, Forms>> = {
   random_uniform: { random_uniform: randomUniform },
 };
 
-const up = (x: number, y: number): number => Math.ceil(x / y) * y;
-
-/** Rows are summed in chunks of at least 32, at most 64 of them, whatever the number of threads. */
-const rowChunks = (rows: number): number => Math.min(64, Math.max(1, Math.ceil(rows / 32)));
-
 /** native/kernels/attention.h: bf16 is multiplied in pairs, and a row of accumulators has this many. */
 const attentionTakes: DeviceNeeds['takes'] = ({ d }) => d % 2 === 0 && d <= 256;
 
@@ -253,7 +249,7 @@ const fusedKernels: Readonly<Record<string, FusedKernel>> = {
     on: {
       cpu: {
         takes: attentionTakes,
-        scratchBytes: ({ b, g, t, d }, size) => b * g * (up(t, 64) * up(d, 2) + up(t, 2) * up(d, 64)) * size,
+        scratchBytes: ({ b, g, t, d }, size) => workspace('attention', { b, g, t, d, size }),
       },
     },
   },
@@ -263,10 +259,8 @@ const fusedKernels: Readonly<Record<string, FusedKernel>> = {
     on: {
       cpu: {
         takes: attentionTakes,
-        scratchBytes: ({ b, g, r, s, t, d }, size, accumulator) =>
-          b * g * r * 2 * (up(s, 64) * up(d, 2) + up(s, 2) * up(d, 64)) * size +
-          b * g * up(t, 2) * up(d, 64) * size +
-          b * g * r * up(s, 64) * (up(d, 64) + 1) * accumulator,
+        scratchBytes: ({ b, g, r, s, t, d }, size, acc) =>
+          workspace('attention_backward', { b, g, r, s, t, d, size, acc }),
       },
     },
   },
@@ -274,13 +268,13 @@ const fusedKernels: Readonly<Record<string, FusedKernel>> = {
   layer_norm_backward: {
     kernel: 'layer_norm_backward',
     types: 'each',
-    on: { cpu: { scratchBytes: ({ t, c }, _, accumulator) => rowChunks(t) * 2 * c * accumulator } },
+    on: { cpu: { scratchBytes: ({ t, c }, _, acc) => workspace('layer_norm_backward', { t, c, acc }) } },
   },
   rms_norm: { kernel: 'rms_norm', types: 'each', attributes: eps },
   rms_norm_backward: {
     kernel: 'rms_norm_backward',
     types: 'each',
-    on: { cpu: { scratchBytes: ({ t, c }, _, accumulator) => rowChunks(t) * c * accumulator } },
+    on: { cpu: { scratchBytes: ({ t, c }, _, acc) => workspace('rms_norm_backward', { t, c, acc }) } },
   },
   softmax_cross_entropy: { kernel: 'softmax_cross_entropy', types: 'one' },
   softmax_cross_entropy_backward: { kernel: 'softmax_cross_entropy_backward', types: 'one' },

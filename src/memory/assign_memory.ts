@@ -121,6 +121,10 @@ interface OpenTenancy {
   readonly launch: number;
 }
 
+/**
+ * The stay of every instance. What another lane touches stays until compute has waited for it: in lane order alone the next exchange could
+ * take its place, and a host that is the lane itself would wait for the one before it could begin the next, and go on computing.
+ */
 function collectTenancies(
   values: readonly ProgramValue[],
   templates: readonly Template[],
@@ -131,14 +135,19 @@ function collectTenancies(
   const { lanes, launches } = clockLaunches({ templates, schedule: placed });
   const open = new Map<string, OpenTenancy>();
   const compute = lanes.indexOf('compute');
-  /** Workspaces of other lanes for which compute has not waited. */
-  let busy: { readonly tenancy: OpenTenancy; readonly lane: number; readonly number: number }[] = [];
+  /** By lane, in its order: what compute has not waited for, from `waited` on. */
+  const busy = lanes.map(() => ({
+    stays: [] as { readonly tenancy: OpenTenancy; readonly number: number }[],
+    waited: 0,
+  }));
   for (const { instruction, step, lane, number, begins, index } of launches) {
-    if (lane === compute && busy.length > 0) {
-      const over = busy.filter((one) => begins[one.lane] >= one.number);
-      for (const { tenancy } of over) tenancy.release[compute] = Math.max(tenancy.release[compute], number);
-      busy = busy.filter((one) => !over.includes(one));
-    }
+    if (lane === compute)
+      busy.forEach((queue, other) => {
+        for (; begins[other] >= queue.stays[queue.waited]?.number; queue.waited++) {
+          const { release } = queue.stays[queue.waited].tenancy;
+          release[compute] = Math.max(release[compute], number);
+        }
+      });
     for (const { value } of operandsOf(instruction)) {
       const base = baseOf(values, value);
       if (values[base].lifetime === 'persistent') continue;
@@ -152,9 +161,7 @@ function collectTenancies(
         open.set(key, tenancy);
       }
       tenancy.release[lane] = results.has(base) ? Infinity : Math.max(tenancy.release[lane], number);
-      // Else the lane's next exchange could take its place: a host that is the lane itself would wait for this one before it goes on.
-      if (lane !== compute && 'scratch' in instruction && value === instruction.scratch)
-        busy.push({ tenancy, lane, number });
+      if (lane !== compute) busy[lane].stays.push({ tenancy, number });
     }
   }
   return open;
