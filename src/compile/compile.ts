@@ -3,7 +3,7 @@
  *
  *   trace ▶ autodiff ▶ precision      here
  *   partition, buckets ▶ check        place_graphs.ts
- *   lower ▶ addresses ▶ fold          lower_stages.ts
+ *   lower ▶ addresses ▶ fold          lower_groups.ts
  */
 import { GraphBuilder } from '../ir/builder.js';
 import type { Graph } from '../ir/graph.js';
@@ -21,7 +21,7 @@ import { groupOfChunks, type Plan } from '../plan/plan.js';
 import { tableOf } from '../plan/plan_schedule.js';
 import { forwardOnly } from '../schedule/forward_only.js';
 import { splitChunks, type ScheduleTable } from '../schedule/slot.js';
-import { lowerGroups, type LoweredProgram, type LowerRequest } from '../lower/lower_stages.js';
+import { lowerGroups, type LoweredProgram, type LowerRequest } from '../lower/lower_groups.js';
 import { placeGraphs, type PlacedGraphs, type PlaceRequest } from '../partition/place_graphs.js';
 import { kernelsOf, type Target } from '../kernels/target.js';
 

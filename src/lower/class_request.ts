@@ -6,9 +6,9 @@ import type { PlanMemoryOptions } from '../memory/index.js';
 import type { Bucket } from '../partition/buckets.js';
 import type { PlacedGraph, PlacedStep } from '../partition/placed.js';
 import type { Group } from '../program/program.js';
-import type { Slot } from '../schedule/slot.js';
 import type { PlannedReceive } from './receives.js';
 import type { StepSlots } from './slot_kinds.js';
+import type { SlotStep } from './slot_order.js';
 
 export interface ClassRequest {
   readonly name: string;
@@ -21,8 +21,8 @@ export interface ClassRequest {
   readonly update: PlacedGraph | null;
   /** Parameters of this group that lie together and are updated as one. */
   readonly buckets: readonly Bucket[];
-  /** The group's order of work. */
-  readonly slots: readonly Slot[];
+  /** What the group computes, in order. */
+  readonly order: readonly SlotStep[];
   /** In which slots the steps of the step graph run. */
   readonly stepSlots: StepSlots;
   /** In the order in which they are asked for. */

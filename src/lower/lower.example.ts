@@ -9,6 +9,7 @@ import { referenceKernels } from '../kernels/chooser.js';
 import { lowerClass } from './lower_class.js';
 import { madeOnce } from './made_once.js';
 import { slotsOfSteps } from './slot_kinds.js';
+import { slotOrder } from './slot_order.js';
 import type { PlacedGraphs } from '../partition/place_graphs.js';
 import { printProgram } from '../program/print.js';
 import type { Program } from '../program/program.js';
@@ -83,7 +84,7 @@ export function lowerAll({ step, update, slots }: PlacedStepGraphs): ExampleProg
     step,
     update,
     buckets: [],
-    slots,
+    order: slotOrder(slots, () => []),
     stepSlots: slotsOfSteps(step, { chunkOf: () => 0, groupOf: [0] }),
     receives: [],
     once: madeOnce(step),

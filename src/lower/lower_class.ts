@@ -16,6 +16,7 @@ import { Pending, TemplateWriter } from './lane_events.js';
 import { StepLowering } from './lower_step.js';
 import { scheduleSteps, type ReceiveTemplate, type SlotTemplate, type TemplateKind } from './schedule_steps.js';
 import { slotSection, updateSection, type Listed } from './sections.js';
+import { piecesOf } from './slot_order.js';
 import { ValueMap } from './value_map.js';
 
 export interface LoweredClass extends RankClass {
@@ -67,11 +68,12 @@ class ClassLowering {
     return kind.kind === 'slot' ? this.slot(kind) : this.receive(kind);
   }
 
-  private slot({ name, slot, first, last }: SlotTemplate): Template {
+  private slot({ name, slot, first, last, piece }: SlotTemplate): Template {
     const { step, stepSlots, group, once } = this.request;
     const writer = this.writer();
     const lowering = new StepLowering(this.request, this.map, this.messages, writer, !first);
-    const body = slotSection(step, stepSlots, group, slot, first ? new Set() : once);
+    const section = slotSection(step, stepSlots, group, slot, first ? new Set() : once);
+    const body = piece === null ? section : piecesOf(section)[piece];
     const joined = last === 'no' ? body : this.join(body, last === 'group');
     const own = new Set<PlacedStep>(body.map((listed) => listed.step));
     for (const listed of joined) lowering.lower(own.has(listed.step) ? 'step' : 'update', listed);

@@ -1,5 +1,5 @@
 /**
- * The schedule of a group, slot by slot, and which text each of its steps runs.
+ * The schedule of a group, step by step, and which text each runs.
  *
  * The slots of a chunk and direction share a text, in variants: the first makes what all of them share and writes what is summed over
  * microbatches, where later ones add to it; the last of a chunk goes on to reduce what it has completed, and the last of all to the update.
@@ -7,17 +7,14 @@
  */
 import type { ClassRequest } from './class_request.js';
 import { kindText, type Passage, type SlotKind } from './slot_kinds.js';
+import type { SlotStep } from './slot_order.js';
 
 /** What a template is the text of. */
 export type TemplateKind = SlotTemplate | ReceiveTemplate;
 
-export interface SlotTemplate {
+export interface SlotTemplate extends Pick<SlotStep, 'slot' | 'first' | 'last' | 'piece'> {
   readonly kind: 'slot';
   readonly name: string;
-  readonly slot: SlotKind;
-  readonly first: boolean;
-  /** Whether a chunk, or with it the whole group, has come to its last slot. */
-  readonly last: 'no' | 'chunk' | 'group';
 }
 
 export interface ReceiveTemplate {
@@ -33,43 +30,38 @@ export interface TemplateStep {
 
 /** Steps that share a text share the object that describes it. */
 export function scheduleSteps({
-  slots,
+  order,
   receives,
   stepSlots: { passages },
-}: Pick<ClassRequest, 'slots' | 'receives' | 'stepSlots'>): readonly TemplateStep[] {
+}: Pick<ClassRequest, 'order' | 'receives' | 'stepSlots'>): readonly TemplateStep[] {
   const templates = new Map<string, TemplateKind>();
   const shared = <T extends TemplateKind>(made: T): T => {
     const known = templates.get(made.name) as T | undefined;
     templates.set(made.name, known ?? made);
     return known ?? made;
   };
-  const several = new Set(slots.map(({ chunk }) => chunk)).size > 1;
-  const ends = lastSlots(slots);
-  const seen = new Set<string>();
-  const next = { receive: 0 };
-  const asked = (before: number): TemplateStep[] => {
+  const several = new Set(order.map(({ slot }) => slot.chunk)).size > 1;
+  let next = 0;
+  const asked = (entry: number): TemplateStep[] => {
     const steps: TemplateStep[] = [];
-    for (; receives[next.receive]?.before === before; next.receive++) {
-      const { passage, microbatch } = receives[next.receive];
+    for (; next < receives.length && receives[next].before <= entry; next++) {
+      const { passage, microbatch } = receives[next];
       const name = receiveName(passage, passages, several);
       steps.push({ template: shared({ kind: 'receive', name, passage }), microbatch });
     }
     return steps;
   };
-  return slots.flatMap((slot, i) => {
-    const { chunk, direction, microbatch } = slot;
-    const first = !seen.has(kindText(slot));
-    seen.add(kindText(slot));
-    const last = i === slots.length - 1 ? 'group' : ends.has(i) ? 'chunk' : 'no';
-    const name = `${directionText({ chunk, direction }, several)}${first ? '.first' : ''}${last === 'no' ? '' : '.last'}`;
-    const template = shared({ kind: 'slot' as const, name, slot: { chunk, direction }, first, last });
-    return [...asked(i), { template, microbatch }];
+  return order.flatMap((step) => {
+    const { slot, first, last, piece, microbatch } = step;
+    const template: SlotTemplate = shared({ kind: 'slot', name: slotText(step, several), slot, first, last, piece });
+    return [...asked(step.entry), { template, microbatch }];
   });
 }
 
-/** Positions of the last slot of each chunk. */
-function lastSlots(slots: ClassRequest['slots']): ReadonlySet<number> {
-  return new Set(new Map(slots.map(({ chunk }, i) => [chunk, i])).values());
+/** `backward.first.last`; `forward 2, piece 0` where the group runs several chunks, and this one woven with another. */
+function slotText({ slot, first, last, piece }: SlotStep, several: boolean): string {
+  const variant = `${first ? '.first' : ''}${last === 'no' ? '' : '.last'}`;
+  return `${directionText(slot, several)}${variant}${piece === null ? '' : `, piece ${piece}`}`;
 }
 
 /** `backward`, and `backward 2` where the group runs several chunks. */

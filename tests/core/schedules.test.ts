@@ -26,6 +26,28 @@ function pipeline(kind: string, meshes: readonly Record<string, number>[]): Pick
   };
 }
 
+test('dualpipe-v: two woven slots take turns at each launch of communication', () => {
+  const { program } = expectEqualsSerial({
+    ...languageModel(model(), { batch: 2, sequence: 3 }),
+    pipeline: pipeline('dualpipe-v', [{ tensor: 2 }, { tensor: 2 }]),
+    split: { heads: ['tensor'], hidden: ['tensor'], vocab: ['tensor'] },
+    schedule: 'dualpipe-v',
+    microbatches: 4,
+  });
+  for (const { schedule, templates } of program.classes) {
+    const pieces = schedule.map(({ template }) => /^(\w+ \d).*piece/.exec(template)?.[1] ?? null);
+    // A slot gives way to the other one oftener than if they ran one after the other.
+    const changes = pieces.filter(
+      (slot, i) => i > 0 && slot !== null && pieces[i - 1] !== null && slot !== pieces[i - 1],
+    );
+    expect(changes.length).toBeGreaterThanOrEqual(4);
+    for (const { name, body } of templates.filter(({ name }) => name.includes('piece'))) {
+      const launched = body.flatMap((one) => (one.kind === 'collective' || one.kind === 'send' ? [one.kind] : []));
+      expect(launched.length, name).toBeLessThanOrEqual(1);
+    }
+  }
+});
+
 describe.each([...scheduleKinds.keys()])('%s', (kind) => {
   test('two groups of one rank', () => {
     const { program } = expectEqualsSerial({

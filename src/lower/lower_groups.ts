@@ -2,11 +2,13 @@
 import { meshRanks, type Coordinates } from '../ir/mesh.js';
 import type { OpRegistry } from '../ir/op.js';
 import { groupOfChunks, meshesOf, type Plan } from '../plan/plan.js';
-import type { Entry, ScheduleTable, Slot } from '../schedule/slot.js';
+import type { ScheduleTable } from '../schedule/slot.js';
 import { segmentChunks } from '../partition/placement.js';
 import { madeOnce } from './made_once.js';
 import { plannedReceives } from './receives.js';
-import { slotsOfSteps } from './slot_kinds.js';
+import { slotSection, type Listed } from './sections.js';
+import { kindText, slotsOfSteps, type SlotKind } from './slot_kinds.js';
+import { slotOrder } from './slot_order.js';
 import { exchangesOf, exchangeSizes, rankClasses } from './classes.js';
 import { edgesOf, messageSizes } from '../program/edges.js';
 import type { KernelChooser } from '../kernels/chooser.js';
@@ -37,9 +39,15 @@ export function lowerGroups(
   table: ScheduleTable,
 ): LoweredProgram {
   const groups = groupsOf(plan);
-  const orders = table.map(slotsOf);
   const stepSlots = slotsOfSteps(step, { chunkOf: segmentChunks(plan), groupOf: groupOfChunks(plan) });
   const once = madeOnce(step);
+  const section = remembered((group: number, slot: SlotKind, first: boolean) =>
+    slotSection(step, stepSlots, group, slot, first ? new Set() : once),
+  );
+  const orders = table.map((entries, group) => slotOrder(entries, (slot, first) => section(group, slot, first)));
+  const receives = plannedReceives(stepSlots.passages, table, orders, (group, { slot, first }) =>
+    section(group, slot, first),
+  );
   observe?.('hoist', () => printSections(step, update, stepSlots, orders));
   const graphs = update ? [step, update] : [step];
   const edges = graphs.flatMap(edgesOf);
@@ -57,9 +65,9 @@ export function lowerGroups(
         step,
         update,
         buckets: buckets.filter((bucket) => bucket.group === group),
-        slots: orders[group],
+        order: orders[group],
         stepSlots,
-        receives: plannedReceives(stepSlots.passages, orders, group, ({ transfer }) => once.has(transfer)),
+        receives: receives[group],
         once,
         registry,
         kernels,
@@ -74,8 +82,18 @@ export function lowerGroups(
   return program;
 }
 
-const slotsOf = (entries: readonly Entry[]): readonly Slot[] =>
-  entries.flatMap((entry) => ('woven' in entry ? [...entry.woven] : [entry]));
+type Section = (group: number, slot: SlotKind, first: boolean) => readonly Listed[];
+
+/** Every microbatch asks for the sections of its slots. */
+function remembered(section: Section): Section {
+  const known = new Map<string, readonly Listed[]>();
+  return (group, slot, first) => {
+    const key = `${group} ${kindText(slot)} ${first}`;
+    const found = known.get(key) ?? section(group, slot, first);
+    known.set(key, found);
+    return found;
+  };
+}
 
 function groupsOf(plan: Plan): readonly Group[] {
   let firstRank = 0;
