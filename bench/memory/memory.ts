@@ -92,9 +92,9 @@ async function measuredRows(
     ours: Math.max(rank.writtenBytes, ones[i].writtenBytes),
     predicted: rank.arenaBytes,
   }));
-  const resident = zeros.map(({ residentGrowthBytes, arenaBytes, workspaceBytes }) => ({
+  const resident = zeros.map(({ residentGrowthBytes, arenaBytes }) => ({
     ours: residentGrowthBytes,
-    predicted: arenaBytes + workspaceBytes,
+    predicted: arenaBytes,
   }));
   const allocations = Math.max(...zeros.map((rank) => rank.allocations ?? NaN));
   return [

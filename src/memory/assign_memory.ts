@@ -6,7 +6,8 @@
 import { bytesOf } from '../ir/type.js';
 import { baseOf } from '../program/place.js';
 import type { ProgramValue, RankClass, ScheduleStep, Template, ValueIndex } from '../program/program.js';
-import { instanceKey, instructionsOf, operandsOf } from '../program/unroll.js';
+import { operandsOf } from '../program/kinds.js';
+import { instanceKey, instructionsOf } from '../program/unroll.js';
 import {
   alignUp,
   DEFAULT_ALIGNMENT,

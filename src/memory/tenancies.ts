@@ -2,7 +2,8 @@
 import { baseOf } from '../program/place.js';
 import type { ProgramValue, Template, ValueIndex } from '../program/program.js';
 import { clockLaunches } from '../program/clocks.js';
-import { instanceKey, operandsOf } from '../program/unroll.js';
+import { operandsOf } from '../program/kinds.js';
+import { instanceKey } from '../program/unroll.js';
 import { mayFollow } from './lifetimes.js';
 import type { UnplacedStep } from './assign_memory.js';
 
@@ -15,6 +16,10 @@ export interface OpenTenancy {
   readonly launch: number;
 }
 
+/**
+ * The stay of every instance. What another lane touches stays until compute has waited for it: in lane order alone the next exchange could
+ * take its place, and a host that is the lane itself would wait for the one before it could begin the next, and go on computing.
+ */
 export function collectTenancies(
   values: readonly ProgramValue[],
   templates: readonly Template[],
@@ -24,7 +29,20 @@ export function collectTenancies(
   const placed = schedule.map((step) => ({ ...step, offsets: {} }));
   const { lanes, launches } = clockLaunches({ templates, schedule: placed });
   const open = new Map<string, OpenTenancy>();
+  const compute = lanes.indexOf('compute');
+  /** By lane, in its order: what compute has not waited for, from `waited` on. */
+  const busy = lanes.map(() => ({
+    stays: [] as { readonly tenancy: OpenTenancy; readonly number: number }[],
+    waited: 0,
+  }));
   for (const { instruction, step, lane, number, begins, index } of launches) {
+    if (lane === compute)
+      busy.forEach((queue, other) => {
+        for (; begins[other] >= queue.stays[queue.waited]?.number; queue.waited++) {
+          const { release } = queue.stays[queue.waited].tenancy;
+          release[compute] = Math.max(release[compute], number);
+        }
+      });
     for (const { value } of operandsOf(instruction)) {
       const base = baseOf(values, value);
       if (values[base].lifetime === 'persistent') continue;
@@ -39,6 +57,7 @@ export function collectTenancies(
         open.set(key, tenancy);
       }
       tenancy.release[lane] = results.has(base) ? Infinity : Math.max(tenancy.release[lane], number);
+      if (lane !== compute) busy[lane].stays.push({ tenancy, number });
     }
   }
   return [...open.values()];
