@@ -175,9 +175,11 @@ function readersOf({ nodes }: Graph): (value: ValueId) => readonly Node[] {
 }
 
 function bucketOf(plan: Plan, candidates: readonly Candidate[], name: string): Bucket {
-  const [{ group, matrix, compute, type: first, layout }] = candidates;
+  const [{ group, matrix, type: first, layout }] = candidates;
+  const alike = candidates.every(({ compute }) => compute === candidates[0].compute);
+  const compute = alike ? candidates[0].compute : first.dtype;
   const mesh = meshesOf(plan)[group];
-  const { stage, axis, reshard_after_forward = true } = plan.zero;
+  const { stage, axis } = plan.zero;
   const isCut = splitsState(plan, mesh, layout);
   const tensors = candidates.map((one) => ({ name: one.name, type: one.type, layout: one.layout }));
   const members = isCut ? padded(mesh, first.dtype, tensors, `${name}.padding`, axesSize(mesh, [axis])) : tensors;
@@ -195,9 +197,13 @@ function bucketOf(plan: Plan, candidates: readonly Candidate[], name: string): B
     storage: stage === 3 || compute !== first.dtype ? state : whole,
     accumulator: isCut && stage >= 2 ? state : null,
     state,
-    gathered: stage === 3 && reshard_after_forward ? 'segment and direction' : 'step',
+    gathered: gatherScope(plan),
   };
 }
+
+/** How long gathered parameters are kept. */
+export const gatherScope = ({ zero: { stage, reshard_after_forward = true } }: Plan): Scope =>
+  stage === 3 && reshard_after_forward ? 'segment and direction' : 'step';
 
 /** With zeros behind each block, so that it falls into `shards` equal parts. */
 function padded(

@@ -10,8 +10,9 @@
  */
 import type { DType } from '../ir/dtype.js';
 import type { Source } from '../ir/graph.js';
+import { canonicalLayout, sameLayout, type Layout } from '../ir/layout.js';
 import { opNamed, type OpRegistry } from '../ir/op.js';
-import { namesOf } from '../ir/type.js';
+import { namesOf, type TensorType } from '../ir/type.js';
 import type { ReshardSearch } from '../reshard/search.js';
 import { castTo, isGathered, type Bucket } from './buckets.js';
 import type { PlacedGraph, PlacedId, PlacedInput, PlacedOp, PlacedStep, Scope } from './placed.js';
@@ -23,17 +24,26 @@ export interface GatherOptions {
   readonly reshards: readonly ReshardSearch[];
   /** How many segments ahead, in the order of a direction, weights are gathered. */
   readonly prefetch: number;
+  /** How parameters lie between steps that are in no bucket. */
+  storage(group: number, type: TensorType): Layout;
+  /** How long they are kept where they are gathered. */
+  readonly gathered: Scope;
+}
+
+/** What is gathered: a bucket, or a parameter that is in none. */
+interface Gathered extends Pick<Bucket, 'name' | 'group' | 'type' | 'compute' | 'whole' | 'storage' | 'gathered'> {
+  /** Null: it is a tensor itself. */
+  readonly members: Bucket['members'] | null;
 }
 
 /** The graph with the members of gathered buckets read from these. */
 export function gatherParameters(placed: PlacedGraph, buckets: readonly Bucket[], options: GatherOptions): PlacedGraph {
-  const gathered = buckets.filter(isGathered);
-  return gathered.length === 0 ? placed : new Gathering(placed, gathered, options).run();
+  return new Gathering(placed, buckets, options).run();
 }
 
-/** A member of a bucket, in an element type. */
+/** A member of a bucket, in an element type; or what is gathered by itself. */
 interface Member {
-  readonly bucket: Bucket;
+  readonly bucket: Gathered;
   readonly index: number;
   readonly dtype: DType;
 }
@@ -54,7 +64,7 @@ class Gathering {
   private readonly derived = new Map<PlacedId, PlacedStep>();
   /** For each group, direction and segment the first step that reads something gathered, in order. */
   private readonly firsts = new Map<string, PlacedStep>();
-  private readonly stored = new Map<Bucket, PlacedId>();
+  private readonly stored = new Map<Gathered, PlacedId>();
   private readonly made = new Map<string, readonly PlacedId[]>();
 
   constructor(placed: PlacedGraph, buckets: readonly Bucket[], options: GatherOptions) {
@@ -65,7 +75,8 @@ class Gathering {
 
   run(): PlacedGraph {
     const { graph } = this.edit;
-    const inputs = this.storeInputs(graph.inputs);
+    const inputs = this.storeInputs(graph);
+    if (this.members.size === 0) return graph;
     this.findDerived(graph);
     const derived = new Set(this.derived.values());
     const kept = graph.steps.filter((step) => !derived.has(step));
@@ -80,20 +91,44 @@ class Gathering {
   }
 
   /** The graph's inputs, with buckets in place of their members. */
-  private storeInputs(inputs: readonly PlacedInput[]): readonly PlacedInput[] {
-    const others = inputs.filter(({ name, kind, value }) => {
-      const isMember = (bucket: Bucket) => bucket.members.findIndex((member) => member.name === name);
-      const bucket = kind === 'parameter' ? this.buckets.find((one) => isMember(one) >= 0) : undefined;
-      if (bucket) this.members.set(value, { bucket, index: isMember(bucket), dtype: bucket.type.dtype });
-      return !bucket;
-    });
-    const read = new Set([...this.members.values()].map(({ bucket }) => bucket));
-    const stored = [...read].map((bucket) => {
-      const value = this.edit.value(bucket.name, bucket.type, bucket.storage, bucket.group);
-      this.stored.set(bucket, value);
-      return { name: bucket.name, kind: 'parameter' as const, value };
+  private storeInputs(graph: PlacedGraph): readonly PlacedInput[] {
+    const stored: PlacedInput[] = [];
+    const others = graph.inputs.filter((input) => {
+      const member = input.kind === 'parameter' ? this.memberOf(graph, input) : null;
+      if (!member) return true;
+      const { bucket } = member;
+      this.members.set(input.value, member);
+      if (!this.stored.has(bucket)) {
+        const value = this.edit.value(bucket.name, bucket.type, bucket.storage, bucket.group);
+        this.stored.set(bucket, value);
+        stored.push({ name: bucket.members ? bucket.name : input.name, kind: 'parameter', value });
+      }
+      return false;
     });
     return [...stored, ...others];
+  }
+
+  /** Null: the parameter lies as it is read. */
+  private memberOf(graph: PlacedGraph, { name, value }: PlacedInput): Member | null {
+    for (const bucket of this.buckets) {
+      const index = bucket.members.findIndex((member) => member.name === name);
+      if (index >= 0) return isGathered(bucket) ? { bucket, index, dtype: bucket.type.dtype } : null;
+    }
+    const { name: own, type, layout: whole, group } = graph.values[value];
+    const storage = canonicalLayout(graph.meshes[group], type, this.options.storage(group, type));
+    if (sameLayout(storage, whole)) return null;
+    const casts = graph.steps.flatMap((step) => (step.inputs.includes(value) ? [this.castTo(step)] : []));
+    const compute = new Set(casts).size === 1 && casts[0] !== null ? casts[0] : type.dtype;
+    const { gathered } = this.options;
+    return {
+      bucket: { name: own, group, type, compute, whole, storage, gathered, members: null },
+      index: 0,
+      dtype: type.dtype,
+    };
+  }
+
+  private castTo(step: PlacedStep): DType | null {
+    return step.kind === 'op' ? castTo(this.options.registry, step) : null;
   }
 
   private findDerived({ steps, outputs }: PlacedGraph): void {
@@ -155,7 +190,7 @@ class Gathering {
     const casts: DType[] = [];
     let current = id;
     for (let step = this.derived.get(id); step; step = this.derived.get(current)) {
-      const to = step.kind === 'op' ? castTo(this.options.registry, step) : null;
+      const to = this.castTo(step);
       if (to !== null) casts.push(to);
       else if (step.kind === 'op') return null;
       current = step.inputs[0];
@@ -174,8 +209,12 @@ class Gathering {
     const at: Spot = { side: 'before', step: scope === 'segment and direction' ? this.ahead(reader) : reader };
     const suffix = `in ${key}`;
     const shard = dtype === type.dtype ? this.stored.get(bucket)! : this.castShard(bucket, dtype, at);
-    const from = { ...source, path: name };
+    const from = members ? { ...source, path: name } : source;
     const full = this.edit.reshard(shard, whole, { at, source: from, scope, suffix });
+    if (!members) {
+      this.made.set(`${key} ${name} ${dtype}`, [full]);
+      return full;
+    }
     const typed = members.map((member) => ({ ...member, type: { ...member.type, dtype } }));
     const outputs = typed.map((member) =>
       this.edit.value(`${member.name} ${dtype} ${suffix}`, member.type, member.layout, group),
@@ -193,11 +232,11 @@ class Gathering {
   }
 
   /** The shard of a bucket in the type that ops read, made once a step. */
-  private castShard(bucket: Bucket, dtype: DType, at: Spot): PlacedId {
+  private castShard(bucket: Gathered, dtype: DType, at: Spot): PlacedId {
     const known = this.made.get(`cast ${bucket.name}`);
     if (known) return known[0];
     const casts = (step: PlacedStep): step is PlacedOp =>
-      step.kind === 'op' && castTo(this.options.registry, step) === dtype && this.castOf(step.outputs[0]) !== null;
+      this.castTo(step) === dtype && this.castOf(step.outputs[0])?.bucket === bucket;
     const { op, attributes, source } = [...this.derived.values()].find(casts)!;
     const { rule, results } = opNamed(this.options.registry, op).bind({
       operands: [bucket.type],
@@ -213,7 +252,7 @@ class Gathering {
       assignment: { splits: this.edit.values[output].layout.splits, through: {} },
       inputs: [this.stored.get(bucket)!],
       outputs: [output],
-      source: { ...source, path: bucket.name, ...where(at.step.source) },
+      source: { ...source, path: bucket.members ? bucket.name : source.path, ...where(at.step.source) },
       group: bucket.group,
       scope: 'step',
     });

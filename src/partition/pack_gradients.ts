@@ -7,7 +7,7 @@
  */
 import { GraphBuilder } from '../ir/builder.js';
 import type { Node, Source } from '../ir/graph.js';
-import type { Reduction } from '../ir/layout.js';
+import type { Layout, Reduction } from '../ir/layout.js';
 import type { AxisName } from '../ir/mesh.js';
 import type { OpRegistry } from '../ir/op.js';
 import { factorsOf, type TensorType } from '../ir/type.js';
@@ -18,12 +18,16 @@ import type { PackedTensor } from './packing.js';
 import { makersOf, type PlacedGraph, type PlacedId, type PlacedOutput, type PlacedStep } from './placed.js';
 import { PlacedEdit, type Request } from './placed_edit.js';
 
-/** The graph with the gradients of buckets in place of those of their members; of buckets that it gives all members' of. */
+/**
+ * The graph with the gradients of buckets in place of those of their members; of buckets that it gives all members' of. `accumulator`: how
+ * any other output is summed, where not as it comes.
+ */
 export function packGradients(
   placed: PlacedGraph,
   buckets: readonly Bucket[],
   registry: OpRegistry,
   reshards: readonly ReshardSearch[],
+  accumulator: (output: string, group: number, type: TensorType) => Layout | null = () => null,
 ): PlacedGraph {
   const edit = new PlacedEdit(placed, reshards);
   const given = new Map(placed.outputs.map(({ name, value }) => [name, value]));
@@ -35,6 +39,15 @@ export function packGradients(
     const name = gradientName(bucket.name);
     const value = packOne(edit, bucket, name, gradients, registry);
     tensors.forEach((tensor, k) => replaced.set(gradientName(tensor.name), k === 0 ? [{ name, value }] : []));
+  }
+  for (const { name, value } of placed.outputs) {
+    if (replaced.has(name)) continue;
+    const { group, type } = placed.values[value];
+    const to = accumulator(name, group, type);
+    const step = to && makersOf(placed).get(value);
+    if (!to || !step) continue;
+    const request: Request = { at: { side: 'after', step }, source: step.source, suffix: 'reduced' };
+    replaced.set(name, [{ name, value: edit.reshard(value, to, request) }]);
   }
   if (replaced.size === 0) return placed;
   return {

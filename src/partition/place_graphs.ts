@@ -4,7 +4,7 @@ import type { Graph } from '../ir/graph.js';
 import type { OpRegistry } from '../ir/op.js';
 import { printGraph } from '../ir/print.js';
 import type { TensorType } from '../ir/type.js';
-import { bucketNamed, bucketsOf, ofMember, type Bucket } from './buckets.js';
+import { bucketNamed, bucketsOf, gatherScope, ofMember, type Bucket } from './buckets.js';
 import { checkPlacement } from './check.js';
 import { checkMeaning } from './check_meaning.js';
 import { defaultCosts, type PartitionCosts } from './costs.js';
@@ -15,6 +15,7 @@ import { partition, type Placement } from './partition.js';
 import { printPlaced, type PlacedGraph } from './placed.js';
 import { homesOf, segmentChunks, segmentGroups, stepPlacement, updatePlacement } from './placement.js';
 import { printBuckets } from './print_buckets.js';
+import { aloneAccumulator, aloneLayout } from './storage.js';
 import { castByGroup } from '../passes/cast_by_group.js';
 import { splitBackward } from '../passes/split_backward.js';
 import { splitSumsByChunk, type SplitSums } from '../passes/split_sums.js';
@@ -65,7 +66,8 @@ export function placeGraphs(
   const buckets = request.buckets ?? (recipe ? bucketsOf(plan, registry, step, homes, given) : []);
   const chosenStep = place(step, withHint(stepPlacement(plan, step), request.hint));
   const fusedStep = fused(chosenStep, registry, kernels);
-  const storedStep = storeInBuckets(plan, fusedStep, buckets, registry, costs);
+  const alone = new Set(loneGradients(parameters, buckets, parts));
+  const storedStep = storeInBuckets(plan, fusedStep, buckets, alone, registry, costs);
   expectSound(step, storedStep, registry, buckets);
   const trained = parameters.filter(({ name }) => hasGradient(step, name, parts));
   const update = recipe?.(updatedParameters(trained, buckets, parts)) ?? null;
@@ -99,16 +101,38 @@ function byChunk({ plan, registry, split, observe }: PlaceRequest, graph: Graph,
 const fused = (chosen: PlacedGraph, registry: OpRegistry, kernels: KernelChooser): PlacedGraph =>
   kernels.has('einsum_add') ? fuseEinsumAdd(chosen, registry) : chosen;
 
-/** Parameters as they are read from their buckets, gradients as they are summed in them. */
+/** Parameters as they are read from where they are stored, gradients as they are summed there. `alone`: gradients of no bucket. */
 function storeInBuckets(
   plan: Plan,
   step: PlacedGraph,
   buckets: readonly Bucket[],
+  alone: ReadonlySet<string>,
   registry: OpRegistry,
   { reshards }: PartitionCosts,
 ): PlacedGraph {
-  const gathered = gatherParameters(step, buckets, { registry, reshards, prefetch: plan.zero.prefetch ?? 1 });
-  return packGradients(gathered, buckets, registry, reshards);
+  const { meshes } = step;
+  const gathered = gatherParameters(step, buckets, {
+    registry,
+    reshards,
+    prefetch: plan.zero.prefetch ?? 1,
+    storage: (group, type) => aloneLayout(plan, meshes[group], type),
+    gathered: gatherScope(plan),
+  });
+  return packGradients(gathered, buckets, registry, reshards, (output, group, type) =>
+    alone.has(output) ? aloneAccumulator(plan, meshes[group], type) : null,
+  );
+}
+
+/** The outputs of the step that are gradients of parameters in no bucket, or parts of them. */
+function loneGradients(
+  parameters: readonly UpdatedParameter[],
+  buckets: readonly Bucket[],
+  parts: SplitSums['parts'],
+): readonly string[] {
+  const packed = new Set(buckets.flatMap(({ members }) => members.map(({ name }) => name)));
+  return parameters.flatMap(({ name }) =>
+    packed.has(name) ? [] : (parts.get(gradientName(name)) ?? [gradientName(name)]),
+  );
 }
 
 /** The proof that a placed graph is sound and still computes what `graph` does. */

@@ -8,7 +8,7 @@ import type { Bucket } from './buckets.js';
 import { segmentWithoutChunk } from './diagnostics.js';
 import type { Placement } from './partition.js';
 import type { PlacedGraph } from './placed.js';
-import { stateLayout, storageLayout } from './storage.js';
+import { aloneLayout, stateLayout, storageLayout } from './storage.js';
 
 /** The groups that read each input of the step graph, first to last: where it is stored. */
 export function homesOf(plan: Plan, step: Graph): ReadonlyMap<string, readonly number[]> {
@@ -71,7 +71,7 @@ export function updatePlacement(
     const groups = read.length > 0 ? read : [0];
     updated.set(name, {
       home: groups[0],
-      stored: groups.map((group) => ({ group, layout: storageLayout(plan, meshes[group], type) })),
+      stored: groups.map((group) => ({ group, layout: aloneLayout(plan, meshes[group], type) })),
       gradient: given.get(gradientName(name)) ?? null,
       state: stateLayout(plan, meshes[groups[0]], type),
     });

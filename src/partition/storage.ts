@@ -31,6 +31,16 @@ export function stateLayout(plan: Plan, mesh: Mesh, type: TensorType): Layout {
   return { splits: { ...storage.splits, [largest.name]: { axes: [plan.zero.axis] } }, partial: {} };
 }
 
+/** Layout between steps of a parameter that is in no bucket. */
+export const aloneLayout = (plan: Plan, mesh: Mesh, type: TensorType): Layout =>
+  plan.zero.stage === 3 ? stateLayout(plan, mesh, type) : storageLayout(plan, mesh, type);
+
+/** Layout in which the gradient of such a parameter is summed over microbatches; null: as it comes. */
+export const aloneAccumulator = (plan: Plan, mesh: Mesh, type: TensorType): Layout | null =>
+  plan.zero.stage >= 2 && splitsState(plan, mesh, storageLayout(plan, mesh, type))
+    ? stateLayout(plan, mesh, type)
+    : null;
+
 /** True where ZeRO splits the state of what is stored like this: the axis exists and does nothing else yet. */
 export function splitsState(plan: Plan, mesh: Mesh, storage: Layout): boolean {
   const { stage, axis } = plan.zero;

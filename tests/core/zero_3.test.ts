@@ -1,13 +1,15 @@
 /** ZeRO-2 and ZeRO-3: what is stored, what is gathered and reduced when, and that the step is that of one device all the same. */
 import { describe, expect, test } from 'vitest';
-import { elementsOf } from '../../src/ir/type.js';
-import { GPT } from '../../src/nn/models/index.js';
-import type { ZeroPlan, ZeroStage } from '../../src/plan/plan.js';
+import { bytesOf, elementsOf } from '../../src/ir/type.js';
+import { GPT, Llama } from '../../src/nn/models/index.js';
+import { ops } from '../../src/ops/index.js';
+import { applyPrecision } from '../../src/passes/precision.js';
+import { pipelineOf, zeroStages, type ZeroPlan, type ZeroStage } from '../../src/plan/plan.js';
 import { baseOf } from '../../src/program/place.js';
 import { operandsOf } from '../../src/program/kinds.js';
 import { instanceKey, instructionsOf, unroll } from '../../src/program/unroll.js';
 import { languageModel } from '../scenarios/language_model.js';
-import type { Scenario, ScenarioOptions } from '../scenarios/scenario.js';
+import { buildScenario, type Scenario, type ScenarioOptions } from '../scenarios/scenario.js';
 import { inMixedPrecision, rounded } from '../laws/parallel_equals_serial.js';
 import { expectEqualsSerial, movesOf, outputLayout } from './equals_serial.js';
 
@@ -46,6 +48,53 @@ test.each([
   const { all, ...kept } = storedElements(expectEqualsSerial(options(stage)));
   for (const [what, share] of Object.entries(shares))
     expect([what, kept[what as keyof typeof kept]]).toEqual([what, share * all]);
+});
+
+/** Bytes of a parameter on a rank (Rajbhandari et al. 2020, §3), of Ψ that are whole and Ψ that are split over N ranks; gradients in f32. */
+describe.each([
+  [
+    'bf16',
+    [
+      [18, 0],
+      [6, 12],
+      [2, 16],
+      [0, 18],
+    ],
+  ],
+  [
+    'f32',
+    [
+      [16, 0],
+      [8, 8],
+      [4, 12],
+      [0, 16],
+    ],
+  ],
+] as const)('bytes a parameter, computing in %s', (compute, formulas) => {
+  // All of its matrices are cast, and nothing else.
+  const sizes = { layers: 2, dim: 16, heads: 2, hidden: 32, context: 4, vocab: 16 };
+  const { step, ...rest } = languageModel(new Llama(sizes), { batch: 4, sequence: 3, dtype: 'f32' });
+  const graphs = { step: compute === 'bf16' ? applyPrecision(step, ops, 'bf16') : step, ...rest };
+  const cases = zeroStages.flatMap((stage) => [2, 4].map((ranks) => [stage, ranks] as const));
+
+  test.each(cases)('stage %i over %i ranks', (stage, ranks) => {
+    const { program, placed } = buildScenario({ ...options(stage, ranks), ...graphs });
+    const [{ values }] = program.classes;
+    const buckets = placed.buckets.filter((bucket) => bucket.compute === compute && bucket.matrices);
+    const lasting = values.filter(({ name, lifetime, view }) => {
+      const bucket = buckets.some((one) => name === one.name || name.endsWith(`.${one.name}`));
+      return !view && bucket && (lifetime === 'persistent' || lifetime === 'sum');
+    });
+    // The copy in the compute type that ops read, or at stage 3 is gathered from; what is gathered from at stages 1 and 2 dies before.
+    const copies = values.filter(({ type, global, lifetime, view }) => {
+      const isCut = elementsOf(type) < elementsOf(global);
+      return type.dtype === 'bf16' && lifetime === 'step' && !view && isCut === (stage === 3);
+    });
+    const bytes = [...lasting, ...copies].reduce((n, { type }) => n + bytesOf(type), 0);
+    const parameters = buckets.reduce((n, { type }) => n + elementsOf(type), 0);
+    const [whole, split] = formulas[stage];
+    expect(bytes).toBe(parameters * (whole + split / ranks));
+  });
 });
 
 describe('stage 3', () => {
@@ -92,6 +141,32 @@ describe('stage 3', () => {
     expect(layouts.some((layout) => layout.startsWith('{elements:tensor*data'))).toBe(true);
   });
 });
+
+test.each(['full', 'mixed'] as const)(
+  'a tied weight of two groups is stored in parts on both, %s precision',
+  (precision) => {
+    const tied: ScenarioOptions = {
+      ...options(3),
+      mesh: undefined,
+      pipeline: pipelineOf([
+        { segments: ['embedding', 'blocks.0'], mesh: { data: 2 } },
+        { segments: ['blocks.1', 'head'], mesh: { data: 3 } },
+      ]),
+      schedule: '1f1b',
+      microbatches: 3,
+    };
+    const { placed, program } =
+      precision === 'full' ? expectEqualsSerial(tied) : expectEqualsSerial(inMixedPrecision(tied), rounded);
+    const { values, inputs, outputs } = placed.step;
+    const parameters = inputs.filter(({ kind }) => kind === 'parameter');
+    expect(parameters.filter(({ name }) => name === 'embedding.weight')).toHaveLength(2);
+    const isWhole = (id: number) => Object.keys(values[id].layout.splits).length === 0;
+    expect(parameters.filter(({ value }) => isWhole(value))).toEqual([]);
+    expect(outputs.filter(({ name, value }) => name.startsWith('gradient.') && isWhole(value))).toEqual([]);
+    for (const { values: table, before } of program.classes)
+      expect(before.values.filter(({ at }) => elementsOf(table[at].type) === elementsOf(table[at].global))).toEqual([]);
+  },
+);
 
 test('at stages 1 and 2 in mixed precision the master is stored in parts and its copy gathered once a step', () => {
   for (const stage of [1, 2] as const) {
