@@ -79,6 +79,39 @@ const recipes: readonly { name: string; weight: number; options: () => Omit<Scen
     }),
   },
   {
+    name: 'mlp, data 2, 2 microbatches, ZeRO-3',
+    weight: 3,
+    options: () => ({
+      ...mlp({ ...even, update: 'adamw' }),
+      mesh: { data: 2 },
+      split,
+      microbatches: 2,
+      zero: { stage: 3, axis: 'data' },
+    }),
+  },
+  {
+    name: 'gpt in bf16, data 2, 2 microbatches, ZeRO-2',
+    weight: 1,
+    options: () => ({
+      ...inBf16(),
+      mesh: { data: 2 },
+      split,
+      microbatches: 2,
+      zero: { stage: 2, axis: 'data' },
+    }),
+  },
+  {
+    name: 'gpt in bf16, data 2 × tensor 2, 2 microbatches, ZeRO-3',
+    weight: 2,
+    options: () => ({
+      ...inBf16(),
+      mesh: { data: 2, tensor: 2 },
+      split,
+      microbatches: 2,
+      zero: { stage: 3, axis: 'data' },
+    }),
+  },
+  {
     name: 'mlp, data 3, 2 microbatches, ZeRO-1, native kernels',
     weight: 2,
     options: () => ({

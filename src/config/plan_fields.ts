@@ -131,15 +131,42 @@ const planSizes = z.strictObject({
   zero_stage: z
     .int()
     .min(0)
-    .max(1)
+    .max(3)
     .default(0)
     .meta({
-      description: 'What data-parallel ranks divide among them: 0 nothing, 1 optimizer state and the update.',
+      description:
+        'What data-parallel ranks divide among them: 0 nothing, 1 optimizer state and the update, 2 the sums of gradients too, ' +
+        '3 parameters too.',
       unit: 'stage',
       effect:
-        '1: 8 bytes a parameter less on each rank but its share; gradients are reduce-scattered, parameters gathered.',
+        '1: 8 bytes a parameter less on each rank but its share; 2: 4 more, gradients are reduced for each microbatch; 3: 4 more, ' +
+        'parameters are gathered for each layer in each direction.',
       flag: true,
       also: ['zero', 'zero_optimization', 'stage', 'fsdp', 'use_distributed_optimizer', 'sharding_strategy'],
+    }),
+  reshard_after_forward: z
+    .boolean()
+    .nullable()
+    .default(null)
+    .meta({
+      description:
+        'At zero_stage 3, whether gathered parameters are let go after the forward and gathered again for the backward; false: gathered once ' +
+        'a step. null: true, and false in a pipeline.',
+      effect: 'false: parameters are there whole during the step, and travel once a step.',
+      flag: true,
+      also: ['fsdp_reshard_after_forward'],
+    }),
+  prefetch: z
+    .int()
+    .min(0)
+    .nullable()
+    .default(null)
+    .meta({
+      description: 'At zero_stage 3, how many layers ahead parameters are gathered. null: 1.',
+      unit: 'layers',
+      effect: 'One more: the parameters of one more layer are there whole, and their gather has longer to hide.',
+      flag: true,
+      also: ['forward_prefetch', 'backward_prefetch', 'stage3_prefetch_bucket_size'],
     }),
 });
 

@@ -120,7 +120,7 @@ test.each([
     `option 'model.family' must be 'gpt' | 'llama' | 'mixtral' | 'custom', and is "bert"`,
   ],
   [{ plan: 3 }, "option 'plan' must be"],
-  [{ plan: { zero_stage: 4 } }, "option 'plan.zero_stage' must be an integer ≥ 0 and ≤ 1 (stage), and is 4"],
+  [{ plan: { zero_stage: 4 } }, "option 'plan.zero_stage' must be an integer ≥ 0 and ≤ 3 (stage), and is 4"],
   [{ data: { paths: 'a.md' } }, `option 'data.paths' must be a list of strings or null, and is "a.md"`],
   [{ model: 7 }, "option 'model' must be"],
   [[], "option 'the configuration' must be an object"],

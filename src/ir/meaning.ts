@@ -23,6 +23,8 @@ export class Meanings {
   protected readonly registry: OpRegistry;
   private readonly numbers = new Map<string, Meaning>();
   private readonly rules = new WeakMap<OpRule, Meaning>();
+  /** Buckets whose tensors are known. */
+  private readonly contents = new Map<Meaning, readonly Meaning[]>();
 
   constructor(registry: OpRegistry) {
     this.registry = registry;
@@ -41,19 +43,22 @@ export class Meanings {
     return this.number(`${result} of ${op} {${given}} by ${this.rule(rule)} (${operands.join(' ')})`);
   }
 
-  /** What every microbatch of a step contributes to, once each. */
+  /** What every microbatch of a step contributes to, once each. Of a bucket it is the bucket of its tensors' sums. */
   sum(contribution: Meaning): Meaning {
-    return this.number(`sum of ${contribution}`);
+    const tensors = this.contents.get(contribution);
+    return tensors ? this.bucket(tensors.map((tensor) => this.sum(tensor))) : this.number(`sum of ${contribution}`);
   }
 
   /** Tensors that lie one behind the other. */
   bucket(tensors: readonly Meaning[]): Meaning {
-    return this.number(`bucket of ${tensors.join(' ')}`);
+    const made = this.number(`bucket of ${tensors.join(' ')}`);
+    this.contents.set(made, tensors);
+    return made;
   }
 
   /** The k-th tensor of a bucket. */
   part(bucket: Meaning, k: number): Meaning {
-    return this.number(`part ${k} of ${bucket}`);
+    return this.contents.get(bucket)?.[k] ?? this.number(`part ${k} of ${bucket}`);
   }
 
   private rule(rule: OpRule): Meaning {

@@ -4,6 +4,7 @@ import { mlp } from '../../tests/scenarios/mlp.js';
 import { languageModel } from '../../tests/scenarios/language_model.js';
 import { buildScenario, type ScenarioOptions } from '../../tests/scenarios/scenario.js';
 import { GPT, Llama } from '../nn/models/index.js';
+import type { ZeroStage } from '../plan/plan.js';
 import { fold } from './fold.js';
 import type { Instruction, KernelInstruction, Loop, Template } from '../program/program.js';
 import { instructionsOf } from '../program/unroll.js';
@@ -164,8 +165,19 @@ describe('random texts', () => {
 
 describe('programs', () => {
   const split = { batch: ['data'], hidden: ['tensor'], heads: ['tensor'], vocab: ['tensor'] };
-  const gpt = (layers: number, dropout = 0) =>
-    languageModel(new GPT({ layers, dim: 4, heads: 2, context: 3, vocab: 6, dropout }), { batch: 2, sequence: 3 });
+  const gpt = (layers: number, { dropout = 0, hidden = 16 } = {}) =>
+    languageModel(new GPT({ layers, dim: 4, heads: 2, hidden, context: 3, vocab: 6, dropout }), {
+      batch: 2,
+      sequence: 3,
+    });
+  // Of sizes at which neither number of layers leaves a bucket without padding.
+  const zero = (stage: ZeroStage) => (layers: number) => ({
+    ...gpt(layers, { hidden: 5 }),
+    mesh: { data: 2 },
+    split,
+    microbatches: 2,
+    zero: { stage, axis: 'data' },
+  });
   const llama = (layers: number) =>
     languageModel(new Llama({ layers, dim: 4, heads: 2, hidden: 6, context: 3, vocab: 6 }), { batch: 2, sequence: 3 });
   const groups = (layers: number) => [
@@ -180,10 +192,12 @@ describe('programs', () => {
   ];
   const cases: readonly (readonly [string, (layers: number) => ScenarioOptions])[] = [
     ['mlp on one device', (layers) => ({ ...mlp({ batch: 4, dim: 3, hidden: 4, layers, update: 'adamw' }) })],
-    ['gpt with dropout', (layers) => ({ ...gpt(layers, 0.1) })],
+    ['gpt with dropout', (layers) => ({ ...gpt(layers, { dropout: 0.1 }) })],
     ['gpt, data × tensor', (layers) => ({ ...gpt(layers), mesh: { data: 2, tensor: 2 }, split, microbatches: 3 })],
     ['llama, tensor', (layers) => ({ ...llama(layers), mesh: { tensor: 2 }, split })],
-    ['gpt, ZeRO', (layers) => ({ ...gpt(layers), mesh: { data: 2 }, split, zero: { stage: 1, axis: 'data' } })],
+    ['gpt, ZeRO-1', zero(1)],
+    ['gpt, ZeRO-2', zero(2)],
+    ['gpt, ZeRO-3', zero(3)],
     [
       'gpt, two groups of unlike meshes, 1F1B',
       (layers) => ({ ...gpt(2 * layers), groups: groups(layers), split, microbatches: 3, schedule: '1f1b' }),

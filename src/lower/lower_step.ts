@@ -41,7 +41,8 @@ export class StepLowering {
   lower(origin: Origin, { step, part }: Listed): void {
     if (step.kind === 'op') this.lowerOp(origin, step);
     else if (step.kind === 'move') this.lowerMove(origin, step);
-    else this.lowerTransfer(origin, step, part);
+    else if (step.kind === 'transfer') this.lowerTransfer(origin, step, part);
+    // What is packed or unpacked lies where it is.
     if (origin === 'step' && part !== 'send' && part !== 'receive') {
       for (const output of step.outputs) this.completeSum(output, step);
     }

@@ -7,11 +7,13 @@ import type { PlacedGraph, PlacedId, PlacedStep } from '../partition/placed.js';
 
 /** The steps of a step graph that run for the first microbatch only. What a step sums over microbatches is made for each. */
 export function madeOnce({ inputs, steps, outputs }: PlacedGraph): ReadonlySet<PlacedStep> {
-  const summed = new Set(outputs.map(({ value }) => value));
+  const packed = steps.flatMap((step) => (step.kind === 'pack' ? [...step.inputs, ...step.outputs] : []));
+  const summed = new Set([...outputs.map(({ value }) => value), ...packed]);
   const same = new Set<PlacedId>();
   for (const { kind, value } of inputs) if (kind === 'parameter' || kind === 'state') same.add(value);
   const found = new Set<PlacedStep>();
   for (const step of steps) {
+    if (step.scope !== undefined && step.scope !== 'step') continue;
     if (step.inputs.length === 0 || !step.inputs.every((id) => same.has(id))) continue;
     if (step.outputs.some((id) => summed.has(id))) continue;
     found.add(step);

@@ -9,7 +9,7 @@ import { printLayout, sameLayout } from '../ir/layout.js';
 import { opNamed, type ResultView } from '../ir/op.js';
 import { rowMajor } from '../ir/strides.js';
 import { elementsOf, sizesOf } from '../ir/type.js';
-import { bucketNamed, ofMember } from '../partition/buckets.js';
+import { bucketNamed, isGathered, ofMember } from '../partition/buckets.js';
 import {
   makersOf,
   placedUses,
@@ -54,6 +54,7 @@ export class ValueMap {
     this.moved = { step: movedIn(request.step), update: request.update ? movedIn(request.update) : new Set() };
     this.declareInputs();
     this.declareSums();
+    this.declareBuckets();
     if (request.update) this.planUpdatesInPlace(request.update);
   }
 
@@ -115,6 +116,8 @@ export class ValueMap {
   summedDirectly(origin: Origin, id: PlacedId): boolean {
     if (origin !== 'step' || !this.sums.has(id)) return false;
     const maker = this.makers.get(id);
+    // A bucket is summed as its members are.
+    if (maker?.kind === 'pack') return true;
     if (!maker || maker.kind !== 'op' || this.uses.step.get(id) !== 1) return false;
     return !opNamed(this.request.registry, maker.op).view && this.request.kernels.accumulates(maker.op);
   }
@@ -176,7 +179,8 @@ export class ValueMap {
   private isState(name: string): boolean {
     const of = (graph: PlacedGraph | null) =>
       graph?.inputs.some((input) => input.name === name && (input.kind === 'parameter' || input.kind === 'state'));
-    return Boolean(of(this.request.step) || of(this.request.update));
+    const lies = this.request.buckets.some(({ members }) => members.some((member) => member.name === name));
+    return Boolean(lies || of(this.request.step) || of(this.request.update));
   }
 
   /** Inputs of both graphs: one persistent value a name; data has an instance a microbatch. Buckets come first: others share them. */
@@ -199,10 +203,27 @@ export class ValueMap {
         this.indexOf[origin].set(input.value, known ?? this.values.add(placed, input.name, lifetime, { tensors }));
       }
     }
-    for (const { name, members } of this.request.buckets) {
+    for (const bucket of this.request.buckets) {
+      if (isGathered(bucket)) continue;
+      const parts = bucket.members.map(
+        (member) =>
+          this.values.find(member.name) ??
+          this.values.add(member, member.name, 'persistent', { tensors: member.isPadding ? [member] : null }),
+      );
+      this.values.fill(this.values.find(bucket.name)!, parts);
+    }
+  }
+
+  /** Buckets within a microbatch: what is unpacked or packed lies in them. */
+  private declareBuckets(): void {
+    for (const step of this.request.step.steps) {
+      if (step.group !== this.request.group || (step.kind !== 'pack' && step.kind !== 'unpack')) continue;
+      const [bucket, members] = step.kind === 'pack' ? [step.outputs[0], step.inputs] : [step.inputs[0], step.outputs];
+      if (this.sums.has(bucket)) continue;
+      const index = this.index('step', bucket);
       this.values.fill(
-        this.values.find(name)!,
-        members.map((member) => this.values.find(member.name)!),
+        index,
+        members.map((id) => this.index('step', id)),
       );
     }
   }
@@ -215,22 +236,25 @@ export class ValueMap {
       if (placed.group !== group) continue;
       const sum = this.values.add(placed, `sum ${output.name}`, 'sum');
       this.sums.set(output.value, sum);
+      this.fillSum(sum, output.value);
       if (!update) this.results[output.name] = sum;
       for (const input of update?.inputs ?? []) {
         if (input.name !== output.name || update!.values[input.value].group !== group) continue;
         this.indexOf.update.set(input.value, sum);
       }
     }
-    for (const input of update?.inputs ?? []) {
-      const bucket = input.kind === 'value' ? bucketNamed(this.request.buckets, input.name) : undefined;
-      if (!bucket) continue;
-      const sum = this.values.add(update!.values[input.value], `sum ${input.name}`, 'sum');
-      this.indexOf.update.set(input.value, sum);
-      this.values.fill(
-        sum,
-        bucket.members.map((member) => this.values.find(`sum ${ofMember(input.name, bucket, member)}`)!),
-      );
-    }
+  }
+
+  /** The sum of a bucket is that of its members. */
+  private fillSum(sum: ValueIndex, output: PlacedId): void {
+    const pack = this.makers.get(output);
+    if (pack?.kind !== 'pack') return;
+    const parts = pack.inputs.map((id, k) => {
+      const part = this.values.add(this.request.step.values[id], `sum ${pack.members[k].name}`, 'sum');
+      this.sums.set(id, part);
+      return part;
+    });
+    this.values.fill(sum, parts);
   }
 
   /** Outputs of the update that replace a persistent value are written over it, where nothing reads the old one later. */

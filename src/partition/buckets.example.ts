@@ -23,7 +23,7 @@ export const bucketsExample: PassExample<Given, readonly Bucket[]> = {
     'gradients: one collective reduces both and one kernel updates them. Its 32 elements are cut in the middle for the optimizer’s ' +
     'state, through the matrix `down`. The vector lies in a bucket of its own, since weight decay treats it apart.',
   given: () => ({ plan: parsePlan(plan), graph: parseGraph(step, ops) }),
-  run: ({ plan, graph }) => bucketsOf(plan, placeStep(plan, graph), homesOf(plan, graph), parametersIn(graph)),
+  run: ({ plan, graph }) => bucketsOf(plan, ops, graph, homesOf(plan, graph), parametersIn(graph)),
   before: (given) => [
     { heading: 'Plan', text: plan },
     { heading: 'Before', text: printBlocks(placeStep(given.plan, given.graph)) },

@@ -1,59 +1,75 @@
 /**
- * Buckets: parameters that are updated together, as one flat value each (`packing.ts`), of about {@link bucketBytes}.
+ * Buckets: parameters that are stored, gathered, reduced and updated together, as one flat value each (`packing.ts`), of about
+ * {@link bucketBytes}. Decided before partition, from the graph and the plan alone, so that a step can gather them.
  *
  * The update sees a bucket as one parameter: its gradient is reduced in one collective as soon as the backward has completed the last
  * member's (PyTorch's DistributedDataParallel, Li et al. 2020, §3.2.3), one kernel updates it, and ZeRO cuts it between any two elements
- * (Rajbhandari et al. 2020, §5), so that small tensors and sizes that do not divide are ordinary.
+ * (Rajbhandari et al. 2020, §5), so that small tensors and sizes that do not divide are ordinary. Where it is cut, zeros at its end make
+ * every shard a multiple of 64 bytes: equal devices have equal shards.
  *
- * A bucket holds parameters of one group and one dtype, split over the same axes, whose gradients come partial over the same axes; an
- * optimizer treats matrices and vectors apart (weight decay), so a bucket holds one sort. It is closed where a segment ends: equal layers
- * then begin and end their buckets alike, and their text folds. What several groups read, and what comes with
- * a gradient laid out unlike the parameter, stays outside and is updated by itself.
+ * A bucket holds parameters of one chunk and one dtype, split over the same axes; an optimizer treats matrices and vectors apart (weight
+ * decay), so a bucket holds one sort. It is closed where a segment ends: equal layers then begin and end their buckets alike, and their
+ * text folds. Where gradients are reduced each microbatch, or weights gathered for each segment, it holds one segment's: those that it is
+ * the first to read; a parameter of several segments is alone. What several groups read stays outside and is updated by itself.
  */
+import { dtypeBytes, isFloat, type DType } from '../ir/dtype.js';
+import type { Graph, Node, ValueId } from '../ir/graph.js';
+import { boundsOf, canonicalLayout, cutEvenly, sameLayout, type Layout } from '../ir/layout.js';
 import { axesSize, type AxisName, type Mesh } from '../ir/mesh.js';
-import { boundsOf, canonicalLayout, cutEvenly, printLayout, sameLayout, type Layout } from '../ir/layout.js';
-import { bytesOf, prime, type TensorType } from '../ir/type.js';
+import { opNamed, type OpRegistry } from '../ir/op.js';
+import { bytesOf, prime, tensorType, type TensorType } from '../ir/type.js';
 import { gradientName, parameterOf } from '../optim/update.js';
 import { meshesOf, type Plan } from '../plan/plan.js';
-import { elementsFactor, packedAxes, packedType, type PackedTensor } from './packing.js';
-import type { PlacedGraph } from './placed.js';
+import { blocksOf, elementsFactor, packedAxes, packedType, type PackedTensor } from './packing.js';
+import type { Scope } from './placed.js';
+import { segmentChunks } from './placement.js';
 import { splitsState, storageLayout } from './storage.js';
 
 /** Bytes from which a bucket is full, on one rank: about what PyTorch's default of 25 MB leaves to overlap on models of this kind. */
 export const bucketBytes = 8_000_000;
 
+/** Shards begin at multiples of so many bytes. */
+const shardAlignment = 64;
+
 export interface Bucket {
   /** `bucket.0`; its gradient and its state are named as a parameter's would be: `gradient.bucket.0`. */
   readonly name: string;
   readonly group: number;
-  /** Parameters by name, with their storage layouts, in the order in which their gradients are completed. */
+  /** Parameters by name, with the splits in which ops read them, in the order in which their gradients are completed; then the padding. */
   readonly members: readonly PackedTensor[];
   /** Members have two dimensions or more. */
   readonly matrices: boolean;
   /** The flat value: `f32[elements=12345]`. */
   readonly type: TensorType;
-  /** Of the parameters: as the members are stored. */
+  /** The element type in which ops read its members: what all of them are cast to first, or their own. */
+  readonly compute: DType;
+  /** As its members are split: every rank's own blocks of them. */
+  readonly whole: Layout;
+  /** Of the parameters, between steps: `whole`, or with ZeRO a part of it. */
   readonly storage: Layout;
-  /** Of the gradient's sum, as the step leaves it: partial over the same axes as each member's. */
-  readonly gradient: Layout;
+  /** What the step reduces its gradient to for each microbatch; null: its sum is partial until the update. */
+  readonly accumulator: Layout | null;
   /** Of the optimizer's state, and of the update: with ZeRO, every rank's blocks cut evenly over the data axis. */
   readonly state: Layout;
+  /** How long what was gathered of it is kept, where `storage` is a part. */
+  readonly gathered: Scope;
 }
 
-/**
- * The buckets of all groups, in the order in which their gradients are completed. `parameters`: those that the step gives the whole
- * gradient of.
- */
+/** True where ops read other blocks than those that are stored. */
+export const isGathered = ({ whole, storage }: Bucket): boolean => !sameLayout(whole, storage);
+
+/** The buckets of all groups, in the order in which their gradients are completed. `parameters`: those that may lie in one. */
 export function bucketsOf(
   plan: Plan,
-  step: PlacedGraph,
+  registry: OpRegistry,
+  step: Graph,
   homes: ReadonlyMap<string, readonly number[]>,
   parameters: ReadonlyMap<string, TensorType>,
   limit = bucketBytes,
 ): readonly Bucket[] {
   const open = new Map<string, Candidate[]>();
   const all: Candidate[][] = [];
-  for (const candidate of candidatesOf(plan, step, homes, parameters)) {
+  for (const candidate of candidatesOf(plan, registry, step, homes, parameters)) {
     const bucket = open.get(candidate.key);
     const full = bucket && bucket.reduce((n, { bytes }) => n + bytes, 0) >= limit;
     if (bucket && !(full && bucket[bucket.length - 1].segment !== candidate.segment)) bucket.push(candidate);
@@ -70,11 +86,11 @@ export function bucketsOf(
 
 interface Candidate extends PackedTensor {
   readonly group: number;
-  /** That the step which makes the gradient belongs to. */
+  /** Of the node that makes the gradient. */
   readonly segment: string;
   readonly matrix: boolean;
-  readonly gradient: Layout;
-  /** Position of the step that makes the gradient. */
+  readonly compute: DType;
+  /** Position of the node that makes the gradient. */
   readonly completed: number;
   /** Bytes of a rank's block. */
   readonly bytes: number;
@@ -85,55 +101,123 @@ interface Candidate extends PackedTensor {
 /** Parameters that may lie in a bucket, in the order in which their gradients are completed. */
 function candidatesOf(
   plan: Plan,
-  step: PlacedGraph,
+  registry: OpRegistry,
+  step: Graph,
   homes: ReadonlyMap<string, readonly number[]>,
   parameters: ReadonlyMap<string, TensorType>,
 ): readonly Candidate[] {
-  const madeAt = new Map(step.steps.flatMap((s, i) => s.outputs.map((output) => [output, i] as const)));
+  const inputs = new Map(step.inputs.map(({ name, value }) => [name, value]));
+  const readers = readersOf(step);
   const meshes = meshesOf(plan);
+  const chunkOf = segmentChunks(plan);
   return step.outputs
     .flatMap(({ name: output, value }): Candidate[] => {
       const name = parameterOf(output);
       const type = output === gradientName(name) ? parameters.get(name) : undefined;
-      const completed = madeAt.get(value);
+      const { node, type: gradient } = step.values[value];
       const groups = homes.get(name) ?? [];
-      if (!type || completed === undefined || groups.length !== 1) return [];
+      // A value that is given twice cannot lie in two places.
+      const shared = step.outputs.some((other) => other.value === value && other.name !== output);
+      if (!type || !node || groups.length !== 1 || gradient.dtype !== type.dtype || shared) return [];
       const [group] = groups;
       const mesh = meshes[group];
-      const gradient = step.values[value];
       const layout = canonicalLayout(mesh, type, storageLayout(plan, mesh, type));
-      const same = sameLayout({ ...gradient.layout, partial: {} }, layout) && gradient.type.dtype === type.dtype;
-      if (!same || gradient.group !== group) return [];
       const matrix = type.dims.length >= 2;
       const axes = packedAxes(mesh, [{ layout }]);
-      const partial = printLayout({ splits: {}, partial: gradient.layout.partial });
-      const key = `${group} ${type.dtype} ${matrix} ${axes.join('*')} ${partial}`;
       const bytes = bytesOf(type) / axesSize(mesh, axes);
-      const { segment } = step.steps[completed].source;
-      return [{ name, type, layout, group, segment, matrix, gradient: gradient.layout, completed, bytes, key }];
+      const compute = computeType(registry, readers(inputs.get(name)!), type.dtype);
+      const { segment } = node.source;
+      const parts = [group, chunkOf(segment), type.dtype, matrix, axes.join('*')];
+      if (splitsState(plan, mesh, layout)) {
+        parts.push(compute);
+        if (plan.zero.stage >= 2) parts.push(ownedBy(name, segmentsOf(registry, readers, inputs.get(name)!)));
+      }
+      return [{ name, type, layout, group, segment, matrix, compute, completed: node.id, bytes, key: parts.join(' ') }];
     })
     .sort((a, b) => a.completed - b.completed);
 }
 
+/** The segment that a parameter goes with: the only one that reads it. One of several goes by itself. */
+const ownedBy = (name: string, segments: ReadonlySet<string>): string =>
+  segments.size === 1 ? `of ${[...segments][0]}` : `alone ${name}`;
+
+/** What all readers cast a parameter to; its own type where one does not, or to another. */
+function computeType(registry: OpRegistry, readers: readonly Node[], own: DType): DType {
+  const [first, ...others] = new Set(readers.map((node) => castTo(registry, node) ?? own));
+  return first !== undefined && others.length === 0 ? first : own;
+}
+
+/** The element type that a node casts its operand to; null for any other node. */
+export function castTo(registry: OpRegistry, { op, attributes }: Pick<Node, 'op' | 'attributes'>): DType | null {
+  const to = attributes.dtype as DType;
+  return opNamed(registry, op).rounds === true && isFloat(to) ? to : null;
+}
+
+/** The segments whose forward reads a value, or a cast of it. */
+function segmentsOf(
+  registry: OpRegistry,
+  readers: (value: ValueId) => readonly Node[],
+  value: ValueId,
+): ReadonlySet<string> {
+  return new Set(
+    readers(value).flatMap((node): string[] => {
+      if (castTo(registry, node) !== null) return [...segmentsOf(registry, readers, node.outputs[0])];
+      return node.source.phase === 'forward' ? [node.source.segment] : [];
+    }),
+  );
+}
+
+function readersOf({ nodes }: Graph): (value: ValueId) => readonly Node[] {
+  const found = new Map<ValueId, Node[]>();
+  for (const node of nodes)
+    for (const input of new Set(node.inputs)) found.set(input, [...(found.get(input) ?? []), node]);
+  return (value) => found.get(value) ?? [];
+}
+
 function bucketOf(plan: Plan, candidates: readonly Candidate[], name: string): Bucket {
-  const [{ group, matrix, gradient }] = candidates;
+  const [{ group, matrix, compute, type: first, layout }] = candidates;
   const mesh = meshesOf(plan)[group];
-  const members = candidates.map((candidate) => ({
-    name: candidate.name,
-    type: candidate.type,
-    layout: candidate.layout,
-  }));
-  const { type, layout: storage } = packedType(mesh, members[0].type.dtype, members);
+  const { stage, axis, reshard_after_forward = true } = plan.zero;
+  const isCut = splitsState(plan, mesh, layout);
+  const tensors = candidates.map((one) => ({ name: one.name, type: one.type, layout: one.layout }));
+  const members = isCut ? padded(mesh, first.dtype, tensors, `${name}.padding`, axesSize(mesh, [axis])) : tensors;
+  const { type, layout: whole } = packedType(mesh, first.dtype, members);
+  const state = isCut ? cutFurther(mesh, type, whole, axis) : whole;
   return {
     name,
     group,
     members,
     matrices: matrix,
     type,
-    storage,
-    gradient: { splits: storage.splits, partial: gradient.partial },
-    state: splitsState(plan, mesh, candidates[0].layout) ? cutFurther(mesh, type, storage, plan.zero.axis) : storage,
+    compute,
+    whole,
+    // In one type a step would only gather what the update has cut: it is gathered there, in place.
+    storage: stage === 3 || compute !== first.dtype ? state : whole,
+    accumulator: isCut && stage >= 2 ? state : null,
+    state,
+    gathered: stage === 3 && reshard_after_forward ? 'segment and direction' : 'step',
   };
+}
+
+/** With zeros behind each block, so that it falls into `shards` equal parts. */
+function padded(
+  mesh: Mesh,
+  dtype: DType,
+  tensors: readonly PackedTensor[],
+  name: string,
+  shards: number,
+): readonly PackedTensor[] {
+  const unit = (shards * shardAlignment) / dtypeBytes[dtype];
+  const bounds = [0];
+  for (const elements of blocksOf(mesh, tensors)) {
+    bounds.push(bounds[bounds.length - 1] + (Math.ceil(elements / unit) * unit - elements));
+  }
+  const size = bounds[bounds.length - 1];
+  if (size === 0) return tensors;
+  const type = tensorType(dtype, { padding: size });
+  const axes = packedAxes(mesh, tensors);
+  const layout = canonicalLayout(mesh, type, { splits: { padding: { axes, bounds } }, partial: {} });
+  return [...tensors, { name, type, layout, isPadding: true }];
 }
 
 /** Every block of a bucket cut evenly over one more axis. */

@@ -5,15 +5,19 @@
 import { canonicalLayout, sameLayout, type Layout } from '../ir/layout.js';
 import { opFaults, opFaultText } from '../ir/op_fault.js';
 import type { DiagnosticError } from '../ir/diagnostic.js';
+import { sameFactors } from '../ir/type.js';
 import { moveFault } from '../reshard/move_fault.js';
 import * as diagnose from './diagnostics.js';
+import { packedType } from './packing.js';
 import {
   describeStep,
   type PlacedGraph,
   type PlacedId,
   type PlacedMove,
   type PlacedOp,
+  type PlacedPack,
   type PlacedTransfer,
+  type PlacedUnpack,
 } from './placed.js';
 
 /** Every fault of a placed graph; empty where it is sound. */
@@ -35,6 +39,7 @@ export function checkPlacement(graph: PlacedGraph): readonly DiagnosticError[] {
     }
     if (step.kind === 'op') faults.push(...checkOp(graph, step, madeBy));
     else if (step.kind === 'move') faults.push(...checkMove(graph, step));
+    else if (step.kind === 'pack' || step.kind === 'unpack') faults.push(...checkBucket(graph, step));
     else faults.push(...checkTransfer(graph, step));
     for (const output of step.outputs) {
       written.add(output);
@@ -93,6 +98,33 @@ function checkMove(graph: PlacedGraph, step: PlacedMove): DiagnosticError[] {
   const why = moveFault(mesh, from.type, move);
   if (why !== null) faults.push(diagnose.illegalMove({ move: move.kind, from: move.from, to: move.to, why, source }));
   return faults;
+}
+
+/** A bucket has its members' blocks one behind the other; all are partial over the same axes. */
+function checkBucket(graph: PlacedGraph, step: PlacedPack | PlacedUnpack): DiagnosticError[] {
+  const { kind, source, members } = step;
+  const mesh = graph.meshes[step.group];
+  const [flat, tensors] = kind === 'pack' ? [step.outputs[0], step.inputs] : [step.inputs[0], step.outputs];
+  const bucket = graph.values[flat];
+  const { partial } = bucket.layout;
+  const packed = packedType(mesh, bucket.type.dtype, members);
+  const wanted = [
+    { value: bucket, type: packed.type, splits: packed.layout.splits },
+    ...tensors.map((id, k) => {
+      const { type, layout } = members[k] ?? { type: bucket.type, layout: bucket.layout };
+      return { value: graph.values[id], type: { ...type, dtype: bucket.type.dtype }, splits: layout.splits };
+    }),
+  ];
+  return wanted.flatMap(({ value, type, splits }): DiagnosticError[] => {
+    if (value.group !== step.group)
+      return [diagnose.otherGroup({ op: kind, value: value.name, group: value.group, source })];
+    if (tensors.length !== members.length || value.type.dtype !== type.dtype || !sameFactors(value.type, type))
+      return [diagnose.ruleMismatch({ op: kind, what: `has '${value.name}' as another tensor`, source })];
+    const needs = canonicalLayout(mesh, type, { splits, partial });
+    return sameLayout(value.layout, needs)
+      ? []
+      : [diagnose.layoutMismatch({ step: kind, value: value.name, has: value.layout, needs, source })];
+  });
 }
 
 function checkTransfer(graph: PlacedGraph, step: PlacedTransfer): DiagnosticError[] {

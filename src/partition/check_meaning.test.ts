@@ -19,9 +19,9 @@ const scenario = buildScenario({
   split,
 });
 const graph = scenario.graphs.step;
-const { step: placed } = scenario.placed;
+const { step: placed, buckets } = scenario.placed;
 const said = (changed: PlacedGraph): string =>
-  checkMeaning(graph, changed, ops)
+  checkMeaning(graph, changed, ops, buckets)
     .map(({ message }) => message)
     .join('\n');
 

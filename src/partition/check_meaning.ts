@@ -9,45 +9,88 @@ import type { Meaning } from '../ir/meaning.js';
 import type { OpRegistry } from '../ir/op.js';
 import { sizesOf, type TensorType } from '../ir/type.js';
 import * as diagnose from './diagnostics.js';
-import type { PlacedGraph } from './placed.js';
+import { gradientName } from '../optim/update.js';
+import type { Bucket } from './buckets.js';
+import { zeroNode } from './pack_gradients.js';
+import type { PlacedGraph, PlacedStep } from './placed.js';
 
-/** Every output of a placed graph that is not what the graph says; empty where they agree. */
-export function checkMeaning(graph: Graph, placed: PlacedGraph, registry: OpRegistry): readonly DiagnosticError[] {
+/** Every output of a placed graph that is not what the graph says; empty where they agree. A bucket is what lies in it. */
+export function checkMeaning(
+  graph: Graph,
+  placed: PlacedGraph,
+  registry: OpRegistry,
+  buckets: readonly Bucket[] = [],
+): readonly DiagnosticError[] {
   const meanings = new DecomposedMeanings(registry);
   const types = new Map(
     graph.inputs.map(({ name, kind, value }) => [name, `${kind} ${typeText(graph.values[value].type)}`]),
   );
+  const stored = buckets.filter(({ name }) => !types.has(name));
+  for (const { name, type } of stored) types.set(name, `parameter ${typeText(type)}`);
   const faults = placed.inputs.flatMap(({ name, kind, value }) => {
     const is = `${kind} ${typeText(placed.values[value].type)}`;
     return types.get(name) === is ? [] : [diagnose.otherValue({ name, what: `it is taken as ${is}` })];
   });
   if (faults.length > 0) return faults;
   const values = meanings.valuesOf(graph, (name) => meanings.input(name));
-  const found = valuesOf(placed, meanings);
+  const found = valuesOf(placed, meanings, stored);
   const given = new Map<string, number[]>();
   for (const { name, value } of placed.outputs) given.set(name, [...(given.get(name) ?? []), value]);
-  return graph.outputs.flatMap(({ name, value }) => {
+  const wanted = new Map(
+    graph.outputs.map(({ name, value }) => [
+      name,
+      { name, type: typeText(graph.values[value].type), meaning: values[value] },
+    ]),
+  );
+  for (const bucket of stored) {
+    const name = gradientName(bucket.name);
+    if (!given.has(name)) continue;
+    const tensors = bucket.members.map(({ name: member, type, isPadding }) => {
+      const one = wanted.get(gradientName(member));
+      wanted.delete(gradientName(member));
+      return isPadding ? meanings.results(zeroNode(registry, type), [], [], 1)[0] : one?.meaning;
+    });
+    if (tensors.every((tensor) => tensor !== undefined))
+      wanted.set(name, { name, type: typeText(bucket.type), meaning: meanings.bucket(tensors) });
+  }
+  return [...wanted.values()].flatMap(({ name, type, meaning }) => {
     const outputs = given.get(name);
     if (!outputs) return [diagnose.otherValue({ name, what: 'nothing gives it' })];
-    const type = typeText(graph.values[value].type);
     return outputs.flatMap((id) => {
       const is = typeText(placed.values[id].type);
       if (is !== type) return [diagnose.otherValue({ name, what: `it is given as ${is}, not ${type}` })];
-      return found[id] === values[value] ? [] : [diagnose.otherValue({ name, what: 'another value is given' })];
+      return found[id] === meaning ? [] : [diagnose.otherValue({ name, what: 'another value is given' })];
     });
   });
 }
 
-function valuesOf(placed: PlacedGraph, meanings: DecomposedMeanings): readonly Meaning[] {
+function valuesOf(placed: PlacedGraph, meanings: DecomposedMeanings, buckets: readonly Bucket[]): readonly Meaning[] {
   const of: Meaning[] = [];
-  for (const { name, value } of placed.inputs) of[value] = meanings.input(name);
+  for (const { name, value } of placed.inputs) {
+    const bucket = buckets.find((one) => one.name === name);
+    of[value] = bucket
+      ? meanings.bucket(bucket.members.map((member) => meanings.input(member.name)))
+      : meanings.input(name);
+  }
   for (const step of placed.steps) {
     const operands = step.inputs.map((id) => of[id]);
     const types = step.inputs.map((id) => placed.values[id].type);
-    const results = step.kind === 'op' ? meanings.results(step, operands, types, step.outputs.length) : [operands[0]];
-    step.outputs.forEach((id, k) => (of[id] = results[k]));
+    step.outputs.forEach((id, k) => (of[id] = meaningsOf(step, operands, types)[k]));
   }
   return of;
+
+  function meaningsOf(step: PlacedStep, operands: readonly Meaning[], types: readonly TensorType[]) {
+    switch (step.kind) {
+      case 'op':
+        return meanings.results(step, operands, types, step.outputs.length);
+      case 'pack':
+        return [meanings.bucket(operands)];
+      case 'unpack':
+        return step.outputs.map((_, k) => meanings.part(operands[0], k));
+      default:
+        return [operands[0]];
+    }
+  }
 }
 
 const typeText = (type: TensorType): string => `${type.dtype} ${sizesOf(type).join(' × ') || 'scalar'}`;

@@ -37,6 +37,8 @@ export interface PackedTensor {
   readonly name: string;
   readonly type: TensorType;
   readonly layout: Layout;
+  /** Zeros that nobody asks for: they make the bucket's shards equal. */
+  readonly isPadding?: true;
 }
 
 /** A block of a tensor, where it begins in the bucket's elements. */
@@ -86,6 +88,16 @@ export function piecesOf(m: Mesh, tensors: readonly PackedTensor[]): readonly Pi
   );
 }
 
+/** Elements of each block of a bucket. */
+export function blocksOf(m: Mesh, tensors: readonly PackedTensor[]): readonly number[] {
+  const pieces = piecesOf(m, tensors);
+  return Array.from({ length: pieces.length / tensors.length }, (_, block) =>
+    pieces
+      .slice(block * tensors.length, (block + 1) * tensors.length)
+      .reduce((n, { tile }) => n + tileElements(tile), 0),
+  );
+}
+
 /** What a rank holds of one tensor: boxes of it, whose elements lie one behind the other from element `start` of the rank's block. */
 export interface Held {
   readonly name: string;
@@ -95,14 +107,14 @@ export interface Held {
   readonly elements: number;
 }
 
-/** The tensors, or parts of them, in the block of a bucket that the rank at `at` holds. */
+/** The tensors, or parts of them, in the block of a bucket that the rank at `at` holds; padding is none of them. */
 export function heldBy(m: Mesh, tensors: readonly PackedTensor[], layout: Layout, at: Coordinates): readonly Held[] {
   const pieces = piecesOf(m, tensors);
   const total = tensors.reduce((n, { type }) => n + elementsOf(type), 0);
   const [from, to] = rangeOf(m, layout.splits[elementsFactor], total, at);
-  return pieces.flatMap(({ tensor: { name, type }, tile, start }) => {
+  return pieces.flatMap(({ tensor: { name, type, isPadding }, tile, start }) => {
     const [first, last] = [Math.max(from, start), Math.min(to, start + tileElements(tile))];
-    if (first >= last) return [];
+    if (first >= last || isPadding) return [];
     const boxes = boxesOf(tile, [first - start, last - start]);
     return [{ name, type, boxes, start: first - from, elements: last - first }];
   });

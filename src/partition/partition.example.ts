@@ -3,9 +3,11 @@ import { parseGraph } from '../ir/parse.js';
 import { printGraph } from '../ir/print.js';
 import { ops } from '../ops/index.js';
 import type { PassExample } from '../passes/example.js';
-import type { Plan } from '../plan/plan.js';
+import { meshesOf, type Plan } from '../plan/plan.js';
 import { bucketsOf, type Bucket } from './buckets.js';
+import { defaultCosts } from './costs.js';
 import { parametersIn, parsePlan, placeStep, placeUpdate, placeWhole, printBlocks } from './example.js';
+import { packGradients } from './pack_gradients.js';
 import type { PlacedGraph } from './placed.js';
 import { homesOf } from './placement.js';
 import { printBuckets } from './print_buckets.js';
@@ -33,7 +35,7 @@ function partitionExample({ title, about, plan, graph, step }: Written): PassExa
     given: () => ({ plan: parsePlan(plan), graph: parseGraph(graph, ops) }),
     run: (given) =>
       step
-        ? placeUpdate(given.plan, placeStep(given.plan, parseGraph(step, ops)), given.graph, buckets(given))
+        ? placeUpdate(given.plan, packedStep(given.plan, parseGraph(step, ops)), given.graph, buckets(given))
         : placeWhole(given.plan, given.graph),
     before: (given) => [
       { heading: 'Plan', text: plan },
@@ -45,7 +47,12 @@ function partitionExample({ title, about, plan, graph, step }: Written): PassExa
 }
 
 const bucketsLeftBy = (plan: Plan, step: Graph): readonly Bucket[] =>
-  bucketsOf(plan, placeStep(plan, step), homesOf(plan, step), parametersIn(step));
+  bucketsOf(plan, ops, step, homesOf(plan, step), parametersIn(step));
+
+function packedStep(plan: Plan, step: Graph): PlacedGraph {
+  const { reshards } = defaultCosts(meshesOf(plan));
+  return packGradients(placeStep(plan, step), bucketsLeftBy(plan, step), ops, reshards);
+}
 
 export const partitionExamples: readonly PassExample<Given, PlacedGraph>[] = [
   {
@@ -155,8 +162,8 @@ export const partitionExamples: readonly PassExample<Given, PlacedGraph>[] = [
   {
     title: 'ZeRO-1: the update is split over the data ranks',
     about:
-      'The gradient comes as a sum over `data`, in a bucket that is cut between any two elements: fifteen give seven and eight. The ' +
-      'optimizer’s state lies in those parts, so the gradient is reduce-scattered into them, each rank updates its part, and the new ' +
+      'The gradient comes as a sum over `data`, in a bucket that is cut between any two elements: fifteen and zeros behind them make two ' +
+      'parts of 64 bytes. The optimizer’s state lies in those parts, so the gradient is reduce-scattered into them, each rank updates its part, and the new ' +
       'weights are gathered (Rajbhandari et al. 2020, §5.1). Bytes are those of the all-reduce that it replaces.',
     plan: 'mesh {data: 2}\ntoken: data\nzero 1 over data',
     step: `
@@ -171,13 +178,13 @@ export const partitionExamples: readonly PassExample<Given, PlacedGraph>[] = [
       }`,
     graph: `
       func @update(
-        %bucket.0: parameter f32[elements=15],
-        %optimizer.exp_avg.bucket.0: state f32[elements=15],
-        %optimizer.exp_avg_sq.bucket.0: state f32[elements=15],
-        %gradient.bucket.0: value f32[elements=15],
+        %bucket.0: parameter f32[elements=32],
+        %optimizer.exp_avg.bucket.0: state f32[elements=32],
+        %optimizer.exp_avg_sq.bucket.0: state f32[elements=32],
+        %gradient.bucket.0: value f32[elements=32],
         %lr: scalar f32[]
       ) {
-        %0, %1, %2 = adamw(%bucket.0, %gradient.bucket.0, %optimizer.exp_avg.bucket.0, %optimizer.exp_avg_sq.bucket.0, %lr, %lr, %lr, %lr, %lr) {beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0} : f32[elements=15], f32[elements=15], f32[elements=15] ; bucket.0 update optimizer
+        %0, %1, %2 = adamw(%bucket.0, %gradient.bucket.0, %optimizer.exp_avg.bucket.0, %optimizer.exp_avg_sq.bucket.0, %lr, %lr, %lr, %lr, %lr) {beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0} : f32[elements=32], f32[elements=32], f32[elements=32] ; bucket.0 update optimizer
         return bucket.0=%0, optimizer.exp_avg.bucket.0=%1, optimizer.exp_avg_sq.bucket.0=%2
       }`,
   },

@@ -9,6 +9,8 @@ import { checkPlacement } from './check.js';
 import { checkMeaning } from './check_meaning.js';
 import { defaultCosts, type PartitionCosts } from './costs.js';
 import { fuseEinsumAdd } from './fuse_einsum_add.js';
+import { gatherParameters } from './gather_parameters.js';
+import { packGradients } from './pack_gradients.js';
 import { partition, type Placement } from './partition.js';
 import { printPlaced, type PlacedGraph } from './placed.js';
 import { homesOf, segmentChunks, segmentGroups, stepPlacement, updatePlacement } from './placement.js';
@@ -57,21 +59,26 @@ export function placeGraphs(
   const costs = request.costs ?? defaultCosts(meshes);
   const place = (one: Graph, placement: Placement) =>
     partition(one, registry, placement, costs, { hasKernel: (op, rule) => kernels.has(op, rule) });
-  const chosenStep = place(step, withHint(stepPlacement(plan, step), request.hint));
   const homes = homesOf(plan, step);
   const types = new Map<string, TensorType>(parameters.map(({ name, type }) => [name, type]));
   const given = new Map([...types].filter(([name]) => !parts.has(gradientName(name))));
-  const buckets = request.buckets ?? bucketsOf(plan, chosenStep, homes, given);
+  const buckets = request.buckets ?? (recipe ? bucketsOf(plan, registry, step, homes, given) : []);
+  const chosenStep = place(step, withHint(stepPlacement(plan, step), request.hint));
+  const fusedStep = fused(chosenStep, registry, kernels);
+  const storedStep = storeInBuckets(plan, fusedStep, buckets, registry, costs);
+  expectSound(step, storedStep, registry, buckets);
   const trained = parameters.filter(({ name }) => hasGradient(step, name, parts));
   const update = recipe?.(updatedParameters(trained, buckets, parts)) ?? null;
   if (update) expectAllRead(step, update, buckets);
-  const chosenUpdate = update && place(update, updatePlacement(plan, chosenStep, homes, types, buckets));
+  const chosenUpdate = update && place(update, updatePlacement(plan, storedStep, homes, types, buckets));
+  const fusedUpdate = chosenUpdate && fused(chosenUpdate, registry, kernels);
+  if (update && fusedUpdate) expectSound(update, fusedUpdate, registry, buckets);
   observe?.('partition', () => printAll(printPlaced, chosenStep, chosenUpdate));
-  const placedStep = fused(step, chosenStep, registry, kernels);
-  const placedUpdate = chosenUpdate && fused(update!, chosenUpdate, registry, kernels);
-  observe?.('fuse_einsum_add', () => printAll(printPlaced, placedStep, placedUpdate));
-  observe?.('buckets', () => [printBuckets(buckets), ...(update ? [printGraph(update)] : [])].join('\n\n'));
-  return { step: placedStep, update: placedUpdate, buckets };
+  observe?.('fuse_einsum_add', () => printAll(printPlaced, fusedStep, fusedUpdate));
+  observe?.('buckets', () =>
+    [printBuckets(buckets), printPlaced(storedStep), ...(update ? [printGraph(update)] : [])].join('\n\n'),
+  );
+  return { step: storedStep, update: fusedUpdate, buckets };
 }
 
 /** What pipeline stages share is cast by each of them, and summed over them by the update. */
@@ -89,12 +96,25 @@ function byChunk({ plan, registry, split, observe }: PlaceRequest, graph: Graph,
   return { step, parts };
 }
 
-/** The last pass over a placed graph, and the proof that it is sound and still computes what `graph` does. */
-function fused(graph: Graph, chosen: PlacedGraph, registry: OpRegistry, kernels: KernelChooser): PlacedGraph {
-  const placed = kernels.has('einsum_add') ? fuseEinsumAdd(chosen, registry) : chosen;
-  const [fault] = [...checkPlacement(placed), ...checkMeaning(graph, placed, registry)];
+const fused = (chosen: PlacedGraph, registry: OpRegistry, kernels: KernelChooser): PlacedGraph =>
+  kernels.has('einsum_add') ? fuseEinsumAdd(chosen, registry) : chosen;
+
+/** Parameters as they are read from their buckets, gradients as they are summed in them. */
+function storeInBuckets(
+  plan: Plan,
+  step: PlacedGraph,
+  buckets: readonly Bucket[],
+  registry: OpRegistry,
+  { reshards }: PartitionCosts,
+): PlacedGraph {
+  const gathered = gatherParameters(step, buckets, { registry, reshards, prefetch: plan.zero.prefetch ?? 1 });
+  return packGradients(gathered, buckets, registry, reshards);
+}
+
+/** The proof that a placed graph is sound and still computes what `graph` does. */
+function expectSound(graph: Graph, placed: PlacedGraph, registry: OpRegistry, buckets: readonly Bucket[]): void {
+  const [fault] = [...checkPlacement(placed), ...checkMeaning(graph, placed, registry, buckets)];
   if (fault) throw fault;
-  return placed;
 }
 
 /** The step's graph and, where there is one, the update's. */

@@ -10,6 +10,7 @@ import type { Mesh } from '../ir/mesh.js';
 import type { Assignment, OpRule } from '../ir/rule.js';
 import { printType, type TensorType } from '../ir/type.js';
 import type { Move } from '../reshard/moves.js';
+import type { PackedTensor } from './packing.js';
 
 /** Index into {@link PlacedGraph.values}. */
 export type PlacedId = number;
@@ -23,7 +24,18 @@ export interface PlacedValue {
   readonly group: number;
 }
 
-export interface PlacedOp {
+/**
+ * How long what can be made again is kept, the shorter first: while one segment runs in one direction; from a microbatch's forward to
+ * its backward; for all microbatches of a step. It is made once a scope.
+ */
+export type Scope = 'segment and direction' | 'microbatch' | 'step';
+
+interface Derived {
+  /** Of what the step makes. Absent: a step where parameters and state alone decide it, else a microbatch. */
+  readonly scope?: Scope;
+}
+
+export interface PlacedOp extends Derived {
   readonly kind: 'op';
   readonly op: string;
   readonly rule: OpRule;
@@ -36,7 +48,7 @@ export interface PlacedOp {
 }
 
 /** One move of a reshard. `source` is the op that asked for it. */
-export interface PlacedMove {
+export interface PlacedMove extends Derived {
   readonly kind: 'move';
   readonly move: Move;
   readonly inputs: readonly [PlacedId];
@@ -46,7 +58,7 @@ export interface PlacedMove {
 }
 
 /** The edge between two groups' meshes: tiles of `inputs[0]` sent to where they lie in `outputs[0]`. */
-export interface PlacedTransfer {
+export interface PlacedTransfer extends Derived {
   readonly kind: 'transfer';
   readonly inputs: readonly [PlacedId];
   readonly outputs: readonly [PlacedId];
@@ -55,7 +67,29 @@ export interface PlacedTransfer {
   readonly fromGroup: number;
 }
 
-export type PlacedStep = PlacedOp | PlacedMove | PlacedTransfer;
+/** The members of a bucket become the bucket: their blocks, one behind the other. Nothing moves. */
+export interface PlacedPack extends Derived {
+  readonly kind: 'pack';
+  /** Of each input its name, global type and splits. */
+  readonly members: readonly PackedTensor[];
+  readonly inputs: readonly PlacedId[];
+  readonly outputs: readonly [PlacedId];
+  readonly source: Source;
+  readonly group: number;
+}
+
+/** A bucket whose ranks have whole blocks becomes its members, again where they are. */
+export interface PlacedUnpack extends Derived {
+  readonly kind: 'unpack';
+  /** Of each output its name, global type and splits. */
+  readonly members: readonly PackedTensor[];
+  readonly inputs: readonly [PlacedId];
+  readonly outputs: readonly PlacedId[];
+  readonly source: Source;
+  readonly group: number;
+}
+
+export type PlacedStep = PlacedOp | PlacedMove | PlacedTransfer | PlacedPack | PlacedUnpack;
 
 export interface PlacedInput {
   readonly name: string;
@@ -115,6 +149,7 @@ function printPlacedType(graph: PlacedGraph, id: PlacedId): string {
 
 export function describeStep(step: PlacedStep): string {
   if (step.kind === 'op') return step.op;
+  if (step.kind === 'pack' || step.kind === 'unpack') return step.kind;
   if (step.kind === 'transfer') return `transfer {from=${step.fromGroup}}`;
   return `${step.move.kind} {axes=[${step.move.axes.join(' ')}]}`;
 }

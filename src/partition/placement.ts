@@ -61,13 +61,9 @@ export function updatePlacement(
   const meshes = meshesOf(plan);
   const given = new Map(step.outputs.map(({ name, value }) => [name, step.values[value]]));
   const updated = new Map<string, Updated>();
-  for (const { name, group, gradient, storage, state } of buckets) {
-    updated.set(name, {
-      home: group,
-      stored: [{ group, layout: storage }],
-      gradient: { group, layout: gradient },
-      state,
-    });
+  for (const { name, group, storage, state } of buckets) {
+    const gradient = given.get(gradientName(name)) ?? null;
+    updated.set(name, { home: group, stored: [{ group, layout: storage }], gradient, state });
   }
   for (const [name, type] of parameters) {
     const read = homes.get(name) ?? [];

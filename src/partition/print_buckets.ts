@@ -5,10 +5,11 @@ import type { Bucket } from './buckets.js';
 
 export const printBuckets = (buckets: readonly Bucket[]): string => buckets.map(printBucket).join('\n\n');
 
-function printBucket({ name, group, type, storage, gradient, state, members }: Bucket): string {
+function printBucket({ name, group, type, whole, storage, accumulator, state, members }: Bucket): string {
   return [
     `${name} on group ${group} : ${printType(type)}`,
-    `  parameters ${printLayout(storage, type)}, gradient ${printLayout(gradient, type)}, optimizer state ${printLayout(state, type)}`,
+    `  parameters ${printLayout(storage, type)}, read as ${printLayout(whole, type)}, gradient ` +
+      `${accumulator ? printLayout(accumulator, type) : 'as it comes'}, optimizer state ${printLayout(state, type)}`,
     ...members.map(
       (member) => `  ${elementsOf(member.type)} elements of ${member.name} ${printLayout(member.layout, member.type)}`,
     ),

@@ -51,7 +51,7 @@ class Rewrite {
     for (const { value, name } of casts) {
       const reader = graph.nodes.find((node) => node.inputs.includes(value))!;
       builder.at({ ...reader.source, path: name, phase: 'forward' }, () => {
-        this.mapped.set(value, builder.tensor(this.mapped.get(value)!).cast(this.compute).id);
+        this.mapped.set(value, builder.tensor(this.mapped.get(value)!).exactly(this.compute).id);
       });
     }
     for (const node of graph.nodes) this.rebuild(node);
@@ -59,7 +59,7 @@ class Rewrite {
       const dtype = graph.values[value].type.dtype;
       // Where the value is made: the forward of a validation step has no backward after it.
       const maker = graph.nodes.find((node) => node.outputs.includes(value));
-      const result = () => builder.tensor(this.mapped.get(value)!).cast(dtype);
+      const result = () => builder.tensor(this.mapped.get(value)!).exactly(dtype);
       builder.output(name, maker ? builder.at({ ...maker.source, path: name }, result) : result());
     }
     return builder.build();
@@ -95,7 +95,7 @@ class Rewrite {
     const wanted = this.readsWide(node, i) ? wide : inCompute ? compute : null;
     if (wanted === null || !isFloat(value.dtype) || value.dtype === wanted) return value;
     const key = `${value.id} ${wanted}`;
-    const cast = this.casts.get(key) ?? builder.at(node.source, () => value.cast(wanted));
+    const cast = this.casts.get(key) ?? builder.at(node.source, () => value.exactly(wanted));
     this.casts.set(key, cast);
     return cast;
   }

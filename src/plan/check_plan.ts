@@ -5,7 +5,7 @@
 import { evenBounds } from '../ir/layout.js';
 import type { FactorName } from '../ir/type.js';
 import { checkScheduleOf } from './check_schedule.js';
-import { planContradiction, planUnknownName } from './diagnostics.js';
+import { gatherWithoutStage3, planContradiction, planUnknownName } from './diagnostics.js';
 import type { PlannedModel } from './parallel_sizes.js';
 import type { Plan } from './plan.js';
 
@@ -19,6 +19,10 @@ export function checkPlan(plan: Plan, model: PlannedModel, file: string): void {
   checkSplit(plan, { ...model.sizes, microbatch: [logical_microbatches], batch: [sequences] }, axes, file);
   if (!axes.includes(plan.zero.axis)) {
     throw planUnknownName({ file, field: 'zero.axis', kind: 'axis', name: plan.zero.axis, known: axes });
+  }
+  const gathers = (['reshard_after_forward', 'prefetch'] as const).find((name) => plan.zero[name] !== undefined);
+  if (gathers && plan.zero.stage !== 3) {
+    throw gatherWithoutStage3({ file, field: `zero.${gathers}`, stage: plan.zero.stage });
   }
   checkAxesAreUsed(plan, model, file);
   checkNumbers(plan, file);

@@ -97,6 +97,16 @@ export const planContradiction = defineDiagnostic(
   }),
 );
 
+/** How parameters are gathered is said of a stage that gathers none for each segment. */
+export const gatherWithoutStage3 = ({ file, field, stage }: { file: string; field: string; stage: number }) =>
+  planContradiction({
+    file,
+    field,
+    problem: `${field} is given, and ZeRO's stage is ${stage}`,
+    why: 'parameters are gathered segment by segment at stage 3 alone',
+    fix: `remove it, or set the stage to 3`,
+  });
+
 export const planContradictsConfig = defineDiagnostic(
   'plan/contradicts-config',
   (p: { file: string; field: string; planned: number | string; option: string; given: number | string }) => ({

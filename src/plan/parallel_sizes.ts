@@ -6,6 +6,7 @@ import { groupOfChunk } from '../schedule/placement.js';
 import type { ScheduleTable } from '../schedule/slot.js';
 import {
   batchDoesNotDivide,
+  gatherWithoutStage3,
   nothingForTensorRanks,
   stageLayersDiffer,
   tooManyStages,
@@ -13,7 +14,7 @@ import {
   worldSizeMismatch,
 } from './diagnostics.js';
 import { checkScheduleOf } from './check_schedule.js';
-import { groupName, planVersion, type Plan } from './plan.js';
+import { groupName, planVersion, type Plan, type ZeroStage } from './plan.js';
 import { rowsOf, writtenSchedule } from './plan_schedule.js';
 
 export interface ParallelSizes {
@@ -28,8 +29,12 @@ export interface ParallelSizes {
   readonly virtual_stages?: number;
   /** Layers of each chunk. Default: as even as can be. */
   readonly stage_layers?: readonly number[];
-  /** DeepSpeed's stage: 1 splits optimizer state over the data-parallel ranks. */
-  readonly zero_stage?: 0 | 1;
+  /** DeepSpeed's stage: what is split over the data-parallel ranks. */
+  readonly zero_stage?: ZeroStage;
+  /** See {@link ZeroPlan}. Default: true, without a pipeline. */
+  readonly reshard_after_forward?: boolean;
+  /** See {@link ZeroPlan}. */
+  readonly prefetch?: number;
 }
 
 /** What a plan needs to know of the model. */
@@ -105,7 +110,7 @@ export function planOfSizes(
       ...Object.fromEntries(tensorFactors.filter((f) => f in model.factors).map((f) => [f, ['tensor']])),
     },
     bounds: {},
-    zero: { stage: sizes.zero_stage ?? 0, axis: 'data' },
+    zero: zeroOf(sizes, pipeline),
     precision,
     predicted: null,
   };
@@ -137,6 +142,22 @@ function scheduleOfSizes(sizes: ParallelSizes, pipeline: number): ScheduleOfSize
     virtualStages: virtual_stages ?? defaultVirtualStages(schedule),
     placement: (chunk) => groupOfChunk(schedule.placement, pipeline, chunk),
   };
+}
+
+/** Throws where how parameters are gathered is said of a stage that gathers none. */
+function zeroOf(
+  { zero_stage: stage = 0, reshard_after_forward, prefetch }: ParallelSizes,
+  pipeline: number,
+): Plan['zero'] {
+  const zero = { stage, axis: 'data' };
+  // A pipeline would gather them for every microbatch under way.
+  if (stage === 3) {
+    return { ...zero, reshard_after_forward: reshard_after_forward ?? pipeline === 1, prefetch: prefetch ?? 1 };
+  }
+  const said = { reshard_after_forward, prefetch };
+  const field = (['reshard_after_forward', 'prefetch'] as const).find((name) => said[name] !== undefined);
+  if (field !== undefined) throw gatherWithoutStage3({ file: 'the configuration', field: `plan.${field}`, stage });
+  return zero;
 }
 
 /** A rank must have a part of each factor that is split, so the smallest says how many there can be; without any, one. */

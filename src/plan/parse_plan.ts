@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { nearest } from '../ir/diagnostic.js';
 import { planInvalid, planVersionUnknown } from './diagnostics.js';
 import { liftVersion1 } from './lift_plan.js';
-import { planVersion, type Plan } from './plan.js';
+import { planVersion, zeroStages, type Plan } from './plan.js';
 import { scheduleNames } from './plan_schedule.js';
 
 const count = z.int().positive();
@@ -45,7 +45,12 @@ export const planSchema = z.strictObject({
   }),
   split: z.record(ownName, z.array(z.string()).meta({ example: ['data'] })).meta({ example: { microbatch: ['data'] } }),
   bounds: z.record(ownName, z.array(z.int().nonnegative()).meta({ example: [0, 2, 4] })).meta({ example: {} }),
-  zero: z.strictObject({ stage: z.union([z.literal(0), z.literal(1)]), axis: z.string() }),
+  zero: z.strictObject({
+    stage: z.literal(zeroStages),
+    axis: z.string(),
+    reshard_after_forward: z.boolean().optional(),
+    prefetch: z.int().min(0).optional(),
+  }),
   precision: z.strictObject({ compute: z.enum(['bf16', 'f32', 'f64']), master: z.enum(['f32', 'f64']) }),
   predicted: z.strictObject({ peak_bytes: z.int().nonnegative() }).nullable().meta({ example: null }),
 });
@@ -118,7 +123,9 @@ function schemaAt(path: readonly string[]): z.core.$ZodType {
 }
 
 const bare = (schema: z.core.$ZodType): z.core.$ZodType =>
-  schema instanceof z.ZodDefault || schema instanceof z.ZodNullable ? bare(schema.unwrap()) : schema;
+  schema instanceof z.ZodDefault || schema instanceof z.ZodNullable || schema instanceof z.ZodOptional
+    ? bare(schema.unwrap())
+    : schema;
 
 const schemaOf = (group: z.ZodObject, name: string): z.core.$ZodType => bare(group.shape[name] as z.core.$ZodType);
 
@@ -126,7 +133,8 @@ const fieldsOf = (schema: z.core.$ZodType): readonly string[] =>
   schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
 
 /** The values of an enumeration or of a union of literals; null where it is neither. */
-function choicesOf(schema: z.core.$ZodType): readonly (string | number)[] | null {
+function choicesOf(schema: z.core.$ZodType): readonly (string | number | boolean)[] | null {
+  if (schema instanceof z.ZodBoolean) return [true, false];
   if (schema instanceof z.ZodEnum) return schema.options;
   if (schema instanceof z.ZodLiteral) return [...schema.values] as (string | number)[];
   if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => choicesOf(option) ?? []);
@@ -145,6 +153,7 @@ function kindOf(schema: z.core.$ZodType): string {
 /** The value of a field that is not there: what leaving it out means, or a legal one. */
 function madeUp(group: z.ZodObject, name: string): unknown {
   const field = group.shape[name] as z.core.$ZodType;
+  if (field instanceof z.ZodOptional) return undefined;
   return field instanceof z.ZodDefault ? field.def.defaultValue : nearestLegal(bare(field), undefined);
 }
 

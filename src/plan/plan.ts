@@ -35,11 +35,31 @@ export interface Plan {
   readonly split: Readonly<Record<FactorName, readonly AxisName[]>>;
   /** Uneven boundaries of a factor, where it is split: `{ "heads": [0, 5, 7] }`. */
   readonly bounds: Readonly<Record<FactorName, readonly number[]>>;
-  /** 1: optimizer state (and the update) is split over `axis`, which parameters are replicated over. 0: nothing more is split. */
-  readonly zero: { readonly stage: 0 | 1; readonly axis: AxisName };
+  /** What is split over `axis` that would be replicated over it. */
+  readonly zero: ZeroPlan;
   readonly precision: { readonly compute: 'bf16' | 'f32' | 'f64'; readonly master: 'f32' | 'f64' };
   /** What the compiler predicts of it; null until it has been compiled. */
   readonly predicted: { readonly peak_bytes: number } | null;
+}
+
+/**
+ * Rajbhandari et al. 2020, §5. 0: nothing. 1: optimizer state, and the update; master parameters too where ops compute in another type,
+ * whose copies are gathered once a step. 2: the sums of gradients too, which are reduced for each microbatch. 3: parameters too, which
+ * are gathered for each segment in each direction.
+ */
+export const zeroStages = [0, 1, 2, 3] as const;
+export type ZeroStage = (typeof zeroStages)[number];
+
+export interface ZeroPlan {
+  readonly stage: ZeroStage;
+  readonly axis: AxisName;
+  /**
+   * At stage 3, whether gathered parameters are let go after a segment's forward, and gathered again for its backward. False: they are
+   * gathered once a step, and kept from the chunk's first forward to its last backward. Default: true.
+   */
+  readonly reshard_after_forward?: boolean;
+  /** At stage 3, how many segments ahead parameters are gathered, in the order of a direction. Default: 1. */
+  readonly prefetch?: number;
 }
 
 export type GroupName = string;

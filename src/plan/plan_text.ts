@@ -35,7 +35,10 @@ export function groupTexts(plan: Plan): readonly string[] {
 export const zeroText = ({ zero }: Plan): string =>
   zero.stage === 0
     ? `stage 0: every rank along ${zero.axis} keeps the optimizer's state of all its parameters`
-    : `stage ${zero.stage}: the optimizer's state and the update are split over ${zero.axis}`;
+    : `stage ${zero.stage}: the optimizer's state${sharedBesides[zero.stage]} and the update are split over ${zero.axis}`;
+
+/** Beside the optimizer's state. */
+const sharedBesides = { 1: '', 2: ', sums of gradients', 3: ', sums of gradients, parameters' } as const;
 
 /** The axes of a mesh with more than one rank; null where there are none. */
 const meshText = ({ axes }: Mesh): string | null =>

@@ -6,7 +6,7 @@ import { checkPlan } from '../plan/check_plan.js';
 import { planContradictsConfig, planForAnotherModel } from '../plan/diagnostics.js';
 import { parsePlan } from '../plan/parse_plan.js';
 import { planOfSizes, type ParallelSizes } from '../plan/parallel_sizes.js';
-import { ranksOf, sequencesOf, type Plan } from '../plan/plan.js';
+import { ranksOf, sequencesOf, zeroStages, type Plan } from '../plan/plan.js';
 import { readScheduleFile } from '../schedule/file.js';
 import type { ScheduleTable } from '../schedule/slot.js';
 import type { LanguageModel } from '../nn/language_model.js';
@@ -62,7 +62,9 @@ function sizesOf({ plan }: TrainConfig): ParallelSizes {
     ...(sizes.pipeline_schedule_file !== null && { schedule_table: readSchedule(sizes.pipeline_schedule_file) }),
     ...(sizes.virtual_stages !== null && { virtual_stages: sizes.virtual_stages }),
     ...(sizes.stage_layers !== null && { stage_layers: sizes.stage_layers }),
-    zero_stage: sizes.zero_stage === 1 ? 1 : 0,
+    zero_stage: zeroStages[sizes.zero_stage],
+    ...(sizes.reshard_after_forward !== null && { reshard_after_forward: sizes.reshard_after_forward }),
+    ...(sizes.prefetch !== null && { prefetch: sizes.prefetch }),
   };
 }
 

@@ -167,7 +167,7 @@ function describeCheckpoint({ manifest, bytes }: Checkpoint): ExplainedCheckpoin
 
 function reshardsOf(graph: PlacedGraph, times: number, buckets: readonly Bucket[]): ExplainedReshard[] {
   return graph.steps.flatMap((step): ExplainedReshard[] => {
-    if (step.kind === 'op') return [];
+    if (step.kind !== 'move' && step.kind !== 'transfer') return [];
     const [before, after] = [graph.values[step.inputs[0]], graph.values[step.outputs[0]]];
     const { path, phase } = step.source;
     const reader = graph.steps.find((other) => other.kind === 'op' && other.inputs.includes(after.id));

@@ -8,9 +8,9 @@ import { printLayout, type Layout } from '../ir/layout.js';
 import { Meanings, type Meaning } from '../ir/meaning.js';
 import type { OpRegistry } from '../ir/op.js';
 import { printType, sizesOf, type TensorType } from '../ir/type.js';
-import { bucketNamed, ofMember, type Bucket } from '../partition/buckets.js';
+import { bucketNamed, isGathered, ofMember, type Bucket } from '../partition/buckets.js';
 import type { PackedTensor } from '../partition/packing.js';
-import type { PlacedGraph, PlacedId, PlacedInput } from '../partition/placed.js';
+import type { PlacedGraph, PlacedId, PlacedInput, PlacedStep } from '../partition/placed.js';
 
 /** The graphs that a program is held against. */
 export interface Specification {
@@ -61,13 +61,13 @@ export class Expected {
     this.meanings = new Meanings(registry);
     this.specification = specification;
     const { step, update } = specification;
-    this.step = this.walk(step, 'step', ({ name }) => this.meanings.input(name));
+    this.step = this.walk(step, 'step', (input) => this.inputOf(input));
     for (const { name, value } of step.outputs) {
       const sum = this.meanings.sum(this.step[value]);
       this.sums.set(name, sum);
       this.know(sum, step.values[value].type);
     }
-    this.update = update ? this.walk(update, 'update', (input) => this.updateInput(input)) : [];
+    this.update = update ? this.walk(update, 'update', (input) => this.inputOf(input)) : [];
   }
 
   /** Whether the graphs have a value of this meaning, and whether `type` is its type. */
@@ -105,23 +105,35 @@ export class Expected {
     for (const one of graph.inputs) set(one.value, input(one));
     for (const step of graph.steps) {
       const operands = step.inputs.map((id) => of[id]);
-      step.outputs.forEach((id, k) =>
-        set(id, step.kind === 'op' ? this.meanings.result(step, operands, k) : operands[0]),
-      );
+      step.outputs.forEach((id, k) => set(id, this.made(step, operands, k)));
       if (step.kind === 'transfer')
         this.messages.set(`${origin} ${graph.values[step.outputs[0]].name}`, of[step.outputs[0]]);
     }
     return of;
   }
 
-  /** Of the update: gradients are sums of the step, buckets are their members. */
-  private updateInput({ name, kind }: PlacedInput): Meaning {
-    const one = (tensor: string) =>
-      (kind === 'value' ? this.sums.get(tensor) : undefined) ?? this.meanings.input(tensor);
-    const bucket = kind === 'value' || kind === 'parameter' ? bucketNamed(this.specification.buckets, name) : undefined;
+  /** Result `k` of a step. */
+  private made(step: PlacedStep, operands: readonly Meaning[], k: number): Meaning {
+    switch (step.kind) {
+      case 'op':
+        return this.meanings.result(step, operands, k);
+      case 'pack':
+        return this.meanings.bucket(operands);
+      case 'unpack':
+        return this.meanings.part(operands[0], k);
+      default:
+        return operands[0];
+    }
+  }
+
+  /** Values are sums of the step, a bucket of parameters is its members. */
+  private inputOf({ name, kind }: PlacedInput): Meaning {
+    const sum = kind === 'value' ? this.sums.get(name) : undefined;
+    if (sum !== undefined) return sum;
+    const bucket = kind === 'parameter' ? this.specification.buckets.find((one) => one.name === name) : undefined;
     return bucket
-      ? this.meanings.bucket(bucket.members.map((member) => one(ofMember(name, bucket, member))))
-      : one(name);
+      ? this.meanings.bucket(bucket.members.map((member) => this.meanings.input(member.name)))
+      : this.meanings.input(name);
   }
 
   private boundaryOf(group: number): Boundary {
@@ -129,11 +141,21 @@ export class Expected {
     const state = new Map<string, StatedState>();
     const [scalars, data, results] = [new Map<string, Stated>(), new Map<string, Stated>(), new Map<string, Stated>()];
     const packed = buckets.filter((bucket) => bucket.group === group);
+    for (const bucket of packed) {
+      if (isGathered(bucket)) continue;
+      for (const member of bucket.members) {
+        const meaning = this.meanings.input(member.name);
+        const tensors = member.isPadding ? [member] : null;
+        state.set(member.name, { type: member.type, layout: member.layout, meaning, after: meaning, tensors });
+      }
+    }
     for (const graph of update ? [step, update] : [step]) {
-      for (const { name, kind, value } of graph.inputs) {
+      for (const input of graph.inputs) {
+        const { name, kind, value } = input;
         const { type, layout, group: at } = graph.values[value];
-        if (at !== group || kind === 'value' || packed.some((bucket) => bucket.name === name)) continue;
-        const stated = { type, layout, meaning: this.meanings.input(name) };
+        const lies = packed.find((bucket) => bucket.name === name);
+        if (at !== group || kind === 'value' || (lies && !isGathered(lies))) continue;
+        const stated = { type, layout, meaning: this.inputOf(input) };
         if (kind === 'scalar') scalars.set(name, stated);
         else if (kind === 'data') data.set(name, stated);
         else state.set(name, { ...stated, after: stated.meaning, tensors: this.tensorsOf(name) });
@@ -163,7 +185,8 @@ export class Expected {
       const replaced = state.get(name);
       if (replaced) state.set(name, { ...replaced, after: meaning });
       else if (!bucket) results.set(name, { type, layout, meaning });
-      bucket?.members.forEach((member, k) => {
+      if (!bucket || isGathered(bucket)) continue;
+      bucket.members.forEach((member, k) => {
         const after = this.meanings.part(meaning, k);
         this.know(after, member.type);
         state.set(member.name, { ...state.get(member.name)!, after });

@@ -2,7 +2,7 @@
  * Random training steps: a model of small odd sizes, a mesh, and a plan for it. Drawn as plain numbers that shrink towards one layer of
  * one head on two ranks; data follow from element indices.
  */
-import { pipelineOf } from '../../src/plan/plan.js';
+import { pipelineOf, zeroStages, type ZeroStage } from '../../src/plan/plan.js';
 import fc from 'fast-check';
 import type { Graph } from '../../src/ir/graph.js';
 import { axesSize, mesh } from '../../src/ir/mesh.js';
@@ -52,7 +52,7 @@ export interface TrainingDraw {
   readonly uneven: readonly [factor: number, seed: number];
   /** What the context axis splits. */
   readonly contextSplits: 'sequence' | 'dim';
-  readonly zero: 0 | 1;
+  readonly zero: ZeroStage;
   /** Without an update the step's results are its gradients and its loss. */
   readonly update: boolean;
   /** See {@link whim}. */
@@ -82,7 +82,7 @@ export const anyTraining = (models: readonly TrainingDraw['model'][] = ['mlp', '
     skip: fc.nat(31),
     uneven: fc.tuple(fc.nat(7), fc.oneof(fc.constant(0), fc.nat(1000))),
     contextSplits: fc.constantFrom('sequence', 'dim'),
-    zero: fc.constantFrom(0, 1),
+    zero: fc.constantFrom(...zeroStages),
     update: fc.boolean(),
     whim: fc.oneof(fc.constantFrom(0, 1), fc.nat(1000)),
   });

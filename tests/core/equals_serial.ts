@@ -1,6 +1,7 @@
 /** What every page here asks: does the step on virtual ranks leave what one device leaves? And questions to its placed graph. */
 import { expect } from 'vitest';
 import { printLayout } from '../../src/ir/layout.js';
+import { gradientName } from '../../src/optim/update.js';
 import type { PlacedGraph, PlacedOp } from '../../src/partition/placed.js';
 import { programFault, type Tolerance } from '../laws/parallel_equals_serial.js';
 import { buildScenario, type Scenario, type ScenarioOptions } from '../scenarios/scenario.js';
@@ -31,6 +32,16 @@ export function movesOf({ steps }: PlacedGraph): Readonly<Record<string, number>
 /** Layouts of the results of a step. */
 export const resultsOf = (graph: PlacedGraph, step: PlacedOp): readonly string[] =>
   step.outputs.map((id) => printLayout(graph.values[id].layout, graph.values[id].type));
+
+/** The layout of a gradient, as it is packed into its bucket. */
+export function gradientLayout({ steps, values }: PlacedGraph, parameter: string): string {
+  for (const step of steps) {
+    if (step.kind !== 'pack') continue;
+    const at = step.members.findIndex(({ name }) => name === gradientName(parameter));
+    if (at >= 0) return printLayout(values[step.inputs[at]].layout);
+  }
+  throw new Error(`no bucket holds the gradient of '${parameter}'`);
+}
 
 /** The layout of a value that a graph gives. */
 export function outputLayout(graph: PlacedGraph, name: string): string {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { GPT } from '../../src/nn/models/index.js';
 import { languageModel } from '../scenarios/language_model.js';
-import { expectEqualsSerial, movesOf, opsOf, outputLayout, resultsOf } from './equals_serial.js';
+import { expectEqualsSerial, gradientLayout, movesOf, opsOf, resultsOf } from './equals_serial.js';
 
 const model = () => new GPT({ layers: 1, dim: 14, heads: 7, hidden: 9, context: 4, vocab: 10 });
 const step = { ...languageModel(model(), { batch: 2, sequence: 3 }), mesh: { tensor: 2 } };
@@ -11,9 +11,10 @@ test('seven heads over two ranks, five and two: one product makes q, k and v of 
   const { placed } = expectEqualsSerial({ ...step, split: { heads: ['tensor'], hidden: ['tensor'] }, bounds });
   const [attention] = opsOf(placed.step, 'attention');
   expect(resultsOf(placed.step, attention)[0]).toBe('{heads:tensor[0,5,7]}');
-  expect(outputLayout(placed.step, 'gradient.blocks.0.attention.qkv.weight')).toBe('{heads:tensor[0,5,7]}');
+  expect(gradientLayout(placed.step, 'blocks.0.attention.qkv.weight')).toBe('{heads:tensor[0,5,7]}');
   // Forward and backward of attention and of the MLP: four sums of activations, as in Megatron-LM, and the loss is whole.
-  expect(movesOf(placed.step)).toEqual({ all_reduce: 4 });
+  // And biases whose gradients are whole are masked, to be summed with those that are not.
+  expect(movesOf(placed.step)).toEqual({ all_reduce: 4, mask: 4 });
 });
 
 test('seven heads over two ranks, as even as can be', () => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { GPT } from '../../src/nn/models/index.js';
 import { languageModel } from '../scenarios/language_model.js';
-import { expectEqualsSerial, opsOf, outputLayout, resultsOf } from './equals_serial.js';
+import { expectEqualsSerial, gradientLayout, opsOf, resultsOf } from './equals_serial.js';
 
 // Eleven words over four ranks: blocks of two, three, three and three. The embedding is tied to the head.
 const model = new GPT({ layers: 1, dim: 12, heads: 2, hidden: 5, context: 8, vocab: 11 });
@@ -17,7 +17,7 @@ test('embedding and cross-entropy over a split vocabulary', () => {
   // The fused loss needs the vocabulary whole: what runs are its parts.
   expect(opsOf(placed.step, 'softmax_cross_entropy')).toEqual([]);
   expect(resultsOf(placed.step, opsOf(placed.step, 'max', 'loss')[0])).toEqual(['{| max:tensor}']);
-  expect(outputLayout(placed.step, 'gradient.embedding.weight')).toBe('{vocab:tensor}');
+  expect(gradientLayout(placed.step, 'embedding.weight')).toBe('{vocab:tensor}');
 });
 
 test('with data parallelism and padding', () => {

@@ -13,7 +13,7 @@ const settings = {
   data: [1, 2],
   tensor: [1, 2],
   pipeline: [1, 2],
-  zero: [0, 1],
+  zero: [0, 1, 2, 3],
   schedule: ['gpipe', '1f1b'],
   precision: ['full', 'mixed'],
   microbatches: [1, 2, 4],

@@ -5,10 +5,18 @@
  * that is not names the step that is wrong.
  */
 import { coordinatesOf, meshRanks } from '../../src/ir/mesh.js';
-import { printType } from '../../src/ir/type.js';
-import { printLayout, rangeOf } from '../../src/ir/layout.js';
+import { elementsOf, printType } from '../../src/ir/type.js';
+import { localType, printLayout, rangeOf } from '../../src/ir/layout.js';
 import { globalSizes, type ReferenceKernels, type ReferenceLaunch } from '../../src/ops/evaluate.js';
-import { describeStep, type PlacedGraph, type PlacedId, type PlacedOp } from '../../src/partition/placed.js';
+import { pack, unpack } from '../../src/partition/packing.js';
+import {
+  describeStep,
+  type PlacedGraph,
+  type PlacedId,
+  type PlacedOp,
+  type PlacedPack,
+  type PlacedUnpack,
+} from '../../src/partition/placed.js';
 import {
   printElement,
   runMove,
@@ -51,6 +59,10 @@ export function runPlaced(
       runOp(graph, step, blocks, serial, kernels);
       continue;
     }
+    if (step.kind === 'pack' || step.kind === 'unpack') {
+      runBucket(graph, step, blocks, serial);
+      continue;
+    }
     const [input, output] = [step.inputs[0], step.outputs[0]];
     const { type } = graph.values[input];
     serial[output] = serial[input];
@@ -65,6 +77,36 @@ export function runPlaced(
     }
   }
   return { graph, blocks, serial };
+}
+
+/** A bucket is its members' blocks, one behind the other. */
+function runBucket(
+  graph: PlacedGraph,
+  { kind, members, inputs, outputs, group }: PlacedPack | PlacedUnpack,
+  blocks: Blocks[],
+  serial: Float64Array[],
+): void {
+  const mesh = graph.meshes[group];
+  if (kind === 'pack') {
+    serial[outputs[0]] = pack(
+      mesh,
+      members,
+      inputs.map((id) => serial[id]),
+    );
+    blocks[outputs[0]] = Array.from({ length: meshRanks(mesh) }, (_, rank) =>
+      Float64Array.from(inputs.flatMap((id) => [...blocks[id][rank]])),
+    );
+    return;
+  }
+  const wholes = unpack(mesh, members, serial[inputs[0]]);
+  let start = new Array<number>(meshRanks(mesh)).fill(0);
+  outputs.forEach((id, k) => {
+    const { type, layout } = graph.values[id];
+    serial[id] = wholes[k];
+    const sizes = start.map((_, rank) => elementsOf(localType(mesh, type, layout, coordinatesOf(mesh, rank))));
+    blocks[id] = start.map((from, rank) => blocks[inputs[0]][rank].slice(from, from + sizes[rank]));
+    start = start.map((from, rank) => from + sizes[rank]);
+  });
 }
 
 /** An output of a run, put together. */

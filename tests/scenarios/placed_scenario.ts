@@ -47,7 +47,17 @@ export function runPlacedStep({ plan, placed, inputs }: PlacedScenario): readonl
     Object.fromEntries(
       Object.entries(inputs).map(([name, value]) => [name, value instanceof Float64Array ? value : value[microbatch]]),
     );
-  const runs = Array.from({ length: microbatches }, (_, m) => runPlaced(placed.step, at(m), kernels));
+  const stored = Object.fromEntries(
+    placed.buckets.map((bucket) => [
+      bucket.name,
+      packGiven(
+        meshesOf(plan)[bucket.group],
+        bucket.members,
+        bucket.members.map((member) => memberGiven(inputs, member)),
+      ),
+    ]),
+  );
+  const runs = Array.from({ length: microbatches }, (_, m) => runPlaced(placed.step, { ...stored, ...at(m) }, kernels));
   if (!placed.update) return runs;
   const sums: Record<string, PlacedGiven> = {};
   for (const { name, value } of placed.step.outputs) {
@@ -59,16 +69,19 @@ export function runPlacedStep({ plan, placed, inputs }: PlacedScenario): readonl
   }
   const packed = placed.update.inputs.flatMap(({ name }): [string, PlacedGiven][] => {
     const bucket = bucketNamed(placed.buckets, name);
-    if (!bucket) return [];
+    if (!bucket || sums[name]) return [];
     const mesh = meshesOf(plan)[bucket.group];
-    const given = bucket.members.map((member): PlacedGiven => {
-      const owned = ofMember(name, bucket, member);
-      return sums[owned] ?? inputs[owned];
-    });
+    const given = bucket.members.map((member) =>
+      memberGiven(inputs, { ...member, name: ofMember(name, bucket, member) }),
+    );
     return [[name, packGiven(mesh, bucket.members, given)]];
   });
   return [...runs, runPlaced(placed.update, { ...at(0), ...sums, ...Object.fromEntries(packed) }, kernels)];
 }
+
+/** What a run is given of a bucket's tensor: of its padding, zeros. */
+const memberGiven = (inputs: Scenario['inputs'], { name, type, isPadding }: PackedTensor): PlacedGiven =>
+  isPadding ? new Float64Array(elementsOf(type)) : (inputs[name] as Float64Array);
 
 function packGiven(mesh: Mesh, members: readonly PackedTensor[], given: readonly PlacedGiven[]): PlacedGiven {
   const serial = pack(

@@ -30,6 +30,8 @@ const plans = {
   tensor: { data_parallel_size: 1, tensor_parallel_size: 2 },
   pipeline: { data_parallel_size: 1, pipeline_parallel_size: 2 },
   zero: { data_parallel_size: 2, zero_stage: 1 },
+  zero_2: { data_parallel_size: 2, zero_stage: 2 },
+  zero_3: { data_parallel_size: 2, zero_stage: 3 },
 };
 
 /** What is asked for before a resume, and must be refused. */

@@ -1,6 +1,7 @@
 /** Mutations that may break a program: what a wrong pass, a wrong address or a wrong edit would do. */
 import type { Mutations } from '../mutant.js';
 import { boundary } from './boundary.js';
+import { buckets } from './buckets.js';
 import { kernels } from './kernels.js';
 import { loops } from './loops.js';
 import { meaning } from './meaning.js';
@@ -22,6 +23,7 @@ export const faults: Mutations = {
   ...meaning,
   ...views,
   ...boundary,
+  ...buckets,
   ...schedule,
   ...loops,
   ...meshes,

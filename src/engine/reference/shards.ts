@@ -6,6 +6,7 @@
  */
 import type { Program, ProgramValue, Group } from '../../program/program.js';
 import { meshRanks, type Mesh } from '../../ir/mesh.js';
+import { elementsOf } from '../../ir/type.js';
 import { pack, unpack } from '../../partition/packing.js';
 import { shard, unshard, type Blocks } from '../../reshard/execute.js';
 import { notEverywhere, valueNotGiven } from '../diagnostics.js';
@@ -74,7 +75,7 @@ export function gatherValues(program: Program, blocks: readonly RankBlocks[]): R
     program.classes.flatMap((rankClass) =>
       [...readableValues(rankClass)].flatMap(([name, index]) => {
         const { tensors } = rankClass.values[index];
-        return tensors ? tensors.map((tensor) => tensor.name) : [name];
+        return tensors ? tensors.flatMap((tensor) => (tensor.isPadding ? [] : [tensor.name])) : [name];
       }),
     ),
   );
@@ -88,7 +89,9 @@ function globalOf(
   microbatch: number | null,
 ): Float64Array | undefined {
   if (tensors) {
-    const wholes = tensors.map((tensor) => given[tensor.name]);
+    const wholes = tensors.map(({ name: tensor, type, isPadding }) =>
+      isPadding ? new Float64Array(elementsOf(type)) : given[tensor],
+    );
     return wholes.every((whole) => whole instanceof Float64Array) ? pack(mesh, tensors, wholes) : undefined;
   }
   const value = given[name];

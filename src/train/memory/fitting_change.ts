@@ -4,6 +4,7 @@ import { modelOf } from '../../config/model_objects.js';
 import { familyNamed } from '../../nn/models/families.js';
 import type { LanguageModel } from '../../nn/language_model.js';
 import type { Target } from '../../kernels/target.js';
+import { zeroStages } from '../../plan/plan.js';
 import { choosePlan, ranksOfConfig } from '../choose_plan.js';
 import { floorBytes, forecastBytes, runtimeBytes } from './forecast.js';
 import { shapeOf } from './job_shape.js';
@@ -121,8 +122,13 @@ function sequences({ config }: FittingRequest): readonly Change[] {
 
 function zeroStage({ config, localRanks }: FittingRequest): readonly Change[] {
   const { plan } = config;
-  if (typeof plan === 'string' || plan.zero_stage > 0 || localRanks === 1) return [];
-  return [{ text: 'plan.zero_stage=1', config: { ...config, plan: { ...plan, zero_stage: 1 } } }];
+  if (typeof plan === 'string' || localRanks === 1) return [];
+  return zeroStages
+    .filter((stage) => stage > plan.zero_stage)
+    .map((stage) => ({
+      text: `plan.zero_stage=${stage}`,
+      config: { ...config, plan: { ...plan, zero_stage: stage } },
+    }));
 }
 
 /** As many as should fit, were each to take what it takes now; half of them; one. */

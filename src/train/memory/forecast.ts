@@ -6,7 +6,7 @@ import type { LanguageModel } from '../../nn/language_model.js';
 import { ops } from '../../ops/index.js';
 import { traceTraining } from '../../passes/trace_training.js';
 import { meshRanks } from '../../ir/mesh.js';
-import { meshesOf, type Plan } from '../../plan/plan.js';
+import { meshesOf, type Plan, type ZeroStage } from '../../plan/plan.js';
 import { arenaBytesOf } from '../../memory/share_arena.js';
 import type { Target } from '../../kernels/target.js';
 import { compileRun, type RunPrograms } from '../compile_run.js';
@@ -24,7 +24,7 @@ export interface ParallelShape {
   readonly data: number;
   /** Ranks that share one copy of the model. */
   readonly copy: number;
-  readonly zeroStage: 0 | 1;
+  readonly zeroStage: ZeroStage;
   /** Ranks on the machine. */
   readonly localRanks: number;
 }
@@ -35,9 +35,14 @@ export function floorBytes(
   precision: TrainConfig['precision'],
   { data, copy, zeroStage, localRanks }: ParallelShape,
 ): number {
-  const values = zeroStage === 1 ? 1 + (stateValues - 1) / data : stateValues;
   const master = dtypeBytes[precision === 'f64' ? 'f64' : 'f32'];
-  return localRanks * (runtimeBytes + (parameters / copy) * values * master);
+  const all = stateValues * master;
+  // At stages 1 and 2 the master is whole, or else its copy in the compute type is.
+  const whole = { 0: all, 1: master, 2: master, 3: 0 }[zeroStage];
+  const withMaster = whole + (all - whole) / data;
+  const withCopy = dtypeBytes[precision] + all / data;
+  const bytes = zeroStage === 1 || zeroStage === 2 ? Math.min(withMaster, withCopy) : withMaster;
+  return localRanks * (runtimeBytes + (parameters / copy) * bytes);
 }
 
 /** More than this no program takes: every value of the step at once, for as many microbatches as a pipeline has under way. */

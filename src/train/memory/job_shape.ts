@@ -1,5 +1,6 @@
 /** How a configuration's ranks share a model, known before there is one. */
 import type { TrainConfig } from '../../config/schema.js';
+import { zeroStages } from '../../plan/plan.js';
 import { ranksOfConfig } from '../choose_plan.js';
 import type { ParallelShape } from './forecast.js';
 
@@ -16,7 +17,7 @@ export function shapeOf(config: TrainConfig, { worldSize, localRanks }: JobRanks
   return {
     data: Math.max(1, Math.floor(ranks / copy)),
     copy,
-    zeroStage: sizes?.zero_stage === 1 ? 1 : 0,
+    zeroStage: sizes ? zeroStages[sizes.zero_stage] : 0,
     localRanks: localRanks ?? ranks,
   };
 }

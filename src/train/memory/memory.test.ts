@@ -7,6 +7,7 @@ import type { TrainConfig, TrainOptions } from '../../config/schema.js';
 import { DiagnosticError } from '../../ir/diagnostic.js';
 import { elementsOf } from '../../ir/type.js';
 import { describeParameters } from '../../nn/trace.js';
+import { zeroStages } from '../../plan/plan.js';
 import { choosePlan, ranksOfConfig } from '../choose_plan.js';
 import { trainEvents, type TrainEvent } from '../events.js';
 import { largestOf } from './fitting_change.js';
@@ -41,7 +42,7 @@ test('floor ≤ what is compiled ≤ ceiling', () => {
       sizes,
       fc.constantFrom(1, 2, 4),
       fc.constantFrom('bf16' as const, 'f32' as const),
-      fc.constantFrom(0 as const, 1 as const),
+      fc.constantFrom(...zeroStages),
       (family, [data, tensor, stages], microbatch, precision, zeroStage) => {
         const options = config({
           model: { family, layers: 2, heads: 2, dim: 16, context: 8 },

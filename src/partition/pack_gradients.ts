@@ -1,0 +1,120 @@
+/**
+ * From gradients as ops give them to how they are summed: the step gives a bucket's gradient in place of its members'.
+ *
+ *   gradients of members ─pack─▶ bucket, partial over what any of them is ─reduce_scatter─▶ shard, where a plan reduces each microbatch
+ *
+ * Who is not partial over an axis that another member is partial over is masked first.
+ */
+import { GraphBuilder } from '../ir/builder.js';
+import type { Node, Source } from '../ir/graph.js';
+import type { Reduction } from '../ir/layout.js';
+import type { AxisName } from '../ir/mesh.js';
+import type { OpRegistry } from '../ir/op.js';
+import { factorsOf, type TensorType } from '../ir/type.js';
+import { gradientName } from '../optim/update.js';
+import type { ReshardSearch } from '../reshard/search.js';
+import type { Bucket } from './buckets.js';
+import type { PackedTensor } from './packing.js';
+import { makersOf, type PlacedGraph, type PlacedId, type PlacedOutput, type PlacedStep } from './placed.js';
+import { PlacedEdit, type Request } from './placed_edit.js';
+
+/** The graph with the gradients of buckets in place of those of their members; of buckets that it gives all members' of. */
+export function packGradients(
+  placed: PlacedGraph,
+  buckets: readonly Bucket[],
+  registry: OpRegistry,
+  reshards: readonly ReshardSearch[],
+): PlacedGraph {
+  const edit = new PlacedEdit(placed, reshards);
+  const given = new Map(placed.outputs.map(({ name, value }) => [name, value]));
+  const replaced = new Map<string, readonly PlacedOutput[]>();
+  for (const bucket of buckets) {
+    const tensors = bucket.members.filter(({ isPadding }) => !isPadding);
+    const gradients = tensors.map(({ name }) => given.get(gradientName(name)));
+    if (!gradients.every((id) => id !== undefined)) continue;
+    const name = gradientName(bucket.name);
+    const value = packOne(edit, bucket, name, gradients, registry);
+    tensors.forEach((tensor, k) => replaced.set(gradientName(tensor.name), k === 0 ? [{ name, value }] : []));
+  }
+  if (replaced.size === 0) return placed;
+  return {
+    ...placed,
+    values: edit.values,
+    steps: placed.steps.flatMap((step) => edit.around(step, step)),
+    outputs: placed.outputs.flatMap((output) => replaced.get(output.name) ?? [output]),
+  };
+}
+
+function packOne(
+  edit: PlacedEdit,
+  { members, type, whole, accumulator, group }: Bucket,
+  name: string,
+  gradients: readonly PlacedId[],
+  registry: OpRegistry,
+): PlacedId {
+  const makers = makersOf(edit.graph);
+  const last = lastOf(
+    edit.graph,
+    gradients.map((id) => makers.get(id)!),
+  );
+  const partial = partialAxes(edit, members, gradients);
+  const source: Source = { ...last.source, path: name };
+  const request = (step: PlacedStep): Request => ({
+    at: { side: 'after', step },
+    source: { ...step.source, path: name },
+    suffix: 'to pack',
+  });
+  const parts = members.map((member, k) => {
+    const laid = { splits: member.layout.splits, partial };
+    return member.isPadding
+      ? edit.reshard(zeros(edit, member, group, request(last), registry), laid, request(last))
+      : edit.reshard(gradients[k], laid, request(makers.get(gradients[k])!));
+  });
+  const packed = edit.value(name, type, { splits: whole.splits, partial }, group);
+  const owned = members.map((member) => ({ ...member, name: gradientName(member.name) }));
+  edit.put(
+    { side: 'after', step: last },
+    { kind: 'pack', members: owned, inputs: parts, outputs: [packed], source, group },
+  );
+  return accumulator ? edit.reshard(packed, accumulator, { ...request(last), suffix: 'reduced' }) : packed;
+}
+
+function lastOf({ steps }: PlacedGraph, makers: readonly PlacedStep[]): PlacedStep {
+  const among = new Set(makers);
+  return steps.findLast((step) => among.has(step))!;
+}
+
+/** The axes over which a gradient of a bucket is partial, those apart that split its member: over these it is reduced first. */
+function partialAxes(
+  edit: PlacedEdit,
+  members: readonly PackedTensor[],
+  gradients: readonly PlacedId[],
+): Readonly<Record<AxisName, Reduction>> {
+  const axes = gradients.flatMap((id, k) => {
+    const splitting = new Set(Object.values(members[k].layout.splits).flatMap((split) => split.axes));
+    return Object.entries(edit.values[id].layout.partial).filter(([axis]) => !splitting.has(axis));
+  });
+  return Object.fromEntries(axes);
+}
+
+/** The gradient of a bucket's padding. */
+function zeros(
+  edit: PlacedEdit,
+  { name, type, layout }: PackedTensor,
+  group: number,
+  { at, source }: Request,
+  registry: OpRegistry,
+): PlacedId {
+  const { op, rule, attributes } = zeroNode(registry, type);
+  const output = edit.value(gradientName(name), type, layout, group);
+  const assignment = { splits: layout.splits, through: {} };
+  edit.put(at, { kind: 'op', op, rule, attributes, assignment, inputs: [], outputs: [output], source, group });
+  return output;
+}
+
+/** The node that makes zeros of a type. */
+export function zeroNode(registry: OpRegistry, type: TensorType): Node {
+  const builder = new GraphBuilder(registry, 'zeros');
+  builder.output('zeros', builder.fill(0, type.dtype, factorsOf(type)));
+  return builder.build().nodes[0];
+}

@@ -1,0 +1,183 @@
+/** ZeRO-2 and ZeRO-3: what is stored, what is gathered and reduced when, and that the step is that of one device all the same. */
+import { describe, expect, test } from 'vitest';
+import { elementsOf } from '../../src/ir/type.js';
+import { GPT } from '../../src/nn/models/index.js';
+import type { ZeroPlan, ZeroStage } from '../../src/plan/plan.js';
+import { baseOf } from '../../src/program/place.js';
+import { operandsOf } from '../../src/program/kinds.js';
+import { instanceKey, instructionsOf, unroll } from '../../src/program/unroll.js';
+import { languageModel } from '../scenarios/language_model.js';
+import type { Scenario, ScenarioOptions } from '../scenarios/scenario.js';
+import { inMixedPrecision, rounded } from '../laws/parallel_equals_serial.js';
+import { expectEqualsSerial, movesOf, outputLayout } from './equals_serial.js';
+
+// Sizes that two and three do not divide.
+const model = new GPT({ layers: 2, dim: 6, heads: 2, hidden: 7, context: 3, vocab: 11 });
+const options = (stage: ZeroStage, data = 2, microbatches = 2): ScenarioOptions => ({
+  ...languageModel(model, { batch: 4, sequence: 3 }),
+  mesh: { data },
+  split: { batch: ['data'] },
+  microbatches,
+  zero: { stage, axis: 'data' },
+});
+
+/** Elements that a rank of the first class keeps between steps, by what they are. */
+function storedElements({ program, placed }: Scenario) {
+  const [{ values }] = program.classes;
+  const state = (is: (name: string) => boolean) =>
+    values.reduce((n, { name, type, lifetime, view }) => {
+      return n + (lifetime === 'persistent' && !view && is(name) ? elementsOf(type) : 0);
+    }, 0);
+  const sums = values.filter(({ name, view }) => name.startsWith('sum gradient.') && !view);
+  return {
+    all: placed.buckets.reduce((n, { type }) => n + elementsOf(type), 0),
+    parameters: state((name) => /^bucket\.\d+$/.test(name)),
+    moments: state((name) => name.startsWith('optimizer.')),
+    sums: sums.reduce((n, { type }) => n + elementsOf(type), 0),
+  };
+}
+
+test.each([
+  [0, { parameters: 1, moments: 2, sums: 1 }],
+  [1, { parameters: 1, moments: 1, sums: 1 }],
+  [2, { parameters: 1, moments: 1, sums: 0.5 }],
+  [3, { parameters: 0.5, moments: 1, sums: 0.5 }],
+] as const)('stage %i: what two ranks keep is that of the model times %o', (stage, shares) => {
+  const { all, ...kept } = storedElements(expectEqualsSerial(options(stage)));
+  for (const [what, share] of Object.entries(shares))
+    expect([what, kept[what as keyof typeof kept]]).toEqual([what, share * all]);
+});
+
+describe('stage 3', () => {
+  test('weights are gathered for each segment in each direction, gradients reduced each microbatch', () => {
+    const { placed } = expectEqualsSerial(options(3));
+    const segments = placed.buckets.length;
+    // The embedding's backward reads no weight.
+    const gathers = placed.step.steps.filter((step) => step.kind === 'move' && step.move.kind === 'all_gather');
+    const scopes = gathers.map(({ source }) => `${source.path} ${source.segment} ${source.phase}`);
+    expect(new Set(scopes).size).toBe(scopes.length);
+    expect(scopes.length).toBeGreaterThan(segments);
+    expect(movesOf(placed.step)).toMatchObject({ reduce_scatter: segments });
+    expect(movesOf(placed.update!).all_gather).toBeUndefined();
+    for (const { name } of placed.buckets) expect(outputLayout(placed.update!, name)).toBe('{elements:data}');
+  });
+
+  test('in mixed precision the shard is cast once a step, and gathered in the compute type', () => {
+    const { placed, program } = expectEqualsSerial(inMixedPrecision(options(3)), rounded);
+    const { steps, values } = placed.step;
+    const casts = steps.filter(
+      (step) => step.kind === 'op' && step.op === 'cast' && step.source.path.startsWith('bucket.'),
+    );
+    expect(casts.length).toBeGreaterThan(0);
+    expect(casts.every(({ scope }) => scope === 'step')).toBe(true);
+    const gathered = steps.flatMap((step) =>
+      step.kind === 'move' && step.move.kind === 'all_gather' ? [values[step.inputs[0]].type.dtype] : [],
+    );
+    expect(gathered.filter((dtype) => dtype === 'f32').length).toBeGreaterThan(0);
+    const [{ templates }] = program.classes;
+    const castsIn = (name: string) =>
+      instructionsOf(templates.find((template) => template.name === name)!).filter(
+        (one) => one.kind === 'kernel' && one.op === 'cast' && one.source.path.startsWith('bucket.'),
+      ).length;
+    expect([castsIn('forward.first'), castsIn('forward')]).toEqual([casts.length, 0]);
+  });
+
+  test('over three ranks with tensor parallelism', () => {
+    const { placed } = expectEqualsSerial({
+      ...options(3, 3),
+      mesh: { data: 3, tensor: 2 },
+      split: { batch: ['data'], heads: ['tensor'], hidden: ['tensor'], vocab: ['tensor'] },
+    });
+    const layouts = placed.buckets.map(({ name }) => outputLayout(placed.update!, name));
+    expect(layouts.some((layout) => layout.startsWith('{elements:tensor*data'))).toBe(true);
+  });
+});
+
+test('at stages 1 and 2 in mixed precision the master is stored in parts and its copy gathered once a step', () => {
+  for (const stage of [1, 2] as const) {
+    const { placed, program } = expectEqualsSerial(inMixedPrecision(options(stage)), rounded);
+    const gathers = placed.step.steps.filter((step) => step.kind === 'move' && step.move.kind === 'all_gather');
+    expect(gathers.length).toBeGreaterThan(0);
+    expect(gathers.every(({ scope }) => scope === 'step')).toBe(true);
+    const collectives = ({ templates }: (typeof program.classes)[0], name: string) =>
+      instructionsOf(templates.find((template) => template.name === name)!).flatMap((one) =>
+        one.kind === 'collective' ? [one.move.kind] : [],
+      );
+    expect(collectives(program.classes[0], 'forward.first')).toHaveLength(gathers.length);
+    expect(collectives(program.classes[0], 'forward')).toEqual([]);
+  }
+});
+
+describe('how much of the weights is there whole at once', () => {
+  const deep = new GPT({ layers: 5, dim: 8, heads: 2, hidden: 9, context: 3, vocab: 11 });
+  const stage3 = (microbatches: number, zero: Partial<ZeroPlan>): ScenarioOptions => ({
+    ...languageModel(deep, { batch: 4, sequence: 3 }),
+    mesh: { data: 2 },
+    split: { batch: ['data'] },
+    microbatches,
+    zero: { stage: 3, axis: 'data', ...zero },
+  });
+  const cases = [1, 4].flatMap((microbatches) =>
+    (['full', 'mixed'] as const).flatMap((precision) =>
+      ([0, 1, 2] as const).map((prefetch) => [microbatches, precision, prefetch] as const),
+    ),
+  );
+
+  test.each(cases)(
+    '%i microbatches, %s precision, prefetch %i: of one segment more than that',
+    (count, precision, prefetch) => {
+      const options = stage3(count, { prefetch });
+      const scenario = expectEqualsSerial(
+        precision === 'mixed' ? inMixedPrecision(options) : options,
+        precision === 'mixed' ? rounded : undefined,
+      );
+      expect(mostSegmentsAlive(scenario)).toBe(prefetch + 1);
+    },
+  );
+
+  test('kept from the first forward to the last backward: gathered once, all of it', () => {
+    const scenario = expectEqualsSerial(stage3(4, { reshard_after_forward: false }));
+    const { steps } = scenario.placed.step;
+    const gathers = steps.filter((step) => step.kind === 'move' && step.move.kind === 'all_gather');
+    expect(gathers).toHaveLength(scenario.placed.buckets.length);
+    expect(gathers.every(({ scope }) => scope === 'step')).toBe(true);
+    expect(mostSegmentsAlive(scenario)).toBeGreaterThanOrEqual(7);
+  });
+});
+
+/** The most segments whose gathered weights are there at once, from the first write to the last read in launch order. */
+function mostSegmentsAlive({ program }: Scenario): number {
+  const [rankClass] = program.classes;
+  const { values } = rankClass;
+  const spans = new Map<string, { readonly segment: string; readonly from: number; to: number }>();
+  for (const { instruction, step, index } of unroll(rankClass)) {
+    for (const { value, access } of operandsOf(instruction)) {
+      const base = baseOf(values, value);
+      const key = instanceKey(values, base, step.microbatch);
+      const gathers = instruction.kind === 'collective' && instruction.move.kind === 'all_gather' && access === 'write';
+      const span = spans.get(key);
+      if (span) span.to = index;
+      else if (gathers && values[base].lifetime !== 'persistent') {
+        spans.set(key, { segment: instruction.source.segment, from: index, to: index });
+      }
+    }
+  }
+  const list = [...spans.values()];
+  const alive = (at: number) =>
+    new Set(list.flatMap(({ segment, from, to }) => (from <= at && at <= to ? [segment] : [])));
+  return Math.max(...list.map(({ from }) => alive(from).size));
+}
+
+test('a step of stage 3 needs less memory than one of stage 1', () => {
+  const large = new GPT({ layers: 4, dim: 16, heads: 2, context: 4, vocab: 11 });
+  const arena = (stage: ZeroStage) =>
+    Math.max(
+      ...expectEqualsSerial({
+        ...options(stage, 4, 2),
+        ...languageModel(large, { batch: 4, sequence: 3 }),
+      }).program.classes.map(({ arenaBytes }) => arenaBytes),
+    );
+  const [one, two, three] = [arena(1), arena(2), arena(3)];
+  expect(two).toBeLessThan(one);
+  expect(three).toBeLessThan(two);
+});
