@@ -9,7 +9,7 @@ import { ranksOrOne, testOfRanks } from '../src/engine/native/testing/tests_by_d
 import { gatherValues } from '../src/engine/reference/shards.js';
 import { GPT, Llama, Mixtral } from '../src/nn/models/index.js';
 import { pipelineOf, ranksOf } from '../src/plan/plan.js';
-import { anyTraining, trainingScenario, type TrainingDraw } from './arbitraries/training.js';
+import { anyTraining, ranksOfDraw, trainingScenario, type TrainingDraw } from './arbitraries/training.js';
 import { departures, inMixedPrecision, rounded, type Tolerance } from './laws/parallel_equals_serial.js';
 import { languageModel } from './scenarios/language_model.js';
 import { mlp } from './scenarios/mlp.js';
@@ -133,8 +133,7 @@ describe('pipelines', () => {
 // RUNS=100 npx vitest run tests/native_equals_serial searches longer.
 const most = ranksOrOne(4);
 test(`random models and plans, ranks at most ${most}`, async () => {
-  const ranks = ({ mesh, second }: TrainingDraw) =>
-    [mesh, second].reduce((sum, m) => sum + (m ? m.data * m.tensor * m.context : 0), 0);
+  const ranks = ({ meshes }: TrainingDraw) => meshes.reduce((sum, mesh) => sum + ranksOfDraw(mesh), 0);
   const law = fc.asyncProperty(
     anyTraining().filter((draw) => ranks(draw) <= most),
     async (draw) => {

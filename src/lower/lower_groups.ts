@@ -45,8 +45,12 @@ export function lowerGroups(
     slotSection(step, stepSlots, group, slot, first ? new Set() : once),
   );
   const orders = table.map((entries, group) => slotOrder(entries, (slot, first) => section(group, slot, first)));
-  const receives = plannedReceives(stepSlots.passages, table, orders, (group, { slot, first }) =>
-    section(group, slot, first),
+  const receives = plannedReceives(
+    stepSlots.passages,
+    table,
+    orders,
+    (group, { slot, first }) => section(group, slot, first),
+    ({ transfer }) => once.has(transfer),
   );
   observe?.('hoist', () => printSections(step, update, stepSlots, orders));
   const graphs = update ? [step, update] : [step];

@@ -187,6 +187,7 @@ export class StepLowering {
       `${tag} ${m.part === 'send' ? 'sent' : 'received'} ${message}`,
       m.dtype,
       m.elements,
+      this.map.instances(m.origin, m.step.outputs[0]),
     );
     const { name: bufferName } = this.values.get(buffer);
     const { name: blockName } = this.values.get(block.value);

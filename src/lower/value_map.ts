@@ -84,10 +84,15 @@ export class ValueMap {
     const known = this.indexOf[origin].get(id);
     if (known !== undefined) return known;
     const placed = this.graph(origin)!.values[id];
-    const scope = origin === 'step' && !this.shared.has(id) ? 'microbatch' : 'step';
-    const index = this.values.add(placed, origin === 'step' ? placed.name : `update ${placed.name}`, lifetime ?? scope);
+    const name = origin === 'step' ? placed.name : `update ${placed.name}`;
+    const index = this.values.add(placed, name, lifetime ?? this.instances(origin, id));
     this.indexOf[origin].set(id, index);
     return index;
+  }
+
+  /** Whether each microbatch has an instance of a placed value, or a step one. */
+  instances(origin: Origin, id: PlacedId): 'microbatch' | 'step' {
+    return origin === 'step' && !this.shared.has(id) ? 'microbatch' : 'step';
   }
 
   /** The value as an instruction writes it: into its sum where it may. */
@@ -152,13 +157,13 @@ export class ValueMap {
     return placeOf(this.values.table, value).strides;
   }
 
-  /** A contiguous buffer that lives within a microbatch: one for each name and size. */
-  staging(name: string, dtype: DType, elements: number): ValueIndex {
+  /** A contiguous buffer that lives within a slot, or for a message as long as it travels: one for each name and size. */
+  staging(name: string, dtype: DType, elements: number, instances: 'microbatch' | 'step' = 'microbatch'): ValueIndex {
     const known = this.values.find(name);
-    if (known === null) return this.values.addBuffer(name, dtype, elements, 'microbatch');
+    if (known === null) return this.values.addBuffer(name, dtype, elements, instances);
     return elementsOf(this.values.get(known).type) === elements
       ? known
-      : this.staging(`${name} of ${elements}`, dtype, elements);
+      : this.staging(`${name} of ${elements}`, dtype, elements, instances);
   }
 
   /** An all-reduce may overwrite its operand where nothing else reads it. */

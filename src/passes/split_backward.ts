@@ -1,19 +1,25 @@
 /**
  * The backward of a chunk in two: what others wait for, and the gradients of weights, which nobody does.
  *
- * A node is of the second kind (`weight`) where no other segment waits for what it makes, but to add it to a gradient: so each segment is
- * cut alike, whichever chunk it is in. A fused backward that gives both stays with the first. Weight nodes go last in the graph: what they
- * ask for is made for them.
+ * A node is of the second kind (`weight`) where no other segment waits for what it makes, but one of its own chunk that adds it to a
+ * gradient: so each segment is cut alike, whichever chunk it is in. A fused backward that gives both stays with the first. Weight nodes go
+ * last in the graph: what they ask for is made for them.
  */
 import { GraphBuilder } from '../ir/builder.js';
 import type { Graph, Node, ValueId } from '../ir/graph.js';
 import type { OpRegistry } from '../ir/op.js';
 import { sumsInto } from './sums.js';
 
-/** `isSplit`: whether the backward of a segment's chunk is to be cut. */
-export function splitBackward(graph: Graph, registry: OpRegistry, isSplit: (segment: string) => boolean): Graph {
-  const waited = waitedFor(graph);
-  const isWeight = ({ id, source }: Node) => source.phase === 'backward' && isSplit(source.segment) && !waited.has(id);
+/** `chunkOf`: the chunk of a segment; `split`: the chunks whose backward is to be cut. */
+export function splitBackward(
+  graph: Graph,
+  registry: OpRegistry,
+  chunkOf: (segment: string) => number,
+  split: ReadonlySet<number>,
+): Graph {
+  const waited = waitedFor(graph, chunkOf);
+  const isWeight = ({ id, source }: Node) =>
+    source.phase === 'backward' && split.has(chunkOf(source.segment)) && !waited.has(id);
   if (!graph.nodes.some(isWeight)) return graph;
 
   const builder = new GraphBuilder(registry, graph.name);
@@ -36,8 +42,11 @@ export function splitBackward(graph: Graph, registry: OpRegistry, isSplit: (segm
   return builder.build();
 }
 
-/** The nodes for which another segment waits, by way of any others; what only adds up to an output of the graph is waited for by nobody. */
-function waitedFor(graph: Graph): ReadonlySet<number> {
+/**
+ * The nodes for which another segment waits, by way of any others. What only adds up to an output of the graph is waited for by nobody,
+ * unless another chunk adds: its weight slot need not come after this one's.
+ */
+function waitedFor(graph: Graph, chunkOf: (segment: string) => number): ReadonlySet<number> {
   const sums = sumsInto(
     graph,
     graph.outputs.map(({ value }) => value),
@@ -48,7 +57,10 @@ function waitedFor(graph: Graph): ReadonlySet<number> {
     for (const input of node.inputs) {
       const { node: maker } = graph.values[input];
       if (!maker) continue;
-      const adds = sums.has(input) && node.outputs.some((id) => sums.has(id));
+      const adds =
+        sums.has(input) &&
+        node.outputs.some((id) => sums.has(id)) &&
+        chunkOf(maker.source.segment) === chunkOf(segment);
       const across = maker.source.segment !== segment;
       if (waited.has(node.id) || (across && !adds)) waited.add(maker.id);
     }

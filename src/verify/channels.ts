@@ -2,13 +2,18 @@
 import type { DiagnosticError, Place } from '../ir/diagnostic.js';
 import { printLayout } from '../ir/layout.js';
 import { printFactors } from '../ir/type.js';
+import { baseOf } from '../program/place.js';
+import { isPerMicrobatch } from '../program/unroll.js';
 import { describe, describeRanks, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
 import * as diagnose from './diagnostics.js';
 
 interface Message {
   readonly compiled: CompiledClass;
   readonly at: CompiledInstruction;
+  /** Of the slot that it leaves or arrives in. */
   readonly microbatch: number;
+  /** The microbatch of the value that travels; null where a step has one instance: the slots at its ends may be of any. */
+  readonly instance: number | null;
   /** Which send or receive of its class it is. */
   readonly position: number;
   readonly text: string;
@@ -25,8 +30,9 @@ export function checkChannels(classes: readonly CompiledClass[]): readonly Diagn
   return channelsOf(classes).flatMap(({ from, to, sends, receives }) => {
     for (let position = 0; position < Math.max(sends.length, receives.length); position++) {
       const [sent, received] = [sends[position], receives[position]];
-      if (sent && received && sent.text === received.text && sent.microbatch === received.microbatch) continue;
-      const print = (m: Message | undefined) => (m ? `${m.text} @${m.microbatch}` : 'nothing');
+      if (sent && received && sent.text === received.text && sent.instance === received.instance) continue;
+      const print = (m: Message | undefined) =>
+        m ? `${m.text}${m.instance === null ? '' : ` @${m.instance}`}` : 'nothing';
       const where = [...placeOf(sent), ...placeOf(received)];
       return [diagnose.channelsDiffer({ from, to, position, sent: print(sent), received: print(received), where })];
     }
@@ -51,11 +57,14 @@ export function channelsOf(classes: readonly CompiledClass[]): readonly Channel[
         const { instruction } = at;
         if (instruction.kind !== 'send' && instruction.kind !== 'receive') continue;
         const { tag, edge, operand } = instruction;
-        const buffer = printFactors(compiled.rankClass.values[operand.value].type);
+        const { values } = compiled.rankClass;
+        const buffer = printFactors(values[operand.value].type);
         const layouts = `${printLayout(edge.from)} -> ${printLayout(edge.to)}`;
         const text = `'${tag}' ${buffer} of ${printFactors(edge.global)} ${layouts}`;
         const position = positions[instruction.kind]++;
-        const message: Message = { compiled, at, microbatch: step.microbatch, position, text };
+        const { microbatch } = step;
+        const instance = isPerMicrobatch(values, baseOf(values, operand.value)) ? microbatch : null;
+        const message: Message = { compiled, at, microbatch, instance, position, text };
         instruction.peers.forEach((peer, member) => {
           if (peer === null) return;
           const rank = compiled.ranks[member];

@@ -2,7 +2,6 @@
  * Random training steps: a model of small odd sizes, a mesh, and a plan for it. Drawn as plain numbers that shrink towards one layer of
  * one head on two ranks; data follow from element indices.
  */
-import { pipelineOf, zeroStages, type ZeroStage } from '../../src/plan/plan.js';
 import fc from 'fast-check';
 import type { Graph } from '../../src/ir/graph.js';
 import { axesSize, mesh } from '../../src/ir/mesh.js';
@@ -10,11 +9,16 @@ import type { FactorName } from '../../src/ir/type.js';
 import type { Placement } from '../../src/partition/partition.js';
 import type { LanguageModel } from '../../src/nn/language_model.js';
 import { GPT, Llama, Mixtral } from '../../src/nn/models/index.js';
+import { groupName, groupOfChunks, zeroStages, type Plan } from '../../src/plan/plan.js';
+import { rowsOf, writtenSchedule } from '../../src/plan/plan_schedule.js';
+import { generateSchedule, scheduleKind, scheduleKinds } from '../../src/schedule/kinds.js';
+import { groupOfChunk } from '../../src/schedule/placement.js';
 import { languageModel } from '../scenarios/language_model.js';
 import { mlp } from '../scenarios/mlp.js';
 import { uniform, type ScenarioOptions } from '../scenarios/scenario.js';
 import { whim } from '../scenarios/whim.js';
 import { someBounds } from './layouts.js';
+import { anyTable, reordered } from './schedules.js';
 
 export interface MeshDraw {
   readonly data: number;
@@ -24,6 +28,7 @@ export interface MeshDraw {
 
 export interface TrainingDraw {
   readonly model: 'mlp' | 'gpt' | 'llama' | 'mixtral';
+  /** At least: a pipeline of more chunks than segments has more. */
   readonly layers: number;
   readonly heads: number;
   readonly headDim: number;
@@ -38,12 +43,20 @@ export interface TrainingDraw {
   readonly batch: number;
   /** Logical microbatches in a scheduled one: need not divide over the data ranks. */
   readonly logical: number;
+  /** At least: a schedule that needs more has more. */
   readonly microbatches: number;
-  /** Ranks along each axis; at most eight in all. */
-  readonly mesh: MeshDraw;
-  /** Null: one group. Else the mesh of a second one, which runs the last half of the segments. */
-  readonly second: MeshDraw | null;
+  /** Ranks along each axis, of each group. */
+  readonly meshes: readonly MeshDraw[];
   readonly schedule: string;
+  /** Chunks for each group, where the schedule leaves that open and the model has segments enough. */
+  readonly virtualStages: number;
+  /** Seed of where the model is cut in chunks; 0: evenly. */
+  readonly cuts: number;
+  /**
+   * The schedule as it is generated; or written out, with neighbouring slots exchanged; or any table at all of any chunks on any groups,
+   * with split backwards and woven slots where it likes. The last two by a seed.
+   */
+  readonly order: readonly [how: 'generated' | 'reordered' | 'any', seed: number];
   /** What the data axis splits. */
   readonly dataSplits: 'batch' | 'microbatch';
   /** Factors that the plan leaves whole of those that tensor parallelism splits: a bit each. */
@@ -52,17 +65,20 @@ export interface TrainingDraw {
   readonly uneven: readonly [factor: number, seed: number];
   /** What the context axis splits. */
   readonly contextSplits: 'sequence' | 'dim';
-  readonly zero: ZeroStage;
+  readonly zero: Plan['zero']['stage'];
   /** Without an update the step's results are its gradients and its loss. */
   readonly update: boolean;
   /** See {@link whim}. */
   readonly whim: number;
 }
 
-export const anyTraining = (models: readonly TrainingDraw['model'][] = ['mlp', 'gpt', 'llama', 'mixtral']) =>
+/** Three in five are perceptrons: whole programs of theirs take a third of the time, and pipelines show as much there. */
+const someModels = ['mlp', 'mlp', 'mlp', 'mlp', 'mlp', 'mlp', 'gpt', 'gpt', 'llama', 'mixtral'] as const;
+
+export const anyTraining = (models: readonly TrainingDraw['model'][] = someModels) =>
   fc.record<TrainingDraw>({
     model: fc.constantFrom(...models),
-    layers: fc.integer({ min: 1, max: 2 }),
+    layers: fc.constantFrom(1, 1, 2),
     heads: fc.integer({ min: 1, max: 5 }),
     headDim: fc.integer({ min: 1, max: 3 }),
     group: fc.integer({ min: 1, max: 3 }),
@@ -75,9 +91,11 @@ export const anyTraining = (models: readonly TrainingDraw['model'][] = ['mlp', '
     batch: fc.integer({ min: 1, max: 4 }),
     logical: fc.integer({ min: 1, max: 3 }),
     microbatches: fc.integer({ min: 1, max: 4 }),
-    mesh: anyMeshDraw(8),
-    second: fc.oneof(fc.constant(null), fc.constant(null), anyMeshDraw(4)),
-    schedule: fc.constantFrom('1f1b', 'gpipe'),
+    meshes: anyMeshes(),
+    schedule: fc.constantFrom(...scheduleKinds.keys()),
+    virtualStages: fc.integer({ min: 1, max: 3 }),
+    cuts: fc.oneof(fc.constant(0), fc.nat(1000)),
+    order: fc.tuple(fc.constantFrom('generated', 'generated', 'reordered', 'any'), fc.nat(1000)),
     dataSplits: fc.constantFrom('batch', 'microbatch'),
     skip: fc.nat(31),
     uneven: fc.tuple(fc.nat(7), fc.oneof(fc.constant(0), fc.nat(1000))),
@@ -87,15 +105,28 @@ export const anyTraining = (models: readonly TrainingDraw['model'][] = ['mlp', '
     whim: fc.oneof(fc.constantFrom(0, 1), fc.nat(1000)),
   });
 
-function anyMeshDraw(ranks: number): fc.Arbitrary<MeshDraw> {
-  return fc
-    .record({
-      data: fc.constantFrom(1, 2, 3, 4, 8),
-      tensor: fc.constantFrom(1, 2, 3, 4, 8),
-      context: fc.constantFrom(1, 1, 2),
-    })
-    .filter(({ data, tensor, context }) => data * tensor * context <= ranks);
+/** Most have few ranks, since time goes by ranks: eight at most in all, of up to four groups. */
+const anyMeshes = (): fc.Arbitrary<readonly MeshDraw[]> =>
+  fc.oneof(
+    { arbitrary: fc.tuple(anyMeshDraw(4)), weight: 4 },
+    { arbitrary: fc.tuple(anyMeshDraw(2), anyMeshDraw(2)), weight: 6 },
+    { arbitrary: fc.tuple(anyMeshDraw(4), anyMeshDraw(2)), weight: 2 },
+    { arbitrary: fc.tuple(anyMeshDraw(2), anyMeshDraw(4)), weight: 2 },
+    { arbitrary: fc.tuple(anyMeshDraw(1), anyMeshDraw(2), anyMeshDraw(2)), weight: 1 },
+    { arbitrary: fc.tuple(anyMeshDraw(1), anyMeshDraw(1), anyMeshDraw(1), anyMeshDraw(1)), weight: 1 },
+    { arbitrary: fc.tuple(anyMeshDraw(8)), weight: 1 },
+  );
+
+/** Each factorization of a number of ranks is as likely as any other. */
+function anyMeshDraw(most: number): fc.Arbitrary<MeshDraw> {
+  const meshes = [1, 2].flatMap((context) =>
+    [1, 2, 3, 4, 8].flatMap((tensor) => [1, 2, 3, 4, 8].map((data): MeshDraw => ({ data, tensor, context }))),
+  );
+  return fc.constantFrom(...meshes.filter((draw) => ranksOfDraw(draw) <= most));
 }
+
+/** The ranks of a group. */
+export const ranksOfDraw = ({ data, tensor, context }: MeshDraw): number => data * tensor * context;
 
 /** What tensor parallelism may split, in the order in which a parameter takes the first that it has. */
 const tensorFactors: readonly FactorName[] = ['heads', 'kv_group', 'hidden', 'vocab', 'experts'];
@@ -113,34 +144,86 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
   const bounds: Record<FactorName, readonly number[]> = {};
   const [place, seed] = draw.uneven;
   const factor = Object.keys(split)[place % Object.keys(split).length];
-  // Bounds fit one number of parts: groups of unlike meshes have even ones.
-  if (seed > 0 && sizes[factor] && !draw.second) {
-    bounds[factor] = someBounds(sizes[factor], axesSize(mesh({ ...draw.mesh }), split[factor]), seed);
-  }
-  const graphs = graphsOf(draw);
+  const parts = new Set(draw.meshes.map((one) => axesSize(mesh({ ...one }), split[factor])).filter((n) => n > 1));
+  // Bounds fit one number of parts, in every group that splits the factor at all.
+  if (seed > 0 && sizes[factor] && parts.size === 1) bounds[factor] = someBounds(sizes[factor], [...parts][0], seed);
+  const pipeline = pipelineOfDraw(draw);
+  const graphs = graphsOf({ ...draw, layers: pipeline.layers });
   return {
     ...graphs,
     name: draw.model,
-    ...groupsOf(draw, graphs.step),
+    ...scheduled(draw, pipeline, graphs.step),
     split,
     bounds,
     zero: { stage: draw.zero, axis: 'data' },
-    microbatches: draw.microbatches,
     costs: (meshes) => whim(meshes, draw.whim),
-    hint: hintFrom(draw.mesh, hints),
-    memory: { moves: 10, searchNodes: 0 },
+    hint: hintFrom(draw.meshes[0], hints),
+    memory: { moves: 2, searchNodes: 0 },
   };
 }
 
-function groupsOf({ mesh: first, second, schedule }: TrainingDraw, step: Graph): Partial<ScenarioOptions> {
+interface PipelineDraw {
+  readonly meshes: readonly MeshDraw[];
+  /** On each group. */
+  readonly virtualStages: number;
+  readonly layers: number;
+}
+
+/** Chunks of a language model at most: more need more layers, which take long and show nothing that those of a perceptron do not. */
+const mostChunks = 4;
+
+/** Groups and chunks as drawn, as far as the schedule and the size of the model allow, and the layers that they need. */
+function pipelineOfDraw(draw: TrainingDraw): PipelineDraw {
+  const { model, layers, meshes: drawn, schedule, virtualStages: wanted, order } = draw;
+  const most = model === 'mlp' ? Infinity : mostChunks;
+  const legs = order[0] === 'any' ? { least: 1 } : scheduleKind(schedule).virtualStages;
+  const [least, asked] = 'exactly' in legs ? [legs.exactly, legs.exactly] : [legs.least, Math.max(legs.least, wanted)];
+  const meshes = drawn.slice(0, Math.floor(most / least));
+  const virtualStages = Math.min(asked, Math.floor(most / meshes.length));
+  const chunks = meshes.length * virtualStages;
+  return { meshes, virtualStages, layers: Math.max(layers, model === 'mlp' ? chunks : chunks - 2) };
+}
+
+/** The graph's segments in chunks, their groups, and the order of their slots. */
+function scheduled(
+  { schedule, microbatches: wanted, cuts, order: [how, seed] }: TrainingDraw,
+  { meshes, virtualStages }: PipelineDraw,
+  step: Graph,
+): Partial<ScenarioOptions> {
+  const kind = scheduleKind(schedule);
   const segments = [...new Set(step.nodes.filter((n) => n.source.phase === 'forward').map((n) => n.source.segment))];
-  if (!second || segments.length < 2) return { mesh: { ...first }, schedule };
-  const cut = Math.ceil(segments.length / 2);
-  const groups = [
-    { segments: segments.slice(0, cut), mesh: { ...first } },
-    { segments: segments.slice(cut), mesh: { ...second } },
-  ];
-  return { pipeline: pipelineOf(groups), schedule };
+  const chunks = meshes.length * virtualStages;
+  const even = Array.from({ length: chunks + 1 }, (_, i) => Math.ceil((i * segments.length) / chunks));
+  const bounds = cuts === 0 ? even : someCuts(segments.length, chunks, cuts);
+  // Any table: each group has a chunk, and who has the others is anyone's guess.
+  const groupOf = (chunk: number) =>
+    how !== 'any' || chunk < meshes.length
+      ? groupOfChunk(kind.placement, meshes.length, chunk)
+      : Math.floor(meshes.length * uniform(`chunk ${seed} ${chunk}`));
+  const pipeline: Pick<Plan, 'groups' | 'chunks'> = {
+    groups: Object.fromEntries(meshes.map((one, i) => [groupName(i), { mesh: { ...one } }])),
+    chunks: Array.from({ length: chunks }, (_, chunk) => ({
+      segments: segments.slice(bounds[chunk], bounds[chunk + 1]),
+      on: groupName(groupOf(chunk)),
+    })),
+  };
+  const microbatches = how === 'any' ? wanted : Math.max(wanted, kind.leastMicrobatches(meshes.length));
+  if (how === 'generated') return { pipeline, schedule, microbatches };
+  const groups = groupOfChunks(pipeline);
+  const of = { groups: meshes.length, chunks, microbatches, groupOf: (chunk: number) => groups[chunk] };
+  const table =
+    how === 'any'
+      ? anyTable(of, (chunk) => uniform(`split ${seed} ${chunk}`) < 0.5, seed)
+      : reordered(generateSchedule(schedule, { groups: meshes.length, virtualStages, microbatches }), of, seed);
+  return { pipeline, schedule: writtenSchedule, table: rowsOf(table), microbatches };
+}
+
+/** Cuts in parts that have a segment each. */
+function someCuts(segments: number, chunks: number, seed: number): readonly number[] {
+  const places = Array.from({ length: segments - 1 }, (_, i) => i + 1);
+  const order = (place: number) => uniform(`cut ${seed} ${place}`);
+  const cuts = places.sort((a, b) => order(a) - order(b)).slice(0, chunks - 1);
+  return [0, ...cuts.sort((a, b) => a - b), segments];
 }
 
 /** Hints before they are fitted: the share of ops that get one, and a seed. */
@@ -153,7 +236,7 @@ export const anyHints = (): fc.Arbitrary<HintsDraw> =>
   fc.record({ percent: fc.constantFrom(0, 5, 20, 60), seed: fc.nat(1000) });
 
 /** Splits for some of the ops, forward and backward: any factor over any axis, of which illegal ones are ignored. */
-function hintFrom(sizes: TrainingDraw['mesh'], { percent, seed }: HintsDraw): Placement['hint'] {
+function hintFrom(sizes: MeshDraw, { percent, seed }: HintsDraw): Placement['hint'] {
   return ({ source, rule }) => {
     const roll = (what: string) =>
       uniform(`hint ${seed} ${source.path} ${source.phase} ${Object.keys(rule.factors)} ${what}`);
@@ -171,7 +254,7 @@ function graphsOf(draw: TrainingDraw): Pick<ScenarioOptions, 'step' | 'update' |
   const { batch, logical, sequence, update } = draw;
   if (draw.model === 'mlp') {
     const options = { batch, dim: dimOf(draw), hidden: draw.hidden, layers: draw.layers };
-    return mlp({ ...options, update: update ? 'adamw' : 'none' });
+    return mlp({ ...options, segments: 'layers', update: update ? 'adamw' : 'none' });
   }
   const made = languageModel(modelOf(draw), { microbatches: logical, batch, sequence });
   return { ...made, update: update ? made.update : null, element: withPadding(made.element!) };

@@ -1,12 +1,17 @@
 /**
- * `npm run fuzz -- NAME`: what is tried at random on real processes, longer than `npm test` may take.
+ * `npm run fuzz -- NAME`: what is tried at random, longer than `npm test` may take.
  *
- *   stop    interrupts: every signal, to every process that may get it, at any moment
+ *   stop    interrupts of real processes: every signal, to every process that may get it, at any moment
+ *   laws    random models × random plans: parallel equals serial, and what a plan splits is done once
  */
+import { fuzzLaws } from './laws.js';
 import { fuzzStops } from './stop.js';
 
 const [name, ...args] = process.argv.slice(2);
-const campaigns: Readonly<Record<string, (args: readonly string[]) => Promise<boolean>>> = { stop: fuzzStops };
+const campaigns: Readonly<Record<string, (args: readonly string[]) => Promise<boolean>>> = {
+  stop: fuzzStops,
+  laws: fuzzLaws,
+};
 
 if (!Object.hasOwn(campaigns, name ?? '')) {
   console.error(`usage: npm run fuzz -- ${Object.keys(campaigns).join(' | ')}`);

@@ -22,3 +22,12 @@ test('what has not met is told', () => {
   expect(text).toMatch(/^a {2}b {2}c {2}\n/);
   expect(text).toContain('9 of 12 pairs of values in 3 programs\nmissing: a 1, b 1\n');
 });
+
+test('a pair that no legal row has is not asked for, and told', () => {
+  const legal = ({ a, b }: { a: number; b: number }) => a === 1 || b === 1;
+  const rows = coveringRows(settings, legal);
+  expect(rows.every(legal)).toBe(true);
+  expect(missingPairs(settings, rows, legal)).toEqual([]);
+  const text = coverageText(settings, rows, legal);
+  expect(text).toContain(`11 of 11 pairs of values in ${rows.length} programs\nin no program: a 2, b 2`);
+});

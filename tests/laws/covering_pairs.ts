@@ -9,9 +9,12 @@ export type Settings = Readonly<Record<string, readonly (string | number)[]>>;
 /** One value of each setting. */
 export type Row<S extends Settings> = { readonly [K in keyof S]: S[K][number] };
 
-/** Rows that cover every pair: the row that adds the most is taken until none is missing, the first of equals. */
-export function coveringRows<const S extends Settings>(settings: S): readonly Row<S>[] {
-  const candidates = allRows(settings);
+/** Whether there is such a program at all. */
+export type Legal<S extends Settings> = (row: Row<S>) => boolean;
+
+/** Legal rows that cover every pair which a legal row has: the row that adds the most is taken until none is missing, the first of equals. */
+export function coveringRows<const S extends Settings>(settings: S, legal: Legal<S> = () => true): readonly Row<S>[] {
+  const candidates = allRows(settings).filter(legal);
   const missing = new Set(pairsOf(candidates));
   const rows: Row<S>[] = [];
   while (missing.size > 0) {
@@ -23,23 +26,39 @@ export function coveringRows<const S extends Settings>(settings: S): readonly Ro
   return rows;
 }
 
-/** Pairs of values that stand together in none of the rows, as text. */
-export function missingPairs<S extends Settings>(settings: S, rows: readonly Row<S>[]): readonly string[] {
+/** Pairs of values that stand together in none of the rows, and in a legal one, as text. */
+export function missingPairs<S extends Settings>(
+  settings: S,
+  rows: readonly Row<S>[],
+  legal: Legal<S> = () => true,
+): readonly string[] {
   const covered = new Set(pairsOf(rows));
-  return pairsOf(allRows(settings)).filter((pair) => !covered.has(pair));
+  return pairsOf(allRows(settings).filter(legal)).filter((pair) => !covered.has(pair));
+}
+
+/** Pairs of values that no legal row has, as text. */
+export function impossiblePairs<S extends Settings>(settings: S, legal: Legal<S>): readonly string[] {
+  const all = allRows(settings);
+  const possible = new Set(pairsOf(all.filter(legal)));
+  return pairsOf(all).filter((pair) => !possible.has(pair));
 }
 
 /** The coverage of rows, as a table and a line. */
-export function coverageText<S extends Settings>(settings: S, rows: readonly Row<S>[]): string {
+export function coverageText<S extends Settings>(
+  settings: S,
+  rows: readonly Row<S>[],
+  legal: Legal<S> = () => true,
+): string {
   const names = Object.keys(settings);
-  const all = pairsOf(allRows(settings)).length;
-  const missing = missingPairs(settings, rows);
+  const all = pairsOf(allRows(settings).filter(legal)).length;
+  const missing = missingPairs(settings, rows, legal);
   const line = (cells: readonly unknown[]) => cells.map((cell, i) => String(cell).padEnd(names[i].length + 2)).join('');
   return [
     line(names),
     ...rows.map((row) => line(names.map((name) => row[name]))),
     `${all - missing.length} of ${all} pairs of values in ${rows.length} programs`,
     ...missing.map((pair) => `missing: ${pair}`),
+    ...impossiblePairs(settings, legal).map((pair) => `in no program: ${pair}`),
   ].join('\n');
 }
 

@@ -95,10 +95,16 @@ export function blame(scenario: PlacedScenario): string {
 }
 
 /** The plan in a line. */
-export function describePlan({ plan }: PlacedScenario): string {
+export function describePlan({ plan }: Pick<PlacedScenario, 'plan'>): string {
   const split = Object.entries(plan.split).map(
     ([factor, axes]) => `${factor}: ${axes.join('*')}${plan.bounds[factor] ? `[${plan.bounds[factor]}]` : ''}`,
   );
+  const { kind, microbatches, table } = plan.schedule;
   const meshes = meshesOf(plan).map(printMesh).join(' | ');
-  return `mesh ${meshes}, ${split.join(', ')}, ZeRO-${plan.zero.stage}, ${plan.schedule.microbatches} microbatches`;
+  const chunks = plan.chunks.map(({ segments, on }) => `${segments.join('+')} on ${on}`).join(', ');
+  const slots = table ? ` ${JSON.stringify(table)}` : '';
+  return (
+    `mesh ${meshes}, ${split.join(', ')}, ZeRO-${plan.zero.stage}, ` +
+    `${kind} of ${microbatches} microbatches${slots}, chunks ${chunks}`
+  );
 }

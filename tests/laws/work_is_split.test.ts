@@ -1,82 +1,42 @@
 /**
  * Work is split: random models × random plans, as far as partitioning takes them. Other cases in every run; the seed is printed.
  *
- * RUNS=2000 npx vitest run tests/laws/work_is_split searches longer.
+ * `npm run fuzz -- laws --runs 2000` searches longer.
  */
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Graph } from '../../src/ir/graph.js';
-import { namesOf, type FactorName } from '../../src/ir/type.js';
+import { namesOf } from '../../src/ir/type.js';
 import { GPT } from '../../src/nn/models/index.js';
 import { ops } from '../../src/ops/index.js';
-import { checkPlacement } from '../../src/partition/check.js';
-import { defaultCosts } from '../../src/partition/costs.js';
-import { partition } from '../../src/partition/partition.js';
-import { stepPlacement } from '../../src/partition/placement.js';
 import type { PlacedGraph, PlacedOp, PlacedStep } from '../../src/partition/placed.js';
 import { workByGroup } from '../../src/partition/work.js';
 import { applyPrecision } from '../../src/passes/precision.js';
 import { traceTraining } from '../../src/passes/trace_training.js';
 import { describeModel } from '../../src/plan/describe_model.js';
 import { planOfSizes, type ParallelSizes } from '../../src/plan/parallel_sizes.js';
-import { meshesOf, pipelineOf, ranksOf, type Plan } from '../../src/plan/plan.js';
+import { pipelineOf, ranksOf, type Plan } from '../../src/plan/plan.js';
 import { placeGraphs } from '../../src/partition/place_graphs.js';
 import { kernelsOf } from '../../src/kernels/target.js';
-import { anyTraining, trainingScenario, type TrainingDraw } from '../arbitraries/training.js';
+import { trainingScenario, type TrainingDraw } from '../arbitraries/training.js';
 import { planOf } from '../scenarios/scenario.js';
-import { freshSeed } from '../setup/fresh_seed.js';
-import { describePlan } from './parallel_equals_serial.js';
-import { repeatedWork } from './work_is_split.js';
+import { freshly } from './check_law.js';
+import { laws } from './laws.js';
+import { dataFactorsOf, placedStep, repeatedWork } from './work_is_split.js';
 
-const runs = Number(process.env.RUNS ?? 40);
-const fresh = freshSeed('work is split', 'tests/laws/work_is_split');
-
-const dataFactorsOf = (step: Graph): ReadonlySet<FactorName> =>
-  new Set(step.inputs.filter(({ kind }) => kind === 'data').flatMap(({ value }) => namesOf(step.values[value].type)));
-
-function placed(plan: Plan, step: Graph): PlacedGraph {
-  const meshes = meshesOf(plan);
-  const graph = partition(step, ops, stepPlacement(plan, step), defaultCosts(meshes));
-  const [fault] = checkPlacement(graph);
-  if (fault) throw fault;
-  return graph;
-}
-
-/** A draw of the sizes that models have: products are worth splitting, and latencies no longer decide. */
-const enlarged = (draw: TrainingDraw): TrainingDraw => ({
-  ...draw,
-  headDim: 64 * draw.headDim,
-  hidden: 128 * draw.hidden,
-  vocab: 500 * draw.vocab,
-  sequence: 64 * draw.sequence,
-  batch: 2 * draw.batch,
-  update: false,
-});
+const check = freshly('work is split', 'tests/laws/work_is_split');
 
 describe('what a plan splits is computed once, whatever the prices', () => {
-  test.each([
-    ['tiny models, where latencies decide', (draw: TrainingDraw) => ({ ...draw, update: false })],
-    ['models of usual sizes', enlarged],
-  ])('%s', (_, sized) => {
-    const law = fc.property(anyTraining(), (draw) => {
-      const scenario = trainingScenario(sized(draw));
-      const plan = planOf(scenario);
-      const repeated = repeatedWork(placed(plan, scenario.step), plan, dataFactorsOf(scenario.step));
-      if (repeated.length > 0) throw new Error(`${describePlan({ plan } as never)}\n${repeated.join('\n')}`);
-    });
-    fc.assert(law, { ...fresh, numRuns: runs });
-  });
+  test(laws.workOfTiny.name, () => check(laws.workOfTiny, 40));
+  test(laws.workOfUsual.name, () => check(laws.workOfUsual, 40));
 
   /**
    * The gradient of a mixture's balance loss spreads [microbatch experts] over the batch and its sequence: no operand brings a split, and
    * with fewer sequences and fewer tokens of each than there are ranks, neither factor has a part for all of them.
    */
   test.each([1, 2, 3])('two sequences of %i tokens over 2 × 2 ranks: the axes are dealt out', (sequence) => {
-    const sizes = { heads: 1, headDim: 1, hidden: 1, sequence, mesh: { data: 2, tensor: 1, context: 2 } };
-    const second = { data: 1, tensor: 1, context: 1 };
-    const scenario = trainingScenario({ ...mlpDraw, ...sizes, model: 'mixtral', second });
+    const sizes = { heads: 1, headDim: 1, hidden: 1, sequence, meshes: [{ data: 2, tensor: 1, context: 2 }, one] };
+    const scenario = trainingScenario({ ...mlpDraw, ...sizes, model: 'mixtral' });
     const plan = planOf(scenario);
-    const graph = placed(plan, scenario.step);
+    const graph = placedStep(plan, scenario.step);
     expect(repeatedWork(graph, plan, dataFactorsOf(scenario.step))).toEqual([]);
     const spread = graph.steps.find((step): step is PlacedOp => step.kind === 'op' && spreadsOverTokens(graph, step));
     expect(
@@ -87,9 +47,9 @@ describe('what a plan splits is computed once, whatever the prices', () => {
   });
 
   test('a product that reads its operands whole is told', () => {
-    const scenario = trainingScenario({ ...mlpDraw, mesh: { data: 2, tensor: 1, context: 1 } });
+    const scenario = trainingScenario({ ...mlpDraw, meshes: [{ data: 2, tensor: 1, context: 1 }] });
     const plan = planOf(scenario);
-    const graph = placed(plan, scenario.step);
+    const graph = placedStep(plan, scenario.step);
     expect(repeatedWork(graph, plan, new Set(['batch']))).toEqual([]);
     const at = graph.steps.findIndex((step) => step.kind === 'op' && step.op === 'einsum');
     const steps = graph.steps.map((step, i): PlacedStep => {
@@ -111,7 +71,7 @@ test('groups whose data axes have names of their own: what lands is split over t
       { segments: ['blocks.1', 'head'], mesh: { data: 4 } },
     ]),
   };
-  const stepGraph = placed(plan, graph);
+  const stepGraph = placedStep(plan, graph);
   expect(repeatedWork(stepGraph, plan, dataFactorsOf(graph))).toEqual([]);
   for (const { share } of workByGroup(stepGraph, ops)) expect(share).toBeCloseTo(1, 3);
 });
@@ -122,6 +82,8 @@ function spreadsOverTokens(graph: PlacedGraph, { op, source, inputs, outputs }: 
   const [from, to] = [inputs[0], outputs[0]].map((id) => namesOf(graph.values[id].type).join(' '));
   return from === 'microbatch experts' && to === 'microbatch batch sequence experts';
 }
+
+const one = { data: 1, tensor: 1, context: 1 };
 
 const mlpDraw: TrainingDraw = {
   model: 'mlp',
@@ -138,9 +100,11 @@ const mlpDraw: TrainingDraw = {
   batch: 2,
   logical: 1,
   microbatches: 1,
-  mesh: { data: 1, tensor: 1, context: 1 },
-  second: null,
+  meshes: [one],
   schedule: '1f1b',
+  virtualStages: 1,
+  cuts: 0,
+  order: ['generated', 0],
   dataSplits: 'batch',
   skip: 0,
   uneven: [0, 0],

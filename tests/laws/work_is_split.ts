@@ -4,10 +4,40 @@
  *
  * It is told from rules, assignments and types alone, and knows nothing of prices or of how a candidate came to be.
  */
+import type { Graph } from '../../src/ir/graph.js';
 import type { Mesh } from '../../src/ir/mesh.js';
-import { factorsOf, product, type FactorName } from '../../src/ir/type.js';
+import { factorsOf, namesOf, product, type FactorName } from '../../src/ir/type.js';
+import { ops } from '../../src/ops/index.js';
+import { checkPlacement } from '../../src/partition/check.js';
+import { defaultCosts } from '../../src/partition/costs.js';
+import { partition } from '../../src/partition/partition.js';
 import { describeStep, type PlacedGraph, type PlacedOp } from '../../src/partition/placed.js';
-import type { Plan } from '../../src/plan/plan.js';
+import { stepPlacement } from '../../src/partition/placement.js';
+import { meshesOf, type Plan } from '../../src/plan/plan.js';
+import type { TrainingDraw } from '../arbitraries/training.js';
+
+/** The factors that data bring. */
+export const dataFactorsOf = (step: Graph): ReadonlySet<FactorName> =>
+  new Set(step.inputs.filter(({ kind }) => kind === 'data').flatMap(({ value }) => namesOf(step.values[value].type)));
+
+/** The step graph, placed and checked. */
+export function placedStep(plan: Plan, step: Graph): PlacedGraph {
+  const graph = partition(step, ops, stepPlacement(plan, step), defaultCosts(meshesOf(plan)));
+  const [fault] = checkPlacement(graph);
+  if (fault) throw fault;
+  return graph;
+}
+
+/** A draw of the sizes that models have: products are worth splitting, and latencies no longer decide. */
+export const enlarged = (draw: TrainingDraw): TrainingDraw => ({
+  ...draw,
+  headDim: 64 * draw.headDim,
+  hidden: 128 * draw.hidden,
+  vocab: 500 * draw.vocab,
+  sequence: 64 * draw.sequence,
+  batch: 2 * draw.batch,
+  update: false,
+});
 
 /** What ranks may compute alike although the plan splits a factor of it, and why. */
 export const legallyRepeated: readonly {

@@ -15,13 +15,16 @@ export interface MlpOptions {
   readonly dim: number;
   readonly hidden: number;
   readonly layers?: number;
+  /** Default: one, the whole model. layers: one each, the last with the loss. */
+  readonly segments?: 'one' | 'layers';
   readonly dtype?: DType;
   /** sgd: weight − lr · gradient. adamw: with clipping by the global norm. none: no update. */
   readonly update?: 'none' | 'sgd' | 'adamw';
 }
 
 /** Inputs `x`, `y` [batch dim]; outputs `loss_sum`, `tokens` (rows) and `gradient.NAME`. */
-export function mlp({ batch, dim, hidden, layers = 1, dtype = 'f64', update = 'sgd' }: MlpOptions): StepGraphs {
+export function mlp(options: MlpOptions): StepGraphs {
+  const { batch, dim, hidden, layers = 1, segments = 'one', dtype = 'f64', update = 'sgd' } = options;
   const builder = new GraphBuilder(ops, 'mlp');
   const parameters: { name: string; tensor: Tensor }[] = [];
   const parameter = (name: string, sizes: Record<string, number>) => {
@@ -37,14 +40,15 @@ export function mlp({ batch, dim, hidden, layers = 1, dtype = 'f64', update = 's
   }));
   const x = builder.input('x', 'data', tensorType(dtype, { batch, dim }));
   const y = builder.input('y', 'data', tensorType(dtype, { batch, dim }));
-  builder.at({ segment: 'model' }, () => {
-    let h = x;
-    weights.forEach(({ up, upBias, down, downBias }, i) => {
-      h = builder.within(`layers.${i}`, () => {
-        const inner = h.einsum([up], 'batch hidden').add(upBias).tanh();
-        return h.add(inner.einsum([down], 'batch dim').add(downBias));
-      });
+  const segmentOf = (layer: number) => (segments === 'one' ? 'model' : `layers.${layer}`);
+  let h = x;
+  weights.forEach(({ up, upBias, down, downBias }, i) => {
+    h = builder.at({ segment: segmentOf(i), path: `layers.${i}` }, () => {
+      const inner = h.einsum([up], 'batch hidden').add(upBias).tanh();
+      return h.add(inner.einsum([down], 'batch dim').add(downBias));
     });
+  });
+  builder.at({ segment: segmentOf(layers - 1) }, () => {
     const loss = builder.within('loss', () => h.sub(y).square().sum('batch dim'));
     builder.output('loss_sum', loss);
     builder.output('tokens', builder.fill(1, dtype, [{ name: 'batch', size: batch }]).sum('batch'));

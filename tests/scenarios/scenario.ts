@@ -51,6 +51,8 @@ export interface ScenarioOptions extends StepGraphs {
   readonly bounds?: Readonly<Record<string, readonly number[]>>;
   readonly zero?: Plan['zero'];
   readonly schedule?: string;
+  /** The slots of each group, of a schedule that is written out. */
+  readonly table?: Plan['schedule']['table'];
   readonly microbatches?: number;
   /** What the partitioner prices its choices by. Any prices give a right program. */
   costs?(meshes: readonly Mesh[]): PartitionCosts;
@@ -142,13 +144,13 @@ export function runSerial(graphs: StepGraphs, inputs: Scenario['inputs'], microb
 }
 
 export function planOf(options: ScenarioOptions): Plan {
-  const { step, mesh = {}, split = {}, bounds = {}, microbatches = 1, schedule = 'gpipe' } = options;
+  const { step, mesh = {}, split = {}, bounds = {}, microbatches = 1, schedule = 'gpipe', table = null } = options;
   const segments = [...new Set(step.nodes.map((node) => node.source.segment))];
   return {
     flotilla_plan: planVersion,
     model: { name: options.name ?? step.name, hash: '' },
     ...(options.pipeline ?? pipelineOf([{ segments, mesh }])),
-    schedule: { kind: schedule, microbatches, table: null },
+    schedule: { kind: schedule, microbatches, table },
     batch: { logical_microbatches: 1, sequences: 1, padding: 0 },
     split,
     bounds,
