@@ -36,9 +36,11 @@ function checkGroups({ groups, chunks }: Plan, file: string): void {
     throw planContradiction({ file, field: 'groups', problem: 'the plan has no group of devices', fix });
   }
   chunks.forEach(({ on }, i) => {
-    if (!known.includes(on)) throw planUnknownName({ file, field: `chunks.${i}.on`, kind: 'group', name: on, known });
+    if (!Object.hasOwn(groups, on))
+      throw planUnknownName({ file, field: `chunks.${i}.on`, kind: 'group', name: on, known });
   });
-  const idle = known.find((name) => chunks.every(({ on }) => on !== name));
+  const busy = new Set(chunks.map(({ on }) => on));
+  const idle = known.find((name) => !busy.has(name));
   if (idle === undefined) return;
   throw planContradiction({
     file,

@@ -1,17 +1,17 @@
 /** The schedule of a plan against its chunks and groups. */
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { checkSchedule } from '../schedule/check.js';
-import { defaultVirtualStages, scheduleKind } from '../schedule/kinds.js';
+import { defaultVirtualStages, requireShape, scheduleKind } from '../schedule/kinds.js';
 import { groupOfChunk } from '../schedule/placement.js';
 import { planContradiction } from './diagnostics.js';
 import { groupOfChunks, type Plan } from './plan.js';
-import { tableOf, writtenSchedule } from './plan_schedule.js';
+import { shapeOf, tableOf, writtenSchedule } from './plan_schedule.js';
 
 /** Throws `plan/contradiction` with what is wrong with the schedule. `file`: for messages. */
 export function checkScheduleOf(plan: Plan, file: string): void {
   const { kind, microbatches, table } = plan.schedule;
-  const contradiction = (field: string, problem: string, fix: string, why?: string) =>
-    planContradiction({ file, field, problem, fix, why });
+  const contradiction = (field: string, problem: string, fix: string) =>
+    planContradiction({ file, field, problem, fix });
   if (kind !== writtenSchedule && table !== null) {
     const fix = `set schedule.kind to "${writtenSchedule}", or schedule.table to null`;
     throw contradiction('schedule.table', `the plan writes a schedule out, and asks for ${kind}`, fix);
@@ -20,22 +20,22 @@ export function checkScheduleOf(plan: Plan, file: string): void {
     const fix = 'write the slots of each group, such as ["0F0 0B0"], or name a schedule';
     throw contradiction('schedule.table', 'the plan has no table of its schedule', fix);
   }
-  const groups = Object.keys(plan.groups);
-  const groupOf = groupOfChunks(plan);
   if (kind !== writtenSchedule) checkPlacement(plan, file);
-  const of = {
-    groups: groups.length,
-    chunks: plan.chunks.length,
-    microbatches,
-    groupOf: (chunk: number) => groupOf[chunk],
-  };
   try {
-    const [fault] = checkSchedule(tableOf(plan), of);
-    if (fault) throw fault;
+    // A generated table is right wherever its shape is.
+    if (kind !== writtenSchedule) requireShape(kind, shapeOf(plan));
+    else {
+      const groupOf = groupOfChunks(plan);
+      const groups = Object.keys(plan.groups).length;
+      const of = { groups, chunks: plan.chunks.length, microbatches, groupOf: (chunk: number) => groupOf[chunk] };
+      const [fault] = checkSchedule(tableOf(plan), of);
+      if (fault) throw fault;
+    }
   } catch (error) {
     if (!(error instanceof DiagnosticError)) throw error;
-    const { what, why, fix } = error.diagnostic;
-    throw contradiction('schedule', what, fix ?? 'name a schedule that can be generated', why);
+    const { what, why, where, fix = 'name a schedule that can be generated' } = error.diagnostic;
+    const field = kind === writtenSchedule ? 'schedule.table' : 'schedule';
+    throw planContradiction({ file, field, problem: what, why, fix, places: where });
   }
 }
 

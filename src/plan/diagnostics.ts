@@ -1,5 +1,5 @@
 /** Plans that are refused before anything runs. */
-import { defineDiagnostic, nearest } from '../ir/diagnostic.js';
+import { defineDiagnostic, nearest, type Place } from '../ir/diagnostic.js';
 
 /** `nearest`: sizes that are legal, as text. */
 export const worldSizeMismatch = defineDiagnostic(
@@ -89,10 +89,10 @@ export const planUnknownName = defineDiagnostic(
 
 export const planContradiction = defineDiagnostic(
   'plan/contradiction',
-  (p: { file: string; field: string; problem: string; why?: string; fix: string }) => ({
+  (p: { file: string; field: string; problem: string; why?: string; fix: string; places?: readonly Place[] }) => ({
     what: p.problem,
     ...(p.why && { why: p.why }),
-    where: [{ at: p.file, note: `field ${p.field}` }],
+    where: [{ at: p.file, note: `field ${p.field}` }, ...(p.places ?? [])],
     fix: p.fix,
   }),
 );
@@ -131,17 +131,22 @@ export const tooManyStages = defineDiagnostic(
 
 export const stageLayersDiffer = defineDiagnostic(
   'plan/stage-layers-differ',
-  (p: { given: readonly number[]; chunks: number; layers: number }) => {
+  (p: { given: readonly number[]; chunks: number; layers: number; empty: number }) => {
     const total = p.given.reduce((sum, count) => sum + count, 0);
+    // Of more chunks than layers the first has the embedding alone, or the last the head.
+    const ends = p.chunks > p.layers ? 1 : 0;
+    const cut = (i: number) => Math.floor((i * (p.layers + 2 * ends)) / p.chunks);
     const even = Array.from(
       { length: p.chunks },
-      (_, i) => Math.floor(((i + 1) * p.layers) / p.chunks) - Math.floor((i * p.layers) / p.chunks),
+      (_, i) => cut(i + 1) - cut(i) - (i === 0 || i === p.chunks - 1 ? ends : 0),
     );
     return {
       what:
-        p.given.length === p.chunks
-          ? `stage_layers ${JSON.stringify(p.given)} are ${total} layers, and the model has ${p.layers}`
-          : `stage_layers has ${p.given.length} entries, and the pipeline has ${p.chunks} chunks`,
+        p.given.length !== p.chunks
+          ? `stage_layers has ${p.given.length} entries, and the pipeline has ${p.chunks} chunks`
+          : total !== p.layers
+            ? `stage_layers ${JSON.stringify(p.given)} are ${total} layers, and the model has ${p.layers}`
+            : `stage_layers ${JSON.stringify(p.given)} leave chunk ${p.empty} nothing to compute: neither the embedding nor the head is in it`,
       where: [{ at: 'config, plan.stage_layers' }],
       fix: `write one entry a chunk that add up to ${p.layers}; even ones are ${JSON.stringify(even)}`,
     };

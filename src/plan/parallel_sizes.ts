@@ -235,14 +235,16 @@ function chunksOf(
 ): readonly (readonly string[])[] {
   const layers = segments.length < 3 ? segments : segments.slice(1, -1);
   const [first, last] = segments.length < 3 ? [[], []] : [segments.slice(0, 1), segments.slice(-1)];
-  if (given) {
-    const total = given.reduce((sum, count) => sum + count, 0);
-    if (given.length !== chunks || total !== layers.length)
-      throw stageLayersDiffer({ given, chunks, layers: layers.length });
-  } else if (chunks > layers.length) return cutEvenly(segments, chunks);
+  if (!given && chunks > layers.length) return cutEvenly(segments, chunks);
   let from = 0;
   const runs = given ? given.map((count) => layers.slice(from, (from += count))) : cutEvenly(layers, chunks);
-  return runs.map((run, i) => [...(i === 0 ? first : []), ...run, ...(i === chunks - 1 ? last : [])]);
+  const whole = runs.map((run, i) => [...(i === 0 ? first : []), ...run, ...(i === chunks - 1 ? last : [])]);
+  if (!given) return whole;
+  const empty = whole.findIndex((run) => run.length === 0);
+  if (given.length !== chunks || from !== layers.length || empty >= 0) {
+    throw stageLayersDiffer({ given, chunks, layers: layers.length, empty });
+  }
+  return whole;
 }
 
 /** Segments in order, in runs as equal as can be. */

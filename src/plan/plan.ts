@@ -79,8 +79,8 @@ export const meshesOf = ({ groups }: Pick<Plan, 'groups'>): readonly Mesh[] =>
 
 /** Chunk → the index of the group that runs it. */
 export function groupOfChunks({ groups, chunks }: Pick<Plan, 'groups' | 'chunks'>): readonly number[] {
-  const names = Object.keys(groups);
-  return chunks.map(({ on }) => names.indexOf(on));
+  const indices = new Map(Object.keys(groups).map((name, i) => [name, i]));
+  return chunks.map(({ on }) => indices.get(on) ?? -1);
 }
 
 export const ranksOf = (plan: Pick<Plan, 'groups'>): number =>

@@ -263,12 +263,47 @@ describe('pipelines that the sizes do not give', () => {
     [{ pipeline_parallel_size, pipeline_schedule: 'zb-v', virtual_stages: 1 }, /zb-v/],
     [{ pipeline_parallel_size, pipeline_schedule: '1f1b', virtual_stages: 2 }, /1f1b/],
     [{ pipeline_parallel_size, stage_layers: [0, 2] }, /^accepted$/],
+    [
+      { pipeline_parallel_size, virtual_stages: 2, stage_layers: [1, 0, 1, 0] },
+      /\[1,0,1,0\] leave chunk 1 nothing to compute[\s\S]*even ones are \[0,1,1,0\]/,
+    ],
+    [{ pipeline_parallel_size, virtual_stages: 2, stage_layers: [0, 1, 1, 0] }, /^accepted$/],
     [{ pipeline_parallel_size, virtual_stages: 2 }, /^accepted$/],
   ])('%j', (given, said) => expect(of(given)).toMatch(said));
 
   test('fewer microbatches than the schedule needs', () => {
     expect(of({ pipeline_parallel_size, pipeline_schedule: 'dualpipe-v' }, 1)).toMatch(/microbatch/);
   });
+});
+
+test('a plan of any number of microbatches, or of chunks, is told at once', () => {
+  for (const [field, value] of [
+    ['schedule.microbatches', Number.MAX_SAFE_INTEGER],
+    ['chunks', Array.from({ length: 50_000 }, (_, i) => ({ segments: ['embedding'], on: `g${i % 2}` }))],
+  ] as const) {
+    const begin = performance.now();
+    try {
+      checkPlan(parsePlan(JSON.stringify(withField(field, value)), 'plan.json'), model, 'plan.json');
+    } catch (error) {
+      expect((error as DiagnosticError).code).toBe('plan/contradiction');
+    }
+    expect(performance.now() - begin).toBeLessThan(5_000);
+  }
+  const begin = performance.now();
+  const many = Array.from({ length: 50_000 }, (_, i) => `g${i}`);
+  const groups = Object.fromEntries(many.map((name) => [name, { mesh: { data: 1 } }]));
+  const error = errorOf({ ...plan, groups, chunks: many.map((on) => ({ segments: ['embedding'], on })) });
+  expect(error.message).toContain("the segment 'embedding' is in chunk 0 and in chunk 1");
+  expect(performance.now() - begin).toBeLessThan(5_000);
+});
+
+test('a fault of a table is told with the group and the slot', () => {
+  const table = (...rows: readonly string[]) =>
+    errorOf({ ...plan, schedule: { kind: 'table', microbatches: 1, table: rows } }).message;
+  expect(table('0F0 0B0', '1F0 1B0 1B0')).toMatch(
+    /has 1B0 2 times[\s\S]*plan.json \(field schedule.table\)[\s\S]*schedule, group 1, slot 3/,
+  );
+  expect(table('0F0 0B0', '1F0 1X0')).toMatch(/'1X0'[\s\S]*groups\[1\], slot 2/);
 });
 
 describe('plans that are no plan', () => {

@@ -1,4 +1,5 @@
 /** The schedule of a plan as a table. */
+import type { ScheduleShape } from '../schedule/kind.js';
 import { generateSchedule, scheduleKinds } from '../schedule/kinds.js';
 import { readRows } from '../schedule/file.js';
 import { entryName, type ScheduleTable } from '../schedule/slot.js';
@@ -15,9 +16,13 @@ export const rowsOf = (table: ScheduleTable): readonly string[] =>
   table.map((entries) => entries.map(entryName).join(' '));
 
 /** Throws what `schedule/kinds.ts` and `schedule/file.ts` do, where the plan is none that `checkPlan` has passed. */
-export function tableOf({ schedule, groups, chunks }: Pick<Plan, 'schedule' | 'groups' | 'chunks'>): ScheduleTable {
-  const { kind, microbatches, table } = schedule;
-  if (kind === writtenSchedule) return readRows(table ?? [], 'the plan');
+export function tableOf(plan: Pick<Plan, 'schedule' | 'groups' | 'chunks'>): ScheduleTable {
+  const { kind, table } = plan.schedule;
+  return kind === writtenSchedule ? readRows(table ?? [], 'the plan') : generateSchedule(kind, shapeOf(plan));
+}
+
+/** What the schedule of a plan is generated for. */
+export function shapeOf({ schedule, groups, chunks }: Pick<Plan, 'schedule' | 'groups' | 'chunks'>): ScheduleShape {
   const count = Object.keys(groups).length;
-  return generateSchedule(kind, { groups: count, virtualStages: chunks.length / count, microbatches });
+  return { groups: count, virtualStages: chunks.length / count, microbatches: schedule.microbatches };
 }

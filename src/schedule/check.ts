@@ -1,6 +1,6 @@
 /**
- * Is a table a schedule of a model? Reads the table alone and knows nothing of how it was made: generated, read from a file, or written by
- * hand, it passes here before anything is compiled from it.
+ * Is a table a schedule of a model? Reads the table alone and knows nothing of how it was made. One that was read from a file or written by
+ * hand passes here before anything is compiled from it; of generated ones tests ask it for every kind.
  */
 import type { DiagnosticError } from '../ir/diagnostic.js';
 import { findDeadlock } from './deadlock.js';

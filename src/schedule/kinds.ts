@@ -24,10 +24,18 @@ export function scheduleKind(name: string): ScheduleKind {
 export const defaultVirtualStages = ({ virtualStages }: ScheduleKind): number =>
   'exactly' in virtualStages ? virtualStages.exactly : virtualStages.least;
 
-/** The table of a kind. Throws where the shape is not legal for it: `schedule/wrong-shape`, `…/wrong-virtual-stages`, `…/too-few-microbatches`. */
+/** The table of a kind. Throws what {@link requireShape} does. */
 export function generateSchedule(name: string, shape: ScheduleShape): ScheduleTable {
+  requireShape(name, shape);
+  return scheduleKind(name).generate(shape);
+}
+
+/**
+ * Throws where the shape is not legal for a kind: `schedule/wrong-shape`, `…/wrong-virtual-stages`, `…/too-few-microbatches`. Makes no table,
+ * which of a number of microbatches that somebody mistyped would not fit in memory.
+ */
+export function requireShape(name: string, { groups, virtualStages, microbatches }: ScheduleShape): void {
   const kind = scheduleKind(name);
-  const { groups, virtualStages, microbatches } = shape;
   if (!isCount(groups)) throw diagnose.wrongShape({ name: 'groups', value: groups });
   if (!isCount(microbatches)) throw diagnose.wrongShape({ name: 'microbatches', value: microbatches });
   const legs = kind.virtualStages;
@@ -37,7 +45,6 @@ export function generateSchedule(name: string, shape: ScheduleShape): ScheduleTa
   }
   const least = kind.leastMicrobatches(groups);
   if (microbatches < least) throw diagnose.tooFewMicrobatches({ kind: name, microbatches, least, groups });
-  return kind.generate(shape);
 }
 
 const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 1;
