@@ -7,8 +7,17 @@ import { planContradiction } from './diagnostics.js';
 import { groupOfChunks, type Plan } from './plan.js';
 import { shapeOf, tableOf, writtenSchedule } from './plan_schedule.js';
 
-/** Throws `plan/contradiction` with what is wrong with the schedule. `file`: for messages. */
-export function checkScheduleOf(plan: Plan, file: string): void {
+/** The fields that ask for a schedule: for one that can be generated, for one that is written out, for so many chunks on a group. */
+export interface ScheduleFields {
+  readonly generated: string;
+  readonly written: string;
+  readonly chunks: string;
+}
+
+const inPlan: ScheduleFields = { generated: 'schedule', written: 'schedule.table', chunks: 'schedule.kind' };
+
+/** Throws `plan/contradiction` with what is wrong with the schedule. `file`, `fields`: for messages. */
+export function checkScheduleOf(plan: Plan, file: string, fields: ScheduleFields = inPlan): void {
   const { kind, microbatches, table } = plan.schedule;
   const contradiction = (field: string, problem: string, fix: string) =>
     planContradiction({ file, field, problem, fix });
@@ -20,7 +29,7 @@ export function checkScheduleOf(plan: Plan, file: string): void {
     const fix = 'write the slots of each group, such as ["0F0 0B0"], or name a schedule';
     throw contradiction('schedule.table', 'the plan has no table of its schedule', fix);
   }
-  if (kind !== writtenSchedule) checkPlacement(plan, file);
+  if (kind !== writtenSchedule) checkPlacement(plan, file, fields);
   try {
     // A generated table is right wherever its shape is.
     if (kind !== writtenSchedule) requireShape(kind, shapeOf(plan));
@@ -34,13 +43,13 @@ export function checkScheduleOf(plan: Plan, file: string): void {
   } catch (error) {
     if (!(error instanceof DiagnosticError)) throw error;
     const { what, why, where, fix = 'name a schedule that can be generated' } = error.diagnostic;
-    const field = kind === writtenSchedule ? 'schedule.table' : 'schedule';
+    const field = kind === writtenSchedule ? fields.written : fields.generated;
     throw planContradiction({ file, field, problem: what, why, fix, places: where });
   }
 }
 
 /** A schedule that is generated has so many chunks a group, on the groups that it says. */
-function checkPlacement({ schedule: { kind }, groups, chunks }: Plan, file: string): void {
+function checkPlacement({ schedule: { kind }, groups, chunks }: Plan, file: string, fields: ScheduleFields): void {
   const names = Object.keys(groups);
   const schedule = scheduleKind(kind);
   const each = chunks.length / names.length;
@@ -49,7 +58,7 @@ function checkPlacement({ schedule: { kind }, groups, chunks }: Plan, file: stri
     const many = 'exactly' in takes ? takes.exactly : `${takes.least} or more`;
     throw planContradiction({
       file,
-      field: 'schedule.kind',
+      field: fields.chunks,
       problem: `the plan has ${chunks.length} chunks on ${names.length} groups`,
       why: `${kind} has ${many} on each`,
       fix: `cut the model in ${names.length * defaultVirtualStages(schedule)} chunks, or name another schedule`,

@@ -7,8 +7,19 @@ import { pipelineOf, planVersion, type PipelineStage } from './plan.js';
  */
 export function liftVersion1(plan: object): object {
   const { stages, ...rest } = plan as { readonly stages?: unknown };
-  const written = { ...rest, flotilla_plan: planVersion };
-  return isListOfStages(stages) ? { ...written, ...pipelineOf(stages) } : written;
+  if (!isListOfStages(stages)) return { ...rest, flotilla_plan: planVersion };
+  if ('groups' in rest || 'chunks' in rest) return { ...plan, flotilla_plan: planVersion };
+  const { groups, chunks } = pipelineOf(stages);
+  // Fields that a stage never had go along, to be refused as those of a chunk.
+  const others = stages.map((stage) =>
+    Object.entries(stage).filter(([name]) => name !== 'segments' && name !== 'mesh'),
+  );
+  return {
+    ...rest,
+    flotilla_plan: planVersion,
+    groups,
+    chunks: chunks.map((chunk, i) => ({ ...chunk, ...Object.fromEntries(others[i]) })),
+  };
 }
 
 const isListOfStages = (stages: unknown): stages is readonly PipelineStage[] =>

@@ -13,7 +13,7 @@ import {
   tooManyTensorRanks,
   worldSizeMismatch,
 } from './diagnostics.js';
-import { checkScheduleOf } from './check_schedule.js';
+import { checkScheduleOf, type ScheduleFields } from './check_schedule.js';
 import { groupName, planVersion, type Plan, type ZeroStage } from './plan.js';
 import { rowsOf, writtenSchedule } from './plan_schedule.js';
 
@@ -114,9 +114,15 @@ export function planOfSizes(
     precision,
     predicted: null,
   };
-  checkScheduleOf(plan, 'config, plan');
+  checkScheduleOf(plan, 'config', scheduleFields);
   return plan;
 }
+
+const scheduleFields: ScheduleFields = {
+  generated: 'plan.pipeline_schedule',
+  written: 'plan.pipeline_schedule_file',
+  chunks: 'plan.virtual_stages',
+};
 
 interface ScheduleOfSizes {
   readonly kind: string;

@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { DiagnosticError } from '../ir/diagnostic.js';
 import { GPT } from '../nn/models/index.js';
+import { readScheduleFile } from '../schedule/file.js';
 import { checkPlan } from './check_plan.js';
 import { describeModel } from './describe_model.js';
 import { planOfSizes } from './parallel_sizes.js';
@@ -260,7 +261,10 @@ describe('pipelines that the sizes do not give', () => {
       /stage_layers has 1 entries, and the pipeline has 2 chunks[\s\S]*even ones are \[1,1\]/,
     ],
     [{ pipeline_parallel_size, stage_layers: [2, 1] }, /\[2,1\] are 3 layers, and the model has 2/],
-    [{ pipeline_parallel_size, pipeline_schedule: 'zb-v', virtual_stages: 1 }, /zb-v/],
+    [
+      { pipeline_parallel_size, pipeline_schedule: 'zb-v', virtual_stages: 1 },
+      /zb-v[\s\S]*config \(field plan.virtual_stages\)/,
+    ],
     [{ pipeline_parallel_size, pipeline_schedule: '1f1b', virtual_stages: 2 }, /1f1b/],
     [{ pipeline_parallel_size, stage_layers: [0, 2] }, /^accepted$/],
     [
@@ -271,8 +275,17 @@ describe('pipelines that the sizes do not give', () => {
     [{ pipeline_parallel_size, virtual_stages: 2 }, /^accepted$/],
   ])('%j', (given, said) => expect(of(given)).toMatch(said));
 
+  test('a table that is none of this model', () => {
+    const { table } = readScheduleFile('0F0,0B0\n1F0,1F0,1B0', 'slots.csv');
+    expect(of({ pipeline_parallel_size, schedule_table: table }, 1)).toMatch(
+      /has 1F0 2 times[\s\S]*config \(field plan.pipeline_schedule_file\)[\s\S]*group 1, slot 1[\s\S]*group 1, slot 2/,
+    );
+  });
+
   test('fewer microbatches than the schedule needs', () => {
-    expect(of({ pipeline_parallel_size, pipeline_schedule: 'dualpipe-v' }, 1)).toMatch(/microbatch/);
+    expect(of({ pipeline_parallel_size, pipeline_schedule: 'dualpipe-v' }, 1)).toMatch(
+      /microbatch[\s\S]*config \(field plan.pipeline_schedule\)/,
+    );
   });
 });
 
@@ -287,14 +300,14 @@ test('a plan of any number of microbatches, or of chunks, is told at once', () =
     } catch (error) {
       expect((error as DiagnosticError).code).toBe('plan/contradiction');
     }
-    expect(performance.now() - begin).toBeLessThan(5_000);
+    expect(performance.now() - begin).toBeLessThan(20_000);
   }
   const begin = performance.now();
   const many = Array.from({ length: 50_000 }, (_, i) => `g${i}`);
   const groups = Object.fromEntries(many.map((name) => [name, { mesh: { data: 1 } }]));
   const error = errorOf({ ...plan, groups, chunks: many.map((on) => ({ segments: ['embedding'], on })) });
   expect(error.message).toContain("the segment 'embedding' is in chunk 0 and in chunk 1");
-  expect(performance.now() - begin).toBeLessThan(5_000);
+  expect(performance.now() - begin).toBeLessThan(20_000);
 });
 
 test('a fault of a table is told with the group and the slot', () => {
@@ -304,6 +317,26 @@ test('a fault of a table is told with the group and the slot', () => {
     /has 1B0 2 times[\s\S]*plan.json \(field schedule.table\)[\s\S]*schedule, group 1, slot 3/,
   );
   expect(table('0F0 0B0', '1F0 1X0')).toMatch(/'1X0'[\s\S]*groups\[1\], slot 2/);
+});
+
+describe('a plan of version 1', () => {
+  const { groups, chunks, ...rest } = plan;
+  const stages = chunks.map(({ segments, on }) => ({ segments, mesh: groups[on].mesh }));
+  const old = { ...rest, flotilla_plan: 1, stages };
+
+  test('is read as groups of one chunk each', () => {
+    expect(parsePlan(JSON.stringify(old), 'plan.json')).toEqual(plan);
+  });
+
+  test.each([
+    ['a field that a stage never had', { stages: stages.map((stage) => ({ ...stage, zero: 1 })) }, 'chunks.0.zero'],
+    ['groups and stages', { groups }, 'stages'],
+    ['chunks and stages', { chunks: [] }, 'stages'],
+  ])('with %s is refused', (_, more, field) => {
+    const error = errorOf({ ...old, ...more });
+    expect(error.code).toBe('plan/invalid');
+    expect(error.message).toContain(`(field ${field})`);
+  });
 });
 
 describe('plans that are no plan', () => {
