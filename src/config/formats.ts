@@ -1,7 +1,7 @@
 /** Configurations written as data: JSON, with comments where a person likes them, and YAML. */
 import { parse as parseCommented, printParseErrorCode, visit, type ParseError } from 'jsonc-parser';
 import { LineCounter, parseDocument } from 'yaml';
-import { requireShallow } from '../data/read_text.js';
+import { requireShallow } from '../ir/parse_json.js';
 
 /** How text of a format becomes a value. What is not of the format is thrown as an `Error` that says where. */
 type Parse = (text: string) => unknown;

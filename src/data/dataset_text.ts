@@ -4,7 +4,8 @@ import { z } from 'zod';
 import type { ValidationBatches } from './batches.js';
 import { tokenFileCorrupt } from './diagnostics.js';
 import type { InParts } from './in_parts.js';
-import { parseJson, readText } from './read_text.js';
+import { parseJson } from '../ir/parse_json.js';
+import { readText } from './read_text.js';
 import { writeAtomically } from './temporaries.js';
 import { loadTokenizerInParts, type Tokenizer } from './tokenizer.js';
 

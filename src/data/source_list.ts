@@ -4,7 +4,8 @@
  */
 import { z } from 'zod';
 import type { ReadSource } from './corpus.js';
-import { parseJson, readText } from './read_text.js';
+import { parseJson } from '../ir/parse_json.js';
+import { readText } from './read_text.js';
 
 export const sourcesName = 'sources.json';
 

@@ -1,6 +1,7 @@
 /** Reading plan files: checked whole, so that a wrong field is said by name, with the nearest legal value, before anything runs. */
 import { z } from 'zod';
 import { nearest } from '../ir/diagnostic.js';
+import { parseJson } from '../ir/parse_json.js';
 import { planInvalid, planVersionUnknown } from './diagnostics.js';
 import { liftVersion1 } from './lift_plan.js';
 import { planVersion, zeroStages, type Plan } from './plan.js';
@@ -59,7 +60,7 @@ export const planSchema = z.strictObject({
 export function parsePlan(text: string, file: string): Plan {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch (error) {
     const problem = `it is not JSON: ${(error as Error).message}`;
     throw planInvalid({ file, field: '', problem, fix: startFromAPlan }, { cause: error });

@@ -319,6 +319,10 @@ test('a fault of a table is told with the group and the slot', () => {
   expect(table('0F0 0B0', '1F0 1X0')).toMatch(/'1X0'[\s\S]*groups\[1\], slot 2/);
 });
 
+test('a byte-order mark before a plan is none of it', () => {
+  expect(parsePlan(`\uFEFF${JSON.stringify(plan)}`, 'plan.json')).toEqual(plan);
+});
+
 describe('a plan of version 1', () => {
   const { groups, chunks, ...rest } = plan;
   const stages = chunks.map(({ segments, on }) => ({ segments, mesh: groups[on].mesh }));
@@ -344,6 +348,7 @@ describe('plans that are no plan', () => {
     ['text', 'not json', 'it is not JSON'],
     ['a list', '[]', 'it holds [] and not an object of fields'],
     ['null', 'null', 'it holds null and not an object of fields'],
+    ['lists in lists', `{"model":${'['.repeat(1e5)}${']'.repeat(1e5)}}`, 'it nests deeper than 64 levels'],
   ])('%s', (_, text, why) => {
     let error: DiagnosticError | null = null;
     try {

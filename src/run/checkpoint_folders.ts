@@ -1,5 +1,6 @@
 /** Where a run's checkpoints are: a run that goes on may be told to put new ones elsewhere, and still has its old ones. */
-import { parseJson, readText } from '../data/read_text.js';
+import { parseJson } from '../ir/parse_json.js';
+import { readText } from '../data/read_text.js';
 import type { TrainConfig } from '../config/schema.js';
 import { latestNameIn, readOwner } from './checkpoint_owner.js';
 import { checkpointsName, RunFolder } from './folder.js';

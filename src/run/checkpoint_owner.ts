@@ -13,7 +13,8 @@ import { readRunId } from './run_id.js';
 import { RunLock } from './lock.js';
 import { writeWhole } from './write_whole.js';
 import { makeFolder } from '../data/make_folder.js';
-import { parseJson, readText } from '../data/read_text.js';
+import { parseJson } from '../ir/parse_json.js';
+import { readText } from '../data/read_text.js';
 
 export const ownerName = 'owner.json';
 

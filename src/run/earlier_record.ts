@@ -7,7 +7,7 @@ import { dataSource } from './data_identity.js';
 import type { RunFolder } from './folder.js';
 import { fileHash } from './hash.js';
 import type { RunRecord } from './record.js';
-import { parseJson } from '../data/read_text.js';
+import { parseJson } from '../ir/parse_json.js';
 import { loadTokenizer } from '../data/tokenizer.js';
 
 const earlierSchema = z.strictObject({ data: z.string(), dataKey: z.string(), steps: z.int().positive().nullable() });

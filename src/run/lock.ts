@@ -27,7 +27,8 @@ import { DiagnosticError } from '../ir/diagnostic.js';
 import { errorCode, systemProblem } from '../ir/system_error.js';
 import { folderNotMade, lockLost, lockUnreadable, runLocked } from './diagnostics.js';
 import { runs, thisProcess, type ProcessId } from '../data/process_id.js';
-import { parseJson, readText } from '../data/read_text.js';
+import { parseJson } from '../ir/parse_json.js';
+import { readText } from '../data/read_text.js';
 
 /** Seconds between two signs of life. */
 const beatSeconds = 10;

@@ -1,6 +1,6 @@
 /** The losses of a run, as its folder tells them: of one that has ended, was gone on with, or is still going. */
 import { existsSync, readFileSync } from 'node:fs';
-import { parseJson } from '../data/read_text.js';
+import { parseJson } from '../ir/parse_json.js';
 import type { RunFolder } from './folder.js';
 import { readMetrics, type MetricsRow } from './read_metrics.js';
 

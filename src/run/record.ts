@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { dataSchema as dataFields } from '../data/options.js';
 import { recordInvalid } from './diagnostics.js';
-import { parseJson } from '../data/read_text.js';
+import { parseJson } from '../ir/parse_json.js';
 
 const dataSchema = z.strictObject({
   /** Folder of the prepared data. */

@@ -142,7 +142,8 @@ export const partlySplit = defineDiagnostic('schedule/partly-split', (p: { chunk
   fix: 'add the lacking slots, where nothing else is to be gained right behind their backwards, or drop all weight slots of the chunk',
 }));
 
-const shortened = (text: string): string => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
+/** What a file says, as far as a message quotes it. */
+export const shortened = (text: string): string => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
 
 export const unreadableFile = defineDiagnostic('schedule/unreadable-file', (p: { file: string; reason: string }) => ({
   what: `${p.file} is no schedule: ${p.reason}`,

@@ -69,6 +69,13 @@ describe('our own form', () => {
   ])('refuses %s', (text, message) => {
     expect(() => read(text)).toThrow(message);
   });
+
+  test('refuses what is long or nests deep in few words', () => {
+    const [long, deep] = ['x'.repeat(1e5), `${'['.repeat(1e5)}${']'.repeat(1e5)}`];
+    expect(() => read(`{"flotilla_schedule": ${deep}, "groups": []}`)).toThrow(/it nests deeper than 64 levels/);
+    expect(() => read(`{"flotilla_schedule": "${long}", "groups": []}`)).toThrow(/is "x{59}…, and/);
+    expect(() => read(`{"flotilla_schedule": 1, "${long}": []}`)).toThrow(/a field 'x{60}…' that/);
+  });
 });
 
 describe("PyTorch's form", () => {

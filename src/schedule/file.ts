@@ -14,6 +14,7 @@
  * the chunk's slots stand, and so do the numbers of chunks and of microbatches ({@link scheduleOf}); `check.ts` says whether it is a schedule.
  */
 import { nearest } from '../ir/diagnostic.js';
+import { parseJson } from '../ir/parse_json.js';
 import type { ScheduleOf } from './check.js';
 import { readCsv } from './csv.js';
 import * as diagnose from './diagnostics.js';
@@ -61,18 +62,20 @@ function readJson(text: string, file: string): ScheduleTable {
   const unreadable = (reason: string) => diagnose.unreadableFile({ file, reason });
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (error) {
     throw unreadable(`it is no JSON: ${(error as Error).message}`);
   }
   const { flotilla_schedule, groups, ...others } = value as Readonly<Record<string, unknown>>;
   for (const name of Object.keys(others)) {
     const near = nearest(name, fields);
-    throw unreadable(`it has a field '${name}' that schedules lack${near ? ` (did you mean '${near}'?)` : ''}`);
+    throw unreadable(
+      `it has a field '${diagnose.shortened(name)}' that schedules lack${near ? ` (did you mean '${near}'?)` : ''}`,
+    );
   }
   if (flotilla_schedule !== version)
     throw unreadable(
-      `'flotilla_schedule' is ${JSON.stringify(flotilla_schedule)}, and the version read here is ${version}`,
+      `'flotilla_schedule' is ${diagnose.shortened(String(JSON.stringify(flotilla_schedule)))}, and the version read here is ${version}`,
     );
   if (!Array.isArray(groups) || groups.some((row) => typeof row !== 'string'))
     throw unreadable(`'groups' is no list of texts, one a group, such as "0F0 0B0"`);

@@ -20,7 +20,8 @@ import { initialValues, normal } from '../nn/init.js';
 import { deviceOf } from './device.js';
 import type { TrainConfig } from '../config/schema.js';
 import { defaultCache } from '../data/options.js';
-import { parseJson, readText } from '../data/read_text.js';
+import { parseJson } from '../ir/parse_json.js';
+import { readText } from '../data/read_text.js';
 import { writeAtomically } from '../data/temporaries.js';
 
 /** Floating-point operations a second, over all cores or of one GPU; null on the reference engine. */
