@@ -331,7 +331,6 @@ Napi::Value load(const Napi::CallbackInfo& info) {
           Napi::Object result = Napi::Object::New(e);
           result.Set("program", wrap(e, loaded));
           result.Set("launches", static_cast<double>(loaded->program->launches()));
-          result.Set("workspaceBytes", static_cast<double>(loaded->program->workspaceBytes()));
           return result;
         });
   });

@@ -101,13 +101,11 @@ Program::Program(const ProgramText& text, Arena& arena, Groups* groups, Streams&
     for (const auto& [from, to] : channels) groups->channel(from, to);
   }
 
-  std::vector<char*> workspaces(texts.size(), nullptr);
   launches_.reserve(texts.size());
   size_t index = 0;
   try {
     if (!groups && std::any_of(texts.begin(), texts.end(), isTransfer))
       throw EngineError("program-invalid", "the program communicates, but this rank has met no others: call rendezvous() before load()");
-    placeWorkspaces(text, arena, groups, workspaces);
     for (; index < texts.size(); index++) {
       const LaunchText& launch = texts[index];
       switch (launch.kind) {
@@ -119,8 +117,8 @@ Program::Program(const ProgramText& text, Arena& arena, Groups* groups, Streams&
           break;
         }
         case LaunchText::Kind::collective:
-          launches_.push_back(std::make_unique<Launch>(
-              launch, makeCollective(launch, arena, groups->group(launch.group, findGroup(text, launch.group).ranks), workspaces[index])));
+          launches_.push_back(
+              std::make_unique<Launch>(launch, makeCollective(launch, arena, groups->group(launch.group, findGroup(text, launch.group).ranks))));
           break;
         case LaunchText::Kind::send:
         case LaunchText::Kind::recv: {
@@ -145,43 +143,6 @@ Program::Program(const ProgramText& text, Arena& arena, Groups* groups, Streams&
 }
 
 Program::~Program() = default;
-
-// Gives every reduce-scatter that brings no scratch a place to receive into. One memory serves all: a place is free again after
-// the wait that ends its launch. First fit in launch order.
-void Program::placeWorkspaces(const ProgramText& text, Arena& arena, Groups* groups, std::vector<char*>& workspaces) {
-  constexpr int64_t alignment = 64;
-  struct Placed {
-    size_t launch;
-    int64_t offset, bytes;
-  };
-  std::vector<Placed> live, all;
-  int64_t total = 0;
-  for (size_t i = 0; i < text.launches.size(); i++) {
-    const LaunchText& launch = text.launches[i];
-    for (const size_t ended : plan_.over[i]) std::erase_if(live, [&](const Placed& placed) { return placed.launch == ended; });
-    if (launch.kind != LaunchText::Kind::collective) continue;
-    const int64_t bytes = flotilla::workspaceBytes(launch, groups->group(launch.group, findGroup(text, launch.group).ranks));
-    if (launch.scratch) {
-      workspaces[i] = arena.address(launch.scratch->offset, launch.scratch->bytes);
-      if (launch.scratch->bytes < bytes)
-        throw EngineError("program-invalid", "launch " + std::to_string(i) + " needs " + std::to_string(bytes) + " bytes of scratch", launch.name, launch.at);
-    } else if (bytes > 0) {
-      const int64_t padded = (bytes + alignment - 1) / alignment * alignment;
-      std::sort(live.begin(), live.end(), [](const Placed& a, const Placed& b) { return a.offset < b.offset; });
-      int64_t offset = 0;
-      for (const Placed& placed : live) {
-        if (offset + padded <= placed.offset) break;
-        offset = std::max(offset, placed.offset + placed.bytes);
-      }
-      live.push_back({i, offset, padded});
-      all.push_back(live.back());
-      total = std::max(total, offset + padded);
-    }
-  }
-  if (total == 0) return;
-  workspace_ = std::make_unique<Arena>(arena.device(), total);
-  for (const Placed& placed : all) workspaces[placed.launch] = workspace_->address(placed.offset, placed.bytes);
-}
 
 StepReport Program::run(bool traced) {
   using Clock = std::chrono::steady_clock;

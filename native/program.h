@@ -31,8 +31,6 @@ class Program {
   StepReport run(bool traced);
 
   size_t launches() const { return launches_.size(); }
-  // Memory outside the arena that holds what reduce-scatters receive (none where the program gives them scratch).
-  int64_t workspaceBytes() const { return workspace_ ? workspace_->bytes() : 0; }
   // Of the last traced step, one for each launch.
   const std::vector<LaunchTimes>& times() const { return times_; }
   const std::vector<double>* libraryBytes() const { return streams_.libraryBytes(); }
@@ -42,13 +40,11 @@ class Program {
  private:
   class Launch;
 
-  void placeWorkspaces(const ProgramText& text, Arena& arena, Groups* groups, std::vector<char*>& workspaces);
   void handOver(size_t index, bool traced);
 
   Streams& streams_;
   StreamPlan plan_;
   std::vector<std::unique_ptr<Launch>> launches_;  // none where there is nothing to run: signals and waits
-  std::unique_ptr<Arena> workspace_;
   std::vector<LaunchTimes> times_;
   NonFinite nonFinite_;
 };

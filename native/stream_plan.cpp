@@ -54,7 +54,6 @@ class Planner {
   explicit Planner(const std::vector<LaunchText>& launches) : launches_(launches) {
     grow(Streams::compute);
     clocks_[Streams::compute][Streams::compute] = 1;  // what the host has copied in before the step
-    plan_.over.resize(launches.size());
   }
 
   StreamPlan run() {
@@ -77,7 +76,6 @@ class Planner {
   using Clock = std::vector<size_t>;
 
   struct Transfer {
-    size_t launch;
     int stream;
     size_t point;  // its place on its stream, from 1
     size_t event;
@@ -107,7 +105,7 @@ class Planner {
     const size_t point = ++clocks_[stream][stream], event = plan_.events++;
     op(StreamOp::Kind::launch, stream, i);
     op(StreamOp::Kind::record, stream, event);
-    underWay_.push_back({i, stream, point, event, clocks_[stream], ours});
+    underWay_.push_back({stream, point, event, clocks_[stream], ours});
     latest_.insert_or_assign(launches_[i].event, underWay_.back());
   }
 
@@ -120,11 +118,7 @@ class Planner {
     op(StreamOp::Kind::wait, Streams::compute, named.event);
     merge(clock, named.after);
     clock[Streams::compute]++;  // communication launched from here on is after it too
-    std::erase_if(underWay_, [&](const Transfer& transfer) {
-      if (clock[transfer.stream] < transfer.point) return false;
-      plan_.over[i].push_back(transfer.launch);
-      return true;
-    });
+    std::erase_if(underWay_, [&](const Transfer& transfer) { return clock[transfer.stream] >= transfer.point; });
   }
 
   // Orders a lane after all that compute has been given.

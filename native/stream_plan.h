@@ -31,9 +31,8 @@ struct StreamPlan {
   int streams = 1;
   size_t events = 0;
   std::vector<StreamOp> ops;
-  std::vector<size_t> first;              // the ops of launch i: from first[i] up to first[i + 1]
-  std::vector<int> streamOf;              // of each launch
-  std::vector<std::vector<size_t>> over;  // by launch: communication that every later launch is after
+  std::vector<size_t> first;  // the ops of launch i: from first[i] up to first[i + 1]
+  std::vector<int> streamOf;  // of each launch
 };
 
 StreamPlan planStreams(const std::vector<LaunchText>& launches);

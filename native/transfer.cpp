@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "error.h"
+#include "kernels/workspaces.h"
 #include "tensor_at.h"
 
 namespace flotilla {
@@ -272,19 +273,20 @@ void requireReduction(const LaunchText& launch) {
   if (launch.reduction == Reduction::none) throw std::invalid_argument("field 'reduction' is null");
 }
 
+// Where a launch that needs so many bytes may write; null where it needs none.
+char* scratchFor(const LaunchText& launch, const Arena& arena, int64_t bytes) {
+  const int64_t given = launch.scratch ? launch.scratch->bytes : 0;
+  if (given < bytes) throw std::invalid_argument("it needs " + std::to_string(bytes) + " bytes of scratch, and is given " + std::to_string(given));
+  return bytes > 0 ? arena.address(launch.scratch->offset, launch.scratch->bytes) : nullptr;
+}
+
 void requireEqualLength(const at::Tensor& input, const at::Tensor& output) {
   if (input.numel() != output.numel()) throw std::invalid_argument("input and output differ in length");
 }
 
 }  // namespace
 
-int64_t workspaceBytes(const LaunchText& launch, const Group& group) {
-  if (launch.name != "reduce_scatter") return 0;
-  const View& output = launch.views[1];
-  return (group.size - 1) * output.elements() * elementBytes(output.dtype);
-}
-
-std::unique_ptr<Transfer> makeCollective(const LaunchText& launch, const Arena& arena, Group& group, char* workspace) {
+std::unique_ptr<Transfer> makeCollective(const LaunchText& launch, const Arena& arena, Group& group) {
   const at::Tensor input = flat(arena, launch.views[0], "input");
   const at::Tensor output = flat(arena, launch.views[1], "output");
   if (launch.views[0].dtype != launch.views[1].dtype) throw std::invalid_argument("input and output differ in dtype");
@@ -305,7 +307,7 @@ std::unique_ptr<Transfer> makeCollective(const LaunchText& launch, const Arena& 
     requireReduction(launch);
     const std::vector<int64_t> counts = blockSizes(launch.inputCounts, input.numel(), group.size, "inputCounts");
     if (counts[group.rank] != output.numel()) throw std::invalid_argument("the output is not as long as this member's block");
-    return std::make_unique<ReduceScatter>(group, launch.reduction, input, output, counts, workspace);
+    return std::make_unique<ReduceScatter>(group, launch.reduction, input, output, counts, scratchFor(launch, arena, workspace::reduce_scatter(group.size, output.numel(), output.element_size())));
   }
 
   auto transfer = std::make_unique<ExchangeTransfer>(group);

@@ -13,6 +13,7 @@ test('mutants that can go wrong are rejected, legal reorderings are accepted', {
       'mlp, data 2 × tensor 2, 2 microbatches, ZeRO-1',
       'gpt, data 2, 2 microbatches, native kernels',
       'gpt with dropout, three layers in loops, data 2',
+      'mlp, data 3, 2 microbatches, ZeRO-1, native kernels',
       'gpt, two groups, 1F1B, 3 microbatches',
       'mlp, data 2, 2 microbatches, ZeRO-3',
       'gpt in bf16, data 2 × tensor 2, 2 microbatches, ZeRO-3',

@@ -11,7 +11,7 @@ import type {
 import { instructionsOf } from '../src/program/unroll.js';
 import { verifyProgram, type Specification } from '../src/verify/index.js';
 import { mesh } from '../src/ir/mesh.js';
-import { elementsOf, tensorType } from '../src/ir/type.js';
+import { bytesOf, elementsOf, tensorType } from '../src/ir/type.js';
 import { ops } from '../src/ops/index.js';
 import { nativeKernels } from '../src/kernels/native_kernels.js';
 import { GPT } from '../src/nn/models/index.js';
@@ -347,7 +347,26 @@ describe('workspaces of native kernels', () => {
     expect(fault.message).toMatch(/where .*\[\d+\] layer_norm_backward, .* \(group 0, ranks 0, 1\)/);
     // One buffer; the first microbatch's text and the others' both work in it.
     expect(more.every(({ code }) => code === fault.code)).toBe(true);
-    expect(verifyProgram(smaller, graphs, ops)).toEqual([]);
+  });
+
+  test('another device, or another op, has other kernels', () => {
+    const by = (id: string, device: 'cpu' | 'cuda' = 'cpu') =>
+      verifyProgram(replaceAt(native, site, { ...kernel, kernel: { id, device } }), graphs, ops, kernels)
+        .map(({ message }) => message)
+        .join('\n');
+    expect(kernel.kernel).toEqual({ id: 'layer_norm_backward', device: 'cpu' });
+    expect(by('layer_norm_backward', 'cuda')).toMatch(
+      /no 'layer_norm_backward on cuda' that runs layer_norm_backward on these operands \[program\/wrong-kernel\]/,
+    );
+    expect(by('rms_norm_backward')).toContain('program/wrong-kernel');
+    // Its operands lie as it takes them: copies are for those that do not.
+    expect(by('layer_norm_backward on copies')).toContain('program/wrong-kernel');
+  });
+
+  test('the general kernel of an op serves wherever a faster one does, with its own workspace', () => {
+    const product = find((x) => isKernel(x) && x.op === 'einsum' && x.kernel.id === 'matmul', native);
+    const slower = { ...(product.instruction as KernelInstruction), kernel: { id: 'any', device: 'cpu' as const } };
+    expect(verifyProgram(replaceAt(native, product, slower), graphs, ops, kernels)).toEqual([]);
   });
 
   test('forgotten', () => {
@@ -357,6 +376,28 @@ describe('workspaces of native kernels', () => {
         .map(({ message }) => message)
         .join('\n'),
     ).toContain('has no workspace');
+  });
+
+  test('a reduce-scatter receives the blocks of the others in its own', () => {
+    const { program: sharded, placed: parts } = buildScenario({
+      ...gpt(),
+      target: 'cpu',
+      mesh: { data: 3 },
+      split,
+      zero: { stage: 1, axis: 'data' },
+    });
+    expect(verifyProgram(sharded, parts, ops, kernels)).toEqual([]);
+    const reduce = find((x) => x.kind === 'collective' && x.move.kind === 'reduce_scatter', sharded);
+    const { scratch, output } = reduce.instruction as CollectiveInstruction;
+    const { values } = sharded.classes[reduce.c];
+    expect(bytesOf(values[scratch!].type)).toBe(2 * bytesOf(values[output.value].type));
+    const [fault] = verifyProgram(
+      replaceAt(sharded, reduce, { ...reduce.instruction, scratch: null } as CollectiveInstruction),
+      parts,
+      ops,
+      kernels,
+    );
+    expect(fault.message).toMatch(/reduce_scatter has no workspace, and needs \d+ bytes \[program\/small-workspace\]/);
   });
 });
 

@@ -36,6 +36,7 @@ export interface MemoryOptions {
 const programs: readonly { readonly name: string; readonly sizes: ParallelSizes }[] = [
   { name: 'one process', sizes: {} },
   { name: 'data 2', sizes: { data_parallel_size: 2 } },
+  { name: 'data 2, ZeRO-1', sizes: { data_parallel_size: 2, zero_stage: 1 } },
   { name: 'tensor 2', sizes: { tensor_parallel_size: 2 } },
   { name: 'data 2 × tensor 2', sizes: { data_parallel_size: 2, tensor_parallel_size: 2 } },
   { name: '1F1B, two groups', sizes: { pipeline_parallel_size: 2 } },
@@ -92,9 +93,9 @@ async function measuredRows(
     ours: Math.max(rank.writtenBytes, ones[i].writtenBytes),
     predicted: rank.arenaBytes,
   }));
-  const resident = zeros.map(({ residentGrowthBytes, arenaBytes, workspaceBytes }) => ({
+  const resident = zeros.map(({ residentGrowthBytes, arenaBytes }) => ({
     ours: residentGrowthBytes,
-    predicted: arenaBytes + workspaceBytes,
+    predicted: arenaBytes,
   }));
   const allocations = Math.max(...zeros.map((rank) => rank.allocations ?? NaN));
   return [

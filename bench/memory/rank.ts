@@ -24,8 +24,6 @@ export interface MemoryRequest {
 
 export interface MemoryReport {
   readonly arenaBytes: number;
-  /** Memory of the executor outside the arena. */
-  readonly workspaceBytes: number;
   /** One more than the address of the last byte of the arena that is not what the arena was filled with. */
   readonly writtenBytes: number;
   /** Of anonymous resident memory less V8's heap, from before the arena was written to the tenth step. */
@@ -73,7 +71,6 @@ if (allocationsBefore !== null) for (let i = steps; i < 2 * steps; i++) await st
 const allocationsAfter = allocations();
 const report: MemoryReport = {
   arenaBytes: step.arenaBytes,
-  workspaceBytes: step.program.workspaceBytes,
   writtenBytes,
   residentGrowthBytes,
   allocations: allocationsAfter === null ? null : allocationsAfter - allocationsBefore!,

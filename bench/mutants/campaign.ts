@@ -5,9 +5,11 @@ import type { Program } from '../../src/program/program.js';
 import { verifyProgram } from '../../src/verify/index.js';
 import type { Scenario } from '../../tests/scenarios/scenario.js';
 import { faults } from './faults/index.js';
+import { kernels as wrongKernels } from './faults/kernels.js';
 import type { Mutation } from './mutant.js';
 import { buildBases, type Base } from './programs.js';
 import { seededRandom, type Random } from './random.js';
+import { rechosen } from './rechoose.js';
 import { reorderings } from './reorderings.js';
 
 export interface KindReport {
@@ -87,8 +89,9 @@ class Campaign {
 
   private one(kind: string, mutate: Mutation, legal: boolean): boolean {
     const { scenario, truth, kernels } = this.random.pick(this.bases);
-    const mutant = mutate(scenario.program, this.random);
-    if (!mutant) return false;
+    const made = mutate(scenario.program, this.random);
+    if (!made) return false;
+    const mutant = kind in wrongKernels ? made : { ...made, program: rechosen(made.program, kernels) };
     const report = this.reportOf(kind, legal);
     const found = this.verified(mutant.program, scenario, kernels);
     const { wrong, how, policy } = truth.judge(mutant.program, mutant.aims);

@@ -8,7 +8,8 @@ import type {
   ValueIndex,
 } from '../../src/program/program.js';
 import { baseOf } from '../../src/program/place.js';
-import { instructionsOf, operandsOf } from '../../src/program/unroll.js';
+import { operandsOf, withOperands } from '../../src/program/kinds.js';
+import { instructionsOf } from '../../src/program/unroll.js';
 import { bytesOf, elementsOf } from '../../src/ir/type.js';
 import type { Random } from './random.js';
 
@@ -159,27 +160,12 @@ export function lookalikes({ values }: RankClass, index: ValueIndex): readonly V
 }
 
 /** The same instruction with one operand exchanged. */
-export function withValue(
-  instruction: Instruction,
+export const withValue = <I extends Instruction>(
+  instruction: I,
   from: ValueIndex,
   to: ValueIndex,
   access: 'read' | 'write',
-): Instruction {
-  const swap = <T extends { readonly value: ValueIndex; readonly access: string }>(operand: T): T =>
-    operand.value === from && (operand.access === 'read') === (access === 'read') ? { ...operand, value: to } : operand;
-  switch (instruction.kind) {
-    case 'kernel':
-      return { ...instruction, inputs: instruction.inputs.map(swap), outputs: instruction.outputs.map(swap) };
-    case 'pack':
-    case 'unpack':
-    case 'pack_tile':
-    case 'unpack_tile':
-    case 'collective':
-      return { ...instruction, input: swap(instruction.input), output: swap(instruction.output) };
-    case 'send':
-    case 'receive':
-      return { ...instruction, operand: swap(instruction.operand) };
-    default:
-      return instruction;
-  }
-}
+): I =>
+  withOperands(instruction, (operand) =>
+    operand.value === from && (operand.access === 'read') === (access === 'read') ? to : operand.value,
+  );

@@ -20,6 +20,8 @@ export interface Base {
 }
 
 export function buildBases(names?: readonly string[]): readonly Base[] {
+  const unknown = names?.find((name) => !recipes.some((recipe) => recipe.name === name));
+  if (unknown) throw new Error(`there is no program '${unknown}'`);
   return recipes
     .filter(({ name }) => !names || names.includes(name))
     .map(({ name, weight, options }) => {
@@ -110,6 +112,18 @@ const recipes: readonly { name: string; weight: number; options: () => Omit<Scen
     }),
   },
   {
+    name: 'mlp, data 3, 2 microbatches, ZeRO-1, native kernels',
+    weight: 2,
+    options: () => ({
+      ...mlp({ ...even, batch: 3, layers: 1, update: 'adamw' }),
+      target: 'cpu',
+      mesh: { data: 3 },
+      split,
+      microbatches: 2,
+      zero: { stage: 1, axis: 'data' },
+    }),
+  },
+  {
     name: 'mlp, uneven over data 2 × tensor 2, 2 microbatches',
     weight: 2,
     options: () => ({ ...mlp({ ...uneven, update: 'sgd' }), mesh: { data: 2, tensor: 2 }, split, microbatches: 2 }),
@@ -118,6 +132,11 @@ const recipes: readonly { name: string; weight: number; options: () => Omit<Scen
     name: 'gpt, tensor 2, 2 microbatches',
     weight: 1,
     options: () => ({ ...gpt(), mesh: { tensor: 2 }, split, microbatches: 2 }),
+  },
+  {
+    name: 'gpt, data 2 × tensor 2, ZeRO-1, blocks of shards that are padded',
+    weight: 2,
+    options: () => ({ ...gpt(), mesh: { data: 2, tensor: 2 }, split, zero: { stage: 1, axis: 'data' } }),
   },
   {
     name: 'gpt, data 2, 2 microbatches',

@@ -2,6 +2,7 @@
  * Changes that keep a program right: what lanes and names already order stays ordered. The verifier must accept all of them.
  */
 import { DEFAULT_ALIGNMENT } from '../../src/memory/index.js';
+import { describedKind } from '../../src/program/kinds.js';
 import type { EventInstruction, Instruction, Program } from '../../src/program/program.js';
 import { instanceKey, instructionsOf } from '../../src/program/unroll.js';
 import { bytesOf } from '../../src/ir/type.js';
@@ -147,6 +148,6 @@ const mayPass = (program: Program, site: Site, other: Instruction): boolean =>
   !travels(program) || other.lane !== site.instruction.lane;
 
 const isEvent = (x: Instruction): x is EventInstruction => x.kind === 'signal' || x.kind === 'wait';
-const meets = (x: Instruction): boolean => x.kind === 'collective' || x.kind === 'send' || x.kind === 'receive';
+const meets = (x: Instruction): boolean => describedKind(x).meets;
 const signals = (x: Instruction, event: string): boolean => x.kind === 'signal' && x.event === event;
 const about = (x: Instruction, event: string): boolean => isEvent(x) && x.event === event;

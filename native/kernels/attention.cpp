@@ -140,8 +140,7 @@ std::unique_ptr<Kernel> attention(const KernelCall& call) {
     using A = Accumulator<T>;
     require(call, logsumexp.dtype == dtypeOf<A>, "logsumexp is f32 (f64 for f64)");
     const int64_t forK = shape.b * shape.g * shape.packedByD(shape.t);
-    const int64_t forV = shape.b * shape.g * shape.packedBySequence(shape.t);
-    requireScratch(call, (forK + forV) * int64_t(sizeof(T)));
+    requireScratch(call, workspace::attention(shape.b, shape.g, shape.t, shape.d, sizeof(T)));
     Attention<T> run{shape, headView<T>(call, 0), headView<T>(call, 1), headView<T>(call, 2), headView<T>(call, 3),
                      dataOf<A>(logsumexp), {logsumexp.strides[0], logsumexp.strides[1], logsumexp.strides[2]},
                      static_cast<Unit<T>*>(call.scratch), static_cast<Unit<T>*>(call.scratch) + forK / UnitOf<T>::elements};

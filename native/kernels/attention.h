@@ -5,6 +5,7 @@
 
 #include "gemm.h"
 #include "support.h"
+#include "workspaces.h"
 
 namespace flotilla {
 

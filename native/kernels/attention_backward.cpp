@@ -28,9 +28,7 @@ struct AttentionBackward {
   char* scratch;
 
   static int64_t scratchBytes(const AttentionShape& x) {
-    const int64_t size = sizeof(T), h = x.g * x.r;
-    return x.b * h * 2 * (x.packedByD(x.s) + x.packedBySequence(x.s)) * size + x.b * x.g * x.packedBySequence(x.t) * size +
-           x.b * h * roundUp(x.s, tileColumns) * (x.paddedD() + 1) * int64_t(sizeof(A));
+    return workspace::attention_backward(x.b, x.g, x.r, x.s, x.t, x.d, sizeof(T), sizeof(A));
   }
 
   // The workspace of one (batch, query head), and of one (batch, key head).

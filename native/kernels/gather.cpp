@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "rows.h"
+#include "workspaces.h"
 
 namespace flotilla {
 
@@ -238,7 +239,7 @@ std::unique_ptr<Kernel> scatterAdd(const KernelCall& call) {
       using A = Accumulator<T>;
       const bool rounds = table.dtype == DType::bf16;
       require(call, table.dtype == dtypeOf<A> || (rounds && sizeof(A) == 4), "the table is f32 or bf16 (f64 for f64)");
-      if (rounds) requireScratch(call, shape.rows() * shape.c * 4);
+      if (rounds) requireScratch(call, workspace::scatter_rounded(shape.rows() * shape.c));
       const ScatterAdd<T, Index> run{placesOf<Index>(call, rounds ? shape.packed() : shape), number(call, "accumulate", 0) != 0,
                                      dataOf<const T>(source), {source.strides[0], source.strides[1]},
                                      static_cast<A*>(rounds ? call.scratch : table.data), shape,

@@ -7,6 +7,7 @@
 // Sums are f64, rounded once. A task owns its results: the same bits for any number of threads. Workspace: gather none; scatter the
 // table's elements in f64. No allocation, no aliasing.
 #include "runs.h"
+#include "workspaces.h"
 
 namespace flotilla {
 
@@ -121,7 +122,7 @@ std::unique_ptr<Kernel> scatterAny(const KernelCall& call) {
   run.own = int(table.sizes.size()) - run.ids;
   require(call, run.own >= 0 && run.own <= run.dimensions && x.sizes == call.operands[1].sizes, "x[c… l…], ids[c… l…] -> table[v… c…]");
   const int64_t rows = elementsOf(table);
-  requireScratch(call, rows * 8);
+  requireScratch(call, workspace::scatter_any(rows));
   double* sums = static_cast<double*>(call.scratch);
   const bool accumulate = number(call, "accumulate", 0) != 0;
   return makeKernel([run, sums, accumulate] {

@@ -118,7 +118,7 @@ std::unique_ptr<Kernel> layerNormBackward(const KernelCall& call) {
   return withFloats(call, {x.dtype, call.operands[1].dtype, dy.dtype, dx.dtype},
                     [&]<class X, class W, class DY, class DX>(Tag<X>, Tag<W>, Tag<DY>, Tag<DX>) {
     using A = Accumulator<X>;
-    requireScratch(call, RowChunks(t).count * 2 * c * int64_t(sizeof(A)));
+    requireScratch(call, workspace::layer_norm_backward(t, c, sizeof(A)));
     const LayerNormBackward<X, W, DY, DX> run{t, c, rowView<const X>(call, 0), vectorOf<const W>(call, 1, c), vectorOf<const A>(call, 2, t),
                                               vectorOf<const A>(call, 3, t), rowView<const DY>(call, 4), rowView<DX>(call, 5),
                                               WeightGradient<A>(call, 6, c), WeightGradient<A>(call, 7, c), static_cast<A*>(call.scratch)};

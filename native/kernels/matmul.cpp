@@ -2,14 +2,14 @@
 // a and b share one type, f32, bf16 or f64; out is that type or f32. Sums are f32 (f64: f64), in the order of k; a bf16
 // output is rounded once. Either matrix may be transposed (unit stride in one of its two dimensions); out has unit stride in n.
 // Workspace: b packed in panels, and a where k is not contiguous in it; a chunk of at most 2^21 elements of b and 2^20 of a at a time
-// (matmulScratchBytes). No aliasing of out with the operands. The same bits for any thread count.
+// (workspaces.h). No aliasing of out with the operands. The same bits for any thread count.
 //
 // Two parallel phases a chunk: pack, then multiply tiles of 96 × 64 with all of k.
 #include <algorithm>
 
 #include "gemm.h"
-#include "matmul.h"
 #include "support.h"
+#include "workspaces.h"
 
 namespace flotilla {
 
@@ -17,20 +17,12 @@ using namespace gemm;
 
 namespace {
 
-constexpr int64_t columnElements = 1 << 21, rowElements = 1 << 20;  // of a packed chunk
 constexpr int64_t taskRows = 96;     // of a: 96 × 2,048 bf16 stay in L2 beside a panel
 constexpr int64_t blockUnits = 1024; // of k: a panel of 256 KiB
 
-int64_t paddedK(int64_t k) { return roundUp(k, 2); }
 // A rank may hold nothing of a summed factor: k = 0, and the product is zero.
-int64_t divisorK(int64_t k) { return std::max<int64_t>(1, paddedK(k)); }
-int64_t chunkColumns(int64_t n, int64_t k) {
-  return std::min(roundUp(n, tileColumns),
-                  std::max(tileColumns, roundDown(columnElements / divisorK(k), tileColumns)));
-}
-int64_t chunkRows(int64_t m, int64_t k) {
-  return std::min(roundUp(m, tileRows), std::max(2 * taskRows, roundDown(rowElements / divisorK(k), 2 * taskRows)));
-}
+int64_t paddedK(int64_t k) { return roundUp(k, 2); }
+static_assert(tileColumns == 64 && tileRows == 6 && taskRows == 96, "chunks are whole tiles and tasks: src/kernels/workspaces.ts");
 
 struct Matrix {
   const void* data;
@@ -52,7 +44,7 @@ struct Product {
   bool packA;
 
   void run() const {
-    const int64_t columns = chunkColumns(n, k), rows = packA ? chunkRows(m, k) : m;
+    const int64_t columns = workspace::matmul_columns(n, k), rows = packA ? workspace::matmul_rows(m, k) : m;
     for (int64_t batch = 0; batch < batches; batch++) {
       int64_t rowsPacked = -1;
       for (int64_t n0 = 0; n0 < n; n0 += columns) {
@@ -154,7 +146,7 @@ std::unique_ptr<Kernel> matmul(const KernelCall& call) {
   return withFloat(call, a.dtype, [&]<class T>(Tag<T>) -> std::unique_ptr<Kernel> {
     using A = Accumulator<T>;
     require(call, out.dtype == dtypeOf<A> || (out.dtype == DType::bf16 && a.dtype != DType::f64), "out is T or f32");
-    requireScratch(call, matmulScratchBytes(m, n, k, sizeof(T)));
+    requireScratch(call, workspace::matmul(m, n, k, sizeof(T)));
     // Strides of dimensions of size 1 mean nothing; give them the value that keeps the fast paths.
     const int64_t kOfA = a.sizes[2] == 1 ? 1 : a.strides[2], mOfA = a.sizes[1] == 1 && kOfA != 1 ? 1 : a.strides[1];
     const int64_t nOfB = b.sizes[2] == 1 && b.strides[1] != 1 ? 1 : b.strides[2];
@@ -170,7 +162,7 @@ std::unique_ptr<Kernel> matmul(const KernelCall& call) {
       product.bias = bias.data;
     }
     product.packedB = static_cast<Unit<T>*>(call.scratch);
-    product.packedA = product.packedB + chunkColumns(n, k) * unitsOf<T>(paddedK(k));
+    product.packedA = product.packedB + workspace::matmul_columns(n, k) * unitsOf<T>(paddedK(k));
     product.packA = kOfA != 1 || k % UnitOf<T>::elements != 0;
     return makeKernel([product] { product.run(); });
   });
@@ -180,9 +172,5 @@ const KernelRegistration registerMatmul{"matmul", byDevice<matmul>};
 const KernelRegistration registerMatmulBias{"matmul_bias", byDevice<matmul>};
 
 }  // namespace
-
-int64_t matmulScratchBytes(int64_t m, int64_t n, int64_t k, int64_t elementBytes) {
-  return (chunkColumns(n, k) + chunkRows(m, k)) * paddedK(k) * elementBytes + 64;
-}
 
 }  // namespace flotilla

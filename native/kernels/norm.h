@@ -2,6 +2,7 @@
 #pragma once
 
 #include "rows.h"
+#include "workspaces.h"
 
 namespace flotilla {
 
@@ -21,7 +22,7 @@ std::unique_ptr<Kernel> withMoreFloats(const KernelCall& call, const DType (&dty
 // Sums over t are made in at most 64 chunks of rows, which depend on t alone.
 struct RowChunks {
   int64_t count, rows;
-  explicit RowChunks(int64_t t) : count(std::clamp<int64_t>(ceilDiv(t, 32), 1, 64)), rows(ceilDiv(t, count)) {}
+  explicit RowChunks(int64_t t) : count(workspace::row_chunks(t)), rows(ceilDiv(t, count)) {}
 };
 
 // The gradient of a weight [c]: in the accumulator's type, or bf16 where that is f32.

@@ -5,6 +5,7 @@
 // Workspace: partial results of R = min(32, ceil(r/1024)) chunks of r, combined in order, so that few long sums still use every
 // thread; the chunks depend on r alone: the same bits for any number of threads. NaN wins a max. No allocation, no aliasing.
 #include "rows.h"
+#include "workspaces.h"
 
 namespace flotilla {
 
@@ -34,7 +35,6 @@ struct Reduce {
   bool accumulate;
   A* partial;  // [a][chunks][c]
 
-  static int64_t chunksOf(int64_t r) { return std::clamp<int64_t>(ceilDiv(r, 1024), 1, 32); }
 
   void run() const {
     const int64_t chunkRows = ceilDiv(r, chunks), blocks = ceilDiv(c, columnBlock);
@@ -116,8 +116,8 @@ std::unique_ptr<Kernel> reduce(const KernelCall& call) {
   return withType<Types...>(call, x.dtype, [&]<class X>(Tag<X>) {
     return withBeside<X>(call, y.dtype, [&]<class Y>(Tag<Y>) {
       using R = Reduce<Combine, X, Y>;
-      const int64_t a = x.sizes[0], r = x.sizes[1], c = x.sizes[2], chunks = R::chunksOf(r);
-      requireScratch(call, chunks > 1 ? a * chunks * c * 8 : 0);
+      const int64_t a = x.sizes[0], r = x.sizes[1], c = x.sizes[2], chunks = workspace::reduction_chunks(r);
+      requireScratch(call, workspace::reduction(a, r, c));
       const R run{a, r, c, chunks, dataOf<const X>(x), {x.strides[0], r == 1 && c == 1 ? 1 : x.strides[1], x.strides[2]},
                   dataOf<Y>(y), {y.strides[0], y.strides[1]}, number(call, "accumulate", 0) != 0,
                   static_cast<Accumulator<X>*>(call.scratch)};
@@ -150,7 +150,7 @@ std::unique_ptr<Kernel> sumSquares(const KernelCall& call) {
   const Operand& x = operand(call, 0, 1);
   const Operand& y = call.operands[1];
   require(call, elementsOf(y) == 1 && (y.dtype == DType::f32 || y.dtype == DType::f64), "y is one f32 or f64");
-  requireScratch(call, 1024);
+  requireScratch(call, workspace::sum_squares());
   const bool accumulate = number(call, "accumulate", 0) != 0, wide = y.dtype == DType::f64;
   return withFloat(call, x.dtype, [&]<class X>(Tag<X>) {
     const X* from = dataOf<const X>(x);

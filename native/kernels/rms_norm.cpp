@@ -104,7 +104,7 @@ std::unique_ptr<Kernel> rmsNormBackward(const KernelCall& call) {
   return withFloats(call, {x.dtype, call.operands[1].dtype, dy.dtype, dx.dtype},
                     [&]<class X, class W, class DY, class DX>(Tag<X>, Tag<W>, Tag<DY>, Tag<DX>) {
     using A = Accumulator<X>;
-    requireScratch(call, RowChunks(t).count * c * int64_t(sizeof(A)));
+    requireScratch(call, workspace::rms_norm_backward(t, c, sizeof(A)));
     const RmsNormBackward<X, W, DY, DX> run{t, c, rowView<const X>(call, 0), vectorOf<const W>(call, 1, c), vectorOf<const A>(call, 2, t),
                                             rowView<const DY>(call, 3), rowView<DX>(call, 4), WeightGradient<A>(call, 5, c),
                                             static_cast<A*>(call.scratch)};

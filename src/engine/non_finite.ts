@@ -1,6 +1,7 @@
 /** Telling numbers that are not finite, and which of several came first. */
 import type { DType } from '../ir/dtype.js';
 import type { Phase } from '../ir/graph.js';
+import { titleOf } from '../program/kinds.js';
 import type { Instruction } from '../program/program.js';
 import type { NonFinite } from './engine.js';
 import type { HostArray } from './host_array.js';
@@ -55,8 +56,7 @@ export function earliest(found: readonly NonFinite[]): NonFinite | null {
 /** `einsum, blocks.1.mlp.down (forward)` */
 export function placeOf(instruction: Instruction): string {
   const { path, phase } = instruction.source;
-  const op = instruction.kind === 'kernel' ? instruction.op : instruction.kind;
-  return `${op}, ${path || 'model'} (${phase})`;
+  return `${titleOf(instruction)}, ${path || 'model'} (${phase})`;
 }
 
 function precedes(a: NonFinite, b: NonFinite): boolean {

@@ -13,6 +13,7 @@ import {
   type LaunchOperand,
   type NamedBlock,
 } from './site.js';
+import { workspace } from './workspaces.js';
 
 /** `y[o] (+)= factor · Σ Π x[o s]`, or the maximum of one operand: `o` the factors of the result, `s` those that it lacks. */
 export function contractionLaunch(
@@ -80,7 +81,7 @@ export function scatterAnyLaunch(site: KernelSite): LaunchForm {
       table,
     ],
     attributes: { origin: originOf(site), accumulate: site.accumulates[0] ? 1 : 0 },
-    scratchBytes: scratchOnCpu(table.sizes.reduce((n, size) => n * size, 1) * 8),
+    scratchBytes: scratchOnCpu(workspace('scatter_any', { elements: table.sizes.reduce((n, size) => n * size, 1) })),
   };
 }
 

@@ -3,6 +3,7 @@ import type { DType } from '../ir/dtype.js';
 import type { FactorName } from '../ir/type.js';
 import { noScratch, scratchOnCpu } from './device.js';
 import { isInteger, isNarrowFloat } from './types.js';
+import { workspace } from './workspaces.js';
 import {
   grouped,
   inputOf,
@@ -41,7 +42,7 @@ export function reductionLaunch(site: KernelSite, kernel: 'sum' | 'max_reduce'):
   const input = grouped(site.inputs[0], x, [outer, reduced, inner], sizes);
   const output = grouped(site.outputs[0], y, [outer, inner], sizes);
   if (!input || !output) return null;
-  const parts = Math.min(32, Math.ceil(input.sizes[1] / 1024));
+  const [a, r, c] = input.sizes;
   return {
     kernel,
     operands: [
@@ -49,7 +50,7 @@ export function reductionLaunch(site: KernelSite, kernel: 'sum' | 'max_reduce'):
       { of: { output: 0 }, ...output },
     ],
     attributes: { accumulate: site.accumulates[0] ? 1 : 0 },
-    scratchBytes: scratchOnCpu(parts > 1 ? input.sizes[0] * parts * input.sizes[2] * 8 : 0),
+    scratchBytes: scratchOnCpu(workspace('reduction', { a, r, c })),
   };
 }
 

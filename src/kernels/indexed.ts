@@ -1,7 +1,7 @@
 /** Gather and scatter as native launches: which factors of a table are addressed, shared with the ids, and rows. */
 import type { DType } from '../ir/dtype.js';
 import type { FactorName } from '../ir/type.js';
-import { scratchOnCpu } from './device.js';
+import { noScratch, scratchOnCpu } from './device.js';
 import {
   grouped,
   inputOf,
@@ -13,6 +13,7 @@ import {
   type NamedBlock,
 } from './site.js';
 import { isInteger, isNarrowFloat } from './types.js';
+import { workspace } from './workspaces.js';
 
 /** `rows[a s c] = Σ_k table[a, ids[a s k], c]`. */
 export const gatherLaunch = (site: KernelSite): LaunchForm | null =>
@@ -59,7 +60,9 @@ function indexedLaunch(site: KernelSite, table: NamedBlock, rows: NamedBlock): L
     operands: [first, ...(idsViews as LaunchOperand[]), last],
     attributes: gathers ? { origin } : { origin, accumulate: site.accumulates[0] ? 1 : 0 },
     // Sums for a bf16 table are made in f32.
-    scratchBytes: scratchOnCpu(rounded ? tableView.sizes.reduce((n, size) => n * size, 1) * 4 : 0),
+    scratchBytes: rounded
+      ? scratchOnCpu(workspace('scatter_rounded', { elements: tableView.sizes.reduce((n, size) => n * size, 1) }))
+      : noScratch,
   };
 }
 

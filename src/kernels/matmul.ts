@@ -18,6 +18,7 @@ import {
 } from './site.js';
 import { stagedLaunches, type Copy } from './staged.js';
 import { isNarrowFloat } from './types.js';
+import { workspace } from './workspaces.js';
 
 interface Roles {
   readonly b: readonly FactorName[];
@@ -111,23 +112,27 @@ function launchesAlong(site: KernelSite, factor: FactorName, size: number): read
   ).flat();
 }
 
-/**
- * A product plus a third operand: one launch where that is a row of the result's columns, else the product by itself, in at least f32,
- * and an addition.
- */
-export function matmulAddLaunches(
-  site: KernelSite,
-  multiply: (site: KernelSite) => readonly LaunchForm[],
-): readonly LaunchForm[] | null {
-  const product: KernelSite = {
-    ...site,
-    rule: { ...site.rule, operands: site.rule.operands.slice(0, 2) },
-    inputs: site.inputs.slice(0, 2),
-  };
-  const [matmul, ...more] = matmulLaunches(product) ?? [];
+/** A product's launch alone: its site lacks the operand that is added. */
+const productOf = (site: KernelSite): KernelSite => ({
+  ...site,
+  rule: { ...site.rule, operands: site.rule.operands.slice(0, 2) },
+  inputs: site.inputs.slice(0, 2),
+});
+
+/** A product plus a row of its columns. Null where the third operand is none, or the product is more than one launch. */
+export function matmulBiasLaunch(site: KernelSite): LaunchForm | null {
+  const [matmul, ...more] = matmulLaunches(productOf(site)) ?? [];
   const bias = matmul && more.length === 0 ? row(site, matmul) : null;
-  if (bias)
-    return [{ ...matmul, kernel: 'matmul_bias', operands: [...matmul.operands.slice(0, 2), bias, matmul.operands[2]] }];
+  if (!bias) return null;
+  return { ...matmul, kernel: 'matmul_bias', operands: [...matmul.operands.slice(0, 2), bias, matmul.operands[2]] };
+}
+
+/** A product plus any third operand: the product by itself, in at least f32, and an addition. */
+export function productAndSumLaunches(
+  site: KernelSite,
+  multiply: (product: KernelSite) => readonly LaunchForm[],
+): readonly LaunchForm[] | null {
+  const product = productOf(site);
   const [names] = site.rule.results;
   if (!['bf16', 'f16'].includes(site.outputs[0].dtype)) return [...multiply(product), sumOf(site, outputOf(site, 0))];
   const copies = { inputs: [null, null], outputs: [{ names, dtype: atLeastF32(site.outputs[0].dtype) }] };
@@ -186,16 +191,9 @@ function inOrder(site: KernelSite, left: number, right: number): LaunchForm | nu
   };
 }
 
-/** Packed panels of both operands: the formula of native/kernels/README.md. Rows, columns, depth in elements; `size` in bytes. */
-export function matmulScratch(m: number, n: number, k: number, size: number): ByDevice<number> {
-  const depth = up(k, 2);
-  const columns = Math.min(up(n, 64), Math.max(64, down(Math.floor(2 ** 21 / depth), 64)));
-  const rows = Math.min(up(m, 6), Math.max(192, down(Math.floor(2 ** 20 / depth), 192)));
-  return scratchOnCpu((columns + rows) * depth * size + 64);
-}
-
-const up = (x: number, y: number): number => Math.ceil(x / y) * y;
-const down = (x: number, y: number): number => Math.floor(x / y) * y;
+/** Workspace of a product. Rows, columns, depth in elements; `size` in bytes. */
+export const matmulScratch = (m: number, n: number, k: number, size: number): ByDevice<number> =>
+  scratchOnCpu(workspace('matmul', { m, n, k, size }));
 
 function rolesOf(x: readonly FactorName[], w: readonly FactorName[], y: readonly FactorName[]): Roles | null {
   const all = [...new Set([...x, ...w])];

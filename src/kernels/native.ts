@@ -3,7 +3,7 @@
  * workspace they take. An op without an entry has no native kernel: its decomposition runs instead. Contracts and workspace formulas:
  * native/kernels/README.md.
  */
-import type { OpDefinition, OpRegistry } from '../ir/op.js';
+import type { OpRegistry } from '../ir/op.js';
 import type { OpRule } from '../ir/rule.js';
 import { cumsumLaunches, topkLaunches } from './along.js';
 import { contractionOf, gatherAnyLaunch, scatterAnyLaunch } from './contraction.js';
@@ -18,31 +18,45 @@ import {
 import { noScratch, scratchOnCpu, type DeviceType } from './device.js';
 import { noNativeKernel } from './diagnostics.js';
 import { fusedLaunches, lettersOf, type DeviceNeeds, type FusedKernel } from './fused.js';
+import { one, onCopies, type Forms } from './forms.js';
 import { gatherLaunch, scatterLaunch } from './indexed.js';
-import { matmulAddLaunches, productLaunches } from './matmul.js';
+import { matmulBiasLaunch, productAndSumLaunches, productLaunches } from './matmul.js';
 import { grouped, localSizes, type KernelLaunchSpec, type KernelSite, type LaunchForm } from './site.js';
 import { stagedLaunches } from './staged.js';
 import { isInteger, isKernelFloat } from './types.js';
+import { workspace } from './workspaces.js';
 
-/** The launches of one op at one site, in order. Throws where no kernel fits the operands. */
-export function nativeLaunches(
+/** The form that an op takes at a site, and its launches in order. Throws where no kernel fits the operands. */
+export function nativeChoice(
   registry: OpRegistry,
   site: KernelSite,
   device: DeviceType,
-): readonly KernelLaunchSpec[] {
-  const launches = tryLaunches(registry.get(site.op), site);
-  if (!launches || launches.length === 0) throw noNativeKernel({ site });
-  return launches.map((launch) => ({
-    stagedBytes: 0,
-    ...launch,
-    scratchBytes: launch.scratchBytes[device],
-  }));
+): { readonly id: string; readonly launches: readonly KernelLaunchSpec[] } {
+  for (const [id, form] of Object.entries(formsOf(registry, site))) {
+    const launches = form(site);
+    if (launches) return { id, launches: onDevice(launches, device) };
+  }
+  throw noNativeKernel({ site });
 }
+
+/** The launches of one form of an op; null where it is none of the op's, or does not take the operands. */
+export function nativeLaunches(
+  registry: OpRegistry,
+  site: KernelSite,
+  { id, device }: { readonly id: string; readonly device: DeviceType },
+): readonly KernelLaunchSpec[] | null {
+  const forms = formsOf(registry, site);
+  const launches = Object.hasOwn(forms, id) ? forms[id](site) : null;
+  return launches && onDevice(launches, device);
+}
+
+const onDevice = (launches: readonly LaunchForm[], device: DeviceType): readonly KernelLaunchSpec[] =>
+  launches.map((launch) => ({ stagedBytes: 0, ...launch, scratchBytes: launch.scratchBytes[device] }));
 
 /** True where the addon has a kernel for an op on a device, and, where a rule is given, for the sizes of its factors. */
 export function hasNativeKernel(op: string, device: DeviceType, rule?: OpRule): boolean {
-  if (op in primitives) return true;
-  if (!(op in fusedKernels)) return false;
+  if (Object.hasOwn(primitives, op)) return true;
+  if (!Object.hasOwn(fusedKernels, op)) return false;
   const takes = fusedKernels[op].on?.[device]?.takes;
   if (!takes || !rule) return true;
   return takes(
@@ -53,36 +67,43 @@ export function hasNativeKernel(op: string, device: DeviceType, rule?: OpRule): 
 /** True where the kernels of an op can add to a result instead of overwriting it. */
 export const accumulatesNatively = (op: string): boolean => accumulating.has(op);
 
-type Launcher = (site: KernelSite) => readonly LaunchForm[] | null;
+/** A rank may hold nothing of a result: then nothing is launched. A sum over nothing still writes its zero. */
+const nothing: Forms = { nothing: () => [] };
 
-function tryLaunches(definition: OpDefinition | undefined, site: KernelSite): readonly LaunchForm[] | null {
-  const primitive = primitives[site.op];
-  if (primitive) return primitive(site);
+function formsOf(registry: OpRegistry, site: KernelSite): Forms {
+  if (site.outputs.every(({ sizes }) => sizes.includes(0))) return nothing;
+  if (Object.hasOwn(primitives, site.op)) return primitives[site.op];
+  const signature = registry.get(site.op)?.signature;
+  if (!signature || !Object.hasOwn(fusedKernels, site.op)) return {};
   const fused = fusedKernels[site.op];
-  if (!fused || !definition?.signature) return null;
-  return fusedLaunches(site, definition.signature, fused);
+  return onCopies(fused.kernel, (given) => fusedLaunches(given, signature, fused));
 }
 
-const one = (launch: LaunchForm | null): readonly LaunchForm[] | null => launch && [launch];
+const elementwise = (kernel: string, attributes?: (site: KernelSite) => LaunchForm['attributes']): Forms => ({
+  [kernel]: (site) => one(elementwiseLaunch(site, kernel, attributes?.(site))),
+});
 
-const elementwise =
-  (kernel: string, attributes?: (site: KernelSite) => LaunchForm['attributes']): Launcher =>
-  (site) =>
-    one(elementwiseLaunch(site, kernel, attributes?.(site)));
+const sums = ({ rule: { operands, results } }: KernelSite): boolean =>
+  operands.flat().some((name) => !results[0].includes(name));
+
+/** True where a result is elements of operands, multiplied and not added up. */
+const isWritten = (site: KernelSite, operands: number): boolean =>
+  !sums(site) && !site.accumulates[0] && site.inputs.length === operands;
 
 /** Products, sums, transposes and repetitions: by the fastest kernel that takes the operands, last by the general one. */
-function einsum(site: KernelSite): readonly LaunchForm[] {
-  return fastEinsum(site) ?? [contractionOf(site, 'einsum')];
-}
+const einsum: Forms = {
+  sum: (site) => (sums(site) && site.inputs.length === 1 ? one(reductionLaunch(site, 'sum')) : null),
+  sum_squares: (site) => (sums(site) ? one(sumOfSquares(site)) : null),
+  ...onCopies('matmul', (site) => (sums(site) ? productLaunches(site) : null)),
+  copy: (site) => (isWritten(site, 1) ? [copyLaunch(site)] : null),
+  mul: (site) => (isWritten(site, 2) ? [elementwiseLaunch(site, 'mul')] : null),
+  any: (site) => [contractionOf(site, 'einsum')],
+};
 
-function fastEinsum(site: KernelSite): readonly LaunchForm[] | null {
-  const { operands, results } = site.rule;
-  const summed = operands.flat().some((name) => !results[0].includes(name));
-  if (summed && operands.length === 1) return one(reductionLaunch(site, 'sum'));
-  if (summed) return one(sumOfSquares(site)) ?? productLaunches(site);
-  if (site.accumulates[0] || operands.length > 2) return null;
-  return one(operands.length === 1 ? copyLaunch(site) : elementwiseLaunch(site, 'mul'));
-}
+const preferred = (forms: Forms, site: KernelSite): readonly LaunchForm[] =>
+  Object.values(forms)
+    .map((form) => form(site))
+    .find((launches) => launches !== null)!;
 
 /** Σ x²: one operand twice, summed whole. */
 function sumOfSquares(site: KernelSite): LaunchForm | null {
@@ -100,25 +121,32 @@ function sumOfSquares(site: KernelSite): LaunchForm | null {
       { of: { output: 0 }, sizes: [1], strides: [1] },
     ],
     attributes: { accumulate: site.accumulates[0] ? 1 : 0 },
-    scratchBytes: scratchOnCpu(1024),
+    scratchBytes: scratchOnCpu(workspace('sum_squares', {})),
   };
 }
 
 /** Adding a multiple of one is how a result joins a sum that its kernel cannot write. */
-function scale(site: KernelSite): readonly LaunchForm[] {
-  const factor = site.attributes.value as number;
-  if (!site.accumulates[0]) return [elementwiseLaunch(site, 'scale', { factor })];
-  if (factor !== 1) return [contractionOf(site, 'einsum', { factor })];
-  const { operands, ...launch } = elementwiseLaunch(site, 'add');
-  return [{ ...launch, operands: [operands[1], operands[0], operands[1]] }];
-}
+const scale: Forms = {
+  scale: (site) => (site.accumulates[0] ? null : [elementwiseLaunch(site, 'scale', { factor: factorOf(site) })]),
+  add: (site) => {
+    if (!site.accumulates[0] || factorOf(site) !== 1) return null;
+    const { operands, ...launch } = elementwiseLaunch(site, 'add');
+    return [{ ...launch, operands: [operands[1], operands[0], operands[1]] }];
+  },
+  any: (site) => [contractionOf(site, 'einsum', { factor: factorOf(site) })],
+};
+
+const factorOf = ({ attributes }: KernelSite): number => attributes.value as number;
 
 /** The largest over factors: where the result lacks none, the elements themselves. */
-function largest(site: KernelSite): readonly LaunchForm[] {
-  const [x, y] = [site.rule.operands[0], site.rule.results[0]];
-  if (x.every((name) => y.includes(name))) return [copyLaunch(site)];
-  return [reductionLaunch(site, 'max_reduce') ?? contractionOf(site, 'max_over')];
-}
+const largest: Forms = {
+  copy: (site) => {
+    const [x, y] = [site.rule.operands[0], site.rule.results[0]];
+    return x.every((name) => y.includes(name)) ? [copyLaunch(site)] : null;
+  },
+  max_reduce: (site) => one(reductionLaunch(site, 'max_reduce')),
+  any: (site) => [contractionOf(site, 'max_over')],
+};
 
 /** 0, 1, 2, …; in a type that the kernel does not write by way of f32. */
 function iota(site: KernelSite): readonly LaunchForm[] | null {
@@ -153,9 +181,12 @@ function randomUniform(site: KernelSite): readonly LaunchForm[] {
   ];
 }
 
-const primitives: Readonly<Record<string, Launcher>> = {
+const primitives: Readonly<Record<string, Forms>> = {
   einsum,
-  einsum_add: (site) => matmulAddLaunches(site, einsum),
+  einsum_add: {
+    matmul_bias: (site) => one(matmulBiasLaunch(site)),
+    product_and_sum: (site) => productAndSumLaunches(site, (product) => preferred(einsum, product)),
+  },
   scale,
   add: elementwise('add'),
   sub: elementwise('sub'),
@@ -180,22 +211,17 @@ const primitives: Readonly<Record<string, Launcher>> = {
   add_scalar: elementwise('add_scalar', ({ attributes }) => ({ value: attributes.value as number })),
   cast: elementwise('cast'),
   fill: elementwise('fill', ({ attributes }) => ({ value: attributes.value as number })),
-  iota,
+  iota: onCopies('iota', iota),
   max: largest,
-  gather: (site) => [gatherLaunch(site) ?? gatherAnyLaunch(site)],
-  scatter: (site) => [scatterLaunch(site) ?? scatterAnyLaunch(site)],
-  roll: rollLaunches,
-  cumsum: cumsumLaunches,
-  topk: topkLaunches,
-  stack: stackLaunches,
-  unstack: unstackLaunches,
-  random_uniform: randomUniform,
+  gather: { gather: (site) => one(gatherLaunch(site)), any: (site) => [gatherAnyLaunch(site)] },
+  scatter: { scatter: (site) => one(scatterLaunch(site)), any: (site) => [scatterAnyLaunch(site)] },
+  roll: { copies: rollLaunches },
+  cumsum: onCopies('cumsum', cumsumLaunches),
+  topk: onCopies('topk', topkLaunches),
+  stack: { copies: stackLaunches },
+  unstack: { copies: unstackLaunches },
+  random_uniform: { random_uniform: randomUniform },
 };
-
-const up = (x: number, y: number): number => Math.ceil(x / y) * y;
-
-/** Rows are summed in chunks of at least 32, at most 64 of them, whatever the number of threads. */
-const rowChunks = (rows: number): number => Math.min(64, Math.max(1, Math.ceil(rows / 32)));
 
 /** native/kernels/attention.h: bf16 is multiplied in pairs, and a row of accumulators has this many. */
 const attentionTakes: DeviceNeeds['takes'] = ({ d }) => d % 2 === 0 && d <= 256;
@@ -223,7 +249,7 @@ const fusedKernels: Readonly<Record<string, FusedKernel>> = {
     on: {
       cpu: {
         takes: attentionTakes,
-        scratchBytes: ({ b, g, t, d }, size) => b * g * (up(t, 64) * up(d, 2) + up(t, 2) * up(d, 64)) * size,
+        scratchBytes: ({ b, g, t, d }, size) => workspace('attention', { b, g, t, d, size }),
       },
     },
   },
@@ -233,10 +259,8 @@ const fusedKernels: Readonly<Record<string, FusedKernel>> = {
     on: {
       cpu: {
         takes: attentionTakes,
-        scratchBytes: ({ b, g, r, s, t, d }, size, accumulator) =>
-          b * g * r * 2 * (up(s, 64) * up(d, 2) + up(s, 2) * up(d, 64)) * size +
-          b * g * up(t, 2) * up(d, 64) * size +
-          b * g * r * up(s, 64) * (up(d, 64) + 1) * accumulator,
+        scratchBytes: ({ b, g, r, s, t, d }, size, acc) =>
+          workspace('attention_backward', { b, g, r, s, t, d, size, acc }),
       },
     },
   },
@@ -244,13 +268,13 @@ const fusedKernels: Readonly<Record<string, FusedKernel>> = {
   layer_norm_backward: {
     kernel: 'layer_norm_backward',
     types: 'each',
-    on: { cpu: { scratchBytes: ({ t, c }, _, accumulator) => rowChunks(t) * 2 * c * accumulator } },
+    on: { cpu: { scratchBytes: ({ t, c }, _, acc) => workspace('layer_norm_backward', { t, c, acc }) } },
   },
   rms_norm: { kernel: 'rms_norm', types: 'each', attributes: eps },
   rms_norm_backward: {
     kernel: 'rms_norm_backward',
     types: 'each',
-    on: { cpu: { scratchBytes: ({ t, c }, _, accumulator) => rowChunks(t) * c * accumulator } },
+    on: { cpu: { scratchBytes: ({ t, c }, _, acc) => workspace('rms_norm_backward', { t, c, acc }) } },
   },
   softmax_cross_entropy: { kernel: 'softmax_cross_entropy', types: 'one' },
   softmax_cross_entropy_backward: { kernel: 'softmax_cross_entropy_backward', types: 'one' },

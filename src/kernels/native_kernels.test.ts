@@ -8,7 +8,7 @@ import { describeModel } from '../plan/describe_model.js';
 import { planOfSizes } from '../plan/parallel_sizes.js';
 import { compileTraining } from '../compile/compile.js';
 import type { DeviceType } from './device.js';
-import { nativeLaunches } from './native.js';
+import { nativeChoice } from './native.js';
 import { contiguous } from './site.js';
 import { nativeKernels } from './native_kernels.js';
 import { instructionsOf } from '../program/unroll.js';
@@ -27,11 +27,14 @@ test('on cuda no kernel takes workspace of the arena, and none is refused for it
       const blocks = (ids: readonly number[]) => ids.map((id) => contiguous(graph.values[id].type));
       const accumulates = outputs.map(() => false);
       const shape = { op: name, rule, attributes, inputs: blocks(inputs), outputs: blocks(outputs), accumulates };
-      const [needed, onCuda] = [cpu, cuda].map((kernels) => kernels.scratchBytes({ ...shape, sameInputs: false }));
+      const [needed, onCuda] = [cpu, cuda].map((kernels) => {
+        const call = { ...shape, sameInputs: false };
+        return kernels.scratchBytes(kernels.choose(call), call)!;
+      });
       expect(cuda.has(name, rule), name).toBe(true);
       // Copies of operands lie in the arena on every device.
       const site = { ...shape, sameInputs: false, origins: {} };
-      const copies = Math.max(...nativeLaunches(ops, site, 'cuda').map(({ stagedBytes }) => stagedBytes));
+      const copies = Math.max(...nativeChoice(ops, site, 'cuda').launches.map(({ stagedBytes }) => stagedBytes));
       expect(onCuda, name).toBe(copies);
       onCpu += needed;
     }

@@ -46,7 +46,11 @@ function everyCollective(rank: number): LoadedProgram {
       collective('all_reduce', input, at(1, n), { event: 1 }),
       wait(1),
       collective('all_gather', view('f32', 0, uneven[rank]), at(2, n), { event: 2, outputCounts: uneven }),
-      collective('reduce_scatter', input, at(3, uneven[rank]), { event: 3, inputCounts: uneven }),
+      collective('reduce_scatter', input, at(3, uneven[rank]), {
+        event: 3,
+        inputCounts: uneven,
+        scratch: { offset: 1024 * 6, bytes: 4 * uneven[rank] },
+      }),
       wait(2),
       wait(3),
       collective('all_to_all', input, at(4, n), { event: 4 }),

@@ -2,7 +2,7 @@
 import type { Coordinates } from '../ir/mesh.js';
 import type { OpRegistry } from '../ir/op.js';
 import type { KernelChooser } from '../kernels/chooser.js';
-import type { PlanMemoryOptions } from '../memory/index.js';
+import type { AssignMemoryOptions } from '../memory/assign_memory.js';
 import type { Bucket } from '../partition/buckets.js';
 import type { PlacedGraph, PlacedStep } from '../partition/placed.js';
 import type { Group } from '../program/program.js';
@@ -32,5 +32,5 @@ export interface ClassRequest {
   readonly registry: OpRegistry;
   readonly kernels: KernelChooser;
   /** Limits of the search for addresses. */
-  readonly memory?: PlanMemoryOptions;
+  readonly memory?: AssignMemoryOptions;
 }

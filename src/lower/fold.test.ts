@@ -35,6 +35,7 @@ function kernel(
     attributes: stream === undefined ? {} : { rate: 0.5, stream },
     inputs: reads.map((value) => ({ value, access: 'read' })),
     outputs: [{ value: writes, access: 'write' }],
+    kernel: { device: 'reference', id: op },
     scratch: null,
     lane: 'compute',
     source: source(layer),

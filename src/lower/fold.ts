@@ -15,7 +15,7 @@
 import type { Attributes } from '../ir/graph.js';
 import { parseNumbers } from '../program/loop.js';
 import type { Instruction, Loop, Repeated, Strides } from '../program/program.js';
-import { operandsOf } from '../program/unroll.js';
+import { movingTexts, operandRoles, operandsOf, otherFields } from '../program/kinds.js';
 
 export function fold(body: readonly Instruction[]): readonly (Instruction | Loop)[] {
   const lines = parseLines(body);
@@ -148,8 +148,7 @@ function parseLines(body: readonly Instruction[]): readonly Line[] {
   const parts = new Parts();
   return body.map((instruction): Line => {
     const { source } = instruction;
-    const event = 'event' in instruction ? instruction.event : '';
-    const tag = 'tag' in instruction ? instruction.tag : '';
+    const { event = '', tag = '' } = movingTexts(instruction);
     const texts = [source.path, source.segment, event, tag].map((text) => parts.text(text));
     const operands = operandsOf(instruction);
     const numbers = [operands.map(({ value }) => value), ...texts.map((text) => text.numbers)];
@@ -165,34 +164,17 @@ function parseLines(body: readonly Instruction[]): readonly Line[] {
 }
 
 /** All of an instruction but its operands and texts. */
-function fixedPartsOf(instruction: Instruction): readonly unknown[] {
-  const { kind, lane, source } = instruction;
-  const common = [kind, lane, source.phase];
-  switch (kind) {
-    case 'kernel': {
-      const { op, rule, assignment, attributes, inputs, scratch } = instruction;
-      return [...common, op, rule, assignment, shapeOfAttributes(attributes), inputs.length, scratch === null];
-    }
-    case 'pack':
-    case 'unpack':
-      return [...common, instruction.move, instruction.global];
-    case 'collective': {
-      const { move, global, axes, reduction } = instruction;
-      return [...common, move, global, axes, reduction];
-    }
-    case 'pack_tile':
-    case 'unpack_tile':
-      return [...common, instruction.edge, instruction.message];
-    case 'send':
-    case 'receive':
-      return [...common, instruction.edge, instruction.message, instruction.peers];
-    default:
-      return common;
-  }
-}
+const fixedPartsOf = (instruction: Instruction): readonly unknown[] => [
+  instruction.kind,
+  instruction.lane,
+  instruction.source.phase,
+  operandRoles(instruction).join(),
+  ...otherFields(instruction, 'same'),
+  shapeOfAttributes(attributesOf(instruction)),
+];
 
 const attributesOf = (instruction: Instruction): Attributes =>
-  instruction.kind === 'kernel' ? instruction.attributes : {};
+  'attributes' in instruction ? instruction.attributes : {};
 
 /** Attributes without their single numbers, which may differ from iteration to iteration. */
 const shapeOfAttributes = (attributes: Attributes): string =>

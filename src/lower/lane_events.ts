@@ -6,7 +6,7 @@
  */
 import type { Source } from '../ir/graph.js';
 import type { EventName, Instruction, Lane, ValueIndex } from '../program/program.js';
-import { operandsOf } from '../program/unroll.js';
+import { operandsOf } from '../program/kinds.js';
 
 /** The elements of a buffer between a value's first and its last. */
 export interface Extent {

@@ -13,7 +13,7 @@ import { exchangesOf, exchangeSizes, rankClasses } from './classes.js';
 import { edgesOf, messageSizes } from '../program/edges.js';
 import type { KernelChooser } from '../kernels/chooser.js';
 import { lowerClass, type LoweredClass } from './lower_class.js';
-import type { PlanMemoryOptions } from '../memory/index.js';
+import type { AssignMemoryOptions } from '../memory/assign_memory.js';
 import type { PassObserver } from '../passes/pass_names.js';
 import type { PlacedGraphs } from '../partition/place_graphs.js';
 import { printMemory } from '../memory/print_memory.js';
@@ -27,7 +27,7 @@ export interface LowerRequest {
   readonly registry: OpRegistry;
   readonly kernels: KernelChooser;
   /** How long memory planning may search, where the default is too long. */
-  readonly memory?: PlanMemoryOptions;
+  readonly memory?: AssignMemoryOptions;
   readonly observe?: PassObserver;
 }
 

@@ -3,14 +3,14 @@ import type { DType } from '../ir/dtype.js';
 import { opNamed } from '../ir/op.js';
 import { factorsOf, namesOf } from '../ir/type.js';
 import type { PlacedId, PlacedMove, PlacedOp, PlacedStep, PlacedTransfer } from '../partition/placed.js';
-import { lowerMove, unlikeRanks, type LoweredMove } from '../reshard/lower.js';
+import { fills, lowerMove, unlikeRanks, type LoweredMove } from '../reshard/lower.js';
 import { isLocal } from '../reshard/moves.js';
 import type { ClassRequest } from './class_request.js';
 import type { ClassValues } from './class_values.js';
 import type { MessagesOfAll } from '../program/edges.js';
-import { kernelShape } from '../program/kernel_shape.js';
+import { exchangeShape, kernelShape } from '../program/kernel_shape.js';
 import type { TemplateWriter } from './lane_events.js';
-import type { Access, Operand, GroupEdge } from '../program/program.js';
+import type { Access, GroupEdge, KernelInstruction, Operand, ValueIndex } from '../program/program.js';
 import type { Listed } from './sections.js';
 import type { Origin, ValueMap } from './value_map.js';
 
@@ -68,14 +68,21 @@ export class StepLowering {
       return;
     }
     const outputs = step.outputs.map((id): Operand => this.map.result(origin, id, this.accumulating));
-    const shape = kernelShape({ op, rule, attributes, inputs, outputs }, this.values.table);
-    const scratchBytes = this.request.kernels.scratchBytes(shape);
-    const label = outputs.map(({ value }) => this.values.get(value).name).join(', ');
-    const scratch = scratchBytes > 0 ? this.map.staging(`${label} workspace`, 'bool', scratchBytes) : null;
-    this.writer.emit(
-      { kind: 'kernel', op, rule, assignment, attributes, inputs, outputs, scratch, lane: 'compute', source },
-      label,
-    );
+    this.emitKernel({ op, rule, assignment, attributes, inputs, outputs, source });
+  }
+
+  /** An op by the kernel that the table prefers, in as much workspace as it takes. */
+  private emitKernel(what: Omit<KernelInstruction, 'kind' | 'kernel' | 'scratch' | 'lane'>): void {
+    const { kernels } = this.request;
+    const shape = kernelShape(what, this.values.table);
+    const kernel = kernels.choose(shape);
+    const label = what.outputs.map(({ value }) => this.values.get(value).name).join(', ');
+    const scratch = this.workspace(label, kernels.scratchBytes(kernel, shape)!);
+    this.writer.emit({ kind: 'kernel', ...what, kernel, scratch, lane: 'compute' }, label);
+  }
+
+  private workspace(label: string, bytes: number): ValueIndex | null {
+    return bytes > 0 ? this.map.staging(`${label} workspace`, 'bool', bytes) : null;
   }
 
   private lowerMove(origin: Origin, step: PlacedMove): void {
@@ -91,6 +98,8 @@ export class StepLowering {
     if (inPlace) this.values.aliasOf(output.value, input.value);
     const name = this.values.get(output.value).name;
     if (isLocal(move)) {
+      if (fills(move, this.request.members))
+        this.writer.emit({ kind: 'fill', ...base, output, lane: 'compute' }, `${name} filled`);
       this.writer.emit({ kind: 'unpack', ...base, input, output, lane: 'compute' }, name);
       return;
     }
@@ -114,16 +123,11 @@ export class StepLowering {
         }
       : output;
     const receivedName = this.values.get(received.value).name;
+    const { axes, reduction = null } = move;
+    const shape = exchangeShape({ move, axes, output: received }, this.values.table, mesh);
+    const scratch = this.workspace(receivedName, this.request.kernels.exchangeBytes(shape));
     this.writer.emit(
-      {
-        kind: 'collective',
-        ...base,
-        axes: move.axes,
-        reduction: move.reduction ?? null,
-        input: sent,
-        output: received,
-        lane,
-      },
+      { kind: 'collective', ...base, axes, reduction, input: sent, output: received, scratch, lane },
       receivedName,
     );
     if (unpacks) {
@@ -223,20 +227,7 @@ export class StepLowering {
     const assignment = { splits: layout.splits, through };
     const access: Access = this.accumulating ? 'accumulate' : 'write';
     const { source } = step;
-    this.writer.emit(
-      {
-        kind: 'kernel',
-        op: 'scale',
-        rule,
-        assignment,
-        attributes,
-        inputs: [{ value, access: 'read' }],
-        outputs: [{ value: sum, access }],
-        scratch: null,
-        lane: 'compute',
-        source,
-      },
-      this.values.get(sum).name,
-    );
+    const inputs: readonly Operand[] = [{ value, access: 'read' }];
+    this.emitKernel({ op: 'scale', rule, assignment, attributes, inputs, outputs: [{ value: sum, access }], source });
   }
 }

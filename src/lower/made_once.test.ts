@@ -10,7 +10,8 @@ import { applyPrecision } from '../passes/precision.js';
 import { lowerAll } from './lower.example.js';
 import { madeOnce } from './made_once.js';
 import type { Lifetime } from '../program/program.js';
-import { instructionsOf, operandsOf } from '../program/unroll.js';
+import { operandsOf } from '../program/kinds.js';
+import { instructionsOf } from '../program/unroll.js';
 import { verifyProgram } from '../verify/index.js';
 
 const step = placeStep(

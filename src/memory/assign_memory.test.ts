@@ -1,11 +1,52 @@
 import { expect, test } from 'vitest';
-import { pipelineOf } from '../plan/plan.js';
+import { groupName, pipelineOf } from '../plan/plan.js';
+import { defaultVirtualStages, scheduleKind } from '../schedule/kinds.js';
+import { groupOfChunk } from '../schedule/placement.js';
 import { languageModel } from '../../tests/scenarios/language_model.js';
-import { buildScenario } from '../../tests/scenarios/scenario.js';
+import { buildScenario, differences } from '../../tests/scenarios/scenario.js';
 import { GPT } from '../nn/models/index.js';
 import { ops } from '../ops/index.js';
 import { instanceKey } from '../program/unroll.js';
 import { verifyProgram } from '../verify/index.js';
+
+/** Pipelines of more microbatches than are under way at once: their addresses come round. */
+test.each([
+  ['1f1b', 2, 16],
+  ['gpipe', 2, 10],
+  ['zb-h1', 3, 20],
+  ['interleaved', 2, 20],
+  ['zb-v', 2, 24],
+  ['dualpipe-v', 2, 24],
+] as const)('addresses come round under %s', (schedule, groups, microbatches) => {
+  const model = new GPT({ layers: 2, dim: 4, heads: 2, context: 4, vocab: 8 });
+  const segments = ['embedding', ...Array.from({ length: 2 }, (_, i) => `blocks.${i}`), 'head'];
+  const kind = scheduleKind(schedule);
+  const chunks = groups * defaultVirtualStages(kind);
+  const { program, placed, ...scenario } = buildScenario({
+    ...languageModel(model, { batch: 1, sequence: 2 }),
+    pipeline: {
+      groups: Object.fromEntries(Array.from({ length: groups }, (_, i) => [groupName(i), { mesh: { data: 1 } }])),
+      chunks: Array.from({ length: chunks }, (_, c) => ({
+        segments: segments.slice(Math.floor((c * 4) / chunks), Math.floor(((c + 1) * 4) / chunks)),
+        on: groupName(groupOfChunk(kind.placement, groups, c)),
+      })),
+    },
+    microbatches,
+    schedule,
+    memory: { instances: 1, moves: 10, searchNodes: 0 },
+  });
+  expect(verifyProgram(program, placed, ops)).toEqual([]);
+  expect(differences(scenario.serial(), scenario.gather(scenario.parallel()), 1e-9)).toEqual([]);
+  if (schedule === 'gpipe') return;
+  for (const { schedule: steps, values } of program.classes) {
+    const activation = values.findIndex(
+      ({ lifetime, view }, i) =>
+        lifetime === 'microbatch' && !view && steps.some(({ offsets }) => offsets[i] !== undefined),
+    );
+    const addresses = steps.flatMap(({ offsets }) => offsets[activation] ?? []);
+    expect(new Set(addresses).size).toBeLessThan(microbatches);
+  }
+});
 
 test('thousands of instances share slots, at little more than what is live', () => {
   const { program, placed } = buildScenario({

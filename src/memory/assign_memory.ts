@@ -1,23 +1,24 @@
 /**
  * Addresses: every buffer instance of a class's step gets its place in one arena. Persistent values come first, at addresses that do
- * not depend on the schedule; the rest is planned from lifetimes under happens-before (`memory/`). Where there are very many, instances
- * of one value share addresses before that.
+ * not depend on the schedule; the rest is planned from lifetimes under happens-before. Where there are very many, instances
+ * of one value share addresses before that (`rings.ts`, `tenancies.ts`).
  */
 import { bytesOf } from '../ir/type.js';
-import { clockLaunches } from '../program/clocks.js';
+import { baseOf } from '../program/place.js';
+import type { ProgramValue, RankClass, ScheduleStep, Template, ValueIndex } from '../program/program.js';
+import { operandsOf } from '../program/kinds.js';
+import { instanceKey, instructionsOf } from '../program/unroll.js';
 import {
   alignUp,
   DEFAULT_ALIGNMENT,
   lifetimeProblem,
-  mayFollow,
   planMemory,
-  type PlanMemoryOptions,
   type LifetimeBuffer,
   type MemoryPlan,
+  type PlanMemoryOptions,
 } from './index.js';
-import type { ProgramValue, RankClass, ScheduleStep, Template, ValueIndex } from '../program/program.js';
-import { baseOf } from '../program/place.js';
-import { instanceKey, instructionsOf, operandsOf } from '../program/unroll.js';
+import { microbatchesOf, ringsOf } from './rings.js';
+import { collectTenancies, mostInstances, slotsOf } from './tenancies.js';
 
 export interface AssignedMemory {
   readonly schedule: readonly ScheduleStep[];
@@ -38,6 +39,11 @@ export const keptValues = ({ results, before }: Pick<RankClass, 'results' | 'bef
   state: before.values.map(({ at }) => at),
 });
 
+export interface AssignMemoryOptions extends PlanMemoryOptions {
+  /** Up to so many instances of buffers, each gets an address of its own. Default: 8,000. */
+  readonly instances?: number;
+}
+
 /** A schedule whose steps have no addresses yet. */
 export type UnplacedStep = Omit<ScheduleStep, 'offsets'>;
 
@@ -46,121 +52,86 @@ export function assignMemory(
   templates: readonly Template[],
   schedule: readonly UnplacedStep[],
   { results, state }: KeptValues,
-  options?: PlanMemoryOptions,
+  options: AssignMemoryOptions | null = null,
 ): AssignedMemory {
-  const fixed = persistentOffsets(values);
-  const instances = collectTenancies(values, templates, schedule, results);
-  const slots = instances.size > mostInstances ? sharedSlots(instances) : [...instances.keys()].map((key) => [key]);
-  const buffers = slots.map((keys): LifetimeBuffer => {
-    const tenancies = keys.map((key) => instances.get(key)!);
-    const [{ base }] = tenancies;
-    return { id: `${values[base].name} (${keys[0]})`, bytes: bytesOf(values[base].type), tenancies };
+  const bases = basesByTemplate(values, templates);
+  const limit = options?.instances ?? mostInstances;
+  const ringed = ringsOf(values, templates, schedule, results, bases, limit);
+  const fixed = persistentOffsets(values, ringed ? microbatchesOf(schedule) : 0);
+  const slots = ringed?.slots ?? slotsOf(collectTenancies(values, templates, schedule, results), limit);
+  const buffers = slots.map(({ base, tenancies }): LifetimeBuffer => {
+    const [{ microbatch }] = tenancies;
+    return { id: `${values[base].name} (${microbatch})`, bytes: bytesOf(values[base].type), tenancies };
   });
+  const instances = slots.reduce((n, { tenancies }) => n + tenancies.length, 0);
   const plan: MemoryPlan | null =
-    buffers.length > 0 ? planMemory(lifetimeProblem(buffers), options ?? searchLimit(instances.size)) : null;
-  const offsetOf = new Map(slots.flatMap((keys, i) => keys.map((key) => [key, fixed.bytes + plan!.offsets[i]])));
+    buffers.length > 0 ? planMemory(lifetimeProblem(buffers), options ?? searchLimit(instances)) : null;
+  const keyOf = (base: ValueIndex, microbatch: number) =>
+    instanceKey(values, base, ringed ? microbatch % ringed.moduloOf(base) : microbatch);
+  const offsetOf = new Map<string, number>();
+  slots.forEach(({ base, tenancies }, i) => {
+    for (const { microbatch } of tenancies) offsetOf.set(keyOf(base, microbatch), fixed.bytes + plan!.offsets[i]);
+  });
+  const addressOf = (base: ValueIndex, microbatch: number): number =>
+    fixed.addressOf(base, microbatch) ?? offsetOf.get(keyOf(base, microbatch))!;
   const placed = schedule.map((step) => ({
     ...step,
-    offsets: offsetsOfStep(values, templates, step, fixed.offsets, offsetOf),
+    offsets: Object.fromEntries(bases.get(step.template)!.map((base) => [base, addressOf(base, step.microbatch)])),
   }));
-  const bases = state.map((value) => baseOf(values, value));
-  const untouched = bases.filter((base) => placed.every(({ offsets }) => offsets[base] === undefined));
-  const kept = Object.fromEntries(untouched.map((base) => [base, fixed.offsets.get(base)!]));
+  const kept = state.map((value) => baseOf(values, value));
+  const untouched = kept.filter((base) => placed.every(({ offsets }) => offsets[base] === undefined));
+  const more = Object.fromEntries(untouched.map((base) => [base, addressOf(base, 0)]));
   return {
-    schedule: placed.map((step, i) => (i === 0 ? { ...step, offsets: { ...step.offsets, ...kept } } : step)),
+    schedule: placed.map((step, i) => (i === 0 ? { ...step, offsets: { ...step.offsets, ...more } } : step)),
     arenaBytes: fixed.bytes + (plan?.peakBytes ?? 0),
     liveBytes: fixed.bytes + (plan?.boundBytes ?? 0),
   };
 }
 
+interface FixedOffsets {
+  /** Null: the value has no address of its own for the whole step. */
+  addressOf(base: ValueIndex, microbatch: number): number | null;
+  readonly bytes: number;
+}
+
+/** Persistent values, and behind them the data of so many microbatches, which the host writes before the step. */
+function persistentOffsets(values: readonly ProgramValue[], microbatches: number): FixedOffsets {
+  const offsets = new Map<ValueIndex, readonly number[]>();
+  let bytes = 0;
+  const place = (index: ValueIndex, instances: number): void => {
+    const made: number[] = [];
+    for (let i = 0; i < instances; i++) {
+      made.push(bytes);
+      bytes = alignUp(bytes + bytesOf(values[index].type), DEFAULT_ALIGNMENT);
+    }
+    if (instances > 0) offsets.set(index, made);
+  };
+  values.forEach(({ lifetime, view }, index) => lifetime === 'persistent' && !view && place(index, 1));
+  values.forEach(({ lifetime, view }, index) => lifetime === 'data' && !view && place(index, microbatches));
+  return {
+    addressOf: (base, microbatch) => {
+      const found = offsets.get(base);
+      return found ? found[values[base].lifetime === 'data' ? microbatch : 0] : null;
+    },
+    bytes,
+  };
+}
+
+/** The buffers that each template touches. */
+const basesByTemplate = (
+  values: readonly ProgramValue[],
+  templates: readonly Template[],
+): ReadonlyMap<string, readonly ValueIndex[]> =>
+  new Map(
+    templates.map((template) => {
+      const touched = instructionsOf(template).flatMap((one) =>
+        operandsOf(one).map(({ value }) => baseOf(values, value)),
+      );
+      return [template.name, [...new Set(touched)]];
+    }),
+  );
+
 /** About a second or two of search a class: a node costs nearly a microsecond an instance (30 s for 200,000 nodes on 200 of them). */
 const searchLimit = (instances: number) => ({
   searchNodes: instances > mostInstances ? 0 : Math.ceil(2e6 / instances),
 });
-
-/**
- * Up to so many, each instance gets an address of its own. Of more, those of one value share as few as they can, at 0.2% more memory for
- * GPT-3's groups and 4% for groups of one layer.
- */
-const mostInstances = 8000;
-
-/** The instances of each value in slots: one takes the slot of an earlier one that is surely over when it begins. */
-function sharedSlots(instances: ReadonlyMap<string, OpenTenancy>): readonly (readonly string[])[] {
-  const slotsOf = new Map<ValueIndex, { readonly keys: string[]; last: OpenTenancy }[]>();
-  for (const [key, instance] of instances) {
-    const slots = slotsOf.get(instance.base) ?? [];
-    const free = slots.find(({ last }) => mayFollow(last, instance));
-    if (free) {
-      free.keys.push(key);
-      free.last = instance;
-    } else slots.push({ keys: [key], last: instance });
-    slotsOf.set(instance.base, slots);
-  }
-  return [...slotsOf.values()].flat().map(({ keys }) => keys);
-}
-
-function persistentOffsets(values: readonly ProgramValue[]): {
-  offsets: ReadonlyMap<ValueIndex, number>;
-  bytes: number;
-} {
-  const offsets = new Map<ValueIndex, number>();
-  let bytes = 0;
-  values.forEach((value, index) => {
-    if (value.lifetime !== 'persistent' || value.view) return;
-    offsets.set(index, bytes);
-    bytes = alignUp(bytes + bytesOf(value.type), DEFAULT_ALIGNMENT);
-  });
-  return { offsets, bytes };
-}
-
-interface OpenTenancy {
-  readonly base: ValueIndex;
-  readonly acquire: readonly number[];
-  readonly release: number[];
-  readonly launch: number;
-}
-
-function collectTenancies(
-  values: readonly ProgramValue[],
-  templates: readonly Template[],
-  schedule: readonly UnplacedStep[],
-  results: ReadonlySet<ValueIndex>,
-): ReadonlyMap<string, OpenTenancy> {
-  const placed = schedule.map((step) => ({ ...step, offsets: {} }));
-  const { lanes, launches } = clockLaunches({ templates, schedule: placed });
-  const open = new Map<string, OpenTenancy>();
-  for (const { instruction, step, lane, number, begins, index } of launches) {
-    for (const { value } of operandsOf(instruction)) {
-      const base = baseOf(values, value);
-      if (values[base].lifetime === 'persistent') continue;
-      const key = instanceKey(values, base, step.microbatch);
-      let tenancy = open.get(key);
-      if (!tenancy) {
-        // Data is there from the start: the host wrote it before the step.
-        const given = values[base].lifetime === 'data';
-        const acquire = given ? lanes.map(() => 0) : begins;
-        tenancy = { base, acquire, release: lanes.map(() => 0), launch: given ? 0 : index };
-        open.set(key, tenancy);
-      }
-      tenancy.release[lane] = results.has(base) ? Infinity : Math.max(tenancy.release[lane], number);
-    }
-  }
-  return open;
-}
-
-function offsetsOfStep(
-  values: readonly ProgramValue[],
-  templates: readonly Template[],
-  step: UnplacedStep,
-  fixed: ReadonlyMap<ValueIndex, number>,
-  offsetOf: ReadonlyMap<string, number>,
-): Record<ValueIndex, number> {
-  const offsets: Record<ValueIndex, number> = {};
-  for (const instruction of instructionsOf(templates.find((template) => template.name === step.template)!)) {
-    for (const { value } of operandsOf(instruction)) {
-      const base = baseOf(values, value);
-      offsets[base] = fixed.get(base) ?? offsetOf.get(instanceKey(values, base, step.microbatch))!;
-    }
-  }
-  return offsets;
-}

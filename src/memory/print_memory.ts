@@ -10,7 +10,8 @@
 import { bytesOf } from '../ir/type.js';
 import type { Program, RankClass } from '../program/program.js';
 import { baseOf } from '../program/place.js';
-import { instanceKey, isPerMicrobatch, launchCount, operandsOf, unroll } from '../program/unroll.js';
+import { operandsOf } from '../program/kinds.js';
+import { instanceKey, isPerMicrobatch, launchCount, unroll } from '../program/unroll.js';
 
 export const printMemory = (program: Program): string => program.classes.map(printClass).join('\n\n');
 

@@ -6,7 +6,7 @@ import { iterationsOf, parseNumbers } from './loop.js';
 import { printPattern, type Moving } from './name_pattern.js';
 import type { Instruction, Loop, Program, RankClass } from './program.js';
 import { baseOf } from './place.js';
-import { operandsOf } from './unroll.js';
+import { describedKind, operandRoles, operandsOf } from './kinds.js';
 
 export function printProgram(program: Program): string {
   return program.classes.map((rankClass) => printClass(program, rankClass)).join('\n\n');
@@ -39,32 +39,12 @@ const printInstruction = ({ values }: RankClass, instruction: Instruction): stri
 
 /** An instruction with the names of its operands, in the order of `operandsOf`. */
 function printAct(instruction: Instruction, names: readonly string[], event: string): string {
+  const roles = operandRoles(instruction);
   const accesses = operandsOf(instruction).map(({ access }) => access);
-  const operands = names.map((name, k) => `${accesses[k] === 'accumulate' ? '+' : ''}'${name}'`);
-  const [first, second] = operands;
-  const act = (): string => {
-    switch (instruction.kind) {
-      case 'kernel': {
-        const made = instruction.inputs.length;
-        const results = operands.slice(made, made + instruction.outputs.length).join(', ');
-        return `${results} = ${instruction.op}(${operands.slice(0, made).join(', ')})`;
-      }
-      case 'pack':
-      case 'unpack':
-      case 'collective':
-        return `${second} = ${instruction.kind} ${instruction.move.kind} {axes=[${instruction.move.axes.join(' ')}]}(${first})`;
-      case 'pack_tile':
-      case 'unpack_tile':
-        return `${second} = ${instruction.kind} ${instruction.message}(${first})`;
-      case 'send':
-      case 'receive':
-        return `${instruction.kind} ${first} with [${instruction.peers.join(' ')}]`;
-      case 'signal':
-      case 'wait':
-        return `${instruction.kind} '${event}'`;
-    }
-  };
-  return `${instruction.lane}: ${act()}`;
+  const ofRole = (role: 'read' | 'write') =>
+    names.flatMap((name, k) => (roles[k] === role ? [`${accesses[k] === 'accumulate' ? '+' : ''}'${name}'`] : []));
+  const operands = { reads: ofRole('read'), writes: ofRole('write') };
+  return `${instruction.lane}: ${describedKind(instruction).print(instruction, operands, event)}`;
 }
 
 /**

@@ -13,6 +13,7 @@ import type { AxisName, Coordinates, Mesh } from '../ir/mesh.js';
 import type { Attributes, Source } from '../ir/graph.js';
 import type { OpRule, Assignment } from '../ir/rule.js';
 import type { TensorType } from '../ir/type.js';
+import type { KernelId } from '../kernels/chooser.js';
 import type { PackedTensor } from '../partition/packing.js';
 import type { Move } from '../reshard/moves.js';
 
@@ -131,6 +132,8 @@ export interface KernelInstruction extends InstructionBase {
   readonly attributes: Attributes;
   readonly inputs: readonly Operand[];
   readonly outputs: readonly Operand[];
+  /** The entry of the kernel table by which it runs. */
+  readonly kernel: KernelId;
   /** Workspace from the arena, as the kernel table declares it; null where the kernel takes none. */
   readonly scratch: ValueIndex | null;
 }
@@ -144,6 +147,14 @@ export interface MoveInstruction extends InstructionBase {
   readonly output: Operand;
 }
 
+/** Writes the neutral element of a move's reduction over its result, before the unpack that brings what a member has of it. */
+export interface FillInstruction extends InstructionBase {
+  readonly kind: 'fill';
+  readonly move: Move;
+  readonly global: TensorType;
+  readonly output: Operand;
+}
+
 export interface CollectiveInstruction extends InstructionBase {
   readonly kind: 'collective';
   readonly move: Move;
@@ -153,6 +164,8 @@ export interface CollectiveInstruction extends InstructionBase {
   readonly reduction: Reduction | null;
   readonly input: Operand;
   readonly output: Operand;
+  /** Workspace from the arena, as the kernel table declares it; null where the collective takes none. */
+  readonly scratch: ValueIndex | null;
 }
 
 /** A value on its way from one group's mesh to another's. Which tiles travel between which ranks: `edges.ts`. */
@@ -195,6 +208,7 @@ export interface EventInstruction extends InstructionBase {
 export type Instruction =
   | KernelInstruction
   | MoveInstruction
+  | FillInstruction
   | CollectiveInstruction
   | TileInstruction
   | TransferInstruction

@@ -6,7 +6,6 @@ import { iterationsOf } from './loop.js';
 import type {
   EventInstruction,
   Instruction,
-  Operand,
   Program,
   RankClass,
   ScheduleStep,
@@ -71,24 +70,3 @@ export function instanceKey(values: RankClass['values'], base: ValueIndex, micro
 /** The event that a signal or a wait means in a step of the schedule. */
 export const eventOf = ({ event, each }: EventInstruction, { microbatch }: Pick<ScheduleStep, 'microbatch'>): string =>
   each ? `${event} @${microbatch}` : event;
-
-/** The operands of an instruction, reads first. */
-export function operandsOf(instruction: Instruction): readonly Operand[] {
-  switch (instruction.kind) {
-    case 'kernel':
-      return instruction.scratch === null
-        ? [...instruction.inputs, ...instruction.outputs]
-        : [...instruction.inputs, ...instruction.outputs, { value: instruction.scratch, access: 'write' }];
-    case 'pack':
-    case 'unpack':
-    case 'pack_tile':
-    case 'unpack_tile':
-    case 'collective':
-      return [instruction.input, instruction.output];
-    case 'send':
-    case 'receive':
-      return [instruction.operand];
-    default:
-      return [];
-  }
-}

@@ -117,12 +117,18 @@ export function packed({ pack, collective }: LoweredMove, block: Float64Array): 
 }
 
 /** A rank's new block, from what its collective gave (or, in a local move, from its old block). */
-export function unpacked({ unpack, fill, outputSizes }: LoweredMove, received: Float64Array): Float64Array {
+const unpacked = (lowered: LoweredMove, received: Float64Array): Float64Array =>
+  unpackedOver(lowered, received, filled(lowered));
+
+/** A new block before anything is unpacked into it. */
+export const filled = ({ fill, outputSizes }: LoweredMove): Float64Array =>
+  new Float64Array(outputSizes.reduce((a, b) => a * b, 1)).fill(fill ?? 0);
+
+/** The new block, of what was received and what was there. */
+export function unpackedOver({ unpack }: LoweredMove, received: Float64Array, there: Float64Array): Float64Array {
   if (!unpack) return received;
-  const block = new Float64Array(outputSizes.reduce((a, b) => a * b, 1));
-  if (fill !== null && fill !== 0) block.fill(fill);
-  copyRegions(unpack, received, block);
-  return block;
+  copyRegions(unpack, received, there);
+  return there;
 }
 
 /**

@@ -15,12 +15,11 @@ export {
   runPath,
   shard,
   shardPieces,
-  unpacked,
   unshard,
   type Blocks,
   type Round,
 } from './execute.js';
-export { lowerMove, unlikeRanks, type LoweredCollective, type LoweredMove } from './lower.js';
+export { fills, lowerMove, unlikeRanks, type LoweredCollective, type LoweredMove } from './lower.js';
 export { communicationOf, isLocal, movesFrom, printMove, type Move, type MoveKind } from './moves.js';
 export { moveFault } from './move_fault.js';
 export { copyRegions, isRun, regionElements, type CopyRegion, type Side, type Tile } from './region.js';

@@ -66,6 +66,14 @@ export interface LoweredMove {
   readonly fill: number | null;
 }
 
+/** True where some of these ranks get neutral elements from a move, which no other rank sends: it has a fill before its unpack. */
+export const fills = (move: Move, ranks: readonly Coordinates[]): boolean =>
+  move.kind === 'pad' || (move.kind === 'mask' && ranks.some((at) => !keepsOwn(move, at)));
+
+/** The maximum of equal values is that value: only for sums all but one rank put zero in place of their own. */
+const keepsOwn = ({ reduction, axes }: Move, at: Coordinates): boolean =>
+  reduction === 'max' || axes.every((axis) => at[axis] === 0);
+
 /** What the rank at `at` does for a move of a value of `type`. */
 export function lowerMove(m: Mesh, type: TensorType, move: Move, at: Coordinates): LoweredMove {
   const before = tileOf(m, type, move.from, at);
@@ -77,8 +85,7 @@ export function lowerMove(m: Mesh, type: TensorType, move: Move, at: Coordinates
     case 'pad':
       return { ...sizes, pack: null, collective: null, unpack: local(before, after), fill: neutralOf(move.reduction!) };
     case 'mask': {
-      // The maximum of equal values is that value: only sums need the others to be zero.
-      const keeps = move.reduction === 'max' || move.axes.every((axis) => at[axis] === 0);
+      const keeps = keepsOwn(move, at);
       return { ...sizes, pack: null, collective: null, unpack: keeps ? null : [], fill: keeps ? null : 0 };
     }
     case 'all_reduce': {

@@ -7,6 +7,7 @@ import { coordinatesOf, mesh, meshRanks, partIndex, printMesh, type Coordinates,
 import { elementsOf, factorsOf, parseType, printType, sizesOf, type TensorType } from '../ir/type.js';
 import {
   communicationOf,
+  fills,
   lowerMove,
   movesFrom,
   printElement,
@@ -138,6 +139,20 @@ describe('reshards alone', () => {
         }
       }),
       { numRuns: Math.ceil(runs / 2) },
+    );
+  });
+
+  test('what is told of a move says whether any rank has elements that nobody sends', () => {
+    fc.assert(
+      fc.property(anyReshard(), (s) => {
+        const ranks = Array.from({ length: meshRanks(s.mesh) }, (_, rank) => coordinatesOf(s.mesh, rank));
+        for (const move of movesFrom(s.mesh, factorsOf(s.type), s.from, s.to)) {
+          const filled = ranks.filter((at) => lowerMove(s.mesh, s.type, move, at).fill !== null);
+          expect(fills(move, ranks), printMove(move)).toBe(filled.length > 0);
+          expect(filled.some((at) => !fills(move, [at]))).toBe(false);
+        }
+      }),
+      { numRuns: Math.ceil(runs / 3) },
     );
   });
 

@@ -14,7 +14,7 @@ export interface Content {
 }
 
 export interface Parts {
-  readonly of: 'microbatches' | 'tiles';
+  readonly of: 'microbatches' | 'tiles' | 'parts';
   /** 1 for each that is there. */
   readonly present: Uint8Array;
 }

@@ -7,6 +7,7 @@
 import type { Place } from '../ir/diagnostic.js';
 import { rankAt, type Mesh } from '../ir/mesh.js';
 import { bytesOf } from '../ir/type.js';
+import { fills } from '../reshard/lower.js';
 import { messagesOfAll } from '../program/edges.js';
 import { baseOf, placeOf } from '../program/place.js';
 import type {
@@ -21,7 +22,8 @@ import type {
   Template,
   ValueIndex,
 } from '../program/program.js';
-import { instructionsOf, operandsOf } from '../program/unroll.js';
+import { operandsOf, titleOf } from '../program/kinds.js';
+import { instructionsOf } from '../program/unroll.js';
 
 export interface ByteAccess {
   /** The value whose bytes these are: what an instruction wrote there; of a bucket one of its parts. */
@@ -35,6 +37,15 @@ export interface ByteAccess {
   readonly bytes: number;
 }
 
+/** Part of a block: a tile of several, or the neutral elements under what a move brings. */
+export interface Piece {
+  readonly of: 'tiles' | 'parts';
+  readonly index: number;
+  readonly count: number;
+  /** It overwrites the others: they come after it. */
+  readonly first: boolean;
+}
+
 export interface CompiledInstruction {
   readonly instruction: Instruction;
   readonly template: Template;
@@ -46,8 +57,8 @@ export interface CompiledInstruction {
   readonly event: number;
   /** Reads first. */
   readonly accesses: readonly ByteAccess[];
-  /** A tile taken into a block: which of how many fill it. */
-  readonly piece: { readonly message: number; readonly of: number } | null;
+  /** What it writes is whole with the others alone. */
+  readonly piece: Piece | null;
 }
 
 export interface CompiledClass {
@@ -90,8 +101,7 @@ export function compileClass(program: Program, rankClass: RankClass): CompiledCl
       accesses: operandsOf(instruction).flatMap(({ value, access }) =>
         (values[value].parts ?? [value]).map((part) => ({ ...placeOf(part), value, access })),
       ),
-      piece:
-        instruction.kind === 'unpack_tile' ? { message: instruction.message, of: tilesOf(instruction.edge) } : null,
+      piece: pieceOf(instruction, rankClass.members, tilesOf),
     }));
   const templates = new Map(rankClass.templates.map((template) => [template.name, compile(template)]));
   return {
@@ -124,6 +134,23 @@ function eventNumbers(microbatches: number): (instruction: EventInstruction) => 
   };
 }
 
+function pieceOf(
+  instruction: Instruction,
+  members: RankClass['members'],
+  tilesOf: (edge: GroupEdge) => number,
+): Piece | null {
+  switch (instruction.kind) {
+    case 'unpack_tile':
+      return { of: 'tiles', index: instruction.message, count: tilesOf(instruction.edge), first: false };
+    case 'fill':
+      return { of: 'parts', index: 0, count: 2, first: true };
+    case 'unpack':
+      return fills(instruction.move, members) ? { of: 'parts', index: 1, count: 2, first: false } : null;
+    default:
+      return null;
+  }
+}
+
 /** The value an instruction wrote that holds a value's elements: the end of the chain of views that ops made. */
 export function sourceOf(values: RankClass['values'], value: ValueIndex): ValueIndex {
   for (let view = values[value].view; view?.made; view = values[value].view) value = madeFrom(values, value);
@@ -151,27 +178,7 @@ export function describe({ template, index, instruction }: CompiledInstruction, 
   const of = microbatch === undefined ? '' : ` of microbatch ${microbatch}`;
   const lane = instruction.lane === 'compute' ? '' : ` on ${instruction.lane}`;
   const { path, phase } = instruction.source;
-  return `${template.name}[${index}] ${nameOf(instruction)}${of}${lane}${path ? `, ${path} ${phase}` : ''}`;
-}
-
-export function nameOf(instruction: Instruction): string {
-  switch (instruction.kind) {
-    case 'kernel':
-      return instruction.op;
-    case 'collective':
-      return instruction.move.kind;
-    case 'pack':
-    case 'unpack':
-      return `${instruction.kind} of ${instruction.move.kind}`;
-    case 'pack_tile':
-    case 'unpack_tile':
-      return `${instruction.kind} ${instruction.message}`;
-    case 'send':
-    case 'receive':
-      return `${instruction.kind} '${instruction.tag}'`;
-    default:
-      return `${instruction.kind} '${instruction.event}'`;
-  }
+  return `${template.name}[${index}] ${titleOf(instruction)}${of}${lane}${path ? `, ${path} ${phase}` : ''}`;
 }
 
 /** The places of a diagnostic: the instruction on its class of ranks, and others that it concerns. */

@@ -88,7 +88,7 @@ export const incomplete = defineDiagnostic(
   'program/incomplete',
   (p: {
     value: string;
-    of: 'microbatches' | 'tiles';
+    of: 'microbatches' | 'tiles' | 'parts';
     there: readonly number[];
     all: number;
     where: readonly Place[];
@@ -154,9 +154,19 @@ export const smallWorkspace = defineDiagnostic(
     what: p.workspace
       ? `${p.op} has the ${p.bytes} bytes of '${p.workspace}' to work in, and needs ${p.needed}`
       : `${p.op} has no workspace, and needs ${p.needed} bytes`,
-    why: 'the kernel would write over what lies behind',
+    why: 'it would write over what lies behind',
     where: p.where,
     fix: 'this is a fault of the pass that made the program: report it, with the plan that shows it',
+  }),
+);
+
+export const wrongKernel = defineDiagnostic(
+  'program/wrong-kernel',
+  (p: { op: string; kernel: string; where: readonly Place[] }) => ({
+    what: `the kernel table has no '${p.kernel}' that runs ${p.op} on these operands`,
+    why: 'what runs is what the program names: another kernel would compute something else, or in other memory',
+    where: p.where,
+    fix: 'this is a fault of the pass that made the program, or the program was made for another type of device',
   }),
 );
 

@@ -9,8 +9,9 @@ import type { DiagnosticError, Place } from '../ir/diagnostic.js';
 import { printLayout, sameLayout } from '../ir/layout.js';
 import type { Meaning } from '../ir/meaning.js';
 import { elementsOf, printFactors, sameFactors } from '../ir/type.js';
+import { describedKind, operandsOf, titleOf } from '../program/kinds.js';
 import type { ContractEntry, ProgramValue, ValueIndex } from '../program/program.js';
-import { describeRanks, nameOf, placesOf, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
+import { describeRanks, placesOf, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
 import * as diagnose from './diagnostics.js';
 import { contentsText, type Boundary, type Expected, type Stated } from './expected.js';
 
@@ -94,13 +95,6 @@ class Identity {
         });
         break;
       }
-      case 'pack':
-      case 'unpack':
-      case 'collective':
-      case 'pack_tile':
-      case 'unpack_tile':
-        this.write(instruction.output.value, this.read(instruction.input.value, at), at);
-        break;
       case 'send': {
         const sent = this.read(instruction.operand.value, at);
         const stated = this.expected.message(instruction.tag);
@@ -113,8 +107,11 @@ class Identity {
         this.write(instruction.operand.value, brought, at);
         break;
       }
-      default:
-        break;
+      default: {
+        if (!describedKind(instruction).moves) break;
+        const [input, output] = operandsOf(instruction);
+        this.write(output.value, this.read(input.value, at), at);
+      }
     }
   }
 
@@ -209,7 +206,7 @@ class Identity {
 
   private stray(at: CompiledInstruction, what: string): void {
     this.faults.push(
-      diagnose.dataflowDiffers({ instruction: nameOf(at.instruction), what, where: placesOf(this.compiled, at) }),
+      diagnose.dataflowDiffers({ instruction: titleOf(at.instruction), what, where: placesOf(this.compiled, at) }),
     );
   }
 

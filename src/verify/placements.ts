@@ -20,13 +20,15 @@ import { opNamed, type OpRegistry } from '../ir/op.js';
 import { opFaults, opFaultText } from '../ir/op_fault.js';
 import type { Assignment, OpRule } from '../ir/rule.js';
 import { elementsOf, printFactors, sameFactors } from '../ir/type.js';
-import { lowerMove, unlikeRanks, type LoweredMove } from '../reshard/lower.js';
+import { fills, lowerMove, unlikeRanks, type LoweredMove } from '../reshard/lower.js';
 import { moveFault } from '../reshard/move_fault.js';
 import { isLocal, printMove, type Move } from '../reshard/moves.js';
 import { edgeText, messagesOfAll, type MessagesOfAll } from '../program/edges.js';
 import { baseOf, placeOf } from '../program/place.js';
+import { titleOf } from '../program/kinds.js';
 import type {
   CollectiveInstruction,
+  FillInstruction,
   KernelInstruction,
   MoveInstruction,
   Program,
@@ -36,7 +38,7 @@ import type {
   TransferInstruction,
   ValueIndex,
 } from '../program/program.js';
-import { describeRanks, nameOf, placesOf, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
+import { describeRanks, placesOf, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
 import * as diagnose from './diagnostics.js';
 
 export function checkPlacements(compiled: CompiledClass, registry: OpRegistry): readonly DiagnosticError[] {
@@ -82,6 +84,7 @@ class Placements {
         const { instruction } = at;
         if (instruction.kind === 'kernel') this.checkKernel(at, instruction);
         else if (instruction.kind === 'pack' || instruction.kind === 'unpack') this.checkMove(at, instruction);
+        else if (instruction.kind === 'fill') this.checkFill(at, instruction);
         else if (instruction.kind === 'collective') this.checkCollective(at, instruction);
         else if (instruction.kind === 'pack_tile' || instruction.kind === 'unpack_tile')
           this.checkTile(at, instruction);
@@ -187,6 +190,16 @@ class Placements {
     else this.expectBlock(at, instruction, output.value, move.to);
   }
 
+  private checkFill(at: CompiledInstruction, instruction: FillInstruction): void {
+    const { move, output } = instruction;
+    if (!this.shapeOf(at, instruction)) return;
+    if (!fills(move, this.compiled.rankClass.members)) {
+      const where = placesOf(this.compiled, at);
+      this.faults.push(diagnose.wrongMove({ move: printMove(move), what: 'has nothing to fill', where }));
+    }
+    this.expectBlock(at, instruction, output.value, move.to);
+  }
+
   private checkCollective(at: CompiledInstruction, instruction: CollectiveInstruction): void {
     const { move, axes, reduction, input, output } = instruction;
     const shape = this.shapeOf(at, instruction);
@@ -208,13 +221,13 @@ class Placements {
     const where = placesOf(this.compiled, at);
     const packs = kind === 'pack_tile';
     const [block, buffer] = packs ? [input.value, output.value] : [output.value, input.value];
-    if (!this.isOfEdge(edge, packs, nameOf(instruction), where)) return;
+    if (!this.isOfEdge(edge, packs, titleOf(instruction), where)) return;
     const value = this.values[block];
     if (!sameFactors(value.global, edge.global)) {
       const what = `'${value.name}' is ${printFactors(value.global)}, not ${printFactors(edge.global)}`;
-      this.faults.push(diagnose.wrongTile({ tag: nameOf(instruction), what, where }));
+      this.faults.push(diagnose.wrongTile({ tag: titleOf(instruction), what, where }));
     } else this.expectLayout(kind, value, packs ? edge.from : edge.to, where);
-    this.expectTile(edge, message, packs, buffer, nameOf(instruction), where);
+    this.expectTile(edge, message, packs, buffer, titleOf(instruction), where);
   }
 
   private checkTransfer(
@@ -278,7 +291,7 @@ class Placements {
 
   private expectBlock(
     at: CompiledInstruction,
-    { move, global }: MoveInstruction | CollectiveInstruction,
+    { move, global }: Pick<MoveInstruction, 'move' | 'global'>,
     index: ValueIndex,
     layout: Layout,
   ): void {
@@ -294,7 +307,7 @@ class Placements {
   /** A contiguous buffer of a collective: as many elements as every rank gives or gets, and what the move put there. */
   private expectStaged(
     at: CompiledInstruction,
-    { move, global }: MoveInstruction | CollectiveInstruction,
+    { move, global }: Pick<MoveInstruction, 'move' | 'global'>,
     index: ValueIndex,
     side: 'packed' | 'received',
     counts: readonly number[],
@@ -316,7 +329,7 @@ class Placements {
 
   private shapeOf(
     at: CompiledInstruction,
-    { move, global }: MoveInstruction | CollectiveInstruction,
+    { move, global }: Pick<MoveInstruction, 'move' | 'global'>,
   ): MoveShape | null {
     const key = `${printMove(move)} ${printFactors(global)}`;
     let shape = this.shapes.get(key);

@@ -15,6 +15,7 @@ import type { DiagnosticError } from '../ir/diagnostic.js';
 import { leaderOf, partIndex, rankAt, type AxisName } from '../ir/mesh.js';
 import { channelsOf } from './channels.js';
 import { describe, describeRanks, eventAt, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
+import { describedKind } from '../program/kinds.js';
 import * as diagnose from './diagnostics.js';
 
 export function checkProgress(classes: readonly CompiledClass[]): readonly DiagnosticError[] {
@@ -72,18 +73,16 @@ function meetingsOf({ lanes, steps }: CompiledClass): readonly Meeting[] {
           signalled[eventAt(at, step.microbatch)] = mine.slice();
           break;
         case 'wait':
-          signalled[eventAt(at, step.microbatch)]?.forEach((meeting, lane) => (mine[lane] = Math.max(mine[lane], meeting)));
+          signalled[eventAt(at, step.microbatch)]?.forEach(
+            (meeting, lane) => (mine[lane] = Math.max(mine[lane], meeting)),
+          );
           break;
-        case 'collective':
-        case 'send':
-        case 'receive': {
+        default: {
+          if (!describedKind(at.instruction).meets) break;
           const after = [...mine].filter((meeting) => meeting >= 0);
           mine[at.lane] = found.length;
           found.push({ at, microbatch: step.microbatch, after, position: positions[at.lane]++ });
-          break;
         }
-        default:
-          break;
       }
     }
   }

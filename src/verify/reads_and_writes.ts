@@ -190,10 +190,11 @@ class Walk {
     if (access.access === 'accumulate' && before) return before;
     const microbatch = isPerMicrobatch(values, base) ? this.microbatch : -1;
     if (at.piece) {
-      const { message, of } = at.piece;
-      const joins = before?.parts?.of === 'tiles' && this.isInstance(before, access) && !before.parts.present[message];
-      const parts: Parts = joins ? before.parts! : { of: 'tiles', present: new Uint8Array(of) };
-      parts.present[message] = 1;
+      const { of, index, count, first } = at.piece;
+      const joins =
+        !first && before?.parts?.of === of && this.isInstance(before, access) && !before.parts.present[index];
+      const parts: Parts = joins ? before.parts! : { of, present: new Uint8Array(count) };
+      parts.present[index] = 1;
       return { value: source, microbatch, parts };
     }
     if (values[source].lifetime !== 'sum') return { value: source, microbatch, parts: null };

@@ -10,7 +10,8 @@ import { bytesOf, elementsOf, sizesOf } from '../ir/type.js';
 import { DEFAULT_ALIGNMENT } from '../memory/index.js';
 import type { Instruction, Program, ProgramValue, RankClass, Template } from '../program/program.js';
 import { baseOf } from '../program/place.js';
-import { instructionsOf, operandsOf } from '../program/unroll.js';
+import { describedKind, operandRoles, operandsOf } from '../program/kinds.js';
+import { instructionsOf } from '../program/unroll.js';
 import * as diagnose from './diagnostics.js';
 
 /** Faults of the program's frame; where there are some the other rules cannot be applied. */
@@ -145,7 +146,7 @@ function* checkTemplates(rankClass: RankClass): Generator<DiagnosticError> {
       const where = [{ at: `${template.name}[${index}] ${instruction.kind}`, note: name }];
       const what = operandFault(values, instruction);
       if (what) yield diagnose.malformed({ what, where });
-      const belongs = laneOf(instruction);
+      const belongs = describedKind(instruction).lane(instruction);
       if (belongs !== null && instruction.lane !== belongs) {
         yield diagnose.wrongLane({ lane: instruction.lane, belongs, where });
       }
@@ -156,8 +157,9 @@ function* checkTemplates(rankClass: RankClass): Generator<DiagnosticError> {
 function operandFault(values: readonly ProgramValue[], instruction: Instruction): string | null {
   for (const { value } of operandsOf(instruction))
     if (!values[value]) return `it names value ${value}, which the class lacks`;
-  const reads = readsOf(instruction);
-  const writes = operandsOf(instruction).filter((operand) => !reads.includes(operand as (typeof reads)[number]));
+  const roles = operandRoles(instruction);
+  const reads = operandsOf(instruction).filter((_, k) => roles[k] === 'read');
+  const writes = operandsOf(instruction).filter((_, k) => roles[k] !== 'read');
   if (reads.some(({ access }) => access !== 'read')) return 'it writes an operand';
   for (const { value, access } of writes) {
     const { name, view, lifetime } = values[value];
@@ -170,49 +172,13 @@ function operandFault(values: readonly ProgramValue[], instruction: Instruction)
   }
   if (instruction.kind !== 'kernel') {
     const gaps = reads.find(({ value }) => !isRun(values[value]));
-    return gaps ? `it moves '${values[gaps.value].name}', whose elements do not lie together` : null;
+    if (gaps) return `it moves '${values[gaps.value].name}', whose elements do not lie together`;
   }
-  if (instruction.scratch === null) return null;
+  if (!('scratch' in instruction) || instruction.scratch === null) return null;
   const scratch = values[instruction.scratch];
   return scratch.view || scratch.lifetime === 'persistent'
     ? `its workspace '${scratch.name}' is no buffer of its own`
     : null;
-}
-
-function readsOf(instruction: Instruction) {
-  switch (instruction.kind) {
-    case 'kernel':
-      return instruction.inputs;
-    case 'pack':
-    case 'unpack':
-    case 'pack_tile':
-    case 'unpack_tile':
-    case 'collective':
-      return [instruction.input];
-    case 'send':
-      return [instruction.operand];
-    default:
-      return [];
-  }
-}
-
-/** The lane an instruction must be on; null: any. */
-function laneOf(instruction: Instruction): string | null {
-  switch (instruction.kind) {
-    case 'kernel':
-    case 'pack':
-    case 'unpack':
-    case 'pack_tile':
-    case 'unpack_tile':
-      return 'compute';
-    case 'collective':
-      return `group:${[...instruction.axes].sort().join('*')}`;
-    case 'send':
-    case 'receive':
-      return instruction.kind;
-    default:
-      return null;
-  }
 }
 
 function* checkSchedule(program: Program, rankClass: RankClass): Generator<DiagnosticError> {

@@ -11,7 +11,7 @@
  *   collectives      members of a group launch the same ones in the same order            collectives.ts
  *   channels         the k-th send is the k-th receive                                    channels.ts
  *   progress         nothing hangs                                                        progress.ts
- *   workspaces       kernels have the workspace that the kernel table gives them          workspaces.ts
+ *   launches         the kernel table has the kernels that are named, in such workspaces   launches.ts
  */
 import type { DiagnosticError } from '../ir/diagnostic.js';
 import type { OpRegistry } from '../ir/op.js';
@@ -26,14 +26,14 @@ import { checkPlacements } from './placements.js';
 import { checkProgress } from './progress.js';
 import { checkReadsAndWrites } from './reads_and_writes.js';
 import { checkStructure } from './structure.js';
-import { checkWorkspaces, type Workspaces } from './workspaces.js';
+import { checkLaunches, type KernelTable } from './launches.js';
 
 /** Every fault of a program of these graphs, for these kernels, each once for all microbatches; empty where it is correct. */
 export function verifyProgram(
   program: Program,
   specification: Specification,
   registry: OpRegistry,
-  kernels: Workspaces = referenceKernels,
+  kernels: KernelTable = referenceKernels,
 ): readonly DiagnosticError[] {
   const structure = checkStructure(program, specification.step.meshes);
   if (structure.length > 0) return structure;
@@ -49,5 +49,5 @@ export function verifyProgram(
     ...checkChannels(classes),
     ...checkProgress(classes),
   ];
-  return faults.length > 0 ? faults : classes.flatMap((compiled) => [...checkWorkspaces(compiled, kernels)]);
+  return faults.length > 0 ? faults : classes.flatMap((compiled) => [...checkLaunches(compiled, kernels)]);
 }

@@ -24,7 +24,7 @@ import type { Placement } from '../../src/partition/partition.js';
 import { compileGraphs } from '../../src/compile/compile.js';
 import type { PlacedGraphs } from '../../src/partition/place_graphs.js';
 import type { Target } from '../../src/kernels/target.js';
-import type { PlanMemoryOptions } from '../../src/memory/index.js';
+import type { AssignMemoryOptions } from '../../src/memory/assign_memory.js';
 import type { UpdateRecipe } from '../../src/optim/update.js';
 import { meshesOf, pipelineOf, planVersion, type Plan } from '../../src/plan/plan.js';
 import type { LoweredClass } from '../../src/lower/lower_class.js';
@@ -57,7 +57,7 @@ export interface ScenarioOptions extends StepGraphs {
   /** Splits that are fixed for ops of the step. */
   readonly hint?: Placement['hint'];
   /** How long memory planning may search. */
-  readonly memory?: PlanMemoryOptions;
+  readonly memory?: AssignMemoryOptions;
   /** The value of one element of an input; null leaves it to the default (see {@link defaultElement}). */
   element?(input: GraphInput, index: number, microbatch: number): number | null;
 }

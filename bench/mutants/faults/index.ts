@@ -2,6 +2,7 @@
 import type { Mutations } from '../mutant.js';
 import { boundary } from './boundary.js';
 import { buckets } from './buckets.js';
+import { kernels } from './kernels.js';
 import { loops } from './loops.js';
 import { meaning } from './meaning.js';
 import { memory } from './memory.js';
@@ -26,4 +27,5 @@ export const faults: Mutations = {
   ...schedule,
   ...loops,
   ...meshes,
+  ...kernels,
 };

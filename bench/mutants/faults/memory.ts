@@ -1,7 +1,7 @@
 /** Wrong addresses and workspaces: what a wrong memory planner would do. */
 import { bytesOf, tensorType } from '../../../src/ir/type.js';
 import { assignMemory, keptValues } from '../../../src/memory/assign_memory.js';
-import type { Instruction, KernelInstruction, RankClass } from '../../../src/program/program.js';
+import type { CollectiveInstruction, Instruction, KernelInstruction, RankClass } from '../../../src/program/program.js';
 import { instanceKey } from '../../../src/program/unroll.js';
 import { editClass, editSchedule, editValue, replaceAt } from '../edit.js';
 import type { Mutations } from '../mutant.js';
@@ -41,7 +41,7 @@ export const memory: Mutations = {
   }),
   shrink_workspace: onOne(hasWorkspace, (program, site, random) => {
     const { instruction, c } = site;
-    const index = (instruction as KernelInstruction).scratch!;
+    const index = (instruction as Worker).scratch!;
     const bytes = bytesOf(program.classes[c].values[index].type);
     const type = tensorType('bool', { elements: Math.floor(bytes / random.pick([2, 4, 16])) });
     const shrunk = editValue(program, c, index, (value) => ({ ...value, type, global: type }));
@@ -49,7 +49,7 @@ export const memory: Mutations = {
     return mutant(editClass(shrunk, c, placedAgain), site);
   }),
   drop_workspace: onOne(hasWorkspace, (program, site) => {
-    const instruction = { ...(site.instruction as KernelInstruction), scratch: null };
+    const instruction = { ...(site.instruction as Worker), scratch: null };
     return mutant(editClass(replaceAt(program, site, instruction), site.c, placedAgain), site);
   }),
   stale_instance: inSchedule((program, c, step, index, random) => {
@@ -83,6 +83,8 @@ function placedAgain(rankClass: RankClass): RankClass {
   return { ...rankClass, schedule: memory.schedule, arenaBytes: memory.arenaBytes };
 }
 
+type Worker = KernelInstruction | CollectiveInstruction;
+
 function hasWorkspace(x: Instruction): boolean {
-  return x.kind === 'kernel' && x.scratch !== null;
+  return (x.kind === 'kernel' || x.kind === 'collective') && x.scratch !== null;
 }

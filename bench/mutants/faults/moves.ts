@@ -1,9 +1,14 @@
 /** Wrong moves between layouts: left out, over another group, by another reduction. */
-import type { CollectiveInstruction, MoveInstruction, ValueIndex } from '../../../src/program/program.js';
+import type {
+  CollectiveInstruction,
+  FillInstruction,
+  MoveInstruction,
+  ValueIndex,
+} from '../../../src/program/program.js';
 import { baseOf } from '../../../src/program/place.js';
-import { editBody, replaceAt, sitesOf, withValue } from '../edit.js';
+import { editBody, exchange, replaceAt, sitesOf, withValue } from '../edit.js';
 import type { Mutations } from '../mutant.js';
-import { drop, isCollective, isMove, mutant, onOne } from './site.js';
+import { drop, isCollective, isFill, isMove, mutant, onOne } from './site.js';
 
 export const moves: Mutations = {
   drop_collective: onOne(isCollective, (program, site) => drop(program, site)),
@@ -33,6 +38,15 @@ export const moves: Mutations = {
       ),
       site,
     );
+  }),
+  drop_fill: onOne(isFill, (program, site) => drop(program, site)),
+  /** Over what the move has brought. */
+  late_fill: onOne(isFill, (program, site) => {
+    const { output } = site.instruction as FillInstruction;
+    const [unpack] = sitesOf(program, (x) => x.kind === 'unpack' && x.output.value === output.value).filter(
+      ({ c, t, i }) => c === site.c && t === site.t && i > site.i,
+    );
+    return unpack ? mutant(exchange(program, site, unpack), site, unpack) : null;
   }),
   wrong_group: onOne(isCollective, (program, site, random) => {
     const { mesh } = program.groups[program.classes[site.c].group];

@@ -64,6 +64,9 @@ export function isKernel(x: Instruction): boolean {
 export function isMove(x: Instruction): boolean {
   return x.kind === 'pack' || x.kind === 'unpack';
 }
+export function isFill(x: Instruction): boolean {
+  return x.kind === 'fill';
+}
 export function isTransfer(x: Instruction): boolean {
   return x.kind === 'send' || x.kind === 'receive';
 }

@@ -12,7 +12,8 @@ import type { OpRule } from '../../../src/ir/rule.js';
 import type { Slot } from '../../../src/ir/signature.js';
 import type { ReferenceKernels } from '../../../src/ops/evaluate.js';
 import type { Program, RankClass, ScheduleStep, ValueIndex, ViewOp } from '../../../src/program/program.js';
-import { instructionsOf, operandsOf } from '../../../src/program/unroll.js';
+import { operandsOf } from '../../../src/program/kinds.js';
+import { instructionsOf } from '../../../src/program/unroll.js';
 
 /** Throws at the first view that does not show what its op makes of its inputs; looked at when what it shows has just been written. */
 export function viewWatch(kernels: ReferenceKernels): Observer {

@@ -4,13 +4,14 @@
  * fails, or where what it says of views, letters and the state after a step is not so.
  */
 import { execute, type Execution, type Policy, type Workspaces } from '../../../src/engine/reference/index.js';
+import type { Mesh } from '../../../src/ir/mesh.js';
 import type { Observer } from '../../../src/engine/reference/machine.js';
 import type { GlobalValues } from '../../../src/engine/reference/shards.js';
 import { referenceKernels } from '../../../src/ops/evaluate.js';
 import { ops } from '../../../src/ops/index.js';
-import { kernelShape } from '../../../src/program/kernel_shape.js';
+import { exchangeShape, kernelShape } from '../../../src/program/kernel_shape.js';
 import type { KernelChooser } from '../../../src/kernels/chooser.js';
-import type { KernelInstruction, Program, RankClass } from '../../../src/program/program.js';
+import type { CollectiveInstruction, KernelInstruction, Program, RankClass } from '../../../src/program/program.js';
 import type { Scenario } from '../../../tests/scenarios/scenario.js';
 import { brokenContract, heldBlocks, hostBlocks, hostResults } from './host.js';
 import { policiesFor, type Aim } from './policies.js';
@@ -106,11 +107,22 @@ const near = (expected: Float64Array, found: GlobalValues[string] | undefined): 
 
 /** What the table says, asked once for each instruction of a table of values. */
 function workspacesOf(table: KernelChooser): Workspaces {
-  const known = new WeakMap<RankClass['values'], Map<KernelInstruction, number>>();
-  return (instruction, values) => {
-    const ofClass = known.get(values) ?? new Map<KernelInstruction, number>();
+  type Worker = KernelInstruction | CollectiveInstruction;
+  const known = new WeakMap<RankClass['values'], Map<Worker, number>>();
+  const bytesOfKernel = (instruction: KernelInstruction, values: RankClass['values']): number => {
+    const bytes = table.scratchBytes(instruction.kernel, kernelShape(instruction, values));
+    if (bytes === null)
+      throw new RangeError(`the table has no kernel '${instruction.kernel.id}' for ${instruction.op}`);
+    return bytes;
+  };
+  const needed = (instruction: Worker, values: RankClass['values'], mesh: Mesh) =>
+    instruction.kind === 'kernel'
+      ? bytesOfKernel(instruction, values)
+      : table.exchangeBytes(exchangeShape(instruction, values, mesh));
+  return (instruction, values, mesh) => {
+    const ofClass = known.get(values) ?? new Map<Worker, number>();
     known.set(values, ofClass);
-    const bytes = ofClass.get(instruction) ?? table.scratchBytes(kernelShape(instruction, values));
+    const bytes = ofClass.get(instruction) ?? needed(instruction, values, mesh);
     ofClass.set(instruction, bytes);
     return bytes;
   };

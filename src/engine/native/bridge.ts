@@ -141,8 +141,6 @@ export interface Engine {
 /** A program in the executor. */
 export interface Program {
   readonly launches: number;
-  /** Memory taken outside the arena: scratch of reduce-scatters that brought none. */
-  readonly workspaceBytes: number;
   /** Runs one step on the executor thread. */
   run(options?: { readonly trace?: boolean }): Promise<StepReport>;
 }
@@ -185,11 +183,7 @@ interface RawAddon {
   storeGet(engine: RawEngine, key: string, timeoutSeconds: number): Promise<Uint8Array>;
   storeAdd(engine: RawEngine, key: string, amount: number): Promise<number>;
   storeBeat(engine: RawEngine, key: string, seconds: number): void;
-  load(
-    engine: RawEngine,
-    json: string,
-    watch: boolean,
-  ): Promise<{ program: RawProgram; launches: number; workspaceBytes: number }>;
+  load(engine: RawEngine, json: string, watch: boolean): Promise<{ program: RawProgram; launches: number }>;
   run(program: RawProgram, trace: boolean): Promise<StepReport>;
   memory(engine: RawEngine, offset: number, bytes: number): ArrayBuffer;
   read(engine: RawEngine, offset: number, into: Uint8Array): Promise<void>;
@@ -219,7 +213,6 @@ function openEngine(raw: RawAddon, options: OpenOptions): Engine {
       const loaded = await convertRejections(() => raw.load(engine, encodeProgram(program), load?.watch ?? false));
       return {
         launches: loaded.launches,
-        workspaceBytes: loaded.workspaceBytes,
         run: (run) => convertRejections(() => raw.run(loaded.program, run?.trace ?? false)),
       };
     },

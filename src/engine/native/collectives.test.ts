@@ -13,6 +13,7 @@ import { collective, decode, encode, fill, view } from './testing/views.js';
 const world = 4;
 const inputAt = 0;
 const outputAt = 1 << 14;
+const scratchAt = 1 << 15;
 let engines: Engine[] = [];
 afterAll(() => engines.forEach((engine) => engine.close()));
 
@@ -123,6 +124,7 @@ testOfWorld('reduce_scatter gives each member its block of the sum or the maximu
         collective('reduce_scatter', view(dtype, inputAt, input), view(dtype, outputAt, output), {
           reduction,
           inputCounts: blocks,
+          scratch: { offset: scratchAt, bytes: (group.length - 1) * output * dtypeBytes[dtype] },
         }),
       );
       const all = reduce(reduction, inputs);
@@ -196,7 +198,7 @@ testOfWorld('reduce_scatter and all_gather work in place on a member’s own blo
     return {
       groups: [{ id: 0, ranks: [0, 1, 2, 3] }],
       launches: [
-        collective('reduce_scatter', whole, own),
+        collective('reduce_scatter', whole, own, { scratch: { offset: scratchAt, bytes: 3 * 4 * n } }),
         { kind: 'wait', event: 0, at: 'test' },
         collective('all_gather', own, whole, { event: 1 }),
         { kind: 'wait', event: 1, at: 'test' },
@@ -209,6 +211,20 @@ testOfWorld('reduce_scatter and all_gather work in place on a member’s own blo
   );
   for (const engine of engines)
     expect(decode('f32', await readBytes(engine, inputAt, 4 * world * n))).toEqual(expected);
+});
+
+testOfWorld('a reduce_scatter is refused that has no room for the blocks of the others', async () => {
+  const [input, output] = [view('f32', inputAt, 8), view('f32', outputAt, 2)];
+  for (const scratch of [null, { offset: scratchAt, bytes: 3 * 8 - 1 }]) {
+    const launches = [collective('reduce_scatter', input, output, { scratch })];
+    const groups = [{ id: 0, ranks: [0, 1, 2, 3] }];
+    const loads = await Promise.allSettled(engines.map((engine) => engine.load({ groups, launches })));
+    const said = `it needs 24 bytes of scratch, and is given ${scratch?.bytes ?? 0}`;
+    for (const load of loads) {
+      const reason: unknown = load.status === 'rejected' ? load.reason : null;
+      expect(reason).toMatchObject({ code: 'engine/program-invalid', diagnostic: { why: `launch 0: ${said}` } });
+    }
+  }
 });
 
 testOfWorld('a reduced value has the same bits on every member, and again in the next run', async () => {

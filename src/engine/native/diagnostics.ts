@@ -15,6 +15,16 @@ export const addonNotLoaded = defineDiagnostic('engine/addon-not-loaded', (p: { 
   fix: 'torch has moved or changed since the build: run `npx flotilla setup`, which builds it anew',
 }));
 
+export const kernelElsewhere = defineDiagnostic(
+  'engine/kernel-elsewhere',
+  (p: { op: string; kernel: string; device: string }) => ({
+    what: `the program runs ${p.op} by '${p.kernel}', which is no kernel of ${p.device} for its operands`,
+    why: 'kernels are chosen when a program is made, for one type of device; loading it chooses none',
+    where: [{ at: p.op }],
+    fix: 'compile the program for the device that it is to run on (`target`)',
+  }),
+);
+
 export const torchNotFound = defineDiagnostic('engine/torch-not-found', (p: { tried: readonly string[] }) => ({
   what: 'no torch found',
   why: 'kernels and collectives are those of libtorch, which comes with the torch package of Python',

@@ -41,8 +41,6 @@ export interface NativeStepReport extends StepReport {
 export interface NativeProgram extends LoadedProgram {
   /** This rank's launches, as the executor reads them. */
   readonly launches: RankProgram;
-  /** Memory that the executor takes outside the arena. */
-  readonly workspaceBytes: number;
   run(options?: { readonly trace?: boolean }): Promise<NativeStepReport>;
 }
 
@@ -72,7 +70,6 @@ export class NativeEngine implements Engine {
     return {
       program,
       launches,
-      workspaceBytes: loaded.workspaceBytes,
       write: (at, block) => this.write(place, at, block),
       read: (at) => this.read(place, at),
       run: (options) => loaded.run(options),

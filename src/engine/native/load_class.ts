@@ -4,12 +4,13 @@ import { rangeOf } from '../../ir/layout.js';
 import { coordinatesOf, type AxisName, type Coordinates, type Mesh } from '../../ir/mesh.js';
 import type { OpRegistry } from '../../ir/op.js';
 import { rowMajor } from '../../ir/strides.js';
-import { sizesOf } from '../../ir/type.js';
+import { bytesOf, sizesOf } from '../../ir/type.js';
 import type { DeviceType } from '../../kernels/device.js';
 import { nativeLaunches } from '../../kernels/native.js';
 import { readsOf, type Block, type KernelLaunchSpec, type KernelSite } from '../../kernels/site.js';
 import type {
   CollectiveInstruction,
+  FillInstruction,
   EventName,
   Instruction,
   KernelInstruction,
@@ -27,7 +28,8 @@ import { placeOf } from '../../program/place.js';
 import { eventOf, unroll, type Launch as ProgramLaunch } from '../../program/unroll.js';
 import { lowerMove } from '../../reshard/lower.js';
 import type { CopyRegion } from '../../reshard/region.js';
-import type { CopyLaunch, KernelLaunch, Launch, LoadedProgram, LoadedView } from './loaded_program.js';
+import { kernelElsewhere } from './diagnostics.js';
+import type { CopyLaunch, KernelLaunch, Launch, LoadedProgram, LoadedScratch, LoadedView } from './loaded_program.js';
 
 /** The class that a global rank belongs to, and the rank's place in it. */
 export interface RankPlace {
@@ -115,6 +117,8 @@ class Loader {
       case 'pack':
       case 'unpack':
         return this.copies(instruction);
+      case 'fill':
+        return this.fill(instruction);
       case 'collective':
         return this.collective(instruction);
       case 'pack_tile':
@@ -129,7 +133,14 @@ class Loader {
         return;
       case 'wait':
         if (instruction.lane === 'compute')
-          this.launches.push({ kind: 'wait', event: this.event(eventOf(instruction, this.current.step)), at: at(instruction) });
+          this.launches.push({
+            kind: 'wait',
+            event: this.event(eventOf(instruction, this.current.step)),
+            at: at(instruction),
+          });
+        return;
+      default:
+        instruction satisfies never;
     }
   }
 
@@ -152,10 +163,8 @@ class Loader {
         ]),
       ),
     };
-    // A rank may hold nothing of a value: an empty block needs no launch, but a sum over nothing still writes its zero.
-    if (views.output.every((view) => view.sizes.includes(0))) return;
     const scratch = instruction.scratch === null ? null : this.view(instruction.scratch);
-    for (const spec of nativeLaunches(this.registry, site, this.device)) {
+    for (const spec of this.launchesOf(instruction, site)) {
       const values = spec.operands.map(({ of }) =>
         'input' in of ? inputs[of.input].value : 'output' in of ? outputs[of.output].value : instruction.scratch!,
       );
@@ -172,22 +181,34 @@ class Loader {
     }
   }
 
+  /** What the instruction's kernel launches: it was chosen when the program was made. */
+  private launchesOf({ op, kernel }: KernelInstruction, site: KernelSite): readonly KernelLaunchSpec[] {
+    const { device, id } = kernel;
+    const launches = device === this.device ? nativeLaunches(this.registry, site, { device, id }) : null;
+    if (!launches) throw kernelElsewhere({ op, kernel: `${id} on ${device}`, device: this.device });
+    return launches;
+  }
+
+  private fill(instruction: FillInstruction): void {
+    const { move, global, output } = instruction;
+    const { fill } = lowerMove(this.place.mesh, global, move, this.place.at);
+    if (fill === null) return;
+    this.compute([output.value], {
+      kind: 'kernel',
+      kernel: 'fill',
+      operands: [this.view(output.value)],
+      reads: 0,
+      scratch: null,
+      attributes: { value: fill },
+      at: at(instruction),
+    });
+  }
+
   private copies({ kind, move, global, input, output, ...rest }: MoveInstruction): void {
     const { mesh, at: coordinates } = this.place;
     const lowered = lowerMove(mesh, global, move, coordinates);
     const [from, to] = [this.view(input.value), this.view(output.value)];
     const regions = kind === 'pack' ? lowered.pack : lowered.unpack;
-    if (kind === 'unpack' && lowered.fill !== null) {
-      this.compute([output.value], {
-        kind: 'kernel',
-        kernel: 'fill',
-        operands: [to],
-        reads: 0,
-        scratch: null,
-        attributes: { value: lowered.fill },
-        at: at(rest),
-      });
-    }
     const whole: CopyRegion = {
       sizes: [elements(from)],
       from: { offset: 0, strides: [1] },
@@ -242,6 +263,7 @@ class Loader {
       reduction: instruction.reduction,
       input: flat(this.view(instruction.input.value)),
       output: flat(this.view(instruction.output.value)),
+      scratch: this.workspace(instruction.scratch),
       event: -1,
       at: at(instruction),
     };
@@ -301,6 +323,11 @@ class Loader {
     const made = { id: this.communicators.size, ranks };
     this.communicators.set(key, made);
     return made.id;
+  }
+
+  private workspace(scratch: ValueIndex | null): LoadedScratch | null {
+    if (scratch === null) return null;
+    return { offset: this.view(scratch).offset, bytes: bytesOf(this.place.rankClass.values[scratch].type) };
   }
 
   private view(value: ValueIndex): LoadedView {

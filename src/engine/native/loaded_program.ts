@@ -63,8 +63,8 @@ export interface CollectiveLaunch {
   readonly peers?: { readonly to: number | null; readonly from: number | null } | null;
   /** broadcast: the member whose input everyone gets. Absent: 0. */
   readonly root?: number | null;
-  /** reduce_scatter: where the other members' blocks arrive, each as long as the output. Absent: memory of the loader's own. */
-  readonly scratch?: LoadedScratch | null;
+  /** reduce_scatter: where the other members' blocks arrive, each as long as the output (`kernels/exchanges.ts`). */
+  readonly scratch: LoadedScratch | null;
   readonly event: number;
   readonly at: string;
 }

@@ -4,7 +4,8 @@ import type { OpRegistry } from '../../ir/op.js';
 import type { DeviceType } from '../../kernels/device.js';
 import type { Program } from '../../program/program.js';
 import { baseOf } from '../../program/place.js';
-import { operandsOf, unroll, type Launch } from '../../program/unroll.js';
+import { operandsOf } from '../../program/kinds.js';
+import { unroll, type Launch } from '../../program/unroll.js';
 import type { NonFinite } from '../engine.js';
 import { decode, hostArray, type HostArray } from '../host_array.js';
 import { dataflowOrder, earliest, nonFiniteIn, placeOf } from '../non_finite.js';
@@ -83,7 +84,14 @@ function describe(
   { what, received }: { readonly what: string; readonly received: boolean },
 ): NonFinite {
   const { phase } = instruction.source;
-  const order = dataflowOrder({ received, phase, microbatch: step.microbatch, chunk: template.chunk, position: index, rank });
+  const order = dataflowOrder({
+    received,
+    phase,
+    microbatch: step.microbatch,
+    chunk: template.chunk,
+    position: index,
+    rank,
+  });
   return { rank, at: placeOf(instruction), what, order };
 }
 

@@ -33,7 +33,12 @@ const kinds: Readonly<Record<string, Kind>> = {
     gives: () => [1, 2, 2, 4],
   },
   reduce_scatter: {
-    launches: () => [collective('reduce_scatter', numbers, view('f32', 64, 2), { inputCounts: [2, 2] })],
+    launches: () => [
+      collective('reduce_scatter', numbers, view('f32', 64, 2), {
+        inputCounts: [2, 2],
+        scratch: { offset: 192, bytes: 8 },
+      }),
+    ],
     gives: (rank) => [...(rank === 0 ? [3, 6] : [9, 12]), 0, 0],
   },
   all_to_all: {

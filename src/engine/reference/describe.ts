@@ -1,28 +1,14 @@
 /** Instructions in words, for messages about deadlocks and faults. */
 import type { RankClass } from '../../program/program.js';
-import { instructionsOf, operandsOf, type Launch } from '../../program/unroll.js';
+import { operandsOf, titleOf } from '../../program/kinds.js';
+import { instructionsOf, type Launch } from '../../program/unroll.js';
 import type { VirtualRank } from './virtual_rank.js';
 
 /** `backward.first[12] all_reduce on group:data` */
 export function describeLaunch({ instruction, template, step }: Launch): string {
   const place = `${template.name}[${instructionsOf(template).indexOf(instruction)}] of microbatch ${step.microbatch}`;
   const on = instruction.lane === 'compute' ? '' : ` on ${instruction.lane}`;
-  switch (instruction.kind) {
-    case 'kernel':
-      return `${instruction.op}, ${place}${on}`;
-    case 'pack':
-    case 'unpack':
-    case 'collective':
-      return `${instruction.kind} of ${instruction.move.kind}, ${place}${on}`;
-    case 'pack_tile':
-    case 'unpack_tile':
-      return `${instruction.kind} ${instruction.message}, ${place}${on}`;
-    case 'send':
-    case 'receive':
-      return `${instruction.kind} '${instruction.tag}', ${place}${on}`;
-    default:
-      return `${instruction.kind} '${instruction.event}', ${place}${on}`;
-  }
+  return `${titleOf(instruction)}, ${place}${on}`;
 }
 
 /** `rank 1: all_reduce …, a → b` */

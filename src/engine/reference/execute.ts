@@ -20,7 +20,7 @@ export interface ExecuteOptions {
   readonly kernels?: ReferenceKernels;
   /** What the host writes before the step: parameters, state, scalars and data, by global rank. */
   readonly inputs: readonly RankBlocks[];
-  /** Kernels write over as much workspace as this says that they need. Default: none, as those of the reference engine. */
+  /** Kernels and collectives write over as much workspace as this says that they need. Default: none, as those of the reference engine. */
   readonly workspaces?: Workspaces;
   /** Default {@link inOrder}. */
   readonly policy?: Policy;

@@ -5,12 +5,14 @@
  * that all members get the same bits; sums within a kernel are taken in f64 and rounded once.
  */
 import { rangeOf } from '../../ir/layout.js';
+import type { Mesh } from '../../ir/mesh.js';
 import { rowMajor } from '../../ir/strides.js';
 import type { FactorName } from '../../ir/type.js';
 import type { ReferenceKernels } from '../../ops/evaluate.js';
 import { roundTo } from '../../ops/round.js';
 import type {
   CollectiveInstruction,
+  FillInstruction,
   KernelInstruction,
   MoveInstruction,
   Operand,
@@ -20,13 +22,17 @@ import type {
   TileInstruction,
 } from '../../program/program.js';
 import type { Launch } from '../../program/unroll.js';
-import { collect, packed, unpacked } from '../../reshard/execute.js';
+import { collect, filled, packed, unpackedOver } from '../../reshard/execute.js';
 import type { LoweredMove } from '../../reshard/lower.js';
 import { copyRegions } from '../../reshard/region.js';
 import type { VirtualRank } from './virtual_rank.js';
 
-/** Bytes of workspace that the kernel of an instruction writes over. */
-export type Workspaces = (instruction: KernelInstruction, values: RankClass['values']) => number;
+/** Bytes of workspace that an instruction writes over. */
+export type Workspaces = (
+  instruction: KernelInstruction | CollectiveInstruction,
+  values: RankClass['values'],
+  mesh: Mesh,
+) => number;
 
 export function runKernel(
   rank: VirtualRank,
@@ -36,8 +42,7 @@ export function runKernel(
   workspaces: Workspaces = () => 0,
 ): void {
   const { op, rule, assignment, attributes, inputs, outputs } = instruction;
-  // A kernel may write there at any time: before it reads an operand, after it has written a result.
-  const spoil = () => spoilWorkspace(rank, instruction, step, workspaces(instruction, rank.rankClass.values));
+  const spoil = () => spoilWorkspace(rank, instruction, step, workspaces);
   spoil();
   const views = [...inputs, ...outputs].map(({ value }) => rank.view(value, step));
   const sizes: Record<FactorName, number> = {};
@@ -63,7 +68,15 @@ export function runKernel(
   spoil();
 }
 
-function spoilWorkspace(rank: VirtualRank, { scratch }: KernelInstruction, step: ScheduleStep, bytes: number): void {
+/** An instruction may write there at any time: before it reads an operand, after it has written a result. */
+function spoilWorkspace(
+  rank: VirtualRank,
+  instruction: KernelInstruction | CollectiveInstruction,
+  step: ScheduleStep,
+  workspaces: Workspaces,
+): void {
+  const { scratch } = instruction;
+  const bytes = workspaces(instruction, rank.rankClass.values, rank.mesh);
   if (bytes === 0) return;
   if (scratch === null) throw new RangeError(`it needs ${bytes} bytes of workspace and has none`);
   const { offset } = rank.view(scratch, step);
@@ -83,16 +96,21 @@ function originsOf(
   );
 }
 
+/** Neutral elements where a move brings none; nothing on a rank that gets all of the block. */
+export function runFill(rank: VirtualRank, { move, global, output }: FillInstruction, step: ScheduleStep): void {
+  const lowered = rank.lowered(move, global);
+  if (lowered.fill !== null) store(rank, output, step, filled(lowered));
+}
+
 /** A pack before a collective, an unpack after one, or a local move. */
 export function runMove(rank: VirtualRank, instruction: MoveInstruction, step: ScheduleStep): void {
   const lowered = rank.lowered(instruction.move, instruction.global);
-  const block = rank.arena.read(rank.view(instruction.input.value, step));
-  store(
-    rank,
-    instruction.output,
-    step,
-    instruction.kind === 'pack' ? packed(lowered, block) : unpacked(lowered, block),
-  );
+  const { kind, input, output } = instruction;
+  const block = rank.arena.read(rank.view(input.value, step));
+  if (kind === 'pack') return store(rank, output, step, packed(lowered, block));
+  // What a fill has put there stays where nothing is unpacked.
+  const there = lowered.fill === null ? filled(lowered) : rank.arena.read(rank.view(output.value, step));
+  store(rank, output, step, unpackedOver(lowered, block, there));
 }
 
 /** A tile of a block, put into a send buffer or taken out of a receive buffer; nothing where this rank has no such message. */
@@ -117,7 +135,13 @@ export function runTile(
 export function runCollective(
   members: readonly { readonly rank: VirtualRank; readonly launch: Launch }[],
   group: readonly number[],
+  workspaces: Workspaces = () => 0,
 ): void {
+  const spoil = () => {
+    for (const { rank, launch } of members)
+      spoilWorkspace(rank, launch.instruction as CollectiveInstruction, launch.step, workspaces);
+  };
+  spoil();
   const sent: Float64Array[] = [];
   const lowered = new Map<number, LoweredMove>();
   members.forEach(({ rank, launch }, i) => {
@@ -141,6 +165,7 @@ export function runCollective(
   members.forEach(({ rank, launch }, i) =>
     store(rank, (launch.instruction as CollectiveInstruction).output, launch.step, received[i]),
   );
+  spoil();
 }
 
 /** Writes a result, or adds it to what is there in the buffer's element type. */

@@ -10,7 +10,7 @@ import type { ReferenceKernels } from '../../ops/evaluate.js';
 import type { Program, CollectiveInstruction, TransferInstruction } from '../../program/program.js';
 import type { Launch } from '../../program/unroll.js';
 import { describeLaunch, describeRankLaunch } from './describe.js';
-import { runCollective, runKernel, runMove, runTile, store, type Workspaces } from './instructions.js';
+import { runCollective, runFill, runKernel, runMove, runTile, store, type Workspaces } from './instructions.js';
 import type { Policy, Runnable } from './policy.js';
 import type { LaneQueue, VirtualRank } from './virtual_rank.js';
 
@@ -185,11 +185,13 @@ export class Machine {
       case 'pack':
       case 'unpack':
         return runMove(rank, instruction, step);
+      case 'fill':
+        return runFill(rank, instruction, step);
       case 'pack_tile':
       case 'unpack_tile':
         return runTile(rank, this.options.groups, instruction, step);
       case 'collective':
-        return runCollective(heads, groupOf(rank.mesh, instruction.axes, rank.at));
+        return runCollective(heads, groupOf(rank.mesh, instruction.axes, rank.at), this.options.workspaces);
       case 'send':
         return this.send(heads[0], heads[1] ?? null, instruction);
       case 'receive': {
@@ -197,8 +199,11 @@ export class Machine {
         if (peer !== null) receive(heads[0], this.channels.get(channel(peer, rank.rank))!.shift()!);
         return;
       }
-      default:
+      case 'signal':
+      case 'wait':
         return;
+      default:
+        instruction satisfies never;
     }
   }
 

@@ -1,7 +1,7 @@
 /** Where a step's first NaN or infinity comes from: what the host gave, or the first instruction whose result has one. */
 import { isFloat } from '../../ir/dtype.js';
 import type { Launch } from '../../program/unroll.js';
-import { operandsOf } from '../../program/unroll.js';
+import { operandsOf } from '../../program/kinds.js';
 import type { NonFinite } from '../engine.js';
 import { dataflowOrder, nonFiniteIn, placeOf } from '../non_finite.js';
 import type { Observer } from './machine.js';

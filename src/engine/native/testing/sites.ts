@@ -1,6 +1,6 @@
 /** Single ops on the addon: each site by the launches that the kernel table gives it, on numbers of its own. */
 import { dtypeBytes, type DType } from '../../../ir/dtype.js';
-import { nativeLaunches } from '../../../kernels/native.js';
+import { nativeChoice } from '../../../kernels/native.js';
 import { readsOf, workspaceBytes, type Block, type KernelSite } from '../../../kernels/site.js';
 import { ops } from '../../../ops/index.js';
 import type { Engine } from '../bridge.js';
@@ -38,7 +38,7 @@ export async function runSites(
   const launches: Launch[] = [];
   const results: LoadedView[][] = [];
   for (const { site, inputs, before = [] } of runs) {
-    const specs = nativeLaunches(ops, site, testDeviceType);
+    const specs = nativeChoice(ops, site, testDeviceType).launches;
     const reads = site.inputs.map(place);
     const writes = site.outputs.map(place);
     for (const [i, view] of reads.entries()) await write(engine, view, inputs[i]);

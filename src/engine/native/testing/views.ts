@@ -33,6 +33,7 @@ export function collective(
     reduction,
     input,
     output,
+    scratch: null,
     event: 0,
     at: `test.${name}`,
     ...options,
