@@ -13,7 +13,9 @@ test('mutants that can go wrong are rejected, legal reorderings are accepted', {
       'mlp, data 2 × tensor 2, 2 microbatches, ZeRO-1',
       'gpt, data 2, 2 microbatches, native kernels',
       'gpt with dropout, three layers in loops, data 2',
-      'gpt, two stages, 1F1B, 3 microbatches',
+      'gpt, two groups, 1F1B, 3 microbatches',
+      'mlp, two groups of two chunks, interleaved, 3 microbatches',
+      'mlp, two groups there and back, zb-v, 2 microbatches',
     ],
   });
   const { wrong, kinds, false_accepts, legal, legal_accepted } = summarize(report);
