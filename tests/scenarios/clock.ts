@@ -10,7 +10,8 @@
 import { inOrder, type Observer, type VirtualRank } from '../../src/engine/reference/index.js';
 import type { Instruction, Lane, RankClass, ScheduleStep } from '../../src/program/program.js';
 import { baseOf } from '../../src/program/place.js';
-import { instanceKey, instructionsOf, isPerMicrobatch, operandsOf, type Launch } from '../../src/program/unroll.js';
+import { operandsOf } from '../../src/program/kinds.js';
+import { instanceKey, instructionsOf, isPerMicrobatch, type Launch } from '../../src/program/unroll.js';
 import type { Direction } from '../../src/schedule/slot.js';
 import type { Scenario } from './scenario.js';
 
