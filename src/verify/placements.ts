@@ -193,7 +193,9 @@ class Placements {
   private checkFill(at: CompiledInstruction, instruction: FillInstruction): void {
     const { move, output } = instruction;
     if (!this.shapeOf(at, instruction)) return;
-    if (!fills(move, this.compiled.rankClass.members)) {
+    // Whose own ranks need no fill may have the text of a class whose ranks do: what is filled is written over.
+    const others = [Object.fromEntries(move.axes.map((axis) => [axis, 1]))];
+    if (!fills(move, others)) {
       const where = placesOf(this.compiled, at);
       this.faults.push(diagnose.wrongMove({ move: printMove(move), what: 'has nothing to fill', where }));
     }
