@@ -87,7 +87,7 @@ export const passes = [
   {
     name: 'buckets',
     file: 'src/partition/buckets.ts',
-    about: 'parameters that are reduced and updated together, as one flat value',
+    about: 'parameters that are stored, gathered, reduced and updated together, as one flat value',
   },
   { name: 'hoist', file: 'src/lower/hoist.ts', about: 'each collective starts as soon as its operand is there' },
   {

@@ -17,6 +17,8 @@ test('mutants that can go wrong are rejected, legal reorderings are accepted', {
       'gpt, two groups, 1F1B, 3 microbatches',
       'mlp, data 2, 2 microbatches, ZeRO-3',
       'gpt in bf16, data 2 × tensor 2, 2 microbatches, ZeRO-3',
+      'mlp, two groups of two chunks, interleaved, 3 microbatches',
+      'mlp, two groups there and back, zb-v, 2 microbatches',
     ],
   });
   const { wrong, kinds, false_accepts, legal, legal_accepted } = summarize(report);

@@ -7,8 +7,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ranksOrOne, testOfRanks } from '../src/engine/native/testing/tests_by_device.js';
 import { gatherValues } from '../src/engine/reference/shards.js';
+import { evenBounds } from '../src/ir/layout.js';
 import { GPT, Llama, Mixtral } from '../src/nn/models/index.js';
-import { pipelineOf, ranksOf } from '../src/plan/plan.js';
+import { groupName, pipelineOf, ranksOf } from '../src/plan/plan.js';
+import { defaultVirtualStages, scheduleKind, scheduleKinds } from '../src/schedule/kinds.js';
+import { groupOfChunk } from '../src/schedule/placement.js';
 import { anyTraining, ranksOfDraw, trainingScenario, type TrainingDraw } from './arbitraries/training.js';
 import { departures, inMixedPrecision, rounded, type Tolerance } from './laws/parallel_equals_serial.js';
 import { languageModel } from './scenarios/language_model.js';
@@ -128,6 +131,32 @@ describe('pipelines', () => {
     pipeline: stages({ data: 2 }, { tensor: 2 }),
     split: { batch: ['data'], ...tensor },
   });
+});
+
+describe('every schedule', () => {
+  const segments = ['embedding', 'blocks.0', 'blocks.1', 'blocks.2', 'blocks.3', 'head'];
+  /** Four layers with a tied embedding, in as many chunks as the schedule wants on groups of these meshes. */
+  const scheduled = (kind: string, ...meshes: readonly Record<string, number>[]): ScenarioOptions => {
+    const schedule = scheduleKind(kind);
+    const chunks = meshes.length * defaultVirtualStages(schedule);
+    const bounds = evenBounds(segments.length, chunks);
+    return {
+      ...gpt({ layers: 4 }),
+      pipeline: {
+        groups: Object.fromEntries(meshes.map((mesh, i) => [groupName(i), { mesh }])),
+        chunks: Array.from({ length: chunks }, (_, c) => ({
+          segments: segments.slice(bounds[c], bounds[c + 1]),
+          on: groupName(groupOfChunk(schedule.placement, meshes.length, c)),
+        })),
+      },
+      split: { batch: ['data'], ...tensor },
+      schedule: kind,
+      microbatches: 4,
+    };
+  };
+  for (const kind of scheduleKinds.keys()) equalsSerial(`${kind}, two groups of one rank`, scheduled(kind, {}, {}));
+  for (const kind of ['interleaved', 'zb-v'])
+    equalsSerial(`${kind}, data over 2 and tensor over 2`, scheduled(kind, { data: 2 }, { tensor: 2 }));
 });
 
 // RUNS=100 npx vitest run tests/native_equals_serial searches longer.

@@ -1,10 +1,12 @@
 /** The programs that are mutated: small steps through the real passes, in f64, with random data so that wrong wiring shows. */
-import { pipelineOf } from '../../src/plan/plan.js';
+import { groupName, pipelineOf } from '../../src/plan/plan.js';
 import { GPT } from '../../src/nn/models/index.js';
 import { ops } from '../../src/ops/index.js';
 import type { KernelChooser } from '../../src/kernels/chooser.js';
 import { kernelsOf } from '../../src/kernels/target.js';
 import { applyPrecision } from '../../src/passes/precision.js';
+import { scheduleKind } from '../../src/schedule/kinds.js';
+import { groupOfChunk } from '../../src/schedule/placement.js';
 import { languageModel } from '../../tests/scenarios/language_model.js';
 import { mlp } from '../../tests/scenarios/mlp.js';
 import { buildScenario, type Scenario, type ScenarioOptions } from '../../tests/scenarios/scenario.js';
@@ -19,9 +21,10 @@ export interface Base {
   readonly weight: number;
 }
 
+/** Throws where a name is none of a program. */
 export function buildBases(names?: readonly string[]): readonly Base[] {
-  const unknown = names?.find((name) => !recipes.some((recipe) => recipe.name === name));
-  if (unknown) throw new Error(`there is no program '${unknown}'`);
+  const unknown = names?.find((name) => recipes.every((recipe) => recipe.name !== name));
+  if (unknown !== undefined) throw new Error(`no program is called '${unknown}'`);
   return recipes
     .filter(({ name }) => !names || names.includes(name))
     .map(({ name, weight, options }) => {
@@ -54,6 +57,22 @@ function inBf16() {
   const model = new GPT({ layers: 1, dim: 4, heads: 2, context: 3, vocab: 6 });
   const { step, ...rest } = languageModel(model, { microbatches: 1, batch: 2, sequence: 3, dtype: 'f32' });
   return { step: applyPrecision(step, ops, 'bf16'), ...rest };
+}
+
+/** A layer a chunk, two chunks a group, where the schedule has them. */
+function fourChunks(schedule: string, meshes: readonly Record<string, number>[]) {
+  const { placement } = scheduleKind(schedule);
+  return {
+    ...mlp({ ...even, layers: 4, segments: 'layers', update: 'sgd' }),
+    pipeline: {
+      groups: Object.fromEntries(meshes.map((mesh, i) => [groupName(i), { mesh }])),
+      chunks: [0, 1, 2, 3].map((chunk) => ({
+        segments: [`layers.${chunk}`],
+        on: groupName(groupOfChunk(placement, meshes.length, chunk)),
+      })),
+    },
+    schedule,
+  };
 }
 
 const recipes: readonly { name: string; weight: number; options: () => Omit<ScenarioOptions, 'name'> }[] = [
@@ -171,5 +190,15 @@ const recipes: readonly { name: string; weight: number; options: () => Omit<Scen
       microbatches: 3,
       schedule: '1f1b',
     }),
+  },
+  {
+    name: 'mlp, two groups of two chunks, interleaved, 3 microbatches',
+    weight: 2,
+    options: () => ({ ...fourChunks('interleaved', [{ data: 2 }, {}]), split, microbatches: 3 }),
+  },
+  {
+    name: 'mlp, two groups there and back, zb-v, 2 microbatches',
+    weight: 3,
+    options: () => ({ ...fourChunks('zb-v', [{}, { tensor: 2 }]), split, microbatches: 2 }),
   },
 ];

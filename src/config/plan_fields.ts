@@ -166,7 +166,7 @@ const planSizes = z.strictObject({
       unit: 'layers',
       effect: 'One more: the parameters of one more layer are there whole, and their gather has longer to hide.',
       flag: true,
-      also: ['forward_prefetch', 'backward_prefetch', 'stage3_prefetch_bucket_size'],
+      also: ['forward_prefetch', 'backward_prefetch'],
     }),
 });
 

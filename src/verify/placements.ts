@@ -20,7 +20,7 @@ import { opNamed, type OpRegistry } from '../ir/op.js';
 import { opFaults, opFaultText } from '../ir/op_fault.js';
 import type { Assignment, OpRule } from '../ir/rule.js';
 import { elementsOf, printFactors, sameFactors } from '../ir/type.js';
-import { lowerMove, unlikeRanks, type LoweredMove } from '../reshard/lower.js';
+import { fills, lowerMove, unlikeRanks, type LoweredMove } from '../reshard/lower.js';
 import { moveFault } from '../reshard/move_fault.js';
 import { isLocal, printMove, type Move } from '../reshard/moves.js';
 import { edgeText, messagesOfAll, type MessagesOfAll } from '../program/edges.js';
@@ -193,7 +193,12 @@ class Placements {
   private checkFill(at: CompiledInstruction, instruction: FillInstruction): void {
     const { move, output } = instruction;
     if (!this.shapeOf(at, instruction)) return;
-    // Ranks that have nothing to fill may do it all the same: the elements that move follow, and cover all of it.
+    // Whose own ranks need no fill may have the text of a class whose ranks do: what is filled is written over.
+    const others = [Object.fromEntries(move.axes.map((axis) => [axis, 1]))];
+    if (!fills(move, others)) {
+      const where = placesOf(this.compiled, at);
+      this.faults.push(diagnose.wrongMove({ move: printMove(move), what: 'has nothing to fill', where }));
+    }
     this.expectBlock(at, instruction, output.value, move.to);
   }
 

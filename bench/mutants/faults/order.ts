@@ -20,6 +20,14 @@ export const order: Mutations = {
     const instruction = site.instruction as EventInstruction;
     return event === instruction.event ? null : mutant(replaceAt(program, site, { ...instruction, event }), site);
   }),
+  /** An event of each microbatch becomes one of all, or the reverse: at one end. */
+  flip_each: onOne(
+    (x) => isWait(x) || isSignal(x),
+    (program, site) => {
+      const instruction = site.instruction as EventInstruction;
+      return mutant(replaceAt(program, site, { ...instruction, each: !instruction.each }), site);
+    },
+  ),
   wait_later: onOne(isWait, (program, site, random) => {
     const later = site.i + 2 + random.int(4);
     return mutant(moveTo(program, site, later), site, { ...site, i: later - 1 });
