@@ -2,7 +2,8 @@
  * What a group computes, in order: its slots, and where two are woven, pieces of them in turn.
  *
  * A slot of a woven pair is cut behind each launch of communication, so that the other one works while it is under way. Pieces of the two
- * take turns in proportion, so that both end about together. A slot that goes on to the update is not cut.
+ * take turns in proportion, so that both end about together. A slot that goes on to the update is not cut, nor are two
+ * of one chunk and direction: what the first writes the other adds to.
  */
 import { isLocal } from '../reshard/moves.js';
 import { slotsOf, type Entry } from '../schedule/slot.js';
@@ -39,7 +40,8 @@ export function slotOrder(
       const last = slot === all[all.length - 1] ? 'group' : ends.has(slot) ? 'chunk' : 'no';
       return { entry, slot: { chunk, direction }, microbatch, first, last, piece: null };
     });
-    if (steps.length < 2 || steps.some(({ last }) => last !== 'no')) return steps;
+    const alike = new Set(steps.map(({ slot }) => kindText(slot))).size < steps.length;
+    if (alike || steps.some(({ last }) => last !== 'no')) return steps;
     return inTurn(
       steps.map((step) => piecesOf(section(step.slot, step.first)).map((_, piece): SlotStep => ({ ...step, piece }))),
     );

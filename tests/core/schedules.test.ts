@@ -1,7 +1,7 @@
 /** Every pipeline schedule: the step on virtual ranks leaves what one device leaves, tied embedding and all. */
 import { describe, expect, test } from 'vitest';
 import { GPT } from '../../src/nn/models/index.js';
-import { groupName, type Plan } from '../../src/plan/plan.js';
+import { groupName, pipelineOf, type Plan } from '../../src/plan/plan.js';
 import { defaultVirtualStages, scheduleKind, scheduleKinds } from '../../src/schedule/kinds.js';
 import { groupOfChunk } from '../../src/schedule/placement.js';
 import { languageModel } from '../scenarios/language_model.js';
@@ -25,6 +25,20 @@ function pipeline(kind: string, meshes: readonly Record<string, number>[]): Pick
     })),
   };
 }
+
+test('two slots of one chunk and direction that are woven: the first writes what the other adds to', () => {
+  expectEqualsSerial({
+    ...languageModel(new GPT({ layers: 1, dim: 4, heads: 2, context: 2, vocab: 5 }), { batch: 2, sequence: 2 }),
+    pipeline: pipelineOf([
+      { segments: ['embedding'], mesh: {} },
+      { segments: ['blocks.0', 'head'], mesh: { tensor: 2 } },
+    ]),
+    split: { heads: ['tensor'], hidden: ['tensor'], vocab: ['tensor'] },
+    schedule: 'table',
+    table: ['0F1 0F0 0B0 0B1', '1F1 1F0 1B0+1B1 1W1 1W0'],
+    microbatches: 2,
+  });
+});
 
 test('dualpipe-v: two woven slots take turns at each launch of communication', () => {
   const { program } = expectEqualsSerial({

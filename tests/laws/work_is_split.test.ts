@@ -25,8 +25,8 @@ import { dataFactorsOf, placedStep, repeatedWork } from './work_is_split.js';
 const check = freshly('work is split', 'tests/laws/work_is_split');
 
 describe('what a plan splits is computed once, whatever the prices', () => {
-  test(laws.workOfTiny.name, () => check(laws.workOfTiny, 40));
-  test(laws.workOfUsual.name, () => check(laws.workOfUsual, 40));
+  test(laws.workOfTiny.name, () => check(laws.workOfTiny, 60));
+  test(laws.workOfUsual.name, () => check(laws.workOfUsual, 60));
 
   /**
    * The gradient of a mixture's balance loss spreads [microbatch experts] over the batch and its sequence: no operand brings a split, and
