@@ -41,7 +41,7 @@ export function slotOrder(
       return { entry, slot: { chunk, direction }, microbatch, first, last, piece: null };
     });
     const alike = new Set(steps.map(({ slot }) => kindText(slot))).size < steps.length;
-    if (alike || steps.some(({ last }) => last !== 'no')) return steps;
+    if (steps.length < 2 || alike || steps.some(({ last }) => last !== 'no')) return steps;
     return inTurn(
       steps.map((step) => piecesOf(section(step.slot, step.first)).map((_, piece): SlotStep => ({ ...step, piece }))),
     );
