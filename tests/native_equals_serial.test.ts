@@ -7,16 +7,15 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ranksOrOne, testOfRanks } from '../src/engine/native/testing/tests_by_device.js';
 import { gatherValues } from '../src/engine/reference/shards.js';
-import { evenBounds } from '../src/ir/layout.js';
 import { GPT, Llama, Mixtral } from '../src/nn/models/index.js';
-import { groupName, pipelineOf, ranksOf } from '../src/plan/plan.js';
-import { defaultVirtualStages, scheduleKind, scheduleKinds } from '../src/schedule/kinds.js';
-import { groupOfChunk } from '../src/schedule/placement.js';
+import { pipelineOf, ranksOf } from '../src/plan/plan.js';
+import { scheduleKinds } from '../src/schedule/kinds.js';
 import { anyTraining, ranksOfDraw, trainingScenario, type TrainingDraw } from './arbitraries/training.js';
 import { departures, inMixedPrecision, rounded, type Tolerance } from './laws/parallel_equals_serial.js';
 import { languageModel } from './scenarios/language_model.js';
 import { mlp } from './scenarios/mlp.js';
 import { nativeScenario, runNatively } from './scenarios/native_step.js';
+import { pipelineUnder } from './scenarios/pipelines.js';
 import { differences, planOf, type ScenarioOptions } from './scenarios/scenario.js';
 
 const shape = { batch: 3, sequence: 4 };
@@ -137,18 +136,9 @@ describe('every schedule', () => {
   const segments = ['embedding', 'blocks.0', 'blocks.1', 'blocks.2', 'blocks.3', 'head'];
   /** Four layers with a tied embedding, in as many chunks as the schedule wants on groups of these meshes. */
   const scheduled = (kind: string, ...meshes: readonly Record<string, number>[]): ScenarioOptions => {
-    const schedule = scheduleKind(kind);
-    const chunks = meshes.length * defaultVirtualStages(schedule);
-    const bounds = evenBounds(segments.length, chunks);
     return {
       ...gpt({ layers: 4 }),
-      pipeline: {
-        groups: Object.fromEntries(meshes.map((mesh, i) => [groupName(i), { mesh }])),
-        chunks: Array.from({ length: chunks }, (_, c) => ({
-          segments: segments.slice(bounds[c], bounds[c + 1]),
-          on: groupName(groupOfChunk(schedule.placement, meshes.length, c)),
-        })),
-      },
+      pipeline: pipelineUnder(kind, meshes, segments),
       split: { batch: ['data'], ...tensor },
       schedule: kind,
       microbatches: 4,

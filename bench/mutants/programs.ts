@@ -1,14 +1,13 @@
 /** The programs that are mutated: small steps through the real passes, in f64, with random data so that wrong wiring shows. */
-import { groupName, pipelineOf } from '../../src/plan/plan.js';
+import { pipelineOf } from '../../src/plan/plan.js';
 import { GPT } from '../../src/nn/models/index.js';
 import { ops } from '../../src/ops/index.js';
 import type { KernelChooser } from '../../src/kernels/chooser.js';
 import { kernelsOf } from '../../src/kernels/target.js';
 import { applyPrecision } from '../../src/passes/precision.js';
-import { scheduleKind } from '../../src/schedule/kinds.js';
-import { groupOfChunk } from '../../src/schedule/placement.js';
 import { languageModel } from '../../tests/scenarios/language_model.js';
 import { mlp } from '../../tests/scenarios/mlp.js';
+import { pipelineUnder } from '../../tests/scenarios/pipelines.js';
 import { buildScenario, type Scenario, type ScenarioOptions } from '../../tests/scenarios/scenario.js';
 import { Truth } from './truth/truth.js';
 
@@ -61,16 +60,9 @@ function inBf16() {
 
 /** A layer a chunk, two chunks a group, where the schedule has them. */
 function fourChunks(schedule: string, meshes: readonly Record<string, number>[]) {
-  const { placement } = scheduleKind(schedule);
   return {
     ...mlp({ ...even, layers: 4, segments: 'layers', update: 'sgd' }),
-    pipeline: {
-      groups: Object.fromEntries(meshes.map((mesh, i) => [groupName(i), { mesh }])),
-      chunks: [0, 1, 2, 3].map((chunk) => ({
-        segments: [`layers.${chunk}`],
-        on: groupName(groupOfChunk(placement, meshes.length, chunk)),
-      })),
-    },
+    pipeline: pipelineUnder(schedule, meshes, ['layers.0', 'layers.1', 'layers.2', 'layers.3']),
     schedule,
   };
 }

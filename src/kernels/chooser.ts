@@ -1,9 +1,8 @@
 /** What lowering and the verifier ask of the kernel table: which kernel runs an op, and which workspace does it take. */
-import type { Attributes } from '../ir/graph.js';
 import type { OpRule } from '../ir/rule.js';
 import type { DeviceType } from './device.js';
 import type { ExchangeShape } from './exchanges.js';
-import type { Block } from './site.js';
+import type { KernelSite } from './site.js';
 
 /** An entry of the kernel table: how an op runs on a type of device. What it launches follows from it and the blocks. */
 export interface KernelId {
@@ -25,18 +24,8 @@ export interface KernelChooser {
   exchangeBytes(call: ExchangeShape): number;
 }
 
-export interface KernelShape {
-  readonly op: string;
-  readonly rule: OpRule;
-  readonly attributes: Attributes;
-  /** Local blocks: which kernel takes them depends on their strides. */
-  readonly inputs: readonly Block[];
-  readonly outputs: readonly Block[];
-  /** Which results are added to what is there. */
-  readonly accumulates: readonly boolean[];
-  /** All inputs are one value. */
-  readonly sameInputs: boolean;
-}
+/** A site wherever its blocks begin: which kernel takes them depends on their strides alone. */
+export type KernelShape = Omit<KernelSite, 'origins'>;
 
 /** The reference engine runs every op and takes no workspace. */
 export const referenceKernels: KernelChooser = {

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
-import { groupName, pipelineOf } from '../plan/plan.js';
-import { defaultVirtualStages, scheduleKind } from '../schedule/kinds.js';
-import { groupOfChunk } from '../schedule/placement.js';
+import { pipelineOf } from '../plan/plan.js';
 import { languageModel } from '../../tests/scenarios/language_model.js';
+import { pipelineUnder } from '../../tests/scenarios/pipelines.js';
 import { buildScenario, differences } from '../../tests/scenarios/scenario.js';
 import { GPT } from '../nn/models/index.js';
 import { ops } from '../ops/index.js';
@@ -19,18 +18,11 @@ test.each([
   ['dualpipe-v', 2, 24],
 ] as const)('addresses come round under %s', (schedule, groups, microbatches) => {
   const model = new GPT({ layers: 2, dim: 4, heads: 2, context: 4, vocab: 8 });
-  const segments = ['embedding', ...Array.from({ length: 2 }, (_, i) => `blocks.${i}`), 'head'];
-  const kind = scheduleKind(schedule);
-  const chunks = groups * defaultVirtualStages(kind);
+  const segments = ['embedding', 'blocks.0', 'blocks.1', 'head'];
+  const meshes = Array.from({ length: groups }, () => ({ data: 1 }));
   const { program, placed, ...scenario } = buildScenario({
     ...languageModel(model, { batch: 1, sequence: 2 }),
-    pipeline: {
-      groups: Object.fromEntries(Array.from({ length: groups }, (_, i) => [groupName(i), { mesh: { data: 1 } }])),
-      chunks: Array.from({ length: chunks }, (_, c) => ({
-        segments: segments.slice(Math.floor((c * 4) / chunks), Math.floor(((c + 1) * 4) / chunks)),
-        on: groupName(groupOfChunk(kind.placement, groups, c)),
-      })),
-    },
+    pipeline: pipelineUnder(schedule, meshes, segments),
     microbatches,
     schedule,
     memory: { instances: 1, moves: 10, searchNodes: 0 },

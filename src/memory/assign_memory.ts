@@ -18,7 +18,7 @@ import {
   type PlanMemoryOptions,
 } from './index.js';
 import { microbatchesOf, ringsOf } from './rings.js';
-import { collectTenancies, mostInstances, slotsOf } from './tenancies.js';
+import { collectTenancies, mostInstances, sharedBuffersOf } from './tenancies.js';
 
 export interface AssignedMemory {
   readonly schedule: readonly ScheduleStep[];
@@ -58,7 +58,7 @@ export function assignMemory(
   const limit = options?.instances ?? mostInstances;
   const ringed = ringsOf(values, templates, schedule, results, bases, limit);
   const fixed = persistentOffsets(values, ringed ? microbatchesOf(schedule) : 0);
-  const slots = ringed?.slots ?? slotsOf(collectTenancies(values, templates, schedule, results), limit);
+  const slots = ringed?.slots ?? sharedBuffersOf(collectTenancies(values, templates, schedule, results), limit);
   const buffers = slots.map(({ base, tenancies }): LifetimeBuffer => {
     const [{ microbatch }] = tenancies;
     return { id: `${values[base].name} (${microbatch})`, bytes: bytesOf(values[base].type), tenancies };

@@ -11,12 +11,12 @@ import { instanceKey, isPerMicrobatch } from '../program/unroll.js';
 import type { UnplacedStep } from './assign_memory.js';
 import { mayFollow } from './lifetimes.js';
 import { periodOf, withoutPeriods } from './period.js';
-import { collectTenancies, type OpenTenancy, type Slot } from './tenancies.js';
+import { collectTenancies, type OpenTenancy, type SharedBuffer } from './tenancies.js';
 
 export interface Rings {
   /** After so many microbatches a value's instances come back to the same address. */
   moduloOf(base: ValueIndex): number;
-  readonly slots: readonly Slot[];
+  readonly slots: readonly SharedBuffer[];
 }
 
 /** Null where nothing repeats, or too little to gain by it. */
@@ -44,7 +44,9 @@ export function ringsOf(
   const least = leastModulo(values, tried);
   const rounds = Array.from({ length: deepest - Math.ceil(deepest / 2) + 1 }, (_, i) => 2 * (deepest - i));
   const choices = rounds.map((round) => choiceOf(values, least, round, microbatches));
-  const { round, modulo } = choices.reduce((a, b) => (b.bytes < a.bytes ? b : a));
+  const { round, modulo, bytes } = choices.reduce((a, b) => (b.bytes < a.bytes ? b : a));
+  // A value lives longer than any ring is round.
+  if (bytes === Infinity) return null;
   // One round is all that can happen; another joins it to the beginning and the end of the step.
   const instances = instancesOf(2 * round, round);
   const moduloOf = (base: ValueIndex) => modulo.get(base) ?? 1;
@@ -113,7 +115,7 @@ function ringSlots(
   values: readonly ProgramValue[],
   instances: readonly OpenTenancy[],
   moduloOf: (base: ValueIndex) => number,
-): readonly Slot[] | null {
+): readonly SharedBuffer[] | null {
   const slots = new Map<string, { readonly base: ValueIndex; readonly tenancies: OpenTenancy[] }>();
   for (const instance of instances) {
     const { base, microbatch } = instance;

@@ -64,13 +64,13 @@ export function collectTenancies(
 }
 
 /** A buffer, and the instances that lie in it one after the other. */
-export interface Slot {
+export interface SharedBuffer {
   readonly base: ValueIndex;
   readonly tenancies: readonly OpenTenancy[];
 }
 
 /** Each instance by itself; of very many, one takes the slot of an earlier one that is surely over when it begins. */
-export function slotsOf(instances: readonly OpenTenancy[], most: number): readonly Slot[] {
+export function sharedBuffersOf(instances: readonly OpenTenancy[], most: number): readonly SharedBuffer[] {
   if (instances.length > most) return sharedSlots(instances);
   return instances.map((instance) => ({ base: instance.base, tenancies: [instance] }));
 }
@@ -82,7 +82,7 @@ export function slotsOf(instances: readonly OpenTenancy[], most: number): readon
 export const mostInstances = 8000;
 
 /** The instances of each value in slots: one takes the slot of an earlier one that is surely over when it begins. */
-function sharedSlots(instances: readonly OpenTenancy[]): readonly Slot[] {
+function sharedSlots(instances: readonly OpenTenancy[]): readonly SharedBuffer[] {
   const slotsOf = new Map<ValueIndex, { readonly base: ValueIndex; readonly tenancies: OpenTenancy[] }[]>();
   for (const instance of instances) {
     const { base } = instance;

@@ -31,20 +31,21 @@ export function packGradients(
 ): PlacedGraph {
   const edit = new PlacedEdit(placed, reshards);
   const given = new Map(placed.outputs.map(({ name, value }) => [name, value]));
+  const makers = makersOf(placed);
   const replaced = new Map<string, readonly PlacedOutput[]>();
   for (const bucket of buckets) {
     const tensors = bucket.members.filter(({ isPadding }) => !isPadding);
     const gradients = tensors.map(({ name }) => given.get(gradientName(name)));
     if (!gradients.every((id) => id !== undefined)) continue;
     const name = gradientName(bucket.name);
-    const value = packOne(edit, bucket, name, gradients, registry);
+    const value = packOne(edit, makers, bucket, name, gradients, registry);
     tensors.forEach((tensor, k) => replaced.set(gradientName(tensor.name), k === 0 ? [{ name, value }] : []));
   }
   for (const { name, value } of placed.outputs) {
     if (replaced.has(name)) continue;
     const { group, type } = placed.values[value];
     const to = accumulator(name, group, type);
-    const step = to && makersOf(placed).get(value);
+    const step = to && makers.get(value);
     if (!to || !step) continue;
     const request: Request = { at: { side: 'after', step }, source: step.source, suffix: 'reduced' };
     replaced.set(name, [{ name, value: edit.reshard(value, to, request) }]);
@@ -60,12 +61,12 @@ export function packGradients(
 
 function packOne(
   edit: PlacedEdit,
+  makers: ReadonlyMap<PlacedId, PlacedStep>,
   { members, type, whole, accumulator, group }: Bucket,
   name: string,
   gradients: readonly PlacedId[],
   registry: OpRegistry,
 ): PlacedId {
-  const makers = makersOf(edit.graph);
   const last = lastOf(
     edit.graph,
     gradients.map((id) => makers.get(id)!),

@@ -1,30 +1,14 @@
 /** Every pipeline schedule: the step on virtual ranks leaves what one device leaves, tied embedding and all. */
 import { describe, expect, test } from 'vitest';
 import { GPT } from '../../src/nn/models/index.js';
-import { groupName, pipelineOf, type Plan } from '../../src/plan/plan.js';
-import { defaultVirtualStages, scheduleKind, scheduleKinds } from '../../src/schedule/kinds.js';
-import { groupOfChunk } from '../../src/schedule/placement.js';
+import { pipelineOf } from '../../src/plan/plan.js';
+import { scheduleKinds } from '../../src/schedule/kinds.js';
 import { languageModel } from '../scenarios/language_model.js';
+import { pipelineUnder } from '../scenarios/pipelines.js';
 import { expectEqualsSerial } from './equals_serial.js';
 
 const model = () => new GPT({ layers: 4, dim: 6, heads: 2, hidden: 5, context: 4, vocab: 7 });
 const segments = ['embedding', 'blocks.0', 'blocks.1', 'blocks.2', 'blocks.3', 'head'];
-
-/** The model in as many chunks as the schedule wants on so many groups, each of one mesh or meshes in turn. */
-function pipeline(kind: string, meshes: readonly Record<string, number>[]): Pick<Plan, 'groups' | 'chunks'> {
-  const schedule = scheduleKind(kind);
-  const chunks = meshes.length * defaultVirtualStages(schedule);
-  return {
-    groups: Object.fromEntries(meshes.map((mesh, i) => [groupName(i), { mesh }])),
-    chunks: Array.from({ length: chunks }, (_, c) => ({
-      segments: segments.slice(
-        Math.floor((c * segments.length) / chunks),
-        Math.floor(((c + 1) * segments.length) / chunks),
-      ),
-      on: groupName(groupOfChunk(schedule.placement, meshes.length, c)),
-    })),
-  };
-}
 
 test('two slots of one chunk and direction that are woven: the first writes what the other adds to', () => {
   expectEqualsSerial({
@@ -43,7 +27,7 @@ test('two slots of one chunk and direction that are woven: the first writes what
 test('dualpipe-v: two woven slots take turns at each launch of communication', () => {
   const { program } = expectEqualsSerial({
     ...languageModel(model(), { batch: 2, sequence: 3 }),
-    pipeline: pipeline('dualpipe-v', [{ tensor: 2 }, { tensor: 2 }]),
+    pipeline: pipelineUnder('dualpipe-v', [{ tensor: 2 }, { tensor: 2 }], segments),
     split: { heads: ['tensor'], hidden: ['tensor'], vocab: ['tensor'] },
     schedule: 'dualpipe-v',
     microbatches: 4,
@@ -66,7 +50,7 @@ describe.each([...scheduleKinds.keys()])('%s', (kind) => {
   test('two groups of one rank', () => {
     const { program } = expectEqualsSerial({
       ...languageModel(model(), { batch: 2, sequence: 3 }),
-      pipeline: pipeline(kind, [{}, {}]),
+      pipeline: pipelineUnder(kind, [{}, {}], segments),
       schedule: kind,
       microbatches: 4,
     });
@@ -76,7 +60,7 @@ describe.each([...scheduleKinds.keys()])('%s', (kind) => {
   test('groups of unlike meshes', () => {
     expectEqualsSerial({
       ...languageModel(model(), { batch: 2, sequence: 3 }),
-      pipeline: pipeline(kind, [{ data: 2 }, { tensor: 2 }]),
+      pipeline: pipelineUnder(kind, [{ data: 2 }, { tensor: 2 }], segments),
       split: { batch: ['data'], heads: ['tensor'], hidden: ['tensor'], vocab: ['tensor'] },
       schedule: kind,
       microbatches: 5,
