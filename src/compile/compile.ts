@@ -22,13 +22,13 @@ import { tableOf } from '../plan/plan_schedule.js';
 import { forwardOnly } from '../schedule/forward_only.js';
 import { splitChunks, type ScheduleTable } from '../schedule/slot.js';
 import { lowerGroups, type LoweredProgram, type LowerRequest } from '../lower/lower_groups.js';
-import { placeGraphs, type PlacedGraphs, type PlaceRequest } from '../partition/place_graphs.js';
+import { placeGraphs, type ChosenGraphs, type PlaceRequest } from '../partition/place_graphs.js';
 import { kernelsOf, type Target } from '../kernels/target.js';
 
 export interface CompiledProgram {
   readonly program: LoweredProgram;
   /** What `explain` prints. */
-  readonly placed: PlacedGraphs;
+  readonly placed: ChosenGraphs;
   readonly parameters: readonly TracedParameter[];
 }
 
@@ -38,7 +38,7 @@ export interface CompiledTraining extends CompiledProgram {
 }
 
 export interface GraphOptions
-  extends Pick<PlaceRequest, 'costs' | 'hint' | 'buckets'>, Pick<LowerRequest, 'memory' | 'observe'> {
+  extends Pick<PlaceRequest, 'costs' | 'hint' | 'buckets' | 'choices'>, Pick<LowerRequest, 'memory' | 'observe'> {
   readonly plan: Plan;
   readonly registry: OpRegistry;
   readonly target: Target;

@@ -15,13 +15,24 @@ import { opNamed, slotNames } from '../ir/op.js';
 import { operandLayout, resultLayout, splitsWhole, type Assignment, type OpRule } from '../ir/rule.js';
 import { Tensor } from '../ir/tensor.js';
 import { namesOf, type TensorType } from '../ir/type.js';
+import type { PlannedAssignment, PlannedAssignments } from '../plan/plan.js';
 import { sumsInto } from '../passes/sums.js';
 import { splitCandidates, throughCandidates, type CandidateOptions, type Splits } from './candidates.js';
 import type { PartitionCosts } from './costs.js';
-import { noAssignment, noReshard } from './diagnostics.js';
-import type { PlacedGraph } from './placed.js';
+import { noAssignment, noReshard, noSuchVersion } from './diagnostics.js';
+import {
+  canonicalAssignment,
+  expectReaders,
+  GivenAssignments,
+  operandNames,
+  readAssignment,
+  writtenAssignment,
+  type Given,
+} from './given_assignments.js';
+import { NodeNames, outputReader } from './node_names.js';
+import type { PlacedGraph, PlacedId } from './placed.js';
 import { axesToShare, type Sharing } from './sharing.js';
-import { Versions, type Quote } from './versions.js';
+import { cheapest, Versions, type Quote, type Wanted } from './versions.js';
 
 /** Everything the walk asks of the plan. */
 export interface Placement {
@@ -54,6 +65,14 @@ export interface HintRequest {
 export interface PartitionOptions {
   /** Fused ops that the target has no kernel for are replaced by their decomposition. Default: it has all. */
   readonly hasKernel?: (op: string, rule: OpRule) => boolean;
+  /** What is fixed for nodes, by name; what it leaves open is chosen. Default: nothing. */
+  readonly given?: GivenAssignments;
+}
+
+export interface Partitioned {
+  readonly placed: PlacedGraph;
+  /** Of every node and output: given to {@link partition} they make the same graph, under any prices of ops. */
+  readonly assignments: PlannedAssignments;
 }
 
 export function partition(
@@ -62,8 +81,8 @@ export function partition(
   placement: Placement,
   costs: PartitionCosts,
   options: PartitionOptions = {},
-): PlacedGraph {
-  return new Walk(graph, registry, placement, costs, options.hasKernel ?? (() => true)).run();
+): Partitioned {
+  return new Walk(graph, registry, placement, costs, options).run();
 }
 
 class Walk {
@@ -76,6 +95,9 @@ class Walk {
   private readonly replaced = new Map<ValueId, ValueId>();
   private readonly chosen = new Map<number, Assignment>();
   private readonly hasKernel: NonNullable<PartitionOptions['hasKernel']>;
+  private readonly given: GivenAssignments;
+  private readonly names = new NodeNames();
+  private readonly assignments: Record<string, PlannedAssignment> = {};
   private readonly inputNames: ReadonlyMap<ValueId, string>;
   /** Values that add up to outputs which are taken as they come: leaving them partial makes no debt. */
   private readonly anyLayout: ReadonlySet<ValueId>;
@@ -85,10 +107,11 @@ class Walk {
     registry: OpRegistry,
     placement: Placement,
     costs: PartitionCosts,
-    hasKernel: NonNullable<PartitionOptions['hasKernel']>,
+    { hasKernel = () => true, given = new GivenAssignments({}) }: PartitionOptions,
   ) {
     this.graph = graph;
     this.hasKernel = hasKernel;
+    this.given = given;
     this.inputNames = new Map(graph.inputs.map((input) => [input.value, input.name]));
     this.builder = GraphBuilder.resume(registry, graph);
     const free = graph.outputs.filter(({ name, value }) => placement.output(name, this.builder.typeOf(value)) === null);
@@ -106,16 +129,16 @@ class Walk {
     );
   }
 
-  run(): PlacedGraph {
+  run(): Partitioned {
     for (const input of this.graph.inputs) {
       const type = this.builder.typeOf(input.value);
       for (const { group, layout } of this.placement.input(input.name, input.kind, type)) {
         this.versions.declareInput(input.value, { name: input.name, kind: input.kind }, type, layout, group);
       }
     }
-    for (const node of this.graph.nodes) this.place(node, null);
+    for (const node of this.graph.nodes) this.place(node, null, null);
     const outputs = this.graph.outputs.flatMap(({ name, value }) => this.deliver(name, this.resolve(value)));
-    return {
+    const placed = {
       name: this.graph.name,
       meshes: this.placement.meshes,
       values: this.versions.values,
@@ -123,16 +146,33 @@ class Walk {
       steps: this.versions.steps,
       outputs,
     };
+    return { placed, assignments: this.assignments };
   }
 
-  private place(node: Node, inherited: Splits | null): void {
+  /** `whole`: the op that the node is a part of, by name. */
+  private place(node: Node, inherited: Splits | null, whole: string | null): void {
     const definition = opNamed(this.builder.registry, node.op);
     const group = this.placement.group(node.source);
-    const assignment = this.choose(node, definition, group, inherited);
+    const name = this.names.next(node.op, node.source, whole);
+    const given = this.given.find(name);
+    const assignment = this.fixed(given, node, definition, group) ?? this.choose(node, definition, group, inherited);
     this.chosen.set(node.id, assignment);
     const missing = definition.decompose !== undefined && !this.hasKernel(node.op, node.rule);
-    if (missing || splitsWhole(node.rule, assignment)) this.inline(node, definition, assignment);
-    else this.emit(node, group, assignment);
+    const canonical = canonicalAssignment(this.placement.meshes[group], node.rule, assignment);
+    const isDecomposed = missing || splitsWhole(node.rule, canonical);
+    // The whole op is written before its parts.
+    this.assignments[name] = writtenAssignment(node, definition, canonical, {});
+    if (given) expectReaders(given, isDecomposed ? [] : operandNames(node, definition));
+    if (isDecomposed) return this.inline(node, definition, assignment, name);
+    const from = this.emit(node, definition, group, canonical, given);
+    this.assignments[name] = writtenAssignment(node, definition, canonical, from);
+  }
+
+  private fixed(given: Given | null, node: Node, definition: OpDefinition, group: number): Assignment | null {
+    if (!given) return null;
+    const { meshes } = this.placement;
+    const results = node.outputs.map((output) => this.builder.typeOf(output));
+    return readAssignment(given, { node, definition, mesh: meshes[group], meshes, results });
   }
 
   private choose(node: Node, definition: OpDefinition, group: number, inherited: Splits | null): Assignment {
@@ -205,7 +245,7 @@ class Walk {
       this.costs.opSeconds(definition.flops(rule, sizes, node.attributes), !splitsWhole(rule, assignment)) +
       (repeats - 1) * this.costs.repeatSeconds;
     for (let i = 0; i < node.inputs.length && seconds < limit; i++) {
-      const quote = this.quote(node, i, group, assignment);
+      const quote = cheapest(this.versions.quotes(this.wanted(node, i, group, assignment)));
       if (!quote) return Infinity;
       // An operand that is there twice in one layout is resharded once.
       const repeated = node.inputs.findIndex((id, j) => id === node.inputs[i] && sameOperand(rule, assignment, i, j));
@@ -231,25 +271,54 @@ class Walk {
     return seconds;
   }
 
-  private quote(node: Node, i: number, group: number, assignment: Assignment): Quote | null {
+  private wanted(node: Node, i: number, group: number, assignment: Assignment): Wanted {
     const value = this.resolve(node.inputs[i]);
     const type = this.builder.typeOf(value);
     const layout = operandLayout(node.rule, assignment, i, namesOf(type));
-    return this.versions.quote(value, type, group, layout, node.source);
+    return { value, type, group, layout, source: node.source };
   }
 
-  private emit(node: Node, group: number, assignment: Assignment): void {
-    const inputs = node.inputs.map((_, i) => this.quote(node, i, group, assignment)!.take());
+  /** Gives the origins of operands, where these are a choice. */
+  private emit(
+    node: Node,
+    definition: OpDefinition,
+    group: number,
+    assignment: Assignment,
+    given: Given | null,
+  ): Readonly<Record<string, string>> {
+    const from: Record<string, string> = {};
+    const names = operandNames(node, definition);
+    const inputs = node.inputs.map((_, i) => {
+      const quotes = this.versions.quotes(this.wanted(node, i, group, assignment));
+      return this.take(quotes, names[i], given, from) ?? raise(noAssignment({ op: node.op, source: node.source }));
+    });
     const outputs = node.outputs.map((output, i) => {
       const type = this.builder.typeOf(output);
       return this.versions.declareResult(output, type, resultLayout(node.rule, assignment, i, namesOf(type)), group);
     });
     const { op, rule, attributes, source } = node;
     this.versions.steps.push({ kind: 'op', op, rule, attributes, assignment, inputs, outputs, source, group });
+    return from;
+  }
+
+  /** Takes the way that is given for a reader, or the cheapest; null where there is none. Where there were several, `from` is told. */
+  private take(
+    quotes: readonly Quote[],
+    reader: string,
+    given: Given | null,
+    from: Record<string, string>,
+  ): PlacedId | null {
+    const route = given?.assignment.from?.[reader];
+    const known = [...new Set(quotes.map((quote) => quote.route()))];
+    const quote = route === undefined ? cheapest(quotes) : quotes.find((one) => one.route() === route);
+    if (route !== undefined && !quote) throw noSuchVersion({ key: given!.key, field: `from.${reader}`, route, known });
+    if (!quote) return null;
+    if (known.length > 1) from[reader] = quote.route();
+    return quote.take();
   }
 
   /** Replaces a fused op by its decomposition, whose parts know its factors by the same names. */
-  private inline(node: Node, definition: OpDefinition, assignment: Assignment): void {
+  private inline(node: Node, definition: OpDefinition, assignment: Assignment, name: string): void {
     const first = this.builder.nodesSoFar().length;
     const operands = Object.fromEntries(
       definition.operands.map((name, i) => [
@@ -258,9 +327,9 @@ class Walk {
       ]),
     );
     const results = this.builder.at(node.source, () => definition.decompose!(operands, node.attributes), null);
-    for (const part of this.builder.nodesSoFar().slice(first)) this.place(part, assignment.splits);
-    definition.results.forEach((name, i) => {
-      if (node.outputs[i] !== undefined && results[name]) this.replaced.set(node.outputs[i], results[name].id);
+    for (const part of this.builder.nodesSoFar().slice(first)) this.place(part, assignment.splits, name);
+    definition.results.forEach((result, i) => {
+      if (node.outputs[i] !== undefined && results[result]) this.replaced.set(node.outputs[i], results[result].id);
     });
   }
 
@@ -269,11 +338,20 @@ class Walk {
     const wanted = this.placement.output(name, type);
     if (!wanted) return [{ name, value: this.versions.any(value)!.id }];
     const source: Source = { path: name, phase: 'update', segment: name };
-    return wanted.map(({ group, layout }) => {
-      const quote = this.versions.quote(value, type, group, layout, source);
-      if (!quote) throw noReshard({ value: name, type, layout });
-      return { name, value: quote.take() };
+    const given = this.given.find(outputReader(name));
+    if (given)
+      expectReaders(
+        given,
+        wanted.map(({ group }) => `@${group}`),
+      );
+    const from: Record<string, string> = {};
+    const outputs = wanted.map(({ group, layout }) => {
+      const quotes = this.versions.quotes({ value, type, group, layout, source });
+      const taken = this.take(quotes, `@${group}`, given, from);
+      return { name, value: taken ?? raise(noReshard({ value: name, type, layout })) };
     });
+    if (Object.keys(from).length > 0) this.assignments[outputReader(name)] = { from };
+    return outputs;
   }
 
   private resolve(value: ValueId): ValueId {
@@ -293,6 +371,10 @@ class Walk {
     const phase = node.source.phase === 'backward' ? "'" : '';
     return `${node.source.path}/${node.op}${result}${phase}%${value}`;
   }
+}
+
+function raise(error: Error): never {
+  throw error;
 }
 
 const sameOperand = (rule: OpRule, assignment: Assignment, i: number, j: number): boolean =>

@@ -3,12 +3,14 @@ import { gradientName, type UpdatedParameter, type UpdateRecipe } from '../optim
 import type { Graph } from '../ir/graph.js';
 import type { OpRegistry } from '../ir/op.js';
 import { printGraph } from '../ir/print.js';
+import type { OpRule } from '../ir/rule.js';
 import type { TensorType } from '../ir/type.js';
 import { bucketNamed, bucketsOf, gatherScope, ofMember, type Bucket } from './buckets.js';
 import { checkPlacement } from './check.js';
 import { checkMeaning } from './check_meaning.js';
 import { defaultCosts, type PartitionCosts } from './costs.js';
 import { fuseEinsumAdd } from './fuse_einsum_add.js';
+import { GivenAssignments } from './given_assignments.js';
 import { gatherParameters } from './gather_parameters.js';
 import { packGradients } from './pack_gradients.js';
 import { partition, type Placement } from './partition.js';
@@ -19,8 +21,9 @@ import { aloneAccumulator, aloneLayout } from './storage.js';
 import { castByGroup } from '../passes/cast_by_group.js';
 import { splitBackward } from '../passes/split_backward.js';
 import { splitSumsByChunk, type SplitSums } from '../passes/split_sums.js';
-import { meshesOf, type Plan } from '../plan/plan.js';
-import { sumNotRead } from './diagnostics.js';
+import { meshesOf, type Plan, type PlannedAssignment, type PlannedChoices, type PlannedPath } from '../plan/plan.js';
+import { ReshardSearch } from '../reshard/search.js';
+import { sumNotRead, unusedPath } from './diagnostics.js';
 import type { KernelChooser } from '../kernels/chooser.js';
 import type { PassObserver } from '../passes/pass_names.js';
 
@@ -35,6 +38,8 @@ export interface PlaceRequest {
   readonly buckets?: readonly Bucket[];
   /** Chunks whose backward the schedule splits in two. */
   readonly split: ReadonlySet<number>;
+  /** What is fixed of the choices; they are those of the plan, for the program that it is of. Default: nothing. */
+  readonly choices?: PlannedChoices;
   readonly observe?: PassObserver;
 }
 
@@ -46,20 +51,32 @@ export interface PlacedGraphs {
   readonly buckets: readonly Bucket[];
 }
 
+export interface ChosenGraphs extends PlacedGraphs {
+  /** All that was chosen, or had been fixed: nothing is left open by it. */
+  readonly choices: Required<PlannedChoices>;
+}
+
 /** Places the step, and the update that `recipe` makes of its parameters: in buckets, as far as their gradients allow. */
 export function placeGraphs(
   request: PlaceRequest,
   parameters: readonly UpdatedParameter[],
   graph: Graph,
   recipe: UpdateRecipe | null,
-): PlacedGraphs {
+): ChosenGraphs {
   const { plan, registry, kernels, observe } = request;
   observe?.('precision', () => printGraph(graph));
   const { step, parts } = byChunk(request, graph, recipe !== null);
   const meshes = meshesOf(plan);
-  const costs = request.costs ?? defaultCosts(meshes);
-  const place = (one: Graph, placement: Placement) =>
-    partition(one, registry, placement, costs, { hasKernel: (op, rule) => kernels.has(op, rule) });
+  const { assignments = {}, reshards: paths = [] } = request.choices ?? {};
+  const costs = followingPaths(request.costs ?? defaultCosts(meshes), paths);
+  const fixed = new GivenAssignments(assignments);
+  const chosen: Record<string, PlannedAssignment> = {};
+  const place = (one: Graph, placement: Placement): PlacedGraph => {
+    const hasKernel = (op: string, rule: OpRule) => kernels.has(op, rule);
+    const made = partition(one, registry, placement, costs, { hasKernel, given: fixed });
+    Object.assign(chosen, made.assignments);
+    return made.placed;
+  };
   const homes = homesOf(plan, step);
   const types = new Map<string, TensorType>(parameters.map(({ name, type }) => [name, type]));
   const given = new Map([...types].filter(([name]) => !parts.has(gradientName(name))));
@@ -75,13 +92,39 @@ export function placeGraphs(
   const chosenUpdate = update && place(update, updatePlacement(plan, storedStep, homes, types, buckets));
   const fusedUpdate = chosenUpdate && fused(chosenUpdate, registry, kernels);
   if (update && fusedUpdate) expectSound(update, fusedUpdate, registry, buckets);
+  fixed.expectAllFound(Object.keys(chosen));
+  const reshards = takenPaths(costs, paths);
   observe?.('partition', () => printAll(printPlaced, chosenStep, chosenUpdate));
   observe?.('fuse_einsum_add', () => printAll(printPlaced, fusedStep, fusedUpdate));
   observe?.('buckets', () =>
     [printBuckets(buckets), printPlaced(storedStep), ...(update ? [printGraph(update)] : [])].join('\n\n'),
   );
-  return { step: storedStep, update: fusedUpdate, buckets };
+  return { step: storedStep, update: fusedUpdate, buckets, choices: { assignments: chosen, reshards } };
 }
+
+/** The same prices, with searches of their own that follow the paths which are given. */
+const followingPaths = (costs: PartitionCosts, paths: readonly PlannedPath[]): PartitionCosts => ({
+  ...costs,
+  reshards: costs.reshards.map(
+    ({ mesh, cost }, group) =>
+      new ReshardSearch(
+        mesh,
+        cost,
+        paths.filter(({ on }) => on === group),
+      ),
+  ),
+});
+
+/** The paths of a placed program. Throws `partition/unused-path` where one was given that nothing takes. */
+function takenPaths({ reshards }: PartitionCosts, given: readonly PlannedPath[]): readonly PlannedPath[] {
+  const taken = reshards.flatMap((search, on) => search.taken.map((path) => ({ on, ...path })));
+  const keys = new Set(taken.map(pathKey));
+  const index = given.findIndex((path) => !keys.has(pathKey(path)));
+  if (index >= 0) throw unusedPath({ index, path: given[index], taken });
+  return taken;
+}
+
+const pathKey = ({ on, of, from, to }: PlannedPath): string => `${on} ${of} ${from} ${to}`;
 
 /** What pipeline stages share is cast by each of them, and summed over them by the update. */
 function byChunk({ plan, registry, split, observe }: PlaceRequest, graph: Graph, updates: boolean) {

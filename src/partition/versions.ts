@@ -31,7 +31,22 @@ interface Version {
 /** An offer to obtain a value in a layout: what it costs, in seconds, and the act. */
 export interface Quote {
   readonly seconds: number;
+  /**
+   * The version that it starts from, `{batch:data} @0`, and where it comes from another group in which layouts it is sent and lands:
+   * `{| sum:data} @0 > {} > {batch:data} @1`.
+   */
+  route(): string;
   take(): PlacedId;
+}
+
+/** How a value is to be had on a group. */
+export interface Wanted {
+  readonly value: ValueId;
+  readonly type: TensorType;
+  readonly group: number;
+  readonly layout: Layout;
+  /** The op that asks for it. */
+  readonly source: Source;
 }
 
 export class Versions {
@@ -106,85 +121,98 @@ export class Versions {
     return this.homes(value)[0]?.placed ?? null;
   }
 
-  /** The cheapest way to have `value` in `layout` on a group; null where there is none. */
-  quote(value: ValueId, type: TensorType, group: number, layout: Layout, source: Source, local = false): Quote | null {
-    const mesh = this.meshes[group];
-    const wanted = canonicalLayout(mesh, type, layout);
-    // Weight slots of different chunks come in any order: what one has made is not there for another.
-    const alone = this.scoped.has(value) || source.phase === 'weight';
-    const scope = alone ? `${source.segment}/${source.phase}` : null;
-    const usable = this.homes(value).filter((v) => v.scope === null || v.scope === scope);
-    let best: Quote | null = null;
+  /**
+   * Every way to have a value as it is wanted. A version that lies so already is the only
+   * one, whatever others would cost.
+   */
+  quotes(wanted: Wanted): readonly Quote[] {
+    const { value, type, group, layout } = wanted;
+    const to = canonicalLayout(this.meshes[group], type, layout);
+    const usable = this.usable(wanted);
     // What is stored on a group, or has come to it, is not sent there again: no later group is waited for on behalf of a tied weight.
-    const here = usable.filter(({ placed }) => placed.group === group);
-    for (const { placed } of here.length > 0 ? here : usable) {
-      const offer =
-        placed.group === group
-          ? this.reshard(value, placed, wanted, scope, source)
-          : local
-            ? null
-            : this.transfer(value, placed, group, wanted, source);
-      if (offer && (best === null || offer.seconds < best.seconds)) best = offer;
-      if (best?.seconds === 0) break;
-    }
-    return best;
+    const here = usable.filter((placed) => placed.group === group);
+    if (here.length > 0) return this.local(wanted, here, to);
+    return usable.flatMap((placed) => this.transfers(value, placed, group, to, wanted.source));
   }
 
-  private reshard(value: ValueId, from: PlacedValue, to: Layout, scope: string | null, source: Source): Quote | null {
-    if (sameLayout(from.layout, to)) return { seconds: 0, take: () => from.id };
-    const path = this.costs.reshards[from.group].find(from.type, from.layout, to);
-    if (!path) return null;
-    const take = () => {
-      let current = from;
-      for (const move of path.moves) {
-        const existing = this.homes(value).find(
-          (v) =>
-            v.placed.group === from.group &&
-            (v.scope === null || v.scope === scope) &&
-            sameLayout(v.placed.layout, move.to),
-        );
-        if (existing) {
-          current = existing.placed;
-          continue;
-        }
-        const name = `${this.nameOf(value)} ${printLayout(move.to, from.type)}${scope ? ` in ${scope}` : ''}`;
-        const next = this.make(value, from.type, move.to, from.group, name, scope);
-        this.steps.push({ kind: 'move', move, inputs: [current.id], outputs: [next.id], source, group: from.group });
-        current = next;
+  /** The versions that whoever asks may read, oldest first. */
+  private usable({ value, source }: Wanted): readonly PlacedValue[] {
+    const scope = this.scopeOf(value, source);
+    return this.homes(value).flatMap((version) =>
+      version.scope === null || version.scope === scope ? [version.placed] : [],
+    );
+  }
+
+  private scopeOf(value: ValueId, { segment, phase }: Source): string | null {
+    // Weight slots of different chunks come in any order: what one has made is not there for another.
+    return this.scoped.has(value) || phase === 'weight' ? `${segment}/${phase}` : null;
+  }
+
+  /** From versions of the group itself. */
+  private local(wanted: Wanted, here: readonly PlacedValue[], to: Layout): readonly Quote[] {
+    const exact = here.find((placed) => sameLayout(placed.layout, to));
+    if (exact) return [{ seconds: 0, route: () => routeOf(exact), take: () => exact.id }];
+    return here.flatMap((from) => {
+      const path = this.costs.reshards[from.group].find(from.type, from.layout, to);
+      return path
+        ? [{ seconds: path.seconds, route: () => routeOf(from), take: () => this.reshard(wanted, from, to) }]
+        : [];
+    });
+  }
+
+  private reshard({ value, source }: Wanted, from: PlacedValue, to: Layout): PlacedId {
+    const scope = this.scopeOf(value, source);
+    let current = from;
+    for (const move of this.costs.reshards[from.group].take(from.type, from.layout, to)!.moves) {
+      const existing = this.homes(value).find(
+        (v) =>
+          v.placed.group === from.group &&
+          (v.scope === null || v.scope === scope) &&
+          sameLayout(v.placed.layout, move.to),
+      );
+      if (existing) {
+        current = existing.placed;
+        continue;
       }
-      return current.id;
-    };
-    return { seconds: path.seconds, take };
+      const name = `${this.nameOf(value)} ${printLayout(move.to, from.type)}${scope ? ` in ${scope}` : ''}`;
+      const next = this.make(value, from.type, move.to, from.group, name, scope);
+      this.steps.push({ kind: 'move', move, inputs: [current.id], outputs: [next.id], source, group: from.group });
+      current = next;
+    }
+    return current.id;
   }
 
   /**
    * Between groups: reduce at the source, send tiles into a layout with no more than the splits it needs there, and finish on the other
    * side. Where it is needed with fewer splits than it can land in, it may land with more and be gathered there.
    */
-  private transfer(value: ValueId, from: PlacedValue, group: number, to: Layout, source: Source): Quote | null {
+  private transfers(value: ValueId, from: PlacedValue, group: number, to: Layout, source: Source): readonly Quote[] {
     const { type } = from;
     const whole: Layout = { splits: from.layout.splits, partial: {} };
-    const reduced = this.quote(value, type, from.group, whole, source, true);
-    if (!reduced) return null;
+    const atSource: Wanted = { value, type, group: from.group, layout: whole, source };
+    const there = this.usable(atSource).filter((placed) => placed.group === from.group);
+    const sent = this.local(atSource, there, whole);
     const needed: Layout = { splits: to.splits, partial: {} };
-    let best: { readonly landing: Layout; readonly seconds: number } | null = null;
-    for (const landing of distinct([needed, ...this.landings(value, type, group)])) {
+    const landings = distinct([needed, ...this.landings(value, type, group)]).flatMap((landing) => {
       const path = this.costs.reshards[group].find(type, landing, to);
-      if (!path) continue;
+      if (!path) return [];
       const bytes = largestBlock(this.meshes[group], type, landing) * dtypeBytes[type.dtype];
-      const seconds = this.costs.transferSeconds(bytes) + path.seconds;
-      if (best === null || seconds < best.seconds) best = { landing, seconds };
-    }
-    if (best === null) return null;
-    const { landing, seconds } = best;
-    const take = () => {
-      const sent = reduced.take();
-      const name = `${this.nameOf(value)} ${printLayout(landing, type)} from ${from.group} @${group}`;
-      const landed = this.make(value, type, landing, group, name, null);
-      this.steps.push({ kind: 'transfer', inputs: [sent], outputs: [landed.id], source, group, fromGroup: from.group });
-      return this.quote(value, type, group, to, source, true)!.take();
-    };
-    return { seconds: reduced.seconds + seconds, take };
+      return [{ landing, seconds: this.costs.transferSeconds(bytes) + path.seconds }];
+    });
+    return sent.flatMap((reduced) =>
+      landings.map(({ landing, seconds }) => ({
+        seconds: reduced.seconds + seconds,
+        route: () => `${reduced.route()} > ${printLayout(whole)} > ${printLayout(landing)} @${group}`,
+        take: () => {
+          const inputs = [reduced.take()] as const;
+          const name = `${this.nameOf(value)} ${printLayout(landing, type)} from ${from.group} @${group}`;
+          const landed = this.make(value, type, landing, group, name, null);
+          const { group: fromGroup } = from;
+          this.steps.push({ kind: 'transfer', inputs, outputs: [landed.id], source, group, fromGroup });
+          return this.local({ ...atSource, group, layout: to }, [landed], to)[0].take();
+        },
+      })),
+    );
   }
 
   private homes(value: ValueId): Version[] {
@@ -209,6 +237,12 @@ export class Versions {
     return placed;
   }
 }
+
+const routeOf = ({ layout, group }: PlacedValue): string => `${printLayout(layout)} @${group}`;
+
+/** The first of the cheapest. */
+export const cheapest = (quotes: readonly Quote[]): Quote | null =>
+  quotes.reduce<Quote | null>((best, quote) => (best === null || quote.seconds < best.seconds ? quote : best), null);
 
 /** The splits of a layout that another mesh can have: over axes that it has too, evenly where it has other parts. */
 function splitsOn(mesh: Mesh, { splits }: Layout): Layout {

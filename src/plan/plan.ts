@@ -42,6 +42,40 @@ export interface Plan {
   readonly predicted: { readonly peak_bytes: number } | null;
 }
 
+/** What is fixed of a program's choices. */
+export interface PlannedChoices {
+  readonly assignments?: PlannedAssignments;
+  readonly reshards?: readonly PlannedPath[];
+}
+
+/** How values of a type come from one layout to another on a group. */
+export interface PlannedPath {
+  /** The group, as its place in the plan. */
+  readonly on: number;
+  /** The type: `f32[batch=8, dim=64]`. */
+  readonly of: string;
+  readonly from: string;
+  readonly to: string;
+  /** Moves in order, each with the layout that it leads to: `all_gather {batch:data}`. */
+  readonly by: readonly string[];
+}
+
+/** How nodes are placed: by their names (`partition/node_names.ts`), or by patterns of names. */
+export type PlannedAssignments = Readonly<Record<string, PlannedAssignment>>;
+
+/** How a node is placed. What is left out is chosen. */
+export interface PlannedAssignment {
+  /** Factor of the op → the axes that split it, with boundaries where uneven: `tensor`, `data*tensor[0,3,8]`. */
+  readonly split?: Readonly<Record<FactorName, string>>;
+  /** Axis → the operands that a partial sum over it passes through together: `x0`. Beside `split`, absent means none. */
+  readonly through?: Readonly<Record<AxisName, string>>;
+  /**
+   * Operand → the version that it is made of, where it has several: layout and group, `{batch:data} @0`; where it comes from another
+   * group, also how it is sent and lands: `{| sum:data} @0 > {} > {batch:data} @1`. Of what reads an output: `@GROUP` → version.
+   */
+  readonly from?: Readonly<Record<string, string>>;
+}
+
 /**
  * Rajbhandari et al. 2020, §5. 0: nothing. 1: optimizer state, and the update; master parameters too where ops compute in another type,
  * whose copies are gathered once a step. 2: the sums of gradients too, which are reduced for each microbatch. 3: parameters too, which

@@ -22,7 +22,7 @@ export const dataFactorsOf = (step: Graph): ReadonlySet<FactorName> =>
 
 /** The step graph, placed and checked. */
 export function placedStep(plan: Plan, step: Graph): PlacedGraph {
-  const graph = partition(step, ops, stepPlacement(plan, step), defaultCosts(meshesOf(plan)));
+  const graph = partition(step, ops, stepPlacement(plan, step), defaultCosts(meshesOf(plan))).placed;
   const [fault] = checkPlacement(graph);
   if (fault) throw fault;
   return graph;

@@ -22,11 +22,11 @@ import type { Mesh } from '../../src/ir/mesh.js';
 import type { PartitionCosts } from '../../src/partition/costs.js';
 import type { Placement } from '../../src/partition/partition.js';
 import { compileGraphs } from '../../src/compile/compile.js';
-import type { PlacedGraphs } from '../../src/partition/place_graphs.js';
+import type { ChosenGraphs } from '../../src/partition/place_graphs.js';
 import type { Target } from '../../src/kernels/target.js';
 import type { AssignMemoryOptions } from '../../src/memory/assign_memory.js';
 import type { UpdateRecipe } from '../../src/optim/update.js';
-import { meshesOf, pipelineOf, planVersion, type Plan } from '../../src/plan/plan.js';
+import { meshesOf, pipelineOf, planVersion, type Plan, type PlannedChoices } from '../../src/plan/plan.js';
 import type { LoweredClass } from '../../src/lower/lower_class.js';
 import type { Program } from '../../src/program/program.js';
 import { tableOf } from '../../src/plan/plan_schedule.js';
@@ -58,6 +58,8 @@ export interface ScenarioOptions extends StepGraphs {
   costs?(meshes: readonly Mesh[]): PartitionCosts;
   /** Splits that are fixed for ops of the step. */
   readonly hint?: Placement['hint'];
+  /** What is fixed of what would be chosen. */
+  readonly choices?: PlannedChoices;
   /** How long memory planning may search. */
   readonly memory?: AssignMemoryOptions;
   /** The value of one element of an input; null leaves it to the default (see {@link defaultElement}). */
@@ -73,7 +75,7 @@ export interface Scenario {
   readonly name: string;
   readonly plan: Plan;
   readonly graphs: StepGraphs;
-  readonly placed: PlacedGraphs;
+  readonly placed: ChosenGraphs;
   readonly program: Program & { readonly classes: readonly LoweredClass[] };
   /** Global inputs: an array for each persistent value, one a microbatch for data. */
   readonly inputs: Readonly<Record<string, Float64Array | readonly Float64Array[]>>;
@@ -95,6 +97,7 @@ export function buildScenario(options: ScenarioOptions): Scenario {
       target,
       costs: options.costs?.(meshesOf(plan)),
       hint: options.hint,
+      choices: options.choices,
       memory: options.memory,
     },
     { parameters: parametersOf(step) },
