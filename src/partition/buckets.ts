@@ -23,7 +23,7 @@ import { meshesOf, type Plan } from '../plan/plan.js';
 import { blocksOf, elementsFactor, packedAxes, packedType, type PackedTensor } from './packing.js';
 import type { Scope } from './placed.js';
 import { segmentChunks } from './placement.js';
-import { splitsState, storageLayout } from './storage.js';
+import { gatherScope, splitsState, storageLayout } from './storage.js';
 
 /** Bytes from which a bucket is full, on one rank: about what PyTorch's default of 25 MB leaves to overlap on models of this kind. */
 export const bucketBytes = 8_000_000;
@@ -200,10 +200,6 @@ function bucketOf(plan: Plan, candidates: readonly Candidate[], name: string): B
     gathered: gatherScope(plan),
   };
 }
-
-/** How long gathered parameters are kept. */
-export const gatherScope = ({ zero: { stage, reshard_after_forward = true } }: Plan): Scope =>
-  stage === 3 && reshard_after_forward ? 'segment and direction' : 'step';
 
 /** With zeros behind each block, so that it falls into `shards` equal parts. */
 function padded(

@@ -109,4 +109,4 @@ export function placedExample({
 }
 
 const place = (graph: Graph, placement: Placement): PlacedGraph =>
-  partition(graph, ops, placement, defaultCosts(placement.meshes)).placed;
+  partition(graph, ops, placement, defaultCosts()).placed;

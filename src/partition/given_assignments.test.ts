@@ -31,7 +31,7 @@ function place(assignments: PlannedAssignments, { split = 'hidden: tensor' } = {
   const graph = parseGraph(mlp, ops);
   const placement = stepPlacement(plan, graph);
   const given = new GivenAssignments(assignments);
-  const made = partition(graph, ops, placement, defaultCosts(placement.meshes), { given });
+  const made = partition(graph, ops, placement, defaultCosts(), { given });
   given.expectAllFound(Object.keys(made.assignments));
   return made;
 }
@@ -203,7 +203,7 @@ test('a factor that must be whole is refused where the op has no decomposition',
   );
   const placement = stepPlacement(parsePlan('mesh {data: 2}'), graph);
   const given = new GivenAssignments({ 'head/cumsum.0': { split: { token: 'data' } } });
-  const error = refusal(() => partition(graph, ops, placement, defaultCosts(placement.meshes), { given }));
+  const error = refusal(() => partition(graph, ops, placement, defaultCosts(), { given }));
   expect(error.message).toContain("cumsum splits 'token', which its kernel needs whole");
   expect(error.message).toContain('field assignments.head/cumsum.0.split.token)');
 });

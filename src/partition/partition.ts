@@ -14,11 +14,13 @@ import type { OpDefinition, OpRegistry } from '../ir/op.js';
 import { opNamed, slotNames } from '../ir/op.js';
 import { operandLayout, resultLayout, splitsWhole, type Assignment, type OpRule } from '../ir/rule.js';
 import { Tensor } from '../ir/tensor.js';
-import { namesOf, type TensorType } from '../ir/type.js';
+import { bytesOf, namesOf, resize, type FactorName, type TensorType } from '../ir/type.js';
+import type { Target } from '../kernels/target.js';
 import type { PlannedAssignment, PlannedAssignments } from '../plan/plan.js';
 import { sumsInto } from '../passes/sums.js';
+import type { ReshardSearch } from '../reshard/search.js';
 import { splitCandidates, throughCandidates, type CandidateOptions, type Splits } from './candidates.js';
-import type { PartitionCosts } from './costs.js';
+import { reshardSearches, type OpWork, type PartitionCosts } from './costs.js';
 import { noAssignment, noReshard, noSuchVersion } from './diagnostics.js';
 import {
   canonicalAssignment,
@@ -51,6 +53,8 @@ export interface Placement {
   arrival(group: number, type: TensorType): Layout;
   /** The factors that the plan splits, and which of them data come with: whom work that has them is to be shared by. */
   readonly sharing: Sharing;
+  /** How often in a step an op of the graph runs; `constant`: one whose operands follow from parameters and state alone. */
+  times(constant: boolean): number;
   /** Splits the plan fixes for an op, by factor of its rule; null where it leaves the choice. */
   hint(node: HintRequest): Splits | null;
 }
@@ -65,6 +69,10 @@ export interface HintRequest {
 export interface PartitionOptions {
   /** Fused ops that the target has no kernel for are replaced by their decomposition. Default: it has all. */
   readonly hasKernel?: (op: string, rule: OpRule) => boolean;
+  /** What it is compiled for. Default: the reference engine. */
+  readonly device?: Target;
+  /** One search a group's mesh. Default: under `costs`, with no path given. */
+  readonly reshards?: readonly ReshardSearch[];
   /** What is fixed for nodes, by name; what it leaves open is chosen. Default: nothing. */
   readonly given?: GivenAssignments;
 }
@@ -90,7 +98,11 @@ class Walk {
   private readonly builder: GraphBuilder;
   private readonly placement: Placement;
   private readonly costs: PartitionCosts;
+  private readonly device: Target;
+  private readonly reshards: readonly ReshardSearch[];
   private readonly versions: Versions;
+  /** What follows from parameters and state alone. */
+  private readonly constant = new Set<ValueId>();
   /** Results of decomposed ops → the values that replace them. */
   private readonly replaced = new Map<ValueId, ValueId>();
   private readonly chosen = new Map<number, Assignment>();
@@ -107,9 +119,12 @@ class Walk {
     registry: OpRegistry,
     placement: Placement,
     costs: PartitionCosts,
-    { hasKernel = () => true, given = new GivenAssignments({}) }: PartitionOptions,
+    options: PartitionOptions,
   ) {
+    const { hasKernel = () => true, given = new GivenAssignments({}), device = 'reference' } = options;
     this.graph = graph;
+    this.device = device;
+    this.reshards = options.reshards ?? reshardSearches(placement.meshes, costs);
     this.hasKernel = hasKernel;
     this.given = given;
     this.inputNames = new Map(graph.inputs.map((input) => [input.value, input.name]));
@@ -124,6 +139,7 @@ class Walk {
     this.versions = new Versions(
       placement.meshes,
       costs,
+      this.reshards,
       (value) => this.nameOf(value),
       (group, type) => placement.arrival(group, type),
     );
@@ -133,6 +149,7 @@ class Walk {
     for (const input of this.graph.inputs) {
       const type = this.builder.typeOf(input.value);
       for (const { group, layout } of this.placement.input(input.name, input.kind, type)) {
+        if (input.kind === 'parameter' || input.kind === 'state') this.constant.add(input.value);
         this.versions.declareInput(input.value, { name: input.name, kind: input.kind }, type, layout, group);
       }
     }
@@ -155,6 +172,8 @@ class Walk {
     const group = this.placement.group(node.source);
     const name = this.names.next(node.op, node.source, whole);
     const given = this.given.find(name);
+    if (node.inputs.length > 0 && node.inputs.every((input) => this.constant.has(this.resolve(input))))
+      node.outputs.forEach((output) => this.constant.add(output));
     const assignment = this.fixed(given, node, definition, group) ?? this.choose(node, definition, group, inherited);
     this.chosen.set(node.id, assignment);
     const missing = definition.decompose !== undefined && !this.hasKernel(node.op, node.rule);
@@ -220,6 +239,7 @@ class Walk {
     return axesToShare(this.placement.sharing, mesh, types, definition.flops(rule, sizes, attributes));
   }
 
+  /** Seconds a step; Infinity where an operand cannot be had, or once `limit` is passed. */
   private price(
     node: Node,
     definition: OpDefinition,
@@ -230,27 +250,61 @@ class Walk {
   ): number {
     const { rule } = node;
     const mesh = this.placement.meshes[group];
+    const splitting = new Set(Object.values(assignment.splits).flatMap(({ axes }) => axes));
+    const repeats = axesSize(
+      mesh,
+      options.shared.filter((axis) => !splitting.has(axis)),
+    );
+    const times = this.times(node.outputs);
+    let seconds =
+      times *
+      (this.costs.seconds(this.workOf(node, definition, mesh, assignment)) + (repeats - 1) * this.costs.repeatSeconds);
+    for (let i = 0; i < node.inputs.length && seconds < limit; i++) {
+      const quote = cheapest(this.versions.quotes(this.wanted(node, i, group, assignment)));
+      if (!quote) return Infinity;
+      // An operand that is there twice in one layout is resharded once.
+      const repeated = node.inputs.findIndex((id, j) => id === node.inputs[i] && sameOperand(rule, assignment, i, j));
+      if (repeated === i) seconds += this.times([this.resolve(node.inputs[i])]) * quote.seconds;
+    }
+    return seconds + times * this.debtOf(node, group, assignment, options);
+  }
+
+  /** How often values are made in a step. */
+  private times(values: readonly ValueId[]): number {
+    return this.placement.times(values.length > 0 && values.every((value) => this.constant.has(value)));
+  }
+
+  /** The op on the blocks of the rank that has most of every factor. */
+  private workOf(node: Node, definition: OpDefinition, mesh: Mesh, assignment: Assignment): OpWork {
+    const { op, rule, attributes } = node;
     const sizes = Object.fromEntries(
       Object.entries(rule.factors).map(([name, { size }]) => [
         name,
         Math.ceil(size / axesSize(mesh, assignment.splits[name]?.axes ?? [])),
       ]),
     );
-    const splitting = new Set(Object.values(assignment.splits).flatMap(({ axes }) => axes));
-    const repeats = axesSize(
-      mesh,
-      options.shared.filter((axis) => !splitting.has(axis)),
-    );
-    let seconds =
-      this.costs.opSeconds(definition.flops(rule, sizes, node.attributes), !splitsWhole(rule, assignment)) +
-      (repeats - 1) * this.costs.repeatSeconds;
-    for (let i = 0; i < node.inputs.length && seconds < limit; i++) {
-      const quote = cheapest(this.versions.quotes(this.wanted(node, i, group, assignment)));
-      if (!quote) return Infinity;
-      // An operand that is there twice in one layout is resharded once.
-      const repeated = node.inputs.findIndex((id, j) => id === node.inputs[i] && sameOperand(rule, assignment, i, j));
-      if (repeated === i) seconds += quote.seconds;
-    }
+    const block = (value: ValueId, own: readonly FactorName[]) => {
+      const names = namesOf(this.builder.typeOf(value));
+      return resize(this.builder.typeOf(value), ({ name }) => sizes[own[names.indexOf(name)]]);
+    };
+    const operands = node.inputs.map((input, i) => block(this.resolve(input), rule.operands[i]));
+    const results = node.outputs.map((output, i) => block(output, rule.results[i]));
+    return {
+      node: { op, rule, attributes },
+      assignment,
+      operands,
+      results,
+      kernel: splitsWhole(rule, assignment) ? null : op,
+      device: this.device,
+      flops: definition.flops(rule, sizes, attributes),
+      bytes: [...operands, ...results].reduce((bytes, type) => bytes + bytesOf(type), 0),
+    };
+  }
+
+  /** Seconds that results which are left partial count for. */
+  private debtOf(node: Node, group: number, assignment: Assignment, options: CandidateOptions): number {
+    const { rule } = node;
+    let seconds = 0;
     node.outputs.forEach((output, i) => {
       if (this.anyLayout.has(output)) return;
       const type = this.builder.typeOf(output);
@@ -259,13 +313,13 @@ class Walk {
         const without = { ...layout.partial };
         delete without[axis];
         const reduced: Layout = { splits: layout.splits, partial: without };
-        const due = this.costs.reshards[group].seconds(type, layout, reduced);
+        const due = this.reshards[group].seconds(type, layout, reduced);
         // A sum that was partial already in every operand of its set postpones a debt; it does not make one.
         const set = assignment.through[axis];
         const postponed =
           set !== undefined &&
           rule.linear[set].every((j) => options.operands[j].some((v) => v.layout.partial[axis] === reduction));
-        seconds += (postponed ? postponedDebt : newDebt) * due;
+        seconds += this.costs.debt[postponed ? 'postponed' : 'made'] * due;
       }
     });
     return seconds;
@@ -380,11 +434,3 @@ function raise(error: Error): never {
 const sameOperand = (rule: OpRule, assignment: Assignment, i: number, j: number): boolean =>
   rule.operands[i].join() === rule.operands[j].join() &&
   Object.values(assignment.through).every((set) => rule.linear[set].includes(i) === rule.linear[set].includes(j));
-
-/**
- * The price of leaving a result partial, in units of the all-reduce that will be due: a little more than one, so that reducing now
- * wins ties; about half where the sum was due already (found on three-layer models: sequence parallelism then needs the fewest
- * reduce-scatters).
- */
-const newDebt = 1.01;
-const postponedDebt = 0.505;

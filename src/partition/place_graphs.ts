@@ -5,10 +5,10 @@ import type { OpRegistry } from '../ir/op.js';
 import { printGraph } from '../ir/print.js';
 import type { OpRule } from '../ir/rule.js';
 import type { TensorType } from '../ir/type.js';
-import { bucketNamed, bucketsOf, gatherScope, ofMember, type Bucket } from './buckets.js';
+import { bucketNamed, bucketsOf, ofMember, type Bucket } from './buckets.js';
 import { checkPlacement } from './check.js';
 import { checkMeaning } from './check_meaning.js';
-import { defaultCosts, type PartitionCosts } from './costs.js';
+import { defaultCosts, reshardSearches, type PartitionCosts } from './costs.js';
 import { fuseEinsumAdd } from './fuse_einsum_add.js';
 import { GivenAssignments } from './given_assignments.js';
 import { gatherParameters } from './gather_parameters.js';
@@ -17,20 +17,23 @@ import { partition, type Placement } from './partition.js';
 import { printPlaced, type PlacedGraph } from './placed.js';
 import { homesOf, segmentChunks, segmentGroups, stepPlacement, updatePlacement } from './placement.js';
 import { printBuckets } from './print_buckets.js';
-import { aloneAccumulator, aloneLayout } from './storage.js';
+import { aloneAccumulator, aloneLayout, gatherScope } from './storage.js';
 import { castByGroup } from '../passes/cast_by_group.js';
 import { splitBackward } from '../passes/split_backward.js';
 import { splitSumsByChunk, type SplitSums } from '../passes/split_sums.js';
 import { meshesOf, type Plan, type PlannedAssignment, type PlannedChoices, type PlannedPath } from '../plan/plan.js';
-import { ReshardSearch } from '../reshard/search.js';
+import type { ReshardSearch } from '../reshard/search.js';
 import { sumNotRead, unusedPath } from './diagnostics.js';
 import type { KernelChooser } from '../kernels/chooser.js';
+import type { Target } from '../kernels/target.js';
 import type { PassObserver } from '../passes/pass_names.js';
 
 export interface PlaceRequest {
   readonly plan: Plan;
   readonly registry: OpRegistry;
   readonly kernels: KernelChooser;
+  /** What it is compiled for. */
+  readonly target: Target;
   readonly costs?: PartitionCosts;
   /** Fixes splits of ops of the step; where it gives null the partitioner chooses. */
   readonly hint?: Placement['hint'];
@@ -68,12 +71,18 @@ export function placeGraphs(
   const { step, parts } = byChunk(request, graph, recipe !== null);
   const meshes = meshesOf(plan);
   const { assignments = {}, reshards: paths = [] } = request.choices ?? {};
-  const costs = followingPaths(request.costs ?? defaultCosts(meshes), paths);
+  const costs = request.costs ?? defaultCosts();
+  const searches = reshardSearches(meshes, costs, paths);
   const fixed = new GivenAssignments(assignments);
   const chosen: Record<string, PlannedAssignment> = {};
   const place = (one: Graph, placement: Placement): PlacedGraph => {
     const hasKernel = (op: string, rule: OpRule) => kernels.has(op, rule);
-    const made = partition(one, registry, placement, costs, { hasKernel, given: fixed });
+    const made = partition(one, registry, placement, costs, {
+      hasKernel,
+      given: fixed,
+      device: request.target,
+      reshards: searches,
+    });
     Object.assign(chosen, made.assignments);
     return made.placed;
   };
@@ -84,7 +93,7 @@ export function placeGraphs(
   const chosenStep = place(step, withHint(stepPlacement(plan, step), request.hint));
   const fusedStep = fused(chosenStep, registry, kernels);
   const alone = new Set(loneGradients(parameters, buckets, parts));
-  const storedStep = storeInBuckets(plan, fusedStep, buckets, alone, registry, costs);
+  const storedStep = storeInBuckets(plan, fusedStep, buckets, alone, registry, searches);
   expectSound(step, storedStep, registry, buckets);
   const trained = parameters.filter(({ name }) => hasGradient(step, name, parts));
   const update = recipe?.(updatedParameters(trained, buckets, parts)) ?? null;
@@ -93,7 +102,7 @@ export function placeGraphs(
   const fusedUpdate = chosenUpdate && fused(chosenUpdate, registry, kernels);
   if (update && fusedUpdate) expectSound(update, fusedUpdate, registry, buckets);
   fixed.expectAllFound(Object.keys(chosen));
-  const reshards = takenPaths(costs, paths);
+  const reshards = takenPaths(searches, paths);
   observe?.('partition', () => printAll(printPlaced, chosenStep, chosenUpdate));
   observe?.('fuse_einsum_add', () => printAll(printPlaced, fusedStep, fusedUpdate));
   observe?.('buckets', () =>
@@ -102,21 +111,8 @@ export function placeGraphs(
   return { step: storedStep, update: fusedUpdate, buckets, choices: { assignments: chosen, reshards } };
 }
 
-/** The same prices, with searches of their own that follow the paths which are given. */
-const followingPaths = (costs: PartitionCosts, paths: readonly PlannedPath[]): PartitionCosts => ({
-  ...costs,
-  reshards: costs.reshards.map(
-    ({ mesh, cost }, group) =>
-      new ReshardSearch(
-        mesh,
-        cost,
-        paths.filter(({ on }) => on === group),
-      ),
-  ),
-});
-
 /** The paths of a placed program. Throws `partition/unused-path` where one was given that nothing takes. */
-function takenPaths({ reshards }: PartitionCosts, given: readonly PlannedPath[]): readonly PlannedPath[] {
+function takenPaths(reshards: readonly ReshardSearch[], given: readonly PlannedPath[]): readonly PlannedPath[] {
   const taken = reshards.flatMap((search, on) => search.taken.map((path) => ({ on, ...path })));
   const keys = new Set(taken.map(pathKey));
   const index = given.findIndex((path) => !keys.has(pathKey(path)));
@@ -151,7 +147,7 @@ function storeInBuckets(
   buckets: readonly Bucket[],
   alone: ReadonlySet<string>,
   registry: OpRegistry,
-  { reshards }: PartitionCosts,
+  reshards: readonly ReshardSearch[],
 ): PlacedGraph {
   const { meshes } = step;
   const gathered = gatherParameters(step, buckets, {

@@ -3,6 +3,7 @@ import type { Layout, Split } from '../ir/layout.js';
 import { axisSize, hasAxis, type AxisName, type Mesh } from '../ir/mesh.js';
 import { factorsOf, type TensorType } from '../ir/type.js';
 import type { Plan } from '../plan/plan.js';
+import type { Scope } from './placed.js';
 
 /** Layout of a parameter, its gradient or data: its first factors that the plan splits, each axis once. */
 export function storageLayout(plan: Plan, mesh: Mesh, type: TensorType): Layout {
@@ -47,6 +48,10 @@ export function splitsState(plan: Plan, mesh: Mesh, storage: Layout): boolean {
   const taken = Object.values(storage.splits).some((split) => split.axes.includes(axis));
   return stage > 0 && !taken && axesOn(mesh, [axis]).length > 0;
 }
+
+/** How long gathered parameters are kept. */
+export const gatherScope = ({ zero: { stage, reshard_after_forward = true } }: Plan): Scope =>
+  stage === 3 && reshard_after_forward ? 'segment and direction' : 'step';
 
 /** The axes of a plan that have more than one rank on a group's mesh: another group's may lack them. */
 const axesOn = (mesh: Mesh, axes: readonly AxisName[]): readonly AxisName[] =>

@@ -18,6 +18,7 @@ import { axesSize, type Mesh } from '../ir/mesh.js';
 import { dtypeBytes } from '../ir/dtype.js';
 import type { TensorType } from '../ir/type.js';
 import type { PlacedId, PlacedInput, PlacedStep, PlacedValue } from './placed.js';
+import type { ReshardSearch } from '../reshard/search.js';
 import type { PartitionCosts } from './costs.js';
 
 interface Version {
@@ -56,18 +57,21 @@ export class Versions {
   private readonly byValue = new Map<ValueId, Version[]>();
   private readonly scoped = new Set<ValueId>();
   private readonly meshes: readonly Mesh[];
-  private readonly costs: PartitionCosts;
+  private readonly costs: Pick<PartitionCosts, 'transferSeconds'>;
+  private readonly reshards: readonly ReshardSearch[];
   private readonly nameOf: (value: ValueId) => string;
   private readonly arrival: (group: number, type: TensorType) => Layout;
 
   constructor(
     meshes: readonly Mesh[],
-    costs: PartitionCosts,
+    costs: Pick<PartitionCosts, 'transferSeconds'>,
+    reshards: readonly ReshardSearch[],
     nameOf: (value: ValueId) => string,
     arrival: (group: number, type: TensorType) => Layout,
   ) {
     this.meshes = meshes;
     this.costs = costs;
+    this.reshards = reshards;
     this.nameOf = nameOf;
     this.arrival = arrival;
   }
@@ -153,7 +157,7 @@ export class Versions {
     const exact = here.find((placed) => sameLayout(placed.layout, to));
     if (exact) return [{ seconds: 0, route: () => routeOf(exact), take: () => exact.id }];
     return here.flatMap((from) => {
-      const path = this.costs.reshards[from.group].find(from.type, from.layout, to);
+      const path = this.reshards[from.group].find(from.type, from.layout, to);
       return path
         ? [{ seconds: path.seconds, route: () => routeOf(from), take: () => this.reshard(wanted, from, to) }]
         : [];
@@ -163,7 +167,7 @@ export class Versions {
   private reshard({ value, source }: Wanted, from: PlacedValue, to: Layout): PlacedId {
     const scope = this.scopeOf(value, source);
     let current = from;
-    for (const move of this.costs.reshards[from.group].take(from.type, from.layout, to)!.moves) {
+    for (const move of this.reshards[from.group].take(from.type, from.layout, to)!.moves) {
       const existing = this.homes(value).find(
         (v) =>
           v.placed.group === from.group &&
@@ -194,7 +198,7 @@ export class Versions {
     const sent = this.local(atSource, there, whole);
     const needed: Layout = { splits: to.splits, partial: {} };
     const landings = distinct([needed, ...this.landings(value, type, group)]).flatMap((landing) => {
-      const path = this.costs.reshards[group].find(type, landing, to);
+      const path = this.reshards[group].find(type, landing, to);
       if (!path) return [];
       const bytes = largestBlock(this.meshes[group], type, landing) * dtypeBytes[type.dtype];
       return [{ landing, seconds: this.costs.transferSeconds(bytes) + path.seconds }];

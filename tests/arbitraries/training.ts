@@ -156,7 +156,7 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
     split,
     bounds,
     zero: { stage: draw.zero, axis: 'data' },
-    costs: (meshes) => whim(meshes, draw.whim),
+    costs: whim(draw.whim),
     hint: hintFrom(draw.meshes[0], hints),
     memory: { moves: 2, searchNodes: 0 },
   };

@@ -23,8 +23,7 @@ export function placeScenario(options: ScenarioOptions): PlacedScenario {
   const { step, microbatches = 1 } = options;
   const update = serialUpdate(options);
   const plan = planOf(options);
-  const meshes = meshesOf(plan);
-  const costs = options.costs?.(meshes) ?? defaultCosts(meshes);
+  const costs = options.costs ?? defaultCosts();
   const place = (graph: typeof step, placement: Placement) => {
     const placed = partition(graph, ops, placement, costs).placed;
     const [fault] = checkPlacement(placed);

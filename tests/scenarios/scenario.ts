@@ -18,7 +18,6 @@ import {
 import { evaluate, referenceKernels } from '../../src/ops/evaluate.js';
 import { ops } from '../../src/ops/index.js';
 import { roundTo } from '../../src/ops/round.js';
-import type { Mesh } from '../../src/ir/mesh.js';
 import type { PartitionCosts } from '../../src/partition/costs.js';
 import type { Placement } from '../../src/partition/partition.js';
 import { compileGraphs } from '../../src/compile/compile.js';
@@ -26,7 +25,7 @@ import type { ChosenGraphs } from '../../src/partition/place_graphs.js';
 import type { Target } from '../../src/kernels/target.js';
 import type { AssignMemoryOptions } from '../../src/memory/assign_memory.js';
 import type { UpdateRecipe } from '../../src/optim/update.js';
-import { meshesOf, pipelineOf, planVersion, type Plan, type PlannedChoices } from '../../src/plan/plan.js';
+import { pipelineOf, planVersion, type Plan, type PlannedChoices } from '../../src/plan/plan.js';
 import type { LoweredClass } from '../../src/lower/lower_class.js';
 import type { Program } from '../../src/program/program.js';
 import { tableOf } from '../../src/plan/plan_schedule.js';
@@ -55,7 +54,7 @@ export interface ScenarioOptions extends StepGraphs {
   readonly table?: Plan['schedule']['table'];
   readonly microbatches?: number;
   /** What the partitioner prices its choices by. Any prices give a right program. */
-  costs?(meshes: readonly Mesh[]): PartitionCosts;
+  readonly costs?: PartitionCosts;
   /** Splits that are fixed for ops of the step. */
   readonly hint?: Placement['hint'];
   /** What is fixed of what would be chosen. */
@@ -95,7 +94,7 @@ export function buildScenario(options: ScenarioOptions): Scenario {
       plan,
       registry: ops,
       target,
-      costs: options.costs?.(meshesOf(plan)),
+      costs: options.costs,
       hint: options.hint,
       choices: options.choices,
       memory: options.memory,
