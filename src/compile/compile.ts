@@ -44,7 +44,7 @@ export interface GraphOptions
   readonly target: Target;
 }
 
-export interface CompileOptions extends GraphOptions {
+export interface CompileOptions extends Omit<GraphOptions, 'choices'> {
   readonly model: LanguageModel;
   /** Tokens in a sequence. */
   readonly sequence: number;
@@ -61,7 +61,10 @@ export function compileTraining(options: CompileOptions & { readonly optimizer: 
   const unused = traced.parameters.filter(({ name }) => unusedParameters.includes(name));
   const update: UpdateRecipe = (parameters) =>
     withLoss(withUnused(buildUpdate(parameters, optimizer), registry, unused), registry, step);
-  return { ...compileGraphs(options, traced, step, update, tableOf(plan)), unusedParameters };
+  return {
+    ...compileGraphs({ ...options, choices: plan }, traced, step, update, tableOf(plan)),
+    unusedParameters,
+  };
 }
 
 /** One forward: the cross-entropy (`loss`), summed over the microbatches of a step, or `logits` of each microbatch. */
@@ -77,7 +80,7 @@ export function compileForward(options: CompileOptions & { readonly what: 'loss'
     withLoss(new GraphBuilder(options.registry, 'totals').build(), options.registry, step);
   const update = options.what === 'loss' ? totals : null;
   return compileGraphs(
-    options,
+    { ...options, choices: options.what === 'loss' ? options.plan.validation : undefined },
     traced,
     step,
     update,

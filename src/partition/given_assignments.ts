@@ -9,7 +9,7 @@ import { resultLayout, type Assignment, type OpRule } from '../ir/rule.js';
 import { namesOf, type FactorName, type TensorType } from '../ir/type.js';
 import type { PlannedAssignment, PlannedAssignments } from '../plan/plan.js';
 import { illegalAssignment, unknownNode } from './diagnostics.js';
-import { patternsOf } from './node_names.js';
+import { patternsOf } from '../plan/node_names.js';
 
 /** What a plan fixes for one node. */
 export interface Given {

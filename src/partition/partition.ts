@@ -31,7 +31,7 @@ import {
   writtenAssignment,
   type Given,
 } from './given_assignments.js';
-import { NodeNames, outputReader } from './node_names.js';
+import { NodeNames, outputReader } from '../plan/node_names.js';
 import type { PlacedGraph, PlacedId } from './placed.js';
 import { axesToShare, type Sharing } from './sharing.js';
 import { cheapest, Versions, type Quote, type Wanted } from './versions.js';

@@ -8,7 +8,7 @@ import type { FactorName } from '../ir/type.js';
 
 export const planVersion = 2;
 
-export interface Plan {
+export interface Plan extends PlannedChoices {
   readonly flotilla_plan: typeof planVersion;
   readonly model: { readonly name: string; readonly hash: string };
   /** Sets of devices by name, each with a mesh of its own. Global ranks follow in the order in which they are written. */
@@ -38,13 +38,17 @@ export interface Plan {
   /** What is split over `axis` that would be replicated over it. */
   readonly zero: ZeroPlan;
   readonly precision: { readonly compute: 'bf16' | 'f32' | 'f64'; readonly master: 'f32' | 'f64' };
+  /** What is fixed of the choices of the validation step; {@link assignments} and {@link reshards} are the training step's. */
+  readonly validation?: PlannedChoices;
   /** What the compiler predicts of it; null until it has been compiled. */
   readonly predicted: { readonly peak_bytes: number } | null;
 }
 
 /** What is fixed of a program's choices. */
 export interface PlannedChoices {
+  /** How nodes are placed. What is left out is chosen. */
   readonly assignments?: PlannedAssignments;
+  /** How values come from layout to layout. What is left out is chosen. */
   readonly reshards?: readonly PlannedPath[];
 }
 
@@ -60,7 +64,7 @@ export interface PlannedPath {
   readonly by: readonly string[];
 }
 
-/** How nodes are placed: by their names (`partition/node_names.ts`), or by patterns of names. */
+/** How nodes are placed: by their names (`node_names.ts`), or by patterns of names. */
 export type PlannedAssignments = Readonly<Record<string, PlannedAssignment>>;
 
 /** How a node is placed. What is left out is chosen. */

@@ -36,3 +36,11 @@ export function patternsOf(name: string): readonly string[] {
   });
   return [...found].sort((a, b) => a.stars - b.stars).map((one) => one.path.join('.') + name.slice(end));
 }
+
+/** The pattern by which a name is written together with others: the first number of its path is `*`; null where it has none. */
+export function sharedPattern(name: string): string | null {
+  const end = name.indexOf('/');
+  const path = name.slice(0, end).split('.');
+  const at = path.findIndex((part) => /^\d+$/.test(part));
+  return at < 0 ? null : path.with(at, '*').join('.') + name.slice(end);
+}
