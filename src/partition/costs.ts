@@ -61,8 +61,8 @@ export function defaultCosts(link: AlphaBeta = oneMachine): PartitionCosts {
 }
 
 const flopsPerSecond = 400e9;
-/** Of a rank's own memory. */
-const bytesPerSecond = 50e9;
+/** What a kernel finds in caches it does not wait for, and most of what one writes the next one reads: far more than memory gives. */
+const bytesPerSecond = 1e12;
 
 /** The searches for reshards under these prices, one a group's mesh. `given`: paths that are followed at any cost. */
 export const reshardSearches = (

@@ -32,7 +32,7 @@ import {
   type Given,
 } from './given_assignments.js';
 import { NodeNames, outputReader } from '../plan/node_names.js';
-import type { PlacedGraph, PlacedId } from './placed.js';
+import type { PlacedGraph, PlacedId, Scope } from './placed.js';
 import { axesToShare, type Sharing } from './sharing.js';
 import { cheapest, Versions, type Quote, type Wanted } from './versions.js';
 
@@ -53,8 +53,8 @@ export interface Placement {
   arrival(group: number, type: TensorType): Layout;
   /** The factors that the plan splits, and which of them data come with: whom work that has them is to be shared by. */
   readonly sharing: Sharing;
-  /** How often in a step an op of the graph runs; `constant`: one whose operands follow from parameters and state alone. */
-  times(constant: boolean): number;
+  /** How often in a step what has a scope is made. */
+  readonly times: Readonly<Record<Scope, number>>;
   /** Splits the plan fixes for an op, by factor of its rule; null where it leaves the choice. */
   hint(node: HintRequest): Splits | null;
 }
@@ -255,7 +255,9 @@ class Walk {
       mesh,
       options.shared.filter((axis) => !splitting.has(axis)),
     );
-    const times = this.times(node.outputs);
+    // What follows from parameters alone, as their casts do, is the same for every microbatch. Their reshards are let go.
+    const constant = node.outputs.length > 0 && node.outputs.every((value) => this.constant.has(value));
+    const times = this.placement.times[constant ? 'step' : 'microbatch'];
     let seconds =
       times *
       (this.costs.seconds(this.workOf(node, definition, mesh, assignment)) + (repeats - 1) * this.costs.repeatSeconds);
@@ -264,14 +266,9 @@ class Walk {
       if (!quote) return Infinity;
       // An operand that is there twice in one layout is resharded once.
       const repeated = node.inputs.findIndex((id, j) => id === node.inputs[i] && sameOperand(rule, assignment, i, j));
-      if (repeated === i) seconds += this.times([this.resolve(node.inputs[i])]) * quote.seconds;
+      if (repeated === i) seconds += this.placement.times['segment and direction'] * quote.seconds;
     }
     return seconds + times * this.debtOf(node, group, assignment, options);
-  }
-
-  /** How often values are made in a step. */
-  private times(values: readonly ValueId[]): number {
-    return this.placement.times(values.length > 0 && values.every((value) => this.constant.has(value)));
   }
 
   /** The op on the blocks of the rank that has most of every factor. */

@@ -8,7 +8,7 @@ import type { Bucket } from './buckets.js';
 import { segmentWithoutChunk } from './diagnostics.js';
 import type { Placement } from './partition.js';
 import type { PlacedGraph } from './placed.js';
-import { aloneLayout, gatherScope, stateLayout, storageLayout } from './storage.js';
+import { aloneLayout, stateLayout, storageLayout } from './storage.js';
 
 /** The groups that read each input of the step graph, first to last: where it is stored. */
 export function homesOf(plan: Plan, step: Graph): ReadonlyMap<string, readonly number[]> {
@@ -38,7 +38,11 @@ export function stepPlacement(plan: Plan, step: Graph): Placement {
       })),
     output: () => null,
     sharing: { split: plan.split, dataFactors: dataFactorsOf(step) },
-    times: (constant) => (constant && gatherScope(plan) === 'step' ? 1 : plan.schedule.microbatches),
+    times: {
+      step: 1,
+      microbatch: plan.schedule.microbatches,
+      'segment and direction': plan.schedule.microbatches,
+    },
     arrival: (group, type) => storageLayout(plan, meshes[group], type),
     hint: () => null,
   };
@@ -101,7 +105,7 @@ export function updatePlacement(
     arrival: (group, type) => storageLayout(plan, meshes[group], type),
     // Replicas of a parameter are updated alike; what ZeRO splits of it follows from the layout of its state.
     sharing: { split: {}, dataFactors: new Set() },
-    times: () => 1,
+    times: { step: 1, microbatch: 1, 'segment and direction': 1 },
     hint: ({ inputs }) => {
       const names = inputs.flatMap((input) => (input === null ? [] : [parameterOf(input)]));
       return names.flatMap((name) => updated.get(name) ?? []).at(0)?.state.splits ?? null;
