@@ -25,9 +25,17 @@ test('layers that are alike are one entry; another stands beside it by its name'
 
 test('any assignments are found again by their names', () => {
   const anyName = fc
-    .tuple(fc.constantFrom('a', 'a.b', 'bucket'), fc.array(fc.nat(3), { maxLength: 3 }), fc.constantFrom('x.0', 'x.0/y.1'))
+    .tuple(
+      fc.constantFrom('a', 'a.b', 'bucket'),
+      fc.array(fc.nat(3), { maxLength: 3 }),
+      fc.constantFrom('x.0', 'x.0/y.1'),
+    )
     .map(([path, numbers, op]) => `${[path, ...numbers].join('.')}/${op}`);
-  const anyAssignment = fc.constantFrom<PlannedAssignment>({ split: {} }, { split: { f: 'data' } }, { split: { f: 'tensor' } });
+  const anyAssignment = fc.constantFrom<PlannedAssignment>(
+    { split: {} },
+    { split: { f: 'data' } },
+    { split: { f: 'tensor' } },
+  );
   fc.assert(
     fc.property(fc.dictionary(anyName, anyAssignment), (assignments) => {
       const folded = new GivenAssignments(foldAssignments(assignments));

@@ -52,13 +52,11 @@ test('layers that are alike are written once', () => {
   expect(names.filter((name) => name.startsWith('blocks.1.')).length).toBeLessThan(names.length / 8);
 });
 
-/** Deep changes of a plan: the field, and what stands there instead. */
+/** A field, and the plan with something else there. Model and batch are held against the configuration instead. */
 const changes: readonly (readonly [field: string, change: (plan: Plan) => Plan])[] = [
-  ['model.hash', (p) => ({ ...p, model: { ...p.model, hash: 'other' } })],
   ['groups', (p) => ({ ...p, groups: { g0: { mesh: { tensor: 2, data: 2 } } } })],
   ['schedule.microbatches', (p) => ({ ...p, schedule: { ...p.schedule, microbatches: 4 } })],
   ['batch.sequences', (p) => ({ ...p, batch: { ...p.batch, sequences: 2 } })],
-  ['batch.padding', (p) => ({ ...p, batch: { ...p.batch, padding: 1 } })],
   ['split', (p) => ({ ...p, split: { ...p.split, vocab: [] } })],
   ['zero.stage', (p) => ({ ...p, zero: { stage: 1, axis: 'data' } })],
   ['zero.axis', (p) => ({ ...p, zero: { ...p.zero, axis: 'tensor' } })],
@@ -66,10 +64,12 @@ const changes: readonly (readonly [field: string, change: (plan: Plan) => Plan])
   ['zero.reshard_after_forward', (p) => ({ ...p, zero: { ...p.zero, reshard_after_forward: false } })],
   ['precision.compute', (p) => ({ ...p, precision: { compute: 'f32', master: 'f32' } })],
   ...[0, 5, 11, 17, 23, 29].map((k): [string, (plan: Plan) => Plan] => {
-    const name = Object.keys(resolved.assignments!).filter((one) => resolved.assignments![one].split)[k];
+    // What ZeRO casts on the shard lies as the shard does, whatever is assigned to the cast.
+    const decides = (one: string) => resolved.assignments![one].split !== undefined && !one.includes('/cast.');
+    const name = Object.keys(resolved.assignments!).filter(decides)[k];
     const { split = {} } = resolved.assignments![name];
     const [factor] = Object.keys(split);
-    const other = factor === undefined ? { dim: 'tensor', vocab: 'tensor' } : {};
+    const other: Record<string, string> = factor === undefined ? { dim: 'tensor', vocab: 'tensor' } : {};
     return [`assignments.${name}`, (p) => ({ ...p, assignments: { ...p.assignments, [name]: { split: other } } })];
   }),
   ...[0, 1].map((k): [string, (plan: Plan) => Plan] => [
@@ -83,7 +83,6 @@ const changes: readonly (readonly [field: string, change: (plan: Plan) => Plan])
 test.each(changes)('%s, changed, makes another program or is refused, and another hash of the plan', (_, change) => {
   const changed = change(resolved);
   expect(planHash(changed)).not.toBe(planHash(resolved));
-  if (changed.model.hash !== resolved.model.hash) return;
   expect(outcomeOf(changed)).not.toEqual(hashes);
 });
 
