@@ -9,13 +9,14 @@
  * that say nothing about the tile it has the receiver's coordinates, as far as the receiver's mesh has axes of these names and sizes; on
  * the rest receivers take turns, so that replicas share the load.
  */
-import { boundAt, replicated, tileOf, type Layout, type Split } from '../ir/layout.js';
+import { boundAt, replicated, sameLayout, tileOf, type Layout, type Split } from '../ir/layout.js';
 import {
   axesSize,
   coordinatesAlong,
   coordinatesOf,
   meshRanks,
   partIndex,
+  printMesh,
   rankAt,
   type AxisName,
   type Coordinates,
@@ -25,7 +26,7 @@ import { factorsOf, type TensorType } from '../ir/type.js';
 import { partialAcrossMeshes } from './diagnostics.js';
 import type { Blocks } from './execute.js';
 import type { Move } from './moves.js';
-import { copyBetween, copyRegions, intersect, tileElements, type CopyRegion } from './region.js';
+import { copyBetween, copyRegions, intersect, tileElements, tileSizes, type CopyRegion } from './region.js';
 import type { ReshardSearch } from './search.js';
 
 /** One message, from block to block: ranks count within their own meshes. */
@@ -92,6 +93,10 @@ export class Crossing {
   private readonly turning: readonly AxisName[];
   /** Axes of the destination by which receivers take turns. */
   private readonly turns: readonly AxisName[];
+  /** Between equal meshes that hold the value alike each rank has one peer, at its own coordinates. */
+  private readonly toItself: boolean;
+  /** Of such messages, the copies of whole blocks, by their sizes. */
+  private readonly copies = new Map<string, CopyRegion>();
 
   constructor(source: Mesh, from: Layout, destination: Mesh, to: Layout, type: TensorType) {
     if (Object.keys(from.partial).length + Object.keys(to.partial).length > 0)
@@ -108,10 +113,12 @@ export class Crossing {
     this.following = free.filter(follows).map(({ name }) => name);
     this.turning = free.filter((axis) => !follows(axis)).map(({ name }) => name);
     this.turns = destination.axes.map(({ name }) => name).filter((name) => !this.following.includes(name));
+    this.toItself = printMesh(source) === printMesh(destination) && sameLayout(from, to);
   }
 
   /** What the destination rank at `at` receives, by sender. */
   incoming(at: Coordinates): readonly TileTransfer[] {
+    if (this.toItself) return this.own(at);
     const wanted = tileOf(this.destination, this.type, this.to, at);
     const toRank = rankAt(this.destination, at);
     return holdersOf(this.source, this.from, this.type, wanted)
@@ -121,6 +128,7 @@ export class Crossing {
 
   /** What the source rank at `at` sends, by receiver. */
   outgoing(at: Coordinates): readonly TileTransfer[] {
+    if (this.toItself) return this.own(at);
     const held = tileOf(this.source, this.type, this.from, at);
     const splitting = new Set(Object.values(this.to.splits).flatMap(({ axes }) => axes));
     const same = Object.fromEntries(this.following.map((axis) => [axis, at[axis]]));
@@ -134,6 +142,18 @@ export class Crossing {
         return this.transfer(at, wanted, rankAt(this.destination, receiver));
       })
       .sort((a, b) => a.toRank - b.toRank);
+  }
+
+  /** The one message of a rank with the rank of its own coordinates, both ways. */
+  private own(at: Coordinates): readonly TileTransfer[] {
+    const tile = tileOf(this.source, this.type, this.from, at);
+    const elements = tileElements(tile);
+    if (elements === 0) return [];
+    const sizes = tileSizes(tile).join(' ');
+    const region = this.copies.get(sizes) ?? copyBetween(tile, tile, tile);
+    this.copies.set(sizes, region);
+    const rank = rankAt(this.source, at);
+    return [{ fromRank: rank, toRank: rank, elements, region }];
   }
 
   /** The coordinates of the sender, for a receiver, on the axes that say nothing about the tile. */
