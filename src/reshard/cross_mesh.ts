@@ -134,7 +134,7 @@ export class Crossing {
     const same = Object.fromEntries(this.following.map((axis) => [axis, at[axis]]));
     // Along the other axes that say nothing about the block every rank wants it.
     const others = this.turns.filter((axis) => !splitting.has(axis));
-    return holdersOf(this.destination, this.to, this.type, held)
+    return holdersOf(this.destination, this.to, this.type, held, same)
       .flatMap((receiver) => everyPart(this.destination, others).map((rest) => ({ ...same, ...rest, ...receiver })))
       .filter((receiver) => Object.entries(this.sender(receiver)).every(([axis, index]) => at[axis] === index))
       .map((receiver) => {
@@ -175,23 +175,40 @@ export class Crossing {
   }
 }
 
-/** Coordinates, on the axes that split it, of the blocks of a layout that have elements in common with a tile. */
-function holdersOf(m: Mesh, layout: Layout, type: TensorType, tile: ReturnType<typeof tileOf>): readonly Coordinates[] {
+/**
+ * Coordinates, on the axes that split it, of the blocks of a layout that have elements in common with a tile; of those only that have
+ * the `fixed` ones, where some are.
+ */
+function holdersOf(
+  m: Mesh,
+  layout: Layout,
+  type: TensorType,
+  tile: ReturnType<typeof tileOf>,
+  fixed: Coordinates = {},
+): readonly Coordinates[] {
   let found: readonly Coordinates[] = [{}];
   for (const [k, { name, size }] of factorsOf(type).entries()) {
     const [first, last] = tile[k];
     if (first >= last) return [];
     const split = layout.splits[name];
     if (!split || split.axes.length === 0) continue;
-    const parts = partsWithin(m, split, size, [first, last]).map((part) => coordinatesAlong(m, split.axes, part));
+    const only = split.axes.every((axis) => axis in fixed) ? partIndex(m, split.axes, fixed) : null;
+    const parts = partsWithin(m, split, size, [first, last], only).map((part) => coordinatesAlong(m, split.axes, part));
     found = found.flatMap((one) => parts.map((part) => ({ ...one, ...part })));
   }
   return found;
 }
 
-/** The parts of a split that have elements of a range. */
-function partsWithin(m: Mesh, split: Split, size: number, [from, to]: readonly [number, number]): readonly number[] {
+/** The parts of a split that have elements of a range; `only`: of this part, whether it has. */
+function partsWithin(
+  m: Mesh,
+  split: Split,
+  size: number,
+  [from, to]: readonly [number, number],
+  only: number | null,
+): readonly number[] {
   const start = (part: number) => boundAt(m, split, size, part);
+  if (only !== null) return Math.max(start(only), from) < Math.min(start(only + 1), to) ? [only] : [];
   const count = axesSize(m, split.axes);
   let [low, high] = [0, count];
   while (low < high) {
