@@ -54,7 +54,7 @@ function namedParameters(model: LanguageModel): readonly NamedParameter[] {
   const parameters = parametersOf(model);
   const seen = new Set<string>();
   for (const { name, parameter } of parameters) {
-    if (name === 'forward' || name === 'loss') throw reservedName({ name });
+    if (['forward', 'loss', 'constructor'].includes(name)) throw reservedName({ name });
     if (seen.has(name)) throw repeatedName({ name });
     seen.add(name);
     for (const { name: factor, size } of parameter.dims.flat()) {
