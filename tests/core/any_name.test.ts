@@ -124,7 +124,20 @@ const spoken = [
   ...['gradient.x', 'optimizer.exp_avg.y', 'new z', 'sum q', 'sum gradient.x', 'a @1', 'gradient.x @1', 'update w'],
   ...['bucket.0', 'bucket.0.padding', "bucket.0'", 'bucket.1', 'gradient.bucket.0', 'optimizer.exp_avg.bucket.0'],
   ...['__proto__', 'a.constructor', 'toString', 'hasOwnProperty', '__metadata__', 'weights', 'group:data', 'done x'],
-  ...['', ' ', 'two words', '"quoted"', '"tokens"', 'a/b', '../c', '%0', 'x/add%3 {batch:data}', 'größe', '\n', '\ud800'],
+  ...[
+    '',
+    ' ',
+    'two words',
+    '"quoted"',
+    '"tokens"',
+    'a/b',
+    '../c',
+    '%0',
+    'x/add%3 {batch:data}',
+    'größe',
+    '\n',
+    '\ud800',
+  ],
   ...['x packed', 'x received', 'x workspace', 'step x sent 0', 'blocks.0', 'null', 'undefined', '💥', 'w.1.2', '-1'],
 ];
 
