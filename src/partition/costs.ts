@@ -32,8 +32,8 @@ export interface PartitionCosts {
   seconds(work: OpWork): number;
   /** Seconds of a collective, or of a local move, on a group. */
   communicationSeconds(communication: Communication, group: number): number;
-  /** Seconds of `bytes` between groups. */
-  transferSeconds(bytes: number): number;
+  /** Seconds of `bytes` between groups, which a rank receives in so many messages. */
+  transferSeconds(bytes: number, messages: number): number;
   /**
    * What leaving a result partial counts for, in units of the all-reduce that will be due. `made`: the op makes it so. `postponed`: it was
    * partial in every operand of the set that it passes through.
@@ -51,7 +51,8 @@ export function defaultCosts(link: AlphaBeta = oneMachine): PartitionCosts {
       // A decomposition passes its intermediate values through memory: about four times the kernel's time.
       Math.max(flops / flopsPerSecond, bytes / bytesPerSecond) * (kernel === null ? 4 : 1),
     communicationSeconds,
-    transferSeconds: (bytes) => link.launchSeconds + link.latencySeconds + bytes / link.bytesPerSecond,
+    transferSeconds: (bytes, messages) =>
+      messages * (link.launchSeconds + link.latencySeconds) + bytes / link.bytesPerSecond,
     // A little more than one, so that reducing now wins ties; about half where the sum was due already (found on three-layer models:
     // sequence parallelism then needs the fewest reduce-scatters).
     debt: { made: 1.01, postponed: 0.505 },

@@ -7,11 +7,12 @@
  * model.
  */
 import { GraphBuilder } from '../ir/builder.js';
-import type { Graph, InputKind, Node, Source, ValueId } from '../ir/graph.js';
+import type { Graph, GraphOutput, Node, Source, ValueId } from '../ir/graph.js';
 import type { Layout } from '../ir/layout.js';
 import { axesSize, type AxisName, type Mesh } from '../ir/mesh.js';
 import type { OpDefinition, OpRegistry } from '../ir/op.js';
 import { opNamed, slotNames } from '../ir/op.js';
+import type { Role } from '../ir/role.js';
 import { operandLayout, resultLayout, splitsWhole, type Assignment, type OpRule } from '../ir/rule.js';
 import { Tensor } from '../ir/tensor.js';
 import { bytesOf, namesOf, resize, type FactorName, type TensorType } from '../ir/type.js';
@@ -32,7 +33,7 @@ import {
   type Given,
 } from './given_assignments.js';
 import { NodeNames, outputReader } from '../plan/node_names.js';
-import type { PlacedGraph, PlacedId, Scope } from './placed.js';
+import type { PlacedGraph, PlacedId, PlacedOutput, Scope } from './placed.js';
 import { axesToShare, type Sharing } from './sharing.js';
 import { cheapest, Versions, type Quote, type Wanted } from './versions.js';
 
@@ -42,13 +43,9 @@ export interface Placement {
   /** The group an op runs on. */
   group(source: Source): number;
   /** Where an input lies: its layout on every group that stores it. */
-  input(
-    name: string,
-    kind: InputKind,
-    type: TensorType,
-  ): readonly { readonly group: number; readonly layout: Layout }[];
+  input(role: Role, type: TensorType): readonly { readonly group: number; readonly layout: Layout }[];
   /** The layout an output must have, on each group that wants it; null leaves it as it comes. */
-  output(name: string, type: TensorType): readonly { readonly group: number; readonly layout: Layout }[] | null;
+  output(role: Role, type: TensorType): readonly { readonly group: number; readonly layout: Layout }[] | null;
   /** How the plan lays a value out on a group's mesh by the names of its factors: how one that no op of the group has made is met. */
   arrival(group: number, type: TensorType): Layout;
   /** The factors that the plan splits, and which of them data come with: whom work that has them is to be shared by. */
@@ -63,7 +60,7 @@ export interface HintRequest {
   readonly source: Source;
   readonly rule: OpRule;
   /** Operand → the graph input that it is, or null. */
-  readonly inputs: readonly (string | null)[];
+  readonly inputs: readonly (Role | null)[];
 }
 
 export interface PartitionOptions {
@@ -110,7 +107,7 @@ class Walk {
   private readonly given: GivenAssignments;
   private readonly names = new NodeNames();
   private readonly assignments: Record<string, PlannedAssignment> = {};
-  private readonly inputNames: ReadonlyMap<ValueId, string>;
+  private readonly roles: ReadonlyMap<ValueId, Role>;
   /** Values that add up to outputs which are taken as they come: leaving them partial makes no debt. */
   private readonly anyLayout: ReadonlySet<ValueId>;
 
@@ -127,9 +124,9 @@ class Walk {
     this.reshards = options.reshards ?? reshardSearches(placement.meshes, costs);
     this.hasKernel = hasKernel;
     this.given = given;
-    this.inputNames = new Map(graph.inputs.map((input) => [input.value, input.name]));
+    this.roles = new Map(graph.inputs.map((input) => [input.value, input.role]));
     this.builder = GraphBuilder.resume(registry, graph);
-    const free = graph.outputs.filter(({ name, value }) => placement.output(name, this.builder.typeOf(value)) === null);
+    const free = graph.outputs.filter(({ role, value }) => placement.output(role, this.builder.typeOf(value)) === null);
     this.anyLayout = sumsInto(
       graph,
       free.map((output) => output.value),
@@ -148,13 +145,13 @@ class Walk {
   run(): Partitioned {
     for (const input of this.graph.inputs) {
       const type = this.builder.typeOf(input.value);
-      for (const { group, layout } of this.placement.input(input.name, input.kind, type)) {
-        if (input.kind === 'parameter' || input.kind === 'state') this.constant.add(input.value);
-        this.versions.declareInput(input.value, { name: input.name, kind: input.kind }, type, layout, group);
+      for (const { group, layout } of this.placement.input(input.role, type)) {
+        if (input.role.kind === 'parameter' || input.role.kind === 'state') this.constant.add(input.value);
+        this.versions.declareInput(input, type, layout, group);
       }
     }
     for (const node of this.graph.nodes) this.place(node, null, null);
-    const outputs = this.graph.outputs.flatMap(({ name, value }) => this.deliver(name, this.resolve(value)));
+    const outputs = this.graph.outputs.flatMap((output) => this.deliver(output, this.resolve(output.value)));
     const placed = {
       name: this.graph.name,
       meshes: this.placement.meshes,
@@ -205,7 +202,7 @@ class Walk {
       hint: this.placement.hint({
         source: node.source,
         rule,
-        inputs: node.inputs.map((input) => this.inputNames.get(input) ?? null),
+        inputs: node.inputs.map((input) => this.roles.get(input) ?? null),
       }),
       inherited: inherited ?? forward,
       operands: node.inputs.map((input) => {
@@ -384,10 +381,10 @@ class Walk {
     });
   }
 
-  private deliver(name: string, value: ValueId): { name: string; value: number }[] {
+  private deliver({ role, name }: GraphOutput, value: ValueId): readonly PlacedOutput[] {
     const type = this.builder.typeOf(value);
-    const wanted = this.placement.output(name, type);
-    if (!wanted) return [{ name, value: this.versions.any(value)!.id }];
+    const wanted = this.placement.output(role, type);
+    if (!wanted) return [{ role, name, value: this.versions.any(value)!.id }];
     const source: Source = { path: name, phase: 'update', segment: name };
     const given = this.given.find(outputReader(name));
     if (given)
@@ -399,7 +396,7 @@ class Walk {
     const outputs = wanted.map(({ group, layout }) => {
       const quotes = this.versions.quotes({ value, type, group, layout, source });
       const taken = this.take(quotes, `@${group}`, given, from);
-      return { name, value: taken ?? raise(noReshard({ value: name, type, layout })) };
+      return { role, name, value: taken ?? raise(noReshard({ value: name, type, layout })) };
     });
     if (Object.keys(from).length > 0) this.assignments[outputReader(name)] = { from };
     return outputs;
@@ -420,13 +417,15 @@ class Walk {
     if (!node) return this.graph.inputs.find((input) => input.value === value)?.name ?? `%${value}`;
     const result = node.outputs.length > 1 ? `.${this.resultNames(node)[node.outputs.indexOf(value)]}` : '';
     const phase = node.source.phase === 'backward' ? "'" : '';
-    return `${node.source.path}/${node.op}${result}${phase}%${value}`;
+    return `${inOneWord(node.source.path)}/${node.op}${result}${phase}%${value}`;
   }
 }
 
 function raise(error: Error): never {
   throw error;
 }
+/** A module path within the names of values: names of modules are anything, and those of values must not be equal. */
+const inOneWord = (path: string): string => (/[\s"%]/.test(path) ? JSON.stringify(path) : path);
 
 const sameOperand = (rule: OpRule, assignment: Assignment, i: number, j: number): boolean =>
   rule.operands[i].join() === rule.operands[j].join() &&

@@ -4,7 +4,7 @@
  * A reshard of a parameter lives in the scope (segment, direction) that asked for it and no longer: a gathered ZeRO-3 weight is
  * gathered again in the backward, and is never kept for the step. Reshards of other values are shared by everyone after them.
  */
-import type { Source, ValueId } from '../ir/graph.js';
+import type { GraphInput, Source, ValueId } from '../ir/graph.js';
 import {
   canonicalLayout,
   largestBlock,
@@ -77,13 +77,7 @@ export class Versions {
   }
 
   /** Declares a graph input where it is stored. Reshards of a `scoped` one are dropped at the end of their scope. */
-  declareInput(
-    value: ValueId,
-    input: Omit<PlacedInput, 'value'>,
-    type: TensorType,
-    layout: Layout,
-    group: number,
-  ): void {
+  declareInput({ value, ...input }: GraphInput, type: TensorType, layout: Layout, group: number): void {
     const placed = this.make(
       value,
       type,
@@ -201,7 +195,8 @@ export class Versions {
       const path = this.reshards[group].find(type, landing, to);
       if (!path) return [];
       const bytes = largestBlock(this.meshes[group], type, landing) * dtypeBytes[type.dtype];
-      return [{ landing, seconds: this.costs.transferSeconds(bytes) + path.seconds }];
+      const messages = messagesInto(this.meshes[from.group], whole, this.meshes[group], landing);
+      return [{ landing, seconds: this.costs.transferSeconds(bytes, messages) + path.seconds }];
     });
     return sent.flatMap((reduced) =>
       landings.map(({ landing, seconds }) => ({
@@ -247,6 +242,14 @@ const routeOf = ({ layout, group }: PlacedValue): string => `${printLayout(layou
 /** The first of the cheapest. */
 export const cheapest = (quotes: readonly Quote[]): Quote | null =>
   quotes.reduce<Quote | null>((best, quote) => (best === null || quote.seconds < best.seconds ? quote : best), null);
+/** How many blocks of one mesh a block of another has elements of, where both are cut evenly. */
+function messagesInto(source: Mesh, from: Layout, destination: Mesh, to: Layout): number {
+  const parts = (mesh: Mesh, layout: Layout, factor: string) => axesSize(mesh, layout.splits[factor]?.axes ?? []);
+  return Object.keys(from.splits).reduce(
+    (n, factor) => n * Math.ceil(parts(source, from, factor) / parts(destination, to, factor)),
+    1,
+  );
+}
 
 /** The splits of a layout that another mesh can have: over axes that it has too, evenly where it has other parts. */
 function splitsOn(mesh: Mesh, { splits }: Layout): Layout {
