@@ -14,7 +14,8 @@ import { ReshardSearch } from '../reshard/search.js';
 /** An op as a candidate would have one rank run it. */
 export interface OpWork {
   readonly node: { readonly op: string; readonly rule: OpRule; readonly attributes: Attributes };
-  readonly assignment: Assignment;
+  /** Null: the op is placed already, and only its blocks are known. */
+  readonly assignment: Assignment | null;
   /** Types of the blocks of the rank that has most of every factor. */
   readonly operands: readonly TensorType[];
   readonly results: readonly TensorType[];

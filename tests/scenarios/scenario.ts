@@ -21,7 +21,7 @@ import { ops } from '../../src/ops/index.js';
 import { roundTo } from '../../src/ops/round.js';
 import type { PartitionCosts } from '../../src/partition/costs.js';
 import type { Placement } from '../../src/partition/partition.js';
-import { compileGraphs } from '../../src/compile/compile.js';
+import { compileGraphs, type GraphOptions } from '../../src/compile/compile.js';
 import type { ChosenGraphs } from '../../src/partition/place_graphs.js';
 import type { Target } from '../../src/kernels/target.js';
 import type { AssignMemoryOptions } from '../../src/memory/assign_memory.js';
@@ -87,19 +87,17 @@ export interface Scenario {
   gather(execution: Execution): Values;
 }
 
+/** How a scenario under its plan is compiled. */
+export const graphOptionsOf = (
+  { target = 'reference', costs, hint, choices, memory }: ScenarioOptions,
+  plan: Plan,
+): GraphOptions => ({ plan, registry: ops, target, costs, hint, choices, memory });
+
 export function buildScenario(options: ScenarioOptions): Scenario {
-  const { step, update, target = 'reference', microbatches = 1 } = options;
+  const { step, update, microbatches = 1 } = options;
   const plan = planOf(options);
   const { program, placed } = compileGraphs(
-    {
-      plan,
-      registry: ops,
-      target,
-      costs: options.costs,
-      hint: options.hint,
-      choices: options.choices,
-      memory: options.memory,
-    },
+    graphOptionsOf(options, plan),
     { parameters: parametersOf(step) },
     step,
     update,
