@@ -154,6 +154,11 @@ const fieldsByKind = new Map(
   }),
 );
 
+export const kindNames = Object.keys(kinds) as readonly Kind[];
+
+/** Every field of a kind, but for its lane and its source. */
+export const fieldNames = (kind: Kind): readonly string[] => Object.keys(kinds[kind].fields);
+
 /** What stands in a field of operands. */
 type Held = Operand | readonly Operand[] | ValueIndex | null;
 const fieldOf = (instruction: Instruction, name: string): unknown =>
