@@ -3,7 +3,7 @@
  * folding, printer, memory planner and verifier read this table. A new kind is added here and in both engines, and where the verifier
  * says which layouts it takes (`verify/placements.ts`).
  */
-import type { Instruction, Lane, Operand, ValueIndex } from './program.js';
+import type { Instruction, Lane, Operand, TransferInstruction, ValueIndex } from './program.js';
 
 export type Kind = Instruction['kind'];
 
@@ -41,6 +41,10 @@ interface KindDescription<I extends Instruction> {
   readonly print: (instruction: I, operands: PrintedOperands, event: string) => string;
 }
 
+/** The lane of a message: by the group at its other end. */
+export const transferLane = ({ kind, edge }: Pick<TransferInstruction, 'kind' | 'edge'>): Lane =>
+  kind === 'send' ? `send:${edge.toGroup}` : `receive:${edge.fromGroup}`;
+
 const computed = { lane: (): Lane => 'compute', meets: false };
 
 const rearranges: KindDescription<InstructionOf<'pack'>> = {
@@ -60,7 +64,7 @@ const tile: KindDescription<InstructionOf<'pack_tile'>> = {
 };
 
 const transfer: Omit<KindDescription<InstructionOf<'send'>>, 'fields'> = {
-  lane: ({ kind }) => kind,
+  lane: transferLane,
   moves: false,
   meets: true,
   title: ({ kind, tag }) => `${kind} '${tag}'`,
