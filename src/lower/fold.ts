@@ -12,10 +12,11 @@
  *
  * The result depends on the text alone: equal on all ranks of a class, and the same in every run.
  */
+import { exactText } from '../ir/exact_text.js';
 import type { Attributes } from '../ir/graph.js';
 import { parseNumbers } from '../program/loop.js';
 import type { Instruction, Loop, Repeated, Strides } from '../program/program.js';
-import { movingTexts, operandRoles, operandsOf, otherFields } from '../program/kinds.js';
+import { operandRoles, operandsOf, otherFields } from '../program/kinds.js';
 
 export function fold(body: readonly Instruction[]): readonly (Instruction | Loop)[] {
   const lines = parseLines(body);
@@ -148,10 +149,11 @@ function parseLines(body: readonly Instruction[]): readonly Line[] {
   const parts = new Parts();
   return body.map((instruction): Line => {
     const { source } = instruction;
-    const { event = '', tag = '' } = movingTexts(instruction);
-    const texts = [source.path, source.segment, event, tag].map((text) => parts.text(text));
+    const event = 'event' in instruction ? instruction.event : '';
+    const texts = [source.path, source.segment, event].map((text) => parts.text(text));
     const operands = operandsOf(instruction);
-    const numbers = [operands.map(({ value }) => value), ...texts.map((text) => text.numbers)];
+    const tag = 'tag' in instruction ? [instruction.tag.value] : [];
+    const numbers = [operands.map(({ value }) => value), ...texts.map((text) => text.numbers), tag];
     const key = [
       ...fixedPartsOf(instruction).map((part) => parts.number(part)),
       ...operands.map(({ access }) => access),
@@ -169,6 +171,7 @@ const fixedPartsOf = (instruction: Instruction): readonly unknown[] => [
   instruction.lane,
   instruction.source.phase,
   operandRoles(instruction).join(),
+  'tag' in instruction ? instruction.tag.graph : '',
   ...otherFields(instruction, 'same'),
   shapeOfAttributes(attributesOf(instruction)),
 ];
@@ -181,14 +184,6 @@ const shapeOfAttributes = (attributes: Attributes): string =>
   Object.entries(attributes)
     .map(([name, value]) => (typeof value === 'number' ? name : `${name}=${exactText(value)}`))
     .join();
-
-/** JSON that also tells numbers apart which JSON has no form for. */
-const exactText = (value: unknown): string =>
-  JSON.stringify(value, (_, part: unknown) =>
-    typeof part === 'number' && (!Number.isFinite(part) || Object.is(part, -0))
-      ? { number: Object.is(part, -0) ? '-0' : String(part) }
-      : part,
-  ) ?? 'undefined';
 
 /** Numbers for parts of instructions, equal for equal parts. Parts are shared between instructions, so most are met again as they are. */
 class Parts {

@@ -4,43 +4,50 @@
  */
 import type { DiagnosticError } from '../ir/diagnostic.js';
 import { sameLayout } from '../ir/layout.js';
+import { nameOf, roleKey, type Role } from '../ir/role.js';
 import { sameFactors } from '../ir/type.js';
 import * as diagnose from './diagnostics.js';
 import type { PlacedGraph, PlacedValue } from './placed.js';
 
 /** Every value at the seam that the two graphs state differently; empty where they agree. */
 export function checkMeeting(step: PlacedGraph, update: PlacedGraph): readonly DiagnosticError[] {
-  const left = named(step.outputs, step);
-  const read = named(step.inputs, step);
+  const left = byRole(step.outputs, step);
+  const read = byRole(step.inputs, step);
   const faults: DiagnosticError[] = [];
-  const expectAlike = (name: string, value: PlacedValue, others: readonly PlacedValue[]): void => {
+  const expectAlike = (role: Role, value: PlacedValue, others: readonly PlacedValue[]): void => {
     const here = others.filter(({ group }) => group === value.group);
     const [other] = here;
     if (other && here.every((one) => isAlike(one, value))) return;
-    faults.push(diagnose.seamDiffers({ name, is: value, other: other ?? null }));
+    faults.push(diagnose.seamDiffers({ name: nameOf(role), is: value, other: other ?? null }));
   };
-  for (const { name, kind, value } of update.inputs) {
+  for (const { role, kind, value } of update.inputs) {
     const input = update.values[value];
-    if (kind === 'value') expectAlike(name, input, left.get(name) ?? []);
-    else if (read.get(name)?.some(({ group }) => group === input.group)) expectAlike(name, input, read.get(name)!);
+    const key = roleKey(role);
+    if (kind === 'value') expectAlike(role, input, left.get(key) ?? []);
+    else if (read.get(key)?.some(({ group }) => group === input.group)) expectAlike(role, input, read.get(key)!);
   }
-  const replaced = named(
+  const replaced = byRole(
     update.inputs.filter(({ kind }) => kind !== 'value'),
     update,
   );
-  for (const { name, value } of update.outputs) {
+  for (const { role, value } of update.outputs) {
     const output = update.values[value];
-    if (replaced.get(name)?.some(({ group }) => group === output.group)) expectAlike(name, output, replaced.get(name)!);
+    const before = replaced.get(roleKey(role)) ?? [];
+    if (before.some(({ group }) => group === output.group)) expectAlike(role, output, before);
   }
   return faults;
 }
 
-function named(
-  list: readonly { readonly name: string; readonly value: number }[],
+/** Of each role, the values that stand in it: one a group. */
+function byRole(
+  list: readonly { readonly role: Role; readonly value: number }[],
   { values }: PlacedGraph,
 ): ReadonlyMap<string, readonly PlacedValue[]> {
   const found = new Map<string, PlacedValue[]>();
-  for (const { name, value } of list) found.set(name, [...(found.get(name) ?? []), values[value]]);
+  for (const { role, value } of list) {
+    const key = roleKey(role);
+    found.set(key, [...(found.get(key) ?? []), values[value]]);
+  }
   return found;
 }
 

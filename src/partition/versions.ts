@@ -4,7 +4,7 @@
  * A reshard of a parameter lives in the scope (segment, direction) that asked for it and no longer: a gathered ZeRO-3 weight is
  * gathered again in the backward, and is never kept for the step. Reshards of other values are shared by everyone after them.
  */
-import type { Source, ValueId } from '../ir/graph.js';
+import type { GraphInput, Source, ValueId } from '../ir/graph.js';
 import {
   canonicalLayout,
   largestBlock,
@@ -58,13 +58,7 @@ export class Versions {
   }
 
   /** Declares a graph input where it is stored. Reshards of a `scoped` one are dropped at the end of their scope. */
-  declareInput(
-    value: ValueId,
-    input: Omit<PlacedInput, 'value'>,
-    type: TensorType,
-    layout: Layout,
-    group: number,
-  ): void {
+  declareInput({ value, ...input }: GraphInput, type: TensorType, layout: Layout, group: number): void {
     const placed = this.make(
       value,
       type,
