@@ -166,7 +166,8 @@ export class Versions {
       const path = this.costs.reshards[group].find(type, landing, to);
       if (!path) continue;
       const bytes = largestBlock(this.meshes[group], type, landing) * dtypeBytes[type.dtype];
-      const seconds = this.costs.transferSeconds(bytes) + path.seconds;
+      const messages = messagesInto(this.meshes[from.group], whole, this.meshes[group], landing);
+      const seconds = this.costs.transferSeconds(bytes, messages) + path.seconds;
       if (best === null || seconds < best.seconds) best = { landing, seconds };
     }
     if (best === null) return null;
@@ -202,6 +203,15 @@ export class Versions {
     else this.byValue.set(value, [{ placed, scope, native }]);
     return placed;
   }
+}
+
+/** How many blocks of one mesh a block of another has elements of, where both are cut evenly. */
+function messagesInto(source: Mesh, from: Layout, destination: Mesh, to: Layout): number {
+  const parts = (mesh: Mesh, layout: Layout, factor: string) => axesSize(mesh, layout.splits[factor]?.axes ?? []);
+  return Object.keys(from.splits).reduce(
+    (n, factor) => n * Math.ceil(parts(source, from, factor) / parts(destination, to, factor)),
+    1,
+  );
 }
 
 /** The splits of a layout that another mesh can have: over axes that it has too, evenly where it has other parts. */
