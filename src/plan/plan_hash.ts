@@ -6,13 +6,13 @@ import { groupOfChunks, type Plan } from './plan.js';
 export function planHash(plan: Plan): string {
   const { predicted: _, groups, chunks, zero, assignments = {}, reshards = [], validation = {}, ...others } = plan;
   const groupOf = groupOfChunks(plan);
-  const { stage, axis, reshard_after_forward = true, prefetch = 1 } = zero;
+  const { stage, axis, reshard_after_forward = true, prefetch = 1, ...sizes } = zero;
   const decides = {
     ...others,
     groups: Object.values(groups).map(({ mesh }) => Object.entries(mesh)),
     chunks: chunks.map(({ segments }, i) => ({ segments, on: groupOf[i] })),
     // Where ZeRO splits nothing, nothing reads over which axis.
-    zero: stage === 0 ? { stage } : { stage, axis, reshard_after_forward, prefetch },
+    zero: { stage, ...(stage > 0 && { axis, reshard_after_forward, prefetch }), ...sizes },
     assignments,
     reshards,
     validation: { assignments: validation.assignments ?? {}, reshards: validation.reshards ?? [] },
