@@ -11,8 +11,10 @@ export function whim(seed: number): PartitionCosts {
   if (seed === 0) return defaultCosts();
   const free = defaultCosts({ ...oneMachine, launchSeconds: 1e-12, latencySeconds: 0 });
   if (seed === 1) return free;
-  let asked = 0;
-  return { ...free, seconds: () => uniform(`whim ${seed} ${asked++}`), repeatSeconds: 0 };
+  // Asked again it prices alike: a quote and a program of one plan are of one whim.
+  const seconds: PartitionCosts['seconds'] = ({ node, assignment, flops }) =>
+    uniform(`whim ${seed} ${node.op} ${flops} ${JSON.stringify(assignment)}`);
+  return { ...free, seconds, repeatSeconds: 0 };
 }
 
 /** Prices of everything by a seed: of ops, collectives and messages. Asked again, they price alike. */
