@@ -44,7 +44,8 @@ export function quoteGraphs(
   const kernels = kernelsOf(options.target, options.registry);
   const costs = options.costs ?? defaultCosts(meshesOf(options.plan));
   const split = splitChunks(table);
-  const placed = placeGraphs({ ...options, costs, kernels, split, proved: false }, parameters, step, update);
+  // Not proved: what is compiled will be.
+  const placed = placeGraphs({ ...options, costs, kernels, split }, parameters, step, update, () => {});
   const requests = classRequests({ ...options, kernels }, placed, table);
   return { placed, classes: requests.map((request) => quoteClass(request, costs)) };
 }
