@@ -110,6 +110,7 @@ const mlpDraw: TrainingDraw = {
   uneven: [0, 0],
   contextSplits: 'sequence',
   zero: 0,
+  shard: 0,
   update: false,
   whim: 0,
 };
