@@ -4,7 +4,6 @@ import type { OpRegistry } from '../ir/op.js';
 import { groupOfChunks, meshesOf, type Plan } from '../plan/plan.js';
 import type { ScheduleTable } from '../schedule/slot.js';
 import { segmentChunks } from '../partition/placement.js';
-import { madeOnce } from './made_once.js';
 import { plannedReceives } from './receives.js';
 import { slotSection, type Listed } from './sections.js';
 import { kindText, slotsOfSteps, type SlotKind } from './slot_kinds.js';
@@ -16,6 +15,7 @@ import { lowerClass, type LoweredClass } from './lower_class.js';
 import type { AssignMemoryOptions } from '../memory/assign_memory.js';
 import type { PassObserver } from '../passes/pass_names.js';
 import type { PlacedGraphs } from '../partition/place_graphs.js';
+import { scopeOf } from '../partition/placed.js';
 import { printMemory } from '../memory/print_memory.js';
 import { printProgram } from '../program/print.js';
 import { printSections } from './print_sections.js';
@@ -40,9 +40,8 @@ export function lowerGroups(
 ): LoweredProgram {
   const groups = groupsOf(plan);
   const stepSlots = slotsOfSteps(step, { chunkOf: segmentChunks(plan), groupOf: groupOfChunks(plan) });
-  const once = madeOnce(step);
   const section = remembered((group: number, slot: SlotKind, first: boolean) =>
-    slotSection(step, stepSlots, group, slot, first ? new Set() : once),
+    slotSection(step, stepSlots, group, slot, first),
   );
   const orders = table.map((entries, group) => slotOrder(entries, (slot, first) => section(group, slot, first)));
   const receives = plannedReceives(
@@ -50,7 +49,7 @@ export function lowerGroups(
     table,
     orders,
     (group, { slot, first }) => section(group, slot, first),
-    ({ transfer }) => once.has(transfer),
+    ({ transfer }) => scopeOf(step, transfer) === 'step',
   );
   observe?.('hoist', () => printSections(step, update, stepSlots, orders));
   const graphs = update ? [step, update] : [step];
@@ -72,7 +71,6 @@ export function lowerGroups(
         order: orders[group],
         stepSlots,
         receives: receives[group],
-        once,
         registry,
         kernels,
         memory,

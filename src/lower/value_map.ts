@@ -35,8 +35,6 @@ export class ValueMap {
   readonly results: Record<string, ValueIndex> = {};
   /** Outputs of the step graph → their sums. */
   readonly sums = new Map<PlacedId, ValueIndex>();
-  /** What steps make that run once a step. */
-  private readonly shared: ReadonlySet<PlacedId>;
   private readonly request: ClassRequest;
   private readonly indexOf: Record<Origin, Map<PlacedId, ValueIndex>> = { step: new Map(), update: new Map() };
   private readonly after: ContractEntry[] = [];
@@ -49,7 +47,6 @@ export class ValueMap {
     this.request = request;
     this.values = new ClassValues(request.step.meshes[request.group], request.members[0]);
     this.makers = makersOf(request.step);
-    this.shared = new Set([...request.once].flatMap(({ outputs }) => outputs));
     this.uses = { step: placedUses(request.step), update: request.update ? placedUses(request.update) : new Map() };
     this.moved = { step: movedIn(request.step), update: request.update ? movedIn(request.update) : new Set() };
     this.declareInputs();
@@ -92,7 +89,7 @@ export class ValueMap {
 
   /** Whether each microbatch has an instance of a placed value, or a step one. */
   instances(origin: Origin, id: PlacedId): 'microbatch' | 'step' {
-    return origin === 'step' && !this.shared.has(id) ? 'microbatch' : 'step';
+    return origin === 'update' || this.request.step.values[id].scope === 'step' ? 'step' : 'microbatch';
   }
 
   /** The value as an instruction writes it: into its sum where it may. */

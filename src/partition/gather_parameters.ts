@@ -15,8 +15,9 @@ import { opNamed, type OpRegistry } from '../ir/op.js';
 import { namesOf, type TensorType } from '../ir/type.js';
 import type { ReshardSearch } from '../reshard/search.js';
 import { castTo, isGathered, type Bucket } from './buckets.js';
-import type { PlacedGraph, PlacedId, PlacedInput, PlacedOp, PlacedStep, Scope } from './placed.js';
+import type { PlacedGraph, PlacedId, PlacedInput, PlacedOp, PlacedStep } from './placed.js';
 import { PlacedEdit, type Spot } from './placed_edit.js';
+import type { Scope } from './scope.js';
 
 export interface GatherOptions {
   readonly registry: OpRegistry;
@@ -99,7 +100,7 @@ class Gathering {
       const { bucket } = member;
       this.members.set(input.value, member);
       if (!this.stored.has(bucket)) {
-        const value = this.edit.value(bucket.name, bucket.type, bucket.storage, bucket.group);
+        const value = this.edit.value(bucket.name, bucket.type, bucket.storage, bucket.group, 'step');
         this.stored.set(bucket, value);
         stored.push({ name: bucket.members ? bucket.name : input.name, kind: 'parameter', value });
       }
@@ -172,14 +173,13 @@ class Gathering {
     const inputs = maker.inputs.map((input) => this.read(input, reader));
     const outputs = maker.outputs.map((output) => {
       const { name: was, type, layout, group } = this.edit.values[output];
-      return this.edit.value(`${was} again in ${key}`, type, layout, group);
+      return this.edit.value(`${was} again in ${key}`, type, layout, group, scope);
     });
     this.edit.put(at, {
       ...maker,
       inputs,
       outputs,
       source: { ...maker.source, ...where(source) },
-      scope,
     } as PlacedStep);
     this.made.set(name, outputs);
     return outputs[maker.outputs.indexOf(id)];
@@ -217,9 +217,9 @@ class Gathering {
     }
     const typed = members.map((member) => ({ ...member, type: { ...member.type, dtype } }));
     const outputs = typed.map((member) =>
-      this.edit.value(`${member.name} ${dtype} ${suffix}`, member.type, member.layout, group),
+      this.edit.value(`${member.name} ${dtype} ${suffix}`, member.type, member.layout, group, scope),
     );
-    this.edit.put(at, { kind: 'unpack', members: typed, inputs: [full], outputs, source: from, group, scope });
+    this.edit.put(at, { kind: 'unpack', members: typed, inputs: [full], outputs, source: from, group });
     this.made.set(`${key} ${name} ${dtype}`, outputs);
     return outputs[index];
   }
@@ -243,7 +243,7 @@ class Gathering {
       names: [namesOf(bucket.type)],
       attributes,
     });
-    const output = this.edit.value(`${bucket.name} ${dtype}`, results[0], bucket.storage, bucket.group);
+    const output = this.edit.value(`${bucket.name} ${dtype}`, results[0], bucket.storage, bucket.group, 'step');
     this.edit.put(at, {
       kind: 'op',
       op,
@@ -254,7 +254,6 @@ class Gathering {
       outputs: [output],
       source: { ...source, path: bucket.members ? bucket.name : source.path, ...where(at.step.source) },
       group: bucket.group,
-      scope: 'step',
     });
     this.made.set(`cast ${bucket.name}`, [output]);
     return output;

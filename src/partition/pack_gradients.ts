@@ -16,7 +16,7 @@ import type { ReshardSearch } from '../reshard/search.js';
 import type { Bucket } from './buckets.js';
 import type { PackedTensor } from './packing.js';
 import { makersOf, type PlacedGraph, type PlacedId, type PlacedOutput, type PlacedStep } from './placed.js';
-import { PlacedEdit, type Request } from './placed_edit.js';
+import { PlacedEdit, type Request, type Spot } from './placed_edit.js';
 
 /**
  * The graph with the gradients of buckets in place of those of their members; of buckets that it gives all members' of. `accumulator`: how
@@ -47,7 +47,8 @@ export function packGradients(
     const to = accumulator(name, group, type);
     const step = to && makers.get(value);
     if (!to || !step) continue;
-    const request: Request = { at: { side: 'after', step }, source: step.source, suffix: 'reduced' };
+    const at: Spot = { side: 'after', step };
+    const request: Request = { at, source: step.source, scope: 'microbatch', suffix: 'reduced' };
     replaced.set(name, [{ name, value: edit.reshard(value, to, request) }]);
   }
   if (replaced.size === 0) return placed;
@@ -76,6 +77,7 @@ function packOne(
   const request = (step: PlacedStep): Request => ({
     at: { side: 'after', step },
     source: { ...step.source, path: name },
+    scope: 'microbatch',
     suffix: 'to pack',
   });
   const parts = members.map((member, k) => {
@@ -84,7 +86,7 @@ function packOne(
       ? edit.reshard(zeros(edit, member, group, request(last), registry), laid, request(last))
       : edit.reshard(gradients[k], laid, request(makers.get(gradients[k])!));
   });
-  const packed = edit.value(name, type, { splits: whole.splits, partial }, group);
+  const packed = edit.value(name, type, { splits: whole.splits, partial }, group, 'microbatch');
   const owned = members.map((member) => ({ ...member, name: gradientName(member.name) }));
   edit.put(
     { side: 'after', step: last },
@@ -120,7 +122,7 @@ function zeros(
   registry: OpRegistry,
 ): PlacedId {
   const { op, rule, attributes } = zeroNode(registry, type);
-  const output = edit.value(gradientName(name), type, layout, group);
+  const output = edit.value(gradientName(name), type, layout, group, 'microbatch');
   const assignment = { splits: layout.splits, through: {} };
   edit.put(at, { kind: 'op', op, rule, attributes, assignment, inputs: [], outputs: [output], source, group });
   return output;

@@ -38,6 +38,7 @@ export function stepPlacement(plan: Plan, step: Graph): Placement {
       })),
     output: () => null,
     sharing: { split: plan.split, dataFactors: dataFactorsOf(step) },
+    chunkOf: segmentChunks(plan),
     arrival: (group, type) => storageLayout(plan, meshes[group], type),
     hint: () => null,
   };
@@ -97,6 +98,7 @@ export function updatePlacement(
         return (name === 'skipped' ? meshes : meshes.slice(0, 1)).map((_, group) => ({ group, layout: replicated }));
       return updated.has(name) ? owner.stored : [{ group: owner.home, layout: owner.state }];
     },
+    chunkOf: () => 0,
     arrival: (group, type) => storageLayout(plan, meshes[group], type),
     // Replicas of a parameter are updated alike; what ZeRO splits of it follows from the layout of its state.
     sharing: { split: {}, dataFactors: new Set() },
