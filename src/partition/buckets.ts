@@ -22,7 +22,7 @@ import { gradientName, parameterOf } from '../optim/update.js';
 import { meshesOf, type Plan } from '../plan/plan.js';
 import { blocksOf, elementsFactor, packedAxes, packedType, type PackedTensor } from './packing.js';
 import { segmentChunks } from './placement.js';
-import type { Scope } from './scope.js';
+import type { Scope } from '../plan/scope.js';
 import { splitsState, storageLayout } from './storage.js';
 
 /** Bytes from which a bucket is full, on one rank: about what PyTorch's default of 25 MB leaves to overlap on models of this kind. */

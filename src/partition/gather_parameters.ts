@@ -17,7 +17,7 @@ import type { ReshardSearch } from '../reshard/search.js';
 import { castTo, isGathered, type Bucket } from './buckets.js';
 import type { PlacedGraph, PlacedId, PlacedInput, PlacedOp, PlacedStep } from './placed.js';
 import { PlacedEdit, type Spot } from './placed_edit.js';
-import type { Scope } from './scope.js';
+import type { Scope } from '../plan/scope.js';
 
 export interface GatherOptions {
   readonly registry: OpRegistry;

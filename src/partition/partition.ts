@@ -20,7 +20,7 @@ import { splitCandidates, throughCandidates, type CandidateOptions, type Splits 
 import type { PartitionCosts } from './costs.js';
 import { noAssignment, noReshard } from './diagnostics.js';
 import type { PlacedGraph } from './placed.js';
-import { shortest, type Scope } from './scope.js';
+import { shortest, type Scope } from '../plan/scope.js';
 import { axesToShare, type Sharing } from './sharing.js';
 import { Versions, type Quote } from './versions.js';
 

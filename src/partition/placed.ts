@@ -11,7 +11,7 @@ import type { Assignment, OpRule } from '../ir/rule.js';
 import { printType, type TensorType } from '../ir/type.js';
 import type { Move } from '../reshard/moves.js';
 import type { PackedTensor } from './packing.js';
-import type { Scope } from './scope.js';
+import type { Scope } from '../plan/scope.js';
 
 /** Index into {@link PlacedGraph.values}. */
 export type PlacedId = number;

@@ -5,7 +5,7 @@ import type { TensorType } from '../ir/type.js';
 import type { ReshardSearch } from '../reshard/search.js';
 import { noReshard } from './diagnostics.js';
 import type { PlacedGraph, PlacedId, PlacedStep, PlacedValue } from './placed.js';
-import type { Scope } from './scope.js';
+import type { Scope } from '../plan/scope.js';
 
 /** Where an added step stands: right before or right after a step of the graph, behind those that were put there earlier. */
 export interface Spot {

@@ -21,7 +21,7 @@ import { dtypeBytes } from '../ir/dtype.js';
 import type { TensorType } from '../ir/type.js';
 import type { PlacedId, PlacedInput, PlacedStep, PlacedValue } from './placed.js';
 import type { PartitionCosts } from './costs.js';
-import { inOneScope, type Scope } from './scope.js';
+import { instanceOf, type Scope } from '../plan/scope.js';
 
 interface Version {
   readonly placed: PlacedValue;
@@ -184,7 +184,9 @@ export class Versions {
   }
 
   private isThere({ placed, madeFor }: Version, reader: Source): boolean {
-    return madeFor === null || inOneScope(placed.scope, madeFor, reader, this.chunkOf);
+    if (madeFor === null) return true;
+    const instance = (of: Source) => instanceOf(placed.scope, of, this.chunkOf);
+    return instance(madeFor) === instance(reader);
   }
 
   /** A version that is made for `reader`: how long it is kept, and a name that no other version of its value has. */

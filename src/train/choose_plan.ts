@@ -65,6 +65,7 @@ function sizesOf({ plan }: TrainConfig): ParallelSizes {
     zero_stage: zeroStages[sizes.zero_stage],
     ...(sizes.reshard_after_forward !== null && { reshard_after_forward: sizes.reshard_after_forward }),
     ...(sizes.prefetch !== null && { prefetch: sizes.prefetch }),
+    activation_checkpoint: sizes.activation_checkpoint,
   };
 }
 

@@ -9,7 +9,7 @@ import type { FactorName } from '../../src/ir/type.js';
 import type { Placement } from '../../src/partition/partition.js';
 import type { LanguageModel } from '../../src/nn/language_model.js';
 import { GPT, Llama, Mixtral } from '../../src/nn/models/index.js';
-import { groupName, groupOfChunks, zeroStages, type Plan } from '../../src/plan/plan.js';
+import { groupName, groupOfChunks, zeroStages, type Plan, type PlanScope } from '../../src/plan/plan.js';
 import { rowsOf, writtenSchedule } from '../../src/plan/plan_schedule.js';
 import { generateSchedule, scheduleKind, scheduleKinds } from '../../src/schedule/kinds.js';
 import { groupOfChunk } from '../../src/schedule/placement.js';
@@ -66,6 +66,8 @@ export interface TrainingDraw {
   /** What the context axis splits. */
   readonly contextSplits: 'sequence' | 'dim';
   readonly zero: Plan['zero']['stage'];
+  /** What the backward makes again, and how long that is kept. */
+  readonly again: readonly [what: 'nothing' | 'all' | 'cheap' | 'first', keep: PlanScope['keep']];
   /** Without an update the step's results are its gradients and its loss. */
   readonly update: boolean;
   /** See {@link whim}. */
@@ -101,6 +103,10 @@ export const anyTraining = (models: readonly TrainingDraw['model'][] = someModel
     uneven: fc.tuple(fc.nat(7), fc.oneof(fc.constant(0), fc.nat(1000))),
     contextSplits: fc.constantFrom('sequence', 'dim'),
     zero: fc.constantFrom(...zeroStages),
+    again: fc.tuple(
+      fc.constantFrom('nothing', 'nothing', 'all', 'cheap', 'first'),
+      fc.constantFrom('backward', 'slot', 'segment and direction'),
+    ),
     update: fc.boolean(),
     whim: fc.oneof(fc.constantFrom(0, 1), fc.nat(1000)),
   });
@@ -156,10 +162,18 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
     split,
     bounds,
     zero: { stage: draw.zero, axis: 'data' },
+    scopes: scopesOf(draw.again, graphs.step),
     costs: (meshes) => whim(meshes, draw.whim),
     hint: hintFrom(draw.meshes[0], hints),
     memory: { moves: 2, searchNodes: 0 },
   };
+}
+
+/** Of the graph's first segment, or of all. */
+function scopesOf([what, keep]: TrainingDraw['again'], { nodes }: Graph): Plan['scopes'] {
+  if (what === 'nothing') return [];
+  const of = what === 'first' ? nodes[0].source.segment : '*';
+  return [{ of, made: 'again', keep, ops: what === 'cheap' ? 'cheap' : 'all' }];
 }
 
 interface PipelineDraw {

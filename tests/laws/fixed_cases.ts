@@ -29,6 +29,7 @@ export const smallest: TrainingDraw = {
   uneven: [0, 0],
   contextSplits: 'sequence',
   zero: 0,
+  again: ['nothing', 'backward'],
   update: false,
   whim: 1,
 };

@@ -18,18 +18,20 @@ export type Scope = (typeof scopes)[number];
 export const shortest = (longest: Scope, of: readonly Scope[]): Scope =>
   of.reduce((a, b) => (scopes.indexOf(b) < scopes.indexOf(a) ? b : a), longest);
 
-/** Whether two places of a microbatch lie in one instance of a scope. `chunkOf`: the chunk of a segment. */
-export function inOneScope(scope: Scope, a: Source, b: Source, chunkOf: (segment: string) => number): boolean {
+/** Which instance of a scope a place of a microbatch lies in: equal texts, one instance. `chunkOf`: the chunk of a segment. */
+export function instanceOf(
+  scope: Scope,
+  { segment, phase }: Pick<Source, 'segment' | 'phase'>,
+  chunkOf: (segment: string) => number,
+): string {
   switch (scope) {
     case 'segment and direction':
-      return a.segment === b.segment && a.phase === b.phase;
+      return `${segment}/${phase}`;
     case 'slot':
-      return a.phase === b.phase && chunkOf(a.segment) === chunkOf(b.segment);
+      return `chunk ${chunkOf(segment)}/${phase}`;
     case 'backward':
-      return isBackward(a) && isBackward(b) && chunkOf(a.segment) === chunkOf(b.segment);
+      return `chunk ${chunkOf(segment)}/${phase === 'weight' ? 'backward' : phase}`;
     default:
-      return true;
+      return '';
   }
 }
-
-const isBackward = ({ phase }: Source): boolean => phase === 'backward' || phase === 'weight';
