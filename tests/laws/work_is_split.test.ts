@@ -110,6 +110,7 @@ const mlpDraw: TrainingDraw = {
   uneven: [0, 0],
   contextSplits: 'sequence',
   zero: 0,
+  again: ['nothing', 'backward'],
   update: false,
   whim: 0,
 };
