@@ -17,7 +17,7 @@ export const recomputeExample = placedExample({
       %0 = einsum(%x, %up) {to=[token, hidden]} : f32[token=8, hidden=16] ; up forward model
       %1 = exp(%0) : f32[token=8, hidden=16] ; up forward model
       %2 = einsum(%1) {to=[]} : f32[] ; loss forward model
-      %3 = mul(%dy, %1) : f32[token=8, hidden=16] ; up backward model
+      %3 = einsum(%dy, %1) {to=[token, hidden]} : f32[token=8, hidden=16] ; up backward model
       %4 = einsum(%x, %3) {to=[dim, hidden]} : f32[dim=4, hidden=16] ; up backward model
       return loss=%2, gradient.up=%4
     }`,

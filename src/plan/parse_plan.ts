@@ -49,13 +49,16 @@ export const planSchema = z.strictObject({
   // Plans of earlier versions had none.
   scopes: z
     .array(
-      z.strictObject({
-        of: z.string().min(1).meta({ example: '*' }),
-        made: z.enum(['again']),
-        keep: z.enum(['segment and direction', 'slot', 'backward', 'microbatch']).default('backward'),
-        ops: z.enum(['all', 'cheap']).default('all'),
-      }),
+      z
+        .strictObject({
+          of: z.string().min(1).meta({ example: '*' }),
+          made: z.enum(['again']),
+          keep: z.enum(['segment and direction', 'slot', 'backward', 'microbatch']).default('backward'),
+          ops: z.enum(['all', 'cheap']).default('all'),
+        })
+        .meta({ example: { of: '*', made: 'again' } }),
     )
+    .meta({ example: [{ of: '*', made: 'again' }] })
     .default([]),
   zero: z.strictObject({
     stage: z.literal(zeroStages),
