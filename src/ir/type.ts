@@ -32,8 +32,16 @@ export function tensorType(dtype: DType, dims: Readonly<Record<FactorName, numbe
 }
 
 export const factorsOf = (type: TensorType): readonly Factor[] => type.dims.flat();
-export const namesOf = (type: TensorType): readonly FactorName[] => factorsOf(type).map((f) => f.name);
-export const sizesOf = (type: TensorType): readonly number[] => factorsOf(type).map((f) => f.size);
+export function namesOf(type: TensorType): readonly FactorName[] {
+  const names: FactorName[] = [];
+  for (const dim of type.dims) for (const { name } of dim) names.push(name);
+  return names;
+}
+export function sizesOf(type: TensorType): readonly number[] {
+  const sizes: number[] = [];
+  for (const dim of type.dims) for (const { size } of dim) sizes.push(size);
+  return sizes;
+}
 /** The shape as other frameworks see it: one size a dimension. */
 export const shapeOf = (type: TensorType): readonly number[] => type.dims.map((dim) => product(dim.map((f) => f.size)));
 

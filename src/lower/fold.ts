@@ -12,6 +12,7 @@
  *
  * The result depends on the text alone: equal on all ranks of a class, and the same in every run.
  */
+import { exactText } from '../ir/exact_text.js';
 import type { Attributes } from '../ir/graph.js';
 import { parseNumbers } from '../program/loop.js';
 import type { Instruction, Loop, Repeated, Strides } from '../program/program.js';
@@ -181,14 +182,6 @@ const shapeOfAttributes = (attributes: Attributes): string =>
   Object.entries(attributes)
     .map(([name, value]) => (typeof value === 'number' ? name : `${name}=${exactText(value)}`))
     .join();
-
-/** JSON that also tells numbers apart which JSON has no form for. */
-const exactText = (value: unknown): string =>
-  JSON.stringify(value, (_, part: unknown) =>
-    typeof part === 'number' && (!Number.isFinite(part) || Object.is(part, -0))
-      ? { number: Object.is(part, -0) ? '-0' : String(part) }
-      : part,
-  ) ?? 'undefined';
 
 /** Numbers for parts of instructions, equal for equal parts. Parts are shared between instructions, so most are met again as they are. */
 class Parts {

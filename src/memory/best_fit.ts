@@ -1,4 +1,5 @@
 import { alignmentOf, alignUp, type BufferIndex, type MemoryProblem } from './problem.js';
+import { mostOfBuffers, sumsAlong } from './sections.js';
 
 export interface BestFitOptions {
   /** A peak that is good enough: stop there. */
@@ -55,28 +56,29 @@ export function bestFit(
 /** Moves without a lower peak after which best fit gives up. */
 const PATIENCE = 100;
 
-/** Orders that do well on different programs; buffers with a given address always come first. */
-function startingOrders({ buffers, timeline, sections, sectionsOf }: MemoryProblem): BufferIndex[][] {
-  const crowd = sections.map(({ members }) => members.reduce((sum, i) => sum + buffers[i].bytes, 0));
-  const bytes = buffers.map((buffer) => buffer.bytes);
-  const width = buffers.map((_, i) => timeline.upper[i] - timeline.lower[i]);
-  const area = buffers.map((_, i) => bytes[i] * width[i]);
-  const contention = buffers.map((_, i) => sectionsOf[i].reduce((most, s) => Math.max(most, crowd[s]), 0));
-  const early = buffers.map((_, i) => -timeline.lower[i]);
-  const given = buffers.map(({ offset }) => (offset === undefined ? 0 : 1));
-  const largestFirst = (...keys: readonly (readonly number[])[]) =>
-    [...buffers.keys()].sort((a, b) => {
-      for (const key of [given, ...keys]) if (key[a] !== key[b]) return key[b] - key[a];
+/** Orders that do well on different programs, each made when it is asked for; buffers with a given address always come first. */
+function* startingOrders({ buffers, timeline, rows }: MemoryProblem): Generator<readonly BufferIndex[]> {
+  const bytes = Float64Array.from(buffers, (buffer) => buffer.bytes);
+  const width = bytes.map((_, i) => timeline.upper[i] - timeline.lower[i]);
+  const area = bytes.map((size, i) => size * width[i]);
+  const early = bytes.map((_, i) => -timeline.lower[i]);
+  const given = Float64Array.from(buffers, ({ offset }) => (offset === undefined ? 0 : 1));
+  const largestFirst = (...keys: readonly Float64Array[]): readonly BufferIndex[] => {
+    const all = [given, ...keys];
+    const order = (a: BufferIndex, b: BufferIndex): number => {
+      for (const key of all) if (key[a] !== key[b]) return key[b] - key[a];
       return a - b;
-    });
-  return [
-    largestFirst(bytes, width, early),
-    largestFirst(area, width),
-    largestFirst(width, bytes),
-    largestFirst(contention, area),
-    largestFirst(contention, width, area),
-    largestFirst(early, bytes),
-  ];
+    };
+    return [...buffers.keys()].sort(order);
+  };
+  yield largestFirst(bytes, width, early);
+  yield largestFirst(area, width);
+  yield largestFirst(width, bytes);
+  const crowds = rows.map((row) => sumsAlong(row, bytes));
+  const contention = mostOfBuffers(buffers.length, rows, crowds);
+  yield largestFirst(contention, area);
+  yield largestFirst(contention, width, area);
+  yield largestFirst(early, bytes);
 }
 
 /** The order with one of the buffers at the peak moved to an earlier place; null where all of those are fixed or first. */

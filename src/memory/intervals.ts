@@ -1,5 +1,5 @@
 import { malformedBuffer } from './diagnostics.js';
-import { completeProblem, type Buffer, type BufferIndex, type MemoryProblem, type Section } from './problem.js';
+import { completeProblem, type Buffer, type BufferIndex, type MemoryProblem } from './problem.js';
 
 /** A buffer alive on the half-open interval [start, end) of one clock. */
 export interface IntervalBuffer extends Buffer {
@@ -26,7 +26,7 @@ export function intervalProblem(buffers: readonly IntervalBuffer[]): MemoryProbl
     buffers,
     conflicts: (a, b) => buffers[a].start < buffers[b].end && buffers[b].start < buffers[a].end,
     neighbours: overlaps(lower, upper),
-    sections: sectionsAt(moments.slice(0, length), lower, upper),
+    rows: [{ moments: moments.slice(0, length), buffer: Int32Array.from(buffers.keys()), enter: lower, leave: upper }],
     timeline: { length, moments, lower, upper },
   });
 }
@@ -44,12 +44,4 @@ function overlaps(lower: Int32Array, upper: Int32Array): Int32Array[] {
     alive.push(i);
   }
   return lists.map((list) => Int32Array.from(list).sort());
-}
-
-function sectionsAt(moments: readonly number[], lower: Int32Array, upper: Int32Array): Section[] {
-  const members: BufferIndex[][] = moments.map(() => []);
-  lower.forEach((from, i) => {
-    for (let s = from; s < upper[i]; s++) members[s].push(i);
-  });
-  return moments.map((moment, s) => ({ moment, members: Int32Array.from(members[s]) }));
 }

@@ -4,11 +4,12 @@ import { intervalProblem } from './intervals.js';
 import { lifetimeProblem, type LifetimeBuffer } from './lifetimes.js';
 import { lowerBound } from './lower_bound.js';
 import type { MemoryProblem } from './problem.js';
+import { distinctSections } from './sections.js';
 import { anyIntervals, anyProgram } from './test_problems.js';
 
 /** What the planner relies on, checked pair by pair against `conflicts`. */
 function expectConsistent(problem: MemoryProblem): void {
-  const { buffers, neighbours, sections, timeline } = problem;
+  const { buffers, neighbours, rows, timeline } = problem;
   buffers.forEach((_, a) => {
     const conflicts = [...buffers.keys()].filter((b) => b !== a && problem.conflicts(a, b));
     expect(Array.from(neighbours[a])).toEqual(conflicts);
@@ -19,7 +20,7 @@ function expectConsistent(problem: MemoryProblem): void {
     }
     expect(timeline.upper[a]).toBeLessThanOrEqual(timeline.length);
   });
-  for (const { members } of sections) {
+  for (const { members } of distinctSections(rows)) {
     for (const a of members) for (const b of members) if (a < b) expect(problem.conflicts(a, b)).toBe(true);
   }
   expect(timeline.moments).toHaveLength(timeline.length + 1);

@@ -11,7 +11,8 @@
  * An input of the program has acquire 0; what outlives it has release Infinity.
  */
 import { malformedBuffer } from './diagnostics.js';
-import { completeProblem, type Buffer, type MemoryProblem, type Section } from './problem.js';
+import { completeProblem, type Buffer, type MemoryProblem } from './problem.js';
+import { sumsAlong, type SectionRow } from './sections.js';
 
 /** One count a lane. */
 export type Clock = ArrayLike<number>;
@@ -40,29 +41,24 @@ export function mayFollow(first: Tenancy, second: Tenancy): boolean {
  *
  * A cut C (a clock) *holds* a stay if acquire ≤ C and not release ≤ C: it may have begun, and is not surely over. Two
  * stays held by one cut conflict: were release(a) ≤ acquire(b), then release(a) ≤ acquire(b) ≤ C. So what a cut holds is
- * a section. The cuts looked at are every stay's own acquire (what its writer sees), the joins of those launched so far
- * (what the launching thread sees), and the joins reached from the heaviest of both by adding one stay at a time while
- * the sum grows.
+ * a section. The cuts looked at are the joins of the acquires launched so far (what the launching thread sees), every
+ * stay's own acquire (what its writer sees), and the joins reached from the heaviest of both by adding one stay at a time
+ * while the sum grows. All but the last stand in ascending rows, the acquires of a lane one above the other, and a row
+ * holds a stay from the first cut that reaches its acquire to the last that does not reach its release.
  */
 export function lifetimeProblem(buffers: readonly LifetimeBuffer[]): MemoryProblem {
   const stays = staysInLaunchOrder(buffers);
   const later = latestCommonKnowledge(stays);
   const neighbours = conflictLists(buffers.length, stays, later);
-  const joins = joinsOfAcquires(stays);
-  const chain = heldAlongChain(stays, joins);
-  const seen = [...chain.sections, ...heldByOwnAcquire(stays, joins, later)];
-  const sections = distinct(
-    [...seen, ...climb(buffers, stays, seen)]
-      .map(({ moment, held }) => ({ moment, members: membersOf(stays, held, buffers.length) }))
-      .filter(({ members }) => members.length > 0),
-  );
+  const [joins, ...own] = cutRows(stays).map((cuts) => heldAlong(stays, cuts));
+  const rows = [joins, ...own];
   return completeProblem({
     buffers,
     conflicts: (a, b) =>
       buffers[a].tenancies.some((x) => buffers[b].tenancies.some((y) => !mayFollow(x, y) && !mayFollow(y, x))),
     neighbours,
-    sections,
-    timeline: timeline(buffers.length, stays, chain, neighbours),
+    rows: [...rows, ...climb(buffers, stays, rows)],
+    timeline: timeline(buffers.length, joins, neighbours),
   });
 }
 
@@ -87,9 +83,6 @@ function coversAt(clocks: Float64Array, p: number, others: Float64Array, q: numb
   for (let lane = 0; lane < lanes; lane++) if (clocks[p * lanes + lane] < others[q * lanes + lane]) return false;
   return true;
 }
-
-const holds = ({ acquire, release, lanes }: Stays, p: number, cut: Float64Array): boolean =>
-  coversAt(cut, 0, acquire, p, lanes) && !coversAt(cut, 0, release, p, lanes);
 
 function staysInLaunchOrder(buffers: readonly LifetimeBuffer[]): Stays {
   const lanes = buffers.find(({ tenancies }) => tenancies.length > 0)?.tenancies[0].acquire.length ?? 0;
@@ -128,51 +121,28 @@ function staysInLaunchOrder(buffers: readonly LifetimeBuffer[]): Stays {
  */
 function conflictLists(buffers: number, stays: Stays, later: Float64Array): Int32Array[] {
   const { count, lanes, buffer, acquire, release } = stays;
-  // Pairs first, then lists of the sizes they need: millions of numbers pushed one by one take most of the time.
-  const seconds = new Numbers();
-  // Buffers with several stays may conflict often.
-  const met = new Uint8Array(count > buffers ? buffers * buffers : 0);
-  const ends = new Int32Array(count);
-  const sizes = new Int32Array(buffers);
+  // A bit for each pair: buffers with several stays meet often.
+  const words = Math.ceil(buffers / 32);
+  const met = new Int32Array(buffers * words);
   for (let p = 0; p < count; p++) {
     const a = buffer[p];
     for (let q = p + 1; q < count && !coversAt(later, q, release, p, lanes); q++) {
       const b = buffer[q];
-      if (a === b || met[a * buffers + b] === 1) continue;
+      if (a === b || (met[a * words + (b >> 5)] & (1 << (b & 31))) !== 0) continue;
       if (coversAt(acquire, q, release, p, lanes) || coversAt(acquire, p, release, q, lanes)) continue;
-      if (count > buffers) met[a * buffers + b] = met[b * buffers + a] = 1;
-      seconds.push(b);
-      sizes[a]++;
-      sizes[b]++;
-    }
-    ends[p] = seconds.length;
-  }
-  const lists = Array.from(sizes, (size) => new Int32Array(size));
-  const filled = new Int32Array(buffers);
-  for (let p = 0, k = 0; p < count; p++) {
-    const a = buffer[p];
-    for (; k < ends[p]; k++) {
-      const b = seconds.list[k];
-      lists[a][filled[a]++] = b;
-      lists[b][filled[b]++] = a;
+      met[a * words + (b >> 5)] |= 1 << (b & 31);
+      met[b * words + (a >> 5)] |= 1 << (a & 31);
     }
   }
-  return lists.map(ascending);
-}
-
-/** A list of numbers that grows. */
-class Numbers {
-  list = new Int32Array(1024);
-  length = 0;
-
-  push(number: number): void {
-    if (this.length === this.list.length) {
-      const longer = new Int32Array(2 * this.length);
-      longer.set(this.list);
-      this.list = longer;
+  const list = new Int32Array(buffers);
+  return Array.from({ length: buffers }, (_, a) => {
+    let length = 0;
+    for (let word = 0; word < words; word++) {
+      for (let bits = met[a * words + word]; bits !== 0; bits &= bits - 1)
+        list[length++] = 32 * word + 31 - Math.clz32(bits & -bits);
     }
-    this.list[this.length++] = number;
-  }
+    return list.slice(0, length);
+  });
 }
 
 /** For each position, what all acquires from there on know: their componentwise minimum. */
@@ -182,77 +152,58 @@ function latestCommonKnowledge({ count, lanes, acquire }: Stays): Float64Array {
   return later;
 }
 
-/** For each position, the least cut that reaches every acquire up to it: their componentwise maximum. */
-function joinsOfAcquires({ count, lanes, acquire }: Stays): Float64Array {
+/** Cuts of which each reaches all before it, and the moment of each. */
+interface CutRow {
+  /** One behind the other, a count a lane. */
+  readonly cuts: Float64Array;
+  readonly moments: readonly number[];
+}
+
+/** The joins of the acquires launched so far; then the acquires themselves, in as few rows as they come one above the other. */
+function cutRows({ count, lanes, acquire, launch }: Stays): readonly CutRow[] {
   const joins = acquire.slice();
   for (let k = lanes; k < count * lanes; k++) joins[k] = Math.max(joins[k], joins[k - lanes]);
-  return joins;
+  const known: number[] = [];
+  const rows: number[][] = [];
+  for (let p = 0; p < count; p++) {
+    // Stays of one cut make one section, that of the last of them.
+    if (p + 1 === count || !coversAt(joins, p, joins, p + 1, lanes)) known.push(p);
+    if (coversAt(acquire, p, joins, p, lanes)) continue;
+    const row = rows.find((one) => coversAt(acquire, p, acquire, one[one.length - 1], lanes));
+    if (!row) rows.push([p]);
+    else if (coversAt(acquire, row[row.length - 1], acquire, p, lanes)) row[row.length - 1] = p;
+    else row.push(p);
+  }
+  const cutsAt = (clocks: Float64Array, places: readonly number[]): CutRow => {
+    const cuts = new Float64Array(places.length * lanes);
+    places.forEach((p, k) => cuts.set(clocks.subarray(p * lanes, (p + 1) * lanes), k * lanes));
+    return { cuts, moments: places.map((p) => launch[p]) };
+  };
+  return [cutsAt(joins, known), ...rows.map((row) => cutsAt(acquire, row))];
 }
 
-/** What one cut holds: positions of stays, ascending. */
-interface Held {
-  readonly moment: number;
-  readonly cut: Float64Array;
-  readonly held: Int32Array;
-}
+/** A row of sections with the cuts that make them. */
+type HeldRow = SectionRow & CutRow;
 
-interface Chain {
-  readonly sections: readonly Held[];
-  /** The moment of each step. */
-  readonly moments: readonly number[];
-  /** For each stay, the steps of the chain that hold it: [enter, leave), perhaps none. */
-  readonly enter: Int32Array;
-  readonly leave: Int32Array;
-}
-
-const clockAt = (clocks: Float64Array, p: number, lanes: number): Float64Array =>
-  clocks.subarray(p * lanes, (p + 1) * lanes);
-
-/** What each cut of the ascending chain of joins holds. A stay enters once and leaves once, since the cuts ascend. */
-function heldAlongChain({ count, lanes, launch, release }: Stays, joins: Float64Array): Chain {
+/** What each cut of a row holds. */
+function heldAlong({ count, lanes, buffer, acquire, release }: Stays, { cuts, moments }: CutRow): HeldRow {
+  /** The first cut that reaches a stay's clock. */
+  const reaching = (clocks: Float64Array, p: number, from: number): number => {
+    let [low, high] = [from, moments.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (coversAt(cuts, middle, clocks, p, lanes)) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  };
   const enter = new Int32Array(count);
   const leave = new Int32Array(count);
-  const sections: Held[] = [];
-  const moments: number[] = [];
-  const held = new Int32Array(count);
-  let size = 0;
   for (let p = 0; p < count; p++) {
-    const step = moments.length;
-    enter[p] = leave[p] = step;
-    held[size++] = p;
-    // Stays of one cut make one section: wait for the last of them.
-    if (p + 1 < count && coversAt(joins, p, joins, p + 1, lanes)) continue;
-    let kept = 0;
-    for (let k = 0; k < size; k++) {
-      if (coversAt(joins, p, release, held[k], lanes)) continue;
-      leave[held[k]] = step + 1;
-      held[kept++] = held[k];
-    }
-    size = kept;
-    moments.push(launch[p]);
-    sections.push({ moment: launch[p], cut: clockAt(joins, p, lanes), held: held.slice(0, size) });
+    enter[p] = reaching(acquire, p, 0);
+    leave[p] = reaching(release, p, enter[p]);
   }
-  return { sections, moments, enter, leave };
-}
-
-/** What each stay's writer may see alive when it begins, where that is not what the launching thread sees. */
-function heldByOwnAcquire(stays: Stays, joins: Float64Array, later: Float64Array): Held[] {
-  const { count, lanes, launch, acquire, release } = stays;
-  const apart: number[] = [];
-  for (let q = 0; q < count; q++) if (!coversAt(acquire, q, joins, q, lanes)) apart.push(q);
-  const held: number[][] = apart.map(() => []);
-  let first = 0;
-  for (let p = 0; p < count; p++) {
-    while (first < apart.length && apart[first] < p) first++;
-    for (let k = first; k < apart.length && !coversAt(later, apart[k], release, p, lanes); k++) {
-      if (holds(stays, p, clockAt(acquire, apart[k], lanes))) held[k].push(p);
-    }
-  }
-  return apart.map((q, k) => ({
-    moment: launch[q],
-    cut: clockAt(acquire, q, lanes),
-    held: Int32Array.from(held[k]),
-  }));
+  return { cuts, moments, buffer, enter, leave };
 }
 
 const CLIMBS = 8;
@@ -260,88 +211,59 @@ const CLIMB_REACH = 64;
 
 /**
  * From each of the heaviest cuts: join one more acquire, of a stay launched near by, for as long as the bytes held grow.
- * A larger cut holds nothing but what the smaller one held and what began since, of which the near by suffice.
+ * A larger cut holds nothing but what the smaller one held and what began since, of which the near by suffice. Rows of one
+ * section each.
  */
-function climb(buffers: readonly Buffer[], stays: Stays, from: readonly Held[]): Held[] {
-  const { count, lanes, buffer, launch, acquire } = stays;
-  const bytesOf = Float64Array.from(buffer, (i) => buffers[i].bytes);
-  const weigh = (held: Int32Array): number => {
-    let sum = 0;
-    for (const p of held) sum += bytesOf[p];
-    return sum;
-  };
-  const starts = from.map((held) => ({ held, bytes: weigh(held.held) })).sort((a, b) => b.bytes - a.bytes);
-  return starts.slice(0, CLIMBS).map(({ held: best, bytes }) => {
-    const middle = launch.findIndex((at) => at >= best.moment);
+function climb(buffers: readonly Buffer[], stays: Stays, rows: readonly HeldRow[]): SectionRow[] {
+  const { count, lanes, buffer, launch, acquire, release } = stays;
+  const bytesOf = Float64Array.from(buffers, ({ bytes }) => bytes);
+  const starts = rows
+    .flatMap((row) => Array.from(sumsAlong(row, bytesOf), (bytes, section) => ({ row, section, bytes })))
+    .sort((a, b) => b.bytes - a.bytes);
+  return starts.slice(0, CLIMBS).map(({ row, section, bytes }) => {
+    let [best, moment] = [row.cuts.slice(section * lanes, (section + 1) * lanes), row.moments[section]];
+    const middle = launch.findIndex((at) => at >= moment);
     const near = Int32Array.from({ length: count }, (_, p) => p).subarray(
       Math.max(0, middle - CLIMB_REACH),
       middle + CLIMB_REACH,
     );
+    const holds = (p: number, cut: Float64Array) =>
+      coversAt(cut, 0, acquire, p, lanes) && !coversAt(cut, 0, release, p, lanes);
+    const held = Int32Array.from(launch.keys()).filter((p) => holds(p, best));
+    const reach = Int32Array.from(new Set([...held, ...near]));
     for (let grew = true; grew;) {
       grew = false;
       for (const p of near) {
-        if (coversAt(best.cut, 0, acquire, p, lanes)) continue;
-        const cut = best.cut.map((known, lane) => Math.max(known, acquire[p * lanes + lane]));
-        const held = Int32Array.from(new Set([...best.held, ...near])).filter((stay) => holds(stays, stay, cut));
-        const sum = weigh(held);
+        if (coversAt(best, 0, acquire, p, lanes)) continue;
+        const cut = best.map((known, lane) => Math.max(known, acquire[p * lanes + lane]));
+        const sum = reach.reduce((all, q) => (holds(q, cut) ? all + bytesOf[buffer[q]] : all), 0);
         if (sum <= bytes) continue;
-        [best, bytes, grew] = [{ moment: Math.max(best.moment, launch[p]), cut, held }, sum, true];
+        [best, bytes, moment, grew] = [cut, sum, Math.max(moment, launch[p]), true];
       }
     }
-    return best;
+    const alive = reach.filter((p) => holds(p, best));
+    return {
+      moments: [moment],
+      buffer: alive.map((p) => buffer[p]),
+      enter: new Int32Array(alive.length),
+      leave: new Int32Array(alive.length).fill(1),
+    };
   });
-}
-
-function membersOf({ count, buffer }: Stays, held: Int32Array, buffers: number): Int32Array {
-  const members = held.map((p) => buffer[p]);
-  if (count <= buffers) return ascending(members);
-  const alive = new Uint8Array(buffers);
-  for (const i of members) alive[i] = 1;
-  let size = 0;
-  for (let i = 0; i < buffers; i++) if (alive[i] === 1) members[size++] = i;
-  return members.slice(0, size);
-}
-
-/** Each set of buffers once: where every microbatch holds what the one before it held, most sections are met many times. */
-function distinct(sections: readonly Section[]): readonly Section[] {
-  const seen = new Map<number, Section[]>();
-  return sections.filter((section) => {
-    const { members } = section;
-    let hash = members.length;
-    for (const i of members) hash = (Math.imul(hash, 31) + i) | 0;
-    const alike = seen.get(hash) ?? [];
-    if (alike.some((other) => sameMembers(other.members, members))) return false;
-    seen.set(hash, [...alike, section]);
-    return true;
-  });
-}
-
-function sameMembers(a: Int32Array, b: Int32Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let k = 0; k < a.length; k++) if (a[k] !== b[k]) return false;
-  return true;
-}
-
-/** Sorted, each once; most lists are so already. */
-function ascending(list: Int32Array): Int32Array {
-  let rises = true;
-  for (let k = 1; k < list.length && rises; k++) rises = list[k - 1] < list[k];
-  return rises ? list : list.sort().filter((x, at, sorted) => at === 0 || x !== sorted[at - 1]);
 }
 
 /**
- * Steps are the chain's cuts. A buffer stands from the first cut that reaches its first write to the last that holds it,
- * and on to the first write of its last conflict: another lane may not know yet that it is over.
+ * Steps are the cuts of the joins. A buffer stands from the first cut that reaches its first write to the last that holds
+ * it, and on to the first write of its last conflict: another lane may not know yet that it is over.
  */
-function timeline(buffers: number, stays: Stays, chain: Chain, neighbours: readonly Int32Array[]) {
-  const lower = new Int32Array(buffers).fill(Math.max(0, chain.moments.length - 1));
+function timeline(buffers: number, { moments, buffer, enter, leave }: SectionRow, neighbours: readonly Int32Array[]) {
+  const { length } = moments;
+  const lower = new Int32Array(buffers).fill(Math.max(0, length - 1));
   const upper = new Int32Array(buffers);
-  stays.buffer.forEach((buffer, p) => {
-    lower[buffer] = Math.min(lower[buffer], chain.enter[p]);
-    upper[buffer] = Math.max(upper[buffer], chain.leave[p], chain.enter[p] + 1);
+  buffer.forEach((i, p) => {
+    lower[i] = Math.min(lower[i], enter[p]);
+    upper[i] = Math.max(upper[i], leave[p], enter[p] + 1);
   });
   const enters = lower.slice();
   neighbours.forEach((list, i) => list.forEach((j) => (upper[i] = Math.max(upper[i], enters[j] + 1))));
-  const end = (chain.moments.at(-1) ?? 0) + 1;
-  return { length: chain.moments.length, moments: [...chain.moments, end], lower, upper };
+  return { length, moments: [...Array.from(moments), (moments[length - 1] ?? 0) + 1], lower, upper };
 }

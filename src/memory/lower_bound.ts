@@ -1,4 +1,5 @@
 import { alignmentOf, alignUp, type BufferIndex, type MemoryProblem } from './problem.js';
+import { membersOf, mostAlong, sumsAlong, type SectionRow } from './sections.js';
 
 /** The most memory that is alive at once: no placement needs less. */
 export interface LowerBound {
@@ -20,33 +21,32 @@ export interface LowerBound {
  * the maximum over the cuts that `lifetimeProblem` looks at, each a moment of some legal execution; the members of a
  * section conflict pairwise, so the sum is a bound whichever cuts were looked at.
  */
-export function lowerBound({ buffers, sections }: MemoryProblem): LowerBound {
+export function lowerBound({ buffers, rows }: MemoryProblem): LowerBound {
   // Addresses are multiples of the least alignment, so each buffer but the topmost takes whole units of it.
   const unit = buffers.reduce((least, buffer) => greatestCommonDivisor(least, alignmentOf(buffer)), 0);
+  const exact = Float64Array.from(buffers, (buffer) => buffer.bytes);
+  const rounded = exact.map((bytes) => alignUp(bytes, unit));
+  const slack = rounded.map((bytes, i) => bytes - exact[i]);
   let bytes = 0;
   let attainableBytes = 0;
-  let largest = -1;
-  sections.forEach(({ members }, s) => {
-    let sum = 0;
-    let whole = 0;
-    let slack = 0;
-    for (const i of members) {
-      const rounded = alignUp(buffers[i].bytes, unit);
-      sum += buffers[i].bytes;
-      whole += rounded;
-      slack = Math.max(slack, rounded - buffers[i].bytes);
-    }
-    if (sum > bytes) [bytes, largest] = [sum, s];
-    attainableBytes = Math.max(attainableBytes, whole - slack);
-  });
+  let fullest: { readonly row: SectionRow; readonly section: number } | null = null;
+  for (const row of rows) {
+    const whole = sumsAlong(row, rounded);
+    const topmost = mostAlong(row, slack);
+    sumsAlong(row, exact).forEach((sum, section) => {
+      if (sum > bytes) [bytes, fullest] = [sum, { row, section }];
+      attainableBytes = Math.max(attainableBytes, whole[section] - topmost[section]);
+    });
+  }
   for (const { offset, bytes } of buffers)
     if (offset !== undefined) attainableBytes = Math.max(attainableBytes, offset + bytes);
+  if (!fullest) return { bytes, attainableBytes, moment: 0, buffers: [] };
+  const { row, section } = fullest as { readonly row: SectionRow; readonly section: number };
   return {
     bytes,
     attainableBytes,
-    moment: largest < 0 ? 0 : sections[largest].moment,
-    buffers:
-      largest < 0 ? [] : Array.from(sections[largest].members).sort((a, b) => buffers[b].bytes - buffers[a].bytes),
+    moment: row.moments[section],
+    buffers: Array.from(membersOf(row, section)).sort((a, b) => buffers[b].bytes - buffers[a].bytes),
   };
 }
 

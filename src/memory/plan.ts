@@ -2,6 +2,7 @@ import { bestFit } from './best_fit.js';
 import { lowerBound, type LowerBound } from './lower_bound.js';
 import { peakBytes as highestByte, type MemoryProblem } from './problem.js';
 import { searchPlacement } from './search.js';
+import { distinctSections } from './sections.js';
 
 export interface PlanMemoryOptions {
   /** Bytes that there are: any placement that fits them will do. Without it, the peak is made as low as the budget allows. */
@@ -59,9 +60,10 @@ export function planMemory(problem: MemoryProblem, options: PlanMemoryOptions = 
     // The first target is what is wanted; then lower ones while they are found, higher ones while they are not.
     let target = capacity ?? Math.floor(least * WORTH_A_SEARCH);
     let hopefulFrom = least;
+    const sections = distinctSections(problem.rows);
     while (hopefulFrom < peakBytes && peakBytes > enough && nodes < searchNodes && !expired()) {
       const slice = capacity === undefined ? Math.ceil((searchNodes - nodes) / 3) : searchNodes - nodes;
-      const result = searchPlacement(problem, { capacityBytes: target, nodes: slice, expired });
+      const result = searchPlacement(problem, { capacityBytes: target, nodes: slice, sections, expired });
       nodes += result.nodes;
       if (result.outcome === 'fits') {
         offsets = result.offsets;

@@ -8,6 +8,7 @@
  * one buffer are one buffer here.
  */
 import { fixedBuffersOverlap, malformedBuffer } from './diagnostics.js';
+import type { SectionRow } from './sections.js';
 
 /** Index of a buffer in its problem. */
 export type BufferIndex = number;
@@ -22,16 +23,6 @@ export interface Buffer {
   readonly alignment?: number;
   /** A given address, which the planner keeps: the persistent state region. */
   readonly offset?: number;
-}
-
-/**
- * Buffers that are pairwise in conflict, all alive at one moment: they lie side by side in memory, so the sum of their
- * bytes bounds every placement from below.
- */
-export interface Section {
-  /** The moment: a time of the interval form, a position in launch order of the general form. */
-  readonly moment: number;
-  readonly members: Int32Array;
 }
 
 /**
@@ -53,9 +44,7 @@ export interface MemoryProblem {
   conflicts(a: BufferIndex, b: BufferIndex): boolean;
   /** Each buffer's conflicts, ascending. */
   readonly neighbours: readonly Int32Array[];
-  readonly sections: readonly Section[];
-  /** The sections each buffer is a member of, ascending. */
-  readonly sectionsOf: readonly Int32Array[];
+  readonly rows: readonly SectionRow[];
   readonly timeline: Timeline;
 }
 
@@ -76,15 +65,13 @@ export function peakBytes(buffers: readonly Buffer[], offsets: ArrayLike<number>
   return peak;
 }
 
-/** Completes a problem from its parts, after checking sizes and given addresses. */
-export function completeProblem(parts: Omit<MemoryProblem, 'sectionsOf'>): MemoryProblem {
-  checkBuffers(parts);
-  const sectionsOf: number[][] = parts.buffers.map(() => []);
-  parts.sections.forEach(({ members }, s) => members.forEach((i) => sectionsOf[i].push(s)));
-  return { ...parts, sectionsOf: sectionsOf.map((list) => Int32Array.from(list)) };
+/** A problem of these parts, after checking sizes and given addresses. */
+export function completeProblem(problem: MemoryProblem): MemoryProblem {
+  checkBuffers(problem);
+  return problem;
 }
 
-function checkBuffers({ buffers, neighbours }: Omit<MemoryProblem, 'sectionsOf'>): void {
+function checkBuffers({ buffers, neighbours }: MemoryProblem): void {
   for (const buffer of buffers) {
     const refuse = (field: 'bytes' | 'alignment' | 'offset', expected: string) =>
       malformedBuffer({ buffer: buffer.id, field, value: buffer[field], expected });

@@ -16,6 +16,7 @@
  *   round robin     three preorders take turns with a node limit that doubles (W width, A area, T most contended section)
  */
 import { alignmentOf, alignUp, type BufferIndex, type MemoryProblem } from './problem.js';
+import { distinctSections, type Section } from './sections.js';
 
 export type Preorder = 'WAT' | 'TAW' | 'TWA';
 
@@ -23,6 +24,8 @@ export interface SearchOptions {
   readonly capacityBytes: number;
   /** Most nodes to visit over all preorders: the same budget gives the same answer on every machine. */
   readonly nodes: number;
+  /** The problem's sections, where several searches share them. */
+  readonly sections?: readonly Section[];
   /** Asked every thousand nodes: whether time is up. */
   readonly expired?: () => boolean;
 }
@@ -35,7 +38,12 @@ export type SearchResult =
 
 /** Looks for a placement whose peak is at most `capacityBytes`. Recursion is as deep as the problem has buffers. */
 export function searchPlacement(problem: MemoryProblem, options: SearchOptions): SearchResult {
-  const search = new Search(problem, options.capacityBytes, options.expired ?? (() => false));
+  const search = new Search(
+    problem,
+    options.sections ?? distinctSections(problem.rows),
+    options.capacityBytes,
+    options.expired ?? (() => false),
+  );
   let nodes = 0;
   for (let limit = 2 * problem.buffers.length; ; limit *= 2) {
     for (const preorder of PREORDERS) {
@@ -67,6 +75,9 @@ class Search {
   timeIsUp = false;
 
   private readonly problem: MemoryProblem;
+  private readonly sections: readonly Section[];
+  /** The sections each buffer is a member of, ascending. */
+  private readonly sectionsOf: readonly Int32Array[];
   private readonly capacity: number;
   private readonly expired: () => boolean;
   private readonly bytes: Float64Array;
@@ -99,9 +110,13 @@ class Search {
   private readonly stamps: Int32Array;
   private stamp = 0;
 
-  constructor(problem: MemoryProblem, capacity: number, expired: () => boolean) {
-    const { buffers, sections, sectionsOf, timeline } = problem;
+  constructor(problem: MemoryProblem, sections: readonly Section[], capacity: number, expired: () => boolean) {
+    const { buffers, timeline } = problem;
+    const sectionsOf: number[][] = buffers.map(() => []);
+    sections.forEach(({ members }, s) => members.forEach((i) => sectionsOf[i].push(s)));
     this.problem = problem;
+    this.sections = sections;
+    this.sectionsOf = sectionsOf.map((list) => Int32Array.from(list));
     this.capacity = capacity;
     this.expired = expired;
     this.bytes = Float64Array.from(buffers, ({ bytes }) => bytes);
@@ -153,7 +168,7 @@ class Search {
 
   /** Sorts a part's buffers by the preorder in force: largest first by each letter's measure in turn. */
   private arrange(buffers: readonly BufferIndex[], from: number, to: number): Part {
-    const { sectionsOf } = this.problem;
+    const { sectionsOf } = this;
     const sections: number[] = [];
     this.stamp++;
     for (const i of buffers) {
@@ -235,7 +250,7 @@ class Search {
     const room = this.capacity - offset;
     if (this.unplacedBytes[fullest] <= room) return false;
     this.stamp++;
-    for (const s of this.problem.sectionsOf[i]) this.stamps[s] = this.stamp;
+    for (const s of this.sectionsOf[i]) this.stamps[s] = this.stamp;
     for (const s of sections) if (this.unplacedBytes[s] > room && this.stamps[s] !== this.stamp) return true;
     return false;
   }
@@ -264,7 +279,8 @@ class Search {
    * until then is in the journals.
    */
   private place(i: BufferIndex, offset: number): boolean {
-    const { neighbours, sectionsOf } = this.problem;
+    const { sectionsOf } = this;
+    const { neighbours } = this.problem;
     const top = offset + this.bytes[i];
     this.offsets[i] = this.solution[i] = offset;
     for (const s of sectionsOf[i]) {
@@ -297,7 +313,7 @@ class Search {
   /** Lifts a section's floor to its least unplaced member; whether the section can still fit. */
   private settleFloor(s: number): boolean {
     let least = Infinity;
-    for (const j of this.problem.sections[s].members) {
+    for (const j of this.sections[s].members) {
       if (this.offsets[j] < 0 && this.leastOffset[j] < least) least = this.leastOffset[j];
     }
     if (least < Infinity && least > this.floor[s]) this.raiseFloor(s, least);
@@ -313,7 +329,7 @@ class Search {
 
   private unplace(i: BufferIndex, mark: number, floorMark: number): void {
     while (this.raisedSections.length > floorMark) this.floor[this.raisedSections.pop()!] = this.raisedFloors.pop()!;
-    for (const s of this.problem.sectionsOf[i]) this.unplacedBytes[s] += this.bytes[i];
+    for (const s of this.sectionsOf[i]) this.unplacedBytes[s] += this.bytes[i];
     while (this.raisedBuffers.length > mark) this.leastOffset[this.raisedBuffers.pop()!] = this.raisedOffsets.pop()!;
     this.offsets[i] = -1;
   }
