@@ -39,6 +39,8 @@ export interface Placement {
   output(name: string, type: TensorType): readonly { readonly group: number; readonly layout: Layout }[] | null;
   /** The chunk of a segment: what lasts for a slot, or for a microbatch's backward, lasts on one. */
   chunkOf(segment: string): number;
+  /** How long a reshard is kept that a reader asks for, of what a microbatch makes and in larger blocks: it can be made again. */
+  reshardScope(reader: Source): Scope;
   /** How the plan lays a value out on a group's mesh by the names of its factors: how one that no op of the group has made is met. */
   arrival(group: number, type: TensorType): Layout;
   /** The factors that the plan splits, and which of them data come with: whom work that has them is to be shared by. */
@@ -110,6 +112,7 @@ class Walk {
       (value) => this.nameOf(value),
       (group, type) => placement.arrival(group, type),
       (segment) => placement.chunkOf(segment),
+      (reader) => placement.reshardScope(reader),
     );
   }
 

@@ -3,8 +3,9 @@
  *
  * Each has a scope (`scope.ts`), and who comes later than it shares it within its scope. A reshard of what is the same for all
  * microbatches, as parameters and their casts are, is made again in each segment and direction that reads it: a gathered weight is
- * never kept for the step. One of what a microbatch makes is kept as long as its operand, for everyone after it; but weight slots of
- * different chunks come in any order, and what one has made is not there for another.
+ * never kept for the step. One of what a microbatch makes is kept as long as its operand, for everyone after it; where it is larger
+ * than what it is made of, as long as the plan says. But weight slots of different chunks come in any order, and what one has made is
+ * not there for another.
  */
 import type { Source, ValueId } from '../ir/graph.js';
 import {
@@ -47,6 +48,7 @@ export class Versions {
   private readonly nameOf: (value: ValueId) => string;
   private readonly arrival: (group: number, type: TensorType) => Layout;
   private readonly chunkOf: (segment: string) => number;
+  private readonly keptFor: (reader: Source) => Scope;
 
   constructor(
     meshes: readonly Mesh[],
@@ -54,12 +56,14 @@ export class Versions {
     nameOf: (value: ValueId) => string,
     arrival: (group: number, type: TensorType) => Layout,
     chunkOf: (segment: string) => number,
+    keptFor: (reader: Source) => Scope,
   ) {
     this.meshes = meshes;
     this.costs = costs;
     this.nameOf = nameOf;
     this.arrival = arrival;
     this.chunkOf = chunkOf;
+    this.keptFor = keptFor;
   }
 
   /** Declares a graph input where it is stored. `scope`: how long it stays the same. */
@@ -144,7 +148,7 @@ export class Versions {
           current = existing.placed;
           continue;
         }
-        const next = this.make(value, this.resharded(value, from, move.to, source), source);
+        const next = this.make(value, this.resharded(value, current, move.to, source), source);
         this.steps.push({ kind: 'move', move, inputs: [current.id], outputs: [next.id], source, group: from.group });
         current = next;
       }
@@ -190,17 +194,21 @@ export class Versions {
   }
 
   /** A version that is made for `reader`: how long it is kept, and a name that no other version of its value has. */
-  private resharded(
-    value: ValueId,
-    { type, group }: PlacedValue,
-    layout: Layout,
-    { segment, phase }: Source,
-  ): Omit<PlacedValue, 'id'> {
-    const lasts = this.lasts(value);
-    const alone = phase !== 'update' && (lasts === 'step' || phase === 'weight');
-    const scope = alone ? 'segment and direction' : lasts;
-    const name = `${this.nameOf(value)} ${printLayout(layout, type)}${alone ? ` in ${segment}/${phase}` : ''}`;
+  private resharded(value: ValueId, from: PlacedValue, layout: Layout, reader: Source): Omit<PlacedValue, 'id'> {
+    const { type, group } = from;
+    const scope = this.reshardScope(value, from, layout, reader);
+    const instance = instanceOf(scope, reader, this.chunkOf);
+    const name = `${this.nameOf(value)} ${printLayout(layout, type)}${instance && ` in ${instance}`}`;
     return { name, type, layout, group, scope };
+  }
+
+  private reshardScope(value: ValueId, { type, layout, group }: PlacedValue, to: Layout, reader: Source): Scope {
+    if (reader.phase === 'update') return 'step';
+    if (this.lasts(value) === 'step') return 'segment and direction';
+    const mesh = this.meshes[group];
+    const grows = largestBlock(mesh, type, to) > largestBlock(mesh, type, layout);
+    const scope = grows ? this.keptFor(reader) : 'microbatch';
+    return scope === 'microbatch' && reader.phase === 'weight' ? 'segment and direction' : scope;
   }
 
   private homes(value: ValueId): Version[] {

@@ -52,7 +52,7 @@ export const planSchema = z.strictObject({
       z
         .strictObject({
           of: z.string().min(1).meta({ example: '*' }),
-          made: z.enum(['again']),
+          made: z.enum(['again', 'reshard']),
           keep: z.enum(['segment and direction', 'slot', 'backward', 'microbatch']).default('backward'),
           ops: z.enum(['all', 'cheap']).default('all'),
         })

@@ -69,11 +69,14 @@ export interface ZeroPlan {
 export interface PlanScope {
   /** A path of the model, as of parameters: all that lies under it. `*` stands for one name, `blocks.*.mlp`; alone, for the whole model. */
   readonly of: string;
-  /** Residuals, which the backward makes again instead of keeping them. */
-  readonly made: 'again';
+  /**
+   * again: residuals, which the backward makes again instead of keeping them. reshard: activations that lie in smaller blocks than an op
+   * reads, such as shards of a sequence, which are gathered for it.
+   */
+  readonly made: 'again' | 'reshard';
   /** `microbatch`: as if nothing were said. */
   readonly keep: Exclude<Scope, 'step'>;
-  /** Those that all ops made, or only those that are cheap to make: no products, no attention, nothing that was sent. */
+  /** Of residuals: those that all ops made, or only those that are cheap to make: no products, no attention, nothing that was sent. */
   readonly ops: 'all' | 'cheap';
 }
 

@@ -68,6 +68,8 @@ export interface TrainingDraw {
   readonly zero: Plan['zero']['stage'];
   /** What the backward makes again, and how long that is kept. */
   readonly again: readonly [what: 'nothing' | 'all' | 'cheap' | 'first', keep: PlanScope['keep']];
+  /** How long activations are kept that are gathered for an op. */
+  readonly reshards: PlanScope['keep'];
   /** Without an update the step's results are its gradients and its loss. */
   readonly update: boolean;
   /** See {@link whim}. */
@@ -107,6 +109,7 @@ export const anyTraining = (models: readonly TrainingDraw['model'][] = someModel
       fc.constantFrom('nothing', 'nothing', 'all', 'cheap', 'first'),
       fc.constantFrom('backward', 'slot', 'segment and direction'),
     ),
+    reshards: fc.constantFrom('microbatch', 'microbatch', 'backward', 'slot', 'segment and direction'),
     update: fc.boolean(),
     whim: fc.oneof(fc.constantFrom(0, 1), fc.nat(1000)),
   });
@@ -162,7 +165,7 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
     split,
     bounds,
     zero: { stage: draw.zero, axis: 'data' },
-    scopes: scopesOf(draw.again, graphs.step),
+    scopes: scopesOf(draw, graphs.step),
     costs: (meshes) => whim(meshes, draw.whim),
     hint: hintFrom(draw.meshes[0], hints),
     memory: { moves: 2, searchNodes: 0 },
@@ -170,10 +173,12 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
 }
 
 /** Of the graph's first segment, or of all. */
-function scopesOf([what, keep]: TrainingDraw['again'], { nodes }: Graph): Plan['scopes'] {
-  if (what === 'nothing') return [];
+function scopesOf({ again: [what, keep], reshards }: TrainingDraw, { nodes }: Graph): Plan['scopes'] {
+  const gathered: Plan['scopes'] =
+    reshards === 'microbatch' ? [] : [{ of: '*', made: 'reshard', keep: reshards, ops: 'all' }];
+  if (what === 'nothing') return gathered;
   const of = what === 'first' ? nodes[0].source.segment : '*';
-  return [{ of, made: 'again', keep, ops: what === 'cheap' ? 'cheap' : 'all' }];
+  return [...gathered, { of, made: 'again', keep, ops: what === 'cheap' ? 'cheap' : 'all' }];
 }
 
 interface PipelineDraw {

@@ -30,6 +30,7 @@ export const smallest: TrainingDraw = {
   contextSplits: 'sequence',
   zero: 0,
   again: ['nothing', 'backward'],
+  reshards: 'microbatch',
   update: false,
   whim: 1,
 };

@@ -111,6 +111,7 @@ const mlpDraw: TrainingDraw = {
   contextSplits: 'sequence',
   zero: 0,
   again: ['nothing', 'backward'],
+  reshards: 'microbatch',
   update: false,
   whim: 0,
 };
