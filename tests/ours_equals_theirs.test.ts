@@ -8,7 +8,8 @@ import { traceLogits, traceModel, type TracedParameter } from '../src/nn/trace.j
 import { evaluate, referenceKernels } from '../src/ops/evaluate.js';
 import { adamwScalars } from '../src/optim/adamw.js';
 import { adamw } from '../src/optim/options.js';
-import { buildUpdate, gradientName, stateNames } from '../src/optim/update.js';
+import { gradientRole, nameOf } from '../src/ir/role.js';
+import { buildUpdate, statesOf } from '../src/optim/update.js';
 import { traceTraining } from '../src/passes/trace_training.js';
 import { runPyTorch, type PyTorchCase, type PyTorchResult } from './pytorch/language_models.js';
 
@@ -114,7 +115,7 @@ describe.each(runs.map((run, i) => [run.name, run.precision.dtype, i] as const))
     expect(outputs.tokens[0]).toBe(their.tokens);
     const all = norm(Object.values(their.gradients).flat());
     for (const { name } of traced.parameters) {
-      const [ours, theirGradient] = [outputs[gradientName(name)], their.gradients[name]];
+      const [ours, theirGradient] = [outputs[nameOf(gradientRole(name))], their.gradients[name]];
       expect(distance(ours, theirGradient), name).toBeLessThanOrEqual(
         precision.gradient * norm(theirGradient) + precision.all * all,
       );
@@ -126,7 +127,7 @@ describe.each(runs.map((run, i) => [run.name, run.precision.dtype, i] as const))
     let state: Values = Object.fromEntries(
       traced.parameters.flatMap(({ name, type }) => [
         [name, start[name]],
-        ...stateNames(name).map((stateName) => [stateName, new Float64Array(elementsOf(type))] as const),
+        ...statesOf(name).map((state) => [nameOf(state), new Float64Array(elementsOf(type))] as const),
       ]),
     );
     for (let step = 0; step < steps; step++) {

@@ -9,8 +9,8 @@ import { GraphBuilder } from '../ir/builder.js';
 import type { Graph } from '../ir/graph.js';
 import type { OpRegistry } from '../ir/op.js';
 import { printGraph } from '../ir/print.js';
+import { inRole, resultRole, type ResultName } from '../ir/role.js';
 import type { LanguageModel } from '../nn/language_model.js';
-import type { ResultName } from '../nn/protocol.js';
 import { traceLogits, traceModel, type TracedModel, type TracedParameter, type TraceShape } from '../nn/trace.js';
 import type { AdamW } from '../optim/options.js';
 import { buildUpdate, type UpdateRecipe } from '../optim/update.js';
@@ -119,11 +119,12 @@ function withUnused(update: Graph, registry: OpRegistry, unused: readonly Traced
 function withLoss(update: Graph, registry: OpRegistry, step: Graph): Graph {
   const builder = GraphBuilder.resume(registry, update);
   for (const name of ['loss_sum', 'tokens'] satisfies readonly ResultName[]) {
-    const sum = step.outputs.find((output) => output.name === name);
+    const role = resultRole(name);
+    const sum = inRole(step.outputs, role);
     if (!sum) continue;
-    const known = update.inputs.find((input) => input.name === name);
-    const tensor = known ? builder.tensor(known.value) : builder.input(name, 'value', step.values[sum.value].type);
-    builder.output(name, tensor);
+    const known = inRole(update.inputs, role);
+    const tensor = known ? builder.tensor(known.value) : builder.take(role, step.values[sum.value].type);
+    builder.output(role, tensor);
   }
   return builder.build();
 }

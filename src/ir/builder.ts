@@ -16,6 +16,7 @@ import type {
 import { DiagnosticError, nearest } from './diagnostic.js';
 import { operandRepeatsFactor, residualRead, unknownOp, wrongOperands } from './diagnostics.js';
 import { slotNames, type OpRegistry } from './op.js';
+import { kindOf, nameOf, resultRole, roleOfInput, type Role } from './role.js';
 import { Tensor, type Scope } from './tensor.js';
 import { namesOf, type Factor, type FactorName, type TensorType } from './type.js';
 
@@ -57,15 +58,22 @@ export class GraphBuilder {
     return this.values[id].type;
   }
 
-  /** Adds a graph input. */
-  input(name: string, kind: InputKind, type: TensorType): Tensor {
+  /** Adds a graph input: a parameter, what the host writes, or a result of another graph. */
+  input(name: string, kind: Exclude<InputKind, 'state'>, type: TensorType): Tensor {
+    return this.take(roleOfInput(name, kind), type);
+  }
+
+  /** Adds a graph input by its role. */
+  take(role: Role, type: TensorType): Tensor {
     const value = this.value(type, null);
-    this.inputs.push({ name, kind, value: value.id });
+    this.inputs.push({ role, name: nameOf(role), kind: kindOf(role), value: value.id });
     return this.tensor(value.id);
   }
 
-  output(name: string, tensor: Tensor): void {
-    this.outputs.push({ name, value: tensor.id });
+  /** Adds a graph output: a result, or what has another role. */
+  output(what: string | Role, tensor: Tensor): void {
+    const role = typeof what === 'string' ? resultRole(what) : what;
+    this.outputs.push({ role, name: nameOf(role), value: tensor.id });
   }
 
   /** A handle on a value under its type's own names. */

@@ -8,6 +8,7 @@ import { isFloat } from './dtype.js';
 import type { Attributes, AttributeValue, Graph } from './graph.js';
 import { Meanings, type Applied, type Meaning } from './meaning.js';
 import { opNamed, type OpDefinition } from './op.js';
+import type { Role } from './role.js';
 import type { OpRule } from './rule.js';
 import { Tensor } from './tensor.js';
 import { printType, type FactorName, type TensorType } from './type.js';
@@ -33,10 +34,10 @@ export class DecomposedMeanings extends Meanings {
     return Array.from({ length: count }, (_, result) => this.primitive(definition, applied, operands, result));
   }
 
-  /** The meaning of every value of a graph, by its id. `input`: of an input, by its name and place. */
-  valuesOf(graph: Graph, input: (name: string, i: number) => Meaning): readonly Meaning[] {
+  /** The meaning of every value of a graph, by its id. `input`: of an input, by its role and place. */
+  valuesOf(graph: Graph, input: (role: Role, i: number) => Meaning): readonly Meaning[] {
     const of: Meaning[] = [];
-    graph.inputs.forEach(({ name, value }, i) => (of[value] = input(name, i)));
+    graph.inputs.forEach(({ role, value }, i) => (of[value] = input(role, i)));
     for (const { inputs, outputs, ...applied } of graph.nodes) {
       const types = inputs.map((id) => graph.values[id].type);
       const operands = inputs.map((id) => of[id]);

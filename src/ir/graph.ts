@@ -4,6 +4,7 @@
  * Values are in single assignment and listed in topological order by their nodes. A graph is immutable; passes build new ones with a
  * {@link GraphBuilder}. Its grammar is in `print.ts`.
  */
+import type { Role } from './role.js';
 import type { OpRule } from './rule.js';
 import type { TensorType } from './type.js';
 
@@ -49,16 +50,20 @@ export interface Node {
   readonly from: number | null;
 }
 
-/** What an input is: decides its storage, its lifetime and who fills it. */
+/** Decides an input's storage, its lifetime and who fills it; a value is a gradient or a result of another graph. */
 export type InputKind = 'parameter' | 'state' | 'data' | 'scalar' | 'value';
 
 export interface GraphInput {
+  readonly role: Role;
+  /** Of its role, for people and hosts. */
   readonly name: string;
   readonly kind: InputKind;
   readonly value: ValueId;
 }
 
 export interface GraphOutput {
+  readonly role: Role;
+  /** Of its role, for people and hosts. */
   readonly name: string;
   readonly value: ValueId;
 }

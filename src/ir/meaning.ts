@@ -7,6 +7,7 @@
  */
 import type { Attributes } from './graph.js';
 import type { OpRegistry } from './op.js';
+import { roleKey, type Role } from './role.js';
 import type { OpRule } from './rule.js';
 
 /** Equal numbers of one {@link Meanings}: equal meanings. */
@@ -31,8 +32,8 @@ export class Meanings {
   }
 
   /** A parameter, a piece of state, a scalar, or one microbatch of data. */
-  input(name: string): Meaning {
-    return this.number(`input ${name}`);
+  input(role: Role): Meaning {
+    return this.number(`input ${roleKey(role)}`);
   }
 
   /** Result `result` of an op. */

@@ -2,6 +2,7 @@
 import { GraphBuilder } from './builder.js';
 import type { Attributes, AttributeValue, Graph, InputKind, Phase, Source } from './graph.js';
 import { opNamed, type OpRegistry } from './op.js';
+import { gradientRole, parameterRole, resultRole, roleOfInput, stateRole, type Role } from './role.js';
 import type { Tensor } from './tensor.js';
 import { parseType, type TensorType } from './type.js';
 
@@ -23,9 +24,10 @@ export function parseGraph(text: string, registry: OpRegistry): Graph {
   const input = (line: Line) => {
     const name = line.value();
     line.expect(':');
-    const kind = line.word() as InputKind;
+    const kind = line.word();
     const plain = name.startsWith('"') ? (JSON.parse(name) as string) : name;
-    values.set(name, builder.input(plain, kind, line.type()));
+    const role = readRole(line, kind) ?? roleOfInput(plain, kind as Exclude<InputKind, 'state'>);
+    values.set(name, builder.take(role, line.type()));
     line.accept(',');
   };
   head.expect('(');
@@ -43,8 +45,9 @@ export function parseGraph(text: string, registry: OpRegistry): Graph {
       node.expect('return');
       while (node.more()) {
         const name = node.word();
+        const role = readRole(node, name) ?? resultRole(name);
         node.expect('=');
-        builder.output(name, node.read(values));
+        builder.output(role, node.read(values));
         node.accept(',');
       }
       return builder.build();
@@ -52,6 +55,15 @@ export function parseGraph(text: string, registry: OpRegistry): Graph {
     readNode(node, builder, registry, values);
   }
   throw new Error("no 'return': the text ends within the graph");
+}
+
+/** What follows the first word of a role; null where that word is none's. */
+function readRole(line: Line, first: string): Role | null {
+  const slot = first === 'state' && !line.sees('=') ? line.word() : null;
+  if (!line.accept('of')) return null;
+  const of = line.word();
+  if (slot !== null) return stateRole(of, slot);
+  return first === 'parameter' ? parameterRole(of) : gradientRole(of, line.accept('@') ? Number(line.number()) : null);
 }
 
 function readNode(line: Line, builder: GraphBuilder, registry: OpRegistry, values: Map<string, Tensor>): void {

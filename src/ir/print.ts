@@ -2,13 +2,14 @@
  * Printing graphs. `parse.ts` reads what this writes.
  *
  *   graph      ::= 'func @' name '(' [input (',' input)*] ') {' node* 'return' [output (',' output)*] '}'
- *   input      ::= value ':' kind type                     kind ::= parameter | state | data | scalar | value
+ *   input      ::= value ':' (kind | role) type             kind ::= parameter | data | scalar | value
  *   node       ::= value (',' value)* '=' op '(' [operand (',' operand)*] ')' [attributes] ':' type (',' type)* [source]
  *   operand    ::= value ['<' factor* '>']                 the names this op uses, where they differ from the type's
  *   attributes ::= '{' key '=' attribute (',' key '=' attribute)* '}'
  *   attribute  ::= number | word | string | '[' [attribute (',' attribute)*] ']'
  *   source     ::= ';' path phase segment ['from' line]    '-' stands for an empty path or segment; left out where it says '- forward -'
- *   output     ::= name '=' value
+ *   output     ::= (name | role) '=' value
+ *   role       ::= 'gradient of' name ['@' chunk] | 'state' slot 'of' name | 'parameter of' name
  *   value      ::= '%' (number | name)                     numbers count the results of nodes
  *
  * One node a line, in order; `line` counts them from 0. Types are in the grammar of `type.ts`; names that are not plain words are
@@ -23,14 +24,17 @@
  *     return y=%1
  *   }
  */
-import type { Attributes, AttributeValue, Graph, Node, ValueId } from './graph.js';
+import type { Attributes, AttributeValue, Graph, InputKind, Node, ValueId } from './graph.js';
+import { written, type Role } from './role.js';
 import { namesOf, printType } from './type.js';
 
 export function printGraph(graph: Graph): string {
   const names = valueNames(graph);
   const type = (id: ValueId) => printType(graph.values[id].type);
-  const inputs = graph.inputs.map(({ value, kind }) => `  ${names[value]}: ${kind} ${type(value)}`);
-  const outputs = graph.outputs.map(({ name, value }) => `${word(name)}=${names[value]}`);
+  const inputs = graph.inputs.map(
+    ({ value, kind, role }) => `  ${names[value]}: ${printInput(kind, role)} ${type(value)}`,
+  );
+  const outputs = graph.outputs.map(({ role, value }) => `${printRole(role)}=${names[value]}`);
   return [
     `func @${word(graph.name)}(${inputs.length > 0 ? `\n${inputs.join(',\n')}\n` : ''}) {`,
     ...graph.nodes.map((node) => `  ${printNode(graph, node, names)}`),
@@ -38,6 +42,25 @@ export function printGraph(graph: Graph): string {
     '}',
     '',
   ].join('\n');
+}
+
+/** A parameter says its name where its value's is another. */
+const printInput = (kind: InputKind, role: Role): string =>
+  role.kind === 'gradient' || role.kind === 'state' || (role.kind === 'parameter' && written(role.of) !== role.of)
+    ? printRole(role)
+    : kind;
+
+function printRole(role: Role): string {
+  switch (role.kind) {
+    case 'parameter':
+      return `parameter of ${word(role.of)}`;
+    case 'state':
+      return `state ${word(role.slot)} of ${word(role.of)}`;
+    case 'gradient':
+      return `gradient of ${word(role.of)}${role.chunk === null ? '' : ` @ ${role.chunk}`}`;
+    default:
+      return word(role.name);
+  }
 }
 
 /** One line, without indentation. `names` is what {@link valueNames} gives. */

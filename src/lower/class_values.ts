@@ -6,7 +6,7 @@ import { elementsOf, sizesOf, tensorType } from '../ir/type.js';
 import type { DType } from '../ir/dtype.js';
 import type { PlacedValue } from '../partition/placed.js';
 import type { Extent } from './lane_events.js';
-import type { Lifetime, ProgramValue, ValueIndex } from '../program/program.js';
+import type { Identity, Lifetime, ProgramValue, ValueIndex } from '../program/program.js';
 
 export class ClassValues {
   readonly table: ProgramValue[] = [];
@@ -23,19 +23,30 @@ export class ClassValues {
   add(
     placed: Pick<PlacedValue, 'type' | 'layout'>,
     name: string,
+    is: Identity,
     lifetime: Lifetime,
     { view = null, tensors = null }: Partial<Pick<ProgramValue, 'view' | 'tensors'>> = {},
   ): ValueIndex {
     const { type: global, layout } = placed;
     const type = localType(this.mesh, global, layout, this.at);
-    return this.push({ name, type, global, layout, lifetime, view, parts: null, tensors });
+    return this.push({ name, is, type, global, layout, lifetime, view, parts: null, tensors });
   }
 
   /** A contiguous staging buffer of a collective, or a kernel's workspace: it has no layout of its own. */
   addBuffer(name: string, dtype: DType, elements: number, lifetime: Lifetime): ValueIndex {
     const type = tensorType(dtype, { elements });
     const layout = { splits: {}, partial: {} };
-    return this.push({ name, type, global: type, layout, lifetime, view: null, parts: null, tensors: null });
+    return this.push({
+      name,
+      is: { kind: 'buffer' },
+      type,
+      global: type,
+      layout,
+      lifetime,
+      view: null,
+      parts: null,
+      tensors: null,
+    });
   }
 
   find(name: string): ValueIndex | null {

@@ -16,7 +16,7 @@ import { exactText } from '../ir/exact_text.js';
 import type { Attributes } from '../ir/graph.js';
 import { parseNumbers } from '../program/loop.js';
 import type { Instruction, Loop, Repeated, Strides } from '../program/program.js';
-import { movingTexts, operandRoles, operandsOf, otherFields } from '../program/kinds.js';
+import { operandRoles, operandsOf, otherFields } from '../program/kinds.js';
 
 export function fold(body: readonly Instruction[]): readonly (Instruction | Loop)[] {
   const lines = parseLines(body);
@@ -149,10 +149,11 @@ function parseLines(body: readonly Instruction[]): readonly Line[] {
   const parts = new Parts();
   return body.map((instruction): Line => {
     const { source } = instruction;
-    const { event = '', tag = '' } = movingTexts(instruction);
-    const texts = [source.path, source.segment, event, tag].map((text) => parts.text(text));
+    const event = 'event' in instruction ? instruction.event : '';
+    const texts = [source.path, source.segment, event].map((text) => parts.text(text));
     const operands = operandsOf(instruction);
-    const numbers = [operands.map(({ value }) => value), ...texts.map((text) => text.numbers)];
+    const tag = 'tag' in instruction ? [instruction.tag.value] : [];
+    const numbers = [operands.map(({ value }) => value), ...texts.map((text) => text.numbers), tag];
     const key = [
       ...fixedPartsOf(instruction).map((part) => parts.number(part)),
       ...operands.map(({ access }) => access),
@@ -170,6 +171,7 @@ const fixedPartsOf = (instruction: Instruction): readonly unknown[] => [
   instruction.lane,
   instruction.source.phase,
   operandRoles(instruction).join(),
+  'tag' in instruction ? instruction.tag.graph : '',
   ...otherFields(instruction, 'same'),
   shapeOfAttributes(attributesOf(instruction)),
 ];

@@ -53,16 +53,16 @@ const gradient = `
     %dy: data f32[row=4, hidden=4]
   ) {
     %0 = einsum(%x, %dy) {to=[dim, hidden]} : f32[dim=4, hidden=4]
-    return gradient.w=%0
+    return gradient of w=%0
   }`;
 
 const descent = `
   func @descent(
     %w: parameter f32[dim=4, hidden=4],
-    %gradient.w: value f32[dim=4, hidden=4]
+    %gradient.w: gradient of w f32[dim=4, hidden=4]
   ) {
     %0 = sub(%w, %gradient.w) : f32[dim=4, hidden=4] ; w update optimizer
-    return w=%0
+    return parameter of w=%0
   }`;
 
 const twoForwards: readonly Slot[] = [

@@ -9,8 +9,9 @@ import type { ClassRequest } from './class_request.js';
 import type { ClassValues } from './class_values.js';
 import type { MessagesOfAll } from '../program/edges.js';
 import { exchangeShape, kernelShape } from '../program/kernel_shape.js';
+import { laneAlong } from '../program/lane.js';
 import type { TemplateWriter } from './lane_events.js';
-import type { Access, GroupEdge, KernelInstruction, Operand, ValueIndex } from '../program/program.js';
+import type { Access, GraphValue, GroupEdge, KernelInstruction, Operand, ValueIndex } from '../program/program.js';
 import type { Listed } from './sections.js';
 import type { Origin, ValueMap } from './value_map.js';
 
@@ -105,7 +106,7 @@ export class StepLowering {
     }
     const { collective } = lowered[0];
     const elements = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0);
-    const lane = `group:${[...move.axes].sort().join('*')}` as const;
+    const lane = laneAlong(move.axes);
     let sent = input;
     if (lowered.some((l: LoweredMove) => l.pack !== null)) {
       sent = {
@@ -181,10 +182,10 @@ export class StepLowering {
     const { edge, message, block, peers } = m;
     const { source } = m.step;
     const name = this.map.graph(m.origin)!.values[m.step.outputs[0]].name;
-    // A value may land in several layouts: what lands names the message.
-    const tag = `${m.origin} ${name}`;
+    // A value may land in several layouts: what lands tells the message.
+    const tag: GraphValue = { graph: m.origin, value: m.step.outputs[0] };
     const buffer = this.map.staging(
-      `${tag} ${m.part === 'send' ? 'sent' : 'received'} ${message}`,
+      `${m.origin} ${name} ${m.part === 'send' ? 'sent' : 'received'} ${message}`,
       m.dtype,
       m.elements,
       this.map.instances(m.origin, m.step.outputs[0]),

@@ -1,15 +1,12 @@
 /**
  * Which value of a class's program stands for each value of the placed graphs.
  *
- * Inputs of both graphs are one persistent value a name. The step's outputs are sums over microbatches, which the update reads under the
- * same names. What replaces a persistent value is written over it.
+ * Inputs of both graphs are one persistent value a role (`stored_values.ts`). The step's outputs are sums over microbatches, which the
+ * update reads in the same roles (`summed_values.ts`). What replaces a persistent value is written over it.
  */
 import type { DType } from '../ir/dtype.js';
-import { printLayout, sameLayout } from '../ir/layout.js';
 import { opNamed, type ResultView } from '../ir/op.js';
-import { rowMajor } from '../ir/strides.js';
-import { elementsOf, sizesOf } from '../ir/type.js';
-import { bucketNamed, isGathered, ofMember } from '../partition/buckets.js';
+import { elementsOf } from '../ir/type.js';
 import {
   makersOf,
   placedUses,
@@ -22,22 +19,24 @@ import {
 } from '../partition/placed.js';
 import type { ClassRequest } from './class_request.js';
 import { ClassValues } from './class_values.js';
-import { storageDiffers, updateNotInPlace } from './diagnostics.js';
 import { placeOf } from '../program/place.js';
-import type { Contract, ContractEntry, Operand, ValueIndex, ViewOp } from '../program/program.js';
+import type { Contract, GraphValue, Identity, Operand, ValueIndex, ViewOp } from '../program/program.js';
+import { contractsOf, declareInputs, updateInPlace, type Known, type Updates } from './stored_values.js';
+import { declareSums } from './summed_values.js';
 
 /** Which graph a placed value belongs to. */
-export type Origin = 'step' | 'update';
+export type Origin = GraphValue['graph'];
 
 export class ValueMap {
   readonly values: ClassValues;
   /** What the host reads after a step, by name. */
-  readonly results: Record<string, ValueIndex> = {};
+  readonly results: Readonly<Record<string, ValueIndex>>;
   /** Outputs of the step graph → their sums. */
-  readonly sums = new Map<PlacedId, ValueIndex>();
+  readonly sums: ReadonlyMap<PlacedId, ValueIndex>;
   private readonly request: ClassRequest;
-  private readonly indexOf: Record<Origin, Map<PlacedId, ValueIndex>> = { step: new Map(), update: new Map() };
-  private readonly after: ContractEntry[] = [];
+  private readonly indexOf: Known = { step: new Map(), update: new Map() };
+  private readonly state: ReadonlySet<ValueIndex>;
+  private readonly updates: Updates;
   private readonly uses: Record<Origin, ReadonlyMap<PlacedId, number>>;
   private readonly makers: ReadonlyMap<PlacedId, PlacedStep>;
   /** What moves and transfers read. */
@@ -49,20 +48,17 @@ export class ValueMap {
     this.makers = makersOf(request.step);
     this.uses = { step: placedUses(request.step), update: request.update ? placedUses(request.update) : new Map() };
     this.moved = { step: movedIn(request.step), update: request.update ? movedIn(request.update) : new Set() };
-    this.declareInputs();
-    this.declareSums();
+    this.state = declareInputs(request, this.values, this.indexOf);
+    const { sums, results } = declareSums(request, this.values, this.indexOf, this.makers);
+    this.sums = sums;
     this.declareBuckets();
-    if (request.update) this.planUpdatesInPlace(request.update);
+    this.updates = updateInPlace(request, this.values, this.indexOf, (id) => this.index('update', id, 'persistent'));
+    this.results = { ...results, ...this.updates.results };
   }
 
   /** What holds before a step and after it. */
   contracts(): { readonly before: Contract; readonly after: Contract } {
-    const before = this.values.table.flatMap((value, at): ContractEntry[] =>
-      value.lifetime === 'persistent' && !value.parts && this.isState(value.name) ? [{ at, holds: at }] : [],
-    );
-    const updated = new Map(this.after.map((entry) => [entry.at, entry]));
-    const after = before.map((entry) => updated.get(entry.at) ?? entry);
-    return { before: { values: before }, after: { values: after } };
+    return contractsOf(this.values, this.state, this.updates);
   }
 
   /** Scalars of both graphs. */
@@ -82,7 +78,8 @@ export class ValueMap {
     if (known !== undefined) return known;
     const placed = this.graph(origin)!.values[id];
     const name = origin === 'step' ? placed.name : `update ${placed.name}`;
-    const index = this.values.add(placed, name, lifetime ?? this.instances(origin, id));
+    const is: Identity = { kind: 'made', graph: origin, value: id };
+    const index = this.values.add(placed, name, is, lifetime ?? this.instances(origin, id));
     this.indexOf[origin].set(id, index);
     return index;
   }
@@ -145,7 +142,9 @@ export class ValueMap {
       const { lifetime } = this.values.get(of);
       this.indexOf[origin].set(
         id,
-        this.values.add(placed, placed.name, lifetime, { view: { of, offset, strides, made } }),
+        this.values.add(placed, placed.name, { kind: 'made', graph: origin, value: id }, lifetime, {
+          view: { of, offset, strides, made },
+        }),
       );
     });
   }
@@ -178,44 +177,6 @@ export class ValueMap {
     return origin === 'step' ? this.request.step : this.request.update;
   }
 
-  private isState(name: string): boolean {
-    const of = (graph: PlacedGraph | null) =>
-      graph?.inputs.some((input) => input.name === name && (input.kind === 'parameter' || input.kind === 'state'));
-    const lies = this.request.buckets.some(({ members }) => members.some((member) => member.name === name));
-    return Boolean(lies || of(this.request.step) || of(this.request.update));
-  }
-
-  /** Inputs of both graphs: one persistent value a name; data has an instance a microbatch. Buckets come first: others share them. */
-  private declareInputs(): void {
-    for (const { name, type, storage, members } of this.request.buckets) {
-      this.values.add({ type, layout: storage }, name, 'persistent', { tensors: members });
-    }
-    for (const origin of ['step', 'update'] as const) {
-      const graph = this.graph(origin);
-      for (const input of graph?.inputs ?? []) {
-        const placed = graph!.values[input.value];
-        if (placed.group !== this.request.group || input.kind === 'value') continue;
-        const known = this.values.find(input.name);
-        if (known !== null && !sameLayout(this.values.get(known).layout, placed.layout)) {
-          throw storageDiffers({ name: input.name, step: this.values.get(known).layout, update: placed.layout });
-        }
-        const bucket = bucketNamed(this.request.buckets, input.name);
-        const tensors = bucket?.members.map((m) => ({ ...m, name: ofMember(input.name, bucket, m) })) ?? null;
-        const lifetime = input.kind === 'data' ? 'data' : 'persistent';
-        this.indexOf[origin].set(input.value, known ?? this.values.add(placed, input.name, lifetime, { tensors }));
-      }
-    }
-    for (const bucket of this.request.buckets) {
-      if (isGathered(bucket)) continue;
-      const parts = bucket.members.map(
-        (member) =>
-          this.values.find(member.name) ??
-          this.values.add(member, member.name, 'persistent', { tensors: member.isPadding ? [member] : null }),
-      );
-      this.values.fill(this.values.find(bucket.name)!, parts);
-    }
-  }
-
   /** Buckets within a microbatch: what is unpacked or packed lies in them. */
   private declareBuckets(): void {
     for (const step of this.request.step.steps) {
@@ -229,82 +190,7 @@ export class ValueMap {
       );
     }
   }
-
-  /** The step's outputs: sums over microbatches, which the update reads under the same names. */
-  private declareSums(): void {
-    const { step, update, group } = this.request;
-    for (const output of step.outputs) {
-      const placed = step.values[output.value];
-      if (placed.group !== group) continue;
-      const sum = this.values.add(placed, `sum ${output.name}`, 'sum');
-      this.sums.set(output.value, sum);
-      this.fillSum(sum, output.value);
-      if (!update) this.results[output.name] = sum;
-      for (const input of update?.inputs ?? []) {
-        if (input.name !== output.name || update!.values[input.value].group !== group) continue;
-        this.indexOf.update.set(input.value, sum);
-      }
-    }
-  }
-
-  /** The sum of a bucket is that of its members. */
-  private fillSum(sum: ValueIndex, output: PlacedId): void {
-    const pack = this.makers.get(output);
-    if (pack?.kind !== 'pack') return;
-    const parts = pack.inputs.map((id, k) => {
-      const part = this.values.add(this.request.step.values[id], `sum ${pack.members[k].name}`, 'sum');
-      this.sums.set(id, part);
-      return part;
-    });
-    this.values.fill(sum, parts);
-  }
-
-  /** Outputs of the update that replace a persistent value are written over it, where nothing reads the old one later. */
-  private planUpdatesInPlace(update: PlacedGraph): void {
-    for (const output of update.outputs) {
-      const placed = update.values[output.value];
-      if (placed.group !== this.request.group) continue;
-      const state = update.inputs.find((i) => i.name === output.name && update.values[i.value].group === placed.group);
-      if (!state || (state.kind !== 'parameter' && state.kind !== 'state')) {
-        this.results[output.name] = this.index('update', output.value, 'persistent');
-        continue;
-      }
-      const at = this.indexOf.update.get(state.value)!;
-      if (output.value === state.value) continue;
-      assertInPlace(update, output.value, state.value, output.name);
-      const holds = this.declareUpdated(at, placed, output.name);
-      this.indexOf.update.set(output.value, holds);
-      const parts = this.values.get(at).parts;
-      if (!parts) {
-        this.after.push({ at, holds });
-        continue;
-      }
-      const updated = parts.map((part) => {
-        const { name, global: type, layout } = this.values.get(part);
-        const next = this.declareUpdated(part, { type, layout }, name);
-        this.after.push({ at: part, holds: next });
-        return next;
-      });
-      this.values.fill(holds, updated);
-    }
-  }
-
-  /** What a persistent value is after the step, at its address. */
-  private declareUpdated(at: ValueIndex, placed: Pick<PlacedValue, 'type' | 'layout'>, name: string): ValueIndex {
-    const { view, type } = this.values.get(at);
-    const strides = rowMajor(sizesOf(type));
-    return this.values.add(placed, `new ${name}`, 'persistent', {
-      view: { of: view?.of ?? at, offset: view?.offset ?? 0, strides, made: null },
-    });
-  }
 }
 
 const movedIn = ({ steps }: PlacedGraph): ReadonlySet<PlacedId> =>
   new Set(steps.flatMap((step) => (step.kind === 'op' ? [] : step.inputs)));
-
-/** The new value may lie where the old one does if every reader of the old one comes no later than the op that makes the new. */
-function assertInPlace(update: PlacedGraph, made: PlacedId, old: PlacedId, name: string): void {
-  const at = update.steps.findIndex((step) => step.outputs.includes(made));
-  const late = update.steps.find((step, i) => i > at && step.inputs.includes(old));
-  if (late) throw updateNotInPlace({ name, reader: `${late.source.path} ${printLayout(update.values[old].layout)}` });
-}

@@ -122,11 +122,11 @@ export const sharedWeightDiffers = defineDiagnostic(
   }),
 );
 
-export const reservedName = defineDiagnostic('nn/reserved-name', (p: { name: string; role: string }) => ({
-  what: `a parameter is named '${p.name}', and that names ${p.role}`,
-  why: 'a step takes and gives values by name: one of the two would be taken for the other',
+export const reservedName = defineDiagnostic('nn/reserved-name', (p: { name: string }) => ({
+  what: `a parameter is named '${p.name}', and that names a method of the model`,
+  why: 'a field takes the place of the method: the model could not be run',
   where: [{ at: p.name }],
-  fix: `name the field otherwise, '${p.name.split('.')[0]}_weight' for one`,
+  fix: `name the field otherwise, '${p.name}_weight' for one`,
 }));
 
 export const badInit = defineDiagnostic('nn/bad-init', (p: { std: unknown }) => ({
@@ -134,13 +134,6 @@ export const badInit = defineDiagnostic('nn/bad-init', (p: { std: unknown }) => 
   why: 'it is the one argument of normal(): a number, finite and not negative',
   where: [{ at: 'normal(std)' }],
   fix: 'write normal(0.02), as GPT-2 begins',
-}));
-
-export const badName = defineDiagnostic('nn/bad-name', (p: { name: string }) => ({
-  what: `a parameter is named '${p.name}'`,
-  why: 'names stand in checkpoints, plans and messages: letters, digits, _, $ and - in each part, and dots between them',
-  where: [{ at: p.name }],
-  fix: 'name the field as one names a variable',
 }));
 
 export const repeatedName = defineDiagnostic('nn/repeated-name', (p: { name: string }) => ({

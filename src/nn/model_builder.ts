@@ -1,13 +1,13 @@
 /** The graph under construction while a model is traced: it knows the model's parameters, paths and segments. */
 import { GraphBuilder } from '../ir/builder.js';
 import type { DType } from '../ir/dtype.js';
-import type { Attributes, InputKind } from '../ir/graph.js';
+import type { Attributes } from '../ir/graph.js';
 import type { OpRegistry } from '../ir/op.js';
 import type { Tensor } from '../ir/tensor.js';
 import { parameterOutsideModel, tensorOutsideModel } from './diagnostics.js';
 import { hashName } from './init.js';
 import type { Module, NamedModule, NamedParameter, Parameter } from './module.js';
-import type { DataInput, ScalarInput } from './protocol.js';
+import type { DataInput, ScalarInput } from '../ir/role.js';
 
 /** What is traced: the model's tree, as `module.ts` reads it. */
 export interface ModelTree {
@@ -75,7 +75,7 @@ export class ModelBuilder extends GraphBuilder {
 
   /** The scalars that randomness is a function of, made inputs when first asked for. */
   random(): RandomInputs {
-    const input = (name: ScalarInput | DataInput, kind: InputKind) =>
+    const input = (name: ScalarInput | DataInput, kind: 'scalar' | 'data') =>
       this.input(name, kind, { dtype: 'i64', dims: [] });
     this.randomInputs ??= {
       seed: input('seed', 'scalar'),

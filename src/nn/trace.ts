@@ -2,24 +2,16 @@
 import type { GraphBuilder } from '../ir/builder.js';
 import type { DType } from '../ir/dtype.js';
 import type { Graph } from '../ir/graph.js';
+import type { DataInput, ResultName } from '../ir/role.js';
 import { Tensor } from '../ir/tensor.js';
 import type { TensorType } from '../ir/type.js';
 import { ops } from '../ops/index.js';
-import {
-  badName,
-  badSize,
-  noForward,
-  repeatedName,
-  reservedName,
-  sequenceTooLong,
-  wrongResult,
-} from './diagnostics.js';
+import { badSize, noForward, repeatedName, reservedName, sequenceTooLong, wrongResult } from './diagnostics.js';
 import type { Init } from './init.js';
 import { crossEntropy, logitsOf, type LanguageModel, type SummedLoss } from './language_model.js';
 import { ModelBuilder } from './model_builder.js';
 import { tellingLine } from './model_line.js';
 import { blockListOf, methodOf, modulesOf, parametersOf, type NamedParameter } from './module.js';
-import { roleOf, type DataInput, type ResultName } from './protocol.js';
 
 /** Sizes of one scheduled microbatch. All shapes of a graph are static. */
 export interface TraceShape {
@@ -57,14 +49,12 @@ export function describeParameters(model: LanguageModel, dtype: DType = 'f32'): 
   }));
 }
 
-/** Throws where a parameter's name is no name, or means something else to a step, and where a size of it is no count. */
+/** Throws where a parameter takes the place of a method, or another's name, and where a size of it is no count. */
 function namedParameters(model: LanguageModel): readonly NamedParameter[] {
   const parameters = parametersOf(model);
   const seen = new Set<string>();
   for (const { name, parameter } of parameters) {
-    const role = roleOf(name);
-    if (role !== null) throw reservedName({ name, role });
-    if (!/^[\p{L}\p{N}_$-]+(\.[\p{L}\p{N}_$-]+)*$/u.test(name)) throw badName({ name });
+    if (['forward', 'loss', 'constructor'].includes(name)) throw reservedName({ name });
     if (seen.has(name)) throw repeatedName({ name });
     seen.add(name);
     for (const { name: factor, size } of parameter.dims.flat()) {

@@ -3,7 +3,8 @@ import { evaluate } from '../ops/evaluate.js';
 import { tensorType } from '../ir/type.js';
 import { adamwScalars } from './adamw.js';
 import { adamw, type AdamW } from './options.js';
-import { buildUpdate, gradientName, stateNames } from './update.js';
+import { gradientRole, nameOf } from '../ir/role.js';
+import { buildUpdate, statesOf } from './update.js';
 
 const parameters = [
   { name: 'weight', type: tensorType('f64', { out: 2, in: 2 }) },
@@ -19,7 +20,7 @@ interface Given {
 /** One first update of weights [1 2 3 4] and biases [5 6], from zero moments. */
 function firstUpdate(optimizer: AdamW, gradient: Given) {
   const state = parameters.flatMap(({ name }) =>
-    stateNames(name).map((state) => [state, new Float64Array(name === 'weight' ? 4 : 2)] as const),
+    statesOf(name).map((state) => [nameOf(state), new Float64Array(name === 'weight' ? 4 : 2)] as const),
   );
   const scalars = Object.entries(adamwScalars(optimizer, 0, 10)).map(
     ([name, x]) => [name, Float64Array.of(x)] as const,
@@ -27,8 +28,8 @@ function firstUpdate(optimizer: AdamW, gradient: Given) {
   const { outputs } = evaluate(buildUpdate(parameters, optimizer), {
     weight: Float64Array.of(1, 2, 3, 4),
     bias: Float64Array.of(5, 6),
-    [gradientName('weight')]: Float64Array.from(gradient.weight),
-    [gradientName('bias')]: Float64Array.from(gradient.bias),
+    [nameOf(gradientRole('weight'))]: Float64Array.from(gradient.weight),
+    [nameOf(gradientRole('bias'))]: Float64Array.from(gradient.bias),
     tokens: Float64Array.of(gradient.tokens),
     ...Object.fromEntries([...state, ...scalars]),
   });

@@ -6,16 +6,16 @@
  *   skip      = norm is not finite
  *   parameter, exp_avg, exp_avg_sq = skip ? as they were : adamw(…, scale · gradient)
  *
- * Inputs: each parameter and its state `optimizer.exp_avg.NAME`, `optimizer.exp_avg_sq.NAME`; values `gradient.NAME`, sums over the
- * step, and `tokens`, how many real tokens they sum over; scalars `lr`, `correction1`, `correction2`. Outputs: parameters and state
- * under their own names; `gradient_norm`; `skipped`, one where the step was skipped, else zero.
+ * Inputs: each parameter and its state `exp_avg` and `exp_avg_sq`; gradients, sums over the step, and `tokens`, how many real tokens
+ * they sum over; scalars `lr`, `correction1`, `correction2`. Outputs: parameters and state in their own roles; `gradient_norm`;
+ * `skipped`, one where the step was skipped, else zero.
  */
 import { GraphBuilder } from '../ir/builder.js';
 import { atLeastF32 } from '../ir/dtype.js';
 import type { Graph } from '../ir/graph.js';
+import { gradientRole, parameterRole, stateRole, type ResultName, type Role, type ScalarInput } from '../ir/role.js';
 import type { Tensor } from '../ir/tensor.js';
 import type { TensorType } from '../ir/type.js';
-import { belongings, type ResultName, type ScalarInput } from '../nn/protocol.js';
 import { ops } from '../ops/index.js';
 import type { AdamW } from './options.js';
 
@@ -25,8 +25,8 @@ export interface UpdatedParameter {
   readonly type: TensorType;
   /** Tensors of two or more dimensions, which weight decay may single out. Absent: by the type. */
   readonly matrices?: boolean;
-  /** Values that the gradient is the sum of, where pipeline stages contribute to it. Absent: {@link gradientName} alone. */
-  readonly contributions?: readonly string[];
+  /** What the gradient is the sum of, where several chunks contribute to it. Absent: the gradient alone. */
+  readonly contributions?: readonly Role[];
 }
 
 /**
@@ -35,23 +35,18 @@ export interface UpdatedParameter {
  */
 export type UpdateRecipe = (parameters: readonly UpdatedParameter[]) => Graph;
 
-/** Names of the persistent state of one parameter, as in checkpoints. */
-export const stateNames = (parameter: string): readonly [expAvg: string, expAvgSq: string] => [
-  `${belongings.state}exp_avg.${parameter}`,
-  `${belongings.state}exp_avg_sq.${parameter}`,
+/** The persistent state of one parameter. */
+export const statesOf = (parameter: string): readonly [expAvg: Role, expAvgSq: Role] => [
+  stateRole(parameter, 'exp_avg'),
+  stateRole(parameter, 'exp_avg_sq'),
 ];
-
-export const gradientName = (parameter: string): string => `${belongings.gradient}${parameter}`;
-
-/** The parameter that a gradient or state of this name belongs to; any other name is itself. */
-export const parameterOf = (name: string): string => name.replace(/^(gradient|optimizer\.\w+)\./, '');
 
 /** The gradient of a parameter as an input of its update. */
 export function gradientInput(
   builder: GraphBuilder,
-  { name, type, contributions = [gradientName(name)] }: UpdatedParameter,
+  { name, type, contributions = [gradientRole(name)] }: UpdatedParameter,
 ): Tensor {
-  const parts = contributions.map((contribution) => builder.input(contribution, 'value', type));
+  const parts = contributions.map((contribution) => builder.take(contribution, type));
   return builder.within(name, () => parts.reduce((sum, part) => sum.add(part)));
 }
 
@@ -65,9 +60,7 @@ function addUpdate(builder: GraphBuilder, parameters: readonly UpdatedParameter[
   const dtype = atLeastF32(parameters[0]?.type.dtype ?? 'f32');
   const scalar = (name: ScalarInput) => builder.input(name, 'scalar', { dtype, dims: [] });
   const weights = parameters.map(({ name, type }) => builder.input(name, 'parameter', type));
-  const states = parameters.map(({ name, type }) =>
-    stateNames(name).map((state) => builder.input(state, 'state', type)),
-  );
+  const states = parameters.map(({ name, type }) => statesOf(name).map((state) => builder.take(state, type)));
   const gradients = parameters.map((parameter) => gradientInput(builder, parameter));
   const tokens = builder.input('tokens' satisfies ResultName, 'value', { dtype, dims: [] });
   const [lr, correction1, correction2] = [scalar('lr'), scalar('correction1'), scalar('correction2')];
@@ -89,7 +82,7 @@ function addUpdate(builder: GraphBuilder, parameters: readonly UpdatedParameter[
         weight_decay: decays ? weight_decay : 0,
       }),
     );
-    [name, ...stateNames(name)].forEach((output, k) => builder.output(output, results[k]));
+    [parameterRole(name), ...statesOf(name)].forEach((output, k) => builder.output(output, results[k]));
   });
   builder.output('gradient_norm' satisfies ResultName, norm);
   builder.output('skipped' satisfies ResultName, skip);

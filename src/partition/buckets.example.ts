@@ -46,5 +46,5 @@ const step = `
     %4 = einsum(%dy, %down) {to=[row, hidden]} : f32[row=8, hidden=4] ; - backward - from 2
     %5 = einsum(%4) {to=[hidden]} : f32[hidden=4] ; - backward - from 1
     %6 = einsum(%x, %4) {to=[dim, hidden]} : f32[dim=3, hidden=4] ; - backward - from 0
-    return y=%2, gradient.down=%3, gradient.bias=%5, gradient.up=%6
+    return y=%2, gradient of down=%3, gradient of bias=%5, gradient of up=%6
   }`;

@@ -17,8 +17,8 @@ import type { Graph, Node, ValueId } from '../ir/graph.js';
 import { boundsOf, canonicalLayout, cutEvenly, sameLayout, type Layout } from '../ir/layout.js';
 import { axesSize, type AxisName, type Mesh } from '../ir/mesh.js';
 import { opNamed, type OpRegistry } from '../ir/op.js';
+import { nameOf, ownerOf, parameterRole, roleKey, roleWith, sameRole, type Role } from '../ir/role.js';
 import { bytesOf, prime, tensorType, type TensorType } from '../ir/type.js';
-import { gradientName, parameterOf } from '../optim/update.js';
 import { meshesOf, type Plan } from '../plan/plan.js';
 import { blocksOf, elementsFactor, packedAxes, packedType, type PackedTensor } from './packing.js';
 import { segmentChunks } from './placement.js';
@@ -32,7 +32,7 @@ export const bucketBytes = 8_000_000;
 const shardAlignment = 64;
 
 export interface Bucket {
-  /** `bucket.0`; its gradient and its state are named as a parameter's would be: `gradient.bucket.0`. */
+  /** `bucket.0`, which no parameter is named: its gradient and its state have the roles of a parameter's. */
   readonly name: string;
   readonly group: number;
   /** Parameters by name, with the splits in which ops read them, in the order in which their gradients are completed; then the padding. */
@@ -81,7 +81,7 @@ export function bucketsOf(
   }
   return all
     .sort((a, b) => a[a.length - 1].completed - b[b.length - 1].completed)
-    .map((candidates, i) => bucketOf(plan, candidates, prime(`bucket.${i}`, [...parameters.keys()])));
+    .map((candidates, i) => bucketOf(plan, candidates, `bucket.${i}`, new Set(parameters.keys())));
 }
 
 interface Candidate extends PackedTensor {
@@ -106,18 +106,20 @@ function candidatesOf(
   homes: ReadonlyMap<string, readonly number[]>,
   parameters: ReadonlyMap<string, TensorType>,
 ): readonly Candidate[] {
-  const inputs = new Map(step.inputs.map(({ name, value }) => [name, value]));
+  const inputs = new Map(step.inputs.map(({ role, value }) => [roleKey(role), value]));
   const readers = readersOf(step);
   const meshes = meshesOf(plan);
   const chunkOf = segmentChunks(plan);
   return step.outputs
-    .flatMap(({ name: output, value }): Candidate[] => {
-      const name = parameterOf(output);
-      const type = output === gradientName(name) ? parameters.get(name) : undefined;
+    .flatMap(({ role, value }): Candidate[] => {
+      if (role.kind !== 'gradient' || role.chunk !== null) return [];
+      const { of: name } = role;
+      const key = roleKey(parameterRole(name));
+      const type = parameters.get(name);
       const { node, type: gradient } = step.values[value];
-      const groups = homes.get(name) ?? [];
+      const groups = homes.get(key) ?? [];
       // A value that is given twice cannot lie in two places.
-      const shared = step.outputs.some((other) => other.value === value && other.name !== output);
+      const shared = step.outputs.some((other) => other.value === value && !sameRole(other.role, role));
       if (!type || !node || groups.length !== 1 || gradient.dtype !== type.dtype || shared) return [];
       const [group] = groups;
       const mesh = meshes[group];
@@ -125,12 +127,12 @@ function candidatesOf(
       const matrix = type.dims.length >= 2;
       const axes = packedAxes(mesh, [{ layout }]);
       const bytes = bytesOf(type) / axesSize(mesh, axes);
-      const compute = computeType(registry, readers(inputs.get(name)!), type.dtype);
+      const compute = computeType(registry, readers(inputs.get(key)!), type.dtype);
       const { segment } = node.source;
       const parts = [group, chunkOf(segment), type.dtype, matrix, axes.join('*')];
       if (splitsState(plan, mesh, layout)) {
         parts.push(compute);
-        if (plan.zero.stage >= 2) parts.push(ownedBy(name, segmentsOf(registry, readers, inputs.get(name)!)));
+        if (plan.zero.stage >= 2) parts.push(ownedBy(name, segmentsOf(registry, readers, inputs.get(key)!)));
       }
       return [{ name, type, layout, group, segment, matrix, compute, completed: node.id, bytes, key: parts.join(' ') }];
     })
@@ -174,7 +176,10 @@ function readersOf({ nodes }: Graph): (value: ValueId) => readonly Node[] {
   return (value) => found.get(value) ?? [];
 }
 
-function bucketOf(plan: Plan, candidates: readonly Candidate[], name: string): Bucket {
+/** `taken`: names of parameters, which the bucket and its padding are to be unlike. */
+function bucketOf(plan: Plan, candidates: readonly Candidate[], wanted: string, taken: ReadonlySet<string>): Bucket {
+  const name = prime(wanted, taken);
+  const padding = prime(`${name}.padding`, taken);
   const [{ group, matrix, type: first, layout }] = candidates;
   const alike = candidates.every(({ compute }) => compute === candidates[0].compute);
   const compute = alike ? candidates[0].compute : first.dtype;
@@ -182,7 +187,7 @@ function bucketOf(plan: Plan, candidates: readonly Candidate[], name: string): B
   const { stage, axis } = plan.zero;
   const isCut = splitsState(plan, mesh, layout);
   const tensors = candidates.map((one) => ({ name: one.name, type: one.type, layout: one.layout }));
-  const members = isCut ? padded(mesh, first.dtype, tensors, `${name}.padding`, axesSize(mesh, [axis])) : tensors;
+  const members = isCut ? padded(mesh, first.dtype, tensors, padding, axesSize(mesh, [axis])) : tensors;
   const { type, layout: whole } = packedType(mesh, first.dtype, members);
   const state = isCut ? cutFurther(mesh, type, whole, axis) : whole;
   return {
@@ -235,10 +240,10 @@ function cutFurther(mesh: Mesh, type: TensorType, storage: Layout, axis: AxisNam
   return canonicalLayout(mesh, type, { splits, partial: {} });
 }
 
-/** The name that belongs to a member as `name` belongs to its bucket: `gradient.bucket.0` → `gradient.blocks.0.mlp.up.bias`. */
-export const ofMember = (name: string, bucket: Bucket, member: PackedTensor): string =>
-  name.slice(0, name.length - bucket.name.length) + member.name;
+/** The tensors in what belongs to a bucket as `role` does, under their own names: of its gradient, its members' gradients. */
+export const tensorsIn = ({ members }: Bucket, role: Role): readonly PackedTensor[] =>
+  members.map((member) => ({ ...member, name: nameOf(roleWith(role, member.name)) }));
 
-/** The bucket that a parameter, gradient or state of this name is, if it is one. */
-export const bucketNamed = (buckets: readonly Bucket[], name: string): Bucket | undefined =>
-  buckets.find((bucket) => bucket.name === parameterOf(name));
+/** The bucket that a parameter, gradient or state is, or belongs to. */
+export const bucketOfRole = (buckets: readonly Bucket[], role: Role): Bucket | undefined =>
+  buckets.find((bucket) => bucket.name === ownerOf(role));

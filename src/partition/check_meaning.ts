@@ -7,9 +7,9 @@ import { DecomposedMeanings } from '../ir/decomposed_meaning.js';
 import type { Graph } from '../ir/graph.js';
 import type { Meaning } from '../ir/meaning.js';
 import type { OpRegistry } from '../ir/op.js';
+import { gradientRole, nameOf, parameterRole, roleKey } from '../ir/role.js';
 import { sizesOf, type TensorType } from '../ir/type.js';
 import * as diagnose from './diagnostics.js';
-import { gradientName } from '../optim/update.js';
 import type { Bucket } from './buckets.js';
 import { zeroNode } from './pack_gradients.js';
 import type { PlacedGraph, PlacedStep } from './placed.js';
@@ -23,38 +23,43 @@ export function checkMeaning(
 ): readonly DiagnosticError[] {
   const meanings = new DecomposedMeanings(registry);
   const types = new Map(
-    graph.inputs.map(({ name, kind, value }) => [name, `${kind} ${typeText(graph.values[value].type)}`]),
+    graph.inputs.map(({ role, kind, value }) => [roleKey(role), `${kind} ${typeText(graph.values[value].type)}`]),
   );
-  const stored = buckets.filter(({ name }) => !types.has(name));
-  for (const { name, type } of stored) types.set(name, `parameter ${typeText(type)}`);
-  const faults = placed.inputs.flatMap(({ name, kind, value }) => {
+  const stored = buckets.filter(({ name }) => !types.has(roleKey(parameterRole(name))));
+  for (const { name, type } of stored) types.set(roleKey(parameterRole(name)), `parameter ${typeText(type)}`);
+  const faults = placed.inputs.flatMap(({ role, name, kind, value }) => {
     const is = `${kind} ${typeText(placed.values[value].type)}`;
-    return types.get(name) === is ? [] : [diagnose.otherValue({ name, what: `it is taken as ${is}` })];
+    return types.get(roleKey(role)) === is ? [] : [diagnose.otherValue({ name, what: `it is taken as ${is}` })];
   });
   if (faults.length > 0) return faults;
-  const values = meanings.valuesOf(graph, (name) => meanings.input(name));
+  const values = meanings.valuesOf(graph, (role) => meanings.input(role));
   const found = valuesOf(placed, meanings, stored);
   const given = new Map<string, number[]>();
-  for (const { name, value } of placed.outputs) given.set(name, [...(given.get(name) ?? []), value]);
+  for (const { role, value } of placed.outputs) {
+    const key = roleKey(role);
+    given.set(key, [...(given.get(key) ?? []), value]);
+  }
   const wanted = new Map(
-    graph.outputs.map(({ name, value }) => [
-      name,
-      { name, type: typeText(graph.values[value].type), meaning: values[value] },
+    graph.outputs.map(({ role, name, value }) => [
+      roleKey(role),
+      { key: roleKey(role), name, type: typeText(graph.values[value].type), meaning: values[value] },
     ]),
   );
   for (const bucket of stored) {
-    const name = gradientName(bucket.name);
-    if (!given.has(name)) continue;
+    const role = gradientRole(bucket.name);
+    const key = roleKey(role);
+    if (!given.has(key)) continue;
     const tensors = bucket.members.map(({ name: member, type, isPadding }) => {
-      const one = wanted.get(gradientName(member));
-      wanted.delete(gradientName(member));
+      const its = roleKey(gradientRole(member));
+      const one = wanted.get(its);
+      wanted.delete(its);
       return isPadding ? meanings.results(zeroNode(registry, type), [], [], 1)[0] : one?.meaning;
     });
     if (tensors.every((tensor) => tensor !== undefined))
-      wanted.set(name, { name, type: typeText(bucket.type), meaning: meanings.bucket(tensors) });
+      wanted.set(key, { key, name: nameOf(role), type: typeText(bucket.type), meaning: meanings.bucket(tensors) });
   }
-  return [...wanted.values()].flatMap(({ name, type, meaning }) => {
-    const outputs = given.get(name);
+  return [...wanted.values()].flatMap(({ key, name, type, meaning }) => {
+    const outputs = given.get(key);
     if (!outputs) return [diagnose.otherValue({ name, what: 'nothing gives it' })];
     return outputs.flatMap((id) => {
       const is = typeText(placed.values[id].type);
@@ -66,11 +71,11 @@ export function checkMeaning(
 
 function valuesOf(placed: PlacedGraph, meanings: DecomposedMeanings, buckets: readonly Bucket[]): readonly Meaning[] {
   const of: Meaning[] = [];
-  for (const { name, value } of placed.inputs) {
-    const bucket = buckets.find((one) => one.name === name);
+  for (const { role, value } of placed.inputs) {
+    const bucket = role.kind === 'parameter' ? buckets.find((one) => one.name === role.of) : undefined;
     of[value] = bucket
-      ? meanings.bucket(bucket.members.map((member) => meanings.input(member.name)))
-      : meanings.input(name);
+      ? meanings.bucket(bucket.members.map((member) => meanings.input(parameterRole(member.name))))
+      : meanings.input(role);
   }
   for (const step of placed.steps) {
     const operands = step.inputs.map((id) => of[id]);

@@ -6,8 +6,8 @@ import { ReshardSearch } from '../reshard/search.js';
 export interface PartitionCosts {
   /** Reshard paths and their prices, one search a group's mesh. */
   readonly reshards: readonly ReshardSearch[];
-  /** Seconds of `bytes` between groups. */
-  transferSeconds(bytes: number): number;
+  /** Seconds of `bytes` between groups, which a rank receives in so many messages. */
+  transferSeconds(bytes: number, messages: number): number;
   /** Seconds of an op that does `flops` on one rank. `fused`: false where its decomposition runs instead of its kernel. */
   opSeconds(flops: number, fused: boolean): number;
   /** Forfeit of an op for each time beyond the first that ranks do work which the plan gives them an axis to share over. */
@@ -19,7 +19,8 @@ export function defaultCosts(meshes: readonly Mesh[], link: AlphaBeta = oneMachi
   const cost = alphaBeta(link);
   return {
     reshards: meshes.map((mesh) => new ReshardSearch(mesh, cost)),
-    transferSeconds: (bytes) => link.launchSeconds + link.latencySeconds + bytes / link.bytesPerSecond,
+    transferSeconds: (bytes, messages) =>
+      messages * (link.launchSeconds + link.latencySeconds) + bytes / link.bytesPerSecond,
     // A decomposition passes its intermediate values through memory: about four times the kernel's time.
     opSeconds: (flops, fused) => (flops * (fused ? 1 : 4)) / flopsPerSecond,
     // More than any reshard: a plan that splits the batch means it, whatever a small model's latencies say.

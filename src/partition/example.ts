@@ -3,6 +3,7 @@ import type { Graph } from '../ir/graph.js';
 import { localType, parseLayout, printLayout } from '../ir/layout.js';
 import { coordinatesOf, parseMesh } from '../ir/mesh.js';
 import { parseGraph } from '../ir/parse.js';
+import { ownerOf, type Role } from '../ir/role.js';
 import { printType, type TensorType } from '../ir/type.js';
 import { ops } from '../ops/index.js';
 import type { PassExample } from '../passes/example.js';
@@ -40,7 +41,7 @@ export function parsePlan(text: string): Plan {
 /** Places a graph whose outputs must lie as the plan stores values of their factors. */
 export function placeWhole(plan: Plan, graph: Graph): PlacedGraph {
   const [mesh] = meshesOf(plan);
-  const output = (_: string, type: TensorType) => [{ group: 0, layout: storageLayout(plan, mesh, type) }];
+  const output = (_: Role, type: TensorType) => [{ group: 0, layout: storageLayout(plan, mesh, type) }];
   return place(graph, { ...stepPlacement(plan, graph), output });
 }
 
@@ -50,7 +51,7 @@ export const placeStep = (plan: Plan, graph: Graph): PlacedGraph => place(graph,
 /** Parameters of a graph with their types. */
 export function parametersIn(graph: Graph): ReadonlyMap<string, TensorType> {
   const parameters = graph.inputs.filter(({ kind }) => kind === 'parameter');
-  return new Map(parameters.map(({ name, value }) => [name, graph.values[value].type]));
+  return new Map(parameters.map(({ role, value }) => [ownerOf(role)!, graph.values[value].type]));
 }
 
 /** Places an update of what a step leaves, of buckets and of parameters that are in none. */

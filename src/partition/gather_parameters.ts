@@ -12,6 +12,7 @@ import type { DType } from '../ir/dtype.js';
 import type { Source } from '../ir/graph.js';
 import { canonicalLayout, sameLayout, type Layout } from '../ir/layout.js';
 import { opNamed, type OpRegistry } from '../ir/op.js';
+import { nameOf, ownerOf, parameterRole, written } from '../ir/role.js';
 import { namesOf, type TensorType } from '../ir/type.js';
 import type { ReshardSearch } from '../reshard/search.js';
 import { castTo, isGathered, type Bucket } from './buckets.js';
@@ -102,7 +103,8 @@ class Gathering {
       if (!this.stored.has(bucket)) {
         const value = this.edit.value(bucket.name, bucket.type, bucket.storage, bucket.group, 'step');
         this.stored.set(bucket, value);
-        stored.push({ name: bucket.members ? bucket.name : input.name, kind: 'parameter', value });
+        const role = bucket.members ? parameterRole(bucket.name) : input.role;
+        stored.push({ role, name: nameOf(role), kind: 'parameter', value });
       }
       return false;
     });
@@ -110,9 +112,9 @@ class Gathering {
   }
 
   /** Null: the parameter lies as it is read. */
-  private memberOf(graph: PlacedGraph, { name, value }: PlacedInput): Member | null {
+  private memberOf(graph: PlacedGraph, { role, value }: PlacedInput): Member | null {
     for (const bucket of this.buckets) {
-      const index = bucket.members.findIndex((member) => member.name === name);
+      const index = bucket.members.findIndex((member) => member.name === ownerOf(role));
       if (index >= 0) return isGathered(bucket) ? { bucket, index, dtype: bucket.type.dtype } : null;
     }
     const { name: own, type, layout: whole, group } = graph.values[value];
@@ -217,7 +219,7 @@ class Gathering {
     }
     const typed = members.map((member) => ({ ...member, type: { ...member.type, dtype } }));
     const outputs = typed.map((member) =>
-      this.edit.value(`${member.name} ${dtype} ${suffix}`, member.type, member.layout, group, scope),
+      this.edit.value(`${written(member.name)} ${dtype} ${suffix}`, member.type, member.layout, group, scope),
     );
     this.edit.put(at, { kind: 'unpack', members: typed, inputs: [full], outputs, source: from, group });
     this.made.set(`${key} ${name} ${dtype}`, outputs);

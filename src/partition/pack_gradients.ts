@@ -10,8 +10,8 @@ import type { Node, Source } from '../ir/graph.js';
 import type { Layout, Reduction } from '../ir/layout.js';
 import type { AxisName } from '../ir/mesh.js';
 import type { OpRegistry } from '../ir/op.js';
+import { gradientRole, nameOf, roleKey, type Role } from '../ir/role.js';
 import { factorsOf, type TensorType } from '../ir/type.js';
-import { gradientName } from '../optim/update.js';
 import type { ReshardSearch } from '../reshard/search.js';
 import type { Bucket } from './buckets.js';
 import type { PackedTensor } from './packing.js';
@@ -27,38 +27,41 @@ export function packGradients(
   buckets: readonly Bucket[],
   registry: OpRegistry,
   reshards: readonly ReshardSearch[],
-  accumulator: (output: string, group: number, type: TensorType) => Layout | null = () => null,
+  accumulator: (output: Role, group: number, type: TensorType) => Layout | null = () => null,
 ): PlacedGraph {
   const edit = new PlacedEdit(placed, reshards);
-  const given = new Map(placed.outputs.map(({ name, value }) => [name, value]));
+  const given = new Map(placed.outputs.map(({ role, value }) => [roleKey(role), value]));
   const makers = makersOf(placed);
   const replaced = new Map<string, readonly PlacedOutput[]>();
   for (const bucket of buckets) {
     const tensors = bucket.members.filter(({ isPadding }) => !isPadding);
-    const gradients = tensors.map(({ name }) => given.get(gradientName(name)));
+    const gradients = tensors.map(({ name }) => given.get(gradientKey(name)));
     if (!gradients.every((id) => id !== undefined)) continue;
-    const name = gradientName(bucket.name);
+    const role = gradientRole(bucket.name);
+    const name = nameOf(role);
     const value = packOne(edit, makers, bucket, name, gradients, registry);
-    tensors.forEach((tensor, k) => replaced.set(gradientName(tensor.name), k === 0 ? [{ name, value }] : []));
+    tensors.forEach((tensor, k) => replaced.set(gradientKey(tensor.name), k === 0 ? [{ role, name, value }] : []));
   }
-  for (const { name, value } of placed.outputs) {
-    if (replaced.has(name)) continue;
+  for (const { role, name, value } of placed.outputs) {
+    if (replaced.has(roleKey(role))) continue;
     const { group, type } = placed.values[value];
-    const to = accumulator(name, group, type);
+    const to = accumulator(role, group, type);
     const step = to && makers.get(value);
     if (!to || !step) continue;
     const at: Spot = { side: 'after', step };
     const request: Request = { at, source: step.source, scope: 'microbatch', suffix: 'reduced' };
-    replaced.set(name, [{ name, value: edit.reshard(value, to, request) }]);
+    replaced.set(roleKey(role), [{ role, name, value: edit.reshard(value, to, request) }]);
   }
   if (replaced.size === 0) return placed;
   return {
     ...placed,
     values: edit.values,
     steps: placed.steps.flatMap((step) => edit.around(step, step)),
-    outputs: placed.outputs.flatMap((output) => replaced.get(output.name) ?? [output]),
+    outputs: placed.outputs.flatMap((output) => replaced.get(roleKey(output.role)) ?? [output]),
   };
 }
+
+const gradientKey = (parameter: string): string => roleKey(gradientRole(parameter));
 
 function packOne(
   edit: PlacedEdit,
@@ -87,11 +90,7 @@ function packOne(
       : edit.reshard(gradients[k], laid, request(makers.get(gradients[k])!));
   });
   const packed = edit.value(name, type, { splits: whole.splits, partial }, group, 'microbatch');
-  const owned = members.map((member) => ({ ...member, name: gradientName(member.name) }));
-  edit.put(
-    { side: 'after', step: last },
-    { kind: 'pack', members: owned, inputs: parts, outputs: [packed], source, group },
-  );
+  edit.put({ side: 'after', step: last }, { kind: 'pack', members, inputs: parts, outputs: [packed], source, group });
   return accumulator ? edit.reshard(packed, accumulator, { ...request(last), suffix: 'reduced' }) : packed;
 }
 
@@ -122,7 +121,7 @@ function zeros(
   registry: OpRegistry,
 ): PlacedId {
   const { op, rule, attributes } = zeroNode(registry, type);
-  const output = edit.value(gradientName(name), type, layout, group, 'microbatch');
+  const output = edit.value(nameOf(gradientRole(name)), type, layout, group, 'microbatch');
   const assignment = { splits: layout.splits, through: {} };
   edit.put(at, { kind: 'op', op, rule, attributes, assignment, inputs: [], outputs: [output], source, group });
   return output;

@@ -174,18 +174,18 @@ export const partitionExamples: readonly PassExample<Given, PlacedGraph>[] = [
       ) {
         %0 = einsum(%x, %w) {to=[token, cols]} : f32[token=4, cols=3]
         %1 = einsum(%x, %dy) {to=[rows, cols]} : f32[rows=5, cols=3] ; - backward - from 0
-        return y=%0, gradient.w=%1
+        return y=%0, gradient of w=%1
       }`,
     graph: `
       func @update(
         %bucket.0: parameter f32[elements=32],
-        %optimizer.exp_avg.bucket.0: state f32[elements=32],
-        %optimizer.exp_avg_sq.bucket.0: state f32[elements=32],
-        %gradient.bucket.0: value f32[elements=32],
+        %optimizer.exp_avg.bucket.0: state exp_avg of bucket.0 f32[elements=32],
+        %optimizer.exp_avg_sq.bucket.0: state exp_avg_sq of bucket.0 f32[elements=32],
+        %gradient.bucket.0: gradient of bucket.0 f32[elements=32],
         %lr: scalar f32[]
       ) {
         %0, %1, %2 = adamw(%bucket.0, %gradient.bucket.0, %optimizer.exp_avg.bucket.0, %optimizer.exp_avg_sq.bucket.0, %lr, %lr, %lr, %lr, %lr) {beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0} : f32[elements=32], f32[elements=32], f32[elements=32] ; bucket.0 update optimizer
-        return bucket.0=%0, optimizer.exp_avg.bucket.0=%1, optimizer.exp_avg_sq.bucket.0=%2
+        return parameter of bucket.0=%0, state exp_avg of bucket.0=%1, state exp_avg_sq of bucket.0=%2
       }`,
   },
 ].map(partitionExample);

@@ -7,11 +7,12 @@
  * model.
  */
 import { GraphBuilder } from '../ir/builder.js';
-import type { Graph, GraphInput, InputKind, Node, Source, ValueId } from '../ir/graph.js';
+import type { Graph, GraphInput, GraphOutput, Node, Source, ValueId } from '../ir/graph.js';
 import type { Layout } from '../ir/layout.js';
 import { axesSize, type AxisName, type Mesh } from '../ir/mesh.js';
 import type { OpDefinition, OpRegistry } from '../ir/op.js';
 import { opNamed, slotNames } from '../ir/op.js';
+import type { Role } from '../ir/role.js';
 import { operandLayout, resultLayout, splitsWhole, type Assignment, type OpRule } from '../ir/rule.js';
 import { Tensor } from '../ir/tensor.js';
 import { namesOf, type TensorType } from '../ir/type.js';
@@ -19,7 +20,7 @@ import { sumsInto } from '../passes/sums.js';
 import { splitCandidates, throughCandidates, type CandidateOptions, type Splits } from './candidates.js';
 import type { PartitionCosts } from './costs.js';
 import { noAssignment, noReshard } from './diagnostics.js';
-import type { PlacedGraph } from './placed.js';
+import type { PlacedGraph, PlacedOutput } from './placed.js';
 import { shortest, type Scope } from '../plan/scope.js';
 import { axesToShare, type Sharing } from './sharing.js';
 import { Versions, type Quote } from './versions.js';
@@ -30,13 +31,9 @@ export interface Placement {
   /** The group an op runs on. */
   group(source: Source): number;
   /** Where an input lies: its layout on every group that stores it. */
-  input(
-    name: string,
-    kind: InputKind,
-    type: TensorType,
-  ): readonly { readonly group: number; readonly layout: Layout }[];
+  input(role: Role, type: TensorType): readonly { readonly group: number; readonly layout: Layout }[];
   /** The layout an output must have, on each group that wants it; null leaves it as it comes. */
-  output(name: string, type: TensorType): readonly { readonly group: number; readonly layout: Layout }[] | null;
+  output(role: Role, type: TensorType): readonly { readonly group: number; readonly layout: Layout }[] | null;
   /** The chunk of a segment: what lasts for a slot, or for a microbatch's backward, lasts on one. */
   chunkOf(segment: string): number;
   /** How long a reshard is kept that a reader asks for, of what a microbatch makes and in larger blocks: it can be made again. */
@@ -53,7 +50,7 @@ export interface HintRequest {
   readonly source: Source;
   readonly rule: OpRule;
   /** Operand → the graph input that it is, or null. */
-  readonly inputs: readonly (string | null)[];
+  readonly inputs: readonly (Role | null)[];
 }
 
 export interface PartitionOptions {
@@ -81,7 +78,7 @@ class Walk {
   private readonly replaced = new Map<ValueId, ValueId>();
   private readonly chosen = new Map<number, Assignment>();
   private readonly hasKernel: NonNullable<PartitionOptions['hasKernel']>;
-  private readonly inputNames: ReadonlyMap<ValueId, string>;
+  private readonly roles: ReadonlyMap<ValueId, Role>;
   /** Values that add up to outputs which are taken as they come: leaving them partial makes no debt. */
   private readonly anyLayout: ReadonlySet<ValueId>;
   /** What is given: of a step it is summed over microbatches, so each makes its own. */
@@ -96,9 +93,9 @@ class Walk {
   ) {
     this.graph = graph;
     this.hasKernel = hasKernel;
-    this.inputNames = new Map(graph.inputs.map((input) => [input.value, input.name]));
+    this.roles = new Map(graph.inputs.map((input) => [input.value, input.role]));
     this.builder = GraphBuilder.resume(registry, graph);
-    const free = graph.outputs.filter(({ name, value }) => placement.output(name, this.builder.typeOf(value)) === null);
+    const free = graph.outputs.filter(({ role, value }) => placement.output(role, this.builder.typeOf(value)) === null);
     this.anyLayout = sumsInto(
       graph,
       free.map((output) => output.value),
@@ -119,19 +116,12 @@ class Walk {
   run(): PlacedGraph {
     for (const input of this.graph.inputs) {
       const type = this.builder.typeOf(input.value);
-      for (const { group, layout } of this.placement.input(input.name, input.kind, type)) {
-        this.versions.declareInput(
-          input.value,
-          { name: input.name, kind: input.kind },
-          type,
-          layout,
-          group,
-          inputScope(input),
-        );
+      for (const { group, layout } of this.placement.input(input.role, type)) {
+        this.versions.declareInput(input, type, layout, group, inputScope(input));
       }
     }
     for (const node of this.graph.nodes) this.place(node, null);
-    const outputs = this.graph.outputs.flatMap(({ name, value }) => this.deliver(name, this.resolve(value)));
+    const outputs = this.graph.outputs.flatMap((output) => this.deliver(output, this.resolve(output.value)));
     return {
       name: this.graph.name,
       meshes: this.placement.meshes,
@@ -163,7 +153,7 @@ class Walk {
       hint: this.placement.hint({
         source: node.source,
         rule,
-        inputs: node.inputs.map((input) => this.inputNames.get(input) ?? null),
+        inputs: node.inputs.map((input) => this.roles.get(input) ?? null),
       }),
       inherited: inherited ?? forward,
       operands: node.inputs.map((input) => {
@@ -298,15 +288,15 @@ class Walk {
     for (const part of this.builder.nodesSoFar().slice(first)) this.place(part, assignment.splits);
   }
 
-  private deliver(name: string, value: ValueId): { name: string; value: number }[] {
+  private deliver({ role, name }: GraphOutput, value: ValueId): readonly PlacedOutput[] {
     const type = this.builder.typeOf(value);
-    const wanted = this.placement.output(name, type);
-    if (!wanted) return [{ name, value: this.versions.any(value)!.id }];
+    const wanted = this.placement.output(role, type);
+    if (!wanted) return [{ role, name, value: this.versions.any(value)!.id }];
     const source: Source = { path: name, phase: 'update', segment: name };
     return wanted.map(({ group, layout }) => {
       const quote = this.versions.quote(value, type, group, layout, source);
       if (!quote) throw noReshard({ value: name, type, layout });
-      return { name, value: quote.take() };
+      return { role, name, value: quote.take() };
     });
   }
 
@@ -325,12 +315,15 @@ class Walk {
     if (!node) return this.graph.inputs.find((input) => input.value === value)?.name ?? `%${value}`;
     const result = node.outputs.length > 1 ? `.${this.resultNames(node)[node.outputs.indexOf(value)]}` : '';
     const phase = node.source.phase === 'backward' ? "'" : '';
-    return `${node.source.path}/${node.op}${result}${phase}%${value}`;
+    return `${inOneWord(node.source.path)}/${node.op}${result}${phase}%${value}`;
   }
 }
 
 /** How long an input stays the same. */
 const inputScope = ({ kind }: GraphInput): Scope => (kind === 'data' ? 'microbatch' : 'step');
+
+/** A module path within the names of values: names of modules are anything, and those of values must not be equal. */
+const inOneWord = (path: string): string => (/[\s"%]/.test(path) ? JSON.stringify(path) : path);
 
 const sameOperand = (rule: OpRule, assignment: Assignment, i: number, j: number): boolean =>
   rule.operands[i].join() === rule.operands[j].join() &&

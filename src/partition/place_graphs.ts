@@ -1,10 +1,11 @@
 /** Graphs + plan → placed graphs: the passes between autodiff and lowering, in order. */
-import { gradientName, type UpdatedParameter, type UpdateRecipe } from '../optim/update.js';
+import type { UpdatedParameter, UpdateRecipe } from '../optim/update.js';
 import type { Graph } from '../ir/graph.js';
 import type { OpRegistry } from '../ir/op.js';
 import { printGraph } from '../ir/print.js';
+import { gradientRole, inRole, roleKey, roleWith, type Role } from '../ir/role.js';
 import type { TensorType } from '../ir/type.js';
-import { bucketNamed, bucketsOf, gatherScope, ofMember, type Bucket } from './buckets.js';
+import { bucketOfRole, bucketsOf, gatherScope, type Bucket } from './buckets.js';
 import { checkPlacement } from './check.js';
 import { checkMeaning } from './check_meaning.js';
 import { defaultCosts, type PartitionCosts } from './costs.js';
@@ -63,11 +64,11 @@ export function placeGraphs(
     partition(one, registry, placement, costs, { hasKernel: (op, rule) => kernels.has(op, rule) });
   const homes = homesOf(plan, step);
   const types = new Map<string, TensorType>(parameters.map(({ name, type }) => [name, type]));
-  const given = new Map([...types].filter(([name]) => !parts.has(gradientName(name))));
+  const given = new Map([...types].filter(([name]) => !parts.has(name)));
   const buckets = request.buckets ?? (recipe ? bucketsOf(plan, registry, step, homes, given) : []);
   const chosenStep = place(step, withHint(stepPlacement(plan, step), request.hint));
   const fusedStep = fused(chosenStep, registry, kernels);
-  const alone = new Set(loneGradients(parameters, buckets, parts));
+  const alone = new Set(loneGradients(parameters, buckets, parts).map(roleKey));
   const remadeStep = recompute(fusedStep, plan.scopes, segmentChunks(plan));
   const storedStep = storeInBuckets(plan, remadeStep, buckets, alone, registry, costs);
   expectSound(step, storedStep, registry, buckets);
@@ -122,7 +123,7 @@ function storeInBuckets(
     gathered: gatherScope(plan),
   });
   return packGradients(gathered, buckets, registry, reshards, (output, group, type) =>
-    alone.has(output) ? aloneAccumulator(plan, meshes[group], type) : null,
+    alone.has(roleKey(output)) ? aloneAccumulator(plan, meshes[group], type) : null,
   );
 }
 
@@ -131,11 +132,9 @@ function loneGradients(
   parameters: readonly UpdatedParameter[],
   buckets: readonly Bucket[],
   parts: SplitSums['parts'],
-): readonly string[] {
+): readonly Role[] {
   const packed = new Set(buckets.flatMap(({ members }) => members.map(({ name }) => name)));
-  return parameters.flatMap(({ name }) =>
-    packed.has(name) ? [] : (parts.get(gradientName(name)) ?? [gradientName(name)]),
-  );
+  return parameters.flatMap(({ name }) => (packed.has(name) ? [] : (parts.get(name) ?? [gradientRole(name)])));
 }
 
 /** The proof that a placed graph is sound and still computes what `graph` does. */
@@ -154,17 +153,18 @@ const withHint = (placement: Placement, hint: Placement['hint'] = placement.hint
 });
 
 const hasGradient = (step: Graph, name: string, parts: SplitSums['parts']): boolean =>
-  parts.has(gradientName(name)) || step.outputs.some((output) => output.name === gradientName(name));
+  parts.has(name) || inRole(step.outputs, gradientRole(name)) !== undefined;
 
 /** Throws where the update leaves out a gradient, or a part of one. */
 function expectAllRead(step: Graph, update: Graph, buckets: readonly Bucket[]): void {
   const read = new Set(
-    update.inputs.flatMap(({ name }) => {
-      const bucket = bucketNamed(buckets, name);
-      return bucket ? bucket.members.map((member) => ofMember(name, bucket, member)) : [name];
+    update.inputs.flatMap(({ role }) => {
+      const bucket = bucketOfRole(buckets, role);
+      const roles = bucket ? bucket.members.map(({ name }) => roleWith(role, name)) : [role];
+      return roles.map(roleKey);
     }),
   );
-  const unread = step.outputs.find(({ name }) => name.startsWith(gradientName('')) && !read.has(name));
+  const unread = step.outputs.find(({ role }) => role.kind === 'gradient' && !read.has(roleKey(role)));
   if (unread) throw sumNotRead({ name: unread.name });
 }
 
@@ -176,8 +176,5 @@ function updatedParameters(
 ): readonly UpdatedParameter[] {
   const packed = new Set(buckets.flatMap(({ members }) => members.map(({ name }) => name)));
   const alone = parameters.filter(({ name }) => !packed.has(name));
-  return [
-    ...buckets,
-    ...alone.map(({ name, type }) => ({ name, type, contributions: contributions.get(gradientName(name)) })),
-  ];
+  return [...buckets, ...alone.map(({ name, type }) => ({ name, type, contributions: contributions.get(name) }))];
 }

@@ -5,6 +5,7 @@
  * layout; each is a placed value of its own.
  */
 import type { Attributes, InputKind, Source } from '../ir/graph.js';
+import type { Role } from '../ir/role.js';
 import { printLayout, type Layout } from '../ir/layout.js';
 import type { Mesh } from '../ir/mesh.js';
 import type { Assignment, OpRule } from '../ir/rule.js';
@@ -62,7 +63,7 @@ export interface PlacedTransfer {
 /** The members of a bucket become the bucket: their blocks, one behind the other. Nothing moves. */
 export interface PlacedPack {
   readonly kind: 'pack';
-  /** Of each input its name, global type and splits. */
+  /** Of each input the parameter that it belongs to, its global type and splits. */
   readonly members: readonly PackedTensor[];
   readonly inputs: readonly PlacedId[];
   readonly outputs: readonly [PlacedId];
@@ -73,7 +74,7 @@ export interface PlacedPack {
 /** A bucket whose ranks have whole blocks becomes its members, again where they are. */
 export interface PlacedUnpack {
   readonly kind: 'unpack';
-  /** Of each output its name, global type and splits. */
+  /** Of each output the parameter that it is, its global type and splits. */
   readonly members: readonly PackedTensor[];
   readonly inputs: readonly [PlacedId];
   readonly outputs: readonly PlacedId[];
@@ -84,12 +85,16 @@ export interface PlacedUnpack {
 export type PlacedStep = PlacedOp | PlacedMove | PlacedTransfer | PlacedPack | PlacedUnpack;
 
 export interface PlacedInput {
+  readonly role: Role;
+  /** Of its role, for people and hosts. */
   readonly name: string;
   readonly kind: InputKind;
   readonly value: PlacedId;
 }
 
 export interface PlacedOutput {
+  readonly role: Role;
+  /** Of its role, for people and hosts. */
   readonly name: string;
   readonly value: PlacedId;
 }

@@ -1,8 +1,8 @@
 /** A plan as the partitioner asks of it: where inputs and outputs lie, on which group an op runs, what is fixed for it. */
 import type { Graph } from '../ir/graph.js';
 import { replicated, type Layout } from '../ir/layout.js';
+import { gradientRole, ownerOf, parameterRole, roleKey, type ResultName, type Role } from '../ir/role.js';
 import { namesOf, type FactorName, type TensorType } from '../ir/type.js';
-import { gradientName, parameterOf } from '../optim/update.js';
 import { groupOfChunks, keptFor, meshesOf, type Plan } from '../plan/plan.js';
 import type { Bucket } from './buckets.js';
 import { segmentWithoutChunk } from './diagnostics.js';
@@ -10,15 +10,15 @@ import type { Placement } from './partition.js';
 import type { PlacedGraph } from './placed.js';
 import { aloneLayout, stateLayout, storageLayout } from './storage.js';
 
-/** The groups that read each input of the step graph, first to last: where it is stored. */
+/** The groups that read each input of the step graph, by its role, first to last: where it is stored. */
 export function homesOf(plan: Plan, step: Graph): ReadonlyMap<string, readonly number[]> {
   const groupOf = segmentGroups(plan);
   return new Map(
-    step.inputs.map(({ name, value }) => {
+    step.inputs.map(({ role, value }) => {
       const readers = step.nodes
         .filter((node) => node.inputs.includes(value))
         .map((node) => groupOf(node.source.segment));
-      return [name, [...new Set(readers)].sort((a, b) => a - b)];
+      return [roleKey(role), [...new Set(readers)].sort((a, b) => a - b)];
     }),
   );
 }
@@ -31,10 +31,10 @@ export function stepPlacement(plan: Plan, step: Graph): Placement {
   return {
     meshes,
     group: ({ segment }) => groupOf(segment),
-    input: (name, kind, type) =>
-      homes.get(name)!.map((group) => ({
+    input: (role, type) =>
+      homes.get(roleKey(role))!.map((group) => ({
         group,
-        layout: kind === 'scalar' ? replicated : storageLayout(plan, meshes[group], type),
+        layout: role.kind === 'scalar' ? replicated : storageLayout(plan, meshes[group], type),
       })),
     output: () => null,
     sharing: { split: plan.split, dataFactors: dataFactorsOf(step) },
@@ -61,43 +61,49 @@ export function updatePlacement(
   buckets: readonly Bucket[] = [],
 ): Placement {
   const meshes = meshesOf(plan);
-  const given = new Map(step.outputs.map(({ name, value }) => [name, step.values[value]]));
+  const given = new Map(step.outputs.map(({ role, value }) => [roleKey(role), step.values[value]]));
   const updated = new Map<string, Updated>();
   for (const { name, group, storage, state } of buckets) {
-    const gradient = given.get(gradientName(name)) ?? null;
+    const gradient = given.get(roleKey(gradientRole(name))) ?? null;
     updated.set(name, { home: group, stored: [{ group, layout: storage }], gradient, state });
   }
   for (const [name, type] of parameters) {
-    const read = homes.get(name) ?? [];
+    const read = homes.get(roleKey(parameterRole(name))) ?? [];
     // What no group reads is stored on the first.
     const groups = read.length > 0 ? read : [0];
     updated.set(name, {
       home: groups[0],
       stored: groups.map((group) => ({ group, layout: aloneLayout(plan, meshes[group], type) })),
-      gradient: given.get(gradientName(name)) ?? null,
+      gradient: given.get(roleKey(gradientRole(name))) ?? null,
       state: stateLayout(plan, meshes[groups[0]], type),
     });
   }
+  const ownerIn = (role: Role): Updated | undefined => {
+    const of = ownerOf(role);
+    return of === null ? undefined : updated.get(of);
+  };
   return {
     meshes,
     // What belongs to no parameter, such as the norm of all gradients, is worked out on the first group.
     group: ({ path }) => (updated.has(path) ? updated.get(path)!.home : 0),
-    input: (name, kind) => {
-      if (kind === 'scalar') return meshes.map((_, group) => ({ group, layout: replicated }));
-      const owner = updated.get(parameterOf(name));
-      if (kind === 'value') {
-        const sum = owner?.gradient ?? given.get(name);
+    input: (role) => {
+      if (role.kind === 'scalar') return meshes.map((_, group) => ({ group, layout: replicated }));
+      if (role.kind === 'gradient' || role.kind === 'result') {
+        const sum = given.get(roleKey(role));
         return sum ? [{ group: sum.group, layout: sum.layout }] : [];
       }
+      const owner = ownerIn(role);
       if (!owner) return [{ group: 0, layout: replicated }];
-      return kind === 'state' ? [{ group: owner.home, layout: owner.state }] : owner.stored;
+      return role.kind === 'state' ? [{ group: owner.home, layout: owner.state }] : owner.stored;
     },
-    output: (name) => {
-      const owner = updated.get(parameterOf(name));
+    output: (role) => {
+      const owner = ownerIn(role);
       // Every group has learned whether the step is skipped, and says so.
-      if (!owner)
-        return (name === 'skipped' ? meshes : meshes.slice(0, 1)).map((_, group) => ({ group, layout: replicated }));
-      return updated.has(name) ? owner.stored : [{ group: owner.home, layout: owner.state }];
+      if (!owner) {
+        const everywhere = role.kind === 'result' && role.name === ('skipped' satisfies ResultName);
+        return (everywhere ? meshes : meshes.slice(0, 1)).map((_, group) => ({ group, layout: replicated }));
+      }
+      return role.kind === 'parameter' ? owner.stored : [{ group: owner.home, layout: owner.state }];
     },
     chunkOf: () => 0,
     reshardScope: () => 'step',
@@ -105,8 +111,8 @@ export function updatePlacement(
     // Replicas of a parameter are updated alike; what ZeRO splits of it follows from the layout of its state.
     sharing: { split: {}, dataFactors: new Set() },
     hint: ({ inputs }) => {
-      const names = inputs.flatMap((input) => (input === null ? [] : [parameterOf(input)]));
-      return names.flatMap((name) => updated.get(name) ?? []).at(0)?.state.splits ?? null;
+      const owners = inputs.flatMap((input) => (input && ownerIn(input)) ?? []);
+      return owners.at(0)?.state.splits ?? null;
     },
   };
 }

@@ -7,7 +7,7 @@
  * than what it is made of, as long as the plan says. But weight slots of different chunks come in any order, and what one has made is
  * not there for another.
  */
-import type { Source, ValueId } from '../ir/graph.js';
+import type { GraphInput, Source, ValueId } from '../ir/graph.js';
 import {
   canonicalLayout,
   largestBlock,
@@ -67,14 +67,7 @@ export class Versions {
   }
 
   /** Declares a graph input where it is stored. `scope`: how long it stays the same. */
-  declareInput(
-    value: ValueId,
-    input: Omit<PlacedInput, 'value'>,
-    type: TensorType,
-    layout: Layout,
-    group: number,
-    scope: Scope,
-  ): void {
+  declareInput({ value, ...input }: GraphInput, type: TensorType, layout: Layout, group: number, scope: Scope): void {
     const name = this.homes(value).length > 0 ? `${input.name} @${group}` : input.name;
     const placed = this.make(value, { type, layout, group, name, scope }, null, true);
     this.inputs.push({ ...input, value: placed.id });
@@ -172,7 +165,8 @@ export class Versions {
       const path = this.costs.reshards[group].find(type, landing, to);
       if (!path) continue;
       const bytes = largestBlock(this.meshes[group], type, landing) * dtypeBytes[type.dtype];
-      const seconds = this.costs.transferSeconds(bytes) + path.seconds;
+      const messages = messagesInto(this.meshes[from.group], whole, this.meshes[group], landing);
+      const seconds = this.costs.transferSeconds(bytes, messages) + path.seconds;
       if (best === null || seconds < best.seconds) best = { landing, seconds };
     }
     if (best === null) return null;
@@ -224,6 +218,15 @@ export class Versions {
     else this.byValue.set(value, [{ placed, madeFor, native }]);
     return placed;
   }
+}
+
+/** How many blocks of one mesh a block of another has elements of, where both are cut evenly. */
+function messagesInto(source: Mesh, from: Layout, destination: Mesh, to: Layout): number {
+  const parts = (mesh: Mesh, layout: Layout, factor: string) => axesSize(mesh, layout.splits[factor]?.axes ?? []);
+  return Object.keys(from.splits).reduce(
+    (n, factor) => n * Math.ceil(parts(source, from, factor) / parts(destination, to, factor)),
+    1,
+  );
 }
 
 /** The splits of a layout that another mesh can have: over axes that it has too, evenly where it has other parts. */

@@ -1,5 +1,6 @@
 import { GraphBuilder } from '../ir/builder.js';
 import type { Graph } from '../ir/graph.js';
+import { gradientRole } from '../ir/role.js';
 import { ops } from '../ops/index.js';
 import { gradients } from './autodiff.js';
 import { graphExample } from './example.js';
@@ -52,7 +53,7 @@ function differentiate(graph: Graph): Graph {
     const seeds = [{ value: loss, cotangent: loss.constant(1) }];
     const wrt = parameters.map(({ value }) => builder.tensor(value));
     gradients(builder, seeds, wrt).forEach((gradient, i) =>
-      builder.output(`gradient.${parameters[i].name}`, gradient!),
+      builder.output(gradientRole(parameters[i].name), gradient!),
     );
   });
   return builder.build();

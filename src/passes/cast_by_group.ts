@@ -19,8 +19,8 @@ export function castByGroup(graph: Graph, registry: OpRegistry, groupOf: (segmen
   /** Casts, by the group that makes them. */
   const casts = new Map<ValueId, ReadonlyMap<number, ValueId>>();
   const nodeIds = new Map<number, number>();
-  for (const { name, kind, value } of graph.inputs) {
-    mapped.set(value, builder.input(name, kind, graph.values[value].type).id);
+  for (const { role, value } of graph.inputs) {
+    mapped.set(value, builder.take(role, graph.values[value].type).id);
   }
   for (const node of graph.nodes) {
     const group = groupOf(node.source.segment);
@@ -36,7 +36,7 @@ export function castByGroup(graph: Graph, registry: OpRegistry, groupOf: (segmen
     const elsewhere = [...readingSegments(graph, node, groupOf)].filter(([other]) => other !== group);
     casts.set(node.outputs[0], new Map(elsewhere.map(([other, segment]) => [other, put(segment).outputs[0]])));
   }
-  for (const { name, value } of graph.outputs) builder.output(name, builder.tensor(mapped.get(value)!));
+  for (const { role, value } of graph.outputs) builder.output(role, builder.tensor(mapped.get(value)!));
   return builder.build();
 }
 

@@ -21,7 +21,7 @@ export const precisionExample = graphExample({
       %1, %2 = rms_norm(%0, %gain) {eps=1e-5} : f32[token=2, dim=4], f32[token=2]
       %3 = einsum(%1, %w) {to=[token, hidden]} : f32[token=2, hidden=3]
       %4 = einsum(%1, %3) {to=[dim, hidden]} : f32[dim=4, hidden=3] ; - backward - from 2
-      return gradient.w=%4
+      return gradient of w=%4
     }`,
   run: (graph) => applyPrecision(graph, ops, 'bf16'),
 });

@@ -37,7 +37,7 @@ class Rewrite {
     this.graph = graph;
     this.builder = new GraphBuilder(registry, graph.name);
     this.compute = compute;
-    const gradients = graph.outputs.filter((o) => o.name.startsWith('gradient.')).map((o) => o.value);
+    const gradients = graph.outputs.filter(({ role }) => role.kind === 'gradient').map((o) => o.value);
     const read = graph.nodes.flatMap((node) => node.inputs.filter((_, i) => this.readsWide(node, i)));
     this.wide = new Set([...sumsInto(graph, gradients), ...read]);
   }
@@ -45,8 +45,8 @@ class Rewrite {
   run(): Graph {
     const { graph, builder } = this;
     const casts = graph.inputs.filter((input) => input.kind === 'parameter' && this.isCast(input.value));
-    for (const { name, kind, value } of graph.inputs) {
-      this.mapped.set(value, builder.input(name, kind, graph.values[value].type).id);
+    for (const { role, value } of graph.inputs) {
+      this.mapped.set(value, builder.take(role, graph.values[value].type).id);
     }
     for (const { value, name } of casts) {
       const reader = graph.nodes.find((node) => node.inputs.includes(value))!;
@@ -55,12 +55,12 @@ class Rewrite {
       });
     }
     for (const node of graph.nodes) this.rebuild(node);
-    for (const { name, value } of graph.outputs) {
+    for (const { role, name, value } of graph.outputs) {
       const dtype = graph.values[value].type.dtype;
       // Where the value is made: the forward of a validation step has no backward after it.
       const maker = graph.nodes.find((node) => node.outputs.includes(value));
       const result = () => builder.tensor(this.mapped.get(value)!).exactly(dtype);
-      builder.output(name, maker ? builder.at({ ...maker.source, path: name }, result) : result());
+      builder.output(role, maker ? builder.at({ ...maker.source, path: name }, result) : result());
     }
     return builder.build();
   }

@@ -21,7 +21,7 @@ export const splitBackwardExample = graphExample({
       %0 = einsum(%dy, %h) {to=[inner, out]} : f32[inner=4, out=4] ; - backward blocks.1
       %1 = einsum(%dy, %w1) {to=[token, inner]} : f32[token=2, inner=4] ; - backward blocks.1
       %2 = einsum(%1, %x) {to=[dim, inner]} : f32[dim=4, inner=4] ; - backward blocks.0
-      return gradient.w1=%0, gradient.w0=%2
+      return gradient of w1=%0, gradient of w0=%2
     }`,
   run: (graph) => splitBackward(graph, ops, () => 0, new Set([0])),
 });

@@ -25,8 +25,8 @@ export function splitBackward(
   const builder = new GraphBuilder(registry, graph.name);
   const mapped = new Map<ValueId, ValueId>();
   const nodeIds = new Map<number, number>();
-  for (const { name, kind, value } of graph.inputs) {
-    mapped.set(value, builder.input(name, kind, graph.values[value].type).id);
+  for (const { role, value } of graph.inputs) {
+    mapped.set(value, builder.take(role, graph.values[value].type).id);
   }
   const put = (node: Node, source: Node['source']) => {
     const inputs = node.inputs.map((id) => mapped.get(id)!);

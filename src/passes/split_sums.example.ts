@@ -7,8 +7,8 @@ export const splitSumsExample = graphExample({
   title: 'A tied embedding in two chunks',
   about:
     'The table is read by the first chunk, which looks tokens up in it, and by the last, which multiplies by it. Its gradient adds what ' +
-    'both contribute: a message between their groups in every microbatch. After the pass each chunk gives its own part, `gradient.table` ' +
-    'and `gradient.table @1`; the update adds the two, once a step.',
+    'both contribute: a message between their groups in every microbatch. After the pass each chunk gives its own part; the ' +
+    'update adds the two, once a step.',
   registry: ops,
   graph: `
     func @tied(
@@ -21,7 +21,7 @@ export const splitSumsExample = graphExample({
       %0 = einsum(%dlogits, %x) {to=[vocab, dim]} : f32[vocab=5, dim=4] ; - backward head
       %1 = scatter(%dx, %tokens) {by=[vocab], sizes=[5], to=[vocab, dim]} : f32[vocab=5, dim=4] ; - backward embedding
       %2 = add(%0, %1) : f32[vocab=5, dim=4] ; - backward embedding
-      return gradient.table=%2
+      return gradient of table=%2
     }`,
   run: (graph) => splitSumsByChunk(graph, ops, (segment) => (segment === 'head' ? 1 : 0)).graph,
 });

@@ -1,27 +1,30 @@
 /**
  * A sum over chunks is taken once a step, and not once a microbatch.
  *
- * The gradient of a tied weight adds what the first chunk makes to what the last one does. Where an output of the step is such a sum,
+ * The gradient of a tied weight adds what the first chunk makes to what the last one does. Where a gradient is such a sum,
  * each chunk gives its own part, which it sums over the microbatches; the update adds the parts. So
  * contributions are summed in the order of microbatches within a chunk, and across chunks once, last.
  */
 import { GraphBuilder } from '../ir/builder.js';
 import type { Graph, GraphOutput, Node, ValueId } from '../ir/graph.js';
 import type { OpRegistry } from '../ir/op.js';
+import { gradientRole, nameOf, type Role } from '../ir/role.js';
 import type { Tensor } from '../ir/tensor.js';
 import { eliminateDeadCode } from './eliminate_dead_code.js';
 
 export interface SplitSums {
   readonly graph: Graph;
-  /** Outputs that are now given in parts: the names of all parts, the first of them the output's own. */
-  readonly parts: ReadonlyMap<string, readonly string[]>;
+  /** Parameters whose gradients are now given in parts → the roles of these. */
+  readonly parts: ReadonlyMap<string, readonly Role[]>;
 }
 
 /** `chunkOf` gives the chunk of a segment. */
 export function splitSumsByChunk(graph: Graph, registry: OpRegistry, chunkOf: (segment: string) => number): SplitSums {
   const builder = GraphBuilder.resume(registry, graph);
-  const parts = new Map<string, readonly string[]>();
+  const parts = new Map<string, readonly Role[]>();
   const outputs = graph.outputs.flatMap((output): GraphOutput[] => {
+    if (output.role.kind !== 'gradient') return [output];
+    const { of } = output.role;
     const byChunk = new Map<number, ValueId[]>();
     for (const summand of summandsOf(graph, output.value)) {
       const { node } = graph.values[summand];
@@ -31,13 +34,13 @@ export function splitSumsByChunk(graph: Graph, registry: OpRegistry, chunkOf: (s
     }
     if (byChunk.size < 2) return [output];
     const chunks = [...byChunk].sort(([a], [b]) => a - b);
-    const made = chunks.map(([chunk, summands], i): GraphOutput => ({
-      name: i === 0 ? output.name : `${output.name} @${chunk}`,
-      value: sumOf(builder, graph, summands, output.value).id,
-    }));
+    const made = chunks.map(([chunk, summands]): GraphOutput => {
+      const role = gradientRole(of, chunk);
+      return { role, name: nameOf(role), value: sumOf(builder, graph, summands, output.value).id };
+    });
     parts.set(
-      output.name,
-      made.map(({ name }) => name),
+      of,
+      made.map(({ role }) => role),
     );
     return made;
   });

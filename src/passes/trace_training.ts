@@ -1,9 +1,9 @@
 /** The training step's graph over one scheduled microbatch: a model's forward, and the gradients of what it trains on. */
 import type { Graph } from '../ir/graph.js';
+import { gradientRole } from '../ir/role.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { blockListOf } from '../nn/module.js';
 import { traceLoss, type ForwardTrace, type TracedModel, type TraceShape } from '../nn/trace.js';
-import { gradientName } from '../optim/update.js';
 import { gradients } from './autodiff.js';
 import { nothingToTrain } from './diagnostics.js';
 import { eliminateDeadCode } from './eliminate_dead_code.js';
@@ -14,8 +14,7 @@ export interface TracedTraining extends TracedModel {
 }
 
 /**
- * Inputs as `traceModel`'s; outputs `loss_sum`, `tokens` and, for each parameter through which a gradient flows, `gradient.NAME`: the
- * gradient of `loss_sum` and of the model's auxiliary loss where it has one, of the parameter's type. Throws where none flows through any.
+ * Inputs as `traceModel`'s; outputs `loss_sum`, `tokens` and, for each parameter through which a gradient flows, its gradient: that of `loss_sum` and of the model's auxiliary loss where it has one, of the parameter's type. Throws where none flows through any.
  */
 export function traceTraining(
   model: LanguageModel,
@@ -51,7 +50,7 @@ function addGradients({ builder, loss, parameters }: ForwardTrace, segment: stri
     );
     const unused = parameters.filter((_, i) => made[i] === null).map(({ name }) => name);
     if (unused.length === parameters.length) throw nothingToTrain({ parameters: unused });
-    made.forEach((gradient, i) => gradient && builder.output(gradientName(parameters[i].name), gradient));
+    made.forEach((gradient, i) => gradient && builder.output(gradientRole(parameters[i].name), gradient));
     return unused;
   });
 }

@@ -26,12 +26,13 @@ export function messageSizes(
   edges: readonly GroupEdge[],
   group: number,
 ): (at: Coordinates) => string {
-  const ends = edges.map((edge) =>
+  const alike = new Map(edges.map((edge) => [edgeText(edge), edge]));
+  const ends = [...alike.values()].flatMap((edge) =>
     edge.fromGroup === group
-      ? messagesOf(groups, edge, 'outgoing')
+      ? [messagesOf(groups, edge, 'outgoing')]
       : edge.toGroup === group
-        ? messagesOf(groups, edge, 'incoming')
-        : () => [],
+        ? [messagesOf(groups, edge, 'incoming')]
+        : [],
   );
   return (at) =>
     ends

@@ -3,7 +3,8 @@
  * folding, printer, memory planner and verifier read this table. A new kind is added here and in both engines, and where the verifier
  * says which layouts it takes (`verify/placements.ts`).
  */
-import type { Instruction, Lane, Operand, ValueIndex } from './program.js';
+import { laneAlong } from './lane.js';
+import type { GraphValue, Instruction, Lane, Operand, ValueIndex } from './program.js';
 
 export type Kind = Instruction['kind'];
 
@@ -15,10 +16,10 @@ export type InstructionOf<K extends Kind, I = Instruction> = I extends { readonl
   : never;
 
 /**
- * read, write: an operand, or a list of them. workspace: the value in which it works. text: its numbers move from layer to layer. columns:
- * attributes, whose single numbers may be others in each layer. same: equal in all layers.
+ * read, write: an operand, or a list of them. workspace: the value in which it works. text: its numbers move from layer to layer. tag: so does its
+ * value's number. columns: attributes, whose single numbers may be others in each layer. same: equal in all layers.
  */
-type FieldRole = 'read' | 'write' | 'workspace' | 'text' | 'columns' | 'same';
+type FieldRole = 'read' | 'write' | 'workspace' | 'text' | 'tag' | 'columns' | 'same';
 
 /** Names of operands, or patterns of them, by role. */
 export interface PrintedOperands {
@@ -63,10 +64,10 @@ const transfer: Omit<KindDescription<InstructionOf<'send'>>, 'fields'> = {
   lane: ({ kind }) => kind,
   moves: false,
   meets: true,
-  title: ({ kind, tag }) => `${kind} '${tag}'`,
+  title: ({ kind, tag }) => `${kind} ${printTag(tag)}`,
   print: ({ kind, peers }, { reads, writes }) => `${kind} ${[...reads, ...writes].join(' ')} with [${peers.join(' ')}]`,
 };
-const message = { edge: 'same', message: 'same', peers: 'same', tag: 'text' } as const;
+const message = { edge: 'same', message: 'same', peers: 'same', tag: 'tag' } as const;
 
 const orders: KindDescription<InstructionOf<'signal'>> = {
   fields: { event: 'text', each: 'same' },
@@ -114,7 +115,7 @@ const kinds: { readonly [K in Kind]: KindDescription<InstructionOf<K>> } = {
       output: 'write',
       scratch: 'workspace',
     },
-    lane: ({ axes }) => `group:${[...axes].sort().join('*')}`,
+    lane: ({ axes }) => laneAlong(axes),
     moves: true,
     meets: true,
     title: ({ move }) => move.kind,
@@ -194,16 +195,8 @@ export function withOperands<I extends Instruction>(
   return { ...instruction, ...changed };
 }
 
-/** Fields of texts. */
-export type MovingText = 'event' | 'tag';
-
-/** Texts of its own whose numbers move from layer to layer. */
-export const movingTexts = (instruction: Instruction): Partial<Readonly<Record<MovingText, string>>> =>
-  Object.fromEntries(
-    fieldsByKind
-      .get(instruction.kind)!
-      .others.flatMap(([name, role]) => (role === 'text' ? [[name, fieldOf(instruction, name) as string]] : [])),
-  );
+/** As which value a message lands, for people. */
+export const printTag = ({ graph, value }: GraphValue): string => `%${value} of the ${graph}`;
 
 /** What else it is: fields that are the same in all layers, and attributes. */
 export const otherFields = (instruction: Instruction, role: 'same' | 'columns'): readonly unknown[] =>

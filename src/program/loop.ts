@@ -3,11 +3,11 @@
  *
  *   iteration i of an instruction  =  the first one, every number n in it replaced by n + i · stride
  *
- * Numbers are the indices of its operands' values and those in its texts (module path, segment, event, tag): layers, and the ids that
- * make names unique. Attributes are constants, or a column of one number an iteration.
+ * Numbers are the indices of its operands' values, that of the value in its tag, and those in its texts (module path, segment, event):
+ * layers, and the ids that make names unique. Attributes are constants, or a column of one number an iteration.
  */
 import type { Attributes } from '../ir/graph.js';
-import { movingTexts, withOperands, type MovingText } from './kinds.js';
+import { withOperands } from './kinds.js';
 import type { Instruction, Loop, Repeated, Strides } from './program.js';
 
 /** All iterations, one after the other. */
@@ -18,10 +18,6 @@ export function iterationsOf({ times, body }: Loop): readonly Instruction[] {
 function iteration({ first, strides }: Repeated, i: number): Instruction {
   if (i === 0) return first;
   const { operands } = strides;
-  const texts = Object.entries(movingTexts(first)).map(([field, text]) => [
-    field,
-    moved(text, strides[field as MovingText], i),
-  ]);
   return {
     ...(operands ? withOperands(first, ({ value }, k) => value + i * operands[k]) : first),
     source: {
@@ -29,7 +25,8 @@ function iteration({ first, strides }: Repeated, i: number): Instruction {
       path: moved(first.source.path, strides.path, i),
       segment: moved(first.source.segment, strides.segment, i),
     },
-    ...Object.fromEntries(texts),
+    ...('event' in first ? { event: moved(first.event, strides.event, i) } : {}),
+    ...('tag' in first ? { tag: { ...first.tag, value: first.tag.value + i * (strides.tag?.[0] ?? 0) } } : {}),
     ...('attributes' in first ? { attributes: attributesAt(first.attributes, strides, i) } : {}),
   };
 }

@@ -11,10 +11,12 @@
 import type { Layout, Reduction } from '../ir/layout.js';
 import type { AxisName, Coordinates, Mesh } from '../ir/mesh.js';
 import type { Attributes, Source } from '../ir/graph.js';
+import type { Role } from '../ir/role.js';
 import type { OpRule, Assignment } from '../ir/rule.js';
 import type { TensorType } from '../ir/type.js';
 import type { KernelId } from '../kernels/chooser.js';
 import type { PackedTensor } from '../partition/packing.js';
+import type { PlacedId } from '../partition/placed.js';
 import type { Move } from '../reshard/moves.js';
 
 export interface Program {
@@ -60,10 +62,26 @@ export type ValueIndex = number;
  */
 export type Lifetime = 'persistent' | 'data' | 'sum' | 'step' | 'microbatch';
 
+/** A value of the placed graphs that a program is made of: of one microbatch's step, or of the update. */
+export interface GraphValue {
+  readonly graph: 'step' | 'update';
+  readonly value: PlacedId;
+}
+
+/**
+ * What a value of a program is. stored: what the host writes, or what outlasts a step. sum: what the step gives in that role, over all
+ * microbatches. updated: what lies in a stored one's place after the step. made: of the graphs. buffer: of messages, exchanges and kernels.
+ */
+export type Identity =
+  | { readonly kind: 'stored' | 'sum' | 'updated'; readonly role: Role }
+  | ({ readonly kind: 'made' } & GraphValue)
+  | { readonly kind: 'buffer' };
+
 /** A named value: a buffer of the arena, or a view of another value's. */
 export interface ProgramValue {
-  /** Unique within the class: the graph's value, its layout where it has several, `blocks.0.mlp.up:3 {batch:data}`. */
+  /** Unique within the class, for people and hosts: the graph's value, its layout where it has several, `blocks.0.mlp.up:3 {batch:data}`. */
   readonly name: string;
+  readonly is: Identity;
   /** Sizes of this class's block. */
   readonly type: TensorType;
   /** Sizes of the whole value. */
@@ -109,7 +127,9 @@ export interface Operand {
   readonly access: Access;
 }
 
-/** compute; one for each communicator; one for sends, one for receives (a single lane for both deadlocks 1F1B). */
+/**
+ * compute; one for each communicator (`lane.ts` names it); one for sends, one for receives (a single lane for both deadlocks 1F1B).
+ */
 export type Lane = 'compute' | `group:${string}` | 'send' | 'receive';
 
 /**
@@ -194,8 +214,8 @@ export interface TransferInstruction extends InstructionBase {
   readonly message: number;
   /** Global rank of the peer, one for each member of the class. Null: this member has no part in it. */
   readonly peers: readonly (number | null)[];
-  /** Identifies the transfer on its channel: the graph value's name and which tile. */
-  readonly tag: string;
+  /** Identifies the transfer on its channel: the value as which it lands. */
+  readonly tag: GraphValue;
   readonly operand: Operand;
 }
 
@@ -238,6 +258,7 @@ export interface Strides {
   readonly path?: readonly number[];
   readonly segment?: readonly number[];
   readonly event?: readonly number[];
+  /** One: of the value as which a message lands. */
   readonly tag?: readonly number[];
   /** Attributes that follow no formula, such as streams of randomness: a number for each iteration. */
   readonly attributes?: Readonly<Record<string, readonly number[]>>;

@@ -69,4 +69,4 @@ export function instanceKey(values: RankClass['values'], base: ValueIndex, micro
 
 /** The event that a signal or a wait means in a step of the schedule. */
 export const eventOf = ({ event, each }: EventInstruction, { microbatch }: Pick<ScheduleStep, 'microbatch'>): string =>
-  each ? `${event} @${microbatch}` : event;
+  `${each ? microbatch : 'step'} ${event}`;

@@ -9,13 +9,14 @@
  * that say nothing about the tile it has the receiver's coordinates, as far as the receiver's mesh has axes of these names and sizes; on
  * the rest receivers take turns, so that replicas share the load.
  */
-import { boundAt, replicated, tileOf, type Layout, type Split } from '../ir/layout.js';
+import { boundAt, replicated, sameLayout, tileOf, type Layout, type Split } from '../ir/layout.js';
 import {
   axesSize,
   coordinatesAlong,
   coordinatesOf,
   meshRanks,
   partIndex,
+  printMesh,
   rankAt,
   type AxisName,
   type Coordinates,
@@ -25,7 +26,7 @@ import { factorsOf, type TensorType } from '../ir/type.js';
 import { partialAcrossMeshes } from './diagnostics.js';
 import type { Blocks } from './execute.js';
 import type { Move } from './moves.js';
-import { copyBetween, copyRegions, intersect, tileElements, type CopyRegion } from './region.js';
+import { copyBetween, copyRegions, intersect, tileElements, tileSizes, type CopyRegion } from './region.js';
 import type { ReshardSearch } from './search.js';
 
 /** One message, from block to block: ranks count within their own meshes. */
@@ -92,6 +93,10 @@ export class Crossing {
   private readonly turning: readonly AxisName[];
   /** Axes of the destination by which receivers take turns. */
   private readonly turns: readonly AxisName[];
+  /** Between equal meshes that hold the value alike each rank has one peer, at its own coordinates. */
+  private readonly toItself: boolean;
+  /** Of such messages, the copies of whole blocks, by their sizes. */
+  private readonly copies = new Map<string, CopyRegion>();
 
   constructor(source: Mesh, from: Layout, destination: Mesh, to: Layout, type: TensorType) {
     if (Object.keys(from.partial).length + Object.keys(to.partial).length > 0)
@@ -108,10 +113,12 @@ export class Crossing {
     this.following = free.filter(follows).map(({ name }) => name);
     this.turning = free.filter((axis) => !follows(axis)).map(({ name }) => name);
     this.turns = destination.axes.map(({ name }) => name).filter((name) => !this.following.includes(name));
+    this.toItself = printMesh(source) === printMesh(destination) && sameLayout(from, to);
   }
 
   /** What the destination rank at `at` receives, by sender. */
   incoming(at: Coordinates): readonly TileTransfer[] {
+    if (this.toItself) return this.own(at);
     const wanted = tileOf(this.destination, this.type, this.to, at);
     const toRank = rankAt(this.destination, at);
     return holdersOf(this.source, this.from, this.type, wanted)
@@ -121,12 +128,13 @@ export class Crossing {
 
   /** What the source rank at `at` sends, by receiver. */
   outgoing(at: Coordinates): readonly TileTransfer[] {
+    if (this.toItself) return this.own(at);
     const held = tileOf(this.source, this.type, this.from, at);
     const splitting = new Set(Object.values(this.to.splits).flatMap(({ axes }) => axes));
     const same = Object.fromEntries(this.following.map((axis) => [axis, at[axis]]));
     // Along the other axes that say nothing about the block every rank wants it.
     const others = this.turns.filter((axis) => !splitting.has(axis));
-    return holdersOf(this.destination, this.to, this.type, held)
+    return holdersOf(this.destination, this.to, this.type, held, same)
       .flatMap((receiver) => everyPart(this.destination, others).map((rest) => ({ ...same, ...rest, ...receiver })))
       .filter((receiver) => Object.entries(this.sender(receiver)).every(([axis, index]) => at[axis] === index))
       .map((receiver) => {
@@ -134,6 +142,18 @@ export class Crossing {
         return this.transfer(at, wanted, rankAt(this.destination, receiver));
       })
       .sort((a, b) => a.toRank - b.toRank);
+  }
+
+  /** The one message of a rank with the rank of its own coordinates, both ways. */
+  private own(at: Coordinates): readonly TileTransfer[] {
+    const tile = tileOf(this.source, this.type, this.from, at);
+    const elements = tileElements(tile);
+    if (elements === 0) return [];
+    const sizes = tileSizes(tile).join(' ');
+    const region = this.copies.get(sizes) ?? copyBetween(tile, tile, tile);
+    this.copies.set(sizes, region);
+    const rank = rankAt(this.source, at);
+    return [{ fromRank: rank, toRank: rank, elements, region }];
   }
 
   /** The coordinates of the sender, for a receiver, on the axes that say nothing about the tile. */
@@ -155,23 +175,40 @@ export class Crossing {
   }
 }
 
-/** Coordinates, on the axes that split it, of the blocks of a layout that have elements in common with a tile. */
-function holdersOf(m: Mesh, layout: Layout, type: TensorType, tile: ReturnType<typeof tileOf>): readonly Coordinates[] {
+/**
+ * Coordinates, on the axes that split it, of the blocks of a layout that have elements in common with a tile; of those only that have
+ * the `fixed` ones, where some are.
+ */
+function holdersOf(
+  m: Mesh,
+  layout: Layout,
+  type: TensorType,
+  tile: ReturnType<typeof tileOf>,
+  fixed: Coordinates = {},
+): readonly Coordinates[] {
   let found: readonly Coordinates[] = [{}];
   for (const [k, { name, size }] of factorsOf(type).entries()) {
     const [first, last] = tile[k];
     if (first >= last) return [];
     const split = layout.splits[name];
     if (!split || split.axes.length === 0) continue;
-    const parts = partsWithin(m, split, size, [first, last]).map((part) => coordinatesAlong(m, split.axes, part));
+    const only = split.axes.every((axis) => axis in fixed) ? partIndex(m, split.axes, fixed) : null;
+    const parts = partsWithin(m, split, size, [first, last], only).map((part) => coordinatesAlong(m, split.axes, part));
     found = found.flatMap((one) => parts.map((part) => ({ ...one, ...part })));
   }
   return found;
 }
 
-/** The parts of a split that have elements of a range. */
-function partsWithin(m: Mesh, split: Split, size: number, [from, to]: readonly [number, number]): readonly number[] {
+/** The parts of a split that have elements of a range; `only`: of this part, whether it has. */
+function partsWithin(
+  m: Mesh,
+  split: Split,
+  size: number,
+  [from, to]: readonly [number, number],
+  only: number | null,
+): readonly number[] {
   const start = (part: number) => boundAt(m, split, size, part);
+  if (only !== null) return Math.max(start(only), from) < Math.min(start(only + 1), to) ? [only] : [];
   const count = axesSize(m, split.axes);
   let [low, high] = [0, count];
   while (low < high) {

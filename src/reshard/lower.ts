@@ -108,8 +108,8 @@ export function lowerMove(m: Mesh, type: TensorType, move: Move, at: Coordinates
 }
 
 /**
- * Of these ranks, enough to tell what a move makes of all: where every split is even and nothing is exchanged block by block, ranks differ
- * in where their blocks lie, and a mask in who keeps its own.
+ * Of these ranks, enough to tell what a move makes of all. Where nothing is exchanged block by block, ranks differ in their places along
+ * uneven splits, and a mask in who keeps its own; other places say only where blocks lie.
  */
 export function unlikeRanks(
   m: Mesh,
@@ -117,11 +117,19 @@ export function unlikeRanks(
   move: Move,
   ranks: readonly Coordinates[],
 ): readonly Coordinates[] {
-  const even = [move.from, move.to].every((layout) => splitsEvenly(m, type, layout));
-  if (!even || move.kind === 'all_to_all' || move.kind === 'permute') return ranks;
-  if (move.kind !== 'mask') return ranks.slice(0, 1);
-  const keeps = (at: Coordinates) => move.axes.every((axis) => at[axis] === 0);
-  return [ranks.find(keeps), ranks.find((at) => !keeps(at))].filter((at) => at !== undefined);
+  if (move.kind === 'all_to_all' || move.kind === 'permute') return ranks;
+  const axes = [move.from, move.to].flatMap(({ splits }) =>
+    Object.entries(splits).flatMap(([factor, split]) =>
+      splitsEvenly(m, type, { splits: { [factor]: split }, partial: {} }) ? [] : split.axes,
+    ),
+  );
+  const keeps = (at: Coordinates) => move.kind !== 'mask' || move.axes.every((axis) => at[axis] === 0);
+  const unlike = new Map<string, Coordinates>();
+  for (const at of ranks) {
+    const key = `${axes.map((axis) => at[axis]).join(' ')} ${keeps(at)}`;
+    if (!unlike.has(key)) unlike.set(key, at);
+  }
+  return [...unlike.values()];
 }
 
 /** all_gather, reduce_scatter and all_to_all: what each pair of members has in common decides everything. */

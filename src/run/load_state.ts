@@ -2,6 +2,7 @@
 import type { Checkpoint } from '../checkpoint/index.js';
 import { expectTensors } from '../checkpoint/index.js';
 import type { LoadedProgram } from '../engine/engine.js';
+import { written } from '../ir/role.js';
 import { shapeOf, type TensorType } from '../ir/type.js';
 import type { TracedParameter } from '../nn/trace.js';
 import { boxOf, elementsFrom, initialBlock, isWhole, type Tile } from './blocks.js';
@@ -14,10 +15,11 @@ export async function initializeState(
   parameters: readonly TracedParameter[],
   { ranks, seed }: { readonly ranks: readonly number[]; readonly seed: number },
 ): Promise<void> {
-  const inits = new Map(parameters.map(({ name, init }) => [name, init]));
-  for (const { name, global, blocks } of tensors) {
-    const init = inits.get(name);
-    if (!init) continue;
+  const inits = new Map(parameters.map((parameter) => [written(parameter.name), parameter]));
+  for (const { name: stored, kind, global, blocks } of tensors) {
+    const parameter = kind === 'parameter' ? inits.get(stored) : undefined;
+    if (!parameter) continue;
+    const { name, init } = parameter;
     for (const { rank, tiles, value, elements } of blocks) {
       if (!ranks.includes(rank)) continue;
       await program.write({ rank, name: value, elements }, initialBlock(init, { seed, name }, global, tiles));

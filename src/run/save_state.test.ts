@@ -20,7 +20,13 @@ const parts: readonly StateBlock[] = [0, 1].map((rank) => ({
   value: 'weight',
   tiles: [[[2 * rank, 2 * rank + 2]]],
 }));
-const tensor: StateTensor = { name: 'weight', global: tensorType('f32', { dim: 4 }), blocks: parts, parts };
+const tensor: StateTensor = {
+  name: 'weight',
+  kind: 'parameter',
+  global: tensorType('f32', { dim: 4 }),
+  blocks: parts,
+  parts,
+};
 const holding = (step: number, rank: number) =>
   ({ read: async () => Float32Array.of(step + rank, step - rank) }) as unknown as LoadedProgram;
 

@@ -63,12 +63,12 @@ async function saveAll(request: SaveRequest): Promise<SavedCheckpoint> {
   const shards = new ShardFiles(request);
   try {
     await shards.await();
-    const sources = request.tensors.map((tensor) => sourceOf(tensor, request, shards));
-    const isOptimizer = ({ name }: TensorSource) => name.startsWith('optimizer.');
+    const sources = (kind: StateTensor['kind']) =>
+      request.tensors.filter((tensor) => tensor.kind === kind).map((tensor) => sourceOf(tensor, request, shards));
     return await saveCheckpoint(request.disk, request.directory, {
       state,
-      model: sources.filter((source) => !isOptimizer(source)),
-      optimizer: sources.filter(isOptimizer),
+      model: sources('parameter'),
+      optimizer: sources('optimizer'),
       keep: request.keep,
       writtenBy: request.writtenBy,
     });

@@ -13,6 +13,8 @@ import type { Tile } from './blocks.js';
 export interface StateTensor {
   /** As checkpoints name it. */
   readonly name: string;
+  /** The optimizer's, or a parameter. */
+  readonly kind: 'parameter' | 'optimizer';
   readonly global: TensorType;
   /** What every rank holds, replicas included. */
   readonly blocks: readonly StateBlock[];
@@ -25,7 +27,7 @@ export interface StateBlock {
   readonly rank: number;
   /** The elements it holds, in this order: a box, or the boxes that a run of a bucket consists of. */
   readonly tiles: readonly Tile[];
-  /** The value's name in the rank's class: a tensor that several groups store has another on all but the first. */
+  /** The value's name in the rank's class. */
   readonly value: string;
   /** Which elements of the value these are, where it holds other tensors too. */
   readonly elements?: readonly [from: number, to: number];
@@ -33,7 +35,7 @@ export interface StateBlock {
 
 /** Parameters and optimizer state of a training program, in the order of their addresses. */
 export function stateOf(program: Program): readonly StateTensor[] {
-  const tensors = new Map<string, { global: TensorType; blocks: StateBlock[] }>();
+  const tensors = new Map<string, Pick<StateTensor, 'kind' | 'global'> & { readonly blocks: StateBlock[] }>();
   for (const { group, members, values, before } of program.classes) {
     const { mesh, firstRank } = program.groups[group];
     for (const { at } of before.values) {
@@ -41,28 +43,29 @@ export function stateOf(program: Program): readonly StateTensor[] {
         const coordinates = coordinatesOf(mesh, r);
         if (!members.some((member) => mesh.axes.every((axis) => member[axis.name] === coordinates[axis.name])))
           continue;
-        for (const { name, global, ...block } of contentsOf(mesh, values[at], coordinates)) {
-          const tensor = tensors.get(name) ?? { global, blocks: [] };
+        for (const { name, kind, global, ...block } of contentsOf(mesh, values[at], coordinates)) {
+          const tensor = tensors.get(name) ?? { kind, global, blocks: [] };
           tensors.set(name, tensor);
           tensor.blocks.push({ rank: firstRank + r, ...block });
         }
       }
     }
   }
-  return [...tensors].map(([name, { global, blocks }]) => {
+  return [...tensors].map(([name, { kind, global, blocks }]) => {
     const ordered = blocks.toSorted((a, b) => a.rank - b.rank);
     const distinct = new Map<string, StateBlock>();
     for (const block of ordered) if (!distinct.has(String(block.tiles))) distinct.set(String(block.tiles), block);
-    return { name, global, blocks: ordered, parts: [...distinct.values()] };
+    return { name, kind, global, blocks: ordered, parts: [...distinct.values()] };
   });
 }
 
 /** The tensors, or parts of them, that a rank's block of a persistent value holds. */
-function contentsOf(mesh: Mesh, { name: value, global, layout, tensors }: ProgramValue, at: Coordinates) {
-  if (!tensors)
-    return [{ name: value.replace(/ @\d+$/, ''), global, value, tiles: [tileOf(mesh, global, layout, at)] }];
+function contentsOf(mesh: Mesh, { name: value, is, global, layout, tensors }: ProgramValue, at: Coordinates) {
+  const kind = is.kind === 'stored' && is.role.kind === 'state' ? ('optimizer' as const) : ('parameter' as const);
+  if (!tensors) return [{ name: value, kind, global, value, tiles: [tileOf(mesh, global, layout, at)] }];
   return heldBy(mesh, tensors, layout, at).map(({ name, type, boxes, start, elements }) => ({
     name,
+    kind,
     global: type,
     value,
     tiles: boxes,

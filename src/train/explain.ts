@@ -2,7 +2,7 @@
 import { communicationOf, isLocal } from '../reshard/index.js';
 import { printLayout } from '../ir/layout.js';
 import { dtypeBytes } from '../ir/dtype.js';
-import { factorsOf, printType } from '../ir/type.js';
+import { factorsOf, namesOf, printType } from '../ir/type.js';
 import { bytesText, counted } from '../ir/units.js';
 import { wireBytes } from '../cost/index.js';
 import type { Checkpoint } from '../checkpoint/index.js';
@@ -13,9 +13,10 @@ import type { RunFolder } from '../run/folder.js';
 import { identifyModel, modelDifferencesOf } from '../run/model_identity.js';
 import type { ModelRecord } from '../run/record.js';
 import { stateOf } from '../run/state.js';
-import { bucketNamed, type Bucket } from '../partition/buckets.js';
+import { bucketOfRole, type Bucket } from '../partition/buckets.js';
 import { idleRanksWarning } from '../partition/idle_ranks.js';
-import type { PlacedGraph } from '../partition/placed.js';
+import { elementsFactor } from '../partition/packing.js';
+import type { PlacedGraph, PlacedId } from '../partition/placed.js';
 import { workByGroup, type GroupWork } from '../partition/work.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { checkPlan } from '../plan/check_plan.js';
@@ -165,15 +166,28 @@ function describeCheckpoint({ manifest, bytes }: Checkpoint): ExplainedCheckpoin
   return { step, tokens, tensors: Object.keys(tensors).length, bytes };
 }
 
+/** The buckets that values of a graph are, or belong to: what the graph takes and gives, and what is made of it in between. */
+function bucketsByValue({ inputs, outputs, steps, values }: PlacedGraph, buckets: readonly Bucket[]) {
+  const found = new Map<PlacedId, Bucket>();
+  const put = (id: PlacedId, bucket: Bucket | undefined) => bucket && found.set(id, bucket);
+  for (const { role, value } of [...inputs, ...outputs]) put(value, bucketOfRole(buckets, role));
+  for (const step of steps.toReversed()) if (step.kind === 'move') put(step.inputs[0], found.get(step.outputs[0]));
+  for (const step of steps) {
+    const bucket = step.inputs.map((id) => found.get(id)).find((one) => one !== undefined);
+    for (const id of step.outputs) if (String(namesOf(values[id].type)) === elementsFactor) put(id, bucket);
+  }
+  return found;
+}
+
 function reshardsOf(graph: PlacedGraph, times: number, buckets: readonly Bucket[]): ExplainedReshard[] {
+  const bucketOf = bucketsByValue(graph, buckets);
   return graph.steps.flatMap((step): ExplainedReshard[] => {
     if (step.kind !== 'move' && step.kind !== 'transfer') return [];
     const [before, after] = [graph.values[step.inputs[0]], graph.values[step.outputs[0]]];
     const { path, phase } = step.source;
     const reader = graph.steps.find((other) => other.kind === 'op' && other.inputs.includes(after.id));
-    const bucket = bucketNamed(buckets, path) ?? bucketNamed(buckets, before.name.split(' ')[0]);
     const base = {
-      members: bucket?.members.map(({ name }) => name) ?? [],
+      members: bucketOf.get(before.id)?.members.map(({ name }) => name) ?? [],
       askedBy: `${reader?.kind === 'op' ? `${reader.op}, ` : ''}${path || 'model'} (${phase})`,
       value: `${before.name.split(' {')[0]} : ${printType(before.type)}`,
       from: printLayout(before.layout, before.type),

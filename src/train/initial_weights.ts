@@ -14,6 +14,7 @@ import { readConfig } from '../config/file.js';
 import { resolveConfig } from '../config/resolve.js';
 import type { LoadedProgram } from '../engine/engine.js';
 import { nearest } from '../ir/diagnostic.js';
+import { written } from '../ir/role.js';
 import { shapeOf } from '../ir/type.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { describeParameters } from '../nn/trace.js';
@@ -61,7 +62,7 @@ export function requireParameters(checkpoint: Checkpoint, model: LanguageModel, 
   const parameters = describeParameters(model, dtype);
   expectTensors(
     checkpoint,
-    parameters.map(({ name, type }) => ({ name, dtype: type.dtype, shape: shapeOf(type) })),
+    parameters.map(({ name, type }) => ({ name: written(name), dtype: type.dtype, shape: shapeOf(type) })),
     'parameter',
   );
 }
@@ -73,7 +74,8 @@ export function hasParameters(checkpoint: Checkpoint, model: LanguageModel): boo
   return (
     names.length === parameters.length &&
     parameters.every(
-      ({ name, type }) => checkpoint.has(name) && String(checkpoint.tensor(name).shape) === String(shapeOf(type)),
+      ({ name, type }) =>
+        checkpoint.has(written(name)) && String(checkpoint.tensor(written(name)).shape) === String(shapeOf(type)),
     )
   );
 }
@@ -87,8 +89,7 @@ export async function loadWeights(
 ): Promise<void> {
   const weights = await openCheckpoint(nodeDisk, path, { verify: 'structure' });
   try {
-    const names = new Set(weights.names('parameter'));
-    const parameters = tensors.filter(({ name }) => names.has(name));
+    const parameters = tensors.filter(({ kind }) => kind === 'parameter');
     await restoreTensors(program, parameters, weights, ranks);
   } finally {
     await weights.close();

@@ -3,6 +3,7 @@ import { encode } from '../engine/host_array.js';
 import type { LoadedProgram } from '../engine/engine.js';
 import { tileOf } from '../ir/layout.js';
 import type { Coordinates, Mesh } from '../ir/mesh.js';
+import { sameRole, type Role } from '../ir/role.js';
 import { placeOfRank } from '../engine/native/load_class.js';
 import { baseOf } from '../program/place.js';
 import { logicalMicrobatchesOf, type Plan } from '../plan/plan.js';
@@ -21,10 +22,13 @@ export async function writeBatch(
   for (const rank of ranks) {
     const { rankClass, mesh, at } = placeOfRank(loaded.program, rank);
     for (const name of ['tokens', 'labels'] as const) {
-      const value = dataValue(rankClass, name);
+      const value = inputOf(rankClass, { kind: 'data', name });
       if (!value) continue;
       for (let microbatch = 0; microbatch < plan.schedule.microbatches; microbatch++) {
-        await loaded.write({ rank, name, microbatch }, blockOf(value, { mesh, at }, plan, microbatch, rows, name));
+        await loaded.write(
+          { rank, name: value.name, microbatch },
+          blockOf(value, { mesh, at }, plan, microbatch, rows, name),
+        );
       }
     }
   }
@@ -39,9 +43,8 @@ export async function writeScalars(
   for (const rank of ranks) {
     const { rankClass } = placeOfRank(loaded.program, rank);
     for (const [name, number] of Object.entries(scalars)) {
-      const index = rankClass.values.findIndex((value) => value.name === name && value.lifetime === 'persistent');
-      if (index < 0 || !isUsed(rankClass, index)) continue;
-      await loaded.write({ rank, name }, encode(rankClass.values[index].type.dtype, [number]));
+      const value = inputOf(rankClass, { kind: 'scalar', name });
+      if (value) await loaded.write({ rank, name: value.name }, encode(value.type.dtype, [number]));
     }
   }
 }
@@ -49,10 +52,10 @@ export async function writeScalars(
 /** The number of each scheduled microbatch: with the step, what dropout is a function of. */
 export async function writeMicrobatches(loaded: LoadedProgram, plan: Plan, ranks: readonly number[]): Promise<void> {
   for (const rank of ranks) {
-    const value = dataValue(placeOfRank(loaded.program, rank).rankClass, 'microbatch');
+    const value = inputOf(placeOfRank(loaded.program, rank).rankClass, { kind: 'data', name: 'microbatch' });
     if (!value) continue;
     for (let microbatch = 0; microbatch < plan.schedule.microbatches; microbatch++) {
-      await loaded.write({ rank, name: 'microbatch', microbatch }, encode(value.type.dtype, [microbatch]));
+      await loaded.write({ rank, name: value.name, microbatch }, encode(value.type.dtype, [microbatch]));
     }
   }
 }
@@ -88,9 +91,9 @@ function blockOf(
 
 const noToken = { tokens: 0, labels: -1 } as const;
 
-/** A data input that the rank's class reads. */
-function dataValue(rankClass: RankClass, name: string): ProgramValue | null {
-  const index = rankClass.values.findIndex((value) => value.name === name && value.lifetime === 'data');
+/** What the rank's class reads in a role; null: it reads none. */
+function inputOf(rankClass: RankClass, role: Role): ProgramValue | null {
+  const index = rankClass.values.findIndex(({ is }) => is.kind === 'stored' && sameRole(is.role, role));
   return index >= 0 && isUsed(rankClass, index) ? rankClass.values[index] : null;
 }
 

@@ -2,6 +2,7 @@
 import type { DiagnosticError, Place } from '../ir/diagnostic.js';
 import { printLayout } from '../ir/layout.js';
 import { printFactors } from '../ir/type.js';
+import { printTag } from '../program/kinds.js';
 import { baseOf } from '../program/place.js';
 import { isPerMicrobatch } from '../program/unroll.js';
 import { describe, describeRanks, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
@@ -60,7 +61,7 @@ export function channelsOf(classes: readonly CompiledClass[]): readonly Channel[
         const { values } = compiled.rankClass;
         const buffer = printFactors(values[operand.value].type);
         const layouts = `${printLayout(edge.from)} -> ${printLayout(edge.to)}`;
-        const text = `'${tag}' ${buffer} of ${printFactors(edge.global)} ${layouts}`;
+        const text = `${printTag(tag)} ${buffer} of ${printFactors(edge.global)} ${layouts}`;
         const position = positions[instruction.kind]++;
         const { microbatch } = step;
         const instance = isPerMicrobatch(values, baseOf(values, operand.value)) ? microbatch : null;

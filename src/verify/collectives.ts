@@ -3,9 +3,10 @@
  * names. Members of one class do by construction; classes of a group are compared where they share a group.
  */
 import type { DiagnosticError, Place } from '../ir/diagnostic.js';
-import { leaderOf } from '../ir/mesh.js';
+import { leaderOf, type AxisName } from '../ir/mesh.js';
 import { printFactors } from '../ir/type.js';
 import { isLocal, printMove } from '../reshard/moves.js';
+import { communicatorsIn } from '../program/lane.js';
 import type { CollectiveInstruction, Lane, ValueIndex } from '../program/program.js';
 import { describe, describeRanks, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
 import * as diagnose from './diagnostics.js';
@@ -20,8 +21,8 @@ export function checkCollectives(classes: readonly CompiledClass[]): readonly Di
   const faults: DiagnosticError[] = [];
   const launched = new Map(classes.map((one) => [one, sequencesOf(one)]));
   for (const [one, sequences] of launched) {
-    for (const lane of sequences.keys()) {
-      for (const other of sharing(classes, one, lane)) {
+    for (const [lane, axes] of communicatorsOf(one)) {
+      for (const other of sharing(classes, one, lane, axes)) {
         const fault = compare(lane, [one, sequences.get(lane)!], [other, launched.get(other)!.get(lane) ?? []]);
         if (fault) faults.push(fault);
       }
@@ -30,9 +31,17 @@ export function checkCollectives(classes: readonly CompiledClass[]): readonly Di
   return faults;
 }
 
+/** The axes of each communicator that a class uses, by its lane. */
+export const communicatorsOf = ({ templates }: CompiledClass): ReadonlyMap<Lane, readonly AxisName[]> =>
+  communicatorsIn([...templates.values()].flatMap((body) => body.map(({ instruction }) => instruction)));
+
 /** The classes after `one` of which a member is in a group with a member of `one`; classes before it where they lack the lane. */
-export function sharing(classes: readonly CompiledClass[], one: CompiledClass, lane: Lane): readonly CompiledClass[] {
-  const axes = lane.slice('group:'.length).split('*');
+export function sharing(
+  classes: readonly CompiledClass[],
+  one: CompiledClass,
+  lane: Lane,
+  axes: readonly AxisName[],
+): readonly CompiledClass[] {
   const groups = new Set(one.rankClass.members.map((at) => leaderOf(one.mesh, axes, at)));
   return classes.filter(
     (other) =>

@@ -1,16 +1,18 @@
 /**
  * What a program must compute, derived from the placed graphs that it was made from: nothing here comes from the lowering.
  *
- * The step graph is one microbatch; its outputs are summed over microbatches, and the update reads the sums under the outputs' names. A
+ * The step graph is one microbatch; its outputs are summed over microbatches, and the update reads the sums in the outputs' roles. A
  * bucket is its members, one behind the other, and what the update makes of it is its members' new values.
  */
 import { printLayout, type Layout } from '../ir/layout.js';
 import { Meanings, type Meaning } from '../ir/meaning.js';
 import type { OpRegistry } from '../ir/op.js';
+import { nameOf, parameterRole, roleKey, type Role } from '../ir/role.js';
 import { printType, sizesOf, type TensorType } from '../ir/type.js';
-import { bucketNamed, isGathered, ofMember, type Bucket } from '../partition/buckets.js';
+import { bucketOfRole, isGathered, tensorsIn, type Bucket } from '../partition/buckets.js';
 import type { PackedTensor } from '../partition/packing.js';
-import type { PlacedGraph, PlacedId, PlacedInput, PlacedStep } from '../partition/placed.js';
+import type { PlacedGraph, PlacedId, PlacedStep } from '../partition/placed.js';
+import type { GraphValue } from '../program/program.js';
 
 /** The graphs that a program is held against. */
 export interface Specification {
@@ -24,6 +26,7 @@ export interface Specification {
 
 /** A value that a class takes or gives, by its name outside the program. */
 export interface Stated {
+  readonly role: Role;
   readonly type: TensorType;
   readonly layout: Layout;
   readonly meaning: Meaning;
@@ -51,23 +54,23 @@ export class Expected {
   private readonly specification: Specification;
   /** Every meaning in the graphs, with what `blockText` says of its type. */
   private readonly known = new Map<Meaning, string>();
-  private readonly messages = new Map<string, Meaning>();
   private readonly sums = new Map<string, Meaning>();
-  private readonly step: readonly Meaning[];
-  private readonly update: readonly Meaning[];
+  private readonly of: Record<GraphValue['graph'], readonly Meaning[]> = { step: [], update: [] };
+  private readonly landed: Record<GraphValue['graph'], ReadonlySet<PlacedId>>;
   private readonly boundaries = new Map<number, Boundary>();
 
   constructor(specification: Specification, registry: OpRegistry) {
     this.meanings = new Meanings(registry);
     this.specification = specification;
     const { step, update } = specification;
-    this.step = this.walk(step, 'step', (input) => this.inputOf(input));
-    for (const { name, value } of step.outputs) {
-      const sum = this.meanings.sum(this.step[value]);
-      this.sums.set(name, sum);
+    this.landed = { step: landedIn(step), update: landedIn(update) };
+    this.of.step = this.walk(step);
+    for (const { role, value } of step.outputs) {
+      const sum = this.meanings.sum(this.of.step[value]);
+      this.sums.set(roleKey(role), sum);
       this.know(sum, step.values[value].type);
     }
-    this.update = update ? this.walk(update, 'update', (input) => this.inputOf(input)) : [];
+    if (update) this.of.update = this.walk(update);
   }
 
   /** Whether the graphs have a value of this meaning, and whether `type` is its type. */
@@ -77,9 +80,9 @@ export class Expected {
     return text === typeText(type) ? 'yes' : 'of another type';
   }
 
-  /** What the message that bears this tag brings; undefined: no value with that name travels. */
-  message(tag: string): Meaning | undefined {
-    return this.messages.get(tag);
+  /** What the message brings that lands as this value; undefined: it does not travel. */
+  message({ graph, value }: GraphValue): Meaning | undefined {
+    return this.landed[graph].has(value) ? this.of[graph][value] : undefined;
   }
 
   /** What the classes of a group take and give. */
@@ -92,22 +95,16 @@ export class Expected {
   }
 
   /** The meaning of every value of a graph. */
-  private walk(
-    graph: PlacedGraph,
-    origin: 'step' | 'update',
-    input: (input: PlacedInput) => Meaning,
-  ): readonly Meaning[] {
+  private walk(graph: PlacedGraph): readonly Meaning[] {
     const of: Meaning[] = [];
     const set = (id: PlacedId, meaning: Meaning): void => {
       of[id] = meaning;
       this.know(meaning, graph.values[id].type);
     };
-    for (const one of graph.inputs) set(one.value, input(one));
+    for (const { role, value } of graph.inputs) set(value, this.inputOf(role));
     for (const step of graph.steps) {
       const operands = step.inputs.map((id) => of[id]);
       step.outputs.forEach((id, k) => set(id, this.made(step, operands, k)));
-      if (step.kind === 'transfer')
-        this.messages.set(`${origin} ${graph.values[step.outputs[0]].name}`, of[step.outputs[0]]);
     }
     return of;
   }
@@ -127,13 +124,14 @@ export class Expected {
   }
 
   /** Values are sums of the step, a bucket of parameters is its members. */
-  private inputOf({ name, kind }: PlacedInput): Meaning {
-    const sum = kind === 'value' ? this.sums.get(name) : undefined;
+  private inputOf(role: Role): Meaning {
+    const isSum = role.kind === 'gradient' || role.kind === 'result';
+    const sum = isSum ? this.sums.get(roleKey(role)) : undefined;
     if (sum !== undefined) return sum;
-    const bucket = kind === 'parameter' ? this.specification.buckets.find((one) => one.name === name) : undefined;
+    const bucket = role.kind === 'parameter' ? bucketOfRole(this.specification.buckets, role) : undefined;
     return bucket
-      ? this.meanings.bucket(bucket.members.map((member) => this.meanings.input(member.name)))
-      : this.meanings.input(name);
+      ? this.meanings.bucket(bucket.members.map((member) => this.meanings.input(parameterRole(member.name))))
+      : this.meanings.input(role);
   }
 
   private boundaryOf(group: number): Boundary {
@@ -144,30 +142,31 @@ export class Expected {
     for (const bucket of packed) {
       if (isGathered(bucket)) continue;
       for (const member of bucket.members) {
-        const meaning = this.meanings.input(member.name);
-        const tensors = member.isPadding ? [member] : null;
-        state.set(member.name, { type: member.type, layout: member.layout, meaning, after: meaning, tensors });
+        const role = parameterRole(member.name);
+        const meaning = this.meanings.input(role);
+        const tensors = member.isPadding ? [{ ...member, name: nameOf(role) }] : null;
+        state.set(nameOf(role), { role, type: member.type, layout: member.layout, meaning, after: meaning, tensors });
       }
     }
     for (const graph of update ? [step, update] : [step]) {
       for (const input of graph.inputs) {
-        const { name, kind, value } = input;
+        const { role, name, kind, value } = input;
         const { type, layout, group: at } = graph.values[value];
-        const lies = packed.find((bucket) => bucket.name === name);
+        const lies = role.kind === 'parameter' ? bucketOfRole(packed, role) : undefined;
         if (at !== group || kind === 'value' || (lies && !isGathered(lies))) continue;
-        const stated = { type, layout, meaning: this.inputOf(input) };
+        const stated = { role, type, layout, meaning: this.inputOf(role) };
         if (kind === 'scalar') scalars.set(name, stated);
         else if (kind === 'data') data.set(name, stated);
-        else state.set(name, { ...stated, after: stated.meaning, tensors: this.tensorsOf(name) });
+        else state.set(name, { ...stated, after: stated.meaning, tensors: this.tensorsOf(role) });
       }
     }
     if (update) this.addUpdated(update, group, state, results);
     else
-      for (const { name, value } of step.outputs) {
+      for (const { role, name, value } of step.outputs) {
         const { type, layout, group: at } = step.values[value];
-        if (at === group) results.set(name, { type, layout, meaning: this.sums.get(name)! });
+        if (at === group) results.set(name, { role, type, layout, meaning: this.sums.get(roleKey(role))! });
       }
-    return { state, scalars, data, results, buckets: new Map(packed.map(({ name, members }) => [name, members])) };
+    return { state, scalars, data, results, buckets: new Map(packed.map((bucket) => bucketEntry(bucket))) };
   }
 
   /** The update's outputs: new values of state, of a bucket's members, or results. */
@@ -177,32 +176,44 @@ export class Expected {
     state: Map<string, StatedState>,
     results: Map<string, Stated>,
   ): void {
-    for (const { name, value } of update.outputs) {
+    for (const { role, name, value } of update.outputs) {
       const { type, layout, group: at } = update.values[value];
       if (at !== group) continue;
-      const meaning = this.update[value];
-      const bucket = this.specification.buckets.find((one) => one.name === name && one.group === group);
+      const meaning = this.of.update[value];
+      const own = this.specification.buckets.filter((one) => one.group === group);
+      const bucket = role.kind === 'parameter' ? bucketOfRole(own, role) : undefined;
       const replaced = state.get(name);
       if (replaced) state.set(name, { ...replaced, after: meaning });
-      else if (!bucket) results.set(name, { type, layout, meaning });
+      else if (!bucket) results.set(name, { role, type, layout, meaning });
       if (!bucket || isGathered(bucket)) continue;
       bucket.members.forEach((member, k) => {
         const after = this.meanings.part(meaning, k);
         this.know(after, member.type);
-        state.set(member.name, { ...state.get(member.name)!, after });
+        const its = nameOf(parameterRole(member.name));
+        state.set(its, { ...state.get(its)!, after });
       });
     }
   }
 
-  private tensorsOf(name: string): readonly PackedTensor[] | null {
-    const bucket = bucketNamed(this.specification.buckets, name);
-    return bucket?.members.map((member) => ({ ...member, name: ofMember(name, bucket, member) })) ?? null;
+  private tensorsOf(role: Role): readonly PackedTensor[] | null {
+    const bucket = bucketOfRole(this.specification.buckets, role);
+    return bucket ? tensorsIn(bucket, role) : null;
   }
 
   private know(meaning: Meaning, type: TensorType): void {
     this.known.set(meaning, typeText(type));
   }
 }
+
+/** A bucket's name, and what lies in it. */
+function bucketEntry(bucket: Bucket): readonly [string, readonly PackedTensor[]] {
+  const role = parameterRole(bucket.name);
+  return [nameOf(role), tensorsIn(bucket, role)];
+}
+
+/** Values that messages bring. */
+const landedIn = (graph: PlacedGraph | null): ReadonlySet<PlacedId> =>
+  new Set(graph?.steps.flatMap((step) => (step.kind === 'transfer' ? step.outputs : [])));
 
 /** Element type and sizes; a version of a value may name its factors otherwise. */
 const typeText = (type: TensorType): string => `${type.dtype} ${sizesOf(type).join(' ')}`;

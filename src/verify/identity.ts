@@ -8,8 +8,9 @@
 import type { DiagnosticError, Place } from '../ir/diagnostic.js';
 import { printLayout, sameLayout } from '../ir/layout.js';
 import type { Meaning } from '../ir/meaning.js';
+import { sameRole } from '../ir/role.js';
 import { elementsOf, printFactors, sameFactors } from '../ir/type.js';
-import { describedKind, operandsOf, titleOf } from '../program/kinds.js';
+import { describedKind, operandsOf, printTag, titleOf } from '../program/kinds.js';
 import type { ContractEntry, ProgramValue, ValueIndex } from '../program/program.js';
 import { describeRanks, placesOf, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
 import * as diagnose from './diagnostics.js';
@@ -71,10 +72,12 @@ class Identity {
   private take(what: string, stated: ReadonlyMap<string, Stated>, indexes: readonly ValueIndex[]): void {
     const left = new Map(stated);
     for (const index of indexes) {
-      const { name } = this.values[index];
+      const { name, is } = this.values[index];
       const one = left.get(name);
       left.delete(name);
       if (!one) this.differs(`the graphs have no ${what} '${name}'${stated.has(name) ? ' twice' : ''}`);
+      else if (is.kind !== 'stored' || !sameRole(is.role, one.role))
+        this.differs(`'${name}' is not the ${what} '${name}'`);
       else {
         this.expectPlaced(index, one);
         this.meanings[index] = one.meaning;
@@ -98,12 +101,13 @@ class Identity {
       case 'send': {
         const sent = this.read(instruction.operand.value, at);
         const stated = this.expected.message(instruction.tag);
-        if (sent !== undefined && sent !== stated) this.stray(at, `sends another value than '${instruction.tag}'`);
+        if (sent !== undefined && sent !== stated)
+          this.stray(at, `sends another value than ${printTag(instruction.tag)}`);
         break;
       }
       case 'receive': {
         const brought = this.expected.message(instruction.tag);
-        if (brought === undefined) this.stray(at, `receives '${instruction.tag}', which does not travel`);
+        if (brought === undefined) this.stray(at, `receives ${printTag(instruction.tag)}, which does not travel`);
         this.write(instruction.operand.value, brought, at);
         break;
       }
@@ -126,14 +130,12 @@ class Identity {
   private meaningOf(index: ValueIndex, at: CompiledInstruction): Meaning | undefined {
     const known = this.meanings[index];
     if (known !== undefined) return known;
-    const { name, type, view, parts } = this.values[index];
+    const { type, view, parts, is } = this.values[index];
     const of = view?.made?.inputs ?? parts ?? [];
     const operands = of.map((operand) => this.meaningOf(operand, at));
     if (operands.length === 0) {
-      // Nobody sends a block without elements. It is what its name says: there is nothing in it that could be another value's.
-      return elementsOf(type) === 0
-        ? (this.expected.message(`step ${name}`) ?? this.expected.message(name))
-        : undefined;
+      // Nobody sends a block without elements. It is what it says: there is nothing in it that could be another value's.
+      return elementsOf(type) === 0 && is.kind === 'made' ? this.expected.message(is) : undefined;
     }
     if (!operands.every((operand) => operand !== undefined)) return undefined;
     if (!view?.made) return this.expected.meanings.bucket(operands);

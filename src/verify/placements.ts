@@ -232,10 +232,9 @@ class Placements {
     this.expectTile(edge, message, packs, buffer, titleOf(instruction), where);
   }
 
-  private checkTransfer(
-    at: CompiledInstruction,
-    { kind, edge, message, peers, tag, operand }: TransferInstruction,
-  ): void {
+  private checkTransfer(at: CompiledInstruction, instruction: TransferInstruction): void {
+    const { kind, edge, message, peers, operand } = instruction;
+    const tag = titleOf(instruction);
     const where = placesOf(this.compiled, at);
     const sends = kind === 'send';
     if (!this.isOfEdge(edge, sends, tag, where)) return;

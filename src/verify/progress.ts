@@ -16,6 +16,7 @@ import { leaderOf, partIndex, rankAt, type AxisName } from '../ir/mesh.js';
 import { channelsOf } from './channels.js';
 import { describe, describeRanks, eventAt, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
 import { describedKind } from '../program/kinds.js';
+import type { Lane } from '../program/program.js';
 import * as diagnose from './diagnostics.js';
 
 export function checkProgress(classes: readonly CompiledClass[]): readonly DiagnosticError[] {
@@ -132,8 +133,7 @@ function* collectivePairs(
 ): Generator<Units['pairs'][number]> {
   const collectives = new Map(classes.map((compiled) => [compiled, collectivesByLane(meetings.get(compiled)!)]));
   for (const { mesh, rankClass, ranks } of classes) {
-    for (const [lane, list] of collectives.get(units[unitOf.get(ranks[0])!].compiled)!) {
-      const axes = lane.slice('group:'.length).split('*');
+    for (const [lane, { axes, list }] of collectives.get(units[unitOf.get(ranks[0])!].compiled)!) {
       const known = new Set<number>();
       for (const [member, rank] of ranks.entries()) {
         const at = rankClass.members[member];
@@ -142,21 +142,27 @@ function* collectivePairs(
         const key = unit * units.length + leader;
         if (leader === unit || known.has(key)) continue;
         known.add(key);
-        const theirs = collectives.get(units[leader].compiled)!.get(lane) ?? [];
+        const theirs = collectives.get(units[leader].compiled)!.get(lane)?.list ?? [];
         for (let k = 0; k < Math.min(list.length, theirs.length); k++) yield [unit, list[k], leader, theirs[k]];
       }
     }
   }
 }
 
-function collectivesByLane(meetings: readonly Meeting[]): ReadonlyMap<`group:${string}`, readonly number[]> {
-  const lanes = new Map<`group:${string}`, number[]>();
+interface Communicator {
+  readonly axes: readonly AxisName[];
+  /** Its collectives, as positions among the meetings. */
+  readonly list: number[];
+}
+
+function collectivesByLane(meetings: readonly Meeting[]): ReadonlyMap<Lane, Communicator> {
+  const lanes = new Map<Lane, Communicator>();
   meetings.forEach(({ at: { instruction } }, i) => {
     if (instruction.kind !== 'collective') return;
-    const lane = instruction.lane as `group:${string}`;
-    const list = lanes.get(lane);
-    if (list) list.push(i);
-    else lanes.set(lane, [i]);
+    const { lane, axes } = instruction;
+    const known = lanes.get(lane);
+    if (known) known.list.push(i);
+    else lanes.set(lane, { axes, list: [i] });
   });
   return lanes;
 }

@@ -11,6 +11,7 @@
 import type { DiagnosticError, Place } from '../ir/diagnostic.js';
 import { sameFactors } from '../ir/type.js';
 import type { ValueIndex } from '../program/program.js';
+import { placeOf } from '../program/place.js';
 import { isPerMicrobatch } from '../program/unroll.js';
 import { ByteMap, type Content, type Parts, type Run } from './byte_map.js';
 import {
@@ -237,8 +238,11 @@ class Walk {
         continue;
       }
       const [old, now] = [values[at], values[next]];
-      if (next !== at && now.name !== `new ${old.name}`) {
-        this.faults.push(diagnose.notRestored({ value, what: `is followed by '${now.name}'`, where }));
+      const [lies, follows] = [placeOf(values, at), placeOf(values, next)];
+      if (lies.base !== follows.base || lies.offset !== follows.offset) {
+        this.faults.push(
+          diagnose.notRestored({ value, what: `is followed by '${now.name}', which lies elsewhere`, where }),
+        );
       }
       if (!sameFactors(old.global, now.global) || !sameFactors(old.type, now.type)) {
         this.faults.push(diagnose.notRestored({ value, what: 'has another type', where }));

@@ -1,7 +1,6 @@
 /** What every page here asks: does the step on virtual ranks leave what one device leaves? And questions to its placed graph. */
 import { expect } from 'vitest';
 import { printLayout } from '../../src/ir/layout.js';
-import { gradientName } from '../../src/optim/update.js';
 import type { PlacedGraph, PlacedOp } from '../../src/partition/placed.js';
 import { programFault, type Tolerance } from '../laws/parallel_equals_serial.js';
 import { buildScenario, type Scenario, type ScenarioOptions } from '../scenarios/scenario.js';
@@ -37,7 +36,7 @@ export const resultsOf = (graph: PlacedGraph, step: PlacedOp): readonly string[]
 export function gradientLayout({ steps, values }: PlacedGraph, parameter: string): string {
   for (const step of steps) {
     if (step.kind !== 'pack') continue;
-    const at = step.members.findIndex(({ name }) => name === gradientName(parameter));
+    const at = step.members.findIndex(({ name }) => name === parameter);
     if (at >= 0) return printLayout(values[step.inputs[at]].layout);
   }
   throw new Error(`no bucket holds the gradient of '${parameter}'`);

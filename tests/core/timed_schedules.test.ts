@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { GraphBuilder } from '../../src/ir/builder.js';
+import { gradientRole } from '../../src/ir/role.js';
 import { tensorType } from '../../src/ir/type.js';
 import { ops } from '../../src/ops/index.js';
 import { gradients } from '../../src/passes/autodiff.js';
@@ -36,7 +37,7 @@ function chain(layers: readonly string[]): StepGraphs {
     builder.output('loss_sum', loss);
     builder.at({ phase: 'backward' }, () => {
       gradients(builder, [{ value: loss, cotangent: loss.constant(1) }], weights).forEach((gradient, i) =>
-        builder.output(`gradient.${layers[i]}.weight`, gradient!),
+        builder.output(gradientRole(`${layers[i]}.weight`), gradient!),
       );
     });
   });

@@ -14,7 +14,7 @@ import { describeParameters } from '../../src/nn/trace.js';
 import { ops } from '../../src/ops/index.js';
 import { adamwScalars } from '../../src/optim/adamw.js';
 import { adamw } from '../../src/optim/options.js';
-import { gradientName } from '../../src/optim/update.js';
+import { gradientRole, nameOf } from '../../src/ir/role.js';
 import { traceTraining } from '../../src/passes/trace_training.js';
 import { describeModel } from '../../src/plan/describe_model.js';
 import { planOfSizes } from '../../src/plan/parallel_sizes.js';
@@ -74,7 +74,7 @@ describe.each(runs.map((run, i) => [run.name, run.compute, i] as const))('%s in 
         expect(await read('tokens')).toEqual(Float64Array.of(their.tokens));
         const all = norm(Object.values(their.gradients).flat());
         for (const { name } of traced.parameters) {
-          const [ours, theirGradient] = [await read(gradientName(name)), their.gradients[name]];
+          const [ours, theirGradient] = [await read(nameOf(gradientRole(name))), their.gradients[name]];
           expect(distance(ours, theirGradient), name).toBeLessThanOrEqual(1e-5 * norm(theirGradient) + 1e-7 * all);
         }
       });

@@ -1,6 +1,7 @@
 /** Plain gradient descent: what a gradient lacks, or counts twice, shows in the new parameter as it is. */
 import { GraphBuilder } from '../../src/ir/builder.js';
 import type { DType } from '../../src/ir/dtype.js';
+import { parameterRole } from '../../src/ir/role.js';
 import { ops } from '../../src/ops/index.js';
 import { gradientInput, type UpdateRecipe } from '../../src/optim/update.js';
 
@@ -17,7 +18,7 @@ export const descent =
         const weight = builder.input(parameter.name, 'parameter', parameter.type);
         const gradient = gradientInput(builder, parameter);
         builder.within(parameter.name, () => {
-          builder.output(parameter.name, weight.sub(gradient.mul(rate).div(tokens)));
+          builder.output(parameterRole(parameter.name), weight.sub(gradient.mul(rate).div(tokens)));
         });
       }
     });

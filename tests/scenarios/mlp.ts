@@ -1,6 +1,7 @@
 /** A perceptron with one hidden layer under squared error, small enough to read its program, and simple updates for it. */
 import { GraphBuilder } from '../../src/ir/builder.js';
 import type { DType } from '../../src/ir/dtype.js';
+import { gradientRole, parameterRole } from '../../src/ir/role.js';
 import type { Tensor } from '../../src/ir/tensor.js';
 import { tensorType } from '../../src/ir/type.js';
 import { buildUpdate, gradientInput, type UpdateRecipe } from '../../src/optim/update.js';
@@ -22,7 +23,7 @@ export interface MlpOptions {
   readonly update?: 'none' | 'sgd' | 'adamw';
 }
 
-/** Inputs `x`, `y` [batch dim]; outputs `loss_sum`, `tokens` (rows) and `gradient.NAME`. */
+/** Inputs `x`, `y` [batch dim]; outputs `loss_sum`, `tokens` (rows) and the parameters' gradients. */
 export function mlp(options: MlpOptions): StepGraphs {
   const { batch, dim, hidden, layers = 1, segments = 'one', dtype = 'f64', update = 'sgd' } = options;
   const builder = new GraphBuilder(ops, 'mlp');
@@ -58,7 +59,7 @@ export function mlp(options: MlpOptions): StepGraphs {
         builder,
         seeds,
         parameters.map((p) => p.tensor),
-      ).forEach((gradient, i) => builder.output(`gradient.${parameters[i].name}`, gradient!));
+      ).forEach((gradient, i) => builder.output(gradientRole(parameters[i].name), gradient!));
     });
   });
   const step = eliminateDeadCode(builder.build());
@@ -77,7 +78,7 @@ const sgd =
       const rate = builder.input('lr', 'scalar', scalar).div(builder.input('tokens', 'value', scalar));
       const loss = builder.input('loss_sum', 'value', scalar);
       parameters.forEach(({ name }, i) =>
-        builder.within(name, () => builder.output(name, weights[i].sub(sums[i].mul(rate)))),
+        builder.within(name, () => builder.output(parameterRole(name), weights[i].sub(sums[i].mul(rate)))),
       );
       builder.output('loss', loss.mul(1));
     });

@@ -1,4 +1,5 @@
 /** A scenario as far as partitioning takes it: no program. Its placed graphs can be run. */
+import { nameOf, ownerOf, parameterRole } from '../../src/ir/role.js';
 import { elementsOf } from '../../src/ir/type.js';
 import { referenceKernels } from '../../src/ops/evaluate.js';
 import { ops } from '../../src/ops/index.js';
@@ -7,7 +8,7 @@ import { defaultCosts } from '../../src/partition/costs.js';
 import { partition, type Placement } from '../../src/partition/partition.js';
 import { homesOf, stepPlacement, updatePlacement } from '../../src/partition/placement.js';
 import type { Mesh } from '../../src/ir/mesh.js';
-import { bucketNamed, ofMember } from '../../src/partition/buckets.js';
+import { bucketOfRole, tensorsIn } from '../../src/partition/buckets.js';
 import { pack, type PackedTensor } from '../../src/partition/packing.js';
 import { meshesOf } from '../../src/plan/plan.js';
 import { gatherPlaced, runPlaced, type PlacedGiven, type PlacedRun } from './placed_executor.js';
@@ -31,7 +32,7 @@ export function placeScenario(options: ScenarioOptions): PlacedScenario {
   const base = stepPlacement(plan, step);
   const placed = place(step, { ...base, hint: options.hint ?? base.hint });
   const parameters = step.inputs.filter(({ kind }) => kind === 'parameter');
-  const types = new Map(parameters.map(({ name, value }) => [name, step.values[value].type]));
+  const types = new Map(parameters.map(({ role, value }) => [ownerOf(role)!, step.values[value].type]));
   const second = update && place(update, updatePlacement(plan, placed, homesOf(plan, step), types));
   return { plan, placed: { step: placed, update: second, buckets: [] }, inputs: inputValues(options, microbatches) };
 }
@@ -48,14 +49,11 @@ export function runPlacedStep({ plan, placed, inputs }: PlacedScenario): readonl
       Object.entries(inputs).map(([name, value]) => [name, value instanceof Float64Array ? value : value[microbatch]]),
     );
   const stored = Object.fromEntries(
-    placed.buckets.map((bucket) => [
-      bucket.name,
-      packGiven(
-        meshesOf(plan)[bucket.group],
-        bucket.members,
-        bucket.members.map((member) => memberGiven(inputs, member)),
-      ),
-    ]),
+    placed.buckets.map((bucket) => {
+      const role = parameterRole(bucket.name);
+      const given = tensorsIn(bucket, role).map((tensor) => memberGiven(inputs, tensor));
+      return [nameOf(role), packGiven(meshesOf(plan)[bucket.group], bucket.members, given)];
+    }),
   );
   const runs = Array.from({ length: microbatches }, (_, m) => runPlaced(placed.step, { ...stored, ...at(m) }, kernels));
   if (!placed.update) return runs;
@@ -67,13 +65,11 @@ export function runPlacedStep({ plan, placed, inputs }: PlacedScenario): readonl
       blocks: runs.map((run) => run.blocks[value]).reduce((a, b) => a.map((block, rank) => add(block, b[rank]))),
     };
   }
-  const packed = placed.update.inputs.flatMap(({ name }): [string, PlacedGiven][] => {
-    const bucket = bucketNamed(placed.buckets, name);
+  const packed = placed.update.inputs.flatMap(({ role, name }): [string, PlacedGiven][] => {
+    const bucket = bucketOfRole(placed.buckets, role);
     if (!bucket || sums[name]) return [];
     const mesh = meshesOf(plan)[bucket.group];
-    const given = bucket.members.map((member) =>
-      memberGiven(inputs, { ...member, name: ofMember(name, bucket, member) }),
-    );
+    const given = tensorsIn(bucket, role).map((tensor) => memberGiven(inputs, tensor));
     return [[name, packGiven(mesh, bucket.members, given)]];
   });
   return [...runs, runPlaced(placed.update, { ...at(0), ...sums, ...Object.fromEntries(packed) }, kernels)];

@@ -6,6 +6,7 @@
  */
 import type { Graph, GraphInput } from '../../src/ir/graph.js';
 import { isFloat, type DType } from '../../src/ir/dtype.js';
+import { ownerOf } from '../../src/ir/role.js';
 import { elementsOf } from '../../src/ir/type.js';
 import {
   execute,
@@ -165,7 +166,11 @@ export function planOf(options: ScenarioOptions): Plan {
 export const parametersOf = (step: Graph) =>
   step.inputs
     .filter(({ kind }) => kind === 'parameter')
-    .map(({ name, value }) => ({ name, type: step.values[value].type, init: { kind: 'zeros' as const } }));
+    .map(({ role, value }) => ({
+      name: ownerOf(role)!,
+      type: step.values[value].type,
+      init: { kind: 'zeros' as const },
+    }));
 
 export function inputValues(options: ScenarioOptions, microbatches: number): Scenario['inputs'] {
   const values: Record<string, Float64Array | Float64Array[]> = {};

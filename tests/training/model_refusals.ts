@@ -60,7 +60,6 @@ export const wrongModels: Readonly<Record<string, () => nn.LanguageModel>> = {
   'ir/wrong-ids': () =>
     ownModel((x) => x.apply('gather', [x.builder.iota({ name: 'side', size: 6 }, 'i32')], { by: [], to: ['batch'] })),
   'ir/wrong-operands': () => ownModel((x) => x.apply('exp', [x])),
-  'nn/bad-name': () => ownModel(undefined, () => ({ 'a weight': parameter() })),
   'nn/bad-size': () => ownModel(undefined, () => ({ part: new nn.LayerNorm({} as { dim: number }) })),
   'nn/missing-factor': () => withLayer(() => new nn.Linear({ in: { width: 6 }, out: { dim: 6 } })),
   'nn/model-fails': () => ownModel((x) => (x as unknown as { gelu(): Tensor }).gelu()),
@@ -68,7 +67,7 @@ export const wrongModels: Readonly<Record<string, () => nn.LanguageModel>> = {
   'nn/parameter-outside-model': () => ownModel((x) => x.add(parameter().tensor(x))),
   'nn/repeated-factor': () => withLayer(() => new nn.Linear({ in: { dim: 6 }, out: { batch: 3 } })),
   'nn/repeated-name': () => ownModel(undefined, () => ({ 'gates.0': parameter(), gates: [parameter()] })),
-  'nn/reserved-name': () => ownModel(undefined, () => ({ step: parameter() })),
+  'nn/reserved-name': () => ownModel(undefined, () => ({ loss: parameter() })),
   'nn/unexpected-factor': () =>
     ownModel(
       (x, model) =>

@@ -1,5 +1,5 @@
 /** Wrong messages between groups. */
-import type { TransferInstruction } from '../../../src/program/program.js';
+import type { GraphValue, TransferInstruction } from '../../../src/program/program.js';
 import { replaceAt, sitesOf } from '../edit.js';
 import type { Mutations } from '../mutant.js';
 import { drop, isTransfer, mutant, onOne, onPair } from './site.js';
@@ -16,8 +16,9 @@ export const messages: Mutations = {
   wrong_tag: onOne(isTransfer, (program, site, random) => {
     const transfer = site.instruction as TransferInstruction;
     const tags = sitesOf(program, isTransfer).map(({ instruction }) => (instruction as TransferInstruction).tag);
-    const tag = random.pick([...new Set([...tags, `${transfer.tag} more`])]);
-    return tag === transfer.tag ? null : mutant(replaceAt(program, site, { ...transfer, tag }), site);
+    const same = ({ graph, value }: GraphValue) => graph === transfer.tag.graph && value === transfer.tag.value;
+    const tag = random.pick([...tags, { ...transfer.tag, value: transfer.tag.value + 1 }]);
+    return same(tag) ? null : mutant(replaceAt(program, site, { ...transfer, tag }), site);
   }),
   wrong_tile: onOne(
     (x) => x.kind === 'pack_tile' || x.kind === 'unpack_tile',

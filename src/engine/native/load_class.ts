@@ -351,15 +351,8 @@ function resolve(
 
 const elements = (view: LoadedView): number => view.sizes.reduce((a, b) => a * b, 1);
 
-/**
- * A tag as the number that both ends give it: a hash (FNV-1a, 31 bits), since ranks see different sets of tags. Equal numbers do no
- * harm: messages of one sender that have the same one are taken in order.
- */
-function tagNumber(tag: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < tag.length; i++) hash = Math.imul(hash ^ tag.charCodeAt(i), 0x01000193);
-  return hash >>> 1;
-}
+/** A tag as the number that both ends give it. */
+const tagNumber = ({ graph, value }: TransferInstruction['tag']): number => 2 * value + (graph === 'update' ? 1 : 0);
 
 /** A contiguous block as one dimension. */
 const flat = (view: LoadedView): LoadedView => ({ ...view, sizes: [elements(view)], strides: [1] });

@@ -4,6 +4,7 @@ import { pipelineOf } from '../../plan/plan.js';
 import { languageModel } from '../../../tests/scenarios/language_model.js';
 import { mlp } from '../../../tests/scenarios/mlp.js';
 import { buildScenario, differences, type Scenario } from '../../../tests/scenarios/scenario.js';
+import { printTag } from '../../program/kinds.js';
 import type { Instruction, Program, RankClass, TransferInstruction } from '../../program/program.js';
 import { instructionsOf } from '../../program/unroll.js';
 import { GPT } from '../../nn/models/index.js';
@@ -102,10 +103,10 @@ describe('sends between two groups', () => {
       .find((one): one is TransferInstruction => one.kind === 'send')!;
     const mutant = {
       ...pipeline.program,
-      classes: [edited(front, (one) => [one === sent ? { ...sent, tag: 'another' } : one]), back],
+      classes: [edited(front, (one) => [one === sent ? { ...sent, tag: { ...sent.tag, value: 999 } } : one]), back],
     };
     const { fault } = execute(mutant, { registry: ops, inputs: scatterValues(mutant, pipeline.inputs) });
-    expect(fault?.reason).toBe(`it receives '${sent.tag}' and is sent 'another'`);
+    expect(fault?.reason).toBe(`it receives ${printTag(sent.tag)} and is sent %999 of the step`);
   });
 });
 

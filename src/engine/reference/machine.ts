@@ -7,6 +7,7 @@
  */
 import { groupOf } from '../../ir/mesh.js';
 import type { ReferenceKernels } from '../../ops/evaluate.js';
+import { printTag } from '../../program/kinds.js';
 import type { Program, CollectiveInstruction, TransferInstruction } from '../../program/program.js';
 import type { Launch } from '../../program/unroll.js';
 import { describeLaunch, describeRankLaunch } from './describe.js';
@@ -61,7 +62,7 @@ interface Action extends Runnable {
 
 /** Bytes on their way: what an eager send left for its receive. */
 interface Message {
-  readonly tag: string;
+  readonly tag: TransferInstruction['tag'];
   readonly values: Float64Array;
 }
 
@@ -262,7 +263,8 @@ export class Machine {
 
 function receive({ rank, launch }: Head, message: Message): void {
   const { operand, tag } = launch.instruction as TransferInstruction;
-  if (tag !== message.tag) throw new RangeError(`it receives '${tag}' and is sent '${message.tag}'`);
+  if (tag.graph !== message.tag.graph || tag.value !== message.tag.value)
+    throw new RangeError(`it receives ${printTag(tag)} and is sent ${printTag(message.tag)}`);
   store(rank, operand, launch.step, message.values);
 }
 
