@@ -38,7 +38,7 @@ export function splitBackward(
   };
   for (const node of graph.nodes) if (!isWeight(node)) put(node, node.source);
   for (const node of graph.nodes) if (isWeight(node)) put(node, { ...node.source, phase: 'weight' });
-  for (const { name, value } of graph.outputs) builder.output(name, builder.tensor(mapped.get(value)!));
+  for (const { role, value } of graph.outputs) builder.output(role, builder.tensor(mapped.get(value)!));
   return builder.build();
 }
 
