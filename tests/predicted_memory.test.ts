@@ -6,7 +6,7 @@ import { expect } from 'vitest';
 import { lastChanged, fillArena } from '../bench/arena_bytes.js';
 import { dtypeBytes } from '../src/ir/dtype.js';
 import { loadClass } from '../src/engine/native/load_class.js';
-import type { Launch, LoadedView } from '../src/engine/native/loaded_program.js';
+import type { NativeLaunch, LoadedView } from '../src/engine/native/loaded_program.js';
 import { NativeEngine } from '../src/engine/native/engine.js';
 import { deviceOfRank, testDeviceType } from '../src/engine/native/testing/device.js';
 import { meet } from '../src/engine/native/testing/ranks.js';
@@ -62,7 +62,7 @@ async function lastWritten(scenario: NativeScenario, prefill: number): Promise<r
 }
 
 /** The first byte behind all that a launch touches. */
-function endOf(launch: Launch): number {
+function endOf(launch: NativeLaunch): number {
   switch (launch.kind) {
     case 'kernel':
       return Math.max(...launch.operands.map(endOfView), endOfScratch(launch.scratch));

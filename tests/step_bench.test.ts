@@ -6,8 +6,8 @@ import { libraryBytesByKernel } from '../bench/gpu/library_bytes.js';
 import { runStage } from '../bench/gpu/stage.js';
 import { memoryRow, timeRow, tokensRow, utilisationRow, type StepCase } from '../bench/step_rows.js';
 import { syntheticText } from '../bench/synthetic_text.js';
-import type { Engine } from '../src/engine/native/bridge.js';
-import type { Launch } from '../src/engine/native/loaded_program.js';
+import type { AddonEngine } from '../src/engine/native/bridge.js';
+import type { NativeLaunch } from '../src/engine/native/loaded_program.js';
 import { elementsOf } from '../src/ir/type.js';
 import { GPT } from '../src/nn/models/gpt/gpt.js';
 import { describeParameters } from '../src/nn/trace.js';
@@ -77,7 +77,7 @@ test('memory adds up over ranks', () => {
 });
 
 test('what the library allocates is listed by kernel, the most first', () => {
-  const launches = ['matmul', 'add', 'gather', 'matmul'].map((kernel) => ({ kind: 'kernel', kernel }) as Launch);
+  const launches = ['matmul', 'add', 'gather', 'matmul'].map((kernel) => ({ kind: 'kernel', kernel }) as NativeLaunch);
   expect(libraryBytesByKernel(launches, Float64Array.of(10, 0, 40, 30))).toEqual([
     { kernel: 'gather', launches: 1, bytes: 40 },
     { kernel: 'matmul', launches: 2, bytes: 30 },
@@ -89,7 +89,7 @@ test('the last byte that differs from a filling is found across chunks', async (
   const engine = {
     read: async (offset: number, into: Uint8Array) => into.set(arena.subarray(offset, offset + into.length)),
     write: async (offset: number, from: Uint8Array) => arena.set(from, offset),
-  } as unknown as Engine;
+  } as unknown as AddonEngine;
   await fillArena(engine, arena.length, 0xff);
   expect(await lastChanged(engine, arena.length, 0xff)).toBe(0);
   for (const at of [0, 99, (1 << 24) + 99]) {

@@ -1,5 +1,5 @@
 /** Where the time of a step goes: launches of equal kernels and shapes, added up from the executor's trace. */
-import type { Launch, LoadedView } from '../../src/engine/native/loaded_program.js';
+import type { NativeLaunch, LoadedView } from '../../src/engine/native/loaded_program.js';
 import { rowMajor } from '../../src/ir/strides.js';
 import type { Rows } from '../../src/train/step_inputs.js';
 import type { NativeStep } from '../native_step.js';
@@ -42,7 +42,7 @@ export function printTable(rows: readonly ProfileRow[], print: (line: string) =>
   }
 }
 
-function describe(launch: Launch): string {
+function describe(launch: NativeLaunch): string {
   switch (launch.kind) {
     case 'kernel':
       return `${launch.kernel} ${launch.operands.map(block).join(' ')}`;

@@ -1,5 +1,5 @@
 /** What the library allocates inside launches, by kernel. */
-import type { Launch } from '../../src/engine/native/loaded_program.js';
+import type { NativeLaunch } from '../../src/engine/native/loaded_program.js';
 
 export interface LibraryBytes {
   readonly kernel: string;
@@ -9,7 +9,7 @@ export interface LibraryBytes {
 }
 
 /** Kernels in whose launches something is allocated, the most first. */
-export function libraryBytesByKernel(launches: readonly Launch[], bytes: Float64Array): readonly LibraryBytes[] {
+export function libraryBytesByKernel(launches: readonly NativeLaunch[], bytes: Float64Array): readonly LibraryBytes[] {
   const rows = new Map<string, LibraryBytes>();
   launches.forEach((launch, i) => {
     if (bytes[i] === 0) return;

@@ -1,6 +1,6 @@
 /** Rates of a device that no kernel of ours decides: how fast memory is copied, what a launch costs. */
 import { loadAddon } from '../../src/engine/native/bridge.js';
-import type { KernelLaunch, Launch, LoadedView } from '../../src/engine/native/loaded_program.js';
+import type { KernelLaunch, NativeLaunch, LoadedView } from '../../src/engine/native/loaded_program.js';
 
 export interface RateOptions {
   /** `cpu`, `cuda:0`. */
@@ -14,7 +14,7 @@ const runs = 6;
 /** Bytes a second, read and written together, of a copy of `bytes` inside the arena. */
 export async function copyBandwidth(options: RateOptions, bytes: number): Promise<number> {
   const view = (offset: number): LoadedView => ({ offset, dtype: 'f32', sizes: [bytes / 4], strides: [1] });
-  const launches: readonly Launch[] = [{ kind: 'copy', from: view(0), to: view(bytes), at: 'copy bandwidth' }];
+  const launches: readonly NativeLaunch[] = [{ kind: 'copy', from: view(0), to: view(bytes), at: 'copy bandwidth' }];
   return (2 * bytes) / (await bestSeconds(options, 2 * bytes, launches));
 }
 
@@ -33,7 +33,7 @@ export async function launchOverhead(options: RateOptions, count: number): Promi
   return (await bestSeconds(options, 64, launches)) / count;
 }
 
-async function bestSeconds({ device, threads }: RateOptions, arenaBytes: number, launches: readonly Launch[]) {
+async function bestSeconds({ device, threads }: RateOptions, arenaBytes: number, launches: readonly NativeLaunch[]) {
   using engine = loadAddon().open({ device, threads, arenaBytes });
   const program = await engine.load({ groups: [], launches });
   let best = Infinity;

@@ -14,5 +14,5 @@ export type { StoredTensor, WrittenFile } from './safetensors.js';
 export { openSafetensors, SafetensorsFile, safetensorsBytes, writeSafetensors } from './safetensors.js';
 export type { StoredDType, TensorInfo, TensorSource } from './tensor.js';
 export { memorySource, tensorBytes } from './tensor.js';
-export type { Tile } from './tile.js';
-export { readTile } from './tile.js';
+export type { Box } from './box.js';
+export { readBox } from './box.js';

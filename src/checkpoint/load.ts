@@ -26,8 +26,8 @@ import type { SafetensorsFile } from './safetensors.js';
 import { openSafetensors } from './safetensors.js';
 import type { TensorInfo, TensorSource } from './tensor.js';
 import { clip, tensorText } from './tensor.js';
-import type { Tile } from './tile.js';
-import { readTile } from './tile.js';
+import type { Box } from './box.js';
+import { readBox } from './box.js';
 
 export interface LoadOptions {
   /**
@@ -75,8 +75,8 @@ export class Checkpoint {
   }
 
   /** The part of a tensor that one rank holds. */
-  readTile(name: string, tile: Tile): Promise<Uint8Array> {
-    return readTile(this.#fileOf(name), name, tile);
+  readTile(name: string, tile: Box): Promise<Uint8Array> {
+    return readBox(this.#fileOf(name), name, tile);
   }
 
   stream(name: string): AsyncIterable<Uint8Array> {

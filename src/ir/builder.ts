@@ -17,7 +17,7 @@ import { DiagnosticError, nearest } from './diagnostic.js';
 import { operandRepeatsFactor, residualRead, unknownOp, wrongOperands } from './diagnostics.js';
 import { slotNames, type OpRegistry } from './op.js';
 import { kindOf, nameOf, resultRole, roleOfInput, type Role } from './role.js';
-import { Tensor, type Scope } from './tensor.js';
+import { Tensor, type LetterScope } from './tensor.js';
 import { namesOf, type Factor, type FactorName, type TensorType } from './type.js';
 
 export class GraphBuilder {
@@ -77,7 +77,7 @@ export class GraphBuilder {
   }
 
   /** A handle on a value under its type's own names. */
-  tensor(id: ValueId, scope?: Scope): Tensor {
+  tensor(id: ValueId, scope?: LetterScope): Tensor {
     return new Tensor(this, id, namesOf(this.typeOf(id)), scope);
   }
 
@@ -123,19 +123,19 @@ export class GraphBuilder {
   }
 
   /** A constant tensor: every element is `value`. */
-  fill(value: number, dtype: DType, factors: readonly Factor[], scope?: Scope): Tensor {
+  fill(value: number, dtype: DType, factors: readonly Factor[], scope?: LetterScope): Tensor {
     const [made] = this.apply('fill', [], { value, dtype, ...factorAttributes(factors) });
     return new Tensor(this, made.id, made.names, scope);
   }
 
   /** 0, 1, 2, … along one factor, counted globally. */
-  iota(factor: Factor, dtype: DType, scope?: Scope): Tensor {
+  iota(factor: Factor, dtype: DType, scope?: LetterScope): Tensor {
     const [made] = this.apply('iota', [], { dtype, ...factorAttributes([factor]) });
     return new Tensor(this, made.id, made.names, scope);
   }
 
   /** The global index along several factors taken as one, major first. */
-  index(factors: readonly Factor[], dtype: DType, scope?: Scope): Tensor {
+  index(factors: readonly Factor[], dtype: DType, scope?: LetterScope): Tensor {
     let index: Tensor | null = null;
     let stride = 1;
     for (const factor of [...factors].reverse()) {

@@ -13,7 +13,14 @@ import {
   type Sizes,
 } from './op.js';
 import type { OpRule } from './rule.js';
-import { bindLetters, bindSignature, checkLetters, parseSignature, type Signature, type Slot } from './signature.js';
+import {
+  bindLetters,
+  bindSignature,
+  checkLetters,
+  parseSignature,
+  type Signature,
+  type SignatureSlot,
+} from './signature.js';
 import { Tensor } from './tensor.js';
 import { product } from './type.js';
 
@@ -111,7 +118,7 @@ function residualsOf(signature: Signature, backward: FusedBackward | undefined):
 
 /** The signature of the backward op: what it reads, and a cotangent for each float operand, shaped like the operand. */
 function backwardSignature(op: FusedOp, signature: Signature, backward: FusedBackward): Signature {
-  const byName = new Map<string, Slot>();
+  const byName = new Map<string, SignatureSlot>();
   for (const slot of [...signature.operands, ...signature.results]) byName.set(slot.name, slot);
   for (const slot of signature.results)
     byName.set(cotangentName(slot.name), { ...slot, name: cotangentName(slot.name) });
@@ -123,7 +130,7 @@ function backwardSignature(op: FusedOp, signature: Signature, backward: FusedBac
   return { operands, results: gradients(signature, backward), whole: signature.whole };
 }
 
-function gradients(signature: Signature, backward: FusedBackward): Slot[] {
+function gradients(signature: Signature, backward: FusedBackward): SignatureSlot[] {
   const all = signature.operands
     .filter((slot) => slot.class === 'float' || slot.class === 'f32')
     .map((slot) => ({ ...slot, name: cotangentName(slot.name) }));

@@ -15,8 +15,8 @@
  * result lacks is summed there.
  */
 import type { AttributeKinds } from './attributes.js';
-import type { DType } from './dtype.js';
-import type { Attributes } from './graph.js';
+import { isFloat, type DType } from './dtype.js';
+import type { Attributes, Node } from './graph.js';
 import type { OpRule } from './rule.js';
 import type { Signature } from './signature.js';
 import type { Tensor } from './tensor.js';
@@ -87,6 +87,8 @@ export interface OpDefinition {
   readonly rounds?: true;
   /** Of two operands: either may stand first. */
   readonly commutes?: true;
+  /** The result is the sum of its operands. */
+  readonly adds?: true;
   /** Reference kernel of a primitive: results, one a result name. */
   reference?(call: ReferenceCall): readonly Float64Array[];
   /** The worked example: its test and its documentation page are made from it. */
@@ -139,4 +141,10 @@ export function opNamed(registry: OpRegistry, name: string): OpDefinition {
   const op = registry.get(name);
   if (!op) throw new Error(`no op named '${name}'`);
   return op;
+}
+
+/** The element type that a node casts its operand to; null for any other node. */
+export function castTo(registry: OpRegistry, { op, attributes }: Pick<Node, 'op' | 'attributes'>): DType | null {
+  const to = attributes.dtype as DType;
+  return opNamed(registry, op).rounds === true && isFloat(to) ? to : null;
 }

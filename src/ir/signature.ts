@@ -6,26 +6,26 @@ import type { BoundOp, OpCall } from './op.js';
 import type { OpRule, RuleFactor } from './rule.js';
 import { factorsOf, prime, type Factor, type FactorName, type TensorType } from './type.js';
 
-export interface Slot {
+export interface SignatureSlot {
   readonly name: string;
   readonly class: 'float' | 'f32' | 'int' | 'bool';
   readonly letters: readonly string[];
 }
 
 export interface Signature {
-  readonly operands: readonly Slot[];
-  readonly results: readonly Slot[];
+  readonly operands: readonly SignatureSlot[];
+  readonly results: readonly SignatureSlot[];
   readonly whole: ReadonlySet<string>;
 }
 
 export function parseSignature(text: string): Signature {
   const [left, right] = text.split('->');
   const whole = new Set<string>();
-  const slots = (side: string): Slot[] =>
+  const slots = (side: string): SignatureSlot[] =>
     [...side.matchAll(/(\w+)\s*:\s*(float|f32|int|bool)\s*\[([^\]]*)\]/g)].map(([, name, cls, body]) => {
       const letters = body.split(/\s+/).filter(Boolean);
       for (const letter of letters) if (letter.endsWith('!')) whole.add(letter.slice(0, -1));
-      return { name, class: cls as Slot['class'], letters: letters.map((letter) => letter.replace('!', '')) };
+      return { name, class: cls as SignatureSlot['class'], letters: letters.map((letter) => letter.replace('!', '')) };
     });
   return { operands: slots(left), results: slots(right ?? ''), whole };
 }
@@ -50,8 +50,8 @@ export function bindLetters(op: string, signature: Signature, call: OpCall): Let
     factors: factorsOf(call.operands[i]).map((f, k): Factor => ({ name: call.names[i][k], size: f.size })),
   }));
   const lengthOf = (letter: string) => bound.get(letter)?.length ?? given.get(letter)?.length;
-  const unknown = (slot: Slot) => slot.letters.filter((letter) => lengthOf(letter) === undefined);
-  const known = (slot: Slot) => slot.letters.reduce((n, letter) => n + (lengthOf(letter) ?? 0), 0);
+  const unknown = (slot: SignatureSlot) => slot.letters.filter((letter) => lengthOf(letter) === undefined);
+  const known = (slot: SignatureSlot) => slot.letters.reduce((n, letter) => n + (lengthOf(letter) ?? 0), 0);
   while (pending.length > 0) {
     const next =
       pending.find(({ slot }) => unknown(slot).length <= 1) ??
@@ -89,7 +89,7 @@ export function checkLetters(op: string, { operands }: Signature, { attributes }
 
 /** How many factors of an operand each of its letters covers. */
 function lettersOf(
-  slot: Slot,
+  slot: SignatureSlot,
   factors: readonly Factor[],
   lengthOf: (letter: string) => number | undefined,
   bound: LetterBinding,
@@ -150,7 +150,8 @@ export function bindSignature(
   for (const [letter, list] of letters) {
     for (const { name, size } of list) factors[name] = signature.whole.has(letter) ? { size, whole: true } : { size };
   }
-  const namesOfSlot = (slot: Slot) => slot.letters.flatMap((letter) => letters.get(letter)!.map((f) => f.name));
+  const namesOfSlot = (slot: SignatureSlot) =>
+    slot.letters.flatMap((letter) => letters.get(letter)!.map((f) => f.name));
   const floats = call.operands.filter((type) => isFloat(type.dtype)).map((type) => type.dtype);
   const firstFloat = call.operands.find((_, i) => signature.operands[i].class === 'float')?.dtype ?? 'f32';
   const accumulator: DType = floats.includes('f64') ? 'f64' : 'f32';
@@ -169,20 +170,20 @@ export function bindSignature(
   };
 }
 
-const classes: Readonly<Record<Slot['class'], (dtype: DType) => boolean>> = {
+const classes: Readonly<Record<SignatureSlot['class'], (dtype: DType) => boolean>> = {
   float: isFloat,
   f32: (dtype) => dtype === 'f32' || dtype === 'f64',
   int: (dtype) => dtype === 'i32' || dtype === 'i64',
   bool: (dtype) => dtype === 'bool',
 };
 
-function resultDtype(slot: Slot, firstFloat: DType, accumulator: DType): DType {
+function resultDtype(slot: SignatureSlot, firstFloat: DType, accumulator: DType): DType {
   if (slot.class === 'float') return firstFloat;
   if (slot.class === 'f32') return accumulator;
   return slot.class === 'bool' ? 'bool' : 'i32';
 }
 
-function resultType(slot: Slot, letters: LetterBinding, dtype: DType): TensorType {
+function resultType(slot: SignatureSlot, letters: LetterBinding, dtype: DType): TensorType {
   return { dtype, dims: slot.letters.flatMap((letter) => letters.get(letter)!.map((f) => [f])) };
 }
 

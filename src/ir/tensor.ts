@@ -24,7 +24,7 @@ import type {
 import { factorsOf, type Factor, type FactorName, type TensorType } from './type.js';
 
 /** Letters of a signature → factors. */
-export type Scope = ReadonlyMap<string, readonly Factor[]>;
+export type LetterScope = ReadonlyMap<string, readonly Factor[]>;
 
 /**
  * A symbolic tensor. `S` names its factors, for readers and the type checker: `Tensor<['batch', 'sequence', 'dim']>`. What such a tensor
@@ -37,9 +37,9 @@ export class Tensor<out S extends Shape = Unknown> {
   readonly id: ValueId;
   /** The names this code uses for the value's factors, by position. */
   readonly names: readonly FactorName[];
-  readonly scope: Scope;
+  readonly scope: LetterScope;
 
-  constructor(builder: GraphBuilder, id: ValueId, names: readonly FactorName[], scope: Scope = noScope) {
+  constructor(builder: GraphBuilder, id: ValueId, names: readonly FactorName[], scope: LetterScope = noScope) {
     this.builder = builder;
     this.id = id;
     this.names = names;
@@ -325,4 +325,4 @@ export const keepingOps = ['cos', 'dropout', 'gelu', 'silu', 'sin', 'swiglu'] as
 
 type KeepingOp = (typeof keepingOps)[number];
 
-const noScope: Scope = new Map();
+const noScope: LetterScope = new Map();

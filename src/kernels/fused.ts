@@ -1,7 +1,7 @@
 /** Fused ops whose native kernel sees one dimension a letter of the op's signature. */
 import { dtypeBytes, type DType } from '../ir/dtype.js';
 import type { OpRule } from '../ir/rule.js';
-import type { Signature, Slot } from '../ir/signature.js';
+import type { Signature, SignatureSlot } from '../ir/signature.js';
 import type { FactorName } from '../ir/type.js';
 import type { DeviceType } from './device.js';
 import {
@@ -63,7 +63,7 @@ export function fusedLaunches(
   fused: FusedKernel,
 ): readonly LaunchForm[] | null {
   const types = typesTaken(site, signature, fused);
-  const copyOf = (slot: Slot, at: { input: number } | { output: number }): Copy | null => {
+  const copyOf = (slot: SignatureSlot, at: { input: number } | { output: number }): Copy | null => {
     const { block, names } = 'input' in at ? inputOf(site, at.input) : outputOf(site, at.output);
     const dtype = types.get(slot.name)!;
     return block.dtype === dtype && launchOperand(site, slot, at, fused) ? null : { names, dtype };
@@ -97,7 +97,7 @@ function typesTaken(
       : types === 'one'
         ? isOne(floats) && floats.every(isKernelFloat)
         : floats.every(isNarrowFloat) && alike.every((names) => isOne(typesOf(names)));
-  const taken = (slot: Slot, dtype: DType): DType =>
+  const taken = (slot: SignatureSlot, dtype: DType): DType =>
     slot.class === 'f32' || (slot.class === 'float' && !fits) ? accumulator : dtype;
   return new Map(slots.map((slot) => [slot.name, taken(slot, own.get(slot.name)!)]));
 }
@@ -105,7 +105,7 @@ function typesTaken(
 /** An operand or result as the kernel sees it, one dimension a letter; null where a letter's factors do not lie so. */
 function launchOperand(
   site: KernelSite,
-  { letters }: Slot,
+  { letters }: SignatureSlot,
   of: { readonly input: number } | { readonly output: number },
   { join = [], types }: FusedKernel,
 ): LaunchOperand | null {

@@ -1,6 +1,6 @@
 /** Coming to a job's store, and naming whoever has not come. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Engine } from '../engine/native/bridge.js';
+import type { AddonEngine } from '../engine/native/bridge.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { ranksAbsent } from './diagnostics.js';
 import type { RankEnvironment } from './environment.js';
@@ -27,7 +27,7 @@ interface StoreVisit {
 
 /** Connects to the job's store, once. Throws `engine/rendezvous-failed` where nobody serves it in time. */
 export async function enterStore(
-  engine: Engine,
+  engine: AddonEngine,
   { masterAddress, masterPort, rank, worldSize, hostStore, storeFd, generation }: RankEnvironment,
   { serves, name }: StoreVisit,
 ): Promise<void> {
@@ -47,7 +47,7 @@ export async function enterStore(
 }
 
 /** Connects to the store: where another serves it, in short attempts, since that one may come later. */
-export async function connect(engine: Engine, environment: RankEnvironment, isServed: boolean): Promise<void> {
+export async function connect(engine: AddonEngine, environment: RankEnvironment, isServed: boolean): Promise<void> {
   const deadline = performance.now() + 1000 * comeSeconds;
   const serves = !isServed && environment.hostStore;
   for (;;) {

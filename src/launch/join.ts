@@ -1,4 +1,4 @@
-import type { Engine } from '../engine/native/bridge.js';
+import type { AddonEngine } from '../engine/native/bridge.js';
 import type { RankEnvironment } from './environment.js';
 
 export interface JoinOptions {
@@ -9,7 +9,11 @@ export interface JoinOptions {
 }
 
 /** Meets the other ranks of the job that this process is a rank of. */
-export async function joinJob(engine: Engine, environment: RankEnvironment, options: JoinOptions = {}): Promise<void> {
+export async function joinJob(
+  engine: AddonEngine,
+  environment: RankEnvironment,
+  options: JoinOptions = {},
+): Promise<void> {
   await engine.rendezvous({
     address: environment.masterAddress,
     port: environment.masterPort,

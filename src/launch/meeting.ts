@@ -3,7 +3,7 @@
  * other goes through it, and who is there is seen in it; no wait for another outlasts that other.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { loadAddon, type Engine } from '../engine/native/bridge.js';
+import { loadAddon, type AddonEngine } from '../engine/native/bridge.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import type { Peers } from '../run/peers.js';
 import { connect, named, type Tell } from './arrival.js';
@@ -21,7 +21,7 @@ const sliceSeconds = 1;
 const failuresOfStore = 3;
 
 export class Meeting {
-  readonly #engine: Engine;
+  readonly #engine: AddonEngine;
   readonly #environment: RankEnvironment;
   readonly #attendance: Attendance;
   readonly #looking: NodeJS.Timeout;
@@ -31,7 +31,7 @@ export class Meeting {
   #lost: DiagnosticError | null = null;
   #failures = 0;
 
-  private constructor(engine: Engine, environment: RankEnvironment, tell: Tell) {
+  private constructor(engine: AddonEngine, environment: RankEnvironment, tell: Tell) {
     const { rank, worldSize, hostStore, storeFd } = environment;
     this.#engine = engine;
     this.#environment = environment;
@@ -251,11 +251,11 @@ export async function amongOthers<T>(
 
 const hereKey = (rank: number): string => `here/${rank}`;
 
-const read = async (engine: Engine, key: string, seconds: number): Promise<string> =>
+const read = async (engine: AddonEngine, key: string, seconds: number): Promise<string> =>
   new TextDecoder().decode(await engine.storeGet(key, seconds));
 
 /** Null where nobody sets the key in one slice of a wait. */
-async function readOrNull(engine: Engine, key: string, seconds = sliceSeconds): Promise<string | null> {
+async function readOrNull(engine: AddonEngine, key: string, seconds = sliceSeconds): Promise<string | null> {
   try {
     return await read(engine, key, seconds);
   } catch (error) {

@@ -1,7 +1,7 @@
 /** What the native engine did in a few steps, launch by launch. */
 import type { LoadedProgram } from '../engine/engine.js';
 import type { NativeProgram } from '../engine/native/engine.js';
-import type { Launch } from '../engine/native/loaded_program.js';
+import type { NativeLaunch } from '../engine/native/loaded_program.js';
 import type { StepTracer } from '../train/engine_host.js';
 import type { TracedLaunch } from '../train/traced_launch.js';
 
@@ -27,7 +27,7 @@ export function nativeTracer(rank: number): StepTracer {
 
 /** A launch as it lay on its lane. Communication has a lane of its own, from its start to when its data had arrived. */
 function spansOf(
-  launch: Launch,
+  launch: NativeLaunch,
   { rank, start, end, arrived }: { rank: number; start: number; end: number; arrived: number },
 ): readonly TracedLaunch[] {
   const span = { rank, startSeconds: start, kind: launch.kind };

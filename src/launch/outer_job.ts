@@ -2,7 +2,7 @@
  * One rank of a job that torchrun, Slurm or MPI started. Rank 0 prepares the run and tells the others where it is, over the job's store,
  * which it serves for as long as its process lives, unless the launcher does: a script may make several calls, each a meeting of its own.
  */
-import { loadAddon, type Engine } from '../engine/native/bridge.js';
+import { loadAddon, type AddonEngine } from '../engine/native/bridge.js';
 import type { DiagnosticError } from '../ir/diagnostic.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { ranksOf } from '../plan/plan.js';
@@ -73,17 +73,17 @@ export async function joinOuterJob(request: JoinRequest): Promise<TrainResult> {
   }
 }
 
-let served: Promise<Engine> | null = null;
+let served: Promise<AddonEngine> | null = null;
 
 /** Serves the job's store until this process ends. What failed is tried again by the script's next call. */
-function serveStore(environment: RankEnvironment): Promise<Engine> {
+function serveStore(environment: RankEnvironment): Promise<AddonEngine> {
   served ??= serve().catch((error: unknown) => {
     served = null;
     throw error;
   });
   return served;
 
-  async function serve(): Promise<Engine> {
+  async function serve(): Promise<AddonEngine> {
     const engine = loadAddon().open({ device: 'cpu', threads: 1, arenaBytes: 4096 });
     try {
       await enterStore(engine, environment, { serves: true, name: 'store' });

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import type { Launch, LoadedProgram } from '../engine/native/loaded_program.js';
+import type { NativeLaunch, LaunchList } from '../engine/native/loaded_program.js';
 import { packageRoot } from '../engine/native/package_root.js';
 import { collective, decode, fill, view } from '../engine/native/testing/views.js';
 import { launch } from './launch.js';
@@ -31,10 +31,10 @@ function writeWork(
   };
 }
 
-const wait = (event: number): Launch => ({ kind: 'wait', event, at: 'test.wait' });
+const wait = (event: number): NativeLaunch => ({ kind: 'wait', event, at: 'test.wait' });
 
 /** Every kind of communication once. Rank r fills its input with r + 1. */
-function everyCollective(rank: number): LoadedProgram {
+function everyCollective(rank: number): LaunchList {
   const n = 8;
   const input = view('f32', 0, n);
   const at = (slot: number, length: number) => view('f32', 1024 * slot, length);

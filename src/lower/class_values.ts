@@ -6,7 +6,7 @@ import { elementsOf, sizesOf, tensorType } from '../ir/type.js';
 import type { DType } from '../ir/dtype.js';
 import type { PlacedValue } from '../partition/placed.js';
 import type { Extent } from './lane_events.js';
-import type { Identity, Lifetime, ProgramValue, ValueIndex } from '../program/program.js';
+import type { ValueIdentity, Lifetime, ProgramValue, ValueIndex } from '../program/program.js';
 
 export class ClassValues {
   readonly table: ProgramValue[] = [];
@@ -23,7 +23,7 @@ export class ClassValues {
   add(
     placed: Pick<PlacedValue, 'type' | 'layout'>,
     name: string,
-    is: Identity,
+    is: ValueIdentity,
     lifetime: Lifetime,
     { view = null, tensors = null }: Partial<Pick<ProgramValue, 'view' | 'tensors'>> = {},
   ): ValueIndex {

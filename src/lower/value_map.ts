@@ -20,7 +20,7 @@ import {
 import type { ClassRequest } from './class_request.js';
 import { ClassValues } from './class_values.js';
 import { placeOf } from '../program/place.js';
-import type { Contract, GraphValue, Identity, Operand, ValueIndex, ViewOp } from '../program/program.js';
+import type { Contract, GraphValue, ValueIdentity, Operand, ValueIndex, ViewOp } from '../program/program.js';
 import { contractsOf, declareInputs, updateInPlace, type Known, type Updates } from './stored_values.js';
 import { declareSums } from './summed_values.js';
 
@@ -78,7 +78,7 @@ export class ValueMap {
     if (known !== undefined) return known;
     const placed = this.graph(origin)!.values[id];
     const name = origin === 'step' ? placed.name : `update ${placed.name}`;
-    const is: Identity = { kind: 'made', graph: origin, value: id };
+    const is: ValueIdentity = { kind: 'made', graph: origin, value: id };
     const index = this.values.add(placed, name, is, lifetime ?? this.instances(origin, id));
     this.indexOf[origin].set(id, index);
     return index;

@@ -16,6 +16,7 @@ export const add = elementwise({
   summary: 'The sum of two tensors, aligned by name.',
   operands: ['a', 'b'],
   commutes: true,
+  adds: true,
   of: () => (a, b) => a + b,
   linear: () => [[0, 1]],
   backward: ({ a, b, dY }) => ({ dA: cotangentOf(a, dY), dB: cotangentOf(b, dY) }),

@@ -29,6 +29,7 @@ export interface Elementwise {
   readonly copies?: OpDefinition['copies'];
   readonly rounds?: true;
   readonly commutes?: true;
+  readonly adds?: true;
   readonly example: OpExample;
 }
 
@@ -54,6 +55,7 @@ export function elementwise(op: Elementwise): OpDefinition {
     copies: op.copies,
     rounds: op.rounds,
     commutes: op.commutes,
+    adds: op.adds,
     flops: (rule, sizes) => (op.flops ?? 1) * elements(rule.results[0], sizes),
     reference: (call) => [mapElements(call, op.of(call.attributes))],
     example: op.example,

@@ -1,7 +1,7 @@
 /** An op's page in the documentation, made of what its file states: `docs/ops/NAME.md`. */
 import { slotNames, type Nested, type OpDefinition, type OpRegistry } from '../ir/op.js';
 import type { OpRule } from '../ir/rule.js';
-import type { Signature, Slot } from '../ir/signature.js';
+import type { Signature, SignatureSlot } from '../ir/signature.js';
 import { printAttributes, printGraph } from '../ir/print.js';
 import { decompositionOf } from './evaluate.js';
 import { callOf } from './call.js';
@@ -47,7 +47,7 @@ export function opPage(op: OpDefinition, registry: OpRegistry): string | null {
 export function printSignature({ operands, results, whole }: Signature): string {
   const unmarked = new Set(whole);
   const mark = (letter: string) => (unmarked.delete(letter) ? `${letter}!` : letter);
-  const slot = ({ name, class: kind, letters }: Slot) => `${name}: ${kind}[${letters.map(mark).join(' ')}]`;
+  const slot = ({ name, class: kind, letters }: SignatureSlot) => `${name}: ${kind}[${letters.map(mark).join(' ')}]`;
   const [left, right] = [operands.map(slot), results.map(slot)];
   return `${left.join(', ')} -> ${right.join(', ')}`;
 }

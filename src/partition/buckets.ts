@@ -12,11 +12,11 @@
  * text folds. Where gradients are reduced each microbatch, or weights gathered for each segment, it holds one segment's: those that it is
  * the first to read; a parameter of several segments is alone. What several groups read stays outside and is updated by itself.
  */
-import { dtypeBytes, isFloat, type DType } from '../ir/dtype.js';
+import { dtypeBytes, type DType } from '../ir/dtype.js';
 import type { Graph, Node, ValueId } from '../ir/graph.js';
 import { boundsOf, canonicalLayout, cutEvenly, sameLayout, type Layout } from '../ir/layout.js';
 import { axesSize, type AxisName, type Mesh } from '../ir/mesh.js';
-import { opNamed, type OpRegistry } from '../ir/op.js';
+import { castTo, type OpRegistry } from '../ir/op.js';
 import { nameOf, ownerOf, parameterRole, roleKey, roleWith, sameRole, type Role } from '../ir/role.js';
 import { bytesOf, prime, tensorType, type TensorType } from '../ir/type.js';
 import { meshesOf, type Plan } from '../plan/plan.js';
@@ -147,12 +147,6 @@ const ownedBy = (name: string, segments: ReadonlySet<string>): string =>
 function computeType(registry: OpRegistry, readers: readonly Node[], own: DType): DType {
   const [first, ...others] = new Set(readers.map((node) => castTo(registry, node) ?? own));
   return first !== undefined && others.length === 0 ? first : own;
-}
-
-/** The element type that a node casts its operand to; null for any other node. */
-export function castTo(registry: OpRegistry, { op, attributes }: Pick<Node, 'op' | 'attributes'>): DType | null {
-  const to = attributes.dtype as DType;
-  return opNamed(registry, op).rounds === true && isFloat(to) ? to : null;
 }
 
 /** The segments whose forward reads a value, or a cast of it. */

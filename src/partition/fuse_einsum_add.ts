@@ -15,7 +15,7 @@ export function fuseEinsumAdd(graph: PlacedGraph, registry: OpRegistry): PlacedG
   const gone = new Set<PlacedStep>();
   const fused = new Map<PlacedStep, PlacedOp>();
   for (const step of graph.steps) {
-    if (step.kind !== 'op' || step.op !== 'add') continue;
+    if (step.kind !== 'op' || !opNamed(registry, step.op).adds) continue;
     for (const side of [0, 1]) {
       const product = makers.get(step.inputs[side]);
       if (product?.kind !== 'op' || product.op !== 'einsum' || product.inputs.length !== 2) continue;

@@ -11,11 +11,11 @@
 import type { DType } from '../ir/dtype.js';
 import type { Source } from '../ir/graph.js';
 import { canonicalLayout, sameLayout, type Layout } from '../ir/layout.js';
-import { opNamed, type OpRegistry } from '../ir/op.js';
+import { castTo, opNamed, type OpRegistry } from '../ir/op.js';
 import { nameOf, ownerOf, parameterRole, written } from '../ir/role.js';
 import { namesOf, type TensorType } from '../ir/type.js';
 import type { ReshardSearch } from '../reshard/search.js';
-import { castTo, isGathered, type Bucket } from './buckets.js';
+import { isGathered, type Bucket } from './buckets.js';
 import type { PlacedGraph, PlacedId, PlacedInput, PlacedOp, PlacedStep } from './placed.js';
 import { PlacedEdit, type Spot } from './placed_edit.js';
 import type { Scope } from '../plan/scope.js';

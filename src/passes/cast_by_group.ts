@@ -6,12 +6,12 @@
  */
 import { GraphBuilder } from '../ir/builder.js';
 import type { Graph, Node, ValueId } from '../ir/graph.js';
-import type { OpRegistry } from '../ir/op.js';
+import { castTo, type OpRegistry } from '../ir/op.js';
 
 /** `groupOf` gives the group that runs a segment. */
 export function castByGroup(graph: Graph, registry: OpRegistry, groupOf: (segment: string) => number): Graph {
   const parameters = new Set(graph.inputs.filter(({ kind }) => kind === 'parameter').map(({ value }) => value));
-  const isCast = ({ op, inputs }: Node) => op === 'cast' && parameters.has(inputs[0]);
+  const isCast = (node: Node) => castTo(registry, node) !== null && parameters.has(node.inputs[0]);
   if (!graph.nodes.some((node) => isCast(node) && readingSegments(graph, node, groupOf).size > 1)) return graph;
 
   const builder = new GraphBuilder(registry, graph.name);

@@ -7,7 +7,7 @@
  */
 import { GraphBuilder } from '../ir/builder.js';
 import type { Graph, GraphOutput, Node, ValueId } from '../ir/graph.js';
-import type { OpRegistry } from '../ir/op.js';
+import { opNamed, type OpRegistry } from '../ir/op.js';
 import { gradientRole, nameOf, type Role } from '../ir/role.js';
 import type { Tensor } from '../ir/tensor.js';
 import { eliminateDeadCode } from './eliminate_dead_code.js';
@@ -26,7 +26,7 @@ export function splitSumsByChunk(graph: Graph, registry: OpRegistry, chunkOf: (s
     if (output.role.kind !== 'gradient') return [output];
     const { of } = output.role;
     const byChunk = new Map<number, ValueId[]>();
-    for (const summand of summandsOf(graph, output.value)) {
+    for (const summand of summandsOf(graph, registry, output.value)) {
       const { node } = graph.values[summand];
       // An input of the graph may be added in any chunk.
       const chunk = node ? chunkOf(node.source.segment) : 0;
@@ -49,12 +49,13 @@ export function splitSumsByChunk(graph: Graph, registry: OpRegistry, chunkOf: (s
 }
 
 /** The values that add up to one, in the order in which they are added. */
-function summandsOf(graph: Graph, value: ValueId): readonly ValueId[] {
+function summandsOf(graph: Graph, registry: OpRegistry, value: ValueId): readonly ValueId[] {
   const { node } = graph.values[value];
-  return node && isSum(node) ? node.inputs.flatMap((input) => summandsOf(graph, input)) : [value];
+  return node && isSum(registry, node) ? node.inputs.flatMap((input) => summandsOf(graph, registry, input)) : [value];
 }
 
-const isSum = (node: Node): boolean => node.op === 'add' && new Set(node.rule.operands.map(String)).size === 1;
+const isSum = (registry: OpRegistry, { op, rule }: Node): boolean =>
+  opNamed(registry, op).adds === true && new Set(rule.operands.map(String)).size === 1;
 
 /** The sum of summands of `total` that one chunk makes, in that chunk. */
 function sumOf(builder: GraphBuilder, graph: Graph, summands: readonly ValueId[], total: ValueId): Tensor {

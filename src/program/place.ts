@@ -4,7 +4,7 @@ import { rowMajor } from '../ir/strides.js';
 import { sizesOf } from '../ir/type.js';
 import type { RankClass, ValueIndex } from './program.js';
 
-export interface ValuePlace {
+export interface BufferPlace {
   /** The buffer, which has an address of its own. */
   readonly base: ValueIndex;
   /** Of the value's first element, in bytes from the buffer's first. */
@@ -14,7 +14,7 @@ export interface ValuePlace {
 }
 
 /** A view is of a buffer, never of another view, and of its element type: the verifier sees to it. */
-export function placeOf(values: RankClass['values'], value: ValueIndex): ValuePlace {
+export function placeOf(values: RankClass['values'], value: ValueIndex): BufferPlace {
   const { type, view } = values[value];
   return view
     ? { base: view.of, offset: view.offset * dtypeBytes[type.dtype], strides: view.strides }

@@ -72,7 +72,7 @@ export interface GraphValue {
  * What a value of a program is. stored: what the host writes, or what outlasts a step. sum: what the step gives in that role, over all
  * microbatches. updated: what lies in a stored one's place after the step. made: of the graphs. buffer: of messages, exchanges and kernels.
  */
-export type Identity =
+export type ValueIdentity =
   | { readonly kind: 'stored' | 'sum' | 'updated'; readonly role: Role }
   | ({ readonly kind: 'made' } & GraphValue)
   | { readonly kind: 'buffer' };
@@ -81,7 +81,7 @@ export type Identity =
 export interface ProgramValue {
   /** Unique within the class, for people and hosts: the graph's value, its layout where it has several, `blocks.0.mlp.up:3 {batch:data}`. */
   readonly name: string;
-  readonly is: Identity;
+  readonly is: ValueIdentity;
   /** Sizes of this class's block. */
   readonly type: TensorType;
   /** Sizes of the whole value. */

@@ -1,13 +1,11 @@
 /** What a rank holds of a global tensor, tile by tile, by bytes: cut out, put back, filled with first values. */
-import { contiguousRuns, type Tile as Box } from '../checkpoint/tile.js';
+import { contiguousRuns, type Box } from '../checkpoint/box.js';
 import type { DType } from '../ir/dtype.js';
 import { dtypeBytes } from '../ir/dtype.js';
 import { factorsOf, product, sizesOf, type TensorType } from '../ir/type.js';
 import { hostArray, type HostArray } from '../engine/host_array.js';
 import { fillInitial, type Init, type InitKey } from '../nn/init.js';
-
-/** One half-open range a factor, in the type's order. */
-export type Tile = readonly (readonly [from: number, to: number])[];
+import type { Tile } from '../reshard/region.js';
 
 /** A tile as checkpoints name it: a box in the view of the tensor by its factors. */
 export const boxOf = (global: TensorType, tile: Tile): Box => ({

@@ -5,7 +5,8 @@ import type { LoadedProgram } from '../engine/engine.js';
 import { written } from '../ir/role.js';
 import { shapeOf, type TensorType } from '../ir/type.js';
 import type { TracedParameter } from '../nn/trace.js';
-import { boxOf, elementsFrom, initialBlock, isWhole, type Tile } from './blocks.js';
+import type { Tile } from '../reshard/region.js';
+import { boxOf, elementsFrom, initialBlock, isWhole } from './blocks.js';
 import type { StateTensor } from './state.js';
 
 /** Parameters by their first values; optimizer state is zero, as arenas are when they are made. */

@@ -8,7 +8,7 @@ import { coordinatesOf, meshRanks, type Coordinates, type Mesh } from '../ir/mes
 import type { TensorType } from '../ir/type.js';
 import { heldBy } from '../partition/packing.js';
 import type { Program, ProgramValue } from '../program/program.js';
-import type { Tile } from './blocks.js';
+import type { Tile } from '../reshard/region.js';
 
 export interface StateTensor {
   /** As checkpoints name it. */

@@ -10,8 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import { cores } from '../engine/native/cores.js';
-import { addonPath, loadAddon, type Engine } from '../engine/native/bridge.js';
-import type { LoadedProgram, LoadedView } from '../engine/native/loaded_program.js';
+import { addonPath, loadAddon, type AddonEngine } from '../engine/native/bridge.js';
+import type { LaunchList, LoadedView } from '../engine/native/loaded_program.js';
 import { encode } from '../engine/host_array.js';
 import { dtypeBytes } from '../ir/dtype.js';
 import { deviceTypeOf } from '../kernels/device.js';
@@ -87,7 +87,7 @@ export async function matmulPeak({ device, dtype, threads }: PeakOptions): Promi
     strides: [n * n, n, 1],
   });
   const [a, b, product] = [0, 1, 2].map(matrix);
-  const program: LoadedProgram = {
+  const program: LaunchList = {
     groups: [],
     launches: [
       {
@@ -114,7 +114,7 @@ export async function matmulPeak({ device, dtype, threads }: PeakOptions): Promi
 }
 
 /** Fills the first two matrices, with noise: a processor that multiplies equal numbers needs less power and may run faster. */
-async function writeNoise(engine: Engine, dtype: TrainConfig['precision'], n: number): Promise<void> {
+async function writeNoise(engine: AddonEngine, dtype: TrainConfig['precision'], n: number): Promise<void> {
   const rows = 64;
   const noise = encode(dtype, initialValues(normal(1), { seed: 1, name: 'matmul peak' }, 0, rows * n));
   await engine.write(0, new Uint8Array(noise.buffer));

@@ -25,6 +25,7 @@ import {
   type CompiledInstruction,
 } from './compiled_class.js';
 import * as diagnose from './diagnostics.js';
+import { mayWriteInPlace } from './in_place.js';
 
 export function checkReadsAndWrites(compiled: CompiledClass): readonly DiagnosticError[] {
   return new Walk(compiled).run();
@@ -121,24 +122,17 @@ class Walk {
     if (access.bytes === 0) return;
     const start = this.offsets[access.base] + access.offset;
     const end = start + access.bytes;
-    for (const run of this.memory.overlapping(start, end)) this.mayOverwrite(at, access, run, clock, start, end);
+    for (const run of this.memory.overlapping(start, end)) this.mayOverwrite(at, access, run, clock);
     const before = this.memory.exactly(start, end)?.content ?? null;
     this.memory.write(start, end, this.contentAfter(at, access, before), at.lane, number, this.launch);
   }
 
-  private mayOverwrite(
-    at: CompiledInstruction,
-    access: ByteAccess,
-    run: Run,
-    clock: Int32Array,
-    start: number,
-    end: number,
-  ): void {
+  private mayOverwrite(at: CompiledInstruction, access: ByteAccess, run: Run, clock: Int32Array): void {
     const value = this.nameOf(access.value);
     const over = run.content ? this.printContent(run.content) : 'other bytes';
     if (run.launch === this.launch) return this.fault(at, diagnose.overlappingOperands, { value, other: over });
     const reads = run.readers[at.lane] > clock[at.lane];
-    if (reads && access.access === 'write' && !this.mayWriteInPlace(at, access, run, start, end)) {
+    if (reads && access.access === 'write' && !mayWriteInPlace(this.compiled, this.offsets, at, access, run)) {
       return this.fault(at, diagnose.overlappingOperands, { value, other: over });
     }
     if (run.lane >= 0 && clock[run.lane] < run.number) {
@@ -152,18 +146,6 @@ class Walk {
       const name = this.compiled.lanes[lane];
       return this.fault(at, diagnose.unorderedWrite, { value, over, by: 'read' as const, lane: name }, places);
     }
-  }
-
-  /** An all-reduce may write over its operand, all of it; a kernel as {@link writesWhatItRead} says, over exactly one run. */
-  private mayWriteInPlace(at: CompiledInstruction, access: ByteAccess, run: Run, start: number, end: number): boolean {
-    if (at.instruction.kind !== 'collective') {
-      return run.start === start && run.end === end && writesWhatItRead(this.compiled, at, access, run);
-    }
-    const reads = at.accesses.filter((one) => one.access === 'read' && one.bytes > 0);
-    const starts = reads.map((one) => this.offsets[one.base] + one.offset);
-    const ends = reads.map((one, i) => starts[i] + one.bytes);
-    const whole = Math.min(...starts) === start && Math.max(...ends) === end;
-    return whole && at.instruction.move.kind === 'all_reduce';
   }
 
   /** This microbatch joins a sum. */
@@ -304,30 +286,6 @@ class Walk {
     this.reported.add(at);
     this.faults.push(factory({ ...parameters, where: placesOf(this.compiled, at, this.microbatch, others) }));
   }
-}
-
-/**
- * A kernel may write a result over an operand with the same factors and type: it reads each element before it writes it. Whatever
- * rotates or repeats elements may not.
- */
-function writesWhatItRead(
-  { rankClass: { values } }: CompiledClass,
-  { instruction, accesses }: CompiledInstruction,
-  output: ByteAccess,
-  run: Run,
-): boolean {
-  if (instruction.kind !== 'kernel') return false;
-  const { rule, inputs, outputs } = instruction;
-  const result = rule.results[outputs.findIndex((o) => o.value === output.value)];
-  if (!result || rule.shift) return false;
-  return inputs.every((input, i) => {
-    const is = (one: ByteAccess) => one.value === input.value && one.source === run.content?.value;
-    if (!accesses.some((one) => one.access !== 'write' && is(one))) return true;
-    const same = rule.operands[i].length === result.length && rule.operands[i].every((f, k) => f === result[k]);
-    return (
-      same && values[input.value].type.dtype === values[output.value].type.dtype && !values[input.value].view?.made
-    );
-  });
 }
 
 const members = (set: Uint8Array): readonly number[] => [...set].flatMap((is, i) => (is ? [i] : []));

@@ -9,7 +9,7 @@ import type { Observer } from '../../../src/engine/reference/machine.js';
 import type { VirtualRank } from '../../../src/engine/reference/virtual_rank.js';
 import { opNamed, type OpRegistry } from '../../../src/ir/op.js';
 import type { OpRule } from '../../../src/ir/rule.js';
-import type { Slot } from '../../../src/ir/signature.js';
+import type { SignatureSlot } from '../../../src/ir/signature.js';
 import type { ReferenceKernels } from '../../../src/ops/evaluate.js';
 import type { Program, RankClass, ScheduleStep, ValueIndex, ViewOp } from '../../../src/program/program.js';
 import { operandsOf } from '../../../src/program/kinds.js';
@@ -82,8 +82,8 @@ export function wrongLetters({ classes }: Program, registry: OpRegistry): string
   return null;
 }
 
-function lettersFit(rule: OpRule, operands: readonly Slot[], results: readonly Slot[]): boolean {
-  const fits = (list: readonly (readonly string[])[], slots: readonly Slot[]) =>
+function lettersFit(rule: OpRule, operands: readonly SignatureSlot[], results: readonly SignatureSlot[]): boolean {
+  const fits = (list: readonly (readonly string[])[], slots: readonly SignatureSlot[]) =>
     list.every((factors, i) => String(slots[i]?.letters.flatMap((letter) => rule.letters[letter])) === String(factors));
   return fits(rule.operands, operands) && fits(rule.results, results);
 }

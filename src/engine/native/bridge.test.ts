@@ -3,24 +3,24 @@ import { once } from 'node:events';
 import { connect as connectTo, createServer, type AddressInfo, type Socket } from 'node:net';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { loadAddon, type Engine } from './bridge.js';
+import { loadAddon, type AddonEngine } from './bridge.js';
 import { NativeError } from './diagnostics.js';
-import type { LoadedProgram, LoadedView, Launch } from './loaded_program.js';
+import type { LaunchList, LoadedView, NativeLaunch } from './loaded_program.js';
 import { testDevice } from './testing/device.js';
 import { openRanks, readBytes } from './testing/ranks.js';
 import { testOfRanks, testOnCpu } from './testing/tests_by_device.js';
 import { collective, decode, encode, fill, view } from './testing/views.js';
 
-const opened: Engine[] = [];
+const opened: AddonEngine[] = [];
 afterEach(() => opened.splice(0).forEach((engine) => engine.close()));
 
-function open(arenaBytes = 1 << 16, device = testDevice): Engine {
+function open(arenaBytes = 1 << 16, device = testDevice): AddonEngine {
   const engine = loadAddon().open({ device, threads: 1, arenaBytes });
   opened.push(engine);
   return engine;
 }
 
-const program = (...launches: Launch[]): LoadedProgram => ({ groups: [], launches });
+const program = (...launches: NativeLaunch[]): LaunchList => ({ groups: [], launches });
 
 async function failure(promise: Promise<unknown>): Promise<NativeError> {
   const error = await promise.then(
@@ -120,7 +120,7 @@ test('a traced step tells when each launch started and ended', async () => {
 
 test('what is wrong with a program is said with the launch and its place in the model', async () => {
   const engine = open();
-  const cases: [Launch, string, RegExp][] = [
+  const cases: [NativeLaunch, string, RegExp][] = [
     [{ ...fill(view('f32', 0, 4), 1), kernel: 'softmux' }, 'engine/kernel-unknown', /no kernel 'softmux'/],
     [fill(view('f32', (1 << 16) - 8, 4), 1), 'engine/program-invalid', /outside the arena of 65536/],
     [fill(view('f32', 2, 4), 1), 'engine/program-invalid', /not aligned/],
@@ -152,7 +152,7 @@ test('collectives that contradict themselves are refused when loaded', async () 
   opened.push(engine);
   const a = view('f32', 0, 4);
   const b = view('f32', 1024, 4);
-  const cases: [Launch, RegExp][] = [
+  const cases: [NativeLaunch, RegExp][] = [
     [collective('all_reduce', a, view('f32', 8, 4)), /overlap/],
     [collective('all_reduce', a, view('bf16', 1024, 4)), /dtype/],
     [collective('all_reduce', a, b, { reduction: null }), /reduction/],
@@ -222,7 +222,7 @@ test('the store passes values between ranks and counts', async () => {
 
 test('a taken port is said to be taken', async () => {
   const addon = loadAddon();
-  const meet = (engine: Engine, port: number) =>
+  const meet = (engine: AddonEngine, port: number) =>
     engine.rendezvous({
       address: '127.0.0.1',
       port,

@@ -9,7 +9,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { addonNotBuilt, addonNotLoaded, toNativeError } from './diagnostics.js';
 import { deviceFault } from './device_fault.js';
-import { encodeProgram, type LoadedProgram } from './loaded_program.js';
+import { encodeProgram, type LaunchList } from './loaded_program.js';
 import { withWaiting } from './waiting.js';
 import type * as Places from '../../../scripts/setup/places.mjs';
 import { setupModule } from './locate.js';
@@ -99,8 +99,8 @@ export interface DeviceMemory {
   readonly deviceAllocations: number;
 }
 
-/** A rank's engine. Close it with {@link Engine.close}, or let `using` do so. */
-export interface Engine {
+/** A rank's engine. Close it with {@link AddonEngine.close}, or let `using` do so. */
+export interface AddonEngine {
   readonly options: OpenOptions;
 
   /** Meets the other ranks. Resolves to the store's port. */
@@ -119,7 +119,7 @@ export interface Engine {
    * Prepares a program. Ranks that share a group load programs that use it in the same order. Watched, each kernel looks for what is
    * not finite: before it runs at its operands, and afterwards at its results.
    */
-  load(program: LoadedProgram, options?: { readonly watch?: boolean }): Promise<Program>;
+  load(program: LaunchList, options?: { readonly watch?: boolean }): Promise<AddonProgram>;
 
   /** A window on the arena's own bytes, on the CPU. It stays valid after close(). */
   memory(offset: number, bytes: number): ArrayBuffer;
@@ -139,7 +139,7 @@ export interface Engine {
 }
 
 /** A program in the executor. */
-export interface Program {
+export interface AddonProgram {
   readonly launches: number;
   /** Runs one step on the executor thread. */
   run(options?: { readonly trace?: boolean }): Promise<StepReport>;
@@ -150,7 +150,7 @@ export interface NativeAddon {
   readonly path: string;
   describe(): NativeDescription;
   /** Throws `engine/torch-without-cuda`, `engine/no-gpu`, `engine/too-few-gpus`, and what native/error.h names. */
-  open(options: OpenOptions): Engine;
+  open(options: OpenOptions): AddonEngine;
 }
 
 /** Where the addon is built: in the package, or in the user's cache where the package may not be written to. */
@@ -195,7 +195,7 @@ interface RawAddon {
 type RawEngine = { readonly engine: unique symbol };
 type RawProgram = { readonly program: unique symbol };
 
-function openEngine(raw: RawAddon, options: OpenOptions): Engine {
+function openEngine(raw: RawAddon, options: OpenOptions): AddonEngine {
   refuseMissingGpu(raw, options.device);
   const engine = convertErrors(() => raw.open({ ...options, rank: -1 }));
   const close = () => convertErrors(() => raw.close(engine));

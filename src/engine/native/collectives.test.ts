@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { afterAll, expect } from 'vitest';
 import { dtypeBytes, type DType } from '../../ir/dtype.js';
-import type { Engine } from './bridge.js';
-import type { CollectiveLaunch, LoadedProgram } from './loaded_program.js';
+import type { AddonEngine } from './bridge.js';
+import type { CollectiveLaunch, LaunchList } from './loaded_program.js';
 import { openRanks, readBytes, runRanks } from './testing/ranks.js';
 import { testOfRanks, type Declare } from './testing/tests_by_device.js';
 import { collective, decode, encode, fill, view } from './testing/views.js';
@@ -14,7 +14,7 @@ const world = 4;
 const inputAt = 0;
 const outputAt = 1 << 14;
 const scratchAt = 1 << 15;
-let engines: Engine[] = [];
+let engines: AddonEngine[] = [];
 afterAll(() => engines.forEach((engine) => engine.close()));
 
 /** A test of the world of four, which meets for the first of them. */
@@ -43,7 +43,7 @@ async function run(
     await engines[rank].write(inputAt, encode(dtype, inputs[member]));
     await engines[rank].write(outputAt, encode(dtype, before));
   }
-  await runRanks(engines, (rank): LoadedProgram => {
+  await runRanks(engines, (rank): LaunchList => {
     const member = group.indexOf(rank);
     if (member < 0) return { groups: [], launches: [] };
     return {

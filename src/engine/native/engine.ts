@@ -8,10 +8,10 @@ import type { Program } from '../../program/program.js';
 import { arenaMismatch, noInstance, rankElsewhere, unknownValue, wrongElements } from '../diagnostics.js';
 import type { Engine, LoadedProgram, StepReport, ValuePlace } from '../engine.js';
 import { hostArray, isHostArray, type HostArray } from '../host_array.js';
-import type { Engine as Addon, NativeAddon, Program as AddonProgram } from './bridge.js';
+import type { AddonEngine, AddonProgram, NativeAddon } from './bridge.js';
 import { loadAddon } from './bridge.js';
 import { loadClass, placeOfRank, viewOf, type RankPlace } from './load_class.js';
-import type { LoadedProgram as RankProgram } from './loaded_program.js';
+import type { LaunchList } from './loaded_program.js';
 import { firstNonFinite } from './non_finite.js';
 
 export interface NativeEngineOptions {
@@ -40,7 +40,7 @@ export interface NativeStepReport extends StepReport {
 
 export interface NativeProgram extends LoadedProgram {
   /** This rank's launches, as the executor reads them. */
-  readonly launches: RankProgram;
+  readonly launches: LaunchList;
   run(options?: { readonly trace?: boolean }): Promise<NativeStepReport>;
 }
 
@@ -48,7 +48,7 @@ export class NativeEngine implements Engine {
   readonly kind = 'native';
   readonly ranks: readonly number[];
   /** The addon's engine: its store is how ranks meet. */
-  readonly addon: Addon;
+  readonly addon: AddonEngine;
   private readonly options: NativeEngineOptions;
   private readonly persistent = new Map<string, number>();
   private readonly windows = new Map<string, Uint8Array>();

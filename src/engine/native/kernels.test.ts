@@ -11,7 +11,7 @@ import { buildCase, cases, factorNames, type FactorSizes, type OpCase } from '..
 import { evaluate, referenceKernels } from '../../ops/evaluate.js';
 import { ops } from '../../ops/index.js';
 import { gradients } from '../../passes/autodiff.js';
-import { loadAddon, type Engine } from './bridge.js';
+import { loadAddon, type AddonEngine } from './bridge.js';
 import type { NativeError } from './diagnostics.js';
 import type { KernelLaunch } from './loaded_program.js';
 import { testDevice, testDeviceType } from './testing/device.js';
@@ -20,11 +20,11 @@ import { testOnCpu } from './testing/tests_by_device.js';
 import { view } from './testing/views.js';
 
 const arenaBytes = 1 << 26;
-const engines = new Map<number, Engine>();
+const engines = new Map<number, AddonEngine>();
 afterAll(() => engines.forEach((engine) => engine.close()));
 
 /** The engine of so many threads; opened by the first test that needs it, so that each says what is missing where it cannot be. */
-function engineOn(threads: number): Engine {
+function engineOn(threads: number): AddonEngine {
   const engine = engines.get(threads) ?? loadAddon().open({ device: testDevice, threads, arenaBytes });
   engines.set(threads, engine);
   return engine;
@@ -167,7 +167,12 @@ testOnCpu('ownKernels')('a call that does not fit a kernel is refused, with what
 type Attributes = KernelLaunch['attributes'];
 
 /** Runs each node of a training graph natively on the reference's inputs. Returns the names of the ops that ran. */
-async function expectMeaning(engine: Engine, call: Call, float: DType, attributes: Attributes = {}): Promise<string[]> {
+async function expectMeaning(
+  engine: AddonEngine,
+  call: Call,
+  float: DType,
+  attributes: Attributes = {},
+): Promise<string[]> {
   const { values } = evaluate(call.graph, call.inputs, reference);
   const results = await runNatively(engine, call.graph, values, attributes);
   for (const { node, got } of results)
@@ -185,7 +190,7 @@ interface NativeResult {
 
 /** Results of the nodes that have kernels, all in one program, each on inputs of its own. `attributes` join every launch's. */
 async function runNatively(
-  engine: Engine,
+  engine: AddonEngine,
   graph: Graph,
   values: readonly Float64Array[],
   attributes: Attributes,

@@ -4,14 +4,14 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { dtypeBytes, type DType } from '../../ir/dtype.js';
-import { loadAddon, type Engine } from './bridge.js';
+import { loadAddon, type AddonEngine } from './bridge.js';
 import type { KernelLaunch, LoadedView } from './loaded_program.js';
 import { testDevice } from './testing/device.js';
 import { readBytes } from './testing/ranks.js';
 import { decode, encode, view } from './testing/views.js';
 
 const arenaBytes = 1 << 20;
-let engine: Engine;
+let engine: AddonEngine;
 beforeAll(() => void (engine = loadAddon().open({ device: testDevice, threads: 1, arenaBytes })));
 afterAll(() => engine?.close());
 

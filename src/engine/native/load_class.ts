@@ -25,11 +25,18 @@ import type {
 } from '../../program/program.js';
 import { messagesOf } from '../../program/edges.js';
 import { placeOf } from '../../program/place.js';
-import { eventOf, unroll, type Launch as ProgramLaunch } from '../../program/unroll.js';
+import { eventOf, unroll, type Launch } from '../../program/unroll.js';
 import { lowerMove } from '../../reshard/lower.js';
 import type { CopyRegion } from '../../reshard/region.js';
 import { kernelElsewhere } from './diagnostics.js';
-import type { CopyLaunch, KernelLaunch, Launch, LoadedProgram, LoadedScratch, LoadedView } from './loaded_program.js';
+import type {
+  CopyLaunch,
+  KernelLaunch,
+  NativeLaunch,
+  LaunchList,
+  LoadedScratch,
+  LoadedView,
+} from './loaded_program.js';
 
 /** The class that a global rank belongs to, and the rank's place in it. */
 export interface RankPlace {
@@ -60,12 +67,12 @@ export function viewOf(rankClass: RankClass, value: ValueIndex, step: Pick<Sched
   return { offset: step.offsets[base] + offset, dtype: type.dtype, sizes: sizesOf(type), strides };
 }
 
-export const loadClass = (registry: OpRegistry, program: Program, rank: number, device: DeviceType): LoadedProgram =>
+export const loadClass = (registry: OpRegistry, program: Program, rank: number, device: DeviceType): LaunchList =>
   loadWithOrigins(registry, program, rank, device).loaded;
 
 /** What a kernel or copy of the rank's list comes from. */
 export interface LaunchOrigin {
-  readonly launch: ProgramLaunch;
+  readonly launch: Launch;
   /** The value that each operand is a view of; how many of them, from the first, are read. */
   readonly values: readonly ValueIndex[];
   readonly reads: number;
@@ -77,7 +84,7 @@ export function loadWithOrigins(
   program: Program,
   rank: number,
   device: DeviceType,
-): { readonly loaded: LoadedProgram; readonly origins: ReadonlyMap<number, LaunchOrigin> } {
+): { readonly loaded: LaunchList; readonly origins: ReadonlyMap<number, LaunchOrigin> } {
   const loader = new Loader(registry, program, rank, device);
   return { loaded: loader.run(), origins: loader.origins };
 }
@@ -89,9 +96,9 @@ class Loader {
   private readonly groups: readonly Group[];
   private readonly communicators = new Map<string, { id: number; ranks: readonly number[] }>();
   private readonly events = new Map<EventName, number>();
-  private readonly launches: Launch[] = [];
+  private readonly launches: NativeLaunch[] = [];
   readonly origins = new Map<number, LaunchOrigin>();
-  private current!: ProgramLaunch;
+  private current!: Launch;
   /** The communication launched last: the next signal on its lane is its event. */
   private open: { lane: string; launch: number } | null = null;
 
@@ -102,7 +109,7 @@ class Loader {
     this.groups = program.groups;
   }
 
-  run(): LoadedProgram {
+  run(): LaunchList {
     for (const launch of unroll(this.place.rankClass)) {
       this.current = launch;
       this.load(launch.instruction);
@@ -299,13 +306,13 @@ class Loader {
     this.launches.push(launch);
   }
 
-  private communicate(instruction: Instruction, launch: Launch): void {
+  private communicate(instruction: Instruction, launch: NativeLaunch): void {
     this.open = { lane: instruction.lane, launch: this.launches.push(launch) - 1 };
   }
 
   private nameEvent(event: EventName): void {
     const { launch } = this.open!;
-    this.launches[launch] = { ...this.launches[launch], event: this.event(event) } as Launch;
+    this.launches[launch] = { ...this.launches[launch], event: this.event(event) } as NativeLaunch;
     this.open = null;
   }
 

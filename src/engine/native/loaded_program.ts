@@ -104,16 +104,17 @@ export interface WaitLaunch {
   readonly at: string;
 }
 
-export type Launch = KernelLaunch | CollectiveLaunch | PointToPointLaunch | CopyLaunch | SignalLaunch | WaitLaunch;
+export type NativeLaunch =
+  KernelLaunch | CollectiveLaunch | PointToPointLaunch | CopyLaunch | SignalLaunch | WaitLaunch;
 
-export interface LoadedProgram {
+export interface LaunchList {
   /** The groups of this rank, by their ranks of the world; a member's index here is its rank in the group. */
   readonly groups: readonly { readonly id: number; readonly ranks: readonly number[] }[];
-  readonly launches: readonly Launch[];
+  readonly launches: readonly NativeLaunch[];
 }
 
 /** The program as the addon takes it: JSON, with the numbers that JSON lacks as words. */
-export function encodeProgram(program: LoadedProgram): string {
+export function encodeProgram(program: LaunchList): string {
   return JSON.stringify(program, (_key, value: unknown) =>
     typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
   );

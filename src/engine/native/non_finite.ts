@@ -9,7 +9,7 @@ import { unroll, type Launch } from '../../program/unroll.js';
 import type { NonFinite } from '../engine.js';
 import { decode, hostArray, type HostArray } from '../host_array.js';
 import { dataflowOrder, earliest, nonFiniteIn, placeOf } from '../non_finite.js';
-import type { Engine as Addon } from './bridge.js';
+import type { AddonEngine as Addon } from './bridge.js';
 import { loadWithOrigins, placeOfRank, viewOf, type RankPlace } from './load_class.js';
 import type { LoadedView } from './loaded_program.js';
 

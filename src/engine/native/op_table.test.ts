@@ -17,12 +17,12 @@ import { evaluate, globalSizes, referenceKernels, type ReferenceLaunch } from '.
 import { ops } from '../../ops/index.js';
 import { roundTo } from '../../ops/round.js';
 import { gradients } from '../../passes/autodiff.js';
-import { loadAddon, type Engine } from './bridge.js';
+import { loadAddon, type AddonEngine } from './bridge.js';
 import { testDevice, testDeviceType } from './testing/device.js';
 import { runSites, type SiteRun } from './testing/sites.js';
 
 const arenaBytes = 1 << 26;
-let engine: Engine | null = null;
+let engine: AddonEngine | null = null;
 const theEngine = () => (engine ??= loadAddon().open({ device: testDevice, threads: 2, arenaBytes }));
 afterAll(() => engine?.close());
 

@@ -3,19 +3,22 @@
  * Whole steps on them are in tests/native/threaded_streams.test.ts.
  */
 import { expect, test } from 'vitest';
-import type { Engine } from './bridge.js';
-import type { Launch, LoadedProgram } from './loaded_program.js';
+import type { AddonEngine } from './bridge.js';
+import type { NativeLaunch, LaunchList } from './loaded_program.js';
 import { loadTestingAddon, threadedStreams } from './testing/doubles.js';
 import { openRanks, readBytes, runRanks } from './testing/ranks.js';
 import { collective, decode, fill, view } from './testing/views.js';
 
 const length = 64;
 const [given, sum, copied] = [0, 1024, 2048].map((offset) => view('f32', offset, length));
-const copy: Launch = { kind: 'copy', from: sum, to: copied, at: 'test' };
-const wait = (event: number): Launch => ({ kind: 'wait', event, at: 'test' });
+const copy: NativeLaunch = { kind: 'copy', from: sum, to: copied, at: 'test' };
+const wait = (event: number): NativeLaunch => ({ kind: 'wait', event, at: 'test' });
 
-const program = (...launches: readonly Launch[]): LoadedProgram => ({ groups: [{ id: 0, ranks: [0, 1] }], launches });
-const all = async (engines: readonly Engine[], wanted: number) => {
+const program = (...launches: readonly NativeLaunch[]): LaunchList => ({
+  groups: [{ id: 0, ranks: [0, 1] }],
+  launches,
+});
+const all = async (engines: readonly AddonEngine[], wanted: number) => {
   const read = await Promise.all(engines.map((engine) => readBytes(engine, copied.offset, 4 * length)));
   return read.every((bytes) => decode('f32', bytes).every((value) => value === wanted));
 };
@@ -24,7 +27,7 @@ const seeds = Array.from({ length: 12 }, (_, seed) => seed);
 /** Two engines that have met, closed afterwards. */
 async function withRanks<T>(
   doubles: Parameters<typeof openRanks>[2],
-  body: (engines: readonly Engine[]) => Promise<T>,
+  body: (engines: readonly AddonEngine[]) => Promise<T>,
 ): Promise<T> {
   const engines = await openRanks(2, 1 << 14, doubles);
   try {
@@ -38,7 +41,7 @@ async function withRanks<T>(
   }
 }
 
-const reduced = (waits: readonly Launch[]) =>
+const reduced = (waits: readonly NativeLaunch[]) =>
   Promise.all(
     seeds.map((seed) =>
       withRanks(threadedStreams(seed), async (engines) => {

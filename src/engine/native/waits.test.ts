@@ -3,9 +3,9 @@
  * work ends at any time. `RUNS=10000 npx vitest run src/engine/native/waits.test.ts` waits so often for each kind of communication.
  */
 import { describe, expect, test } from 'vitest';
-import type { Engine } from './bridge.js';
+import type { AddonEngine } from './bridge.js';
 import type { NativeError } from './diagnostics.js';
-import type { Launch } from './loaded_program.js';
+import type { NativeLaunch } from './loaded_program.js';
 import { edgeBackend, impatientStreams } from './testing/doubles.js';
 import { openRanks, readBytes, type RankOptions } from './testing/ranks.js';
 import { collective, decode, encode, fill, view } from './testing/views.js';
@@ -20,7 +20,7 @@ const mostWork = 1 << 22;
 
 /** One communication of two ranks that hold [1, 2, 3, 4] times rank + 1, and what each then holds at `result`. */
 interface Kind {
-  readonly launches: (rank: number) => readonly Launch[];
+  readonly launches: (rank: number) => readonly NativeLaunch[];
   readonly gives: (rank: number) => readonly number[];
 }
 
@@ -65,8 +65,8 @@ const kinds: Readonly<Record<string, Kind>> = {
 };
 
 /** A step of many waits, in each of which one rank comes up to two milliseconds after the other. */
-function lateInTurns(rank: number, launches: readonly Launch[], times: number): readonly Launch[] {
-  const late = (turn: number): readonly Launch[] => {
+function lateInTurns(rank: number, launches: readonly NativeLaunch[], times: number): readonly NativeLaunch[] {
+  const late = (turn: number): readonly NativeLaunch[] => {
     if (turn % 2 !== rank) return [];
     const elements = Math.ceil((((turn * 7919) % 1009) / 1009) * mostWork);
     return [fill(view('f32', workAt, elements), turn)];
@@ -74,7 +74,7 @@ function lateInTurns(rank: number, launches: readonly Launch[], times: number): 
   return Array.from({ length: times }, (_, turn) => [...late(turn), ...launches, wait]).flat();
 }
 
-async function inPairs<T>(options: RankOptions, body: (engines: Engine[]) => Promise<T>): Promise<T> {
+async function inPairs<T>(options: RankOptions, body: (engines: AddonEngine[]) => Promise<T>): Promise<T> {
   const engines = await openRanks(2, workAt + 4 * mostWork, options);
   try {
     return await body(engines);
@@ -87,10 +87,10 @@ async function inPairs<T>(options: RankOptions, body: (engines: Engine[]) => Pro
 }
 
 const groups = [{ id: 0, ranks: [0, 1] }];
-const wait: Launch = { kind: 'wait', event: 0, at: 'test.wait' };
+const wait: NativeLaunch = { kind: 'wait', event: 0, at: 'test.wait' };
 
 /** Runs steps of a hundred waits, and sees that waiting took long enough for polls to run out, and what came of it. */
-async function waitInTurns(engines: readonly Engine[], kind: Kind): Promise<void> {
+async function waitInTurns(engines: readonly AddonEngine[], kind: Kind): Promise<void> {
   const steps = Math.ceil(waits / 100);
   const loaded = await Promise.all(
     engines.map(async (engine, rank) => {

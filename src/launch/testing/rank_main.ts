@@ -8,13 +8,13 @@ import { rankFromEnvironment } from '../environment.js';
 import { joinJob } from '../join.js';
 import { runRank } from '../rank_process.js';
 import { loadAddon } from '../../engine/native/bridge.js';
-import type { LoadedProgram } from '../../engine/native/loaded_program.js';
+import type { LaunchList } from '../../engine/native/loaded_program.js';
 
 /** What a test asks of its ranks. */
 export interface RankWork {
   readonly arenaBytes: number;
   /** One for each rank. */
-  readonly programs: readonly LoadedProgram[];
+  readonly programs: readonly LaunchList[];
   readonly steps: number;
   /** Steps before allocations are counted: see {@link mallocs}. */
   readonly warmUp?: number;

@@ -1,7 +1,7 @@
 /** Several ranks in one process, each with an engine of its own: the fast way to try communication. */
 import net from 'node:net';
-import { loadAddon, type Engine } from '../bridge.js';
-import type { LoadedProgram } from '../loaded_program.js';
+import { loadAddon, type AddonEngine } from '../bridge.js';
+import type { LaunchList } from '../loaded_program.js';
 import { deviceOfRank } from './device.js';
 import type { Doubles } from './doubles.js';
 
@@ -18,7 +18,7 @@ export async function openRanks(
   ranks: number,
   arenaBytes: number,
   { addon = loadAddon(), device = deviceOfRank, streams, ...meeting }: RankOptions = {},
-): Promise<Engine[]> {
+): Promise<AddonEngine[]> {
   const engines = Array.from({ length: ranks }, (_, rank) =>
     addon.open({ device: device(rank), threads: 1, arenaBytes, streams }),
   );
@@ -28,11 +28,11 @@ export async function openRanks(
 
 /** Brings engines of this process together, the first as rank 0. */
 export async function meet(
-  engines: readonly Engine[],
+  engines: readonly AddonEngine[],
   { backend, operationTimeoutSeconds = 30 }: Pick<RankOptions, 'backend' | 'operationTimeoutSeconds'> = {},
 ): Promise<void> {
   const port = await freePort();
-  const rendezvous = (engine: Engine, rank: number) =>
+  const rendezvous = (engine: AddonEngine, rank: number) =>
     engine.rendezvous({
       address: '127.0.0.1',
       port,
@@ -52,13 +52,13 @@ export async function meet(
 }
 
 /** Loads and runs one program a rank, once. */
-export async function runRanks(engines: readonly Engine[], program: (rank: number) => LoadedProgram): Promise<void> {
+export async function runRanks(engines: readonly AddonEngine[], program: (rank: number) => LaunchList): Promise<void> {
   const loaded = await Promise.all(engines.map((engine, rank) => engine.load(program(rank))));
   await Promise.all(loaded.map((one) => one.run()));
 }
 
 /** A copy of the arena's bytes, on any device. */
-export async function readBytes(engine: Engine, offset: number, length: number): Promise<Uint8Array> {
+export async function readBytes(engine: AddonEngine, offset: number, length: number): Promise<Uint8Array> {
   const bytes = new Uint8Array(length);
   await engine.read(offset, bytes);
   return bytes;

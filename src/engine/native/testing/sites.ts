@@ -3,8 +3,8 @@ import { dtypeBytes, type DType } from '../../../ir/dtype.js';
 import { nativeChoice } from '../../../kernels/native.js';
 import { readsOf, workspaceBytes, type Block, type KernelSite } from '../../../kernels/site.js';
 import { ops } from '../../../ops/index.js';
-import type { Engine } from '../bridge.js';
-import type { KernelLaunch, Launch, LoadedView } from '../loaded_program.js';
+import type { AddonEngine } from '../bridge.js';
+import type { KernelLaunch, NativeLaunch, LoadedView } from '../loaded_program.js';
 import { testDeviceType } from './device.js';
 import { readBytes } from './ranks.js';
 import { decode, encode } from './views.js';
@@ -19,7 +19,7 @@ export interface SiteRun {
 
 /** The results of each site, row-major: all of them in one program. `attributes` join every launch's. */
 export async function runSites(
-  engine: Engine,
+  engine: AddonEngine,
   arenaBytes: number,
   runs: readonly SiteRun[],
   attributes: KernelLaunch['attributes'] = {},
@@ -35,7 +35,7 @@ export async function runSites(
     ...block,
     offset: allocate(extentOf(block) * dtypeBytes[block.dtype]),
   });
-  const launches: Launch[] = [];
+  const launches: NativeLaunch[] = [];
   const results: LoadedView[][] = [];
   for (const { site, inputs, before = [] } of runs) {
     const specs = nativeChoice(ops, site, testDeviceType).launches;
@@ -73,7 +73,7 @@ export async function runSites(
 }
 
 /** Row-major numbers at the places that a block's strides give them; NaN in the gaps. */
-async function write(engine: Engine, block: LoadedView, numbers: Float64Array): Promise<void> {
+async function write(engine: AddonEngine, block: LoadedView, numbers: Float64Array): Promise<void> {
   const { dtype, sizes, strides, offset } = block;
   const at = new Array<number>(extentOf(block)).fill(dtype === 'i64' || dtype === 'i32' || dtype === 'bool' ? 0 : NaN);
   numbers.forEach((number, index) => {

@@ -4,8 +4,8 @@ import { memoryDisk } from './memory_disk.js';
 import { openSafetensors, writeSafetensors } from './safetensors.js';
 import type { TensorInfo } from './tensor.js';
 import { storedDTypeBytes } from './tensor.js';
-import type { Tile } from './tile.js';
-import { contiguousRuns, readTile } from './tile.js';
+import type { Box } from './box.js';
+import { contiguousRuns, readBox } from './box.js';
 import { patternBytes, patternSource } from './testing.js';
 
 const anyTile = fc
@@ -19,14 +19,14 @@ const anyTile = fc
       ),
     { maxLength: 4 },
   )
-  .map((dimensions): Tile => ({
+  .map((dimensions): Box => ({
     view: dimensions.map(({ size }) => size),
     begin: dimensions.map(({ begin }) => begin),
     end: dimensions.map(({ end }) => end),
   }));
 
 /** Element by element, from the definition: the indices of the box in row-major order. */
-function boxIndices({ view, begin, end }: Tile): number[] {
+function boxIndices({ view, begin, end }: Box): number[] {
   let indices = [0];
   view.forEach((size, k) => {
     indices = indices.flatMap((index) =>
@@ -46,7 +46,7 @@ test('a tile is its elements, one by one', async () => {
       const bytes = patternBytes(tensor, 2);
       const width = storedDTypeBytes[dtype];
       const expected = boxIndices(tile).flatMap((index) => [...bytes.subarray(index * width, (index + 1) * width)]);
-      expect([...(await readTile(await openSafetensors(disk, '/d/x'), 'w', tile))]).toEqual(expected);
+      expect([...(await readBox(await openSafetensors(disk, '/d/x'), 'w', tile))]).toEqual(expected);
     }),
     { numRuns: 100 },
   );
@@ -77,11 +77,11 @@ test('runs far apart are read one by one, near ones together', async () => {
   const file = await openSafetensors(counting, '/d/x');
   reads.length = 0;
   const bytes = patternBytes(tensor, 1);
-  const narrow = await readTile(file, 'w', { view: [4, 100_000], begin: [1, 10], end: [3, 20] });
+  const narrow = await readBox(file, 'w', { view: [4, 100_000], begin: [1, 10], end: [3, 20] });
   expect(narrow).toEqual(Uint8Array.of(...bytes.subarray(100_010, 100_020), ...bytes.subarray(200_010, 200_020)));
   expect(reads.map(([begin, end]) => end - begin)).toEqual([10, 10]);
   reads.length = 0;
-  await readTile(file, 'w', { view: [4, 100_000], begin: [1, 10], end: [3, 90_000] });
+  await readBox(file, 'w', { view: [4, 100_000], begin: [1, 10], end: [3, 90_000] });
   expect(reads.map(([begin, end]) => end - begin)).toEqual([189_990]);
 });
 
@@ -90,6 +90,6 @@ test('a box outside the tensor is refused', async () => {
   await disk.makeDirectory('/d');
   await writeSafetensors(disk, '/d/x', [patternSource({ name: 'w', dtype: 'f32', shape: [4] }, 1)]);
   const file = await openSafetensors(disk, '/d/x');
-  await expect(readTile(file, 'w', { view: [2, 2], begin: [0, 1], end: [2, 3] })).rejects.toThrow(RangeError);
-  await expect(readTile(file, 'w', { view: [5], begin: [0], end: [4] })).rejects.toThrow(RangeError);
+  await expect(readBox(file, 'w', { view: [2, 2], begin: [0, 1], end: [2, 3] })).rejects.toThrow(RangeError);
+  await expect(readBox(file, 'w', { view: [5], begin: [0], end: [4] })).rejects.toThrow(RangeError);
 });

@@ -7,7 +7,7 @@
 import type { SafetensorsFile } from './safetensors.js';
 import { elements, storedDTypeBytes } from './tensor.js';
 
-export interface Tile {
+export interface Box {
   /** A row-major view of the tensor with as many elements. */
   readonly view: readonly number[];
   /** First index in each dimension of the view. */
@@ -17,7 +17,7 @@ export interface Tile {
 }
 
 /** The tile's bytes, packed in row-major order. Runs that lie close together are read as one. */
-export async function readTile(file: SafetensorsFile, name: string, tile: Tile): Promise<Uint8Array> {
+export async function readBox(file: SafetensorsFile, name: string, tile: Box): Promise<Uint8Array> {
   const { dtype, shape } = file.tensor(name);
   checkTile(name, shape, tile);
   const { runElements, starts } = contiguousRuns(tile);
@@ -50,7 +50,7 @@ const maxGapBytes = 64 << 10;
 const maxReadBytes = 8 << 20;
 
 /** The longest runs of elements that are contiguous in the file, by the index of their first element. */
-export function contiguousRuns({ view, begin, end }: Tile): { runElements: number; starts: readonly number[] } {
+export function contiguousRuns({ view, begin, end }: Box): { runElements: number; starts: readonly number[] } {
   // From the innermost dimension outwards, whole dimensions and then one partial one make a run.
   let inner = view.length;
   while (inner > 0 && begin[inner - 1] === 0 && end[inner - 1] === view[inner - 1]) inner--;
@@ -69,7 +69,7 @@ export function contiguousRuns({ view, begin, end }: Tile): { runElements: numbe
   return { runElements, starts };
 }
 
-function checkTile(name: string, shape: readonly number[], { view, begin, end }: Tile): void {
+function checkTile(name: string, shape: readonly number[], { view, begin, end }: Box): void {
   const inside = view.every((size, k) => 0 <= begin[k] && begin[k] <= end[k] && end[k] <= size);
   if (elements(view) === elements(shape) && begin.length === view.length && end.length === view.length && inside)
     return;
