@@ -24,7 +24,7 @@ export const folders = [
   { name: 'memory', about: 'lifetimes to addresses, in one arena' },
   { name: 'verify', about: 'the proof: reads programs and placed graphs, never the lowering' },
   { name: 'lower', about: 'placed graph to program: classes of equal ranks, templates, lanes, folding' },
-  { name: 'compile', about: 'model and plan to program, pass by pass' },
+  { name: 'compile', about: 'model and plan to program, pass by pass; the quote of a plan' },
   { name: 'engine', about: 'reference and native executors behind one interface', node: 'some' },
   { name: 'data', about: 'tokenizers, token files, deterministic order', node: 'all' },
   { name: 'checkpoint', about: 'safetensors and manifest, written atomically', node: 'all' },

@@ -50,18 +50,34 @@ export interface CompileOptions extends GraphOptions {
   readonly sequence: number;
 }
 
-/** The training step: forward, backward, update. Results of a step: `loss_sum`, `tokens`, `gradient_norm`, `skipped`. */
-export function compileTraining(options: CompileOptions & { readonly optimizer: AdamW }): CompiledTraining {
-  const { model, optimizer, plan, registry } = options;
+/** A training step before any plan is applied but the sizes of its microbatches and its precision. */
+export interface TrainingGraphs extends Pick<CompiledTraining, 'parameters' | 'unusedParameters'> {
+  /** Forward and backward of one scheduled microbatch. */
+  readonly step: Graph;
+  readonly update: UpdateRecipe;
+}
+
+export type TrainingOptions = CompileOptions & { readonly optimizer: AdamW };
+
+/** Traces and differentiates: the same graphs serve all plans of one batch and precision. */
+export function trainingGraphs(options: TrainingOptions): TrainingGraphs {
+  const { model, optimizer, registry } = options;
   const traced = traceTraining(model, shapeOf(options), (pass, graph) =>
     options.observe?.(pass, () => printGraph(graph)),
   );
   const step = precisionOf(traced.graph, options);
-  const { unusedParameters } = traced;
-  const unused = traced.parameters.filter(({ name }) => unusedParameters.includes(name));
-  const update: UpdateRecipe = (parameters) =>
-    withLoss(withUnused(buildUpdate(parameters, optimizer), registry, unused), registry, step);
-  return { ...compileGraphs(options, traced, step, update, tableOf(plan)), unusedParameters };
+  const { parameters, unusedParameters } = traced;
+  const unused = parameters.filter(({ name }) => unusedParameters.includes(name));
+  const update: UpdateRecipe = (updated) =>
+    withLoss(withUnused(buildUpdate(updated, optimizer), registry, unused), registry, step);
+  return { step, update, parameters, unusedParameters };
+}
+
+/** The training step: forward, backward, update. Results of a step: `loss_sum`, `tokens`, `gradient_norm`, `skipped`. */
+export function compileTraining(options: TrainingOptions): CompiledTraining {
+  const graphs = trainingGraphs(options);
+  const { step, update, unusedParameters } = graphs;
+  return { ...compileGraphs(options, graphs, step, update, tableOf(options.plan)), unusedParameters };
 }
 
 /** One forward: the cross-entropy (`loss`), summed over the microbatches of a step, or `logits` of each microbatch. */

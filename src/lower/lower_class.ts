@@ -5,7 +5,7 @@
  * that `schedule_steps.ts` tells; the update graph joins the last slots, so that gradients are reduced while the rest is still being
  * computed.
  */
-import { assignMemory, keptValues } from '../memory/assign_memory.js';
+import { assignMemory, keptValues, type UnplacedStep } from '../memory/assign_memory.js';
 import type { PlacedStep } from '../partition/placed.js';
 import { messagesOfAll, type MessagesOfAll } from '../program/edges.js';
 import type { RankClass, Template, ValueIndex } from '../program/program.js';
@@ -24,27 +24,36 @@ export interface LoweredClass extends RankClass {
   readonly liveBytes: number;
 }
 
-export function lowerClass(request: ClassRequest): LoweredClass {
+/** A class before addresses: its text without loops. */
+export interface WrittenClass extends Omit<RankClass, 'schedule' | 'arenaBytes'> {
+  readonly schedule: readonly UnplacedStep[];
+}
+
+export function writeClass(request: ClassRequest): WrittenClass {
   const steps = scheduleSteps(request);
   const lowering = new ClassLowering(request);
   const templates = [...new Set(steps.map(({ template }) => template))].map((kind) => lowering.template(kind));
   const { map } = lowering;
-  const contracts = map.contracts();
-  const kept = keptValues({ results: map.results, before: contracts.before });
-  const schedule = steps.map(({ template, microbatch }) => ({ template: template.name, microbatch }));
-  const memory = assignMemory(map.values.table, templates, schedule, kept, request.memory);
   return {
     name: request.name,
     group: request.group,
     members: request.members,
     values: map.values.table,
-    templates: templates.map((template) => ({ ...template, body: fold(instructionsOf(template)) })),
-    schedule: memory.schedule,
-    ...contracts,
-    arenaBytes: memory.arenaBytes,
-    liveBytes: memory.liveBytes,
+    templates,
+    schedule: steps.map(({ template, microbatch }) => ({ template: template.name, microbatch })),
+    ...map.contracts(),
     inputs: map.hostWritten(),
     results: map.results,
+  };
+}
+
+export function lowerClass(request: ClassRequest): LoweredClass {
+  const written = writeClass(request);
+  const { values, templates, schedule } = written;
+  return {
+    ...written,
+    templates: templates.map((template) => ({ ...template, body: fold(instructionsOf(template)) })),
+    ...assignMemory(values, templates, schedule, keptValues(written), request.memory),
   };
 }
 

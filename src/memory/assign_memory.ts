@@ -18,7 +18,9 @@ import {
   type PlanMemoryOptions,
 } from './index.js';
 import { microbatchesOf, ringsOf } from './rings.js';
-import { collectTenancies, mostInstances, sharedBuffersOf } from './tenancies.js';
+import { sectionRows } from './lifetimes.js';
+import { lowerBound } from './lower_bound.js';
+import { collectTenancies, mostInstances, sharedBuffersOf, type SharedBuffer } from './tenancies.js';
 
 export interface AssignedMemory {
   readonly schedule: readonly ScheduleStep[];
@@ -55,19 +57,12 @@ export function assignMemory(
   options: AssignMemoryOptions | null = null,
 ): AssignedMemory {
   const bases = basesByTemplate(values, templates);
-  const limit = options?.instances ?? mostInstances;
-  const ringed = ringsOf(values, templates, schedule, results, bases, limit);
-  const fixed = persistentOffsets(values, ringed ? microbatchesOf(schedule) : 0);
-  const slots = ringed?.slots ?? sharedBuffersOf(collectTenancies(values, templates, schedule, results), limit);
-  const buffers = slots.map(({ base, tenancies }): LifetimeBuffer => {
-    const [{ microbatch }] = tenancies;
-    return { id: `${values[base].name} (${microbatch})`, bytes: bytesOf(values[base].type), tenancies };
-  });
+  const { moduloOf, fixed, slots, buffers } = demandOf(values, templates, schedule, results, bases, options);
   const instances = slots.reduce((n, { tenancies }) => n + tenancies.length, 0);
   const plan: MemoryPlan | null =
     buffers.length > 0 ? planMemory(lifetimeProblem(buffers), options ?? searchLimit(instances)) : null;
   const keyOf = (base: ValueIndex, microbatch: number) =>
-    instanceKey(values, base, ringed ? microbatch % ringed.moduloOf(base) : microbatch);
+    instanceKey(values, base, moduloOf ? microbatch % moduloOf(base) : microbatch);
   const offsetOf = new Map<string, number>();
   slots.forEach(({ base, tenancies }, i) => {
     for (const { microbatch } of tenancies) offsetOf.set(keyOf(base, microbatch), fixed.bytes + plan!.offsets[i]);
@@ -86,6 +81,49 @@ export function assignMemory(
     arenaBytes: fixed.bytes + (plan?.peakBytes ?? 0),
     liveBytes: fixed.bytes + (plan?.boundBytes ?? 0),
   };
+}
+
+/** What {@link assignMemory} calls live and fixed, without an address for anything. */
+export function liveMemory(
+  values: readonly ProgramValue[],
+  templates: readonly Template[],
+  schedule: readonly UnplacedStep[],
+  { results }: KeptValues,
+  options: AssignMemoryOptions | null = null,
+): Pick<AssignedMemory, 'liveBytes'> & { readonly persistentBytes: number } {
+  const bases = basesByTemplate(values, templates);
+  const { fixed, buffers } = demandOf(values, templates, schedule, results, bases, options);
+  const live = lowerBound({ buffers, rows: sectionRows(buffers) }).bytes;
+  return { liveBytes: fixed.bytes + live, persistentBytes: persistentOffsets(values, 0).bytes };
+}
+
+/** What needs memory: what is there for the whole step, and buffers with their lifetimes. */
+interface MemoryDemand {
+  readonly fixed: FixedOffsets;
+  /** After so many microbatches a value's instances come back to the same address; null: each has its own. */
+  readonly moduloOf: ((base: ValueIndex) => number) | null;
+  readonly slots: readonly SharedBuffer[];
+  /** One a slot. */
+  readonly buffers: readonly LifetimeBuffer[];
+}
+
+function demandOf(
+  values: readonly ProgramValue[],
+  templates: readonly Template[],
+  schedule: readonly UnplacedStep[],
+  results: ReadonlySet<ValueIndex>,
+  bases: ReadonlyMap<string, readonly ValueIndex[]>,
+  options: AssignMemoryOptions | null,
+): MemoryDemand {
+  const limit = options?.instances ?? mostInstances;
+  const ringed = ringsOf(values, templates, schedule, results, bases, limit);
+  const fixed = persistentOffsets(values, ringed ? microbatchesOf(schedule) : 0);
+  const slots = ringed?.slots ?? sharedBuffersOf(collectTenancies(values, templates, schedule, results), limit);
+  const buffers = slots.map(({ base, tenancies }): LifetimeBuffer => {
+    const [{ microbatch }] = tenancies;
+    return { id: `${values[base].name} (${microbatch})`, bytes: bytesOf(values[base].type), tenancies };
+  });
+  return { fixed, moduloOf: ringed ? (base) => ringed.moduloOf(base) : null, slots, buffers };
 }
 
 interface FixedOffsets {

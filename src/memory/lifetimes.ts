@@ -50,16 +50,25 @@ export function lifetimeProblem(buffers: readonly LifetimeBuffer[]): MemoryProbl
   const stays = staysInLaunchOrder(buffers);
   const later = latestCommonKnowledge(stays);
   const neighbours = conflictLists(buffers.length, stays, later);
-  const [joins, ...own] = cutRows(stays).map((cuts) => heldAlong(stays, cuts));
-  const rows = [joins, ...own];
+  const rows = rowsOf(buffers, stays);
   return completeProblem({
     buffers,
     conflicts: (a, b) =>
       buffers[a].tenancies.some((x) => buffers[b].tenancies.some((y) => !mayFollow(x, y) && !mayFollow(y, x))),
     neighbours,
-    rows: [...rows, ...climb(buffers, stays, rows)],
-    timeline: timeline(buffers.length, joins, neighbours),
+    rows,
+    timeline: timeline(buffers.length, rows[0], neighbours),
   });
+}
+
+/** The sections of {@link lifetimeProblem} alone: what is alive together needs no list of conflicts. */
+export const sectionRows = (buffers: readonly LifetimeBuffer[]): readonly SectionRow[] =>
+  rowsOf(buffers, staysInLaunchOrder(buffers));
+
+/** The joins' row first. */
+function rowsOf(buffers: readonly LifetimeBuffer[], stays: Stays): readonly SectionRow[] {
+  const rows = cutRows(stays).map((cuts) => heldAlong(stays, cuts));
+  return [...rows, ...climb(buffers, stays, rows)];
 }
 
 /** All stays in launch order; stay p's clocks are the `lanes` numbers from `p * lanes` on. A step may have ten thousand of them. */

@@ -21,7 +21,7 @@ export interface LowerBound {
  * the maximum over the cuts that `lifetimeProblem` looks at, each a moment of some legal execution; the members of a
  * section conflict pairwise, so the sum is a bound whichever cuts were looked at.
  */
-export function lowerBound({ buffers, rows }: MemoryProblem): LowerBound {
+export function lowerBound({ buffers, rows }: Pick<MemoryProblem, 'buffers' | 'rows'>): LowerBound {
   // Addresses are multiples of the least alignment, so each buffer but the topmost takes whole units of it.
   const unit = buffers.reduce((least, buffer) => greatestCommonDivisor(least, alignmentOf(buffer)), 0);
   const exact = Float64Array.from(buffers, (buffer) => buffer.bytes);

@@ -13,7 +13,15 @@
 import { GraphBuilder } from '../ir/builder.js';
 import { atLeastF32 } from '../ir/dtype.js';
 import type { Graph } from '../ir/graph.js';
-import { gradientRole, parameterRole, stateRole, type ResultName, type Role, type ScalarInput } from '../ir/role.js';
+import {
+  gradientRole,
+  parameterRole,
+  stateRole,
+  written,
+  type ResultName,
+  type Role,
+  type ScalarInput,
+} from '../ir/role.js';
 import type { Tensor } from '../ir/tensor.js';
 import type { TensorType } from '../ir/type.js';
 import { ops } from '../ops/index.js';
@@ -47,7 +55,7 @@ export function gradientInput(
   { name, type, contributions = [gradientRole(name)] }: UpdatedParameter,
 ): Tensor {
   const parts = contributions.map((contribution) => builder.take(contribution, type));
-  return builder.within(name, () => parts.reduce((sum, part) => sum.add(part)));
+  return builder.within(written(name), () => parts.reduce((sum, part) => sum.add(part)));
 }
 
 export function buildUpdate(parameters: readonly UpdatedParameter[], optimizer: AdamW): Graph {
@@ -74,7 +82,7 @@ function addUpdate(builder: GraphBuilder, parameters: readonly UpdatedParameter[
   const { beta1, beta2, eps, weight_decay, decay } = optimizer;
   parameters.forEach(({ name, type, matrices = type.dims.length >= 2 }, i) => {
     const decays = decay === 'all' || matrices;
-    const results = builder.within(name, () =>
+    const results = builder.within(written(name), () =>
       builder.apply('adamw', [weights[i], gradients[i], ...states[i], lr, scale, correction1, correction2, skip], {
         beta1,
         beta2,
@@ -94,7 +102,7 @@ function sumOfSquares(
   parameters: readonly UpdatedParameter[],
   gradients: readonly Tensor[],
 ): Tensor {
-  const squares = gradients.map((g, i) => builder.within(parameters[i].name, () => g.einsum([g], [])));
+  const squares = gradients.map((g, i) => builder.within(written(parameters[i].name), () => g.einsum([g], [])));
   return squares.reduce((total, one) => total.add(one));
 }
 

@@ -1,7 +1,7 @@
 /** A plan as the partitioner asks of it: where inputs and outputs lie, on which group an op runs, what is fixed for it. */
 import type { Graph } from '../ir/graph.js';
 import { replicated, type Layout } from '../ir/layout.js';
-import { gradientRole, ownerOf, parameterRole, roleKey, type ResultName, type Role } from '../ir/role.js';
+import { gradientRole, ownerOf, parameterRole, roleKey, written, type ResultName, type Role } from '../ir/role.js';
 import { namesOf, type FactorName, type TensorType } from '../ir/type.js';
 import { groupOfChunks, keptFor, meshesOf, type Plan } from '../plan/plan.js';
 import type { Bucket } from './buckets.js';
@@ -78,6 +78,8 @@ export function updatePlacement(
       state: stateLayout(plan, meshes[groups[0]], type),
     });
   }
+  // The update works on a parameter in a path of its name.
+  const homeAt = new Map([...updated].map(([name, { home }]) => [written(name), home]));
   const ownerIn = (role: Role): Updated | undefined => {
     const of = ownerOf(role);
     return of === null ? undefined : updated.get(of);
@@ -85,7 +87,7 @@ export function updatePlacement(
   return {
     meshes,
     // What belongs to no parameter, such as the norm of all gradients, is worked out on the first group.
-    group: ({ path }) => (updated.has(path) ? updated.get(path)!.home : 0),
+    group: ({ path }) => homeAt.get(path) ?? 0,
     input: (role) => {
       if (role.kind === 'scalar') return meshes.map((_, group) => ({ group, layout: replicated }));
       if (role.kind === 'gradient' || role.kind === 'result') {

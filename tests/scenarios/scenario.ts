@@ -22,7 +22,7 @@ import { roundTo } from '../../src/ops/round.js';
 import type { Mesh } from '../../src/ir/mesh.js';
 import type { PartitionCosts } from '../../src/partition/costs.js';
 import type { Placement } from '../../src/partition/partition.js';
-import { compileGraphs } from '../../src/compile/compile.js';
+import { compileGraphs, type GraphOptions } from '../../src/compile/compile.js';
 import type { PlacedGraphs } from '../../src/partition/place_graphs.js';
 import type { Target } from '../../src/kernels/target.js';
 import type { AssignMemoryOptions } from '../../src/memory/assign_memory.js';
@@ -87,18 +87,17 @@ export interface Scenario {
   gather(execution: Execution): Values;
 }
 
+/** How a scenario under its plan is compiled. */
+export const graphOptionsOf = (
+  { target = 'reference', costs, hint, memory }: ScenarioOptions,
+  plan: Plan,
+): GraphOptions => ({ plan, registry: ops, target, costs: costs?.(meshesOf(plan)), hint, memory });
+
 export function buildScenario(options: ScenarioOptions): Scenario {
-  const { step, update, target = 'reference', microbatches = 1 } = options;
+  const { step, update, microbatches = 1 } = options;
   const plan = planOf(options);
   const { program, placed } = compileGraphs(
-    {
-      plan,
-      registry: ops,
-      target,
-      costs: options.costs?.(meshesOf(plan)),
-      hint: options.hint,
-      memory: options.memory,
-    },
+    graphOptionsOf(options, plan),
     { parameters: parametersOf(step) },
     step,
     update,
