@@ -87,6 +87,7 @@ LaunchText readLaunch(const Value& value) {
     launch.kind = kind == "send" ? LaunchText::Kind::send : LaunchText::Kind::recv;
     launch.name = kind;
     launch.peer = static_cast<int>(value.at("peer").asInteger("peer"));
+    if (const Value* lane = value.find("lane")) launch.lane = static_cast<int>(lane->asInteger("lane"));
     launch.tag = static_cast<int>(value.at("tag").asInteger("tag"));
     launch.views = {readView(value.at("view"))};
     launch.event = value.at("event").asInteger("event");

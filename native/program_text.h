@@ -46,6 +46,7 @@ struct LaunchText {
   int from = -1;  // permute: the member whose value we receive
   int root = 0;   // broadcast
   int peer = -1;  // send, recv: a rank of the world
+  int lane = 0;   // send, recv: the group of ranks at the other end
   int tag = 0;
   int64_t event = -1;
   std::string at;

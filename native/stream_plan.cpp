@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "streams.h"
 
@@ -13,12 +14,11 @@ bool isTransfer(const LaunchText& launch) {
 
 namespace {
 
-// Lanes by what they are called in the program: a group's id, or one of these.
-constexpr int sendLane = -1;
-constexpr int recvLane = -2;
+// Lanes as the program names them: what they do, and which group does it or is at the other end.
+using LaneName = std::pair<LaunchText::Kind, int>;
 
-int laneOf(const LaunchText& launch) {
-  return launch.kind == LaunchText::Kind::send ? sendLane : launch.kind == LaunchText::Kind::recv ? recvLane : launch.group;
+LaneName laneOf(const LaunchText& launch) {
+  return {launch.kind, launch.kind == LaunchText::Kind::collective ? launch.group : launch.lane};
 }
 
 struct Range {
@@ -134,7 +134,7 @@ class Planner {
     merge(clocks_[stream], computed);
   }
 
-  int streamOf(int lane) {
+  int streamOf(const LaneName& lane) {
     const auto [found, added] = lanes_.emplace(lane, static_cast<int>(clocks_.size()));
     if (added) grow(found->second);
     return found->second;
@@ -154,7 +154,7 @@ class Planner {
   const std::vector<LaunchText>& launches_;
   StreamPlan plan_;
   std::vector<Clock> clocks_;  // by stream
-  std::map<int, int> lanes_;
+  std::map<LaneName, int> lanes_;
   std::vector<Transfer> underWay_;      // that compute is not after
   std::map<int64_t, Transfer> latest_;  // by event of the program
   size_t recorded_ = 0;                 // compute's point at its last record

@@ -2,7 +2,7 @@
 // its waits, for streams that know no order but their own.
 //
 //   compute        kernels and copies, in the order of the list
-//   a lane         communication of one group, all sends, or all receives, in the order of the list
+//   a lane         communication of one group, all sends to a group of ranks, or all receives from one, in the order of the list
 //
 //   a wait         compute goes on after the communication it names, and so after what that lane launched before it
 //   communication  begins after all that compute launched before it, and after communication (on any lane) that writes what it touches or

@@ -1,6 +1,7 @@
 /** A sample of `npm run mutants`: whatever the executor shows to be wrong is rejected, and legal changes are accepted. */
 import { expect, test } from 'vitest';
 import { runCampaign } from '../bench/mutants/campaign.js';
+import { runPlacedCampaign } from '../bench/mutants/placed/campaign.js';
 import { summarize } from '../bench/mutants/report.js';
 
 test('mutants that can go wrong are rejected, legal reorderings are accepted', { timeout: 300_000 }, () => {
@@ -19,6 +20,8 @@ test('mutants that can go wrong are rejected, legal reorderings are accepted', {
       'gpt in bf16, data 2 × tensor 2, 2 microbatches, ZeRO-3',
       'mlp, two groups of two chunks, interleaved, 3 microbatches',
       'mlp, two groups there and back, zb-v, 2 microbatches',
+      'mixtral, experts over data 2 × tensor 2, ZeRO-3',
+      'gpt, two groups of data 2, a tied weight, 1F1B, 2 microbatches, ZeRO-3',
     ],
   });
   const { wrong, kinds, false_accepts, legal, legal_accepted } = summarize(report);
@@ -26,4 +29,22 @@ test('mutants that can go wrong are rejected, legal reorderings are accepted', {
   expect({ false_accepts, rejected: legal - legal_accepted }).toEqual({ false_accepts: 0, rejected: 0 });
   expect(wrong).toBeGreaterThan(75);
   expect(kinds).toBeGreaterThanOrEqual(45);
+});
+
+test('so are mutants of the placed graphs that programs are proved equal to', { timeout: 300_000 }, () => {
+  const report = runPlacedCampaign({
+    count: 80,
+    seed: 2,
+    programs: [
+      'mlp, data 2 × tensor 2, 2 microbatches, ZeRO-1',
+      'mlp, data 2, 2 microbatches, ZeRO-3',
+      'mixtral, experts over data 2',
+      'gpt, two groups of data 2, a tied weight, 1F1B, 2 microbatches, ZeRO-3',
+    ],
+  });
+  const { wrong, kinds, false_accepts } = summarize(report);
+  expect(report.notes).toEqual([]);
+  expect(false_accepts).toBe(0);
+  expect(wrong).toBeGreaterThan(50);
+  expect(kinds).toBeGreaterThanOrEqual(14);
 });

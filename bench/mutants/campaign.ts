@@ -1,6 +1,7 @@
 /** Mutants by the thousand: each is judged by running it, and by the verifier; the two are compared. */
 import type { DiagnosticError } from '../../src/ir/diagnostic.js';
 import { ops } from '../../src/ops/index.js';
+import type { Kind } from '../../src/program/kinds.js';
 import type { Program } from '../../src/program/program.js';
 import { verifyProgram } from '../../src/verify/index.js';
 import type { Scenario } from '../../tests/scenarios/scenario.js';
@@ -15,6 +16,7 @@ import { reorderings } from './reorderings.js';
 export interface KindReport {
   readonly kind: string;
   readonly legal: boolean;
+  readonly of: 'program' | 'placed graph';
   mutants: number;
   /** The executor shows another result, a hang or a failure. */
   wrong: number;
@@ -24,6 +26,9 @@ export interface KindReport {
   harmlessRejected: number;
   /** Wrong, and accepted where the program is not compared with its graphs. */
   missedWithoutIdentity: number;
+  /** The programs in which it was wrong, and the kinds of instructions that it changed there. */
+  readonly programs: Set<string>;
+  readonly instructions: Set<Kind>;
 }
 
 export interface CampaignReport {
@@ -92,7 +97,7 @@ class Campaign {
     const made = mutate(scenario.program, this.random);
     if (!made) return false;
     const mutant = kind in wrongKernels ? made : { ...made, program: rechosen(made.program, kernels) };
-    const report = this.reportOf(kind, legal);
+    const report = reportFor(this.kinds, kind, legal);
     const found = this.verified(mutant.program, scenario, kernels);
     const { wrong, how, policy } = truth.judge(mutant.program, mutant.aims);
     report.mutants++;
@@ -101,6 +106,8 @@ class Campaign {
       this.notes.push(`${what}: ${kind} of '${scenario.name}'; ${found[0]?.message ?? `${how} under ${policy}`}`);
     if (wrong) {
       report.wrong++;
+      report.programs.add(scenario.name);
+      made.touches?.forEach((one) => report.instructions.add(one));
       if (accepted) {
         report.falseAccepts++;
         note('FALSE ACCEPT');
@@ -125,15 +132,22 @@ class Campaign {
       return [];
     }
   }
+}
 
-  private reportOf(kind: string, legal: boolean): KindReport {
-    const known = this.kinds.get(kind);
-    if (known) return known;
-    const none = { wrong: 0, wrongRejected: 0, falseAccepts: 0, harmlessAccepted: 0, harmlessRejected: 0 };
-    const report: KindReport = { kind, legal, mutants: 0, ...none, missedWithoutIdentity: 0 };
-    this.kinds.set(kind, report);
-    return report;
-  }
+/** The row of a kind, an empty one the first time. */
+export function reportFor(
+  kinds: Map<string, KindReport>,
+  kind: string,
+  legal: boolean,
+  of: KindReport['of'] = 'program',
+): KindReport {
+  const known = kinds.get(kind);
+  if (known) return known;
+  const none = { wrong: 0, wrongRejected: 0, falseAccepts: 0, harmlessAccepted: 0, harmlessRejected: 0 };
+  const seen = { programs: new Set<string>(), instructions: new Set<Kind>() };
+  const report: KindReport = { kind, legal, of, mutants: 0, ...none, missedWithoutIdentity: 0, ...seen };
+  kinds.set(kind, report);
+  return report;
 }
 
 /** What compares the program with its graphs. */

@@ -1,6 +1,6 @@
 /** The programs that are mutated: small steps through the real passes, in f64, with random data so that wrong wiring shows. */
 import { pipelineOf } from '../../src/plan/plan.js';
-import { GPT } from '../../src/nn/models/index.js';
+import { GPT, Mixtral } from '../../src/nn/models/index.js';
 import { ops } from '../../src/ops/index.js';
 import type { KernelChooser } from '../../src/kernels/chooser.js';
 import { kernelsOf } from '../../src/kernels/target.js';
@@ -22,16 +22,25 @@ export interface Base {
 
 /** Throws where a name is none of a program. */
 export function buildBases(names?: readonly string[]): readonly Base[] {
+  return optionsOf(names).map(({ name, weight, options }) => {
+    const given = options();
+    const scenario = buildScenario({ name, ...given, memory: { moves: 10, searchNodes: 0 } });
+    const kernels = kernelsOf(given.target ?? 'reference', ops);
+    return { scenario, truth: new Truth(scenario, kernels), kernels, weight };
+  });
+}
+
+/** What programs of these names are built of; all, where none are given. Throws where a name is none of a program. */
+export function optionsOf(names?: readonly string[]): readonly Recipe[] {
   const unknown = names?.find((name) => recipes.every((recipe) => recipe.name !== name));
   if (unknown !== undefined) throw new Error(`no program is called '${unknown}'`);
-  return recipes
-    .filter(({ name }) => !names || names.includes(name))
-    .map(({ name, weight, options }) => {
-      const given = options();
-      const scenario = buildScenario({ name, ...given, memory: { moves: 10, searchNodes: 0 } });
-      const kernels = kernelsOf(given.target ?? 'reference', ops);
-      return { scenario, truth: new Truth(scenario, kernels), kernels, weight };
-    });
+  return recipes.filter(({ name }) => !names || names.includes(name));
+}
+
+interface Recipe {
+  readonly name: string;
+  readonly weight: number;
+  readonly options: () => Omit<ScenarioOptions, 'name'>;
 }
 
 const split = { batch: ['data'], hidden: ['tensor'], heads: ['tensor'], vocab: ['tensor'] };
@@ -52,6 +61,14 @@ const deepGpt = () =>
     sequence: 2,
   });
 
+/** Two experts, of which each token takes one; its logical microbatches are split. */
+const mixtral = (sequence = 2) =>
+  languageModel(
+    new Mixtral({ layers: 1, dim: 4, heads: 2, hidden: 4, context: sequence, vocab: 5, experts: 2, choices: 1 }),
+    { microbatches: 2, batch: 1, sequence },
+  );
+const byExpert = { microbatch: ['data'], experts: ['data'], hidden: ['tensor'], heads: ['tensor'] };
+
 function inBf16() {
   const model = new GPT({ layers: 1, dim: 4, heads: 2, context: 3, vocab: 6 });
   const { step, ...rest } = languageModel(model, { microbatches: 1, batch: 2, sequence: 3, dtype: 'f32' });
@@ -67,7 +84,7 @@ function fourChunks(schedule: string, meshes: readonly Record<string, number>[])
   };
 }
 
-const recipes: readonly { name: string; weight: number; options: () => Omit<ScenarioOptions, 'name'> }[] = [
+const recipes: readonly Recipe[] = [
   {
     name: 'mlp, data 2, 2 microbatches',
     weight: 3,
@@ -192,5 +209,49 @@ const recipes: readonly { name: string; weight: number; options: () => Omit<Scen
     name: 'mlp, two groups there and back, zb-v, 2 microbatches',
     weight: 3,
     options: () => ({ ...fourChunks('zb-v', [{}, { tensor: 2 }]), split, microbatches: 2 }),
+  },
+  {
+    name: 'mixtral, experts over data 2',
+    weight: 2,
+    options: () => ({ ...mixtral(), mesh: { data: 2 }, split: byExpert }),
+  },
+  {
+    name: 'mixtral, experts over data 2 × tensor 2, ZeRO-3',
+    weight: 2,
+    options: () => ({
+      ...mixtral(1),
+      mesh: { data: 2, tensor: 2 },
+      split: byExpert,
+      zero: { stage: 3, axis: 'data' },
+    }),
+  },
+  {
+    name: 'mixtral, two groups, experts over data 2, 1F1B, 2 microbatches',
+    weight: 2,
+    options: () => ({
+      ...mixtral(1),
+      pipeline: pipelineOf([
+        { segments: ['embedding', 'blocks.0'], mesh: { data: 2 } },
+        { segments: ['head'], mesh: { data: 2 } },
+      ]),
+      split: byExpert,
+      microbatches: 2,
+      schedule: '1f1b',
+    }),
+  },
+  {
+    name: 'gpt, two groups of data 2, a tied weight, 1F1B, 2 microbatches, ZeRO-3',
+    weight: 2,
+    options: () => ({
+      ...gpt(),
+      pipeline: pipelineOf([
+        { segments: ['embedding', 'blocks.0'], mesh: { data: 2 } },
+        { segments: ['head'], mesh: { data: 2 } },
+      ]),
+      split,
+      microbatches: 2,
+      schedule: '1f1b',
+      zero: { stage: 3, axis: 'data' },
+    }),
   },
 ];

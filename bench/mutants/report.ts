@@ -1,4 +1,5 @@
 /** The table and the summary of a campaign. */
+import { kindNames, type Kind } from '../../src/program/kinds.js';
 import type { CampaignReport, KindReport } from './campaign.js';
 
 export interface MutantsSummary {
@@ -15,7 +16,14 @@ export interface MutantsSummary {
   readonly missed_without_identity: number;
   readonly legal: number;
   readonly legal_accepted: number;
-  readonly by_kind: readonly KindReport[];
+  readonly by_kind: readonly (Omit<KindReport, 'programs' | 'instructions'> & {
+    readonly programs: readonly string[];
+    readonly instructions: readonly Kind[];
+  })[];
+  /** Of each kind of instruction: kinds of wrong mutants that changed one, and the programs in which they did. */
+  readonly by_instruction: Readonly<
+    Record<Kind | 'tables' | 'placed graphs', { readonly kinds: number; readonly programs: number }>
+  >;
 }
 
 export function summarize({ seed, seconds, kinds, harmlessRejectedBy }: CampaignReport): MutantsSummary {
@@ -37,11 +45,31 @@ export function summarize({ seed, seconds, kinds, harmlessRejectedBy }: Campaign
     missed_without_identity: sum(kinds, (k) => k.missedWithoutIdentity),
     legal: sum(legal, (k) => k.harmlessAccepted + k.harmlessRejected),
     legal_accepted: sum(legal, (k) => k.harmlessAccepted),
-    by_kind: kinds,
+    by_kind: kinds.map((kind) => ({ ...kind, programs: [...kind.programs], instructions: [...kind.instructions] })),
+    by_instruction: byInstruction(faults),
   };
 }
 
-export function* tableLines({ kinds, notes }: CampaignReport): Generator<string> {
+function byInstruction(faults: readonly KindReport[]): MutantsSummary['by_instruction'] {
+  const count = (of: readonly KindReport[]) => ({
+    kinds: of.length,
+    programs: new Set(of.flatMap(({ programs }) => [...programs])).size,
+  });
+  const wrong = faults.filter((kind) => kind.wrong > 0);
+  const rows = kindNames.map(
+    (name) => [name, count(wrong.filter(({ instructions }) => instructions.has(name)))] as const,
+  );
+  const tables = count(wrong.filter(({ of, instructions }) => of === 'program' && instructions.size === 0));
+  const placed = count(wrong.filter(({ of }) => of === 'placed graph'));
+  return Object.fromEntries([
+    ...rows,
+    ['tables', tables],
+    ['placed graphs', placed],
+  ]) as MutantsSummary['by_instruction'];
+}
+
+export function* tableLines(report: CampaignReport): Generator<string> {
+  const { kinds, notes } = report;
   const columns = ['mutants', 'wrong', 'rejected', 'accepted!', 'harmless', 'rejected'];
   yield `${'kind'.padEnd(26)}${columns.map((name) => name.padStart(11)).join('')}`;
   for (const k of kinds) {
@@ -55,5 +83,8 @@ export function* tableLines({ kinds, notes }: CampaignReport): Generator<string>
     ];
     yield `${(k.legal ? `legal: ${k.kind}` : k.kind).padEnd(26)}${cells.map((n) => String(n).padStart(11)).join('')}`;
   }
+  yield '';
+  for (const [name, { kinds: count, programs }] of Object.entries(summarize(report).by_instruction))
+    yield `${name.padEnd(14)}${String(count).padStart(3)} kinds of wrong mutants, in ${programs} programs`;
   for (const note of [...new Set(notes)].slice(0, 20)) yield note;
 }

@@ -10,7 +10,7 @@ import type { ClassRequest } from './class_request.js';
 import type { ClassValues } from './class_values.js';
 import type { MessagesOfAll } from '../program/edges.js';
 import { exchangeShape, kernelShape } from '../program/kernel_shape.js';
-import { laneAlong } from '../program/lane.js';
+import { laneAlong, transferLane } from '../program/lane.js';
 import type { TemplateWriter } from './lane_events.js';
 import type { Access, GraphValue, GroupEdge, KernelInstruction, Operand, ValueIndex } from '../program/program.js';
 import type { Listed } from './sections.js';
@@ -198,10 +198,16 @@ export class StepLowering {
       const packed: Operand = { value: buffer, access: 'write' };
       this.writer.emit({ kind: 'pack_tile', ...base, input: block, output: packed, lane: 'compute' }, bufferName);
       const operand: Operand = { value: buffer, access: 'read' };
-      this.writer.emit({ kind: 'send', ...base, peers, tag, operand, lane: 'send' }, `sent ${bufferName}`);
+      this.writer.emit(
+        { kind: 'send', ...base, peers, tag, operand, lane: transferLane({ kind: 'send', edge }) },
+        `sent ${bufferName}`,
+      );
     } else if (m.part === 'receive') {
       const operand: Operand = { value: buffer, access: 'write' };
-      this.writer.emit({ kind: 'receive', ...base, peers, tag, operand, lane: 'receive' }, bufferName);
+      this.writer.emit(
+        { kind: 'receive', ...base, peers, tag, operand, lane: transferLane({ kind: 'receive', edge }) },
+        bufferName,
+      );
     } else {
       const received: Operand = { value: buffer, access: 'read' };
       this.writer.emit({ kind: 'unpack_tile', ...base, input: received, output: block, lane: 'compute' }, blockName);

@@ -1,11 +1,11 @@
 /**
  * When a group asks for what it receives.
  *
- * Messages of one rank leave in the order in which its slots make them, and a rank takes them in one after the other, so receives are asked
- * for in the order in which their values are made anywhere, as far as the table tells. Each is asked for one slot ahead of the slot that
- * reads it, so that it travels under that slot's work; or earlier: where a later one of this order is needed sooner, and where it is made
- * long before. A sender goes on to its next message of a kind when the last one is taken, so by then it must be asked for: with slots that
- * take a unit of time each, nothing then waits for what comes later, whatever the table.
+ * Messages to one group leave in the order in which the slots of their sender make them, and a rank takes those of one group in one after the
+ * other, so receives from a group are asked for in the order in which their values are made, as far as the table tells. Each is asked for
+ * one slot ahead of the slot that reads it, so that it travels under that slot's work; or earlier: where a later one of its lane is needed
+ * sooner, and where it is made long before. A sender goes on to its next message to a group when the last one is taken, so by then it must
+ * be asked for: with slots that take a unit of time each, nothing then waits for what comes later, whatever the table.
  */
 import { slotName, slotsOf, type Entry, type ScheduleTable } from '../schedule/slot.js';
 import { timeline, type GroupTimeline } from '../schedule/timeline.js';
@@ -51,15 +51,19 @@ export function plannedReceives(
         }),
       )
       .sort((a, b) => a.left[0] - b.left[0] || a.left[1] - b.left[1] || a.left[2] - b.left[2]);
-    let latest = Infinity;
+    /** Of each sender's group, where the next of its lane is asked for. */
+    const latest = new Map<number, number>();
     return found
       .reverse()
       .map(({ passage, microbatch, entry, left: [end] }): PlannedReceive => {
+        const { fromGroup } = passage.transfer;
         const asMade = begins.findIndex((begin) => begin >= end);
-        latest = Math.min(latest, Math.max(0, entry - 1), asMade);
-        return { passage, microbatch, before: latest };
+        const before = Math.min(latest.get(fromGroup) ?? Infinity, Math.max(0, entry - 1), asMade);
+        latest.set(fromGroup, before);
+        return { passage, microbatch, before };
       })
-      .reverse();
+      .reverse()
+      .sort((a, b) => a.before - b.before);
   });
 }
 

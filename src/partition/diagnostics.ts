@@ -117,6 +117,26 @@ export const layoutMismatch = defineDiagnostic(
   }),
 );
 
+export const seamDiffers = defineDiagnostic(
+  'partition/seam-differs',
+  (p: { name: string; is: Laid; other: Laid | null }) => {
+    const text = ({ type, layout, group }: Laid) => `${printType(type)} ${printLayout(layout)} of group ${group}`;
+    return {
+      what: `'${p.name}' is ${text(p.is)} for the update, and ${p.other ? text(p.other) : 'nothing of that group'} beside it`,
+      why: 'what a step leaves is read where it lies: a sum that one side takes for reduced would be a part of it',
+      where: [{ at: `'${p.name}'` }],
+      fix: 'this is a fault of the pass that placed them: report it, with the plan that shows it',
+    };
+  },
+);
+
+/** A value as a graph states it. */
+interface Laid {
+  readonly type: TensorType;
+  readonly layout: Layout;
+  readonly group: number;
+}
+
 export const illegalMove = defineDiagnostic(
   'partition/illegal-move',
   (p: { move: string; from: Layout; to: Layout; why: string; source: Source }) => ({

@@ -8,6 +8,7 @@ import type { TensorType } from '../ir/type.js';
 import { bucketOfRole, bucketsOf, gatherScope, type Bucket } from './buckets.js';
 import { checkPlacement } from './check.js';
 import { checkMeaning } from './check_meaning.js';
+import { checkMeeting } from './check_meeting.js';
 import { defaultCosts, type PartitionCosts } from './costs.js';
 import { fuseEinsumAdd } from './fuse_einsum_add.js';
 import { gatherParameters } from './gather_parameters.js';
@@ -48,12 +49,24 @@ export interface PlacedGraphs {
   readonly buckets: readonly Bucket[];
 }
 
-/** Places the step, and the update that `recipe` makes of its parameters: in buckets, as far as their gradients allow. */
+/** What is asked of each placed graph; throws where it is not what `graph` is. */
+export type ExpectPlaced = (
+  graph: Graph,
+  placed: PlacedGraph,
+  registry: OpRegistry,
+  buckets: readonly Bucket[],
+) => void;
+
+/**
+ * Places the step, and the update that `recipe` makes of its parameters: in buckets, as far as their gradients allow. `expect`: by default
+ * the proof of each.
+ */
 export function placeGraphs(
   request: PlaceRequest,
   parameters: readonly UpdatedParameter[],
   graph: Graph,
   recipe: UpdateRecipe | null,
+  expect: ExpectPlaced = expectSound,
 ): PlacedGraphs {
   const { plan, registry, kernels, observe } = request;
   observe?.('precision', () => printGraph(graph));
@@ -71,13 +84,16 @@ export function placeGraphs(
   const alone = new Set(loneGradients(parameters, buckets, parts).map(roleKey));
   const remadeStep = recompute(fusedStep, plan.scopes, segmentChunks(plan));
   const storedStep = storeInBuckets(plan, remadeStep, buckets, alone, registry, costs);
-  expectSound(step, storedStep, registry, buckets);
+  expect(step, storedStep, registry, buckets);
   const trained = parameters.filter(({ name }) => hasGradient(step, name, parts));
   const update = recipe?.(updatedParameters(trained, buckets, parts)) ?? null;
   if (update) expectAllRead(step, update, buckets);
   const chosenUpdate = update && place(update, updatePlacement(plan, storedStep, homes, types, buckets));
   const fusedUpdate = chosenUpdate && fused(chosenUpdate, registry, kernels);
-  if (update && fusedUpdate) expectSound(update, fusedUpdate, registry, buckets);
+  if (update && fusedUpdate) {
+    expect(update, fusedUpdate, registry, buckets);
+    expectMeeting(storedStep, fusedUpdate);
+  }
   observe?.('partition', () => printAll(printPlaced, chosenStep, chosenUpdate));
   observe?.('fuse_einsum_add', () => printAll(printPlaced, fusedStep, fusedUpdate));
   observe?.('recompute', () => printAll(printPlaced, remadeStep, fusedUpdate));
@@ -104,6 +120,12 @@ function byChunk({ plan, registry, split, observe }: PlaceRequest, graph: Graph,
 
 const fused = (chosen: PlacedGraph, registry: OpRegistry, kernels: KernelChooser): PlacedGraph =>
   kernels.has('einsum_add') ? fuseEinsumAdd(chosen, registry) : chosen;
+
+/** The proof that the update takes what the step leaves. */
+export function expectMeeting(step: PlacedGraph, update: PlacedGraph): void {
+  const [fault] = checkMeeting(step, update);
+  if (fault) throw fault;
+}
 
 /** Parameters as they are read from where they are stored, gradients as they are summed there. `alone`: gradients of no bucket. */
 function storeInBuckets(
@@ -138,10 +160,10 @@ function loneGradients(
 }
 
 /** The proof that a placed graph is sound and still computes what `graph` does. */
-function expectSound(graph: Graph, placed: PlacedGraph, registry: OpRegistry, buckets: readonly Bucket[]): void {
+export const expectSound: ExpectPlaced = (graph, placed, registry, buckets) => {
   const [fault] = [...checkPlacement(placed), ...checkMeaning(graph, placed, registry, buckets)];
   if (fault) throw fault;
-}
+};
 
 /** The step's graph and, where there is one, the update's. */
 const printAll = <G>(print: (graph: G) => string, step: G, update: G | null): string =>

@@ -3,7 +3,7 @@
  * folding, printer, memory planner and verifier read this table. A new kind is added here and in both engines, and where the verifier
  * says which layouts it takes (`verify/placements.ts`).
  */
-import { laneAlong } from './lane.js';
+import { laneAlong, transferLane } from './lane.js';
 import type { GraphValue, Instruction, Lane, Operand, ValueIndex } from './program.js';
 
 export type Kind = Instruction['kind'];
@@ -61,7 +61,7 @@ const tile: KindDescription<InstructionOf<'pack_tile'>> = {
 };
 
 const transfer: Omit<KindDescription<InstructionOf<'send'>>, 'fields'> = {
-  lane: ({ kind }) => kind,
+  lane: transferLane,
   moves: false,
   meets: true,
   title: ({ kind, tag }) => `${kind} ${printTag(tag)}`,
@@ -154,6 +154,11 @@ const fieldsByKind = new Map(
     return [kind, { operands: all.filter(isOperand), others: all.filter((field) => !isOperand(field)) }] as const;
   }),
 );
+
+export const kindNames = Object.keys(kinds) as readonly Kind[];
+
+/** Every field of a kind, but for its lane and its source. */
+export const fieldNames = (kind: Kind): readonly string[] => Object.keys(kinds[kind].fields);
 
 /** What stands in a field of operands. */
 type Held = Operand | readonly Operand[] | ValueIndex | null;

@@ -128,9 +128,11 @@ export interface Operand {
 }
 
 /**
- * compute; one for each communicator (`lane.ts` names it); one for sends, one for receives (a single lane for both deadlocks 1F1B).
+ * compute; one for each communicator; for each group that it exchanges messages with, by its index, one for sends and one for receives: what
+ * one pair of ranks sends one way stays in order, and nothing else waits for it. A single lane for both ways deadlocks 1F1B. `lane.ts`
+ * names them.
  */
-export type Lane = 'compute' | `group:${string}` | 'send' | 'receive';
+export type Lane = 'compute' | `group:${string}` | `send:${number}` | `receive:${number}`;
 
 /**
  * An event is signalled by one instruction of a template; a wait means the latest earlier signal in launch order, or none. Where `each`

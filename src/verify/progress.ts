@@ -57,14 +57,14 @@ interface Meeting {
   readonly microbatch: number;
   /** Meetings of the class that have surely ended when it begins: the latest of each lane. */
   readonly after: readonly number[];
-  /** Which one of its kind it is: the k-th collective of its lane. */
+  /** Which one of its kind it is: the k-th send. */
   readonly position: number;
 }
 
 function meetingsOf({ lanes, steps }: CompiledClass): readonly Meeting[] {
   const known = lanes.map(() => new Int32Array(lanes.length).fill(-1));
   const signalled: Int32Array[] = [];
-  const positions = lanes.map(() => 0);
+  const positions = new Map<string, number>();
   const found: Meeting[] = [];
   for (const { step, body } of steps) {
     for (const at of body) {
@@ -82,7 +82,10 @@ function meetingsOf({ lanes, steps }: CompiledClass): readonly Meeting[] {
           if (!describedKind(at.instruction).meets) break;
           const after = [...mine].filter((meeting) => meeting >= 0);
           mine[at.lane] = found.length;
-          found.push({ at, microbatch: step.microbatch, after, position: positions[at.lane]++ });
+          const { kind } = at.instruction;
+          const position = positions.get(kind) ?? 0;
+          positions.set(kind, position + 1);
+          found.push({ at, microbatch: step.microbatch, after, position });
         }
       }
     }

@@ -95,7 +95,8 @@ class Clock {
       case 'receive': {
         if (instruction.peers[rank.member] === null) return this.ends(rank, launch, ready);
         const sent = this.sending!;
-        const end = Math.max(ready, this.of(sent.rank).free.get('send') ?? 0) + this.times.message;
+        const { lane } = sent.launch.instruction;
+        const end = Math.max(ready, this.of(sent.rank).free.get(lane) ?? 0) + this.times.message;
         this.ends(sent.rank, sent.launch, end);
         return this.ends(rank, launch, end);
       }

@@ -2,6 +2,7 @@
 import type { Mutations } from '../mutant.js';
 import { boundary } from './boundary.js';
 import { buckets } from './buckets.js';
+import { fields } from './fields.js';
 import { kernels } from './kernels.js';
 import { loops } from './loops.js';
 import { meaning } from './meaning.js';
@@ -11,6 +12,8 @@ import { messages } from './messages.js';
 import { moves } from './moves.js';
 import { operands } from './operands.js';
 import { order } from './order.js';
+import { reported } from './reported.js';
+import { restated } from './restated.js';
 import { schedule } from './schedule.js';
 import { views } from './views.js';
 
@@ -28,4 +31,7 @@ export const faults: Mutations = {
   ...loops,
   ...meshes,
   ...kernels,
+  ...fields,
+  ...restated,
+  ...reported,
 };

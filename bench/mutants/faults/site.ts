@@ -46,7 +46,11 @@ export function inSchedule(
   };
 }
 
-export const mutant = (program: Program, ...aims: readonly Site[]): Mutant => ({ program, aims });
+export const mutant = (program: Program, ...sites: readonly Site[]): Mutant => ({
+  program,
+  aims: sites,
+  touches: sites.map(({ instruction }) => instruction.kind),
+});
 export const drop = (program: Program, site: Site): Mutant => mutant(replaceAt(program, site), site);
 
 export function isCollective(x: Instruction): boolean {

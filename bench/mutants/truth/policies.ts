@@ -21,7 +21,9 @@ export function policiesFor(program: Program, aims: readonly Aim[]): readonly Po
   // Lanes of single ranks are left to the aimed ones: there are many, and they rarely tell more.
   // To rush one rank is to hold the others.
   const standard = all.filter(({ name }) => !/rank \d+ \S|^rush rank/.test(name));
-  const sends = lanes.includes('send') ? (['rendezvous', 'eager'] as const) : (['rendezvous'] as const);
+  const sends = lanes.some((lane) => lane.startsWith('send:'))
+    ? (['rendezvous', 'eager'] as const)
+    : (['rendezvous'] as const);
   const aimed = launchesOf(program, aims).flatMap((index) =>
     sends.flatMap((kind) => [hold({ index }, { sends: kind }), rush({ index }, { sends: kind })]),
   );

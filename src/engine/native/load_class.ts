@@ -293,6 +293,7 @@ class Loader {
     this.communicate(instruction, {
       kind: instruction.kind === 'send' ? 'send' : 'recv',
       peer,
+      lane: instruction.kind === 'send' ? instruction.edge.toGroup : instruction.edge.fromGroup,
       tag: tagNumber(instruction.tag),
       view: flat(this.view(instruction.operand.value)),
       event: -1,

@@ -2,7 +2,8 @@
  * The program as the native executor reads it: one rank's launches, unrolled, with resolved addresses, in launch order.
  *
  * The executor hands `launches` to streams (native/stream_plan.h): kernels and copies to one that computes, communication to one for each
- * group, one for sends and one for receives, each in the order of the list. Communication begins after all that was to be computed before
+ * group, and for each group of ranks at the other end of messages to one for sends and one for receives, each in the order of the list.
+ * Communication begins after all that was to be computed before
  * it; a wait lets compute go on only when the communication it names is complete. Communication that touches what earlier communication
  * still writes, or writes what it still reads, starts when that is complete, on whatever lanes the two are: such waits need not be
  * said. Those of kernels must be. What is still under way after the last launch is completed before the step ends. On the CPU the
@@ -73,6 +74,8 @@ export interface CollectiveLaunch {
 export interface PointToPointLaunch {
   readonly kind: 'send' | 'recv';
   readonly peer: number;
+  /** The group of ranks to which the peer belongs: sends to one are a lane, and receives from one. Absent: 0. */
+  readonly lane?: number;
   readonly tag: number;
   readonly view: LoadedView;
   readonly event: number;
@@ -96,7 +99,7 @@ export interface SignalLaunch {
 
 /**
  * Waits for the latest earlier launch with that event, and with it for everything launched before it on the same lane (a lane is a
- * group, all sends, or all receives). Where there is none, there is no wait.
+ * group, all sends to a group of ranks, or all receives from one). Where there is none, there is no wait.
  */
 export interface WaitLaunch {
   readonly kind: 'wait';

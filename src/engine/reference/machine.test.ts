@@ -5,7 +5,7 @@ import { languageModel } from '../../../tests/scenarios/language_model.js';
 import { mlp } from '../../../tests/scenarios/mlp.js';
 import { buildScenario, differences, type Scenario } from '../../../tests/scenarios/scenario.js';
 import { printTag } from '../../program/kinds.js';
-import type { Instruction, Program, RankClass, TransferInstruction } from '../../program/program.js';
+import type { Instruction, Lane, Program, RankClass, TransferInstruction } from '../../program/program.js';
 import { instructionsOf } from '../../program/unroll.js';
 import { GPT } from '../../nn/models/index.js';
 import { execute } from './execute.js';
@@ -88,7 +88,9 @@ describe('sends between two groups', () => {
   });
 
   test('one lane for sends and receives: what is asked for ahead of its slot holds up what is sent', () => {
-    const oneLane = withBody(pipeline.program, (one) => [one.lane === 'receive' ? { ...one, lane: 'send' } : one]);
+    const oneLane = withBody(pipeline.program, (one) => [
+      one.lane.startsWith('receive:') ? { ...one, lane: one.lane.replace('receive', 'send') as Lane } : one,
+    ]);
     const inputs = scatterValues(oneLane, pipeline.inputs);
     const rendezvous = execute(oneLane, { registry: ops, inputs, policy: inOrder() });
     expect(rendezvous.deadlock!.map(({ waitsFor }) => waitsFor)).toEqual(

@@ -74,7 +74,9 @@ export function rush(target: Target, { sends = 'rendezvous' }: PolicyOptions = {
  * every rank starved, some random orders; with sends of both kinds where there are sends.
  */
 export function adversaries(ranks: readonly number[], lanes: readonly Lane[], randomOrders = 4): readonly Policy[] {
-  const kinds = lanes.includes('send') ? (['rendezvous', 'eager'] as const) : (['rendezvous'] as const);
+  const kinds = lanes.some((lane) => lane.startsWith('send:'))
+    ? (['rendezvous', 'eager'] as const)
+    : (['rendezvous'] as const);
   const targets: Target[] = [...lanes.map((lane) => ({ lane }))];
   if (ranks.length > 1) {
     for (const rank of ranks) targets.push({ rank }, ...lanes.map((lane) => ({ rank, lane })));
