@@ -49,7 +49,7 @@ const planSizes = z.strictObject({
       description: 'Replicas of the model, each with its share of the batch. null: as many as the ranks allow.',
       unit: 'ranks',
       flag: true,
-      also: ['dp', 'data_parallel_replicate_degree', 'data_parallel_degree', 'data_parallel_shard_degree', 'dp_size'],
+      also: ['dp', 'data_parallel_replicate_degree', 'data_parallel_degree', 'dp_size'],
     }),
   tensor_parallel_size: z
     .int()
@@ -145,6 +145,22 @@ const planSizes = z.strictObject({
       flag: true,
       also: ['zero', 'zero_optimization', 'stage', 'fsdp', 'use_distributed_optimizer', 'sharding_strategy'],
     }),
+  shard_size: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .meta({
+      description:
+        'At zero_stage 1 to 3, how many neighbouring data-parallel ranks divide among them; what they have together is replicated over the ' +
+        'others (hybrid sharding, HSDP). Divides data_parallel_size. null: all of them.',
+      unit: 'ranks',
+      effect:
+        'Halved: each rank keeps twice as much of what is divided, and weights are gathered among half as many ranks; gradients cross ' +
+        'between replicas once a step, in shards.',
+      flag: true,
+      also: ['data_parallel_shard_degree', 'dp_shard', 'hsdp', 'hybrid_shard', 'mics_shard_size'],
+    }),
   reshard_after_forward: z
     .boolean()
     .nullable()
@@ -187,6 +203,32 @@ const planSizes = z.strictObject({
         'recompute_activations',
         'selective_ac_option',
       ],
+    }),
+  persistence_threshold: z
+    .int()
+    .min(0)
+    .nullable()
+    .default(null)
+    .meta({
+      description: 'At zero_stage 3, parameters of fewer elements than this are not gathered for each layer. null: 0.',
+      unit: 'elements',
+      effect: 'Larger: fewer small gathers; what is small stays whole on each rank, in the type that ops compute in.',
+      flag: true,
+      also: ['stage3_param_persistence_threshold', 'param_persistence_threshold'],
+    }),
+  bucket_bytes: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .meta({
+      description:
+        'Parameters of a rank that are gathered, reduced and updated together at most; one that is larger goes alone. null: whole layers, ' +
+        'until they are 8 MB.',
+      unit: 'bytes',
+      effect: 'Smaller: more and smaller collectives, which begin earlier.',
+      flag: true,
+      also: ['bucket_cap_mb', 'ddp_bucket_size', 'reduce_bucket_size', 'allgather_bucket_size'],
     }),
 });
 

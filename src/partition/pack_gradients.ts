@@ -3,7 +3,8 @@
  *
  *   gradients of members ─pack─▶ bucket, partial over what any of them is ─reduce_scatter─▶ shard, where a plan reduces each microbatch
  *
- * Who is not partial over an axis that another member is partial over is masked first.
+ * Who is not partial over an axis that another member is partial over is masked first. Each microbatch is reduced over the axes that cut
+ * the shard and no other: over replicas of shards, whose sums are no larger for being partial, the update reduces once a step.
  */
 import { GraphBuilder } from '../ir/builder.js';
 import type { Node, Source } from '../ir/graph.js';
@@ -50,7 +51,7 @@ export function packGradients(
     if (!to || !step) continue;
     const at: Spot = { side: 'after', step };
     const request: Request = { at, source: step.source, scope: 'microbatch', suffix: 'reduced' };
-    replaced.set(roleKey(role), [{ role, name, value: edit.reshard(value, to, request) }]);
+    replaced.set(roleKey(role), [{ role, name, value: reduceTo(edit, value, to, request) }]);
   }
   if (replaced.size === 0) return placed;
   return {
@@ -91,7 +92,14 @@ function packOne(
   });
   const packed = edit.value(name, type, { splits: whole.splits, partial }, group, 'microbatch');
   edit.put({ side: 'after', step: last }, { kind: 'pack', members, inputs: parts, outputs: [packed], source, group });
-  return accumulator ? edit.reshard(packed, accumulator, { ...request(last), suffix: 'reduced' }) : packed;
+  return accumulator ? reduceTo(edit, packed, accumulator, { ...request(last), suffix: 'reduced' }) : packed;
+}
+
+/** A sum in other splits, partial still over what these leave free. */
+function reduceTo(edit: PlacedEdit, id: PlacedId, { splits }: Layout, request: Request): PlacedId {
+  const cut = new Set(Object.values(splits).flatMap(({ axes }) => axes));
+  const partial = Object.entries(edit.values[id].layout.partial).filter(([axis]) => !cut.has(axis));
+  return edit.reshard(id, { splits, partial: Object.fromEntries(partial) }, request);
 }
 
 function lastOf({ steps }: PlacedGraph, makers: readonly PlacedStep[]): PlacedStep {

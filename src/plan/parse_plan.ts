@@ -65,6 +65,8 @@ export const planSchema = z.strictObject({
     axis: z.string(),
     reshard_after_forward: z.boolean().optional(),
     prefetch: z.int().min(0).optional(),
+    persistence_threshold: z.int().min(0).optional(),
+    bucket_bytes: count.optional(),
   }),
   precision: z.strictObject({ compute: z.enum(['bf16', 'f32', 'f64']), master: z.enum(['f32', 'f64']) }),
   predicted: z.strictObject({ peak_bytes: z.int().nonnegative() }).nullable().meta({ example: null }),

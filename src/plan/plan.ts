@@ -54,8 +54,15 @@ export interface Plan {
 export const zeroStages = [0, 1, 2, 3] as const;
 export type ZeroStage = (typeof zeroStages)[number];
 
+/** What may be said of stage 3 alone. */
+export const stage3Fields = ['reshard_after_forward', 'prefetch', 'persistence_threshold'] as const;
+
 export interface ZeroPlan {
   readonly stage: ZeroStage;
+  /**
+   * Over which ranks. Where data are split over other axes too, each of their ranks has a whole copy in shards (Zhao et al. 2023, "PyTorch
+   * FSDP", §3.2.2, hybrid sharding): gradients are reduced over this axis, and their shards over the others once a step.
+   */
   readonly axis: AxisName;
   /**
    * At stage 3, whether gathered parameters are let go after a segment's forward, and gathered again for its backward. False: they are
@@ -64,6 +71,13 @@ export interface ZeroPlan {
   readonly reshard_after_forward?: boolean;
   /** At stage 3, how many segments ahead parameters are gathered, in the order of a direction. Default: 1. */
   readonly prefetch?: number;
+  /** At stage 3, parameters of fewer elements are stored as at stage 2: whole, or once a step. Default: 0. */
+  readonly persistence_threshold?: number;
+  /**
+   * Bytes of parameters on a rank that are gathered, reduced and updated together at most, at any stage, but for a parameter that has more
+   * by itself. Default: whole segments, until they are 8 MB.
+   */
+  readonly bucket_bytes?: number;
 }
 
 export interface PlanScope {

@@ -112,6 +112,7 @@ const mlpDraw: TrainingDraw = {
   zero: 0,
   again: ['nothing', 'backward'],
   reshards: 'microbatch',
+  shard: 0,
   update: false,
   whim: 0,
 };
