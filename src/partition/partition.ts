@@ -7,7 +7,7 @@
  * model.
  */
 import { GraphBuilder } from '../ir/builder.js';
-import type { Graph, GraphOutput, Node, Source, ValueId } from '../ir/graph.js';
+import type { Graph, GraphInput, GraphOutput, Node, Source, ValueId } from '../ir/graph.js';
 import type { Layout } from '../ir/layout.js';
 import { axesSize, type AxisName, type Mesh } from '../ir/mesh.js';
 import type { OpDefinition, OpRegistry } from '../ir/op.js';
@@ -33,7 +33,8 @@ import {
   type Given,
 } from './given_assignments.js';
 import { NodeNames, outputReader } from '../plan/node_names.js';
-import type { PlacedGraph, PlacedId, PlacedOutput, Scope } from './placed.js';
+import { shortest, type Scope } from '../plan/scope.js';
+import type { PlacedGraph, PlacedId, PlacedOutput } from './placed.js';
 import { axesToShare, type Sharing } from './sharing.js';
 import { cheapest, Versions, type Quote, type Wanted } from './versions.js';
 
@@ -46,12 +47,16 @@ export interface Placement {
   input(role: Role, type: TensorType): readonly { readonly group: number; readonly layout: Layout }[];
   /** The layout an output must have, on each group that wants it; null leaves it as it comes. */
   output(role: Role, type: TensorType): readonly { readonly group: number; readonly layout: Layout }[] | null;
+  /** The chunk of a segment: what lasts for a slot, or for a microbatch's backward, lasts on one. */
+  chunkOf(segment: string): number;
+  /** How long a reshard is kept that a reader asks for, of what a microbatch makes and in larger blocks: it can be made again. */
+  reshardScope(reader: Source): Scope;
   /** How the plan lays a value out on a group's mesh by the names of its factors: how one that no op of the group has made is met. */
   arrival(group: number, type: TensorType): Layout;
   /** The factors that the plan splits, and which of them data come with: whom work that has them is to be shared by. */
   readonly sharing: Sharing;
-  /** How often in a step what has a scope is made. */
-  readonly times: Readonly<Record<Scope, number>>;
+  /** How often in a step everything is made that does not last it. */
+  readonly microbatches: number;
   /** Splits the plan fixes for an op, by factor of its rule; null where it leaves the choice. */
   hint(node: HintRequest): Splits | null;
 }
@@ -98,8 +103,6 @@ class Walk {
   private readonly device: Target;
   private readonly reshards: readonly ReshardSearch[];
   private readonly versions: Versions;
-  /** What follows from parameters and state alone. */
-  private readonly constant = new Set<ValueId>();
   /** Results of decomposed ops → the values that replace them. */
   private readonly replaced = new Map<ValueId, ValueId>();
   private readonly chosen = new Map<number, Assignment>();
@@ -110,6 +113,8 @@ class Walk {
   private readonly roles: ReadonlyMap<ValueId, Role>;
   /** Values that add up to outputs which are taken as they come: leaving them partial makes no debt. */
   private readonly anyLayout: ReadonlySet<ValueId>;
+  /** The graph's outputs: of a step they are summed over microbatches, so each makes its own. */
+  private readonly handedOver: Set<ValueId>;
 
   constructor(
     graph: Graph,
@@ -131,6 +136,7 @@ class Walk {
       graph,
       free.map((output) => output.value),
     );
+    this.handedOver = new Set(graph.outputs.map(({ value }) => value));
     this.placement = placement;
     this.costs = costs;
     this.versions = new Versions(
@@ -139,6 +145,8 @@ class Walk {
       this.reshards,
       (value) => this.nameOf(value),
       (group, type) => placement.arrival(group, type),
+      (segment) => placement.chunkOf(segment),
+      (reader) => placement.reshardScope(reader),
     );
   }
 
@@ -146,8 +154,7 @@ class Walk {
     for (const input of this.graph.inputs) {
       const type = this.builder.typeOf(input.value);
       for (const { group, layout } of this.placement.input(input.role, type)) {
-        if (input.role.kind === 'parameter' || input.role.kind === 'state') this.constant.add(input.value);
-        this.versions.declareInput(input, type, layout, group);
+        this.versions.declareInput(input, type, layout, group, inputScope(input));
       }
     }
     for (const node of this.graph.nodes) this.place(node, null, null);
@@ -169,8 +176,6 @@ class Walk {
     const group = this.placement.group(node.source);
     const name = this.names.next(node.op, node.source, whole);
     const given = this.given.find(name);
-    if (node.inputs.length > 0 && node.inputs.every((input) => this.constant.has(this.resolve(input))))
-      node.outputs.forEach((output) => this.constant.add(output));
     const assignment = this.fixed(given, node, definition, group) ?? this.choose(node, definition, group, inherited);
     this.chosen.set(node.id, assignment);
     const missing = definition.decompose !== undefined && !this.hasKernel(node.op, node.rule);
@@ -252,9 +257,8 @@ class Walk {
       mesh,
       options.shared.filter((axis) => !splitting.has(axis)),
     );
-    // What follows from parameters alone, as their casts do, is the same for every microbatch. Their reshards are let go.
-    const constant = node.outputs.length > 0 && node.outputs.every((value) => this.constant.has(value));
-    const times = this.placement.times[constant ? 'step' : 'microbatch'];
+    const { microbatches } = this.placement;
+    const times = this.scopeOf(node) === 'step' ? 1 : microbatches;
     let seconds =
       times *
       (this.costs.seconds(this.workOf(node, definition, mesh, assignment)) + (repeats - 1) * this.costs.repeatSeconds);
@@ -263,7 +267,7 @@ class Walk {
       if (!quote) return Infinity;
       // An operand that is there twice in one layout is resharded once.
       const repeated = node.inputs.findIndex((id, j) => id === node.inputs[i] && sameOperand(rule, assignment, i, j));
-      if (repeated === i) seconds += this.placement.times['segment and direction'] * quote.seconds;
+      if (repeated === i) seconds += microbatches * quote.seconds;
     }
     return seconds + times * this.debtOf(node, group, assignment, options);
   }
@@ -340,9 +344,11 @@ class Walk {
       const quotes = this.versions.quotes(this.wanted(node, i, group, assignment));
       return this.take(quotes, names[i], given, from) ?? raise(noAssignment({ op: node.op, source: node.source }));
     });
+    const scope = this.scopeOf(node);
     const outputs = node.outputs.map((output, i) => {
       const type = this.builder.typeOf(output);
-      return this.versions.declareResult(output, type, resultLayout(node.rule, assignment, i, namesOf(type)), group);
+      const layout = resultLayout(node.rule, assignment, i, namesOf(type));
+      return this.versions.declareResult(output, type, layout, group, scope);
     });
     const { op, rule, attributes, source } = node;
     this.versions.steps.push({ kind: 'op', op, rule, attributes, assignment, inputs, outputs, source, group });
@@ -365,6 +371,19 @@ class Walk {
     return quote.take();
   }
 
+  /**
+   * How long what a node makes is kept: as long as all that it reads stays the same. What follows from parameters alone, such as their
+   * casts, is made once for all microbatches; what needs nothing is sooner made again than kept.
+   */
+  private scopeOf({ inputs, outputs, source }: Node): Scope {
+    if (source.phase === 'update') return 'step';
+    if (inputs.length === 0 || outputs.some((output) => this.handedOver.has(output))) return 'microbatch';
+    return shortest(
+      'step',
+      inputs.map((input) => this.versions.lasts(this.resolve(input))),
+    );
+  }
+
   /** Replaces a fused op by its decomposition, whose parts know its factors by the same names. */
   private inline(node: Node, definition: OpDefinition, assignment: Assignment, name: string): void {
     const first = this.builder.nodesSoFar().length;
@@ -375,10 +394,12 @@ class Walk {
       ]),
     );
     const results = this.builder.at(node.source, () => definition.decompose!(operands, node.attributes), null);
-    for (const part of this.builder.nodesSoFar().slice(first)) this.place(part, assignment.splits, name);
     definition.results.forEach((result, i) => {
-      if (node.outputs[i] !== undefined && results[result]) this.replaced.set(node.outputs[i], results[result].id);
+      if (node.outputs[i] === undefined || !results[result]) return;
+      this.replaced.set(node.outputs[i], results[result].id);
+      if (this.handedOver.has(node.outputs[i])) this.handedOver.add(results[result].id);
     });
+    for (const part of this.builder.nodesSoFar().slice(first)) this.place(part, assignment.splits, name);
   }
 
   private deliver({ role, name }: GraphOutput, value: ValueId): readonly PlacedOutput[] {
@@ -424,6 +445,10 @@ class Walk {
 function raise(error: Error): never {
   throw error;
 }
+
+/** How long an input stays the same. */
+const inputScope = ({ kind }: GraphInput): Scope => (kind === 'data' ? 'microbatch' : 'step');
+
 /** A module path within the names of values: names of modules are anything, and those of values must not be equal. */
 const inOneWord = (path: string): string => (/[\s"%]/.test(path) ? JSON.stringify(path) : path);
 

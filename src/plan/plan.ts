@@ -3,8 +3,10 @@
  *
  * Versioned and validated; `docs/plan.md` explains each field.
  */
+import type { Source } from '../ir/graph.js';
 import { mesh, meshRanks, type AxisName, type Mesh } from '../ir/mesh.js';
 import type { FactorName } from '../ir/type.js';
+import type { Scope } from './scope.js';
 
 export const planVersion = 2;
 
@@ -35,6 +37,8 @@ export interface Plan extends PlannedChoices {
   readonly split: Readonly<Record<FactorName, readonly AxisName[]>>;
   /** Uneven boundaries of a factor, where it is split: `{ "heads": [0, 5, 7] }`. */
   readonly bounds: Readonly<Record<FactorName, readonly number[]>>;
+  /** How long what can be made again is kept, the last entry that names it. What none names is kept as long as it is read. */
+  readonly scopes: readonly PlanScope[];
   /** What is split over `axis` that would be replicated over it. */
   readonly zero: ZeroPlan;
   readonly precision: { readonly compute: 'bf16' | 'f32' | 'f64'; readonly master: 'f32' | 'f64' };
@@ -112,6 +116,34 @@ export interface ZeroPlan {
    * by itself. Default: whole segments, until they are 8 MB.
    */
   readonly bucket_bytes?: number;
+}
+
+export interface PlanScope {
+  /** A path of the model, as of parameters: all that lies under it. `*` stands for one name, `blocks.*.mlp`; alone, for the whole model. */
+  readonly of: string;
+  /**
+   * again: residuals, which the backward makes again instead of keeping them. reshard: activations that lie in smaller blocks than an op
+   * reads, such as shards of a sequence, which are gathered for it.
+   */
+  readonly made: 'again' | 'reshard';
+  /** `microbatch`: as if nothing were said. */
+  readonly keep: Exclude<Scope, 'step'>;
+  /** Of residuals: those that all ops made, or only those that are cheap to make: no products, no attention, nothing that was sent. */
+  readonly ops: 'all' | 'cheap';
+}
+
+/** The entry that says how long something made so at a place is kept; undefined: none does. */
+export const keptFor = (
+  scopes: readonly PlanScope[],
+  made: PlanScope['made'],
+  { path, segment }: Pick<Source, 'path' | 'segment'>,
+): PlanScope | undefined =>
+  scopes.findLast((entry) => entry.made === made && [path, segment].some((name) => liesUnder(name, entry.of)));
+
+/** Whether a module path lies under another, in which `*` stands for any one name. */
+export function liesUnder(path: string, of: string): boolean {
+  const names = path.split('.');
+  return of === '*' || of.split('.').every((name, i) => i < names.length && (name === '*' || name === names[i]));
 }
 
 export type GroupName = string;
