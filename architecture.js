@@ -85,6 +85,11 @@ export const passes = [
     about: 'a bias joins the product that it is added to',
   },
   {
+    name: 'recompute',
+    file: 'src/partition/recompute.ts',
+    about: 'what the plan would rather make again than keep is made again in the backward',
+  },
+  {
     name: 'buckets',
     file: 'src/partition/buckets.ts',
     about: 'parameters that are stored, gathered, reduced and updated together, as one flat value',

@@ -77,6 +77,15 @@ describe('language models', () => {
     equalsSerial(`ZeRO-${stage}`, { ...gpt(), ...zero, microbatches: 2 });
     equalsSerial(`ZeRO-${stage} in mixed precision`, inMixedPrecision({ ...gpt(), ...zero, microbatches: 2 }), rounded);
   }
+  for (const stage of [1, 3] as const) {
+    equalsSerial(`ZeRO-${stage} in two replicas of two shards`, {
+      ...gpt({ layers: 1 }),
+      mesh: { replica: 2, shard: 2 },
+      split: { batch: ['replica', 'shard'] },
+      zero: { stage, axis: 'shard' },
+      microbatches: 2,
+    });
+  }
   equalsSerial('ZeRO-3 over data × tensor', {
     ...gpt(),
     mesh: { data: 2, tensor: 2 },

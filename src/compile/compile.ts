@@ -74,8 +74,10 @@ export function trainingGraphs(options: TrainingOptions): TrainingGraphs {
 }
 
 /** The training step: forward, backward, update. Results of a step: `loss_sum`, `tokens`, `gradient_norm`, `skipped`. */
-export function compileTraining(options: TrainingOptions): CompiledTraining {
-  const graphs = trainingGraphs(options);
+export function compileTraining(
+  options: TrainingOptions,
+  graphs: TrainingGraphs = trainingGraphs(options),
+): CompiledTraining {
   const { step, update, unusedParameters } = graphs;
   return { ...compileGraphs(options, graphs, step, update, tableOf(options.plan)), unusedParameters };
 }

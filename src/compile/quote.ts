@@ -43,7 +43,9 @@ export function quoteGraphs(
 ): PlanQuote {
   const kernels = kernelsOf(options.target, options.registry);
   const costs = options.costs ?? defaultCosts(meshesOf(options.plan));
-  const placed = placeGraphs({ ...options, costs, kernels, split: splitChunks(table) }, parameters, step, update);
+  const split = splitChunks(table);
+  // Not proved: what is compiled will be.
+  const placed = placeGraphs({ ...options, costs, kernels, split }, parameters, step, update, () => {});
   const requests = classRequests({ ...options, kernels }, placed, table);
   return { placed, classes: requests.map((request) => quoteClass(request, costs)) };
 }

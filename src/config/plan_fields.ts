@@ -1,5 +1,6 @@
 /** Fields of `batch` and `plan`: how many sequences make a step, and who computes them. */
 import { z } from 'zod';
+import { activationCheckpoints } from '../plan/parallel_sizes.js';
 import { scheduleKinds } from '../schedule/kinds.js';
 
 export const batch = z
@@ -48,7 +49,7 @@ const planSizes = z.strictObject({
       description: 'Replicas of the model, each with its share of the batch. null: as many as the ranks allow.',
       unit: 'ranks',
       flag: true,
-      also: ['dp', 'data_parallel_replicate_degree', 'data_parallel_degree', 'data_parallel_shard_degree', 'dp_size'],
+      also: ['dp', 'data_parallel_replicate_degree', 'data_parallel_degree', 'dp_size'],
     }),
   tensor_parallel_size: z
     .int()
@@ -144,6 +145,22 @@ const planSizes = z.strictObject({
       flag: true,
       also: ['zero', 'zero_optimization', 'stage', 'fsdp', 'use_distributed_optimizer', 'sharding_strategy'],
     }),
+  shard_size: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .meta({
+      description:
+        'At zero_stage 1 to 3, how many neighbouring data-parallel ranks divide among them; what they have together is replicated over the ' +
+        'others (hybrid sharding, HSDP). Divides data_parallel_size. null: all of them.',
+      unit: 'ranks',
+      effect:
+        'Halved: each rank keeps twice as much of what is divided, and weights are gathered among half as many ranks; gradients cross ' +
+        'between replicas once a step, in shards.',
+      flag: true,
+      also: ['data_parallel_shard_degree', 'dp_shard', 'hsdp', 'hybrid_shard', 'mics_shard_size'],
+    }),
   reshard_after_forward: z
     .boolean()
     .nullable()
@@ -167,6 +184,51 @@ const planSizes = z.strictObject({
       effect: 'One more: the parameters of one more layer are there whole, and their gather has longer to hide.',
       flag: true,
       also: ['forward_prefetch', 'backward_prefetch'],
+    }),
+  activation_checkpoint: z
+    .enum([...activationCheckpoints])
+    .default('none')
+    .meta({
+      description:
+        'What the backward of a layer makes again instead of keeping it: nothing, all of it (full), or what is cheap to make (selective: ' +
+        'not products, attention and what was sent).',
+      effect:
+        'full: of each microbatch under way a layer keeps its input alone, and a step computes a third more. selective: in between, at little cost. ' +
+        'The numbers stay the same.',
+      flag: true,
+      also: [
+        'activation_checkpointing',
+        'gradient_checkpointing',
+        'recompute_granularity',
+        'recompute_activations',
+        'selective_ac_option',
+      ],
+    }),
+  persistence_threshold: z
+    .int()
+    .min(0)
+    .nullable()
+    .default(null)
+    .meta({
+      description: 'At zero_stage 3, parameters of fewer elements than this are not gathered for each layer. null: 0.',
+      unit: 'elements',
+      effect: 'Larger: fewer small gathers; what is small stays whole on each rank, in the type that ops compute in.',
+      flag: true,
+      also: ['stage3_param_persistence_threshold', 'param_persistence_threshold'],
+    }),
+  bucket_bytes: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .meta({
+      description:
+        'Parameters of a rank that are gathered, reduced and updated together at most; one that is larger goes alone. null: whole layers, ' +
+        'until they are 8 MB.',
+      unit: 'bytes',
+      effect: 'Smaller: more and smaller collectives, which begin earlier.',
+      flag: true,
+      also: ['bucket_cap_mb', 'ddp_bucket_size', 'reduce_bucket_size', 'allgather_bucket_size'],
     }),
 });
 

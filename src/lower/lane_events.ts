@@ -2,7 +2,8 @@
  * Lanes and events of one template under construction.
  *
  * An instruction on another lane begins after everything the compute lane did before it in launch order (a signal and a wait), and
- * signals when it is done. Compute waits for that just before it first touches a buffer that the other lane touches.
+ * signals when it is done. Compute waits for that just before it first touches a buffer that the other lane touches. A collective that
+ * touches what one of another lane does waits for it on its own lane: compute goes on under both.
  */
 import type { Source } from '../ir/graph.js';
 import type { EventName, Instruction, Lane, ValueIndex } from '../program/program.js';
@@ -19,6 +20,8 @@ export interface Extent {
 interface Awaited {
   readonly event: EventName;
   readonly each: boolean;
+  /** Where it is signalled. */
+  readonly by: Lane;
 }
 
 /** A touch by another lane, and the event after it. */
@@ -48,7 +51,8 @@ export class TemplateWriter {
   readonly body: Instruction[] = [];
   private readonly extentOf: (value: ValueIndex) => Extent;
   private readonly pending: Pending;
-  private readonly waited = new Set<EventName>();
+  /** Event → the lanes that have waited for it. */
+  private readonly waited = new Map<EventName, Set<Lane>>();
 
   constructor(extentOf: (value: ValueIndex) => Extent, pending: Pending) {
     this.extentOf = extentOf;
@@ -68,34 +72,37 @@ export class TemplateWriter {
     const { lane, source } = instruction;
     this.fork(lane, label, source);
     // What is received is asked for ahead of its slot: meanwhile messages of later microbatches may be under way.
-    const done: Awaited = { event: `done ${label}`, each: instruction.kind === 'receive' };
-    this.body.push(instruction, { kind: 'signal', ...done, lane, source });
+    const done: Awaited = { event: `done ${label}`, each: instruction.kind === 'receive', by: lane };
+    this.body.push(instruction, { kind: 'signal', event: done.event, each: done.each, lane, source });
     for (const { value } of operandsOf(instruction)) this.pending.note(this.extentOf(value), done);
     // What was waited for before was the event of an earlier microbatch.
     this.waited.delete(done.event);
   }
 
-  /** Compute waits for an event of this or an earlier template. */
-  private wait(done: Awaited, source: Source): void {
-    if (this.waited.has(done.event)) return;
-    this.waited.add(done.event);
-    this.body.push({ kind: 'wait', ...done, lane: 'compute', source });
+  /** A lane waits for an event of this or an earlier template; for its own it does anyhow. */
+  private wait({ event, each, by }: Awaited, lane: Lane, source: Source): void {
+    const lanes = this.waited.get(event) ?? new Set();
+    if (by === lane || lanes.has(lane)) return;
+    this.waited.set(event, lanes.add(lane));
+    this.body.push({ kind: 'wait', event, each, lane, source });
   }
 
   /** Compute waits for everything that is still under way: the end of a step. */
   drain(): void {
     const source = this.body[this.body.length - 1]?.source;
-    if (source) for (const done of this.pending.all()) this.wait(done, source);
+    if (source) for (const done of this.pending.all()) this.wait(done, 'compute', source);
   }
 
   private waitForBuffers(instruction: Instruction): void {
+    const { kind, lane, source } = instruction;
     for (const { value } of operandsOf(instruction)) {
-      for (const done of this.pending.on(this.extentOf(value))) this.wait(done, instruction.source);
+      for (const done of this.pending.on(this.extentOf(value)))
+        this.wait(done, kind === 'collective' ? lane : 'compute', source);
     }
   }
 
   private fork(lane: Lane, label: string, source: Source): void {
-    const start: Awaited = { event: `start ${label}`, each: false };
+    const start = { event: `start ${label}`, each: false };
     this.body.push({ kind: 'signal', ...start, lane: 'compute', source }, { kind: 'wait', ...start, lane, source });
   }
 }

@@ -6,7 +6,7 @@
  * computed.
  */
 import { assignMemory, keptValues, type UnplacedStep } from '../memory/assign_memory.js';
-import type { PlacedStep } from '../partition/placed.js';
+import type { PlacedId } from '../partition/placed.js';
 import { messagesOfAll, type MessagesOfAll } from '../program/edges.js';
 import type { RankClass, Template, ValueIndex } from '../program/program.js';
 import { instructionsOf } from '../program/unroll.js';
@@ -14,6 +14,7 @@ import type { ClassRequest } from './class_request.js';
 import { fold } from './fold.js';
 import { Pending, TemplateWriter } from './lane_events.js';
 import { StepLowering } from './lower_step.js';
+import { isLocal } from '../reshard/moves.js';
 import { scheduleSteps, type ReceiveTemplate, type SlotTemplate, type TemplateKind } from './schedule_steps.js';
 import { slotSection, updateSection, type Listed } from './sections.js';
 import { piecesOf } from './slot_order.js';
@@ -78,14 +79,36 @@ class ClassLowering {
   }
 
   private slot({ name, slot, first, last, piece }: SlotTemplate): Template {
-    const { step, stepSlots, group, once } = this.request;
+    const { step, stepSlots, group } = this.request;
     const writer = this.writer();
     const lowering = new StepLowering(this.request, this.map, this.messages, writer, !first);
-    const section = slotSection(step, stepSlots, group, slot, first ? new Set() : once);
+    const section = slotSection(step, stepSlots, group, slot, first);
     const body = piece === null ? section : piecesOf(section)[piece];
-    const joined = last === 'no' ? body : this.join(body, last === 'group');
-    const own = new Set<PlacedStep>(body.map((listed) => listed.step));
-    for (const listed of joined) lowering.lower(own.has(listed.step) ? 'step' : 'update', listed);
+    const { joined, rest } = this.join(body, last);
+    const complete = ({ listed, after }: Joined) => {
+      lowering.completeSums(listed);
+      for (const move of after) lowering.lower('update', move);
+    };
+    // What is reduced on the way to its sum is added when that of the next segment has been asked for, or last: compute goes on meanwhile.
+    let reduced: readonly Joined[] = [];
+    for (const one of joined) {
+      lowering.lower('step', one.listed);
+      const { segment } = one.listed.step.source;
+      const isReduced = this.isReducedSum(one.listed);
+      if (isReduced && reduced.every(({ listed }) => listed.step.source.segment === segment)) {
+        reduced = [...reduced, one];
+        continue;
+      }
+      // A sum that is completed here may lie in one bucket with those that wait.
+      if (isReduced || one.after.length > 0) {
+        reduced.forEach(complete);
+        reduced = [];
+      }
+      if (isReduced) reduced = [one];
+      else complete(one);
+    }
+    reduced.forEach(complete);
+    for (const listed of rest) lowering.lower('update', listed);
     if (last === 'group') writer.drain();
     return { name, chunk: slot.chunk, body: writer.body };
   }
@@ -101,9 +124,20 @@ class ClassLowering {
     return new TemplateWriter((value) => this.map.values.extentOf(value), this.pending);
   }
 
-  /** Takes from the update each move of a sum that a step of the body completes, right after that step; the last slot, all that is left. */
-  private join(body: readonly Listed[], isLast: boolean): readonly Listed[] {
+  private isReducedSum({ step }: Listed): boolean {
+    return step.kind === 'move' && !isLocal(step.move) && this.map.sums.has(step.outputs[0]);
+  }
+
+  /**
+   * Takes from the update each move of a sum that a step of the body completes, for right after that step, and the moves that follow from
+   * it; the last slot, all that is left.
+   */
+  private join(
+    body: readonly Listed[],
+    last: SlotTemplate['last'],
+  ): { readonly joined: readonly Joined[]; readonly rest: readonly Listed[] } {
     const { map } = this;
+    if (last === 'no') return { joined: body.map((listed) => ({ listed, after: [] })), rest: [] };
     const completes = new Map<ValueIndex, number>();
     body.forEach(({ step, part }, i) =>
       step.outputs.forEach((output) => {
@@ -111,17 +145,34 @@ class ClassLowering {
         if (sum !== undefined && part !== 'send' && part !== 'receive') completes.set(sum, i);
       }),
     );
+    const moved = new Map<PlacedId, number>();
+    const there = (id: PlacedId): number | undefined => {
+      const sum = moved.has(id) ? undefined : map.sumOf(id);
+      return sum === undefined ? moved.get(id) : latest(map.partsOf(sum).map((part) => completes.get(part)));
+    };
     const after = new Map<number, Listed[]>();
     const rest: Listed[] = [];
     for (const listed of this.tail) {
-      const sum = listed.step.kind === 'move' ? map.sumOf(listed.step.inputs[0]) : undefined;
-      const at = sum === undefined ? undefined : latest(map.partsOf(sum).map((part) => completes.get(part)));
+      const { step } = listed;
+      const at = step.kind === 'move' ? there(step.inputs[0]) : undefined;
       if (at === undefined) rest.push(listed);
-      else after.set(at, [...(after.get(at) ?? []), listed]);
+      else {
+        after.set(at, [...(after.get(at) ?? []), listed]);
+        moved.set(step.outputs[0], at);
+      }
     }
-    this.tail = isLast ? [] : rest;
-    return [...body.flatMap((listed, i) => [listed, ...(after.get(i) ?? [])]), ...(isLast ? rest : [])];
+    this.tail = last === 'group' ? [] : rest;
+    return {
+      joined: body.map((listed, i) => ({ listed, after: after.get(i) ?? [] })),
+      rest: last === 'group' ? rest : [],
+    };
   }
+}
+
+/** A step of a slot, with the moves of the update that follow from the sums which it completes. */
+interface Joined {
+  readonly listed: Listed;
+  readonly after: readonly Listed[];
 }
 
 /** The last of these positions; undefined where one is not there. */

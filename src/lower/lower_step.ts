@@ -45,9 +45,12 @@ export class StepLowering {
     else if (step.kind === 'move') this.lowerMove(origin, step);
     else if (step.kind === 'transfer') this.lowerTransfer(origin, step, part);
     // What is packed or unpacked lies where it is.
-    if (origin === 'step' && part !== 'send' && part !== 'receive') {
-      for (const output of step.outputs) this.completeSum(output, step);
-    }
+  }
+
+  /** Adds to their sums the outputs of a step of a slot that are summed over microbatches. */
+  completeSums({ step, part }: Listed): void {
+    if (part === 'send' || part === 'receive') return;
+    for (const output of step.outputs) this.completeSum(output, step);
   }
 
   private lowerOp(origin: Origin, step: PlacedOp): void {

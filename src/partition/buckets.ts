@@ -1,6 +1,6 @@
 /**
- * Buckets: parameters that are stored, gathered, reduced and updated together, as one flat value each (`packing.ts`), of about
- * {@link bucketBytes}. Decided before partition, from the graph and the plan alone, so that a step can gather them.
+ * Buckets: parameters that are stored, gathered, reduced and updated together, as one flat value each (`packing.ts`). Decided before
+ * partition, from the graph and the plan alone, so that a step can gather them.
  *
  * The update sees a bucket as one parameter: its gradient is reduced in one collective as soon as the backward has completed the last
  * member's (PyTorch's DistributedDataParallel, Li et al. 2020, §3.2.3), one kernel updates it, and ZeRO cuts it between any two elements
@@ -8,8 +8,8 @@
  * every shard a multiple of 64 bytes: equal devices have equal shards.
  *
  * A bucket holds parameters of one chunk and one dtype, split over the same axes; an optimizer treats matrices and vectors apart (weight
- * decay), so a bucket holds one sort. It is closed where a segment ends: equal layers then begin and end their buckets alike, and their
- * text folds. Where gradients are reduced each microbatch, or weights gathered for each segment, it holds one segment's: those that it is
+ * decay), so a bucket holds one sort. It holds whole segments, or one segment's where the plan allows no more bytes: equal layers then
+ * begin and end their buckets alike, and their text folds. Where gradients are reduced each microbatch, or weights gathered for each segment, it holds one segment's: those that it is
  * the first to read; a parameter of several segments is alone. What several groups read stays outside and is updated by itself.
  */
 import { dtypeBytes, type DType } from '../ir/dtype.js';
@@ -21,12 +21,12 @@ import { nameOf, ownerOf, parameterRole, roleKey, roleWith, sameRole, type Role 
 import { bytesOf, prime, tensorType, type TensorType } from '../ir/type.js';
 import { meshesOf, type Plan } from '../plan/plan.js';
 import { blocksOf, elementsFactor, packedAxes, packedType, type PackedTensor } from './packing.js';
-import type { Scope } from './placed.js';
 import { segmentChunks } from './placement.js';
-import { splitsState, storageLayout } from './storage.js';
+import type { Scope } from '../plan/scope.js';
+import { isStoredInParts, splitsState, storageLayout } from './storage.js';
 
-/** Bytes from which a bucket is full, on one rank: about what PyTorch's default of 25 MB leaves to overlap on models of this kind. */
-export const bucketBytes = 8_000_000;
+/** Bytes from which whole segments fill a bucket: about what PyTorch's default of 25 MB leaves to overlap on models of this kind. */
+const usuallyFull = 8_000_000;
 
 /** Shards begin at multiples of so many bytes. */
 const shardAlignment = 64;
@@ -65,23 +65,47 @@ export function bucketsOf(
   step: Graph,
   homes: ReadonlyMap<string, readonly number[]>,
   parameters: ReadonlyMap<string, TensorType>,
-  limit = bucketBytes,
 ): readonly Bucket[] {
+  const { bucket_bytes: most = Infinity } = plan.zero;
   const open = new Map<string, Candidate[]>();
   const all: Candidate[][] = [];
-  for (const candidate of candidatesOf(plan, registry, step, homes, parameters)) {
-    const bucket = open.get(candidate.key);
-    const full = bucket && bucket.reduce((n, { bytes }) => n + bytes, 0) >= limit;
-    if (bucket && !(full && bucket[bucket.length - 1].segment !== candidate.segment)) bucket.push(candidate);
+  for (const run of segmentRuns(candidatesOf(plan, registry, step, homes, parameters))) {
+    const [{ key }] = run;
+    const bucket = open.get(key);
+    if (bucket && bytesIn(bucket) < usuallyFull && bytesIn(bucket) + bytesIn(run) <= most) bucket.push(...run);
     else {
-      const fresh = [candidate];
-      open.set(candidate.key, fresh);
-      all.push(fresh);
+      const pieces = inPieces(run, most);
+      all.push(...pieces);
+      open.set(key, pieces[pieces.length - 1]);
+      if (pieces.length > 1) open.delete(key);
     }
   }
   return all
     .sort((a, b) => a[a.length - 1].completed - b[b.length - 1].completed)
     .map((candidates, i) => bucketOf(plan, candidates, `bucket.${i}`, new Set(parameters.keys())));
+}
+
+const bytesIn = (candidates: readonly Candidate[]): number => candidates.reduce((n, { bytes }) => n + bytes, 0);
+
+/** Candidates of one key and segment, in the order in which the first of each is completed. */
+function segmentRuns(candidates: readonly Candidate[]): readonly (readonly Candidate[])[] {
+  const runs = new Map<string, Candidate[]>();
+  for (const candidate of candidates) {
+    const name = `${candidate.key} ${candidate.segment}`;
+    runs.set(name, [...(runs.get(name) ?? []), candidate]);
+  }
+  return [...runs.values()];
+}
+
+/** A run in parts of no more than so many bytes, as far as its members allow. */
+function inPieces(run: readonly Candidate[], most: number): readonly Candidate[][] {
+  const pieces: Candidate[][] = [[]];
+  for (const candidate of run) {
+    const last = pieces[pieces.length - 1];
+    if (last.length > 0 && bytesIn(last) + candidate.bytes > most) pieces.push([candidate]);
+    else last.push(candidate);
+  }
+  return pieces;
 }
 
 interface Candidate extends PackedTensor {
@@ -129,9 +153,9 @@ function candidatesOf(
       const bytes = bytesOf(type) / axesSize(mesh, axes);
       const compute = computeType(registry, readers(inputs.get(key)!), type.dtype);
       const { segment } = node.source;
-      const parts = [group, chunkOf(segment), type.dtype, matrix, axes.join('*')];
+      const parts: (string | number | boolean)[] = [group, chunkOf(segment), type.dtype, matrix, axes.join('*')];
       if (splitsState(plan, mesh, layout)) {
-        parts.push(compute);
+        parts.push(compute, isStoredInParts(plan, type));
         if (plan.zero.stage >= 2) parts.push(ownedBy(name, segmentsOf(registry, readers, inputs.get(key)!)));
       }
       return [{ name, type, layout, group, segment, matrix, compute, completed: node.id, bytes, key: parts.join(' ') }];
@@ -179,6 +203,7 @@ function bucketOf(plan: Plan, candidates: readonly Candidate[], wanted: string, 
   const compute = alike ? candidates[0].compute : first.dtype;
   const mesh = meshesOf(plan)[group];
   const { stage, axis } = plan.zero;
+  const inParts = isStoredInParts(plan, first);
   const isCut = splitsState(plan, mesh, layout);
   const tensors = candidates.map((one) => ({ name: one.name, type: one.type, layout: one.layout }));
   const members = isCut ? padded(mesh, first.dtype, tensors, padding, axesSize(mesh, [axis])) : tensors;
@@ -193,14 +218,14 @@ function bucketOf(plan: Plan, candidates: readonly Candidate[], wanted: string, 
     compute,
     whole,
     // In one type a step would only gather what the update has cut: it is gathered there, in place.
-    storage: stage === 3 || compute !== first.dtype ? state : whole,
+    storage: inParts || compute !== first.dtype ? state : whole,
     accumulator: isCut && stage >= 2 ? state : null,
     state,
-    gathered: gatherScope(plan),
+    gathered: inParts ? gatherScope(plan) : 'step',
   };
 }
 
-/** How long gathered parameters are kept. */
+/** How long parameters are kept that are stored in parts and gathered. */
 export const gatherScope = ({ zero: { stage, reshard_after_forward = true } }: Plan): Scope =>
   stage === 3 && reshard_after_forward ? 'segment and direction' : 'step';
 

@@ -7,6 +7,19 @@ import { printType, type TensorType } from '../ir/type.js';
 
 export const placeOf = (source: Source): string => `${source.path || 'model'}, ${source.phase}`;
 
+export const scopeNamesNothing = defineDiagnostic(
+  'partition/scope-names-nothing',
+  (p: { of: string; known: readonly string[] }) => {
+    const paths = [...new Set(p.known.map((path) => path.replace(/\.\d+(?=\.|$)/g, '.*')))].filter(Boolean);
+    const near = nearest(p.of, paths);
+    return {
+      what: `the plan says how long what '${p.of}' makes is kept, and nothing of the model lies there`,
+      where: [{ at: 'plan, scopes' }],
+      fix: near ? `write '${near}'` : `name a module, such as ${paths.slice(0, 3).join(', ')}; '*' is the whole model`,
+    };
+  },
+);
+
 export const segmentWithoutChunk = defineDiagnostic(
   'partition/segment-without-chunk',
   (p: { segment: string; known: readonly string[] }) => {

@@ -8,6 +8,7 @@ const model = {
   hash: '',
   segments: ['embedding', 'blocks.0', 'blocks.1', 'head'],
   factors: { heads: 4 },
+  parameters: [],
   sizes: { heads: [4] },
 };
 

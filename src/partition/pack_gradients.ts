@@ -3,7 +3,8 @@
  *
  *   gradients of members ─pack─▶ bucket, partial over what any of them is ─reduce_scatter─▶ shard, where a plan reduces each microbatch
  *
- * Who is not partial over an axis that another member is partial over is masked first.
+ * Who is not partial over an axis that another member is partial over is masked first. Each microbatch is reduced over the axes that cut
+ * the shard and no other: over replicas of shards, whose sums are no larger for being partial, the update reduces once a step.
  */
 import { GraphBuilder } from '../ir/builder.js';
 import type { Node, Source } from '../ir/graph.js';
@@ -16,7 +17,7 @@ import type { ReshardSearch } from '../reshard/search.js';
 import type { Bucket } from './buckets.js';
 import type { PackedTensor } from './packing.js';
 import { makersOf, type PlacedGraph, type PlacedId, type PlacedOutput, type PlacedStep } from './placed.js';
-import { PlacedEdit, type Request } from './placed_edit.js';
+import { PlacedEdit, type Request, type Spot } from './placed_edit.js';
 
 /**
  * The graph with the gradients of buckets in place of those of their members; of buckets that it gives all members' of. `accumulator`: how
@@ -48,8 +49,9 @@ export function packGradients(
     const to = accumulator(role, group, type);
     const step = to && makers.get(value);
     if (!to || !step) continue;
-    const request: Request = { at: { side: 'after', step }, source: step.source, suffix: 'reduced' };
-    replaced.set(roleKey(role), [{ role, name, value: edit.reshard(value, to, request) }]);
+    const at: Spot = { side: 'after', step };
+    const request: Request = { at, source: step.source, scope: 'microbatch', suffix: 'reduced' };
+    replaced.set(roleKey(role), [{ role, name, value: reduceTo(edit, value, to, request) }]);
   }
   if (replaced.size === 0) return placed;
   return {
@@ -79,6 +81,7 @@ function packOne(
   const request = (step: PlacedStep): Request => ({
     at: { side: 'after', step },
     source: { ...step.source, path: name },
+    scope: 'microbatch',
     suffix: 'to pack',
   });
   const parts = members.map((member, k) => {
@@ -87,9 +90,16 @@ function packOne(
       ? edit.reshard(zeros(edit, member, group, request(last), registry), laid, request(last))
       : edit.reshard(gradients[k], laid, request(makers.get(gradients[k])!));
   });
-  const packed = edit.value(name, type, { splits: whole.splits, partial }, group);
+  const packed = edit.value(name, type, { splits: whole.splits, partial }, group, 'microbatch');
   edit.put({ side: 'after', step: last }, { kind: 'pack', members, inputs: parts, outputs: [packed], source, group });
-  return accumulator ? edit.reshard(packed, accumulator, { ...request(last), suffix: 'reduced' }) : packed;
+  return accumulator ? reduceTo(edit, packed, accumulator, { ...request(last), suffix: 'reduced' }) : packed;
+}
+
+/** A sum in other splits, partial still over what these leave free. */
+function reduceTo(edit: PlacedEdit, id: PlacedId, { splits }: Layout, request: Request): PlacedId {
+  const cut = new Set(Object.values(splits).flatMap(({ axes }) => axes));
+  const partial = Object.entries(edit.values[id].layout.partial).filter(([axis]) => !cut.has(axis));
+  return edit.reshard(id, { splits, partial: Object.fromEntries(partial) }, request);
 }
 
 function lastOf({ steps }: PlacedGraph, makers: readonly PlacedStep[]): PlacedStep {
@@ -119,7 +129,7 @@ function zeros(
   registry: OpRegistry,
 ): PlacedId {
   const { op, rule, attributes } = zeroNode(registry, type);
-  const output = edit.value(nameOf(gradientRole(name)), type, layout, group);
+  const output = edit.value(nameOf(gradientRole(name)), type, layout, group, 'microbatch');
   const assignment = { splits: layout.splits, through: {} };
   edit.put(at, { kind: 'op', op, rule, attributes, assignment, inputs: [], outputs: [output], source, group });
   return output;

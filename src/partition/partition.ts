@@ -7,7 +7,7 @@
  * model.
  */
 import { GraphBuilder } from '../ir/builder.js';
-import type { Graph, GraphOutput, Node, Source, ValueId } from '../ir/graph.js';
+import type { Graph, GraphInput, GraphOutput, Node, Source, ValueId } from '../ir/graph.js';
 import type { Layout } from '../ir/layout.js';
 import { axesSize, type AxisName, type Mesh } from '../ir/mesh.js';
 import type { OpDefinition, OpRegistry } from '../ir/op.js';
@@ -21,6 +21,7 @@ import { splitCandidates, throughCandidates, type CandidateOptions, type Splits 
 import type { PartitionCosts } from './costs.js';
 import { noAssignment, noReshard } from './diagnostics.js';
 import type { PlacedGraph, PlacedOutput } from './placed.js';
+import { shortest, type Scope } from '../plan/scope.js';
 import { axesToShare, type Sharing } from './sharing.js';
 import { Versions, type Quote } from './versions.js';
 
@@ -33,6 +34,10 @@ export interface Placement {
   input(role: Role, type: TensorType): readonly { readonly group: number; readonly layout: Layout }[];
   /** The layout an output must have, on each group that wants it; null leaves it as it comes. */
   output(role: Role, type: TensorType): readonly { readonly group: number; readonly layout: Layout }[] | null;
+  /** The chunk of a segment: what lasts for a slot, or for a microbatch's backward, lasts on one. */
+  chunkOf(segment: string): number;
+  /** How long a reshard is kept that a reader asks for, of what a microbatch makes and in larger blocks: it can be made again. */
+  reshardScope(reader: Source): Scope;
   /** How the plan lays a value out on a group's mesh by the names of its factors: how one that no op of the group has made is met. */
   arrival(group: number, type: TensorType): Layout;
   /** The factors that the plan splits, and which of them data come with: whom work that has them is to be shared by. */
@@ -76,6 +81,8 @@ class Walk {
   private readonly roles: ReadonlyMap<ValueId, Role>;
   /** Values that add up to outputs which are taken as they come: leaving them partial makes no debt. */
   private readonly anyLayout: ReadonlySet<ValueId>;
+  /** What is given: of a step it is summed over microbatches, so each makes its own. */
+  private readonly given: Set<ValueId>;
 
   constructor(
     graph: Graph,
@@ -93,6 +100,7 @@ class Walk {
       graph,
       free.map((output) => output.value),
     );
+    this.given = new Set(graph.outputs.map(({ value }) => value));
     this.placement = placement;
     this.costs = costs;
     this.versions = new Versions(
@@ -100,6 +108,8 @@ class Walk {
       costs,
       (value) => this.nameOf(value),
       (group, type) => placement.arrival(group, type),
+      (segment) => placement.chunkOf(segment),
+      (reader) => placement.reshardScope(reader),
     );
   }
 
@@ -107,7 +117,7 @@ class Walk {
     for (const input of this.graph.inputs) {
       const type = this.builder.typeOf(input.value);
       for (const { group, layout } of this.placement.input(input.role, type)) {
-        this.versions.declareInput(input, type, layout, group);
+        this.versions.declareInput(input, type, layout, group, inputScope(input));
       }
     }
     for (const node of this.graph.nodes) this.place(node, null);
@@ -237,12 +247,27 @@ class Walk {
 
   private emit(node: Node, group: number, assignment: Assignment): void {
     const inputs = node.inputs.map((_, i) => this.quote(node, i, group, assignment)!.take());
+    const scope = this.scopeOf(node);
     const outputs = node.outputs.map((output, i) => {
       const type = this.builder.typeOf(output);
-      return this.versions.declareResult(output, type, resultLayout(node.rule, assignment, i, namesOf(type)), group);
+      const layout = resultLayout(node.rule, assignment, i, namesOf(type));
+      return this.versions.declareResult(output, type, layout, group, scope);
     });
     const { op, rule, attributes, source } = node;
     this.versions.steps.push({ kind: 'op', op, rule, attributes, assignment, inputs, outputs, source, group });
+  }
+
+  /**
+   * How long what a node makes is kept: as long as all that it reads stays the same. What follows from parameters alone, such as their
+   * casts, is made once for all microbatches; what needs nothing is sooner made again than kept.
+   */
+  private scopeOf({ inputs, outputs, source }: Node): Scope {
+    if (source.phase === 'update') return 'step';
+    if (inputs.length === 0 || outputs.some((output) => this.given.has(output))) return 'microbatch';
+    return shortest(
+      'step',
+      inputs.map((input) => this.versions.lasts(this.resolve(input))),
+    );
   }
 
   /** Replaces a fused op by its decomposition, whose parts know its factors by the same names. */
@@ -255,10 +280,12 @@ class Walk {
       ]),
     );
     const results = this.builder.at(node.source, () => definition.decompose!(operands, node.attributes), null);
-    for (const part of this.builder.nodesSoFar().slice(first)) this.place(part, assignment.splits);
     definition.results.forEach((name, i) => {
-      if (node.outputs[i] !== undefined && results[name]) this.replaced.set(node.outputs[i], results[name].id);
+      if (node.outputs[i] === undefined || !results[name]) return;
+      this.replaced.set(node.outputs[i], results[name].id);
+      if (this.given.has(node.outputs[i])) this.given.add(results[name].id);
     });
+    for (const part of this.builder.nodesSoFar().slice(first)) this.place(part, assignment.splits);
   }
 
   private deliver({ role, name }: GraphOutput, value: ValueId): readonly PlacedOutput[] {
@@ -291,6 +318,9 @@ class Walk {
     return `${inOneWord(node.source.path)}/${node.op}${result}${phase}%${value}`;
   }
 }
+
+/** How long an input stays the same. */
+const inputScope = ({ kind }: GraphInput): Scope => (kind === 'data' ? 'microbatch' : 'step');
 
 /** A module path within the names of values: names of modules are anything, and those of values must not be equal. */
 const inOneWord = (path: string): string => (/[\s"%]/.test(path) ? JSON.stringify(path) : path);

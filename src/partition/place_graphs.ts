@@ -17,6 +17,7 @@ import { partition, type Placement } from './partition.js';
 import { printPlaced, type PlacedGraph } from './placed.js';
 import { homesOf, segmentChunks, segmentGroups, stepPlacement, updatePlacement } from './placement.js';
 import { printBuckets } from './print_buckets.js';
+import { recompute } from './recompute.js';
 import { aloneAccumulator, aloneLayout } from './storage.js';
 import { castByGroup } from '../passes/cast_by_group.js';
 import { splitBackward } from '../passes/split_backward.js';
@@ -81,7 +82,8 @@ export function placeGraphs(
   const chosenStep = place(step, withHint(stepPlacement(plan, step), request.hint));
   const fusedStep = fused(chosenStep, registry, kernels);
   const alone = new Set(loneGradients(parameters, buckets, parts).map(roleKey));
-  const storedStep = storeInBuckets(plan, fusedStep, buckets, alone, registry, costs);
+  const remadeStep = recompute(fusedStep, plan.scopes, segmentChunks(plan));
+  const storedStep = storeInBuckets(plan, remadeStep, buckets, alone, registry, costs);
   expect(step, storedStep, registry, buckets);
   const trained = parameters.filter(({ name }) => hasGradient(step, name, parts));
   const update = recipe?.(updatedParameters(trained, buckets, parts)) ?? null;
@@ -94,6 +96,7 @@ export function placeGraphs(
   }
   observe?.('partition', () => printAll(printPlaced, chosenStep, chosenUpdate));
   observe?.('fuse_einsum_add', () => printAll(printPlaced, fusedStep, fusedUpdate));
+  observe?.('recompute', () => printAll(printPlaced, remadeStep, fusedUpdate));
   observe?.('buckets', () =>
     [printBuckets(buckets), printPlaced(storedStep), ...(update ? [printGraph(update)] : [])].join('\n\n'),
   );

@@ -1,20 +1,15 @@
 /** Where the plan stores what outlasts a step: parameters, their gradients' sums, optimizer state. */
 import type { Layout, Split } from '../ir/layout.js';
-import { axisSize, hasAxis, type AxisName, type Mesh } from '../ir/mesh.js';
-import { factorsOf, type TensorType } from '../ir/type.js';
+import type { Mesh } from '../ir/mesh.js';
+import { elementsOf, factorsOf, namesOf, type TensorType } from '../ir/type.js';
 import type { Plan } from '../plan/plan.js';
+import { axesOn, splitsOf } from '../plan/splits.js';
 
 /** Layout of a parameter, its gradient or data: its first factors that the plan splits, each axis once. */
 export function storageLayout(plan: Plan, mesh: Mesh, type: TensorType): Layout {
   const splits: Record<string, Split> = {};
-  const used = new Set<string>();
-  for (const { name } of factorsOf(type)) {
-    if (!(name in plan.split)) continue;
-    const axes = axesOn(mesh, plan.split[name]);
-    if (axes.length === 0 || axes.some((axis) => used.has(axis))) continue;
+  for (const [name, axes] of splitsOf(plan, mesh, namesOf(type)))
     splits[name] = plan.bounds[name] ? { axes, bounds: plan.bounds[name] } : { axes };
-    axes.forEach((axis) => used.add(axis));
-  }
   return { splits, partial: {} };
 }
 
@@ -33,7 +28,11 @@ export function stateLayout(plan: Plan, mesh: Mesh, type: TensorType): Layout {
 
 /** Layout between steps of a parameter that is in no bucket. */
 export const aloneLayout = (plan: Plan, mesh: Mesh, type: TensorType): Layout =>
-  plan.zero.stage === 3 ? stateLayout(plan, mesh, type) : storageLayout(plan, mesh, type);
+  isStoredInParts(plan, type) ? stateLayout(plan, mesh, type) : storageLayout(plan, mesh, type);
+
+/** True where a parameter of this type is gathered for each segment that reads it: stage 3, and not too small for that. */
+export const isStoredInParts = ({ zero: { stage, persistence_threshold = 0 } }: Plan, type: TensorType): boolean =>
+  stage === 3 && elementsOf(type) >= persistence_threshold;
 
 /** Layout in which the gradient of such a parameter is summed over microbatches; null: as it comes. */
 export const aloneAccumulator = (plan: Plan, mesh: Mesh, type: TensorType): Layout | null =>
@@ -47,7 +46,3 @@ export function splitsState(plan: Plan, mesh: Mesh, storage: Layout): boolean {
   const taken = Object.values(storage.splits).some((split) => split.axes.includes(axis));
   return stage > 0 && !taken && axesOn(mesh, [axis]).length > 0;
 }
-
-/** The axes of a plan that have more than one rank on a group's mesh: another group's may lack them. */
-const axesOn = (mesh: Mesh, axes: readonly AxisName[]): readonly AxisName[] =>
-  axes.filter((axis) => hasAxis(mesh, axis) && axisSize(mesh, axis) > 1);

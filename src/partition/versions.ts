@@ -1,8 +1,11 @@
 /**
  * The versions of values: which layouts each value exists in so far, and the cheapest way to another.
  *
- * A reshard of a parameter lives in the scope (segment, direction) that asked for it and no longer: a gathered ZeRO-3 weight is
- * gathered again in the backward, and is never kept for the step. Reshards of other values are shared by everyone after them.
+ * Each has a scope (`scope.ts`), and who comes later than it shares it within its scope. A reshard of what is the same for all
+ * microbatches, as parameters and their casts are, is made again in each segment and direction that reads it: a gathered weight is
+ * never kept for the step. One of what a microbatch makes is kept as long as its operand, for everyone after it; where it is larger
+ * than what it is made of, as long as the plan says. But weight slots of different chunks come in any order, and what one has made is
+ * not there for another.
  */
 import type { GraphInput, Source, ValueId } from '../ir/graph.js';
 import {
@@ -19,11 +22,12 @@ import { dtypeBytes } from '../ir/dtype.js';
 import type { TensorType } from '../ir/type.js';
 import type { PlacedId, PlacedInput, PlacedStep, PlacedValue } from './placed.js';
 import type { PartitionCosts } from './costs.js';
+import { instanceOf, type Scope } from '../plan/scope.js';
 
 interface Version {
   readonly placed: PlacedValue;
-  /** Null: usable everywhere. */
-  readonly scope: string | null;
+  /** Of a reshard: who asked for it first. Null: it is there for all who may read the value. */
+  readonly madeFor: Source | null;
   /** Stored or computed here, not the reshard or the landing of another version. */
   readonly native: boolean;
 }
@@ -39,42 +43,44 @@ export class Versions {
   readonly steps: PlacedStep[] = [];
   readonly inputs: PlacedInput[] = [];
   private readonly byValue = new Map<ValueId, Version[]>();
-  private readonly scoped = new Set<ValueId>();
   private readonly meshes: readonly Mesh[];
   private readonly costs: PartitionCosts;
   private readonly nameOf: (value: ValueId) => string;
   private readonly arrival: (group: number, type: TensorType) => Layout;
+  private readonly chunkOf: (segment: string) => number;
+  private readonly keptFor: (reader: Source) => Scope;
 
   constructor(
     meshes: readonly Mesh[],
     costs: PartitionCosts,
     nameOf: (value: ValueId) => string,
     arrival: (group: number, type: TensorType) => Layout,
+    chunkOf: (segment: string) => number,
+    keptFor: (reader: Source) => Scope,
   ) {
     this.meshes = meshes;
     this.costs = costs;
     this.nameOf = nameOf;
     this.arrival = arrival;
+    this.chunkOf = chunkOf;
+    this.keptFor = keptFor;
   }
 
-  /** Declares a graph input where it is stored. Reshards of a `scoped` one are dropped at the end of their scope. */
-  declareInput({ value, ...input }: GraphInput, type: TensorType, layout: Layout, group: number): void {
-    const placed = this.make(
-      value,
-      type,
-      layout,
-      group,
-      this.homes(value).length > 0 ? `${input.name} @${group}` : input.name,
-      null,
-      true,
-    );
-    if (input.kind === 'parameter') this.scoped.add(value);
+  /** Declares a graph input where it is stored. `scope`: how long it stays the same. */
+  declareInput({ value, ...input }: GraphInput, type: TensorType, layout: Layout, group: number, scope: Scope): void {
+    const name = this.homes(value).length > 0 ? `${input.name} @${group}` : input.name;
+    const placed = this.make(value, { type, layout, group, name, scope }, null, true);
     this.inputs.push({ ...input, value: placed.id });
   }
 
   /** Declares the result of an op. */
-  declareResult(value: ValueId, type: TensorType, layout: Layout, group: number): PlacedId {
-    return this.make(value, type, layout, group, this.nameOf(value), null, true).id;
+  declareResult(value: ValueId, type: TensorType, layout: Layout, group: number, scope: Scope): PlacedId {
+    return this.make(value, { type, layout, group, name: this.nameOf(value), scope }, null, true).id;
+  }
+
+  /** How long a value stays the same, where it was declared. */
+  lasts(value: ValueId): Scope {
+    return this.homes(value)[0].placed.scope;
   }
 
   /**
@@ -104,17 +110,14 @@ export class Versions {
   quote(value: ValueId, type: TensorType, group: number, layout: Layout, source: Source, local = false): Quote | null {
     const mesh = this.meshes[group];
     const wanted = canonicalLayout(mesh, type, layout);
-    // Weight slots of different chunks come in any order: what one has made is not there for another.
-    const alone = this.scoped.has(value) || source.phase === 'weight';
-    const scope = alone ? `${source.segment}/${source.phase}` : null;
-    const usable = this.homes(value).filter((v) => v.scope === null || v.scope === scope);
+    const usable = this.homes(value).filter((version) => this.isThere(version, source));
     let best: Quote | null = null;
     // What is stored on a group, or has come to it, is not sent there again: no later group is waited for on behalf of a tied weight.
     const here = usable.filter(({ placed }) => placed.group === group);
     for (const { placed } of here.length > 0 ? here : usable) {
       const offer =
         placed.group === group
-          ? this.reshard(value, placed, wanted, scope, source)
+          ? this.reshard(value, placed, wanted, source)
           : local
             ? null
             : this.transfer(value, placed, group, wanted, source);
@@ -124,7 +127,7 @@ export class Versions {
     return best;
   }
 
-  private reshard(value: ValueId, from: PlacedValue, to: Layout, scope: string | null, source: Source): Quote | null {
+  private reshard(value: ValueId, from: PlacedValue, to: Layout, source: Source): Quote | null {
     if (sameLayout(from.layout, to)) return { seconds: 0, take: () => from.id };
     const path = this.costs.reshards[from.group].find(from.type, from.layout, to);
     if (!path) return null;
@@ -132,17 +135,13 @@ export class Versions {
       let current = from;
       for (const move of path.moves) {
         const existing = this.homes(value).find(
-          (v) =>
-            v.placed.group === from.group &&
-            (v.scope === null || v.scope === scope) &&
-            sameLayout(v.placed.layout, move.to),
+          (v) => v.placed.group === from.group && this.isThere(v, source) && sameLayout(v.placed.layout, move.to),
         );
         if (existing) {
           current = existing.placed;
           continue;
         }
-        const name = `${this.nameOf(value)} ${printLayout(move.to, from.type)}${scope ? ` in ${scope}` : ''}`;
-        const next = this.make(value, from.type, move.to, from.group, name, scope);
+        const next = this.make(value, this.resharded(value, current, move.to, source), source);
         this.steps.push({ kind: 'move', move, inputs: [current.id], outputs: [next.id], source, group: from.group });
         current = next;
       }
@@ -175,32 +174,48 @@ export class Versions {
     const take = () => {
       const sent = reduced.take();
       const name = `${this.nameOf(value)} ${printLayout(landing, type)} from ${from.group} @${group}`;
-      const landed = this.make(value, type, landing, group, name, null);
+      const landed = this.make(value, { type, layout: landing, group, name, scope: this.lasts(value) }, null);
       this.steps.push({ kind: 'transfer', inputs: [sent], outputs: [landed.id], source, group, fromGroup: from.group });
       return this.quote(value, type, group, to, source, true)!.take();
     };
     return { seconds: reduced.seconds + seconds, take };
   }
 
+  private isThere({ placed, madeFor }: Version, reader: Source): boolean {
+    if (madeFor === null) return true;
+    const instance = (of: Source) => instanceOf(placed.scope, of, this.chunkOf);
+    return instance(madeFor) === instance(reader);
+  }
+
+  /** A version that is made for `reader`: how long it is kept, and a name that no other version of its value has. */
+  private resharded(value: ValueId, from: PlacedValue, layout: Layout, reader: Source): Omit<PlacedValue, 'id'> {
+    const { type, group } = from;
+    const scope = this.reshardScope(value, from, layout, reader);
+    const instance = instanceOf(scope, reader, this.chunkOf);
+    const name = `${this.nameOf(value)} ${printLayout(layout, type)}${instance && ` in ${instance}`}`;
+    return { name, type, layout, group, scope };
+  }
+
+  private reshardScope(value: ValueId, { type, layout, group }: PlacedValue, to: Layout, reader: Source): Scope {
+    if (reader.phase === 'update') return 'step';
+    if (this.lasts(value) === 'step') return 'segment and direction';
+    const mesh = this.meshes[group];
+    const grows = largestBlock(mesh, type, to) > largestBlock(mesh, type, layout);
+    const scope = grows ? this.keptFor(reader) : 'microbatch';
+    return scope === 'microbatch' && reader.phase === 'weight' ? 'segment and direction' : scope;
+  }
+
   private homes(value: ValueId): Version[] {
     return this.byValue.get(value) ?? [];
   }
 
-  private make(
-    value: ValueId,
-    type: TensorType,
-    layout: Layout,
-    group: number,
-    name: string,
-    scope: string | null,
-    native = false,
-  ): PlacedValue {
-    const canonical = canonicalLayout(this.meshes[group], type, layout);
-    const placed: PlacedValue = { id: this.values.length, name, type, layout: canonical, group };
+  private make(value: ValueId, made: Omit<PlacedValue, 'id'>, madeFor: Source | null, native = false): PlacedValue {
+    const layout = canonicalLayout(this.meshes[made.group], made.type, made.layout);
+    const placed: PlacedValue = { ...made, id: this.values.length, layout };
     this.values.push(placed);
     const versions = this.byValue.get(value);
-    if (versions) versions.push({ placed, scope, native });
-    else this.byValue.set(value, [{ placed, scope, native }]);
+    if (versions) versions.push({ placed, madeFor, native });
+    else this.byValue.set(value, [{ placed, madeFor, native }]);
     return placed;
   }
 }

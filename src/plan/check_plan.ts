@@ -3,11 +3,13 @@
  * two fields contradict each other. What passes here needs no look-up with a default further on.
  */
 import { evenBounds } from '../ir/layout.js';
+import type { AxisName, Mesh } from '../ir/mesh.js';
 import type { FactorName } from '../ir/type.js';
 import { checkScheduleOf } from './check_schedule.js';
 import { gatherWithoutStage3, planContradiction, planUnknownName } from './diagnostics.js';
 import type { PlannedModel } from './parallel_sizes.js';
-import type { Plan } from './plan.js';
+import { liesUnder, meshesOf, stage3Fields, type Plan } from './plan.js';
+import { axesOn, splitsOf } from './splits.js';
 
 /** Throws `plan/unknown-name` or `plan/contradiction`: the first fault, with the nearest legal value. `file`: for messages. */
 export function checkPlan(plan: Plan, model: PlannedModel, file: string): void {
@@ -20,10 +22,12 @@ export function checkPlan(plan: Plan, model: PlannedModel, file: string): void {
   if (!axes.includes(plan.zero.axis)) {
     throw planUnknownName({ file, field: 'zero.axis', kind: 'axis', name: plan.zero.axis, known: axes });
   }
-  const gathers = (['reshard_after_forward', 'prefetch'] as const).find((name) => plan.zero[name] !== undefined);
+  const gathers = stage3Fields.find((name) => plan.zero[name] !== undefined);
   if (gathers && plan.zero.stage !== 3) {
     throw gatherWithoutStage3({ file, field: `zero.${gathers}`, stage: plan.zero.stage });
   }
+  checkZeroSplits(plan, model, axes, file);
+  checkScopes(plan, model.segments, file);
   checkAxesAreUsed(plan, model, file);
   checkNumbers(plan, file);
 }
@@ -48,6 +52,16 @@ function checkGroups({ groups, chunks }: Plan, file: string): void {
     problem: `the group '${idle}' runs no chunk`,
     why: 'its ranks would have nothing to compute',
     fix: `remove it, or write "on": "${idle}" in one of the ${chunks.length} chunks`,
+  });
+}
+
+/** Paths begin as a segment does; what lies under it is known when the model has been traced. */
+function checkScopes({ scopes }: Plan, segments: readonly string[], file: string): void {
+  scopes.forEach(({ of }, i) => {
+    const names = of.split('.');
+    const begins = (segment: string) => liesUnder(segment, names.slice(0, segment.split('.').length).join('.'));
+    if (!segments.some(begins))
+      throw planUnknownName({ file, field: `scopes.${i}.of`, kind: 'segment', name: of, known: segments });
   });
 }
 
@@ -151,6 +165,24 @@ function boundsFault(bounds: readonly number[], size: number, parts: number): st
   if (bounds[0] !== 0) return `begin at ${bounds[0]} and not at 0`;
   if (bounds[parts] !== size) return `end at ${bounds[parts]} and not at ${size}`;
   return bounds.every((bound, i) => i === 0 || bound >= bounds[i - 1]) ? null : 'decrease';
+}
+
+/** ZeRO splits what is replicated over its axis: some parameter must be. An axis of one rank is taken as it is. */
+function checkZeroSplits(plan: Plan, { parameters }: PlannedModel, axes: readonly AxisName[], file: string): void {
+  const { stage, axis } = plan.zero;
+  const replicates = (name: AxisName, mesh: Mesh) =>
+    parameters.some((factors) => ![...splitsOf(plan, mesh, factors).values()].flat().includes(name));
+  const meshes = (name: AxisName) => meshesOf(plan).filter((mesh) => axesOn(mesh, [name]).length > 0);
+  const splits = (name: AxisName) => meshes(name).some((mesh) => replicates(name, mesh));
+  if (stage === 0 || meshes(axis).length === 0 || splits(axis)) return;
+  const others = axes.filter(splits).map((name) => `"${name}"`);
+  throw planContradiction({
+    file,
+    field: 'zero.axis',
+    problem: `ZeRO is to split over '${axis}', and no parameter is replicated over it`,
+    why: 'the plan splits each of them over this axis already: there is nothing left to share',
+    fix: `set ${others.length > 0 ? `it to ${others.join(' or ')}, or ` : ''}zero.stage to 0`,
+  });
 }
 
 /** An axis that splits nothing makes its ranks do the same work (ZeRO shares state, not work); one that splits too little, some none. */

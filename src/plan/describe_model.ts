@@ -1,6 +1,6 @@
 /** What a plan needs to know of a model: its segments, and the sizes of what may be split. */
 import { hashText } from '../ir/hash.js';
-import { factorsOf, printType } from '../ir/type.js';
+import { factorsOf, namesOf, printType } from '../ir/type.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { blockListOf } from '../nn/module.js';
 import { describeParameters } from '../nn/trace.js';
@@ -25,5 +25,6 @@ export function describeModel(model: LanguageModel): PlannedModel {
     segments: blocks ? ['embedding', ...blocks.blocks.map((_, i) => `${blocks.name}.${i}`), 'head'] : ['model'],
     factors,
     sizes,
+    parameters: parameters.map(({ type }) => namesOf(type)),
   };
 }

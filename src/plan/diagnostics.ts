@@ -1,5 +1,6 @@
 /** Plans that are refused before anything runs. */
 import { defineDiagnostic, nearest, type Place } from '../ir/diagnostic.js';
+import { multiplesNear } from '../options/multiples_near.js';
 
 /** `nearest`: sizes that are legal, as text. */
 export const worldSizeMismatch = defineDiagnostic(
@@ -107,6 +108,26 @@ export const gatherWithoutStage3 = ({ file, field, stage }: { file: string; fiel
     fix: `remove it, or set the stage to 3`,
   });
 
+export const shardSizeDoesNotDivide = defineDiagnostic(
+  'plan/shard-size-does-not-divide',
+  (p: { shard: number; data: number }) => ({
+    what: `shard_size ${p.shard} does not divide the ${p.data} data-parallel ranks`,
+    why: 'each replica is the same number of shards',
+    where: [{ at: 'config, plan.shard_size' }, { at: 'config, plan.data_parallel_size' }],
+    fix: `set it to ${divisorsNear(p.data, p.shard).join(' or ')}, or data_parallel_size to ${multiplesNear(p.data, p.shard).join(' or ')}`,
+  }),
+);
+
+/** How many ranks share what is split is said of a plan that splits nothing. */
+export const shardsWithoutZero = ({ shard }: { shard: number }) =>
+  planContradiction({
+    file: 'the configuration',
+    field: 'plan.shard_size',
+    problem: `shard_size is ${shard}, and ZeRO's stage is 0`,
+    why: 'at stage 0 every rank keeps all that belongs to its parameters',
+    fix: 'remove it, or set zero_stage to 1, 2 or 3',
+  });
+
 export const planContradictsConfig = defineDiagnostic(
   'plan/contradicts-config',
   (p: { file: string; field: string; planned: number | string; option: string; given: number | string }) => ({
@@ -182,6 +203,12 @@ const missing = {
   segment: 'the model has none of that name',
   factor: 'the model has none of that name',
 } as const;
+
+/** The largest divisor of a number below another, and the smallest above it. */
+function divisorsNear(of: number, near: number): readonly number[] {
+  const all = Array.from({ length: of }, (_, i) => i + 1).filter((n) => of % n === 0);
+  return [all.findLast((n) => n < near), all.find((n) => n > near)].filter((n) => n !== undefined);
+}
 
 /** Names in a list that fits on a line. */
 function shortList(names: readonly string[]): string {

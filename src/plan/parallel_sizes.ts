@@ -1,4 +1,5 @@
 /** Plans from the sizes that users of Megatron-LM and DeepSpeed know: `{ data_parallel_size: 2, tensor_parallel_size: 2 }`. */
+import type { AxisName } from '../ir/mesh.js';
 import type { FactorName } from '../ir/type.js';
 import { scheduleOf } from '../schedule/file.js';
 import { defaultVirtualStages, scheduleKind } from '../schedule/kinds.js';
@@ -8,13 +9,15 @@ import {
   batchDoesNotDivide,
   gatherWithoutStage3,
   nothingForTensorRanks,
+  shardSizeDoesNotDivide,
+  shardsWithoutZero,
   stageLayersDiffer,
   tooManyStages,
   tooManyTensorRanks,
   worldSizeMismatch,
 } from './diagnostics.js';
 import { checkScheduleOf, type ScheduleFields } from './check_schedule.js';
-import { groupName, planVersion, type Plan, type ZeroStage } from './plan.js';
+import { groupName, planVersion, stage3Fields, type Plan, type PlanGroup, type ZeroStage } from './plan.js';
 import { rowsOf, writtenSchedule } from './plan_schedule.js';
 
 export interface ParallelSizes {
@@ -31,11 +34,26 @@ export interface ParallelSizes {
   readonly stage_layers?: readonly number[];
   /** DeepSpeed's stage: what is split over the data-parallel ranks. */
   readonly zero_stage?: ZeroStage;
+  /**
+   * Data-parallel ranks among which ZeRO splits; what they have together is replicated over the others: FSDP's hybrid sharding. Default: all
+   * of them.
+   */
+  readonly shard_size?: number;
   /** See {@link ZeroPlan}. Default: true, without a pipeline. */
   readonly reshard_after_forward?: boolean;
   /** See {@link ZeroPlan}. */
   readonly prefetch?: number;
+  /** See {@link ZeroPlan}. */
+  readonly persistence_threshold?: number;
+  /** See {@link ZeroPlan}. */
+  readonly bucket_bytes?: number;
+  /** Default: none. */
+  readonly activation_checkpoint?: ActivationCheckpoint;
 }
+
+/** torchtitan's modes: which residuals of numbered segments the backward makes again. */
+export const activationCheckpoints = ['none', 'selective', 'full'] as const;
+export type ActivationCheckpoint = (typeof activationCheckpoints)[number];
 
 /** What a plan needs to know of the model. */
 export interface PlannedModel {
@@ -46,6 +64,8 @@ export interface PlannedModel {
   readonly factors: Readonly<Record<FactorName, number>>;
   /** Sizes of every factor that parameters or sequences have: one each, unless a model uses a name for two things. */
   readonly sizes: Readonly<Record<FactorName, readonly number[]>>;
+  /** The factors of each parameter, in its type's order. */
+  readonly parameters: readonly (readonly FactorName[])[];
 }
 
 export interface PlannedBatch {
@@ -91,10 +111,12 @@ export function planOfSizes(
   }
   if (batch.sequences % batch.microbatch !== 0) throw batchDoesNotDivide(batch);
   const { split, scheduled, together } = shareBatch(batch, data, pipeline);
+  const dataAxes = dataAxesOf(sizes, data);
+  const mesh = { ...dataAxes, tensor };
   const plan: Plan = {
     flotilla_plan: planVersion,
     model: { name: model.name, hash: model.hash },
-    groups: Object.fromEntries(Array.from({ length: pipeline }, (_, i) => [groupName(i), { mesh: { data, tensor } }])),
+    groups: Object.fromEntries(Array.from({ length: pipeline }, (_, i) => [groupName(i), { mesh }])),
     chunks: chunksOf(model.segments, pipeline * virtualStages, sizes.stage_layers).map((segments, chunk) => ({
       segments,
       on: groupName(placement(chunk)),
@@ -106,11 +128,12 @@ export function planOfSizes(
       padding: scheduled * together - batch.sequences / batch.microbatch,
     },
     split: {
-      [split]: ['data'],
+      [split]: Object.keys(dataAxes),
       ...Object.fromEntries(tensorFactors.filter((f) => f in model.factors).map((f) => [f, ['tensor']])),
     },
     bounds: {},
-    zero: zeroOf(sizes, pipeline),
+    scopes: scopesOf(sizes.activation_checkpoint, model.segments),
+    zero: zeroOf(sizes, Object.keys(dataAxes).at(-1)!, pipeline),
     precision,
     predicted: null,
   };
@@ -150,18 +173,39 @@ function scheduleOfSizes(sizes: ParallelSizes, pipeline: number): ScheduleOfSize
   };
 }
 
+/** Of a model that is one segment, all of it. */
+function scopesOf(mode: ActivationCheckpoint = 'none', segments: readonly string[]): Plan['scopes'] {
+  if (mode === 'none') return [];
+  const numbered = new Set(segments.filter((name) => /\.\d+$/.test(name)).map((name) => name.replace(/\d+$/, '*')));
+  const ops = mode === 'full' ? 'all' : 'cheap';
+  return [...(numbered.size > 0 ? numbered : ['*'])].map((of) => ({ of, made: 'again', keep: 'backward', ops }));
+}
+
+/**
+ * The axes of the data ranks, the last of them ZeRO's. Shards lie on neighbouring ranks: they exchange more than their replicas do. Throws
+ * where the sizes do not multiply, or nothing is split.
+ */
+function dataAxesOf({ shard_size: shard, zero_stage: stage = 0 }: ParallelSizes, data: number): PlanGroup['mesh'] {
+  if (shard === undefined) return { data };
+  if (stage === 0) throw shardsWithoutZero({ shard });
+  if (data % shard !== 0) throw shardSizeDoesNotDivide({ shard, data });
+  return shard === data ? { data } : { 'data.replica': data / shard, 'data.shard': shard };
+}
+
 /** Throws where how parameters are gathered is said of a stage that gathers none. */
-function zeroOf(
-  { zero_stage: stage = 0, reshard_after_forward, prefetch }: ParallelSizes,
-  pipeline: number,
-): Plan['zero'] {
-  const zero = { stage, axis: 'data' };
+function zeroOf(sizes: ParallelSizes, axis: AxisName, pipeline: number): Plan['zero'] {
+  const { zero_stage: stage = 0, reshard_after_forward, prefetch, persistence_threshold, bucket_bytes } = sizes;
+  const zero = { stage, axis, ...(bucket_bytes !== undefined && { bucket_bytes }) };
   // A pipeline would gather them for every microbatch under way.
   if (stage === 3) {
-    return { ...zero, reshard_after_forward: reshard_after_forward ?? pipeline === 1, prefetch: prefetch ?? 1 };
+    return {
+      ...zero,
+      reshard_after_forward: reshard_after_forward ?? pipeline === 1,
+      prefetch: prefetch ?? 1,
+      ...(persistence_threshold !== undefined && { persistence_threshold }),
+    };
   }
-  const said = { reshard_after_forward, prefetch };
-  const field = (['reshard_after_forward', 'prefetch'] as const).find((name) => said[name] !== undefined);
+  const field = stage3Fields.find((name) => sizes[name] !== undefined);
   if (field !== undefined) throw gatherWithoutStage3({ file: 'the configuration', field: `plan.${field}`, stage });
   return zero;
 }

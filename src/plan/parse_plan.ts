@@ -46,11 +46,27 @@ export const planSchema = z.strictObject({
   }),
   split: z.record(ownName, z.array(z.string()).meta({ example: ['data'] })).meta({ example: { microbatch: ['data'] } }),
   bounds: z.record(ownName, z.array(z.int().nonnegative()).meta({ example: [0, 2, 4] })).meta({ example: {} }),
+  // Plans of earlier versions had none.
+  scopes: z
+    .array(
+      z
+        .strictObject({
+          of: z.string().min(1).meta({ example: '*' }),
+          made: z.enum(['again', 'reshard']),
+          keep: z.enum(['segment and direction', 'slot', 'backward', 'microbatch']).default('backward'),
+          ops: z.enum(['all', 'cheap']).default('all'),
+        })
+        .meta({ example: { of: '*', made: 'again' } }),
+    )
+    .meta({ example: [{ of: '*', made: 'again' }] })
+    .default([]),
   zero: z.strictObject({
     stage: z.literal(zeroStages),
     axis: z.string(),
     reshard_after_forward: z.boolean().optional(),
     prefetch: z.int().min(0).optional(),
+    persistence_threshold: z.int().min(0).optional(),
+    bucket_bytes: count.optional(),
   }),
   precision: z.strictObject({ compute: z.enum(['bf16', 'f32', 'f64']), master: z.enum(['f32', 'f64']) }),
   predicted: z.strictObject({ peak_bytes: z.int().nonnegative() }).nullable().meta({ example: null }),

@@ -3,8 +3,10 @@
  *
  * Versioned and validated; `docs/plan.md` explains each field.
  */
+import type { Source } from '../ir/graph.js';
 import { mesh, meshRanks, type AxisName, type Mesh } from '../ir/mesh.js';
 import type { FactorName } from '../ir/type.js';
+import type { Scope } from './scope.js';
 
 export const planVersion = 2;
 
@@ -35,6 +37,8 @@ export interface Plan {
   readonly split: Readonly<Record<FactorName, readonly AxisName[]>>;
   /** Uneven boundaries of a factor, where it is split: `{ "heads": [0, 5, 7] }`. */
   readonly bounds: Readonly<Record<FactorName, readonly number[]>>;
+  /** How long what can be made again is kept, the last entry that names it. What none names is kept as long as it is read. */
+  readonly scopes: readonly PlanScope[];
   /** What is split over `axis` that would be replicated over it. */
   readonly zero: ZeroPlan;
   readonly precision: { readonly compute: 'bf16' | 'f32' | 'f64'; readonly master: 'f32' | 'f64' };
@@ -50,8 +54,15 @@ export interface Plan {
 export const zeroStages = [0, 1, 2, 3] as const;
 export type ZeroStage = (typeof zeroStages)[number];
 
+/** What may be said of stage 3 alone. */
+export const stage3Fields = ['reshard_after_forward', 'prefetch', 'persistence_threshold'] as const;
+
 export interface ZeroPlan {
   readonly stage: ZeroStage;
+  /**
+   * Over which ranks. Where data are split over other axes too, each of their ranks has a whole copy in shards (Zhao et al. 2023, "PyTorch
+   * FSDP", §3.2.2, hybrid sharding): gradients are reduced over this axis, and their shards over the others once a step.
+   */
   readonly axis: AxisName;
   /**
    * At stage 3, whether gathered parameters are let go after a segment's forward, and gathered again for its backward. False: they are
@@ -60,6 +71,41 @@ export interface ZeroPlan {
   readonly reshard_after_forward?: boolean;
   /** At stage 3, how many segments ahead parameters are gathered, in the order of a direction. Default: 1. */
   readonly prefetch?: number;
+  /** At stage 3, parameters of fewer elements are stored as at stage 2: whole, or once a step. Default: 0. */
+  readonly persistence_threshold?: number;
+  /**
+   * Bytes of parameters on a rank that are gathered, reduced and updated together at most, at any stage, but for a parameter that has more
+   * by itself. Default: whole segments, until they are 8 MB.
+   */
+  readonly bucket_bytes?: number;
+}
+
+export interface PlanScope {
+  /** A path of the model, as of parameters: all that lies under it. `*` stands for one name, `blocks.*.mlp`; alone, for the whole model. */
+  readonly of: string;
+  /**
+   * again: residuals, which the backward makes again instead of keeping them. reshard: activations that lie in smaller blocks than an op
+   * reads, such as shards of a sequence, which are gathered for it.
+   */
+  readonly made: 'again' | 'reshard';
+  /** `microbatch`: as if nothing were said. */
+  readonly keep: Exclude<Scope, 'step'>;
+  /** Of residuals: those that all ops made, or only those that are cheap to make: no products, no attention, nothing that was sent. */
+  readonly ops: 'all' | 'cheap';
+}
+
+/** The entry that says how long something made so at a place is kept; undefined: none does. */
+export const keptFor = (
+  scopes: readonly PlanScope[],
+  made: PlanScope['made'],
+  { path, segment }: Pick<Source, 'path' | 'segment'>,
+): PlanScope | undefined =>
+  scopes.findLast((entry) => entry.made === made && [path, segment].some((name) => liesUnder(name, entry.of)));
+
+/** Whether a module path lies under another, in which `*` stands for any one name. */
+export function liesUnder(path: string, of: string): boolean {
+  const names = path.split('.');
+  return of === '*' || of.split('.').every((name, i) => i < names.length && (name === '*' || name === names[i]));
 }
 
 export type GroupName = string;

@@ -10,12 +10,17 @@ import { GPT } from '../nn/models/index.js';
 import { readScheduleFile } from '../schedule/file.js';
 import { checkPlan } from './check_plan.js';
 import { describeModel } from './describe_model.js';
-import { planOfSizes } from './parallel_sizes.js';
+import { planOfSizes, type ParallelSizes } from './parallel_sizes.js';
 import { parsePlan, planSchema } from './parse_plan.js';
 import { ranksOf, type Plan } from './plan.js';
 
 const model = describeModel(new GPT({ layers: 2, dim: 8, heads: 4, hidden: 6, context: 4, vocab: 7 }));
-const sizes = { data_parallel_size: 2, tensor_parallel_size: 2, pipeline_parallel_size: 2 };
+const sizes: ParallelSizes = {
+  data_parallel_size: 2,
+  tensor_parallel_size: 2,
+  pipeline_parallel_size: 2,
+  activation_checkpoint: 'full',
+};
 const plan = planOfSizes(sizes, 8, model, { sequences: 4, microbatch: 1 }, { compute: 'f32', master: 'f32' });
 
 type Json = Record<string, unknown>;
@@ -76,11 +81,19 @@ const wrongType: readonly Row[] = [
   ['bounds', 3, 'plan/invalid', 'set it to {}'],
   ['bounds.heads', '0,2,4', 'plan/invalid', 'set it to [0,2,4]'],
   ['bounds.heads', [0, '2', 4], 'plan/invalid', 'set it to 2'],
+  ['scopes', 'full', 'plan/invalid', 'set it to [{"of":"*","made":"again"}]'],
+  ['scopes', ['blocks.*'], 'plan/invalid', 'set it to {"of":"*","made":"again"}'],
+  ['scopes.0.of', 3, 'plan/invalid', 'set it to "*"'],
+  ['scopes.0.made', 1, 'plan/invalid', 'set it to "again"'],
+  ['scopes.0.keep', 7, 'plan/invalid', /^set it to "/],
+  ['scopes.0.ops', true, 'plan/invalid', /^set it to "(all|cheap)"$/],
   ['zero', 1, 'plan/invalid', /^copy the plan.json of a run of this model/],
   ['zero.stage', '1', 'plan/invalid', 'set it to 1'],
   ['zero.axis', 0, 'plan/invalid', 'set it to "0"'],
   ['zero.reshard_after_forward', 'no', 'plan/invalid', 'set it to true'],
   ['zero.prefetch', '1', 'plan/invalid', 'set it to 1'],
+  ['zero.persistence_threshold', '100', 'plan/invalid', 'set it to 100'],
+  ['zero.bucket_bytes', [], 'plan/invalid', 'set it to 1'],
   ['precision', 'f32', 'plan/invalid', 'set it to {"compute":"bf16","master":"f32"}'],
   ['precision.compute', 32, 'plan/invalid', /^set it to "(f32|bf16)"$/],
   ['precision.master', false, 'plan/invalid', 'set it to "f32"'],
@@ -102,8 +115,13 @@ const outOfRange: readonly Row[] = [
   ['batch.padding', -1, 'plan/invalid', 'set it to 0'],
   ['bounds.heads', [0, -2, 4], 'plan/invalid', 'set it to 0'],
   ['bounds.heads', [0, 1.6, 4], 'plan/invalid', 'set it to 2'],
+  ['scopes.0.made', 'agian', 'plan/invalid', 'set it to "again"'],
+  ['scopes.0.keep', 'backwards', 'plan/invalid', 'set it to "backward"'],
+  ['scopes.0.ops', 'cheep', 'plan/invalid', 'set it to "cheap"'],
   ['zero.stage', 4, 'plan/invalid', 'set it to 3'],
   ['zero.prefetch', -1, 'plan/invalid', 'set it to 0'],
+  ['zero.persistence_threshold', -1, 'plan/invalid', 'set it to 0'],
+  ['zero.bucket_bytes', 0, 'plan/invalid', 'set it to 1'],
   ['precision.compute', 'fp32', 'plan/invalid', 'set it to "f32"'],
   ['precision.master', 'f61', 'plan/invalid', /^set it to "f(64|32)"$/],
   ['predicted', { peak_bytes: -1 }, 'plan/invalid', 'set it to 0'],
@@ -115,6 +133,9 @@ const unknownName: readonly Row[] = [
   ['chunks.0.segment', [], 'plan/invalid', "write 'segments'"],
   ['schedule.kinds', '1f1b', 'plan/invalid', "write 'kind'"],
   ['batch.sequence', 2, 'plan/invalid', "write 'sequences'"],
+  ['scopes.0.mades', 'again', 'plan/invalid', "write 'made'"],
+  ['scopes.0.of', 'block.1', 'plan/unknown-name', "write 'blocks.1'"],
+  ['scopes.0.of', 'layers.*', 'plan/unknown-name', /^use one of 'embedding', /],
   ['zero.stages', 1, 'plan/invalid', "write 'stage'"],
   ['precision.computes', 'f32', 'plan/invalid', "write 'compute'"],
   ['predicted', { peak_byte: 1 }, 'plan/invalid', "write 'peak_bytes'"],
@@ -147,6 +168,7 @@ const contradiction: readonly Row[] = [
   ['schedule', { kind: 'table', microbatches: 2 }, 'plan/contradiction', /^write the slots of each group/],
   ['groups.g9', { mesh: { data: 2 } }, 'plan/contradiction', /^remove it, or write "on": "g9" in one of/],
   ['zero.prefetch', 2, 'plan/contradiction', 'remove it, or set the stage to 3'],
+  ['zero.persistence_threshold', 0, 'plan/contradiction', 'remove it, or set the stage to 3'],
   ['zero.reshard_after_forward', true, 'plan/contradiction', 'remove it, or set the stage to 3'],
   ['chunks.1.segments', ['head'], 'plan/contradiction', 'add it to chunk 1'],
   ['chunks.1.segments', ['blocks.1'], 'plan/contradiction', 'add it to chunk 1'],
@@ -425,12 +447,50 @@ describe('sizes that no plan can have', () => {
     );
   });
 
+  test('shards that do not divide the data ranks, or of nothing', () => {
+    const error = of({ zero_stage: 3, shard_size: 4 }, 6);
+    expect(error.code).toBe('plan/shard-size-does-not-divide');
+    expect(error.diagnostic.fix).toBe('set it to 3 or 6, or data_parallel_size to 4 or 8');
+    expect(of({ zero_stage: 1, shard_size: 8 }, 2).diagnostic.fix).toBe('set it to 2, or data_parallel_size to 8');
+    expect(of({ zero_stage: 1, shard_size: 2, tensor_parallel_size: 2 }, 2).diagnostic.fix).toBe(
+      'set it to 1, or data_parallel_size to 2',
+    );
+    const without = of({ shard_size: 2 }, 4);
+    expect(without.code).toBe('plan/contradiction');
+    expect(without.diagnostic.fix).toBe('remove it, or set zero_stage to 1, 2 or 3');
+  });
+
   test('other ranks than the sizes multiply to', () => {
     expect(of({ tensor_parallel_size: 3 }, 2).diagnostic.fix).toBe(
       'start 3 ranks, or on 2 ranks the nearest legal plan is tensor_parallel_size 2, data_parallel_size 1',
     );
     expect(of({ ...sizes, data_parallel_size: 3 }, 8).code).toBe('plan/world-size-mismatch');
   });
+});
+
+test('ZeRO over an axis that splits every parameter already is refused, with those that it can split over', () => {
+  const groups = (data: number) => ({ g0: { mesh: { data, tensor: 2 } }, g1: { mesh: { data, tensor: 2 } } });
+  // Every parameter has dim, or is the bias of hidden units.
+  const split = { microbatch: ['data'], dim: ['tensor'], hidden: ['tensor'], heads: ['tensor'] };
+  const of = (axis: string, data = 2, stage = 1) => ({
+    ...plan,
+    groups: groups(data),
+    split,
+    bounds: {},
+    zero: { stage, axis },
+  });
+  const error = errorOf(of('tensor'));
+  expect(error.code).toBe('plan/contradiction');
+  expect(error.message).toContain('no parameter is replicated over it');
+  expect(error.diagnostic.fix).toBe('set it to "data", or zero.stage to 0');
+  expect(errorOf(of('tensor', 1)).diagnostic.fix).toBe('set zero.stage to 0');
+  for (const legal of [
+    of('data'),
+    of('tensor', 2, 0),
+    of('data', 1),
+    { ...of('tensor'), split: { ...split, dim: ['data'] } },
+  ])
+    expect(() => checkPlan(parsePlan(JSON.stringify(legal), 'plan.json'), model, 'plan.json')).not.toThrow();
 });
 
 test('ranks that would compute the same, or nothing, are refused, also where ZeRO shares their state', () => {

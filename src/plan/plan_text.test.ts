@@ -9,6 +9,7 @@ const model = {
   segments: ['embedding', ...Array.from({ length: 12 }, (_, i) => `blocks.${i}`), 'head'],
   factors: { heads: 4 },
   sizes: {},
+  parameters: [],
 };
 const precision = { compute: 'f32', master: 'f32' } as const;
 const planOf = (sizes: ParallelSizes, ranks: number): Plan =>
@@ -19,6 +20,8 @@ test.each([
   [{ tensor_parallel_size: 2 }, 4, 'data 2 × tensor 2'],
   [{ pipeline_parallel_size: 2 }, 2, 'pipeline 2'],
   [{ pipeline_parallel_size: 2, zero_stage: 1 }, 4, 'pipeline 2 × data 2, ZeRO-1'],
+  [{ zero_stage: 3, shard_size: 2 }, 8, 'data.replica 4 × data.shard 2, ZeRO-3'],
+  [{ zero_stage: 3, shard_size: 2 }, 2, 'data 2, ZeRO-3'],
 ] as const)('%j on %i is %s', (sizes, ranks, text) => {
   expect(planText(planOf(sizes, ranks))).toBe(text);
 });
@@ -36,5 +39,8 @@ test('groups on unlike meshes, each with its ranks and its segments', () => {
 
 test('what ZeRO splits is said, also where that is nothing', () => {
   expect(zeroText(planOf({ zero_stage: 1 }, 2))).toMatch(/^stage 1: .* split over data$/);
+  expect(zeroText(planOf({ zero_stage: 2, shard_size: 2 }, 4))).toMatch(
+    /split over data\.shard, alike on each of data\.replica$/,
+  );
   expect(zeroText(planOf({}, 2))).toMatch(/^stage 0: every rank along data keeps/);
 });

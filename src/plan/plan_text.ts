@@ -32,10 +32,13 @@ export function groupTexts(plan: Plan): readonly string[] {
 }
 
 /** What ZeRO splits, also where that is nothing. */
-export const zeroText = ({ zero }: Plan): string =>
-  zero.stage === 0
-    ? `stage 0: every rank along ${zero.axis} keeps the optimizer's state of all its parameters`
-    : `stage ${zero.stage}: the optimizer's state${sharedBesides[zero.stage]} and the update are split over ${zero.axis}`;
+export function zeroText({ zero: { stage, axis }, split }: Plan): string {
+  if (stage === 0) return `stage 0: every rank along ${axis} keeps the optimizer's state of all its parameters`;
+  const together = Object.values(split).find((axes) => axes.includes(axis)) ?? [];
+  const replicas = together.filter((other) => other !== axis);
+  const copies = replicas.length > 0 ? `, alike on each of ${replicas.join(' and ')}` : '';
+  return `stage ${stage}: the optimizer's state${sharedBesides[stage]} and the update are split over ${axis}${copies}`;
+}
 
 /** Beside the optimizer's state. */
 const sharedBesides = { 1: '', 2: ', sums of gradients', 3: ', sums of gradients, parameters' } as const;

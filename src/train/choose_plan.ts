@@ -63,8 +63,12 @@ function sizesOf({ plan }: TrainConfig): ParallelSizes {
     ...(sizes.virtual_stages !== null && { virtual_stages: sizes.virtual_stages }),
     ...(sizes.stage_layers !== null && { stage_layers: sizes.stage_layers }),
     zero_stage: zeroStages[sizes.zero_stage],
+    ...(sizes.shard_size !== null && { shard_size: sizes.shard_size }),
     ...(sizes.reshard_after_forward !== null && { reshard_after_forward: sizes.reshard_after_forward }),
     ...(sizes.prefetch !== null && { prefetch: sizes.prefetch }),
+    ...(sizes.persistence_threshold !== null && { persistence_threshold: sizes.persistence_threshold }),
+    ...(sizes.bucket_bytes !== null && { bucket_bytes: sizes.bucket_bytes }),
+    activation_checkpoint: sizes.activation_checkpoint,
   };
 }
 

@@ -9,7 +9,14 @@ import type { FactorName } from '../../src/ir/type.js';
 import type { Placement } from '../../src/partition/partition.js';
 import type { LanguageModel } from '../../src/nn/language_model.js';
 import { GPT, Llama, Mixtral } from '../../src/nn/models/index.js';
-import { groupName, groupOfChunks, zeroStages, type Plan } from '../../src/plan/plan.js';
+import {
+  groupName,
+  groupOfChunks,
+  zeroStages,
+  type Plan,
+  type PlanGroup,
+  type PlanScope,
+} from '../../src/plan/plan.js';
 import { rowsOf, writtenSchedule } from '../../src/plan/plan_schedule.js';
 import { generateSchedule, scheduleKind, scheduleKinds } from '../../src/schedule/kinds.js';
 import { groupOfChunk } from '../../src/schedule/placement.js';
@@ -66,6 +73,12 @@ export interface TrainingDraw {
   /** What the context axis splits. */
   readonly contextSplits: 'sequence' | 'dim';
   readonly zero: Plan['zero']['stage'];
+  /** What the backward makes again, and how long that is kept. */
+  readonly again: readonly [what: 'nothing' | 'all' | 'cheap' | 'first', keep: PlanScope['keep']];
+  /** How long activations are kept that are gathered for an op. */
+  readonly reshards: PlanScope['keep'];
+  /** How many of the data ranks ZeRO splits over, where that divides them: replicas of shards; 0: all of them. */
+  readonly shard: number;
   /** Without an update the step's results are its gradients and its loss. */
   readonly update: boolean;
   /** See {@link whim}. */
@@ -101,6 +114,12 @@ export const anyTraining = (models: readonly TrainingDraw['model'][] = someModel
     uneven: fc.tuple(fc.nat(7), fc.oneof(fc.constant(0), fc.nat(1000))),
     contextSplits: fc.constantFrom('sequence', 'dim'),
     zero: fc.constantFrom(...zeroStages),
+    again: fc.tuple(
+      fc.constantFrom('nothing', 'nothing', 'all', 'cheap', 'first'),
+      fc.constantFrom('backward', 'slot', 'segment and direction'),
+    ),
+    reshards: fc.constantFrom('microbatch', 'microbatch', 'backward', 'slot', 'segment and direction'),
+    shard: fc.constantFrom(0, 0, 2),
     update: fc.boolean(),
     whim: fc.oneof(fc.constantFrom(0, 1), fc.nat(1000)),
   });
@@ -128,13 +147,21 @@ function anyMeshDraw(most: number): fc.Arbitrary<MeshDraw> {
 /** The ranks of a group. */
 export const ranksOfDraw = ({ data, tensor, context }: MeshDraw): number => data * tensor * context;
 
+/** The axes of a group: its data ranks in replicas of shards where they are drawn so and divide. */
+function meshOf({ data, ...others }: MeshDraw, { shard }: TrainingDraw): PlanGroup['mesh'] {
+  if (shard === 0) return { data, ...others };
+  const inner = data % shard === 0 ? shard : data;
+  return { 'data.replica': data / inner, 'data.shard': inner, ...others };
+}
+
 /** What tensor parallelism may split, in the order in which a parameter takes the first that it has. */
 const tensorFactors: readonly FactorName[] = ['heads', 'kv_group', 'hidden', 'vocab', 'experts'];
 
 /** The scenario that a draw means. */
 export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percent: 0, seed: 0 }): ScenarioOptions {
+  const dataAxes = draw.shard === 0 ? ['data'] : ['data.replica', 'data.shard'];
   const split: Record<FactorName, readonly string[]> = {
-    [draw.model === 'mlp' ? 'batch' : draw.dataSplits]: ['data'],
+    [draw.model === 'mlp' ? 'batch' : draw.dataSplits]: dataAxes,
     [draw.contextSplits]: ['context'],
   };
   tensorFactors.forEach((factor, i) => {
@@ -144,7 +171,9 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
   const bounds: Record<FactorName, readonly number[]> = {};
   const [place, seed] = draw.uneven;
   const factor = Object.keys(split)[place % Object.keys(split).length];
-  const parts = new Set(draw.meshes.map((one) => axesSize(mesh({ ...one }), split[factor])).filter((n) => n > 1));
+  const parts = new Set(
+    draw.meshes.map((one) => axesSize(mesh(meshOf(one, draw)), split[factor])).filter((n) => n > 1),
+  );
   // Bounds fit one number of parts, in every group that splits the factor at all.
   if (seed > 0 && sizes[factor] && parts.size === 1) bounds[factor] = someBounds(sizes[factor], [...parts][0], seed);
   const pipeline = pipelineOfDraw(draw);
@@ -155,11 +184,21 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
     ...scheduled(draw, pipeline, graphs.step),
     split,
     bounds,
-    zero: { stage: draw.zero, axis: 'data' },
+    zero: { stage: draw.zero, axis: dataAxes[dataAxes.length - 1] },
+    scopes: scopesOf(draw, graphs.step),
     costs: (meshes) => whim(meshes, draw.whim),
-    hint: hintFrom(draw.meshes[0], hints),
+    hint: hintFrom(meshOf(draw.meshes[0], draw), hints),
     memory: { moves: 2, searchNodes: 0 },
   };
+}
+
+/** Of the graph's first segment, or of all. */
+function scopesOf({ again: [what, keep], reshards }: TrainingDraw, { nodes }: Graph): Plan['scopes'] {
+  const gathered: Plan['scopes'] =
+    reshards === 'microbatch' ? [] : [{ of: '*', made: 'reshard', keep: reshards, ops: 'all' }];
+  if (what === 'nothing') return gathered;
+  const of = what === 'first' ? nodes[0].source.segment : '*';
+  return [...gathered, { of, made: 'again', keep, ops: what === 'cheap' ? 'cheap' : 'all' }];
 }
 
 interface PipelineDraw {
@@ -185,11 +224,13 @@ function pipelineOfDraw(draw: TrainingDraw): PipelineDraw {
 }
 
 /** The graph's segments in chunks, their groups, and the order of their slots. */
-function scheduled(
-  { schedule, microbatches: wanted, cuts, order: [how, seed] }: TrainingDraw,
-  { meshes, virtualStages }: PipelineDraw,
-  step: Graph,
-): Partial<ScenarioOptions> {
+function scheduled(draw: TrainingDraw, { meshes, virtualStages }: PipelineDraw, step: Graph): Partial<ScenarioOptions> {
+  const {
+    schedule,
+    microbatches: wanted,
+    cuts,
+    order: [how, seed],
+  } = draw;
   const kind = scheduleKind(schedule);
   const segments = [...new Set(step.nodes.filter((n) => n.source.phase === 'forward').map((n) => n.source.segment))];
   const chunks = meshes.length * virtualStages;
@@ -201,7 +242,7 @@ function scheduled(
       ? groupOfChunk(kind.placement, meshes.length, chunk)
       : Math.floor(meshes.length * uniform(`chunk ${seed} ${chunk}`));
   const pipeline: Pick<Plan, 'groups' | 'chunks'> = {
-    groups: Object.fromEntries(meshes.map((one, i) => [groupName(i), { mesh: { ...one } }])),
+    groups: Object.fromEntries(meshes.map((one, i) => [groupName(i), { mesh: meshOf(one, draw) }])),
     chunks: Array.from({ length: chunks }, (_, chunk) => ({
       segments: segments.slice(bounds[chunk], bounds[chunk + 1]),
       on: groupName(groupOf(chunk)),
@@ -236,7 +277,7 @@ export const anyHints = (): fc.Arbitrary<HintsDraw> =>
   fc.record({ percent: fc.constantFrom(0, 5, 20, 60), seed: fc.nat(1000) });
 
 /** Splits for some of the ops, forward and backward: any factor over any axis, of which illegal ones are ignored. */
-function hintFrom(sizes: MeshDraw, { percent, seed }: HintsDraw): Placement['hint'] {
+function hintFrom(sizes: PlanGroup['mesh'], { percent, seed }: HintsDraw): Placement['hint'] {
   return ({ source, rule }) => {
     const roll = (what: string) =>
       uniform(`hint ${seed} ${source.path} ${source.phase} ${Object.keys(rule.factors)} ${what}`);

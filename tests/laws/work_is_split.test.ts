@@ -110,6 +110,9 @@ const mlpDraw: TrainingDraw = {
   uneven: [0, 0],
   contextSplits: 'sequence',
   zero: 0,
+  again: ['nothing', 'backward'],
+  reshards: 'microbatch',
+  shard: 0,
   update: false,
   whim: 0,
 };

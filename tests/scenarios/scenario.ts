@@ -51,6 +51,7 @@ export interface ScenarioOptions extends StepGraphs {
   readonly split?: Readonly<Record<string, readonly string[]>>;
   readonly bounds?: Readonly<Record<string, readonly number[]>>;
   readonly zero?: Plan['zero'];
+  readonly scopes?: Plan['scopes'];
   readonly schedule?: string;
   /** The slots of each group, of a schedule that is written out. */
   readonly table?: Plan['schedule']['table'];
@@ -154,6 +155,7 @@ export function planOf(options: ScenarioOptions): Plan {
     batch: { logical_microbatches: 1, sequences: 1, padding: 0 },
     split,
     bounds,
+    scopes: options.scopes ?? [],
     zero: options.zero ?? { stage: 0, axis: 'data' },
     precision: { compute: 'f64', master: 'f64' },
     predicted: null,

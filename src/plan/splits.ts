@@ -1,0 +1,26 @@
+/** How a plan's splits meet a tensor: each axis goes to the first of the tensor's own factors that is listed. */
+import { axisSize, hasAxis, type AxisName, type Mesh } from '../ir/mesh.js';
+import type { FactorName } from '../ir/type.js';
+import type { Plan } from './plan.js';
+
+/** The axes that split each of a tensor's factors on a group's mesh; factors that stay whole are not listed. */
+export function splitsOf(
+  { split }: Pick<Plan, 'split'>,
+  mesh: Mesh,
+  factors: readonly FactorName[],
+): ReadonlyMap<FactorName, readonly AxisName[]> {
+  const splits = new Map<FactorName, readonly AxisName[]>();
+  const used = new Set<AxisName>();
+  for (const name of factors) {
+    if (!Object.hasOwn(split, name)) continue;
+    const axes = axesOn(mesh, split[name]);
+    if (axes.length === 0 || axes.some((axis) => used.has(axis))) continue;
+    splits.set(name, axes);
+    axes.forEach((axis) => used.add(axis));
+  }
+  return splits;
+}
+
+/** The axes of a plan that have more than one rank on a group's mesh: another group's may lack them. */
+export const axesOn = (mesh: Mesh, axes: readonly AxisName[]): readonly AxisName[] =>
+  axes.filter((axis) => hasAxis(mesh, axis) && axisSize(mesh, axis) > 1);
