@@ -105,7 +105,7 @@ const outOfRange: readonly Row[] = [
   ['flotilla_plan', 3, 'plan/version-unknown', 'write the plan again with this version of Flotilla'],
   ['groups', {}, 'plan/contradiction', /^write "groups": /],
   ['chunks', [], 'plan/invalid', /^set it to \[\{"segments"/],
-  ['chunks.0.segments', [], 'plan/contradiction', 'give it one, or plan 1 chunks or fewer'],
+  ['chunks.0.segments', [], 'plan/contradiction', 'give it one, or plan 1 chunk or fewer'],
   ['groups.g0.mesh.data', 0, 'plan/invalid', 'set it to 1'],
   ['groups.g0.mesh.data', 1.5, 'plan/invalid', 'set it to 2'],
   ['schedule.kind', '1b1f', 'plan/invalid', 'set it to "1f1b"'],
