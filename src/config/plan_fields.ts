@@ -226,7 +226,7 @@ const planSizes = z.strictObject({
         'Parameters of a rank that are gathered, reduced and updated together at most; one that is larger goes alone. null: whole layers, ' +
         'until they are 8 MB.',
       unit: 'bytes',
-      effect: 'Smaller: more and smaller collectives, which begin earlier.',
+      effect: 'Smaller: more and smaller collectives, which begin earlier. At stage 3 no larger than a layer.',
       flag: true,
       also: ['bucket_cap_mb', 'ddp_bucket_size', 'reduce_bucket_size', 'allgather_bucket_size'],
     }),

@@ -69,6 +69,8 @@ export interface NonFinite {
   readonly at: string;
   /** Which number in which value: `NaN in 'blocks.3.mlp.up.weight', which was given to the step`. */
   readonly what: string;
+  /** It was there before the step: in the state, or in what the host wrote. */
+  readonly given: boolean;
   /** Where it stands in the dataflow of the step: of what several ranks found, the least came first (`earliest`). */
   readonly order: readonly number[];
 }

@@ -26,6 +26,7 @@ test('of what ranks find, causes come before what follows from them', () => {
     rank: 0,
     at: '',
     what: String(i),
+    given: false,
     order: dataflowOrder({ ...base, ...place }),
   }));
   for (const i of found.keys()) expect(earliest(found.slice(i).reverse())?.what).toBe(String(i));

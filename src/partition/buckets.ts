@@ -25,7 +25,7 @@ import { segmentChunks } from './placement.js';
 import type { Scope } from '../plan/scope.js';
 import { isStoredInParts, splitsState, storageLayout } from './storage.js';
 
-/** Bytes from which whole segments fill a bucket: about what PyTorch's default of 25 MB leaves to overlap on models of this kind. */
+/** Bytes from which whole segments fill a bucket where the plan says nothing: about what PyTorch's default of 25 MB leaves to overlap on models of this kind. */
 const usuallyFull = 8_000_000;
 
 /** Shards begin at multiples of so many bytes. */
@@ -67,12 +67,13 @@ export function bucketsOf(
   parameters: ReadonlyMap<string, TensorType>,
 ): readonly Bucket[] {
   const { bucket_bytes: most = Infinity } = plan.zero;
+  const full = plan.zero.bucket_bytes ?? usuallyFull;
   const open = new Map<string, Candidate[]>();
   const all: Candidate[][] = [];
   for (const run of segmentRuns(candidatesOf(plan, registry, step, homes, parameters))) {
     const [{ key }] = run;
     const bucket = open.get(key);
-    if (bucket && bytesIn(bucket) < usuallyFull && bytesIn(bucket) + bytesIn(run) <= most) bucket.push(...run);
+    if (bucket && bytesIn(bucket) < full && bytesIn(bucket) + bytesIn(run) <= most) bucket.push(...run);
     else {
       const pieces = inPieces(run, most);
       all.push(...pieces);

@@ -44,15 +44,17 @@ export const lossNotFinite = defineDiagnostic(
   (p: {
     step: number;
     loss: number;
-    first: { rank: number; at: string; what: string } | null;
+    first: { rank: number; at: string; what: string; given: boolean } | null;
     previous: string | null;
   }) => ({
     what: `the loss of step ${p.step} is ${p.loss}`,
     why: p.first ? `the first value that is not finite is ${p.first.what}` : 'where it first appeared cannot be told',
     where: [{ at: p.first?.at ?? 'loss', note: `${p.first ? `rank ${p.first.rank}, ` : ''}step ${p.step}` }],
-    fix: `lower optimizer.lr, lengthen optimizer.warmup_steps or set optimizer.clip_grad_norm; ${
-      p.previous ? `the latest checkpoint is intact: ${p.previous}` : 'no checkpoint had been written'
-    }`,
+    fix: p.first?.given
+      ? `it is no fault of this step: ${p.previous ? `the latest checkpoint may hold it too (${p.previous}): go on from an earlier one` : 'look at the data and the parameters that the run began with'}`
+      : `lower optimizer.lr, lengthen optimizer.warmup_steps or set optimizer.clip_grad_norm; ${
+          p.previous ? `the latest checkpoint is intact: ${p.previous}` : 'no checkpoint had been written'
+        }`,
   }),
 );
 

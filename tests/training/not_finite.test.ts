@@ -35,6 +35,7 @@ for (const { plan, ranks, overrides, block, rank } of cases)
     const resumed = work.resume(`poisoned ${block}`, [...native, `ranks=${ranks}`, 'steps=4', ...overrides]);
     const message = await failure(resumed);
     expect(message).toContain(`is NaN in 'blocks.${block}.mlp.up.weight', which was given to the step`);
+    expect(message).toMatch(/the latest checkpoint may hold it too \(.*step-0+1\): go on from an earlier one/);
     expect(message).toMatch(
       new RegExp(`einsum\\w*, blocks\\.${block}\\.mlp\\.up \\(forward\\) \\(rank ${rank}, step 2\\)`),
     );

@@ -39,6 +39,7 @@ export async function firstNonFinite(
   // What is read and was not made here has come from another rank.
   const found = describe(rank, launch, {
     what: `${nonFinite.kind} in '${name}'`,
+    given: false,
     received: nonFinite.operand < reads,
   });
   return earliest(given ? [given, found] : [found]);
@@ -62,7 +63,7 @@ async function firstGiven(addon: Addon, place: RankPlace, rank: number): Promise
     if (!reader) continue;
     const kind = Number.isNaN(decode(view.dtype, elements.subarray(index, index + 1))[0]) ? 'NaN' : 'Infinity';
     const what = `${kind} in '${name}', which was given to the step`;
-    found.push(describe(rank, reader, { what, received: false }));
+    found.push(describe(rank, reader, { what, given: true, received: false }));
   }
   return earliest(found);
 }
@@ -81,7 +82,7 @@ function firstReader({ rankClass }: RankPlace, address: number): Launch | null {
 function describe(
   rank: number,
   { instruction, template, step, index }: Launch,
-  { what, received }: { readonly what: string; readonly received: boolean },
+  { what, given, received }: Pick<NonFinite, 'what' | 'given'> & { readonly received: boolean },
 ): NonFinite {
   const { phase } = instruction.source;
   const order = dataflowOrder({
@@ -92,7 +93,7 @@ function describe(
     position: index,
     rank,
   });
-  return { rank, at: placeOf(instruction), what, order };
+  return { rank, at: placeOf(instruction), what, given, order };
 }
 
 async function read(addon: Addon, view: LoadedView): Promise<HostArray> {

@@ -31,6 +31,7 @@ export class NonFiniteWatch {
         rank: rank.rank,
         at: placeOf(instruction),
         what,
+        given: access === 'read',
         order: dataflowOrder({ ...place, received: false }),
       };
       return;
