@@ -7,7 +7,7 @@
  * (Rajbhandari et al. 2020, §5), so that small tensors and sizes that do not divide are ordinary. Where it is cut, zeros at its end make
  * every shard a multiple of 64 bytes: equal devices have equal shards.
  *
- * A bucket holds parameters of one chunk and one dtype, split over the same axes; an optimizer treats matrices and vectors apart (weight
+ * A bucket holds parameters of one chunk, one dtype and one of gradients, split over the same axes; an optimizer treats matrices and vectors apart (weight
  * decay), so a bucket holds one sort. It holds whole segments, or one segment's where the plan allows no more bytes: equal layers then
  * begin and end their buckets alike, and their text folds. Where gradients are reduced each microbatch, or weights gathered for each segment, it holds one segment's: those that it is
  * the first to read; a parameter of several segments is alone. What several groups read stays outside and is updated by itself.
@@ -43,6 +43,8 @@ export interface Bucket {
   readonly type: TensorType;
   /** The element type in which ops read its members: what all of them are cast to first, or their own. */
   readonly compute: DType;
+  /** The element type in which its gradient is packed, reduced each microbatch, and summed. */
+  readonly gradient: DType;
   /** As its members are split: every rank's own blocks of them. */
   readonly whole: Layout;
   /** Of the parameters, between steps: `whole`, or with ZeRO a part of it. */
@@ -114,6 +116,7 @@ interface Candidate extends PackedTensor {
   readonly segment: string;
   readonly matrix: boolean;
   readonly compute: DType;
+  readonly gradient: DType;
   /** Position of the node that makes the gradient. */
   readonly completed: number;
   /** Bytes of a rank's block. */
@@ -140,11 +143,12 @@ function candidatesOf(
       const { of: name } = role;
       const key = roleKey(parameterRole(name));
       const type = parameters.get(name);
-      const { node, type: gradient } = step.values[value];
+      const { node, type: given } = step.values[value];
+      const gradient = given.dtype;
       const groups = homes.get(key) ?? [];
       // A value that is given twice cannot lie in two places.
       const shared = step.outputs.some((other) => other.value === value && !sameRole(other.role, role));
-      if (!type || !node || groups.length !== 1 || gradient.dtype !== type.dtype || shared) return [];
+      if (!type || !node || groups.length !== 1 || shared) return [];
       const [group] = groups;
       const mesh = meshes[group];
       const layout = canonicalLayout(mesh, type, storageLayout(plan, mesh, type));
@@ -153,12 +157,33 @@ function candidatesOf(
       const bytes = bytesOf(type) / axesSize(mesh, axes);
       const compute = computeType(registry, readers(inputs.get(key)!), type.dtype);
       const { segment } = node.source;
-      const parts: (string | number | boolean)[] = [group, chunkOf(segment), type.dtype, matrix, axes.join('*')];
+      const parts: (string | number | boolean)[] = [
+        group,
+        chunkOf(segment),
+        type.dtype,
+        gradient,
+        matrix,
+        axes.join('*'),
+      ];
       if (splitsState(plan, mesh, layout)) {
         parts.push(compute, isStoredInParts(plan, type));
         if (plan.zero.stage >= 2) parts.push(ownedBy(name, segmentsOf(registry, readers, inputs.get(key)!)));
       }
-      return [{ name, type, layout, group, segment, matrix, compute, completed: node.id, bytes, key: parts.join(' ') }];
+      return [
+        {
+          name,
+          type,
+          layout,
+          group,
+          segment,
+          matrix,
+          compute,
+          gradient,
+          completed: node.id,
+          bytes,
+          key: parts.join(' '),
+        },
+      ];
     })
     .sort((a, b) => a.completed - b.completed);
 }
@@ -198,7 +223,7 @@ function readersOf({ nodes }: Graph): (value: ValueId) => readonly Node[] {
 function bucketOf(plan: Plan, candidates: readonly Candidate[], wanted: string, taken: ReadonlySet<string>): Bucket {
   const name = prime(wanted, taken);
   const padding = prime(`${name}.padding`, taken);
-  const [{ group, matrix, type: first, layout }] = candidates;
+  const [{ group, matrix, gradient, type: first, layout }] = candidates;
   const alike = candidates.every(({ compute }) => compute === candidates[0].compute);
   const compute = alike ? candidates[0].compute : first.dtype;
   const mesh = meshesOf(plan)[group];
@@ -216,6 +241,7 @@ function bucketOf(plan: Plan, candidates: readonly Candidate[], wanted: string, 
     matrices: matrix,
     type,
     compute,
+    gradient,
     whole,
     // In one type a step would only gather what the update has cut: it is gathered there, in place.
     storage: inParts || compute !== first.dtype ? state : whole,

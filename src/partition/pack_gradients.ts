@@ -66,11 +66,12 @@ const gradientKey = (parameter: string): string => roleKey(gradientRole(paramete
 function packOne(
   edit: PlacedEdit,
   makers: ReadonlyMap<PlacedId, PlacedStep>,
-  { members, type, whole, accumulator, group }: Bucket,
+  { members: stored, gradient: dtype, type, whole, accumulator, group }: Bucket,
   name: string,
   gradients: readonly PlacedId[],
   registry: OpRegistry,
 ): PlacedId {
+  const members = stored.map((member) => ({ ...member, type: { ...member.type, dtype } }));
   const last = lastOf(
     edit.graph,
     gradients.map((id) => makers.get(id)!),
@@ -88,7 +89,7 @@ function packOne(
       ? edit.reshard(zeros(edit, member, group, request(last), registry), laid, request(last))
       : edit.reshard(gradients[k], laid, request(makers.get(gradients[k])!));
   });
-  const packed = edit.value(name, type, { splits: whole.splits, partial }, group);
+  const packed = edit.value(name, { ...type, dtype }, { splits: whole.splits, partial }, group);
   edit.put({ side: 'after', step: last }, { kind: 'pack', members, inputs: parts, outputs: [packed], source, group });
   return accumulator ? reduceTo(edit, packed, accumulator, { ...request(last), suffix: 'reduced' }) : packed;
 }

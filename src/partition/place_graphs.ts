@@ -84,7 +84,7 @@ export function placeGraphs(
   const storedStep = storeInBuckets(plan, fusedStep, buckets, alone, registry, costs);
   expect(step, storedStep, registry, buckets);
   const trained = parameters.filter(({ name }) => hasGradient(step, name, parts));
-  const update = recipe?.(updatedParameters(trained, buckets, parts)) ?? null;
+  const update = recipe?.(updatedParameters(step, trained, buckets, parts)) ?? null;
   if (update) expectAllRead(step, update, buckets);
   const chosenUpdate = update && place(update, updatePlacement(plan, storedStep, homes, types, buckets));
   const fusedUpdate = chosenUpdate && fused(chosenUpdate, registry, kernels);
@@ -189,11 +189,19 @@ function expectAllRead(step: Graph, update: Graph, buckets: readonly Bucket[]): 
 
 /** What the update updates: buckets, and by themselves the parameters that are in none. */
 function updatedParameters(
+  step: Graph,
   parameters: readonly UpdatedParameter[],
   buckets: readonly Bucket[],
   contributions: SplitSums['parts'],
 ): readonly UpdatedParameter[] {
   const packed = new Set(buckets.flatMap(({ members }) => members.map(({ name }) => name)));
   const alone = parameters.filter(({ name }) => !packed.has(name));
-  return [...buckets, ...alone.map(({ name, type }) => ({ name, type, contributions: contributions.get(name) }))];
+  return [
+    ...buckets,
+    ...alone.map(({ name, type }) => {
+      const given = contributions.get(name) ?? [gradientRole(name)];
+      const { value } = inRole(step.outputs, given[0])!;
+      return { name, type, gradient: step.values[value].type.dtype, contributions: given };
+    }),
+  ];
 }

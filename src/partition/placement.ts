@@ -40,6 +40,7 @@ export function stepPlacement(plan: Plan, step: Graph): Placement {
     sharing: { split: plan.split, dataFactors: dataFactorsOf(step) },
     arrival: (group, type) => storageLayout(plan, meshes[group], type),
     hint: () => null,
+    travels: () => false,
   };
 }
 
@@ -60,6 +61,7 @@ export function updatePlacement(
 ): Placement {
   const meshes = meshesOf(plan);
   const given = new Map(step.outputs.map(({ role, value }) => [roleKey(role), step.values[value]]));
+  const types = new Map([...parameters, ...buckets.map(({ name, type }) => [name, type] as const)]);
   const updated = new Map<string, Updated>();
   for (const { name, group, storage, state } of buckets) {
     const gradient = given.get(roleKey(gradientRole(name))) ?? null;
@@ -111,6 +113,11 @@ export function updatePlacement(
     hint: ({ inputs }) => {
       const owners = inputs.flatMap((input) => (input && ownerIn(input)) ?? []);
       return owners.at(0)?.state.splits ?? null;
+    },
+    // Gradients are reduced in the type in which they were summed, and cast to the parameters' then.
+    travels: (role) => {
+      const sum = given.get(roleKey(role));
+      return role.kind === 'gradient' && sum !== undefined && sum.type.dtype !== types.get(role.of)?.dtype;
     },
   };
 }

@@ -37,9 +37,22 @@ export interface Plan {
   readonly bounds: Readonly<Record<FactorName, readonly number[]>>;
   /** What is split over `axis` that would be replicated over it. */
   readonly zero: ZeroPlan;
-  readonly precision: { readonly compute: 'bf16' | 'f32' | 'f64'; readonly master: 'f32' | 'f64' };
+  readonly precision: PlanPrecision;
   /** What the compiler predicts of it; null until it has been compiled. */
   readonly predicted: { readonly peak_bytes: number } | null;
+}
+
+/** Element types. */
+export interface PlanPrecision {
+  /** Of activations and matrix products. */
+  readonly compute: 'bf16' | 'f32' | 'f64';
+  /** Of parameters between steps, the optimizer's state and the update. */
+  readonly master: 'f32' | 'f64';
+  /**
+   * Of gradients of parameters that ops read in the compute type: as they are made, reduced, and summed over microbatches. That of others
+   * is the master's. Default: the master's.
+   */
+  readonly gradients?: 'bf16' | 'f32' | 'f64';
 }
 
 /**

@@ -86,6 +86,7 @@ const wrongType: readonly Row[] = [
   ['precision', 'f32', 'plan/invalid', 'set it to {"compute":"bf16","master":"f32"}'],
   ['precision.compute', 32, 'plan/invalid', /^set it to "(f32|bf16)"$/],
   ['precision.master', false, 'plan/invalid', 'set it to "f32"'],
+  ['precision.gradients', 16, 'plan/invalid', 'set it to "bf16"'],
   ['predicted', 'much', 'plan/invalid', 'set it to {"peak_bytes":0}'],
   ['predicted', { peak_bytes: 'much' }, 'plan/invalid', 'set it to 0'],
 ];
@@ -110,6 +111,8 @@ const outOfRange: readonly Row[] = [
   ['zero.bucket_bytes', 0, 'plan/invalid', 'set it to 1'],
   ['precision.compute', 'fp32', 'plan/invalid', 'set it to "f32"'],
   ['precision.master', 'f61', 'plan/invalid', /^set it to "f(64|32)"$/],
+  ['precision.gradients', 'f16', 'plan/invalid', 'set it to "bf16"'],
+  ['precision.gradients', 'i32', 'plan/invalid', 'set it to "f32"'],
   ['predicted', { peak_bytes: -1 }, 'plan/invalid', 'set it to 0'],
 ];
 
@@ -120,6 +123,7 @@ const unknownName: readonly Row[] = [
   ['schedule.kinds', '1f1b', 'plan/invalid', "write 'kind'"],
   ['batch.sequence', 2, 'plan/invalid', "write 'sequences'"],
   ['zero.stages', 1, 'plan/invalid', "write 'stage'"],
+  ['precision.gradient', 'f32', 'plan/invalid', "write 'gradients'"],
   ['precision.computes', 'f32', 'plan/invalid', "write 'compute'"],
   ['predicted', { peak_byte: 1 }, 'plan/invalid', "write 'peak_bytes'"],
   ['batch.colour', 2, 'plan/invalid', 'remove it; the fields here are logical_microbatches, sequences, padding'],
@@ -168,6 +172,8 @@ const contradiction: readonly Row[] = [
   ['bounds.dim', [0, 4, 8], 'plan/contradiction', 'remove bounds.dim, or add split.dim'],
   ['precision.master', 'f64', 'plan/contradiction', 'set it to "f32"'],
   ['precision.compute', 'f64', 'plan/contradiction', 'set it to "f64"'],
+  ['precision.gradients', 'f64', 'plan/contradiction', 'set it to "f32", or remove it'],
+  ['precision.gradients', 'bf16', 'plan/contradiction', 'set it to "f32", or remove it'],
 ];
 
 describe.each<[string, readonly Row[]]>([
