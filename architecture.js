@@ -58,7 +58,11 @@ export const passes = [
     about: 'gradients appended; each backward node knows its forward node',
   },
   { name: 'eliminate_dead_code', file: 'src/passes/eliminate_dead_code.ts', about: 'what no output needs is dropped' },
-  { name: 'precision', file: 'src/passes/precision.ts', about: 'compute types chosen; parameter gradients stay f32' },
+  {
+    name: 'precision',
+    file: 'src/passes/precision.ts',
+    about: 'compute types chosen; parameter gradients in f32 or bf16',
+  },
   {
     name: 'cast_by_group',
     file: 'src/passes/cast_by_group.ts',
@@ -83,6 +87,11 @@ export const passes = [
     name: 'fuse_einsum_add',
     file: 'src/partition/fuse_einsum_add.ts',
     about: 'a bias joins the product that it is added to',
+  },
+  {
+    name: 'recompute',
+    file: 'src/partition/recompute.ts',
+    about: 'what the plan would rather make again than keep is made again in the backward',
   },
   {
     name: 'buckets',

@@ -18,7 +18,7 @@ const usage = `usage: npm run bench -- BENCH [--json FILE] [options]
   verify     seconds to compile and to verify the program of GPT-3 on 128 ranks
                --microbatches 16
   compile    seconds of each phase and peak memory of compiling models of up to 405 billion parameters for up to 16,384 ranks
-               --only TEXT  --limit 60 (seconds an entry may take)`;
+               --only TEXT  --parts "quote, own class, all classes"  --limit 60 (seconds an entry may take)`;
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -41,6 +41,7 @@ const { positionals, values } = parseArgs({
     run: { type: 'boolean', default: true },
     microbatches: { type: 'string', default: '16' },
     limit: { type: 'string', default: '60' },
+    parts: { type: 'string', default: 'quote, own class, all classes' },
   },
 });
 const { only, threads } = { only: values.only, threads: Number(values.threads) };
@@ -76,8 +77,9 @@ const benches: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
     }),
   verify: async () => (await import('./verify.js')).runVerify({ microbatches: Number(values.microbatches) }),
   compile: async () => {
-    const { printCompileRow, runCompile } = await import('./compile/compile.js');
-    return runCompile({ only, limitSeconds: Number(values.limit), emit: printCompileRow });
+    const { compileParts, printCompileRow, runCompile } = await import('./compile/compile.js');
+    const parts = values.parts.split(',').map((part) => oneOf(compileParts, part.trim()));
+    return runCompile({ only, parts, limitSeconds: Number(values.limit), emit: printCompileRow });
   },
 };
 

@@ -12,6 +12,7 @@ import { fuseEinsumAddExample } from '../src/partition/fuse_einsum_add.example.j
 import { heldBy } from '../src/partition/packing.js';
 import { partitionExamples } from '../src/partition/partition.example.js';
 import type { PlacedGraph } from '../src/partition/placed.js';
+import { recomputeExample } from '../src/partition/recompute.example.js';
 import { autodiffExample, sumOfContributions } from '../src/passes/autodiff.example.js';
 import { castByGroupExample } from '../src/passes/cast_by_group.example.js';
 import { eliminateDeadCodeExample } from '../src/passes/eliminate_dead_code.example.js';
@@ -135,7 +136,7 @@ describe('placed graphs', () => {
     expect(firstDeparture(runPlaced(placed, inputsOf(example.given().graph), kernels), 1e-6)).toBeNull();
   });
 
-  test.each([fuseEinsumAddExample, hoistExample])(
+  test.each([fuseEinsumAddExample, recomputeExample, hoistExample])(
     '$pass: every rank ends with the same values as before',
     (example) => {
       const [before, after] = [example.given(), example.run(example.given())];

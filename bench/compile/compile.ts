@@ -2,6 +2,8 @@
  * `npm run bench -- compile`: seconds from a model to the verified program of all ranks, phase by phase, on one core and without a tensor.
  *
  *   trace       the model's graph, its backward and its precision
+ *   quote       what the plan comes to, from the traced graphs
+ *   own class   placement and program of the last rank's class, from the traced graphs: what one process of many needs
  *   partition   layouts of every value, reshards, buckets
  *   lower       instructions, lanes, addresses, loops, of all classes
  *   verify      the proof, of all classes
@@ -15,7 +17,18 @@ import { nodeArguments } from '../processes.js';
 import type { Row } from '../rows.js';
 import { compileEntries, ranksOf, type CompileEntry } from './entries.js';
 
-export const phases = ['trace', 'partition', 'lower', 'verify'] as const;
+export const phases = ['trace', 'quote', 'own class', 'partition', 'lower', 'verify'] as const;
+
+/** Which phases there are of each part that can be asked for. Every part begins with a trace. */
+export const phasesOfParts = {
+  quote: ['quote'],
+  'own class': ['own class'],
+  'all classes': ['partition', 'lower', 'verify'],
+} as const satisfies Record<string, readonly (typeof phases)[number][]>;
+
+export type CompilePart = keyof typeof phasesOfParts;
+
+export const compileParts = Object.keys(phasesOfParts) as readonly CompilePart[];
 
 /** What the process of an entry prints as each phase ends. */
 export interface PhaseReport {
@@ -27,20 +40,23 @@ export interface PhaseReport {
   readonly peakBytes: number;
   /** Of the phase that makes them. */
   readonly classes?: number;
+  /** Arena over live bytes, of the class where it is most. */
+  readonly arenaOverLive?: number;
 }
 
 export interface CompileOptions {
   /** Entries whose name contains this. */
   readonly only?: string;
+  readonly parts: readonly CompilePart[];
   /** Longest that an entry may take. */
   readonly limitSeconds: number;
   readonly emit: (row: Row) => void;
 }
 
-export async function runCompile({ only = '', limitSeconds, emit }: CompileOptions): Promise<readonly Row[]> {
+export async function runCompile({ only = '', parts, limitSeconds, emit }: CompileOptions): Promise<readonly Row[]> {
   const rows: Row[] = [];
   for (const entry of compileEntries.filter(({ name }) => name.includes(only))) {
-    const row = await rowOf(entry, limitSeconds);
+    const row = await rowOf(entry, parts, limitSeconds);
     emit(row);
     rows.push(row);
   }
@@ -56,16 +72,22 @@ export function printCompileRow(row: Row): void {
   );
   const why = Object.entries(missing).map(([phase, reason]) => `${phase}: ${reason}`);
   const peak = row.peak_rss_bytes === null ? [] : [`peak ${((row.peak_rss_bytes as number) / 1e9).toFixed(2)} GB`];
-  const sizes = [`${String(ranks)} ranks`, ...(classes === null ? [] : [`${String(classes)} classes`])];
+  const ratio = row.arena_over_live as number | null;
+  const sizes = [
+    `${String(ranks)} ranks`,
+    ...(classes === null ? [] : [`${String(classes)} classes`]),
+    ...(ratio === null ? [] : [`arena ${ratio.toFixed(3)} × live`]),
+  ];
   console.log([name, `${ours.toFixed(1)} ${unit}`, ...sizes, ...parts, ...why, ...peak].join('  '));
 }
 
-async function rowOf(entry: CompileEntry, limitSeconds: number): Promise<Row> {
-  const { reports, seconds, peakBytes, end } = await compileInProcess(entry.name, limitSeconds);
+async function rowOf(entry: CompileEntry, parts: readonly CompilePart[], limitSeconds: number): Promise<Row> {
+  const { reports, seconds, peakBytes, end } = await compileInProcess(entry.name, parts, limitSeconds);
   const byPhase = (of: (report: PhaseReport) => number) =>
     Object.fromEntries(reports.map((report) => [report.phase, of(report)]));
   const done = byPhase((report) => report.seconds);
-  const failed = phases.find((phase) => !(phase in done));
+  const asked: readonly string[] = ['trace', ...parts.flatMap((part) => phasesOfParts[part])];
+  const failed = phases.find((phase) => asked.includes(phase) && !(phase in done));
   return {
     name: `compile/${entry.name}`,
     unit: 'seconds',
@@ -76,6 +98,7 @@ async function rowOf(entry: CompileEntry, limitSeconds: number): Promise<Row> {
     target: null,
     ranks: ranksOf(entry),
     classes: reports.find(({ classes }) => classes !== undefined)?.classes ?? null,
+    arena_over_live: reports.find(({ arenaOverLive }) => arenaOverLive !== undefined)?.arenaOverLive ?? null,
     seconds: done,
     processor_seconds: byPhase((report) => report.processorSeconds),
     peak_rss_bytes: peakBytes,
@@ -91,8 +114,8 @@ interface EntryRun {
   readonly end: string;
 }
 
-function compileInProcess(name: string, limitSeconds: number): Promise<EntryRun> {
-  const child = spawn(process.execPath, [...nodeArguments('compile/entry_main'), name], {
+function compileInProcess(name: string, parts: readonly CompilePart[], limitSeconds: number): Promise<EntryRun> {
+  const child = spawn(process.execPath, [...nodeArguments('compile/entry_main'), name, ...parts], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const began = performance.now();

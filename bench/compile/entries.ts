@@ -24,10 +24,14 @@ export const compileEntries: readonly CompileEntry[] = [
   gpt3({ data_parallel_size: 2, zero_stage: 0 }),
   gpt3({ data_parallel_size: 2 }, { vocab: 51_200 }),
   gpt3({ data_parallel_size: 2 }, { microbatches: 512 }),
+  gpt3({ data_parallel_size: 2, zero_stage: 3 }),
   gpt3({ data_parallel_size: 16 }),
+  gpt3({ data_parallel_size: 16, zero_stage: 3 }),
   gpt3({ data_parallel_size: 127 }),
   gpt3({ data_parallel_size: 128 }),
+  gpt3({ data_parallel_size: 128, zero_stage: 3 }),
   llama405B({ data_parallel_size: 128, tensor_parallel_size: 8, pipeline_parallel_size: 16 }),
+  llama405B({ data_parallel_size: 128, tensor_parallel_size: 8, pipeline_parallel_size: 16, zero_stage: 3 }),
 ];
 
 export const ranksOf = ({ parallel }: CompileEntry): number =>

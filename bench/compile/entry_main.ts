@@ -1,19 +1,23 @@
-/** Compiles and verifies the program of all ranks of one entry, whose name is the argument; prints a JSON line as each phase ends. */
+/** Does the parts that are named of one entry: its name is the first argument, parts are the others; prints a JSON line as each phase ends. */
 import { ops } from '../../src/ops/index.js';
 import { adamw } from '../../src/optim/index.js';
 import { describeModel } from '../../src/plan/describe_model.js';
 import { planOfSizes } from '../../src/plan/parallel_sizes.js';
-import { compileTraining } from '../../src/compile/compile.js';
+import { compileTraining, trainingGraphs } from '../../src/compile/compile.js';
+import { compileOwnClass } from '../../src/compile/own_class.js';
+import { quoteTraining } from '../../src/compile/quote.js';
+import type { LoweredClass } from '../../src/lower/lower_class.js';
+import { tableOf } from '../../src/plan/plan_schedule.js';
 import { nativeKernels } from '../../src/kernels/native_kernels.js';
 import type { PassName } from '../../src/passes/pass_names.js';
 import { verifyProgram } from '../../src/verify/index.js';
 import type { PhaseReport } from './compile.js';
 import { compileEntries, ranksOf, type CompileEntry } from './entries.js';
 
-/** The phases of compiling by the pass that ends each; lowering ends with the compiler. */
-const lastPasses = { trace: 'precision', partition: 'buckets' } as const satisfies Record<string, PassName>;
+/** Lowering comes after it. */
+const lastPassOfPartition: PassName = 'buckets';
 
-function compileEntry(entry: CompileEntry): void {
+function compileEntry(entry: CompileEntry, parts: readonly string[]): void {
   const { parallel, microbatches, context } = entry;
   const ranks = ranksOf(entry);
   let [began, used] = [performance.now(), processorSeconds()];
@@ -26,19 +30,34 @@ function compileEntry(entry: CompileEntry): void {
   };
   const model = entry.model();
   const batch = { sequences: microbatches * parallel.data_parallel_size, microbatch: 1 };
-  const { program, placed } = compileTraining({
+  const plan = planOfSizes(parallel, ranks, describeModel(model), batch, { compute: 'bf16', master: 'f32' });
+  const given = {
     model,
-    plan: planOfSizes(parallel, ranks, describeModel(model), batch, { compute: 'bf16', master: 'f32' }),
+    plan,
     sequence: context,
     registry: ops,
     target: 'cpu',
     optimizer: adamw({ lr: 6e-5 }),
-    observe: (pass) => {
-      if (pass === lastPasses.trace) ended('trace');
-      if (pass === lastPasses.partition) ended('partition');
-    },
-  });
-  ended('lower', { classes: program.classes.length });
+  } as const;
+  const graphs = trainingGraphs(given);
+  ended('trace');
+  if (parts.includes('quote')) {
+    quoteTraining(given, graphs);
+    ended('quote');
+  }
+  if (parts.includes('own class')) {
+    const { step, update } = graphs;
+    // Of the last group, whose head is the most text.
+    compileOwnClass(ranks - 1, given, graphs, step, update, tableOf(plan));
+    ended('own class');
+  }
+  if (!parts.includes('all classes')) return;
+  const observe = (pass: PassName): void => {
+    if (pass === lastPassOfPartition) ended('partition');
+  };
+  const { program, placed } = compileTraining({ ...given, observe }, graphs);
+  const ratio = (one: Pick<LoweredClass, 'arenaBytes' | 'liveBytes'>) => one.arenaBytes / one.liveBytes;
+  ended('lower', { classes: program.classes.length, arenaOverLive: Math.max(...program.classes.map(ratio)) });
   const [fault] = verifyProgram(program, placed, ops, nativeKernels(ops, 'cpu'));
   if (fault) throw fault;
   ended('verify');
@@ -53,4 +72,4 @@ const peakBytes = (): number => process.resourceUsage().maxRSS * 1024;
 
 const entry = compileEntries.find(({ name }) => name === process.argv[2]);
 if (!entry) throw new Error(`no entry is named '${process.argv[2]}'`);
-compileEntry(entry);
+compileEntry(entry, process.argv.slice(3));

@@ -2,6 +2,7 @@
 import { bucketsExample } from '../partition/buckets.example.js';
 import { fuseEinsumAddExample } from '../partition/fuse_einsum_add.example.js';
 import { partitionExamples } from '../partition/partition.example.js';
+import { recomputeExample } from '../partition/recompute.example.js';
 import { autodiffExample, sumOfContributions } from '../passes/autodiff.example.js';
 import { castByGroupExample } from '../passes/cast_by_group.example.js';
 import { eliminateDeadCodeExample } from '../passes/eliminate_dead_code.example.js';
@@ -27,6 +28,7 @@ export const passExamples: readonly PassExample[] = [
   splitBackwardExample,
   ...partitionExamples,
   fuseEinsumAddExample,
+  recomputeExample,
   bucketsExample,
   hoistExample,
   lowerExample,

@@ -1,5 +1,6 @@
 /** Fields of `batch` and `plan`: how many sequences make a step, and who computes them. */
 import { z } from 'zod';
+import { activationCheckpoints } from '../plan/parallel_sizes.js';
 import { scheduleKinds } from '../schedule/kinds.js';
 
 export const batch = z
@@ -183,6 +184,25 @@ const planSizes = z.strictObject({
       effect: 'One more: the parameters of one more layer are there whole, and their gather has longer to hide.',
       flag: true,
       also: ['forward_prefetch', 'backward_prefetch'],
+    }),
+  activation_checkpoint: z
+    .enum([...activationCheckpoints])
+    .default('none')
+    .meta({
+      description:
+        'What the backward of a layer makes again instead of keeping it: nothing, all of it (full), or what is cheap to make (selective: ' +
+        'not products, attention and what was sent).',
+      effect:
+        'full: of each microbatch under way a layer keeps its input alone, and a step computes a third more. selective: in between, at little cost. ' +
+        'The numbers stay the same.',
+      flag: true,
+      also: [
+        'activation_checkpointing',
+        'gradient_checkpointing',
+        'recompute_granularity',
+        'recompute_activations',
+        'selective_ac_option',
+      ],
     }),
   persistence_threshold: z
     .int()

@@ -19,8 +19,18 @@ interface Body {
   readonly results: readonly number[];
 }
 
+/** A primitive op with its attributes and its rule, as its operands come; and in reverse, where it commutes. */
+interface PrimitiveTexts {
+  readonly op: string;
+  readonly attributes: Attributes;
+  readonly inOrder: string;
+  readonly reversed: string | null;
+}
+
 export class DecomposedMeanings extends Meanings {
   private readonly bodies = new Map<string, Body>();
+  /** By rule: the last op and attributes that were met with it. */
+  private readonly primitives = new WeakMap<OpRule, PrimitiveTexts>();
 
   /** The meanings of all results of an op, from those of its operands and their types. */
   results(applied: Applied, operands: readonly Meaning[], types: readonly TensorType[], count: number): Meaning[] {
@@ -52,15 +62,29 @@ export class DecomposedMeanings extends Meanings {
     operands: readonly Meaning[],
     result: number,
   ): Meaning {
+    const texts = this.textsOf(definition, op, rule, attributes);
+    const order = operands.map((_, i) => i);
+    const text = (made: string, at: readonly number[]) =>
+      `${result} of ${made} (${at.map((i) => operands[i]).join(' ')})`;
+    if (texts.reversed === null) return this.number(text(texts.inOrder, order));
+    return this.number([text(texts.inOrder, order), text(texts.reversed, [...order].reverse())].sort()[0]);
+  }
+
+  /** What an op is whatever its operands mean. A node is met in two graphs, and one of a decomposition wherever its op is. */
+  private textsOf(definition: OpDefinition, op: string, rule: OpRule, attributes: Attributes): PrimitiveTexts {
+    const known = this.primitives.get(rule);
+    if (known?.op === op && known.attributes === attributes) return known;
     const kept = definition.choosesDtype ? without(attributes, 'dtype') : attributes;
     const text = (order: readonly number[]) => {
       const nameOf = numbered(rule, order);
       const given = attributesText(kept, definition.attributeKinds ?? {}, nameOf);
-      return `${result} of ${op} {${given}} by ${ruleText(rule, order, nameOf)} (${order.map((i) => operands[i]).join(' ')})`;
+      return `${op} {${given}} by ${ruleText(rule, order, nameOf)}`;
     };
-    const order = operands.map((_, i) => i);
-    if (!definition.commutes) return this.number(text(order));
-    return this.number([text(order), text([...order].reverse())].sort()[0]);
+    const order = rule.operands.map((_, i) => i);
+    const reversed = definition.commutes ? text([...order].reverse()) : null;
+    const made = { op, attributes, inOrder: text(order), reversed };
+    this.primitives.set(rule, made);
+    return made;
   }
 
   private bodyOf(definition: OpDefinition, { op, rule, attributes }: Applied, types: readonly TensorType[]): Body {

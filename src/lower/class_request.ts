@@ -4,7 +4,7 @@ import type { OpRegistry } from '../ir/op.js';
 import type { KernelChooser } from '../kernels/chooser.js';
 import type { AssignMemoryOptions } from '../memory/assign_memory.js';
 import type { Bucket } from '../partition/buckets.js';
-import type { PlacedGraph, PlacedStep } from '../partition/placed.js';
+import type { PlacedGraph } from '../partition/placed.js';
 import type { Group } from '../program/program.js';
 import type { PlannedReceive } from './receives.js';
 import type { StepSlots } from './slot_kinds.js';
@@ -27,8 +27,6 @@ export interface ClassRequest {
   readonly stepSlots: StepSlots;
   /** In the order in which they are asked for. */
   readonly receives: readonly PlannedReceive[];
-  /** Steps of the step graph that run with the first microbatch only. */
-  readonly once: ReadonlySet<PlacedStep>;
   readonly registry: OpRegistry;
   readonly kernels: KernelChooser;
   /** Limits of the search for addresses. */

@@ -2,6 +2,7 @@
 import { meshRanks, type Coordinates } from '../ir/mesh.js';
 import { groupOfChunks, meshesOf, type Plan } from '../plan/plan.js';
 import type { ScheduleTable } from '../schedule/slot.js';
+import { scopeOf } from '../partition/placed.js';
 import type { PlacedGraphs } from '../partition/place_graphs.js';
 import { segmentChunks } from '../partition/placement.js';
 import { edgesOf, messageSizes } from '../program/edges.js';
@@ -9,7 +10,6 @@ import type { Group } from '../program/program.js';
 import type { ClassRequest } from './class_request.js';
 import { exchangesOf, exchangeSizes, rankClasses } from './classes.js';
 import type { LowerRequest } from './lower_groups.js';
-import { madeOnce } from './made_once.js';
 import { printSections } from './print_sections.js';
 import { plannedReceives } from './receives.js';
 import { slotSection, type Listed } from './sections.js';
@@ -23,9 +23,8 @@ export function classRequests(
 ): readonly ClassRequest[] {
   const groups = groupsOf(plan);
   const stepSlots = slotsOfSteps(step, { chunkOf: segmentChunks(plan), groupOf: groupOfChunks(plan) });
-  const once = madeOnce(step);
   const section = remembered((group: number, slot: SlotKind, first: boolean) =>
-    slotSection(step, stepSlots, group, slot, first ? new Set() : once),
+    slotSection(step, stepSlots, group, slot, first),
   );
   const orders = table.map((entries, group) => slotOrder(entries, (slot, first) => section(group, slot, first)));
   const receives = plannedReceives(
@@ -33,7 +32,7 @@ export function classRequests(
     table,
     orders,
     (group, { slot, first }) => section(group, slot, first),
-    ({ transfer }) => once.has(transfer),
+    ({ transfer }) => scopeOf(step, transfer) === 'step',
   );
   observe?.('hoist', () => printSections(step, update, stepSlots, orders));
   const graphs = update ? [step, update] : [step];
@@ -54,7 +53,6 @@ export function classRequests(
       order: orders[group],
       stepSlots,
       receives: receives[group],
-      once,
       registry,
       kernels,
       memory,

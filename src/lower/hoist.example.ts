@@ -20,5 +20,5 @@ export const hoistExample = placedExample({
       %3 = relu(%1) : f32[token=8, dim=4]
       return left=%2, right=%3
     }`,
-  run: (graph) => ({ ...graph, steps: hoistMoves(graph.steps) }),
+  run: (graph) => ({ ...graph, steps: hoistMoves(graph, graph.steps) }),
 });

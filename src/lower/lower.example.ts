@@ -7,7 +7,6 @@ import type { PassExample } from '../passes/example.js';
 import type { Slot } from '../schedule/slot.js';
 import { referenceKernels } from '../kernels/chooser.js';
 import { lowerClass } from './lower_class.js';
-import { madeOnce } from './made_once.js';
 import { slotsOfSteps } from './slot_kinds.js';
 import { slotOrder } from './slot_order.js';
 import type { PlacedGraphs } from '../partition/place_graphs.js';
@@ -87,7 +86,6 @@ export function lowerAll({ step, update, slots }: PlacedStepGraphs): ExampleProg
     order: slotOrder(slots, () => []),
     stepSlots: slotsOfSteps(step, { chunkOf: () => 0, groupOf: [0] }),
     receives: [],
-    once: madeOnce(step),
   };
   const lowered = lowerClass({ ...request, registry: ops, kernels: referenceKernels });
   return { classes: [lowered], groups, microbatches: slots.length, placed: { step, update, buckets: [] } };

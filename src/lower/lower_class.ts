@@ -79,10 +79,10 @@ class ClassLowering {
   }
 
   private slot({ name, slot, first, last, piece }: SlotTemplate): Template {
-    const { step, stepSlots, group, once } = this.request;
+    const { step, stepSlots, group } = this.request;
     const writer = this.writer();
     const lowering = new StepLowering(this.request, this.map, this.messages, writer, !first);
-    const section = slotSection(step, stepSlots, group, slot, first ? new Set() : once);
+    const section = slotSection(step, stepSlots, group, slot, first);
     const body = piece === null ? section : piecesOf(section)[piece];
     const { joined, rest } = this.join(body, last);
     const complete = ({ listed, after }: Joined) => {

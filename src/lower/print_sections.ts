@@ -13,7 +13,9 @@ export function printSections(
 ): string {
   return orders
     .flatMap((order, group) => [
-      ...kindsOf(order).map((kind) => section(kindText(kind), group, step, slotSection(step, stepSlots, group, kind))),
+      ...kindsOf(order).map((kind) =>
+        section(kindText(kind), group, step, slotSection(step, stepSlots, group, kind, true)),
+      ),
       ...(update ? [section('update', group, update, updateSection(update, group))] : []),
     ])
     .join('\n\n');

@@ -5,7 +5,7 @@
  * for before (`receives.ts`) and is taken in where it is first read; the update asks at its start. Both ends keep to one order of
  * transfers, so that all lanes agree with one order of the whole program and none can wait in a circle.
  */
-import { makersOf, type PlacedGraph, type PlacedStep, type PlacedTransfer } from '../partition/placed.js';
+import { makersOf, scopeOf, type PlacedGraph, type PlacedStep, type PlacedTransfer } from '../partition/placed.js';
 import { hoistMoves } from './hoist.js';
 import { kindText, transfersInOrder, type SlotKind, type StepSlots } from './slot_kinds.js';
 
@@ -15,23 +15,25 @@ export interface Listed {
   readonly part: 'run' | 'send' | 'receive' | 'take';
 }
 
-/** What a slot of the group runs, without the steps to `skip`. */
+/** What a slot of the group runs: the first of its kind makes what lasts for the step, and later ones read it. */
 export function slotSection(
   graph: PlacedGraph,
   { kinds, passages }: StepSlots,
   group: number,
   kind: SlotKind,
-  skip: ReadonlySet<PlacedStep> = new Set(),
+  first: boolean,
 ): readonly Listed[] {
   const name = kindText(kind);
+  const runs = (step: PlacedStep) => first || scopeOf(graph, step) !== 'step';
   const own = graph.steps.filter((step) => {
     const its = kinds.get(step);
-    return its !== undefined && step.group === group && kindText(its) === name && !skip.has(step);
+    return its !== undefined && step.group === group && kindText(its) === name && runs(step);
   });
-  const kept = passages.filter(({ transfer }) => !skip.has(transfer));
+  const kept = passages.filter(({ transfer }) => runs(transfer));
   const received = kept.filter(({ transfer, taken }) => transfer.group === group && kindText(taken) === name);
   const sent = kept.filter(({ transfer, sent }) => transfer.fromGroup === group && kindText(sent) === name);
   return listing(
+    graph,
     own,
     sent.map(({ transfer }) => transfer),
     received.map(({ transfer }) => transfer),
@@ -45,6 +47,7 @@ export function updateSection(update: PlacedGraph, group: number): readonly List
   return [
     ...received.map((step): Listed => ({ step, part: 'receive' })),
     ...listing(
+      update,
       update.steps.filter((step) => step.kind !== 'transfer' && step.group === group),
       transfers.filter((step) => step.fromGroup === group),
       received,
@@ -53,6 +56,7 @@ export function updateSection(update: PlacedGraph, group: number): readonly List
 }
 
 function listing(
+  graph: PlacedGraph,
   own: readonly PlacedStep[],
   sent: readonly PlacedTransfer[],
   received: readonly PlacedTransfer[],
@@ -66,7 +70,7 @@ function listing(
     listed.push({ step, part: 'take' });
     untaken.delete(step);
   };
-  for (const step of hoistMoves(own)) {
+  for (const step of hoistMoves(graph, own)) {
     for (const transfer of untaken) if (step.inputs.includes(transfer.outputs[0])) take(transfer);
     listed.push({ step, part: 'run' });
     sent.filter((transfer) => step.outputs.includes(transfer.inputs[0])).forEach(send);

@@ -33,8 +33,6 @@ export class ValueMap {
   readonly results: Readonly<Record<string, ValueIndex>>;
   /** Outputs of the step graph → their sums. */
   readonly sums: ReadonlyMap<PlacedId, ValueIndex>;
-  /** What steps make that run once a step. */
-  private readonly shared: ReadonlySet<PlacedId>;
   private readonly request: ClassRequest;
   private readonly indexOf: Known = { step: new Map(), update: new Map() };
   private readonly state: ReadonlySet<ValueIndex>;
@@ -48,7 +46,6 @@ export class ValueMap {
     this.request = request;
     this.values = new ClassValues(request.step.meshes[request.group], request.members[0]);
     this.makers = makersOf(request.step);
-    this.shared = new Set([...request.once].flatMap(({ outputs }) => outputs));
     this.uses = { step: placedUses(request.step), update: request.update ? placedUses(request.update) : new Map() };
     this.moved = { step: movedIn(request.step), update: request.update ? movedIn(request.update) : new Set() };
     this.state = declareInputs(request, this.values, this.indexOf);
@@ -89,7 +86,7 @@ export class ValueMap {
 
   /** Whether each microbatch has an instance of a placed value, or a step one. */
   instances(origin: Origin, id: PlacedId): 'microbatch' | 'step' {
-    return origin === 'step' && !this.shared.has(id) ? 'microbatch' : 'step';
+    return origin === 'update' || this.request.step.values[id].scope === 'step' ? 'step' : 'microbatch';
   }
 
   /** The value as an instruction writes it: into its sum where it may. */

@@ -21,8 +21,8 @@ import { nameOf, ownerOf, parameterRole, roleKey, roleWith, sameRole, type Role 
 import { bytesOf, prime, tensorType, type TensorType } from '../ir/type.js';
 import { meshesOf, type Plan } from '../plan/plan.js';
 import { blocksOf, elementsFactor, packedAxes, packedType, type PackedTensor } from './packing.js';
-import type { Scope } from './placed.js';
 import { segmentChunks } from './placement.js';
+import type { Scope } from '../plan/scope.js';
 import { isStoredInParts, splitsState, storageLayout } from './storage.js';
 
 /** Bytes from which whole segments fill a bucket: about what PyTorch's default of 25 MB leaves to overlap on models of this kind. */

@@ -86,7 +86,8 @@ function valuesOf(placed: PlacedGraph, meanings: DecomposedMeanings, buckets: re
   for (const step of placed.steps) {
     const operands = step.inputs.map((id) => of[id]);
     const types = step.inputs.map((id) => placed.values[id].type);
-    step.outputs.forEach((id, k) => (of[id] = meaningsOf(step, operands, types)[k]));
+    const made = meaningsOf(step, operands, types);
+    step.outputs.forEach((id, k) => (of[id] = made[k]));
   }
   return of;
 

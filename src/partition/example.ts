@@ -31,6 +31,7 @@ export function parsePlan(text: string): Plan {
     batch: { logical_microbatches: 1, sequences: 1, padding: 0 },
     split: Object.fromEntries(splits.map(([factor, { axes }]) => [factor, axes])),
     bounds: Object.fromEntries(splits.flatMap(([factor, { bounds }]) => (bounds ? [[factor, bounds]] : []))),
+    scopes: [],
     zero: zero ? { stage: 1, axis: zero } : { stage: 0, axis: 'data' },
     precision: { compute: 'f32', master: 'f32' },
     predicted: null,
@@ -110,4 +111,4 @@ export function placedExample({
 }
 
 const place = (graph: Graph, placement: Placement): PlacedGraph =>
-  partition(graph, ops, placement, defaultCosts(placement.meshes));
+  partition(graph, ops, placement, defaultCosts()).placed;

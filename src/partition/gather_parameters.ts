@@ -16,8 +16,9 @@ import { nameOf, ownerOf, parameterRole, written } from '../ir/role.js';
 import { namesOf, type TensorType } from '../ir/type.js';
 import type { ReshardSearch } from '../reshard/search.js';
 import { isGathered, type Bucket } from './buckets.js';
-import type { PlacedGraph, PlacedId, PlacedInput, PlacedOp, PlacedStep, Scope } from './placed.js';
+import type { PlacedGraph, PlacedId, PlacedInput, PlacedOp, PlacedStep } from './placed.js';
 import { PlacedEdit, type Spot } from './placed_edit.js';
+import type { Scope } from '../plan/scope.js';
 
 export interface GatherOptions {
   readonly registry: OpRegistry;
@@ -100,7 +101,7 @@ class Gathering {
       const { bucket } = member;
       this.members.set(input.value, member);
       if (!this.stored.has(bucket)) {
-        const value = this.edit.value(bucket.name, bucket.type, bucket.storage, bucket.group);
+        const value = this.edit.value(bucket.name, bucket.type, bucket.storage, bucket.group, 'step');
         this.stored.set(bucket, value);
         const role = bucket.members ? parameterRole(bucket.name) : input.role;
         stored.push({ role, name: nameOf(role), kind: 'parameter', value });
@@ -174,14 +175,13 @@ class Gathering {
     const inputs = maker.inputs.map((input) => this.read(input, reader));
     const outputs = maker.outputs.map((output) => {
       const { name: was, type, layout, group } = this.edit.values[output];
-      return this.edit.value(`${was} again in ${key}`, type, layout, group);
+      return this.edit.value(`${was} again in ${key}`, type, layout, group, scope);
     });
     this.edit.put(at, {
       ...maker,
       inputs,
       outputs,
       source: { ...maker.source, ...where(source) },
-      scope,
     } as PlacedStep);
     this.made.set(name, outputs);
     return outputs[maker.outputs.indexOf(id)];
@@ -219,9 +219,9 @@ class Gathering {
     }
     const typed = members.map((member) => ({ ...member, type: { ...member.type, dtype } }));
     const outputs = typed.map((member) =>
-      this.edit.value(`${written(member.name)} ${dtype} ${suffix}`, member.type, member.layout, group),
+      this.edit.value(`${written(member.name)} ${dtype} ${suffix}`, member.type, member.layout, group, scope),
     );
-    this.edit.put(at, { kind: 'unpack', members: typed, inputs: [full], outputs, source: from, group, scope });
+    this.edit.put(at, { kind: 'unpack', members: typed, inputs: [full], outputs, source: from, group });
     this.made.set(`${key} ${name} ${dtype}`, outputs);
     return outputs[index];
   }
@@ -245,7 +245,7 @@ class Gathering {
       names: [namesOf(bucket.type)],
       attributes,
     });
-    const output = this.edit.value(`${bucket.name} ${dtype}`, results[0], bucket.storage, bucket.group);
+    const output = this.edit.value(`${bucket.name} ${dtype}`, results[0], bucket.storage, bucket.group, 'step');
     this.edit.put(at, {
       kind: 'op',
       op,
@@ -256,7 +256,6 @@ class Gathering {
       outputs: [output],
       source: { ...source, path: bucket.members ? bucket.name : source.path, ...where(at.step.source) },
       group: bucket.group,
-      scope: 'step',
     });
     this.made.set(`cast ${bucket.name}`, [output]);
     return output;

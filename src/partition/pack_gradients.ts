@@ -17,7 +17,7 @@ import type { ReshardSearch } from '../reshard/search.js';
 import type { Bucket } from './buckets.js';
 import type { PackedTensor } from './packing.js';
 import { makersOf, type PlacedGraph, type PlacedId, type PlacedOutput, type PlacedStep } from './placed.js';
-import { PlacedEdit, type Request } from './placed_edit.js';
+import { PlacedEdit, type Request, type Spot } from './placed_edit.js';
 
 /**
  * The graph with the gradients of buckets in place of those of their members; of buckets that it gives all members' of. `accumulator`: how
@@ -49,7 +49,8 @@ export function packGradients(
     const to = accumulator(role, group, type);
     const step = to && makers.get(value);
     if (!to || !step) continue;
-    const request: Request = { at: { side: 'after', step }, source: step.source, suffix: 'reduced' };
+    const at: Spot = { side: 'after', step };
+    const request: Request = { at, source: step.source, scope: 'microbatch', suffix: 'reduced' };
     replaced.set(roleKey(role), [{ role, name, value: reduceTo(edit, value, to, request) }]);
   }
   if (replaced.size === 0) return placed;
@@ -81,6 +82,7 @@ function packOne(
   const request = (step: PlacedStep): Request => ({
     at: { side: 'after', step },
     source: { ...step.source, path: name },
+    scope: 'microbatch',
     suffix: 'to pack',
   });
   const parts = members.map((member, k) => {
@@ -89,7 +91,7 @@ function packOne(
       ? edit.reshard(zeros(edit, member, group, request(last), registry), laid, request(last))
       : edit.reshard(gradients[k], laid, request(makers.get(gradients[k])!));
   });
-  const packed = edit.value(name, { ...type, dtype }, { splits: whole.splits, partial }, group);
+  const packed = edit.value(name, { ...type, dtype }, { splits: whole.splits, partial }, group, 'microbatch');
   edit.put({ side: 'after', step: last }, { kind: 'pack', members, inputs: parts, outputs: [packed], source, group });
   return accumulator ? reduceTo(edit, packed, accumulator, { ...request(last), suffix: 'reduced' }) : packed;
 }
@@ -128,7 +130,7 @@ function zeros(
   registry: OpRegistry,
 ): PlacedId {
   const { op, rule, attributes } = zeroNode(registry, type);
-  const output = edit.value(nameOf(gradientRole(name)), type, layout, group);
+  const output = edit.value(nameOf(gradientRole(name)), type, layout, group, 'microbatch');
   const assignment = { splits: layout.splits, through: {} };
   edit.put(at, { kind: 'op', op, rule, attributes, assignment, inputs: [], outputs: [output], source, group });
   return output;

@@ -12,6 +12,7 @@ import type { Assignment, OpRule } from '../ir/rule.js';
 import { printType, type TensorType } from '../ir/type.js';
 import type { Move } from '../reshard/moves.js';
 import type { PackedTensor } from './packing.js';
+import type { Scope } from '../plan/scope.js';
 
 /** Index into {@link PlacedGraph.values}. */
 export type PlacedId = number;
@@ -23,20 +24,11 @@ export interface PlacedValue {
   readonly type: TensorType;
   readonly layout: Layout;
   readonly group: number;
+  /** How long one of it lasts: all that one step makes lasts equally long. */
+  readonly scope: Scope;
 }
 
-/**
- * How long what can be made again is kept, the shorter first: while one segment runs in one direction; from a microbatch's forward to
- * its backward; for all microbatches of a step. It is made once a scope.
- */
-export type Scope = 'segment and direction' | 'microbatch' | 'step';
-
-interface Derived {
-  /** Of what the step makes. Absent: a step where parameters and state alone decide it, else a microbatch. */
-  readonly scope?: Scope;
-}
-
-export interface PlacedOp extends Derived {
+export interface PlacedOp {
   readonly kind: 'op';
   readonly op: string;
   readonly rule: OpRule;
@@ -49,7 +41,7 @@ export interface PlacedOp extends Derived {
 }
 
 /** One move of a reshard. `source` is the op that asked for it. */
-export interface PlacedMove extends Derived {
+export interface PlacedMove {
   readonly kind: 'move';
   readonly move: Move;
   readonly inputs: readonly [PlacedId];
@@ -59,7 +51,7 @@ export interface PlacedMove extends Derived {
 }
 
 /** The edge between two groups' meshes: tiles of `inputs[0]` sent to where they lie in `outputs[0]`. */
-export interface PlacedTransfer extends Derived {
+export interface PlacedTransfer {
   readonly kind: 'transfer';
   readonly inputs: readonly [PlacedId];
   readonly outputs: readonly [PlacedId];
@@ -69,7 +61,7 @@ export interface PlacedTransfer extends Derived {
 }
 
 /** The members of a bucket become the bucket: their blocks, one behind the other. Nothing moves. */
-export interface PlacedPack extends Derived {
+export interface PlacedPack {
   readonly kind: 'pack';
   /** Of each input the parameter that it belongs to, its global type and splits. */
   readonly members: readonly PackedTensor[];
@@ -80,7 +72,7 @@ export interface PlacedPack extends Derived {
 }
 
 /** A bucket whose ranks have whole blocks becomes its members, again where they are. */
-export interface PlacedUnpack extends Derived {
+export interface PlacedUnpack {
   readonly kind: 'unpack';
   /** Of each output the parameter that it is, its global type and splits. */
   readonly members: readonly PackedTensor[];
@@ -128,6 +120,10 @@ export function placedUses(graph: PlacedGraph): ReadonlyMap<PlacedId, number> {
 /** The step that makes each value; inputs have none. */
 export const makersOf = (graph: PlacedGraph): ReadonlyMap<PlacedId, PlacedStep> =>
   new Map(graph.steps.flatMap((step) => step.outputs.map((output) => [output, step] as const)));
+
+/** How long what a step makes is kept. */
+export const scopeOf = ({ values }: Pick<PlacedGraph, 'values'>, { outputs }: PlacedStep): Scope =>
+  values[outputs[0]].scope;
 
 /** Prints a placed graph as a page: inputs, one line a step, outputs. */
 export function printPlaced(graph: PlacedGraph): string {

@@ -4,7 +4,8 @@ import { canonicalLayout, printLayout, type Layout } from '../ir/layout.js';
 import type { TensorType } from '../ir/type.js';
 import type { ReshardSearch } from '../reshard/search.js';
 import { noReshard } from './diagnostics.js';
-import type { PlacedGraph, PlacedId, PlacedStep, PlacedValue, Scope } from './placed.js';
+import type { PlacedGraph, PlacedId, PlacedStep, PlacedValue } from './placed.js';
+import type { Scope } from '../plan/scope.js';
 
 /** Where an added step stands: right before or right after a step of the graph, behind those that were put there earlier. */
 export interface Spot {
@@ -16,7 +17,7 @@ export interface Spot {
 export interface Request {
   readonly at: Spot;
   readonly source: Source;
-  readonly scope?: Scope;
+  readonly scope: Scope;
   /** Ends the names of the values that are made. */
   readonly suffix: string;
 }
@@ -36,10 +37,10 @@ export class PlacedEdit {
     this.reshards = reshards;
   }
 
-  value(name: string, type: TensorType, layout: Layout, group: number): PlacedId {
+  value(name: string, type: TensorType, layout: Layout, group: number, scope: Scope): PlacedId {
     const id = this.values.length;
     const canonical = canonicalLayout(this.graph.meshes[group], type, layout);
-    this.values.push({ id, name, type, layout: canonical, group });
+    this.values.push({ id, name, type, layout: canonical, group, scope });
     return id;
   }
 
@@ -52,23 +53,15 @@ export class PlacedEdit {
   /** A value in another layout, by the cheapest moves. What is asked for with one suffix is asked for in the order of the steps. */
   reshard(id: PlacedId, to: Layout, { at, source, scope, suffix }: Request): PlacedId {
     const { name, type, layout, group } = this.values[id];
-    const path = this.reshards[group].find(type, layout, canonicalLayout(this.graph.meshes[group], type, to));
+    const path = this.reshards[group].take(type, layout, canonicalLayout(this.graph.meshes[group], type, to));
     if (!path) throw noReshard({ value: name, type, layout: to });
     let current = id;
     for (const move of path.moves) {
       const key = `${current} ${printLayout(move.to)} ${suffix}`;
       let next = this.moved.get(key);
       if (next === undefined) {
-        next = this.value(`${name} ${printLayout(move.to, type)} ${suffix}`, type, move.to, group);
-        this.put(at, {
-          kind: 'move',
-          move,
-          inputs: [current],
-          outputs: [next],
-          source,
-          group,
-          ...(scope && { scope }),
-        });
+        next = this.value(`${name} ${printLayout(move.to, type)} ${suffix}`, type, move.to, group, scope);
+        this.put(at, { kind: 'move', move, inputs: [current], outputs: [next], source, group });
         this.moved.set(key, next);
       }
       current = next;

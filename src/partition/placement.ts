@@ -3,7 +3,7 @@ import type { Graph } from '../ir/graph.js';
 import { replicated, type Layout } from '../ir/layout.js';
 import { gradientRole, ownerOf, parameterRole, roleKey, written, type ResultName, type Role } from '../ir/role.js';
 import { namesOf, type FactorName, type TensorType } from '../ir/type.js';
-import { groupOfChunks, meshesOf, type Plan } from '../plan/plan.js';
+import { groupOfChunks, keptFor, meshesOf, type Plan } from '../plan/plan.js';
 import type { Bucket } from './buckets.js';
 import { segmentWithoutChunk } from './diagnostics.js';
 import type { Placement } from './partition.js';
@@ -38,6 +38,9 @@ export function stepPlacement(plan: Plan, step: Graph): Placement {
       })),
     output: () => null,
     sharing: { split: plan.split, dataFactors: dataFactorsOf(step) },
+    microbatches: plan.schedule.microbatches,
+    chunkOf: segmentChunks(plan),
+    reshardScope: (reader) => keptFor(plan.scopes, 'reshard', reader)?.keep ?? 'microbatch',
     arrival: (group, type) => storageLayout(plan, meshes[group], type),
     hint: () => null,
     travels: () => false,
@@ -107,9 +110,12 @@ export function updatePlacement(
       }
       return role.kind === 'parameter' ? owner.stored : [{ group: owner.home, layout: owner.state }];
     },
+    chunkOf: () => 0,
+    reshardScope: () => 'step',
     arrival: (group, type) => storageLayout(plan, meshes[group], type),
     // Replicas of a parameter are updated alike; what ZeRO splits of it follows from the layout of its state.
     sharing: { split: {}, dataFactors: new Set() },
+    microbatches: 1,
     hint: ({ inputs }) => {
       const owners = inputs.flatMap((input) => (input && ownerIn(input)) ?? []);
       return owners.at(0)?.state.splits ?? null;

@@ -1,8 +1,11 @@
 /**
  * The versions of values: which layouts each value exists in so far, and the cheapest way to another.
  *
- * A reshard of a parameter lives in the scope (segment, direction) that asked for it and no longer: a gathered ZeRO-3 weight is
- * gathered again in the backward, and is never kept for the step. Reshards of other values are shared by everyone after them.
+ * Each has a scope (`scope.ts`), and who comes later than it shares it within its scope. A reshard of what is the same for all
+ * microbatches, as parameters and their casts are, is made again in each segment and direction that reads it: a gathered weight is
+ * never kept for the step. One of what a microbatch makes is kept as long as its operand, for everyone after it; where it is larger
+ * than what it is made of, as long as the plan says. But weight slots of different chunks come in any order, and what one has made is
+ * not there for another.
  */
 import type { GraphInput, Source, ValueId } from '../ir/graph.js';
 import {
@@ -18,12 +21,14 @@ import { axesSize, type Mesh } from '../ir/mesh.js';
 import { dtypeBytes } from '../ir/dtype.js';
 import type { TensorType } from '../ir/type.js';
 import type { PlacedId, PlacedInput, PlacedStep, PlacedValue } from './placed.js';
+import type { ReshardSearch } from '../reshard/search.js';
 import type { PartitionCosts } from './costs.js';
+import { instanceOf, type Scope } from '../plan/scope.js';
 
 interface Version {
   readonly placed: PlacedValue;
-  /** Null: usable everywhere. */
-  readonly scope: string | null;
+  /** Of a reshard: who asked for it first. Null: it is there for all who may read the value. */
+  readonly madeFor: Source | null;
   /** Stored or computed here, not the reshard or the landing of another version. */
   readonly native: boolean;
 }
@@ -31,7 +36,22 @@ interface Version {
 /** An offer to obtain a value in a layout: what it costs, in seconds, and the act. */
 export interface Quote {
   readonly seconds: number;
+  /**
+   * The version that it starts from, `{batch:data} @0`, and where it comes from another group in which layouts it is sent and lands:
+   * `{| sum:data} @0 > {} > {batch:data} @1`.
+   */
+  route(): string;
   take(): PlacedId;
+}
+
+/** How a value is to be had on a group. */
+export interface Wanted {
+  readonly value: ValueId;
+  readonly type: TensorType;
+  readonly group: number;
+  readonly layout: Layout;
+  /** The op that asks for it. */
+  readonly source: Source;
 }
 
 export class Versions {
@@ -39,42 +59,47 @@ export class Versions {
   readonly steps: PlacedStep[] = [];
   readonly inputs: PlacedInput[] = [];
   private readonly byValue = new Map<ValueId, Version[]>();
-  private readonly scoped = new Set<ValueId>();
   private readonly meshes: readonly Mesh[];
-  private readonly costs: PartitionCosts;
+  private readonly costs: Pick<PartitionCosts, 'transferSeconds'>;
+  private readonly reshards: readonly ReshardSearch[];
   private readonly nameOf: (value: ValueId) => string;
   private readonly arrival: (group: number, type: TensorType) => Layout;
+  private readonly chunkOf: (segment: string) => number;
+  private readonly keptFor: (reader: Source) => Scope;
 
   constructor(
     meshes: readonly Mesh[],
-    costs: PartitionCosts,
+    costs: Pick<PartitionCosts, 'transferSeconds'>,
+    reshards: readonly ReshardSearch[],
     nameOf: (value: ValueId) => string,
     arrival: (group: number, type: TensorType) => Layout,
+    chunkOf: (segment: string) => number,
+    keptFor: (reader: Source) => Scope,
   ) {
     this.meshes = meshes;
     this.costs = costs;
+    this.reshards = reshards;
     this.nameOf = nameOf;
     this.arrival = arrival;
+    this.chunkOf = chunkOf;
+    this.keptFor = keptFor;
   }
 
-  /** Declares a graph input where it is stored. Reshards of a `scoped` one are dropped at the end of their scope. */
-  declareInput({ value, ...input }: GraphInput, type: TensorType, layout: Layout, group: number): void {
-    const placed = this.make(
-      value,
-      type,
-      layout,
-      group,
-      this.homes(value).length > 0 ? `${input.name} @${group}` : input.name,
-      null,
-      true,
-    );
-    if (input.kind === 'parameter') this.scoped.add(value);
+  /** Declares a graph input where it is stored. `scope`: how long it stays the same. */
+  declareInput({ value, ...input }: GraphInput, type: TensorType, layout: Layout, group: number, scope: Scope): void {
+    const name = this.homes(value).length > 0 ? `${input.name} @${group}` : input.name;
+    const placed = this.make(value, { type, layout, group, name, scope }, null, true);
     this.inputs.push({ ...input, value: placed.id });
   }
 
   /** Declares the result of an op. */
-  declareResult(value: ValueId, type: TensorType, layout: Layout, group: number): PlacedId {
-    return this.make(value, type, layout, group, this.nameOf(value), null, true).id;
+  declareResult(value: ValueId, type: TensorType, layout: Layout, group: number, scope: Scope): PlacedId {
+    return this.make(value, { type, layout, group, name: this.nameOf(value), scope }, null, true).id;
+  }
+
+  /** How long a value stays the same, where it was declared. */
+  lasts(value: ValueId): Scope {
+    return this.homes(value)[0].placed.scope;
   }
 
   /**
@@ -100,111 +125,132 @@ export class Versions {
     return this.homes(value)[0]?.placed ?? null;
   }
 
-  /** The cheapest way to have `value` in `layout` on a group; null where there is none. */
-  quote(value: ValueId, type: TensorType, group: number, layout: Layout, source: Source, local = false): Quote | null {
-    const mesh = this.meshes[group];
-    const wanted = canonicalLayout(mesh, type, layout);
-    // Weight slots of different chunks come in any order: what one has made is not there for another.
-    const alone = this.scoped.has(value) || source.phase === 'weight';
-    const scope = alone ? `${source.segment}/${source.phase}` : null;
-    const usable = this.homes(value).filter((v) => v.scope === null || v.scope === scope);
-    let best: Quote | null = null;
+  /**
+   * Every way to have a value as it is wanted. A version that lies so already is the only
+   * one, whatever others would cost.
+   */
+  quotes(wanted: Wanted): readonly Quote[] {
+    const { value, type, group, layout } = wanted;
+    const to = canonicalLayout(this.meshes[group], type, layout);
+    const usable = this.usable(wanted);
     // What is stored on a group, or has come to it, is not sent there again: no later group is waited for on behalf of a tied weight.
-    const here = usable.filter(({ placed }) => placed.group === group);
-    for (const { placed } of here.length > 0 ? here : usable) {
-      const offer =
-        placed.group === group
-          ? this.reshard(value, placed, wanted, scope, source)
-          : local
-            ? null
-            : this.transfer(value, placed, group, wanted, source);
-      if (offer && (best === null || offer.seconds < best.seconds)) best = offer;
-      if (best?.seconds === 0) break;
-    }
-    return best;
+    const here = usable.filter((placed) => placed.group === group);
+    if (here.length > 0) return this.local(wanted, here, to);
+    return usable.flatMap((placed) => this.transfers(value, placed, group, to, wanted.source));
   }
 
-  private reshard(value: ValueId, from: PlacedValue, to: Layout, scope: string | null, source: Source): Quote | null {
-    if (sameLayout(from.layout, to)) return { seconds: 0, take: () => from.id };
-    const path = this.costs.reshards[from.group].find(from.type, from.layout, to);
-    if (!path) return null;
-    const take = () => {
-      let current = from;
-      for (const move of path.moves) {
-        const existing = this.homes(value).find(
-          (v) =>
-            v.placed.group === from.group &&
-            (v.scope === null || v.scope === scope) &&
-            sameLayout(v.placed.layout, move.to),
-        );
-        if (existing) {
-          current = existing.placed;
-          continue;
-        }
-        const name = `${this.nameOf(value)} ${printLayout(move.to, from.type)}${scope ? ` in ${scope}` : ''}`;
-        const next = this.make(value, from.type, move.to, from.group, name, scope);
-        this.steps.push({ kind: 'move', move, inputs: [current.id], outputs: [next.id], source, group: from.group });
-        current = next;
+  /** The versions that whoever asks may read, oldest first. */
+  private usable({ value, source }: Wanted): readonly PlacedValue[] {
+    return this.homes(value).flatMap((version) => (this.isThere(version, source) ? [version.placed] : []));
+  }
+
+  /** From versions of the group itself. */
+  private local(wanted: Wanted, here: readonly PlacedValue[], to: Layout): readonly Quote[] {
+    const exact = here.find((placed) => sameLayout(placed.layout, to));
+    if (exact) return [{ seconds: 0, route: () => routeOf(exact), take: () => exact.id }];
+    return here.flatMap((from) => {
+      const path = this.reshards[from.group].find(from.type, from.layout, to);
+      return path
+        ? [{ seconds: path.seconds, route: () => routeOf(from), take: () => this.reshard(wanted, from, to) }]
+        : [];
+    });
+  }
+
+  private reshard({ value, source }: Wanted, from: PlacedValue, to: Layout): PlacedId {
+    let current = from;
+    for (const move of this.reshards[from.group].take(from.type, from.layout, to)!.moves) {
+      const existing = this.homes(value).find(
+        (v) => v.placed.group === from.group && this.isThere(v, source) && sameLayout(v.placed.layout, move.to),
+      );
+      if (existing) {
+        current = existing.placed;
+        continue;
       }
-      return current.id;
-    };
-    return { seconds: path.seconds, take };
+      const next = this.make(value, this.resharded(value, current, move.to, source), source);
+      this.steps.push({ kind: 'move', move, inputs: [current.id], outputs: [next.id], source, group: from.group });
+      current = next;
+    }
+    return current.id;
   }
 
   /**
    * Between groups: reduce at the source, send tiles into a layout with no more than the splits it needs there, and finish on the other
    * side. Where it is needed with fewer splits than it can land in, it may land with more and be gathered there.
    */
-  private transfer(value: ValueId, from: PlacedValue, group: number, to: Layout, source: Source): Quote | null {
+  private transfers(value: ValueId, from: PlacedValue, group: number, to: Layout, source: Source): readonly Quote[] {
     const { type } = from;
     const whole: Layout = { splits: from.layout.splits, partial: {} };
-    const reduced = this.quote(value, type, from.group, whole, source, true);
-    if (!reduced) return null;
+    const atSource: Wanted = { value, type, group: from.group, layout: whole, source };
+    const there = this.usable(atSource).filter((placed) => placed.group === from.group);
+    const sent = this.local(atSource, there, whole);
     const needed: Layout = { splits: to.splits, partial: {} };
-    let best: { readonly landing: Layout; readonly seconds: number } | null = null;
-    for (const landing of distinct([needed, ...this.landings(value, type, group)])) {
-      const path = this.costs.reshards[group].find(type, landing, to);
-      if (!path) continue;
+    const landings = distinct([needed, ...this.landings(value, type, group)]).flatMap((landing) => {
+      const path = this.reshards[group].find(type, landing, to);
+      if (!path) return [];
       const bytes = largestBlock(this.meshes[group], type, landing) * dtypeBytes[type.dtype];
       const messages = messagesInto(this.meshes[from.group], whole, this.meshes[group], landing);
-      const seconds = this.costs.transferSeconds(bytes, messages) + path.seconds;
-      if (best === null || seconds < best.seconds) best = { landing, seconds };
-    }
-    if (best === null) return null;
-    const { landing, seconds } = best;
-    const take = () => {
-      const sent = reduced.take();
-      const name = `${this.nameOf(value)} ${printLayout(landing, type)} from ${from.group} @${group}`;
-      const landed = this.make(value, type, landing, group, name, null);
-      this.steps.push({ kind: 'transfer', inputs: [sent], outputs: [landed.id], source, group, fromGroup: from.group });
-      return this.quote(value, type, group, to, source, true)!.take();
-    };
-    return { seconds: reduced.seconds + seconds, take };
+      return [{ landing, seconds: this.costs.transferSeconds(bytes, messages) + path.seconds }];
+    });
+    return sent.flatMap((reduced) =>
+      landings.map(({ landing, seconds }) => ({
+        seconds: reduced.seconds + seconds,
+        route: () => `${reduced.route()} > ${printLayout(whole)} > ${printLayout(landing)} @${group}`,
+        take: () => {
+          const inputs = [reduced.take()] as const;
+          const name = `${this.nameOf(value)} ${printLayout(landing, type)} from ${from.group} @${group}`;
+          const landed = this.make(value, { type, layout: landing, group, name, scope: this.lasts(value) }, null);
+          const { group: fromGroup } = from;
+          this.steps.push({ kind: 'transfer', inputs, outputs: [landed.id], source, group, fromGroup });
+          return this.local({ ...atSource, group, layout: to }, [landed], to)[0].take();
+        },
+      })),
+    );
+  }
+
+  private isThere({ placed, madeFor }: Version, reader: Source): boolean {
+    if (madeFor === null) return true;
+    const instance = (of: Source) => instanceOf(placed.scope, of, this.chunkOf);
+    return instance(madeFor) === instance(reader);
+  }
+
+  /** A version that is made for `reader`: how long it is kept, and a name that no other version of its value has. */
+  private resharded(value: ValueId, from: PlacedValue, layout: Layout, reader: Source): Omit<PlacedValue, 'id'> {
+    const { type, group } = from;
+    const scope = this.reshardScope(value, from, layout, reader);
+    const instance = instanceOf(scope, reader, this.chunkOf);
+    const name = `${this.nameOf(value)} ${printLayout(layout, type)}${instance && ` in ${instance}`}`;
+    return { name, type, layout, group, scope };
+  }
+
+  private reshardScope(value: ValueId, { type, layout, group }: PlacedValue, to: Layout, reader: Source): Scope {
+    if (reader.phase === 'update') return 'step';
+    if (this.lasts(value) === 'step') return 'segment and direction';
+    const mesh = this.meshes[group];
+    const grows = largestBlock(mesh, type, to) > largestBlock(mesh, type, layout);
+    const scope = grows ? this.keptFor(reader) : 'microbatch';
+    return scope === 'microbatch' && reader.phase === 'weight' ? 'segment and direction' : scope;
   }
 
   private homes(value: ValueId): Version[] {
     return this.byValue.get(value) ?? [];
   }
 
-  private make(
-    value: ValueId,
-    type: TensorType,
-    layout: Layout,
-    group: number,
-    name: string,
-    scope: string | null,
-    native = false,
-  ): PlacedValue {
-    const canonical = canonicalLayout(this.meshes[group], type, layout);
-    const placed: PlacedValue = { id: this.values.length, name, type, layout: canonical, group };
+  private make(value: ValueId, made: Omit<PlacedValue, 'id'>, madeFor: Source | null, native = false): PlacedValue {
+    const layout = canonicalLayout(this.meshes[made.group], made.type, made.layout);
+    const placed: PlacedValue = { ...made, id: this.values.length, layout };
     this.values.push(placed);
     const versions = this.byValue.get(value);
-    if (versions) versions.push({ placed, scope, native });
-    else this.byValue.set(value, [{ placed, scope, native }]);
+    if (versions) versions.push({ placed, madeFor, native });
+    else this.byValue.set(value, [{ placed, madeFor, native }]);
     return placed;
   }
 }
 
+const routeOf = ({ layout, group }: PlacedValue): string => `${printLayout(layout)} @${group}`;
+
+/** The first of the cheapest. */
+export const cheapest = (quotes: readonly Quote[]): Quote | null =>
+  quotes.reduce<Quote | null>((best, quote) => (best === null || quote.seconds < best.seconds ? quote : best), null);
 /** How many blocks of one mesh a block of another has elements of, where both are cut evenly. */
 function messagesInto(source: Mesh, from: Layout, destination: Mesh, to: Layout): number {
   const parts = (mesh: Mesh, layout: Layout, factor: string) => axesSize(mesh, layout.splits[factor]?.axes ?? []);

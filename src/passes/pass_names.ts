@@ -9,6 +9,7 @@ export const passNames = [
   'split_backward',
   'partition',
   'fuse_einsum_add',
+  'recompute',
   'buckets',
   'hoist',
   'lower',

@@ -9,7 +9,7 @@ import { checkScheduleOf } from './check_schedule.js';
 import { gatherWithoutStage3, planContradiction, planUnknownName } from './diagnostics.js';
 import { requireGradientDtype } from './gradient_dtype.js';
 import type { PlannedModel } from './parallel_sizes.js';
-import { meshesOf, stage3Fields, type Plan } from './plan.js';
+import { liesUnder, meshesOf, stage3Fields, type Plan } from './plan.js';
 import { axesOn, splitsOf } from './splits.js';
 
 /** Throws `plan/unknown-name` or `plan/contradiction`: the first fault, with the nearest legal value. `file`: for messages. */
@@ -28,6 +28,7 @@ export function checkPlan(plan: Plan, model: PlannedModel, file: string): void {
     throw gatherWithoutStage3({ file, field: `zero.${gathers}`, stage: plan.zero.stage });
   }
   checkZeroSplits(plan, model, axes, file);
+  checkScopes(plan, model.segments, file);
   checkAxesAreUsed(plan, model, file);
   checkNumbers(plan, file);
 }
@@ -52,6 +53,16 @@ function checkGroups({ groups, chunks }: Plan, file: string): void {
     problem: `the group '${idle}' runs no chunk`,
     why: 'its ranks would have nothing to compute',
     fix: `remove it, or write "on": "${idle}" in one of the ${chunks.length} chunks`,
+  });
+}
+
+/** Paths begin as a segment does; what lies under it is known when the model has been traced. */
+function checkScopes({ scopes }: Plan, segments: readonly string[], file: string): void {
+  scopes.forEach(({ of }, i) => {
+    const names = of.split('.');
+    const begins = (segment: string) => liesUnder(segment, names.slice(0, segment.split('.').length).join('.'));
+    if (!segments.some(begins))
+      throw planUnknownName({ file, field: `scopes.${i}.of`, kind: 'segment', name: of, known: segments });
   });
 }
 

@@ -47,7 +47,13 @@ export interface ParallelSizes {
   readonly persistence_threshold?: number;
   /** See {@link ZeroPlan}. */
   readonly bucket_bytes?: number;
+  /** Default: none. */
+  readonly activation_checkpoint?: ActivationCheckpoint;
 }
+
+/** torchtitan's modes: which residuals of numbered segments the backward makes again. */
+export const activationCheckpoints = ['none', 'selective', 'full'] as const;
+export type ActivationCheckpoint = (typeof activationCheckpoints)[number];
 
 /** What a plan needs to know of the model. */
 export interface PlannedModel {
@@ -126,6 +132,7 @@ export function planOfSizes(
       ...Object.fromEntries(tensorFactors.filter((f) => f in model.factors).map((f) => [f, ['tensor']])),
     },
     bounds: {},
+    scopes: scopesOf(sizes.activation_checkpoint, model.segments),
     zero: zeroOf(sizes, Object.keys(dataAxes).at(-1)!, pipeline),
     precision,
     predicted: null,
@@ -164,6 +171,14 @@ function scheduleOfSizes(sizes: ParallelSizes, pipeline: number): ScheduleOfSize
     virtualStages: virtual_stages ?? defaultVirtualStages(schedule),
     placement: (chunk) => groupOfChunk(schedule.placement, pipeline, chunk),
   };
+}
+
+/** Of a model that is one segment, all of it. */
+function scopesOf(mode: ActivationCheckpoint = 'none', segments: readonly string[]): Plan['scopes'] {
+  if (mode === 'none') return [];
+  const numbered = new Set(segments.filter((name) => /\.\d+$/.test(name)).map((name) => name.replace(/\d+$/, '*')));
+  const ops = mode === 'full' ? 'all' : 'cheap';
+  return [...(numbered.size > 0 ? numbered : ['*'])].map((of) => ({ of, made: 'again', keep: 'backward', ops }));
 }
 
 /**

@@ -13,6 +13,37 @@ const ownName = z.string().refine((name) => !(name in Object.prototype), 'every 
 /** Names of axes and groups, as layouts are printed: letters, digits, `_` and `.`. */
 const axisName = ownName.regex(/^[A-Za-z_][\w.]*$/);
 
+const texts = (example: Readonly<Record<string, string>>) =>
+  z.record(ownName, z.string().meta({ example: Object.values(example)[0] })).meta({ example });
+const list = (example: string) => z.array(z.string().meta({ example })).meta({ example: [example] });
+
+/** What is fixed of a program's choices. */
+const choices = {
+  assignments: z
+    .record(
+      ownName,
+      z.strictObject({
+        split: texts({ hidden: 'tensor' }).optional(),
+        through: texts({ tensor: 'x0' }).optional(),
+        from: texts({ x0: '{hidden:tensor} @0' }).optional(),
+      }),
+    )
+    .meta({ example: {} })
+    .optional(),
+  reshards: z
+    .array(
+      z.strictObject({
+        on: z.int().nonnegative(),
+        of: z.string().meta({ example: 'f32[dim=4]' }),
+        from: z.string().meta({ example: '{| sum:tensor}' }),
+        to: z.string().meta({ example: '{}' }),
+        by: list('all_reduce {}'),
+      }),
+    )
+    .meta({ example: [] })
+    .optional(),
+};
+
 /** What a plan file holds, field by field; each leaf has an example, the value to begin with. */
 export const planSchema = z.strictObject({
   flotilla_plan: z.literal(planVersion),
@@ -46,6 +77,20 @@ export const planSchema = z.strictObject({
   }),
   split: z.record(ownName, z.array(z.string()).meta({ example: ['data'] })).meta({ example: { microbatch: ['data'] } }),
   bounds: z.record(ownName, z.array(z.int().nonnegative()).meta({ example: [0, 2, 4] })).meta({ example: {} }),
+  // Plans of earlier versions had none.
+  scopes: z
+    .array(
+      z
+        .strictObject({
+          of: z.string().min(1).meta({ example: '*' }),
+          made: z.enum(['again', 'reshard']),
+          keep: z.enum(['segment and direction', 'slot', 'backward', 'microbatch']).default('backward'),
+          ops: z.enum(['all', 'cheap']).default('all'),
+        })
+        .meta({ example: { of: '*', made: 'again' } }),
+    )
+    .meta({ example: [{ of: '*', made: 'again' }] })
+    .default([]),
   zero: z.strictObject({
     stage: z.literal(zeroStages),
     axis: z.string(),
@@ -59,6 +104,8 @@ export const planSchema = z.strictObject({
     master: z.enum(['f32', 'f64']),
     gradients: z.enum(['bf16', 'f32', 'f64']).optional(),
   }),
+  ...choices,
+  validation: z.strictObject(choices).optional(),
   predicted: z.strictObject({ peak_bytes: z.int().nonnegative() }).nullable().meta({ example: null }),
 });
 

@@ -3,12 +3,14 @@
  *
  * Versioned and validated; `docs/plan.md` explains each field.
  */
+import type { Source } from '../ir/graph.js';
 import { mesh, meshRanks, type AxisName, type Mesh } from '../ir/mesh.js';
 import type { FactorName } from '../ir/type.js';
+import type { Scope } from './scope.js';
 
 export const planVersion = 2;
 
-export interface Plan {
+export interface Plan extends PlannedChoices {
   readonly flotilla_plan: typeof planVersion;
   readonly model: { readonly name: string; readonly hash: string };
   /** Sets of devices by name, each with a mesh of its own. Global ranks follow in the order in which they are written. */
@@ -35,9 +37,13 @@ export interface Plan {
   readonly split: Readonly<Record<FactorName, readonly AxisName[]>>;
   /** Uneven boundaries of a factor, where it is split: `{ "heads": [0, 5, 7] }`. */
   readonly bounds: Readonly<Record<FactorName, readonly number[]>>;
+  /** How long what can be made again is kept, the last entry that names it. What none names is kept as long as it is read. */
+  readonly scopes: readonly PlanScope[];
   /** What is split over `axis` that would be replicated over it. */
   readonly zero: ZeroPlan;
   readonly precision: PlanPrecision;
+  /** What is fixed of the choices of the validation step; {@link assignments} and {@link reshards} are the training step's. */
+  readonly validation?: PlannedChoices;
   /** What the compiler predicts of it; null until it has been compiled. */
   readonly predicted: { readonly peak_bytes: number } | null;
 }
@@ -53,6 +59,42 @@ export interface PlanPrecision {
    * is the master's. Default: the master's.
    */
   readonly gradients?: 'bf16' | 'f32' | 'f64';
+}
+
+/** What is fixed of a program's choices. */
+export interface PlannedChoices {
+  /** How nodes are placed. What is left out is chosen. */
+  readonly assignments?: PlannedAssignments;
+  /** How values come from layout to layout. What is left out is chosen. */
+  readonly reshards?: readonly PlannedPath[];
+}
+
+/** How values of a type come from one layout to another on a group. */
+export interface PlannedPath {
+  /** The group, as its place in the plan. */
+  readonly on: number;
+  /** The type: `f32[batch=8, dim=64]`. */
+  readonly of: string;
+  readonly from: string;
+  readonly to: string;
+  /** Moves in order, each with the layout that it leads to: `all_gather {batch:data}`. */
+  readonly by: readonly string[];
+}
+
+/** How nodes are placed: by their names (`node_names.ts`), or by patterns of names. */
+export type PlannedAssignments = Readonly<Record<string, PlannedAssignment>>;
+
+/** How a node is placed. What is left out is chosen. */
+export interface PlannedAssignment {
+  /** Factor of the op → the axes that split it, with boundaries where uneven: `tensor`, `data*tensor[0,3,8]`. */
+  readonly split?: Readonly<Record<FactorName, string>>;
+  /** Axis → the operands that a partial sum over it passes through together: `x0`. Beside `split`, absent means none. */
+  readonly through?: Readonly<Record<AxisName, string>>;
+  /**
+   * Operand → the version that it is made of, where it has several: layout and group, `{batch:data} @0`; where it comes from another
+   * group, also how it is sent and lands: `{| sum:data} @0 > {} > {batch:data} @1`. Of what reads an output: `@GROUP` → version.
+   */
+  readonly from?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -87,6 +129,34 @@ export interface ZeroPlan {
    * by itself. Default: whole segments, until they are 8 MB.
    */
   readonly bucket_bytes?: number;
+}
+
+export interface PlanScope {
+  /** A path of the model, as of parameters: all that lies under it. `*` stands for one name, `blocks.*.mlp`; alone, for the whole model. */
+  readonly of: string;
+  /**
+   * again: residuals, which the backward makes again instead of keeping them. reshard: activations that lie in smaller blocks than an op
+   * reads, such as shards of a sequence, which are gathered for it.
+   */
+  readonly made: 'again' | 'reshard';
+  /** `microbatch`: as if nothing were said. */
+  readonly keep: Exclude<Scope, 'step'>;
+  /** Of residuals: those that all ops made, or only those that are cheap to make: no products, no attention, nothing that was sent. */
+  readonly ops: 'all' | 'cheap';
+}
+
+/** The entry that says how long something made so at a place is kept; undefined: none does. */
+export const keptFor = (
+  scopes: readonly PlanScope[],
+  made: PlanScope['made'],
+  { path, segment }: Pick<Source, 'path' | 'segment'>,
+): PlanScope | undefined =>
+  scopes.findLast((entry) => entry.made === made && [path, segment].some((name) => liesUnder(name, entry.of)));
+
+/** Whether a module path lies under another, in which `*` stands for any one name. */
+export function liesUnder(path: string, of: string): boolean {
+  const names = path.split('.');
+  return of === '*' || of.split('.').every((name, i) => i < names.length && (name === '*' || name === names[i]));
 }
 
 export type GroupName = string;

@@ -10,12 +10,17 @@ import { GPT } from '../nn/models/index.js';
 import { readScheduleFile } from '../schedule/file.js';
 import { checkPlan } from './check_plan.js';
 import { describeModel } from './describe_model.js';
-import { planOfSizes } from './parallel_sizes.js';
+import { planOfSizes, type ParallelSizes } from './parallel_sizes.js';
 import { parsePlan, planSchema } from './parse_plan.js';
 import { ranksOf, type Plan } from './plan.js';
 
 const model = describeModel(new GPT({ layers: 2, dim: 8, heads: 4, hidden: 6, context: 4, vocab: 7 }));
-const sizes = { data_parallel_size: 2, tensor_parallel_size: 2, pipeline_parallel_size: 2 };
+const sizes: ParallelSizes = {
+  data_parallel_size: 2,
+  tensor_parallel_size: 2,
+  pipeline_parallel_size: 2,
+  activation_checkpoint: 'full',
+};
 const plan = planOfSizes(sizes, 8, model, { sequences: 4, microbatch: 1 }, { compute: 'f32', master: 'f32' });
 
 type Json = Record<string, unknown>;
@@ -76,6 +81,12 @@ const wrongType: readonly Row[] = [
   ['bounds', 3, 'plan/invalid', 'set it to {}'],
   ['bounds.heads', '0,2,4', 'plan/invalid', 'set it to [0,2,4]'],
   ['bounds.heads', [0, '2', 4], 'plan/invalid', 'set it to 2'],
+  ['scopes', 'full', 'plan/invalid', 'set it to [{"of":"*","made":"again"}]'],
+  ['scopes', ['blocks.*'], 'plan/invalid', 'set it to {"of":"*","made":"again"}'],
+  ['scopes.0.of', 3, 'plan/invalid', 'set it to "*"'],
+  ['scopes.0.made', 1, 'plan/invalid', 'set it to "again"'],
+  ['scopes.0.keep', 7, 'plan/invalid', /^set it to "/],
+  ['scopes.0.ops', true, 'plan/invalid', /^set it to "(all|cheap)"$/],
   ['zero', 1, 'plan/invalid', /^copy the plan.json of a run of this model/],
   ['zero.stage', '1', 'plan/invalid', 'set it to 1'],
   ['zero.axis', 0, 'plan/invalid', 'set it to "0"'],
@@ -87,6 +98,20 @@ const wrongType: readonly Row[] = [
   ['precision.compute', 32, 'plan/invalid', /^set it to "(f32|bf16)"$/],
   ['precision.master', false, 'plan/invalid', 'set it to "f32"'],
   ['precision.gradients', 16, 'plan/invalid', 'set it to "bf16"'],
+  ['assignments', 'no', 'plan/invalid', 'set it to {}'],
+  ['assignments', { 'head/add.0': 'tensor' }, 'plan/invalid', 'set it to {}'],
+  ['assignments', { 'head/add.0': { split: 'tensor' } }, 'plan/invalid', 'set it to {"hidden":"tensor"}'],
+  ['assignments', { 'head/add.0': { split: { vocab: ['tensor'] } } }, 'plan/invalid', 'set it to "tensor"'],
+  ['assignments', { 'head/add.0': { through: { tensor: 0 } } }, 'plan/invalid', 'set it to "x0"'],
+  ['reshards', 'no', 'plan/invalid', 'set it to []'],
+  ['reshards', [{ on: 'g0', of: '', from: '', to: '', by: [] }], 'plan/invalid', 'set it to 0'],
+  [
+    'reshards',
+    [{ on: 0, of: '', from: '', to: '', by: 'all_gather {}' }],
+    'plan/invalid',
+    'set it to ["all_reduce {}"]',
+  ],
+  ['validation', 'no', 'plan/invalid', 'set it to {}'],
   ['predicted', 'much', 'plan/invalid', 'set it to {"peak_bytes":0}'],
   ['predicted', { peak_bytes: 'much' }, 'plan/invalid', 'set it to 0'],
 ];
@@ -105,6 +130,9 @@ const outOfRange: readonly Row[] = [
   ['batch.padding', -1, 'plan/invalid', 'set it to 0'],
   ['bounds.heads', [0, -2, 4], 'plan/invalid', 'set it to 0'],
   ['bounds.heads', [0, 1.6, 4], 'plan/invalid', 'set it to 2'],
+  ['scopes.0.made', 'agian', 'plan/invalid', 'set it to "again"'],
+  ['scopes.0.keep', 'backwards', 'plan/invalid', 'set it to "backward"'],
+  ['scopes.0.ops', 'cheep', 'plan/invalid', 'set it to "cheap"'],
   ['zero.stage', 4, 'plan/invalid', 'set it to 3'],
   ['zero.prefetch', -1, 'plan/invalid', 'set it to 0'],
   ['zero.persistence_threshold', -1, 'plan/invalid', 'set it to 0'],
@@ -122,10 +150,15 @@ const unknownName: readonly Row[] = [
   ['chunks.0.segment', [], 'plan/invalid', "write 'segments'"],
   ['schedule.kinds', '1f1b', 'plan/invalid', "write 'kind'"],
   ['batch.sequence', 2, 'plan/invalid', "write 'sequences'"],
+  ['scopes.0.mades', 'again', 'plan/invalid', "write 'made'"],
+  ['scopes.0.of', 'block.1', 'plan/unknown-name', "write 'blocks.1'"],
+  ['scopes.0.of', 'layers.*', 'plan/unknown-name', /^use one of 'embedding', /],
   ['zero.stages', 1, 'plan/invalid', "write 'stage'"],
   ['precision.gradient', 'f32', 'plan/invalid', "write 'gradients'"],
   ['precision.computes', 'f32', 'plan/invalid', "write 'compute'"],
   ['predicted', { peak_byte: 1 }, 'plan/invalid', "write 'peak_bytes'"],
+  ['validation', { assignment: {} }, 'plan/invalid', "write 'assignments'"],
+  ['assignments', { 'head/add.0': { splits: {} } }, 'plan/invalid', "write 'split'"],
   ['batch.colour', 2, 'plan/invalid', 'remove it; the fields here are logical_microbatches, sequences, padding'],
   ['chunks.0.segments', ['embeding', 'blocks.0'], 'plan/unknown-name', "write 'embedding'"],
   ['chunks.1.segments', ['blocks.7', 'head'], 'plan/unknown-name', /^write 'blocks\.[01]'$/],

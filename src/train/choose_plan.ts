@@ -71,6 +71,7 @@ function sizesOf({ plan }: TrainConfig): ParallelSizes {
     ...(sizes.prefetch !== null && { prefetch: sizes.prefetch }),
     ...(sizes.persistence_threshold !== null && { persistence_threshold: sizes.persistence_threshold }),
     ...(sizes.bucket_bytes !== null && { bucket_bytes: sizes.bucket_bytes }),
+    activation_checkpoint: sizes.activation_checkpoint,
   };
 }
 

@@ -9,7 +9,14 @@ import type { FactorName } from '../../src/ir/type.js';
 import type { Placement } from '../../src/partition/partition.js';
 import type { LanguageModel } from '../../src/nn/language_model.js';
 import { GPT, Llama, Mixtral } from '../../src/nn/models/index.js';
-import { groupName, groupOfChunks, zeroStages, type Plan, type PlanGroup } from '../../src/plan/plan.js';
+import {
+  groupName,
+  groupOfChunks,
+  zeroStages,
+  type Plan,
+  type PlanGroup,
+  type PlanScope,
+} from '../../src/plan/plan.js';
 import { rowsOf, writtenSchedule } from '../../src/plan/plan_schedule.js';
 import { generateSchedule, scheduleKind, scheduleKinds } from '../../src/schedule/kinds.js';
 import { groupOfChunk } from '../../src/schedule/placement.js';
@@ -66,6 +73,10 @@ export interface TrainingDraw {
   /** What the context axis splits. */
   readonly contextSplits: 'sequence' | 'dim';
   readonly zero: Plan['zero']['stage'];
+  /** What the backward makes again, and how long that is kept. */
+  readonly again: readonly [what: 'nothing' | 'all' | 'cheap' | 'first', keep: PlanScope['keep']];
+  /** How long activations are kept that are gathered for an op. */
+  readonly reshards: PlanScope['keep'];
   /** How many of the data ranks ZeRO splits over, where that divides them: replicas of shards; 0: all of them. */
   readonly shard: number;
   /** Without an update the step's results are its gradients and its loss. */
@@ -103,6 +114,11 @@ export const anyTraining = (models: readonly TrainingDraw['model'][] = someModel
     uneven: fc.tuple(fc.nat(7), fc.oneof(fc.constant(0), fc.nat(1000))),
     contextSplits: fc.constantFrom('sequence', 'dim'),
     zero: fc.constantFrom(...zeroStages),
+    again: fc.tuple(
+      fc.constantFrom('nothing', 'nothing', 'all', 'cheap', 'first'),
+      fc.constantFrom('backward', 'slot', 'segment and direction'),
+    ),
+    reshards: fc.constantFrom('microbatch', 'microbatch', 'backward', 'slot', 'segment and direction'),
     shard: fc.constantFrom(0, 0, 2),
     update: fc.boolean(),
     whim: fc.oneof(fc.constantFrom(0, 1), fc.nat(1000)),
@@ -169,10 +185,20 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
     split,
     bounds,
     zero: { stage: draw.zero, axis: dataAxes[dataAxes.length - 1] },
-    costs: (meshes) => whim(meshes, draw.whim),
+    scopes: scopesOf(draw, graphs.step),
+    costs: whim(draw.whim),
     hint: hintFrom(meshOf(draw.meshes[0], draw), hints),
     memory: { moves: 2, searchNodes: 0 },
   };
+}
+
+/** Of the graph's first segment, or of all. */
+function scopesOf({ again: [what, keep], reshards }: TrainingDraw, { nodes }: Graph): Plan['scopes'] {
+  const gathered: Plan['scopes'] =
+    reshards === 'microbatch' ? [] : [{ of: '*', made: 'reshard', keep: reshards, ops: 'all' }];
+  if (what === 'nothing') return gathered;
+  const of = what === 'first' ? nodes[0].source.segment : '*';
+  return [...gathered, { of, made: 'again', keep, ops: what === 'cheap' ? 'cheap' : 'all' }];
 }
 
 interface PipelineDraw {

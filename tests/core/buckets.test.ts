@@ -1,5 +1,6 @@
 /** What lies together in a bucket: no more than the plan says, and of ZeRO-3 what is gathered alike. */
 import { expect, test } from 'vitest';
+import { scopeOf } from '../../src/partition/placed.js';
 import { bytesOf, elementsOf } from '../../src/ir/type.js';
 import { GPT } from '../../src/nn/models/index.js';
 import type { Bucket } from '../../src/partition/buckets.js';
@@ -80,7 +81,7 @@ test.each(['full', 'mixed'] as const)('stage 3, %s precision: parameters of fewe
   const scopesOf = (buckets: readonly Bucket[]) =>
     steps.flatMap((step) =>
       step.kind === 'move' && step.move.kind === 'all_gather' && buckets.some(({ name }) => name === step.source.path)
-        ? [step.scope]
+        ? [scopeOf(placed.step, step)]
         : [],
     );
   expect(new Set(scopesOf(large))).toEqual(new Set(['segment and direction']));

@@ -4,6 +4,7 @@ import { bytesOf, elementsOf } from '../../src/ir/type.js';
 import { GPT, Llama } from '../../src/nn/models/index.js';
 import { ops } from '../../src/ops/index.js';
 import { applyPrecision } from '../../src/passes/precision.js';
+import { scopeOf } from '../../src/partition/placed.js';
 import { pipelineOf, zeroStages, type ZeroPlan, type ZeroStage } from '../../src/plan/plan.js';
 import { baseOf } from '../../src/program/place.js';
 import { operandsOf } from '../../src/program/kinds.js';
@@ -131,7 +132,7 @@ describe('stage 3', () => {
       (step) => step.kind === 'op' && step.op === 'cast' && step.source.path.startsWith('bucket.'),
     );
     expect(casts.length).toBeGreaterThan(0);
-    expect(casts.every(({ scope }) => scope === 'step')).toBe(true);
+    expect(casts.every((step) => scopeOf(placed.step, step) === 'step')).toBe(true);
     const gathered = steps.flatMap((step) =>
       step.kind === 'move' && step.move.kind === 'all_gather' ? [values[step.inputs[0]].type.dtype] : [],
     );
@@ -186,7 +187,7 @@ test('at stages 1 and 2 in mixed precision the master is stored in parts and its
     const { placed, program } = expectEqualsSerial(inMixedPrecision(options(stage)), rounded);
     const gathers = placed.step.steps.filter((step) => step.kind === 'move' && step.move.kind === 'all_gather');
     expect(gathers.length).toBeGreaterThan(0);
-    expect(gathers.every(({ scope }) => scope === 'step')).toBe(true);
+    expect(gathers.every((step) => scopeOf(placed.step, step) === 'step')).toBe(true);
     const collectives = ({ templates }: (typeof program.classes)[0], name: string) =>
       instructionsOf(templates.find((template) => template.name === name)!).flatMap((one) =>
         one.kind === 'collective' ? [one.move.kind] : [],
@@ -225,10 +226,10 @@ describe('how much of the weights is there whole at once', () => {
 
   test('kept from the first forward to the last backward: gathered once, all of it', () => {
     const scenario = expectEqualsSerial(stage3(4, { reshard_after_forward: false }));
-    const { steps } = scenario.placed.step;
-    const gathers = steps.filter((step) => step.kind === 'move' && step.move.kind === 'all_gather');
+    const { step } = scenario.placed;
+    const gathers = step.steps.filter((one) => one.kind === 'move' && one.move.kind === 'all_gather');
     expect(gathers).toHaveLength(scenario.placed.buckets.length);
-    expect(gathers.every(({ scope }) => scope === 'step')).toBe(true);
+    expect(gathers.every((one) => scopeOf(step, one) === 'step')).toBe(true);
     expect(mostSegmentsAlive(scenario)).toBeGreaterThanOrEqual(7);
   });
 });

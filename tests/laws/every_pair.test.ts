@@ -90,6 +90,8 @@ function drawOf({ data, tensor, pipeline, zero, schedule, microbatches }: Settin
     uneven: [0, 0],
     contextSplits: 'sequence',
     zero,
+    reshards: i % 3 === 0 ? 'segment and direction' : 'microbatch',
+    again: [(['nothing', 'all', 'cheap', 'nothing'] as const)[i % 4], 'backward'],
     shard: isHybrid ? 2 : 0,
     update: true,
     whim: 0,

@@ -29,6 +29,8 @@ export const smallest: TrainingDraw = {
   uneven: [0, 0],
   contextSplits: 'sequence',
   zero: 0,
+  again: ['nothing', 'backward'],
+  reshards: 'microbatch',
   shard: 0,
   update: false,
   whim: 1,

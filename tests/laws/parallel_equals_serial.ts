@@ -103,8 +103,9 @@ export function describePlan({ plan }: Pick<PlacedScenario, 'plan'>): string {
   const meshes = meshesOf(plan).map(printMesh).join(' | ');
   const chunks = plan.chunks.map(({ segments, on }) => `${segments.join('+')} on ${on}`).join(', ');
   const slots = table ? ` ${JSON.stringify(table)}` : '';
+  const again = plan.scopes.map(({ of, made, ops, keep }) => `, ${ops} of ${of} ${made} for its ${keep}`).join('');
   return (
     `mesh ${meshes}, ${split.join(', ')}, ZeRO-${plan.zero.stage}, ` +
-    `${kind} of ${microbatches} microbatches${slots}, chunks ${chunks}`
+    `${kind} of ${microbatches} microbatches${slots}, chunks ${chunks}${again}`
   );
 }
