@@ -158,7 +158,7 @@ function byChunk({ plan, registry, split, observe }: PlaceRequest, graph: Graph,
 }
 
 const fused = (chosen: PlacedGraph, registry: OpRegistry, kernels: KernelChooser): PlacedGraph =>
-  kernels.has('einsum_add') ? fuseEinsumAdd(chosen, registry) : chosen;
+  fuseEinsumAdd(chosen, registry, (op) => kernels.has(op));
 
 /** The proof that the update takes what the step leaves. */
 export function expectMeeting(step: PlacedGraph, update: PlacedGraph): void {

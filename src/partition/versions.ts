@@ -126,8 +126,7 @@ export class Versions {
   }
 
   /**
-   * Every way to have a value as it is wanted. A version that lies so already is the only
-   * one, whatever others would cost.
+   * Every way to have a value as it is wanted. A version that lies so already is the only one, whatever others would cost.
    */
   quotes(wanted: Wanted): readonly Quote[] {
     const { value, type, group, layout } = wanted;
@@ -251,6 +250,7 @@ const routeOf = ({ layout, group }: PlacedValue): string => `${printLayout(layou
 /** The first of the cheapest. */
 export const cheapest = (quotes: readonly Quote[]): Quote | null =>
   quotes.reduce<Quote | null>((best, quote) => (best === null || quote.seconds < best.seconds ? quote : best), null);
+
 /** How many blocks of one mesh a block of another has elements of, where both are cut evenly. */
 function messagesInto(source: Mesh, from: Layout, destination: Mesh, to: Layout): number {
   const parts = (mesh: Mesh, layout: Layout, factor: string) => axesSize(mesh, layout.splits[factor]?.axes ?? []);
