@@ -58,7 +58,11 @@ export const passes = [
     about: 'gradients appended; each backward node knows its forward node',
   },
   { name: 'eliminate_dead_code', file: 'src/passes/eliminate_dead_code.ts', about: 'what no output needs is dropped' },
-  { name: 'precision', file: 'src/passes/precision.ts', about: 'compute types chosen; parameter gradients stay f32' },
+  {
+    name: 'precision',
+    file: 'src/passes/precision.ts',
+    about: 'compute types chosen; parameter gradients in f32 or bf16',
+  },
   {
     name: 'cast_by_group',
     file: 'src/passes/cast_by_group.ts',

@@ -17,6 +17,7 @@ import { buildUpdate, type UpdateRecipe } from '../optim/update.js';
 import { eliminateDeadCode } from '../passes/eliminate_dead_code.js';
 import { applyPrecision } from '../passes/precision.js';
 import { traceTraining } from '../passes/trace_training.js';
+import { gradientDtypeOf } from '../plan/gradient_dtype.js';
 import { groupOfChunks, type Plan } from '../plan/plan.js';
 import { tableOf } from '../plan/plan_schedule.js';
 import { forwardOnly } from '../schedule/forward_only.js';
@@ -124,7 +125,9 @@ function shapeOf({ plan, sequence }: CompileOptions): TraceShape {
 }
 
 function precisionOf(graph: Graph, { plan, registry }: CompileOptions): Graph {
-  return plan.precision.compute === 'bf16' ? applyPrecision(graph, registry, 'bf16') : graph;
+  const { compute } = plan.precision;
+  if (compute !== 'bf16') return graph;
+  return applyPrecision(graph, registry, compute, gradientDtypeOf(plan.precision) === compute ? 'compute' : 'master');
 }
 
 /** Parameters that nothing updates are stored all the same: they belong to the model's checkpoints. */

@@ -63,6 +63,26 @@ export const configSchema = z.strictObject({
       flag: true,
       also: ['dtype', 'torch_dtype', 'mixed_precision', 'amp', 'bf16', 'fp16', 'fp32', 'mixed_precision_param'],
     }),
+  grad_dtype: z
+    .enum(['bf16', 'f32', 'f64'])
+    .nullable()
+    .default(null)
+    .meta({
+      description:
+        'Element type in which gradients are summed over microbatches and travel. bf16: of parameters that ops read in bf16; those of ' +
+        'others, gains of norms, stay f32. null: that of the master weights.',
+      effect:
+        'bf16: 2 bytes a parameter less, and half the traffic of gradients; sums are rounded to 8 bits at each microbatch.',
+      flag: true,
+      also: [
+        'reduce_dtype',
+        'grad_accum_dtype',
+        'main_grads_dtype',
+        'accumulate_allreduce_grads_in_fp32',
+        'communication_data_type',
+        'mixed_precision_reduce',
+      ],
+    }),
   plan,
   engine: z
     .enum(['native', 'reference'])

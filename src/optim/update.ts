@@ -11,7 +11,7 @@
  * `skipped`, one where the step was skipped, else zero.
  */
 import { GraphBuilder } from '../ir/builder.js';
-import { atLeastF32 } from '../ir/dtype.js';
+import { atLeastF32, type DType } from '../ir/dtype.js';
 import type { Graph } from '../ir/graph.js';
 import {
   gradientRole,
@@ -33,6 +33,8 @@ export interface UpdatedParameter {
   readonly type: TensorType;
   /** Tensors of two or more dimensions, which weight decay may single out. Absent: by the type. */
   readonly matrices?: boolean;
+  /** The element type of its gradient, which is cast to the parameter's first of all. Absent: the parameter's. */
+  readonly gradient?: DType;
   /** What the gradient is the sum of, where several chunks contribute to it. Absent: the gradient alone. */
   readonly contributions?: readonly Role[];
 }
@@ -52,10 +54,12 @@ export const statesOf = (parameter: string): readonly [expAvg: Role, expAvgSq: R
 /** The gradient of a parameter as an input of its update. */
 export function gradientInput(
   builder: GraphBuilder,
-  { name, type, contributions = [gradientRole(name)] }: UpdatedParameter,
+  { name, type, gradient: dtype = type.dtype, contributions = [gradientRole(name)] }: UpdatedParameter,
 ): Tensor {
-  const parts = contributions.map((contribution) => builder.take(contribution, type));
-  return builder.within(written(name), () => parts.reduce((sum, part) => sum.add(part)));
+  const parts = contributions.map((contribution) => builder.take(contribution, { ...type, dtype }));
+  return builder.within(written(name), () =>
+    parts.map((part) => part.exactly(type.dtype)).reduce((sum, part) => sum.add(part)),
+  );
 }
 
 export function buildUpdate(parameters: readonly UpdatedParameter[], optimizer: AdamW): Graph {

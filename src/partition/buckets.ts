@@ -7,8 +7,8 @@
  * (Rajbhandari et al. 2020, §5), so that small tensors and sizes that do not divide are ordinary. Where it is cut, zeros at its end make
  * every shard a multiple of 64 bytes: equal devices have equal shards.
  *
- * A bucket holds parameters of one chunk and one dtype, split over the same axes; an optimizer treats matrices and vectors apart (weight
- * decay), so a bucket holds one sort. It holds whole segments, or one segment's where the plan allows no more bytes: equal layers then
+ * A bucket holds parameters of one chunk, one dtype and one of gradients, split over the same axes; an optimizer treats matrices and
+ * vectors apart (weight decay), so a bucket holds one sort. It holds whole segments, or one segment's where the plan allows no more bytes: equal layers then
  * begin and end their buckets alike, and their text folds. Where gradients are reduced each microbatch, or weights gathered for each
  * segment, it holds one segment's: those that it is the first to read; a parameter of several segments is alone.
  *
@@ -52,6 +52,8 @@ export interface Bucket {
   readonly type: TensorType;
   /** The element type in which ops read its members: what all of them are cast to first, or their own. */
   readonly compute: DType;
+  /** The element type in which its gradient is packed, reduced each microbatch, and summed. */
+  readonly gradient: DType;
   /** As its members are split: every rank's own blocks of them. */
   readonly whole: Layout;
   /** Of the parameters, between steps: `whole`, or with ZeRO a part of it. */
@@ -125,6 +127,7 @@ interface Candidate extends Pick<PackedTensor, 'name' | 'type'> {
   readonly segment: string;
   readonly matrix: boolean;
   readonly compute: DType;
+  readonly gradient: DType;
   /** Position of that node. */
   readonly completed: number;
   /** Bytes of a rank's block. */
@@ -151,7 +154,8 @@ function candidatesOf(
       const key = roleKey(parameterRole(name));
       const type = parameters.get(name);
       const homes = homesOfInputs.get(key) ?? [];
-      const whole = gradients.every(({ type: { dtype }, isShared }) => dtype === type?.dtype && !isShared);
+      const gradient = gradients[0].type.dtype;
+      const whole = gradients.every(({ type: { dtype }, isShared }) => dtype === gradient && !isShared);
       if (!type || !whole || homes.length === 0) return [];
       const makers = gradients.map(({ node }) => groupOf(node.source.segment));
       if (makers.some((group) => !homes.includes(group))) return [];
@@ -168,13 +172,14 @@ function candidatesOf(
       const compute = computeType(registry, readers(inputs.get(key)!), type.dtype);
       const { id: completed, source } = gradients.reduce((a, b) => (b.node.id > a.node.id ? b : a)).node;
       const { segment } = source;
-      const parts: (string | number | boolean)[] = [homes[0], chunkOf(segment), type.dtype, matrix, axes.join('*')];
+      const parts: (string | number | boolean)[] = [homes[0], chunkOf(segment), type.dtype, gradient, matrix];
+      parts.push(axes.join('*'));
       if (isTied) parts.push(alone(name));
       else if (splitsState(plan, mesh, layout)) {
         parts.push(compute, isStoredInParts(plan, type));
         if (plan.zero.stage >= 2) parts.push(ownedBy(name, segmentsOf(registry, readers, inputs.get(key)!)));
       }
-      return [{ name, type, groups, segment, matrix, compute, completed, bytes, key: parts.join(' ') }];
+      return [{ name, type, groups, segment, matrix, compute, gradient, completed, bytes, key: parts.join(' ') }];
     })
     .sort((a, b) => a.completed - b.completed);
 }
@@ -255,7 +260,7 @@ function recordsOf(
 ): readonly Bucket[] {
   const name = prime(wanted, taken);
   const padding = prime(`${name}.padding`, taken);
-  const [{ groups, matrix, type: first }] = candidates;
+  const [{ groups, matrix, gradient, type: first }] = candidates;
   const alike = candidates.every(({ compute }) => compute === candidates[0].compute);
   const compute = alike ? candidates[0].compute : first.dtype;
   const { stage, axis } = plan.zero;
@@ -286,6 +291,7 @@ function recordsOf(
       matrices: matrix,
       type,
       compute,
+      gradient,
       whole,
       // In one type a step would only gather what the update has cut: it is gathered there, in place.
       storage: inParts || compute !== first.dtype ? state : whole,

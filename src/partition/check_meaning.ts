@@ -48,14 +48,20 @@ export function checkMeaning(
   for (const [bucket, role] of stored.flatMap((one) => gradientsOf(one).map((its) => [one, its] as const))) {
     const key = roleKey(role);
     if (!given.has(key)) continue;
+    const { gradient: dtype } = bucket;
     const tensors = bucket.members.map(({ name: member, type, isPadding }) => {
       const its = roleKey(roleWith(role, member));
       const one = wanted.get(its);
       wanted.delete(its);
-      return isPadding ? meanings.results(zeroNode(registry, type), [], [], 1)[0] : one?.meaning;
+      return isPadding ? meanings.results(zeroNode(registry, { ...type, dtype }), [], [], 1)[0] : one?.meaning;
     });
     if (tensors.every((tensor) => tensor !== undefined))
-      wanted.set(key, { key, name: nameOf(role), type: typeText(bucket.type), meaning: meanings.bucket(tensors) });
+      wanted.set(key, {
+        key,
+        name: nameOf(role),
+        type: typeText({ ...bucket.type, dtype }),
+        meaning: meanings.bucket(tensors),
+      });
   }
   return [...wanted.values()].flatMap(({ key, name, type, meaning }) => {
     const outputs = given.get(key);

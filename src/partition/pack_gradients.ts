@@ -66,12 +66,13 @@ export function packGradients(
 function packOne(
   edit: PlacedEdit,
   makers: ReadonlyMap<PlacedId, PlacedStep>,
-  { members, type, whole, accumulator, group }: Bucket,
+  { members: stored, gradient: dtype, type, whole, accumulator, group }: Bucket,
   role: Role,
   gradients: readonly PlacedId[],
   registry: OpRegistry,
 ): PlacedId {
   const name = nameOf(role);
+  const members = stored.map((member) => ({ ...member, type: { ...member.type, dtype } }));
   const last = lastOf(
     edit.graph,
     gradients.map((id) => makers.get(id)!),
@@ -94,7 +95,7 @@ function packOne(
         )
       : edit.reshard(gradients[k], laid, request(makers.get(gradients[k])!));
   });
-  const packed = edit.value(name, type, { splits: whole.splits, partial }, group, 'microbatch');
+  const packed = edit.value(name, { ...type, dtype }, { splits: whole.splits, partial }, group, 'microbatch');
   edit.put({ side: 'after', step: last }, { kind: 'pack', members, inputs: parts, outputs: [packed], source, group });
   return accumulator ? reduceTo(edit, packed, accumulator, { ...request(last), suffix: 'reduced' }) : packed;
 }

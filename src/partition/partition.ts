@@ -59,6 +59,8 @@ export interface Placement {
   readonly microbatches: number;
   /** Splits the plan fixes for an op, by factor of its rule; null where it leaves the choice. */
   hint(node: HintRequest): Splits | null;
+  /** True where whatever reads an input takes it reduced, although a sum could pass through: it is to travel as it is. */
+  travels(role: Role): boolean;
 }
 
 export interface HintRequest {
@@ -111,6 +113,7 @@ class Walk {
   private readonly names = new NodeNames();
   private readonly assignments: Record<string, PlannedAssignment> = {};
   private readonly roles: ReadonlyMap<ValueId, Role>;
+  private readonly travels: ReadonlySet<ValueId>;
   /** Values that add up to outputs which are taken as they come: leaving them partial makes no debt. */
   private readonly anyLayout: ReadonlySet<ValueId>;
   /** The graph's outputs: of a step they are summed over microbatches, so each makes its own. */
@@ -130,6 +133,7 @@ class Walk {
     this.hasKernel = hasKernel;
     this.given = given;
     this.roles = new Map(graph.inputs.map((input) => [input.value, input.role]));
+    this.travels = new Set(graph.inputs.flatMap(({ role, value }) => (placement.travels(role) ? [value] : [])));
     this.builder = GraphBuilder.resume(registry, graph);
     const free = graph.outputs.filter(({ role, value }) => placement.output(role, this.builder.typeOf(value)) === null);
     this.anyLayout = sumsInto(
@@ -218,9 +222,10 @@ class Walk {
       }),
       shared: this.axesToShare(node, definition, mesh),
     };
+    const reduced = node.inputs.some((input) => this.travels.has(input));
     let best: { assignment: Assignment; seconds: number } | null = null;
     for (const splits of splitCandidates(options)) {
-      for (const assignment of throughCandidates(options, splits)) {
+      for (const assignment of reduced ? [{ splits, through: {} }] : throughCandidates(options, splits)) {
         const seconds = this.price(node, definition, group, assignment, options, best?.seconds ?? Infinity);
         if (seconds < (best?.seconds ?? Infinity)) best = { assignment, seconds };
       }

@@ -111,7 +111,7 @@ export function placeGraphs(
   const storedStep = storeInBuckets(plan, remadeStep, buckets, alone, registry, searches);
   expect(step, storedStep, registry, buckets);
   const trained = parameters.filter(({ name }) => hasGradient(step, name, parts));
-  const update = recipe?.(updatedParameters(trained, buckets, parts)) ?? null;
+  const update = recipe?.(updatedParameters(step, trained, buckets, parts)) ?? null;
   if (update) expectAllRead(step, update, buckets);
   const chosenUpdate = update && place(update, updatePlacement(plan, storedStep, homes, types, buckets));
   const fusedUpdate = chosenUpdate && fused(chosenUpdate, registry, kernels);
@@ -230,6 +230,7 @@ function expectAllRead(step: Graph, update: Graph, buckets: readonly Bucket[]): 
 
 /** What the update updates: buckets, and by themselves the parameters that are in none. */
 function updatedParameters(
+  step: Graph,
   parameters: readonly UpdatedParameter[],
   buckets: readonly Bucket[],
   contributions: SplitSums['parts'],
@@ -238,9 +239,14 @@ function updatedParameters(
   const alone = parameters.filter(({ name }) => !packed.has(name));
   const updated = buckets
     .filter(({ group, home }) => group === home)
-    .map(({ name, type, matrices }): UpdatedParameter => {
+    .map(({ name, type, matrices, gradient }): UpdatedParameter => {
       const records = buckets.filter((one) => one.name === name);
-      return { name, type, matrices, contributions: records.flatMap(gradientsOf) };
+      return { name, type, matrices, gradient, contributions: records.flatMap(gradientsOf) };
     });
-  return [...updated, ...alone.map(({ name, type }) => ({ name, type, contributions: contributions.get(name) }))];
+  const others = alone.map(({ name, type }): UpdatedParameter => {
+    const given = contributions.get(name) ?? [gradientRole(name)];
+    const { value } = inRole(step.outputs, given[0])!;
+    return { name, type, gradient: step.values[value].type.dtype, contributions: given };
+  });
+  return [...updated, ...others];
 }

@@ -43,6 +43,7 @@ export function stepPlacement(plan: Plan, step: Graph): Placement {
     reshardScope: (reader) => keptFor(plan.scopes, 'reshard', reader)?.keep ?? 'microbatch',
     arrival: (group, type) => storageLayout(plan, meshes[group], type),
     hint: () => null,
+    travels: () => false,
   };
 }
 
@@ -63,6 +64,7 @@ export function updatePlacement(
 ): Placement {
   const meshes = meshesOf(plan);
   const given = new Map(step.outputs.map(({ role, value }) => [roleKey(role), step.values[value]]));
+  const types = new Map([...parameters, ...buckets.map(({ name, type }) => [name, type] as const)]);
   const updated = new Map<string, Updated>();
   for (const { name, group, home, state } of buckets) {
     if (group !== home) continue;
@@ -117,6 +119,11 @@ export function updatePlacement(
     hint: ({ inputs }) => {
       const owners = inputs.flatMap((input) => (input && ownerIn(input)) ?? []);
       return owners.at(0)?.state.splits ?? null;
+    },
+    // Gradients are reduced in the type in which they were summed, and cast to the parameters' then.
+    travels: (role) => {
+      const sum = given.get(roleKey(role));
+      return role.kind === 'gradient' && sum !== undefined && sum.type.dtype !== types.get(role.of)?.dtype;
     },
   };
 }

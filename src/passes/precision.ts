@@ -1,29 +1,40 @@
 /**
- * Mixed precision as a graph pass: f32 master parameters, compute in bf16, statistics, losses and parameter gradients in f32.
+ * Mixed precision as a graph pass: f32 master parameters, compute in bf16, statistics and losses in f32, parameter gradients in f32 or bf16.
  *
  * After autodiff, before the plan is applied. Parameters are cast where ops read them; types then follow from each op's own signature
  * (a `float` result has its operand's type, an `f32` result stays f32). What becomes a parameter's gradient, and what an op's signature
  * reads as `f32` (the logits of a softmax), is asked for in f32, which a product gives from its f32 accumulator without rounding in
  * between. A product that sums takes its operands in one type: where one of them is in the compute type, all are. A parameter that only
- * fused ops read (gains and biases of norms) stays f32: such kernels take any float.
+ * fused ops read (gains and biases of norms) stays f32, and its gradient with it: such kernels take any float.
  */
 import { GraphBuilder } from '../ir/builder.js';
 import { isFloat, type DType } from '../ir/dtype.js';
 import type { Attributes, Graph, Node, ValueId } from '../ir/graph.js';
 import { opNamed, type OpRegistry } from '../ir/op.js';
+import { ownerOf, type Role } from '../ir/role.js';
 import { Tensor } from '../ir/tensor.js';
 import { eliminateDeadCode } from './eliminate_dead_code.js';
 import { sumsInto } from './sums.js';
 
+/** In which type gradients of parameters that are cast leave the step: the parameters' own, or that of activations. */
+export type GradientTypes = 'master' | 'compute';
+
 /** `compute`: the type of activations, narrower than the parameters'. */
-export function applyPrecision(graph: Graph, registry: OpRegistry, compute: 'bf16' | 'f16' | 'f32'): Graph {
-  return eliminateDeadCode(new Rewrite(graph, registry, compute).run());
+export function applyPrecision(
+  graph: Graph,
+  registry: OpRegistry,
+  compute: 'bf16' | 'f16' | 'f32',
+  gradients: GradientTypes = 'master',
+): Graph {
+  return eliminateDeadCode(new Rewrite(graph, registry, compute, gradients).run());
 }
 
 class Rewrite {
   private readonly graph: Graph;
   private readonly builder: GraphBuilder;
   private readonly compute: DType;
+  /** Parameters whose gradients leave the step in the compute type, by name. */
+  private readonly narrow: ReadonlySet<string>;
   private readonly mapped = new Map<ValueId, ValueId>();
   private readonly nodes = new Map<number, Node>();
   /** Values asked for in the type they have in the traced graph. */
@@ -33,13 +44,16 @@ class Rewrite {
   /** For each node of the traced graph, what it was given in place of an operand; its backward is given the same. */
   private readonly given = new Map<number, Map<ValueId, Tensor>>();
 
-  constructor(graph: Graph, registry: OpRegistry, compute: DType) {
+  constructor(graph: Graph, registry: OpRegistry, compute: DType, types: GradientTypes) {
     this.graph = graph;
     this.builder = new GraphBuilder(registry, graph.name);
     this.compute = compute;
-    const gradients = graph.outputs.filter(({ role }) => role.kind === 'gradient').map((o) => o.value);
+    const cast = graph.inputs.filter(({ kind, value }) => kind === 'parameter' && this.isCast(value));
+    this.narrow = new Set(types === 'compute' ? cast.map(({ role }) => ownerOf(role)!) : []);
+    const gradients = graph.outputs.filter(({ role }) => role.kind === 'gradient' && !this.isNarrow(role));
     const read = graph.nodes.flatMap((node) => node.inputs.filter((_, i) => this.readsWide(node, i)));
-    this.wide = new Set([...sumsInto(graph, gradients), ...read]);
+    const given = gradients.map(({ value }) => value);
+    this.wide = new Set([...sumsInto(graph, given), ...read]);
   }
 
   run(): Graph {
@@ -56,7 +70,7 @@ class Rewrite {
     }
     for (const node of graph.nodes) this.rebuild(node);
     for (const { role, name, value } of graph.outputs) {
-      const dtype = graph.values[value].type.dtype;
+      const dtype = this.isNarrow(role) ? this.compute : graph.values[value].type.dtype;
       // Where the value is made: the forward of a validation step has no backward after it.
       const maker = graph.nodes.find((node) => node.outputs.includes(value));
       const result = () => builder.tensor(this.mapped.get(value)!).exactly(dtype);
@@ -125,6 +139,10 @@ class Rewrite {
 
   private isCompute(node: Node): boolean {
     return node.inputs.some((id) => this.builder.typeOf(this.mapped.get(id)!).dtype === this.compute);
+  }
+
+  private isNarrow(role: Role): boolean {
+    return role.kind === 'gradient' && this.narrow.has(role.of);
   }
 
   private isCast(value: ValueId): boolean {

@@ -8,6 +8,7 @@ import type { FactorName } from '../ir/type.js';
 import { counted } from '../ir/units.js';
 import { checkScheduleOf } from './check_schedule.js';
 import { gatherWithoutStage3, planContradiction, planUnknownName } from './diagnostics.js';
+import { requireGradientDtype } from './gradient_dtype.js';
 import type { PlannedModel } from './parallel_sizes.js';
 import { liesUnder, meshesOf, stage3Fields, type Plan } from './plan.js';
 import { axesOn, splitsOf } from './splits.js';
@@ -235,4 +236,5 @@ function checkNumbers({ batch, precision }: Plan, file: string): void {
       fix: `set it to "${master}"`,
     });
   }
+  requireGradientDtype(precision, { file, field: 'precision.gradients' });
 }

@@ -109,6 +109,23 @@ export const gatherWithoutStage3 = ({ file, field, stage }: { file: string; fiel
     fix: `remove it, or set the stage to 3`,
   });
 
+/** Gradients in a type that neither ops nor parameters have. */
+export const gradientsInAnotherType = (p: {
+  file: string;
+  field: string;
+  gradients: string;
+  compute: string;
+  master: string;
+  legal: readonly string[];
+}) =>
+  planContradiction({
+    file: p.file,
+    field: p.field,
+    problem: `gradients are to be summed in ${p.gradients}, of ops that compute in ${p.compute} and parameters in ${p.master}`,
+    why: 'they come in the type that ops compute in or in that of the parameters, and another would round them or hold nothing more',
+    fix: `set it to ${p.legal.map((dtype) => JSON.stringify(dtype)).join(' or ')}, or remove it`,
+  });
+
 export const shardSizeDoesNotDivide = defineDiagnostic(
   'plan/shard-size-does-not-divide',
   (p: { shard: number; data: number }) => ({

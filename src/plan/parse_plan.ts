@@ -99,7 +99,11 @@ export const planSchema = z.strictObject({
     persistence_threshold: z.int().min(0).optional(),
     bucket_bytes: count.optional(),
   }),
-  precision: z.strictObject({ compute: z.enum(['bf16', 'f32', 'f64']), master: z.enum(['f32', 'f64']) }),
+  precision: z.strictObject({
+    compute: z.enum(['bf16', 'f32', 'f64']),
+    master: z.enum(['f32', 'f64']),
+    gradients: z.enum(['bf16', 'f32', 'f64']).optional(),
+  }),
   ...choices,
   validation: z.strictObject(choices).optional(),
   predicted: z.strictObject({ peak_bytes: z.int().nonnegative() }).nullable().meta({ example: null }),

@@ -41,11 +41,24 @@ export interface Plan extends PlannedChoices {
   readonly scopes: readonly PlanScope[];
   /** What is split over `axis` that would be replicated over it. */
   readonly zero: ZeroPlan;
-  readonly precision: { readonly compute: 'bf16' | 'f32' | 'f64'; readonly master: 'f32' | 'f64' };
+  readonly precision: PlanPrecision;
   /** What is fixed of the choices of the validation step; {@link assignments} and {@link reshards} are the training step's. */
   readonly validation?: PlannedChoices;
   /** What the compiler predicts of it; null until it has been compiled. */
   readonly predicted: { readonly peak_bytes: number } | null;
+}
+
+/** Element types. */
+export interface PlanPrecision {
+  /** Of activations and matrix products. */
+  readonly compute: 'bf16' | 'f32' | 'f64';
+  /** Of parameters between steps, the optimizer's state and the update. */
+  readonly master: 'f32' | 'f64';
+  /**
+   * Of gradients of parameters that ops read in the compute type: as they are made, reduced, and summed over microbatches. That of others
+   * is the master's. Default: the master's.
+   */
+  readonly gradients?: 'bf16' | 'f32' | 'f64';
 }
 
 /** What is fixed of a program's choices. */

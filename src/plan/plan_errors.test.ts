@@ -97,6 +97,7 @@ const wrongType: readonly Row[] = [
   ['precision', 'f32', 'plan/invalid', 'set it to {"compute":"bf16","master":"f32"}'],
   ['precision.compute', 32, 'plan/invalid', /^set it to "(f32|bf16)"$/],
   ['precision.master', false, 'plan/invalid', 'set it to "f32"'],
+  ['precision.gradients', 16, 'plan/invalid', 'set it to "bf16"'],
   ['assignments', 'no', 'plan/invalid', 'set it to {}'],
   ['assignments', { 'head/add.0': 'tensor' }, 'plan/invalid', 'set it to {}'],
   ['assignments', { 'head/add.0': { split: 'tensor' } }, 'plan/invalid', 'set it to {"hidden":"tensor"}'],
@@ -138,6 +139,8 @@ const outOfRange: readonly Row[] = [
   ['zero.bucket_bytes', 0, 'plan/invalid', 'set it to 1'],
   ['precision.compute', 'fp32', 'plan/invalid', 'set it to "f32"'],
   ['precision.master', 'f61', 'plan/invalid', /^set it to "f(64|32)"$/],
+  ['precision.gradients', 'f16', 'plan/invalid', 'set it to "bf16"'],
+  ['precision.gradients', 'i32', 'plan/invalid', 'set it to "f32"'],
   ['predicted', { peak_bytes: -1 }, 'plan/invalid', 'set it to 0'],
 ];
 
@@ -151,6 +154,7 @@ const unknownName: readonly Row[] = [
   ['scopes.0.of', 'block.1', 'plan/unknown-name', "write 'blocks.1'"],
   ['scopes.0.of', 'layers.*', 'plan/unknown-name', /^use one of 'embedding', /],
   ['zero.stages', 1, 'plan/invalid', "write 'stage'"],
+  ['precision.gradient', 'f32', 'plan/invalid', "write 'gradients'"],
   ['precision.computes', 'f32', 'plan/invalid', "write 'compute'"],
   ['predicted', { peak_byte: 1 }, 'plan/invalid', "write 'peak_bytes'"],
   ['validation', { assignment: {} }, 'plan/invalid', "write 'assignments'"],
@@ -201,6 +205,8 @@ const contradiction: readonly Row[] = [
   ['bounds.dim', [0, 4, 8], 'plan/contradiction', 'remove bounds.dim, or add split.dim'],
   ['precision.master', 'f64', 'plan/contradiction', 'set it to "f32"'],
   ['precision.compute', 'f64', 'plan/contradiction', 'set it to "f64"'],
+  ['precision.gradients', 'f64', 'plan/contradiction', 'set it to "f32", or remove it'],
+  ['precision.gradients', 'bf16', 'plan/contradiction', 'set it to "f32", or remove it'],
 ];
 
 describe.each<[string, readonly Row[]]>([

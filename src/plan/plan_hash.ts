@@ -1,10 +1,21 @@
 /** What of a plan decides, as a hash: two plans of one hash make the same programs, if they leave nothing open. */
 import { hashText } from '../ir/hash.js';
+import { gradientDtypeOf } from './gradient_dtype.js';
 import { groupOfChunks, type Plan } from './plan.js';
 
 /** All fields but what is predicted, and what groups are called. The order of keys counts where it decides: of groups and of axes. */
 export function planHash(plan: Plan): string {
-  const { predicted: _, groups, chunks, zero, assignments = {}, reshards = [], validation = {}, ...others } = plan;
+  const {
+    predicted: _,
+    groups,
+    chunks,
+    zero,
+    precision,
+    assignments = {},
+    reshards = [],
+    validation = {},
+    ...others
+  } = plan;
   const groupOf = groupOfChunks(plan);
   const { stage, axis, reshard_after_forward = true, prefetch = 1, ...sizes } = zero;
   const decides = {
@@ -13,6 +24,7 @@ export function planHash(plan: Plan): string {
     chunks: chunks.map(({ segments }, i) => ({ segments, on: groupOf[i] })),
     // Where ZeRO splits nothing, nothing reads over which axis.
     zero: { stage, ...(stage > 0 && { axis, reshard_after_forward, prefetch }), ...sizes },
+    precision: { ...precision, gradients: gradientDtypeOf(precision) },
     assignments,
     reshards,
     validation: { assignments: validation.assignments ?? {}, reshards: validation.reshards ?? [] },

@@ -2,6 +2,7 @@
  * The resolved plan: a plan with all that was chosen for its programs. It leaves nothing open, so it makes the same programs under any
  * prices. What is equal in several layers is written once, by a pattern; what differs from most stands beside it, by name.
  */
+import { gradientDtypeOf } from './gradient_dtype.js';
 import { sharedPattern } from './node_names.js';
 import type { Plan, PlannedAssignment, PlannedAssignments, PlannedChoices } from './plan.js';
 
@@ -14,6 +15,7 @@ export function resolvePlan(
   return {
     ...plan,
     ...(plan.zero.stage === 3 && { zero: { ...plan.zero, reshard_after_forward, prefetch } }),
+    precision: { ...plan.precision, gradients: gradientDtypeOf(plan.precision) },
     ...written(training),
     validation: written(validation),
   };

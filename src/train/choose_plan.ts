@@ -4,6 +4,7 @@ import { readText } from '../data/read_text.js';
 import { describeModel } from '../plan/describe_model.js';
 import { checkPlan } from '../plan/check_plan.js';
 import { planContradictsConfig, planForAnotherModel } from '../plan/diagnostics.js';
+import { gradientDtypeOf, requireGradientDtype } from '../plan/gradient_dtype.js';
 import { parsePlan } from '../plan/parse_plan.js';
 import { planOfSizes, type ParallelSizes } from '../plan/parallel_sizes.js';
 import { ranksOf, sequencesOf, zeroStages, type Plan } from '../plan/plan.js';
@@ -42,10 +43,12 @@ export function ranksOfConfig(config: TrainConfig, worldSize: number | null): nu
   return copy * (replicas ?? Math.max(1, Math.floor(usualRanks(config) / copy)));
 }
 
-export const precisionOf = ({ precision }: TrainConfig): Plan['precision'] => ({
-  compute: precision,
-  master: precision === 'f64' ? 'f64' : 'f32',
-});
+/** Throws `plan/contradiction` where gradients are to be in a type that neither ops nor parameters have. */
+export function precisionOf({ precision: compute, grad_dtype: gradients }: TrainConfig): Plan['precision'] {
+  const precision = { compute, master: compute === 'f64' ? 'f64' : 'f32', ...(gradients && { gradients }) } as const;
+  requireGradientDtype(precision, { file: 'the configuration', field: 'grad_dtype' });
+  return precision;
+}
 
 const planFileOf = ({ plan }: TrainConfig): string | null =>
   typeof plan === 'string' && plan !== 'auto' ? plan : null;
@@ -113,13 +116,14 @@ export function planForConfig(
     });
   }
   checkPlan(plan, described, file);
-  const { batch, precision } = config;
+  const { batch, precision, grad_dtype } = config;
   const differs = (field: string, planned: number | string, option: string, given: number | string) => {
     if (planned !== given) throw planContradictsConfig({ file, field, planned, option, given });
   };
   differs('batch.sequences', plan.batch.sequences, 'batch.microbatch', batch.microbatch);
   differs('schedule.microbatches', sequencesOf(plan), 'batch.sequences', batch.sequences);
   differs('precision.compute', plan.precision.compute, 'precision', precision);
+  if (grad_dtype !== null) differs('precision.gradients', gradientDtypeOf(plan.precision), 'grad_dtype', grad_dtype);
   if (worldSize !== null && ranksOf(plan) !== worldSize) {
     throw worldSizeDiffers({ world: worldSize, plan: ranksOf(plan), where: file });
   }

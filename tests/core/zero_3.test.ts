@@ -51,10 +51,21 @@ test.each([
     expect([what, kept[what as keyof typeof kept]]).toEqual([what, share * all]);
 });
 
-/** Bytes of a parameter on a rank (Rajbhandari et al. 2020, §3), of Ψ that are whole and Ψ that are split over N ranks; gradients in f32. */
+/** Bytes of a parameter on a rank (Rajbhandari et al. 2020, §3), of Ψ that are whole and Ψ that are split over N ranks. */
 describe.each([
   [
     'bf16',
+    'bf16',
+    [
+      [16, 0],
+      [4, 12],
+      [2, 14],
+      [0, 16],
+    ],
+  ],
+  [
+    'bf16',
+    'f32',
     [
       [18, 0],
       [6, 12],
@@ -64,6 +75,7 @@ describe.each([
   ],
   [
     'f32',
+    'f32',
     [
       [16, 0],
       [8, 8],
@@ -71,11 +83,12 @@ describe.each([
       [0, 16],
     ],
   ],
-] as const)('bytes a parameter, computing in %s', (compute, formulas) => {
+] as const)('bytes a parameter, computing in %s, gradients in %s', (compute, gradients, formulas) => {
   // All of its matrices are cast, and nothing else.
   const sizes = { layers: 2, dim: 16, heads: 2, hidden: 32, context: 4, vocab: 16 };
   const { step, ...rest } = languageModel(new Llama(sizes), { batch: 4, sequence: 3, dtype: 'f32' });
-  const graphs = { step: compute === 'bf16' ? applyPrecision(step, ops, 'bf16') : step, ...rest };
+  const types = gradients === compute ? 'compute' : 'master';
+  const graphs = { step: compute === 'bf16' ? applyPrecision(step, ops, 'bf16', types) : step, ...rest };
   const cases = zeroStages.flatMap((stage) => [2, 4].map((ranks) => [stage, ranks] as const));
 
   test.each(cases)('stage %i over %i ranks', (stage, ranks) => {

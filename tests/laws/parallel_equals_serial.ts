@@ -1,7 +1,7 @@
 /** The law of whole programs: what a program leaves behind is what the unpartitioned graphs give on one device. */
 import { printMesh } from '../../src/ir/mesh.js';
 import { ops } from '../../src/ops/index.js';
-import { applyPrecision } from '../../src/passes/precision.js';
+import { applyPrecision, type GradientTypes } from '../../src/passes/precision.js';
 import { verifyProgram } from '../../src/verify/index.js';
 import { meshesOf } from '../../src/plan/plan.js';
 import { descent } from '../scenarios/descent.js';
@@ -42,9 +42,9 @@ export function departures(
  * The scenario in mixed precision. f32 in f64 stands for bf16 in f32: the same casts in the same places, and rounding that leaves faults
  * to be seen.
  */
-export const inMixedPrecision = (full: ScenarioOptions): ScenarioOptions => ({
+export const inMixedPrecision = (full: ScenarioOptions, gradients: GradientTypes = 'master'): ScenarioOptions => ({
   ...full,
-  step: applyPrecision(full.step, ops, 'f32'),
+  step: applyPrecision(full.step, ops, 'f32', gradients),
   update: full.update && descent('f64'),
 });
 

@@ -6,7 +6,7 @@
  */
 import type { Graph, GraphInput } from '../../src/ir/graph.js';
 import { isFloat, type DType } from '../../src/ir/dtype.js';
-import { ownerOf } from '../../src/ir/role.js';
+import { gradientRole, inRole, ownerOf } from '../../src/ir/role.js';
 import { elementsOf } from '../../src/ir/type.js';
 import {
   execute,
@@ -169,8 +169,14 @@ export const parametersOf = (step: Graph) =>
     .map(({ role, value }) => ({
       name: ownerOf(role)!,
       type: step.values[value].type,
+      gradient: gradientDtype(step, ownerOf(role)!),
       init: { kind: 'zeros' as const },
     }));
+
+const gradientDtype = (step: Graph, parameter: string): DType | undefined => {
+  const given = inRole(step.outputs, gradientRole(parameter));
+  return given && step.values[given.value].type.dtype;
+};
 
 export function inputValues(options: ScenarioOptions, microbatches: number): Scenario['inputs'] {
   const values: Record<string, Float64Array | Float64Array[]> = {};
