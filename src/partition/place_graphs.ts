@@ -9,6 +9,7 @@ import { bucketOfRole, bucketsOf, gatherScope, type Bucket } from './buckets.js'
 import { checkPlacement } from './check.js';
 import { checkMeaning } from './check_meaning.js';
 import { checkMeeting } from './check_meeting.js';
+import { checkScopes } from './check_scopes.js';
 import { defaultCosts, type PartitionCosts } from './costs.js';
 import { fuseEinsumAdd } from './fuse_einsum_add.js';
 import { gatherParameters } from './gather_parameters.js';
@@ -85,6 +86,7 @@ export function placeGraphs(
   const remadeStep = recompute(fusedStep, plan.scopes, segmentChunks(plan));
   const storedStep = storeInBuckets(plan, remadeStep, buckets, alone, registry, costs);
   expect(step, storedStep, registry, buckets);
+  expectScopes(storedStep, plan);
   const trained = parameters.filter(({ name }) => hasGradient(step, name, parts));
   const update = recipe?.(updatedParameters(trained, buckets, parts)) ?? null;
   if (update) expectAllRead(step, update, buckets);
@@ -124,6 +126,12 @@ const fused = (chosen: PlacedGraph, registry: OpRegistry, kernels: KernelChooser
 /** The proof that the update takes what the step leaves. */
 export function expectMeeting(step: PlacedGraph, update: PlacedGraph): void {
   const [fault] = checkMeeting(step, update);
+  if (fault) throw fault;
+}
+
+/** The proof that whatever the step reads is still there, and its own microbatch's. */
+export function expectScopes(step: PlacedGraph, plan: Plan): void {
+  const [fault] = checkScopes(step, segmentChunks(plan));
   if (fault) throw fault;
 }
 
