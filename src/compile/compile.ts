@@ -22,13 +22,13 @@ import { tableOf } from '../plan/plan_schedule.js';
 import { forwardOnly } from '../schedule/forward_only.js';
 import { splitChunks, type ScheduleTable } from '../schedule/slot.js';
 import { lowerGroups, type LoweredProgram, type LowerRequest } from '../lower/lower_groups.js';
-import { placeGraphs, type PlacedGraphs, type PlaceRequest } from '../partition/place_graphs.js';
+import { placeGraphs, type ChosenGraphs, type PlaceRequest } from '../partition/place_graphs.js';
 import { kernelsOf, type Target } from '../kernels/target.js';
 
 export interface CompiledProgram {
   readonly program: LoweredProgram;
   /** What `explain` prints. */
-  readonly placed: PlacedGraphs;
+  readonly placed: ChosenGraphs;
   readonly parameters: readonly TracedParameter[];
 }
 
@@ -38,13 +38,13 @@ export interface CompiledTraining extends CompiledProgram {
 }
 
 export interface GraphOptions
-  extends Pick<PlaceRequest, 'costs' | 'hint' | 'buckets'>, Pick<LowerRequest, 'memory' | 'observe'> {
+  extends Pick<PlaceRequest, 'costs' | 'hint' | 'buckets' | 'choices'>, Pick<LowerRequest, 'memory' | 'observe'> {
   readonly plan: Plan;
   readonly registry: OpRegistry;
   readonly target: Target;
 }
 
-export interface CompileOptions extends GraphOptions {
+export interface CompileOptions extends Omit<GraphOptions, 'choices'> {
   readonly model: LanguageModel;
   /** Tokens in a sequence. */
   readonly sequence: number;
@@ -79,7 +79,8 @@ export function compileTraining(
   graphs: TrainingGraphs = trainingGraphs(options),
 ): CompiledTraining {
   const { step, update, unusedParameters } = graphs;
-  return { ...compileGraphs(options, graphs, step, update, tableOf(options.plan)), unusedParameters };
+  const chosen = { ...options, choices: options.plan };
+  return { ...compileGraphs(chosen, graphs, step, update, tableOf(options.plan)), unusedParameters };
 }
 
 /** One forward: the cross-entropy (`loss`), summed over the microbatches of a step, or `logits` of each microbatch. */
@@ -95,7 +96,7 @@ export function compileForward(options: CompileOptions & { readonly what: 'loss'
     withLoss(new GraphBuilder(options.registry, 'totals').build(), options.registry, step);
   const update = options.what === 'loss' ? totals : null;
   return compileGraphs(
-    options,
+    { ...options, choices: options.what === 'loss' ? options.plan.validation : undefined },
     traced,
     step,
     update,

@@ -17,7 +17,6 @@ import type { TracedModel } from '../nn/trace.js';
 import type { UpdateRecipe } from '../optim/update.js';
 import { defaultCosts } from '../partition/costs.js';
 import { placeGraphs, type PlacedGraphs } from '../partition/place_graphs.js';
-import { meshesOf } from '../plan/plan.js';
 import { tableOf } from '../plan/plan_schedule.js';
 import { splitChunks, type ScheduleTable } from '../schedule/slot.js';
 import { trainingGraphs, type GraphOptions, type TrainingGraphs, type TrainingOptions } from './compile.js';
@@ -42,7 +41,7 @@ export function quoteGraphs(
   table: ScheduleTable,
 ): PlanQuote {
   const kernels = kernelsOf(options.target, options.registry);
-  const costs = options.costs ?? defaultCosts(meshesOf(options.plan));
+  const costs = options.costs ?? defaultCosts();
   const split = splitChunks(table);
   // Not proved: what is compiled will be.
   const placed = placeGraphs({ ...options, costs, kernels, split }, parameters, step, update, () => {});

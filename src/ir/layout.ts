@@ -184,6 +184,13 @@ export function printLayout(layout: Layout, type?: TensorType): string {
 
 export const sameLayout = (a: Layout, b: Layout): boolean => printLayout(a) === printLayout(b);
 
+/** Reads what {@link printSplit} writes; null where it is no split. */
+export function parseSplit(text: string): Split | null {
+  const match = /^([\w.]+(?:\*[\w.]+)*)(?:\[(\d+(?:,\d+)*)\])?$/.exec(text);
+  if (!match) return null;
+  return { axes: match[1].split('*'), ...(match[2] ? { bounds: match[2].split(',').map(Number) } : {}) };
+}
+
 /** Reads what {@link printLayout} writes. */
 export function parseLayout(text: string): Layout {
   const body = text.trim().replace(/^\{|\}$/g, '');
@@ -193,9 +200,10 @@ export function parseLayout(text: string): Layout {
     .split(/,(?![^[]*\])/)
     .map((p) => p.trim())
     .filter(Boolean)) {
-    const match = /^([\w.]+'*):([\w.*]+)(?:\[([\d,]+)\])?$/.exec(part);
-    if (!match) throw new Error(`not a split: '${part}' in '${text}'`);
-    splits[match[1]] = { axes: match[2].split('*'), ...(match[3] ? { bounds: match[3].split(',').map(Number) } : {}) };
+    const [, factor, of] = /^([\w.]+'*):(.*)$/.exec(part) ?? [];
+    const split = of === undefined ? null : parseSplit(of);
+    if (!split) throw new Error(`not a split: '${part}' in '${text}'`);
+    splits[factor] = split;
   }
   const partial: Record<AxisName, Reduction> = {};
   for (const part of right

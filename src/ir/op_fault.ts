@@ -75,7 +75,8 @@ function misfitOf(rule: OpRule, operands: readonly Laid[], results: readonly Lai
   return result < 0 ? null : { kind: 'sizes', side: 'result', index: result };
 }
 
-function roleFaults(m: Mesh, rule: OpRule, { splits, through }: Assignment): readonly OpFault[] {
+/** What of an assignment is wrong whatever its operands are: of one whose factors and linear sets the rule has. */
+export function roleFaults(m: Mesh, rule: OpRule, { splits, through }: Assignment): readonly OpFault[] {
   const roles = [...Object.values(splits).flatMap((split) => split.axes), ...Object.keys(through)];
   const twice = [...new Set(roles.filter((axis, i) => roles.indexOf(axis) !== i))];
   return [

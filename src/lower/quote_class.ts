@@ -92,12 +92,24 @@ function priceOf(
       const shape = kernelShape(instruction, values);
       const { op, rule, attributes } = instruction;
       const flops = opNamed(registry, op).flops(rule, localSizes({ ...shape, origins: {} }), attributes);
-      return { flops, wireBytes: 0, seconds: costs.opSeconds(flops, true) };
+      const { kernel } = instruction;
+      const blocks = (operands: readonly { readonly value: number }[]) =>
+        operands.map(({ value }) => values[value].type);
+      const [operands, results] = [blocks(instruction.inputs), blocks(instruction.outputs)];
+      const bytes = [...operands, ...results].reduce((sum, type) => sum + bytesOf(type), 0);
+      const node = { op, rule, attributes };
+      const { device, id } = kernel;
+      const work = { node, assignment: null, operands, results, kernel: id, device, flops, bytes };
+      return { flops, wireBytes: 0, seconds: costs.seconds(work) };
     }
     case 'collective': {
       const { global, move } = instruction;
       const communication = communicationOf(meshes[group], factorsOf(global), move, dtypeBytes[global.dtype]);
-      return { flops: 0, wireBytes: wireBytes(communication), seconds: costs.reshards[group].cost(communication) };
+      return {
+        flops: 0,
+        wireBytes: wireBytes(communication),
+        seconds: costs.communicationSeconds(communication, group),
+      };
     }
     case 'send':
     case 'receive': {

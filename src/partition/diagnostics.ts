@@ -4,6 +4,7 @@ import type { Source } from '../ir/graph.js';
 import { printLayout, type Layout, type Reduction } from '../ir/layout.js';
 import type { AxisName } from '../ir/mesh.js';
 import { printType, type TensorType } from '../ir/type.js';
+import type { PlannedPath } from '../plan/plan.js';
 import type { Scope } from '../plan/scope.js';
 
 export const placeOf = (source: Source): string => `${source.path || 'model'}, ${source.phase}`;
@@ -39,6 +40,52 @@ export const noAssignment = defineDiagnostic('partition/no-assignment', (p: { op
   where: [{ at: placeOf(p.source) }],
   fix: 'remove the hint for this op from the plan',
 }));
+
+/** `whole`: the op that the node would be a part of, which is not decomposed. */
+export const unknownNode = defineDiagnostic(
+  'partition/unknown-node',
+  (p: { name: string; nearest: string | null; whole: string | null }) => ({
+    what: `the plan assigns '${p.name}', and there is no such node`,
+    ...(p.whole && { why: `${p.whole} runs as one kernel: it is not decomposed` }),
+    where: [{ at: 'plan', note: `field assignments.${p.name}` }],
+    fix: p.whole
+      ? 'remove it, or split a factor that the op needs whole'
+      : p.nearest
+        ? `write '${p.nearest}'`
+        : 'remove it; the resolved plan (plan.resolved.json of a run) has the names of all nodes',
+  }),
+);
+
+export const illegalAssignment = defineDiagnostic(
+  'partition/illegal-assignment',
+  (p: { key: string; field: string; problem: string; fix: string }) => ({
+    what: `the plan has an assignment that is illegal: ${p.problem}`,
+    where: [{ at: 'plan', note: `field assignments.${p.key}.${p.field}` }],
+    fix: p.fix,
+  }),
+);
+
+export const noSuchVersion = defineDiagnostic(
+  'partition/no-such-version',
+  (p: { key: string; field: string; route: string; known: readonly string[] }) => ({
+    what: `the plan takes an operand from '${p.route}', and no version of it lies so`,
+    where: [{ at: 'plan', note: `field assignments.${p.key}.${p.field}` }],
+    fix: `write ${p.known.length === 1 ? `'${p.known[0]}'` : `one of ${p.known.map((route) => `'${route}'`).join(', ')}`}, or remove it`,
+  }),
+);
+
+export const unusedPath = defineDiagnostic(
+  'partition/unused-path',
+  (p: { index: number; path: PlannedPath; taken: readonly PlannedPath[] }) => {
+    const text = ({ on, of, from, to }: PlannedPath) => `${of} from ${from} to ${to} @${on}`;
+    const near = nearest(text(p.path), p.taken.map(text));
+    return {
+      what: `nothing takes the path of the plan for ${text(p.path)}`,
+      where: [{ at: 'plan', note: `field reshards.${p.index}` }],
+      fix: near ? `write ${near}` : 'remove it',
+    };
+  },
+);
 
 export const noReshard = defineDiagnostic(
   'partition/no-reshard',

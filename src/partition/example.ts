@@ -111,4 +111,4 @@ export function placedExample({
 }
 
 const place = (graph: Graph, placement: Placement): PlacedGraph =>
-  partition(graph, ops, placement, defaultCosts(placement.meshes));
+  partition(graph, ops, placement, defaultCosts()).placed;

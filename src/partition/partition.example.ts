@@ -5,7 +5,7 @@ import { ops } from '../ops/index.js';
 import type { PassExample } from '../passes/example.js';
 import { meshesOf, type Plan } from '../plan/plan.js';
 import { bucketsOf, type Bucket } from './buckets.js';
-import { defaultCosts } from './costs.js';
+import { defaultCosts, reshardSearches } from './costs.js';
 import { parametersIn, parsePlan, placeStep, placeUpdate, placeWhole, printBlocks } from './example.js';
 import { packGradients } from './pack_gradients.js';
 import type { PlacedGraph } from './placed.js';
@@ -50,7 +50,7 @@ const bucketsLeftBy = (plan: Plan, step: Graph): readonly Bucket[] =>
   bucketsOf(plan, ops, step, homesOf(plan, step), parametersIn(step));
 
 function packedStep(plan: Plan, step: Graph): PlacedGraph {
-  const { reshards } = defaultCosts(meshesOf(plan));
+  const reshards = reshardSearches(meshesOf(plan), defaultCosts());
   return packGradients(placeStep(plan, step), bucketsLeftBy(plan, step), ops, reshards);
 }
 

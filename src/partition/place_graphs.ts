@@ -4,14 +4,16 @@ import type { Graph } from '../ir/graph.js';
 import type { OpRegistry } from '../ir/op.js';
 import { printGraph } from '../ir/print.js';
 import { gradientRole, inRole, roleKey, roleWith, type Role } from '../ir/role.js';
+import type { OpRule } from '../ir/rule.js';
 import type { TensorType } from '../ir/type.js';
 import { bucketOfRole, bucketsOf, gatherScope, type Bucket } from './buckets.js';
 import { checkPlacement } from './check.js';
 import { checkMeaning } from './check_meaning.js';
 import { checkMeeting } from './check_meeting.js';
 import { checkScopes } from './check_scopes.js';
-import { defaultCosts, type PartitionCosts } from './costs.js';
+import { defaultCosts, reshardSearches, type PartitionCosts } from './costs.js';
 import { fuseEinsumAdd } from './fuse_einsum_add.js';
+import { GivenAssignments } from './given_assignments.js';
 import { gatherParameters } from './gather_parameters.js';
 import { packGradients } from './pack_gradients.js';
 import { partition, type Placement } from './partition.js';
@@ -23,15 +25,19 @@ import { aloneAccumulator, aloneLayout } from './storage.js';
 import { castByGroup } from '../passes/cast_by_group.js';
 import { splitBackward } from '../passes/split_backward.js';
 import { splitSumsByChunk, type SplitSums } from '../passes/split_sums.js';
-import { meshesOf, type Plan } from '../plan/plan.js';
-import { sumNotRead } from './diagnostics.js';
+import { meshesOf, type Plan, type PlannedAssignment, type PlannedChoices, type PlannedPath } from '../plan/plan.js';
+import type { ReshardSearch } from '../reshard/search.js';
+import { sumNotRead, unusedPath } from './diagnostics.js';
 import type { KernelChooser } from '../kernels/chooser.js';
+import type { Target } from '../kernels/target.js';
 import type { PassObserver } from '../passes/pass_names.js';
 
 export interface PlaceRequest {
   readonly plan: Plan;
   readonly registry: OpRegistry;
   readonly kernels: KernelChooser;
+  /** What it is compiled for. */
+  readonly target: Target;
   readonly costs?: PartitionCosts;
   /** Fixes splits of ops of the step; where it gives null the partitioner chooses. */
   readonly hint?: Placement['hint'];
@@ -39,6 +45,8 @@ export interface PlaceRequest {
   readonly buckets?: readonly Bucket[];
   /** Chunks whose backward the schedule splits in two. */
   readonly split: ReadonlySet<number>;
+  /** What is fixed of the choices; they are those of the plan, for the program that it is of. Default: nothing. */
+  readonly choices?: PlannedChoices;
   readonly observe?: PassObserver;
 }
 
@@ -48,6 +56,11 @@ export interface PlacedGraphs {
   readonly update: PlacedGraph | null;
   /** The parameters that are updated together. */
   readonly buckets: readonly Bucket[];
+}
+
+export interface ChosenGraphs extends PlacedGraphs {
+  /** All that was chosen, or had been fixed: nothing is left open by it. */
+  readonly choices: Required<PlannedChoices>;
 }
 
 /** What is asked of each placed graph; throws where it is not what `graph` is. */
@@ -68,14 +81,27 @@ export function placeGraphs(
   graph: Graph,
   recipe: UpdateRecipe | null,
   expect: ExpectPlaced = expectSound,
-): PlacedGraphs {
+): ChosenGraphs {
   const { plan, registry, kernels, observe } = request;
   observe?.('precision', () => printGraph(graph));
   const { step, parts } = byChunk(request, graph, recipe !== null);
   const meshes = meshesOf(plan);
-  const costs = request.costs ?? defaultCosts(meshes);
-  const place = (one: Graph, placement: Placement) =>
-    partition(one, registry, placement, costs, { hasKernel: (op, rule) => kernels.has(op, rule) });
+  const { assignments = {}, reshards: paths = [] } = request.choices ?? {};
+  const costs = request.costs ?? defaultCosts();
+  const searches = reshardSearches(meshes, costs, paths);
+  const fixed = new GivenAssignments(assignments);
+  const chosen: Record<string, PlannedAssignment> = {};
+  const place = (one: Graph, placement: Placement): PlacedGraph => {
+    const hasKernel = (op: string, rule: OpRule) => kernels.has(op, rule);
+    const made = partition(one, registry, placement, costs, {
+      hasKernel,
+      given: fixed,
+      device: request.target,
+      reshards: searches,
+    });
+    Object.assign(chosen, made.assignments);
+    return made.placed;
+  };
   const homes = homesOf(plan, step);
   const types = new Map<string, TensorType>(parameters.map(({ name, type }) => [name, type]));
   const given = new Map([...types].filter(([name]) => !parts.has(name)));
@@ -84,7 +110,7 @@ export function placeGraphs(
   const fusedStep = fused(chosenStep, registry, kernels);
   const alone = new Set(loneGradients(parameters, buckets, parts).map(roleKey));
   const remadeStep = recompute(fusedStep, plan.scopes, segmentChunks(plan));
-  const storedStep = storeInBuckets(plan, remadeStep, buckets, alone, registry, costs);
+  const storedStep = storeInBuckets(plan, remadeStep, buckets, alone, registry, searches);
   expect(step, storedStep, registry, buckets);
   expectScopes(storedStep, plan);
   const trained = parameters.filter(({ name }) => hasGradient(step, name, parts));
@@ -96,14 +122,27 @@ export function placeGraphs(
     expect(update, fusedUpdate, registry, buckets);
     expectMeeting(storedStep, fusedUpdate);
   }
+  fixed.expectAllFound(Object.keys(chosen));
+  const reshards = takenPaths(searches, paths);
   observe?.('partition', () => printAll(printPlaced, chosenStep, chosenUpdate));
   observe?.('fuse_einsum_add', () => printAll(printPlaced, fusedStep, fusedUpdate));
   observe?.('recompute', () => printAll(printPlaced, remadeStep, fusedUpdate));
   observe?.('buckets', () =>
     [printBuckets(buckets), printPlaced(storedStep), ...(update ? [printGraph(update)] : [])].join('\n\n'),
   );
-  return { step: storedStep, update: fusedUpdate, buckets };
+  return { step: storedStep, update: fusedUpdate, buckets, choices: { assignments: chosen, reshards } };
 }
+
+/** The paths of a placed program. Throws `partition/unused-path` where one was given that nothing takes. */
+function takenPaths(reshards: readonly ReshardSearch[], given: readonly PlannedPath[]): readonly PlannedPath[] {
+  const taken = reshards.flatMap((search, on) => search.taken.map((path) => ({ on, ...path })));
+  const keys = new Set(taken.map(pathKey));
+  const index = given.findIndex((path) => !keys.has(pathKey(path)));
+  if (index >= 0) throw unusedPath({ index, path: given[index], taken });
+  return taken;
+}
+
+const pathKey = ({ on, of, from, to }: PlannedPath): string => `${on} ${of} ${from} ${to}`;
 
 /** What pipeline stages share is cast by each of them, and summed over them by the update. */
 function byChunk({ plan, registry, split, observe }: PlaceRequest, graph: Graph, updates: boolean) {
@@ -142,7 +181,7 @@ function storeInBuckets(
   buckets: readonly Bucket[],
   alone: ReadonlySet<string>,
   registry: OpRegistry,
-  { reshards }: PartitionCosts,
+  reshards: readonly ReshardSearch[],
 ): PlacedGraph {
   const { meshes } = step;
   const gathered = gatherParameters(step, buckets, {

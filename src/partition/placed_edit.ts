@@ -53,7 +53,7 @@ export class PlacedEdit {
   /** A value in another layout, by the cheapest moves. What is asked for with one suffix is asked for in the order of the steps. */
   reshard(id: PlacedId, to: Layout, { at, source, scope, suffix }: Request): PlacedId {
     const { name, type, layout, group } = this.values[id];
-    const path = this.reshards[group].find(type, layout, canonicalLayout(this.graph.meshes[group], type, to));
+    const path = this.reshards[group].take(type, layout, canonicalLayout(this.graph.meshes[group], type, to));
     if (!path) throw noReshard({ value: name, type, layout: to });
     let current = id;
     for (const move of path.moves) {

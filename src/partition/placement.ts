@@ -38,6 +38,7 @@ export function stepPlacement(plan: Plan, step: Graph): Placement {
       })),
     output: () => null,
     sharing: { split: plan.split, dataFactors: dataFactorsOf(step) },
+    microbatches: plan.schedule.microbatches,
     chunkOf: segmentChunks(plan),
     reshardScope: (reader) => keptFor(plan.scopes, 'reshard', reader)?.keep ?? 'microbatch',
     arrival: (group, type) => storageLayout(plan, meshes[group], type),
@@ -112,6 +113,7 @@ export function updatePlacement(
     arrival: (group, type) => storageLayout(plan, meshes[group], type),
     // Replicas of a parameter are updated alike; what ZeRO splits of it follows from the layout of its state.
     sharing: { split: {}, dataFactors: new Set() },
+    microbatches: 1,
     hint: ({ inputs }) => {
       const owners = inputs.flatMap((input) => (input && ownerIn(input)) ?? []);
       return owners.at(0)?.state.splits ?? null;

@@ -21,6 +21,7 @@ import { axesSize, type Mesh } from '../ir/mesh.js';
 import { dtypeBytes } from '../ir/dtype.js';
 import type { TensorType } from '../ir/type.js';
 import type { PlacedId, PlacedInput, PlacedStep, PlacedValue } from './placed.js';
+import type { ReshardSearch } from '../reshard/search.js';
 import type { PartitionCosts } from './costs.js';
 import { instanceOf, type Scope } from '../plan/scope.js';
 
@@ -35,7 +36,22 @@ interface Version {
 /** An offer to obtain a value in a layout: what it costs, in seconds, and the act. */
 export interface Quote {
   readonly seconds: number;
+  /**
+   * The version that it starts from, `{batch:data} @0`, and where it comes from another group in which layouts it is sent and lands:
+   * `{| sum:data} @0 > {} > {batch:data} @1`.
+   */
+  route(): string;
   take(): PlacedId;
+}
+
+/** How a value is to be had on a group. */
+export interface Wanted {
+  readonly value: ValueId;
+  readonly type: TensorType;
+  readonly group: number;
+  readonly layout: Layout;
+  /** The op that asks for it. */
+  readonly source: Source;
 }
 
 export class Versions {
@@ -44,7 +60,8 @@ export class Versions {
   readonly inputs: PlacedInput[] = [];
   private readonly byValue = new Map<ValueId, Version[]>();
   private readonly meshes: readonly Mesh[];
-  private readonly costs: PartitionCosts;
+  private readonly costs: Pick<PartitionCosts, 'transferSeconds'>;
+  private readonly reshards: readonly ReshardSearch[];
   private readonly nameOf: (value: ValueId) => string;
   private readonly arrival: (group: number, type: TensorType) => Layout;
   private readonly chunkOf: (segment: string) => number;
@@ -52,7 +69,8 @@ export class Versions {
 
   constructor(
     meshes: readonly Mesh[],
-    costs: PartitionCosts,
+    costs: Pick<PartitionCosts, 'transferSeconds'>,
+    reshards: readonly ReshardSearch[],
     nameOf: (value: ValueId) => string,
     arrival: (group: number, type: TensorType) => Layout,
     chunkOf: (segment: string) => number,
@@ -60,6 +78,7 @@ export class Versions {
   ) {
     this.meshes = meshes;
     this.costs = costs;
+    this.reshards = reshards;
     this.nameOf = nameOf;
     this.arrival = arrival;
     this.chunkOf = chunkOf;
@@ -106,79 +125,85 @@ export class Versions {
     return this.homes(value)[0]?.placed ?? null;
   }
 
-  /** The cheapest way to have `value` in `layout` on a group; null where there is none. */
-  quote(value: ValueId, type: TensorType, group: number, layout: Layout, source: Source, local = false): Quote | null {
-    const mesh = this.meshes[group];
-    const wanted = canonicalLayout(mesh, type, layout);
-    const usable = this.homes(value).filter((version) => this.isThere(version, source));
-    let best: Quote | null = null;
+  /**
+   * Every way to have a value as it is wanted. A version that lies so already is the only one, whatever others would cost.
+   */
+  quotes(wanted: Wanted): readonly Quote[] {
+    const { value, type, group, layout } = wanted;
+    const to = canonicalLayout(this.meshes[group], type, layout);
+    const usable = this.usable(wanted);
     // What is stored on a group, or has come to it, is not sent there again: no later group is waited for on behalf of a tied weight.
-    const here = usable.filter(({ placed }) => placed.group === group);
-    for (const { placed } of here.length > 0 ? here : usable) {
-      const offer =
-        placed.group === group
-          ? this.reshard(value, placed, wanted, source)
-          : local
-            ? null
-            : this.transfer(value, placed, group, wanted, source);
-      if (offer && (best === null || offer.seconds < best.seconds)) best = offer;
-      if (best?.seconds === 0) break;
-    }
-    return best;
+    const here = usable.filter((placed) => placed.group === group);
+    if (here.length > 0) return this.local(wanted, here, to);
+    return usable.flatMap((placed) => this.transfers(value, placed, group, to, wanted.source));
   }
 
-  private reshard(value: ValueId, from: PlacedValue, to: Layout, source: Source): Quote | null {
-    if (sameLayout(from.layout, to)) return { seconds: 0, take: () => from.id };
-    const path = this.costs.reshards[from.group].find(from.type, from.layout, to);
-    if (!path) return null;
-    const take = () => {
-      let current = from;
-      for (const move of path.moves) {
-        const existing = this.homes(value).find(
-          (v) => v.placed.group === from.group && this.isThere(v, source) && sameLayout(v.placed.layout, move.to),
-        );
-        if (existing) {
-          current = existing.placed;
-          continue;
-        }
-        const next = this.make(value, this.resharded(value, current, move.to, source), source);
-        this.steps.push({ kind: 'move', move, inputs: [current.id], outputs: [next.id], source, group: from.group });
-        current = next;
+  /** The versions that whoever asks may read, oldest first. */
+  private usable({ value, source }: Wanted): readonly PlacedValue[] {
+    return this.homes(value).flatMap((version) => (this.isThere(version, source) ? [version.placed] : []));
+  }
+
+  /** From versions of the group itself. */
+  private local(wanted: Wanted, here: readonly PlacedValue[], to: Layout): readonly Quote[] {
+    const exact = here.find((placed) => sameLayout(placed.layout, to));
+    if (exact) return [{ seconds: 0, route: () => routeOf(exact), take: () => exact.id }];
+    return here.flatMap((from) => {
+      const path = this.reshards[from.group].find(from.type, from.layout, to);
+      return path
+        ? [{ seconds: path.seconds, route: () => routeOf(from), take: () => this.reshard(wanted, from, to) }]
+        : [];
+    });
+  }
+
+  private reshard({ value, source }: Wanted, from: PlacedValue, to: Layout): PlacedId {
+    let current = from;
+    for (const move of this.reshards[from.group].take(from.type, from.layout, to)!.moves) {
+      const existing = this.homes(value).find(
+        (v) => v.placed.group === from.group && this.isThere(v, source) && sameLayout(v.placed.layout, move.to),
+      );
+      if (existing) {
+        current = existing.placed;
+        continue;
       }
-      return current.id;
-    };
-    return { seconds: path.seconds, take };
+      const next = this.make(value, this.resharded(value, current, move.to, source), source);
+      this.steps.push({ kind: 'move', move, inputs: [current.id], outputs: [next.id], source, group: from.group });
+      current = next;
+    }
+    return current.id;
   }
 
   /**
    * Between groups: reduce at the source, send tiles into a layout with no more than the splits it needs there, and finish on the other
    * side. Where it is needed with fewer splits than it can land in, it may land with more and be gathered there.
    */
-  private transfer(value: ValueId, from: PlacedValue, group: number, to: Layout, source: Source): Quote | null {
+  private transfers(value: ValueId, from: PlacedValue, group: number, to: Layout, source: Source): readonly Quote[] {
     const { type } = from;
     const whole: Layout = { splits: from.layout.splits, partial: {} };
-    const reduced = this.quote(value, type, from.group, whole, source, true);
-    if (!reduced) return null;
+    const atSource: Wanted = { value, type, group: from.group, layout: whole, source };
+    const there = this.usable(atSource).filter((placed) => placed.group === from.group);
+    const sent = this.local(atSource, there, whole);
     const needed: Layout = { splits: to.splits, partial: {} };
-    let best: { readonly landing: Layout; readonly seconds: number } | null = null;
-    for (const landing of distinct([needed, ...this.landings(value, type, group)])) {
-      const path = this.costs.reshards[group].find(type, landing, to);
-      if (!path) continue;
+    const landings = distinct([needed, ...this.landings(value, type, group)]).flatMap((landing) => {
+      const path = this.reshards[group].find(type, landing, to);
+      if (!path) return [];
       const bytes = largestBlock(this.meshes[group], type, landing) * dtypeBytes[type.dtype];
       const messages = messagesInto(this.meshes[from.group], whole, this.meshes[group], landing);
-      const seconds = this.costs.transferSeconds(bytes, messages) + path.seconds;
-      if (best === null || seconds < best.seconds) best = { landing, seconds };
-    }
-    if (best === null) return null;
-    const { landing, seconds } = best;
-    const take = () => {
-      const sent = reduced.take();
-      const name = `${this.nameOf(value)} ${printLayout(landing, type)} from ${from.group} @${group}`;
-      const landed = this.make(value, { type, layout: landing, group, name, scope: this.lasts(value) }, null);
-      this.steps.push({ kind: 'transfer', inputs: [sent], outputs: [landed.id], source, group, fromGroup: from.group });
-      return this.quote(value, type, group, to, source, true)!.take();
-    };
-    return { seconds: reduced.seconds + seconds, take };
+      return [{ landing, seconds: this.costs.transferSeconds(bytes, messages) + path.seconds }];
+    });
+    return sent.flatMap((reduced) =>
+      landings.map(({ landing, seconds }) => ({
+        seconds: reduced.seconds + seconds,
+        route: () => `${reduced.route()} > ${printLayout(whole)} > ${printLayout(landing)} @${group}`,
+        take: () => {
+          const inputs = [reduced.take()] as const;
+          const name = `${this.nameOf(value)} ${printLayout(landing, type)} from ${from.group} @${group}`;
+          const landed = this.make(value, { type, layout: landing, group, name, scope: this.lasts(value) }, null);
+          const { group: fromGroup } = from;
+          this.steps.push({ kind: 'transfer', inputs, outputs: [landed.id], source, group, fromGroup });
+          return this.local({ ...atSource, group, layout: to }, [landed], to)[0].take();
+        },
+      })),
+    );
   }
 
   private isThere({ placed, madeFor }: Version, reader: Source): boolean {
@@ -219,6 +244,12 @@ export class Versions {
     return placed;
   }
 }
+
+const routeOf = ({ layout, group }: PlacedValue): string => `${printLayout(layout)} @${group}`;
+
+/** The first of the cheapest. */
+export const cheapest = (quotes: readonly Quote[]): Quote | null =>
+  quotes.reduce<Quote | null>((best, quote) => (best === null || quote.seconds < best.seconds ? quote : best), null);
 
 /** How many blocks of one mesh a block of another has elements of, where both are cut evenly. */
 function messagesInto(source: Mesh, from: Layout, destination: Mesh, to: Layout): number {

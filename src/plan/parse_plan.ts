@@ -13,6 +13,37 @@ const ownName = z.string().refine((name) => !(name in Object.prototype), 'every 
 /** Names of axes and groups, as layouts are printed: letters, digits, `_` and `.`. */
 const axisName = ownName.regex(/^[A-Za-z_][\w.]*$/);
 
+const texts = (example: Readonly<Record<string, string>>) =>
+  z.record(ownName, z.string().meta({ example: Object.values(example)[0] })).meta({ example });
+const list = (example: string) => z.array(z.string().meta({ example })).meta({ example: [example] });
+
+/** What is fixed of a program's choices. */
+const choices = {
+  assignments: z
+    .record(
+      ownName,
+      z.strictObject({
+        split: texts({ hidden: 'tensor' }).optional(),
+        through: texts({ tensor: 'x0' }).optional(),
+        from: texts({ x0: '{hidden:tensor} @0' }).optional(),
+      }),
+    )
+    .meta({ example: {} })
+    .optional(),
+  reshards: z
+    .array(
+      z.strictObject({
+        on: z.int().nonnegative(),
+        of: z.string().meta({ example: 'f32[dim=4]' }),
+        from: z.string().meta({ example: '{| sum:tensor}' }),
+        to: z.string().meta({ example: '{}' }),
+        by: list('all_reduce {}'),
+      }),
+    )
+    .meta({ example: [] })
+    .optional(),
+};
+
 /** What a plan file holds, field by field; each leaf has an example, the value to begin with. */
 export const planSchema = z.strictObject({
   flotilla_plan: z.literal(planVersion),
@@ -69,6 +100,8 @@ export const planSchema = z.strictObject({
     bucket_bytes: count.optional(),
   }),
   precision: z.strictObject({ compute: z.enum(['bf16', 'f32', 'f64']), master: z.enum(['f32', 'f64']) }),
+  ...choices,
+  validation: z.strictObject(choices).optional(),
   predicted: z.strictObject({ peak_bytes: z.int().nonnegative() }).nullable().meta({ example: null }),
 });
 

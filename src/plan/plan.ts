@@ -10,7 +10,7 @@ import type { Scope } from './scope.js';
 
 export const planVersion = 2;
 
-export interface Plan {
+export interface Plan extends PlannedChoices {
   readonly flotilla_plan: typeof planVersion;
   readonly model: { readonly name: string; readonly hash: string };
   /** Sets of devices by name, each with a mesh of its own. Global ranks follow in the order in which they are written. */
@@ -42,8 +42,46 @@ export interface Plan {
   /** What is split over `axis` that would be replicated over it. */
   readonly zero: ZeroPlan;
   readonly precision: { readonly compute: 'bf16' | 'f32' | 'f64'; readonly master: 'f32' | 'f64' };
+  /** What is fixed of the choices of the validation step; {@link assignments} and {@link reshards} are the training step's. */
+  readonly validation?: PlannedChoices;
   /** What the compiler predicts of it; null until it has been compiled. */
   readonly predicted: { readonly peak_bytes: number } | null;
+}
+
+/** What is fixed of a program's choices. */
+export interface PlannedChoices {
+  /** How nodes are placed. What is left out is chosen. */
+  readonly assignments?: PlannedAssignments;
+  /** How values come from layout to layout. What is left out is chosen. */
+  readonly reshards?: readonly PlannedPath[];
+}
+
+/** How values of a type come from one layout to another on a group. */
+export interface PlannedPath {
+  /** The group, as its place in the plan. */
+  readonly on: number;
+  /** The type: `f32[batch=8, dim=64]`. */
+  readonly of: string;
+  readonly from: string;
+  readonly to: string;
+  /** Moves in order, each with the layout that it leads to: `all_gather {batch:data}`. */
+  readonly by: readonly string[];
+}
+
+/** How nodes are placed: by their names (`node_names.ts`), or by patterns of names. */
+export type PlannedAssignments = Readonly<Record<string, PlannedAssignment>>;
+
+/** How a node is placed. What is left out is chosen. */
+export interface PlannedAssignment {
+  /** Factor of the op → the axes that split it, with boundaries where uneven: `tensor`, `data*tensor[0,3,8]`. */
+  readonly split?: Readonly<Record<FactorName, string>>;
+  /** Axis → the operands that a partial sum over it passes through together: `x0`. Beside `split`, absent means none. */
+  readonly through?: Readonly<Record<AxisName, string>>;
+  /**
+   * Operand → the version that it is made of, where it has several: layout and group, `{batch:data} @0`; where it comes from another
+   * group, also how it is sent and lands: `{| sum:data} @0 > {} > {batch:data} @1`. Of what reads an output: `@GROUP` → version.
+   */
+  readonly from?: Readonly<Record<string, string>>;
 }
 
 /**

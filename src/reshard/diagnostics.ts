@@ -1,5 +1,5 @@
 /** What reshards refuse. */
-import { defineDiagnostic } from '../ir/diagnostic.js';
+import { defineDiagnostic, nearest } from '../ir/diagnostic.js';
 import { printLayout, type Layout } from '../ir/layout.js';
 import { printMesh, type Mesh } from '../ir/mesh.js';
 import { printType, type TensorType } from '../ir/type.js';
@@ -20,6 +20,28 @@ export const noPath = defineDiagnostic(
     why: 'between legal layouts a path always exists, so the cost function forbids (prices as infinite) a collective that all need',
     where: [{ at: p.at ?? `mesh ${printMesh(p.mesh)}` }],
     fix: 'allow all_reduce and all_gather over the axes that differ: with the local moves they suffice',
+  }),
+);
+
+/** `legal`: the moves that lead on from there. */
+export const noSuchMove = defineDiagnostic(
+  'reshard/no-such-move',
+  (p: { type: TensorType; by: readonly string[]; move: string; legal: readonly string[] }) => {
+    const near = nearest(p.move, p.legal);
+    return {
+      what: `no move '${p.move}' leads on from there for ${printType(p.type)}`,
+      where: [{ at: 'plan, reshards', note: `by ${JSON.stringify(p.by)}` }],
+      fix: near ? `write '${near}'` : `write one of ${p.legal.map((move) => `'${move}'`).join(', ')}`,
+    };
+  },
+);
+
+export const pathEndsElsewhere = defineDiagnostic(
+  'reshard/path-ends-elsewhere',
+  (p: { type: TensorType; by: readonly string[]; wanted: Layout }) => ({
+    what: `the path of ${printType(p.type)} does not end in ${printLayout(p.wanted)}`,
+    where: [{ at: 'plan, reshards', note: `by ${JSON.stringify(p.by)}` }],
+    fix: 'add the moves that lead there, or remove the path to have one chosen',
   }),
 );
 

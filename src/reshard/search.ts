@@ -19,7 +19,7 @@ import {
 } from '../ir/layout.js';
 import type { AxisName, Mesh } from '../ir/mesh.js';
 import { factorsOf, printType, type Factor, type FactorName, type TensorType } from '../ir/type.js';
-import { illegalLayout, noPath } from './diagnostics.js';
+import { illegalLayout, noPath, noSuchMove, pathEndsElsewhere } from './diagnostics.js';
 import { Heap } from './heap.js';
 import { communicationOf, movesFrom, type Move } from './moves.js';
 
@@ -29,24 +29,52 @@ export interface ReshardPath {
   readonly seconds: number;
 }
 
-/** Reshard paths on one mesh under one cost function, each searched for once. */
+/** A path as text: of which type, between which layouts, and the moves in order with the layouts that they lead to. */
+export interface WrittenPath {
+  readonly of: string;
+  readonly from: string;
+  readonly to: string;
+  /** `all_gather {batch:data}` */
+  readonly by: readonly string[];
+}
+
+/** Reshard paths on one mesh under one cost function, each searched for once; those that are given are followed at any cost. */
 export class ReshardSearch {
   readonly mesh: Mesh;
   readonly cost: CommunicationCost;
   private readonly known = new Map<string, ReshardPath | null>();
   private readonly typeKeys = new WeakMap<TensorType, string>();
+  private readonly given: ReadonlyMap<string, readonly string[]>;
+  private readonly used = new Map<string, WrittenPath>();
 
-  constructor(mesh: Mesh, cost: CommunicationCost) {
+  constructor(mesh: Mesh, cost: CommunicationCost, given: readonly WrittenPath[] = []) {
     this.mesh = mesh;
     this.cost = cost;
+    this.given = new Map(given.map((path) => [keyOf(path), path.by]));
+  }
+
+  /** The paths that were taken, in order: given to another search, they are its own at any cost. */
+  get taken(): readonly WrittenPath[] {
+    return [...this.used.values()];
+  }
+
+  /** {@link find}, for a path that becomes part of the program. */
+  take(type: TensorType, from: Layout, to: Layout): ReshardPath | null {
+    const found = this.find(type, from, to);
+    if (found && found.moves.length > 0) {
+      const asked = { of: this.typeKey(type), from: printLayout(from), to: printLayout(to) };
+      const by = found.moves.map(writtenMove);
+      this.used.set(keyOf(asked), { ...asked, by });
+    }
+    return found;
   }
 
   /** The cheapest path, empty where the layouts are the same; null where the cost function forbids every one. */
   find(type: TensorType, from: Layout, to: Layout): ReshardPath | null {
-    const key = `${this.typeKey(type)} ${printLayout(from)} ${printLayout(to)}`;
+    const key = keyOf({ of: this.typeKey(type), from: printLayout(from), to: printLayout(to) });
     const before = this.known.get(key);
     if (before !== undefined) return before;
-    const found = this.search(type, from, to);
+    const found = this.search(type, from, to, this.given.get(key) ?? null);
     this.known.set(key, found);
     return found;
   }
@@ -67,13 +95,14 @@ export class ReshardSearch {
     return moves;
   }
 
-  private search(type: TensorType, from: Layout, to: Layout): ReshardPath | null {
+  private search(type: TensorType, from: Layout, to: Layout, given: readonly string[] | null): ReshardPath | null {
     const { mesh } = this;
     for (const layout of [from, to]) {
       const fault = layoutFault(mesh, type, layout);
       if (fault) throw illegalLayout({ mesh, type, layout, fault });
     }
     const problem = reduce(mesh, type, canonicalLayout(mesh, type, from), canonicalLayout(mesh, type, to));
+    if (given) return follow(type, problem, this.cost, given, mesh);
     const found = shortest(problem, this.cost);
     return found && { ...found, moves: found.moves.map((move) => restore(mesh, type, problem, move)) };
   }
@@ -84,6 +113,10 @@ export class ReshardSearch {
     return key;
   }
 }
+
+const keyOf = ({ of, from, to }: Omit<WrittenPath, 'by'>): string => `${of} ${from} ${to}`;
+
+const writtenMove = ({ kind, to }: Move): string => `${kind} ${printLayout(to)}`;
 
 /** {@link ReshardSearch.path} for one question. */
 export const reshardPath = (
@@ -149,6 +182,33 @@ function restore(m: Mesh, type: TensorType, problem: Problem, move: Move): Move 
       partial: { ...same.partial, ...part.partial },
     });
   return { ...move, from: layout(move.from), to: layout(move.to) };
+}
+
+/** The path of these moves. Throws `reshard/no-such-move`. */
+function follow(
+  type: TensorType,
+  problem: Problem,
+  cost: CommunicationCost,
+  by: readonly string[],
+  mesh: Mesh,
+): ReshardPath {
+  const { factors, to, elementBytes } = problem;
+  const moves: Move[] = [];
+  let at = problem.from;
+  let seconds = 0;
+  for (const written of by) {
+    const legal = movesFrom(problem.mesh, factors, at, to).map((move) => ({
+      move,
+      whole: restore(mesh, type, problem, move),
+    }));
+    const next = legal.find(({ whole }) => writtenMove(whole) === written);
+    if (!next) throw noSuchMove({ type, by, move: written, legal: legal.map(({ whole }) => writtenMove(whole)) });
+    moves.push(next.whole);
+    seconds += cost(communicationOf(problem.mesh, factors, next.move, elementBytes));
+    at = next.move.to;
+  }
+  if (printLayout(at) !== printLayout(to)) throw pathEndsElsewhere({ type, by, wanted: to });
+  return { moves, seconds };
 }
 
 /** A layout reached, and how. */

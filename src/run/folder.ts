@@ -2,6 +2,7 @@
  * A run's folder: everything that resuming, sampling, explaining and comparing it need.
  *
  *   config.json      the configuration, every field present       plan.json      the plan
+ *   plan.resolved.json    the plan with all that was chosen: it leaves nothing open
  *   run.json         what was decided once: data, order, model, how many steps (`record.ts`)
  *   sources.json     the files its text came from, with hashes    model.ir       the forward that its model traces
  *   metrics.jsonl    one line an event                            trace.json     the launches of a few steps
@@ -31,6 +32,7 @@ import { writeWhole } from './write_whole.js';
 export const runFileNames = [
   'config.json',
   'plan.json',
+  'plan.resolved.json',
   'run.json',
   'metrics.jsonl',
   'trace.json',
@@ -102,6 +104,11 @@ export class RunFolder {
 
   writePlan(plan: Plan): void {
     this.write('plan.json', `${JSON.stringify(plan, null, 2)}\n`);
+  }
+
+  /** Writes the plan with nothing left open, as it was compiled. */
+  writeResolvedPlan(plan: Plan): void {
+    this.write('plan.resolved.json', `${JSON.stringify(plan, null, 2)}\n`);
   }
 
   /** Throws `run/record-invalid` where there is none, and `plan/…` where it is none. */

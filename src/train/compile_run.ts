@@ -5,6 +5,7 @@ import type { LanguageModel } from '../nn/language_model.js';
 import type { AdamW } from '../optim/options.js';
 import type { PlacedGraph } from '../partition/placed.js';
 import { logicalMicrobatchesOf, type Plan } from '../plan/plan.js';
+import { resolvePlan } from '../plan/resolve_plan.js';
 import {
   compileForward,
   compileTraining,
@@ -19,6 +20,8 @@ import type { Target } from '../kernels/target.js';
 export interface RunPrograms {
   readonly training: CompiledTraining;
   readonly validation: CompiledProgram;
+  /** The plan with nothing left open. */
+  readonly resolved: Plan;
   /** Floating-point operations of one training step, over all ranks; those on padding are not counted. */
   readonly stepFlops: number;
 }
@@ -29,16 +32,19 @@ export interface RunRequest {
   readonly plan: Plan;
   readonly registry: OpRegistry;
   readonly target: Target;
+  /** What choices are priced by that the plan leaves open. Default: round figures. */
+  readonly costs?: CompileOptions['costs'];
   /** Shown what each pass leaves of the training step. */
   readonly observe?: CompileOptions['observe'];
 }
 
-export function compileRun({ model, optimizer, plan, registry, target, observe }: RunRequest): RunPrograms {
-  const request = { model, plan, sequence: model.options.context, registry, target };
+export function compileRun({ model, optimizer, plan, registry, target, costs, observe }: RunRequest): RunPrograms {
+  const request = { model, plan, sequence: model.options.context, registry, target, costs };
   const training = compileTraining({ ...request, optimizer, observe });
   const validation = compileForward({ ...request, what: 'loss', buckets: training.placed.buckets });
   return {
     training,
+    resolved: resolvePlan(plan, { training: training.placed.choices, validation: validation.placed.choices }),
     validation: { ...validation, program: shareArena(validation.program, training.program) },
     stepFlops:
       (logicalMicrobatchesOf(plan) / plan.batch.logical_microbatches) * flopsOf(training.placed.step, registry),

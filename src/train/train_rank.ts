@@ -108,6 +108,7 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
   if (job.leads) {
     mark(job.folder, job.config);
     commitStaged(job.folder);
+    job.folder.writeResolvedPlan({ ...job.programs.resolved, predicted: { peak_bytes: job.arenaBytes } });
   }
   const setupSeconds = (clock.now() - job.launchedAt) / 1000;
   const length = new RunLength(job);

@@ -186,7 +186,7 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
     bounds,
     zero: { stage: draw.zero, axis: dataAxes[dataAxes.length - 1] },
     scopes: scopesOf(draw, graphs.step),
-    costs: (meshes) => whim(meshes, draw.whim),
+    costs: whim(draw.whim),
     hint: hintFrom(meshOf(draw.meshes[0], draw), hints),
     memory: { moves: 2, searchNodes: 0 },
   };

@@ -9,7 +9,7 @@ import { whim } from '../scenarios/whim.js';
 /** Compiles the step, with prices of bytes alone (latency would gather the weights of models this small), runs it and compares. */
 export function expectEqualsSerial(options: ScenarioOptions, tolerance?: Tolerance): Scenario {
   const scenario = buildScenario({
-    costs: (meshes) => whim(meshes, 1),
+    costs: whim(1),
     memory: { moves: 20, searchNodes: 0 },
     ...options,
   });

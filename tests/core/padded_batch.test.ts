@@ -19,7 +19,7 @@ const sequence = 3;
 const gpt = () => new GPT({ layers: 2, dim: 6, heads: 2, hidden: 5, context: sequence, vocab: 7 });
 const mixtral = () =>
   new Mixtral({ layers: 2, dim: 8, heads: 2, hidden: 8, context: sequence, vocab: 7, experts: 3, choices: 2 });
-const costs: ScenarioOptions['costs'] = (meshes) => whim(meshes, 1);
+const costs: ScenarioOptions['costs'] = whim(1);
 const memory = { moves: 10, searchNodes: 0 };
 
 /** All sequences of a step on one device, one after another. */

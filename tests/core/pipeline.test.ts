@@ -105,7 +105,7 @@ test('a value that the next group wants in two layouts is sent once', () => {
     ]),
     split: { row: ['data'] },
     // Even where sending is free: a reshard waits for no other group.
-    costs: (meshes) => ({ ...whim(meshes, 1), transferSeconds: () => 0 }),
+    costs: { ...whim(1), transferSeconds: () => 0 },
     hint: ({ source }) => hints[source.path] ?? null,
   });
   const landings = placed.step.steps.filter((step) => step.kind === 'transfer').map((step) => step.outputs[0]);

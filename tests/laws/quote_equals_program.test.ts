@@ -44,6 +44,6 @@ test('a quote has the assignments, live bytes and lanes of the compiled program,
         for (const { seconds } of lanes) expect(seconds).toBeGreaterThanOrEqual(0);
       }
     }),
-    { numRuns: Number(process.env.RUNS ?? 200) },
+    { numRuns: Number(process.env.RUNS ?? 40) },
   );
 });

@@ -131,7 +131,13 @@ describe('GPT of 8 layers, dim 1024: work of the busiest rank over its even shar
     const shape = { microbatches: plan.batch.logical_microbatches, batch: plan.batch.sequences, sequence: 1024 };
     const { graph, parameters } = traceTraining(model, shape);
     const step = compute === 'bf16' ? applyPrecision(graph, ops, 'bf16') : graph;
-    const request = { plan, registry: ops, kernels: kernelsOf('cpu', ops), split: new Set<number>() };
+    const request = {
+      plan,
+      registry: ops,
+      target: 'cpu' as const,
+      kernels: kernelsOf('cpu', ops),
+      split: new Set<number>(),
+    };
     return workByGroup(placeGraphs(request, parameters, step, null).step, ops).map(({ share }) => share);
   };
 

@@ -13,7 +13,7 @@ import { defaultCosts } from '../../src/partition/costs.js';
 import { partition } from '../../src/partition/partition.js';
 import { describeStep, type PlacedGraph, type PlacedOp } from '../../src/partition/placed.js';
 import { stepPlacement } from '../../src/partition/placement.js';
-import { meshesOf, type Plan } from '../../src/plan/plan.js';
+import type { Plan } from '../../src/plan/plan.js';
 import type { TrainingDraw } from '../arbitraries/training.js';
 
 /** The factors that data bring. */
@@ -22,7 +22,7 @@ export const dataFactorsOf = (step: Graph): ReadonlySet<FactorName> =>
 
 /** The step graph, placed and checked. */
 export function placedStep(plan: Plan, step: Graph): PlacedGraph {
-  const graph = partition(step, ops, stepPlacement(plan, step), defaultCosts(meshesOf(plan)));
+  const graph = partition(step, ops, stepPlacement(plan, step), defaultCosts()).placed;
   const [fault] = checkPlacement(graph);
   if (fault) throw fault;
   return graph;

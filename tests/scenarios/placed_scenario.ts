@@ -6,6 +6,7 @@ import { ops } from '../../src/ops/index.js';
 import { checkPlacement } from '../../src/partition/check.js';
 import { defaultCosts } from '../../src/partition/costs.js';
 import { partition, type Placement } from '../../src/partition/partition.js';
+import type { PlacedGraphs } from '../../src/partition/place_graphs.js';
 import { homesOf, segmentChunks, stepPlacement, updatePlacement } from '../../src/partition/placement.js';
 import type { Mesh } from '../../src/ir/mesh.js';
 import { bucketOfRole, tensorsIn } from '../../src/partition/buckets.js';
@@ -14,17 +15,18 @@ import { meshesOf } from '../../src/plan/plan.js';
 import { gatherPlaced, runPlaced, type PlacedGiven, type PlacedRun } from './placed_executor.js';
 import { inputValues, planOf, serialUpdate, type Scenario, type ScenarioOptions, type Values } from './scenario.js';
 
-export type PlacedScenario = Pick<Scenario, 'plan' | 'placed' | 'inputs'>;
+export interface PlacedScenario extends Pick<Scenario, 'plan' | 'inputs'> {
+  readonly placed: PlacedGraphs;
+}
 
 /** Partitions and checks the graphs of a scenario; every parameter is updated by itself. */
 export function placeScenario(options: ScenarioOptions): PlacedScenario {
   const { step, microbatches = 1 } = options;
   const update = serialUpdate(options);
   const plan = planOf(options);
-  const meshes = meshesOf(plan);
-  const costs = options.costs?.(meshes) ?? defaultCosts(meshes);
+  const costs = options.costs ?? defaultCosts();
   const place = (graph: typeof step, placement: Placement) => {
-    const placed = partition(graph, ops, placement, costs);
+    const placed = partition(graph, ops, placement, costs).placed;
     const [fault] = checkPlacement(placed);
     if (fault) throw fault;
     return placed;

@@ -19,15 +19,14 @@ import {
 import { evaluate, referenceKernels } from '../../src/ops/evaluate.js';
 import { ops } from '../../src/ops/index.js';
 import { roundTo } from '../../src/ops/round.js';
-import type { Mesh } from '../../src/ir/mesh.js';
 import type { PartitionCosts } from '../../src/partition/costs.js';
 import type { Placement } from '../../src/partition/partition.js';
 import { compileGraphs, type GraphOptions } from '../../src/compile/compile.js';
-import type { PlacedGraphs } from '../../src/partition/place_graphs.js';
+import type { ChosenGraphs } from '../../src/partition/place_graphs.js';
 import type { Target } from '../../src/kernels/target.js';
 import type { AssignMemoryOptions } from '../../src/memory/assign_memory.js';
 import type { UpdateRecipe } from '../../src/optim/update.js';
-import { meshesOf, pipelineOf, planVersion, type Plan } from '../../src/plan/plan.js';
+import { pipelineOf, planVersion, type Plan, type PlannedChoices } from '../../src/plan/plan.js';
 import type { LoweredClass } from '../../src/lower/lower_class.js';
 import type { Program } from '../../src/program/program.js';
 import { tableOf } from '../../src/plan/plan_schedule.js';
@@ -57,9 +56,11 @@ export interface ScenarioOptions extends StepGraphs {
   readonly table?: Plan['schedule']['table'];
   readonly microbatches?: number;
   /** What the partitioner prices its choices by. Any prices give a right program. */
-  costs?(meshes: readonly Mesh[]): PartitionCosts;
+  readonly costs?: PartitionCosts;
   /** Splits that are fixed for ops of the step. */
   readonly hint?: Placement['hint'];
+  /** What is fixed of what would be chosen. */
+  readonly choices?: PlannedChoices;
   /** How long memory planning may search. */
   readonly memory?: AssignMemoryOptions;
   /** The value of one element of an input; null leaves it to the default (see {@link defaultElement}). */
@@ -75,7 +76,7 @@ export interface Scenario {
   readonly name: string;
   readonly plan: Plan;
   readonly graphs: StepGraphs;
-  readonly placed: PlacedGraphs;
+  readonly placed: ChosenGraphs;
   readonly program: Program & { readonly classes: readonly LoweredClass[] };
   /** Global inputs: an array for each persistent value, one a microbatch for data. */
   readonly inputs: Readonly<Record<string, Float64Array | readonly Float64Array[]>>;
@@ -89,9 +90,9 @@ export interface Scenario {
 
 /** How a scenario under its plan is compiled. */
 export const graphOptionsOf = (
-  { target = 'reference', costs, hint, memory }: ScenarioOptions,
+  { target = 'reference', costs, hint, choices, memory }: ScenarioOptions,
   plan: Plan,
-): GraphOptions => ({ plan, registry: ops, target, costs: costs?.(meshesOf(plan)), hint, memory });
+): GraphOptions => ({ plan, registry: ops, target, costs, hint, choices, memory });
 
 export function buildScenario(options: ScenarioOptions): Scenario {
   const { step, update, microbatches = 1 } = options;

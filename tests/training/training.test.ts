@@ -23,7 +23,15 @@ test('the loss falls, and the run folder holds all that a run is', async () => {
   expect(summary.validationLoss).toBeLessThan(losses[0]);
   expect(summary.bigramLoss).toBeLessThan(summary.unigramLoss!);
   expect(events.filter(({ kind }) => kind === 'validation')).toHaveLength(2);
-  for (const file of ['config.json', 'plan.json', 'run.json', 'tokenizer.json', 'summary.json', 'checkpoints/latest']) {
+  for (const file of [
+    'config.json',
+    'plan.json',
+    'plan.resolved.json',
+    'run.json',
+    'tokenizer.json',
+    'summary.json',
+    'checkpoints/latest',
+  ]) {
     expect(existsSync(work.file('runs', 'whole', file)), file).toBe(true);
   }
   const written = JSON.parse(readFileSync(work.file('runs', 'whole', 'summary.json'), 'utf8'));

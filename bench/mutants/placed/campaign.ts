@@ -83,6 +83,7 @@ function buildBase(name: string, options: ScenarioOptions): PlacedBase {
     {
       plan,
       registry: ops,
+      target: options.target ?? 'reference',
       kernels: kernelsOf(options.target ?? 'reference', ops),
       split: splitChunks(tableOf(plan)),
     },

@@ -1,0 +1,27 @@
+/** What of a plan decides, as a hash: two plans of one hash make the same programs, if they leave nothing open. */
+import { hashText } from '../ir/hash.js';
+import { groupOfChunks, type Plan } from './plan.js';
+
+/** All fields but what is predicted, and what groups are called. The order of keys counts where it decides: of groups and of axes. */
+export function planHash(plan: Plan): string {
+  const { predicted: _, groups, chunks, zero, assignments = {}, reshards = [], validation = {}, ...others } = plan;
+  const groupOf = groupOfChunks(plan);
+  const { stage, axis, reshard_after_forward = true, prefetch = 1, ...sizes } = zero;
+  const decides = {
+    ...others,
+    groups: Object.values(groups).map(({ mesh }) => Object.entries(mesh)),
+    chunks: chunks.map(({ segments }, i) => ({ segments, on: groupOf[i] })),
+    // Where ZeRO splits nothing, nothing reads over which axis.
+    zero: { stage, ...(stage > 0 && { axis, reshard_after_forward, prefetch }), ...sizes },
+    assignments,
+    reshards,
+    validation: { assignments: validation.assignments ?? {}, reshards: validation.reshards ?? [] },
+  };
+  return hashText(JSON.stringify(decides, sorted));
+}
+
+/** For JSON.stringify: records with their keys in order. */
+const sorted = (_: string, value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
+    : value;
