@@ -121,6 +121,17 @@ const recipes: readonly Recipe[] = [
     }),
   },
   {
+    name: 'mlp, two replicas of two shards, 2 microbatches, ZeRO-3',
+    weight: 3,
+    options: () => ({
+      ...mlp({ ...even, layers: 1, update: 'adamw' }),
+      mesh: { replica: 2, shard: 2 },
+      split: { batch: ['replica', 'shard'] },
+      microbatches: 2,
+      zero: { stage: 3, axis: 'shard' },
+    }),
+  },
+  {
     name: 'gpt in bf16, data 2, 2 microbatches, ZeRO-2',
     weight: 1,
     options: () => ({

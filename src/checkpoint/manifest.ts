@@ -6,6 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { parseFields } from '../ir/parse_json.js';
 import { manifestInvalid, newerFormat } from './diagnostics.js';
 import type { StoredDType } from './tensor.js';
 import { clip, storedDTypeBytes } from './tensor.js';
@@ -78,7 +79,7 @@ export function writeManifest(content: Omit<Manifest, 'sha256'>): Uint8Array {
 export function parseManifest(bytes: Uint8Array, file: string): Manifest {
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    json = parseFields(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
     throw manifestInvalid({ file, problem: `it is not JSON: ${clip((error as Error).message)}` }, { cause: error });
   }

@@ -1,4 +1,5 @@
 /** Fields that contradict each other, with the nearest values that agree. */
+import { counted } from '../ir/units.js';
 import { familyNamed } from '../nn/models/families.js';
 import { optimizerConflicts } from '../optim/options.js';
 import type { Conflict } from '../options/diagnostics.js';
@@ -30,7 +31,7 @@ function lengths({ steps, minutes, optimizer }: TrainConfig): readonly Conflict[
 
 function batches({ batch: { sequences, microbatch } }: TrainConfig): readonly Conflict[] {
   if (sequences % microbatch === 0) return [];
-  const problem = `a batch of ${sequences} sequences is not a whole number of microbatches of ${microbatch}`;
+  const problem = `a batch of ${counted(sequences, 'sequence')} is not a whole number of microbatches of ${microbatch}`;
   const fix = `set batch.sequences to ${multiplesNear(sequences, microbatch).join(' or ')}`;
   return [{ options: ['batch.sequences', 'batch.microbatch'], problem, fix }];
 }
@@ -63,8 +64,8 @@ function ranks({ plan, ranks }: TrainConfig): readonly Conflict[] {
   const { data_parallel_size: replicas, tensor_parallel_size: tensor, pipeline_parallel_size: stages } = plan;
   const copy = tensor * stages;
   if (replicas === null ? ranks % copy === 0 : ranks === replicas * copy) return [];
-  const wanted = replicas === null ? `a multiple of ${copy}` : `${replicas * copy}`;
-  const nearby = replicas === null ? multiplesNear(ranks, copy).join(' or ') : wanted;
-  const problem = `the plan is for ${wanted} ranks, and ranks is ${ranks}`;
+  const wanted = replicas === null ? `a multiple of ${copy} ranks` : counted(replicas * copy, 'rank');
+  const nearby = replicas === null ? multiplesNear(ranks, copy).join(' or ') : replicas * copy;
+  const problem = `the plan is for ${wanted}, and ranks is ${ranks}`;
   return [{ options: ['ranks', 'plan'], problem, fix: `set ranks to ${nearby}, or leave it out` }];
 }

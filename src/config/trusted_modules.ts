@@ -9,7 +9,7 @@ import { existsSync, realpathSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
-import { parseJson } from '../ir/parse_json.js';
+import { parseFields } from '../ir/parse_json.js';
 import { readText } from '../data/read_text.js';
 import { sha256 } from '../data/hash.js';
 import { makeFolder } from '../data/make_folder.js';
@@ -61,7 +61,7 @@ function readRecord(file: string): TrustRecord {
   const none: TrustRecord = { flotilla_trusted: 1, modules: {} };
   if (!existsSync(file)) return none;
   try {
-    return recordSchema.parse(parseJson(readText(file)));
+    return recordSchema.parse(parseFields(readText(file)));
   } catch {
     return none;
   }

@@ -6,7 +6,7 @@ import { DatasetText } from './dataset_text.js';
 import { optionOutOfRange, tokenFileCorrupt } from './diagnostics.js';
 import { atOnce, type InParts } from './in_parts.js';
 import { bitsPerByte, countNgrams, evaluateNgram } from './ngram.js';
-import { parseJson } from '../ir/parse_json.js';
+import { parseFields } from '../ir/parse_json.js';
 import { readText } from './read_text.js';
 import { preparedUnreadable, TokenFile } from './token_file.js';
 import { writeAtomically } from './temporaries.js';
@@ -194,7 +194,7 @@ function baselines(p: Pick<Dataset, 'folder' | 'train' | 'validation' | 'vocab' 
 /** Kept baselines; null where there are none, or none that can be read: they are counted again then. */
 function readBaselines(file: string): Baselines | null {
   try {
-    return baselinesSchema.parse(parseJson(readText(file)));
+    return baselinesSchema.parse(parseFields(readText(file)));
   } catch {
     return null;
   }
@@ -205,7 +205,7 @@ function readManifest(folder: string): DataManifest {
   const refuse = (reason: string) => tokenFileCorrupt({ file, reason });
   let json: unknown;
   try {
-    json = parseJson(readText(file));
+    json = parseFields(readText(file));
   } catch (error) {
     throw preparedUnreadable(file, error);
   }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { ValidationBatches } from './batches.js';
 import { tokenFileCorrupt } from './diagnostics.js';
 import type { InParts } from './in_parts.js';
-import { parseJson } from '../ir/parse_json.js';
+import { parseFields } from '../ir/parse_json.js';
 import { readText } from './read_text.js';
 import { writeAtomically } from './temporaries.js';
 import { loadTokenizerInParts, type Tokenizer } from './tokenizer.js';
@@ -60,7 +60,7 @@ export class DatasetText {
 /** Null where there is none, or none that can be read: it is measured again then. */
 function readKept(file: string): number | null {
   try {
-    return keptSchema.parse(parseJson(readText(file))).bytesPerToken;
+    return keptSchema.parse(parseFields(readText(file))).bytesPerToken;
   } catch {
     return null;
   }

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import type { ReadSource } from './corpus.js';
-import { parseJson } from '../ir/parse_json.js';
+import { parseFields } from '../ir/parse_json.js';
 import { readText } from './read_text.js';
 
 export const sourcesName = 'sources.json';
@@ -18,7 +18,7 @@ export const sourceListText = (sources: readonly ReadSource[]): string =>
 /** Reads a list; null where there is none that can be read: earlier versions kept none. */
 export function readSourceList(file: string): readonly ReadSource[] | null {
   try {
-    return schema.parse(parseJson(readText(file)));
+    return schema.parse(parseFields(readText(file)));
   } catch {
     return null;
   }

@@ -99,7 +99,7 @@ export class GraphBuilder {
     const bound = this.placed(() => definition.bind(call));
     const node = this.push(
       {
-        op,
+        op: definition.name,
         inputs: operands.map((t) => t.id),
         attributes,
         rule: bound.rule,
@@ -203,7 +203,7 @@ export class GraphBuilder {
   private refuseResidual(id: ValueId, reader: string): void {
     const { node } = this.values[id];
     const definition = node && this.registry.get(node.op);
-    if (!node || !definition?.residuals?.length || reader === `${node.op}_backward`) return;
+    if (!node || !definition?.residuals?.length || reader === definition.backwardOp) return;
     const residual = slotNames(definition.results, node.outputs.length)[node.outputs.indexOf(id)];
     if (!definition.residuals.includes(residual)) return;
     throw residualRead({ op: node.op, residual, reader, path: this.source.path });

@@ -60,7 +60,7 @@ export interface DefinedOps {
 
 export function defineOp(op: FusedOp): DefinedOps {
   const signature = parseSignature(op.signature);
-  const backward = op.backward ? backwardOp(op, signature, op.backward) : null;
+  const backward = op.backward ? defineBackward(op, signature, op.backward) : null;
   const bind = (call: OpCall) => {
     checkLetters(op.name, signature, call);
     return bindSignature(op.name, signature, call, { linear: op.linear ?? [] });
@@ -70,6 +70,7 @@ export function defineOp(op: FusedOp): DefinedOps {
     operands: signature.operands.map((slot) => slot.name),
     results: signature.results.map((slot) => slot.name),
     residuals: residualsOf(signature, op.backward),
+    ...(backward && { backwardOp: backward.name }),
     attributes: op.attributes,
     attributeKinds: kindsOfFused(op),
     signature,
@@ -110,6 +111,8 @@ function decomposed(
   );
 }
 
+const backwardName = ({ name }: FusedOp): string => `${name}_backward`;
+
 /** Results whose cotangent the backward does not read. */
 function residualsOf(signature: Signature, backward: FusedBackward | undefined): readonly string[] {
   if (!backward) return [];
@@ -137,8 +140,8 @@ function gradients(signature: Signature, backward: FusedBackward): SignatureSlot
   return backward.gives ? all.filter((slot) => backward.gives!.includes(slot.name)) : all;
 }
 
-function backwardOp(op: FusedOp, forward: Signature, backward: FusedBackward): OpDefinition {
-  const name = `${op.name}_backward`;
+function defineBackward(op: FusedOp, forward: Signature, backward: FusedBackward): OpDefinition {
+  const name = backwardName(op);
   const signature = backwardSignature(op, forward, backward);
   const cotangents = forward.results.map((slot) => cotangentName(slot.name));
   const linear = [backward.reads.filter((read) => cotangents.includes(read))];
@@ -189,7 +192,7 @@ function applyBackward(
   const zeros = (result: Tensor) => builder.fill(0, result.dtype, result.factors);
   const results = new Map(signature.results.map((slot) => [cotangentName(slot.name), slot.name]));
   const reads = backward.reads.map((name) => tensors[name] ?? zeros(tensors[results.get(name)!]));
-  const made = builder.apply(`${op.name}_backward`, reads, {
+  const made = builder.apply(backwardName(op), reads, {
     ...attributes,
     // Letters are bound by the forward's operands, which the backward may not read: say them.
     letters: [...letters].map(([letter, factors]) => `${letter}=${factors.map((f) => f.name).join(' ')}`),

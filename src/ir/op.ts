@@ -54,8 +54,10 @@ export interface OpDefinition {
   /** Operand names, in order; one that ends in `...` repeats. */
   readonly operands: readonly string[];
   readonly results: readonly string[];
-  /** Results without a cotangent: only the op's own backward (`<name>_backward`) may read them. */
+  /** Results without a cotangent: only {@link backwardOp} may read them. */
   readonly residuals?: readonly string[];
+  /** The op that its backward applies, by name, where that is one of its own. */
+  readonly backwardOp?: string;
   /** Attributes and their defaults. */
   readonly attributes?: Attributes;
   /** What attributes it takes, of which kinds: absent, none. */
@@ -89,6 +91,8 @@ export interface OpDefinition {
   readonly commutes?: true;
   /** The result is the sum of its operands. */
   readonly adds?: true;
+  /** Of a contraction: the op, by name, that takes one more operand and adds it to the result of two. Its one attribute is `to`. */
+  readonly withAddend?: string;
   /** Reference kernel of a primitive: results, one a result name. */
   reference?(call: ReferenceCall): readonly Float64Array[];
   /** The worked example: its test and its documentation page are made from it. */

@@ -1,4 +1,5 @@
 import { defineDiagnostic, type DiagnosticText } from '../ir/diagnostic.js';
+import { counted } from '../ir/units.js';
 import type { ScriptCall } from './messages.js';
 import { shellWord } from '../ir/shell.js';
 
@@ -176,7 +177,7 @@ export const folderGone = defineDiagnostic('launch/folder-gone', (p: { folder: s
 }));
 
 export const callNotReached = defineDiagnostic('launch/call-not-reached', (p: { call: ScriptCall; made: number }) => ({
-  what: `the script ended in a rank after ${p.made} ${p.made === 1 ? 'call' : 'calls'}, before ${callText(p.call)}`,
+  what: `the script ended in a rank after ${counted(p.made, 'call')}, before ${callText(p.call)}`,
   why: 'a script that trains a model of its own runs again in every rank, and has to take the same way there',
   where: [{ at: `call ${p.call.number + 1} of the script` }],
   fix: 'let which calls it makes depend on its arguments and on what earlier calls gave, and not on time, chance or files that change',

@@ -21,6 +21,7 @@ export const einsum: OpDefinition = {
   operands: ['x...'],
   results: ['y'],
   choosesDtype: true,
+  withAddend: 'einsum_add',
   attributeKinds: { to: 'factors', names: 'factors?', sizes: 'integers?', dtype: 'dtype?' },
   bind(call) {
     const to = nameList(call.attributes, 'to');

@@ -9,19 +9,23 @@
  *
  * A bucket holds parameters of one chunk and one dtype, split over the same axes; an optimizer treats matrices and vectors apart (weight
  * decay), so a bucket holds one sort. It holds whole segments, or one segment's where the plan allows no more bytes: equal layers then
- * begin and end their buckets alike, and their text folds. Where gradients are reduced each microbatch, or weights gathered for each segment, it holds one segment's: those that it is
- * the first to read; a parameter of several segments is alone. What several groups read stays outside and is updated by itself.
+ * begin and end their buckets alike, and their text folds. Where gradients are reduced each microbatch, or weights gathered for each
+ * segment, it holds one segment's: those that it is the first to read; a parameter of several segments is alone.
+ *
+ * A parameter of several chunks (a tied embedding) is alone too, where ZeRO cuts its bucket. Each chunk gives a gradient of its own, which
+ * the update adds. Of several groups the first updates it and each stores a copy, cut over its own ranks. The elements of all copies have
+ * one order: where meshes split it otherwise, it is in no bucket.
  */
 import { dtypeBytes, type DType } from '../ir/dtype.js';
 import type { Graph, Node, ValueId } from '../ir/graph.js';
 import { boundsOf, canonicalLayout, cutEvenly, sameLayout, type Layout } from '../ir/layout.js';
 import { axesSize, type AxisName, type Mesh } from '../ir/mesh.js';
 import { castTo, type OpRegistry } from '../ir/op.js';
-import { nameOf, ownerOf, parameterRole, roleKey, roleWith, sameRole, type Role } from '../ir/role.js';
+import { gradientRole, nameOf, ownerOf, parameterRole, roleKey, roleWith, sameRole, type Role } from '../ir/role.js';
 import { bytesOf, prime, tensorType, type TensorType } from '../ir/type.js';
 import { meshesOf, type Plan } from '../plan/plan.js';
-import { blocksOf, elementsFactor, packedAxes, packedType, type PackedTensor } from './packing.js';
-import { segmentChunks } from './placement.js';
+import { blocksOf, elementsFactor, packedAxes, packedType, piecesOf, type PackedTensor } from './packing.js';
+import { segmentChunks, segmentGroups } from './placement.js';
 import type { Scope } from '../plan/scope.js';
 import { isStoredInParts, splitsState, storageLayout } from './storage.js';
 
@@ -34,7 +38,12 @@ const shardAlignment = 64;
 export interface Bucket {
   /** `bucket.0`, which no parameter is named: its gradient and its state have the roles of a parameter's. */
   readonly name: string;
+  /** The group that stores it; of a bucket that several groups read, each has a record, the first that of `home`. */
   readonly group: number;
+  /** The group that updates it. */
+  readonly home: number;
+  /** Chunks of this group that give a gradient of it by themselves; null: what gives all of it. */
+  readonly contributors: readonly (number | null)[];
   /** Parameters by name, with the splits in which ops read them, in the order in which their gradients are completed; then the padding. */
   readonly members: readonly PackedTensor[];
   /** Members have two dimensions or more. */
@@ -82,7 +91,7 @@ export function bucketsOf(
   }
   return all
     .sort((a, b) => a[a.length - 1].completed - b[b.length - 1].completed)
-    .map((candidates, i) => bucketOf(plan, candidates, `bucket.${i}`, new Set(parameters.keys())));
+    .flatMap((candidates, i) => recordsOf(plan, candidates, `bucket.${i}`, new Set(parameters.keys())));
 }
 
 const bytesIn = (candidates: readonly Candidate[]): number => candidates.reduce((n, { bytes }) => n + bytes, 0);
@@ -108,13 +117,14 @@ function inPieces(run: readonly Candidate[], most: number): readonly Candidate[]
   return pieces;
 }
 
-interface Candidate extends PackedTensor {
-  readonly group: number;
-  /** Of the node that makes the gradient. */
+interface Candidate extends Pick<PackedTensor, 'name' | 'type'> {
+  /** The groups that read it, first to last, each with the chunks of it that give a gradient. */
+  readonly groups: ReadonlyMap<number, Bucket['contributors']>;
+  /** Of the node that makes the gradient, or the last part of it. */
   readonly segment: string;
   readonly matrix: boolean;
   readonly compute: DType;
-  /** Position of the node that makes the gradient. */
+  /** Position of that node. */
   readonly completed: number;
   /** Bytes of a rank's block. */
   readonly bytes: number;
@@ -127,45 +137,86 @@ function candidatesOf(
   plan: Plan,
   registry: OpRegistry,
   step: Graph,
-  homes: ReadonlyMap<string, readonly number[]>,
+  homesOfInputs: ReadonlyMap<string, readonly number[]>,
   parameters: ReadonlyMap<string, TensorType>,
 ): readonly Candidate[] {
   const inputs = new Map(step.inputs.map(({ role, value }) => [roleKey(role), value]));
   const readers = readersOf(step);
   const meshes = meshesOf(plan);
   const chunkOf = segmentChunks(plan);
-  return step.outputs
-    .flatMap(({ role, value }): Candidate[] => {
-      if (role.kind !== 'gradient' || role.chunk !== null) return [];
-      const { of: name } = role;
+  const groupOf = segmentGroups(plan);
+  return [...gradientsIn(step)]
+    .flatMap(([name, gradients]): Candidate[] => {
       const key = roleKey(parameterRole(name));
       const type = parameters.get(name);
-      const { node, type: gradient } = step.values[value];
-      const groups = homes.get(key) ?? [];
-      // A value that is given twice cannot lie in two places.
-      const shared = step.outputs.some((other) => other.value === value && !sameRole(other.role, role));
-      if (!type || !node || groups.length !== 1 || gradient.dtype !== type.dtype || shared) return [];
-      const [group] = groups;
-      const mesh = meshes[group];
-      const layout = canonicalLayout(mesh, type, storageLayout(plan, mesh, type));
+      const homes = homesOfInputs.get(key) ?? [];
+      const whole = gradients.every(({ type: { dtype }, isShared }) => dtype === type?.dtype && !isShared);
+      if (!type || !whole || homes.length === 0) return [];
+      const makers = gradients.map(({ node }) => groupOf(node.source.segment));
+      if (makers.some((group) => !homes.includes(group))) return [];
+      const groups = new Map(
+        homes.map((group) => [group, gradients.filter((_, i) => makers[i] === group).map(({ chunk }) => chunk)]),
+      );
+      const isTied = homes.length > 1 || gradients.length > 1;
+      if (isTied && !mayBeTied(plan, type, homes)) return [];
+      const mesh = meshes[homes[0]];
+      const layout = layoutOn(plan, mesh, type);
       const matrix = type.dims.length >= 2;
       const axes = packedAxes(mesh, [{ layout }]);
       const bytes = bytesOf(type) / axesSize(mesh, axes);
       const compute = computeType(registry, readers(inputs.get(key)!), type.dtype);
-      const { segment } = node.source;
-      const parts: (string | number | boolean)[] = [group, chunkOf(segment), type.dtype, matrix, axes.join('*')];
-      if (splitsState(plan, mesh, layout)) {
+      const { id: completed, source } = gradients.reduce((a, b) => (b.node.id > a.node.id ? b : a)).node;
+      const { segment } = source;
+      const parts: (string | number | boolean)[] = [homes[0], chunkOf(segment), type.dtype, matrix, axes.join('*')];
+      if (isTied) parts.push(alone(name));
+      else if (splitsState(plan, mesh, layout)) {
         parts.push(compute, isStoredInParts(plan, type));
         if (plan.zero.stage >= 2) parts.push(ownedBy(name, segmentsOf(registry, readers, inputs.get(key)!)));
       }
-      return [{ name, type, layout, group, segment, matrix, compute, completed: node.id, bytes, key: parts.join(' ') }];
+      return [{ name, type, groups, segment, matrix, compute, completed, bytes, key: parts.join(' ') }];
     })
     .sort((a, b) => a.completed - b.completed);
 }
 
+/** A gradient that the step makes, or a chunk's part of one. */
+interface Gradient {
+  readonly chunk: number | null;
+  readonly node: Node;
+  readonly type: TensorType;
+  /** It is given in another role too: a value cannot lie in two places. */
+  readonly isShared: boolean;
+}
+
+/** By parameter, the gradients that ops of the step make. */
+function gradientsIn(step: Graph): ReadonlyMap<string, readonly Gradient[]> {
+  const found = new Map<string, Gradient[]>();
+  for (const { role, value } of step.outputs) {
+    const { node, type } = step.values[value];
+    if (role.kind !== 'gradient' || !node) continue;
+    const isShared = step.outputs.some((other) => other.value === value && !sameRole(other.role, role));
+    found.set(role.of, [...(found.get(role.of) ?? []), { chunk: role.chunk, node, type, isShared }]);
+  }
+  return found;
+}
+
+const layoutOn = (plan: Plan, mesh: Mesh, type: TensorType): Layout =>
+  canonicalLayout(mesh, type, storageLayout(plan, mesh, type));
+
+/** True where ZeRO cuts a parameter of several chunks on some group, and its elements have one order on all of them. */
+function mayBeTied(plan: Plan, type: TensorType, groups: readonly number[]): boolean {
+  const meshes = groups.map((group) => meshesOf(plan)[group]);
+  const order = (mesh: Mesh) =>
+    String(piecesOf(mesh, [{ name: '', type, layout: layoutOn(plan, mesh, type) }]).map(({ tile }) => tile));
+  return (
+    meshes.some((mesh) => splitsState(plan, mesh, layoutOn(plan, mesh, type))) && new Set(meshes.map(order)).size === 1
+  );
+}
+
+const alone = (name: string): string => `alone ${name}`;
+
 /** The segment that a parameter goes with: the only one that reads it. One of several goes by itself. */
 const ownedBy = (name: string, segments: ReadonlySet<string>): string =>
-  segments.size === 1 ? `of ${[...segments][0]}` : `alone ${name}`;
+  segments.size === 1 ? `of ${[...segments][0]}` : alone(name);
 
 /** What all readers cast a parameter to; its own type where one does not, or to another. */
 function computeType(registry: OpRegistry, readers: readonly Node[], own: DType): DType {
@@ -194,35 +245,61 @@ function readersOf({ nodes }: Graph): (value: ValueId) => readonly Node[] {
   return (value) => found.get(value) ?? [];
 }
 
-/** `taken`: names of parameters, which the bucket and its padding are to be unlike. */
-function bucketOf(plan: Plan, candidates: readonly Candidate[], wanted: string, taken: ReadonlySet<string>): Bucket {
+/** A bucket on each group that stores it. `taken`: names of parameters, which it and its padding are to be unlike. */
+function recordsOf(
+  plan: Plan,
+  candidates: readonly Candidate[],
+  wanted: string,
+  taken: ReadonlySet<string>,
+): readonly Bucket[] {
   const name = prime(wanted, taken);
   const padding = prime(`${name}.padding`, taken);
-  const [{ group, matrix, type: first, layout }] = candidates;
+  const [{ groups, matrix, type: first }] = candidates;
   const alike = candidates.every(({ compute }) => compute === candidates[0].compute);
   const compute = alike ? candidates[0].compute : first.dtype;
-  const mesh = meshesOf(plan)[group];
   const { stage, axis } = plan.zero;
   const inParts = isStoredInParts(plan, first);
-  const isCut = splitsState(plan, mesh, layout);
-  const tensors = candidates.map((one) => ({ name: one.name, type: one.type, layout: one.layout }));
-  const members = isCut ? padded(mesh, first.dtype, tensors, padding, axesSize(mesh, [axis])) : tensors;
-  const { type, layout: whole } = packedType(mesh, first.dtype, members);
-  const state = isCut ? cutFurther(mesh, type, whole, axis) : whole;
-  return {
-    name,
-    group,
-    members,
-    matrices: matrix,
-    type,
-    compute,
-    whole,
-    // In one type a step would only gather what the update has cut: it is gathered there, in place.
-    storage: inParts || compute !== first.dtype ? state : whole,
-    accumulator: isCut && stage >= 2 ? state : null,
-    state,
-    gathered: inParts ? gatherScope(plan) : 'step',
-  };
+  const [home] = groups.keys();
+  const places = [...groups].map(([group, contributors]) => {
+    const mesh = meshesOf(plan)[group];
+    const tensors = candidates.map((one) => ({
+      name: one.name,
+      type: one.type,
+      layout: layoutOn(plan, mesh, one.type),
+    }));
+    return { group, contributors, mesh, tensors, isCut: splitsState(plan, mesh, tensors[0].layout) };
+  });
+  // One padding for all groups: their shards are of unlike sizes where their axes are.
+  const shards = places.flatMap(({ mesh, isCut }) => (isCut ? [axesSize(mesh, [axis])] : []));
+  return places.map(({ group, contributors, mesh, tensors, isCut }): Bucket => {
+    const members =
+      shards.length > 0 ? padded(mesh, first.dtype, tensors, padding, shards.reduce(leastMultiple)) : tensors;
+    const { type, layout: whole } = packedType(mesh, first.dtype, members);
+    const state = isCut ? cutFurther(mesh, type, whole, axis) : whole;
+    return {
+      name,
+      group,
+      home,
+      contributors,
+      members,
+      matrices: matrix,
+      type,
+      compute,
+      whole,
+      // In one type a step would only gather what the update has cut: it is gathered there, in place.
+      storage: inParts || compute !== first.dtype ? state : whole,
+      accumulator: isCut && stage >= 2 ? state : null,
+      state,
+      gathered: inParts ? gatherScope(plan) : 'step',
+    };
+  });
+}
+
+/** The smallest number that both divide. */
+function leastMultiple(a: number, b: number): number {
+  let [divisor, rest] = [a, b];
+  while (rest > 0) [divisor, rest] = [rest, divisor % rest];
+  return (a / divisor) * b;
 }
 
 /** How long parameters are kept that are stored in parts and gathered. */
@@ -259,10 +336,14 @@ function cutFurther(mesh: Mesh, type: TensorType, storage: Layout, axis: AxisNam
   return canonicalLayout(mesh, type, { splits, partial: {} });
 }
 
+/** The gradients of a bucket that chunks of its group give. */
+export const gradientsOf = ({ name, contributors }: Bucket): readonly Role[] =>
+  contributors.map((chunk) => gradientRole(name, chunk));
+
 /** The tensors in what belongs to a bucket as `role` does, under their own names: of its gradient, its members' gradients. */
 export const tensorsIn = ({ members }: Bucket, role: Role): readonly PackedTensor[] =>
   members.map((member) => ({ ...member, name: nameOf(roleWith(role, member.name)) }));
 
-/** The bucket that a parameter, gradient or state is, or belongs to. */
+/** The bucket that a parameter, gradient or state is, or belongs to; of several groups' records the first. */
 export const bucketOfRole = (buckets: readonly Bucket[], role: Role): Bucket | undefined =>
   buckets.find((bucket) => bucket.name === ownerOf(role));

@@ -7,10 +7,10 @@ import { DecomposedMeanings } from '../ir/decomposed_meaning.js';
 import type { Graph } from '../ir/graph.js';
 import type { Meaning } from '../ir/meaning.js';
 import type { OpRegistry } from '../ir/op.js';
-import { gradientRole, nameOf, parameterRole, roleKey } from '../ir/role.js';
+import { nameOf, parameterRole, roleKey, roleWith } from '../ir/role.js';
 import { sizesOf, type TensorType } from '../ir/type.js';
 import * as diagnose from './diagnostics.js';
-import type { Bucket } from './buckets.js';
+import { gradientsOf, type Bucket } from './buckets.js';
 import { zeroNode } from './pack_gradients.js';
 import type { PlacedGraph, PlacedStep } from './placed.js';
 
@@ -45,12 +45,11 @@ export function checkMeaning(
       { key: roleKey(role), name, type: typeText(graph.values[value].type), meaning: values[value] },
     ]),
   );
-  for (const bucket of stored) {
-    const role = gradientRole(bucket.name);
+  for (const [bucket, role] of stored.flatMap((one) => gradientsOf(one).map((its) => [one, its] as const))) {
     const key = roleKey(role);
     if (!given.has(key)) continue;
     const tensors = bucket.members.map(({ name: member, type, isPadding }) => {
-      const its = roleKey(gradientRole(member));
+      const its = roleKey(roleWith(role, member));
       const one = wanted.get(its);
       wanted.delete(its);
       return isPadding ? meanings.results(zeroNode(registry, type), [], [], 1)[0] : one?.meaning;

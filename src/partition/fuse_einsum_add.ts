@@ -9,7 +9,12 @@ import { opNamed } from '../ir/op.js';
 import type { TensorType } from '../ir/type.js';
 import { makersOf, placedUses, type PlacedGraph, type PlacedId, type PlacedOp, type PlacedStep } from './placed.js';
 
-export function fuseEinsumAdd(graph: PlacedGraph, registry: OpRegistry): PlacedGraph {
+/** `hasKernel`: whether the target runs an op by a kernel. */
+export function fuseEinsumAdd(
+  graph: PlacedGraph,
+  registry: OpRegistry,
+  hasKernel: (op: string) => boolean,
+): PlacedGraph {
   const uses = placedUses(graph);
   const makers = makersOf(graph);
   const gone = new Set<PlacedStep>();
@@ -18,9 +23,11 @@ export function fuseEinsumAdd(graph: PlacedGraph, registry: OpRegistry): PlacedG
     if (step.kind !== 'op' || !opNamed(registry, step.op).adds) continue;
     for (const side of [0, 1]) {
       const product = makers.get(step.inputs[side]);
-      if (product?.kind !== 'op' || product.op !== 'einsum' || product.inputs.length !== 2) continue;
+      if (product?.kind !== 'op' || product.inputs.length !== 2) continue;
+      const op = opNamed(registry, product.op).withAddend;
+      if (op === undefined || !hasKernel(op)) continue;
       if (uses.get(product.outputs[0]) !== 1 || !joins(graph, product, step, side)) continue;
-      const made = join(graph, registry, product, step, 1 - side);
+      const made = join(graph, registry, op, product, step, 1 - side);
       if (!made) continue;
       gone.add(product);
       fused.set(step, made);
@@ -42,17 +49,17 @@ function joins(graph: PlacedGraph, product: PlacedOp, add: PlacedOp, side: numbe
   return sum && same && whole && order && smaller && dtype && Object.keys(add.assignment.through).length === 0;
 }
 
-/** The fused step: factors keep the contraction's names; the addend's follow by position of the sum's. */
+/** The fused step, of `op`: factors keep the contraction's names; the addend's follow by position of the sum's. */
 function join(
   graph: PlacedGraph,
   registry: OpRegistry,
+  op: string,
   product: PlacedOp,
   add: PlacedOp,
   other: number,
 ): PlacedOp | null {
   const byAdd = new Map(add.rule.results[0].map((name, k) => [name, product.rule.results[0][k]]));
   const addend = add.rule.operands[other].map((name) => byAdd.get(name)!);
-  const op = 'einsum_add';
   const inputs: readonly PlacedId[] = [...product.inputs, add.inputs[other]];
   const operands: readonly TensorType[] = inputs.map((id) => graph.values[id].type);
   const attributes = { to: product.rule.results[0] };

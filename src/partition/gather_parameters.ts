@@ -33,7 +33,10 @@ export interface GatherOptions {
 }
 
 /** What is gathered: a bucket, or a parameter that is in none. */
-interface Gathered extends Pick<Bucket, 'name' | 'group' | 'type' | 'compute' | 'whole' | 'storage' | 'gathered'> {
+interface Gathered extends Pick<
+  Bucket,
+  'name' | 'group' | 'home' | 'type' | 'compute' | 'whole' | 'storage' | 'gathered'
+> {
   /** Null: it is a tensor itself. */
   readonly members: Bucket['members'] | null;
 }
@@ -101,7 +104,9 @@ class Gathering {
       const { bucket } = member;
       this.members.set(input.value, member);
       if (!this.stored.has(bucket)) {
-        const value = this.edit.value(bucket.name, bucket.type, bucket.storage, bucket.group, 'step');
+        const isCopy = bucket.group !== bucket.home;
+        const name = isCopy ? `${bucket.name} @${bucket.group}` : bucket.name;
+        const value = this.edit.value(name, bucket.type, bucket.storage, bucket.group, 'step');
         this.stored.set(bucket, value);
         const role = bucket.members ? parameterRole(bucket.name) : input.role;
         stored.push({ role, name: nameOf(role), kind: 'parameter', value });
@@ -113,18 +118,19 @@ class Gathering {
 
   /** Null: the parameter lies as it is read. */
   private memberOf(graph: PlacedGraph, { role, value }: PlacedInput): Member | null {
+    const { name: own, type, layout: whole, group } = graph.values[value];
     for (const bucket of this.buckets) {
+      if (bucket.group !== group) continue;
       const index = bucket.members.findIndex((member) => member.name === ownerOf(role));
       if (index >= 0) return isGathered(bucket) ? { bucket, index, dtype: bucket.type.dtype } : null;
     }
-    const { name: own, type, layout: whole, group } = graph.values[value];
     const storage = canonicalLayout(graph.meshes[group], type, this.options.storage(group, type));
     if (sameLayout(storage, whole)) return null;
     const casts = graph.steps.flatMap((step) => (step.inputs.includes(value) ? [this.castTo(step)] : []));
     const compute = new Set(casts).size === 1 && casts[0] !== null ? casts[0] : type.dtype;
     const { gathered } = this.options;
     return {
-      bucket: { name: own, group, type, compute, whole, storage, gathered, members: null },
+      bucket: { name: own, group, home: group, type, compute, whole, storage, gathered, members: null },
       index: 0,
       dtype: type.dtype,
     };
@@ -235,7 +241,8 @@ class Gathering {
 
   /** The shard of a bucket in the type that ops read, made once a step. */
   private castShard(bucket: Gathered, dtype: DType, at: Spot): PlacedId {
-    const known = this.made.get(`cast ${bucket.name}`);
+    const shard = this.stored.get(bucket)!;
+    const known = this.made.get(`cast ${shard}`);
     if (known) return known[0];
     const casts = (step: PlacedStep): step is PlacedOp =>
       this.castTo(step) === dtype && this.castOf(step.outputs[0])?.bucket === bucket;
@@ -245,19 +252,20 @@ class Gathering {
       names: [namesOf(bucket.type)],
       attributes,
     });
-    const output = this.edit.value(`${bucket.name} ${dtype}`, results[0], bucket.storage, bucket.group, 'step');
+    const name = `${this.edit.values[shard].name} ${dtype}`;
+    const output = this.edit.value(name, results[0], bucket.storage, bucket.group, 'step');
     this.edit.put(at, {
       kind: 'op',
       op,
       rule,
       attributes,
       assignment: { splits: this.edit.values[output].layout.splits, through: {} },
-      inputs: [this.stored.get(bucket)!],
+      inputs: [shard],
       outputs: [output],
       source: { ...source, path: bucket.members ? bucket.name : source.path, ...where(at.step.source) },
       group: bucket.group,
     });
-    this.made.set(`cast ${bucket.name}`, [output]);
+    this.made.set(`cast ${shard}`, [output]);
     return output;
   }
 }

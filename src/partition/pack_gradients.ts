@@ -11,10 +11,10 @@ import type { Node, Source } from '../ir/graph.js';
 import type { Layout, Reduction } from '../ir/layout.js';
 import type { AxisName } from '../ir/mesh.js';
 import type { OpRegistry } from '../ir/op.js';
-import { gradientRole, nameOf, roleKey, type Role } from '../ir/role.js';
+import { nameOf, roleKey, roleWith, type Role } from '../ir/role.js';
 import { factorsOf, type TensorType } from '../ir/type.js';
 import type { ReshardSearch } from '../reshard/search.js';
-import type { Bucket } from './buckets.js';
+import { gradientsOf, type Bucket } from './buckets.js';
 import type { PackedTensor } from './packing.js';
 import { makersOf, type PlacedGraph, type PlacedId, type PlacedOutput, type PlacedStep } from './placed.js';
 import { PlacedEdit, type Request, type Spot } from './placed_edit.js';
@@ -36,12 +36,13 @@ export function packGradients(
   const replaced = new Map<string, readonly PlacedOutput[]>();
   for (const bucket of buckets) {
     const tensors = bucket.members.filter(({ isPadding }) => !isPadding);
-    const gradients = tensors.map(({ name }) => given.get(gradientKey(name)));
-    if (!gradients.every((id) => id !== undefined)) continue;
-    const role = gradientRole(bucket.name);
-    const name = nameOf(role);
-    const value = packOne(edit, makers, bucket, name, gradients, registry);
-    tensors.forEach((tensor, k) => replaced.set(gradientKey(tensor.name), k === 0 ? [{ role, name, value }] : []));
+    for (const role of gradientsOf(bucket)) {
+      const roles = tensors.map((tensor) => roleKey(roleWith(role, tensor.name)));
+      const gradients = roles.map((key) => given.get(key));
+      if (!gradients.every((id) => id !== undefined)) continue;
+      const value = packOne(edit, makers, bucket, role, gradients, registry);
+      roles.forEach((key, k) => replaced.set(key, k === 0 ? [{ role, name: nameOf(role), value }] : []));
+    }
   }
   for (const { role, name, value } of placed.outputs) {
     if (replaced.has(roleKey(role))) continue;
@@ -62,16 +63,15 @@ export function packGradients(
   };
 }
 
-const gradientKey = (parameter: string): string => roleKey(gradientRole(parameter));
-
 function packOne(
   edit: PlacedEdit,
   makers: ReadonlyMap<PlacedId, PlacedStep>,
   { members, type, whole, accumulator, group }: Bucket,
-  name: string,
+  role: Role,
   gradients: readonly PlacedId[],
   registry: OpRegistry,
 ): PlacedId {
+  const name = nameOf(role);
   const last = lastOf(
     edit.graph,
     gradients.map((id) => makers.get(id)!),
@@ -87,7 +87,11 @@ function packOne(
   const parts = members.map((member, k) => {
     const laid = { splits: member.layout.splits, partial };
     return member.isPadding
-      ? edit.reshard(zeros(edit, member, group, request(last), registry), laid, request(last))
+      ? edit.reshard(
+          zeros(edit, member, nameOf(roleWith(role, member.name)), group, request(last), registry),
+          laid,
+          request(last),
+        )
       : edit.reshard(gradients[k], laid, request(makers.get(gradients[k])!));
   });
   const packed = edit.value(name, type, { splits: whole.splits, partial }, group, 'microbatch');
@@ -123,13 +127,14 @@ function partialAxes(
 /** The gradient of a bucket's padding. */
 function zeros(
   edit: PlacedEdit,
-  { name, type, layout }: PackedTensor,
+  { type, layout }: PackedTensor,
+  name: string,
   group: number,
   { at, source }: Request,
   registry: OpRegistry,
 ): PlacedId {
   const { op, rule, attributes } = zeroNode(registry, type);
-  const output = edit.value(nameOf(gradientRole(name)), type, layout, group, 'microbatch');
+  const output = edit.value(name, type, layout, group, 'microbatch');
   const assignment = { splits: layout.splits, through: {} };
   edit.put(at, { kind: 'op', op, rule, attributes, assignment, inputs: [], outputs: [output], source, group });
   return output;

@@ -35,7 +35,7 @@ import {
 import { NodeNames, outputReader } from '../plan/node_names.js';
 import { shortest, type Scope } from '../plan/scope.js';
 import type { PlacedGraph, PlacedId, PlacedOutput } from './placed.js';
-import { axesToShare, type Sharing } from './sharing.js';
+import { axesOfData, axesToShare, type Sharing } from './sharing.js';
 import { cheapest, Versions, type Quote, type Wanted } from './versions.js';
 
 /** Everything the walk asks of the plan. */
@@ -200,6 +200,7 @@ class Walk {
     const { rule } = node;
     const mesh = this.placement.meshes[group];
     const forward = node.from === null ? null : (this.chosen.get(node.from)?.splits ?? null);
+    const ofData = axesOfData(this.placement.sharing, this.typesOf(node));
     const options: CandidateOptions = {
       mesh,
       rule,
@@ -210,11 +211,7 @@ class Walk {
         inputs: node.inputs.map((input) => this.roles.get(input) ?? null),
       }),
       inherited: inherited ?? forward,
-      operands: node.inputs.map((input) => {
-        const value = this.resolve(input);
-        const type = this.builder.typeOf(value);
-        return this.versions.offers(value, type, group).map((layout) => ({ layout, names: namesOf(type) }));
-      }),
+      operands: node.inputs.map((_, i) => this.offersOf(node, i, group, ofData)),
       results: node.outputs.map((output) => {
         const type = this.builder.typeOf(output);
         return { layout: this.placement.arrival(group, type), names: namesOf(type) };
@@ -232,11 +229,40 @@ class Walk {
     return best.assignment;
   }
 
+  /**
+   * The layouts by which an operand induces splits. What follows from storage alone is split over the axes of data for memory's sake: the
+   * op goes by that only along factors which its data and its results have too, as the experts of a buffer that is sent to them.
+   */
+  private offersOf(
+    { inputs, rule }: Node,
+    i: number,
+    group: number,
+    ofData: ReadonlySet<AxisName>,
+  ): CandidateOptions['operands'][number] {
+    const value = this.resolve(inputs[i]);
+    const type = this.builder.typeOf(value);
+    const names = namesOf(type);
+    const stored = this.versions.lasts(value) === 'step';
+    const goesThrough = (letter: FactorName) =>
+      rule.results.every((own) => own.includes(letter)) &&
+      rule.operands.some((own, j) => j !== i && own.includes(letter));
+    return this.versions.offers(value, type, group).map((layout) => {
+      if (!stored) return { layout, names };
+      const used = Object.entries(layout.splits).filter(
+        ([name, { axes }]) =>
+          !axes.some((axis) => ofData.has(axis)) || goesThrough(rule.operands[i][names.indexOf(name)]),
+      );
+      return { layout: { ...layout, splits: Object.fromEntries(used) }, names };
+    });
+  }
+
+  private typesOf(node: Node): readonly TensorType[] {
+    return [...node.inputs.map((input) => this.resolve(input)), ...node.outputs].map((id) => this.builder.typeOf(id));
+  }
+
   private axesToShare(node: Node, definition: OpDefinition, mesh: Mesh): readonly AxisName[] {
     const { rule, attributes } = node;
-    const types = [...node.inputs.map((input) => this.resolve(input)), ...node.outputs].map((id) =>
-      this.builder.typeOf(id),
-    );
+    const types = this.typesOf(node);
     const sizes = Object.fromEntries(Object.entries(rule.factors).map(([name, { size }]) => [name, size]));
     return axesToShare(this.placement.sharing, mesh, types, definition.flops(rule, sizes, attributes));
   }

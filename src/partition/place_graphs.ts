@@ -6,7 +6,7 @@ import { printGraph } from '../ir/print.js';
 import { gradientRole, inRole, roleKey, roleWith, type Role } from '../ir/role.js';
 import type { OpRule } from '../ir/rule.js';
 import type { TensorType } from '../ir/type.js';
-import { bucketOfRole, bucketsOf, gatherScope, type Bucket } from './buckets.js';
+import { bucketOfRole, bucketsOf, gatherScope, gradientsOf, type Bucket } from './buckets.js';
 import { checkPlacement } from './check.js';
 import { checkMeaning } from './check_meaning.js';
 import { checkMeeting } from './check_meeting.js';
@@ -104,8 +104,7 @@ export function placeGraphs(
   };
   const homes = homesOf(plan, step);
   const types = new Map<string, TensorType>(parameters.map(({ name, type }) => [name, type]));
-  const given = new Map([...types].filter(([name]) => !parts.has(name)));
-  const buckets = request.buckets ?? (recipe ? bucketsOf(plan, registry, step, homes, given) : []);
+  const buckets = request.buckets ?? (recipe ? bucketsOf(plan, registry, step, homes, types) : []);
   const chosenStep = place(step, withHint(stepPlacement(plan, step), request.hint));
   const fusedStep = fused(chosenStep, registry, kernels);
   const alone = new Set(loneGradients(parameters, buckets, parts).map(roleKey));
@@ -160,7 +159,7 @@ function byChunk({ plan, registry, split, observe }: PlaceRequest, graph: Graph,
 }
 
 const fused = (chosen: PlacedGraph, registry: OpRegistry, kernels: KernelChooser): PlacedGraph =>
-  kernels.has('einsum_add') ? fuseEinsumAdd(chosen, registry) : chosen;
+  fuseEinsumAdd(chosen, registry, (op) => kernels.has(op));
 
 /** The proof that the update takes what the step leaves. */
 export function expectMeeting(step: PlacedGraph, update: PlacedGraph): void {
@@ -245,5 +244,11 @@ function updatedParameters(
 ): readonly UpdatedParameter[] {
   const packed = new Set(buckets.flatMap(({ members }) => members.map(({ name }) => name)));
   const alone = parameters.filter(({ name }) => !packed.has(name));
-  return [...buckets, ...alone.map(({ name, type }) => ({ name, type, contributions: contributions.get(name) }))];
+  const updated = buckets
+    .filter(({ group, home }) => group === home)
+    .map(({ name, type, matrices }): UpdatedParameter => {
+      const records = buckets.filter((one) => one.name === name);
+      return { name, type, matrices, contributions: records.flatMap(gradientsOf) };
+    });
+  return [...updated, ...alone.map(({ name, type }) => ({ name, type, contributions: contributions.get(name) }))];
 }

@@ -1,7 +1,7 @@
 /** A plan as the partitioner asks of it: where inputs and outputs lie, on which group an op runs, what is fixed for it. */
 import type { Graph } from '../ir/graph.js';
 import { replicated, type Layout } from '../ir/layout.js';
-import { gradientRole, ownerOf, parameterRole, roleKey, written, type ResultName, type Role } from '../ir/role.js';
+import { ownerOf, parameterRole, roleKey, written, type ResultName, type Role } from '../ir/role.js';
 import { namesOf, type FactorName, type TensorType } from '../ir/type.js';
 import { groupOfChunks, keptFor, meshesOf, type Plan } from '../plan/plan.js';
 import type { Bucket } from './buckets.js';
@@ -64,9 +64,10 @@ export function updatePlacement(
   const meshes = meshesOf(plan);
   const given = new Map(step.outputs.map(({ role, value }) => [roleKey(role), step.values[value]]));
   const updated = new Map<string, Updated>();
-  for (const { name, group, storage, state } of buckets) {
-    const gradient = given.get(roleKey(gradientRole(name))) ?? null;
-    updated.set(name, { home: group, stored: [{ group, layout: storage }], gradient, state });
+  for (const { name, group, home, state } of buckets) {
+    if (group !== home) continue;
+    const copies = buckets.filter((one) => one.name === name);
+    updated.set(name, { home, stored: copies.map((one) => ({ group: one.group, layout: one.storage })), state });
   }
   for (const [name, type] of parameters) {
     const read = homes.get(roleKey(parameterRole(name))) ?? [];
@@ -75,7 +76,6 @@ export function updatePlacement(
     updated.set(name, {
       home: groups[0],
       stored: groups.map((group) => ({ group, layout: aloneLayout(plan, meshes[group], type) })),
-      gradient: given.get(roleKey(gradientRole(name))) ?? null,
       state: stateLayout(plan, meshes[groups[0]], type),
     });
   }
@@ -125,8 +125,6 @@ export function updatePlacement(
 interface Updated {
   readonly home: number;
   readonly stored: readonly { readonly group: number; readonly layout: Layout }[];
-  /** Null: the step gives none. */
-  readonly gradient: { readonly group: number; readonly layout: Layout } | null;
   readonly state: Layout;
 }
 

@@ -34,6 +34,17 @@ export function axesToShare(
   return mesh.axes.filter(({ name, size }) => size > 1 && axes.has(name)).map(({ name }) => name);
 }
 
+/**
+ * The axes that share out the data of an op with these operands and results. What is stored is split over them for the sake of memory:
+ * that says nothing of the op's own splits.
+ */
+export function axesOfData({ split, dataFactors }: Sharing, types: readonly TensorType[]): ReadonlySet<AxisName> {
+  const names = new Set(types.flatMap(factorsOf).map(({ name }) => name));
+  return new Set(
+    Object.entries(split).flatMap(([name, axes]) => (dataFactors.has(name) && names.has(name) ? axes : [])),
+  );
+}
+
 /** True for matrix products and attention: many flops for each element that is read or written. */
 export function isProduct(types: readonly TensorType[], flops: number): boolean {
   return flops >= productFlopsPerElement * types.reduce((n, type) => n + elementsOf(type), 0);

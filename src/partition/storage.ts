@@ -14,8 +14,8 @@ export function storageLayout(plan: Plan, mesh: Mesh, type: TensorType): Layout 
 }
 
 /**
- * Layout of the optimizer state of a parameter that is in no bucket: that of the parameter, and with ZeRO its largest unsplit factor
- * split over the data axis too. Members of buckets are cut at any element instead (`buckets.ts`).
+ * Layout of the optimizer state of a parameter that is in no bucket, as one that several groups split otherwise: that of the parameter,
+ * and with ZeRO its largest unsplit factor split over the data axis too. Members of buckets are cut at any element instead (`buckets.ts`).
  */
 export function stateLayout(plan: Plan, mesh: Mesh, type: TensorType): Layout {
   const storage = storageLayout(plan, mesh, type);

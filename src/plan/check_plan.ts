@@ -5,6 +5,7 @@
 import { evenBounds } from '../ir/layout.js';
 import type { AxisName, Mesh } from '../ir/mesh.js';
 import type { FactorName } from '../ir/type.js';
+import { counted } from '../ir/units.js';
 import { checkScheduleOf } from './check_schedule.js';
 import { gatherWithoutStage3, planContradiction, planUnknownName } from './diagnostics.js';
 import type { PlannedModel } from './parallel_sizes.js';
@@ -72,7 +73,7 @@ function checkSegments({ chunks }: Plan, segments: readonly string[], file: stri
     if (chunk.segments.length === 0) {
       const problem = `chunk ${i} has no segment`;
       const why = `the model has ${segments.length}, and there are ${chunks.length} chunks`;
-      const fix = `give it one, or plan ${Math.min(segments.length, chunks.length - 1)} chunks or fewer`;
+      const fix = `give it one, or plan ${counted(Math.min(segments.length, chunks.length - 1), 'chunk')} or fewer`;
       throw planContradiction({ file, field, problem, why, fix });
     }
     for (const segment of chunk.segments) {
@@ -147,7 +148,7 @@ function checkSplit(
         const problem = boundsFault(cut, size, parts);
         if (problem === null) continue;
         const even = JSON.stringify(evenBounds(size, parts));
-        const why = `it has ${size} elements, and group ${name} cuts it in ${parts}`;
+        const why = `it has ${counted(size, 'element')}, and group ${name} cuts it in ${parts}`;
         throw planContradiction({
           file,
           field,
@@ -161,7 +162,7 @@ function checkSplit(
 }
 
 function boundsFault(bounds: readonly number[], size: number, parts: number): string | null {
-  if (bounds.length !== parts + 1) return `make ${bounds.length - 1} parts and not ${parts}`;
+  if (bounds.length !== parts + 1) return `make ${counted(bounds.length - 1, 'part')} and not ${parts}`;
   if (bounds[0] !== 0) return `begin at ${bounds[0]} and not at 0`;
   if (bounds[parts] !== size) return `end at ${bounds[parts]} and not at ${size}`;
   return bounds.every((bound, i) => i === 0 || bound >= bounds[i - 1]) ? null : 'decrease';
@@ -204,7 +205,7 @@ function checkAxesAreUsed({ groups, split }: Plan, { sizes }: PlannedModel, file
         file,
         field,
         problem: `of the ${mesh[axis]} ranks along '${axis}' some would have nothing to do`,
-        why: factors.map((factor, k) => `'${factor}' has ${largest[k]} elements`).join(', '),
+        why: factors.map((factor, k) => `'${factor}' has ${counted(largest[k], 'element')}`).join(', '),
         fix: `set its size to ${most} or less, or split a larger factor over it`,
       });
     }

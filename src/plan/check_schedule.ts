@@ -1,5 +1,6 @@
 /** The schedule of a plan against its chunks and groups. */
 import { DiagnosticError } from '../ir/diagnostic.js';
+import { counted } from '../ir/units.js';
 import { checkSchedule } from '../schedule/check.js';
 import { defaultVirtualStages, requireShape, scheduleKind } from '../schedule/kinds.js';
 import { groupOfChunk } from '../schedule/placement.js';
@@ -59,9 +60,9 @@ function checkPlacement({ schedule: { kind }, groups, chunks }: Plan, file: stri
     throw planContradiction({
       file,
       field: fields.chunks,
-      problem: `the plan has ${chunks.length} chunks on ${names.length} groups`,
+      problem: `the plan has ${counted(chunks.length, 'chunk')} on ${counted(names.length, 'group')}`,
       why: `${kind} has ${many} on each`,
-      fix: `cut the model in ${names.length * defaultVirtualStages(schedule)} chunks, or name another schedule`,
+      fix: `cut the model in ${counted(names.length * defaultVirtualStages(schedule), 'chunk')}, or name another schedule`,
     });
   }
   chunks.forEach(({ on }, chunk) => {

@@ -1,14 +1,15 @@
 /** Plans that are refused before anything runs. */
 import { defineDiagnostic, nearest, type Place } from '../ir/diagnostic.js';
+import { counted } from '../ir/units.js';
 import { multiplesNear } from '../options/multiples_near.js';
 
 /** `nearest`: sizes that are legal, as text. */
 export const worldSizeMismatch = defineDiagnostic(
   'plan/world-size-mismatch',
   (p: { data: number; tensor: number; pipeline: number; ranks: number; nearest: string; isLegal: boolean }) => ({
-    what: `the plan needs ${p.data * p.tensor * p.pipeline} ranks (data ${p.data} × tensor ${p.tensor} × pipeline ${p.pipeline}), and there are ${p.ranks}`,
+    what: `the plan needs ${counted(p.data * p.tensor * p.pipeline, 'rank')} (data ${p.data} × tensor ${p.tensor} × pipeline ${p.pipeline}), and there are ${p.ranks}`,
     where: [{ at: 'config, plan' }, { at: 'WORLD_SIZE or --ranks', note: `${p.ranks}` }],
-    fix: `${p.isLegal ? `start ${p.data * p.tensor * p.pipeline} ranks, or ` : ''}on ${p.ranks} ${p.ranks === 1 ? 'rank' : 'ranks'} the nearest legal plan is ${p.nearest}`,
+    fix: `${p.isLegal ? `start ${counted(p.data * p.tensor * p.pipeline, 'rank')}, or ` : ''}on ${counted(p.ranks, 'rank')} the nearest legal plan is ${p.nearest}`,
   }),
 );
 
@@ -35,7 +36,7 @@ export const nothingForTensorRanks = defineDiagnostic(
 export const batchDoesNotDivide = defineDiagnostic(
   'plan/batch-does-not-divide',
   (p: { sequences: number; microbatch: number }) => ({
-    what: `a batch of ${p.sequences} sequences does not divide into logical microbatches of ${p.microbatch}`,
+    what: `a batch of ${counted(p.sequences, 'sequence')} does not divide into logical microbatches of ${p.microbatch}`,
     where: [{ at: 'config, batch.sequences' }, { at: 'config, batch.microbatch' }],
     fix: `use a multiple: ${Math.max(1, Math.round(p.sequences / p.microbatch)) * p.microbatch} sequences`,
   }),
@@ -46,7 +47,7 @@ export const ranksIdle = defineDiagnostic(
   'plan/ranks-idle',
   (p: { idle: readonly number[]; ranks: number; microbatches: number; sequences: number }) => ({
     what: `${p.idle.length === 1 ? 'rank' : 'ranks'} ${rangesOf(p.idle)} of ${p.ranks} ${p.idle.length === 1 ? 'has' : 'have'} nothing to compute`,
-    why: `a step has ${p.microbatches} ${p.microbatches === 1 ? 'microbatch' : 'microbatches'} of ${p.sequences} ${p.sequences === 1 ? 'sequence' : 'sequences'}, fewer parts than data-parallel ranks`,
+    why: `a step has ${counted(p.microbatches, 'microbatch', 'es')} of ${counted(p.sequences, 'sequence')}, fewer parts than data-parallel ranks`,
     where: [{ at: 'config, batch.sequences' }, { at: 'config, plan.data_parallel_size' }],
     fix: `give more sequences a step${p.sequences > 1 ? ', or smaller microbatches' : ''}, or fewer data-parallel ranks; the run goes on as it is`,
   }),
@@ -142,8 +143,8 @@ export const tooManyStages = defineDiagnostic(
   (p: { pipeline: number; virtualStages: number; segments: number; nearest: string }) => ({
     what:
       p.virtualStages === 1
-        ? `pipeline_parallel_size ${p.pipeline} is more than the model's ${p.segments} segments`
-        : `pipeline_parallel_size ${p.pipeline} × virtual_stages ${p.virtualStages} is more than the model's ${p.segments} segments`,
+        ? `pipeline_parallel_size ${p.pipeline} is more than the model's ${counted(p.segments, 'segment')}`
+        : `pipeline_parallel_size ${p.pipeline} × virtual_stages ${p.virtualStages} is more than the model's ${counted(p.segments, 'segment')}`,
     why: 'a chunk would have nothing to compute',
     where: [{ at: 'config, plan.pipeline_parallel_size' }],
     fix: `the nearest legal plan is ${p.nearest}`,
@@ -164,9 +165,9 @@ export const stageLayersDiffer = defineDiagnostic(
     return {
       what:
         p.given.length !== p.chunks
-          ? `stage_layers has ${p.given.length} entries, and the pipeline has ${p.chunks} chunks`
+          ? `stage_layers is of length ${p.given.length}, and the pipeline has ${counted(p.chunks, 'chunk')}`
           : total !== p.layers
-            ? `stage_layers ${JSON.stringify(p.given)} are ${total} layers, and the model has ${p.layers}`
+            ? `stage_layers ${JSON.stringify(p.given)} are ${counted(total, 'layer')}, and the model has ${p.layers}`
             : `stage_layers ${JSON.stringify(p.given)} leave chunk ${p.empty} nothing to compute: neither the embedding nor the head is in it`,
       where: [{ at: 'config, plan.stage_layers' }],
       fix: `write one entry a chunk that add up to ${p.layers}; even ones are ${JSON.stringify(even)}`,

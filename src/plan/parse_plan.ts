@@ -1,7 +1,7 @@
 /** Reading plan files: checked whole, so that a wrong field is said by name, with the nearest legal value, before anything runs. */
 import { z } from 'zod';
 import { nearest } from '../ir/diagnostic.js';
-import { parseJson } from '../ir/parse_json.js';
+import { parseFields } from '../ir/parse_json.js';
 import { planInvalid, planVersionUnknown } from './diagnostics.js';
 import { liftVersion1 } from './lift_plan.js';
 import { planVersion, zeroStages, type Plan } from './plan.js';
@@ -105,11 +105,25 @@ export const planSchema = z.strictObject({
   predicted: z.strictObject({ peak_bytes: z.int().nonnegative() }).nullable().meta({ example: null }),
 });
 
+/** What one of version 1 holds: pipeline stages, in place of groups and chunks. */
+const version1Schema = planSchema.omit({ groups: true, chunks: true }).extend({
+  flotilla_plan: z.literal(1),
+  stages: z
+    .array(
+      z.strictObject({
+        segments: planSchema.shape.chunks.element.shape.segments,
+        mesh: planSchema.shape.groups.valueType.shape.mesh,
+      }),
+    )
+    .min(1)
+    .meta({ example: [{ segments: ['embedding', 'blocks.0', 'head'], mesh: { data: 2, tensor: 1 } }] }),
+});
+
 /** Throws `plan/invalid` or `plan/version-unknown`. `file`: for messages. */
 export function parsePlan(text: string, file: string): Plan {
   let json: unknown;
   try {
-    json = parseJson(text);
+    json = parseFields(text);
   } catch (error) {
     const problem = `it is not JSON: ${(error as Error).message}`;
     throw planInvalid({ file, field: '', problem, fix: startFromAPlan }, { cause: error });
@@ -119,24 +133,28 @@ export function parsePlan(text: string, file: string): Plan {
     throw planInvalid({ file, field: '', problem, fix: startFromAPlan });
   }
   const version = 'flotilla_plan' in json ? json.flotilla_plan : undefined;
-  if (version === 1) json = liftVersion1(json);
-  else if (version !== undefined && version !== planVersion) throw planVersionUnknown({ file, found: version });
-  const parsed = planSchema.safeParse(json);
+  if (version === 1) return liftVersion1(parsedBy(version1Schema, json, file));
+  if (version !== undefined && version !== planVersion) throw planVersionUnknown({ file, found: version });
+  return parsedBy(planSchema, json, file);
+}
+
+function parsedBy<T extends z.ZodObject>(schema: T, json: unknown, file: string): z.output<T> {
+  const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
   // An unknown field explains one that is missing.
-  const issues = parsed.error.issues;
-  throw invalid(issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0], json, file);
+  const { issues } = parsed.error;
+  throw invalid(issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0], schema, json, file);
 }
 
 const startFromAPlan =
   'copy the plan.json of a run of this model (runs/NAME/plan.json) and change that, or give sizes such as { "data_parallel_size": 2 }';
 
-function invalid(issue: z.core.$ZodIssue, json: unknown, file: string) {
+function invalid(issue: z.core.$ZodIssue, all: z.core.$ZodType, json: unknown, file: string) {
   const path = issue.path.map(String);
   const field = path.join('.');
   if (issue.code === 'unrecognized_keys') {
     const [key] = issue.keys;
-    const known = fieldsOf(schemaAt(path));
+    const known = fieldsOf(schemaAt(all, path));
     const near = nearest(key, known);
     const fix = near ? `write '${near}'` : `remove it; the fields here are ${known.join(', ')}`;
     return planInvalid({ file, field: [...path, key].join('.'), problem: `there is no field '${key}'`, fix });
@@ -154,7 +172,7 @@ function invalid(issue: z.core.$ZodIssue, json: unknown, file: string) {
     return planInvalid({ file, field, problem, fix: `write '${legal}'` });
   }
   const value = path.reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], json);
-  const schema = schemaAt(path);
+  const schema = schemaAt(all, path);
   const problem =
     value === undefined ? `'${field}' is missing` : `'${field}' is ${textOf(value)}, and must be ${kindOf(schema)}`;
   const legal = isMadeUp(schema, value) ? null : nearestLegal(schema, value);
@@ -162,14 +180,14 @@ function invalid(issue: z.core.$ZodIssue, json: unknown, file: string) {
   return planInvalid({ file, field, problem, fix });
 }
 
-/** The schema of the field at a path; wrappers that only say what may be left out are taken off. */
-function schemaAt(path: readonly string[]): z.core.$ZodType {
+/** The schema, within `all`, of the field at a path; wrappers that only say what may be left out are taken off. */
+function schemaAt(all: z.core.$ZodType, path: readonly string[]): z.core.$ZodType {
   return path.reduce<z.core.$ZodType>((at, key) => {
     if (at instanceof z.ZodObject) return schemaOf(at, key);
     if (at instanceof z.ZodArray) return bare(at.element);
     if (at instanceof z.ZodRecord) return bare(at.valueType);
     return at;
-  }, planSchema);
+  }, all);
 }
 
 const bare = (schema: z.core.$ZodType): z.core.$ZodType =>

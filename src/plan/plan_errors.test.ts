@@ -119,7 +119,7 @@ const outOfRange: readonly Row[] = [
   ['flotilla_plan', 3, 'plan/version-unknown', 'write the plan again with this version of Flotilla'],
   ['groups', {}, 'plan/contradiction', /^write "groups": /],
   ['chunks', [], 'plan/invalid', /^set it to \[\{"segments"/],
-  ['chunks.0.segments', [], 'plan/contradiction', 'give it one, or plan 1 chunks or fewer'],
+  ['chunks.0.segments', [], 'plan/contradiction', 'give it one, or plan 1 chunk or fewer'],
   ['groups.g0.mesh.data', 0, 'plan/invalid', 'set it to 1'],
   ['groups.g0.mesh.data', 1.5, 'plan/invalid', 'set it to 2'],
   ['schedule.kind', '1b1f', 'plan/invalid', 'set it to "1f1b"'],
@@ -296,7 +296,7 @@ describe('pipelines that the sizes do not give', () => {
     ],
     [
       { pipeline_parallel_size, stage_layers: [1] },
-      /stage_layers has 1 entries, and the pipeline has 2 chunks[\s\S]*even ones are \[1,1\]/,
+      /stage_layers is of length 1, and the pipeline has 2 chunks[\s\S]*even ones are \[1,1\]/,
     ],
     [{ pipeline_parallel_size, stage_layers: [2, 1] }, /\[2,1\] are 3 layers, and the model has 2/],
     [
@@ -371,9 +371,13 @@ describe('a plan of version 1', () => {
   });
 
   test.each([
-    ['a field that a stage never had', { stages: stages.map((stage) => ({ ...stage, zero: 1 })) }, 'chunks.0.zero'],
-    ['groups and stages', { groups }, 'stages'],
-    ['chunks and stages', { chunks: [] }, 'stages'],
+    ['a field that a stage never had', { stages: stages.map((stage) => ({ ...stage, zero: 1 })) }, 'stages.0.zero'],
+    ['groups and stages', { groups }, 'groups'],
+    ['chunks and stages', { chunks: [] }, 'chunks'],
+    ['no stages', { stages: undefined }, 'stages'],
+    ['stages that are no list', { stages: {} }, 'stages'],
+    ['a stage without a mesh', { stages: [{ segments: [] }] }, 'stages.0.mesh'],
+    ['an axis of half a rank', { stages: [{ ...stages[0], mesh: { data: 0.5 } }] }, 'stages.0.mesh.data'],
   ])('with %s is refused', (_, more, field) => {
     const error = errorOf({ ...old, ...more });
     expect(error.code).toBe('plan/invalid');
@@ -387,6 +391,8 @@ describe('plans that are no plan', () => {
     ['a list', '[]', 'it holds [] and not an object of fields'],
     ['null', 'null', 'it holds null and not an object of fields'],
     ['lists in lists', `{"model":${'['.repeat(1e5)}${']'.repeat(1e5)}}`, 'it nests deeper than 64 levels'],
+    ['an axis that is no field', '{"groups":{"g0":{"mesh":{"__proto__":2}}}}', "a field is called '__proto__'"],
+    ['a factor that is no field', '{"split":{"__proto__":["data"]}}', "a field is called '__proto__'"],
   ])('%s', (_, text, why) => {
     let error: DiagnosticError | null = null;
     try {

@@ -13,7 +13,7 @@ import { readRunId } from './run_id.js';
 import { RunLock } from './lock.js';
 import { writeWhole } from './write_whole.js';
 import { makeFolder } from '../data/make_folder.js';
-import { parseJson } from '../ir/parse_json.js';
+import { parseFields } from '../ir/parse_json.js';
 import { readText } from '../data/read_text.js';
 
 export const ownerName = 'owner.json';
@@ -33,7 +33,7 @@ export type CheckpointOwner = z.infer<typeof ownerSchema>;
 /** Null where the folder is not marked. */
 export function readOwner(directory: string): CheckpointOwner | null {
   try {
-    const parsed = ownerSchema.safeParse(parseJson(readText(join(directory, ownerName))));
+    const parsed = ownerSchema.safeParse(parseFields(readText(join(directory, ownerName))));
     return parsed.success ? parsed.data : null;
   } catch {
     return null;

@@ -7,7 +7,7 @@ import { dataSource } from './data_identity.js';
 import type { RunFolder } from './folder.js';
 import { fileHash } from './hash.js';
 import type { RunRecord } from './record.js';
-import { parseJson } from '../ir/parse_json.js';
+import { parseFields } from '../ir/parse_json.js';
 import { loadTokenizer } from '../data/tokenizer.js';
 
 const earlierSchema = z.strictObject({ data: z.string(), dataKey: z.string(), steps: z.int().positive().nullable() });
@@ -41,7 +41,7 @@ export function readEarlierRecord(text: string, folder: RunFolder): RunRecord | 
 
 function parse(text: string): unknown {
   try {
-    return parseJson(text);
+    return parseFields(text);
   } catch {
     return null;
   }

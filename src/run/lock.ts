@@ -27,7 +27,7 @@ import { DiagnosticError } from '../ir/diagnostic.js';
 import { errorCode, systemProblem } from '../ir/system_error.js';
 import { folderNotMade, lockLost, lockUnreadable, runLocked } from './diagnostics.js';
 import { runs, thisProcess, type ProcessId } from '../data/process_id.js';
-import { parseJson } from '../ir/parse_json.js';
+import { parseFields } from '../ir/parse_json.js';
 import { readText } from '../data/read_text.js';
 
 /** Seconds between two signs of life. */
@@ -204,7 +204,7 @@ function linked(from: string, to: string): boolean {
 /** Null where there is no such file, or none that names a holder. */
 function readHolder(path: string): Holder | null {
   try {
-    const parsed = holderSchema.safeParse(parseJson(readText(path)));
+    const parsed = holderSchema.safeParse(parseFields(readText(path)));
     return parsed.success ? parsed.data : null;
   } catch {
     return null;

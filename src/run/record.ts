@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { dataSchema as dataFields } from '../data/options.js';
 import { recordInvalid } from './diagnostics.js';
-import { parseJson } from '../ir/parse_json.js';
+import { parseFields } from '../ir/parse_json.js';
 
 const dataSchema = z.strictObject({
   /** Folder of the prepared data. */
@@ -51,7 +51,7 @@ export const recordText = (record: RunRecord): string => `${JSON.stringify(recor
 export function parseRecord(text: string, file: string): RunRecord {
   let json: unknown;
   try {
-    json = parseJson(text);
+    json = parseFields(text);
   } catch (error) {
     throw recordInvalid({ file, problem: `it is not JSON: ${(error as Error).message}` }, { cause: error });
   }

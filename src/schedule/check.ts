@@ -3,7 +3,9 @@
  * hand passes here before anything is compiled from it; of generated ones tests ask it for every kind.
  */
 import type { DiagnosticError } from '../ir/diagnostic.js';
+import { counted } from '../ir/units.js';
 import { findDeadlock } from './deadlock.js';
+import { directionNumbers } from './dependencies.js';
 import * as diagnose from './diagnostics.js';
 import type { SlotPlace } from './diagnostics.js';
 import { slotName, slotsOf, type Direction, type ScheduleTable, type Slot } from './slot.js';
@@ -19,7 +21,6 @@ export interface ScheduleOf {
 
 interface PlacedSlot {
   readonly slot: Slot;
-  readonly name: string;
   readonly place: SlotPlace;
 }
 
@@ -30,32 +31,82 @@ interface PlacedSlot {
  * Whether it deadlocks is asked where nothing else is wrong. Linear in the table, whatever numbers it names.
  */
 export function checkSchedule(table: ScheduleTable, of: ScheduleOf): readonly DiagnosticError[] {
-  const all = table.flatMap((order, group) =>
-    order.flatMap((entry, position) =>
-      slotsOf(entry).map((slot): PlacedSlot => ({ slot, name: slotName(slot), place: { group, position } })),
-    ),
-  );
+  const slots = new Slots(table);
   const faults = [
     ...rows(table, of),
-    ...outOfRange(all, of),
-    ...onOtherGroups(all, of),
-    ...twice(all),
-    ...missing(all, of),
-    ...partlySplit(all, of),
-    ...weightFirst(all),
+    ...outOfRange(slots, of),
+    ...onOtherGroups(slots, of),
+    ...twice(slots),
+    ...missing(slots, of),
+    ...partlySplit(slots, of),
+    ...weightFirst(slots),
   ];
   if (faults.length > 0) return faults;
   const deadlock = findDeadlock(table, of.chunks);
   return deadlock ? [deadlock] : [];
 }
 
+/** The slots of a table, in its order, and by what they are. */
+class Slots {
+  readonly all: readonly PlacedSlot[];
+  /** Slots that stand in the table more than once, in the order in which they come first: all places of each. */
+  readonly repeated: readonly (readonly PlacedSlot[])[];
+  /** Slots by chunk, each once, where it comes first. */
+  private readonly byChunk = new Map<number, Map<number, PlacedSlot>>();
+
+  constructor(table: ScheduleTable) {
+    const all: PlacedSlot[] = [];
+    const repeats = new Map<PlacedSlot, PlacedSlot[]>();
+    table.forEach((order, group) =>
+      order.forEach((entry, position) => {
+        const place = { group, position };
+        for (const slot of slotsOf(entry)) {
+          const placed = { slot, place };
+          all.push(placed);
+          const first = this.firstOf(placed);
+          if (first !== placed) repeats.set(first, [...(repeats.get(first) ?? [first]), placed]);
+        }
+      }),
+    );
+    this.all = all;
+    this.repeated = repeats.size === 0 ? [] : all.flatMap((one) => (repeats.has(one) ? [repeats.get(one)!] : []));
+  }
+
+  get chunks(): Iterable<number> {
+    return this.byChunk.keys();
+  }
+
+  /** The slots of a chunk, each once. */
+  ofChunk(chunk: number): Iterable<PlacedSlot> {
+    return this.byChunk.get(chunk)?.values() ?? [];
+  }
+
+  /** Where a slot comes first. */
+  find(slot: Slot): PlacedSlot | undefined {
+    return this.byChunk.get(slot.chunk)?.get(numberOf(slot));
+  }
+
+  private firstOf(placed: PlacedSlot): PlacedSlot {
+    const { slot } = placed;
+    const known = this.byChunk.get(slot.chunk) ?? new Map<number, PlacedSlot>();
+    if (known.size === 0) this.byChunk.set(slot.chunk, known);
+    const number = numberOf(slot);
+    const first = known.get(number);
+    if (!first) known.set(number, placed);
+    return first ?? placed;
+  }
+}
+
+/** A number for each slot of a chunk. Microbatches of files have fifteen digits at most. */
+const numberOf = ({ direction, microbatch }: Slot): number => 3 * microbatch + directionNumbers[direction];
+
 const rows = (table: ScheduleTable, { groups }: ScheduleOf) =>
   table.length === groups ? [] : [diagnose.wrongGroups({ rows: table.length, groups })];
 
-const noted = ({ place, name }: PlacedSlot): SlotPlace => ({ ...place, note: name });
+const noted = ({ place, slot }: PlacedSlot): SlotPlace => ({ ...place, note: slotName(slot) });
 const within = (index: number, count: number): boolean => Number.isInteger(index) && index >= 0 && index < count;
 
-function outOfRange(all: readonly PlacedSlot[], { chunks, microbatches }: ScheduleOf): DiagnosticError[] {
+function outOfRange({ all }: Slots, { chunks, microbatches }: ScheduleOf): DiagnosticError[] {
   const noChunk = all.filter(({ slot }) => !within(slot.chunk, chunks)).map(noted);
   const noMicrobatch = all.filter(({ slot }) => !within(slot.microbatch, microbatches)).map(noted);
   return [
@@ -65,20 +116,29 @@ function outOfRange(all: readonly PlacedSlot[], { chunks, microbatches }: Schedu
 }
 
 /** One fault a chunk that has slots on another group. */
-function onOtherGroups(all: readonly PlacedSlot[], { chunks, groupOf }: ScheduleOf): DiagnosticError[] {
-  return [...groupBy(all, ({ slot }) => slot.chunk)].flatMap(([chunk, slots]) => {
-    const group = within(chunk, chunks) ? groupOf(chunk) : null;
-    const strays = slots.filter(({ place }) => place.group !== group);
-    if (group === null || strays.length === 0) return [];
-    return [diagnose.wrongGroup({ slot: strays[0].name, group, places: strays.map(noted) })];
+function onOtherGroups({ all }: Slots, { chunks, groupOf }: ScheduleOf): DiagnosticError[] {
+  const groups = new Map<number, number | null>();
+  const strays = new Map<number, PlacedSlot[]>();
+  for (const placed of all) {
+    const { chunk } = placed.slot;
+    if (!groups.has(chunk)) groups.set(chunk, within(chunk, chunks) ? groupOf(chunk) : null);
+    const group = groups.get(chunk)!;
+    if (group === null || placed.place.group === group) continue;
+    const known = strays.get(chunk);
+    if (known) known.push(placed);
+    else strays.set(chunk, [placed]);
+  }
+  return [...groups].flatMap(([chunk, group]) => {
+    const stray = strays.get(chunk);
+    if (group === null || !stray) return [];
+    return [diagnose.wrongGroup({ slot: slotName(stray[0].slot), group, places: stray.map(noted) })];
   });
 }
 
-function twice(all: readonly PlacedSlot[]): DiagnosticError[] {
-  const repeated = [...groupBy(all, ({ name }) => name)].filter(([, slots]) => slots.length > 1);
-  return repeated.slice(0, 1).map(([slot, slots]) =>
+function twice({ repeated }: Slots): DiagnosticError[] {
+  return repeated.slice(0, 1).map((slots) =>
     diagnose.slotTwice({
-      slot,
+      slot: slotName(slots[0].slot),
       times: slots.length,
       places: slots.map(({ place }) => place),
       others: repeated.length - 1,
@@ -89,47 +149,47 @@ function twice(all: readonly PlacedSlot[]): DiagnosticError[] {
 /** So many slots are named of those that a table lacks. */
 const named = 8;
 
-function missing(all: readonly PlacedSlot[], { chunks, microbatches }: ScheduleOf): DiagnosticError[] {
+function missing(slots: Slots, { chunks, microbatches }: ScheduleOf): DiagnosticError[] {
   const directions = ['forward', 'backward'] as const;
-  const count = chunks * microbatches * directions.length - countOf(all, directions, chunks, microbatches);
+  let count = chunks * microbatches * directions.length;
+  for (const chunk of slots.chunks) if (within(chunk, chunks)) count -= countOf(slots, chunk, directions, microbatches);
   if (count === 0) return [];
-  const present = new Set(all.map(({ name }) => name));
-  const slots = inWords(firstMissing(present, directions, range(chunks), microbatches), count);
-  return [diagnose.slotMissing({ slots })];
+  return [
+    diagnose.slotMissing({ slots: inWords(firstMissing(slots, directions, range(chunks), microbatches), count) }),
+  ];
 }
 
 /** One fault a chunk that has weight slots for some microbatches and not for others. */
-function partlySplit(all: readonly PlacedSlot[], { chunks, microbatches }: ScheduleOf): DiagnosticError[] {
-  const weights = all.filter(({ slot }) => slot.direction === 'weight' && within(slot.chunk, chunks));
-  return [...groupBy(weights, ({ slot }) => slot.chunk)].flatMap(([chunk, slots]) => {
-    const present = new Set(slots.map(({ name }) => name));
-    const count = microbatches - countOf(slots, ['weight'], chunks, microbatches);
-    if (count === 0) return [];
-    const lacking = firstMissing(present, ['weight'], [chunk], microbatches);
+function partlySplit(slots: Slots, { chunks, microbatches }: ScheduleOf): DiagnosticError[] {
+  return [...splitChunksOf(slots)].flatMap((chunk) => {
+    const count = microbatches - countOf(slots, chunk, ['weight'], microbatches);
+    if (!within(chunk, chunks) || count === 0) return [];
+    const lacking = firstMissing(slots, ['weight'], [chunk], microbatches);
     return [diagnose.partlySplit({ chunk, slots: inWords(lacking, count) })];
   });
 }
 
-const inWords = (names: readonly string[], count: number): string =>
-  `${names.join(', ')}${count > names.length ? ` and ${count - names.length} more slots` : ''}`;
+/** The chunks that have weight slots, in the order in which these come. */
+function splitChunksOf({ all }: Slots): ReadonlySet<number> {
+  const found = new Set<number>();
+  for (const { slot } of all) if (slot.direction === 'weight') found.add(slot.chunk);
+  return found;
+}
 
-/** How many of the slots that there must be are there. */
-function countOf(
-  all: readonly PlacedSlot[],
-  directions: readonly Direction[],
-  chunks: number,
-  microbatches: number,
-): number {
-  const wanted = all.filter(
-    ({ slot }) =>
-      directions.includes(slot.direction) && within(slot.chunk, chunks) && within(slot.microbatch, microbatches),
-  );
-  return new Set(wanted.map(({ name }) => name)).size;
+const inWords = (names: readonly string[], count: number): string =>
+  `${names.join(', ')}${count > names.length ? ` and ${counted(count - names.length, 'more slot')}` : ''}`;
+
+/** How many of the slots that there must be of a chunk are there. */
+function countOf(slots: Slots, chunk: number, directions: readonly Direction[], microbatches: number): number {
+  let count = 0;
+  for (const { slot } of slots.ofChunk(chunk))
+    if (directions.includes(slot.direction) && within(slot.microbatch, microbatches)) count++;
+  return count;
 }
 
 /** The first slots that are not there. Looks at no more slots than there are, and a few: a file may name any number. */
 function firstMissing(
-  present: ReadonlySet<string>,
+  slots: Slots,
   directions: readonly Direction[],
   chunks: Iterable<number>,
   microbatches: number,
@@ -138,8 +198,8 @@ function firstMissing(
   for (const chunk of chunks) {
     for (const microbatch of range(microbatches)) {
       for (const direction of directions) {
-        const name = slotName({ chunk, direction, microbatch });
-        if (!present.has(name)) found.push(name);
+        const slot = { chunk, direction, microbatch };
+        if (!slots.find(slot)) found.push(slotName(slot));
         if (found.length === named) return found;
       }
     }
@@ -151,35 +211,19 @@ function* range(count: number): Generator<number> {
   for (let i = 0; i < count; i++) yield i;
 }
 
-function groupBy<K>(slots: readonly PlacedSlot[], key: (slot: PlacedSlot) => K): ReadonlyMap<K, readonly PlacedSlot[]> {
-  const groups = new Map<K, PlacedSlot[]>();
-  for (const slot of slots)
-    groups
-      .set(key(slot), groups.get(key(slot)) ?? [])
-      .get(key(slot))!
-      .push(slot);
-  return groups;
-}
-
 /** Weight slots that come before their backward on the same group, or are woven with it. */
-function weightFirst(all: readonly PlacedSlot[]): DiagnosticError[] {
-  const backwards = new Map(
-    all.filter(({ slot }) => slot.direction === 'backward').map(({ name, place }) => [name, place]),
-  );
-  const early = all.flatMap(({ slot, name, place }) => {
+function weightFirst(slots: Slots): DiagnosticError[] {
+  const early = slots.all.flatMap((placed) => {
+    const { slot, place } = placed;
     if (slot.direction !== 'weight') return [];
-    const backward = slotName({ ...slot, direction: 'backward' });
-    const made = backwards.get(backward);
-    return made?.group === place.group && made.position >= place.position ? [{ name, place, backward, made }] : [];
+    const made = slots.find({ ...slot, direction: 'backward' });
+    return made?.place.group === place.group && made.place.position >= place.position ? [{ placed, made }] : [];
   });
-  return early.slice(0, 1).map(({ name, place, backward, made }) =>
+  return early.slice(0, 1).map(({ placed, made }) =>
     diagnose.weightBeforeBackward({
-      slot: name,
-      backward,
-      places: [
-        { ...place, note: name },
-        { ...made, note: backward },
-      ],
+      slot: slotName(placed.slot),
+      backward: slotName(made.slot),
+      places: [noted(placed), noted(made)],
       others: early.length - 1,
     }),
   );

@@ -20,7 +20,8 @@ export function slotNumbers(table: ScheduleTable): (slot: Slot) => number {
   return ({ chunk, direction, microbatch }) => (3 * chunk + directionNumbers[direction]) * microbatches + microbatch;
 }
 
-const directionNumbers: Readonly<Record<Direction, number>> = { forward: 0, backward: 1, weight: 2 };
+/** Directions, counted. */
+export const directionNumbers: Readonly<Record<Direction, number>> = { forward: 0, backward: 1, weight: 2 };
 
 /** A group that cannot go on: the entry it stands at, and a slot which that entry waits for and which is never done. */
 export interface Stuck {

@@ -1,4 +1,5 @@
 import { defineDiagnostic, nearest } from '../ir/diagnostic.js';
+import { counted } from '../ir/units.js';
 
 export const unknownSchedule = defineDiagnostic(
   'schedule/unknown-schedule',
@@ -12,7 +13,7 @@ export const unknownSchedule = defineDiagnostic(
 export const tooFewMicrobatches = defineDiagnostic(
   'schedule/too-few-microbatches',
   (p: { kind: string; microbatches: number; least: number; groups: number }) => ({
-    what: `the pipeline schedule '${p.kind}' takes ${p.least} microbatches or more on ${p.groups} groups, and there are ${p.microbatches}`,
+    what: `the pipeline schedule '${p.kind}' takes ${p.least} microbatches or more on ${counted(p.groups, 'group')}, and there ${p.microbatches === 1 ? 'is' : 'are'} ${p.microbatches}`,
     why: 'with fewer, its groups never all work at once',
     where: [{ at: 'plan, schedule.microbatches' }],
     fix: `use ${p.least} or more microbatches, fewer groups, or the schedule 1f1b`,
@@ -51,7 +52,8 @@ const firstOf = (places: readonly SlotPlace[]) => [
   ...(places.length > most ? [{ at: `and ${places.length - most} more` }] : []),
 ];
 
-const othersInWords = (others: number): string => (others > 0 ? ` (so it is with ${others} more slots)` : '');
+const othersInWords = (others: number): string =>
+  others > 0 ? ` (so it is with ${counted(others, 'more slot')})` : '';
 
 /** One group that waits: for a slot that comes later in the order of a group which waits too. */
 export interface Wait extends SlotPlace {
@@ -120,7 +122,7 @@ export const wrongGroup = defineDiagnostic(
 );
 
 export const wrongGroups = defineDiagnostic('schedule/wrong-groups', (p: { rows: number; groups: number }) => ({
-  what: `the pipeline schedule has ${p.rows} rows, and the plan ${p.groups} groups`,
+  what: `the pipeline schedule has ${counted(p.rows, 'row')}, and the plan ${counted(p.groups, 'group')}`,
   where: [{ at: 'schedule' }],
   fix: 'write one row a group',
 }));

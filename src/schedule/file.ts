@@ -14,7 +14,7 @@
  * the chunk's slots stand, and so do the numbers of chunks and of microbatches ({@link scheduleOf}); `check.ts` says whether it is a schedule.
  */
 import { nearest } from '../ir/diagnostic.js';
-import { parseJson } from '../ir/parse_json.js';
+import { parseFields } from '../ir/parse_json.js';
 import type { ScheduleOf } from './check.js';
 import { readCsv } from './csv.js';
 import * as diagnose from './diagnostics.js';
@@ -62,7 +62,7 @@ function readJson(text: string, file: string): ScheduleTable {
   const unreadable = (reason: string) => diagnose.unreadableFile({ file, reason });
   let value: unknown;
   try {
-    value = parseJson(text);
+    value = parseFields(text);
   } catch (error) {
     throw unreadable(`it is no JSON: ${(error as Error).message}`);
   }

@@ -1,3 +1,4 @@
+import { counted } from '../ir/units.js';
 import type { ScheduleKind, ScheduleShape } from './kind.js';
 import { oneForwardOneBackward } from './1f1b.js';
 import * as diagnose from './diagnostics.js';
@@ -40,7 +41,7 @@ export function requireShape(name: string, { groups, virtualStages, microbatches
   if (!isCount(microbatches)) throw diagnose.wrongShape({ name: 'microbatches', value: microbatches });
   const legs = kind.virtualStages;
   if ('exactly' in legs ? virtualStages !== legs.exactly : !(isCount(virtualStages) && virtualStages >= legs.least)) {
-    const takes = 'exactly' in legs ? chunksInWords(legs.exactly) : `${chunksInWords(legs.least)} or more`;
+    const takes = 'exactly' in legs ? counted(legs.exactly, 'chunk') : `${counted(legs.least, 'chunk')} or more`;
     throw diagnose.wrongVirtualStages({ kind: name, virtualStages, takes });
   }
   const least = kind.leastMicrobatches(groups);
@@ -48,4 +49,3 @@ export function requireShape(name: string, { groups, virtualStages, microbatches
 }
 
 const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 1;
-const chunksInWords = (count: number): string => `${count} chunk${count === 1 ? '' : 's'}`;

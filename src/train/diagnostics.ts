@@ -1,6 +1,6 @@
 /** What can go wrong between a configuration and a trained model. */
 import { defineDiagnostic } from '../ir/diagnostic.js';
-import { bytesText } from '../ir/units.js';
+import { bytesText, counted } from '../ir/units.js';
 import { shellWord } from '../ir/shell.js';
 
 export const vocabTooSmall = defineDiagnostic(
@@ -16,14 +16,14 @@ export const vocabTooSmall = defineDiagnostic(
 export const worldSizeDiffers = defineDiagnostic(
   'train/world-size-differs',
   (p: { world: number; plan: number; where: string }) => ({
-    what: `the job has ${p.world} ranks, and the plan is for ${p.plan}`,
+    what: `the job has ${counted(p.world, 'rank')}, and the plan is for ${p.plan}`,
     where: [{ at: 'WORLD_SIZE', note: String(p.world) }, { at: p.where }],
-    fix: `start ${p.plan} ranks, or change the plan's sizes`,
+    fix: `start ${counted(p.plan, 'rank')}, or change the plan's sizes`,
   }),
 );
 
 export const ranksDiffer = defineDiagnostic('train/ranks-differ', (p: { world: number; ranks: number }) => ({
-  what: `the launcher has started ${p.world} ${p.world === 1 ? 'rank' : 'ranks'}, and the configuration asks for ${p.ranks}`,
+  what: `the launcher has started ${counted(p.world, 'rank')}, and the configuration asks for ${p.ranks}`,
   why: 'the run would keep a number that it was never trained with, and go on with it',
   where: [
     { at: 'WORLD_SIZE', note: String(p.world) },
@@ -119,7 +119,7 @@ export const memoryExceeded = defineDiagnostic(
     change: string;
   }) => ({
     what: `the run needs ${p.atLeast ? 'at least ' : ''}${bytesText(p.bytes)} of memory here, and this machine has ${bytesText(p.physicalBytes)}`,
-    why: `${bytesText(p.bytes - p.ranks * p.runtimeBytes)} for ${p.holds}, and ${bytesText(p.ranks * p.runtimeBytes)} for the processes of ${p.ranks} ${p.ranks === 1 ? 'rank' : 'ranks'} here, ${bytesText(p.runtimeBytes)} each`,
+    why: `${bytesText(p.bytes - p.ranks * p.runtimeBytes)} for ${p.holds}, and ${bytesText(p.ranks * p.runtimeBytes)} for the processes of ${counted(p.ranks, 'rank')} here, ${bytesText(p.runtimeBytes)} each`,
     fix: `${p.change}; \`--overcommit\` starts all the same`,
   }),
 );

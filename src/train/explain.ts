@@ -242,7 +242,7 @@ export function explanationText(explanation: Explanation): string {
   lines.push('work      of the busiest rank over an even share, forward and backward', ...work.map(workText), 'memory');
   for (const { name, ranks, arenaBytes, liveBytes } of classes) {
     lines.push(
-      `  ${name}: ${ranks} ${ranks === 1 ? 'rank' : 'ranks'}, arena ${bytesText(arenaBytes)}, ` +
+      `  ${name}: ${counted(ranks, 'rank')}, arena ${bytesText(arenaBytes)}, ` +
         `alive at most ${bytesText(liveBytes)}, ratio ${(arenaBytes / liveBytes).toFixed(4)}`,
     );
   }

@@ -20,7 +20,7 @@ import { initialValues, normal } from '../nn/init.js';
 import { deviceOf } from './device.js';
 import type { TrainConfig } from '../config/schema.js';
 import { defaultCache } from '../data/options.js';
-import { parseJson } from '../ir/parse_json.js';
+import { parseFields } from '../ir/parse_json.js';
 import { readText } from '../data/read_text.js';
 import { writeAtomically } from '../data/temporaries.js';
 
@@ -59,7 +59,7 @@ const knownSchema = z.record(z.string(), z.number().positive());
 
 function readKnown(file: string): Record<string, number> {
   try {
-    return knownSchema.parse(parseJson(readText(file)));
+    return knownSchema.parse(parseFields(readText(file)));
   } catch {
     return {};
   }

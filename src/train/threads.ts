@@ -1,6 +1,7 @@
 /** How many threads a rank computes with on a CPU. */
 import type { TrainConfig } from '../config/schema.js';
 import { cores } from '../engine/native/cores.js';
+import { counted } from '../ir/units.js';
 import { deviceOf } from './device.js';
 import { threadsBad } from './diagnostics.js';
 
@@ -25,9 +26,11 @@ export function crowdedCores(
   const threads = config.threads ?? threadsPerRank(localRanks, env);
   if (localRanks * threads <= available) return null;
   const fix =
-    localRanks > available ? `at most ${available} ranks here` : `threads at ${Math.floor(available / localRanks)}`;
+    localRanks > available
+      ? `at most ${counted(available, 'rank')} here`
+      : `threads at ${Math.floor(available / localRanks)}`;
   return (
-    `${localRanks} ranks × ${threads} ${threads === 1 ? 'thread' : 'threads'} on ${available} cores: ` +
+    `${counted(localRanks, 'rank')} × ${counted(threads, 'thread')} on ${counted(available, 'core')}: ` +
     `they wait for each other, and steps take many times as long; keep ${fix}`
   );
 }

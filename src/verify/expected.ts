@@ -171,7 +171,7 @@ export class Expected {
         const stated = { role, type, layout, meaning: this.inputOf(role) };
         if (kind === 'scalar') scalars.set(name, stated);
         else if (kind === 'data') data.set(name, stated);
-        else state.set(name, { ...stated, after: stated.meaning, tensors: this.tensorsOf(role) });
+        else state.set(name, { ...stated, after: stated.meaning, tensors: tensorsOf(packed, role) });
       }
     }
     if (update) this.addUpdated(update, group, state, results);
@@ -209,14 +209,15 @@ export class Expected {
     }
   }
 
-  private tensorsOf(role: Role): readonly PackedTensor[] | null {
-    const bucket = bucketOfRole(this.specification.buckets, role);
-    return bucket ? tensorsIn(bucket, role) : null;
-  }
-
   private know(meaning: Meaning, type: TensorType): void {
     this.known.set(meaning, typeText(type));
   }
+}
+
+/** What lies in a bucket's part of the state; null: `role` is of no bucket. */
+function tensorsOf(buckets: readonly Bucket[], role: Role): readonly PackedTensor[] | null {
+  const bucket = bucketOfRole(buckets, role);
+  return bucket ? tensorsIn(bucket, role) : null;
 }
 
 /** A bucket's name, and what lies in it. */

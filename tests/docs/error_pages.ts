@@ -87,6 +87,10 @@ function words(node: ts.Expression): string {
 }
 
 const hole = (node: ts.Expression): string => {
+  if (ts.isCallExpression(node) && node.expression.getText() === 'counted') {
+    const [count, noun, plural] = node.arguments;
+    return `${hole(count)} ${words(noun)}${plural ? words(plural) : 's'}`;
+  }
   const last = [...node.getText().matchAll(/[a-zA-Z_]\w*/g)]
     .map((m) => m[0])
     .find((word) => word !== 'p' && word !== 'String');
