@@ -1,7 +1,9 @@
 /** A sample of `npm run mutants`: whatever the executor shows to be wrong is rejected, and legal changes are accepted. */
 import { expect, test } from 'vitest';
 import { runCampaign } from '../bench/mutants/campaign.js';
+import { again } from '../bench/mutants/faults/again.js';
 import { runPlacedCampaign } from '../bench/mutants/placed/campaign.js';
+import { reorderings } from '../bench/mutants/reorderings.js';
 import { summarize } from '../bench/mutants/report.js';
 
 test('mutants that can go wrong are rejected, legal reorderings are accepted', { timeout: 300_000 }, () => {
@@ -48,3 +50,32 @@ test('so are mutants of the placed graphs that programs are proved equal to', { 
   expect(wrong).toBeGreaterThan(50);
   expect(kinds).toBeGreaterThanOrEqual(14);
 });
+
+test(
+  'what is made again is made again in every microbatch, as it was, and by no one kept for longer',
+  { timeout: 300_000 },
+  () => {
+    const programs = [
+      'gpt with dropout, two layers made again, data 2, 2 microbatches, ZeRO-3',
+      'gpt with dropout, made again, two groups, 1F1B, 2 microbatches',
+    ];
+    const ofPrograms = runCampaign({
+      count: 28,
+      legal: 6,
+      seed: 2,
+      programs,
+      only: [...Object.keys(again), ...Object.keys(reorderings)],
+    });
+    const ofGraphs = runPlacedCampaign({
+      count: 30,
+      seed: 2,
+      programs: [...programs, 'mlp, data 2, 2 microbatches'],
+      only: ['other_stream_again', 'keep_for_the_step', 'keep_less_long', 'read_another_instance', 'give_derived'],
+    });
+    const [made, placed] = [ofPrograms, ofGraphs].map((report) => summarize(report));
+    expect([...ofPrograms.notes, ...ofGraphs.notes]).toEqual([]);
+    expect([made.false_accepts, placed.false_accepts, made.legal - made.legal_accepted]).toEqual([0, 0, 0]);
+    expect([made.wrong > 20, made.kinds > 5]).toEqual([true, true]);
+    expect([placed.wrong > 8, placed.kinds > 3]).toEqual([true, true]);
+  },
+);

@@ -54,12 +54,15 @@ const gpt = () =>
   });
 
 /** Equal layers become loops, and what is dropped follows no formula. */
-const deepGpt = () =>
-  languageModel(new GPT({ layers: 3, dim: 4, heads: 2, context: 2, vocab: 4, dropout: 0.3 }), {
+const deepGpt = (layers = 3) =>
+  languageModel(new GPT({ layers, dim: 4, heads: 2, context: 2, vocab: 4, dropout: 0.3 }), {
     microbatches: 1,
     batch: 2,
     sequence: 2,
   });
+
+/** Every residual is made again by the backward. */
+const allAgain: ScenarioOptions['scopes'] = [{ of: '*', made: 'again', keep: 'backward', ops: 'all' }];
 
 /** Two experts, of which each token takes one; its logical microbatches are split. */
 const mixtral = (sequence = 2) =>
@@ -196,6 +199,38 @@ const recipes: readonly Recipe[] = [
     name: 'gpt with dropout, three layers in loops, data 2',
     weight: 2,
     options: () => ({ ...deepGpt(), mesh: { data: 2 }, split, microbatches: 1 }),
+  },
+  {
+    name: 'gpt with dropout, two layers made again, data 2, 2 microbatches',
+    weight: 2,
+    options: () => ({ ...deepGpt(2), mesh: { data: 2 }, split, microbatches: 2, scopes: allAgain }),
+  },
+  {
+    name: 'gpt with dropout, two layers made again, data 2, 2 microbatches, ZeRO-3',
+    weight: 2,
+    options: () => ({
+      ...deepGpt(2),
+      mesh: { data: 2 },
+      split,
+      microbatches: 2,
+      scopes: allAgain,
+      zero: { stage: 3, axis: 'data' },
+    }),
+  },
+  {
+    name: 'gpt with dropout, made again, two groups, 1F1B, 2 microbatches',
+    weight: 1,
+    options: () => ({
+      ...deepGpt(1),
+      pipeline: pipelineOf([
+        { segments: ['embedding', 'blocks.0'], mesh: { data: 2 } },
+        { segments: ['head'], mesh: { data: 2 } },
+      ]),
+      split,
+      microbatches: 2,
+      schedule: '1f1b',
+      scopes: allAgain,
+    }),
   },
   {
     name: 'gpt, two groups, 1F1B, 3 microbatches',

@@ -5,6 +5,7 @@ import { printLayout, type Layout, type Reduction } from '../ir/layout.js';
 import type { AxisName } from '../ir/mesh.js';
 import { printType, type TensorType } from '../ir/type.js';
 import type { PlannedPath } from '../plan/plan.js';
+import type { Scope } from '../plan/scope.js';
 
 export const placeOf = (source: Source): string => `${source.path || 'model'}, ${source.phase}`;
 
@@ -200,6 +201,16 @@ export const otherValue = defineDiagnostic('partition/other-value', (p: { name: 
   where: [{ at: p.name }],
   fix: 'this is a fault of the partitioner: report it, with the plan that shows it',
 }));
+
+export const scopeBroken = defineDiagnostic(
+  'partition/scope-broken',
+  (p: { value: string; scope: Scope; what: string; made: Source | null }) => ({
+    what: `'${p.value}' is kept for one ${p.scope}, and ${p.what}`,
+    why: 'its bytes are another value’s by then, or another microbatch’s',
+    where: [{ at: p.made ? placeOf(p.made) : p.value, note: 'made here' }],
+    fix: 'this is a fault of the partitioner: report it, with the plan that shows it',
+  }),
+);
 
 export const readBeforeWritten = defineDiagnostic(
   'partition/read-before-written',

@@ -10,6 +10,7 @@ import { bucketOfRole, bucketsOf, gatherScope, gradientsOf, type Bucket } from '
 import { checkPlacement } from './check.js';
 import { checkMeaning } from './check_meaning.js';
 import { checkMeeting } from './check_meeting.js';
+import { checkScopes } from './check_scopes.js';
 import { defaultCosts, reshardSearches, type PartitionCosts } from './costs.js';
 import { fuseEinsumAdd } from './fuse_einsum_add.js';
 import { GivenAssignments } from './given_assignments.js';
@@ -110,6 +111,7 @@ export function placeGraphs(
   const remadeStep = recompute(fusedStep, plan.scopes, segmentChunks(plan));
   const storedStep = storeInBuckets(plan, remadeStep, buckets, alone, registry, searches);
   expect(step, storedStep, registry, buckets);
+  expectScopes(storedStep, plan);
   const trained = parameters.filter(({ name }) => hasGradient(step, name, parts));
   const update = recipe?.(updatedParameters(step, trained, buckets, parts)) ?? null;
   if (update) expectAllRead(step, update, buckets);
@@ -162,6 +164,12 @@ const fused = (chosen: PlacedGraph, registry: OpRegistry, kernels: KernelChooser
 /** The proof that the update takes what the step leaves. */
 export function expectMeeting(step: PlacedGraph, update: PlacedGraph): void {
   const [fault] = checkMeeting(step, update);
+  if (fault) throw fault;
+}
+
+/** The proof that whatever the step reads is still there, and its own microbatch's. */
+export function expectScopes(step: PlacedGraph, plan: Plan): void {
+  const [fault] = checkScopes(step, segmentChunks(plan));
   if (fault) throw fault;
 }
 

@@ -55,6 +55,8 @@ export class Expected {
   /** Every meaning in the graphs, with what `blockText` says of its type. */
   private readonly known = new Map<Meaning, string>();
   private readonly sums = new Map<string, Meaning>();
+  /** What each microbatch has its own of: data, and what follows from them. A sum over all is the step's. */
+  private readonly varying = new Set<Meaning>();
   private readonly of: Record<GraphValue['graph'], readonly Meaning[]> = { step: [], update: [] };
   private readonly landed: Record<GraphValue['graph'], ReadonlySet<PlacedId>>;
   private readonly boundaries = new Map<number, Boundary>();
@@ -80,6 +82,11 @@ export class Expected {
     return text === typeText(type) ? 'yes' : 'of another type';
   }
 
+  /** Whether a value of this meaning is another for each microbatch. */
+  varies(meaning: Meaning): boolean {
+    return this.varying.has(meaning);
+  }
+
   /** What the message brings that lands as this value; undefined: it does not travel. */
   message({ graph, value }: GraphValue): Meaning | undefined {
     return this.landed[graph].has(value) ? this.of[graph][value] : undefined;
@@ -101,10 +108,17 @@ export class Expected {
       of[id] = meaning;
       this.know(meaning, graph.values[id].type);
     };
-    for (const { role, value } of graph.inputs) set(value, this.inputOf(role));
+    for (const { role, kind, value } of graph.inputs) {
+      set(value, this.inputOf(role));
+      if (kind === 'data') this.varying.add(of[value]);
+    }
     for (const step of graph.steps) {
       const operands = step.inputs.map((id) => of[id]);
-      step.outputs.forEach((id, k) => set(id, this.made(step, operands, k)));
+      const varies = operands.some((operand) => this.varying.has(operand));
+      step.outputs.forEach((id, k) => {
+        set(id, this.made(step, operands, k));
+        if (varies) this.varying.add(of[id]);
+      });
     }
     return of;
   }

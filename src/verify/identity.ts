@@ -3,7 +3,7 @@
  * takes; each must be one that the graphs have, and what the class keeps, sends and gives must be what they say (`expected.ts`).
  *
  * A template's text is the same for every microbatch, so each is walked once; that a read meets its own microbatch's instance, and that
- * a sum has every contribution once, is said by the rule of reads and writes.
+ * a sum has every contribution once, is said by the rule of reads and writes. What follows from data has an instance a microbatch.
  */
 import type { DiagnosticError, Place } from '../ir/diagnostic.js';
 import { printLayout, sameLayout } from '../ir/layout.js';
@@ -12,6 +12,8 @@ import { sameRole } from '../ir/role.js';
 import { elementsOf, printFactors, sameFactors } from '../ir/type.js';
 import { describedKind, operandsOf, printTag, titleOf } from '../program/kinds.js';
 import type { ContractEntry, ProgramValue, ValueIndex } from '../program/program.js';
+import { baseOf } from '../program/place.js';
+import { isPerMicrobatch } from '../program/unroll.js';
 import { describeRanks, placesOf, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
 import * as diagnose from './diagnostics.js';
 import { contentsText, type Boundary, type Expected, type Stated } from './expected.js';
@@ -164,6 +166,9 @@ class Identity {
   private write(index: ValueIndex, meaning: Meaning | undefined, at: CompiledInstruction): void {
     if (meaning === undefined) return;
     const { name, lifetime, parts } = this.values[index];
+    const base = baseOf(this.values, index);
+    if (this.expected.varies(meaning) && this.values[base].lifetime !== 'sum' && !isPerMicrobatch(this.values, base))
+      return void this.stray(at, `makes '${name}' once a step, and each microbatch has its own`);
     const made = lifetime === 'sum' ? this.expected.meanings.sum(meaning) : meaning;
     const known = this.meanings[index];
     if (known !== undefined && known !== made) return void this.stray(at, `makes '${name}' another value than before`);

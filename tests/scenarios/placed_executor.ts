@@ -8,13 +8,17 @@ import { coordinatesOf, meshRanks } from '../../src/ir/mesh.js';
 import { elementsOf, printType } from '../../src/ir/type.js';
 import { localType, printLayout, rangeOf } from '../../src/ir/layout.js';
 import { globalSizes, type ReferenceKernels, type ReferenceLaunch } from '../../src/ops/evaluate.js';
+import { instanceOf } from '../../src/plan/scope.js';
 import { pack, unpack } from '../../src/partition/packing.js';
 import {
   describeStep,
+  makersOf,
+  scopeOf,
   type PlacedGraph,
   type PlacedId,
   type PlacedOp,
   type PlacedPack,
+  type PlacedStep,
   type PlacedUnpack,
 } from '../../src/partition/placed.js';
 import {
@@ -39,11 +43,22 @@ export interface PlacedRun {
 /** What an input holds: the whole value, or for what an earlier graph left on the ranks, both sides of it. */
 export type PlacedGiven = Float64Array | { readonly serial: Float64Array; readonly blocks: Blocks };
 
-/** Runs the graph. `given` by input name; a value that several groups store is given once. */
+/** How long values last. */
+export interface Lasting {
+  /** The first microbatch's run, which has made what is made once a step; null: this is the first. */
+  readonly first: PlacedRun | null;
+  readonly chunkOf: (segment: string) => number;
+}
+
+/**
+ * Runs the graph. `given` by input name; a value that several groups store is given once. `lasting`: values are what is left of them where
+ * they are read, NaN outside the instance of their scope; without it all last.
+ */
 export function runPlaced(
   graph: PlacedGraph,
   given: Readonly<Record<string, PlacedGiven>>,
   kernels: ReferenceKernels,
+  lasting?: Lasting,
 ): PlacedRun {
   const blocks: Blocks[] = [];
   const serial: Float64Array[] = [];
@@ -54,29 +69,57 @@ export function runPlaced(
     serial[value] = input instanceof Float64Array ? input : input.serial;
     blocks[value] = input instanceof Float64Array ? shard(graph.meshes[group], type, layout, input) : input.blocks;
   }
+  const makers = makersOf(graph);
   for (const step of graph.steps) {
-    if (step.kind === 'op') {
-      runOp(graph, step, blocks, serial, kernels);
+    if (lasting?.first && scopeOf(graph, step) === 'step') {
+      for (const id of step.outputs) [blocks[id], serial[id]] = [lasting.first.blocks[id], lasting.first.serial[id]];
       continue;
     }
-    if (step.kind === 'pack' || step.kind === 'unpack') {
-      runBucket(graph, step, blocks, serial);
-      continue;
-    }
-    const [input, output] = [step.inputs[0], step.outputs[0]];
-    const { type } = graph.values[input];
-    serial[output] = serial[input];
-    if (step.kind === 'move') {
-      const round = (x: number) => roundTo(type.dtype, Float64Array.of(x))[0];
-      blocks[output] = runMove(graph.meshes[step.group], type, step.move, blocks[input], round);
-    } else {
-      const [source, destination] = [graph.meshes[step.fromGroup], graph.meshes[step.group]];
-      const [from, to] = [graph.values[input].layout, graph.values[output].layout];
-      const tiles = tileTransfers(source, from, destination, to, type);
-      blocks[output] = runTransfers(tiles, blocks[input], destination, to, type);
-    }
+    const gone = step.inputs.filter((id) => {
+      const maker = makers.get(id);
+      if (!lasting || !maker) return false;
+      const [made, read] = [maker, step].map(({ source }) =>
+        instanceOf(graph.values[id].scope, source, lasting.chunkOf),
+      );
+      return made !== read;
+    });
+    const there = gone.length > 0 ? [...blocks] : blocks;
+    for (const id of gone) there[id] = remains(blocks[id]);
+    runStep(graph, step, there, serial, kernels);
+    for (const id of step.outputs) blocks[id] = there[id];
+  }
+  if (!lasting) return { graph, blocks, serial };
+  for (const { value } of graph.outputs) {
+    const { scope } = graph.values[value];
+    if (scope !== 'microbatch' && scope !== 'step') blocks[value] = remains(blocks[value]);
   }
   return { graph, blocks, serial };
+}
+
+/** Somebody else's bytes. */
+const remains = (blocks: Blocks): Blocks => blocks.map((block) => new Float64Array(block.length).fill(NaN));
+
+function runStep(
+  graph: PlacedGraph,
+  step: PlacedStep,
+  blocks: Blocks[],
+  serial: Float64Array[],
+  kernels: ReferenceKernels,
+): void {
+  if (step.kind === 'op') return runOp(graph, step, blocks, serial, kernels);
+  if (step.kind === 'pack' || step.kind === 'unpack') return runBucket(graph, step, blocks, serial);
+  const [input, output] = [step.inputs[0], step.outputs[0]];
+  const { type } = graph.values[input];
+  serial[output] = serial[input];
+  if (step.kind === 'move') {
+    const round = (x: number) => roundTo(type.dtype, Float64Array.of(x))[0];
+    blocks[output] = runMove(graph.meshes[step.group], type, step.move, blocks[input], round);
+  } else {
+    const [source, destination] = [graph.meshes[step.fromGroup], graph.meshes[step.group]];
+    const [from, to] = [graph.values[input].layout, graph.values[output].layout];
+    const tiles = tileTransfers(source, from, destination, to, type);
+    blocks[output] = runTransfers(tiles, blocks[input], destination, to, type);
+  }
 }
 
 /** A bucket is its members' blocks, one behind the other. */

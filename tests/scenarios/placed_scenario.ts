@@ -7,7 +7,7 @@ import { checkPlacement } from '../../src/partition/check.js';
 import { defaultCosts } from '../../src/partition/costs.js';
 import { partition, type Placement } from '../../src/partition/partition.js';
 import type { PlacedGraphs } from '../../src/partition/place_graphs.js';
-import { homesOf, stepPlacement, updatePlacement } from '../../src/partition/placement.js';
+import { homesOf, segmentChunks, stepPlacement, updatePlacement } from '../../src/partition/placement.js';
 import type { Mesh } from '../../src/ir/mesh.js';
 import { bucketOfRole, tensorsIn } from '../../src/partition/buckets.js';
 import { pack, type PackedTensor } from '../../src/partition/packing.js';
@@ -57,7 +57,10 @@ export function runPlacedStep({ plan, placed, inputs }: PlacedScenario): readonl
       return [nameOf(role), packGiven(meshesOf(plan)[bucket.group], bucket.members, given)];
     }),
   );
-  const runs = Array.from({ length: microbatches }, (_, m) => runPlaced(placed.step, { ...stored, ...at(m) }, kernels));
+  const chunkOf = segmentChunks(plan);
+  const runs: PlacedRun[] = [];
+  for (let m = 0; m < microbatches; m++)
+    runs.push(runPlaced(placed.step, { ...stored, ...at(m) }, kernels, { first: runs[0] ?? null, chunkOf }));
   if (!placed.update) return runs;
   const sums: Record<string, PlacedGiven> = {};
   for (const { name, value } of placed.step.outputs) {

@@ -1,5 +1,6 @@
 /** Mutations that may break a program: what a wrong pass, a wrong address or a wrong edit would do. */
 import type { Mutations } from '../mutant.js';
+import { again } from './again.js';
 import { boundary } from './boundary.js';
 import { buckets } from './buckets.js';
 import { fields } from './fields.js';
@@ -34,4 +35,5 @@ export const faults: Mutations = {
   ...fields,
   ...restated,
   ...reported,
+  ...again,
 };

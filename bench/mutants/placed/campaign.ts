@@ -1,12 +1,18 @@
 /**
- * Mutants of placed graphs: each is run on its ranks, step by step, against one device, and judged by the two checkers that ask of every
- * placed graph whether it is sound and what it was made of. What a program computes is proved equal to its placed graphs, so that what
+ * Mutants of placed graphs: each is run on its ranks, step by step, against one device, and judged by the checkers that ask of every placed
+ * graph whether it is sound, what it was made of, and whether what it reads is still there. What a program computes is proved equal to its placed graphs, so that what
  * both have wrong is told here or nowhere.
  */
 import type { Graph } from '../../../src/ir/graph.js';
 import { kernelsOf } from '../../../src/kernels/target.js';
 import { ops } from '../../../src/ops/index.js';
-import { expectMeeting, expectSound, placeGraphs, type PlacedGraphs } from '../../../src/partition/place_graphs.js';
+import {
+  expectMeeting,
+  expectScopes,
+  expectSound,
+  placeGraphs,
+  type PlacedGraphs,
+} from '../../../src/partition/place_graphs.js';
 import type { PlacedGraph } from '../../../src/partition/placed.js';
 import { tableOf } from '../../../src/plan/plan_schedule.js';
 import { splitChunks } from '../../../src/schedule/slot.js';
@@ -103,9 +109,10 @@ function mutateOne(
   return changed && (updates ? { ...placed, update: changed } : { ...placed, step: changed });
 }
 
-function faultOf({ graphs }: PlacedBase, { step, update, buckets }: PlacedGraphs): boolean {
+function faultOf({ graphs, scenario: { plan } }: PlacedBase, { step, update, buckets }: PlacedGraphs): boolean {
   try {
     expectSound(graphs[0], step, ops, buckets);
+    expectScopes(step, plan);
     if (update) {
       expectSound(graphs[1], update, ops, buckets);
       expectMeeting(step, update);
@@ -126,6 +133,6 @@ function isWrong({ scenario, expected }: PlacedBase, placed: PlacedGraphs): bool
   return Object.entries(expected).some(
     ([name, values]) =>
       found[name]?.length !== values.length ||
-      values.some((x, i) => Math.abs(x - found[name][i]) > 1e-9 * Math.max(1, Math.abs(x))),
+      !values.every((x, i) => Math.abs(x - found[name][i]) <= 1e-9 * Math.max(1, Math.abs(x))),
   );
 }

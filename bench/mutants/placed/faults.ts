@@ -4,11 +4,21 @@
  */
 import type { Layout } from '../../../src/ir/layout.js';
 import { factorsOf } from '../../../src/ir/type.js';
-import type { PlacedGraph, PlacedMove, PlacedOp } from '../../../src/partition/placed.js';
+import {
+  makersOf,
+  type PlacedGraph,
+  type PlacedMove,
+  type PlacedOp,
+  type PlacedStep,
+  type PlacedValue,
+} from '../../../src/partition/placed.js';
+import type { Scope } from '../../../src/plan/scope.js';
+import type { Random } from '../random.js';
 import { changedAttributes } from '../faults/meaning.js';
 import { lookalikes, onStep, replaceStep, reread, restate, withCopy, type PlacedMutations } from './edit.js';
 
 const any = (): boolean => true;
+const isShort = (scope: Scope): boolean => scope !== 'step' && scope !== 'microbatch';
 const reduces = ({ move }: PlacedMove): boolean => move.kind === 'all_reduce' || move.kind === 'reduce_scatter';
 const isAllReduce = ({ move }: PlacedMove): boolean => move.kind === 'all_reduce';
 
@@ -133,6 +143,67 @@ export const placedFaults: PlacedMutations = {
     const attributes = changedAttributes(step.attributes, random);
     return attributes && replaceStep(graph, at, { ...step, attributes });
   }),
+  /** What is made again is made with the attributes of another use of its op: another random stream, another axis. */
+  other_stream_again: onStep('op', any, (graph, { at, step }, random) => {
+    if (graph.values[step.outputs[0]].scope !== 'backward') return null;
+    const text = (one: unknown) => JSON.stringify(one);
+    const others = graph.steps.flatMap((one) =>
+      one.kind === 'op' && one.op === step.op && text(one.attributes) !== text(step.attributes) ? [one.attributes] : [],
+    );
+    return others.length === 0 ? null : replaceStep(graph, at, { ...step, attributes: random.pick(others) });
+  }),
+  /** What a microbatch makes is said to be the same for all. */
+  keep_for_the_step: (graph, random) => keptFor(graph, graph.steps, 'step', random),
+  /** What is made is said to be gone sooner than its last reader comes. */
+  keep_less_long: (graph, random) => {
+    const makers = makersOf(graph);
+    const place = ({ source: { segment, phase } }: PlacedStep) => `${segment} ${phase}`;
+    const leaving = graph.steps.flatMap((reader) =>
+      reader.inputs.flatMap((id) => {
+        const maker = makers.get(id);
+        return maker && place(maker) !== place(reader) ? [maker] : [];
+      }),
+    );
+    return keptFor(graph, leaving, random.pick(['segment and direction', 'slot', 'backward'] as const), random);
+  },
+  /** What was made for another segment or direction, or in the forward. */
+  read_another_instance: (graph, random) => {
+    const derived = new Set(graph.values.flatMap(({ id, scope }) => (isShort(scope) ? [id] : [])));
+    const text = ({ type, layout, group }: PlacedValue) => JSON.stringify([type, layout, group]);
+    const places = graph.steps.flatMap((step, at) =>
+      step.inputs.flatMap((id, k) => (derived.has(id) ? [{ step, at, id, k }] : [])),
+    );
+    if (places.length === 0) return null;
+    const { step, at, id, k } = random.pick(places);
+    const name = (value: PlacedValue) => value.name.split(/ again| in /)[0];
+    const others = lookalikes(graph, id, at).filter(
+      (one) => text(graph.values[one]) === text(graph.values[id]) && name(graph.values[one]) === name(graph.values[id]),
+    );
+    if (others.length === 0) return null;
+    const inputs = step.inputs.map((input, i) => (i === k ? random.pick(others) : input));
+    return replaceStep(graph, at, { ...step, inputs } as PlacedStep);
+  },
+  /** The step gives what it has made again, or for one segment. */
+  give_derived: (graph, random) => {
+    const given = graph.outputs.flatMap(({ value }, k) =>
+      graph.values[value].scope === 'microbatch' ? [{ value, k }] : [],
+    );
+    if (given.length === 0) return null;
+    const { value, k } = random.pick(given);
+    const scope = random.pick(['segment and direction', 'slot', 'backward'] as const);
+    const maker = graph.steps.findIndex(({ outputs }) => outputs.includes(value));
+    if (maker < 0) return null;
+    const { graph: wider, copy } = withCopy(graph, value);
+    const step = graph.steps[maker];
+    const outputs = step.outputs.map((id) => (id === value ? copy : id));
+    if (step.outputs.length > 1) return null;
+    const twice = replaceStep(wider, maker, step, { ...step, outputs } as PlacedStep);
+    return {
+      ...twice,
+      values: twice.values.map((one) => (one.id === copy ? { ...one, scope } : one)),
+      outputs: twice.outputs.map((output, i) => (i === k ? { ...output, value: copy } : output)),
+    };
+  },
   drop_origins: onStep(
     'op',
     ({ rule, assignment }) => rule.origins.some((name) => (assignment.splits[name]?.axes.length ?? 0) > 0),
@@ -215,3 +286,11 @@ const sameShape = ({ values }: PlacedGraph, a: number, b: number): boolean => {
       .join()}`;
   return a !== b && text(a) === text(b);
 };
+
+/** What a random one of some steps makes is said to be kept so long. */
+function keptFor(graph: PlacedGraph, of: readonly PlacedStep[], scope: Scope, random: Random): PlacedGraph | null {
+  const steps = of.filter(({ outputs }) => outputs.every((id) => graph.values[id].scope !== scope));
+  if (steps.length === 0) return null;
+  const { outputs } = random.pick(steps);
+  return { ...graph, values: graph.values.map((one) => (outputs.includes(one.id) ? { ...one, scope } : one)) };
+}
