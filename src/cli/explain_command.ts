@@ -8,7 +8,9 @@ import { addSet, setsOf } from './flags.js';
 
 export function addExplainCommand(program: Command): void {
   addSet(withModel(program.command('explain').argument('<target>', 'a run folder or a configuration')))
-    .description('print every reshard of a plan, with the op that asked for it, and where memory goes')
+    .description(
+      'print every reshard of a plan, with the op that asked for it, each choice with its price, and where memory goes',
+    )
     .option('--plan <file>', 'a plan file to explain instead of the plan it has')
     .option(
       '--checkpoint <step>',

@@ -14,6 +14,7 @@ test.each([
   [durationText(59.7), '1:00'],
   [durationText(7384), '2:03:04'],
   [durationText(-3), '0:00'],
+  [secondsText(0.0000042), '4.2 µs'],
   [secondsText(0.0042), '4.2 ms'],
   [secondsText(0.34), '340 ms'],
   [secondsText(12.44), '12.4 s'],

@@ -20,8 +20,9 @@ export function durationText(seconds: number): string {
     : `${Math.floor(whole / 3600)}:${two(minutes)}:${two(whole % 60)}`;
 }
 
-/** `340 ms`, `1.24 s`, `12.4 s`. */
+/** `12 µs`, `340 ms`, `1.24 s`, `12.4 s`. */
 export function secondsText(seconds: number): string {
+  if (seconds > 0 && seconds < 1e-4) return `${(seconds * 1e6).toFixed(seconds < 1e-5 ? 1 : 0)} µs`;
   if (seconds < 1) return `${(seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0)} ms`;
   return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
 }

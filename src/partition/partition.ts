@@ -1,27 +1,25 @@
 /**
  * Graph + plan → placed graph.
  *
- * One walk in graph order. Each op gets the cheapest of its candidate assignments: the price of bringing operands into the layouts it
- * needs, its own work, the debt of a result left partial, and a forfeit for work that ranks repeat (`sharing.ts`). A fused op whose whole
- * factor the choice splits is replaced by its decomposition, whose parts are assigned in turn. Nothing here names an op, an axis or a
- * model.
+ * One walk in graph order. Each op gets the cheapest of its candidate assignments (`choose.ts`), or the one that the plan gives. A fused
+ * op whose whole factor the choice splits is replaced by its decomposition, whose parts are assigned in turn. Nothing here names an op,
+ * an axis or a model.
  */
 import { GraphBuilder } from '../ir/builder.js';
 import type { Graph, GraphInput, GraphOutput, Node, Source, ValueId } from '../ir/graph.js';
-import type { Layout } from '../ir/layout.js';
-import { axesSize, type AxisName, type Mesh } from '../ir/mesh.js';
-import type { OpDefinition, OpRegistry } from '../ir/op.js';
-import { opNamed, slotNames } from '../ir/op.js';
-import type { Role } from '../ir/role.js';
-import { operandLayout, resultLayout, splitsWhole, type Assignment, type OpRule } from '../ir/rule.js';
+import { opNamed, slotNames, type OpDefinition, type OpRegistry } from '../ir/op.js';
+import { resultLayout, splitsWhole, type Assignment, type OpRule } from '../ir/rule.js';
 import { Tensor } from '../ir/tensor.js';
-import { bytesOf, namesOf, resize, type FactorName, type TensorType } from '../ir/type.js';
+import { namesOf } from '../ir/type.js';
 import type { Target } from '../kernels/target.js';
-import type { PlannedAssignment, PlannedAssignments } from '../plan/plan.js';
 import { sumsInto } from '../passes/sums.js';
+import { NodeNames, outputReader } from '../plan/node_names.js';
+import type { PlannedAssignment, PlannedAssignments } from '../plan/plan.js';
+import { shortest, type Scope } from '../plan/scope.js';
 import type { ReshardSearch } from '../reshard/search.js';
-import { splitCandidates, throughCandidates, type CandidateOptions, type Splits } from './candidates.js';
-import { reshardSearches, type OpWork, type PartitionCosts } from './costs.js';
+import type { Splits } from './candidates.js';
+import { Chooser, type Choice } from './choose.js';
+import { reshardSearches, type PartitionCosts } from './costs.js';
 import { noAssignment, noReshard, noSuchVersion } from './diagnostics.js';
 import {
   canonicalAssignment,
@@ -32,43 +30,9 @@ import {
   writtenAssignment,
   type Given,
 } from './given_assignments.js';
-import { NodeNames, outputReader } from '../plan/node_names.js';
-import { shortest, type Scope } from '../plan/scope.js';
 import type { PlacedGraph, PlacedId, PlacedOutput } from './placed.js';
-import { axesToShare, type Sharing } from './sharing.js';
-import { cheapest, Versions, type Quote, type Wanted } from './versions.js';
-
-/** Everything the walk asks of the plan. */
-export interface Placement {
-  readonly meshes: readonly Mesh[];
-  /** The group an op runs on. */
-  group(source: Source): number;
-  /** Where an input lies: its layout on every group that stores it. */
-  input(role: Role, type: TensorType): readonly { readonly group: number; readonly layout: Layout }[];
-  /** The layout an output must have, on each group that wants it; null leaves it as it comes. */
-  output(role: Role, type: TensorType): readonly { readonly group: number; readonly layout: Layout }[] | null;
-  /** The chunk of a segment: what lasts for a slot, or for a microbatch's backward, lasts on one. */
-  chunkOf(segment: string): number;
-  /** How long a reshard is kept that a reader asks for, of what a microbatch makes and in larger blocks: it can be made again. */
-  reshardScope(reader: Source): Scope;
-  /** How the plan lays a value out on a group's mesh by the names of its factors: how one that no op of the group has made is met. */
-  arrival(group: number, type: TensorType): Layout;
-  /** The factors that the plan splits, and which of them data come with: whom work that has them is to be shared by. */
-  readonly sharing: Sharing;
-  /** How often in a step everything is made that does not last it. */
-  readonly microbatches: number;
-  /** Splits the plan fixes for an op, by factor of its rule; null where it leaves the choice. */
-  hint(node: HintRequest): Splits | null;
-  /** True where whatever reads an input takes it reduced, although a sum could pass through: it is to travel as it is. */
-  travels(role: Role): boolean;
-}
-
-export interface HintRequest {
-  readonly source: Source;
-  readonly rule: OpRule;
-  /** Operand → the graph input that it is, or null. */
-  readonly inputs: readonly (Role | null)[];
-}
+import type { Placement } from './placement.js';
+import { cheapest, Versions, type Quote } from './versions.js';
 
 export interface PartitionOptions {
   /** Fused ops that the target has no kernel for are replaced by their decomposition. Default: it has all. */
@@ -85,6 +49,16 @@ export interface Partitioned {
   readonly placed: PlacedGraph;
   /** Of every node and output: given to {@link partition} they make the same graph, under any prices of ops. */
   readonly assignments: PlannedAssignments;
+  /** What was left open, in the order in which it was chosen. */
+  readonly choices: readonly ExplainedChoice[];
+}
+
+/** How a node came to its assignment. */
+export interface ExplainedChoice extends Choice {
+  /** As in {@link Partitioned.assignments}. */
+  readonly name: string;
+  readonly node: Node;
+  readonly group: number;
 }
 
 export function partition(
@@ -101,9 +75,6 @@ class Walk {
   private readonly graph: Graph;
   private readonly builder: GraphBuilder;
   private readonly placement: Placement;
-  private readonly costs: PartitionCosts;
-  private readonly device: Target;
-  private readonly reshards: readonly ReshardSearch[];
   private readonly versions: Versions;
   /** Results of decomposed ops → the values that replace them. */
   private readonly replaced = new Map<ValueId, ValueId>();
@@ -112,10 +83,8 @@ class Walk {
   private readonly given: GivenAssignments;
   private readonly names = new NodeNames();
   private readonly assignments: Record<string, PlannedAssignment> = {};
-  private readonly roles: ReadonlyMap<ValueId, Role>;
-  private readonly travels: ReadonlySet<ValueId>;
-  /** Values that add up to outputs which are taken as they come: leaving them partial makes no debt. */
-  private readonly anyLayout: ReadonlySet<ValueId>;
+  private readonly chooser: Chooser;
+  private readonly choices: ExplainedChoice[] = [];
   /** The graph's outputs: of a step they are summed over microbatches, so each makes its own. */
   private readonly handedOver: Set<ValueId>;
 
@@ -128,30 +97,37 @@ class Walk {
   ) {
     const { hasKernel = () => true, given = new GivenAssignments({}), device = 'reference' } = options;
     this.graph = graph;
-    this.device = device;
-    this.reshards = options.reshards ?? reshardSearches(placement.meshes, costs);
+    const reshards = options.reshards ?? reshardSearches(placement.meshes, costs);
     this.hasKernel = hasKernel;
     this.given = given;
-    this.roles = new Map(graph.inputs.map((input) => [input.value, input.role]));
-    this.travels = new Set(graph.inputs.flatMap(({ role, value }) => (placement.travels(role) ? [value] : [])));
     this.builder = GraphBuilder.resume(registry, graph);
     const free = graph.outputs.filter(({ role, value }) => placement.output(role, this.builder.typeOf(value)) === null);
-    this.anyLayout = sumsInto(
-      graph,
-      free.map((output) => output.value),
-    );
     this.handedOver = new Set(graph.outputs.map(({ value }) => value));
     this.placement = placement;
-    this.costs = costs;
     this.versions = new Versions(
       placement.meshes,
       costs,
-      this.reshards,
+      reshards,
       (value) => this.nameOf(value),
       (group, type) => placement.arrival(group, type),
       (segment) => placement.chunkOf(segment),
       (reader) => placement.reshardScope(reader),
     );
+    this.chooser = new Chooser({
+      builder: this.builder,
+      placement,
+      costs,
+      device,
+      reshards,
+      versions: this.versions,
+      roles: new Map(graph.inputs.map((input) => [input.value, input.role])),
+      anyLayout: sumsInto(
+        graph,
+        free.map((output) => output.value),
+      ),
+      resolve: (value) => this.resolve(value),
+      scopeOf: (node) => this.scopeOf(node),
+    });
   }
 
   run(): Partitioned {
@@ -171,7 +147,7 @@ class Walk {
       steps: this.versions.steps,
       outputs,
     };
-    return { placed, assignments: this.assignments };
+    return { placed, assignments: this.assignments, choices: this.choices };
   }
 
   /** `whole`: the op that the node is a part of, by name. */
@@ -180,7 +156,8 @@ class Walk {
     const group = this.placement.group(node.source);
     const name = this.names.next(node.op, node.source, whole);
     const given = this.given.find(name);
-    const assignment = this.fixed(given, node, definition, group) ?? this.choose(node, definition, group, inherited);
+    const assignment =
+      this.fixed(given, node, definition, group) ?? this.choose(name, node, definition, group, inherited);
     this.chosen.set(node.id, assignment);
     const missing = definition.decompose !== undefined && !this.hasKernel(node.op, node.rule);
     const canonical = canonicalAssignment(this.placement.meshes[group], node.rule, assignment);
@@ -200,139 +177,17 @@ class Walk {
     return readAssignment(given, { node, definition, mesh: meshes[group], meshes, results });
   }
 
-  private choose(node: Node, definition: OpDefinition, group: number, inherited: Splits | null): Assignment {
-    const { rule } = node;
-    const mesh = this.placement.meshes[group];
-    const forward = node.from === null ? null : (this.chosen.get(node.from)?.splits ?? null);
-    const options: CandidateOptions = {
-      mesh,
-      rule,
-      decomposable: definition.decompose !== undefined,
-      hint: this.placement.hint({
-        source: node.source,
-        rule,
-        inputs: node.inputs.map((input) => this.roles.get(input) ?? null),
-      }),
-      inherited: inherited ?? forward,
-      operands: node.inputs.map((input) => {
-        const value = this.resolve(input);
-        const type = this.builder.typeOf(value);
-        return this.versions.offers(value, type, group).map((layout) => ({ layout, names: namesOf(type) }));
-      }),
-      results: node.outputs.map((output) => {
-        const type = this.builder.typeOf(output);
-        return { layout: this.placement.arrival(group, type), names: namesOf(type) };
-      }),
-      shared: this.axesToShare(node, definition, mesh),
-    };
-    const reduced = node.inputs.some((input) => this.travels.has(input));
-    let best: { assignment: Assignment; seconds: number } | null = null;
-    for (const splits of splitCandidates(options)) {
-      for (const assignment of reduced ? [{ splits, through: {} }] : throughCandidates(options, splits)) {
-        const seconds = this.price(node, definition, group, assignment, options, best?.seconds ?? Infinity);
-        if (seconds < (best?.seconds ?? Infinity)) best = { assignment, seconds };
-      }
-    }
-    if (!best) throw noAssignment({ op: node.op, source: node.source });
-    return best.assignment;
-  }
-
-  private axesToShare(node: Node, definition: OpDefinition, mesh: Mesh): readonly AxisName[] {
-    const { rule, attributes } = node;
-    const types = [...node.inputs.map((input) => this.resolve(input)), ...node.outputs].map((id) =>
-      this.builder.typeOf(id),
-    );
-    const sizes = Object.fromEntries(Object.entries(rule.factors).map(([name, { size }]) => [name, size]));
-    return axesToShare(this.placement.sharing, mesh, types, definition.flops(rule, sizes, attributes));
-  }
-
-  /** Seconds a step; Infinity where an operand cannot be had, or once `limit` is passed. */
-  private price(
+  private choose(
+    name: string,
     node: Node,
     definition: OpDefinition,
     group: number,
-    assignment: Assignment,
-    options: CandidateOptions,
-    limit: number,
-  ): number {
-    const { rule } = node;
-    const mesh = this.placement.meshes[group];
-    const splitting = new Set(Object.values(assignment.splits).flatMap(({ axes }) => axes));
-    const repeats = axesSize(
-      mesh,
-      options.shared.filter((axis) => !splitting.has(axis)),
-    );
-    const { microbatches } = this.placement;
-    const times = this.scopeOf(node) === 'step' ? 1 : microbatches;
-    let seconds =
-      times *
-      (this.costs.seconds(this.workOf(node, definition, mesh, assignment)) + (repeats - 1) * this.costs.repeatSeconds);
-    for (let i = 0; i < node.inputs.length && seconds < limit; i++) {
-      const quote = cheapest(this.versions.quotes(this.wanted(node, i, group, assignment)));
-      if (!quote) return Infinity;
-      // An operand that is there twice in one layout is resharded once.
-      const repeated = node.inputs.findIndex((id, j) => id === node.inputs[i] && sameOperand(rule, assignment, i, j));
-      if (repeated === i) seconds += microbatches * quote.seconds;
-    }
-    return seconds + times * this.debtOf(node, group, assignment, options);
-  }
-
-  /** The op on the blocks of the rank that has most of every factor. */
-  private workOf(node: Node, definition: OpDefinition, mesh: Mesh, assignment: Assignment): OpWork {
-    const { op, rule, attributes } = node;
-    const sizes = Object.fromEntries(
-      Object.entries(rule.factors).map(([name, { size }]) => [
-        name,
-        Math.ceil(size / axesSize(mesh, assignment.splits[name]?.axes ?? [])),
-      ]),
-    );
-    const block = (value: ValueId, own: readonly FactorName[]) => {
-      const names = namesOf(this.builder.typeOf(value));
-      return resize(this.builder.typeOf(value), ({ name }) => sizes[own[names.indexOf(name)]]);
-    };
-    const operands = node.inputs.map((input, i) => block(this.resolve(input), rule.operands[i]));
-    const results = node.outputs.map((output, i) => block(output, rule.results[i]));
-    return {
-      node: { op, rule, attributes },
-      assignment,
-      operands,
-      results,
-      kernel: splitsWhole(rule, assignment) ? null : op,
-      device: this.device,
-      flops: definition.flops(rule, sizes, attributes),
-      bytes: [...operands, ...results].reduce((bytes, type) => bytes + bytesOf(type), 0),
-    };
-  }
-
-  /** Seconds that results which are left partial count for. */
-  private debtOf(node: Node, group: number, assignment: Assignment, options: CandidateOptions): number {
-    const { rule } = node;
-    let seconds = 0;
-    node.outputs.forEach((output, i) => {
-      if (this.anyLayout.has(output)) return;
-      const type = this.builder.typeOf(output);
-      const layout = resultLayout(rule, assignment, i, namesOf(type));
-      for (const [axis, reduction] of Object.entries(layout.partial)) {
-        const without = { ...layout.partial };
-        delete without[axis];
-        const reduced: Layout = { splits: layout.splits, partial: without };
-        const due = this.reshards[group].seconds(type, layout, reduced);
-        // A sum that was partial already in every operand of its set postpones a debt; it does not make one.
-        const set = assignment.through[axis];
-        const postponed =
-          set !== undefined &&
-          rule.linear[set].every((j) => options.operands[j].some((v) => v.layout.partial[axis] === reduction));
-        seconds += this.costs.debt[postponed ? 'postponed' : 'made'] * due;
-      }
-    });
-    return seconds;
-  }
-
-  private wanted(node: Node, i: number, group: number, assignment: Assignment): Wanted {
-    const value = this.resolve(node.inputs[i]);
-    const type = this.builder.typeOf(value);
-    const layout = operandLayout(node.rule, assignment, i, namesOf(type));
-    return { value, type, group, layout, source: node.source };
+    inherited: Splits | null,
+  ): Assignment {
+    const forward = node.from === null ? null : (this.chosen.get(node.from)?.splits ?? null);
+    const choice = this.chooser.choose(node, definition, group, inherited ?? forward);
+    this.choices.push({ name, node, group, ...choice });
+    return choice.assignment;
   }
 
   /** Gives the origins of operands, where these are a choice. */
@@ -346,7 +201,7 @@ class Walk {
     const from: Record<string, string> = {};
     const names = operandNames(node, definition);
     const inputs = node.inputs.map((_, i) => {
-      const quotes = this.versions.quotes(this.wanted(node, i, group, assignment));
+      const quotes = this.versions.quotes(this.chooser.wanted(node, i, group, assignment));
       return this.take(quotes, names[i], given, from) ?? raise(noAssignment({ op: node.op, source: node.source }));
     });
     const scope = this.scopeOf(node);
@@ -456,7 +311,3 @@ const inputScope = ({ kind }: GraphInput): Scope => (kind === 'data' ? 'microbat
 
 /** A module path within the names of values: names of modules are anything, and those of values must not be equal. */
 const inOneWord = (path: string): string => (/[\s"%]/.test(path) ? JSON.stringify(path) : path);
-
-const sameOperand = (rule: OpRule, assignment: Assignment, i: number, j: number): boolean =>
-  rule.operands[i].join() === rule.operands[j].join() &&
-  Object.values(assignment.through).every((set) => rule.linear[set].includes(i) === rule.linear[set].includes(j));

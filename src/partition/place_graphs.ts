@@ -16,7 +16,8 @@ import { fuseEinsumAdd } from './fuse_einsum_add.js';
 import { GivenAssignments } from './given_assignments.js';
 import { gatherParameters } from './gather_parameters.js';
 import { packGradients } from './pack_gradients.js';
-import { partition, type Placement } from './partition.js';
+import { partition, type ExplainedChoice } from './partition.js';
+import type { Placement } from './placement.js';
 import { printPlaced, type PlacedGraph } from './placed.js';
 import { homesOf, segmentChunks, segmentGroups, stepPlacement, updatePlacement } from './placement.js';
 import { printBuckets } from './print_buckets.js';
@@ -61,6 +62,8 @@ export interface PlacedGraphs {
 export interface ChosenGraphs extends PlacedGraphs {
   /** All that was chosen, or had been fixed: nothing is left open by it. */
   readonly choices: Required<PlannedChoices>;
+  /** Of what was left open: the prices that it was chosen by. */
+  readonly priced: readonly ExplainedChoice[];
 }
 
 /** What is asked of each placed graph; throws where it is not what `graph` is. */
@@ -91,6 +94,7 @@ export function placeGraphs(
   const searches = reshardSearches(meshes, costs, paths);
   const fixed = new GivenAssignments(assignments);
   const chosen: Record<string, PlannedAssignment> = {};
+  const priced: ExplainedChoice[] = [];
   const place = (one: Graph, placement: Placement): PlacedGraph => {
     const hasKernel = (op: string, rule: OpRule) => kernels.has(op, rule);
     const made = partition(one, registry, placement, costs, {
@@ -100,6 +104,7 @@ export function placeGraphs(
       reshards: searches,
     });
     Object.assign(chosen, made.assignments);
+    priced.push(...made.choices);
     return made.placed;
   };
   const homes = homesOf(plan, step);
@@ -129,7 +134,7 @@ export function placeGraphs(
   observe?.('buckets', () =>
     [printBuckets(buckets), printPlaced(storedStep), ...(update ? [printGraph(update)] : [])].join('\n\n'),
   );
-  return { step: storedStep, update: fusedUpdate, buckets, choices: { assignments: chosen, reshards } };
+  return { step: storedStep, update: fusedUpdate, buckets, choices: { assignments: chosen, reshards }, priced };
 }
 
 /** The paths of a placed program. Throws `partition/unused-path` where one was given that nothing takes. */

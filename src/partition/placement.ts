@@ -1,14 +1,50 @@
 /** A plan as the partitioner asks of it: where inputs and outputs lie, on which group an op runs, what is fixed for it. */
-import type { Graph } from '../ir/graph.js';
+import type { Graph, Source } from '../ir/graph.js';
 import { replicated, type Layout } from '../ir/layout.js';
+import type { Mesh } from '../ir/mesh.js';
+import type { OpRule } from '../ir/rule.js';
 import { ownerOf, parameterRole, roleKey, written, type ResultName, type Role } from '../ir/role.js';
 import { namesOf, type FactorName, type TensorType } from '../ir/type.js';
 import { groupOfChunks, keptFor, meshesOf, type Plan } from '../plan/plan.js';
+import type { Scope } from '../plan/scope.js';
 import type { Bucket } from './buckets.js';
+import type { Splits } from './candidates.js';
 import { segmentWithoutChunk } from './diagnostics.js';
-import type { Placement } from './partition.js';
 import type { PlacedGraph } from './placed.js';
+import type { Sharing } from './sharing.js';
 import { aloneLayout, stateLayout, storageLayout } from './storage.js';
+
+/** Everything the walk asks of the plan. */
+export interface Placement {
+  readonly meshes: readonly Mesh[];
+  /** The group an op runs on. */
+  group(source: Source): number;
+  /** Where an input lies: its layout on every group that stores it. */
+  input(role: Role, type: TensorType): readonly { readonly group: number; readonly layout: Layout }[];
+  /** The layout an output must have, on each group that wants it; null leaves it as it comes. */
+  output(role: Role, type: TensorType): readonly { readonly group: number; readonly layout: Layout }[] | null;
+  /** The chunk of a segment: what lasts for a slot, or for a microbatch's backward, lasts on one. */
+  chunkOf(segment: string): number;
+  /** How long a reshard is kept that a reader asks for, of what a microbatch makes and in larger blocks: it can be made again. */
+  reshardScope(reader: Source): Scope;
+  /** How the plan lays a value out on a group's mesh by the names of its factors: how one that no op of the group has made is met. */
+  arrival(group: number, type: TensorType): Layout;
+  /** The factors that the plan splits, and which of them data come with: whom work that has them is to be shared by. */
+  readonly sharing: Sharing;
+  /** How often in a step everything is made that does not last it. */
+  readonly microbatches: number;
+  /** Splits the plan fixes for an op, by factor of its rule; null where it leaves the choice. */
+  hint(node: HintRequest): Splits | null;
+  /** True where whatever reads an input takes it reduced, although a sum could pass through: it is to travel as it is. */
+  travels(role: Role): boolean;
+}
+
+export interface HintRequest {
+  readonly source: Source;
+  readonly rule: OpRule;
+  /** Operand → the graph input that it is, or null. */
+  readonly inputs: readonly (Role | null)[];
+}
 
 /** The groups that read each input of the step graph, by its role, first to last: where it is stored. */
 export function homesOf(plan: Plan, step: Graph): ReadonlyMap<string, readonly number[]> {

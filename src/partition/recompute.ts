@@ -48,8 +48,14 @@ class Recomputation {
     this.values = [...graph.values];
     const interfaces = interfacesOf(graph);
     for (const step of graph.steps) {
-      const isResidual = step.source.phase === 'forward' && step.kind !== 'transfer' && scopeOf(graph, step) !== 'step';
-      if (!isResidual || step.outputs.some((id) => interfaces.has(id))) continue;
+      const scope = scopeOf(graph, step);
+      if (step.source.phase !== 'forward' || step.kind === 'transfer' || scope === 'step') continue;
+      // What is not kept for the backward, as a weight that is gathered for its segment, is made again for whatever is.
+      if (scope !== 'microbatch') {
+        step.outputs.forEach((id) => this.again.set(id, { maker: step, keep: scope }));
+        continue;
+      }
+      if (step.outputs.some((id) => interfaces.has(id))) continue;
       const entry = keptFor(scopes, 'again', step.source);
       if (!entry || entry.keep === 'microbatch' || (entry.ops === 'cheap' && !isCheap(step))) continue;
       step.outputs.forEach((id) => this.again.set(id, { maker: step, keep: entry.keep }));

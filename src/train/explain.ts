@@ -29,6 +29,7 @@ import { programBytes, runtimeBytes } from './memory/forecast.js';
 import { hostMemory, type HostMemory } from './memory/host_memory.js';
 import { compileRun, type RunRequest } from './compile_run.js';
 import { endable } from './endable.js';
+import { choiceLines, explainChoices, type ExplainedAssignment } from './explain_choices.js';
 import { loadModel } from '../config/load_model.js';
 import { targetOf } from './device.js';
 import type { TrainConfig } from '../config/schema.js';
@@ -80,6 +81,8 @@ export interface Explanation {
   readonly modelDifferences: readonly string[];
   /** Null where none was asked for. */
   readonly checkpoint: ExplainedCheckpoint | null;
+  /** What the plan left open. */
+  readonly choices: readonly ExplainedAssignment[];
   readonly reshards: readonly ExplainedReshard[];
   readonly classes: readonly ExplainedClass[];
   /** Whether all ranks would fit into this machine's memory, by the forecast that a run is refused by; null on a GPU, which says when opened. */
@@ -143,12 +146,13 @@ function explainPlan(
   const programs = endable(() => compileRun(request));
   const { training } = programs;
   const ranks = ranksOf(plan);
-  const { step, update, buckets } = training.placed;
+  const { step, update, buckets, priced } = training.placed;
   const classes: readonly LoweredClass[] = training.program.classes;
   if (checkpoint) expectState(checkpoint, stateOf(training.program));
   return {
     plan,
     checkpoint: checkpoint ? describeCheckpoint(checkpoint) : null,
+    choices: explainChoices(priced, ops),
     reshards: [...reshardsOf(step, plan.schedule.microbatches, []), ...(update ? reshardsOf(update, 1, buckets) : [])],
     classes: classes.map(({ name, members, arenaBytes, liveBytes }) => ({
       name,
@@ -208,7 +212,7 @@ function reshardsOf(graph: PlacedGraph, times: number, buckets: readonly Bucket[
 
 /** As a page: every reshard, then memory by class of ranks. */
 export function explanationText(explanation: Explanation): string {
-  const { plan, modelDifferences, checkpoint, reshards, classes, memory, work } = explanation;
+  const { plan, modelDifferences, checkpoint, choices, reshards, classes, memory, work } = explanation;
   const total = reshards.reduce((sum, { bytes, times }) => sum + bytes * times, 0);
   const count = reshards.reduce((sum, { times }) => sum + times, 0);
   const idle = idleRanksWarning(plan);
@@ -239,6 +243,7 @@ export function explanationText(explanation: Explanation): string {
       `    asked by  ${r.askedBy}`,
     );
   }
+  lines.push(...choiceLines(choices));
   lines.push('work      of the busiest rank over an even share, forward and backward', ...work.map(workText), 'memory');
   for (const { name, ranks, arenaBytes, liveBytes } of classes) {
     lines.push(

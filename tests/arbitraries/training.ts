@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import type { Graph } from '../../src/ir/graph.js';
 import { axesSize, mesh } from '../../src/ir/mesh.js';
 import type { FactorName } from '../../src/ir/type.js';
-import type { Placement } from '../../src/partition/partition.js';
+import type { Placement } from '../../src/partition/placement.js';
 import type { LanguageModel } from '../../src/nn/language_model.js';
 import { GPT, Llama, Mixtral } from '../../src/nn/models/index.js';
 import {

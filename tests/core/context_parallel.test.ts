@@ -1,6 +1,6 @@
 /** Attention over split sequences: the fused op, with rotary positions, falls back to its decomposition. */
 import { expect, test } from 'vitest';
-import type { Placement } from '../../src/partition/partition.js';
+import type { Placement } from '../../src/partition/placement.js';
 import { Llama } from '../../src/nn/models/index.js';
 import { languageModel } from '../scenarios/language_model.js';
 import { expectEqualsSerial, opsOf, resultsOf } from './equals_serial.js';

@@ -20,7 +20,7 @@ import { evaluate, referenceKernels } from '../../src/ops/evaluate.js';
 import { ops } from '../../src/ops/index.js';
 import { roundTo } from '../../src/ops/round.js';
 import type { PartitionCosts } from '../../src/partition/costs.js';
-import type { Placement } from '../../src/partition/partition.js';
+import type { Placement } from '../../src/partition/placement.js';
 import { compileGraphs, type GraphOptions } from '../../src/compile/compile.js';
 import type { ChosenGraphs } from '../../src/partition/place_graphs.js';
 import type { Target } from '../../src/kernels/target.js';

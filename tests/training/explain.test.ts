@@ -44,6 +44,22 @@ test('data parallelism exchanges nothing in the forward; one rank exchanges noth
   expect(explanationText(alone)).toContain('reshards  0 a step');
 });
 
+test('each choice is told with its price and the next cheapest, equal layers once', async () => {
+  const explanation = await explain(config({ data_parallel_size: 2, tensor_parallel_size: 2 }));
+  const { choices } = explanation;
+  // Two layers: each of their ops once, unless they differ.
+  const [up] = choices.filter(({ name }) => name === 'blocks.*.mlp.up/einsum.0');
+  expect(up).toMatchObject({ count: 2 });
+  expect(up.chosen.split(' ').map((split) => split.split(':')[1])).toEqual(expect.arrayContaining(['data', 'tensor']));
+  const others = choices.flatMap(({ seconds, runnerUp }) => (runnerUp ? [[seconds, runnerUp.seconds]] : []));
+  expect(others.length).toBeGreaterThan(0);
+  for (const [best, next] of others) expect(next).toBeGreaterThanOrEqual(best);
+  expect(new Set(choices.map((choice) => JSON.stringify(choice))).size).toBe(choices.length);
+  const text = explanationText(explanation);
+  expect(text).toContain(`  blocks.*.mlp.up/einsum.0 × 2: ${up.chosen}, `);
+  expect(text).toContain('    rather than ');
+});
+
 test('each stage says how its work is shared: the busiest rank has an even share, and norms are repeated over tensor', async () => {
   const explanation = await explain(
     config({ data_parallel_size: 2, tensor_parallel_size: 2, pipeline_parallel_size: 2 }),

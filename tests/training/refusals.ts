@@ -350,6 +350,11 @@ export const refusals: readonly Refusal[] = [
     overrides: () => ['steps=4', 'ranks=9', 'plan.pipeline_parallel_size=9'],
   },
   {
+    code: 'plan/shard-size-does-not-divide',
+    commands: ['resume', 'explain'],
+    overrides: () => ['steps=4', 'ranks=3', 'plan.zero_stage=1', 'plan.shard_size=2'],
+  },
+  {
     code: 'train/memory-exceeded',
     commands: ['train'],
     options: fresh({ ...others, model: { family: 'gpt', layers: 1, dim: 8, heads: 2, context: 8, vocab: 1e11 } }),

@@ -1,0 +1,210 @@
+/**
+ * The assignment of one op: the cheapest of its candidates, by the price of bringing operands into the layouts that it needs, its own
+ * work, the debt of a result left partial, and a forfeit for work that ranks repeat (`sharing.ts`). Nothing here names an op or an axis.
+ */
+import type { GraphBuilder } from '../ir/builder.js';
+import type { Node, ValueId } from '../ir/graph.js';
+import type { Layout } from '../ir/layout.js';
+import { axesSize, type AxisName, type Mesh } from '../ir/mesh.js';
+import type { OpDefinition } from '../ir/op.js';
+import type { Role } from '../ir/role.js';
+import { operandLayout, resultLayout, splitsWhole, type Assignment, type OpRule } from '../ir/rule.js';
+import { bytesOf, namesOf, resize, type FactorName } from '../ir/type.js';
+import type { Target } from '../kernels/target.js';
+import type { Scope } from '../plan/scope.js';
+import type { ReshardSearch } from '../reshard/search.js';
+import { splitCandidates, throughCandidates, type CandidateOptions, type Splits } from './candidates.js';
+import type { OpWork, PartitionCosts } from './costs.js';
+import { noAssignment } from './diagnostics.js';
+import type { Placement } from './placement.js';
+import { axesToShare } from './sharing.js';
+import { cheapest, type Versions, type Wanted } from './versions.js';
+
+/** What a choice goes by: the graph as it is placed so far, and its prices. */
+export interface Surroundings {
+  readonly builder: GraphBuilder;
+  readonly placement: Placement;
+  readonly costs: PartitionCosts;
+  readonly device: Target;
+  readonly reshards: readonly ReshardSearch[];
+  readonly versions: Versions;
+  /** Graph inputs. */
+  readonly roles: ReadonlyMap<ValueId, Role>;
+  /** Values that add up to outputs which are taken as they come: leaving them partial makes no debt. */
+  readonly anyLayout: ReadonlySet<ValueId>;
+  /** The value that stands for one whose op was decomposed. */
+  resolve(value: ValueId): ValueId;
+  /** How long what a node makes is kept. */
+  scopeOf(node: Node): Scope;
+}
+
+/** An assignment with its price. */
+export interface Priced {
+  readonly assignment: Assignment;
+  /** A step. */
+  readonly seconds: number;
+}
+
+export interface Choice extends Priced {
+  /** The next cheapest; null where there was one candidate alone. */
+  readonly runnerUp: Priced | null;
+}
+
+export class Chooser {
+  private readonly of: Surroundings;
+  private readonly travels: ReadonlySet<ValueId>;
+
+  constructor(of: Surroundings) {
+    this.of = of;
+    this.travels = new Set([...of.roles].flatMap(([value, role]) => (of.placement.travels(role) ? [value] : [])));
+  }
+
+  /** `inherited`: splits of the op that this one differentiates or is a part of. Throws `partition/no-assignment`. */
+  choose(node: Node, definition: OpDefinition, group: number, inherited: Splits | null): Choice {
+    const options = this.optionsOf(node, definition, group, inherited);
+    const reduced = node.inputs.some((input) => this.travels.has(input));
+    let best: Priced | null = null;
+    let runnerUp: Priced | null = null;
+    for (const splits of splitCandidates(options)) {
+      for (const assignment of reduced ? [{ splits, through: {} }] : throughCandidates(options, splits)) {
+        const limit = runnerUp?.seconds ?? Infinity;
+        const seconds = this.price(node, definition, group, assignment, options, limit);
+        if (seconds < (best?.seconds ?? Infinity)) [best, runnerUp] = [{ assignment, seconds }, best];
+        else if (seconds < limit) runnerUp = { assignment, seconds };
+      }
+    }
+    if (!best) throw noAssignment({ op: node.op, source: node.source });
+    return { ...best, runnerUp };
+  }
+
+  /** The layout in which an op reads its `i`th operand. */
+  wanted(node: Node, i: number, group: number, assignment: Assignment): Wanted {
+    const value = this.of.resolve(node.inputs[i]);
+    const type = this.of.builder.typeOf(value);
+    const layout = operandLayout(node.rule, assignment, i, namesOf(type));
+    return { value, type, group, layout, source: node.source };
+  }
+
+  private optionsOf(node: Node, definition: OpDefinition, group: number, inherited: Splits | null): CandidateOptions {
+    const { rule } = node;
+    const { builder, placement, roles, versions } = this.of;
+    const mesh = placement.meshes[group];
+    return {
+      mesh,
+      rule,
+      decomposable: definition.decompose !== undefined,
+      hint: placement.hint({
+        source: node.source,
+        rule,
+        inputs: node.inputs.map((input) => roles.get(input) ?? null),
+      }),
+      inherited,
+      operands: node.inputs.map((input) => {
+        const value = this.of.resolve(input);
+        const type = builder.typeOf(value);
+        return versions.offers(value, type, group).map((layout) => ({ layout, names: namesOf(type) }));
+      }),
+      results: node.outputs.map((output) => {
+        const type = builder.typeOf(output);
+        return { layout: placement.arrival(group, type), names: namesOf(type) };
+      }),
+      shared: this.axesToShare(node, definition, mesh),
+    };
+  }
+
+  private axesToShare(node: Node, definition: OpDefinition, mesh: Mesh): readonly AxisName[] {
+    const { rule, attributes } = node;
+    const types = [...node.inputs.map((input) => this.of.resolve(input)), ...node.outputs].map((id) =>
+      this.of.builder.typeOf(id),
+    );
+    const sizes = Object.fromEntries(Object.entries(rule.factors).map(([name, { size }]) => [name, size]));
+    return axesToShare(this.of.placement.sharing, mesh, types, definition.flops(rule, sizes, attributes));
+  }
+
+  /** Seconds a step; Infinity where an operand cannot be had; more than `limit`, but no more than that is known, once it is passed. */
+  private price(
+    node: Node,
+    definition: OpDefinition,
+    group: number,
+    assignment: Assignment,
+    options: CandidateOptions,
+    limit: number,
+  ): number {
+    const { rule } = node;
+    const mesh = this.of.placement.meshes[group];
+    const splitting = new Set(Object.values(assignment.splits).flatMap(({ axes }) => axes));
+    const repeats = axesSize(
+      mesh,
+      options.shared.filter((axis) => !splitting.has(axis)),
+    );
+    const { microbatches } = this.of.placement;
+    const times = this.of.scopeOf(node) === 'step' ? 1 : microbatches;
+    let seconds =
+      times *
+      (this.of.costs.seconds(this.workOf(node, definition, mesh, assignment)) +
+        (repeats - 1) * this.of.costs.repeatSeconds);
+    for (let i = 0; i < node.inputs.length && seconds < limit; i++) {
+      const quote = cheapest(this.of.versions.quotes(this.wanted(node, i, group, assignment)));
+      if (!quote) return Infinity;
+      // An operand that is there twice in one layout is resharded once.
+      const repeated = node.inputs.findIndex((id, j) => id === node.inputs[i] && sameOperand(rule, assignment, i, j));
+      if (repeated === i) seconds += microbatches * quote.seconds;
+    }
+    return seconds + times * this.debtOf(node, group, assignment, options);
+  }
+
+  /** The op on the blocks of the rank that has most of every factor. */
+  private workOf(node: Node, definition: OpDefinition, mesh: Mesh, assignment: Assignment): OpWork {
+    const { op, rule, attributes } = node;
+    const sizes = Object.fromEntries(
+      Object.entries(rule.factors).map(([name, { size }]) => [
+        name,
+        Math.ceil(size / axesSize(mesh, assignment.splits[name]?.axes ?? [])),
+      ]),
+    );
+    const block = (value: ValueId, own: readonly FactorName[]) => {
+      const names = namesOf(this.of.builder.typeOf(value));
+      return resize(this.of.builder.typeOf(value), ({ name }) => sizes[own[names.indexOf(name)]]);
+    };
+    const operands = node.inputs.map((input, i) => block(this.of.resolve(input), rule.operands[i]));
+    const results = node.outputs.map((output, i) => block(output, rule.results[i]));
+    return {
+      node: { op, rule, attributes },
+      assignment,
+      operands,
+      results,
+      kernel: splitsWhole(rule, assignment) ? null : op,
+      device: this.of.device,
+      flops: definition.flops(rule, sizes, attributes),
+      bytes: [...operands, ...results].reduce((bytes, type) => bytes + bytesOf(type), 0),
+    };
+  }
+
+  /** Seconds that results which are left partial count for. */
+  private debtOf(node: Node, group: number, assignment: Assignment, options: CandidateOptions): number {
+    const { rule } = node;
+    let seconds = 0;
+    node.outputs.forEach((output, i) => {
+      if (this.of.anyLayout.has(output)) return;
+      const type = this.of.builder.typeOf(output);
+      const layout = resultLayout(rule, assignment, i, namesOf(type));
+      for (const [axis, reduction] of Object.entries(layout.partial)) {
+        const without = { ...layout.partial };
+        delete without[axis];
+        const reduced: Layout = { splits: layout.splits, partial: without };
+        const due = this.of.reshards[group].seconds(type, layout, reduced);
+        // A sum that was partial already in every operand of its set postpones a debt; it does not make one.
+        const set = assignment.through[axis];
+        const postponed =
+          set !== undefined &&
+          rule.linear[set].every((j) => options.operands[j].some((v) => v.layout.partial[axis] === reduction));
+        seconds += this.of.costs.debt[postponed ? 'postponed' : 'made'] * due;
+      }
+    });
+    return seconds;
+  }
+}
+
+const sameOperand = (rule: OpRule, assignment: Assignment, i: number, j: number): boolean =>
+  rule.operands[i].join() === rule.operands[j].join() &&
+  Object.values(assignment.through).every((set) => rule.linear[set].includes(i) === rule.linear[set].includes(j));
