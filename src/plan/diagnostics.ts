@@ -1,6 +1,7 @@
 /** Plans that are refused before anything runs. */
 import { defineDiagnostic, nearest, type Place } from '../ir/diagnostic.js';
 import { counted } from '../ir/units.js';
+import { divisorsOf } from '../options/divisors.js';
 import { multiplesNear } from '../options/multiples_near.js';
 
 /** `nearest`: sizes that are legal, as text. */
@@ -224,7 +225,7 @@ const missing = {
 
 /** The largest divisor of a number below another, and the smallest above it. */
 function divisorsNear(of: number, near: number): readonly number[] {
-  const all = Array.from({ length: of }, (_, i) => i + 1).filter((n) => of % n === 0);
+  const all = divisorsOf(of);
   return [all.findLast((n) => n < near), all.find((n) => n > near)].filter((n) => n !== undefined);
 }
 

@@ -1,5 +1,6 @@
 /** Whether a width makes whole heads, which key/value heads can share and rotary positions can turn. */
 import type { Conflict } from '../../options/diagnostics.js';
+import { divisorsOf } from '../../options/divisors.js';
 import { multiplesNear } from '../../options/multiples_near.js';
 
 /** `kv_heads`: null where there are as many as heads. */
@@ -17,12 +18,11 @@ export function headConflicts(sizes: Heads, { rotary }: { readonly rotary: boole
   if (dim % heads !== 0)
     return [{ options, problem: `a width of ${dim} cannot be cut into ${heads} heads`, fix: fix() }];
   if (kv_heads !== null && heads % kv_heads !== 0) {
-    const divisors = Array.from({ length: heads }, (_, k) => k + 1).filter((k) => heads % k === 0);
     return [
       {
         options: ['model.kv_heads', 'model.heads'],
         problem: `${heads} heads cannot share ${kv_heads} key/value heads evenly`,
-        fix: `set model.kv_heads to one of ${divisors.join(', ')}`,
+        fix: `set model.kv_heads to one of ${divisorsOf(heads).join(', ')}`,
       },
     ];
   }

@@ -4,6 +4,7 @@ import { modelOf } from '../../config/model_objects.js';
 import { familyNamed } from '../../nn/models/families.js';
 import type { LanguageModel } from '../../nn/language_model.js';
 import type { Target } from '../../kernels/target.js';
+import { divisorsOf } from '../../options/divisors.js';
 import { zeroStages } from '../../plan/plan.js';
 import { choosePlan, ranksOfConfig } from '../choose_plan.js';
 import { floorBytes, forecastBytes, runtimeBytes } from './forecast.js';
@@ -97,7 +98,7 @@ function fits(
 
 function microbatches({ config }: FittingRequest): readonly Change[] {
   const { batch } = config;
-  const smaller = divisors(batch.sequences).filter((size) => size < batch.microbatch);
+  const smaller = divisorsOf(batch.sequences).filter((size) => size < batch.microbatch);
   // Halves and quarters say as much as every divisor, in fewer compilations.
   return smaller
     .toReversed()
@@ -180,9 +181,3 @@ export function largestOf(least: number, most: number, fits: (value: number) => 
   }
   return low;
 }
-
-const divisors = (n: number): readonly number[] => {
-  const found: number[] = [];
-  for (let d = 1; d * d <= n; d++) if (n % d === 0) found.push(d, ...(d * d < n ? [n / d] : []));
-  return found.sort((a, b) => a - b);
-};
