@@ -26,7 +26,14 @@ import { aloneAccumulator, aloneLayout } from './storage.js';
 import { castByGroup } from '../passes/cast_by_group.js';
 import { splitBackward } from '../passes/split_backward.js';
 import { splitSumsByChunk, type SplitSums } from '../passes/split_sums.js';
-import { meshesOf, type Plan, type PlannedAssignment, type PlannedChoices, type PlannedPath } from '../plan/plan.js';
+import {
+  gatheringOf,
+  meshesOf,
+  type Plan,
+  type PlannedAssignment,
+  type PlannedChoices,
+  type PlannedPath,
+} from '../plan/plan.js';
 import type { ReshardSearch } from '../reshard/search.js';
 import { sumNotRead, unusedPath } from './diagnostics.js';
 import type { KernelChooser } from '../kernels/chooser.js';
@@ -191,7 +198,7 @@ function storeInBuckets(
   const gathered = gatherParameters(step, buckets, {
     registry,
     reshards,
-    prefetch: plan.zero.prefetch ?? 1,
+    prefetch: gatheringOf(plan.zero).prefetch,
     storage: (group, type) => aloneLayout(plan, meshes[group], type),
     gathered: gatherScope(plan),
   });

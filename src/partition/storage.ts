@@ -1,5 +1,5 @@
 /** Where the plan stores what outlasts a step: parameters, their gradients' sums, optimizer state. */
-import type { Layout, Split } from '../ir/layout.js';
+import { canonicalLayout, type Layout, type Split } from '../ir/layout.js';
 import type { Mesh } from '../ir/mesh.js';
 import { elementsOf, factorsOf, namesOf, type TensorType } from '../ir/type.js';
 import type { Plan } from '../plan/plan.js';
@@ -12,6 +12,10 @@ export function storageLayout(plan: Plan, mesh: Mesh, type: TensorType): Layout 
     splits[name] = plan.bounds[name] ? { axes, bounds: plan.bounds[name] } : { axes };
   return { splits, partial: {} };
 }
+
+/** {@link storageLayout} as values have it. */
+export const layoutOn = (plan: Plan, mesh: Mesh, type: TensorType): Layout =>
+  canonicalLayout(mesh, type, storageLayout(plan, mesh, type));
 
 /**
  * Layout of the optimizer state of a parameter that is in no bucket, as one that several groups split otherwise: that of the parameter,

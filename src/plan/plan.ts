@@ -131,6 +131,12 @@ export interface ZeroPlan {
   readonly bucket_bytes?: number;
 }
 
+/** How stage 3 gathers: what the plan says, or the defaults. */
+export const gatheringOf = ({
+  reshard_after_forward = true,
+  prefetch = 1,
+}: ZeroPlan): Required<Pick<ZeroPlan, 'reshard_after_forward' | 'prefetch'>> => ({ reshard_after_forward, prefetch });
+
 export interface PlanScope {
   /** A path of the model, as of parameters: all that lies under it. `*` stands for one name, `blocks.*.mlp`; alone, for the whole model. */
   readonly of: string;

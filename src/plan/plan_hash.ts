@@ -1,7 +1,7 @@
 /** What of a plan decides, as a hash: two plans of one hash make the same programs, if they leave nothing open. */
 import { hashText } from '../ir/hash.js';
 import { gradientDtypeOf } from './gradient_dtype.js';
-import { groupOfChunks, type Plan } from './plan.js';
+import { gatheringOf, groupOfChunks, type Plan } from './plan.js';
 
 /** All fields but what is predicted, and what groups are called. The order of keys counts where it decides: of groups and of axes. */
 export function planHash(plan: Plan): string {
@@ -17,13 +17,13 @@ export function planHash(plan: Plan): string {
     ...others
   } = plan;
   const groupOf = groupOfChunks(plan);
-  const { stage, axis, reshard_after_forward = true, prefetch = 1, ...sizes } = zero;
+  const { axis: _axis, ...whole } = zero;
   const decides = {
     ...others,
     groups: Object.values(groups).map(({ mesh }) => Object.entries(mesh)),
     chunks: chunks.map(({ segments }, i) => ({ segments, on: groupOf[i] })),
     // Where ZeRO splits nothing, nothing reads over which axis.
-    zero: { stage, ...(stage > 0 && { axis, reshard_after_forward, prefetch }), ...sizes },
+    zero: zero.stage > 0 ? { ...zero, ...gatheringOf(zero) } : whole,
     precision: { ...precision, gradients: gradientDtypeOf(precision) },
     assignments,
     reshards,

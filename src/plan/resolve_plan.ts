@@ -4,17 +4,22 @@
  */
 import { gradientDtypeOf } from './gradient_dtype.js';
 import { sharedPattern } from './node_names.js';
-import type { Plan, PlannedAssignment, PlannedAssignments, PlannedChoices } from './plan.js';
+import {
+  gatheringOf,
+  type Plan,
+  type PlannedAssignment,
+  type PlannedAssignments,
+  type PlannedChoices,
+} from './plan.js';
 
 /** `training` and `validation`: the choices of these steps. */
 export function resolvePlan(
   plan: Plan,
   { training, validation }: Readonly<Record<'training' | 'validation', Required<PlannedChoices>>>,
 ): Plan {
-  const { reshard_after_forward = true, prefetch = 1 } = plan.zero;
   return {
     ...plan,
-    ...(plan.zero.stage === 3 && { zero: { ...plan.zero, reshard_after_forward, prefetch } }),
+    ...(plan.zero.stage === 3 && { zero: { ...plan.zero, ...gatheringOf(plan.zero) } }),
     precision: { ...plan.precision, gradients: gradientDtypeOf(plan.precision) },
     ...written(training),
     validation: written(validation),
