@@ -20,16 +20,18 @@ export interface Given {
 
 export class GivenAssignments {
   private readonly assignments: PlannedAssignments;
+  private readonly isEmpty: boolean;
   private readonly unused: Set<string>;
 
   constructor(assignments: PlannedAssignments) {
     this.assignments = assignments;
     this.unused = new Set(Object.keys(assignments));
+    this.isEmpty = this.unused.size === 0;
   }
 
   /** What is fixed for a node: by its name, else by the pattern with the fewest stars. */
   find(name: string): Given | null {
-    if (this.unused.size === 0 && Object.keys(this.assignments).length === 0) return null;
+    if (this.isEmpty) return null;
     const key = patternsOf(name).find((pattern) => Object.hasOwn(this.assignments, pattern));
     if (key === undefined) return null;
     this.unused.delete(key);
