@@ -2,7 +2,7 @@
  * The compiler: model + optimizer + plan → the program of all ranks.
  *
  *   trace ▶ autodiff ▶ precision      here
- *   partition, buckets ▶ check        place_graphs.ts
+ *   partition, buckets ▶ check        place_classes.ts
  *   lower ▶ addresses ▶ fold          lower_groups.ts
  */
 import { GraphBuilder } from '../ir/builder.js';
@@ -18,13 +18,13 @@ import { eliminateDeadCode } from '../passes/eliminate_dead_code.js';
 import { applyPrecision } from '../passes/precision.js';
 import { traceTraining } from '../passes/trace_training.js';
 import { gradientDtypeOf } from '../plan/gradient_dtype.js';
-import { groupOfChunks, type Plan } from '../plan/plan.js';
+import { groupOfChunks } from '../plan/plan.js';
 import { tableOf } from '../plan/plan_schedule.js';
 import { forwardOnly } from '../schedule/forward_only.js';
-import { splitChunks, type ScheduleTable } from '../schedule/slot.js';
-import { lowerGroups, type LoweredProgram, type LowerRequest } from '../lower/lower_groups.js';
-import { placeGraphs, type ChosenGraphs, type PlaceRequest } from '../partition/place_graphs.js';
-import { kernelsOf, type Target } from '../kernels/target.js';
+import type { ScheduleTable } from '../schedule/slot.js';
+import { lowerGroups, type LoweredProgram } from '../lower/lower_groups.js';
+import type { ChosenGraphs } from '../partition/place_graphs.js';
+import { placeClasses, type GraphOptions } from './place_classes.js';
 
 export interface CompiledProgram {
   readonly program: LoweredProgram;
@@ -38,18 +38,11 @@ export interface CompiledTraining extends CompiledProgram {
   readonly unusedParameters: readonly string[];
 }
 
-export interface GraphOptions
-  extends Pick<PlaceRequest, 'costs' | 'hint' | 'buckets' | 'choices'>, Pick<LowerRequest, 'memory' | 'observe'> {
-  readonly plan: Plan;
-  readonly registry: OpRegistry;
-  readonly target: Target;
-}
-
-export interface CompileOptions extends Omit<GraphOptions, 'choices'> {
+export type CompileOptions = Omit<GraphOptions, 'choices'> & {
   readonly model: LanguageModel;
   /** Tokens in a sequence. */
   readonly sequence: number;
-}
+};
 
 /** A training step before any plan is applied but the sizes of its microbatches and its precision. */
 export interface TrainingGraphs extends Pick<CompiledTraining, 'parameters' | 'unusedParameters'> {
@@ -113,10 +106,8 @@ export function compileGraphs(
   update: UpdateRecipe | null,
   table: ScheduleTable,
 ): CompiledProgram {
-  const kernels = kernelsOf(options.target, options.registry);
-  const placed = placeGraphs({ ...options, kernels, split: splitChunks(table) }, parameters, step, update);
-  const program = lowerGroups({ ...options, kernels }, placed, table);
-  return { program, placed, parameters };
+  const { placed, requests } = placeClasses(options, { parameters }, step, update, table);
+  return { program: lowerGroups(options, requests), placed, parameters };
 }
 
 function shapeOf({ plan, sequence }: CompileOptions): TraceShape {

@@ -10,16 +10,15 @@
  * takes no less than the busiest lane's `seconds`, and longer by what lanes wait for each other, which a schedule's timeline tells.
  */
 import type { Graph } from '../ir/graph.js';
-import { kernelsOf } from '../kernels/target.js';
-import { classRequests } from '../lower/class_requests.js';
 import { quoteClass, type ClassQuote } from '../lower/quote_class.js';
 import type { TracedModel } from '../nn/trace.js';
 import type { UpdateRecipe } from '../optim/update.js';
 import { defaultCosts } from '../partition/costs.js';
-import { placeGraphs, type PlacedGraphs } from '../partition/place_graphs.js';
+import type { PlacedGraphs } from '../partition/place_graphs.js';
 import { tableOf } from '../plan/plan_schedule.js';
-import { splitChunks, type ScheduleTable } from '../schedule/slot.js';
-import { trainingGraphs, type GraphOptions, type TrainingGraphs, type TrainingOptions } from './compile.js';
+import type { ScheduleTable } from '../schedule/slot.js';
+import { trainingGraphs, type TrainingGraphs, type TrainingOptions } from './compile.js';
+import { placeClasses, type GraphOptions } from './place_classes.js';
 
 export interface PlanQuote {
   /** How every op is split, and every reshard, as in the compiled program. */
@@ -30,21 +29,18 @@ export interface PlanQuote {
 
 /** What a plan comes to for a training step. `graphs`: of `trainingGraphs`, under a plan of the same batch and precision. */
 export const quoteTraining = (options: TrainingOptions, graphs: TrainingGraphs = trainingGraphs(options)): PlanQuote =>
-  quoteGraphs(options, graphs, graphs.step, graphs.update, tableOf(options.plan));
+  quoteGraphs({ ...options, choices: options.plan }, graphs, graphs.step, graphs.update, tableOf(options.plan));
 
 /** The quote of what `compileGraphs` makes of the same arguments. */
 export function quoteGraphs(
   options: GraphOptions,
-  { parameters }: Pick<TracedModel, 'parameters'>,
+  traced: Pick<TracedModel, 'parameters'>,
   step: Graph,
   update: UpdateRecipe | null,
   table: ScheduleTable,
 ): PlanQuote {
-  const kernels = kernelsOf(options.target, options.registry);
   const costs = options.costs ?? defaultCosts();
-  const split = splitChunks(table);
   // Not proved: what is compiled will be.
-  const placed = placeGraphs({ ...options, costs, kernels, split }, parameters, step, update, () => {});
-  const requests = classRequests({ ...options, kernels }, placed, table);
+  const { placed, requests } = placeClasses({ ...options, costs }, traced, step, update, table, () => {});
   return { placed, classes: requests.map((request) => quoteClass(request, costs)) };
 }

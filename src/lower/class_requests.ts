@@ -1,5 +1,9 @@
 /** Placed graphs → what the lowering of each class of equal ranks is given, in order of groups. */
+import type { OpRegistry } from '../ir/op.js';
 import { meshRanks, type Coordinates } from '../ir/mesh.js';
+import type { KernelChooser } from '../kernels/chooser.js';
+import type { AssignMemoryOptions } from '../memory/assign_memory.js';
+import type { PassObserver } from '../passes/pass_names.js';
 import { groupOfChunks, meshesOf, type Plan } from '../plan/plan.js';
 import type { ScheduleTable } from '../schedule/slot.js';
 import { scopeOf } from '../partition/placed.js';
@@ -9,12 +13,20 @@ import { edgesOf, messageSizes } from '../program/edges.js';
 import type { Group } from '../program/program.js';
 import type { ClassRequest } from './class_request.js';
 import { exchangesOf, exchangeSizes, rankClasses } from './classes.js';
-import type { LowerRequest } from './lower_groups.js';
 import { printSections } from './print_sections.js';
 import { plannedReceives } from './receives.js';
 import { slotSection, type Listed } from './sections.js';
 import { kindText, slotsOfSteps, type SlotKind } from './slot_kinds.js';
 import { slotOrder } from './slot_order.js';
+
+export interface LowerRequest {
+  readonly plan: Plan;
+  readonly registry: OpRegistry;
+  readonly kernels: KernelChooser;
+  /** How long memory planning may search, where the default is too long. */
+  readonly memory?: AssignMemoryOptions;
+  readonly observe?: PassObserver;
+}
 
 export function classRequests(
   { plan, registry, kernels, memory, observe }: LowerRequest,

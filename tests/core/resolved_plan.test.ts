@@ -1,5 +1,6 @@
 /** The resolved plan of a whole run: it leaves nothing open, and nothing in it is idle. */
 import { expect, test } from 'vitest';
+import { quoteTraining } from '../../src/compile/quote.js';
 import { DiagnosticError } from '../../src/ir/diagnostic.js';
 import { GPT } from '../../src/nn/models/index.js';
 import { ops } from '../../src/ops/index.js';
@@ -24,17 +25,12 @@ const plan = planOfSizes(
   { compute: 'bf16', master: 'f32' },
 );
 
+const requestOf = (given: Plan, costs?: PartitionCosts) =>
+  ({ model, optimizer: adamw({ lr: 1e-3 }), plan: given, registry: ops, target: 'reference', costs }) as const;
+
 function compiled(given: Plan, costs?: PartitionCosts) {
   checkPlan(given, described, 'plan.json');
-  const request = {
-    model,
-    optimizer: adamw({ lr: 1e-3 }),
-    plan: given,
-    registry: ops,
-    target: 'reference',
-    costs,
-  } as const;
-  const { training, validation, resolved } = compileRun(request);
+  const { training, validation, resolved } = compileRun(requestOf(given, costs));
   return { resolved, hashes: [training, validation].map(({ program }) => programHash(program)) };
 }
 
@@ -44,6 +40,14 @@ test('the resolved plan, read from its file, makes the same programs under any p
   const read = parsePlan(JSON.stringify(resolved), 'plan.resolved.json');
   for (const seed of [1, 2]) expect(compiled(read, anyPrices(seed))).toEqual({ resolved, hashes });
   expect(compiled(plan, anyPrices(1)).hashes).not.toEqual(hashes);
+});
+
+test('its quote is that of its programs, under any prices', () => {
+  const placedBy = (given: Plan, costs?: PartitionCosts) =>
+    quoteTraining({ ...requestOf(given, costs), sequence: model.options.context }).placed.step.steps;
+  const steps = placedBy(plan);
+  expect(placedBy(resolved, anyPrices(1))).toEqual(steps);
+  expect(placedBy(plan, anyPrices(1))).not.toEqual(steps);
 });
 
 test('layers that are alike are written once', () => {
