@@ -1,5 +1,5 @@
 /** The programs that are mutated: small steps through the real passes, in f64, with random data so that wrong wiring shows. */
-import { pipelineOf } from '../../src/plan/plan.js';
+import { pipelineOf, type PlanGroup } from '../../src/plan/plan.js';
 import { GPT, Mixtral } from '../../src/nn/models/index.js';
 import { ops } from '../../src/ops/index.js';
 import type { KernelChooser } from '../../src/kernels/chooser.js';
@@ -42,6 +42,13 @@ interface Recipe {
   readonly weight: number;
   readonly options: () => Omit<ScenarioOptions, 'name'>;
 }
+
+/** A language model of one block, its head on a group of its own. */
+const inTwoGroups = (first: PlanGroup['mesh'], second: PlanGroup['mesh']) =>
+  pipelineOf([
+    { segments: ['embedding', 'blocks.0'], mesh: first },
+    { segments: ['head'], mesh: second },
+  ]);
 
 const split = { batch: ['data'], hidden: ['tensor'], heads: ['tensor'], vocab: ['tensor'] };
 const even = { batch: 4, dim: 3, hidden: 4, layers: 2 };
@@ -222,10 +229,7 @@ const recipes: readonly Recipe[] = [
     weight: 1,
     options: () => ({
       ...deepGpt(1),
-      pipeline: pipelineOf([
-        { segments: ['embedding', 'blocks.0'], mesh: { data: 2 } },
-        { segments: ['head'], mesh: { data: 2 } },
-      ]),
+      pipeline: inTwoGroups({ data: 2 }, { data: 2 }),
       split,
       microbatches: 2,
       schedule: '1f1b',
@@ -237,10 +241,7 @@ const recipes: readonly Recipe[] = [
     weight: 2,
     options: () => ({
       ...gpt(),
-      pipeline: pipelineOf([
-        { segments: ['embedding', 'blocks.0'], mesh: { data: 1 } },
-        { segments: ['head'], mesh: { data: 2 } },
-      ]),
+      pipeline: inTwoGroups({ data: 1 }, { data: 2 }),
       split,
       microbatches: 3,
       schedule: '1f1b',
@@ -276,10 +277,7 @@ const recipes: readonly Recipe[] = [
     weight: 2,
     options: () => ({
       ...mixtral(1),
-      pipeline: pipelineOf([
-        { segments: ['embedding', 'blocks.0'], mesh: { data: 2 } },
-        { segments: ['head'], mesh: { data: 2 } },
-      ]),
+      pipeline: inTwoGroups({ data: 2 }, { data: 2 }),
       split: byExpert,
       microbatches: 2,
       schedule: '1f1b',
@@ -290,10 +288,7 @@ const recipes: readonly Recipe[] = [
     weight: 2,
     options: () => ({
       ...gpt(),
-      pipeline: pipelineOf([
-        { segments: ['embedding', 'blocks.0'], mesh: { data: 2 } },
-        { segments: ['head'], mesh: { data: 2 } },
-      ]),
+      pipeline: inTwoGroups({ data: 2 }, { data: 2 }),
       split,
       microbatches: 2,
       schedule: '1f1b',

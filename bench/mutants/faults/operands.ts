@@ -4,7 +4,7 @@ import { printFactors } from '../../../src/ir/type.js';
 import type { Instruction, KernelInstruction, Program, ProgramValue } from '../../../src/program/program.js';
 import { editBody, lookalikes, reads, replaceAt, withValue, writes, type Site } from '../edit.js';
 import type { Mutations } from '../mutant.js';
-import { drop, isCollective, isKernel, isMove, isTransfer, mutant, onOne } from './site.js';
+import { drop, isCollective, isKernel, isMove, isTransfer, mutant, onOne, readAnother } from './site.js';
 
 export const operands: Mutations = {
   drop_kernel: onOne(isKernel, (program, site) => drop(program, site)),
@@ -51,14 +51,7 @@ export const operands: Mutations = {
   ),
   wrong_operand: onOne(
     (x) => isKernel(x) || isMove(x) || isCollective(x) || isTransfer(x),
-    (program, site, random) => {
-      const operands = reads(site.instruction);
-      if (operands.length === 0) return null;
-      const operand = random.pick(operands);
-      const others = lookalikes(program.classes[site.c], operand);
-      if (others.length === 0) return null;
-      return mutant(replaceAt(program, site, withValue(site.instruction, operand, random.pick(others), 'read')), site);
-    },
+    (program, site, random) => readAnother(program, site, reads(site.instruction), random),
   ),
   wrong_result: onOne(
     (x) => isKernel(x) || isMove(x) || isCollective(x),

@@ -20,7 +20,6 @@ import {
   editBody,
   editSchedule,
   exchange,
-  lookalikes,
   reads,
   replaceAt,
   sitesOf,
@@ -30,18 +29,14 @@ import {
   type Site,
 } from '../edit.js';
 import type { Mutation, Mutations } from '../mutant.js';
-import { drop, isCollective, isKernel, mutant, onOne } from './site.js';
+import { drop, isCollective, isKernel, mutant, onOne, readAnother } from './site.js';
 
 export const reported: Mutations = {
   /** A mean over another count, a norm, a rate or a clipping factor that is another scalar, or one that is not yet summed. */
   wrong_count: onOne(isKernel, (program, site, random) => {
     const { values } = program.classes[site.c];
     const scalars = reads(site.instruction).filter((value) => factorsOf(values[value].type).length === 0);
-    if (scalars.length === 0) return null;
-    const scalar = random.pick(scalars);
-    const others = lookalikes(program.classes[site.c], scalar);
-    if (others.length === 0) return null;
-    return mutant(replaceAt(program, site, withValue(site.instruction, scalar, random.pick(others), 'read')), site);
+    return readAnother(program, site, scalars, random);
   }),
   /** One term of a sum is left out: a bucket of the norm, a group's part of the gradient of a tied weight, a residual branch. */
   leave_out_a_term: onOne(

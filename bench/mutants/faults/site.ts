@@ -1,6 +1,6 @@
 /** Where a fault is put: at a random instruction that fits, at two of one template, at a step of a schedule. */
-import type { Instruction, Program, ScheduleStep } from '../../../src/program/program.js';
-import { exchange, replaceAt, scoped, sitesOf, type Site } from '../edit.js';
+import type { Instruction, Program, ScheduleStep, ValueIndex } from '../../../src/program/program.js';
+import { exchange, lookalikes, replaceAt, scoped, sitesOf, withValue, type Site } from '../edit.js';
 import type { Mutant, Mutation } from '../mutant.js';
 import type { Random } from '../random.js';
 
@@ -51,6 +51,16 @@ export const mutant = (program: Program, ...sites: readonly Site[]): Mutant => (
   aims: sites,
   touches: sites.map(({ instruction }) => instruction.kind),
 });
+
+/** One of these operands, as a value like it. */
+export function readAnother(program: Program, site: Site, among: readonly ValueIndex[], random: Random): Mutant | null {
+  if (among.length === 0) return null;
+  const operand = random.pick(among);
+  const others = lookalikes(program.classes[site.c], operand);
+  if (others.length === 0) return null;
+  return mutant(replaceAt(program, site, withValue(site.instruction, operand, random.pick(others), 'read')), site);
+}
+
 export const drop = (program: Program, site: Site): Mutant => mutant(replaceAt(program, site), site);
 
 export function isCollective(x: Instruction): boolean {

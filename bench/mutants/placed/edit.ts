@@ -1,7 +1,7 @@
 /** Placed graphs with one thing changed: copies, never the original. */
 import type { Layout } from '../../../src/ir/layout.js';
 import { printFactors } from '../../../src/ir/type.js';
-import type { PlacedGraph, PlacedId, PlacedStep, PlacedValue } from '../../../src/partition/placed.js';
+import type { PlacedGraph, PlacedId, PlacedOp, PlacedStep, PlacedValue } from '../../../src/partition/placed.js';
 import type { Random } from '../random.js';
 
 export interface Place<S extends PlacedStep = PlacedStep> {
@@ -36,6 +36,23 @@ export const replaceStep = (graph: PlacedGraph, at: number, ...steps: readonly P
   ...graph,
   steps: graph.steps.flatMap((step, i) => (i === at ? steps : [step])),
 });
+
+/** One of a step's inputs, of those at these places, as a value like it; null where there is none. */
+export function readAnother(
+  graph: PlacedGraph,
+  { at, step }: Place<PlacedOp>,
+  among: readonly number[],
+  random: Random,
+): PlacedGraph | null {
+  if (among.length === 0) return null;
+  const k = random.pick(among);
+  const others = lookalikes(graph, step.inputs[k], at);
+  if (others.length === 0) return null;
+  return replaceStep(graph, at, {
+    ...step,
+    inputs: step.inputs.map((id, i) => (i === k ? random.pick(others) : id)),
+  });
+}
 
 /** Readers of `from`, behind a step, and outputs read `to`. */
 export const reread = (graph: PlacedGraph, from: PlacedId, to: PlacedId, behind = -1): PlacedGraph => ({

@@ -15,7 +15,16 @@ import {
 import type { Scope } from '../../../src/plan/scope.js';
 import type { Random } from '../random.js';
 import { changedAttributes } from '../faults/meaning.js';
-import { lookalikes, onStep, replaceStep, reread, restate, withCopy, type PlacedMutations } from './edit.js';
+import {
+  lookalikes,
+  onStep,
+  readAnother,
+  replaceStep,
+  reread,
+  restate,
+  withCopy,
+  type PlacedMutations,
+} from './edit.js';
 
 const any = (): boolean => true;
 const isShort = (scope: Scope): boolean => scope !== 'step' && scope !== 'microbatch';
@@ -93,16 +102,9 @@ export const placedFaults: PlacedMutations = {
     const moves = graph.steps.flatMap((one) => (one.kind === 'move' && one !== step ? [one.move] : []));
     return moves.length === 0 ? null : replaceStep(graph, at, { ...step, move: random.pick(moves) });
   }),
-  wrong_operand: onStep('op', any, (graph, { at, step }, random) => {
-    if (step.inputs.length === 0) return null;
-    const k = random.int(step.inputs.length);
-    const others = lookalikes(graph, step.inputs[k], at);
-    if (others.length === 0) return null;
-    return replaceStep(graph, at, {
-      ...step,
-      inputs: step.inputs.map((id, i) => (i === k ? random.pick(others) : id)),
-    });
-  }),
+  wrong_operand: onStep('op', any, (graph, place, random) =>
+    readAnother(graph, place, [...place.step.inputs.keys()], random),
+  ),
   swap_operands: onStep(
     'op',
     ({ inputs }) => inputs.length > 1,
@@ -113,16 +115,10 @@ export const placedFaults: PlacedMutations = {
     },
   ),
   /** A denominator, a norm, a rate that is another scalar, or one not yet summed. */
-  wrong_count: onStep('op', any, (graph, { at, step }, random) => {
-    const scalars = step.inputs.flatMap((id, k) => (factorsOf(graph.values[id].type).length === 0 ? [k] : []));
-    if (scalars.length === 0) return null;
-    const k = random.pick(scalars);
-    const others = lookalikes(graph, step.inputs[k], at);
-    if (others.length === 0) return null;
-    return replaceStep(graph, at, {
-      ...step,
-      inputs: step.inputs.map((id, i) => (i === k ? random.pick(others) : id)),
-    });
+  wrong_count: onStep('op', any, (graph, place, random) => {
+    const { inputs } = place.step;
+    const scalars = inputs.flatMap((id, k) => (factorsOf(graph.values[id].type).length === 0 ? [k] : []));
+    return readAnother(graph, place, scalars, random);
   }),
   /** A bucket of the norm, a group's part of a tied weight's gradient, a residual branch. */
   leave_out_a_term: onStep(
