@@ -14,7 +14,8 @@ export interface TracedTraining extends TracedModel {
 }
 
 /**
- * Inputs as `traceModel`'s; outputs `loss_sum`, `tokens` and, for each parameter through which a gradient flows, its gradient: that of `loss_sum` and of the model's auxiliary loss where it has one, of the parameter's type. Throws where none flows through any.
+ * Inputs as `traceModel`'s; outputs `loss_sum`, `tokens` and, for each parameter through which a gradient flows, its gradient: that of
+ * `loss_sum` and of the model's auxiliary loss where it has one, of the parameter's type. Throws where none flows through any.
  */
 export function traceTraining(
   model: LanguageModel,
