@@ -79,6 +79,8 @@ export interface TrainingDraw {
   readonly reshards: PlanScope['keep'];
   /** How many of the data ranks ZeRO splits over, where that divides them: replicas of shards; 0: all of them. */
   readonly shard: number;
+  /** How many segments ahead parameters are gathered, at stage 3. */
+  readonly prefetch: number;
   /** Without an update the step's results are its gradients and its loss. */
   readonly update: boolean;
   /** See {@link whim}. */
@@ -120,6 +122,7 @@ export const anyTraining = (models: readonly TrainingDraw['model'][] = someModel
     ),
     reshards: fc.constantFrom('microbatch', 'microbatch', 'backward', 'slot', 'segment and direction'),
     shard: fc.constantFrom(0, 0, 2),
+    prefetch: fc.constantFrom(1, 0, 2),
     update: fc.boolean(),
     whim: fc.oneof(fc.constantFrom(0, 1), fc.nat(1000)),
   });
@@ -184,7 +187,11 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
     ...scheduled(draw, pipeline, graphs.step),
     split,
     bounds,
-    zero: { stage: draw.zero, axis: dataAxes[dataAxes.length - 1] },
+    zero: {
+      stage: draw.zero,
+      axis: dataAxes[dataAxes.length - 1],
+      ...(draw.zero === 3 && { prefetch: draw.prefetch }),
+    },
     scopes: scopesOf(draw, graphs.step),
     costs: whim(draw.whim),
     hint: hintFrom(meshOf(draw.meshes[0], draw), hints),
