@@ -4,9 +4,8 @@
  * A placed graph lists a move before the op that asked for it. Here moves rise to just after the step that makes their operand, in
  * their own order, so that every rank of a group still launches the same sequence. Moves of a step's inputs stay where they are, and so
  * does what is made for a scope that its operand is not made in (parameters that are gathered for a segment): they would otherwise all
- * begin, and be held, at the start. What each rank cuts out of a gathered parameter stays, too: compute would wait for the gather.
+ * begin, and be held, at the start. What brings a gathered parameter to another layout stays, too: it would wait for the gather.
  */
-import { isLocal } from '../reshard/moves.js';
 import { scopeOf, type PlacedGraph, type PlacedId, type PlacedStep } from '../partition/placed.js';
 
 /** `steps`: of the graph, those that one slot runs. `gathers`: of them, those that gather parameters for a segment. */
@@ -23,7 +22,7 @@ export function hoistMoves(
     if (step.kind === 'op' || step.kind === 'pack') continue;
     const at = madeAt.get(step.inputs[0]);
     if (at === undefined || leavesScope(graph, step, steps[at])) continue;
-    if (step.kind === 'move' && isLocal(step.move) && gathers.has(steps[at])) continue;
+    if (gathers.has(steps[at]) && !gathers.has(step)) continue;
     risen.add(step);
     const after = following.get(at);
     if (after) after.push(step);
