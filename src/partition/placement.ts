@@ -1,5 +1,5 @@
 /** A plan as the partitioner asks of it: where inputs and outputs lie, on which group an op runs, what is fixed for it. */
-import type { Graph, Source } from '../ir/graph.js';
+import { readersOf, type Graph, type Source } from '../ir/graph.js';
 import { replicated, type Layout } from '../ir/layout.js';
 import type { Mesh } from '../ir/mesh.js';
 import type { OpRule } from '../ir/rule.js';
@@ -50,12 +50,11 @@ export interface HintRequest {
 /** The groups that read each input of the step graph, by its role, first to last: where it is stored. */
 export function homesOf(plan: Plan, step: Graph): ReadonlyMap<string, readonly number[]> {
   const groupOf = segmentGroups(plan);
+  const readers = readersOf(step);
   return new Map(
     step.inputs.map(({ role, value }) => {
-      const readers = step.nodes
-        .filter((node) => node.inputs.includes(value))
-        .map((node) => groupOf(node.source.segment));
-      return [roleKey(role), [...new Set(readers)].sort((a, b) => a - b)];
+      const groups = new Set(readers(value).map((node) => groupOf(node.source.segment)));
+      return [roleKey(role), [...groups].sort((a, b) => a - b)];
     }),
   );
 }
