@@ -20,7 +20,6 @@ import {
   type SlotTemplate,
   type TemplateKind,
 } from './schedule_steps.js';
-import { updateSection } from './sections.js';
 import { SlotActions, type Action } from './slot_actions.js';
 import { kindText } from './slot_kinds.js';
 import { within } from './slot_order.js';
@@ -77,7 +76,7 @@ class ClassLowering {
     this.request = request;
     this.map = new ValueMap(request);
     this.messages = messagesOfAll(request.groups, request.members);
-    this.actions = new SlotActions(this.map, request.update ? updateSection(request.update, request.group) : []);
+    this.actions = new SlotActions(request, this.map);
   }
 
   /** The text of a template; they are asked for in the order in which the schedule first comes to them. */
