@@ -1,10 +1,8 @@
 /**
  * Lead-ins: what a slot gathers first, under the end of what the group runs before it.
  *
- *   forward(0)  layers.0  layers.1                                    prefetch 1: layers.2 is gathered
- *   lead-in of forward(1): gather layers.0 again                      before layers.1, and the next
- *   forward(0)  layers.2                                              microbatch's layers.0 before layers.2
- *   forward(1)  …
+ *   lead-in of forward(0)   forward(0)              lead-in of forward(1)   forward(0)   forward(1)
+ *   gather a                gather b, compute a     gather a                compute b    gather b, compute a  …
  *
  * With prefetch k a segment's weights are gathered k segments ahead in the order in which the group comes to them. Within a slot the placed
  * graph has them there. Those of a slot's first k segments belong under the end of the slot before, or of an earlier one where that has
@@ -12,7 +10,7 @@
  * begins that is k ahead. So the weights of k + 1 segments are there at once, and no more. The first ones of the step have nothing to run
  * under, and come first.
  *
- * Of two woven slots each has those of the next pair's slot under it; they hold twice as much.
+ * Of two woven slots each goes on from one of the pair before it: they have twice as much there.
  */
 import { scopeOf, type PlacedGraph, type PlacedId, type PlacedStep } from '../partition/placed.js';
 import { isLocal } from '../reshard/moves.js';

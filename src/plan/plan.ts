@@ -125,7 +125,10 @@ export interface ZeroPlan {
    * gathered once a step, and kept from the chunk's first forward to its last backward. Default: true.
    */
   readonly reshard_after_forward?: boolean;
-  /** At stage 3, how many segments ahead parameters are gathered, in the order of a direction. Default: 1. */
+  /**
+   * At stage 3, how many segments ahead parameters are gathered, in the order in which a group comes to them: the first of a slot under the
+   * end of what it runs before. Those of one segment more than that are there at once. Default: 1.
+   */
   readonly prefetch?: number;
   /** At stage 3, parameters of fewer elements are stored as at stage 2: whole, or once a step. Default: 0. */
   readonly persistence_threshold?: number;

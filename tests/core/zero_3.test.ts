@@ -234,7 +234,7 @@ describe('how much of the weights is there whole at once', () => {
     const gathers = step.steps.filter((one) => one.kind === 'move' && one.move.kind === 'all_gather');
     expect(gathers).toHaveLength(scenario.placed.buckets.length);
     expect(gathers.every((one) => scopeOf(step, one) === 'step')).toBe(true);
-    expect(mostSegmentsAlive(scenario)).toBe(0);
+    expect(mostSegmentsAlive(scenario)).toBeGreaterThanOrEqual(7);
   });
 });
 

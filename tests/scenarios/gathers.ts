@@ -15,7 +15,7 @@ export interface Gathered {
   readonly to: number;
 }
 
-/** What is stored is there between steps, or cast once a step. What is gathered once a step is none of these. */
+/** What is stored is there between steps, or cast once a step. */
 export function gatheredWeights(rankClass: RankClass): readonly Gathered[] {
   const { values } = rankClass;
   const made = new Map<string, { -readonly [K in keyof Gathered]: Gathered[K] }>();
@@ -59,5 +59,5 @@ function isGather({ values }: RankClass, instruction: Extract<Launch['instructio
   const { input, output, move } = instruction;
   const stored = values[baseOf(values, input.value)].lifetime;
   const gathered = values[baseOf(values, output.value)].lifetime;
-  return move.kind === 'all_gather' && (stored === 'persistent' || stored === 'step') && gathered === 'microbatch';
+  return move.kind === 'all_gather' && (stored === 'persistent' || stored === 'step') && gathered !== 'persistent';
 }
