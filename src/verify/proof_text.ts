@@ -1,4 +1,4 @@
-/** A class's proof as text, for a process that has not made it. */
+/** A class's proof, and a fault by itself, as text for a process that has not made it. */
 import { z } from 'zod';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import type { Lane } from '../program/program.js';
@@ -6,15 +6,27 @@ import type { ClassDigest } from './digest.js';
 import type { ClassProof } from './verify.js';
 
 export const proofText = ({ faults, digest }: ClassProof): string =>
-  JSON.stringify({ faults: faults.map(({ code, diagnostic }) => ({ code, ...diagnostic })), digest });
+  JSON.stringify({ faults: faults.map(fieldsOf), digest });
 
 /** The proof that a text is of; null where it is of none: whoever wrote it is of another version. */
 export function parseProof(text: string): ClassProof | null {
   const parsed = proofSchema.safeParse(jsonOf(text));
   if (!parsed.success) return null;
   const { faults, digest } = parsed.data;
-  return { faults: faults.map(({ code, ...diagnostic }) => new DiagnosticError(code, diagnostic)), digest };
+  return { faults: faults.map(errorOf), digest };
 }
+
+export const faultText = (fault: DiagnosticError): string => JSON.stringify(fieldsOf(fault));
+
+/** The fault that a text is of; null where it is of none. */
+export function parseFault(text: string): DiagnosticError | null {
+  const parsed = faultSchema.safeParse(jsonOf(text));
+  return parsed.success ? errorOf(parsed.data) : null;
+}
+
+const fieldsOf = ({ code, diagnostic }: DiagnosticError) => ({ code, ...diagnostic });
+const errorOf = ({ code, ...diagnostic }: z.infer<typeof faultSchema>): DiagnosticError =>
+  new DiagnosticError(code, diagnostic);
 
 function jsonOf(text: string): unknown {
   try {
