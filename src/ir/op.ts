@@ -87,6 +87,8 @@ export interface OpDefinition {
   copies?(attributes: Attributes): boolean;
   /** Of one operand: where it and the result are floats, they differ by rounding alone. */
   readonly rounds?: true;
+  /** Applies to each addend of a sum by itself: what it takes is partial. */
+  readonly addends?: true;
   /** Of two operands: either may stand first. */
   readonly commutes?: true;
   /** The result is the sum of its operands. */
@@ -129,6 +131,7 @@ export interface OpExample {
 
 /** Names of `count` operands or results: one that ends in `...` stands for as many as are left, numbered from 0. */
 export function slotNames(names: readonly string[], count: number): readonly string[] {
+  if (!names.some((name) => name.endsWith('...'))) return names;
   return names.flatMap((name) => {
     if (!name.endsWith('...')) return [name];
     return Array.from({ length: Math.max(1, count - names.length + 1) }, (_, i) => `${name.slice(0, -3)}${i}`);

@@ -10,6 +10,7 @@ import { bucketOfRole, bucketsOf, gatherScope, gradientsOf, type Bucket } from '
 import { checkPlacement } from './check.js';
 import { checkMeaning } from './check_meaning.js';
 import { checkMeeting } from './check_meeting.js';
+import { checkReductions } from './check_reductions.js';
 import { checkScopes } from './check_scopes.js';
 import { defaultCosts, reshardSearches, type PartitionCosts } from './costs.js';
 import { fuseEinsumAdd } from './fuse_einsum_add.js';
@@ -22,6 +23,7 @@ import { printPlaced, type PlacedGraph } from './placed.js';
 import { homesOf, segmentChunks, segmentGroups, stepPlacement, updatePlacement } from './placement.js';
 import { printBuckets } from './print_buckets.js';
 import { recompute } from './recompute.js';
+import { reduceGradients } from './reduce_gradients.js';
 import { aloneAccumulator, aloneLayout } from './storage.js';
 import { castByGroup } from '../passes/cast_by_group.js';
 import { splitBackward } from '../passes/split_backward.js';
@@ -34,6 +36,7 @@ import {
   type PlannedChoices,
   type PlannedPath,
 } from '../plan/plan.js';
+import { reduceDtypeOf } from '../plan/reduce_dtype.js';
 import type { ReshardSearch } from '../reshard/search.js';
 import { sumNotRead, unusedPath } from './diagnostics.js';
 import type { KernelChooser } from '../kernels/chooser.js';
@@ -124,14 +127,17 @@ export function placeGraphs(
   const storedStep = storeInBuckets(plan, remadeStep, buckets, alone, registry, searches);
   expect(step, storedStep, registry, buckets);
   expectScopes(storedStep, plan);
+  expectReductions(storedStep, registry, plan);
   const trained = parameters.filter(({ name }) => hasGradient(step, name, parts));
   const update = recipe?.(updatedParameters(step, trained, buckets, parts)) ?? null;
   if (update) expectAllRead(step, update, buckets);
   const chosenUpdate = update && place(update, updatePlacement(plan, storedStep, homes, types, buckets));
-  const fusedUpdate = chosenUpdate && fused(chosenUpdate, registry, kernels);
+  const fusedUpdate =
+    chosenUpdate && reduceGradients(fused(chosenUpdate, registry, kernels), registry, reduceDtypeOf(plan.precision));
   if (update && fusedUpdate) {
     expect(update, fusedUpdate, registry, buckets);
     expectMeeting(storedStep, fusedUpdate);
+    expectReductions(fusedUpdate, registry, plan);
   }
   fixed.expectAllFound(Object.keys(chosen));
   const reshards = takenPaths(searches, paths);
@@ -165,7 +171,7 @@ function byChunk({ plan, registry, split, observe }: PlaceRequest, graph: Graph,
     ? splitSumsByChunk(cast, registry, chunkOf)
     : { graph: cast, parts: new Map() };
   observe?.('split_sums', () => printGraph(summed));
-  const step = splitBackward(summed, registry, chunkOf, split);
+  const step = splitBackward(summed, chunkOf, split);
   observe?.('split_backward', () => printGraph(step));
   return { step, parts };
 }
@@ -182,6 +188,12 @@ export function expectMeeting(step: PlacedGraph, update: PlacedGraph): void {
 /** The proof that whatever the step reads is still there, and its own microbatch's. */
 export function expectScopes(step: PlacedGraph, plan: Plan): void {
   const [fault] = checkScopes(step, segmentChunks(plan));
+  if (fault) throw fault;
+}
+
+/** The proof that gradients are reduced in the type that the plan says, and nothing else is rounded for it. */
+export function expectReductions(graph: PlacedGraph, registry: OpRegistry, { precision }: Plan): void {
+  const [fault] = checkReductions(graph, registry, reduceDtypeOf(precision));
   if (fault) throw fault;
 }
 
@@ -202,9 +214,13 @@ function storeInBuckets(
     storage: (group, type) => aloneLayout(plan, meshes[group], type),
     gathered: gatherScope(plan),
   });
-  return packGradients(gathered, buckets, registry, reshards, (output, group, type) =>
-    alone.has(roleKey(output)) ? aloneAccumulator(plan, meshes[group], type) : null,
-  );
+  return packGradients(gathered, buckets, {
+    registry,
+    reshards,
+    accumulator: (output, group, type) =>
+      alone.has(roleKey(output)) ? aloneAccumulator(plan, meshes[group], type) : null,
+    reduce: reduceDtypeOf(plan.precision),
+  });
 }
 
 /** The outputs of the step that are gradients of parameters in no bucket, or parts of them. */

@@ -1,11 +1,12 @@
 /** A plan as the partitioner asks of it: where inputs and outputs lie, on which group an op runs, what is fixed for it. */
-import type { Graph, Source } from '../ir/graph.js';
+import { readersOf, type Graph, type Source } from '../ir/graph.js';
 import { replicated, type Layout } from '../ir/layout.js';
 import type { Mesh } from '../ir/mesh.js';
 import type { OpRule } from '../ir/rule.js';
 import { ownerOf, parameterRole, roleKey, written, type ResultName, type Role } from '../ir/role.js';
 import { namesOf, type FactorName, type TensorType } from '../ir/type.js';
 import { groupOfChunks, keptFor, meshesOf, type Plan } from '../plan/plan.js';
+import { reduceDtypeOf } from '../plan/reduce_dtype.js';
 import type { Scope } from '../plan/scope.js';
 import type { Bucket } from './buckets.js';
 import type { Splits } from './candidates.js';
@@ -49,12 +50,11 @@ export interface HintRequest {
 /** The groups that read each input of the step graph, by its role, first to last: where it is stored. */
 export function homesOf(plan: Plan, step: Graph): ReadonlyMap<string, readonly number[]> {
   const groupOf = segmentGroups(plan);
+  const readers = readersOf(step);
   return new Map(
     step.inputs.map(({ role, value }) => {
-      const readers = step.nodes
-        .filter((node) => node.inputs.includes(value))
-        .map((node) => groupOf(node.source.segment));
-      return [roleKey(role), [...new Set(readers)].sort((a, b) => a - b)];
+      const groups = new Set(readers(value).map((node) => groupOf(node.source.segment)));
+      return [roleKey(role), [...groups].sort((a, b) => a - b)];
     }),
   );
 }
@@ -156,10 +156,12 @@ export function updatePlacement(
       const owners = inputs.flatMap((input) => (input && ownerIn(input)) ?? []);
       return owners.at(0)?.state.splits ?? null;
     },
-    // Gradients are reduced in the type in which they were summed, and cast to the parameters' then.
+    // Gradients are reduced in the type that the plan has for that, and cast to the parameters' then.
     travels: (role) => {
       const sum = given.get(roleKey(role));
-      return role.kind === 'gradient' && sum !== undefined && sum.type.dtype !== types.get(role.of)?.dtype;
+      if (role.kind !== 'gradient' || sum === undefined) return false;
+      const { dtype } = sum.type;
+      return dtype !== types.get(role.of)?.dtype || dtype !== reduceDtypeOf(plan.precision)(dtype);
     },
   };
 }
