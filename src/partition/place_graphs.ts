@@ -124,7 +124,8 @@ export function placeGraphs(
   const storedStep = storeInBuckets(plan, remadeStep, buckets, alone, registry, searches);
   expect(step, storedStep, registry, buckets);
   expectScopes(storedStep, plan);
-  const trained = parameters.filter(({ name }) => hasGradient(step, name, parts));
+  const given = new Set(step.outputs.flatMap(({ role }) => (role.kind === 'gradient' ? [role.of] : [])));
+  const trained = parameters.filter(({ name }) => given.has(name) || parts.has(name));
   const update = recipe?.(updatedParameters(step, trained, buckets, parts)) ?? null;
   if (update) expectAllRead(step, update, buckets);
   const chosenUpdate = update && place(update, updatePlacement(plan, storedStep, homes, types, buckets));
@@ -231,9 +232,6 @@ const withHint = (placement: Placement, hint: Placement['hint'] = placement.hint
   ...placement,
   hint,
 });
-
-const hasGradient = (step: Graph, name: string, parts: SplitSums['parts']): boolean =>
-  parts.has(name) || inRole(step.outputs, gradientRole(name)) !== undefined;
 
 /** Throws where the update leaves out a gradient, or a part of one. */
 function expectAllRead(step: Graph, update: Graph, buckets: readonly Bucket[]): void {
