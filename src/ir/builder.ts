@@ -15,10 +15,11 @@ import type {
 } from './graph.js';
 import { DiagnosticError, nearest } from './diagnostic.js';
 import { operandRepeatsFactor, residualRead, unknownOp, wrongOperands } from './diagnostics.js';
-import { slotNames, type OpRegistry } from './op.js';
+import { exactText } from './exact_text.js';
+import { slotNames, type BoundOp, type OpRegistry } from './op.js';
 import { kindOf, nameOf, resultRole, roleOfInput, type Role } from './role.js';
 import { Tensor, type LetterScope } from './tensor.js';
-import { namesOf, type Factor, type FactorName, type TensorType } from './type.js';
+import { namesOf, TypeKeys, type Factor, type FactorName, type TensorType } from './type.js';
 
 export class GraphBuilder {
   readonly registry: OpRegistry;
@@ -29,6 +30,9 @@ export class GraphBuilder {
   private readonly nodes: Node[] = [];
   private readonly outputs: GraphOutput[] = [];
   private readonly values: Value[] = [];
+  /** By what decides it, how each op was applied: layers of a model are alike. */
+  private readonly applications = new Map<string, Application>();
+  private readonly typeKeys = new TypeKeys();
   /** Past autodiff, decompositions may read what ops keep for their backward. */
   private differentiated = false;
   private source: Source = { path: '', phase: 'forward', segment: '' };
@@ -43,10 +47,10 @@ export class GraphBuilder {
   static resume(registry: OpRegistry, graph: Graph): GraphBuilder {
     const builder = new GraphBuilder(registry, graph.name);
     builder.differentiated = true;
-    builder.inputs.push(...graph.inputs);
-    builder.nodes.push(...graph.nodes);
-    builder.outputs.push(...graph.outputs);
-    builder.values.push(...graph.values);
+    for (const input of graph.inputs) builder.inputs.push(input);
+    for (const node of graph.nodes) builder.nodes.push(node);
+    for (const output of graph.outputs) builder.outputs.push(output);
+    for (const value of graph.values) builder.values.push(value);
     return builder;
   }
 
@@ -83,12 +87,32 @@ export class GraphBuilder {
 
   /** Adds a node. Scopes are inherited from the first operand. */
   apply(op: string, operands: readonly Tensor[], given: Attributes = {}): readonly Tensor[] {
+    const key = this.applicationKey(op, operands, given);
+    let application = this.applications.get(key);
+    if (!application) this.applications.set(key, (application = this.bind(op, operands, given)));
+    if (!this.differentiated) for (const operand of operands) this.refuseResidual(operand.id, op);
+    const { attributes, rule, results } = application;
+    const inputs = operands.map((t) => t.id);
+    const node = this.push({ op, inputs, attributes, rule, source: this.source, from: this.from }, results);
+    const scope = operands[0]?.scope;
+    return node.outputs.map((id, i) => new Tensor(this, id, rule.results[i], scope));
+  }
+
+  /** Equal for operands of equal types and names, and equal attributes. */
+  private applicationKey(op: string, operands: readonly Tensor[], given: Attributes): string {
+    let key = op;
+    for (const { type, names } of operands) key += ` (${this.typeKeys.of(type)} ${names.join(' ')})`;
+    for (const name of Object.keys(given)) key += ` ${name}=${exactText(given[name])}`;
+    return key;
+  }
+
+  /** Checks how an op is applied, and binds it. */
+  private bind(op: string, operands: readonly Tensor[], given: Attributes): Application {
     const definition = this.registry.get(op);
     if (!definition) throw unknownOp({ op, nearest: nearest(op, this.registry.keys()), path: this.path });
     if (slotNames(definition.operands, operands.length).length !== operands.length) {
       throw wrongOperands({ op, wants: definition.operands, given: operands.length, path: this.path });
     }
-    if (!this.differentiated) for (const operand of operands) this.refuseResidual(operand.id, op);
     for (const { names } of operands) {
       const factor = names.find((name, i) => names.indexOf(name) < i);
       if (factor !== undefined) throw operandRepeatsFactor({ op, factor, names, path: this.path });
@@ -96,29 +120,16 @@ export class GraphBuilder {
     checkAttributes(op, definition.attributeKinds ?? {}, given, this.path);
     const attributes = { ...definition.attributes, ...given };
     const call = { operands: operands.map((t) => t.type), names: operands.map((t) => t.names), attributes };
-    const bound = this.placed(() => definition.bind(call));
-    const node = this.push(
-      {
-        op: definition.name,
-        inputs: operands.map((t) => t.id),
-        attributes,
-        rule: bound.rule,
-        source: this.source,
-        from: this.from,
-      },
-      bound.results,
-    );
-    const scope = operands[0]?.scope;
-    return node.outputs.map((id, i) => new Tensor(this, id, bound.rule.results[i], scope));
+    return { attributes, ...this.placed(() => definition.bind(call)) };
   }
 
   /** Adds a node whose rule is known: how passes copy nodes between graphs. */
   push(node: Omit<Node, 'id' | 'outputs'>, results: readonly TensorType[]): Node {
-    const id = this.nodes.length;
-    const outputs = results.map((type) => this.value(type, id).id);
-    const made: Node = { ...node, id, outputs };
+    const outputs: ValueId[] = [];
+    const { op, inputs, attributes, rule, source, from } = node;
+    const made: Node = { id: this.nodes.length, op, inputs, outputs, attributes, rule, source, from };
     this.nodes.push(made);
-    for (const output of outputs) this.values[output] = { ...this.values[output], node: made };
+    for (const type of results) outputs.push(this.value(type, made).id);
     return made;
   }
 
@@ -209,15 +220,16 @@ export class GraphBuilder {
     throw residualRead({ op: node.op, residual, reader, path: this.source.path });
   }
 
-  private value(type: TensorType, node: number | null): Value {
-    const value: Value = {
-      id: this.values.length as ValueId,
-      type,
-      node: node === null ? null : (this.nodes[node] ?? null),
-    };
+  private value(type: TensorType, node: Node | null): Value {
+    const value: Value = { id: this.values.length as ValueId, type, node };
     this.values.push(value);
     return value;
   }
+}
+
+/** What a node has of its op, whichever values it is applied to. */
+interface Application extends BoundOp {
+  readonly attributes: Attributes;
 }
 
 /** Factors as attributes: how fill, iota and random state the factors they make. */

@@ -77,3 +77,16 @@ export interface Graph {
 }
 
 export const typeOf = (graph: Graph, value: ValueId): TensorType => graph.values[value].type;
+
+/** The nodes that read a value, in order, each once. */
+export function readersOf({ nodes }: Graph): (value: ValueId) => readonly Node[] {
+  const found = new Map<ValueId, Node[]>();
+  for (const node of nodes) {
+    for (const input of node.inputs) {
+      const readers = found.get(input);
+      if (!readers) found.set(input, [node]);
+      else if (readers[readers.length - 1] !== node) readers.push(node);
+    }
+  }
+  return (value) => found.get(value) ?? [];
+}

@@ -129,6 +129,7 @@ export interface OpExample {
 
 /** Names of `count` operands or results: one that ends in `...` stands for as many as are left, numbered from 0. */
 export function slotNames(names: readonly string[], count: number): readonly string[] {
+  if (!names.some((name) => name.endsWith('...'))) return names;
   return names.flatMap((name) => {
     if (!name.endsWith('...')) return [name];
     return Array.from({ length: Math.max(1, count - names.length + 1) }, (_, i) => `${name.slice(0, -3)}${i}`);

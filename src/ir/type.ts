@@ -75,6 +75,7 @@ export const printFactors = (type: TensorType): string =>
     .map((f) => `${f.name}=${f.size}`)
     .join(' ')}]`;
 
+/** Equal types print equally: the text is the key. */
 export function printType(type: TensorType): string {
   return `${type.dtype}[${type.dims.map(printDim).join(', ')}]`;
 }
@@ -86,6 +87,22 @@ export function parseType(text: string): TensorType {
   const body = match[2].trim();
   const dims = body === '' ? [] : body.split(',').map((dim) => parseDim(dim.trim()));
   return { dtype: match[1] as DType, dims };
+}
+
+/** A short text for each type: that of equal types is the same. */
+export class TypeKeys {
+  private readonly byText = new Map<string, string>();
+  private readonly known = new WeakMap<TensorType, string>();
+
+  of(type: TensorType): string {
+    let key = this.known.get(type);
+    if (key !== undefined) return key;
+    const text = printType(type);
+    key = this.byText.get(text) ?? String(this.byText.size);
+    this.byText.set(text, key);
+    this.known.set(type, key);
+    return key;
+  }
 }
 
 export const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);

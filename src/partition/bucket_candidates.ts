@@ -8,7 +8,7 @@
  * one order: where meshes split it otherwise, it is in no bucket.
  */
 import type { DType } from '../ir/dtype.js';
-import type { Graph, Node, ValueId } from '../ir/graph.js';
+import { readersOf, type Graph, type Node, type ValueId } from '../ir/graph.js';
 import { axesSize, type Mesh } from '../ir/mesh.js';
 import { castTo, type OpRegistry } from '../ir/op.js';
 import { parameterRole, roleKey, sameRole } from '../ir/role.js';
@@ -137,11 +137,4 @@ function segmentsOf(
       return node.source.phase === 'forward' ? [node.source.segment] : [];
     }),
   );
-}
-
-function readersOf({ nodes }: Graph): (value: ValueId) => readonly Node[] {
-  const found = new Map<ValueId, Node[]>();
-  for (const node of nodes)
-    for (const input of new Set(node.inputs)) found.set(input, [...(found.get(input) ?? []), node]);
-  return (value) => found.get(value) ?? [];
 }

@@ -166,7 +166,7 @@ function byChunk({ plan, registry, split, observe }: PlaceRequest, graph: Graph,
     ? splitSumsByChunk(cast, registry, chunkOf)
     : { graph: cast, parts: new Map() };
   observe?.('split_sums', () => printGraph(summed));
-  const step = splitBackward(summed, registry, chunkOf, split);
+  const step = splitBackward(summed, chunkOf, split);
   observe?.('split_backward', () => printGraph(step));
   return { step, parts };
 }

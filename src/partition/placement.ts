@@ -1,5 +1,5 @@
 /** A plan as the partitioner asks of it: where inputs and outputs lie, on which group an op runs, what is fixed for it. */
-import type { Graph, Source, ValueId } from '../ir/graph.js';
+import { readersOf, type Graph, type Source } from '../ir/graph.js';
 import { replicated, type Layout } from '../ir/layout.js';
 import type { Mesh } from '../ir/mesh.js';
 import type { OpRule } from '../ir/rule.js';
@@ -49,9 +49,13 @@ export interface HintRequest {
 /** The groups that read each input of the step graph, by its role, first to last: where it is stored. */
 export function homesOf(plan: Plan, step: Graph): ReadonlyMap<string, readonly number[]> {
   const groupOf = segmentGroups(plan);
-  const readers = new Map<ValueId, Set<number>>(step.inputs.map(({ value }) => [value, new Set()]));
-  for (const node of step.nodes) for (const value of node.inputs) readers.get(value)?.add(groupOf(node.source.segment));
-  return new Map(step.inputs.map(({ role, value }) => [roleKey(role), [...readers.get(value)!].sort((a, b) => a - b)]));
+  const readers = readersOf(step);
+  return new Map(
+    step.inputs.map(({ role, value }) => {
+      const groups = new Set(readers(value).map((node) => groupOf(node.source.segment)));
+      return [roleKey(role), [...groups].sort((a, b) => a - b)];
+    }),
+  );
 }
 
 /** Placement of the step graph: forward and backward of one scheduled microbatch. Outputs stay as they come: the update reduces them. */

@@ -6,35 +6,38 @@
 import type { Graph, Node, Value, ValueId } from '../ir/graph.js';
 
 export function eliminateDeadCode(graph: Graph): Graph {
-  const live = new Set(graph.outputs.map((output) => output.value));
-  const kept = [...graph.nodes].reverse().filter((node) => {
-    if (!node.outputs.some((id) => live.has(id))) return false;
-    for (const id of node.inputs) live.add(id);
-    return true;
+  const kept = liveNodes(graph);
+  if (kept.length === graph.nodes.length) return graph;
+
+  const nodeIds = new Map<number, number>();
+  for (const { id } of kept) nodeIds.set(id, nodeIds.size);
+  const keptValues = graph.values.filter(({ node }) => node === null || nodeIds.has(node.id));
+  const valueIds: ValueId[] = [];
+  keptValues.forEach(({ id }, i) => (valueIds[id] = i as ValueId));
+
+  const movedTo = (id: ValueId): ValueId => valueIds[id];
+  const moved = <T extends { readonly value: ValueId }>(one: T): T => ({ ...one, value: movedTo(one.value) });
+  const nodes = kept.map((node, id): Node => {
+    const { op, inputs, outputs, attributes, rule, source } = node;
+    const from = node.from === null ? null : (nodeIds.get(node.from) ?? null);
+    return { id, op, inputs: inputs.map(movedTo), outputs: outputs.map(movedTo), attributes, rule, source, from };
   });
-  kept.reverse();
-
-  const valueIds = new Map<ValueId, ValueId>();
-  const nodeIds = new Map(kept.map((node, i) => [node.id, i]));
-  const keptValues = new Set([...graph.inputs.map((i) => i.value), ...kept.flatMap((node) => node.outputs)]);
-  for (const { id } of graph.values) if (keptValues.has(id)) valueIds.set(id, valueIds.size as ValueId);
-  const moved = (id: ValueId) => valueIds.get(id)!;
-
-  const nodes = kept.map((node, i): Node => ({
-    ...node,
-    id: i,
-    inputs: node.inputs.map(moved),
-    outputs: node.outputs.map(moved),
-    from: node.from === null ? null : (nodeIds.get(node.from) ?? null),
+  const values = keptValues.map(({ type, node }, i): Value => ({
+    id: i as ValueId,
+    type,
+    node: node && nodes[nodeIds.get(node.id)!],
   }));
-  const values = graph.values
-    .filter(({ id }) => keptValues.has(id))
-    .map(({ id, type, node }): Value => ({ id: moved(id), type, node: node && nodes[nodeIds.get(node.id)!] }));
-  return {
-    name: graph.name,
-    inputs: graph.inputs.map((input) => ({ ...input, value: moved(input.value) })),
-    nodes,
-    outputs: graph.outputs.map((output) => ({ ...output, value: moved(output.value) })),
-    values,
-  };
+  return { name: graph.name, inputs: graph.inputs.map(moved), nodes, outputs: graph.outputs.map(moved), values };
+}
+
+/** The nodes that outputs need, in order. */
+function liveNodes({ nodes, outputs }: Graph): readonly Node[] {
+  const live = new Set(outputs.map(({ value }) => value));
+  const found: Node[] = [];
+  for (let i = nodes.length - 1; i >= 0; i--) {
+    if (!nodes[i].outputs.some((id) => live.has(id))) continue;
+    found.push(nodes[i]);
+    for (const id of nodes[i].inputs) live.add(id);
+  }
+  return found.reverse();
 }

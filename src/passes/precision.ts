@@ -9,9 +9,10 @@
  */
 import { GraphBuilder } from '../ir/builder.js';
 import { isFloat, type DType } from '../ir/dtype.js';
-import type { Attributes, Graph, Node, ValueId } from '../ir/graph.js';
+import { readersOf, type Attributes, type Graph, type GraphInput, type Node, type ValueId } from '../ir/graph.js';
 import { opNamed, type OpRegistry } from '../ir/op.js';
 import { ownerOf, type Role } from '../ir/role.js';
+import type { OpRule } from '../ir/rule.js';
 import { Tensor } from '../ir/tensor.js';
 import { eliminateDeadCode } from './eliminate_dead_code.js';
 import { sumsInto } from './sums.js';
@@ -33,6 +34,9 @@ class Rewrite {
   private readonly graph: Graph;
   private readonly builder: GraphBuilder;
   private readonly compute: DType;
+  private readonly readers: (value: ValueId) => readonly Node[];
+  /** Parameters that ops other than fused ones read. */
+  private readonly cast: readonly GraphInput[];
   /** Parameters whose gradients leave the step in the compute type, by name. */
   private readonly narrow: ReadonlySet<string>;
   private readonly mapped = new Map<ValueId, ValueId>();
@@ -48,8 +52,9 @@ class Rewrite {
     this.graph = graph;
     this.builder = new GraphBuilder(registry, graph.name);
     this.compute = compute;
-    const cast = graph.inputs.filter(({ kind, value }) => kind === 'parameter' && this.isCast(value));
-    this.narrow = new Set(types === 'compute' ? cast.map(({ role }) => ownerOf(role)!) : []);
+    this.readers = readersOf(graph);
+    this.cast = graph.inputs.filter(({ kind, value }) => kind === 'parameter' && this.isCast(value));
+    this.narrow = new Set(types === 'compute' ? this.cast.map(({ role }) => ownerOf(role)!) : []);
     const gradients = graph.outputs.filter(({ role }) => role.kind === 'gradient' && !this.isNarrow(role));
     const read = graph.nodes.flatMap((node) => node.inputs.filter((_, i) => this.readsWide(node, i)));
     const given = gradients.map(({ value }) => value);
@@ -58,21 +63,20 @@ class Rewrite {
 
   run(): Graph {
     const { graph, builder } = this;
-    const casts = graph.inputs.filter((input) => input.kind === 'parameter' && this.isCast(input.value));
     for (const { role, value } of graph.inputs) {
       this.mapped.set(value, builder.take(role, graph.values[value].type).id);
     }
-    for (const { value, name } of casts) {
-      const reader = graph.nodes.find((node) => node.inputs.includes(value))!;
+    for (const { value, name } of this.cast) {
+      const [reader] = this.readers(value);
       builder.at({ ...reader.source, path: name, phase: 'forward' }, () => {
         this.mapped.set(value, builder.tensor(this.mapped.get(value)!).exactly(this.compute).id);
       });
     }
     for (const node of graph.nodes) this.rebuild(node);
     for (const { role, name, value } of graph.outputs) {
-      const dtype = this.isNarrow(role) ? this.compute : graph.values[value].type.dtype;
       // Where the value is made: the forward of a validation step has no backward after it.
-      const maker = graph.nodes.find((node) => node.outputs.includes(value));
+      const { type, node: maker } = graph.values[value];
+      const dtype = this.isNarrow(role) ? this.compute : type.dtype;
       const result = () => builder.tensor(this.mapped.get(value)!).exactly(dtype);
       builder.output(role, maker ? builder.at({ ...maker.source, path: name }, result) : result());
     }
@@ -101,8 +105,7 @@ class Rewrite {
   private operand(node: Node, i: number): Tensor {
     const { builder, compute } = this;
     const value = builder.tensor(this.mapped.get(node.inputs[i])!);
-    const sums = node.rule.operands.flat().some((name) => !node.rule.results[0].includes(name));
-    const inCompute = this.choosesDtype(node) && sums && this.isCompute(node);
+    const inCompute = this.choosesDtype(node) && sums(node.rule) && this.isCompute(node);
     // What is at least f32 has the digits that a statistic is asked for in, whatever the traced graph computed it in.
     const isWide = value.dtype === 'f32' || value.dtype === 'f64';
     const wide = isWide ? null : this.graph.values[node.inputs[i]].type.dtype;
@@ -146,10 +149,13 @@ class Rewrite {
   }
 
   private isCast(value: ValueId): boolean {
-    const readers = this.graph.nodes.filter((node) => node.inputs.includes(value));
     return (
-      readers.some((node) => !opNamed(this.builder.registry, node.op).signature) &&
-      isFloat(this.graph.values[value].type.dtype)
+      isFloat(this.graph.values[value].type.dtype) &&
+      this.readers(value).some((node) => !opNamed(this.builder.registry, node.op).signature)
     );
   }
 }
+
+/** True where factors of operands are summed. */
+const sums = ({ operands, results: [result] }: OpRule): boolean =>
+  operands.some((names) => names.some((name) => !result.includes(name)));

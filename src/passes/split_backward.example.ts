@@ -23,5 +23,5 @@ export const splitBackwardExample = graphExample({
       %2 = einsum(%1, %x) {to=[dim, inner]} : f32[dim=4, inner=4] ; - backward blocks.0
       return gradient of w1=%0, gradient of w0=%2
     }`,
-  run: (graph) => splitBackward(graph, ops, () => 0, new Set([0])),
+  run: (graph) => splitBackward(graph, () => 0, new Set([0])),
 });

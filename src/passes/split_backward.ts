@@ -5,41 +5,22 @@
  * gradient: so each segment is cut alike, whichever chunk it is in. A fused backward that gives both stays with the first. Weight nodes go
  * last in the graph: what they ask for is made for them.
  */
-import { GraphBuilder } from '../ir/builder.js';
-import type { Graph, Node, ValueId } from '../ir/graph.js';
-import type { OpRegistry } from '../ir/op.js';
+import type { Graph, Node } from '../ir/graph.js';
+import { GraphCopy } from './graph_copy.js';
 import { sumsInto } from './sums.js';
 
 /** `chunkOf`: the chunk of a segment; `split`: the chunks whose backward is to be cut. */
-export function splitBackward(
-  graph: Graph,
-  registry: OpRegistry,
-  chunkOf: (segment: string) => number,
-  split: ReadonlySet<number>,
-): Graph {
+export function splitBackward(graph: Graph, chunkOf: (segment: string) => number, split: ReadonlySet<number>): Graph {
+  if (split.size === 0) return graph;
   const waited = waitedFor(graph, chunkOf);
   const isWeight = ({ id, source }: Node) =>
     source.phase === 'backward' && split.has(chunkOf(source.segment)) && !waited.has(id);
   if (!graph.nodes.some(isWeight)) return graph;
 
-  const builder = new GraphBuilder(registry, graph.name);
-  const mapped = new Map<ValueId, ValueId>();
-  const nodeIds = new Map<number, number>();
-  for (const { role, value } of graph.inputs) {
-    mapped.set(value, builder.take(role, graph.values[value].type).id);
-  }
-  const put = (node: Node, source: Node['source']) => {
-    const inputs = node.inputs.map((id) => mapped.get(id)!);
-    const from = node.from === null ? null : nodeIds.get(node.from)!;
-    const types = node.outputs.map((id) => graph.values[id].type);
-    const made = builder.push({ ...node, inputs, from, source }, types);
-    nodeIds.set(node.id, made.id);
-    node.outputs.forEach((id, i) => mapped.set(id, made.outputs[i]));
-  };
-  for (const node of graph.nodes) if (!isWeight(node)) put(node, node.source);
-  for (const node of graph.nodes) if (isWeight(node)) put(node, { ...node.source, phase: 'weight' });
-  for (const { role, value } of graph.outputs) builder.output(role, builder.tensor(mapped.get(value)!));
-  return builder.build();
+  const copy = new GraphCopy(graph);
+  for (const node of graph.nodes) if (!isWeight(node)) copy.put(node);
+  for (const node of graph.nodes) if (isWeight(node)) copy.put(node, { source: { ...node.source, phase: 'weight' } });
+  return copy.build();
 }
 
 /**
