@@ -1,10 +1,13 @@
 /** What is asked once: equal layers, on groups of one kind. What prices tell apart is asked apart. */
 import { expect, test } from 'vitest';
 import { languageModel } from '../../tests/scenarios/language_model.js';
-import { buildScenario } from '../../tests/scenarios/scenario.js';
+import { placeScenario } from '../../tests/scenarios/placed_scenario.js';
 import { GPT } from '../nn/models/index.js';
 import { pipelineOf } from '../plan/plan.js';
-import { defaultCosts, type PartitionCosts } from './costs.js';
+import { tensorType } from '../ir/type.js';
+import { parseLayout } from '../ir/layout.js';
+import type { ReshardSearch } from '../reshard/search.js';
+import { defaultCosts, reshardSearches, type PartitionCosts } from './costs.js';
 
 /** A GPT of so many layers on each of two groups. */
 function placedOn(layers: number, costs: PartitionCosts) {
@@ -16,7 +19,7 @@ function placedOn(layers: number, costs: PartitionCosts) {
   ]);
   const given = languageModel(model, { microbatches: 1, batch: 4, sequence: 4 });
   const split = { batch: ['data'], heads: ['tensor'], hidden: ['tensor'], vocab: ['tensor'] };
-  return buildScenario({ ...given, pipeline, split, schedule: '1f1b', microbatches: 2, costs }).placed;
+  return placeScenario({ ...given, pipeline, split, schedule: '1f1b', microbatches: 2, costs }).placed;
 }
 
 test('equal layers ask once, on groups of one kind', () => {
@@ -29,26 +32,17 @@ test('equal layers ask once, on groups of one kind', () => {
   expect(asked(6)).toBe(asked(3));
 });
 
-test('a group of dear links chooses by its own prices, and the others by theirs', () => {
-  const dearOn = (groups: readonly number[]): PartitionCosts => {
-    const { seconds, communicationSeconds, ...others } = defaultCosts();
-    const isDear = (group: number) => groups.includes(group);
-    return {
-      ...others,
-      seconds: (work) => 1e3 * seconds(work),
-      repeatSeconds: 0,
-      kindOf: (group) => Number(isDear(group)),
-      communicationSeconds: (what, group) => communicationSeconds(what, group) * (isDear(group) ? 1e3 : 1e-3),
-    };
+test('a group of another kind pays its own prices', () => {
+  const { communicationSeconds, ...others } = defaultCosts();
+  const costs: PartitionCosts = {
+    ...others,
+    kindOf: (group) => Number(group === 1),
+    communicationSeconds: (what, group) => communicationSeconds(what, group) * (group === 1 ? 10 : 1),
   };
-  /** How the ops of blocks of a group are split. */
-  const chosenOn = (group: number, costs: PartitionCosts): unknown =>
-    placedOn(2, costs).step.steps.flatMap((step) =>
-      step.kind === 'op' && step.group === group && step.source.segment.startsWith('blocks')
-        ? [`${step.source.path} ${step.op} ${JSON.stringify(step.assignment)}`]
-        : [],
-    );
-  expect(chosenOn(1, dearOn([1]))).toEqual(chosenOn(1, dearOn([0, 1])));
-  expect(chosenOn(0, dearOn([1]))).toEqual(chosenOn(0, dearOn([])));
-  expect(chosenOn(0, dearOn([]))).not.toEqual(chosenOn(0, dearOn([0, 1])));
+  const mesh = { axes: [{ name: 'tensor', size: 2 }] };
+  const [first, dear, third] = reshardSearches([mesh, mesh, mesh], costs);
+  const type = tensorType('f32', { dim: 8 });
+  const seconds = (search: ReshardSearch) => search.seconds(type, parseLayout('{dim:tensor}'), parseLayout('{}'));
+  expect(seconds(dear)).toBeCloseTo(10 * seconds(first), 12);
+  expect(seconds(third)).toBe(seconds(first));
 });
