@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { dataSchema } from '../data/options.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { optimizerSchema } from '../optim/options.js';
+import { reduceDtypes } from '../plan/reduce_dtype.js';
 import { optionRows, type OptionRow } from '../options/rows.js';
 import { seedField } from '../options/seed_field.js';
 import { modelSchema } from './model.js';
@@ -69,19 +70,24 @@ export const configSchema = z.strictObject({
     .default(null)
     .meta({
       description:
-        'Element type in which gradients are summed over microbatches and travel. bf16: of parameters that ops read in bf16; those of ' +
+        'Element type in which gradients are summed over microbatches. bf16: of parameters that ops read in bf16; those of ' +
         'others, gains of norms, stay f32. null: that of the master weights.',
       effect:
         'bf16: 2 bytes a parameter less, and half the traffic of gradients; sums are rounded to 8 bits at each microbatch.',
       flag: true,
-      also: [
-        'reduce_dtype',
-        'grad_accum_dtype',
-        'main_grads_dtype',
-        'accumulate_allreduce_grads_in_fp32',
-        'communication_data_type',
-        'mixed_precision_reduce',
-      ],
+      also: ['grad_accum_dtype', 'main_grads_dtype', 'accumulate_allreduce_grads_in_fp32'],
+    }),
+  reduce_dtype: z
+    .enum(reduceDtypes)
+    .nullable()
+    .default(null)
+    .meta({
+      description:
+        'Element type in which gradients are reduced over ranks, whatever they are summed in: each is cast before and back after. ' +
+        'null: the type in which each is summed.',
+      effect: 'bf16: half the traffic of gradients that are summed in f32; what each rank adds is rounded to 8 bits.',
+      flag: true,
+      also: ['communication_data_type', 'mixed_precision_reduce', 'grad_reduce_in_fp32', 'bf16_compress_hook'],
     }),
   plan,
   engine: z

@@ -87,6 +87,8 @@ export interface OpDefinition {
   copies?(attributes: Attributes): boolean;
   /** Of one operand: where it and the result are floats, they differ by rounding alone. */
   readonly rounds?: true;
+  /** Applies to each addend of a sum by itself: what it takes is partial. */
+  readonly addends?: true;
   /** Of two operands: either may stand first. */
   readonly commutes?: true;
   /** The result is the sum of its operands. */

@@ -210,6 +210,7 @@ const primitives: Readonly<Record<string, Forms>> = {
   erf: elementwise('erf'),
   add_scalar: elementwise('add_scalar', ({ attributes }) => ({ value: attributes.value as number })),
   cast: elementwise('cast'),
+  cast_addends: elementwise('cast'),
   fill: elementwise('fill', ({ attributes }) => ({ value: attributes.value as number })),
   iota: onCopies('iota', iota),
   max: largest,

@@ -5,8 +5,9 @@
  * that `schedule_steps.ts` tells; the update graph joins the last slots, so that gradients are reduced while the rest is still being
  * computed.
  */
+import { castTo, opNamed } from '../ir/op.js';
 import { assignMemory, keptValues, type UnplacedStep } from '../memory/assign_memory.js';
-import type { PlacedId } from '../partition/placed.js';
+import type { PlacedId, PlacedStep } from '../partition/placed.js';
 import { messagesOfAll, type MessagesOfAll } from '../program/edges.js';
 import type { RankClass, Template, ValueIndex } from '../program/program.js';
 import { instructionsOf } from '../program/unroll.js';
@@ -63,12 +64,15 @@ class ClassLowering {
   private readonly request: ClassRequest;
   private readonly messages: MessagesOfAll;
   private readonly pending = new Pending();
+  /** What a step comes to know from other ranks. */
+  private readonly exchanged: ReadonlySet<PlacedId>;
   /** What the update still has to do. */
   private tail: readonly Listed[];
 
   constructor(request: ClassRequest) {
     this.request = request;
     this.map = new ValueMap(request);
+    this.exchanged = new Set(request.step.steps.filter(isExchange).flatMap(({ outputs }) => outputs));
     this.messages = messagesOfAll(request.groups, request.members);
     this.tail = request.update ? updateSection(request.update, request.group) : [];
   }
@@ -86,13 +90,15 @@ class ClassLowering {
     const body = piece === null ? section : piecesOf(section)[piece];
     const { joined, rest } = this.join(body, last);
     const complete = ({ listed, after }: Joined) => {
+      if (this.isCastSum(listed)) lowering.lower('step', listed);
       lowering.completeSums(listed);
       for (const move of after) lowering.lower('update', move);
     };
-    // What is reduced on the way to its sum is added when that of the next segment has been asked for, or last: compute goes on meanwhile.
+    // What is reduced on the way to its sum is cast and added when that of the next segment has been asked for, or last: compute goes on
+    // meanwhile.
     let reduced: readonly Joined[] = [];
     for (const one of joined) {
-      lowering.lower('step', one.listed);
+      if (!this.isCastSum(one.listed)) lowering.lower('step', one.listed);
       const { segment } = one.listed.step.source;
       const isReduced = this.isReducedSum(one.listed);
       if (isReduced && reduced.every(({ listed }) => listed.step.source.segment === segment)) {
@@ -124,8 +130,20 @@ class ClassLowering {
     return new TemplateWriter((value) => this.map.values.extentOf(value), this.pending);
   }
 
-  private isReducedSum({ step }: Listed): boolean {
-    return step.kind === 'move' && !isLocal(step.move) && this.map.sums.has(step.outputs[0]);
+  private isReducedSum(listed: Listed): boolean {
+    const { step } = listed;
+    return this.isCastSum(listed) || (isExchange(step) && this.map.sums.has(step.outputs[0]));
+  }
+
+  /** What is summed is cast from what it is reduced in. */
+  private isCastSum({ step }: Listed): boolean {
+    if (step.kind !== 'op' || !this.map.sums.has(step.outputs[0])) return false;
+    return this.exchanged.has(step.inputs[0]) && castTo(this.request.registry, step) !== null;
+  }
+
+  /** A move, or a cast of addends for one. */
+  private isReduction(step: PlacedStep): boolean {
+    return step.kind === 'move' || (step.kind === 'op' && opNamed(this.request.registry, step.op).addends === true);
   }
 
   /**
@@ -154,7 +172,7 @@ class ClassLowering {
     const rest: Listed[] = [];
     for (const listed of this.tail) {
       const { step } = listed;
-      const at = step.kind === 'move' ? there(step.inputs[0]) : undefined;
+      const at = this.isReduction(step) ? there(step.inputs[0]) : undefined;
       if (at === undefined) rest.push(listed);
       else {
         after.set(at, [...(after.get(at) ?? []), listed]);
@@ -174,6 +192,8 @@ interface Joined {
   readonly listed: Listed;
   readonly after: readonly Listed[];
 }
+
+const isExchange = (step: PlacedStep): boolean => step.kind === 'move' && !isLocal(step.move);
 
 /** The last of these positions; undefined where one is not there. */
 function latest(positions: readonly (number | undefined)[]): number | undefined {

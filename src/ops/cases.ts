@@ -60,6 +60,7 @@ export const cases: readonly OpCase[] = [
   { op: 'scale', operands: ['x: a b'], attributes: () => ({ value: -1.5 }) },
   { op: 'add_scalar', operands: ['x: a b'], attributes: () => ({ value: 2.5 }) },
   { op: 'cast', operands: ['x: a b'], attributes: () => ({ dtype: 'f64' }) },
+  { op: 'cast_addends', operands: ['x: a b'], attributes: () => ({ dtype: 'f64' }) },
   { op: 'where', operands: ['condition#2: a', 'a: a b', 'b: b'] },
   { op: 'gelu', operands: ['x: a b'], attributes: () => ({ exact: true }) },
 

@@ -28,6 +28,7 @@ export interface Elementwise {
   /** As in {@link OpDefinition}. */
   readonly copies?: OpDefinition['copies'];
   readonly rounds?: true;
+  readonly addends?: true;
   readonly commutes?: true;
   readonly adds?: true;
   readonly example: OpExample;
@@ -54,6 +55,7 @@ export function elementwise(op: Elementwise): OpDefinition {
     backward: op.backward,
     copies: op.copies,
     rounds: op.rounds,
+    addends: op.addends,
     commutes: op.commutes,
     adds: op.adds,
     flops: (rule, sizes) => (op.flops ?? 1) * elements(rule.results[0], sizes),

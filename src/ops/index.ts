@@ -5,6 +5,7 @@ import { adamw } from './adamw.js';
 import { attention } from './attention.js';
 import * as binary from './binary.js';
 import { cast } from './cast.js';
+import { castAddends } from './cast_addends.js';
 import * as compare from './compare.js';
 import { cumsum } from './cumsum.js';
 import { dropout } from './dropout.js';
@@ -37,6 +38,7 @@ const primitives: readonly OpDefinition[] = [
   ...Object.values(compare),
   ...Object.values(unary),
   cast,
+  castAddends,
   max,
   fill,
   iota,

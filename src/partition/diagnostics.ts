@@ -212,6 +212,26 @@ export const scopeBroken = defineDiagnostic(
   }),
 );
 
+export const reducedInAnotherType = defineDiagnostic(
+  'partition/reduced-in-another-type',
+  (p: { step: string; is: string; wanted: string; source: Source }) => ({
+    what: `${p.step} reduces a gradient in ${p.is}, and the plan has gradients reduced in ${p.wanted}`,
+    why: 'what is reduced in fewer bits loses more of each addend than the plan allows, and in more bits sends more than it says',
+    where: [{ at: placeOf(p.source) }],
+    fix: 'this is a fault of the partitioner: report it, with the plan that shows it',
+  }),
+);
+
+export const addendsRounded = defineDiagnostic(
+  'partition/addends-rounded',
+  (p: { op: string; value: string; source: Source }) => ({
+    what: `${p.op} rounds each addend of '${p.value}' by itself`,
+    why: 'the plan allows that of gradients alone, in the type in which it has them reduced: another sum would lose bits in silence',
+    where: [{ at: placeOf(p.source) }],
+    fix: 'cast the sum, after it has been reduced: the op cast does',
+  }),
+);
+
 export const readBeforeWritten = defineDiagnostic(
   'partition/read-before-written',
   (p: { step: string; value: string; source: Source }) => ({

@@ -4,9 +4,11 @@
  *   gradients of members ─pack─▶ bucket, partial over what any of them is ─reduce_scatter─▶ shard, where a plan reduces each microbatch
  *
  * Who is not partial over an axis that another member is partial over is masked first. Each microbatch is reduced over the axes that cut
- * the shard and no other: over replicas of shards, whose sums are no larger for being partial, the update reduces once a step.
+ * the shard and no other: over replicas of shards, whose sums are no larger for being partial, the update reduces once a step. What is
+ * reduced is cast to the type that the plan has for that, and back.
  */
 import { GraphBuilder } from '../ir/builder.js';
+import type { DType } from '../ir/dtype.js';
 import type { Node, Source } from '../ir/graph.js';
 import type { Layout, Reduction } from '../ir/layout.js';
 import type { AxisName } from '../ir/mesh.js';
@@ -19,20 +21,29 @@ import type { PackedTensor } from './packing.js';
 import { makersOf, type PlacedGraph, type PlacedId, type PlacedOutput, type PlacedStep } from './placed.js';
 import { PlacedEdit, type Request, type Spot } from './placed_edit.js';
 
-/**
- * The graph with the gradients of buckets in place of those of their members; of buckets that it gives all members' of. `accumulator`: how
- * any other output is summed, where not as it comes.
- */
-export function packGradients(
-  placed: PlacedGraph,
-  buckets: readonly Bucket[],
-  registry: OpRegistry,
-  reshards: readonly ReshardSearch[],
-  accumulator: (output: Role, group: number, type: TensorType) => Layout | null = () => null,
-): PlacedGraph {
-  const edit = new PlacedEdit(placed, reshards);
+export interface PackOptions {
+  readonly registry: OpRegistry;
+  /** One search a group's mesh. */
+  readonly reshards: readonly ReshardSearch[];
+  /** How an output is summed that is in no bucket, where not as it comes. Absent: as it comes. */
+  readonly accumulator?: (output: Role, group: number, type: TensorType) => Layout | null;
+  /** In which type gradients of another are reduced. Absent: in their own. */
+  readonly reduce?: (gradient: DType) => DType;
+}
+
+/** What packing goes by, over all of a graph. */
+interface Packing extends Required<PackOptions> {
+  readonly edit: PlacedEdit;
+  readonly makers: ReadonlyMap<PlacedId, PlacedStep>;
+}
+
+/** The graph with the gradients of buckets in place of those of their members; of buckets that it gives all members' of. */
+export function packGradients(placed: PlacedGraph, buckets: readonly Bucket[], options: PackOptions): PlacedGraph {
+  const { accumulator = () => null, reduce = (dtype) => dtype } = options;
+  const edit = new PlacedEdit(placed, options.reshards);
   const given = new Map(placed.outputs.map(({ role, value }) => [roleKey(role), value]));
   const makers = makersOf(placed);
+  const packing: Packing = { ...options, accumulator, reduce, edit, makers };
   const replaced = new Map<string, readonly PlacedOutput[]>();
   for (const bucket of buckets) {
     const tensors = bucket.members.filter(({ isPadding }) => !isPadding);
@@ -40,7 +51,7 @@ export function packGradients(
       const roles = tensors.map((tensor) => roleKey(roleWith(role, tensor.name)));
       const gradients = roles.map((key) => given.get(key));
       if (!gradients.every((id) => id !== undefined)) continue;
-      const value = packOne(edit, makers, bucket, role, gradients, registry);
+      const value = packOne(packing, bucket, role, gradients);
       roles.forEach((key, k) => replaced.set(key, k === 0 ? [{ role, name: nameOf(role), value }] : []));
     }
   }
@@ -52,7 +63,7 @@ export function packGradients(
     if (!to || !step) continue;
     const at: Spot = { side: 'after', step };
     const request: Request = { at, source: step.source, scope: 'microbatch', suffix: 'reduced' };
-    replaced.set(roleKey(role), [{ role, name, value: reduceTo(edit, value, to, request) }]);
+    replaced.set(roleKey(role), [{ role, name, value: reduceTo(packing, value, to, request) }]);
   }
   if (replaced.size === 0) return placed;
   return {
@@ -64,13 +75,12 @@ export function packGradients(
 }
 
 function packOne(
-  edit: PlacedEdit,
-  makers: ReadonlyMap<PlacedId, PlacedStep>,
+  packing: Packing,
   { members: stored, gradient: dtype, type, whole, accumulator, group }: Bucket,
   role: Role,
   gradients: readonly PlacedId[],
-  registry: OpRegistry,
 ): PlacedId {
+  const { edit, makers, registry, reduce } = packing;
   const name = nameOf(role);
   const members = stored.map((member) => ({ ...member, type: { ...member.type, dtype } }));
   const last = lastOf(
@@ -93,18 +103,20 @@ function packOne(
           laid,
           request(last),
         )
-      : edit.reshard(gradients[k], laid, request(makers.get(gradients[k])!));
+      : edit.reduceIn(reduce(dtype), gradients[k], laid, request(makers.get(gradients[k])!), registry);
   });
   const packed = edit.value(name, { ...type, dtype }, { splits: whole.splits, partial }, group, 'microbatch');
   edit.put({ side: 'after', step: last }, { kind: 'pack', members, inputs: parts, outputs: [packed], source, group });
-  return accumulator ? reduceTo(edit, packed, accumulator, { ...request(last), suffix: 'reduced' }) : packed;
+  return accumulator ? reduceTo(packing, packed, accumulator, { ...request(last), suffix: 'reduced' }) : packed;
 }
 
 /** A sum in other splits, partial still over what these leave free. */
-function reduceTo(edit: PlacedEdit, id: PlacedId, { splits }: Layout, request: Request): PlacedId {
+function reduceTo({ edit, registry, reduce }: Packing, id: PlacedId, { splits }: Layout, request: Request): PlacedId {
   const cut = new Set(Object.values(splits).flatMap(({ axes }) => axes));
-  const partial = Object.entries(edit.values[id].layout.partial).filter(([axis]) => !cut.has(axis));
-  return edit.reshard(id, { splits, partial: Object.fromEntries(partial) }, request);
+  const { layout, type } = edit.values[id];
+  const partial = Object.entries(layout.partial).filter(([axis]) => !cut.has(axis));
+  const to = { splits, partial: Object.fromEntries(partial) };
+  return edit.reduceIn(reduce(type.dtype), id, to, request, registry);
 }
 
 function lastOf({ steps }: PlacedGraph, makers: readonly PlacedStep[]): PlacedStep {

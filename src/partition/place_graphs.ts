@@ -10,6 +10,7 @@ import { bucketOfRole, bucketsOf, gatherScope, gradientsOf, type Bucket } from '
 import { checkPlacement } from './check.js';
 import { checkMeaning } from './check_meaning.js';
 import { checkMeeting } from './check_meeting.js';
+import { checkReductions } from './check_reductions.js';
 import { checkScopes } from './check_scopes.js';
 import { defaultCosts, reshardSearches, type PartitionCosts } from './costs.js';
 import { fuseEinsumAdd } from './fuse_einsum_add.js';
@@ -22,6 +23,7 @@ import { printPlaced, type PlacedGraph } from './placed.js';
 import { homesOf, segmentChunks, segmentGroups, stepPlacement, updatePlacement } from './placement.js';
 import { printBuckets } from './print_buckets.js';
 import { recompute } from './recompute.js';
+import { reduceGradients } from './reduce_gradients.js';
 import { aloneAccumulator, aloneLayout } from './storage.js';
 import { castByGroup } from '../passes/cast_by_group.js';
 import { splitBackward } from '../passes/split_backward.js';
@@ -34,6 +36,7 @@ import {
   type PlannedChoices,
   type PlannedPath,
 } from '../plan/plan.js';
+import { reduceDtypeOf } from '../plan/reduce_dtype.js';
 import type { ReshardSearch } from '../reshard/search.js';
 import { sumNotRead, unusedPath } from './diagnostics.js';
 import type { KernelChooser } from '../kernels/chooser.js';
@@ -124,15 +127,18 @@ export function placeGraphs(
   const storedStep = storeInBuckets(plan, remadeStep, buckets, alone, registry, searches);
   expect(step, storedStep, registry, buckets);
   expectScopes(storedStep, plan);
+  expectReductions(storedStep, registry, plan);
   const given = new Set(step.outputs.flatMap(({ role }) => (role.kind === 'gradient' ? [role.of] : [])));
   const trained = parameters.filter(({ name }) => given.has(name) || parts.has(name));
   const update = recipe?.(updatedParameters(step, trained, buckets, parts)) ?? null;
   if (update) expectAllRead(step, update, buckets);
   const chosenUpdate = update && place(update, updatePlacement(plan, storedStep, homes, types, buckets));
-  const fusedUpdate = chosenUpdate && fused(chosenUpdate, registry, kernels);
+  const fusedUpdate =
+    chosenUpdate && reduceGradients(fused(chosenUpdate, registry, kernels), registry, reduceDtypeOf(plan.precision));
   if (update && fusedUpdate) {
     expect(update, fusedUpdate, registry, buckets);
     expectMeeting(storedStep, fusedUpdate);
+    expectReductions(fusedUpdate, registry, plan);
   }
   fixed.expectAllFound(Object.keys(chosen));
   const reshards = takenPaths(searches, paths);
@@ -186,6 +192,12 @@ export function expectScopes(step: PlacedGraph, plan: Plan): void {
   if (fault) throw fault;
 }
 
+/** The proof that gradients are reduced in the type that the plan says, and nothing else is rounded for it. */
+export function expectReductions(graph: PlacedGraph, registry: OpRegistry, { precision }: Plan): void {
+  const [fault] = checkReductions(graph, registry, reduceDtypeOf(precision));
+  if (fault) throw fault;
+}
+
 /** Parameters as they are read from where they are stored, gradients as they are summed there. `alone`: gradients of no bucket. */
 function storeInBuckets(
   plan: Plan,
@@ -203,9 +215,13 @@ function storeInBuckets(
     storage: (group, type) => aloneLayout(plan, meshes[group], type),
     gathered: gatherScope(plan),
   });
-  return packGradients(gathered, buckets, registry, reshards, (output, group, type) =>
-    alone.has(roleKey(output)) ? aloneAccumulator(plan, meshes[group], type) : null,
-  );
+  return packGradients(gathered, buckets, {
+    registry,
+    reshards,
+    accumulator: (output, group, type) =>
+      alone.has(roleKey(output)) ? aloneAccumulator(plan, meshes[group], type) : null,
+    reduce: reduceDtypeOf(plan.precision),
+  });
 }
 
 /** The outputs of the step that are gradients of parameters in no bucket, or parts of them. */

@@ -1,10 +1,13 @@
 /** A placed graph under change: values and steps are added beside those that it has. */
+import type { DType } from '../ir/dtype.js';
 import type { Source } from '../ir/graph.js';
 import { canonicalLayout, printLayout, type Layout } from '../ir/layout.js';
+import type { OpRegistry } from '../ir/op.js';
 import type { TensorType } from '../ir/type.js';
 import type { ReshardSearch } from '../reshard/search.js';
 import { noReshard } from './diagnostics.js';
 import type { PlacedGraph, PlacedId, PlacedStep, PlacedValue } from './placed.js';
+import { castPlaced } from './cast_placed.js';
 import type { Scope } from '../plan/scope.js';
 
 /** Where an added step stands: right before or right after a step of the graph, behind those that were put there earlier. */
@@ -28,6 +31,8 @@ export class PlacedEdit {
   private readonly reshards: readonly ReshardSearch[];
   /** Results of moves, by operand, layout and suffix: paths may begin alike. */
   private readonly moved = new Map<string, PlacedId>();
+  /** Results of casts, by operand and type. */
+  private readonly cast = new Map<string, PlacedId>();
   private readonly added = { before: new Map<PlacedStep, PlacedStep[]>(), after: new Map<PlacedStep, PlacedStep[]>() };
 
   /** `reshards`: a search a group's mesh. */
@@ -67,6 +72,29 @@ export class PlacedEdit {
       current = next;
     }
     return current;
+  }
+
+  /**
+   * A value in another layout; where that reduces it, in `dtype`: cast to that before, addend by addend, and back after. What is still
+   * partial then is cast back so too.
+   */
+  reduceIn(dtype: DType, id: PlacedId, to: Layout, request: Request, registry: OpRegistry): PlacedId {
+    const { layout, type } = this.values[id];
+    const reduces = Object.keys(layout.partial).some((axis) => !(axis in to.partial));
+    if (dtype === type.dtype || !reduces) return this.reshard(id, to, request);
+    const reduced = this.reshard(this.castTo(dtype, id, request, registry), to, request);
+    return this.castTo(type.dtype, reduced, request, registry);
+  }
+
+  private castTo(dtype: DType, id: PlacedId, { at, source }: Request, registry: OpRegistry): PlacedId {
+    const key = `${id} ${dtype}`;
+    const known = this.cast.get(key);
+    if (known !== undefined) return known;
+    const from = this.values[id];
+    const output = this.value(`${from.name} ${dtype}`, { ...from.type, dtype }, from.layout, from.group, from.scope);
+    this.put(at, castPlaced(registry, from, this.values[output], source));
+    this.cast.set(key, output);
+    return output;
   }
 
   /** Steps of the graph, with those that were put beside them. */

@@ -6,6 +6,7 @@ import type { OpRule } from '../ir/rule.js';
 import { ownerOf, parameterRole, roleKey, written, type ResultName, type Role } from '../ir/role.js';
 import { namesOf, type FactorName, type TensorType } from '../ir/type.js';
 import { groupOfChunks, keptFor, meshesOf, type Plan } from '../plan/plan.js';
+import { reduceDtypeOf } from '../plan/reduce_dtype.js';
 import type { Scope } from '../plan/scope.js';
 import type { Bucket } from './buckets.js';
 import type { Splits } from './candidates.js';
@@ -155,10 +156,12 @@ export function updatePlacement(
       const owners = inputs.flatMap((input) => (input && ownerIn(input)) ?? []);
       return owners.at(0)?.state.splits ?? null;
     },
-    // Gradients are reduced in the type in which they were summed, and cast to the parameters' then.
+    // Gradients are reduced in the type that the plan has for that, and cast to the parameters' then.
     travels: (role) => {
       const sum = given.get(roleKey(role));
-      return role.kind === 'gradient' && sum !== undefined && sum.type.dtype !== types.get(role.of)?.dtype;
+      if (role.kind !== 'gradient' || sum === undefined) return false;
+      const { dtype } = sum.type;
+      return dtype !== types.get(role.of)?.dtype || dtype !== reduceDtypeOf(plan.precision)(dtype);
     },
   };
 }

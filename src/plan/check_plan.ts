@@ -10,6 +10,7 @@ import { checkScheduleOf } from './check_schedule.js';
 import { gatherWithoutStage3, planContradiction, planUnknownName } from './diagnostics.js';
 import { requireGradientDtype } from './gradient_dtype.js';
 import type { PlannedModel } from './parallel_sizes.js';
+import { requireReduceDtype } from './reduce_dtype.js';
 import { liesUnder, meshesOf, stage3Fields, type Plan } from './plan.js';
 import { axesOn, splitsOf } from './splits.js';
 
@@ -32,6 +33,7 @@ export function checkPlan(plan: Plan, model: PlannedModel, file: string): void {
   checkScopes(plan, model.segments, file);
   checkAxesAreUsed(plan, model, file);
   checkNumbers(plan, file);
+  requireReduceDtype(plan, { file, field: 'precision.reduce' });
 }
 
 /** Each chunk runs on a group that there is, and each group runs a chunk. */

@@ -127,6 +127,32 @@ export const gradientsInAnotherType = (p: {
     fix: `set it to ${p.legal.map((dtype) => JSON.stringify(dtype)).join(' or ')}, or remove it`,
   });
 
+/** Gradients that are to be reduced in a type which holds more than parameters do. */
+export const reducedInMore = (p: {
+  file: string;
+  field: string;
+  reduce: string;
+  master: string;
+  legal: readonly string[];
+}) =>
+  planContradiction({
+    file: p.file,
+    field: p.field,
+    problem: `gradients of parameters in ${p.master} are to be reduced in ${p.reduce}`,
+    why: 'they come in no wider a type than the parameters have: the bytes would hold nothing more',
+    fix: `set it to ${p.legal.map((dtype) => JSON.stringify(dtype)).join(' or ')}, or remove it`,
+  });
+
+/** A type for reductions that changes nothing. */
+export const reducedForNothing = (p: { file: string; field: string; reduce: string; why: string }) =>
+  planContradiction({
+    file: p.file,
+    field: p.field,
+    problem: `gradients are to be reduced in ${p.reduce}, and that says nothing`,
+    why: p.why,
+    fix: 'remove it',
+  });
+
 export const shardSizeDoesNotDivide = defineDiagnostic(
   'plan/shard-size-does-not-divide',
   (p: { shard: number; data: number }) => ({

@@ -17,6 +17,7 @@ import {
   worldSizeMismatch,
 } from './diagnostics.js';
 import { checkScheduleOf, type ScheduleFields } from './check_schedule.js';
+import { requireReduceDtype } from './reduce_dtype.js';
 import { groupName, planVersion, stage3Fields, type Plan, type PlanGroup, type ZeroStage } from './plan.js';
 import { rowsOf, writtenSchedule } from './plan_schedule.js';
 
@@ -138,6 +139,7 @@ export function planOfSizes(
     predicted: null,
   };
   checkScheduleOf(plan, 'config', scheduleFields);
+  requireReduceDtype(plan, { file: 'the configuration', field: 'reduce_dtype' });
   return plan;
 }
 

@@ -6,6 +6,7 @@ import { planInvalid, planVersionUnknown } from './diagnostics.js';
 import { liftVersion1 } from './lift_plan.js';
 import { planVersion, zeroStages, type Plan } from './plan.js';
 import { scheduleNames } from './plan_schedule.js';
+import { reduceDtypes } from './reduce_dtype.js';
 
 const count = z.int().positive();
 /** A name that fields are looked up by: none that every object has, such as `constructor`. */
@@ -103,6 +104,7 @@ export const planSchema = z.strictObject({
     compute: z.enum(['bf16', 'f32', 'f64']),
     master: z.enum(['f32', 'f64']),
     gradients: z.enum(['bf16', 'f32', 'f64']).optional(),
+    reduce: z.enum(reduceDtypes).optional(),
   }),
   ...choices,
   validation: z.strictObject(choices).optional(),

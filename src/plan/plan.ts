@@ -59,6 +59,11 @@ export interface PlanPrecision {
    * is the master's. Default: the master's.
    */
   readonly gradients?: 'bf16' | 'f32' | 'f64';
+  /**
+   * In which gradients, of whatever type, are reduced over ranks: each rank's sum is cast to it before, and the result back after. Default:
+   * each in the type in which it is summed.
+   */
+  readonly reduce?: 'bf16' | 'f32' | 'f64';
 }
 
 /** What is fixed of a program's choices. */

@@ -98,6 +98,7 @@ const wrongType: readonly Row[] = [
   ['precision.compute', 32, 'plan/invalid', /^set it to "(f32|bf16)"$/],
   ['precision.master', false, 'plan/invalid', 'set it to "f32"'],
   ['precision.gradients', 16, 'plan/invalid', 'set it to "bf16"'],
+  ['precision.reduce', 16, 'plan/invalid', 'set it to "bf16"'],
   ['assignments', 'no', 'plan/invalid', 'set it to {}'],
   ['assignments', { 'head/add.0': 'tensor' }, 'plan/invalid', 'set it to {}'],
   ['assignments', { 'head/add.0': { split: 'tensor' } }, 'plan/invalid', 'set it to {"hidden":"tensor"}'],
@@ -207,6 +208,8 @@ const contradiction: readonly Row[] = [
   ['precision.compute', 'f64', 'plan/contradiction', 'set it to "f64"'],
   ['precision.gradients', 'f64', 'plan/contradiction', 'set it to "f32", or remove it'],
   ['precision.gradients', 'bf16', 'plan/contradiction', 'set it to "f32", or remove it'],
+  ['precision.reduce', 'f64', 'plan/contradiction', 'set it to "bf16" or "f32", or remove it'],
+  ['precision.reduce', 'f32', 'plan/contradiction', 'remove it'],
 ];
 
 describe.each<[string, readonly Row[]]>([

@@ -44,8 +44,17 @@ export function ranksOfConfig(config: TrainConfig, worldSize: number | null): nu
 }
 
 /** Throws `plan/contradiction` where gradients are to be in a type that neither ops nor parameters have. */
-export function precisionOf({ precision: compute, grad_dtype: gradients }: TrainConfig): Plan['precision'] {
-  const precision = { compute, master: compute === 'f64' ? 'f64' : 'f32', ...(gradients && { gradients }) } as const;
+export function precisionOf({
+  precision: compute,
+  grad_dtype: gradients,
+  reduce_dtype: reduce,
+}: TrainConfig): Plan['precision'] {
+  const precision = {
+    compute,
+    master: compute === 'f64' ? 'f64' : 'f32',
+    ...(gradients && { gradients }),
+    ...(reduce && { reduce }),
+  } as const;
   requireGradientDtype(precision, { file: 'the configuration', field: 'grad_dtype' });
   return precision;
 }
@@ -116,7 +125,7 @@ export function planForConfig(
     });
   }
   checkPlan(plan, described, file);
-  const { batch, precision, grad_dtype } = config;
+  const { batch, precision, grad_dtype, reduce_dtype } = config;
   const differs = (field: string, planned: number | string, option: string, given: number | string) => {
     if (planned !== given) throw planContradictsConfig({ file, field, planned, option, given });
   };
@@ -124,6 +133,7 @@ export function planForConfig(
   differs('schedule.microbatches', sequencesOf(plan), 'batch.sequences', batch.sequences);
   differs('precision.compute', plan.precision.compute, 'precision', precision);
   if (grad_dtype !== null) differs('precision.gradients', gradientDtypeOf(plan.precision), 'grad_dtype', grad_dtype);
+  if (reduce_dtype !== null) differs('precision.reduce', plan.precision.reduce ?? 'null', 'reduce_dtype', reduce_dtype);
   if (worldSize !== null && ranksOf(plan) !== worldSize) {
     throw worldSizeDiffers({ world: worldSize, plan: ranksOf(plan), where: file });
   }

@@ -74,14 +74,17 @@ describe.each([1, 2, 3] as const)('stage %i', (stage) => {
 // Sizes that divide, so that all ranks are of one class; the matrices of a layer are 20,480 bytes.
 const even = new Llama({ layers: 3, dim: 16, heads: 2, hidden: 32, context: 4, vocab: 16 });
 
-test.each([1, 2, 3] as const)(
-  'stage %i: both hops of a reduction lie under the backward, but those of the last bucket',
-  (stage) => {
+test.each(
+  [1, 2, 3].flatMap((stage) => ([undefined, 'f32'] as const).map((reduce) => [stage as ZeroStage, reduce] as const)),
+)(
+  'stage %i, reduced in %s: both hops of a reduction lie under the backward, but those of the last bucket',
+  (stage, reduce) => {
     for (const microbatches of [1, 3]) {
       const scenario = buildScenario({
         ...options(stage, undefined, microbatches),
         ...languageModel(even, { batch: 4, sequence: 4 }),
         zero: { stage, axis: 'shard', bucket_bytes: 20_480 },
+        reduce,
       });
       const [inside, across] = [0.3, 0.4];
       const matrices = new Set(scenario.placed.buckets.flatMap(({ name, matrices }) => (matrices ? [name] : [])));

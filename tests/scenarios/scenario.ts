@@ -51,6 +51,8 @@ export interface ScenarioOptions extends StepGraphs {
   readonly split?: Readonly<Record<string, readonly string[]>>;
   readonly bounds?: Readonly<Record<string, readonly number[]>>;
   readonly zero?: Plan['zero'];
+  /** In which gradients are reduced. */
+  readonly reduce?: Plan['precision']['reduce'];
   readonly scopes?: Plan['scopes'];
   readonly schedule?: string;
   /** The slots of each group, of a schedule that is written out. */
@@ -159,7 +161,7 @@ export function planOf(options: ScenarioOptions): Plan {
     bounds,
     scopes: options.scopes ?? [],
     zero: options.zero ?? { stage: 0, axis: 'data' },
-    precision: { compute: 'f64', master: 'f64' },
+    precision: { compute: 'f64', master: 'f64', ...(options.reduce && { reduce: options.reduce }) },
     predicted: null,
   };
 }

@@ -1,4 +1,4 @@
-/** Runs whose gradients are summed in bf16: they learn what those with f32 sums learn, under every stage of ZeRO. */
+/** Runs whose gradients are summed or reduced in bf16: they learn what those in f32 learn, under every stage of ZeRO. */
 import { afterAll, expect, test } from 'vitest';
 import { readFileSync } from 'node:fs';
 import { zeroStages } from '../../src/plan/plan.js';
@@ -29,6 +29,32 @@ test('losses with gradients in bf16 are those with gradients in f32, to bf16', a
   }
   const plan = JSON.parse(readFileSync(work.file('runs', 'narrow 3', 'plan.json'), 'utf8')) as object;
   expect(plan).toMatchObject({ precision: { compute: 'bf16', master: 'f32', gradients: 'bf16' } });
+});
+
+test.each([
+  ['f32', undefined, 'bf16'],
+  ['bf16', 'bf16', 'f32'],
+] as const)('a run in %s, gradients summed in %s and reduced in %s', async (precision, grad_dtype, reduce_dtype) => {
+  // At stage 2 the sum of two in bf16 would be rounded to it either way.
+  const plan = { data_parallel_size: 2, zero_stage: 1 };
+  const given = { ...options(2), plan, precision, ...(grad_dtype && { grad_dtype }) };
+  await work.train(`${precision} as summed`, given);
+  await work.train(`${precision} reduced`, { ...given, reduce_dtype });
+  const [plain, other] = [work.losses(`${precision} as summed`), work.losses(`${precision} reduced`)];
+  expect(other[0]).toBe(plain[0]);
+  expect(other.slice(1)).not.toEqual(plain.slice(1));
+  other.forEach((loss, i) => expect(Math.abs(loss - plain[i]) / plain[i]).toBeLessThan(2 ** -9));
+});
+
+test.each([
+  ['f64', { data_parallel_size: 2 }, 'set it to "bf16" or "f32", or remove it'],
+  ['f32', { data_parallel_size: 2 }, 'remove it'],
+  ['bf16', { data_parallel_size: 1 }, 'remove it'],
+] as const)('gradients reduced in %s under %o is refused', async (reduce_dtype, plan, fix) => {
+  const given = { precision: 'f32' as const, ranks: plan.data_parallel_size, plan, reduce_dtype };
+  const error = await work.train('refused', given).catch((e: unknown) => e as DiagnosticError);
+  expect(error).toMatchObject({ code: 'plan/contradiction' });
+  expect((error as DiagnosticError).message).toContain(`fix    ${fix}`);
 });
 
 test('a run goes on with gradients in another type', async () => {
