@@ -128,8 +128,7 @@ export function placeGraphs(
   expect(step, storedStep, registry, buckets);
   expectScopes(storedStep, plan);
   expectReductions(storedStep, registry, plan);
-  const given = new Set(step.outputs.flatMap(({ role }) => (role.kind === 'gradient' ? [role.of] : [])));
-  const trained = parameters.filter(({ name }) => given.has(name) || parts.has(name));
+  const trained = withGradient(parameters, step, parts);
   const update = recipe?.(updatedParameters(step, trained, buckets, parts)) ?? null;
   if (update) expectAllRead(step, update, buckets);
   const chosenUpdate = update && place(update, updatePlacement(plan, storedStep, homes, types, buckets));
@@ -248,6 +247,16 @@ const withHint = (placement: Placement, hint: Placement['hint'] = placement.hint
   ...placement,
   hint,
 });
+
+/** The parameters whose gradients the step gives, whole or in parts. */
+function withGradient(
+  parameters: readonly UpdatedParameter[],
+  step: Graph,
+  parts: SplitSums['parts'],
+): readonly UpdatedParameter[] {
+  const whole = new Set(step.outputs.flatMap(({ role }) => (role.kind === 'gradient' ? [role.of] : [])));
+  return parameters.filter(({ name }) => parts.has(name) || whole.has(name));
+}
 
 /** Throws where the update leaves out a gradient, or a part of one. */
 function expectAllRead(step: Graph, update: Graph, buckets: readonly Bucket[]): void {
