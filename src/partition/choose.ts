@@ -63,10 +63,12 @@ export class Chooser {
   choose(node: Node, definition: OpDefinition, group: number, inherited: Splits | null): Choice {
     const options = this.optionsOf(node, definition, group, inherited);
     const reduced = node.inputs.some((input) => this.travels.has(input));
+    const addends = definition.addends ? Object.keys(options.operands[0][0].layout.partial) : [];
     let best: Priced | null = null;
     let runnerUp: Priced | null = null;
     for (const splits of splitCandidates(options)) {
       for (const assignment of reduced ? [{ splits, through: {} }] : throughCandidates(options, splits)) {
+        if (!addends.every((axis) => axis in assignment.through)) continue;
         const limit = runnerUp?.seconds ?? Infinity;
         const seconds = this.price(node, definition, group, assignment, options, limit);
         if (seconds < (best?.seconds ?? Infinity)) [best, runnerUp] = [{ assignment, seconds }, best];
@@ -93,11 +95,14 @@ export class Chooser {
       mesh,
       rule,
       decomposable: definition.decompose !== undefined,
-      hint: placement.hint({
-        source: node.source,
-        rule,
-        inputs: node.inputs.map((input) => roles.get(input) ?? null),
-      }),
+      // Addends are cast where they are.
+      hint: definition.addends
+        ? null
+        : placement.hint({
+            source: node.source,
+            rule,
+            inputs: node.inputs.map((input) => roles.get(input) ?? null),
+          }),
       inherited,
       operands: node.inputs.map((input) => {
         const value = this.of.resolve(input);
