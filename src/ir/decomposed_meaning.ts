@@ -11,80 +11,123 @@ import { opNamed, type OpDefinition } from './op.js';
 import type { Role } from './role.js';
 import type { OpRule } from './rule.js';
 import { Tensor } from './tensor.js';
-import { printType, type FactorName, type TensorType } from './type.js';
+import { printType, sameFactors, type FactorName, type TensorType } from './type.js';
 
-/** A fused op's decomposition: a graph of its operands, and which of its values the results are. */
+/** What an op does to its operands, whatever these mean. Of equal layers it is one. */
+type Form = Applied & { readonly types: readonly TensorType[] } & (
+    | { readonly kind: 'operand' }
+    /** Its attributes and its rule as its operands come, as a number; and in reverse, where it commutes. */
+    | { readonly kind: 'primitive'; readonly inOrder: number; readonly reversed: number | null }
+    | { readonly kind: 'fused'; readonly body: Body }
+  );
+
+/** A fused op's decomposition: its values are numbered, operands first. */
 interface Body {
-  readonly graph: Graph;
+  readonly number: number;
+  readonly operands: readonly number[];
+  readonly steps: readonly {
+    readonly form: Form;
+    readonly inputs: readonly number[];
+    readonly outputs: readonly number[];
+  }[];
   readonly results: readonly number[];
-}
-
-/** A primitive op with its attributes and its rule, as its operands come; and in reverse, where it commutes. */
-interface PrimitiveTexts {
-  readonly op: string;
-  readonly attributes: Attributes;
-  readonly inOrder: string;
-  readonly reversed: string | null;
 }
 
 export class DecomposedMeanings extends Meanings {
   private readonly bodies = new Map<string, Body>();
-  /** By rule: the last op and attributes that were met with it. */
-  private readonly primitives = new WeakMap<OpRule, PrimitiveTexts>();
+  /** By rule: the last form that was met with it. */
+  private readonly forms = new WeakMap<OpRule, Form>();
+  /** What fused ops give, by body and operands: in the graph and placed they are mostly the same. */
+  private readonly made = new Map<string, readonly Meaning[]>();
 
   /** The meanings of all results of an op, from those of its operands and their types. */
-  results(applied: Applied, operands: readonly Meaning[], types: readonly TensorType[], count: number): Meaning[] {
-    const definition = opNamed(this.registry, applied.op);
-    if (definition.decompose) {
-      const { graph, results } = this.bodyOf(definition, applied, types);
-      const values = this.valuesOf(graph, (_, i) => operands[i]);
-      return results.slice(0, count).map((id) => values[id]);
-    }
-    if (definition.copies?.(applied.attributes) || roundsOnly(definition, applied, types)) return [operands[0]];
-    return Array.from({ length: count }, (_, result) => this.primitive(definition, applied, operands, result));
+  results(
+    applied: Applied,
+    operands: readonly Meaning[],
+    types: readonly TensorType[],
+    count: number,
+  ): readonly Meaning[] {
+    return this.apply(this.formOf(applied, types), operands, count);
   }
 
   /** The meaning of every value of a graph, by its id. `input`: of an input, by its role and place. */
   valuesOf(graph: Graph, input: (role: Role, i: number) => Meaning): readonly Meaning[] {
     const of: Meaning[] = [];
     graph.inputs.forEach(({ role, value }, i) => (of[value] = input(role, i)));
-    for (const { inputs, outputs, ...applied } of graph.nodes) {
-      const types = inputs.map((id) => graph.values[id].type);
-      const operands = inputs.map((id) => of[id]);
-      this.results(applied, operands, types, outputs.length).forEach((meaning, k) => (of[outputs[k]] = meaning));
+    for (const node of graph.nodes) {
+      const types = node.inputs.map((id) => graph.values[id].type);
+      const operands = node.inputs.map((id) => of[id]);
+      const made = this.results(node, operands, types, node.outputs.length);
+      node.outputs.forEach((id, k) => (of[id] = made[k]));
     }
     return of;
   }
 
+  private apply(form: Form, operands: readonly Meaning[], count: number): readonly Meaning[] {
+    switch (form.kind) {
+      case 'operand':
+        return [operands[0]];
+      case 'primitive':
+        return Array.from({ length: count }, (_, result) => this.primitive(form, operands, result));
+      case 'fused': {
+        const key = `${form.body.number} (${operands.join(' ')})`;
+        const known = this.made.get(key);
+        if (known) return known;
+        const made = this.decomposed(form.body, operands);
+        this.made.set(key, made);
+        return made;
+      }
+    }
+  }
+
   private primitive(
-    definition: OpDefinition,
-    { op, rule, attributes }: Applied,
+    { inOrder, reversed }: Extract<Form, { readonly kind: 'primitive' }>,
     operands: readonly Meaning[],
     result: number,
   ): Meaning {
-    const texts = this.textsOf(definition, op, rule, attributes);
-    const order = operands.map((_, i) => i);
-    const text = (made: string, at: readonly number[]) =>
-      `${result} of ${made} (${at.map((i) => operands[i]).join(' ')})`;
-    if (texts.reversed === null) return this.number(text(texts.inOrder, order));
-    return this.number([text(texts.inOrder, order), text(texts.reversed, [...order].reverse())].sort()[0]);
+    const text = `${result} of ${inOrder} (${operands.join(' ')})`;
+    if (reversed === null) return this.number(text);
+    const other = `${result} of ${reversed} (${[...operands].reverse().join(' ')})`;
+    return this.number(text < other ? text : other);
   }
 
-  /** What an op is whatever its operands mean. A node is met in two graphs, and one of a decomposition wherever its op is. */
-  private textsOf(definition: OpDefinition, op: string, rule: OpRule, attributes: Attributes): PrimitiveTexts {
-    const known = this.primitives.get(rule);
-    if (known?.op === op && known.attributes === attributes) return known;
+  private decomposed({ operands: ids, steps, results }: Body, operands: readonly Meaning[]): readonly Meaning[] {
+    const of: Meaning[] = [];
+    ids.forEach((id, i) => (of[id] = operands[i]));
+    for (const { form, inputs, outputs } of steps) {
+      const made = this.apply(
+        form,
+        inputs.map((id) => of[id]),
+        outputs.length,
+      );
+      outputs.forEach((id, k) => (of[id] = made[k]));
+    }
+    return results.map((id) => of[id]);
+  }
+
+  private formOf({ op, rule, attributes }: Applied, types: readonly TensorType[]): Form {
+    const known = this.forms.get(rule);
+    if (known?.op === op && known.attributes === attributes && alike(known.types, types)) return known;
+    const form = this.newForm(opNamed(this.registry, op), { op, rule, attributes }, types);
+    this.forms.set(rule, form);
+    return form;
+  }
+
+  private newForm(definition: OpDefinition, applied: Applied, types: readonly TensorType[]): Form {
+    const { op, rule, attributes } = applied;
+    if (definition.decompose)
+      return { ...applied, types, kind: 'fused', body: this.bodyOf(definition, applied, types) };
+    if (definition.copies?.(attributes) || roundsOnly(definition, applied, types))
+      return { ...applied, types, kind: 'operand' };
     const kept = definition.choosesDtype ? without(attributes, 'dtype') : attributes;
-    const text = (order: readonly number[]) => {
+    const numberOf = (order: readonly number[]) => {
       const nameOf = numbered(rule, order);
       const given = attributesText(kept, definition.attributeKinds ?? {}, nameOf);
-      return `${op} {${given}} by ${ruleText(rule, order, nameOf)}`;
+      return this.number(`${op} {${given}} by ${ruleText(rule, order, nameOf)}`);
     };
     const order = rule.operands.map((_, i) => i);
-    const reversed = definition.commutes ? text([...order].reverse()) : null;
-    const made = { op, attributes, inOrder: text(order), reversed };
-    this.primitives.set(rule, made);
-    return made;
+    const reversed = definition.commutes ? numberOf([...order].reverse()) : null;
+    return { ...applied, types, kind: 'primitive', inOrder: numberOf(order), reversed };
   }
 
   private bodyOf(definition: OpDefinition, { op, rule, attributes }: Applied, types: readonly TensorType[]): Body {
@@ -93,18 +136,28 @@ export class DecomposedMeanings extends Meanings {
     if (known) return known;
     // A graph that is gone on with: past autodiff, decompositions may read what ops keep for their backward.
     const builder = GraphBuilder.resume(this.registry, new GraphBuilder(this.registry, op).build());
-    const operands = Object.fromEntries(
-      definition.operands.map((name, i) => {
-        const { id } = builder.input(name, 'data', types[i]);
-        return [name, new Tensor(builder, id, rule.operands[i])];
-      }),
+    const operands = definition.operands.map((name, i) => builder.input(name, 'data', types[i]).id);
+    const tensors = operands.map(
+      (id, i) => [definition.operands[i], new Tensor(builder, id, rule.operands[i])] as const,
     );
-    const made = definition.decompose!(operands, attributes);
-    const body = { graph: builder.build(), results: definition.results.map((name) => Number(made[name]?.id)) };
+    const made = definition.decompose!(Object.fromEntries(tensors), attributes);
+    const { nodes, values } = builder.build();
+    const steps = nodes.map((node) => {
+      const form = this.formOf(
+        node,
+        node.inputs.map((id) => values[id].type),
+      );
+      return { form, inputs: node.inputs, outputs: node.outputs };
+    });
+    const results = definition.results.map((name) => Number(made[name]?.id));
+    const body = { number: this.bodies.size, operands, steps, results };
     this.bodies.set(key, body);
     return body;
   }
 }
+
+const alike = (some: readonly TensorType[], others: readonly TensorType[]): boolean =>
+  some.length === others.length && some.every((type, i) => sameFactors(type, others[i]));
 
 const roundsOnly = ({ rounds }: OpDefinition, { attributes }: Applied, [type]: readonly TensorType[]): boolean =>
   rounds === true && isFloat(type.dtype) && isFloat(attributes.dtype as TensorType['dtype']);

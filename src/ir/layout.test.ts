@@ -15,7 +15,7 @@ import {
   tileOf,
 } from './layout.js';
 import { coordinatesOf, groupOf, mesh, meshRanks, parseMesh, partIndex, printMesh, rankAt } from './mesh.js';
-import { elementsOf, parseType, sizesOf } from './type.js';
+import { elementsOf, factorsOf, parseType, sizesOf } from './type.js';
 
 const anyPlaced = () =>
   fc
@@ -88,6 +88,46 @@ describe('layouts', () => {
     const type = parseType('f32[p=4, q=4]');
     const layout = canonicalLayout(m, type, parseLayout('{q:one, p:a*one[0,2,4] | sum:one}'));
     expect(layout).toEqual({ splits: { p: { axes: ['a'] } }, partial: {} });
+  });
+
+  test('a canonical layout is given back as it is, and others in the form that prints equally to all that are like them', () => {
+    fc.assert(
+      fc.property(anyPlaced(), ({ m, type, layout }) => {
+        expect(canonicalLayout(m, type, layout)).toBe(layout);
+        const splits = factorsOf(type).map(({ name, size }) => {
+          const split = layout.splits[name] ?? { axes: [] };
+          return [name, { axes: [...split.axes, 'one'], bounds: boundsOf(m, split, size) }] as const;
+        });
+        const spelled = {
+          splits: Object.fromEntries(splits.reverse()),
+          partial: { one: 'sum', ...layout.partial } as const,
+        };
+        const wide = { axes: [{ name: 'one', size: 1 }, ...m.axes] };
+        const made = canonicalLayout(wide, type, spelled);
+        expect(made).toEqual(layout);
+        expect(Object.keys(made.splits)).toEqual(Object.keys(layout.splits));
+      }),
+    );
+  });
+
+  test('layouts are the same where they print equally', () => {
+    fc.assert(
+      fc.property(anyMesh(), anyType(), anyLayoutDraw(), anyLayoutDraw(), (m, type, one, other) => {
+        const [a, b] = [fitLayout(m, type, one), fitLayout(m, type, other)];
+        expect(sameLayout(a, b)).toBe(printLayout(a) === printLayout(b));
+        expect(sameLayout(a, parseLayout(printLayout(a)))).toBe(true);
+        for (const name of Object.keys(a.splits)) {
+          const split = { ...a.splits[name], axes: [] };
+          const less = { ...a, splits: { ...a.splits, [name]: split } };
+          for (const [c, d] of [
+            [a, less],
+            [less, a],
+          ])
+            expect(sameLayout(c, d)).toBe(printLayout(c) === printLayout(d));
+        }
+        expect(sameLayout(a, { ...a, splits: { ...a.splits, unread: { axes: [] } } })).toBe(true);
+      }),
+    );
   });
 
   test('faults are named', () => {

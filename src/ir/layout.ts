@@ -10,7 +10,7 @@
  * Replicated over every axis that is not named. An axis is named at most once: it has one role. A value that is partial over an axis
  * is the sum (or maximum) of the blocks of the ranks along it.
  */
-import { axesSize, partIndex, type AxisName, type Coordinates, type Mesh } from './mesh.js';
+import { axesSize, axisSize, partIndex, type AxisName, type Coordinates, type Mesh } from './mesh.js';
 import { factorsOf, resize, type FactorName, type TensorType } from './type.js';
 
 export type Reduction = 'sum' | 'max';
@@ -70,16 +70,38 @@ export function canonicalSplit(m: Mesh, split: Split, size: number): Split {
 
 /** A layout in canonical form: no empty splits, no even bounds spelled out, factors in the type's order, axes of size 1 dropped. */
 export function canonicalLayout(m: Mesh, type: TensorType, layout: Layout): Layout {
+  if (isCanonical(m, type, layout)) return layout;
   const splits: Record<FactorName, Split> = {};
-  for (const { name, size } of factorsOf(type)) {
-    const split = layout.splits[name];
-    if (!split) continue;
-    const axes = split.axes.filter((axis) => axesSize(m, [axis]) > 1);
-    if (axes.length > 0) splits[name] = canonicalSplit(m, { axes, bounds: split.bounds }, size);
+  for (const dim of type.dims) {
+    for (const { name, size } of dim) {
+      const split = layout.splits[name];
+      if (!split) continue;
+      const axes = split.axes.filter((axis) => axisSize(m, axis) > 1);
+      if (axes.length > 0) splits[name] = canonicalSplit(m, { axes, bounds: split.bounds }, size);
+    }
   }
   const partial: Record<AxisName, Reduction> = {};
   for (const { name, size } of m.axes) if (layout.partial[name] && size > 1) partial[name] = layout.partial[name];
   return { splits, partial };
+}
+
+/** Most layouts that are asked about are in canonical form: they are found so without making another. */
+function isCanonical(m: Mesh, type: TensorType, { splits, partial }: Layout): boolean {
+  const names = Object.keys(splits);
+  let found = 0;
+  for (const dim of type.dims) {
+    for (const { name, size } of dim) {
+      if (found === names.length || name !== names[found]) continue;
+      const split = splits[name];
+      if (split.axes.length === 0 || split.axes.some((axis) => axisSize(m, axis) === 1)) return false;
+      if (split.bounds && canonicalSplit(m, split, size) !== split) return false;
+      found++;
+    }
+  }
+  const axes = Object.keys(partial);
+  let summed = 0;
+  for (const { name, size } of m.axes) if (size > 1 && name === axes[summed]) summed++;
+  return found === names.length && summed === axes.length;
 }
 
 /** Every axis a layout uses, splits first. In a legal layout none occurs twice. */
@@ -155,7 +177,9 @@ export function localType(m: Mesh, type: TensorType, layout: Layout, at: Coordin
 
 /** The largest block of any rank, in elements: what buffers are sized and transfers priced by. */
 export function largestBlock(m: Mesh, type: TensorType, layout: Layout): number {
-  return factorsOf(type).reduce((elements, { name, size }) => elements * largestPart(m, layout.splits[name], size), 1);
+  let elements = 1;
+  for (const dim of type.dims) for (const { name, size } of dim) elements *= largestPart(m, layout.splits[name], size);
+  return elements;
 }
 
 export function largestPart(m: Mesh, split: Split | undefined, size: number): number {
@@ -182,7 +206,26 @@ export function printLayout(layout: Layout, type?: TensorType): string {
   return `{${splits.join(', ')}${partial.length > 0 ? `${splits.length > 0 ? ' ' : ''}| ${partial.join(', ')}` : ''}}`;
 }
 
-export const sameLayout = (a: Layout, b: Layout): boolean => printLayout(a) === printLayout(b);
+/** True where two layouts print equally. */
+export function sameLayout(a: Layout, b: Layout): boolean {
+  if (a === b) return true;
+  const partial = Object.keys(a.partial);
+  return (
+    partial.length === Object.keys(b.partial).length &&
+    partial.every((axis) => a.partial[axis] === b.partial[axis]) &&
+    Object.keys(a.splits).every((name) => sameSplit(a.splits[name], b.splits[name])) &&
+    Object.keys(b.splits).every((name) => name in a.splits || b.splits[name].axes.length === 0)
+  );
+}
+
+/** Over no axes a split is like none. */
+function sameSplit(a: Split, b: Split = whole): boolean {
+  if (a === b || (a.axes.length === 0 && b.axes.length === 0)) return true;
+  return sameList(a.axes, b.axes) && (a.bounds === b.bounds || sameList(a.bounds ?? [], b.bounds ?? []));
+}
+
+const sameList = (a: readonly unknown[], b: readonly unknown[]): boolean =>
+  a.length === b.length && a.every((one, i) => one === b[i]);
 
 /** Reads what {@link printSplit} writes; null where it is no split. */
 export function parseSplit(text: string): Split | null {

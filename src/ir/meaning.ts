@@ -23,7 +23,8 @@ export interface Applied {
 export class Meanings {
   protected readonly registry: OpRegistry;
   private readonly numbers = new Map<string, Meaning>();
-  private readonly rules = new WeakMap<OpRule, Meaning>();
+  /** By rule: the last op and attributes that were met with it, as a number; null: it copies. */
+  private readonly ops = new WeakMap<OpRule, Omit<Applied, 'rule'> & { readonly number: number | null }>();
   /** Buckets whose tensors are known. */
   private readonly contents = new Map<Meaning, readonly Meaning[]>();
 
@@ -37,11 +38,9 @@ export class Meanings {
   }
 
   /** Result `result` of an op. */
-  result({ op, rule, attributes }: Applied, operands: readonly Meaning[], result: number): Meaning {
-    if (this.registry.get(op)?.copies?.(attributes)) return operands[0];
-    const keys = Object.keys(attributes).sort();
-    const given = keys.map((key) => `${key}=${JSON.stringify(attributes[key])}`).join(' ');
-    return this.number(`${result} of ${op} {${given}} by ${this.rule(rule)} (${operands.join(' ')})`);
+  result(applied: Applied, operands: readonly Meaning[], result: number): Meaning {
+    const op = this.op(applied);
+    return op === null ? operands[0] : this.number(`${result} of ${op} (${operands.join(' ')})`);
   }
 
   /** What every microbatch of a step contributes to, once each. Of a bucket it is the bucket of its tensors' sums. */
@@ -62,12 +61,16 @@ export class Meanings {
     return this.contents.get(bucket)?.[k] ?? this.number(`part ${k} of ${bucket}`);
   }
 
-  private rule(rule: OpRule): Meaning {
-    const known = this.rules.get(rule);
-    if (known !== undefined) return known;
-    const made = this.number(ruleText(rule));
-    this.rules.set(rule, made);
-    return made;
+  /** Equal for one op under equal rules and attributes; null: it copies its operand. */
+  private op({ op, rule, attributes }: Applied): number | null {
+    const known = this.ops.get(rule);
+    if (known?.op === op && known.attributes === attributes) return known.number;
+    const keys = Object.keys(attributes).sort();
+    const given = keys.map((key) => `${key}=${JSON.stringify(attributes[key])}`).join(' ');
+    const copies = this.registry.get(op)?.copies?.(attributes) === true;
+    const number = copies ? null : this.number(`${op} {${given}} by ${ruleText(rule)}`);
+    this.ops.set(rule, { op, attributes, number });
+    return number;
   }
 
   /** The number of what is written like this. */

@@ -20,14 +20,16 @@ export const hasAxis = (m: Mesh, name: AxisName): boolean => m.axes.some((axis) 
 
 /** Throws `ir/unknown-axis`. */
 export function axisSize(m: Mesh, name: AxisName): number {
-  const axis = m.axes.find((one) => one.name === name);
-  if (!axis) throw unknownAxis({ axis: name, has: m.axes.map((one) => one.name) });
-  return axis.size;
+  for (const axis of m.axes) if (axis.name === name) return axis.size;
+  throw unknownAxis({ axis: name, has: m.axes.map((axis) => axis.name) });
 }
 
 /** Ranks along a product of axes: the number of parts of a split over them. */
-export const axesSize = (m: Mesh, axes: readonly AxisName[]): number =>
-  axes.reduce((n, name) => n * axisSize(m, name), 1);
+export function axesSize(m: Mesh, axes: readonly AxisName[]): number {
+  let size = 1;
+  for (const axis of axes) size *= axisSize(m, axis);
+  return size;
+}
 
 /** The coordinates of a rank of the mesh (0-based within the mesh). */
 export const coordinatesOf = (m: Mesh, rank: number): Coordinates =>

@@ -2,7 +2,7 @@
  * The sentence about roles, as a check: within one op a mesh axis splits one factor, or carries a partial value through one linear set.
  * Whoever looks at an op after it was assigned asks here: the checker of placed graphs, and the verifier of programs.
  */
-import { boundsOf, canonicalLayout, sameLayout, type Layout, type Reduction } from './layout.js';
+import { canonicalLayout, sameLayout, type Layout, type Reduction } from './layout.js';
 import { axesSize, type AxisName, type Mesh } from './mesh.js';
 import { operandLayout, resultLayout, type Assignment, type OpRule } from './rule.js';
 import { namesOf, sizesOf, type FactorName, type TensorType } from './type.js';
@@ -85,21 +85,23 @@ export function roleFaults(m: Mesh, rule: OpRule, { splits, through }: Assignmen
       if (split.axes.length === 0) return [];
       const { size, whole } = rule.factors[factor];
       const parts = axesSize(m, split.axes);
-      const bounds = boundsOf(m, split, size);
-      const cuts =
-        bounds.length === parts + 1 &&
-        bounds[0] === 0 &&
-        bounds[parts] === size &&
-        bounds.every((b, i) => i === 0 || b >= bounds[i - 1]);
-      const rotates = rule.shift?.factor === factor && (split.bounds !== undefined || parts !== size);
+      const { bounds } = split;
+      const rotates = rule.shift?.factor === factor && (bounds !== undefined || parts !== size);
       return [
         ...(whole ? [{ kind: 'whole factor', factor } as const] : []),
-        ...(cuts ? [] : [{ kind: 'bounds', factor, bounds, size } as const]),
+        ...(!bounds || cuts(bounds, parts, size) ? [] : [{ kind: 'bounds', factor, bounds, size } as const]),
         ...(rotates ? [{ kind: 'rotates parts', factor } as const] : []),
       ];
     }),
   ];
 }
+
+/** Whether bounds cut a factor of this size into so many parts; even ones do. */
+const cuts = (bounds: readonly number[], parts: number, size: number): boolean =>
+  bounds.length === parts + 1 &&
+  bounds[0] === 0 &&
+  bounds[parts] === size &&
+  bounds.every((b, i) => i === 0 || b >= bounds[i - 1]);
 
 function operandFaults(m: Mesh, rule: OpRule, assignment: Assignment, value: Laid, i: number): readonly OpFault[] {
   const nonlinear = Object.entries(value.layout.partial).flatMap(([axis, reduction]): OpFault[] => {

@@ -75,10 +75,26 @@ export function written(name: string): string {
 /** A role as a key of maps. */
 export const roleKey = (role: Role): string => ('of' in role ? nameOf(role) : `${role.kind} ${role.name}`);
 
-export const sameRole = (a: Role, b: Role): boolean => a.kind === b.kind && roleKey(a) === roleKey(b);
+export function sameRole(a: Role, b: Role): boolean {
+  const [mine, its]: readonly Parts[] = [a, b];
+  return (
+    mine.kind === its.kind &&
+    mine.of === its.of &&
+    mine.slot === its.slot &&
+    mine.chunk === its.chunk &&
+    mine.name === its.name
+  );
+}
+
+/** What roles of one kind or another have. */
+interface Parts {
+  readonly kind: string;
+  readonly of?: string;
+  readonly slot?: string;
+  readonly chunk?: number | null;
+  readonly name?: string;
+}
 
 /** What of these has a role; undefined: nothing. */
-export const inRole = <T extends { readonly role: Role }>(list: readonly T[], role: Role): T | undefined => {
-  const key = roleKey(role);
-  return list.find((one) => roleKey(one.role) === key);
-};
+export const inRole = <T extends { readonly role: Role }>(list: readonly T[], role: Role): T | undefined =>
+  list.find((one) => sameRole(one.role, role));

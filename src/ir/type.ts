@@ -31,7 +31,11 @@ export function tensorType(dtype: DType, dims: Readonly<Record<FactorName, numbe
   return { dtype, dims: Object.entries(dims).map(([name, size]) => [{ name, size }]) };
 }
 
-export const factorsOf = (type: TensorType): readonly Factor[] => type.dims.flat();
+export function factorsOf(type: TensorType): readonly Factor[] {
+  const factors: Factor[] = [];
+  for (const dim of type.dims) for (const factor of dim) factors.push(factor);
+  return factors;
+}
 export function namesOf(type: TensorType): readonly FactorName[] {
   const names: FactorName[] = [];
   for (const dim of type.dims) for (const { name } of dim) names.push(name);
@@ -61,9 +65,9 @@ export function resize(type: TensorType, size: (factor: Factor) => number): Tens
 /** True where two types have the same factors in the same order, however dimensions group them: the same elements in memory. */
 export function sameFactors(a: TensorType, b: TensorType): boolean {
   if (a === b) return true;
+  if (a.dtype !== b.dtype) return false;
   const [mine, theirs] = [factorsOf(a), factorsOf(b)];
   return (
-    a.dtype === b.dtype &&
     mine.length === theirs.length &&
     mine.every(({ name, size }, i) => name === theirs[i].name && size === theirs[i].size)
   );

@@ -11,7 +11,7 @@ import type { DType } from '../ir/dtype.js';
 import { readersOf, type Graph, type Node, type ValueId } from '../ir/graph.js';
 import { axesSize, type Mesh } from '../ir/mesh.js';
 import { castTo, type OpRegistry } from '../ir/op.js';
-import { parameterRole, roleKey, sameRole } from '../ir/role.js';
+import { parameterRole, roleKey } from '../ir/role.js';
 import { bytesOf, type TensorType } from '../ir/type.js';
 import { meshesOf, type Plan } from '../plan/plan.js';
 import { packedAxes, piecesOf, type PackedTensor } from './packing.js';
@@ -96,10 +96,12 @@ interface Gradient {
 /** By parameter, the gradients that ops of the step make. */
 function gradientsIn(step: Graph): ReadonlyMap<string, readonly Gradient[]> {
   const found = new Map<string, Gradient[]>();
+  const roles = new Map<ValueId, Set<string>>();
+  for (const { role, value } of step.outputs) roles.set(value, (roles.get(value) ?? new Set()).add(roleKey(role)));
   for (const { role, value } of step.outputs) {
     const { node, type } = step.values[value];
     if (role.kind !== 'gradient' || !node) continue;
-    const isShared = step.outputs.some((other) => other.value === value && !sameRole(other.role, role));
+    const isShared = roles.get(value)!.size > 1;
     found.set(role.of, [...(found.get(role.of) ?? []), { chunk: role.chunk, node, type, isShared }]);
   }
   return found;

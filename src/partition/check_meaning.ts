@@ -37,7 +37,9 @@ export function checkMeaning(
   const given = new Map<string, number[]>();
   for (const { role, value } of placed.outputs) {
     const key = roleKey(role);
-    given.set(key, [...(given.get(key) ?? []), value]);
+    const values = given.get(key);
+    if (values) values.push(value);
+    else given.set(key, [value]);
   }
   const wanted = new Map(
     graph.outputs.map(({ role, name, value }) => [
@@ -76,8 +78,10 @@ export function checkMeaning(
 
 function valuesOf(placed: PlacedGraph, meanings: DecomposedMeanings, buckets: readonly Bucket[]): readonly Meaning[] {
   const of: Meaning[] = [];
+  // All groups' records of a bucket have the same members.
+  const byName = new Map(buckets.map((bucket) => [bucket.name, bucket]));
   for (const { role, value } of placed.inputs) {
-    const bucket = role.kind === 'parameter' ? buckets.find((one) => one.name === role.of) : undefined;
+    const bucket = role.kind === 'parameter' ? byName.get(role.of) : undefined;
     of[value] = bucket
       ? meanings.bucket(bucket.members.map((member) => meanings.input(parameterRole(member.name))))
       : meanings.input(role);

@@ -46,7 +46,9 @@ function byRole(
   const found = new Map<string, PlacedValue[]>();
   for (const { role, value } of list) {
     const key = roleKey(role);
-    found.set(key, [...(found.get(key) ?? []), values[value]]);
+    const stands = found.get(key);
+    if (stands) stands.push(values[value]);
+    else found.set(key, [values[value]]);
   }
   return found;
 }

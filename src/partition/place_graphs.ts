@@ -128,7 +128,7 @@ export function placeGraphs(
   expect(step, storedStep, registry, buckets);
   expectScopes(storedStep, plan);
   expectReductions(storedStep, registry, plan);
-  const trained = parameters.filter(({ name }) => hasGradient(step, name, parts));
+  const trained = withGradient(parameters, step, parts);
   const update = recipe?.(updatedParameters(step, trained, buckets, parts)) ?? null;
   if (update) expectAllRead(step, update, buckets);
   const chosenUpdate = update && place(update, updatePlacement(plan, storedStep, homes, types, buckets));
@@ -249,8 +249,15 @@ const withHint = (placement: Placement, hint: Placement['hint'] = placement.hint
   hint,
 });
 
-const hasGradient = (step: Graph, name: string, parts: SplitSums['parts']): boolean =>
-  parts.has(name) || inRole(step.outputs, gradientRole(name)) !== undefined;
+/** The parameters whose gradients the step gives, whole or in parts. */
+function withGradient(
+  parameters: readonly UpdatedParameter[],
+  step: Graph,
+  parts: SplitSums['parts'],
+): readonly UpdatedParameter[] {
+  const whole = new Set(step.outputs.flatMap(({ role }) => (role.kind === 'gradient' ? [role.of] : [])));
+  return parameters.filter(({ name }) => parts.has(name) || whole.has(name));
+}
 
 /** Throws where the update leaves out a gradient, or a part of one. */
 function expectAllRead(step: Graph, update: Graph, buckets: readonly Bucket[]): void {

@@ -12,7 +12,7 @@ export function eliminateDeadCode(graph: Graph): Graph {
   const nodeIds = new Map<number, number>();
   for (const { id } of kept) nodeIds.set(id, nodeIds.size);
   const keptValues = graph.values.filter(({ node }) => node === null || nodeIds.has(node.id));
-  const valueIds: ValueId[] = [];
+  const valueIds = new Array<ValueId>(graph.values.length);
   keptValues.forEach(({ id }, i) => (valueIds[id] = i as ValueId));
 
   const movedTo = (id: ValueId): ValueId => valueIds[id];

@@ -6,12 +6,14 @@ export class GraphCopy {
   private readonly nodes: Node[] = [];
   private readonly values: Value[] = [];
   /** By id in the graph, that of the copy. */
-  private readonly nodeIds: number[] = [];
-  private readonly valueIds: ValueId[] = [];
+  private readonly nodeIds: number[];
+  private readonly valueIds: ValueId[];
 
   /** Of the graph's inputs, and as yet of no node. */
   constructor(graph: Graph) {
     this.graph = graph;
+    this.nodeIds = new Array<number>(graph.nodes.length);
+    this.valueIds = new Array<ValueId>(graph.values.length);
     for (const { value } of graph.inputs) this.valueIds[value] = this.value(value, null);
   }
 
