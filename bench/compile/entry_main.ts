@@ -4,10 +4,8 @@ import { adamw } from '../../src/optim/index.js';
 import { describeModel } from '../../src/plan/describe_model.js';
 import { planOfSizes } from '../../src/plan/parallel_sizes.js';
 import { compileTraining, trainingGraphs } from '../../src/compile/compile.js';
-import { compileOwnClass } from '../../src/compile/own_class.js';
 import { quoteTraining } from '../../src/compile/quote.js';
 import type { LoweredClass } from '../../src/lower/lower_class.js';
-import { tableOf } from '../../src/plan/plan_schedule.js';
 import { nativeKernels } from '../../src/kernels/native_kernels.js';
 import type { PassName } from '../../src/passes/pass_names.js';
 import { verifyProgram } from '../../src/verify/index.js';
@@ -46,9 +44,8 @@ function compileEntry(entry: CompileEntry, parts: readonly string[]): void {
     ended('quote');
   }
   if (parts.includes('own class')) {
-    const { step, update } = graphs;
     // Of the last group, whose head is the most text.
-    compileOwnClass(ranks - 1, given, graphs, step, update, tableOf(plan));
+    compileTraining({ ...given, rank: ranks - 1 }, graphs);
     ended('own class');
   }
   if (!parts.includes('all classes')) return;
