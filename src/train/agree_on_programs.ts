@@ -8,6 +8,7 @@ import { z } from 'zod';
 import type { DiagnosticError } from '../ir/diagnostic.js';
 import { kernelsOf, type Target } from '../kernels/target.js';
 import { ops } from '../ops/index.js';
+import { getLong, setLong } from '../run/long_text.js';
 import type { Peers } from '../run/peers.js';
 import { faultText, parseFault, verifyProgram } from '../verify/index.js';
 import type { RunPrograms } from './compile_run.js';
@@ -28,7 +29,7 @@ export async function agreeOnPrograms({ peers, programs, target, arenaBytes }: P
     verifyAll(programs, target);
     return arenaBytes;
   }
-  await peers.set(key(peers.rank), statementText(statementOf(peers.rank, programs, target, arenaBytes)));
+  await setLong(peers, key(peers.rank), statementText(statementOf(peers.rank, programs, target, arenaBytes)));
   if (peers.rank === 0) await peers.set(key('verdict'), await verdictOf(peers, programs));
   const { fault, peakBytes } = verdict.parse(JSON.parse(await peers.get(key('verdict'))));
   if (fault === null) return peakBytes;
@@ -49,7 +50,7 @@ const verdict = z.strictObject({ fault: z.string().nullable(), peakBytes: z.numb
 
 async function verdictOf(peers: Peers, { training }: RunPrograms): Promise<string> {
   const statements = [];
-  for (let rank = 0; rank < peers.processes; rank++) statements.push(parseStatement(await peers.get(key(rank))));
+  for (let rank = 0; rank < peers.processes; rank++) statements.push(parseStatement(await getLong(peers, key(rank))));
   const fault: DiagnosticError | null = judge(training.program.groups, statements);
   const peakBytes = Math.max(...statements.map((one) => one?.arenaBytes ?? 0));
   return JSON.stringify({ fault: fault && faultText(fault), peakBytes } satisfies z.infer<typeof verdict>);
