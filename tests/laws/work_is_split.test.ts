@@ -114,6 +114,8 @@ const mlpDraw: TrainingDraw = {
   reshards: 'microbatch',
   shard: 0,
   prefetch: 1,
+  reductions: null,
+  gradients: ['master', null],
   update: false,
   whim: 0,
 };
