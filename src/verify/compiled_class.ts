@@ -181,6 +181,9 @@ export function describe({ template, index, instruction }: CompiledInstruction, 
   return `${template.name}[${index}] ${titleOf(instruction)}${of}${lane}${path ? `, ${path} ${phase}` : ''}`;
 }
 
+/** The places of a diagnostic, written where there is one: most of what is asked about is sound. */
+export type Places = () => readonly Place[];
+
 /** The places of a diagnostic: the instruction on its class of ranks, and others that it concerns. */
 export function placesOf(
   compiled: CompiledClass,
