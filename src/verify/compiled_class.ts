@@ -91,6 +91,16 @@ export function compileClass(program: Program, rankClass: RankClass): CompiledCl
     places.set(value, place);
     return place;
   };
+  const accessesOf = (instruction: Instruction): readonly ByteAccess[] => {
+    const accesses: ByteAccess[] = [];
+    for (const { value, access } of operandsOf(instruction)) {
+      for (const part of values[value].parts ?? [value]) {
+        const { source, base, offset, bytes } = placeOf(part);
+        accesses.push({ source, base, offset, bytes, value, access });
+      }
+    }
+    return accesses;
+  };
   const compile = (template: Template): readonly CompiledInstruction[] =>
     instructionsOf(template).map((instruction, index) => ({
       instruction,
@@ -98,9 +108,7 @@ export function compileClass(program: Program, rankClass: RankClass): CompiledCl
       index,
       lane: laneOf(instruction.lane),
       event: instruction.kind === 'signal' || instruction.kind === 'wait' ? eventOf(instruction) : -1,
-      accesses: operandsOf(instruction).flatMap(({ value, access }) =>
-        (values[value].parts ?? [value]).map((part) => ({ ...placeOf(part), value, access })),
-      ),
+      accesses: accessesOf(instruction),
       piece: pieceOf(instruction, rankClass.members, tilesOf),
     }));
   const templates = new Map(rankClass.templates.map((template) => [template.name, compile(template)]));
