@@ -49,8 +49,9 @@ function shapeTexts(): (shape: KernelShape) => string {
     parts.set(part, text);
     return text;
   };
+  const known = new WeakMap<KernelShape, string>();
   const blockText = ({ dtype, sizes, strides }: Block): string => `${dtype} ${sizes.join(' ')} by ${strides.join(' ')}`;
-  return ({ op, rule, attributes, inputs, outputs, accumulates, sameInputs }) =>
+  const textOf = ({ op, rule, attributes, inputs, outputs, accumulates, sameInputs }: KernelShape): string =>
     [
       op,
       partText(rule),
@@ -60,4 +61,10 @@ function shapeTexts(): (shape: KernelShape) => string {
       inputs.map(blockText).join(),
       outputs.map(blockText).join(),
     ].join('; ');
+  // Asked for its kernel, and then for the workspace of that.
+  return (shape) => {
+    let text = known.get(shape);
+    if (text === undefined) known.set(shape, (text = textOf(shape)));
+    return text;
+  };
 }

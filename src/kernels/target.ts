@@ -6,5 +6,14 @@ import { nativeKernels } from './native_kernels.js';
 
 export type Target = DeviceType | 'reference';
 
-export const kernelsOf = (target: Target, registry: OpRegistry): KernelChooser =>
-  target === 'reference' ? referenceKernels : nativeKernels(registry, target);
+/** The same chooser whenever it is asked: it remembers what it has answered. */
+export function kernelsOf(target: Target, registry: OpRegistry): KernelChooser {
+  if (target === 'reference') return referenceKernels;
+  const known = choosers.get(registry) ?? new Map<DeviceType, KernelChooser>();
+  choosers.set(registry, known);
+  const chooser = known.get(target) ?? nativeKernels(registry, target);
+  known.set(target, chooser);
+  return chooser;
+}
+
+const choosers = new WeakMap<OpRegistry, Map<DeviceType, KernelChooser>>();

@@ -1,8 +1,6 @@
 /** Placed steps → instructions of one template. */
 import type { DType } from '../ir/dtype.js';
-import { GraphBuilder } from '../ir/builder.js';
-import { opNamed, type OpRegistry } from '../ir/op.js';
-import type { TensorType } from '../ir/type.js';
+import { opNamed } from '../ir/op.js';
 import type { PlacedId, PlacedMove, PlacedOp, PlacedStep, PlacedTransfer } from '../partition/placed.js';
 import { fills, lowerMove, unlikeRanks, type LoweredMove } from '../reshard/lower.js';
 import { isLocal } from '../reshard/moves.js';
@@ -223,7 +221,7 @@ export class StepLowering {
     if (sum === undefined || this.map.summedDirectly('step', output)) return;
     const value = this.map.index('step', output);
     const { global, layout } = this.values.get(value);
-    const { op, rule, attributes } = copyOf(this.request.registry, global);
+    const { op, rule, attributes } = this.map.copyOf(global);
     // Each axis keeps the role that it has in the value's layout.
     const through = Object.fromEntries(Object.keys(layout.partial).map((axis) => [axis, 0]));
     const assignment = { splits: layout.splits, through };
@@ -232,11 +230,4 @@ export class StepLowering {
     const inputs: readonly Operand[] = [{ value, access: 'read' }];
     this.emitKernel({ op, rule, assignment, attributes, inputs, outputs: [{ value: sum, access }], source });
   }
-}
-
-/** The node that copies a value of a type: once its elements. */
-function copyOf(registry: OpRegistry, type: TensorType): Pick<KernelInstruction, 'op' | 'rule' | 'attributes'> {
-  const builder = new GraphBuilder(registry, 'copy');
-  builder.input('x', 'value', type).mul(1);
-  return builder.build().nodes[0];
 }

@@ -7,7 +7,7 @@
  */
 import { makersOf, scopeOf, type PlacedGraph, type PlacedStep, type PlacedTransfer } from '../partition/placed.js';
 import { hoistMoves } from './hoist.js';
-import { kindText, transfersInOrder, type SlotKind, type StepSlots } from './slot_kinds.js';
+import { kindText, slotKey, transfersInOrder, type SlotKind, type StepSlots } from './slot_kinds.js';
 
 /** One entry of a section. A transfer is sent by its source; its destination receives it, and takes it in where it is first read. */
 export interface Listed {
@@ -18,17 +18,14 @@ export interface Listed {
 /** What a slot of the group runs: the first of its kind makes what lasts for the step, and later ones read it. */
 export function slotSection(
   graph: PlacedGraph,
-  { kinds, passages }: StepSlots,
+  { steps, passages }: StepSlots,
   group: number,
   kind: SlotKind,
   first: boolean,
 ): readonly Listed[] {
   const name = kindText(kind);
   const runs = (step: PlacedStep) => first || scopeOf(graph, step) !== 'step';
-  const own = graph.steps.filter((step) => {
-    const its = kinds.get(step);
-    return its !== undefined && step.group === group && kindText(its) === name && runs(step);
-  });
+  const own = (steps.get(slotKey(group, kind)) ?? []).filter(runs);
   const kept = passages.filter(({ transfer }) => runs(transfer));
   const received = kept.filter(({ transfer, taken }) => transfer.group === group && kindText(taken) === name);
   const sent = kept.filter(({ transfer, sent }) => transfer.fromGroup === group && kindText(sent) === name);

@@ -19,6 +19,8 @@ export type SlotKind = Pick<Slot, 'chunk' | 'direction'>;
 
 export const kindText = ({ chunk, direction }: SlotKind): string => `${direction} ${chunk}`;
 
+export const slotKey = (group: number, kind: SlotKind): string => `${group} ${kindText(kind)}`;
+
 /** A transfer with the slots at its two ends. */
 export interface Passage {
   readonly transfer: PlacedTransfer;
@@ -28,8 +30,8 @@ export interface Passage {
 
 /** Where the steps of a step graph run. */
 export interface StepSlots {
-  /** Of every step that is no transfer. */
-  readonly kinds: ReadonlyMap<PlacedStep, SlotKind>;
+  /** What a slot of a group runs, by {@link slotKey}, in the order of the graph: every step that is no transfer. */
+  readonly steps: ReadonlyMap<string, readonly PlacedStep[]>;
   /** In the order in which one slot sends them: by the place in the graph of the op that made the value. Both ends keep to it. */
   readonly passages: readonly Passage[];
 }
@@ -64,7 +66,14 @@ export function slotsOfSteps(graph: PlacedGraph, { chunkOf, groupOf }: ChunksOnG
     const early: SlotKind = { ...taken, direction: sent.direction };
     return { transfer, sent, taken: follows(early, sent) ? early : taken };
   });
-  return { kinds, passages };
+  const steps = new Map<string, PlacedStep[]>();
+  for (const [step, kind] of kinds) {
+    const key = slotKey(step.group, kind);
+    const known = steps.get(key);
+    if (known) known.push(step);
+    else steps.set(key, [step]);
+  }
+  return { steps, passages };
 }
 
 /** The transfers of a graph, by the place of the op at the start of the chain of moves that ends in each. */

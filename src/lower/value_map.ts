@@ -4,9 +4,11 @@
  * Inputs of both graphs are one persistent value a role (`stored_values.ts`). The step's outputs are sums over microbatches, which the
  * update reads in the same roles (`summed_values.ts`). What replaces a persistent value is written over it.
  */
+import { GraphBuilder } from '../ir/builder.js';
 import type { DType } from '../ir/dtype.js';
+import type { Node } from '../ir/graph.js';
 import { opNamed, type ResultView } from '../ir/op.js';
-import { elementsOf } from '../ir/type.js';
+import { elementsOf, printType, type TensorType } from '../ir/type.js';
 import {
   makersOf,
   placedUses,
@@ -34,6 +36,8 @@ export class ValueMap {
   /** Outputs of the step graph → their sums. */
   readonly sums: ReadonlyMap<PlacedId, ValueIndex>;
   private readonly request: ClassRequest;
+  /** By type. */
+  private readonly copies = new Map<string, Node>();
   private readonly indexOf: Known = { step: new Map(), update: new Map() };
   private readonly state: ReadonlySet<ValueIndex>;
   private readonly updates: Updates;
@@ -171,6 +175,18 @@ export class ValueMap {
     if (lifetime === 'persistent' || lifetime === 'data' || (view && lifetime !== 'sum')) return false;
     const target = this.indexOf[origin].get(output);
     return target === undefined && !(origin === 'step' && this.sums.has(output));
+  }
+
+  /** The node that copies a value of a type: once its elements. */
+  copyOf(type: TensorType): Pick<Node, 'op' | 'rule' | 'attributes'> {
+    const key = printType(type);
+    let copy = this.copies.get(key);
+    if (!copy) {
+      const builder = new GraphBuilder(this.request.registry, 'copy');
+      builder.input('x', 'value', type).mul(1);
+      this.copies.set(key, (copy = builder.build().nodes[0]));
+    }
+    return copy;
   }
 
   graph(origin: Origin): PlacedGraph | null {

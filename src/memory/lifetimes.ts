@@ -87,6 +87,11 @@ function covers(clock: Clock, other: Clock): boolean {
   return true;
 }
 
+function isClock(counts: Clock): boolean {
+  for (let lane = 0; lane < counts.length; lane++) if (!(counts[lane] >= 0)) return false;
+  return true;
+}
+
 /** The same of clock p of some and clock q of others. */
 function coversAt(clocks: Float64Array, p: number, others: Float64Array, q: number, lanes: number): boolean {
   for (let lane = 0; lane < lanes; lane++) if (clocks[p * lanes + lane] < others[q * lanes + lane]) return false;
@@ -101,7 +106,7 @@ function staysInLaunchOrder(buffers: readonly LifetimeBuffer[]): Stays {
         ['acquire', acquire],
         ['release', release],
       ] as const) {
-        if (counts.length === lanes && Array.from(counts).every((count) => count >= 0)) continue;
+        if (counts.length === lanes && isClock(counts)) continue;
         const expected = `one count, not negative, for each of ${lanes} lanes`;
         throw malformedBuffer({ buffer: id, field, value: `[${Array.from(counts).join(', ')}]`, expected });
       }
@@ -111,7 +116,7 @@ function staysInLaunchOrder(buffers: readonly LifetimeBuffer[]): Stays {
   list.sort((a, b) => a.launch - b.launch || a.buffer - b.buffer);
   const side = (clockOf: (stay: Tenancy) => Clock) => {
     const clocks = new Float64Array(list.length * lanes);
-    list.forEach((stay, p) => clocks.set(Array.from(clockOf(stay)), p * lanes));
+    list.forEach((stay, p) => clocks.set(clockOf(stay), p * lanes));
     return clocks;
   };
   return {
@@ -229,7 +234,7 @@ function climb(buffers: readonly Buffer[], stays: Stays, rows: readonly HeldRow[
   const starts = rows
     .flatMap((row) => Array.from(sumsAlong(row, bytesOf), (bytes, section) => ({ row, section, bytes })))
     .sort((a, b) => b.bytes - a.bytes);
-  return starts.slice(0, CLIMBS).map(({ row, section, bytes }) => {
+  return starts.slice(0, CLIMBS).map(({ row, section }) => {
     let [best, moment] = [row.cuts.slice(section * lanes, (section + 1) * lanes), row.moments[section]];
     const middle = launch.findIndex((at) => at >= moment);
     const near = Int32Array.from({ length: count }, (_, p) => p).subarray(
@@ -238,19 +243,31 @@ function climb(buffers: readonly Buffer[], stays: Stays, rows: readonly HeldRow[
     );
     const holds = (p: number, cut: Float64Array) =>
       coversAt(cut, 0, acquire, p, lanes) && !coversAt(cut, 0, release, p, lanes);
-    const held = Int32Array.from(launch.keys()).filter((p) => holds(p, best));
-    const reach = Int32Array.from(new Set([...held, ...near]));
+    let held: number[] = [];
+    for (let p = 0; p < count; p++) if (holds(p, best)) held.push(p);
     for (let grew = true; grew;) {
       grew = false;
       for (const p of near) {
         if (coversAt(best, 0, acquire, p, lanes)) continue;
         const cut = best.map((known, lane) => Math.max(known, acquire[p * lanes + lane]));
-        const sum = reach.reduce((all, q) => (holds(q, cut) ? all + bytesOf[buffer[q]] : all), 0);
-        if (sum <= bytes) continue;
-        [best, bytes, moment, grew] = [cut, sum, Math.max(moment, launch[p]), true];
+        const begun: number[] = [];
+        let gain = 0;
+        for (const q of near) {
+          if (!holds(q, cut) || holds(q, best)) continue;
+          gain += bytesOf[buffer[q]];
+          begun.push(q);
+        }
+        const kept: number[] = [];
+        for (const q of held) {
+          if (holds(q, cut)) kept.push(q);
+          else if ((gain -= bytesOf[buffer[q]]) <= 0) break;
+        }
+        if (gain <= 0) continue;
+        held = [...kept, ...begun];
+        [best, moment, grew] = [cut, Math.max(moment, launch[p]), true];
       }
     }
-    const alive = reach.filter((p) => holds(p, best));
+    const alive = Int32Array.from(held);
     return {
       moments: [moment],
       buffer: alive.map((p) => buffer[p]),

@@ -1,9 +1,9 @@
 /** Which instances of buffers a class's step has, and when each is there. */
 import { baseOf } from '../program/place.js';
-import type { ProgramValue, Template, ValueIndex } from '../program/program.js';
-import { clockLaunches } from '../program/clocks.js';
+import type { Instruction, ProgramValue, Template, ValueIndex } from '../program/program.js';
+import { LaneClocks } from '../program/clocks.js';
 import { operandsOf } from '../program/kinds.js';
-import { instanceKey } from '../program/unroll.js';
+import { isPerMicrobatch } from '../program/unroll.js';
 import { mayFollow } from './lifetimes.js';
 import type { UnplacedStep } from './assign_memory.js';
 
@@ -11,8 +11,8 @@ import type { UnplacedStep } from './assign_memory.js';
 export interface OpenTenancy {
   readonly base: ValueIndex;
   readonly microbatch: number;
-  readonly acquire: readonly number[];
-  readonly release: number[];
+  readonly acquire: Float64Array;
+  readonly release: Float64Array;
   readonly launch: number;
 }
 
@@ -26,41 +26,78 @@ export function collectTenancies(
   schedule: readonly UnplacedStep[],
   results: ReadonlySet<ValueIndex>,
 ): readonly OpenTenancy[] {
-  const placed = schedule.map((step) => ({ ...step, offsets: {} }));
-  const { lanes, launches } = clockLaunches({ templates, schedule: placed });
-  const open = new Map<string, OpenTenancy>();
+  const clocks = new LaneClocks({ templates, schedule });
+  const { lanes } = clocks;
+  /** By buffer, and by microbatch where each has an instance. */
+  const open = new Map<ValueIndex, OpenTenancy[]>();
+  const opened: OpenTenancy[] = [];
+  const touched = touchesOf(values);
   const compute = lanes.indexOf('compute');
   /** By lane, in its order: what compute has not waited for, from `waited` on. */
   const busy = lanes.map(() => ({
     stays: [] as { readonly tenancy: OpenTenancy; readonly number: number }[],
     waited: 0,
   }));
-  for (const { instruction, step, lane, number, begins, index } of launches) {
+  clocks.walk(({ instruction, step: { microbatch }, lane, number, begins, index }) => {
     if (lane === compute)
-      busy.forEach((queue, other) => {
+      for (let other = 0; other < lanes.length; other++) {
+        const queue = busy[other];
         for (; begins[other] >= queue.stays[queue.waited]?.number; queue.waited++) {
           const { release } = queue.stays[queue.waited].tenancy;
           release[compute] = Math.max(release[compute], number);
         }
-      });
-    for (const { value } of operandsOf(instruction)) {
-      const base = baseOf(values, value);
-      if (values[base].lifetime === 'persistent') continue;
-      const { microbatch } = step;
-      const key = instanceKey(values, base, microbatch);
-      let tenancy = open.get(key);
+      }
+    for (const { base, perMicrobatch, isData, isResult, open } of touched(instruction)) {
+      let tenancy = open[perMicrobatch ? microbatch : 0];
       if (!tenancy) {
         // Data is there from the start: the host wrote it before the step.
-        const given = values[base].lifetime === 'data';
-        const acquire = given ? lanes.map(() => 0) : begins;
-        tenancy = { base, microbatch, acquire, release: lanes.map(() => 0), launch: given ? 0 : index };
-        open.set(key, tenancy);
+        const acquire = isData ? new Float64Array(lanes.length) : begins.slice();
+        tenancy = { base, microbatch, acquire, release: new Float64Array(lanes.length), launch: isData ? 0 : index };
+        open[perMicrobatch ? microbatch : 0] = tenancy;
+        opened.push(tenancy);
       }
-      tenancy.release[lane] = results.has(base) ? Infinity : Math.max(tenancy.release[lane], number);
+      tenancy.release[lane] = isResult ? Infinity : Math.max(tenancy.release[lane], number);
       if (lane !== compute) busy[lane].stays.push({ tenancy, number });
     }
+  });
+  return opened;
+
+  function instancesOf(base: ValueIndex): OpenTenancy[] {
+    const known = open.get(base) ?? [];
+    open.set(base, known);
+    return known;
   }
-  return [...open.values()];
+
+  /** What an instruction touches that is not there for the whole step; read once for all its launches. */
+  function touchesOf(values: readonly ProgramValue[]): (instruction: Instruction) => readonly Touched[] {
+    const known = new Map<Instruction, readonly Touched[]>();
+    return (instruction) => {
+      let found = known.get(instruction);
+      if (!found) {
+        const bases = operandsOf(instruction).map(({ value }) => baseOf(values, value));
+        found = bases
+          .filter((base) => values[base].lifetime !== 'persistent')
+          .map((base) => ({
+            base,
+            open: instancesOf(base),
+            perMicrobatch: isPerMicrobatch(values, base),
+            isData: values[base].lifetime === 'data',
+            isResult: results.has(base),
+          }));
+        known.set(instruction, found);
+      }
+      return found;
+    };
+  }
+}
+
+interface Touched {
+  readonly base: ValueIndex;
+  /** The buffer's instances so far. */
+  readonly open: OpenTenancy[];
+  readonly perMicrobatch: boolean;
+  readonly isData: boolean;
+  readonly isResult: boolean;
 }
 
 /** A buffer, and the instances that lie in it one after the other. */

@@ -17,6 +17,7 @@ import { splitCandidates, throughCandidates, type CandidateOptions, type Splits 
 import type { OpWork, PartitionCosts } from './costs.js';
 import { noAssignment } from './diagnostics.js';
 import type { Placement } from './placement.js';
+import { Questions, type Asked } from './questions.js';
 import { axesToShare } from './sharing.js';
 import { cheapest, type Versions, type Wanted } from './versions.js';
 
@@ -52,23 +53,51 @@ export interface Choice extends Priced {
 
 export class Chooser {
   private readonly of: Surroundings;
+  private readonly questions: Questions;
+  /** Choices that were made, by what was asked. */
+  private readonly made = new Map<string, Choice>();
   private readonly travels: ReadonlySet<ValueId>;
 
   constructor(of: Surroundings) {
     this.of = of;
+    const known = of.reshards.map((search) => search.known);
+    this.questions = new Questions(
+      of.builder,
+      of.versions,
+      known.map((paths) => known.indexOf(paths)),
+    );
     this.travels = new Set([...of.roles].flatMap(([value, role]) => (of.placement.travels(role) ? [value] : [])));
   }
 
   /** `inherited`: splits of the op that this one differentiates or is a part of. Throws `partition/no-assignment`. */
   choose(node: Node, definition: OpDefinition, group: number, inherited: Splits | null): Choice {
-    const options = this.optionsOf(node, definition, group, inherited);
-    const reduced = node.inputs.some((input) => this.travels.has(input));
+    const { placement, roles, anyLayout } = this.of;
+    const inputs = node.inputs.map((input) => roles.get(input) ?? null);
+    const asked: Asked = {
+      node,
+      group,
+      hint: placement.hint({ source: node.source, rule: node.rule, inputs }),
+      inherited,
+      operands: node.inputs.map((input) => this.of.resolve(input)),
+      scope: this.of.scopeOf(node),
+      reduced: node.inputs.some((input) => this.travels.has(input)),
+      free: node.outputs.map((output) => anyLayout.has(output)),
+    };
+    const question = this.questions.textOf(asked);
+    let choice = this.made.get(question);
+    if (!choice) this.made.set(question, (choice = this.cheapestFor(asked, definition)));
+    return choice;
+  }
+
+  private cheapestFor(asked: Asked, definition: OpDefinition): Choice {
+    const { node, reduced } = asked;
+    const options = this.optionsOf(asked, definition);
     let best: Priced | null = null;
     let runnerUp: Priced | null = null;
     for (const splits of splitCandidates(options)) {
       for (const assignment of reduced ? [{ splits, through: {} }] : throughCandidates(options, splits)) {
         const limit = runnerUp?.seconds ?? Infinity;
-        const seconds = this.price(node, definition, group, assignment, options, limit);
+        const seconds = this.price(asked, definition, assignment, options, limit);
         if (seconds < (best?.seconds ?? Infinity)) [best, runnerUp] = [{ assignment, seconds }, best];
         else if (seconds < limit) runnerUp = { assignment, seconds };
       }
@@ -85,22 +114,18 @@ export class Chooser {
     return { value, type, group, layout, source: node.source };
   }
 
-  private optionsOf(node: Node, definition: OpDefinition, group: number, inherited: Splits | null): CandidateOptions {
+  private optionsOf(asked: Asked, definition: OpDefinition): CandidateOptions {
+    const { node, group, hint, inherited, operands } = asked;
     const { rule } = node;
-    const { builder, placement, roles, versions } = this.of;
+    const { builder, placement, versions } = this.of;
     const mesh = placement.meshes[group];
     return {
       mesh,
       rule,
       decomposable: definition.decompose !== undefined,
-      hint: placement.hint({
-        source: node.source,
-        rule,
-        inputs: node.inputs.map((input) => roles.get(input) ?? null),
-      }),
+      hint,
       inherited,
-      operands: node.inputs.map((input) => {
-        const value = this.of.resolve(input);
+      operands: operands.map((value) => {
         const type = builder.typeOf(value);
         return versions.offers(value, type, group).map((layout) => ({ layout, names: namesOf(type) }));
       }),
@@ -108,28 +133,26 @@ export class Chooser {
         const type = builder.typeOf(output);
         return { layout: placement.arrival(group, type), names: namesOf(type) };
       }),
-      shared: this.axesToShare(node, definition, mesh),
+      shared: this.axesToShare(asked, definition, mesh),
     };
   }
 
-  private axesToShare(node: Node, definition: OpDefinition, mesh: Mesh): readonly AxisName[] {
+  private axesToShare({ node, operands }: Asked, definition: OpDefinition, mesh: Mesh): readonly AxisName[] {
     const { rule, attributes } = node;
-    const types = [...node.inputs.map((input) => this.of.resolve(input)), ...node.outputs].map((id) =>
-      this.of.builder.typeOf(id),
-    );
+    const types = [...operands, ...node.outputs].map((id) => this.of.builder.typeOf(id));
     const sizes = Object.fromEntries(Object.entries(rule.factors).map(([name, { size }]) => [name, size]));
     return axesToShare(this.of.placement.sharing, mesh, types, definition.flops(rule, sizes, attributes));
   }
 
   /** Seconds a step; Infinity where an operand cannot be had; more than `limit`, but no more than that is known, once it is passed. */
   private price(
-    node: Node,
+    asked: Asked,
     definition: OpDefinition,
-    group: number,
     assignment: Assignment,
     options: CandidateOptions,
     limit: number,
   ): number {
+    const { node, group } = asked;
     const { rule } = node;
     const mesh = this.of.placement.meshes[group];
     const splitting = new Set(Object.values(assignment.splits).flatMap(({ axes }) => axes));
@@ -138,10 +161,10 @@ export class Chooser {
       options.shared.filter((axis) => !splitting.has(axis)),
     );
     const { microbatches } = this.of.placement;
-    const times = this.of.scopeOf(node) === 'step' ? 1 : microbatches;
+    const times = asked.scope === 'step' ? 1 : microbatches;
     let seconds =
       times *
-      (this.of.costs.seconds(this.workOf(node, definition, mesh, assignment)) +
+      (this.of.costs.seconds(this.workOf(asked, definition, mesh, assignment)) +
         (repeats - 1) * this.of.costs.repeatSeconds);
     for (let i = 0; i < node.inputs.length && seconds < limit; i++) {
       const quote = cheapest(this.of.versions.quotes(this.wanted(node, i, group, assignment)));
@@ -150,11 +173,12 @@ export class Chooser {
       const repeated = node.inputs.findIndex((id, j) => id === node.inputs[i] && sameOperand(rule, assignment, i, j));
       if (repeated === i) seconds += microbatches * quote.seconds;
     }
-    return seconds + times * this.debtOf(node, group, assignment, options);
+    return seconds + times * this.debtOf(asked, assignment, options);
   }
 
   /** The op on the blocks of the rank that has most of every factor. */
-  private workOf(node: Node, definition: OpDefinition, mesh: Mesh, assignment: Assignment): OpWork {
+  private workOf(asked: Asked, definition: OpDefinition, mesh: Mesh, assignment: Assignment): OpWork {
+    const { node } = asked;
     const { op, rule, attributes } = node;
     const sizes = Object.fromEntries(
       Object.entries(rule.factors).map(([name, { size }]) => [
@@ -166,7 +190,7 @@ export class Chooser {
       const names = namesOf(this.of.builder.typeOf(value));
       return resize(this.of.builder.typeOf(value), ({ name }) => sizes[own[names.indexOf(name)]]);
     };
-    const operands = node.inputs.map((input, i) => block(this.of.resolve(input), rule.operands[i]));
+    const operands = asked.operands.map((value, i) => block(value, rule.operands[i]));
     const results = node.outputs.map((output, i) => block(output, rule.results[i]));
     return {
       node: { op, rule, attributes },
@@ -181,11 +205,12 @@ export class Chooser {
   }
 
   /** Seconds that results which are left partial count for. */
-  private debtOf(node: Node, group: number, assignment: Assignment, options: CandidateOptions): number {
+  private debtOf(asked: Asked, assignment: Assignment, options: CandidateOptions): number {
+    const { node, group, free } = asked;
     const { rule } = node;
     let seconds = 0;
     node.outputs.forEach((output, i) => {
-      if (this.of.anyLayout.has(output)) return;
+      if (free[i]) return;
       const type = this.of.builder.typeOf(output);
       const layout = resultLayout(rule, assignment, i, namesOf(type));
       for (const [axis, reduction] of Object.entries(layout.partial)) {

@@ -9,7 +9,7 @@ import type { Assignment, OpRule } from '../ir/rule.js';
 import type { TensorType } from '../ir/type.js';
 import type { Target } from '../kernels/target.js';
 import type { PlannedPath } from '../plan/plan.js';
-import { ReshardSearch } from '../reshard/search.js';
+import { ReshardSearch, type KnownPaths } from '../reshard/search.js';
 
 /** An op as a candidate would have one rank run it. */
 export interface OpWork {
@@ -40,6 +40,8 @@ export interface PartitionCosts {
    * partial in every operand of the set that it passes through.
    */
   readonly debt: { readonly made: number; readonly postponed: number };
+  /** The kind of a group: groups of one kind that have equal meshes have equal prices. */
+  kindOf(group: number): number;
   /** Forfeit of an op for each time beyond the first that ranks do work which the plan gives them an axis to share over. */
   readonly repeatSeconds: number;
 }
@@ -59,6 +61,7 @@ export function defaultCosts(link: AlphaBeta = oneMachine): PartitionCosts {
     debt: { made: 1.01, postponed: 0.505 },
     // More than any reshard: a plan that splits the batch means it, whatever a small model's latencies say.
     repeatSeconds: 1000,
+    kindOf: () => 0,
   };
 }
 
@@ -66,17 +69,22 @@ const flopsPerSecond = 400e9;
 /** What a kernel finds in caches it does not wait for, and most of what one writes the next one reads: far more than memory gives. */
 const bytesPerSecond = 1e12;
 
-/** The searches for reshards under these prices, one a group's mesh. `given`: paths that are followed at any cost. */
-export const reshardSearches = (
+/**
+ * The searches for reshards under these prices, one a group's mesh; groups of one kind share what they find. `given`: paths that are
+ * followed at any cost.
+ */
+export function reshardSearches(
   meshes: readonly Mesh[],
-  { communicationSeconds }: PartitionCosts,
+  costs: PartitionCosts,
   given: readonly PlannedPath[] = [],
-): readonly ReshardSearch[] =>
-  meshes.map((mesh, group) => {
-    const cost = (communication: Communication) => communicationSeconds(communication, group);
-    return new ReshardSearch(
-      mesh,
-      cost,
-      given.filter(({ on }) => on === group),
-    );
+): readonly ReshardSearch[] {
+  const found = new Map<string, KnownPaths>();
+  return meshes.map((mesh, group) => {
+    const cost = (communication: Communication) => costs.communicationSeconds(communication, group);
+    const paths = given.filter(({ on }) => on === group).map(({ of, from, to, by }) => ({ of, from, to, by }));
+    const kind = JSON.stringify([costs.kindOf(group), mesh, paths]);
+    const known = found.get(kind) ?? new Map();
+    found.set(kind, known);
+    return new ReshardSearch(mesh, cost, paths, known);
   });
+}

@@ -158,19 +158,17 @@ export function canonicalAssignment(mesh: Mesh, rule: OpRule, { splits, through 
   return { splits: Object.fromEntries(kept), through: Object.fromEntries(carried) };
 }
 
-/** `from`: of operands whose origin is a choice. */
+/** Without the origins of operands. */
 export function writtenAssignment(
   node: Node,
   definition: OpDefinition,
   { splits, through }: Assignment,
-  from: Readonly<Record<string, string>>,
 ): PlannedAssignment {
   const sets = linearSets(node, definition);
   const carried = Object.entries(through).map(([axis, set]) => [axis, sets[set]]);
   return {
     split: Object.fromEntries(Object.entries(splits).map(([factor, split]) => [factor, printSplit(split)])),
     ...(carried.length > 0 && { through: Object.fromEntries(carried) as Record<AxisName, string> }),
-    ...(Object.keys(from).length > 0 && { from }),
   };
 }
 

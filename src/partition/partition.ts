@@ -7,6 +7,7 @@
  */
 import { GraphBuilder } from '../ir/builder.js';
 import type { Graph, GraphInput, GraphOutput, Node, Source, ValueId } from '../ir/graph.js';
+import { canonicalLayout, type Layout } from '../ir/layout.js';
 import { opNamed, slotNames, type OpDefinition, type OpRegistry } from '../ir/op.js';
 import { resultLayout, splitsWhole, type Assignment, type OpRule } from '../ir/rule.js';
 import { Tensor } from '../ir/tensor.js';
@@ -32,7 +33,7 @@ import {
 } from './given_assignments.js';
 import type { PlacedGraph, PlacedId, PlacedOutput } from './placed.js';
 import type { Placement } from './placement.js';
-import { cheapest, Versions, type Quote } from './versions.js';
+import { cheapest, Versions, type Quote, type Wanted } from './versions.js';
 
 export interface PartitionOptions {
   /** Fused ops that the target has no kernel for are replaced by their decomposition. Default: it has all. */
@@ -71,6 +72,18 @@ export function partition(
   return new Walk(graph, registry, placement, costs, options).run();
 }
 
+/** An assignment, and what follows from it. */
+interface Assigned {
+  readonly assignment: Assignment;
+  readonly splitsWhole: boolean;
+  readonly written: PlannedAssignment;
+  /** Of the operands. */
+  readonly names: readonly string[];
+  /** Canonical, as the op reads and gives them. */
+  readonly operands: readonly Layout[];
+  readonly results: readonly Layout[];
+}
+
 class Walk {
   private readonly graph: Graph;
   private readonly builder: GraphBuilder;
@@ -79,6 +92,9 @@ class Walk {
   /** Results of decomposed ops → the values that replace them. */
   private readonly replaced = new Map<ValueId, ValueId>();
   private readonly chosen = new Map<number, Assignment>();
+  /** Of the graph's inputs. */
+  private readonly inputNames: ReadonlyMap<ValueId, string>;
+  private readonly known = new Map<Assignment, Assigned>();
   private readonly hasKernel: NonNullable<PartitionOptions['hasKernel']>;
   private readonly given: GivenAssignments;
   private readonly names = new NodeNames();
@@ -97,6 +113,7 @@ class Walk {
   ) {
     const { hasKernel = () => true, given = new GivenAssignments({}), device = 'reference' } = options;
     this.graph = graph;
+    this.inputNames = new Map(graph.inputs.map(({ value, name }) => [value, name]));
     const reshards = options.reshards ?? reshardSearches(placement.meshes, costs);
     this.hasKernel = hasKernel;
     this.given = given;
@@ -159,15 +176,40 @@ class Walk {
     const assignment =
       this.fixed(given, node, definition, group) ?? this.choose(name, node, definition, group, inherited);
     this.chosen.set(node.id, assignment);
+    const assigned = this.assigned(node, definition, group, assignment);
     const missing = definition.decompose !== undefined && !this.hasKernel(node.op, node.rule);
-    const canonical = canonicalAssignment(this.placement.meshes[group], node.rule, assignment);
-    const isDecomposed = missing || splitsWhole(node.rule, canonical);
+    const isDecomposed = missing || assigned.splitsWhole;
     // The whole op is written before its parts.
-    this.assignments[name] = writtenAssignment(node, definition, canonical, {});
-    if (given) expectReaders(given, isDecomposed ? [] : operandNames(node, definition));
+    this.assignments[name] = assigned.written;
+    if (given) expectReaders(given, isDecomposed ? [] : assigned.names);
     if (isDecomposed) return this.inline(node, definition, assignment, name);
-    const from = this.emit(node, definition, group, canonical, given);
-    this.assignments[name] = writtenAssignment(node, definition, canonical, from);
+    const from = this.emit(node, group, assigned, given);
+    if (Object.keys(from).length > 0) this.assignments[name] = { ...assigned.written, from };
+  }
+
+  /** What follows from an assignment: once for all nodes that share it. */
+  private assigned(node: Node, definition: OpDefinition, group: number, assignment: Assignment): Assigned {
+    const known = this.known.get(assignment);
+    if (known) return known;
+    const mesh = this.placement.meshes[group];
+    const { rule } = node;
+    const canonical = canonicalAssignment(mesh, rule, assignment);
+    const made: Assigned = {
+      assignment: canonical,
+      splitsWhole: splitsWhole(rule, canonical),
+      written: writtenAssignment(node, definition, canonical),
+      names: operandNames(node, definition),
+      operands: node.inputs.map((_, i) => {
+        const { type, layout } = this.chooser.wanted(node, i, group, canonical);
+        return canonicalLayout(mesh, type, layout);
+      }),
+      results: node.outputs.map((output, i) => {
+        const type = this.builder.typeOf(output);
+        return canonicalLayout(mesh, type, resultLayout(rule, canonical, i, namesOf(type)));
+      }),
+    };
+    this.known.set(assignment, made);
+    return made;
   }
 
   private fixed(given: Given | null, node: Node, definition: OpDefinition, group: number): Assignment | null {
@@ -193,24 +235,21 @@ class Walk {
   /** Gives the origins of operands, where these are a choice. */
   private emit(
     node: Node,
-    definition: OpDefinition,
     group: number,
-    assignment: Assignment,
+    { assignment, names, operands, results }: Assigned,
     given: Given | null,
   ): Readonly<Record<string, string>> {
+    const { op, rule, attributes, source } = node;
     const from: Record<string, string> = {};
-    const names = operandNames(node, definition);
-    const inputs = node.inputs.map((_, i) => {
-      const quotes = this.versions.quotes(this.chooser.wanted(node, i, group, assignment));
-      return this.take(quotes, names[i], given, from) ?? raise(noAssignment({ op: node.op, source: node.source }));
+    const inputs = node.inputs.map((input, i) => {
+      const value = this.resolve(input);
+      const wanted: Wanted = { value, type: this.builder.typeOf(value), group, layout: operands[i], source };
+      return this.take(this.versions.quotes(wanted), names[i], given, from) ?? raise(noAssignment({ op, source }));
     });
     const scope = this.scopeOf(node);
-    const outputs = node.outputs.map((output, i) => {
-      const type = this.builder.typeOf(output);
-      const layout = resultLayout(node.rule, assignment, i, namesOf(type));
-      return this.versions.declareResult(output, type, layout, group, scope);
-    });
-    const { op, rule, attributes, source } = node;
+    const outputs = node.outputs.map((output, i) =>
+      this.versions.declareResult(output, this.builder.typeOf(output), results[i], group, scope),
+    );
     this.versions.steps.push({ kind: 'op', op, rule, attributes, assignment, inputs, outputs, source, group });
     return from;
   }
@@ -223,6 +262,7 @@ class Walk {
     from: Record<string, string>,
   ): PlacedId | null {
     const route = given?.assignment.from?.[reader];
+    if (route === undefined && quotes.length === 1) return quotes[0].take();
     const known = [...new Set(quotes.map((quote) => quote.route()))];
     const quote = route === undefined ? cheapest(quotes) : quotes.find((one) => one.route() === route);
     if (route !== undefined && !quote) throw noSuchVersion({ key: given!.key, field: `from.${reader}`, route, known });
@@ -295,7 +335,7 @@ class Walk {
 
   private nameOf(value: ValueId): string {
     const { node } = this.builder.valueAt(value);
-    if (!node) return this.graph.inputs.find((input) => input.value === value)?.name ?? `%${value}`;
+    if (!node) return this.inputNames.get(value) ?? `%${value}`;
     const result = node.outputs.length > 1 ? `.${this.resultNames(node)[node.outputs.indexOf(value)]}` : '';
     const phase = node.source.phase === 'backward' ? "'" : '';
     return `${inOneWord(node.source.path)}/${node.op}${result}${phase}%${value}`;

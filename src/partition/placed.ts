@@ -118,8 +118,11 @@ export function placedUses(graph: PlacedGraph): ReadonlyMap<PlacedId, number> {
 }
 
 /** The step that makes each value; inputs have none. */
-export const makersOf = (graph: PlacedGraph): ReadonlyMap<PlacedId, PlacedStep> =>
-  new Map(graph.steps.flatMap((step) => step.outputs.map((output) => [output, step] as const)));
+export function makersOf(graph: PlacedGraph): ReadonlyMap<PlacedId, PlacedStep> {
+  const makers = new Map<PlacedId, PlacedStep>();
+  for (const step of graph.steps) for (const output of step.outputs) makers.set(output, step);
+  return makers;
+}
 
 /** How long what a step makes is kept. */
 export const scopeOf = ({ values }: Pick<PlacedGraph, 'values'>, { outputs }: PlacedStep): Scope =>

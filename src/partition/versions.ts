@@ -59,6 +59,7 @@ export class Versions {
   readonly steps: PlacedStep[] = [];
   readonly inputs: PlacedInput[] = [];
   private readonly byValue = new Map<ValueId, Version[]>();
+  private readonly layoutTexts = new WeakMap<Layout, string>();
   private readonly meshes: readonly Mesh[];
   private readonly costs: Pick<PartitionCosts, 'transferSeconds'>;
   private readonly reshards: readonly ReshardSearch[];
@@ -119,6 +120,18 @@ export class Versions {
     return [this.arrival(group, type), ...made.map(({ placed }) => splitsOn(mesh, placed.layout))]
       .filter((layout) => layoutFault(mesh, type, layout) === null)
       .map((layout) => canonicalLayout(mesh, type, layout));
+  }
+
+  /** What a value offers a reader on a group, as text: equal texts, equal offers and quotes, as far as the group's prices are. */
+  seenFrom(value: ValueId, group: number, reader: Source): string {
+    return this.homes(value)
+      .map((version) => {
+        const { placed, native } = version;
+        const where = placed.group === group ? '' : `@${placed.group}`;
+        const there = this.isThere(version, reader) ? '' : ' gone';
+        return `${this.layoutText(placed.layout)}${where}${native ? ' native' : ''}${there}`;
+      })
+      .join();
   }
 
   any(value: ValueId): PlacedValue | null {
@@ -228,6 +241,12 @@ export class Versions {
     const grows = largestBlock(mesh, type, to) > largestBlock(mesh, type, layout);
     const scope = grows ? this.keptFor(reader) : 'microbatch';
     return scope === 'microbatch' && reader.phase === 'weight' ? 'segment and direction' : scope;
+  }
+
+  private layoutText(layout: Layout): string {
+    let text = this.layoutTexts.get(layout);
+    if (text === undefined) this.layoutTexts.set(layout, (text = printLayout(layout)));
+    return text;
   }
 
   private homes(value: ValueId): Version[] {

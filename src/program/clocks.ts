@@ -2,41 +2,86 @@
  * Local happens-before of a class, by vector clocks: for each launch, how many instructions of every lane have surely finished when it
  * begins. Lanes run in order; a wait takes what the latest earlier signal knew; nothing else orders lanes.
  */
-import type { Lane, RankClass } from './program.js';
-import { eventOf, unroll, type Launch } from './unroll.js';
+import type { Instruction, Lane, RankClass, ScheduleStep } from './program.js';
+import { eventOf, instructionsOf } from './unroll.js';
 
-export interface ClockedLaunch extends Launch {
+/** A launch, as it is passed: the record and its clock are those of the next launch afterwards. */
+export interface ClockedLaunch<S> {
+  readonly instruction: Instruction;
+  readonly step: S;
+  /** Position in the whole launch list. */
+  readonly index: number;
   /** Index of its lane in {@link LaneClocks.lanes}. */
   readonly lane: number;
   /** Its number on its own lane, from 1. */
   readonly number: number;
   /** Instructions surely finished when it begins, by lane. */
-  readonly begins: readonly number[];
+  readonly begins: Float64Array;
 }
 
-export interface LaneClocks {
+/** An instruction of a template, read once for all its launches. */
+interface Read {
+  readonly instruction: Instruction;
+  readonly lane: number;
+  /** The event of a signal or a wait: a number for each name; -1: it is neither. */
+  readonly event: number;
+  /** Each microbatch has an event of its own. */
+  readonly each: boolean;
+}
+
+type TimedStep = Pick<ScheduleStep, 'template' | 'microbatch'>;
+
+export class LaneClocks<S extends TimedStep> {
+  /** In the order of their first launches. */
   readonly lanes: readonly Lane[];
-  readonly launches: readonly ClockedLaunch[];
-}
+  private readonly schedule: readonly S[];
+  private readonly texts: ReadonlyMap<string, readonly Read[]>;
+  private readonly events: number;
 
-export function clockLaunches(rankClass: Pick<RankClass, 'templates' | 'schedule'>): LaneClocks {
-  const list = [...unroll(rankClass)];
-  const lanes = [...new Set(list.map((launch) => launch.instruction.lane))];
-  const laneIndex = new Map(lanes.map((lane, i) => [lane, i]));
-  const known = lanes.map(() => lanes.map(() => 0));
-  const signalled = new Map<string, readonly number[]>();
-  const launches = list.map((launch): ClockedLaunch => {
-    const { instruction } = launch;
-    const lane = laneIndex.get(instruction.lane)!;
-    const mine = known[lane];
-    if (instruction.kind === 'wait') {
-      const signal = signalled.get(eventOf(instruction, launch.step));
-      signal?.forEach((count, i) => (mine[i] = Math.max(mine[i], count)));
+  constructor({ templates, schedule }: Pick<RankClass, 'templates'> & { readonly schedule: readonly S[] }) {
+    const byName = new Map(templates.map((template) => [template.name, template]));
+    const lanes = new Map<Lane, number>();
+    const events = new Map<string, number>();
+    const numberIn = <K>(numbers: Map<K, number>, key: K): number => {
+      const known = numbers.get(key);
+      if (known === undefined) numbers.set(key, numbers.size);
+      return known ?? numbers.size - 1;
+    };
+    const read = (instruction: Instruction): Read => {
+      const lane = numberIn(lanes, instruction.lane);
+      if (instruction.kind !== 'signal' && instruction.kind !== 'wait')
+        return { instruction, lane, event: -1, each: false };
+      const event = numberIn(events, eventOf(instruction, { microbatch: 0 }));
+      return { instruction, lane, event, each: instruction.each };
+    };
+    const names = [...new Set(schedule.map(({ template }) => template))];
+    this.texts = new Map(names.map((name) => [name, instructionsOf(byName.get(name)!).map(read)]));
+    this.lanes = [...lanes.keys()];
+    this.schedule = schedule;
+    this.events = events.size;
+  }
+
+  /** Passes every launch, in launch order. */
+  walk(visit: (launch: ClockedLaunch<S>) => void): void {
+    const known = this.lanes.map(() => new Float64Array(this.lanes.length));
+    const begins = new Float64Array(this.lanes.length);
+    const signalled = new Map<number, Float64Array>();
+    let index = 0;
+    for (const step of this.schedule) {
+      for (const { instruction, lane, event, each } of this.texts.get(step.template)!) {
+        const mine = known[lane];
+        const key = each ? event + this.events * step.microbatch : event;
+        const signal = instruction.kind === 'wait' ? signalled.get(key) : undefined;
+        if (signal) for (let i = 0; i < mine.length; i++) if (signal[i] > mine[i]) mine[i] = signal[i];
+        begins.set(mine);
+        mine[lane]++;
+        if (instruction.kind === 'signal') {
+          const there = signalled.get(key);
+          if (there) there.set(mine);
+          else signalled.set(key, mine.slice());
+        }
+        visit({ instruction, step, index: index++, lane, number: mine[lane], begins });
+      }
     }
-    const begins = [...mine];
-    mine[lane]++;
-    if (instruction.kind === 'signal') signalled.set(eventOf(instruction, launch.step), [...mine]);
-    return { ...launch, lane, number: mine[lane], begins };
-  });
-  return { lanes, launches };
+  }
 }

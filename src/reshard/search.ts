@@ -38,16 +38,21 @@ export interface WrittenPath {
   readonly by: readonly string[];
 }
 
+/** Paths that were found, by what was asked. */
+export type KnownPaths = Map<string, ReshardPath | null>;
+
 /** Reshard paths on one mesh under one cost function, each searched for once; those that are given are followed at any cost. */
 export class ReshardSearch {
   readonly mesh: Mesh;
   readonly cost: CommunicationCost;
-  private readonly known = new Map<string, ReshardPath | null>();
+  /** Shared by searches whose answers are the same. */
+  readonly known: KnownPaths;
   private readonly typeKeys = new WeakMap<TensorType, string>();
   private readonly given: ReadonlyMap<string, readonly string[]>;
   private readonly used = new Map<string, WrittenPath>();
 
-  constructor(mesh: Mesh, cost: CommunicationCost, given: readonly WrittenPath[] = []) {
+  constructor(mesh: Mesh, cost: CommunicationCost, given: readonly WrittenPath[] = [], known: KnownPaths = new Map()) {
+    this.known = known;
     this.mesh = mesh;
     this.cost = cost;
     this.given = new Map(given.map((path) => [keyOf(path), path.by]));

@@ -26,7 +26,7 @@ export function explainChoices(
   const found = new Map<string, ExplainedAssignment>();
   for (const { name, node, assignment, seconds, runnerUp } of choices) {
     const text = (of: typeof assignment) => {
-      const { split = {}, through = {} } = writtenAssignment(node, opNamed(registry, node.op), of, {});
+      const { split = {}, through = {} } = writtenAssignment(node, opNamed(registry, node.op), of);
       const splits = Object.entries(split).map(([factor, over]) => `${factor}:${over}`);
       const carried = Object.entries(through).map(([axis, operands]) => `through ${operands} over ${axis}`);
       return [...splits, ...carried].join(' ') || 'whole';

@@ -26,5 +26,6 @@ export function anyPrices(seed: number): PartitionCosts {
     transferSeconds: draw,
     debt: { made: 4 * draw('made'), postponed: 4 * draw('postponed') },
     repeatSeconds: draw('repeat'),
+    kindOf: (group) => group,
   };
 }

@@ -1,0 +1,97 @@
+/**
+ * Which nodes ask the same: all that a choice goes by, as text. Equal layers ask alike, layer by layer and group by group, so each choice
+ * of a layer is made once.
+ *
+ * Nothing here decides anything. What is left out of a question must not change its answer: places are told as far as prices depend on
+ * them (a group by its kind, a version of an operand by whether it is the reader's own group that has it), names are not told.
+ */
+import type { GraphBuilder } from '../ir/builder.js';
+import { exactText } from '../ir/exact_text.js';
+import type { Attributes, Node, ValueId } from '../ir/graph.js';
+import { printSplit } from '../ir/layout.js';
+import type { OpRule } from '../ir/rule.js';
+import { printType, type TensorType } from '../ir/type.js';
+import type { Scope } from '../plan/scope.js';
+import type { Splits } from './candidates.js';
+import type { Versions } from './versions.js';
+
+/** A node where it is to be placed. */
+export interface Asked {
+  readonly node: Node;
+  readonly group: number;
+  /** Splits that the plan fixes. */
+  readonly hint: Splits | null;
+  /** Splits of the op that this one differentiates or is a part of. */
+  readonly inherited: Splits | null;
+  /** The values that it reads, behind decompositions. */
+  readonly operands: readonly ValueId[];
+  readonly scope: Scope;
+  /** No partial sum passes through it. */
+  readonly reduced: boolean;
+  /** Of each result: that it is left partial makes no debt. */
+  readonly free: readonly boolean[];
+}
+
+export class Questions {
+  private readonly builder: GraphBuilder;
+  private readonly versions: Versions;
+  /** The kind of each group: groups of one kind have equal meshes and prices. */
+  private readonly kinds: readonly number[];
+  private readonly rules = new Numbers<OpRule>(JSON.stringify);
+  private readonly attributes = new Numbers<Attributes>(exactText);
+  private readonly types = new Numbers<TensorType>(printType);
+  private readonly splits = new Numbers<Splits>((splits) =>
+    Object.entries(splits)
+      .map(([factor, split]) => `${factor}:${printSplit(split)}`)
+      .join(' '),
+  );
+
+  constructor(builder: GraphBuilder, versions: Versions, kinds: readonly number[]) {
+    this.builder = builder;
+    this.versions = versions;
+    this.kinds = kinds;
+  }
+
+  /** Equal for nodes whose choice is the same. */
+  textOf({ node, group, hint, inherited, operands, scope, reduced, free }: Asked): string {
+    const { op, rule, attributes, inputs, outputs, source } = node;
+    const values = operands.map((value, i) => {
+      const type = this.types.of(this.builder.typeOf(value));
+      return `${type} ${inputs.indexOf(inputs[i])} ${this.versions.seenFrom(value, group, source)}`;
+    });
+    const results = outputs.map((value) => this.types.of(this.builder.typeOf(value)));
+    const fixed = [hint, inherited].map((splits) => (splits ? this.splits.of(splits) : ''));
+    const what = [
+      op,
+      this.rules.of(rule),
+      this.attributes.of(attributes),
+      this.kinds[group],
+      ...fixed,
+      scope,
+      reduced,
+      ...free,
+    ];
+    return `${what.join(' ')};${values.join(';')};${results.join(' ')}`;
+  }
+}
+
+/** A number for each text, and each object's text written once. */
+class Numbers<T extends object> {
+  private readonly print: (of: T) => string;
+  private readonly byObject = new WeakMap<T, number>();
+  private readonly byText = new Map<string, number>();
+
+  constructor(print: (of: T) => string) {
+    this.print = print;
+  }
+
+  of(object: T): number {
+    let number = this.byObject.get(object);
+    if (number !== undefined) return number;
+    const text = this.print(object);
+    number = this.byText.get(text) ?? this.byText.size;
+    this.byText.set(text, number);
+    this.byObject.set(object, number);
+    return number;
+  }
+}
