@@ -72,7 +72,7 @@ export function compileStep(setup: StepSetup, target: DeviceType): CompiledStep 
   const { model, optimizer, sizes, batch, compute, validates } = setup;
   const plan = planOfSizes(sizes, ranksOfSizes(sizes), describeModel(model), batch, { compute, master: 'f32' });
   if (validates) {
-    const { training, validation } = compileRun({ model, optimizer, plan, registry: ops, target });
+    const { training, validation } = compileRun({ model, optimizer, plan, registry: ops, target, rank: null });
     return { plan, compiled: training, validation };
   }
   const sequence = model.options.context;
@@ -97,9 +97,9 @@ export async function loadStep(
   if (prefill !== 0) await fillArena(engine.addon, arenaBytes, prefill);
   const [program, validating] = await loadAll(engine, programs);
   const ranks = [rank];
-  const state = stateOf(compiled.program);
+  const state = stateOf(compiled.placed, ranks);
   if (prefill !== 0) await zeroState(program, state, rank);
-  await initializeState(program, state, compiled.parameters, { ranks, seed });
+  await initializeState(program, state, compiled.parameters, seed);
   await writeMicrobatches(program, plan, ranks);
   return {
     plan,
@@ -148,7 +148,6 @@ async function result(program: NativeProgram, rank: number, name: string): Promi
 async function zeroState(program: NativeProgram, state: ReturnType<typeof stateOf>, rank: number): Promise<void> {
   for (const { blocks } of state) {
     for (const block of blocks) {
-      if (block.rank !== rank) continue;
       const place = { rank, name: block.value, elements: block.elements };
       await program.write(place, (await program.read(place)).fill(0 as never));
     }

@@ -4,9 +4,11 @@
  *   trace       the model's graph, its backward and its precision
  *   quote       what the plan comes to, from the traced graphs
  *   own class   placement and program of the last rank's class, from the traced graphs: what one process of many needs
+ *   own proof   what that class says by itself, as its first rank proves and tells it
  *   partition   layouts of every value, reshards, buckets
  *   lower       instructions, lanes, addresses, loops, of all classes
- *   verify      the proof, of all classes
+ *   verify      what each class says by itself, of all classes
+ *   meetings    what classes say to each other, as rank 0 reads and proves it
  *
  * Each entry is a process of its own, ended at a limit of time: what it had not finished by then is missing in its row.
  */
@@ -17,13 +19,13 @@ import { nodeArguments } from '../processes.js';
 import type { Row } from '../rows.js';
 import { compileEntries, ranksOf, type CompileEntry } from './entries.js';
 
-export const phases = ['trace', 'quote', 'own class', 'partition', 'lower', 'verify'] as const;
+export const phases = ['trace', 'quote', 'own class', 'own proof', 'partition', 'lower', 'verify', 'meetings'] as const;
 
 /** Which phases there are of each part that can be asked for. Every part begins with a trace. */
 export const phasesOfParts = {
   quote: ['quote'],
-  'own class': ['own class'],
-  'all classes': ['partition', 'lower', 'verify'],
+  'own class': ['own class', 'own proof'],
+  'all classes': ['partition', 'lower', 'verify', 'meetings'],
 } as const satisfies Record<string, readonly (typeof phases)[number][]>;
 
 export type CompilePart = keyof typeof phasesOfParts;

@@ -4,13 +4,12 @@ import { adamw } from '../../src/optim/index.js';
 import { describeModel } from '../../src/plan/describe_model.js';
 import { planOfSizes } from '../../src/plan/parallel_sizes.js';
 import { compileTraining, trainingGraphs } from '../../src/compile/compile.js';
-import { compileOwnClass } from '../../src/compile/own_class.js';
 import { quoteTraining } from '../../src/compile/quote.js';
 import type { LoweredClass } from '../../src/lower/lower_class.js';
-import { tableOf } from '../../src/plan/plan_schedule.js';
 import { nativeKernels } from '../../src/kernels/native_kernels.js';
 import type { PassName } from '../../src/passes/pass_names.js';
-import { verifyProgram } from '../../src/verify/index.js';
+import type { Program } from '../../src/program/program.js';
+import { faultsOf, parseProof, proofText, verifyClasses, type Specification } from '../../src/verify/index.js';
 import type { PhaseReport } from './compile.js';
 import { compileEntries, ranksOf, type CompileEntry } from './entries.js';
 
@@ -46,10 +45,11 @@ function compileEntry(entry: CompileEntry, parts: readonly string[]): void {
     ended('quote');
   }
   if (parts.includes('own class')) {
-    const { step, update } = graphs;
     // Of the last group, whose head is the most text.
-    compileOwnClass(ranks - 1, given, graphs, step, update, tableOf(plan));
+    const { program, placed } = compileTraining({ ...given, rank: ranks - 1 }, graphs);
     ended('own class');
+    prove(program, placed);
+    ended('own proof');
   }
   if (!parts.includes('all classes')) return;
   const observe = (pass: PassName): void => {
@@ -58,10 +58,19 @@ function compileEntry(entry: CompileEntry, parts: readonly string[]): void {
   const { program, placed } = compileTraining({ ...given, observe }, graphs);
   const ratio = (one: Pick<LoweredClass, 'arenaBytes' | 'liveBytes'>) => one.arenaBytes / one.liveBytes;
   ended('lower', { classes: program.classes.length, arenaOverLive: Math.max(...program.classes.map(ratio)) });
-  const [fault] = verifyProgram(program, placed, ops, nativeKernels(ops, 'cpu'));
-  if (fault) throw fault;
+  const proofs = prove(program, placed);
   ended('verify');
+  const [fault] = faultsOf(
+    program.groups,
+    proofs.map((text) => parseProof(text)!),
+  );
+  if (fault) throw fault;
+  ended('meetings');
 }
+
+/** The proofs of a program's classes, as their first ranks tell them. */
+const prove = (program: Program, placed: Specification): readonly string[] =>
+  verifyClasses(program, placed, ops, nativeKernels(ops, 'cpu')).map(proofText);
 
 const processorSeconds = (): number => {
   const { user, system } = process.cpuUsage();

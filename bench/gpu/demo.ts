@@ -63,9 +63,8 @@ async function train(step: DemoStep, steps: number): Promise<Run> {
 
 async function stateHash({ program, compiled, rank }: NativeStep): Promise<string> {
   const hash = createHash('sha256');
-  for (const { name, blocks } of stateOf(compiled.program)) {
+  for (const { name, blocks } of stateOf(compiled.placed, [rank])) {
     for (const block of blocks) {
-      if (block.rank !== rank) continue;
       const values = await program.read({ rank, name: block.value, elements: block.elements });
       hash.update(name).update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
     }

@@ -4,6 +4,7 @@ import { ops } from '../../src/ops/index.js';
 import type { Kind } from '../../src/program/kinds.js';
 import type { Program } from '../../src/program/program.js';
 import { verifyProgram } from '../../src/verify/index.js';
+import { provedApart } from '../../tests/scenarios/proved_apart.js';
 import type { Scenario } from '../../tests/scenarios/scenario.js';
 import { faults } from './faults/index.js';
 import { kernels as wrongKernels } from './faults/kernels.js';
@@ -126,7 +127,12 @@ class Campaign {
 
   private verified(program: Program, { placed }: Scenario, kernels: Base['kernels']): readonly DiagnosticError[] {
     try {
-      return verifyProgram(program, placed, ops, kernels);
+      const found = verifyProgram(program, placed, ops, kernels);
+      const [whole, apart] = [found, provedApart(program, placed, kernels)].map((faults) =>
+        faults.map(({ message }) => message).join('\n'),
+      );
+      if (whole !== apart) this.notes.push(`PROVED APART IT IS ANOTHER: ${apart || 'sound'}, and whole: ${whole}`);
+      return found;
     } catch (error) {
       this.notes.push(`THE VERIFIER FAILS: ${(error as Error).message}`);
       return [];

@@ -1,5 +1,5 @@
 /**
- * The compiler: model + optimizer + plan → the program of all ranks.
+ * The compiler: model + optimizer + plan → the program of all ranks, or of it the class that one rank runs.
  *
  *   trace ▶ autodiff ▶ precision      here
  *   partition, buckets ▶ check        place_classes.ts
@@ -8,6 +8,7 @@
 import { GraphBuilder } from '../ir/builder.js';
 import type { Graph } from '../ir/graph.js';
 import type { OpRegistry } from '../ir/op.js';
+import { rankAt } from '../ir/mesh.js';
 import { printGraph } from '../ir/print.js';
 import { inRole, resultRole, type ResultName } from '../ir/role.js';
 import type { LanguageModel } from '../nn/language_model.js';
@@ -22,12 +23,17 @@ import { groupOfChunks } from '../plan/plan.js';
 import { tableOf } from '../plan/plan_schedule.js';
 import { forwardOnly } from '../schedule/forward_only.js';
 import type { ScheduleTable } from '../schedule/slot.js';
+import type { ClassRequest } from '../lower/class_request.js';
 import { lowerGroups, type LoweredProgram } from '../lower/lower_groups.js';
+import { persistentBytes } from '../lower/persistent_bytes.js';
 import type { ChosenGraphs } from '../partition/place_graphs.js';
 import { placeClasses, type GraphOptions } from './place_classes.js';
 
 export interface CompiledProgram {
+  /** With all classes, or that of one rank alone. */
   readonly program: LoweredProgram;
+  /** By group of these classes: what its ranks keep between steps, of the rank that keeps most. */
+  readonly persistentBytes: ReadonlyMap<number, number>;
   /** What `explain` prints. */
   readonly placed: ChosenGraphs;
   readonly parameters: readonly TracedParameter[];
@@ -38,7 +44,10 @@ export interface CompiledTraining extends CompiledProgram {
   readonly unusedParameters: readonly string[];
 }
 
-export type CompileOptions = Omit<GraphOptions, 'choices'> & {
+/** `rank`: a global rank; its class alone is written, the same as in the program of all. Null or absent: all classes. */
+export type ClassOptions = GraphOptions & { readonly rank?: number | null };
+
+export type CompileOptions = Omit<ClassOptions, 'choices'> & {
   readonly model: LanguageModel;
   /** Tokens in a sequence. */
   readonly sequence: number;
@@ -100,14 +109,24 @@ export function compileForward(options: CompileOptions & { readonly what: 'loss'
 
 /** Compiles any step graph and update: for tests, and for steps that are no language model's. */
 export function compileGraphs(
-  options: GraphOptions,
+  options: ClassOptions,
   { parameters }: Pick<TracedModel, 'parameters'>,
   step: Graph,
   update: UpdateRecipe | null,
   table: ScheduleTable,
 ): CompiledProgram {
   const { placed, requests } = placeClasses(options, { parameters }, step, update, table);
-  return { program: lowerGroups(options, requests), placed, parameters };
+  const { rank = null } = options;
+  const own = rank === null ? requests : requests.filter((request) => isOf(rank, request));
+  if (own.length === 0) throw new Error(`the plan has no rank ${rank}`);
+  const program = lowerGroups(options, own);
+  return { program, persistentBytes: persistentBytes(requests, program.classes), placed, parameters };
+}
+
+/** Whether a global rank is of a class. */
+function isOf(rank: number, { groups, group, members }: ClassRequest): boolean {
+  const { mesh, firstRank } = groups[group];
+  return members.some((at) => firstRank + rankAt(mesh, at) === rank);
 }
 
 function shapeOf({ plan, sequence }: CompileOptions): TraceShape {

@@ -19,6 +19,7 @@ export function referenceHost(): EngineHost {
   return {
     kind: 'reference',
     device: 'cpu',
+    rank: null,
     open: async () => ({
       engine: new ReferenceEngine({ registry: ops }),
       peers: alone(),
@@ -35,6 +36,7 @@ export function nativeHost(config: TrainConfig, environment: RankEnvironment, me
   return {
     kind: 'native',
     device: deviceTypeOf(device),
+    rank,
     trace: nativeTracer(rank),
     async open(arenaBytes) {
       const threads = config.threads ?? threadsPerRank(localWorldSize);

@@ -1,4 +1,4 @@
-/** The classes of all groups → the program of all ranks, lowered one by one. */
+/** Classes, of all groups or one alone → the program that they make, lowered one by one. */
 import type { Plan } from '../plan/plan.js';
 import { printMemory } from '../memory/print_memory.js';
 import type { PassObserver } from '../passes/pass_names.js';

@@ -94,8 +94,11 @@ export function liveMemory(
   const bases = basesByTemplate(values, templates);
   const { fixed, buffers } = demandOf(values, templates, schedule, results, bases, options);
   const live = lowerBound({ buffers, rows: sectionRows(buffers) }).bytes;
-  return { liveBytes: fixed.bytes + live, persistentBytes: persistentOffsets(values, 0).bytes };
+  return { liveBytes: fixed.bytes + live, persistentBytes: persistentEnd(values) };
 }
+
+/** The first free byte behind what lies in an arena for all steps. */
+export const persistentEnd = (values: readonly ProgramValue[]): number => persistentOffsets(values, 0).bytes;
 
 /** What needs memory: what is there for the whole step, and buffers with their lifetimes. */
 interface MemoryDemand {

@@ -116,7 +116,10 @@ function staysInLaunchOrder(buffers: readonly LifetimeBuffer[]): Stays {
   list.sort((a, b) => a.launch - b.launch || a.buffer - b.buffer);
   const side = (clockOf: (stay: Tenancy) => Clock) => {
     const clocks = new Float64Array(list.length * lanes);
-    list.forEach((stay, p) => clocks.set(clockOf(stay), p * lanes));
+    list.forEach((stay, p) => {
+      const clock = clockOf(stay);
+      for (let lane = 0; lane < lanes; lane++) clocks[p * lanes + lane] = clock[lane];
+    });
     return clocks;
   };
   return {

@@ -20,7 +20,7 @@ const plan = planOfSizes(
   { compute: 'f32', master: 'f32' },
 );
 const request = { model, plan, sequence: 8, registry: ops, target: 'reference' } as const;
-const { program: training, placed } = compileTraining({ ...request, optimizer: adamw({ lr: 1e-3 }) });
+const { program: training, placed, persistentBytes } = compileTraining({ ...request, optimizer: adamw({ lr: 1e-3 }) });
 const validation = compileForward({ ...request, what: 'loss', buckets: placed.buckets }).program;
 
 /** Bytes of each value that has an address of its own, and of each parameter, in every step of the schedule. */
@@ -37,7 +37,7 @@ function ranges({ values, schedule, before }: RankClass) {
 }
 
 test('a validation program finds the parameters where training has them and touches no optimizer state', () => {
-  const shared = shareArena(validation, training);
+  const shared = shareArena(validation, training, persistentBytes);
   shared.classes.forEach((rankClass, i) => {
     const host = ranges(training.classes[i]).filter(({ persistent }) => persistent);
     const parameters = new Set(rankClass.before.values.map(({ at }) => rankClass.values[at].name));
@@ -61,8 +61,8 @@ test('as compiled alone, its own values would lie over the state', () => {
 });
 
 test('the arena is as large as the larger program needs', () => {
-  const shared = shareArena(validation, training);
-  const bytes = arenaBytesOf([training, shared], 0);
+  const shared = shareArena(validation, training, persistentBytes);
+  const bytes = arenaBytesOf([training, shared]);
   for (const { classes } of [training, shared]) {
     for (const rankClass of classes) for (const { to } of ranges(rankClass)) expect(to).toBeLessThanOrEqual(bytes);
   }

@@ -10,13 +10,18 @@ import { DEFAULT_ALIGNMENT } from './index.js';
 import type { Program, RankClass, ValueIndex } from '../program/program.js';
 import { baseOf } from '../program/place.js';
 
-/** `guest` with addresses that leave every persistent value of `host` alone. Ranks of a group move by the same distance. */
-export function shareArena<P extends Program>(guest: P, host: Program): P {
+/**
+ * `guest` with addresses that leave every persistent value of `host` alone. `persistentBytes`: by group, of the rank that keeps most for `host`;
+ * all ranks of a group move by the same distance, whichever class of the host they run.
+ */
+export function shareArena<P extends Program>(
+  guest: P,
+  host: Program,
+  persistentBytes: ReadonlyMap<number, number>,
+): P {
   const classes = guest.classes.map((rankClass) => {
     const kept = new Set(sharedValues(rankClass, host));
-    const free = Math.max(0, ...host.classes.filter((c) => c.group === rankClass.group).map(persistentEnd));
-    const own = endOf(rankClass, [...kept]);
-    const distance = Math.max(0, free - own);
+    const distance = Math.max(0, persistentBytes.get(rankClass.group)! - endOf(rankClass, [...kept]));
     const move = (offsets: Readonly<Record<ValueIndex, number>>) =>
       Object.fromEntries(
         Object.entries(offsets).map(([value, offset]) => [value, kept.has(Number(value)) ? offset : offset + distance]),
@@ -30,11 +35,9 @@ export function shareArena<P extends Program>(guest: P, host: Program): P {
   return { ...guest, classes };
 }
 
-/** The bytes of an arena in which each of these programs fits. */
-export const arenaBytesOf = (programs: readonly Program[], group: number): number =>
-  Math.max(
-    ...programs.flatMap(({ classes }) => classes.filter((c) => c.group === group).map(({ arenaBytes }) => arenaBytes)),
-  );
+/** The bytes of an arena in which each of these programs fits, of the class that takes most. */
+export const arenaBytesOf = (programs: readonly Program[]): number =>
+  Math.max(...programs.flatMap(({ classes }) => classes.map(({ arenaBytes }) => arenaBytes)));
 
 function sharedValues(rankClass: RankClass, host: Program): ValueIndex[] {
   const names = new Set(
@@ -46,12 +49,6 @@ function sharedValues(rankClass: RankClass, host: Program): ValueIndex[] {
   const shared = before.values.flatMap(({ at }) => (names.has(values[at].name) ? [baseOf(values, at)] : []));
   return [...new Set(shared)];
 }
-
-const persistentEnd = (rankClass: RankClass): number =>
-  endOf(
-    rankClass,
-    rankClass.values.flatMap(({ lifetime, view }, i) => (lifetime === 'persistent' && !view ? [i] : [])),
-  );
 
 /** The first aligned byte behind these values. */
 function endOf({ values, schedule }: RankClass, indices: readonly ValueIndex[]): number {

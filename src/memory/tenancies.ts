@@ -11,8 +11,8 @@ import type { UnplacedStep } from './assign_memory.js';
 export interface OpenTenancy {
   readonly base: ValueIndex;
   readonly microbatch: number;
-  readonly acquire: Float64Array;
-  readonly release: Float64Array;
+  readonly acquire: readonly number[];
+  readonly release: number[];
   readonly launch: number;
 }
 
@@ -32,6 +32,7 @@ export function collectTenancies(
   const open = new Map<ValueIndex, OpenTenancy[]>();
   const opened: OpenTenancy[] = [];
   const touched = touchesOf(values);
+  const never: readonly number[] = lanes.map(() => 0);
   const compute = lanes.indexOf('compute');
   /** By lane, in its order: what compute has not waited for, from `waited` on. */
   const busy = lanes.map(() => ({
@@ -51,8 +52,8 @@ export function collectTenancies(
       let tenancy = open[perMicrobatch ? microbatch : 0];
       if (!tenancy) {
         // Data is there from the start: the host wrote it before the step.
-        const acquire = isData ? new Float64Array(lanes.length) : begins.slice();
-        tenancy = { base, microbatch, acquire, release: new Float64Array(lanes.length), launch: isData ? 0 : index };
+        const acquire = isData ? never : begins.slice();
+        tenancy = { base, microbatch, acquire, release: never.slice(), launch: isData ? 0 : index };
         open[perMicrobatch ? microbatch : 0] = tenancy;
         opened.push(tenancy);
       }

@@ -7,32 +7,24 @@
  */
 import { GraphBuilder } from '../ir/builder.js';
 import type { Graph, GraphInput, GraphOutput, Node, Source, ValueId } from '../ir/graph.js';
-import { canonicalLayout, type Layout } from '../ir/layout.js';
-import { opNamed, slotNames, type OpDefinition, type OpRegistry } from '../ir/op.js';
-import { resultLayout, splitsWhole, type Assignment, type OpRule } from '../ir/rule.js';
+import { opNamed, type OpDefinition, type OpRegistry } from '../ir/op.js';
+import type { Assignment, OpRule } from '../ir/rule.js';
 import { Tensor } from '../ir/tensor.js';
-import { namesOf } from '../ir/type.js';
 import type { Target } from '../kernels/target.js';
 import { sumsInto } from '../passes/sums.js';
 import { NodeNames, outputReader } from '../plan/node_names.js';
 import type { PlannedAssignment, PlannedAssignments } from '../plan/plan.js';
 import { shortest, type Scope } from '../plan/scope.js';
 import type { ReshardSearch } from '../reshard/search.js';
+import { assignedBy, type Assigned } from './assigned.js';
 import type { Splits } from './candidates.js';
 import { Chooser, type Choice } from './choose.js';
 import { reshardSearches, type PartitionCosts } from './costs.js';
 import { noAssignment, noReshard, noSuchVersion } from './diagnostics.js';
-import {
-  canonicalAssignment,
-  expectReaders,
-  GivenAssignments,
-  operandNames,
-  readAssignment,
-  writtenAssignment,
-  type Given,
-} from './given_assignments.js';
+import { expectReaders, GivenAssignments, readAssignment, type Given } from './given_assignments.js';
 import type { PlacedGraph, PlacedId, PlacedOutput } from './placed.js';
 import type { Placement } from './placement.js';
+import { ValueNames } from './value_names.js';
 import { cheapest, Versions, type Quote, type Wanted } from './versions.js';
 
 export interface PartitionOptions {
@@ -72,18 +64,6 @@ export function partition(
   return new Walk(graph, registry, placement, costs, options).run();
 }
 
-/** An assignment, and what follows from it. */
-interface Assigned {
-  readonly assignment: Assignment;
-  readonly splitsWhole: boolean;
-  readonly written: PlannedAssignment;
-  /** Of the operands. */
-  readonly names: readonly string[];
-  /** Canonical, as the op reads and gives them. */
-  readonly operands: readonly Layout[];
-  readonly results: readonly Layout[];
-}
-
 class Walk {
   private readonly graph: Graph;
   private readonly builder: GraphBuilder;
@@ -92,8 +72,6 @@ class Walk {
   /** Results of decomposed ops → the values that replace them. */
   private readonly replaced = new Map<ValueId, ValueId>();
   private readonly chosen = new Map<number, Assignment>();
-  /** Of the graph's inputs. */
-  private readonly inputNames: ReadonlyMap<ValueId, string>;
   private readonly known = new Map<Assignment, Assigned>();
   private readonly hasKernel: NonNullable<PartitionOptions['hasKernel']>;
   private readonly given: GivenAssignments;
@@ -113,7 +91,6 @@ class Walk {
   ) {
     const { hasKernel = () => true, given = new GivenAssignments({}), device = 'reference' } = options;
     this.graph = graph;
-    this.inputNames = new Map(graph.inputs.map(({ value, name }) => [value, name]));
     const reshards = options.reshards ?? reshardSearches(placement.meshes, costs);
     this.hasKernel = hasKernel;
     this.given = given;
@@ -121,11 +98,12 @@ class Walk {
     const free = graph.outputs.filter(({ role, value }) => placement.output(role, this.builder.typeOf(value)) === null);
     this.handedOver = new Set(graph.outputs.map(({ value }) => value));
     this.placement = placement;
+    const valueNames = new ValueNames(this.builder, graph);
     this.versions = new Versions(
       placement.meshes,
       costs,
       reshards,
-      (value) => this.nameOf(value),
+      (value) => valueNames.of(value),
       (group, type) => placement.arrival(group, type),
       (segment) => placement.chunkOf(segment),
       (reader) => placement.reshardScope(reader),
@@ -191,23 +169,15 @@ class Walk {
   private assigned(node: Node, definition: OpDefinition, group: number, assignment: Assignment): Assigned {
     const known = this.known.get(assignment);
     if (known) return known;
-    const mesh = this.placement.meshes[group];
-    const { rule } = node;
-    const canonical = canonicalAssignment(mesh, rule, assignment);
-    const made: Assigned = {
-      assignment: canonical,
-      splitsWhole: splitsWhole(rule, canonical),
-      written: writtenAssignment(node, definition, canonical),
-      names: operandNames(node, definition),
-      operands: node.inputs.map((_, i) => {
-        const { type, layout } = this.chooser.wanted(node, i, group, canonical);
-        return canonicalLayout(mesh, type, layout);
-      }),
-      results: node.outputs.map((output, i) => {
-        const type = this.builder.typeOf(output);
-        return canonicalLayout(mesh, type, resultLayout(rule, canonical, i, namesOf(type)));
-      }),
-    };
+    const typeOf = (value: ValueId) => this.builder.typeOf(this.resolve(value));
+    const made = assignedBy(
+      assignment,
+      node,
+      definition,
+      this.placement.meshes[group],
+      node.inputs.map(typeOf),
+      node.outputs.map((output) => this.builder.typeOf(output)),
+    );
     this.known.set(assignment, made);
     return made;
   }
@@ -328,18 +298,6 @@ class Walk {
     for (let next = this.replaced.get(current); next !== undefined; next = this.replaced.get(current)) current = next;
     return current;
   }
-
-  private resultNames({ op, outputs }: Node): readonly string[] {
-    return slotNames(opNamed(this.builder.registry, op).results, outputs.length);
-  }
-
-  private nameOf(value: ValueId): string {
-    const { node } = this.builder.valueAt(value);
-    if (!node) return this.inputNames.get(value) ?? `%${value}`;
-    const result = node.outputs.length > 1 ? `.${this.resultNames(node)[node.outputs.indexOf(value)]}` : '';
-    const phase = node.source.phase === 'backward' ? "'" : '';
-    return `${inOneWord(node.source.path)}/${node.op}${result}${phase}%${value}`;
-  }
 }
 
 function raise(error: Error): never {
@@ -348,6 +306,3 @@ function raise(error: Error): never {
 
 /** How long an input stays the same. */
 const inputScope = ({ kind }: GraphInput): Scope => (kind === 'data' ? 'microbatch' : 'step');
-
-/** A module path within the names of values: names of modules are anything, and those of values must not be equal. */
-const inOneWord = (path: string): string => (/[\s"%]/.test(path) ? JSON.stringify(path) : path);

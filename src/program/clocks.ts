@@ -16,7 +16,7 @@ export interface ClockedLaunch<S> {
   /** Its number on its own lane, from 1. */
   readonly number: number;
   /** Instructions surely finished when it begins, by lane. */
-  readonly begins: Float64Array;
+  readonly begins: readonly number[];
 }
 
 /** An instruction of a template, read once for all its launches. */
@@ -63,9 +63,9 @@ export class LaneClocks<S extends TimedStep> {
 
   /** Passes every launch, in launch order. */
   walk(visit: (launch: ClockedLaunch<S>) => void): void {
-    const known = this.lanes.map(() => new Float64Array(this.lanes.length));
-    const begins = new Float64Array(this.lanes.length);
-    const signalled = new Map<number, Float64Array>();
+    const known = this.lanes.map(() => this.lanes.map(() => 0));
+    const begins = this.lanes.map(() => 0);
+    const signalled = new Map<number, number[]>();
     let index = 0;
     for (const step of this.schedule) {
       for (const { instruction, lane, event, each } of this.texts.get(step.template)!) {
@@ -73,13 +73,9 @@ export class LaneClocks<S extends TimedStep> {
         const key = each ? event + this.events * step.microbatch : event;
         const signal = instruction.kind === 'wait' ? signalled.get(key) : undefined;
         if (signal) for (let i = 0; i < mine.length; i++) if (signal[i] > mine[i]) mine[i] = signal[i];
-        begins.set(mine);
+        for (let i = 0; i < mine.length; i++) begins[i] = mine[i];
         mine[lane]++;
-        if (instruction.kind === 'signal') {
-          const there = signalled.get(key);
-          if (there) there.set(mine);
-          else signalled.set(key, mine.slice());
-        }
+        if (instruction.kind === 'signal') signalled.set(key, mine.slice());
         visit({ instruction, step, index: index++, lane, number: mine[lane], begins });
       }
     }

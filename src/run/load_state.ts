@@ -14,7 +14,7 @@ export async function initializeState(
   program: LoadedProgram,
   tensors: readonly StateTensor[],
   parameters: readonly TracedParameter[],
-  { ranks, seed }: { readonly ranks: readonly number[]; readonly seed: number },
+  seed: number,
 ): Promise<void> {
   const inits = new Map(parameters.map((parameter) => [written(parameter.name), parameter]));
   for (const { name: stored, kind, global, blocks } of tensors) {
@@ -22,7 +22,6 @@ export async function initializeState(
     if (!parameter) continue;
     const { name, init } = parameter;
     for (const { rank, tiles, value, elements } of blocks) {
-      if (!ranks.includes(rank)) continue;
       await program.write({ rank, name: value, elements }, initialBlock(init, { seed, name }, global, tiles));
     }
   }
@@ -40,10 +39,9 @@ export async function restoreState(
   program: LoadedProgram,
   tensors: readonly StateTensor[],
   checkpoint: Checkpoint,
-  ranks: readonly number[],
 ): Promise<void> {
   expectState(checkpoint, tensors);
-  await restoreTensors(program, tensors, checkpoint, ranks);
+  await restoreTensors(program, tensors, checkpoint);
 }
 
 /** Reads these tensors and no others: sampling takes the parameters of a checkpoint and leaves the optimizer's state. */
@@ -51,11 +49,9 @@ export async function restoreTensors(
   program: LoadedProgram,
   tensors: readonly StateTensor[],
   checkpoint: Checkpoint,
-  ranks: readonly number[],
 ): Promise<void> {
   for (const { name, global, blocks } of tensors) {
     for (const { rank, tiles, value, elements } of blocks) {
-      if (!ranks.includes(rank)) continue;
       const bytes = isWhole(global, tiles)
         ? await checkpoint.read(name)
         : await readTiles(checkpoint, name, global, tiles);

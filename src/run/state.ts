@@ -1,13 +1,23 @@
 /**
- * Where a program's state lies: which rank holds which tiles of each parameter and of the optimizer's state.
+ * Where a run's state lies: which rank holds which tiles of each parameter and of the optimizer's state. It follows from the placed graphs
+ * and from ranks' places in the meshes; a rank's program has its blocks under the same names.
  *
  * Equal tiles are replicas, of which the lowest rank's stands for all.
  */
 import { tileOf } from '../ir/layout.js';
-import { coordinatesOf, meshRanks, type Coordinates, type Mesh } from '../ir/mesh.js';
+import {
+  axesSize,
+  coordinatesAlong,
+  coordinatesOf,
+  meshRanks,
+  rankAt,
+  type Coordinates,
+  type Mesh,
+} from '../ir/mesh.js';
 import type { TensorType } from '../ir/type.js';
 import { heldBy } from '../partition/packing.js';
-import type { Program, ProgramValue } from '../program/program.js';
+import type { PlacedGraphs } from '../partition/place_graphs.js';
+import { storedState, type StoredValue } from '../partition/stored_state.js';
 import type { Tile } from '../reshard/region.js';
 
 export interface StateTensor {
@@ -16,9 +26,9 @@ export interface StateTensor {
   /** The optimizer's, or a parameter. */
   readonly kind: 'parameter' | 'optimizer';
   readonly global: TensorType;
-  /** What every rank holds, replicas included. */
+  /** What the ranks of this process hold, replicas included. */
   readonly blocks: readonly StateBlock[];
-  /** The distinct ones, each on the lowest rank that has it: together the whole tensor. */
+  /** The distinct ones of all ranks, each on the lowest rank that has it: together the whole tensor. */
   readonly parts: readonly StateBlock[];
 }
 
@@ -33,35 +43,52 @@ export interface StateBlock {
   readonly elements?: readonly [from: number, to: number];
 }
 
-/** Parameters and optimizer state of a training program, in the order of their addresses. */
-export function stateOf(program: Program): readonly StateTensor[] {
-  const tensors = new Map<string, Pick<StateTensor, 'kind' | 'global'> & { readonly blocks: StateBlock[] }>();
-  for (const { group, members, values, before } of program.classes) {
-    const { mesh, firstRank } = program.groups[group];
-    for (const { at } of before.values) {
-      for (let r = 0; r < meshRanks(mesh); r++) {
-        const coordinates = coordinatesOf(mesh, r);
-        if (!members.some((member) => mesh.axes.every((axis) => member[axis.name] === coordinates[axis.name])))
-          continue;
-        for (const { name, kind, global, ...block } of contentsOf(mesh, values[at], coordinates)) {
+/**
+ * Parameters and optimizer state of what these graphs say, buckets first, as they lie in memory. `ranks`: global ranks of this process. Of the
+ * others, only those are looked at that may hold a part of their own.
+ */
+export function stateOf(placed: PlacedGraphs, ranks: readonly number[]): readonly StateTensor[] {
+  const tensors = new Map<string, Found>();
+  const { meshes } = placed.step;
+  let firstRank = 0;
+  for (const [group, mesh] of meshes.entries()) {
+    const here = ranks.map((rank) => rank - firstRank).filter((rank) => rank >= 0 && rank < meshRanks(mesh));
+    for (const stored of storedState(placed, group)) {
+      for (const rank of new Set([...here, ...distinctRanks(mesh, stored)])) {
+        for (const { name, kind, global, ...block } of contentsOf(mesh, stored, coordinatesOf(mesh, rank))) {
           const tensor = tensors.get(name) ?? { kind, global, blocks: [] };
           tensors.set(name, tensor);
-          tensor.blocks.push({ rank: firstRank + r, ...block });
+          tensor.blocks.push({ rank: firstRank + rank, ...block });
         }
       }
     }
+    firstRank += meshRanks(mesh);
   }
   return [...tensors].map(([name, { kind, global, blocks }]) => {
     const ordered = blocks.toSorted((a, b) => a.rank - b.rank);
     const distinct = new Map<string, StateBlock>();
     for (const block of ordered) if (!distinct.has(String(block.tiles))) distinct.set(String(block.tiles), block);
-    return { name, kind, global, blocks: ordered, parts: [...distinct.values()] };
+    const own = ordered.filter(({ rank }) => ranks.includes(rank));
+    return { name, kind, global, blocks: own, parts: [...distinct.values()] };
   });
 }
 
-/** The tensors, or parts of them, that a rank's block of a persistent value holds. */
-function contentsOf(mesh: Mesh, { name: value, is, global, layout, tensors }: ProgramValue, at: Coordinates) {
-  const kind = is.kind === 'stored' && is.role.kind === 'state' ? ('optimizer' as const) : ('parameter' as const);
+type Found = Pick<StateTensor, 'kind' | 'global'> & { readonly blocks: StateBlock[] };
+
+/** Ranks of a mesh of which every other holds a replica, the lowest that do: the first along each axis that splits nothing. */
+function distinctRanks(mesh: Mesh, { layout, tensors }: StoredValue): readonly number[] {
+  const layouts = [layout, ...(tensors ?? []).map((tensor) => tensor.layout)];
+  const split = new Set(layouts.flatMap(({ splits }) => Object.values(splits).flatMap(({ axes }) => axes)));
+  const axes = mesh.axes.flatMap(({ name }) => (split.has(name) ? [name] : []));
+  const first = coordinatesOf(mesh, 0);
+  return Array.from({ length: axesSize(mesh, axes) }, (_, part) =>
+    rankAt(mesh, { ...first, ...coordinatesAlong(mesh, axes, part) }),
+  );
+}
+
+/** The tensors, or parts of them, that a rank's block of a stored value holds. */
+function contentsOf(mesh: Mesh, { name: value, role, type: global, layout, tensors }: StoredValue, at: Coordinates) {
+  const kind = role.kind === 'state' ? ('optimizer' as const) : ('parameter' as const);
   if (!tensors) return [{ name: value, kind, global, value, tiles: [tileOf(mesh, global, layout, at)] }];
   return heldBy(mesh, tensors, layout, at).map(({ name, type, boxes, start, elements }) => ({
     name,

@@ -8,6 +8,8 @@ import type { TracedLaunch } from './traced_launch.js';
 export interface EngineHost {
   readonly kind: 'native' | 'reference';
   readonly device: DeviceType;
+  /** The one rank that this process runs; null: all ranks of the job. */
+  readonly rank: number | null;
   open(arenaBytes: number): Promise<OpenedEngine>;
   /** Takes notes of what the engine did in a step, where it can tell. */
   readonly trace?: StepTracer;

@@ -142,13 +142,13 @@ function explainPlan(
 ): Omit<Explanation, 'modelDifferences'> {
   const optimizer = config.optimizer;
   const target = targetOf(config);
-  const request = { model, optimizer, plan, registry: ops, target, observe };
+  const request = { model, optimizer, plan, registry: ops, target, rank: null, observe };
   const programs = endable(() => compileRun(request));
   const { training } = programs;
   const ranks = ranksOf(plan);
   const { step, update, buckets, priced } = training.placed;
   const classes: readonly LoweredClass[] = training.program.classes;
-  if (checkpoint) expectState(checkpoint, stateOf(training.program));
+  if (checkpoint) expectState(checkpoint, stateOf(training.placed, []));
   return {
     plan,
     checkpoint: checkpoint ? describeCheckpoint(checkpoint) : null,

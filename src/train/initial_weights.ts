@@ -85,12 +85,11 @@ export async function loadWeights(
   program: LoadedProgram,
   tensors: readonly StateTensor[],
   path: string,
-  ranks: readonly number[],
 ): Promise<void> {
   const weights = await openCheckpoint(nodeDisk, path, { verify: 'structure' });
   try {
     const parameters = tensors.filter(({ kind }) => kind === 'parameter');
-    await restoreTensors(program, parameters, weights, ranks);
+    await restoreTensors(program, parameters, weights);
   } finally {
     await weights.close();
   }

@@ -58,7 +58,7 @@ export class Progress {
       'skippedUpdates' | 'validationLoss' | 'validationStep' | 'setupSeconds' | 'trainSeconds'
     >,
   ): RunSummary {
-    const { config, plan, folder, host, dataset, leads, tokensPerStep, arenaBytes, memory, programs } = this.#job;
+    const { config, plan, folder, host, dataset, leads, tokensPerStep, peakBytes, memory, programs } = this.#job;
     const { validationLoss } = measured;
     const baselines = leads ? dataset.baselines() : null;
     const lastLosses = this.#losses.slice(-lossWindow);
@@ -81,7 +81,7 @@ export class Progress {
       tokensPerSecond: stepSeconds === null ? null : tokensPerStep / stepSeconds,
       stepSeconds,
       peakShare: stepSeconds === null ? null : this.#peakShare(stepSeconds),
-      peakBytesPredicted: arenaBytes,
+      peakBytesPredicted: peakBytes,
       peakBytesMeasured: memory.peak,
       folder: folder.path,
       picture: null,

@@ -56,8 +56,8 @@ export interface LoadedJob extends RankJob {
   readonly optimizer: AdamW;
   /** Parameters and optimizer state, and where they lie. */
   readonly tensors: readonly StateTensor[];
-  /** Of one rank. */
-  readonly arenaBytes: number;
+  /** The arena of the rank that has the largest. */
+  readonly peakBytes: number;
   readonly memory: MemoryGauge;
   /** Whether this process has rank 0, which tells of the run and writes its files. */
   readonly leads: boolean;

@@ -38,7 +38,7 @@ export async function openSampler(
   const compiled = compileLengths(model.options.context, longest, (sequence) =>
     compileForward({ model, plan, sequence, registry: ops, target: targetOf(config), what: 'logits' }),
   );
-  const bytes = Math.max(...compiled.map((one) => arenaBytesOf([one.compiled.program], 0)));
+  const bytes = arenaBytesOf(compiled.map((one) => one.compiled.program));
   const engine: Engine =
     config.engine === 'reference'
       ? new ReferenceEngine({ registry: ops })
@@ -54,7 +54,7 @@ export async function openSampler(
     // The largest first: the engine's memory is then never grown.
     for (const { sequence, compiled: one } of compiled.toReversed())
       programs.unshift({ sequence, loaded: await engine.load(one.program) });
-    await restoreTensors(programs[0].loaded, stateOf(programs[0].loaded.program), checkpoint, [0]);
+    await restoreTensors(programs[0].loaded, stateOf(compiled[0].compiled.placed, [0]), checkpoint);
   } catch (error) {
     await engine.close();
     throw error;

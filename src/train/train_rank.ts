@@ -1,5 +1,5 @@
 /**
- * One process of a training job: compiles the programs, opens an engine for the ranks it runs, and trains.
+ * One process of a training job: compiles the classes that its ranks run, opens an engine for them, and trains.
  *
  * Every process takes the same decisions from the same facts; what only one knows (a clock, a signal) it tells the others through the
  * store before they need it.
@@ -7,7 +7,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { waitingText } from '../engine/native/waiting.js';
 import { ops } from '../ops/index.js';
-import { meshesOf, ranksOf } from '../plan/plan.js';
+import { ranksOf } from '../plan/plan.js';
 import { arenaBytesOf } from '../memory/share_arena.js';
 import { launchCount } from '../program/unroll.js';
 import { initializeState, restoreState } from '../run/load_state.js';
@@ -55,18 +55,16 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
   const optimizer = config.optimizer;
   const target = host.kind === 'native' ? host.device : host.kind;
   events.emit({ kind: 'setup_started', part: 'compiling' });
-  const programs = compileRun({ model, optimizer, plan, registry: ops, target });
+  const programs = compileRun({ model, optimizer, plan, registry: ops, target, rank: host.rank });
   const seconds = (clock.elapsed() - began) / 1000;
   const opened = beginSetup(events, 'engine: opening');
-  const arenaBytes = Math.max(
-    ...meshesOf(plan).map((_, group) => arenaBytesOf([programs.training.program, programs.validation.program], group)),
-  );
+  const arenaBytes = arenaBytesOf([programs.training.program, programs.validation.program]);
   const { engine, peers, memoryBytes } = await host.open(arenaBytes);
   try {
     // A signal that came while this thread compiled is heard before.
     await turn();
     job.ready();
-    await agreeOnPrograms(peers, programs, target);
+    const peakBytes = await agreeOnPrograms({ peers, programs, target, arenaBytes });
     const memory = new MemoryGauge(memoryBytes, arenaBytes);
     const training = await engine.load(programs.training.program);
     const validation = await engine.load(programs.validation.program);
@@ -76,7 +74,7 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
       parameters: parameterCount(programs),
       instructions: launchCount(programs.training.program.classes[0]),
       plan: planText(plan),
-      peakBytesPredicted: arenaBytes,
+      peakBytesPredicted: peakBytes,
       seconds,
     });
     if (peers.rank === 0) tellUnused(job, programs);
@@ -88,8 +86,8 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
       training,
       validation,
       optimizer,
-      tensors: stateOf(programs.training.program),
-      arenaBytes,
+      tensors: stateOf(programs.training.placed, engine.ranks),
+      peakBytes,
       memory,
       leads: peers.rank === 0,
       begins: countersOf(job.resume?.manifest ?? null, model.options.context),
@@ -108,7 +106,7 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
   if (job.leads) {
     mark(job.folder, job.config);
     commitStaged(job.folder);
-    job.folder.writeResolvedPlan({ ...job.programs.resolved, predicted: { peak_bytes: job.arenaBytes } });
+    job.folder.writeResolvedPlan({ ...job.programs.resolved, predicted: { peak_bytes: job.peakBytes } });
   }
   const setupSeconds = (clock.now() - job.launchedAt) / 1000;
   const length = new RunLength(job);
@@ -166,12 +164,11 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
 }
 
 /** First values, another run's weights, or the checkpoint that the run goes on from. */
-async function setState({ training, tensors, resume, engine, programs, config }: LoadedJob): Promise<void> {
-  const { ranks } = engine;
-  if (resume) return restoreState(training, tensors, resume, ranks);
-  await initializeState(training, tensors, programs.training.parameters, { ranks, seed: config.seed });
+async function setState({ training, tensors, resume, programs, config }: LoadedJob): Promise<void> {
+  if (resume) return restoreState(training, tensors, resume);
+  await initializeState(training, tensors, programs.training.parameters, config.seed);
   const { initial_load_path: weights } = config.checkpoint;
-  if (weights !== null) await loadWeights(training, tensors, weights, ranks);
+  if (weights !== null) await loadWeights(training, tensors, weights);
 }
 
 function tellUnused({ events }: RankJob, { training: { unusedParameters: unused } }: RunPrograms): void {

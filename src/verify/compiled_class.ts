@@ -5,6 +5,7 @@
  * it: reading or writing it reads or writes each. Any other value is a run of bytes of its own, which may share the address of another.
  */
 import type { Place } from '../ir/diagnostic.js';
+import type { Source } from '../ir/graph.js';
 import { rankAt, type Mesh } from '../ir/mesh.js';
 import { bytesOf } from '../ir/type.js';
 import { fills } from '../reshard/lower.js';
@@ -24,6 +25,7 @@ import type {
 } from '../program/program.js';
 import { operandsOf, titleOf } from '../program/kinds.js';
 import { instructionsOf } from '../program/unroll.js';
+import { describeLine, describeMembers } from './describe.js';
 
 export interface ByteAccess {
   /** The value whose bytes these are: what an instruction wrote there; of a bucket one of its parts. */
@@ -181,16 +183,18 @@ export function bytesAt(
   return { source, base, offset, bytes: bytesOf(values[source].type) };
 }
 
-/** `backward.first[12] all_reduce of microbatch 2 on group:data, blocks.0.mlp backward` */
+/** An instruction, of a microbatch where it is one launch that is meant. */
 export function describe({ template, index, instruction }: CompiledInstruction, microbatch?: number): string {
-  const of = microbatch === undefined ? '' : ` of microbatch ${microbatch}`;
-  const lane = instruction.lane === 'compute' ? '' : ` on ${instruction.lane}`;
-  const { path, phase } = instruction.source;
-  return `${template.name}[${index}] ${titleOf(instruction)}${of}${lane}${path ? `, ${path} ${phase}` : ''}`;
+  const { lane, source } = instruction;
+  const of = partOf(source);
+  return describeLine({ template: template.name, index, title: titleOf(instruction), lane, of }, microbatch);
 }
 
 /** The places of a diagnostic, written where there is one: most of what is asked about is sound. */
 export type Places = () => readonly Place[];
+
+/** The part of the model that an instruction serves, and the direction. */
+export const partOf = ({ path, phase }: Source): string => (path ? `${path} ${phase}` : '');
 
 /** The places of a diagnostic: the instruction on its class of ranks, and others that it concerns. */
 export function placesOf(
@@ -202,10 +206,7 @@ export function placesOf(
   return [{ at: describe(at, microbatch), note: describeRanks(compiled) }, ...others];
 }
 
-export function describeRanks({ rankClass, ranks }: CompiledClass): string {
-  const shown = ranks.length <= 4 ? ranks.join(', ') : `${ranks.slice(0, 3).join(', ')} and ${ranks.length - 3} more`;
-  return `${rankClass.name}, rank${ranks.length === 1 ? '' : 's'} ${shown}`;
-}
+export const describeRanks = ({ rankClass, ranks }: CompiledClass): string => describeMembers(rankClass.name, ranks);
 
 /** Numbers for keys, from 0, in order of first use; `keys` collects them. */
 function numbering<T>(keys: T[]): (key: T) => number {

@@ -12,6 +12,7 @@ import { printType, sizesOf, type TensorType } from '../ir/type.js';
 import { bucketOfRole, isGathered, tensorsIn, type Bucket } from '../partition/buckets.js';
 import type { PackedTensor } from '../partition/packing.js';
 import type { PlacedGraph, PlacedId, PlacedStep } from '../partition/placed.js';
+import { storedState } from '../partition/stored_state.js';
 import type { GraphValue } from '../program/program.js';
 
 /** The graphs that a program is held against. */
@@ -153,25 +154,15 @@ export class Expected {
     const state = new Map<string, StatedState>();
     const [scalars, data, results] = [new Map<string, Stated>(), new Map<string, Stated>(), new Map<string, Stated>()];
     const packed = buckets.filter((bucket) => bucket.group === group);
-    for (const bucket of packed) {
-      if (isGathered(bucket)) continue;
-      for (const member of bucket.members) {
-        const role = parameterRole(member.name);
-        const meaning = this.meanings.input(role);
-        const tensors = member.isPadding ? [{ ...member, name: nameOf(role) }] : null;
-        state.set(nameOf(role), { role, type: member.type, layout: member.layout, meaning, after: meaning, tensors });
-      }
+    for (const { name, ...stored } of storedState(this.specification, group)) {
+      const meaning = this.inputOf(stored.role);
+      state.set(name, { ...stored, meaning, after: meaning });
     }
     for (const graph of update ? [step, update] : [step]) {
-      for (const input of graph.inputs) {
-        const { role, name, kind, value } = input;
+      for (const { role, name, kind, value } of graph.inputs) {
         const { type, layout, group: at } = graph.values[value];
-        const lies = role.kind === 'parameter' ? bucketOfRole(packed, role) : undefined;
-        if (at !== group || kind === 'value' || (lies && !isGathered(lies))) continue;
-        const stated = { role, type, layout, meaning: this.inputOf(role) };
-        if (kind === 'scalar') scalars.set(name, stated);
-        else if (kind === 'data') data.set(name, stated);
-        else state.set(name, { ...stated, after: stated.meaning, tensors: tensorsOf(packed, role) });
+        if (at !== group || (kind !== 'scalar' && kind !== 'data')) continue;
+        (kind === 'scalar' ? scalars : data).set(name, { role, type, layout, meaning: this.inputOf(role) });
       }
     }
     if (update) this.addUpdated(update, group, state, results);
@@ -212,12 +203,6 @@ export class Expected {
   private know(meaning: Meaning, type: TensorType): void {
     this.known.set(meaning, typeText(type));
   }
-}
-
-/** What lies in a bucket's part of the state; null: `role` is of no bucket. */
-function tensorsOf(buckets: readonly Bucket[], role: Role): readonly PackedTensor[] | null {
-  const bucket = bucketOfRole(buckets, role);
-  return bucket ? tensorsIn(bucket, role) : null;
 }
 
 /** A bucket's name, and what lies in it. */

@@ -13,37 +13,34 @@
  */
 import type { DiagnosticError } from '../ir/diagnostic.js';
 import { leaderOf, partIndex, rankAt, type AxisName } from '../ir/mesh.js';
-import { channelsOf } from './channels.js';
-import { describe, describeRanks, eventAt, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
-import { describedKind } from '../program/kinds.js';
 import type { Lane } from '../program/program.js';
+import { channelsOf } from './channels.js';
+import type { EventLine } from './digest.js';
 import * as diagnose from './diagnostics.js';
+import { isMeeting, placeOfLine, type LaunchedLine, type Party } from './party.js';
 
-export function checkProgress(classes: readonly CompiledClass[]): readonly DiagnosticError[] {
-  const meetings = new Map(classes.map((compiled) => [compiled, meetingsOf(compiled)]));
-  const channels = channelsOf(classes);
-  const axes = axesOf(classes);
+export function checkProgress(parties: readonly Party[]): readonly DiagnosticError[] {
+  const meetings = new Map(parties.map((party) => [party, meetingsOf(party)]));
+  const channels = channelsOf(parties);
+  const axes = axesOf(parties);
   for (const chained of [false, true]) {
     let stuck: ReturnType<typeof circle> = [];
     for (const told of axes) {
-      stuck = circle(unitsBy(classes, meetings, channels, told), chained);
+      stuck = circle(unitsBy(parties, meetings, channels, told), chained);
       if (stuck.length === 0) break;
     }
     if (stuck.length === 0) continue;
     const how = chained ? ' where collectives run one at a time in launch order' : '';
-    const where = stuck.slice(0, 8).map(({ compiled, meeting: { at, microbatch } }) => ({
-      at: describe(at, microbatch),
-      note: describeRanks(compiled),
-    }));
+    const where = stuck.slice(0, 8).map(({ party, meeting }) => placeOfLine(party, meeting));
     return [diagnose.deadlock({ how, where })];
   }
   return [];
 }
 
 /** The sets of axes along which ranks may be told apart, those that make the fewest units first; the last tells all of them apart. */
-function axesOf(classes: readonly CompiledClass[]): readonly ReadonlySet<AxisName>[] {
+function axesOf(parties: readonly Party[]): readonly ReadonlySet<AxisName>[] {
   const sizes = new Map<AxisName, number>();
-  for (const { mesh } of classes)
+  for (const { mesh } of parties)
     for (const { name, size } of mesh.axes) if (size > 1) sizes.set(name, Math.max(size, sizes.get(name) ?? 1));
   const names = [...sizes.keys()];
   const sets = Array.from({ length: 2 ** names.length }, (_, bits) => names.filter((_, i) => (bits >> i) & 1));
@@ -52,100 +49,99 @@ function axesOf(classes: readonly CompiledClass[]): readonly ReadonlySet<AxisNam
 }
 
 /** A collective, a send or a receive. */
-interface Meeting {
-  readonly at: CompiledInstruction;
-  readonly microbatch: number;
+interface Meeting extends LaunchedLine {
   /** Meetings of the class that have surely ended when it begins: the latest of each lane. */
   readonly after: readonly number[];
   /** Which one of its kind it is: the k-th send. */
   readonly position: number;
 }
 
-function meetingsOf({ lanes, steps }: CompiledClass): readonly Meeting[] {
+function meetingsOf({ lanes, steps }: Party): readonly Meeting[] {
   const known = lanes.map(() => new Int32Array(lanes.length).fill(-1));
   const signalled: Int32Array[] = [];
   const positions = new Map<string, number>();
   const found: Meeting[] = [];
-  for (const { step, body } of steps) {
-    for (const at of body) {
-      const mine = known[at.lane];
-      switch (at.instruction.kind) {
-        case 'signal':
-          signalled[eventAt(at, step.microbatch)] = mine.slice();
-          break;
-        case 'wait':
-          signalled[eventAt(at, step.microbatch)]?.forEach(
-            (meeting, lane) => (mine[lane] = Math.max(mine[lane], meeting)),
-          );
-          break;
-        default: {
-          if (!describedKind(at.instruction).meets) break;
-          const after = [...mine].filter((meeting) => meeting >= 0);
-          mine[at.lane] = found.length;
-          const { kind } = at.instruction;
-          const position = positions.get(kind) ?? 0;
-          positions.set(kind, position + 1);
-          found.push({ at, microbatch: step.microbatch, after, position });
-        }
-      }
+  for (const step of steps) {
+    for (const line of step.lines) {
+      const mine = known[line.lane];
+      if (isMeeting(line)) {
+        const after = [...mine].filter((meeting) => meeting >= 0);
+        mine[line.lane] = found.length;
+        const position = positions.get(line.kind) ?? 0;
+        positions.set(line.kind, position + 1);
+        found.push({ line, step, after, position });
+      } else if (line.kind === 'signal') signalled[eventAt(line, step.microbatch)] = mine.slice();
+      else
+        signalled[eventAt(line, step.microbatch)]?.forEach(
+          (meeting, lane) => (mine[lane] = Math.max(mine[lane], meeting)),
+        );
     }
   }
   return found;
 }
 
+/** The number of the event that a line means in a step of a microbatch. */
+const eventAt = ({ event, each }: EventLine, microbatch: number): number => (each ? event + microbatch : event);
+
+interface Unit {
+  readonly party: Party;
+  readonly meetings: readonly Meeting[];
+}
+
 /** What meets: units with their meetings, and the pairs of meetings that happen together, as [unit, meeting, unit, meeting]. */
 interface Units {
-  readonly units: readonly { readonly compiled: CompiledClass; readonly meetings: readonly Meeting[] }[];
+  readonly units: readonly Unit[];
   readonly pairs: readonly (readonly [number, number, number, number])[];
 }
 
-type MeetingsOfClass = ReadonlyMap<CompiledClass, readonly Meeting[]>;
+type MeetingsOfParty = ReadonlyMap<Party, readonly Meeting[]>;
 
 /** Ranks of a class that have the same place along the axes of `told` are one unit: what they meet, they meet alike. */
 function unitsBy(
-  classes: readonly CompiledClass[],
-  meetings: MeetingsOfClass,
+  parties: readonly Party[],
+  meetings: MeetingsOfParty,
   channels: ReturnType<typeof channelsOf>,
   told: ReadonlySet<AxisName>,
 ): Units {
-  const units: { readonly compiled: CompiledClass; readonly meetings: readonly Meeting[] }[] = [];
+  const units: Unit[] = [];
   const unitOf = new Map<number, number>();
-  for (const compiled of classes) {
-    const axes = compiled.mesh.axes.filter(({ name }) => told.has(name)).map(({ name }) => name);
+  for (const party of parties) {
+    const axes = party.mesh.axes.filter(({ name }) => told.has(name)).map(({ name }) => name);
     const known = new Map<number, number>();
-    compiled.ranks.forEach((rank, member) => {
-      const place = partIndex(compiled.mesh, axes, compiled.rankClass.members[member]);
-      const unit = known.get(place) ?? units.push({ compiled, meetings: meetings.get(compiled)! }) - 1;
+    party.ranks.forEach((rank, member) => {
+      const place = partIndex(party.mesh, axes, party.members[member]);
+      const unit = known.get(place) ?? units.push({ party, meetings: meetings.get(party)! }) - 1;
       known.set(place, unit);
       unitOf.set(rank, unit);
     });
   }
   const pairs = [
-    ...collectivePairs(classes, meetings, units, unitOf),
-    ...messagePairs(classes, meetings, channels, unitOf),
+    ...collectivePairs(parties, meetings, units, unitOf),
+    ...messagePairs(parties, meetings, channels, unitOf),
   ];
   return { units, pairs };
 }
 
 /** All members of a group meet its first. */
 function* collectivePairs(
-  classes: readonly CompiledClass[],
-  meetings: MeetingsOfClass,
+  parties: readonly Party[],
+  meetings: MeetingsOfParty,
   units: Units['units'],
   unitOf: ReadonlyMap<number, number>,
 ): Generator<Units['pairs'][number]> {
-  const collectives = new Map(classes.map((compiled) => [compiled, collectivesByLane(meetings.get(compiled)!)]));
-  for (const { mesh, rankClass, ranks } of classes) {
-    for (const [lane, { axes, list }] of collectives.get(units[unitOf.get(ranks[0])!].compiled)!) {
+  const collectives = new Map(parties.map((party) => [party, collectivesByLane(party, meetings.get(party)!)]));
+  for (const party of parties) {
+    const { mesh, members, ranks } = party;
+    for (const [lane, { axes, list }] of collectives.get(party)!) {
       const known = new Set<number>();
       for (const [member, rank] of ranks.entries()) {
-        const at = rankClass.members[member];
+        const at = members[member];
         const unit = unitOf.get(rank)!;
         const leader = unitOf.get(rank - rankAt(mesh, at) + leaderOf(mesh, axes, at))!;
         const key = unit * units.length + leader;
         if (leader === unit || known.has(key)) continue;
         known.add(key);
-        const theirs = collectives.get(units[leader].compiled)!.get(lane)?.list ?? [];
+        const theirs = collectives.get(units[leader].party)!.get(lane)?.list ?? [];
         for (let k = 0; k < Math.min(list.length, theirs.length); k++) yield [unit, list[k], leader, theirs[k]];
       }
     }
@@ -158,32 +154,32 @@ interface Communicator {
   readonly list: number[];
 }
 
-function collectivesByLane(meetings: readonly Meeting[]): ReadonlyMap<Lane, Communicator> {
-  const lanes = new Map<Lane, Communicator>();
-  meetings.forEach(({ at: { instruction } }, i) => {
-    if (instruction.kind !== 'collective') return;
-    const { lane, axes } = instruction;
-    const known = lanes.get(lane);
+function collectivesByLane({ lanes }: Party, meetings: readonly Meeting[]): ReadonlyMap<Lane, Communicator> {
+  const found = new Map<Lane, Communicator>();
+  meetings.forEach(({ line }, i) => {
+    if (line.kind !== 'collective') return;
+    const lane = lanes[line.lane];
+    const known = found.get(lane);
     if (known) known.list.push(i);
-    else lanes.set(lane, { axes, list: [i] });
+    else found.set(lane, { axes: line.axes, list: [i] });
   });
-  return lanes;
+  return found;
 }
 
 /** The k-th send of a channel meets its k-th receive. */
 function* messagePairs(
-  classes: readonly CompiledClass[],
-  meetings: MeetingsOfClass,
+  parties: readonly Party[],
+  meetings: MeetingsOfParty,
   channels: ReturnType<typeof channelsOf>,
   unitOf: ReadonlyMap<number, number>,
 ): Generator<Units['pairs'][number]> {
   const numbers = new Map(
-    classes.map((compiled) => {
+    parties.map((party) => {
       const byLaunch = { send: [] as number[], receive: [] as number[] };
-      meetings.get(compiled)!.forEach(({ at: { instruction }, position }, i) => {
-        if (instruction.kind === 'send' || instruction.kind === 'receive') byLaunch[instruction.kind][position] = i;
+      meetings.get(party)!.forEach(({ line, position }, i) => {
+        if (line.kind !== 'collective') byLaunch[line.kind][position] = i;
       });
-      return [compiled, byLaunch] as const;
+      return [party, byLaunch] as const;
     }),
   );
   // Of channels between the same units, each meeting once.
@@ -195,8 +191,8 @@ function* messagePairs(
     const seen = known.get(between) ?? new Set();
     known.set(between, seen);
     for (let k = 0; k < Math.min(sends.length, receives.length); k++) {
-      const sent = numbers.get(sends[k].compiled)!.send[sends[k].position];
-      const received = numbers.get(receives[k].compiled)!.receive[receives[k].position];
+      const sent = numbers.get(sends[k].party)!.send[sends[k].position];
+      const received = numbers.get(receives[k].party)!.receive[receives[k].position];
       const key = sent * most + received;
       if (seen.has(key)) continue;
       seen.add(key);
@@ -223,9 +219,9 @@ function circle({ units, pairs }: Units, chained: boolean) {
   const edges: number[] = [];
   units.forEach(({ meetings }, unit) => {
     let previous = -1;
-    meetings.forEach(({ at, after }, i) => {
+    meetings.forEach(({ line, after }, i) => {
       for (const before of after) edges.push(find(starts[unit] + before), find(starts[unit] + i));
-      if (!chained || at.instruction.kind !== 'collective') return;
+      if (!chained || line.kind !== 'collective') return;
       if (previous >= 0) edges.push(find(starts[unit] + previous), find(starts[unit] + i));
       previous = i;
     });
@@ -245,12 +241,12 @@ function circle({ units, pairs }: Units, chained: boolean) {
       if (--waits[edges[2 * e + 1]] === 0) ready.push(edges[2 * e + 1]);
   }
   // The first that is stuck on each lane: what a person would find there.
-  return units.flatMap(({ compiled, meetings }, unit) => {
+  return units.flatMap(({ party, meetings }, unit) => {
     const lanes = new Set<number>();
     return meetings.flatMap((meeting, i) => {
-      if (waits[find(starts[unit] + i)] === 0 || lanes.has(meeting.at.lane)) return [];
-      lanes.add(meeting.at.lane);
-      return [{ compiled, meeting }];
+      if (waits[find(starts[unit] + i)] === 0 || lanes.has(meeting.line.lane)) return [];
+      lanes.add(meeting.line.lane);
+      return [{ party, meeting }];
     });
   });
 }

@@ -1,10 +1,10 @@
 /**
- * Rule 9, checked first: what the other rules take for granted. Ranks are covered once; names, indices and lanes are what they should
+ * Rule 9, checked first: what the other rules take for granted. Ranks have places in the meshes; names, indices and lanes are what they should
  * be; every buffer that a step touches has an address in the arena, aligned; persistent buffers lie apart at one address.
  */
 import type { DiagnosticError, Place } from '../ir/diagnostic.js';
 import { dtypeBytes } from '../ir/dtype.js';
-import { meshRanks, printMesh, rankAt, type Mesh } from '../ir/mesh.js';
+import { meshRanks, printMesh, type Coordinates, type Mesh } from '../ir/mesh.js';
 import { rowMajor } from '../ir/strides.js';
 import { bytesOf, elementsOf, sizesOf } from '../ir/type.js';
 import { DEFAULT_ALIGNMENT } from '../memory/index.js';
@@ -14,19 +14,14 @@ import { describedKind, operandRoles, operandsOf } from '../program/kinds.js';
 import { instructionsOf } from '../program/unroll.js';
 import * as diagnose from './diagnostics.js';
 
-/** Faults of the program's frame; where there are some the other rules cannot be applied. */
-export function checkStructure(program: Program, meshes: readonly Mesh[]): readonly DiagnosticError[] {
-  const faults = [...checkMeshes(program, meshes), ...checkRanks(program)];
-  if (faults.length > 0) return faults;
-  for (const rankClass of program.classes) {
-    const found = [...checkTable(rankClass), ...checkTemplates(rankClass)];
-    faults.push(...found, ...(found.length === 0 ? checkSchedule(program, rankClass) : []));
-  }
-  return faults;
+/** Faults of what a class is made of; where there are some the other rules cannot be applied to it. */
+export function checkStructure(program: Program, rankClass: RankClass): readonly DiagnosticError[] {
+  const found = [...checkMembers(program, rankClass), ...checkTable(rankClass), ...checkTemplates(rankClass)];
+  return found.length > 0 ? found : [...checkSchedule(program, rankClass)];
 }
 
 /** The groups have the meshes of the graphs, and their ranks come one behind the other. */
-function* checkMeshes({ groups }: Program, meshes: readonly Mesh[]): Generator<DiagnosticError> {
+export function* checkGroups({ groups }: Program, meshes: readonly Mesh[]): Generator<DiagnosticError> {
   const malformed = (what: string) => diagnose.malformed({ what, where: [{ at: 'program' }] });
   if (groups.length !== meshes.length) yield malformed(`there are ${groups.length} groups, not ${meshes.length}`);
   let ranks = 0;
@@ -40,19 +35,14 @@ function* checkMeshes({ groups }: Program, meshes: readonly Mesh[]): Generator<D
   }
 }
 
-/** Every rank of every group belongs to one class. */
-function* checkRanks({ classes, groups }: Program): Generator<DiagnosticError> {
-  const malformed = (what: string) => diagnose.malformed({ what, where: [{ at: 'program' }] });
-  for (const [group, { mesh }] of groups.entries()) {
-    const covered = new Array<number>(meshRanks(mesh)).fill(0);
-    for (const rankClass of classes) {
-      if (rankClass.group === group) for (const at of rankClass.members) covered[rankAt(mesh, at)]++;
-    }
-    const rank = covered.findIndex((count) => count !== 1);
-    if (rank >= 0) yield malformed(`rank ${rank} of group ${group} belongs to ${covered[rank]} classes`);
-  }
-  for (const { name, group } of classes)
-    if (!groups[group]) yield malformed(`'${name}' is of group ${group}, which is none`);
+/** The ranks of a class are places of its group's mesh. */
+function* checkMembers({ groups }: Program, { name, group, members }: RankClass): Generator<DiagnosticError> {
+  const malformed = (what: string) => diagnose.malformed({ what, where: [{ at: name }] });
+  if (!groups[group]) return void (yield malformed(`'${name}' is of group ${group}, which is none`));
+  const { mesh } = groups[group];
+  if (members.length === 0) yield malformed(`'${name}' has no rank`);
+  const isPlace = (at: Coordinates) => mesh.axes.every(({ name: axis, size }) => at[axis] >= 0 && at[axis] < size);
+  if (!members.every(isPlace)) yield malformed(`a rank of '${name}' has no place in ${printMesh(mesh)}`);
 }
 
 function* checkTable({

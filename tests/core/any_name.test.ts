@@ -57,8 +57,8 @@ async function trained(model: GPT, sizes: ParallelSizes, compute: 'f32' | 'bf16'
     memory: { moves: 10, searchNodes: 0 },
   });
   expect(verifyProgram(compiled.program, compiled.placed, ops)).toEqual([]);
-  const tensors = stateOf(compiled.program);
   const ranks = Array.from({ length: ranksOf(plan) }, (_, rank) => rank);
+  const tensors = stateOf(compiled.placed, ranks);
   const open = async () => {
     const engine = new ReferenceEngine({ registry: ops });
     return { engine, program: await engine.load(compiled.program) };
@@ -94,7 +94,7 @@ async function trained(model: GPT, sizes: ParallelSizes, compute: 'f32' | 'bf16'
   const between = await save(first.program, 3);
   await first.engine.close();
   const second = await open();
-  await restoreState(second.program, tensors, between, ranks);
+  await restoreState(second.program, tensors, between);
   await between.close();
   await steps(second.program, 3, 5);
   const last = await save(second.program, 5);

@@ -26,7 +26,15 @@ const plan = planOfSizes(
 );
 
 const requestOf = (given: Plan, costs?: PartitionCosts) =>
-  ({ model, optimizer: adamw({ lr: 1e-3 }), plan: given, registry: ops, target: 'reference', costs }) as const;
+  ({
+    model,
+    optimizer: adamw({ lr: 1e-3 }),
+    plan: given,
+    registry: ops,
+    target: 'reference',
+    rank: null,
+    costs,
+  }) as const;
 
 function compiled(given: Plan, costs?: PartitionCosts) {
   checkPlan(given, described, 'plan.json');

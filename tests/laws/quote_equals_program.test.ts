@@ -1,7 +1,7 @@
 /** A quote says of a plan what its compiled program is: assignments, what is alive, lanes. A class by itself is that of the program. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { compileOwnClass } from '../../src/compile/own_class.js';
+import { compileGraphs } from '../../src/compile/compile.js';
 import { quoteGraphs } from '../../src/compile/quote.js';
 import { placeOfRank } from '../../src/engine/native/load_class.js';
 import type { LoweredClass } from '../../src/lower/lower_class.js';
@@ -38,7 +38,9 @@ test('a quote has the assignments, live bytes and lanes of the compiled program,
         quote.classes.map(({ lanes }) => Object.fromEntries(lanes.map(({ lane, launches }) => [lane, launches]))),
       ).toEqual(classes.map(launchesOf));
       const last = ranksOf(plan) - 1;
-      expect(compileOwnClass(last, ...given())).toEqual(placeOfRank(program, last).rankClass);
+      const [asked, ...graphs] = given();
+      const own = compileGraphs({ ...asked, rank: last }, ...graphs);
+      expect(own.program.classes).toEqual([placeOfRank(program, last).rankClass]);
       for (const { lanes, persistentBytes, liveBytes } of quote.classes) {
         expect(persistentBytes).toBeLessThanOrEqual(liveBytes);
         for (const { seconds } of lanes) expect(seconds).toBeGreaterThanOrEqual(0);

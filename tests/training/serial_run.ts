@@ -72,11 +72,11 @@ export class SerialRun {
     const batch = { sequences, microbatch: sequences };
     const plan = planOfSizes({}, 1, describeModel(model), batch, { compute: 'f32', master: 'f32' });
     const optimizer = config.optimizer;
-    const { training } = compileRun({ model, optimizer, plan, registry: ops, target: 'reference' });
+    const { training } = compileRun({ model, optimizer, plan, registry: ops, target: 'reference', rank: null });
     const program = await new ReferenceEngine({ registry: ops }).load(training.program);
-    const tensors = stateOf(training.program);
+    const tensors = stateOf(training.placed, [0]);
     if (this.#newest === null) {
-      await initializeState(program, tensors, training.parameters, { ranks: [0], seed: config.seed });
+      await initializeState(program, tensors, training.parameters, config.seed);
     }
     return { plan, program, tensors };
   }

@@ -70,14 +70,17 @@ export interface ForecastRequest {
 /** Bytes of the ranks on one machine, taken to be the first ones: their arenas, to the byte, and what runs them. */
 export function forecastBytes({ config, model, plan, target, localRanks }: ForecastRequest): number {
   const optimizer = config.optimizer;
-  return programBytes(compileRun({ model, optimizer, plan, registry: ops, target }), plan, localRanks);
+  return programBytes(compileRun({ model, optimizer, plan, registry: ops, target, rank: null }), plan, localRanks);
 }
 
 /** The same, of programs that are compiled. */
 export function programBytes({ training, validation }: RunPrograms, plan: Plan, localRanks: number): number {
-  const programs = [training.program, validation.program];
-  const arenas = meshesOf(plan).flatMap((mesh, group) =>
-    Array.from({ length: meshRanks(mesh) }, () => arenaBytesOf(programs, group)),
-  );
+  const arenas = meshesOf(plan).flatMap((mesh, group) => {
+    const programs = [training.program, validation.program].map((program) => ({
+      ...program,
+      classes: program.classes.filter((one) => one.group === group),
+    }));
+    return new Array<number>(meshRanks(mesh)).fill(arenaBytesOf(programs));
+  });
   return arenas.slice(0, localRanks).reduce((sum, arena) => sum + arena + runtimeBytes, 0);
 }
