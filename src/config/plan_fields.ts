@@ -1,6 +1,7 @@
 /** Fields of `batch` and `plan`: how many sequences make a step, and who computes them. */
 import { z } from 'zod';
 import { activationCheckpoints } from '../plan/parallel_sizes.js';
+import { gradientReductions } from '../plan/plan.js';
 import { scheduleKinds } from '../schedule/kinds.js';
 
 export const batch = z
@@ -215,6 +216,20 @@ const planSizes = z.strictObject({
       effect: 'Larger: fewer small gathers; what is small stays whole on each rank, in the type that ops compute in.',
       flag: true,
       also: ['stage3_param_persistence_threshold', 'param_persistence_threshold'],
+    }),
+  reduce_gradients: z
+    .enum(gradientReductions)
+    .nullable()
+    .default(null)
+    .meta({
+      description:
+        'Whether gradients are reduced over the data-parallel ranks for each microbatch, or once a step, with the last. null: last at zero_stage ' +
+        '0 and 1, each at 2 and 3.',
+      effect:
+        'last: they travel once a step, and at any stage each rank keeps a whole sum of its own until then. each: they travel for each microbatch, ' +
+        'and from zero_stage 1 on each rank keeps its share of the sums.',
+      flag: true,
+      also: ['no_sync', 'requires_gradient_sync', 'set_requires_gradient_sync'],
     }),
   bucket_bytes: z
     .int()

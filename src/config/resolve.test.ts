@@ -113,7 +113,13 @@ test.each([
     `option 'optimizer.lr' must be a number > 0 (update per gradient scale), and is "3e-4"`,
   ],
   [{ batch: { microbatch: 0 } }, "option 'batch.microbatch' must be an integer > 0 (sequences), and is 0"],
-  [{ batch: { microbatch: 1.5 } }, 'and is 1.5'],
+  [{ batch: { microbatch: 1.5 } }, 'must be an integer > 0 (sequences), and is 1.5'],
+  [
+    { batch: { microbatch: 1e300 } },
+    'of at most 9007199254740991 in size: beyond, numbers are not exact, and is 1e+300',
+  ],
+  [{ seed: -1e300 }, 'and is -1e+300'],
+  [{ plan: { zero_stage: 1e300 } }, 'must be an integer ≥ 0 and ≤ 3 (stage), and is 1e+300'],
   [{ precision: 'fp16' }, `option 'precision' must be 'bf16' | 'f32' | 'f64', and is "fp16"`],
   [
     { model: { family: 'bert' } },

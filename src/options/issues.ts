@@ -67,8 +67,19 @@ function problemsOf(
     if (meant) return meant.flatMap((error) => problemsOf(error, path, given, rows));
   }
   const value = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], given);
-  return [{ kind: 'wrong', option: nameText(path), expected: expectedAt(path, rows), given: textOf(value) }];
+  const legal = expectedAt(path, rows);
+  // An upper bound of the option's own says it.
+  const expected = isInexact(issue) && !/[<≤]/.test(legal) ? legal + inexact : legal;
+  return [{ kind: 'wrong', option: nameText(path), expected, given: textOf(value) }];
 }
+
+/** Of a whole number so large that others have its bits. */
+const isInexact = (issue: z.core.$ZodIssue): boolean =>
+  (issue.code === 'too_big' && issue.maximum === Number.MAX_SAFE_INTEGER) ||
+  (issue.code === 'too_small' && issue.minimum === Number.MIN_SAFE_INTEGER);
+
+/** Said beside the range of an option. */
+const inexact = `, of at most ${Number.MAX_SAFE_INTEGER} in size: beyond, numbers are not exact`;
 
 /** What may stand at a path: the type, range and unit of its option. */
 function expectedAt(path: readonly PropertyKey[], rows: readonly OptionRow[]): string {

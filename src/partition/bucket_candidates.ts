@@ -16,7 +16,7 @@ import { bytesOf, type TensorType } from '../ir/type.js';
 import { meshesOf, type Plan } from '../plan/plan.js';
 import { packedAxes, piecesOf, type PackedTensor } from './packing.js';
 import { segmentChunks, segmentGroups } from './placement.js';
-import { isStoredInParts, layoutOn, splitsState } from './storage.js';
+import { isStoredInParts, layoutOn, reducesEach, splitsState } from './storage.js';
 
 export interface Candidate extends Pick<PackedTensor, 'name' | 'type'> {
   /** The groups that read it, first to last, each with the chunks of it that give a gradient. */
@@ -73,9 +73,11 @@ export function candidatesOf(
       const parts: (string | number | boolean)[] = [homes[0], chunkOf(segment), type.dtype, gradient, matrix];
       parts.push(axes.join('*'));
       if (isTied) parts.push(alone(name));
-      else if (splitsState(plan, mesh, layout)) {
-        parts.push(compute, isStoredInParts(plan, type));
-        if (plan.zero.stage >= 2) parts.push(ownedBy(name, segmentsOf(registry, readers, inputs.get(key)!)));
+      else {
+        const inParts = splitsState(plan, mesh, layout) && isStoredInParts(plan, type);
+        if (splitsState(plan, mesh, layout)) parts.push(compute, inParts);
+        if (inParts || reducesEach(plan, mesh, layout))
+          parts.push(ownedBy(name, segmentsOf(registry, readers, inputs.get(key)!)));
       }
       return [{ name, type, groups, segment, matrix, compute, gradient, completed, bytes, key: parts.join(' ') }];
     })

@@ -21,7 +21,7 @@ import { gatheringOf, meshesOf, type Plan } from '../plan/plan.js';
 import type { Scope } from '../plan/scope.js';
 import { candidatesOf, type Candidate } from './bucket_candidates.js';
 import { blocksOf, elementsFactor, packedAxes, packedType, type PackedTensor } from './packing.js';
-import { isStoredInParts, layoutOn, splitsState } from './storage.js';
+import { isStoredInParts, layoutOn, reducesEach, splitsState } from './storage.js';
 
 /**
  * Bytes from which whole segments fill a bucket where the plan says nothing: about what PyTorch's default of 25 MB leaves to overlap on
@@ -129,7 +129,7 @@ function recordsOf(
   const [{ groups, matrix, gradient, type: first }] = candidates;
   const alike = candidates.every(({ compute }) => compute === candidates[0].compute);
   const compute = alike ? candidates[0].compute : first.dtype;
-  const { stage, axis } = plan.zero;
+  const { axis } = plan.zero;
   const inParts = isStoredInParts(plan, first);
   const [home] = groups.keys();
   const places = [...groups].map(([group, contributors]) => {
@@ -161,7 +161,7 @@ function recordsOf(
       whole,
       // In one type a step would only gather what the update has cut: it is gathered there, in place.
       storage: inParts || compute !== first.dtype ? state : whole,
-      accumulator: isCut && stage >= 2 ? state : null,
+      accumulator: reducesEach(plan, mesh, tensors[0].layout) ? state : null,
       state,
       gathered: inParts ? gatherScope(plan) : 'step',
     };

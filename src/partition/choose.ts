@@ -76,7 +76,8 @@ export class Chooser {
     const asked: Asked = {
       node,
       group,
-      hint: placement.hint({ source: node.source, rule: node.rule, inputs }),
+      // Addends are cast where they are.
+      hint: definition.addends ? null : placement.hint({ source: node.source, rule: node.rule, inputs }),
       inherited,
       operands: node.inputs.map((input) => this.of.resolve(input)),
       scope: this.of.scopeOf(node),
@@ -92,10 +93,12 @@ export class Chooser {
   private cheapestFor(asked: Asked, definition: OpDefinition): Choice {
     const { node, reduced } = asked;
     const options = this.optionsOf(asked, definition);
+    const addends = definition.addends ? Object.keys(options.operands[0][0].layout.partial) : [];
     let best: Priced | null = null;
     let runnerUp: Priced | null = null;
     for (const splits of splitCandidates(options)) {
       for (const assignment of reduced ? [{ splits, through: {} }] : throughCandidates(options, splits)) {
+        if (!addends.every((axis) => axis in assignment.through)) continue;
         const limit = runnerUp?.seconds ?? Infinity;
         const seconds = this.price(asked, definition, assignment, options, limit);
         if (seconds < (best?.seconds ?? Infinity)) [best, runnerUp] = [{ assignment, seconds }, best];

@@ -51,7 +51,11 @@ const bucketsLeftBy = (plan: Plan, step: Graph): readonly Bucket[] =>
 
 function packedStep(plan: Plan, step: Graph): PlacedGraph {
   const reshards = reshardSearches(meshesOf(plan), defaultCosts());
-  return packGradients(placeStep(plan, step), bucketsLeftBy(plan, step), { registry: ops, reshards });
+  return packGradients(placeStep(plan, step), bucketsLeftBy(plan, step), {
+    registry: ops,
+    reshards,
+    axis: plan.zero.axis,
+  });
 }
 
 export const partitionExamples: readonly PassExample<Given, PlacedGraph>[] = [

@@ -2,7 +2,7 @@
 import { canonicalLayout, type Layout, type Split } from '../ir/layout.js';
 import type { Mesh } from '../ir/mesh.js';
 import { elementsOf, factorsOf, namesOf, type TensorType } from '../ir/type.js';
-import type { Plan } from '../plan/plan.js';
+import { gradientReductionOf, type Plan } from '../plan/plan.js';
 import { axesOn, splitsOf } from '../plan/splits.js';
 
 /** Layout of a parameter, its gradient or data: its first factors that the plan splits, each axis once. */
@@ -40,13 +40,18 @@ export const isStoredInParts = ({ zero: { stage, persistence_threshold = 0 } }: 
 
 /** Layout in which the gradient of such a parameter is summed over microbatches; null: as it comes. */
 export const aloneAccumulator = (plan: Plan, mesh: Mesh, type: TensorType): Layout | null =>
-  plan.zero.stage >= 2 && splitsState(plan, mesh, storageLayout(plan, mesh, type))
-    ? stateLayout(plan, mesh, type)
-    : null;
+  reducesEach(plan, mesh, storageLayout(plan, mesh, type)) ? stateLayout(plan, mesh, type) : null;
 
-/** True where ZeRO splits the state of what is stored like this: the axis exists and does nothing else yet. */
-export function splitsState(plan: Plan, mesh: Mesh, storage: Layout): boolean {
-  const { stage, axis } = plan.zero;
+/** True where ZeRO splits the state of what is stored like this. */
+export const splitsState = (plan: Plan, mesh: Mesh, storage: Layout): boolean =>
+  plan.zero.stage > 0 && isReplicated(plan, mesh, storage);
+
+/** True where the gradient of what is stored like this is reduced over ZeRO's axis for each microbatch. */
+export const reducesEach = (plan: Plan, mesh: Mesh, storage: Layout): boolean =>
+  gradientReductionOf(plan.zero) === 'each' && isReplicated(plan, mesh, storage);
+
+/** ZeRO's axis exists and does nothing else yet. */
+function isReplicated({ zero: { axis } }: Plan, mesh: Mesh, storage: Layout): boolean {
   const taken = Object.values(storage.splits).some((split) => split.axes.includes(axis));
-  return stage > 0 && !taken && axesOn(mesh, [axis]).length > 0;
+  return !taken && axesOn(mesh, [axis]).length > 0;
 }

@@ -77,7 +77,10 @@ class Rewrite {
       // Where the value is made: the forward of a validation step has no backward after it.
       const { type, node: maker } = graph.values[value];
       const dtype = this.isNarrow(role) ? this.compute : type.dtype;
-      const result = () => builder.tensor(this.mapped.get(value)!).exactly(dtype);
+      const made = builder.tensor(this.mapped.get(value)!);
+      // Each rank's part is summed in the type, where it is a part.
+      const result = () =>
+        this.isNarrow(role) && made.dtype !== dtype ? made.apply('cast_addends', [], { dtype }) : made.exactly(dtype);
       builder.output(role, maker ? builder.at({ ...maker.source, path: name }, result) : result());
     }
     return builder.build();

@@ -18,7 +18,15 @@ import {
 } from './diagnostics.js';
 import { checkScheduleOf, type ScheduleFields } from './check_schedule.js';
 import { requireReduceDtype } from './reduce_dtype.js';
-import { groupName, planVersion, stage3Fields, type Plan, type PlanGroup, type ZeroStage } from './plan.js';
+import {
+  groupName,
+  planVersion,
+  stage3Fields,
+  type Plan,
+  type PlanGroup,
+  type GradientReduction,
+  type ZeroStage,
+} from './plan.js';
 import { rowsOf, writtenSchedule } from './plan_schedule.js';
 
 export interface ParallelSizes {
@@ -46,6 +54,8 @@ export interface ParallelSizes {
   readonly prefetch?: number;
   /** See {@link ZeroPlan}. */
   readonly persistence_threshold?: number;
+  /** See {@link ZeroPlan}. */
+  readonly reduce_gradients?: GradientReduction;
   /** See {@link ZeroPlan}. */
   readonly bucket_bytes?: number;
   /** Default: none. */
@@ -196,8 +206,14 @@ function dataAxesOf({ shard_size: shard, zero_stage: stage = 0 }: ParallelSizes,
 
 /** Throws where how parameters are gathered is said of a stage that gathers none. */
 function zeroOf(sizes: ParallelSizes, axis: AxisName, pipeline: number): Plan['zero'] {
-  const { zero_stage: stage = 0, reshard_after_forward, prefetch, persistence_threshold, bucket_bytes } = sizes;
-  const zero = { stage, axis, ...(bucket_bytes !== undefined && { bucket_bytes }) };
+  const { zero_stage: stage = 0, reshard_after_forward, prefetch, persistence_threshold } = sizes;
+  const { reduce_gradients, bucket_bytes } = sizes;
+  const zero = {
+    stage,
+    axis,
+    ...(reduce_gradients && { reduce_gradients }),
+    ...(bucket_bytes !== undefined && { bucket_bytes }),
+  };
   // A pipeline would gather them for every microbatch under way.
   if (stage === 3) {
     return {

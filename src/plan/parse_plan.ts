@@ -4,7 +4,7 @@ import { nearest } from '../ir/diagnostic.js';
 import { parseFields } from '../ir/parse_json.js';
 import { planInvalid, planVersionUnknown } from './diagnostics.js';
 import { liftVersion1 } from './lift_plan.js';
-import { planVersion, zeroStages, type Plan } from './plan.js';
+import { gradientReductions, planVersion, zeroStages, type Plan } from './plan.js';
 import { scheduleNames } from './plan_schedule.js';
 import { reduceDtypes } from './reduce_dtype.js';
 
@@ -98,6 +98,7 @@ export const planSchema = z.strictObject({
     reshard_after_forward: z.boolean().optional(),
     prefetch: z.int().min(0).optional(),
     persistence_threshold: z.int().min(0).optional(),
+    reduce_gradients: z.enum(gradientReductions).optional(),
     bucket_bytes: count.optional(),
   }),
   precision: z.strictObject({

@@ -104,11 +104,15 @@ export interface PlannedAssignment {
 
 /**
  * Rajbhandari et al. 2020, §5. 0: nothing. 1: optimizer state, and the update; master parameters too where ops compute in another type,
- * whose copies are gathered once a step. 2: the sums of gradients too, which are reduced for each microbatch. 3: parameters too, which
+ * whose copies are gathered once a step. 2: the sums of gradients too, where they are reduced for each microbatch. 3: parameters too, which
  * are gathered for each segment in each direction.
  */
 export const zeroStages = [0, 1, 2, 3] as const;
 export type ZeroStage = (typeof zeroStages)[number];
+
+/** When gradients are reduced: those of each microbatch, or their sums, with the last. */
+export const gradientReductions = ['each', 'last'] as const;
+export type GradientReduction = (typeof gradientReductions)[number];
 
 /** What may be said of stage 3 alone. */
 export const stage3Fields = ['reshard_after_forward', 'prefetch', 'persistence_threshold'] as const;
@@ -130,6 +134,12 @@ export interface ZeroPlan {
   /** At stage 3, parameters of fewer elements are stored as at stage 2: whole, or once a step. Default: 0. */
   readonly persistence_threshold?: number;
   /**
+   * When gradients are reduced over `axis`. each: for each microbatch; the sums are of what has been reduced, and where state is split a rank
+   * keeps its shard of them alone. last: once a step; each rank keeps a whole sum of its own until then, at any stage. Default: last at stages
+   * 0 and 1, each at 2 and 3.
+   */
+  readonly reduce_gradients?: GradientReduction;
+  /**
    * Bytes of parameters on a rank that are gathered, reduced and updated together at most, at any stage, but for a parameter that has more
    * by itself. Default: whole segments, until they are 8 MB.
    */
@@ -141,6 +151,10 @@ export const gatheringOf = ({
   reshard_after_forward = true,
   prefetch = 1,
 }: ZeroPlan): Required<Pick<ZeroPlan, 'reshard_after_forward' | 'prefetch'>> => ({ reshard_after_forward, prefetch });
+
+/** When gradients are reduced: what the plan says, or the default of its stage. */
+export const gradientReductionOf = ({ stage, reduce_gradients }: ZeroPlan): GradientReduction =>
+  reduce_gradients ?? (stage >= 2 ? 'each' : 'last');
 
 export interface PlanScope {
   /** A path of the model, as of parameters: all that lies under it. `*` stands for one name, `blocks.*.mlp`; alone, for the whole model. */

@@ -94,6 +94,7 @@ const wrongType: readonly Row[] = [
   ['zero.prefetch', '1', 'plan/invalid', 'set it to 1'],
   ['zero.persistence_threshold', '100', 'plan/invalid', 'set it to 100'],
   ['zero.bucket_bytes', [], 'plan/invalid', 'set it to 1'],
+  ['zero.reduce_gradients', 1, 'plan/invalid', /^set it to "(each|last)"$/],
   ['precision', 'f32', 'plan/invalid', 'set it to {"compute":"bf16","master":"f32"}'],
   ['precision.compute', 32, 'plan/invalid', /^set it to "(f32|bf16)"$/],
   ['precision.master', false, 'plan/invalid', 'set it to "f32"'],
@@ -142,6 +143,8 @@ const outOfRange: readonly Row[] = [
   ['precision.master', 'f61', 'plan/invalid', /^set it to "f(64|32)"$/],
   ['precision.gradients', 'f16', 'plan/invalid', 'set it to "bf16"'],
   ['precision.gradients', 'i32', 'plan/invalid', 'set it to "f32"'],
+  ['precision.reduce', 'f16', 'plan/invalid', 'set it to "bf16"'],
+  ['zero.reduce_gradients', 'once', 'plan/invalid', /^set it to "(each|last)"$/],
   ['predicted', { peak_bytes: -1 }, 'plan/invalid', 'set it to 0'],
 ];
 

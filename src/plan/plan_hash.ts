@@ -1,7 +1,7 @@
 /** What of a plan decides, as a hash: two plans of one hash make the same programs, if they leave nothing open. */
 import { hashText } from '../ir/hash.js';
 import { gradientDtypeOf } from './gradient_dtype.js';
-import { gatheringOf, groupOfChunks, type Plan } from './plan.js';
+import { gatheringOf, gradientReductionOf, groupOfChunks, type Plan } from './plan.js';
 
 /** All fields but what is predicted, and what groups are called. The order of keys counts where it decides: of groups and of axes. */
 export function planHash(plan: Plan): string {
@@ -18,12 +18,16 @@ export function planHash(plan: Plan): string {
   } = plan;
   const groupOf = groupOfChunks(plan);
   const { axis: _axis, ...whole } = zero;
+  const reduce_gradients = gradientReductionOf(zero);
   const decides = {
     ...others,
     groups: Object.values(groups).map(({ mesh }) => Object.entries(mesh)),
     chunks: chunks.map(({ segments }, i) => ({ segments, on: groupOf[i] })),
-    // Where ZeRO splits nothing, nothing reads over which axis.
-    zero: zero.stage > 0 ? { ...zero, ...gatheringOf(zero) } : whole,
+    // Where ZeRO splits nothing and nothing is reduced but once, nothing reads over which axis.
+    zero: {
+      ...(zero.stage > 0 || reduce_gradients === 'each' ? { ...zero, ...gatheringOf(zero) } : whole),
+      reduce_gradients,
+    },
     precision: { ...precision, gradients: gradientDtypeOf(precision) },
     assignments,
     reshards,

@@ -1,6 +1,6 @@
 /** Plans in words, as people name them. */
 import { meshRanks, type Mesh } from '../ir/mesh.js';
-import { groupOfChunks, meshesOf, type Plan } from './plan.js';
+import { gradientReductionOf, groupOfChunks, meshesOf, type Plan } from './plan.js';
 
 /**
  * `pipeline 2 × data 2, ZeRO-1`; what is one is not told, nor is ZeRO where it splits nothing. Groups on unlike meshes stand one after the
@@ -32,16 +32,18 @@ export function groupTexts(plan: Plan): readonly string[] {
 }
 
 /** What ZeRO splits, also where that is nothing. */
-export function zeroText({ zero: { stage, axis }, split }: Plan): string {
+export function zeroText({ zero, split }: Plan): string {
+  const { stage, axis } = zero;
   if (stage === 0) return `stage 0: every rank along ${axis} keeps the optimizer's state of all its parameters`;
   const together = Object.values(split).find((axes) => axes.includes(axis)) ?? [];
   const replicas = together.filter((other) => other !== axis);
   const copies = replicas.length > 0 ? `, alike on each of ${replicas.join(' and ')}` : '';
-  return `stage ${stage}: the optimizer's state${sharedBesides[stage]} and the update are split over ${axis}${copies}`;
+  const besides = [
+    ...(gradientReductionOf(zero) === 'each' ? [', sums of gradients'] : []),
+    ...(stage === 3 ? [', parameters'] : []),
+  ].join('');
+  return `stage ${stage}: the optimizer's state${besides} and the update are split over ${axis}${copies}`;
 }
-
-/** Beside the optimizer's state. */
-const sharedBesides = { 1: '', 2: ', sums of gradients', 3: ', sums of gradients, parameters' } as const;
 
 /** The axes of a mesh with more than one rank; null where there are none. */
 const meshText = ({ axes }: Mesh): string | null =>

@@ -6,6 +6,7 @@ import { gradientDtypeOf } from './gradient_dtype.js';
 import { sharedPattern } from './node_names.js';
 import {
   gatheringOf,
+  gradientReductionOf,
   type Plan,
   type PlannedAssignment,
   type PlannedAssignments,
@@ -19,7 +20,11 @@ export function resolvePlan(
 ): Plan {
   return {
     ...plan,
-    ...(plan.zero.stage === 3 && { zero: { ...plan.zero, ...gatheringOf(plan.zero) } }),
+    zero: {
+      ...plan.zero,
+      ...(plan.zero.stage === 3 && gatheringOf(plan.zero)),
+      reduce_gradients: gradientReductionOf(plan.zero),
+    },
     precision: { ...plan.precision, gradients: gradientDtypeOf(plan.precision) },
     ...written(training),
     validation: written(validation),

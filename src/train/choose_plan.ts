@@ -79,6 +79,7 @@ function sizesOf({ plan }: TrainConfig): ParallelSizes {
     ...(sizes.reshard_after_forward !== null && { reshard_after_forward: sizes.reshard_after_forward }),
     ...(sizes.prefetch !== null && { prefetch: sizes.prefetch }),
     ...(sizes.persistence_threshold !== null && { persistence_threshold: sizes.persistence_threshold }),
+    ...(sizes.reduce_gradients !== null && { reduce_gradients: sizes.reduce_gradients }),
     ...(sizes.bucket_bytes !== null && { bucket_bytes: sizes.bucket_bytes }),
     activation_checkpoint: sizes.activation_checkpoint,
   };

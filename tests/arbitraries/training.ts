@@ -6,13 +6,16 @@ import fc from 'fast-check';
 import type { Graph } from '../../src/ir/graph.js';
 import { axesSize, mesh } from '../../src/ir/mesh.js';
 import type { FactorName } from '../../src/ir/type.js';
+import type { GradientTypes } from '../../src/passes/precision.js';
 import type { Placement } from '../../src/partition/placement.js';
 import type { LanguageModel } from '../../src/nn/language_model.js';
 import { GPT, Llama, Mixtral } from '../../src/nn/models/index.js';
 import {
   groupName,
+  gradientReductions,
   groupOfChunks,
   zeroStages,
+  type GradientReduction,
   type Plan,
   type PlanGroup,
   type PlanScope,
@@ -79,6 +82,10 @@ export interface TrainingDraw {
   readonly reshards: PlanScope['keep'];
   /** How many of the data ranks ZeRO splits over, where that divides them: replicas of shards; 0: all of them. */
   readonly shard: number;
+  /** When gradients are reduced; null: as usual at the stage. */
+  readonly reductions: GradientReduction | null;
+  /** In mixed precision, in which type gradients are summed, and in which they are reduced; null: as summed. */
+  readonly gradients: readonly [summed: GradientTypes, reduced: 'f32' | 'f64' | null];
   /** Without an update the step's results are its gradients and its loss. */
   readonly update: boolean;
   /** See {@link whim}. */
@@ -120,6 +127,8 @@ export const anyTraining = (models: readonly TrainingDraw['model'][] = someModel
     ),
     reshards: fc.constantFrom('microbatch', 'microbatch', 'backward', 'slot', 'segment and direction'),
     shard: fc.constantFrom(0, 0, 2),
+    reductions: fc.constantFrom(null, null, ...gradientReductions),
+    gradients: fc.tuple(fc.constantFrom('master', 'compute'), fc.constantFrom(null, 'f32', 'f64')),
     update: fc.boolean(),
     whim: fc.oneof(fc.constantFrom(0, 1), fc.nat(1000)),
   });
@@ -184,7 +193,11 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
     ...scheduled(draw, pipeline, graphs.step),
     split,
     bounds,
-    zero: { stage: draw.zero, axis: dataAxes[dataAxes.length - 1] },
+    zero: {
+      stage: draw.zero,
+      axis: dataAxes[dataAxes.length - 1],
+      ...(draw.reductions && { reduce_gradients: draw.reductions }),
+    },
     scopes: scopesOf(draw, graphs.step),
     costs: whim(draw.whim),
     hint: hintFrom(meshOf(draw.meshes[0], draw), hints),

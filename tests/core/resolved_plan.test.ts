@@ -74,6 +74,8 @@ const changes: readonly (readonly [field: string, change: (plan: Plan) => Plan])
   ['zero.axis', (p) => ({ ...p, zero: { ...p.zero, axis: 'tensor' } })],
   ['zero.prefetch', (p) => ({ ...p, zero: { ...p.zero, prefetch: 0 } })],
   ['zero.reshard_after_forward', (p) => ({ ...p, zero: { ...p.zero, reshard_after_forward: false } })],
+  ['zero.reduce_gradients', (p) => ({ ...p, zero: { ...p.zero, reduce_gradients: 'last' } })],
+  ['precision.reduce', (p) => ({ ...p, precision: { ...p.precision, reduce: 'bf16' } })],
   ['precision.compute', (p) => ({ ...p, precision: { compute: 'f32', master: 'f32' } })],
   ...[0, 5, 11, 17, 23, 29].map((k): [string, (plan: Plan) => Plan] => {
     // What ZeRO casts on the shard lies as the shard does, whatever is assigned to the cast.

@@ -8,7 +8,8 @@ import { zeroStages, type Plan } from '../../src/plan/plan.js';
 import { trainingScenario, type MeshDraw, type TrainingDraw } from '../arbitraries/training.js';
 import { buildScenario } from '../scenarios/scenario.js';
 import { coverageText, coveringRows, missingPairs, type Row } from './covering_pairs.js';
-import { describePlan, exact, inMixedPrecision, programFault, rounded } from './parallel_equals_serial.js';
+import { drawnPrecision } from './laws.js';
+import { describePlan, exact, programFault, rounded } from './parallel_equals_serial.js';
 
 const settings = {
   data: [1, 2, 'replicas of shards'],
@@ -33,8 +34,9 @@ describe('programs on virtual ranks', () => {
   const run: Setting[] = [];
 
   test.each(rows.map((row, i) => [Object.entries(row).flat().join(' '), row, i] as const))('%s', (_, row, i) => {
-    const options = trainingScenario(drawOf(row, i));
-    const scenario = buildScenario(row.precision === 'mixed' ? inMixedPrecision(options) : options);
+    const draw = drawOf(row, i);
+    const options = trainingScenario(draw);
+    const scenario = buildScenario(row.precision === 'mixed' ? drawnPrecision(options, draw) : options);
     const fault = programFault(scenario, row.precision === 'mixed' ? rounded : exact);
     if (fault) throw new Error(`  plan    ${describePlan(scenario)}\n${fault}`);
     run.push(settingOf(scenario.plan, row.precision));
@@ -93,6 +95,15 @@ function drawOf({ data, tensor, pipeline, zero, schedule, microbatches }: Settin
     reshards: i % 3 === 0 ? 'segment and direction' : 'microbatch',
     again: [(['nothing', 'all', 'cheap', 'nothing'] as const)[i % 4], 'backward'],
     shard: isHybrid ? 2 : 0,
+    reductions: ([null, 'each', 'last'] as const)[i % 3],
+    gradients: (
+      [
+        ['master', null],
+        ['compute', 'f64'],
+        ['master', 'f32'],
+        ['compute', null],
+      ] as const
+    )[i % 4],
     update: true,
     whim: 0,
   };

@@ -35,7 +35,16 @@ const programs = law('programs on virtual ranks', fixed, (draw, hints) => {
 });
 
 const mixed = law('programs in mixed precision', fixed, (draw, hints) => {
-  expectProgram(inMixedPrecision(trainingScenario(draw, hints)), rounded);
+  expectProgram(drawnPrecision(trainingScenario(draw, hints), draw), rounded);
+});
+
+/** In mixed precision, with gradients summed and reduced in the types that are drawn. */
+export const drawnPrecision = (
+  full: ScenarioOptions,
+  { gradients: [summed, reduce] }: TrainingDraw,
+): ScenarioOptions => ({
+  ...inMixedPrecision(full, summed),
+  ...(reduce && { reduce }),
 });
 
 const placedGraphs = law('placed graphs, step by step, with hints on any op', fixed, (draw, hints) => {

@@ -3,7 +3,7 @@ import { printMesh } from '../../src/ir/mesh.js';
 import { ops } from '../../src/ops/index.js';
 import { applyPrecision, type GradientTypes } from '../../src/passes/precision.js';
 import { verifyProgram } from '../../src/verify/index.js';
-import { meshesOf } from '../../src/plan/plan.js';
+import { gradientReductionOf, meshesOf } from '../../src/plan/plan.js';
 import { descent } from '../scenarios/descent.js';
 import { firstDeparture } from '../scenarios/placed_executor.js';
 import { runPlacedStep, type PlacedScenario } from '../scenarios/placed_scenario.js';
@@ -103,9 +103,11 @@ export function describePlan({ plan }: Pick<PlacedScenario, 'plan'>): string {
   const meshes = meshesOf(plan).map(printMesh).join(' | ');
   const chunks = plan.chunks.map(({ segments, on }) => `${segments.join('+')} on ${on}`).join(', ');
   const slots = table ? ` ${JSON.stringify(table)}` : '';
+  const { reduce } = plan.precision;
+  const reductions = `${reduce ? ` reduced in ${reduce}` : ''}, reduced ${gradientReductionOf(plan.zero)}`;
   const again = plan.scopes.map(({ of, made, ops, keep }) => `, ${ops} of ${of} ${made} for its ${keep}`).join('');
   return (
-    `mesh ${meshes}, ${split.join(', ')}, ZeRO-${plan.zero.stage}, ` +
+    `mesh ${meshes}, ${split.join(', ')}, ZeRO-${plan.zero.stage}${reductions}, ` +
     `${kind} of ${microbatches} microbatches${slots}, chunks ${chunks}${again}`
   );
 }

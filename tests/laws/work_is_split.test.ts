@@ -113,6 +113,8 @@ const mlpDraw: TrainingDraw = {
   again: ['nothing', 'backward'],
   reshards: 'microbatch',
   shard: 0,
+  reductions: null,
+  gradients: ['master', null],
   update: false,
   whim: 0,
 };
