@@ -28,18 +28,17 @@ function* launchFault(
   const { instruction } = at;
   const { values } = compiled.rankClass;
   if (instruction.kind !== 'kernel' && instruction.kind !== 'collective') return;
-  const where = placesOf(compiled, at);
   const needed =
     instruction.kind === 'kernel'
       ? kernels.scratchBytes(instruction.kernel, kernelShape(instruction, values))
       : kernels.exchangeBytes(exchangeShape(instruction, values, compiled.mesh));
   if (needed === null && instruction.kind === 'kernel') {
     const { id, device } = instruction.kernel;
-    yield diagnose.wrongKernel({ op: instruction.op, kernel: `${id} on ${device}`, where });
+    yield diagnose.wrongKernel({ op: instruction.op, kernel: `${id} on ${device}`, where: placesOf(compiled, at) });
     return;
   }
   const bytes = instruction.scratch === null ? 0 : bytesOf(values[instruction.scratch].type);
   if (needed === null || needed <= bytes) return;
   const workspace = instruction.scratch === null ? null : values[instruction.scratch].name;
-  yield diagnose.smallWorkspace({ op: titleOf(instruction), workspace, bytes, needed, where });
+  yield diagnose.smallWorkspace({ op: titleOf(instruction), workspace, bytes, needed, where: placesOf(compiled, at) });
 }
