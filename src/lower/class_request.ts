@@ -18,7 +18,7 @@ export interface ClassRequest {
   readonly groups: readonly Group[];
   /** Forward and backward of one scheduled microbatch. Its outputs are summed over microbatches. */
   readonly step: PlacedGraph;
-  /** What runs once, after the last microbatch; it reads the step's outputs by name. Null: there is none (evaluation). */
+  /** What runs once, after the last microbatch; it reads the step's outputs in their roles. Null: there is none (evaluation). */
   readonly update: PlacedGraph | null;
   /** Parameters of this group that lie together and are updated as one. */
   readonly buckets: readonly Bucket[];

@@ -55,7 +55,7 @@ export interface PlanPrecision {
   /** Of parameters between steps, the optimizer's state and the update. */
   readonly master: 'f32' | 'f64';
   /**
-   * Of gradients of parameters that ops read in the compute type: as they are made, reduced, and summed over microbatches. That of others
+   * Of gradients of parameters that ops read in the compute type: as they are made, and summed over microbatches. That of others
    * is the master's. Default: the master's.
    */
   readonly gradients?: 'bf16' | 'f32' | 'f64';

@@ -1,5 +1,5 @@
 /**
- * Rule 10: what runs is what the kernel table has. The kernel of an instruction is one of its op's that takes its operands, and it and
+ * What runs is what the kernel table has. The kernel of an instruction is one of its op's that takes its operands, and it and
  * every collective has as much workspace as the table says that it needs: beyond its end it would write over whatever the memory planner
  * put there.
  *

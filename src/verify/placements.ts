@@ -1,5 +1,5 @@
 /**
- * Rule 3: placements, inferred forward. What a kernel's rule and assignment give is what its results must be, and what they need is what
+ * Placements, inferred forward. What a kernel's rule and assignment give is what its results must be, and what they need is what
  * its operands must be, value by value from the contract on; nothing nonlinear reads a partial value; moves start from their operand's
  * layout, end in their result's and are legal between the two.
  *

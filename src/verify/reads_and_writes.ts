@@ -1,5 +1,5 @@
 /**
- * Rules 1, 2 and 8: one walk over a class's launches, in order.
+ * One walk over a class's launches, in order.
  *
  *   every read is of bytes wholly written by one write of the value named, which has surely ended
  *   every write comes after all readers and writers of every byte it overwrites

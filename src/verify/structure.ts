@@ -1,5 +1,5 @@
 /**
- * Rule 9, checked first: what the other rules take for granted. Ranks have places in the meshes; names, indices and lanes are what they should
+ * Checked first: what the other rules take for granted. Ranks have places in the meshes; names, indices and lanes are what they should
  * be; every buffer that a step touches has an address in the arena, aligned; persistent buffers lie apart at one address.
  */
 import type { DiagnosticError, Place } from '../ir/diagnostic.js';
