@@ -1,6 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
+import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import type { Manifest } from '../../src/checkpoint/index.js';
 import type { DiagnosticError } from '../../src/ir/diagnostic.js';
 import { requireNativeEngine } from '../../src/train/prepare_run.js';
 import { generate } from '../../src/train/generate.js';
@@ -246,6 +248,11 @@ test('a run whose gradients are not finite ends with what made them so, and its 
   expect(error).toMatchObject({ code: 'train/updates-skipped' });
   expect((error as DiagnosticError).message).toMatch(/^20 of 20 updates were left out/);
   expect(work.losses('skips')).toHaveLength(21);
+  // What was left out does not count: moments are of one update.
+  const manifest = JSON.parse(
+    readFileSync(path.join(work.checkpoint('skips', 21), 'manifest.json'), 'utf8'),
+  ) as Manifest;
+  expect([manifest.step, manifest.optimizer.step]).toEqual([21, 1]);
   // At the end of a short run too.
   const short = await work.resume('skips', ['steps=23']).catch((e: unknown) => e as DiagnosticError);
   expect(short).toMatchObject({ code: 'train/updates-skipped', message: expect.stringMatching(/^2 of 2 updates/) });
