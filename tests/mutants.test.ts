@@ -1,6 +1,7 @@
 /** A sample of `npm run mutants`: whatever the executor shows to be wrong is rejected, and legal changes are accepted. */
 import { expect, test } from 'vitest';
 import { runCampaign } from '../bench/mutants/campaign.js';
+import { schedule } from '../bench/mutants/faults/schedule.js';
 import { again } from '../bench/mutants/faults/again.js';
 import { runPlacedCampaign } from '../bench/mutants/placed/campaign.js';
 import { reorderings } from '../bench/mutants/reorderings.js';
@@ -77,5 +78,27 @@ test(
     expect([made.false_accepts, placed.false_accepts, made.legal - made.legal_accepted]).toEqual([0, 0, 0]);
     expect([made.wrong > 20, made.kinds > 5]).toEqual([true, true]);
     expect([placed.wrong > 8, placed.kinds > 3]).toEqual([true, true]);
+  },
+);
+
+test(
+  'what is gathered ahead of a slot is its own, of its microbatch, in time and of this step',
+  { timeout: 300_000 },
+  () => {
+    const report = runCampaign({
+      count: 40,
+      legal: 6,
+      seed: 2,
+      programs: [
+        'mlp, data 2, 2 microbatches, ZeRO-3',
+        'gpt, two groups of data 2, a tied weight, 1F1B, 2 microbatches, ZeRO-3',
+        'mlp, two groups of two chunks, interleaved, 2 microbatches, ZeRO-3',
+      ],
+      only: [...Object.keys(schedule).filter((name) => name.includes('lead_in')), ...Object.keys(reorderings)],
+    });
+    const { wrong, kinds, false_accepts, legal, legal_accepted } = summarize(report);
+    expect(report.notes).toEqual([]);
+    expect({ false_accepts, rejected: legal - legal_accepted }).toEqual({ false_accepts: 0, rejected: 0 });
+    expect([wrong > 20, kinds]).toEqual([true, 5]);
   },
 );

@@ -295,4 +295,14 @@ const recipes: readonly Recipe[] = [
       zero: { stage: 3, axis: 'data' },
     }),
   },
+  {
+    name: 'mlp, two groups of two chunks, interleaved, 2 microbatches, ZeRO-3',
+    weight: 2,
+    options: () => ({
+      ...fourChunks('interleaved', [{ data: 2 }, { data: 2 }]),
+      split,
+      microbatches: 2,
+      zero: { stage: 3, axis: 'data' },
+    }),
+  },
 ];

@@ -5,7 +5,7 @@ import type { ClassRequest } from '../lower/class_request.js';
 import { classRequests, type LowerRequest } from '../lower/class_requests.js';
 import type { TracedModel } from '../nn/trace.js';
 import type { UpdateRecipe } from '../optim/update.js';
-import { placeGraphs, type ChosenGraphs, type ExpectPlaced, type PlaceRequest } from '../partition/place_graphs.js';
+import { placeGraphs, type ChosenGraphs, type PlaceRequest, type Prove } from '../partition/place_graphs.js';
 import { splitChunks, type ScheduleTable } from '../schedule/slot.js';
 
 export type GraphOptions = Omit<PlaceRequest, 'kernels' | 'split'> & Pick<LowerRequest, 'memory'>;
@@ -16,16 +16,16 @@ export interface PlacedClasses {
   readonly requests: readonly ClassRequest[];
 }
 
-/** `expect`: what is asked of each placed graph; by default its proof. */
+/** `prove`: by default all that can be asked of the placed graphs. */
 export function placeClasses(
   options: GraphOptions,
   { parameters }: Pick<TracedModel, 'parameters'>,
   step: Graph,
   update: UpdateRecipe | null,
   table: ScheduleTable,
-  expect?: ExpectPlaced,
+  prove?: Prove,
 ): PlacedClasses {
   const kernels = kernelsOf(options.target, options.registry);
-  const placed = placeGraphs({ ...options, kernels, split: splitChunks(table) }, parameters, step, update, expect);
+  const placed = placeGraphs({ ...options, kernels, split: splitChunks(table) }, parameters, step, update, prove);
   return { placed, requests: classRequests({ ...options, kernels }, placed, table) };
 }

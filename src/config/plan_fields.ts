@@ -180,7 +180,8 @@ const planSizes = z.strictObject({
     .nullable()
     .default(null)
     .meta({
-      description: 'At zero_stage 3, how many layers ahead parameters are gathered. null: 1.',
+      description:
+        'At zero_stage 3, how many layers ahead parameters are gathered, from one direction or microbatch to the next too. null: 1.',
       unit: 'layers',
       effect: 'One more: the parameters of one more layer are there whole, and their gather has longer to hide.',
       flag: true,

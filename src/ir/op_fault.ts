@@ -5,7 +5,7 @@
 import { canonicalLayout, sameLayout, type Layout, type Reduction } from './layout.js';
 import { axesSize, type AxisName, type Mesh } from './mesh.js';
 import { operandLayout, resultLayout, type Assignment, type OpRule } from './rule.js';
-import { namesOf, sizesOf, type FactorName, type TensorType } from './type.js';
+import { namesOf, type FactorName, type TensorType } from './type.js';
 
 /** A value as an op meets it: its whole type, and how it lies. */
 export interface Laid {
@@ -65,14 +65,17 @@ function frameFault(
 
 /** An operand or result of other sizes than its rule's. */
 function misfitOf(rule: OpRule, operands: readonly Laid[], results: readonly Laid[]): OpFault | null {
-  const fits = (names: readonly FactorName[], { type }: Laid) => {
-    const sizes = sizesOf(type);
-    return names.length === sizes.length && sizes.every((size, k) => size === rule.factors[names[k]]?.size);
-  };
-  const operand = operands.findIndex((value, i) => !fits(rule.operands[i], value));
+  const operand = operands.findIndex(({ type }, i) => !fits(rule, rule.operands[i], type));
   if (operand >= 0) return { kind: 'sizes', side: 'operand', index: operand };
-  const result = results.findIndex((value, i) => !fits(rule.results[i], value));
+  const result = results.findIndex(({ type }, i) => !fits(rule, rule.results[i], type));
   return result < 0 ? null : { kind: 'sizes', side: 'result', index: result };
+}
+
+/** Whether a type has the sizes of these factors, in order. */
+function fits(rule: OpRule, names: readonly FactorName[], { dims }: TensorType): boolean {
+  let k = 0;
+  for (const dim of dims) for (const { size } of dim) if (rule.factors[names[k++]]?.size !== size) return false;
+  return k === names.length;
 }
 
 /** What of an assignment is wrong whatever its operands are: of one whose factors and linear sets the rule has. */

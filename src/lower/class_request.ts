@@ -6,8 +6,9 @@ import type { AssignMemoryOptions } from '../memory/assign_memory.js';
 import type { Bucket } from '../partition/buckets.js';
 import type { PlacedGraph } from '../partition/placed.js';
 import type { Group } from '../program/program.js';
+import type { LeadIn, SlotSection } from './lead_ins.js';
 import type { PlannedReceive } from './receives.js';
-import type { StepSlots } from './slot_kinds.js';
+import type { SlotKind, StepSlots } from './slot_kinds.js';
 import type { SlotStep } from './slot_order.js';
 
 export interface ClassRequest {
@@ -17,12 +18,14 @@ export interface ClassRequest {
   readonly groups: readonly Group[];
   /** Forward and backward of one scheduled microbatch. Its outputs are summed over microbatches. */
   readonly step: PlacedGraph;
-  /** What runs once, after the last microbatch; it reads the step's outputs by name. Null: there is none (evaluation). */
+  /** What runs once, after the last microbatch; it reads the step's outputs in their roles. Null: there is none (evaluation). */
   readonly update: PlacedGraph | null;
   /** Parameters of this group that lie together and are updated as one. */
   readonly buckets: readonly Bucket[];
-  /** What the group computes, in order. */
-  readonly order: readonly SlotStep[];
+  /** What the group computes, in order, and what is gathered ahead of it. */
+  readonly order: readonly (SlotStep | LeadIn)[];
+  /** What a slot of the group runs. */
+  readonly section: (slot: SlotKind, first: boolean) => SlotSection;
   /** In which slots the steps of the step graph run. */
   readonly stepSlots: StepSlots;
   /** In the order in which they are asked for. */

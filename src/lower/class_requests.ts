@@ -4,7 +4,7 @@ import { meshRanks, type Coordinates } from '../ir/mesh.js';
 import type { KernelChooser } from '../kernels/chooser.js';
 import type { AssignMemoryOptions } from '../memory/assign_memory.js';
 import type { PassObserver } from '../passes/pass_names.js';
-import { groupOfChunks, meshesOf, type Plan } from '../plan/plan.js';
+import { gatheringOf, groupOfChunks, meshesOf, type Plan } from '../plan/plan.js';
 import type { ScheduleTable } from '../schedule/slot.js';
 import { scopeOf } from '../partition/placed.js';
 import type { PlacedGraphs } from '../partition/place_graphs.js';
@@ -13,9 +13,10 @@ import { edgesOf, messageSizes } from '../program/edges.js';
 import type { Group } from '../program/program.js';
 import type { ClassRequest } from './class_request.js';
 import { exchangesOf, exchangeSizes, rankClasses } from './classes.js';
+import { gathersOf, withLeadIns, type SlotSection } from './lead_ins.js';
 import { printSections } from './print_sections.js';
 import { plannedReceives } from './receives.js';
-import { slotSection, type Listed } from './sections.js';
+import { slotSection, type StepSections } from './sections.js';
 import { kindText, slotsOfSteps, type SlotKind } from './slot_kinds.js';
 import { slotOrder } from './slot_order.js';
 
@@ -35,24 +36,27 @@ export function classRequests(
 ): readonly ClassRequest[] {
   const groups = groupsOf(plan);
   const stepSlots = slotsOfSteps(step, { chunkOf: segmentChunks(plan), groupOf: groupOfChunks(plan) });
-  const section = remembered((group: number, slot: SlotKind, first: boolean) =>
-    slotSection(step, stepSlots, group, slot, first),
-  );
+  const { stage } = plan.zero;
+  const prefetch = stage === 3 ? gatheringOf(plan.zero).prefetch : 0;
+  const sections: StepSections = { graph: step, slots: stepSlots, gathers: gathersOf(step), prefetch };
+  const section = remembered((group, slot, first) => slotSection(sections, group, slot, first));
   const orders = table.map((entries, group) => slotOrder(entries, (slot, first) => section(group, slot, first)));
   const receives = plannedReceives(
     stepSlots.passages,
     table,
     orders,
-    (group, { slot, first }) => section(group, slot, first),
+    (group, { slot, first }) => section(group, slot, first).body,
     ({ transfer }) => scopeOf(step, transfer) === 'step',
   );
-  observe?.('hoist', () => printSections(step, update, stepSlots, orders));
+  observe?.('hoist', () => printSections(step, update, section, orders));
   const graphs = update ? [step, update] : [step];
   const edges = graphs.flatMap(edgesOf);
   return groups.flatMap(({ mesh }, group) => {
     const values = graphs.flatMap((graph) => graph.values.filter((value) => value.group === group));
     const exchanges = exchangesOf(graphs, group);
     const messages = messageSizes(groups, edges, group);
+    const own = (slot: SlotKind, first: boolean) => section(group, slot, first);
+    const order = withLeadIns(orders[group], own, prefetch);
     const sizes = (at: Coordinates) => `${messages(at)} ${exchangeSizes(mesh, exchanges, at)}`;
     return rankClasses(mesh, values, sizes).map((members, i): ClassRequest => ({
       name: `group ${group}${i > 0 ? `, class ${i}` : ''}`,
@@ -62,7 +66,8 @@ export function classRequests(
       step,
       update,
       buckets: buckets.filter((bucket) => bucket.group === group),
-      order: orders[group],
+      order,
+      section: own,
       stepSlots,
       receives: receives[group],
       registry,
@@ -72,11 +77,11 @@ export function classRequests(
   });
 }
 
-type Section = (group: number, slot: SlotKind, first: boolean) => readonly Listed[];
+type Section = (group: number, slot: SlotKind, first: boolean) => SlotSection;
 
 /** Every microbatch asks for the sections of its slots. */
 function remembered(section: Section): Section {
-  const known = new Map<string, readonly Listed[]>();
+  const known = new Map<string, SlotSection>();
   return (group, slot, first) => {
     const key = `${group} ${kindText(slot)} ${first}`;
     const found = known.get(key) ?? section(group, slot, first);

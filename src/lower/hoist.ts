@@ -4,12 +4,16 @@
  * A placed graph lists a move before the op that asked for it. Here moves rise to just after the step that makes their operand, in
  * their own order, so that every rank of a group still launches the same sequence. Moves of a step's inputs stay where they are, and so
  * does what is made for a scope that its operand is not made in (parameters that are gathered for a segment): they would otherwise all
- * begin, and be held, at the start.
+ * begin, and be held, at the start. What brings a gathered parameter to another layout stays, too: it would wait for the gather.
  */
 import { scopeOf, type PlacedGraph, type PlacedId, type PlacedStep } from '../partition/placed.js';
 
-/** `steps`: of the graph, those that one slot runs. */
-export function hoistMoves(graph: Pick<PlacedGraph, 'values'>, steps: readonly PlacedStep[]): readonly PlacedStep[] {
+/** `steps`: of the graph, those that one slot runs. `gathers`: of them, those that gather parameters for a segment. */
+export function hoistMoves(
+  graph: Pick<PlacedGraph, 'values'>,
+  steps: readonly PlacedStep[],
+  gathers: ReadonlySet<PlacedStep> = new Set(),
+): readonly PlacedStep[] {
   const madeAt = new Map<PlacedId, number>();
   steps.forEach((step, i) => step.outputs.forEach((output) => madeAt.set(output, i)));
   const following = new Map<number, PlacedStep[]>();
@@ -18,6 +22,7 @@ export function hoistMoves(graph: Pick<PlacedGraph, 'values'>, steps: readonly P
     if (step.kind === 'op' || step.kind === 'pack') continue;
     const at = madeAt.get(step.inputs[0]);
     if (at === undefined || leavesScope(graph, step, steps[at])) continue;
+    if (gathers.has(steps[at]) && !gathers.has(step)) continue;
     risen.add(step);
     const after = following.get(at);
     if (after) after.push(step);

@@ -51,12 +51,15 @@ export class TemplateWriter {
   readonly body: Instruction[] = [];
   private readonly extentOf: (value: ValueIndex) => Extent;
   private readonly pending: Pending;
+  /** It is launched ahead of the slot that reads what it makes: meanwhile that of later microbatches may be under way. */
+  private readonly isAhead: boolean;
   /** Event → the lanes that have waited for it. */
   private readonly waited = new Map<EventName, Set<Lane>>();
 
-  constructor(extentOf: (value: ValueIndex) => Extent, pending: Pending) {
+  constructor(extentOf: (value: ValueIndex) => Extent, pending: Pending, isAhead: boolean) {
     this.extentOf = extentOf;
     this.pending = pending;
+    this.isAhead = isAhead;
   }
 
   /**
@@ -71,8 +74,7 @@ export class TemplateWriter {
     }
     const { lane, source } = instruction;
     this.fork(lane, label, source);
-    // What is received is asked for ahead of its slot: meanwhile messages of later microbatches may be under way.
-    const done: Awaited = { event: `done ${label}`, each: instruction.kind === 'receive', by: lane };
+    const done: Awaited = { event: `done ${label}`, each: this.isAhead, by: lane };
     this.body.push(instruction, { kind: 'signal', event: done.event, each: done.each, lane, source });
     for (const { value } of operandsOf(instruction)) this.pending.note(this.extentOf(value), done);
     // What was waited for before was the event of an earlier microbatch.

@@ -7,7 +7,9 @@ import type { PassExample } from '../passes/example.js';
 import type { Slot } from '../schedule/slot.js';
 import { referenceKernels } from '../kernels/chooser.js';
 import { lowerClass } from './lower_class.js';
-import { slotsOfSteps } from './slot_kinds.js';
+import { gathersOf, withLeadIns } from './lead_ins.js';
+import { slotSection } from './sections.js';
+import { slotsOfSteps, type SlotKind } from './slot_kinds.js';
 import { slotOrder } from './slot_order.js';
 import type { PlacedGraphs } from '../partition/place_graphs.js';
 import { printProgram } from '../program/print.js';
@@ -75,6 +77,9 @@ export function lowerAll({ step, update, slots }: PlacedStepGraphs): ExampleProg
   const [mesh] = step.meshes;
   const members = Array.from({ length: meshRanks(mesh) }, (_, rank) => coordinatesOf(mesh, rank));
   const groups = [{ mesh, firstRank: 0 }];
+  const stepSlots = slotsOfSteps(step, { chunkOf: () => 0, groupOf: [0] });
+  const sections = { graph: step, slots: stepSlots, gathers: gathersOf(step), prefetch: 1 };
+  const section = (slot: SlotKind, first: boolean) => slotSection(sections, 0, slot, first);
   const request = {
     name: 'group 0',
     group: 0,
@@ -83,8 +88,9 @@ export function lowerAll({ step, update, slots }: PlacedStepGraphs): ExampleProg
     step,
     update,
     buckets: [],
-    order: slotOrder(slots, () => []),
-    stepSlots: slotsOfSteps(step, { chunkOf: () => 0, groupOf: [0] }),
+    order: withLeadIns(slotOrder(slots, section), section, 1),
+    section,
+    stepSlots,
     receives: [],
   };
   const lowered = lowerClass({ ...request, registry: ops, kernels: referenceKernels });

@@ -9,7 +9,7 @@
  */
 import { slotName, slotsOf, type Entry, type ScheduleTable } from '../schedule/slot.js';
 import { timeline, type GroupTimeline } from '../schedule/timeline.js';
-import { piecesOf, type SlotStep } from './slot_order.js';
+import { within, type SlotStep } from './slot_order.js';
 import type { Listed } from './sections.js';
 import { kindText, type Passage } from './slot_kinds.js';
 
@@ -41,7 +41,7 @@ export function plannedReceives(
     const incoming = passages.filter(({ transfer }) => transfer.group === group);
     const begins = entryBegins(table[group], groups[group]);
     const found = order
-      .filter(({ piece }) => piece === null || piece === 0)
+      .filter(({ piece }) => piece === null || piece.number === 0)
       .flatMap(({ entry, slot, first, microbatch }) =>
         incoming.flatMap((passage) => {
           if (kindText(passage.taken) !== kindText(slot) || (isOnce(passage) && !first)) return [];
@@ -91,8 +91,7 @@ function leavingTimes(
     let number = 0;
     for (const step of order) {
       const end = ends.get(slotName({ ...step.slot, microbatch: step.microbatch }))!;
-      const all = section(group, step);
-      for (const { step: made, part } of step.piece === null ? all : piecesOf(all)[step.piece]) {
+      for (const { step: made, part } of within(section(group, step), step.piece)) {
         if (part !== 'send') continue;
         const transfer = numbers.get(made)!;
         const messages = leaving.get(transfer) ?? new Map<number, Leaving>();

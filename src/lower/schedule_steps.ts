@@ -3,17 +3,21 @@
  *
  * The slots of a chunk and direction share a text, in variants: the first makes what all of them share and writes what is summed over
  * microbatches, where later ones add to it; the last of a chunk goes on to reduce what it has completed, and the last of all to the update.
- * What a slot receives is asked for by a step of its own, ahead of it.
+ * What a slot receives is asked for by a step of its own, ahead of it, and so is what it gathers first.
  */
 import type { ClassRequest } from './class_request.js';
 import { kindText, type Passage, type SlotKind } from './slot_kinds.js';
+import type { LeadIn } from './lead_ins.js';
 import type { SlotStep } from './slot_order.js';
 
 /** What a template is the text of. */
-export type TemplateKind = SlotTemplate | ReceiveTemplate;
+export type TemplateKind = SlotTemplate | ReceiveTemplate | LeadInTemplate;
 
-export interface SlotTemplate extends Pick<SlotStep, 'slot' | 'first' | 'last' | 'piece'> {
-  readonly kind: 'slot';
+export interface SlotTemplate extends Pick<SlotStep, 'kind' | 'slot' | 'first' | 'last' | 'piece'> {
+  readonly name: string;
+}
+
+export interface LeadInTemplate extends Pick<LeadIn, 'kind' | 'slot' | 'first' | 'segment'> {
   readonly name: string;
 }
 
@@ -51,18 +55,29 @@ export function scheduleSteps({
     }
     return steps;
   };
-  return order.flatMap((step) => {
-    const { slot, first, last, piece, microbatch } = step;
-    const template: SlotTemplate = shared({ kind: 'slot', name: slotText(step, several), slot, first, last, piece });
+  return order.flatMap((step): readonly TemplateStep[] => {
+    const { kind, slot, first, microbatch } = step;
+    if (kind === 'lead-in') {
+      const { segment } = step;
+      const name = leadInName(step, several);
+      return [{ template: shared<LeadInTemplate>({ kind, name, slot, first, segment }), microbatch }];
+    }
+    const { last, piece } = step;
+    const template = shared<SlotTemplate>({ kind, name: slotText(step, several), slot, first, last, piece });
     return [...asked(step.entry), { template, microbatch }];
   });
 }
 
-/** `backward.first.last`; `forward 2, piece 0` where the group runs several chunks, and this one woven with another. */
-function slotText({ slot, first, last, piece }: SlotStep, several: boolean): string {
+/** `backward.first.last`; `forward 2, piece 0` where the group runs several chunks, and this one is cut. */
+function slotText({ slot, first, last, isWoven, piece }: SlotStep, several: boolean): string {
   const variant = `${first ? '.first' : ''}${last === 'no' ? '' : '.last'}`;
-  return `${directionText(slot, several)}${variant}${piece === null ? '' : `, piece ${piece}`}`;
+  const which = piece === null ? '' : `, piece ${piece.number}`;
+  return `${directionText(slot, several)}${variant}${isWoven ? ' woven' : ''}${which}`;
 }
+
+/** `lead-in forward.first`; those of a slot's second segment and later ones are numbered. */
+const leadInName = ({ slot, first, segment }: LeadIn, several: boolean): string =>
+  `lead-in ${directionText(slot, several)}${first ? '.first' : ''}${segment > 0 ? `, segment ${segment}` : ''}`;
 
 /** `backward`, and `backward 2` where the group runs several chunks. */
 const directionText = ({ chunk, direction }: SlotKind, several: boolean): string =>

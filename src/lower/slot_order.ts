@@ -3,15 +3,18 @@
  *
  * A slot of a woven pair is cut behind each launch of communication, so that the other one works while it is under way. Pieces of the two
  * take turns in proportion, so that both end about together. A slot that goes on to the update is not cut, nor are two
- * of one chunk and direction: what the first writes the other adds to.
+ * of one chunk and direction: what the first writes the other adds to. Any slot but the last is cut besides where lead-ins run under its
+ * end (`lead_ins.ts`), whether there are some or not: all of a kind have one text.
  */
 import { isLocal } from '../reshard/moves.js';
 import { slotsOf, type Entry } from '../schedule/slot.js';
+import { cutsOf, type SlotSection } from './lead_ins.js';
 import type { Listed } from './sections.js';
 import { kindText, type SlotKind } from './slot_kinds.js';
 
 /** A slot, or a piece of one. */
 export interface SlotStep {
+  readonly kind: 'slot';
   /** Position of its entry in the group's row of the table. */
   readonly entry: number;
   readonly slot: SlotKind;
@@ -20,14 +23,22 @@ export interface SlotStep {
   readonly first: boolean;
   /** Whether a chunk, or with it the whole group, has come to its last slot. */
   readonly last: 'no' | 'chunk' | 'group';
+  readonly isWoven: boolean;
   /** Which of the pieces of a slot that is cut; null: all of it. */
-  readonly piece: number | null;
+  readonly piece: Piece | null;
+}
+
+/** A run of what a slot does: entries of its section's body from one place up to, not including, another. */
+export interface Piece {
+  readonly number: number;
+  readonly from: number;
+  readonly to: number;
 }
 
 /** `section`: what a slot of this kind runs. */
 export function slotOrder(
   entries: readonly Entry[],
-  section: (slot: SlotKind, first: boolean) => readonly Listed[],
+  section: (slot: SlotKind, first: boolean) => SlotSection,
 ): readonly SlotStep[] {
   const all = entries.flatMap(slotsOf);
   const ends = new Set(new Map(all.map((slot) => [slot.chunk, slot])).values());
@@ -38,25 +49,39 @@ export function slotOrder(
       const first = !seen.has(kindText(slot));
       seen.add(kindText(slot));
       const last = slot === all[all.length - 1] ? 'group' : ends.has(slot) ? 'chunk' : 'no';
-      return { entry, slot: { chunk, direction }, microbatch, first, last, piece: null };
+      const kind = 'slot';
+      return { kind, entry, slot: { chunk, direction }, microbatch, first, last, isWoven: false, piece: null };
     });
     const alike = new Set(steps.map(({ slot }) => kindText(slot))).size < steps.length;
-    if (steps.length < 2 || alike || steps.some(({ last }) => last !== 'no')) return steps;
+    if (steps.length < 2 || alike || steps.some(({ last }) => last !== 'no'))
+      return steps.flatMap((step) => {
+        const its = section(step.slot, step.first);
+        return step.last === 'group' ? [step] : pieces(step, its.body, cutsOf(its));
+      });
     return inTurn(
-      steps.map((step) => piecesOf(section(step.slot, step.first)).map((_, piece): SlotStep => ({ ...step, piece }))),
+      steps.map((step) => {
+        const its = section(step.slot, step.first);
+        return pieces({ ...step, isWoven: true }, its.body, [...cutsOf(its), ...launchesIn(its.body)]);
+      }),
     );
   });
 }
 
-/** The pieces of a section: each ends with a launch of communication, or the section does. */
-export function piecesOf(section: readonly Listed[]): readonly (readonly Listed[])[] {
-  const pieces: Listed[][] = [[]];
-  section.forEach((listed, i) => {
-    pieces[pieces.length - 1].push(listed);
-    if (launches(listed) && i < section.length - 1) pieces.push([]);
-  });
-  return pieces;
+/** A slot in pieces that end at these places of its body, in any order, and at its end. */
+function pieces(step: SlotStep, body: readonly Listed[], cuts: readonly number[]): readonly SlotStep[] {
+  if (cuts.length === 0 && !step.isWoven) return [step];
+  const inner = [...new Set(cuts)].filter((at) => at < body.length).sort((a, b) => a - b);
+  const ends = [...inner, body.length];
+  return ends.map((to, number) => ({ ...step, piece: { number, from: number === 0 ? 0 : ends[number - 1], to } }));
 }
+
+/** What of a slot's body a step of it runs. */
+export const within = <T>(body: readonly T[], piece: Piece | null): readonly T[] =>
+  piece ? body.slice(piece.from, piece.to) : body;
+
+/** The places behind each launch of communication. */
+const launchesIn = (body: readonly Listed[]): readonly number[] =>
+  body.flatMap((listed, i) => (launches(listed) ? [i + 1] : []));
 
 const launches = ({ step, part }: Listed): boolean =>
   part === 'send' || (part === 'run' && step.kind === 'move' && !isLocal(step.move));

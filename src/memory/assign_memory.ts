@@ -19,7 +19,7 @@ import {
 } from './index.js';
 import { microbatchesOf, ringsOf } from './rings.js';
 import { sectionRows } from './lifetimes.js';
-import { lowerBound } from './lower_bound.js';
+import { mostBytes } from './lower_bound.js';
 import { collectTenancies, mostInstances, sharedBuffersOf, type SharedBuffer } from './tenancies.js';
 
 export interface AssignedMemory {
@@ -93,7 +93,7 @@ export function liveMemory(
 ): Pick<AssignedMemory, 'liveBytes'> & { readonly persistentBytes: number } {
   const bases = basesByTemplate(values, templates);
   const { fixed, buffers } = demandOf(values, templates, schedule, results, bases, options);
-  const live = lowerBound({ buffers, rows: sectionRows(buffers) }).bytes;
+  const live = mostBytes({ buffers, rows: sectionRows(buffers) });
   return { liveBytes: fixed.bytes + live, persistentBytes: persistentEnd(values) };
 }
 
@@ -165,10 +165,10 @@ const basesByTemplate = (
 ): ReadonlyMap<string, readonly ValueIndex[]> =>
   new Map(
     templates.map((template) => {
-      const touched = instructionsOf(template).flatMap((one) =>
-        operandsOf(one).map(({ value }) => baseOf(values, value)),
-      );
-      return [template.name, [...new Set(touched)]];
+      const touched = new Set<ValueIndex>();
+      for (const instruction of instructionsOf(template))
+        for (const { value } of operandsOf(instruction)) touched.add(baseOf(values, value));
+      return [template.name, [...touched]];
     }),
   );
 

@@ -87,8 +87,11 @@ function covers(clock: Clock, other: Clock): boolean {
   return true;
 }
 
-function isClock(counts: Clock): boolean {
-  for (let lane = 0; lane < counts.length; lane++) if (!(counts[lane] >= 0)) return false;
+/** A count may be without end: what is never over. */
+function isClock(counts: Clock, lanes: number): boolean {
+  if (counts.length !== lanes) return false;
+  for (let lane = 0; lane < counts.length; lane++)
+    if (!(counts[lane] >= 0 && (counts[lane] === Infinity || Number.isInteger(counts[lane])))) return false;
   return true;
 }
 
@@ -101,16 +104,13 @@ function coversAt(clocks: Float64Array, p: number, others: Float64Array, q: numb
 function staysInLaunchOrder(buffers: readonly LifetimeBuffer[]): Stays {
   const lanes = buffers.find(({ tenancies }) => tenancies.length > 0)?.tenancies[0].acquire.length ?? 0;
   const list = buffers.flatMap(({ id, tenancies }, buffer) =>
-    tenancies.map(({ acquire, release, launch }) => {
-      for (const [field, counts] of [
-        ['acquire', acquire],
-        ['release', release],
-      ] as const) {
-        if (counts.length === lanes && isClock(counts)) continue;
-        const expected = `one count, not negative, for each of ${lanes} lanes`;
-        throw malformedBuffer({ buffer: id, field, value: `[${Array.from(counts).join(', ')}]`, expected });
+    tenancies.map((stay) => {
+      for (const field of ['acquire', 'release'] as const) {
+        if (isClock(stay[field], lanes)) continue;
+        const expected = `one whole count, not negative, for each of ${lanes} lanes`;
+        throw malformedBuffer({ buffer: id, field, value: `[${Array.from(stay[field]).join(', ')}]`, expected });
       }
-      return { buffer, launch, acquire, release };
+      return { buffer, ...stay };
     }),
   );
   list.sort((a, b) => a.launch - b.launch || a.buffer - b.buffer);
@@ -204,23 +204,33 @@ type HeldRow = SectionRow & CutRow;
 
 /** What each cut of a row holds. */
 function heldAlong({ count, lanes, buffer, acquire, release }: Stays, { cuts, moments }: CutRow): HeldRow {
-  /** The first cut that reaches a stay's clock. */
-  const reaching = (clocks: Float64Array, p: number, from: number): number => {
-    let [low, high] = [from, moments.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (coversAt(cuts, middle, clocks, p, lanes)) high = middle;
-      else low = middle + 1;
+  const reached = Array.from({ length: lanes }, (_, lane) => firstReaching(cuts, lanes, lane));
+  /** The first cut that reaches a stay's clock: lane by lane, as cuts of a row ascend. */
+  const reaching = (clocks: Float64Array, p: number): number => {
+    let first = 0;
+    for (let lane = 0; lane < lanes; lane++) {
+      const counted = clocks[p * lanes + lane];
+      first = Math.max(first, counted < reached[lane].length ? reached[lane][counted] : moments.length);
     }
-    return low;
+    return first;
   };
   const enter = new Int32Array(count);
   const leave = new Int32Array(count);
   for (let p = 0; p < count; p++) {
-    enter[p] = reaching(acquire, p, 0);
-    leave[p] = reaching(release, p, enter[p]);
+    enter[p] = reaching(acquire, p);
+    leave[p] = Math.max(enter[p], reaching(release, p));
   }
   return { cuts, moments, buffer, enter, leave };
+}
+
+/** Of each count of a lane, the first of ascending cuts that has it; counts that none has are behind the end. */
+function firstReaching(cuts: Float64Array, lanes: number, lane: number): Int32Array {
+  const most = cuts.length === 0 ? -1 : cuts[cuts.length - lanes + lane];
+  const first = new Int32Array(most + 1);
+  let counted = 0;
+  for (let cut = 0; cut * lanes < cuts.length; cut++)
+    for (; counted <= cuts[cut * lanes + lane]; counted++) first[counted] = cut;
+  return first;
 }
 
 const CLIMBS = 8;
@@ -246,12 +256,16 @@ function climb(buffers: readonly Buffer[], stays: Stays, rows: readonly HeldRow[
     );
     const holds = (p: number, cut: Float64Array) =>
       coversAt(cut, 0, acquire, p, lanes) && !coversAt(cut, 0, release, p, lanes);
+    /** The last stay that was tried and gained nothing: those that begin with it would not either. */
+    let vain = -1;
     let held: number[] = [];
     for (let p = 0; p < count; p++) if (holds(p, best)) held.push(p);
     for (let grew = true; grew;) {
       grew = false;
       for (const p of near) {
         if (coversAt(best, 0, acquire, p, lanes)) continue;
+        if (vain >= 0 && coversAt(acquire, vain, acquire, p, lanes) && coversAt(acquire, p, acquire, vain, lanes))
+          continue;
         const cut = best.map((known, lane) => Math.max(known, acquire[p * lanes + lane]));
         const begun: number[] = [];
         let gain = 0;
@@ -265,6 +279,7 @@ function climb(buffers: readonly Buffer[], stays: Stays, rows: readonly HeldRow[
           if (holds(q, cut)) kept.push(q);
           else if ((gain -= bytesOf[buffer[q]]) <= 0) break;
         }
+        vain = gain > 0 ? -1 : p;
         if (gain <= 0) continue;
         held = [...kept, ...begun];
         [best, moment, grew] = [cut, Math.max(moment, launch[p]), true];

@@ -50,6 +50,12 @@ export function lowerBound({ buffers, rows }: Pick<MemoryProblem, 'buffers' | 'r
   };
 }
 
+/** {@link LowerBound.bytes} alone. */
+export function mostBytes({ buffers, rows }: Pick<MemoryProblem, 'buffers' | 'rows'>): number {
+  const exact = Float64Array.from(buffers, ({ bytes }) => bytes);
+  return rows.reduce((most, row) => sumsAlong(row, exact).reduce((a, b) => Math.max(a, b), most), 0);
+}
+
 function greatestCommonDivisor(a: number, b: number): number {
   return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }

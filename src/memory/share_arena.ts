@@ -6,7 +6,7 @@
  * guest's own values move up behind those.
  */
 import { bytesOf } from '../ir/type.js';
-import { DEFAULT_ALIGNMENT } from './index.js';
+import { alignUp, DEFAULT_ALIGNMENT } from './index.js';
 import type { Program, RankClass, ValueIndex } from '../program/program.js';
 import { baseOf } from '../program/place.js';
 
@@ -56,5 +56,5 @@ function endOf({ values, schedule }: RankClass, indices: readonly ValueIndex[]):
     const offset = schedule.find(({ offsets }) => offsets[i] !== undefined)?.offsets[i];
     return offset === undefined ? [] : [offset + bytesOf(values[i].type)];
   });
-  return Math.ceil(Math.max(0, ...ends) / DEFAULT_ALIGNMENT) * DEFAULT_ALIGNMENT;
+  return alignUp(Math.max(0, ...ends), DEFAULT_ALIGNMENT);
 }

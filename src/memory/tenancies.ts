@@ -29,9 +29,8 @@ export function collectTenancies(
   const clocks = new LaneClocks({ templates, schedule });
   const { lanes } = clocks;
   /** By buffer, and by microbatch where each has an instance. */
-  const open = new Map<ValueIndex, OpenTenancy[]>();
+  const byBase = new Map<ValueIndex, OpenTenancy[]>();
   const opened: OpenTenancy[] = [];
-  const touched = touchesOf(values);
   const never: readonly number[] = lanes.map(() => 0);
   const compute = lanes.indexOf('compute');
   /** By lane, in its order: what compute has not waited for, from `waited` on. */
@@ -39,6 +38,30 @@ export function collectTenancies(
     stays: [] as { readonly tenancy: OpenTenancy; readonly number: number }[],
     waited: 0,
   }));
+  const instancesOf = (base: ValueIndex): OpenTenancy[] => {
+    const known = byBase.get(base) ?? [];
+    byBase.set(base, known);
+    return known;
+  };
+  /** What an instruction touches that is not there for the whole step; read once for all its launches. */
+  const touched = new Map<Instruction, readonly Touched[]>();
+  const touchesOf = (instruction: Instruction): readonly Touched[] => {
+    let touches = touched.get(instruction);
+    if (!touches) {
+      const bases = operandsOf(instruction).map(({ value }) => baseOf(values, value));
+      touches = bases
+        .filter((base) => values[base].lifetime !== 'persistent')
+        .map((base) => ({
+          base,
+          instances: instancesOf(base),
+          perMicrobatch: isPerMicrobatch(values, base),
+          isData: values[base].lifetime === 'data',
+          isResult: results.has(base),
+        }));
+      touched.set(instruction, touches);
+    }
+    return touches;
+  };
   clocks.walk(({ instruction, step: { microbatch }, lane, number, begins, index }) => {
     if (lane === compute)
       for (let other = 0; other < lanes.length; other++) {
@@ -48,13 +71,13 @@ export function collectTenancies(
           release[compute] = Math.max(release[compute], number);
         }
       }
-    for (const { base, perMicrobatch, isData, isResult, open } of touched(instruction)) {
-      let tenancy = open[perMicrobatch ? microbatch : 0];
+    for (const { base, perMicrobatch, isData, isResult, instances } of touchesOf(instruction)) {
+      let tenancy = instances[perMicrobatch ? microbatch : 0];
       if (!tenancy) {
         // Data is there from the start: the host wrote it before the step.
         const acquire = isData ? never : begins.slice();
         tenancy = { base, microbatch, acquire, release: never.slice(), launch: isData ? 0 : index };
-        open[perMicrobatch ? microbatch : 0] = tenancy;
+        instances[perMicrobatch ? microbatch : 0] = tenancy;
         opened.push(tenancy);
       }
       tenancy.release[lane] = isResult ? Infinity : Math.max(tenancy.release[lane], number);
@@ -62,40 +85,12 @@ export function collectTenancies(
     }
   });
   return opened;
-
-  function instancesOf(base: ValueIndex): OpenTenancy[] {
-    const known = open.get(base) ?? [];
-    open.set(base, known);
-    return known;
-  }
-
-  /** What an instruction touches that is not there for the whole step; read once for all its launches. */
-  function touchesOf(values: readonly ProgramValue[]): (instruction: Instruction) => readonly Touched[] {
-    const known = new Map<Instruction, readonly Touched[]>();
-    return (instruction) => {
-      let found = known.get(instruction);
-      if (!found) {
-        const bases = operandsOf(instruction).map(({ value }) => baseOf(values, value));
-        found = bases
-          .filter((base) => values[base].lifetime !== 'persistent')
-          .map((base) => ({
-            base,
-            open: instancesOf(base),
-            perMicrobatch: isPerMicrobatch(values, base),
-            isData: values[base].lifetime === 'data',
-            isResult: results.has(base),
-          }));
-        known.set(instruction, found);
-      }
-      return found;
-    };
-  }
 }
 
 interface Touched {
   readonly base: ValueIndex;
   /** The buffer's instances so far. */
-  readonly open: OpenTenancy[];
+  readonly instances: OpenTenancy[];
   readonly perMicrobatch: boolean;
   readonly isData: boolean;
   readonly isResult: boolean;

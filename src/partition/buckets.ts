@@ -49,7 +49,7 @@ export interface Bucket {
   readonly type: TensorType;
   /** The element type in which ops read its members: what all of them are cast to first, or their own. */
   readonly compute: DType;
-  /** The element type in which its gradient is packed, reduced each microbatch, and summed. */
+  /** The element type in which its gradient is packed and summed. */
   readonly gradient: DType;
   /** As its members are split: every rank's own blocks of them. */
   readonly whole: Layout;

@@ -102,7 +102,8 @@ function valuesOf(placed: PlacedGraph, meanings: DecomposedMeanings, buckets: re
         return [meanings.bucket(operands)];
       case 'unpack':
         return step.outputs.map((_, k) => meanings.part(operands[0], k));
-      default:
+      case 'move':
+      case 'transfer':
         return [operands[0]];
     }
   }

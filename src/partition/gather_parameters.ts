@@ -67,7 +67,7 @@ class Gathering {
   private readonly members = new Map<PlacedId, Member>();
   /** What follows from members alone, with the step that makes it. */
   private readonly derived = new Map<PlacedId, PlacedStep>();
-  /** For each group, direction and segment the first step that reads something gathered, in order. */
+  /** For each group, direction and segment that reads something gathered, the first of the steps around the first reader, in order. */
   private readonly firsts = new Map<string, PlacedStep>();
   private readonly stored = new Map<Gathered, PlacedId>();
   private readonly made = new Map<string, readonly PlacedId[]>();
@@ -86,9 +86,14 @@ class Gathering {
     const derived = new Set(this.derived.values());
     const kept = graph.steps.filter((step) => !derived.has(step));
     const reads = (step: PlacedStep) => step.inputs.some((id) => this.isGathered(id));
+    /** Of each group, where the run of steps began that it has come to, all of one segment and direction. */
+    const runs = new Map<number, { readonly key: string; readonly begin: PlacedStep }>();
     for (const step of kept) {
       const key = segmentKey(step);
-      if (reads(step) && !this.firsts.has(key)) this.firsts.set(key, step);
+      const known = runs.get(step.group);
+      const run = known?.key === key ? known : { key, begin: step };
+      runs.set(step.group, run);
+      if (reads(step) && !this.firsts.has(key)) this.firsts.set(key, run.begin);
     }
     const rewritten = new Map(kept.map((step) => [step, reads(step) ? this.rewrite(step) : step]));
     const steps = kept.flatMap((step) => this.edit.around(step, rewritten.get(step)!));
@@ -216,7 +221,7 @@ class Gathering {
     if (known) return known[index];
     const at: Spot = { side: 'before', step: scope === 'segment and direction' ? this.ahead(reader) : reader };
     const suffix = `in ${key}`;
-    const shard = dtype === type.dtype ? this.stored.get(bucket)! : this.castShard(bucket, dtype, at);
+    const shard = dtype === type.dtype ? this.stored.get(bucket)! : this.castShard(bucket, dtype, at, source);
     const from = members ? { ...source, path: name } : source;
     const full = this.edit.reshard(shard, whole, { at, source: from, scope, suffix });
     if (!members) {
@@ -232,15 +237,15 @@ class Gathering {
     return outputs[index];
   }
 
-  /** The step before which the weights of `reader`'s segment are gathered: the first reader so many segments earlier. */
+  /** The step before which the weights of `reader`'s segment are gathered: where the segment begins that is so many earlier. */
   private ahead({ group, source, ...reader }: PlacedStep): PlacedStep {
     const alike = [...this.firsts].filter(([, one]) => one.group === group && one.source.phase === source.phase);
     const here = alike.findIndex(([key]) => key === segmentKey({ group, source, ...reader } as PlacedStep));
     return alike[Math.max(0, here - this.options.prefetch)][1];
   }
 
-  /** The shard of a bucket in the type that ops read, made once a step. */
-  private castShard(bucket: Gathered, dtype: DType, at: Spot): PlacedId {
+  /** The shard of a bucket in the type that ops read, made once a step: by the slot of its first reader. */
+  private castShard(bucket: Gathered, dtype: DType, at: Spot, reader: Source): PlacedId {
     const shard = this.stored.get(bucket)!;
     const known = this.made.get(`cast ${shard}`);
     if (known) return known[0];
@@ -262,7 +267,7 @@ class Gathering {
       assignment: { splits: this.edit.values[output].layout.splits, through: {} },
       inputs: [shard],
       outputs: [output],
-      source: { ...source, path: bucket.members ? bucket.name : source.path, ...where(at.step.source) },
+      source: { ...source, path: bucket.members ? bucket.name : source.path, ...where(reader) },
       group: bucket.group,
     });
     this.made.set(`cast ${shard}`, [output]);

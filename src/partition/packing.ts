@@ -7,15 +7,7 @@
  * is legal, through the middle of a tensor too.
  */
 import { canonicalLayout, rangeOf, tileOf, type Layout } from '../ir/layout.js';
-import {
-  coordinatesOf,
-  meshRanks,
-  partIndex,
-  axesSize,
-  type AxisName,
-  type Coordinates,
-  type Mesh,
-} from '../ir/mesh.js';
+import { axesSize, coordinatesAlong, coordinatesOf, type AxisName, type Coordinates, type Mesh } from '../ir/mesh.js';
 import { elementsOf, product, sizesOf, tensorType, type TensorType } from '../ir/type.js';
 import type { DType } from '../ir/dtype.js';
 import {
@@ -72,11 +64,11 @@ export function packedAxes(m: Mesh, [first]: readonly Pick<PackedTensor, 'layout
 /** Every block of every tensor, in the bucket's order: block by block, and in a block tensor by tensor. */
 export function piecesOf(m: Mesh, tensors: readonly PackedTensor[]): readonly Piece[] {
   const axes = packedAxes(m, tensors);
-  const blocks = new Array<Coordinates>(axesSize(m, axes));
-  for (let rank = meshRanks(m) - 1; rank >= 0; rank--) {
-    const at = coordinatesOf(m, rank);
-    blocks[partIndex(m, axes, at)] = at;
-  }
+  const first = coordinatesOf(m, 0);
+  const blocks = Array.from({ length: axesSize(m, axes) }, (_, part): Coordinates => ({
+    ...first,
+    ...coordinatesAlong(m, axes, part),
+  }));
   let start = 0;
   return blocks.flatMap((at) =>
     tensors.map((tensor) => {

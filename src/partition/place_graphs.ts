@@ -76,24 +76,29 @@ export interface ChosenGraphs extends PlacedGraphs {
   readonly priced: readonly ExplainedChoice[];
 }
 
-/** What is asked of each placed graph; throws where it is not what `graph` is. */
-export type ExpectPlaced = (
-  graph: Graph,
-  placed: PlacedGraph,
-  registry: OpRegistry,
-  buckets: readonly Bucket[],
+/** What placed graphs are made of. */
+export interface SourceGraphs {
+  readonly step: Graph;
+  readonly update: Graph | null;
+}
+
+/** Throws where placed graphs are not sound, or not what they were made of. */
+export type Prove = (
+  graphs: SourceGraphs,
+  placed: PlacedGraphs,
+  request: Pick<PlaceRequest, 'plan' | 'registry'>,
 ) => void;
 
 /**
- * Places the step, and the update that `recipe` makes of its parameters: in buckets, as far as their gradients allow. `expect`: by default
- * the proof of each.
+ * Places the step, and the update that `recipe` makes of its parameters: in buckets, as far as their gradients allow. `prove`: by
+ * default all that can be asked of them.
  */
 export function placeGraphs(
   request: PlaceRequest,
   parameters: readonly UpdatedParameter[],
   graph: Graph,
   recipe: UpdateRecipe | null,
-  expect: ExpectPlaced = expectSound,
+  prove: Prove = expectProved,
 ): ChosenGraphs {
   const { plan, registry, kernels, observe } = request;
   observe?.('precision', () => printGraph(graph));
@@ -125,20 +130,14 @@ export function placeGraphs(
   const alone = new Set(loneGradients(parameters, buckets, parts).map(roleKey));
   const remadeStep = recompute(fusedStep, plan.scopes, segmentChunks(plan));
   const storedStep = storeInBuckets(plan, remadeStep, buckets, alone, registry, searches);
-  expect(step, storedStep, registry, buckets);
-  expectScopes(storedStep, plan);
-  expectReductions(storedStep, registry, plan);
   const trained = withGradient(parameters, step, parts);
   const update = recipe?.(updatedParameters(step, trained, buckets, parts)) ?? null;
   if (update) expectAllRead(step, update, buckets);
   const chosenUpdate = update && place(update, updatePlacement(plan, storedStep, homes, types, buckets));
   const fusedUpdate =
     chosenUpdate && reduceGradients(fused(chosenUpdate, registry, kernels), registry, reduceDtypeOf(plan.precision));
-  if (update && fusedUpdate) {
-    expect(update, fusedUpdate, registry, buckets);
-    expectMeeting(storedStep, fusedUpdate);
-    expectReductions(fusedUpdate, registry, plan);
-  }
+  const made: PlacedGraphs = { step: storedStep, update: fusedUpdate, buckets };
+  prove({ step, update }, made, request);
   fixed.expectAllFound(Object.keys(chosen));
   const reshards = takenPaths(searches, paths);
   observe?.('partition', () => printAll(printPlaced, chosenStep, chosenUpdate));
@@ -147,7 +146,7 @@ export function placeGraphs(
   observe?.('buckets', () =>
     [printBuckets(buckets), printPlaced(storedStep), ...(update ? [printGraph(update)] : [])].join('\n\n'),
   );
-  return { step: storedStep, update: fusedUpdate, buckets, choices: { assignments: chosen, reshards }, priced };
+  return { ...made, choices: { assignments: chosen, reshards }, priced };
 }
 
 /** The paths of a placed program. Throws `partition/unused-path` where one was given that nothing takes. */
@@ -179,20 +178,31 @@ function byChunk({ plan, registry, split, observe }: PlaceRequest, graph: Graph,
 const fused = (chosen: PlacedGraph, registry: OpRegistry, kernels: KernelChooser): PlacedGraph =>
   fuseEinsumAdd(chosen, registry, (op) => kernels.has(op));
 
+/** The proof of placed graphs. */
+export const expectProved: Prove = (graphs, { step, update, buckets }, { plan, registry }) => {
+  expectSound(graphs.step, step, registry, buckets);
+  expectScopes(step, plan);
+  expectReductions(step, registry, plan);
+  if (!graphs.update || !update) return;
+  expectSound(graphs.update, update, registry, buckets);
+  expectMeeting(step, update);
+  expectReductions(update, registry, plan);
+};
+
 /** The proof that the update takes what the step leaves. */
-export function expectMeeting(step: PlacedGraph, update: PlacedGraph): void {
+function expectMeeting(step: PlacedGraph, update: PlacedGraph): void {
   const [fault] = checkMeeting(step, update);
   if (fault) throw fault;
 }
 
 /** The proof that whatever the step reads is still there, and its own microbatch's. */
-export function expectScopes(step: PlacedGraph, plan: Plan): void {
+function expectScopes(step: PlacedGraph, plan: Plan): void {
   const [fault] = checkScopes(step, segmentChunks(plan));
   if (fault) throw fault;
 }
 
 /** The proof that gradients are reduced in the type that the plan says, and nothing else is rounded for it. */
-export function expectReductions(graph: PlacedGraph, registry: OpRegistry, { precision }: Plan): void {
+function expectReductions(graph: PlacedGraph, registry: OpRegistry, { precision }: Plan): void {
   const [fault] = checkReductions(graph, registry, reduceDtypeOf(precision));
   if (fault) throw fault;
 }
@@ -235,10 +245,10 @@ function loneGradients(
 }
 
 /** The proof that a placed graph is sound and still computes what `graph` does. */
-export const expectSound: ExpectPlaced = (graph, placed, registry, buckets) => {
+function expectSound(graph: Graph, placed: PlacedGraph, registry: OpRegistry, buckets: readonly Bucket[]): void {
   const [fault] = [...checkPlacement(placed), ...checkMeaning(graph, placed, registry, buckets)];
   if (fault) throw fault;
-};
+}
 
 /** The step's graph and, where there is one, the update's. */
 const printAll = <G>(print: (graph: G) => string, step: G, update: G | null): string =>

@@ -54,8 +54,9 @@ export function repeatedAxes(mesh: Mesh, { assignment }: Pick<PlacedOp, 'assignm
 /** Only uneven splits tell ranks apart: the others' work is counted once for all of them. */
 function busiestFlops(mesh: Mesh, steps: readonly PlacedOp[], registry: OpRegistry): number {
   const first = coordinatesOf(mesh, 0);
-  const uneven = steps.filter((step) => isUneven(mesh, step));
-  const even = steps.filter((step) => !uneven.includes(step));
+  const uneven: PlacedOp[] = [];
+  const even: PlacedOp[] = [];
+  for (const step of steps) (isUneven(mesh, step) ? uneven : even).push(step);
   const common = even.reduce((flops, step) => flops + flopsOf(step, registry, { mesh, at: first }), 0);
   let most = 0;
   for (let rank = 0; rank < meshRanks(mesh); rank++) {

@@ -55,7 +55,7 @@ export interface PlanPrecision {
   /** Of parameters between steps, the optimizer's state and the update. */
   readonly master: 'f32' | 'f64';
   /**
-   * Of gradients of parameters that ops read in the compute type: as they are made, reduced, and summed over microbatches. That of others
+   * Of gradients of parameters that ops read in the compute type: as they are made, and summed over microbatches. That of others
    * is the master's. Default: the master's.
    */
   readonly gradients?: 'bf16' | 'f32' | 'f64';
@@ -129,7 +129,10 @@ export interface ZeroPlan {
    * gathered once a step, and kept from the chunk's first forward to its last backward. Default: true.
    */
   readonly reshard_after_forward?: boolean;
-  /** At stage 3, how many segments ahead parameters are gathered, in the order of a direction. Default: 1. */
+  /**
+   * At stage 3, how many segments ahead parameters are gathered, in the order in which a group comes to them: the first of a slot under the
+   * end of what it runs before. Those of one segment more than that are there at once. Default: 1.
+   */
   readonly prefetch?: number;
   /** At stage 3, parameters of fewer elements are stored as at stage 2: whole, or once a step. Default: 0. */
   readonly persistence_threshold?: number;

@@ -21,7 +21,7 @@ import type { Move } from '../reshard/moves.js';
 
 export interface Program {
   readonly classes: readonly RankClass[];
-  /** One mesh a pipeline stage; global rank = firstRank + rank in the mesh. */
+  /** Each with a mesh of its own; global rank = firstRank + rank in the mesh. */
   readonly groups: readonly Group[];
   /** Scheduled microbatches a step. */
   readonly microbatches: number;

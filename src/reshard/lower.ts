@@ -108,8 +108,8 @@ export function lowerMove(m: Mesh, type: TensorType, move: Move, at: Coordinates
 }
 
 /**
- * Of these ranks, enough to tell what a move makes of all. Where nothing is exchanged block by block, ranks differ in their places along
- * uneven splits, and a mask in who keeps its own; other places say only where blocks lie.
+ * Of these ranks, enough to tell what a move makes of all. Ranks differ in their places along uneven splits, a mask in who keeps its own,
+ * and an exchange block by block in their places among those who exchange; other places say only where blocks lie.
  */
 export function unlikeRanks(
   m: Mesh,
@@ -117,12 +117,13 @@ export function unlikeRanks(
   move: Move,
   ranks: readonly Coordinates[],
 ): readonly Coordinates[] {
-  if (move.kind === 'all_to_all' || move.kind === 'permute') return ranks;
-  const axes = [move.from, move.to].flatMap(({ splits }) =>
+  const uneven = [move.from, move.to].flatMap(({ splits }) =>
     Object.entries(splits).flatMap(([factor, split]) =>
       splitsEvenly(m, type, { splits: { [factor]: split }, partial: {} }) ? [] : split.axes,
     ),
   );
+  const byBlock = move.kind === 'all_to_all' || move.kind === 'permute';
+  const axes = [...new Set([...uneven, ...(byBlock ? move.axes : [])])];
   const keeps = (at: Coordinates) => move.kind !== 'mask' || move.axes.every((axis) => at[axis] === 0);
   const unlike = new Map<string, Coordinates>();
   for (const at of ranks) {

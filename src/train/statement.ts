@@ -5,7 +5,7 @@ import { rankAt } from '../ir/mesh.js';
 import { ops } from '../ops/index.js';
 import { kernelsOf, type Target } from '../kernels/target.js';
 import type { Program } from '../program/program.js';
-import { faultsOf, parseProof, proofText, verifyClasses, type ClassProof } from '../verify/index.js';
+import { faultsOf, jsonOf, parseProof, proofText, verifyClasses, type ClassProof } from '../verify/index.js';
 import { classHash, graphsHash, type RunPrograms } from './compile_run.js';
 import { programsDiffer } from './diagnostics.js';
 
@@ -51,7 +51,7 @@ export const statementText = (statement: Statement): string => JSON.stringify(st
 
 /** The statement that a text is of; null where it is of none: the rank runs another version. */
 export function parseStatement(text: string): Statement | null {
-  const parsed = statementSchema.safeParse(JSON.parse(text));
+  const parsed = statementSchema.safeParse(jsonOf(text));
   return parsed.success ? parsed.data : null;
 }
 

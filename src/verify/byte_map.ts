@@ -65,7 +65,10 @@ export class ByteMap {
   write(start: number, end: number, content: Content, lane: number, number: number, launch: number): void {
     const exact = this.exactly(start, end);
     if (exact) {
-      Object.assign(exact, { content, lane, number, launch });
+      exact.content = content;
+      exact.lane = lane;
+      exact.number = number;
+      exact.launch = launch;
       exact.readers.fill(0);
       return;
     }

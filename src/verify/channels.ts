@@ -1,4 +1,4 @@
-/** Rule 6: on every channel (a pair of ranks) the k-th send is the k-th receive: the same tile of the same value, of one type and size. */
+/** On every channel (a pair of ranks) the k-th send is the k-th receive: the same tile of the same value, of one type and size. */
 import type { DiagnosticError, Place } from '../ir/diagnostic.js';
 import type { MessageLine } from './digest.js';
 import * as diagnose from './diagnostics.js';

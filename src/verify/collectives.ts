@@ -1,5 +1,5 @@
 /**
- * Rule 5: the members of every communicator launch the same collectives in the same order: kind, axes, reduction, layouts, type and
+ * The members of every communicator launch the same collectives in the same order: kind, axes, reduction, layouts, type and
  * names. Members of one class do by construction; classes of a group are compared where they share a group.
  */
 import type { DiagnosticError, Place } from '../ir/diagnostic.js';

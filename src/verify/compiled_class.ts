@@ -93,6 +93,16 @@ export function compileClass(program: Program, rankClass: RankClass): CompiledCl
     places.set(value, place);
     return place;
   };
+  const accessesOf = (instruction: Instruction): readonly ByteAccess[] => {
+    const accesses: ByteAccess[] = [];
+    for (const { value, access } of operandsOf(instruction)) {
+      for (const part of values[value].parts ?? [value]) {
+        const { source, base, offset, bytes } = placeOf(part);
+        accesses.push({ source, base, offset, bytes, value, access });
+      }
+    }
+    return accesses;
+  };
   const compile = (template: Template): readonly CompiledInstruction[] =>
     instructionsOf(template).map((instruction, index) => ({
       instruction,
@@ -100,9 +110,7 @@ export function compileClass(program: Program, rankClass: RankClass): CompiledCl
       index,
       lane: laneOf(instruction.lane),
       event: instruction.kind === 'signal' || instruction.kind === 'wait' ? eventOf(instruction) : -1,
-      accesses: operandsOf(instruction).flatMap(({ value, access }) =>
-        (values[value].parts ?? [value]).map((part) => ({ ...placeOf(part), value, access })),
-      ),
+      accesses: accessesOf(instruction),
       piece: pieceOf(instruction, rankClass.members, tilesOf),
     }));
   const templates = new Map(rankClass.templates.map((template) => [template.name, compile(template)]));
@@ -181,6 +189,9 @@ export function describe({ template, index, instruction }: CompiledInstruction, 
   const of = partOf(source);
   return describeLine({ template: template.name, index, title: titleOf(instruction), lane, of }, microbatch);
 }
+
+/** The places of a diagnostic, written where there is one: most of what is asked about is sound. */
+export type Places = () => readonly Place[];
 
 /** The part of the model that an instruction serves, and the direction. */
 export const partOf = ({ path, phase }: Source): string => (path ? `${path} ${phase}` : '');

@@ -133,7 +133,8 @@ export class Expected {
         return this.meanings.bucket(operands);
       case 'unpack':
         return this.meanings.part(operands[0], k);
-      default:
+      case 'move':
+      case 'transfer':
         return operands[0];
     }
   }

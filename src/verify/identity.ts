@@ -1,5 +1,5 @@
 /**
- * Rule 4: a class computes what its placed graphs do. The meaning of every value follows, instruction by instruction, from what the class
+ * A class computes what its placed graphs do. The meaning of every value follows, instruction by instruction, from what the class
  * takes; each must be one that the graphs have, and what the class keeps, sends and gives must be what they say (`expected.ts`).
  *
  * A template's text is the same for every microbatch, so each is walked once; that a read meets its own microbatch's instance, and that

@@ -1,5 +1,5 @@
 /**
- * Rule 10: what runs is what the kernel table has. The kernel of an instruction is one of its op's that takes its operands, and it and
+ * What runs is what the kernel table has. The kernel of an instruction is one of its op's that takes its operands, and it and
  * every collective has as much workspace as the table says that it needs: beyond its end it would write over whatever the memory planner
  * put there.
  *
@@ -28,18 +28,17 @@ function* launchFault(
   const { instruction } = at;
   const { values } = compiled.rankClass;
   if (instruction.kind !== 'kernel' && instruction.kind !== 'collective') return;
-  const where = placesOf(compiled, at);
   const needed =
     instruction.kind === 'kernel'
       ? kernels.scratchBytes(instruction.kernel, kernelShape(instruction, values))
       : kernels.exchangeBytes(exchangeShape(instruction, values, compiled.mesh));
   if (needed === null && instruction.kind === 'kernel') {
     const { id, device } = instruction.kernel;
-    yield diagnose.wrongKernel({ op: instruction.op, kernel: `${id} on ${device}`, where });
+    yield diagnose.wrongKernel({ op: instruction.op, kernel: `${id} on ${device}`, where: placesOf(compiled, at) });
     return;
   }
   const bytes = instruction.scratch === null ? 0 : bytesOf(values[instruction.scratch].type);
   if (needed === null || needed <= bytes) return;
   const workspace = instruction.scratch === null ? null : values[instruction.scratch].name;
-  yield diagnose.smallWorkspace({ op: titleOf(instruction), workspace, bytes, needed, where });
+  yield diagnose.smallWorkspace({ op: titleOf(instruction), workspace, bytes, needed, where: placesOf(compiled, at) });
 }

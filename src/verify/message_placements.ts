@@ -1,13 +1,12 @@
 /**
  * Placements of messages between groups: both ends derive the same tiles, peers and buffers from the layouts at the two ends of an edge.
  */
-import type { Place } from '../ir/diagnostic.js';
 import { layoutFault } from '../ir/layout.js';
 import { elementsOf, printFactors, sameFactors } from '../ir/type.js';
 import { edgeText, messagesOfAll, type MessagesOfAll } from '../program/edges.js';
 import { titleOf } from '../program/kinds.js';
 import type { GroupEdge, TileInstruction, TransferInstruction, ValueIndex } from '../program/program.js';
-import { placesOf, type CompiledInstruction } from './compiled_class.js';
+import { placesOf, type CompiledInstruction, type Places } from './compiled_class.js';
 import * as diagnose from './diagnostics.js';
 import type { Laid } from './laid.js';
 
@@ -24,14 +23,14 @@ export class MessagePlacements {
   /** A tile of a block: both groups derive the same tiles from the layouts at the two ends of the edge. */
   checkTile(at: CompiledInstruction, instruction: TileInstruction): void {
     const { kind, edge, message, input, output } = instruction;
-    const where = placesOf(this.laid.compiled, at);
+    const where = () => placesOf(this.laid.compiled, at);
     const packs = kind === 'pack_tile';
     const [block, buffer] = packs ? [input.value, output.value] : [output.value, input.value];
     if (!this.isOfEdge(edge, packs, titleOf(instruction), where)) return;
     const value = this.laid.values[block];
     if (!sameFactors(value.global, edge.global)) {
       const what = `'${value.name}' is ${printFactors(value.global)}, not ${printFactors(edge.global)}`;
-      this.laid.faults.push(diagnose.wrongTile({ tag: titleOf(instruction), what, where }));
+      this.laid.faults.push(diagnose.wrongTile({ tag: titleOf(instruction), what, where: where() }));
     } else this.laid.expect(kind, value, packs ? edge.from : edge.to, where);
     this.expectTile(edge, message, packs, buffer, titleOf(instruction), where);
   }
@@ -39,7 +38,7 @@ export class MessagePlacements {
   checkTransfer(at: CompiledInstruction, instruction: TransferInstruction): void {
     const { kind, edge, message, peers, operand } = instruction;
     const tag = titleOf(instruction);
-    const where = placesOf(this.laid.compiled, at);
+    const where = () => placesOf(this.laid.compiled, at);
     const sends = kind === 'send';
     if (!this.isOfEdge(edge, sends, tag, where)) return;
     this.expectTile(edge, message, sends, operand.value, tag, where);
@@ -50,14 +49,18 @@ export class MessagePlacements {
     });
     if (String(expected) !== String(peers)) {
       this.laid.faults.push(
-        diagnose.wrongTile({ tag, what: `its peers are ${peers.join(', ')}, not ${expected.join(', ')}`, where }),
+        diagnose.wrongTile({
+          tag,
+          what: `its peers are ${peers.join(', ')}, not ${expected.join(', ')}`,
+          where: where(),
+        }),
       );
     }
   }
 
-  private isOfEdge(edge: GroupEdge, outgoing: boolean, tag: string, where: readonly Place[]): boolean {
+  private isOfEdge(edge: GroupEdge, outgoing: boolean, tag: string, where: Places): boolean {
     const { fromGroup, toGroup, from, to, global } = edge;
-    const wrong = (what: string) => this.laid.faults.push(diagnose.wrongTile({ tag, what, where }));
+    const wrong = (what: string) => this.laid.faults.push(diagnose.wrongTile({ tag, what, where: where() }));
     const [source, destination] = [this.laid.compiled.groups[fromGroup], this.laid.compiled.groups[toGroup]];
     if (!source || !destination || (outgoing ? fromGroup : toGroup) !== this.laid.compiled.rankClass.group) {
       wrong(`it goes from group ${fromGroup} to group ${toGroup}`);
@@ -76,13 +79,13 @@ export class MessagePlacements {
     outgoing: boolean,
     index: ValueIndex,
     tag: string,
-    where: readonly Place[],
+    where: Places,
   ): void {
     const { name, type, view } = this.laid.values[index];
     const counts = this.messages(edge, outgoing ? 'outgoing' : 'incoming').flatMap((list) =>
       list[message] ? [list[message].elements] : [],
     );
-    const wrong = (what: string) => this.laid.faults.push(diagnose.wrongTile({ tag, what, where }));
+    const wrong = (what: string) => this.laid.faults.push(diagnose.wrongTile({ tag, what, where: where() }));
     if (type.dtype !== edge.global.dtype || view || counts.some((count) => count !== elementsOf(type))) {
       wrong(
         `'${name}' is ${printFactors(type)}, which is no buffer of ${counts.join(' or ')} elements of ${edge.global.dtype}`,

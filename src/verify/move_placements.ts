@@ -36,10 +36,12 @@ export class MovePlacements {
     const { kind, move, input, output } = instruction;
     const shape = this.shapeOf(at, instruction);
     if (!shape) return;
-    const where = placesOf(this.laid.compiled, at);
+    const where = () => placesOf(this.laid.compiled, at);
     const local = isLocal(move);
     if (kind === 'pack' ? !shape.packs : !local && !shape.unpacks) {
-      this.laid.faults.push(diagnose.wrongMove({ move: printMove(move), what: `has nothing to ${kind}`, where }));
+      this.laid.faults.push(
+        diagnose.wrongMove({ move: printMove(move), what: `has nothing to ${kind}`, where: where() }),
+      );
     }
     if (kind === 'pack' || local) this.expectBlock(at, instruction, input.value, move.from);
     else this.expectStaged(at, instruction, input.value, 'received', shape.received, 'read');
@@ -53,8 +55,8 @@ export class MovePlacements {
     // Whose own ranks need no fill may have the text of a class whose ranks do: what is filled is written over.
     const others = [Object.fromEntries(move.axes.map((axis) => [axis, 1]))];
     if (!fills(move, others)) {
-      const where = placesOf(this.laid.compiled, at);
-      this.laid.faults.push(diagnose.wrongMove({ move: printMove(move), what: 'has nothing to fill', where }));
+      const where = () => placesOf(this.laid.compiled, at);
+      this.laid.faults.push(diagnose.wrongMove({ move: printMove(move), what: 'has nothing to fill', where: where() }));
     }
     this.expectBlock(at, instruction, output.value, move.to);
   }
@@ -63,8 +65,9 @@ export class MovePlacements {
     const { move, axes, reduction, input, output } = instruction;
     const shape = this.shapeOf(at, instruction);
     if (!shape) return;
-    const where = placesOf(this.laid.compiled, at);
-    const wrong = (what: string) => this.laid.faults.push(diagnose.wrongMove({ move: printMove(move), what, where }));
+    const where = () => placesOf(this.laid.compiled, at);
+    const wrong = (what: string) =>
+      this.laid.faults.push(diagnose.wrongMove({ move: printMove(move), what, where: where() }));
     if (isLocal(move)) wrong('it has no collective');
     if (String(axes) !== String(move.axes)) wrong(`its group is along [${axes.join(', ')}]`);
     if (reduction !== (move.reduction ?? null)) wrong(`the collective reduces by ${reduction ?? 'nothing'}`);
@@ -81,11 +84,11 @@ export class MovePlacements {
     layout: Layout,
   ): void {
     const value = this.laid.values[index];
-    const where = placesOf(this.laid.compiled, at);
+    const where = () => placesOf(this.laid.compiled, at);
     // A result may have other names for its factors' dimensions, but not other factors.
     if (!sameFactors(value.global, global)) {
       const what = `'${value.name}' is ${printFactors(value.global)}, not ${printFactors(global)}`;
-      this.laid.faults.push(diagnose.wrongMove({ move: printMove(move), what, where }));
+      this.laid.faults.push(diagnose.wrongMove({ move: printMove(move), what, where: where() }));
     } else this.laid.expect(move.kind, value, layout, where);
   }
 
@@ -99,8 +102,9 @@ export class MovePlacements {
     access: 'read' | 'write',
   ): void {
     const { name, type, view } = this.laid.values[index];
-    const where = placesOf(this.laid.compiled, at);
-    const wrong = (what: string) => this.laid.faults.push(diagnose.wrongMove({ move: printMove(move), what, where }));
+    const where = () => placesOf(this.laid.compiled, at);
+    const wrong = (what: string) =>
+      this.laid.faults.push(diagnose.wrongMove({ move: printMove(move), what, where: where() }));
     if (type.dtype !== global.dtype || counts.some((count) => count !== elementsOf(type)) || view?.made) {
       wrong(
         `'${name}' is ${printFactors(type)}, which is no buffer of ${counts.join(' or ')} elements of ${global.dtype}`,

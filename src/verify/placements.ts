@@ -1,11 +1,11 @@
 /**
- * Rule 3: placements, inferred forward. What a kernel's rule and assignment give is what its results must be, and what they need is what
+ * Placements, inferred forward. What a kernel's rule and assignment give is what its results must be, and what they need is what
  * its operands must be, value by value from the contract on; nothing nonlinear reads a partial value; moves start from their operand's
  * layout, end in their result's and are legal between the two.
  *
  * A class's text is the same for every microbatch, so each instruction is looked at once.
  */
-import type { DiagnosticError, Place } from '../ir/diagnostic.js';
+import type { DiagnosticError } from '../ir/diagnostic.js';
 import {
   canonicalLayout,
   layoutFault,
@@ -22,7 +22,13 @@ import type { Assignment, OpRule } from '../ir/rule.js';
 import { printFactors, sameFactors } from '../ir/type.js';
 import { baseOf, placeOf } from '../program/place.js';
 import type { KernelInstruction, ProgramValue, ValueIndex } from '../program/program.js';
-import { describeRanks, placesOf, type CompiledClass, type CompiledInstruction } from './compiled_class.js';
+import {
+  describeRanks,
+  placesOf,
+  type CompiledClass,
+  type CompiledInstruction,
+  type Places,
+} from './compiled_class.js';
 import * as diagnose from './diagnostics.js';
 import { Laid } from './laid.js';
 import { MessagePlacements } from './message_placements.js';
@@ -72,8 +78,8 @@ class Placements {
 
   /** A value's block has the sizes that its layout gives it on every rank; a view shows what its op says. */
   private checkValue({ name, type, global, layout, view }: ProgramValue, index: ValueIndex): void {
-    const where: readonly Place[] = [{ at: `value '${name}'`, note: describeRanks(this.compiled) }];
-    const malformed = (what: string) => this.faults.push(diagnose.malformed({ what, where }));
+    const where = () => [{ at: `value '${name}'`, note: describeRanks(this.compiled) }];
+    const malformed = (what: string) => this.faults.push(diagnose.malformed({ what, where: where() }));
     const fault = layoutFault(this.mesh, global, layout);
     if (fault) return void malformed(`the layout of '${name}' is illegal: ${fault}`);
     if (!sameLayout(layout, canonicalLayout(this.mesh, global, layout)))
@@ -89,7 +95,7 @@ class Placements {
   }
 
   /** A bucket's parts lie as it does: split over the same axes, partial over the same. */
-  private checkParts(index: ValueIndex, where: readonly Place[]): void {
+  private checkParts(index: ValueIndex, where: Places): void {
     const { name, layout, parts } = this.values[index];
     const axesOf = ({ splits }: Layout) => [...new Set(Object.values(splits).flatMap((split) => split.axes))].sort();
     for (const part of parts!) {
@@ -99,11 +105,11 @@ class Placements {
         printLayout({ ...other.layout, splits: {} }) === printLayout({ ...layout, splits: {} });
       if (alike) continue;
       const has = `'${other.name}' is ${printLayout(other.layout)} in '${name}', which is ${printLayout(layout)}`;
-      this.faults.push(diagnose.malformed({ what: has, where }));
+      this.faults.push(diagnose.malformed({ what: has, where: where() }));
     }
   }
 
-  private checkView(index: ValueIndex, where: readonly Place[]): void {
+  private checkView(index: ValueIndex, where: Places): void {
     const { name, view } = this.values[index];
     const { op, rule, assignment, attributes, inputs, outputs } = view!.made!;
     const strides = inputs.map((input) => placeOf(this.values, input).strides);
@@ -112,14 +118,16 @@ class Placements {
     const of = viewed && baseOf(this.values, inputs[shown.operand]);
     const offset = viewed && (viewed.view?.offset ?? 0) + shown.offset;
     if (!shown || of !== view!.of || offset !== view!.offset || String(shown.strides) !== String(view!.strides)) {
-      this.faults.push(diagnose.malformed({ what: `'${name}' does not show what ${op} makes of its operand`, where }));
+      this.faults.push(
+        diagnose.malformed({ what: `'${name}' does not show what ${op} makes of its operand`, where: where() }),
+      );
     }
     this.checkOp(op, rule, assignment, inputs, outputs, where);
   }
 
   private checkKernel(at: CompiledInstruction, { op, rule, assignment, inputs, outputs }: KernelInstruction): void {
     const values = (operands: KernelInstruction['inputs']) => operands.map((operand) => operand.value);
-    this.checkOp(op, rule, assignment, values(inputs), values(outputs), placesOf(this.compiled, at));
+    this.checkOp(op, rule, assignment, values(inputs), values(outputs), () => placesOf(this.compiled, at));
   }
 
   private checkOp(
@@ -128,7 +136,7 @@ class Placements {
     assignment: Assignment,
     inputs: readonly ValueIndex[],
     outputs: readonly ValueIndex[],
-    where: readonly Place[],
+    where: Places,
   ): void {
     const laid = (indexes: readonly ValueIndex[]) =>
       indexes.map((index) => ({ type: this.values[index].global, layout: this.values[index].layout }));
@@ -136,11 +144,11 @@ class Placements {
       if (fault.kind === 'partial') {
         const { operand, axis, reduction } = fault;
         const value = this.values[inputs[operand]].name;
-        this.faults.push(diagnose.partialNonlinear({ op, value, reduction, axis, where }));
+        this.faults.push(diagnose.partialNonlinear({ op, value, reduction, axis, where: where() }));
       } else if (fault.kind === 'layout') {
         const { name, layout } = this.values[(fault.side === 'operand' ? inputs : outputs)[fault.index]];
-        this.faults.push(diagnose.wrongLayout({ op, value: name, has: layout, needs: fault.needs, where }));
-      } else this.faults.push(diagnose.wrongAssignment({ op, what: opFaultText(fault), where }));
+        this.faults.push(diagnose.wrongLayout({ op, value: name, has: layout, needs: fault.needs, where: where() }));
+      } else this.faults.push(diagnose.wrongAssignment({ op, what: opFaultText(fault), where: where() }));
     }
   }
 }

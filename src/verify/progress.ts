@@ -1,5 +1,5 @@
 /**
- * Rule 7: every step completes.
+ * Every step completes.
  *
  * What an instruction waits for is fixed: the one before it on its lane, the signal of its event, the other members of its collective,
  * the other side of its message (rendezvous: a send ends when it is received). So one completing order proves that every order

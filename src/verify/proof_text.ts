@@ -28,7 +28,8 @@ const fieldsOf = ({ code, diagnostic }: DiagnosticError) => ({ code, ...diagnost
 const errorOf = ({ code, ...diagnostic }: z.infer<typeof faultSchema>): DiagnosticError =>
   new DiagnosticError(code, diagnostic);
 
-function jsonOf(text: string): unknown {
+/** What a text says; null where it is no JSON. */
+export function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

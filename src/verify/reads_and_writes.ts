@@ -1,5 +1,5 @@
 /**
- * Rules 1, 2 and 8: one walk over a class's launches, in order.
+ * One walk over a class's launches, in order.
  *
  *   every read is of bytes wholly written by one write of the value named, which has surely ended
  *   every write comes after all readers and writers of every byte it overwrites
@@ -129,21 +129,21 @@ class Walk {
 
   private mayOverwrite(at: CompiledInstruction, access: ByteAccess, run: Run, clock: Int32Array): void {
     const value = this.nameOf(access.value);
-    const over = run.content ? this.printContent(run.content) : 'other bytes';
-    if (run.launch === this.launch) return this.fault(at, diagnose.overlappingOperands, { value, other: over });
+    if (run.launch === this.launch)
+      return this.fault(at, diagnose.overlappingOperands, { value, other: this.overwritten(run) });
     const reads = run.readers[at.lane] > clock[at.lane];
     if (reads && access.access === 'write' && !mayWriteInPlace(this.compiled, this.offsets, at, access, run)) {
-      return this.fault(at, diagnose.overlappingOperands, { value, other: over });
+      return this.fault(at, diagnose.overlappingOperands, { value, other: this.overwritten(run) });
     }
     if (run.lane >= 0 && clock[run.lane] < run.number) {
       const places = [{ at: this.describeLaunch(run.launch), note: 'written here' }];
-      const lane = this.compiled.lanes[run.lane];
+      const [over, lane] = [this.overwritten(run), this.compiled.lanes[run.lane]];
       return this.fault(at, diagnose.unorderedWrite, { value, over, by: 'written' as const, lane }, places);
     }
     for (let lane = 0; lane < clock.length; lane++) {
       if (lane === at.lane || run.readers[lane] <= clock[lane]) continue;
       const places = [{ at: this.describeLaunch(run.readLaunches[lane]), note: 'read here' }];
-      const name = this.compiled.lanes[lane];
+      const [over, name] = [this.overwritten(run), this.compiled.lanes[lane]];
       return this.fault(at, diagnose.unorderedWrite, { value, over, by: 'read' as const, lane: name }, places);
     }
   }
@@ -255,6 +255,10 @@ class Walk {
     const why =
       found.length === 0 ? 'nothing has been written there' : `its bytes hold ${contents.slice(0, 4).join(', ')}`;
     return { value: this.nameOf(access.value), why };
+  }
+
+  private overwritten({ content }: Run): string {
+    return content ? this.printContent(content) : 'other bytes';
   }
 
   private writer(run: Run): readonly Place[] {

@@ -1,5 +1,5 @@
 /**
- * Rule 9, checked first: what the other rules take for granted. Ranks have places in the meshes; names, indices and lanes are what they should
+ * Checked first: what the other rules take for granted. Ranks have places in the meshes; names, indices and lanes are what they should
  * be; every buffer that a step touches has an address in the arena, aligned; persistent buffers lie apart at one address.
  */
 import type { DiagnosticError, Place } from '../ir/diagnostic.js';
@@ -133,23 +133,23 @@ function* checkTemplates(rankClass: RankClass): Generator<DiagnosticError> {
     }
     names.add(template.name);
     for (const [index, instruction] of instructionsOf(template).entries()) {
-      const where = [{ at: `${template.name}[${index}] ${instruction.kind}`, note: name }];
+      const where = () => [{ at: `${template.name}[${index}] ${instruction.kind}`, note: name }];
       const what = operandFault(values, instruction);
-      if (what) yield diagnose.malformed({ what, where });
+      if (what) yield diagnose.malformed({ what, where: where() });
       const belongs = describedKind(instruction).lane(instruction);
       if (belongs !== null && instruction.lane !== belongs) {
-        yield diagnose.wrongLane({ lane: instruction.lane, belongs, where });
+        yield diagnose.wrongLane({ lane: instruction.lane, belongs, where: where() });
       }
     }
   }
 }
 
 function operandFault(values: readonly ProgramValue[], instruction: Instruction): string | null {
-  for (const { value } of operandsOf(instruction))
-    if (!values[value]) return `it names value ${value}, which the class lacks`;
+  const operands = operandsOf(instruction);
+  for (const { value } of operands) if (!values[value]) return `it names value ${value}, which the class lacks`;
   const roles = operandRoles(instruction);
-  const reads = operandsOf(instruction).filter((_, k) => roles[k] === 'read');
-  const writes = operandsOf(instruction).filter((_, k) => roles[k] !== 'read');
+  const reads = operands.filter((_, k) => roles[k] === 'read');
+  const writes = operands.filter((_, k) => roles[k] !== 'read');
   if (reads.some(({ access }) => access !== 'read')) return 'it writes an operand';
   for (const { value, access } of writes) {
     const { name, view, lifetime } = values[value];

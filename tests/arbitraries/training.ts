@@ -82,6 +82,8 @@ export interface TrainingDraw {
   readonly reshards: PlanScope['keep'];
   /** How many of the data ranks ZeRO splits over, where that divides them: replicas of shards; 0: all of them. */
   readonly shard: number;
+  /** How many segments ahead parameters are gathered, at stage 3. */
+  readonly prefetch: number;
   /** When gradients are reduced; null: as usual at the stage. */
   readonly reductions: GradientReduction | null;
   /** In mixed precision, in which type gradients are summed, and in which they are reduced; null: as summed. */
@@ -127,6 +129,7 @@ export const anyTraining = (models: readonly TrainingDraw['model'][] = someModel
     ),
     reshards: fc.constantFrom('microbatch', 'microbatch', 'backward', 'slot', 'segment and direction'),
     shard: fc.constantFrom(0, 0, 2),
+    prefetch: fc.constantFrom(1, 0, 2),
     reductions: fc.constantFrom(null, null, ...gradientReductions),
     gradients: fc.tuple(fc.constantFrom('master', 'compute'), fc.constantFrom(null, 'f32', 'f64')),
     update: fc.boolean(),
@@ -196,6 +199,7 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
     zero: {
       stage: draw.zero,
       axis: dataAxes[dataAxes.length - 1],
+      ...(draw.zero === 3 && { prefetch: draw.prefetch }),
       ...(draw.reductions && { reduce_gradients: draw.reductions }),
     },
     scopes: scopesOf(draw, graphs.step),

@@ -95,6 +95,7 @@ function drawOf({ data, tensor, pipeline, zero, schedule, microbatches }: Settin
     reshards: i % 3 === 0 ? 'segment and direction' : 'microbatch',
     again: [(['nothing', 'all', 'cheap', 'nothing'] as const)[i % 4], 'backward'],
     shard: isHybrid ? 2 : 0,
+    prefetch: 1 + (i % 2),
     reductions: ([null, 'each', 'last'] as const)[i % 3],
     gradients: (
       [

@@ -32,6 +32,7 @@ export const smallest: TrainingDraw = {
   again: ['nothing', 'backward'],
   reshards: 'microbatch',
   shard: 0,
+  prefetch: 1,
   reductions: null,
   gradients: ['master', null],
   update: false,

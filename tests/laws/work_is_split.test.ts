@@ -113,6 +113,7 @@ const mlpDraw: TrainingDraw = {
   again: ['nothing', 'backward'],
   reshards: 'microbatch',
   shard: 0,
+  prefetch: 1,
   reductions: null,
   gradients: ['master', null],
   update: false,

@@ -3,15 +3,13 @@
  * graph whether it is sound, what it was made of, and whether what it reads is still there. What a program computes is proved equal to its placed graphs, so that what
  * both have wrong is told here or nowhere.
  */
-import type { Graph } from '../../../src/ir/graph.js';
 import { kernelsOf } from '../../../src/kernels/target.js';
 import { ops } from '../../../src/ops/index.js';
 import {
-  expectMeeting,
-  expectScopes,
-  expectSound,
+  expectProved,
   placeGraphs,
   type PlacedGraphs,
+  type SourceGraphs,
 } from '../../../src/partition/place_graphs.js';
 import type { PlacedGraph } from '../../../src/partition/placed.js';
 import { tableOf } from '../../../src/plan/plan_schedule.js';
@@ -33,7 +31,7 @@ interface PlacedBase {
   readonly name: string;
   readonly scenario: PlacedScenario;
   /** What its graphs were placed for: step, then update. */
-  readonly graphs: readonly Graph[];
+  readonly graphs: SourceGraphs;
   readonly expected: Values;
 }
 
@@ -78,7 +76,7 @@ export function runPlacedCampaign(options: CampaignOptions): CampaignReport {
 /** Places the graphs of a recipe. Throws where their results are not those of the placed graphs on one device. */
 function buildBase(name: string, options: ScenarioOptions): PlacedBase {
   const plan = planOf({ name, ...options });
-  const graphs: Graph[] = [];
+  let graphs: SourceGraphs | null = null;
   const placed = placeGraphs(
     {
       plan,
@@ -90,13 +88,13 @@ function buildBase(name: string, options: ScenarioOptions): PlacedBase {
     parametersOf(options.step),
     options.step,
     options.update,
-    (graph, made, registry, buckets) => {
-      expectSound(graph, made, registry, buckets);
-      graphs.push(graph);
+    (sources, made, request) => {
+      expectProved(sources, made, request);
+      graphs = sources;
     },
   );
   const scenario: PlacedScenario = { plan, placed, inputs: inputValues(options, options.microbatches ?? 1) };
-  return { name, scenario, graphs, expected: placedResults(scenario) };
+  return { name, scenario, graphs: graphs!, expected: placedResults(scenario) };
 }
 
 function mutateOne(
@@ -111,12 +109,7 @@ function mutateOne(
 
 function faultOf({ graphs, scenario: { plan } }: PlacedBase, { step, update, buckets }: PlacedGraphs): boolean {
   try {
-    expectSound(graphs[0], step, ops, buckets);
-    expectScopes(step, plan);
-    if (update) {
-      expectSound(graphs[1], update, ops, buckets);
-      expectMeeting(step, update);
-    }
+    expectProved(graphs, { step, update, buckets }, { plan, registry: ops });
     return false;
   } catch {
     return true;
