@@ -273,6 +273,18 @@ test('weights that became NaN are not saved, and end the run', async () => {
   const error = await diverging.catch((e: unknown) => e as DiagnosticError);
   expect(error).toMatchObject({ code: 'checkpoint/not-finite' });
   expect(readdirSync(work.file('runs', 'nan', 'checkpoints'))).toEqual(['owner.json']);
+  // Where several ranks have them in buckets, the tensor is named all the same.
+  const inParts = work.train('nan in parts', {
+    model,
+    optimizer: { lr: 1e-3, warmup_steps: 0, eps: 0 },
+    ranks: 2,
+    plan: { data_parallel_size: 2, zero_stage: 3 },
+    steps: 1,
+  });
+  await expect(inParts).rejects.toMatchObject({
+    code: 'checkpoint/not-finite',
+    message: expect.stringMatching(/'embedding\.weight'/) as string,
+  });
   // A good one stays, whatever is to be kept.
   await work.train('good', { model, steps: 2 });
   const later = ['steps=6', 'optimizer.eps=0', 'checkpoint.every_steps=1', 'checkpoint.keep=1'];
