@@ -6,7 +6,7 @@ import type { GraphBuilder } from '../ir/builder.js';
 import type { Node, ValueId } from '../ir/graph.js';
 import type { Layout } from '../ir/layout.js';
 import { axesSize, type AxisName, type Mesh } from '../ir/mesh.js';
-import type { OpDefinition } from '../ir/op.js';
+import { castTo, type OpDefinition } from '../ir/op.js';
 import type { Role } from '../ir/role.js';
 import { operandLayout, resultLayout, splitsWhole, type Assignment, type OpRule } from '../ir/rule.js';
 import { bytesOf, namesOf, resize, type FactorName } from '../ir/type.js';
@@ -33,6 +33,8 @@ export interface Surroundings {
   readonly roles: ReadonlyMap<ValueId, Role>;
   /** Values that add up to outputs which are taken as they come: leaving them partial makes no debt. */
   readonly anyLayout: ReadonlySet<ValueId>;
+  /** Outputs that are taken as they come, and what stands for them where their ops were decomposed. */
+  readonly handedOver: ReadonlySet<ValueId>;
   /** The value that stands for one whose op was decomposed. */
   resolve(value: ValueId): ValueId;
   /** How long what a node makes is kept. */
@@ -83,6 +85,7 @@ export class Chooser {
       scope: this.of.scopeOf(node),
       reduced: node.inputs.some((input) => this.travels.has(input)),
       free: node.outputs.map((output) => anyLayout.has(output)),
+      handedOver: node.outputs.some((output) => this.of.handedOver.has(output)),
     };
     const question = this.questions.textOf(asked);
     let choice = this.made.get(question);
@@ -93,7 +96,7 @@ export class Chooser {
   private cheapestFor(asked: Asked, definition: OpDefinition): Choice {
     const { node, reduced } = asked;
     const options = this.optionsOf(asked, definition);
-    const addends = definition.addends ? Object.keys(options.operands[0][0].layout.partial) : [];
+    const addends = this.castsAddends(asked, definition) ? Object.keys(options.operands[0][0].layout.partial) : [];
     let best: Priced | null = null;
     let runnerUp: Priced | null = null;
     for (const splits of splitCandidates(options)) {
@@ -107,6 +110,12 @@ export class Chooser {
     }
     if (!best) throw noAssignment({ op: node.op, source: node.source });
     return { ...best, runnerUp };
+  }
+
+  /** True where partial sums are to pass: they are reduced in the type that they are cast to. A sum that is handed over is reduced later. */
+  private castsAddends({ node, handedOver }: Asked, definition: OpDefinition): boolean {
+    if (definition.addends) return true;
+    return handedOver && node.rule.linear.length > 0 && castTo(this.of.builder.registry, node) !== null;
   }
 
   /** The layout in which an op reads its `i`th operand. */

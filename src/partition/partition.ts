@@ -79,7 +79,7 @@ class Walk {
   private readonly assignments: Record<string, PlannedAssignment> = {};
   private readonly chooser: Chooser;
   private readonly choices: ExplainedChoice[] = [];
-  /** The graph's outputs: of a step they are summed over microbatches, so each makes its own. */
+  /** Outputs that are taken as they come: those of a step are summed over microbatches, so each makes its own. */
   private readonly handedOver: Set<ValueId>;
 
   constructor(
@@ -96,7 +96,7 @@ class Walk {
     this.given = given;
     this.builder = GraphBuilder.resume(registry, graph);
     const free = graph.outputs.filter(({ role, value }) => placement.output(role, this.builder.typeOf(value)) === null);
-    this.handedOver = new Set(graph.outputs.map(({ value }) => value));
+    this.handedOver = new Set(free.map(({ value }) => value));
     this.placement = placement;
     const valueNames = new ValueNames(this.builder, graph);
     this.versions = new Versions(
@@ -120,6 +120,7 @@ class Walk {
         graph,
         free.map((output) => output.value),
       ),
+      handedOver: this.handedOver,
       resolve: (value) => this.resolve(value),
       scopeOf: (node) => this.scopeOf(node),
     });

@@ -30,6 +30,8 @@ export interface Asked {
   readonly reduced: boolean;
   /** Of each result: that it is left partial makes no debt. */
   readonly free: readonly boolean[];
+  /** A result is an output that is taken as it comes. */
+  readonly handedOver: boolean;
 }
 
 export class Questions {
@@ -53,7 +55,7 @@ export class Questions {
   }
 
   /** Equal for nodes whose choice is the same. */
-  textOf({ node, group, hint, inherited, operands, scope, reduced, free }: Asked): string {
+  textOf({ node, group, hint, inherited, operands, scope, reduced, free, handedOver }: Asked): string {
     const { op, rule, attributes, inputs, outputs, source } = node;
     const values = operands.map((value, i) => {
       const type = this.types.of(this.builder.typeOf(value));
@@ -69,6 +71,7 @@ export class Questions {
       ...fixed,
       scope,
       reduced,
+      handedOver,
       ...free,
     ];
     return `${what.join(' ')};${values.join(';')};${results.join(' ')}`;
