@@ -14,7 +14,10 @@ import { requireReduceDtype } from './reduce_dtype.js';
 import { liesUnder, meshesOf, stage3Fields, type Plan } from './plan.js';
 import { axesOn, splitsOf } from './splits.js';
 
-/** Throws `plan/unknown-name` or `plan/contradiction`: the first fault, with the nearest legal value. `file`: for messages. */
+/**
+ * Throws `plan/unknown-name`, `plan/contradiction` or, of a schedule that the plan writes out, `schedule/…`: the first fault, with the nearest
+ * legal value. `file`: for messages.
+ */
 export function checkPlan(plan: Plan, model: PlannedModel, file: string): void {
   checkGroups(plan, file);
   checkSegments(plan, model.segments, file);

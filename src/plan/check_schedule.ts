@@ -2,24 +2,33 @@
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { counted } from '../ir/units.js';
 import { checkSchedule } from '../schedule/check.js';
+import { readRows, type ScheduleFile } from '../schedule/file.js';
 import { defaultVirtualStages, requireShape, scheduleKind } from '../schedule/kinds.js';
 import { groupOfChunk } from '../schedule/placement.js';
+import { sourceOfTable } from '../schedule/source.js';
 import { planContradiction } from './diagnostics.js';
 import { groupOfChunks, type Plan } from './plan.js';
-import { shapeOf, tableOf, writtenSchedule } from './plan_schedule.js';
+import { shapeOf, writtenSchedule } from './plan_schedule.js';
 
-/** The fields that ask for a schedule: for one that can be generated, for one that is written out, for so many chunks on a group. */
+/** The fields that ask for a schedule: for one that can be generated, for so many chunks on a group. */
 export interface ScheduleFields {
   readonly generated: string;
-  readonly written: string;
   readonly chunks: string;
 }
 
-const inPlan: ScheduleFields = { generated: 'schedule', written: 'schedule.table', chunks: 'schedule.kind' };
+const inPlan: ScheduleFields = { generated: 'schedule', chunks: 'schedule.kind' };
 
-/** Throws `plan/contradiction` with what is wrong with the schedule. `file`, `fields`: for messages. */
-export function checkScheduleOf(plan: Plan, file: string, fields: ScheduleFields = inPlan): void {
-  const { kind, microbatches, table } = plan.schedule;
+/**
+ * Throws `plan/contradiction` where the plan asks for a schedule that it cannot have, and `schedule/…` with what is wrong with one that is
+ * written out. `file`, `fields`: for messages; `written`: the file that the table was read from, where that is not the plan's.
+ */
+export function checkScheduleOf(
+  plan: Plan,
+  file: string,
+  fields: ScheduleFields = inPlan,
+  written: ScheduleFile | null = null,
+): void {
+  const { kind, table } = plan.schedule;
   const contradiction = (field: string, problem: string, fix: string) =>
     planContradiction({ file, field, problem, fix });
   if (kind !== writtenSchedule && table !== null) {
@@ -30,23 +39,34 @@ export function checkScheduleOf(plan: Plan, file: string, fields: ScheduleFields
     const fix = 'write the slots of each group, such as ["0F0 0B0"], or name a schedule';
     throw contradiction('schedule.table', 'the plan has no table of its schedule', fix);
   }
-  if (kind !== writtenSchedule) checkPlacement(plan, file, fields);
+  if (table !== null) return checkWritten(plan, written ?? tableIn(table, `${file}, schedule.table`));
+  checkPlacement(plan, file, fields);
   try {
     // A generated table is right wherever its shape is.
-    if (kind !== writtenSchedule) requireShape(kind, shapeOf(plan));
-    else {
-      const groupOf = groupOfChunks(plan);
-      const groups = Object.keys(plan.groups).length;
-      const of = { groups, chunks: plan.chunks.length, microbatches, groupOf: (chunk: number) => groupOf[chunk] };
-      const [fault] = checkSchedule(tableOf(plan), of);
-      if (fault) throw fault;
-    }
+    requireShape(kind, shapeOf(plan));
   } catch (error) {
     if (!(error instanceof DiagnosticError)) throw error;
-    const { what, why, where, fix = 'name a schedule that can be generated' } = error.diagnostic;
-    const field = kind === writtenSchedule ? fields.written : fields.generated;
-    throw planContradiction({ file, field, problem: what, why, fix, places: where });
+    const { what, why, where, fix } = error.diagnostic;
+    throw planContradiction({ file, field: fields.generated, problem: what, why, fix, places: where });
   }
+}
+
+/** Throws `schedule/…` with the first fault. */
+function checkWritten(plan: Plan, { table, source }: Pick<ScheduleFile, 'table' | 'source'>): void {
+  const groupOf = groupOfChunks(plan);
+  const of = {
+    groups: Object.keys(plan.groups).length,
+    chunks: plan.chunks.length,
+    microbatches: plan.schedule.microbatches,
+    groupOf: (chunk: number) => groupOf[chunk],
+  };
+  const [fault] = checkSchedule(table, of, source);
+  if (fault) throw fault;
+}
+
+function tableIn(rows: readonly string[], file: string): Pick<ScheduleFile, 'table' | 'source'> {
+  const table = readRows(rows, file);
+  return { table, source: sourceOfTable(table, file) };
 }
 
 /** A schedule that is generated has so many chunks a group, on the groups that it says. */

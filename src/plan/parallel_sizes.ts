@@ -1,10 +1,9 @@
 /** Plans from the sizes that users of Megatron-LM and DeepSpeed know: `{ data_parallel_size: 2, tensor_parallel_size: 2 }`. */
 import type { AxisName } from '../ir/mesh.js';
 import type { FactorName } from '../ir/type.js';
-import { scheduleOf } from '../schedule/file.js';
+import { scheduleOf, type ScheduleFile } from '../schedule/file.js';
 import { defaultVirtualStages, scheduleKind } from '../schedule/kinds.js';
 import { groupOfChunk } from '../schedule/placement.js';
-import type { ScheduleTable } from '../schedule/slot.js';
 import {
   batchDoesNotDivide,
   gatherWithoutStage3,
@@ -36,7 +35,7 @@ export interface ParallelSizes {
   /** One that can be generated. Default: `1f1b`, with several virtual stages `interleaved`. */
   readonly pipeline_schedule?: string;
   /** A schedule of one's own instead. */
-  readonly schedule_table?: ScheduleTable;
+  readonly schedule_file?: ScheduleFile;
   /** Chunks of the model on each group of a pipeline. Default: as the schedule has them. */
   readonly virtual_stages?: number;
   /** Layers of each chunk. Default: as even as can be. */
@@ -132,7 +131,7 @@ export function planOfSizes(
       segments,
       on: groupName(placement(chunk)),
     })),
-    schedule: { kind, microbatches: scheduled, table: sizes.schedule_table ? rowsOf(sizes.schedule_table) : null },
+    schedule: { kind, microbatches: scheduled, table: sizes.schedule_file ? rowsOf(sizes.schedule_file.table) : null },
     batch: {
       logical_microbatches: together,
       sequences: batch.microbatch,
@@ -148,14 +147,13 @@ export function planOfSizes(
     precision,
     predicted: null,
   };
-  checkScheduleOf(plan, 'config', scheduleFields);
+  checkScheduleOf(plan, 'config', scheduleFields, sizes.schedule_file);
   requireReduceDtype(plan, { file: 'the configuration', field: 'reduce_dtype' });
   return plan;
 }
 
 const scheduleFields: ScheduleFields = {
   generated: 'plan.pipeline_schedule',
-  written: 'plan.pipeline_schedule_file',
   chunks: 'plan.virtual_stages',
 };
 
@@ -167,9 +165,9 @@ interface ScheduleOfSizes {
 }
 
 function scheduleOfSizes(sizes: ParallelSizes, pipeline: number): ScheduleOfSizes {
-  const { schedule_table: table, virtual_stages } = sizes;
-  if (table) {
-    const of = scheduleOf(table);
+  const { schedule_file: file, virtual_stages } = sizes;
+  if (file) {
+    const of = scheduleOf(file.table);
     return {
       kind: writtenSchedule,
       virtualStages: virtual_stages ?? Math.max(1, Math.round(of.chunks / pipeline)),

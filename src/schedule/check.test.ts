@@ -25,10 +25,10 @@ describe('a table is refused that', () => {
     expect(messages(table, straight(2, 2))).toEqual([
       `the pipeline schedule does not complete: 0B0 waits for 1B0 behind 1F1, 1F1 waits for 0F1 behind 0B0 [schedule/deadlock]
   why    each group does its slots in order, so these wait for each other for ever
-  where  schedule, group 0, slot 2 (0B0 waits for 1B0)
-  where  schedule, group 1, slot 3 (1B0)
-  where  schedule, group 1, slot 2 (1F1 waits for 0F1)
-  where  schedule, group 0, slot 3 (0F1)
+  where  schedule, group 0, slot 1 (0B0 waits for 1B0)
+  where  schedule, group 1, slot 2 (1B0)
+  where  schedule, group 1, slot 1 (1F1 waits for 0F1)
+  where  schedule, group 0, slot 2 (0F1)
   fix    on one of these groups, move the slot that is waited for before the one that waits`,
     ]);
   });
@@ -85,7 +85,7 @@ describe('a table is refused that', () => {
     const table = [[F(0, 0), B(0, 0), B(1, 0)], [F(1, 0)]];
     expect(messages(table, straight(2, 1))).toEqual([
       expect.stringMatching(
-        /runs 1B0 on another group than its chunk's, which is group 1.*where {2}schedule, group 0, slot 3/s,
+        /runs 1B0 on another group than its chunk's, which is group 1.*where {2}schedule, group 0, slot 2 \(1B0\)/s,
       ),
     ]);
   });
@@ -239,7 +239,7 @@ test('the ring of a deadlock is one: without it being broken nothing of it can b
       rings++;
       const places = fault.diagnostic.where!.map(({ at, note }) => {
         const [, group, slot] = /group (\d+), slot (\d+)/.exec(at)!.map(Number);
-        return { group, position: slot - 1, name: note!.split(' ')[0] };
+        return { group, position: slot, name: note!.split(' ')[0] };
       });
       for (let i = 0; i < places.length; i += 2) {
         const [waiting, on] = [places[i], places[i + 1]];

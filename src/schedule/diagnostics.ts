@@ -1,5 +1,6 @@
-import { defineDiagnostic } from '../ir/diagnostic.js';
+import { defineDiagnostic, type Place } from '../ir/diagnostic.js';
 import { counted } from '../ir/units.js';
+import { slotAt } from './source.js';
 
 export const unknownSchedule = defineDiagnostic(
   'schedule/unknown-schedule',
@@ -35,20 +36,10 @@ export const wrongShape = defineDiagnostic('schedule/wrong-shape', (p: { name: s
   fix: `use a whole number of ${p.name} that is 1 or more`,
 }));
 
-/** Where a slot stands in a table. `position` counts from 0. */
-export interface SlotPlace {
-  readonly group: number;
-  readonly position: number;
-  readonly note?: string;
-}
-
-/** As a person counts: groups as plans name them, from 0; slots of a row from 1. */
-const at = ({ group, position, note }: SlotPlace) => ({ at: `schedule, group ${group}, slot ${position + 1}`, note });
-
 /** The first places of many. */
 const most = 8;
-const firstOf = (places: readonly SlotPlace[]) => [
-  ...places.slice(0, most).map(at),
+const firstOf = (places: readonly Place[]): readonly Place[] => [
+  ...places.slice(0, most),
   ...(places.length > most ? [{ at: `and ${places.length - most} more` }] : []),
 ];
 
@@ -56,46 +47,51 @@ const othersInWords = (others: number): string =>
   others > 0 ? ` (so it is with ${counted(others, 'more slot')})` : '';
 
 /** One group that waits: for a slot that comes later in the order of a group which waits too. */
-export interface Wait extends SlotPlace {
+export interface Wait {
   readonly entry: string;
   readonly waitsFor: string;
-  /** Where that slot is, and the entry at which its group waits. */
-  readonly on: SlotPlace & { readonly behind: string };
+  /** The entry at which the group of that slot waits. */
+  readonly behind: string;
+  /** Where the entry is, and where the slot. */
+  readonly places: readonly [Place, Place];
 }
 
 const ringInWords = (waits: readonly Wait[]): string =>
-  waits.map(({ entry, waitsFor, on }) => `${entry} waits for ${waitsFor} behind ${on.behind}`).join(', ');
+  waits.map(({ entry, waitsFor, behind }) => `${entry} waits for ${waitsFor} behind ${behind}`).join(', ');
 
 export const deadlock = defineDiagnostic('schedule/deadlock', (p: { waits: readonly Wait[] }) => ({
   what: `the pipeline schedule does not complete: ${ringInWords(p.waits)}`,
   why: 'each group does its slots in order, so these wait for each other for ever',
-  where: p.waits.flatMap(({ group, position, entry, on, waitsFor }) => [
-    at({ group, position, note: `${entry} waits for ${waitsFor}` }),
-    at({ ...on, note: waitsFor }),
-  ]),
+  where: p.waits.flatMap(({ places }) => places),
   fix: 'on one of these groups, move the slot that is waited for before the one that waits',
 }));
 
 export const slotTwice = defineDiagnostic(
   'schedule/slot-twice',
-  (p: { slot: string; times: number; places: readonly SlotPlace[]; others: number }) => ({
+  (p: { slot: string; times: number; places: readonly Place[]; others: number; whole: WholeBackward | null }) => ({
     what: `the pipeline schedule has ${p.slot} ${p.times} times`,
-    why: `a gradient would be added more than once${othersInWords(p.others)}`,
+    why: `a gradient would be added more than once${othersInWords(p.others)}${p.whole ? `; ${p.whole.name} is the whole backward, with ${p.slot} in it` : ''}`,
     where: firstOf(p.places),
-    fix: 'keep one of them',
+    fix: p.whole ? `write ${p.whole.half} in place of ${p.whole.name}, or drop ${p.slot}` : 'keep one of them',
   }),
 );
 
-export const slotMissing = defineDiagnostic('schedule/slot-missing', (p: { slots: string }) => ({
+/** An action of PyTorch's that is the gradients of activations and of weights, and the one that is the former alone. */
+export interface WholeBackward {
+  readonly name: string;
+  readonly half: string;
+}
+
+export const slotMissing = defineDiagnostic('schedule/slot-missing', (p: { file: string; slots: string }) => ({
   what: `the pipeline schedule lacks ${p.slots}`,
   why: 'each chunk runs each microbatch forward and backward, once a step',
-  where: [{ at: 'schedule' }],
+  where: [{ at: p.file }],
   fix: 'add them, each on the group of its chunk',
 }));
 
 export const unknownChunk = defineDiagnostic(
   'schedule/unknown-chunk',
-  (p: { chunks: number; places: readonly SlotPlace[] }) => ({
+  (p: { chunks: number; places: readonly Place[] }) => ({
     what: `the pipeline schedule names chunks that the model lacks: it has ${p.chunks}, which count from 0`,
     where: firstOf(p.places),
     fix: 'name one of the chunks, or cut the model into as many as the schedule names',
@@ -104,7 +100,7 @@ export const unknownChunk = defineDiagnostic(
 
 export const microbatchOutOfRange = defineDiagnostic(
   'schedule/microbatch-out-of-range',
-  (p: { microbatches: number; places: readonly SlotPlace[] }) => ({
+  (p: { microbatches: number; places: readonly Place[] }) => ({
     what: `the pipeline schedule names microbatches that the step lacks: it has ${p.microbatches}, which count from 0`,
     where: firstOf(p.places),
     fix: 'set schedule.microbatches to as many as the schedule names, or drop those slots',
@@ -113,23 +109,26 @@ export const microbatchOutOfRange = defineDiagnostic(
 
 export const wrongGroup = defineDiagnostic(
   'schedule/wrong-group',
-  (p: { slot: string; group: number; places: readonly SlotPlace[] }) => ({
-    what: `the pipeline schedule runs ${p.slot} on another group than its chunk's, which is group ${p.group}`,
+  (p: { slot: string; row: string; places: readonly Place[] }) => ({
+    what: `the pipeline schedule runs ${p.slot} on another group than its chunk's, which is ${p.row}`,
     why: 'a chunk has its weights on one group',
     where: firstOf(p.places),
     fix: 'move these slots to the row of that group, or place the chunk on the group that runs it',
   }),
 );
 
-export const wrongGroups = defineDiagnostic('schedule/wrong-groups', (p: { rows: number; groups: number }) => ({
-  what: `the pipeline schedule has ${counted(p.rows, 'row')}, and the plan ${counted(p.groups, 'group')}`,
-  where: [{ at: 'schedule' }],
-  fix: 'write one row a group',
-}));
+export const wrongGroups = defineDiagnostic(
+  'schedule/wrong-groups',
+  (p: { file: string; rows: number; groups: number }) => ({
+    what: `the pipeline schedule has ${counted(p.rows, 'row')}, and the plan ${counted(p.groups, 'group')}`,
+    where: [{ at: p.file }],
+    fix: 'write one row a group',
+  }),
+);
 
 export const weightBeforeBackward = defineDiagnostic(
   'schedule/weight-before-backward',
-  (p: { slot: string; backward: string; places: readonly SlotPlace[]; others: number }) => ({
+  (p: { slot: string; backward: string; places: readonly Place[]; others: number }) => ({
     what: `the pipeline schedule runs ${p.slot} before ${p.backward} is done`,
     why: `the gradients of weights are made of what the backward leaves${othersInWords(p.others)}`,
     where: firstOf(p.places),
@@ -137,21 +136,27 @@ export const weightBeforeBackward = defineDiagnostic(
   }),
 );
 
-export const partlySplit = defineDiagnostic('schedule/partly-split', (p: { chunk: number; slots: string }) => ({
-  what: `the pipeline schedule splits the backward of chunk ${p.chunk} for some microbatches alone: it lacks ${p.slots}`,
-  why: 'a chunk has one text for its backward, with the gradients of weights or without',
-  where: [{ at: 'schedule' }],
-  fix: 'add the lacking slots, where nothing else is to be gained right behind their backwards, or drop all weight slots of the chunk',
-}));
+export const partlySplit = defineDiagnostic(
+  'schedule/partly-split',
+  (p: { file: string; chunk: number; slots: string }) => ({
+    what: `the pipeline schedule splits the backward of chunk ${p.chunk} for some microbatches alone: it lacks ${p.slots}`,
+    why: 'a chunk has one text for its backward, with the gradients of weights or without',
+    where: [{ at: p.file }],
+    fix: 'add the lacking slots, where nothing else is to be gained right behind their backwards, or drop all weight slots of the chunk',
+  }),
+);
 
 /** What a file says, as far as a message quotes it. */
 export const shortened = (text: string): string => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
 
-export const unreadableFile = defineDiagnostic('schedule/unreadable-file', (p: { file: string; reason: string }) => ({
-  what: `${p.file} is no schedule: ${p.reason}`,
-  where: [{ at: p.file }],
-  fix: 'write {"flotilla_schedule": 1, "groups": ["0F0 0B0", …]}, one text a group, or PyTorch\'s CSV form, one row a rank',
-}));
+export const unreadableFile = defineDiagnostic(
+  'schedule/unreadable-file',
+  (p: { file: string; reason: string; at?: string }) => ({
+    what: `${p.file} is no schedule: ${p.reason}`,
+    where: [{ at: p.at ? `${p.file}, ${p.at}` : p.file }],
+    fix: 'write {"flotilla_schedule": 1, "groups": ["0F0 0B0", …]}, one text a group, or PyTorch\'s CSV form, one row a rank',
+  }),
+);
 
 export const unreadableSlot = defineDiagnostic(
   'schedule/unreadable-slot',
@@ -167,7 +172,7 @@ export const notPyTorch = defineDiagnostic(
   (p: { group: number; position: number; slots: string }) => ({
     what: `PyTorch's form of a schedule cannot weave ${p.slots}`,
     why: 'it has OVERLAP_F_B, a forward with a backward, and nothing else',
-    where: [at(p)],
+    where: [{ at: `schedule, ${slotAt(p.group, p.position)}` }],
     fix: 'write the schedule in our own form, or let these slots run one after the other',
   }),
 );

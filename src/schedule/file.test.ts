@@ -49,7 +49,7 @@ describe('our own form', () => {
   test('gives any table back, whether it is a schedule or not', () => {
     fc.assert(
       fc.property(anyTable, (table) => {
-        expect(read(writeScheduleFile(table))).toEqual({ table, ignored: [] });
+        expect(read(writeScheduleFile(table))).toMatchObject({ table, ignored: [] });
       }),
     );
   });
@@ -61,8 +61,8 @@ describe('our own form', () => {
     ['{"flotilla_schedule": 1}', /'groups' is no list of texts/],
     ['{"flotilla_schedule": 1, "groups": [[0]]}', /'groups' is no list of texts/],
     ['{"flotilla_schedule": 1, "group": []}', /has a field 'group' that schedules lack \(did you mean 'groups'\?\)/],
-    ['{"flotilla_schedule": 1, "groups": ["0F0", "0F0 1f3"]}', /'1f3' \[.*where {2}mine, groups\[1\], slot 2\n/s],
-    ['{"flotilla_schedule": 1, "groups": ["0F0+0B0+0W0"]}', /where {2}mine, groups\[0\], slot 1\n/],
+    ['{"flotilla_schedule": 1, "groups": ["0F0", "0F0 1f3"]}', /'1f3' \[.*where {2}mine, group 1, slot 1\n/s],
+    ['{"flotilla_schedule": 1, "groups": ["0F0+0B0+0W0"]}', /where {2}mine, group 0, slot 0\n/],
     ['{"flotilla_schedule": 1, "groups": ["0F0+"]}', /'0F0\+'/],
     ['{"flotilla_schedule": 1, "groups": ["0F1e3"]}', /'0F1e3'/],
     ['{"flotilla_schedule": 1, "groups": ["0F1234567890123456"]}', /'0F1234567890123456'/],
@@ -83,7 +83,7 @@ describe("PyTorch's form", () => {
     fc.assert(
       fc.property(generated, (table) => {
         const text = writeCsv(table);
-        expect(read(text)).toEqual({ table, ignored: [] });
+        expect(read(text)).toMatchObject({ table, ignored: [] });
         // Python's csv module ends its lines otherwise.
         expect(read(text.replaceAll('\n', '\r\n')).table).toEqual(table);
       }),
@@ -136,7 +136,10 @@ describe("PyTorch's form", () => {
     ['(0F0;0B0)', /write a forward and a backward that run woven/],
     ['((0F0;0B0)OVERLAP_F_B;0B1)OVERLAP_F_B', /write a forward and a backward that run woven/],
     [`0F0,${'9'.repeat(400)}F0`, /'9{60}…'/],
-    ['0F0,0I0', /mine is no schedule: stage 0 has I, the gradients of activations, and no W, those of weights/],
+    [
+      '0F0,0I0',
+      /mine is no schedule: stage 0 has I, the gradients of activations, and no W, those of weights .*where {2}mine, line 1, cell 2\n/s,
+    ],
   ])('refuses %s', (text, message) => {
     expect(() => read(text)).toThrow(message);
   });
@@ -146,6 +149,89 @@ describe("PyTorch's form", () => {
       /PyTorch's form of a schedule cannot weave 0F0 and 1F1 \[schedule\/not-pytorch\]/,
     );
   });
+});
+
+describe('a fault of a file is told at its line and cell, in its words', () => {
+  const told = (text: string) => {
+    const { table, source } = readScheduleFile(text, 'mine.csv');
+    return checkSchedule(table, scheduleOf(table), source).map(({ message }) => message);
+  };
+
+  test('a whole backward beside a weight slot of its own', () => {
+    expect(told('0F0,0F1,0B0,0B1,0W0')).toEqual([
+      `the pipeline schedule has 0W0 2 times [schedule/slot-twice]
+  why    a gradient would be added more than once; 0B0 is the whole backward, with 0W0 in it
+  where  mine.csv, line 1, cell 3 (0B0)
+  where  mine.csv, line 1, cell 5 (0W0)
+  fix    write 0I0 in place of 0B0, or drop 0W0`,
+    ]);
+    expect(told('0F0,0F1,0I0,0B1,0W0')).toEqual([]);
+    expect(told('0F0,,0B0,0I0,0W0')[0]).toMatch(
+      /has 0I0 2 times.*with 0I0 in it.*cell 3 \(0B0\).*cell 4 \(0I0\).*write 0I0 in place of 0B0, or drop 0I0/s,
+    );
+    expect(told('0F0,0F1,0B0,,0B0,0I1,0W1')[0]).toMatch(
+      /has 0B0 2 times.*cell 3 \(0B0\).*cell 5 \(0B0\).*keep one of/s,
+    );
+  });
+
+  test('a deadlock', () => {
+    expect(told('0F0,,0I0,0F1,0I1,0W0,0W1\n,1F0,1F1,1B0,1B1')).toEqual([
+      `the pipeline schedule does not complete: 0I0 waits for 1B0 behind 1F1, 1F1 waits for 0F1 behind 0I0 [schedule/deadlock]
+  why    each group does its slots in order, so these wait for each other for ever
+  where  mine.csv, line 1, cell 3 (0I0 waits for 1B0)
+  where  mine.csv, line 2, cell 4 (1B0)
+  where  mine.csv, line 2, cell 3 (1F1 waits for 0F1)
+  where  mine.csv, line 1, cell 4 (0F1)
+  fix    on one of these groups, move the slot that is waited for before the one that waits`,
+    ]);
+    expect(told('0F0,(0F1;0B0)OVERLAP_F_B,0B1\n1F0,1F1,1B0,1B1')[0]).toMatch(
+      /: \(0F1;0B0\)OVERLAP_F_B waits for 1B0 behind 1F1.*mine\.csv, line 1, cell 2 \(/s,
+    );
+  });
+
+  test.each([
+    [
+      'a weight slot before its backward',
+      '0F0,,0W0,0I0',
+      /runs 0W0 before 0I0 is done.*cell 3 \(0W0\).*cell 4 \(0I0\)/s,
+    ],
+    ['a slot that is missing', '0F0,0I0,0W0,0F1,0W1', /lacks 0I1 \[.*where {2}mine\.csv\n/s],
+    ['a weight slot that is missing', '0F0,0I0,0F1,0I1,0W1', /lacks 0W0 \[.*where {2}mine\.csv\n/s],
+    [
+      'a chunk on two ranks',
+      '0F0,0B0\n1F0,1B0,0UNSHARD,0F1,0B1,1F1,1B1',
+      /runs 0F1 on another group .*, which is that of line 1 \[.*line 2, cell 4 \(0F1\).*line 2, cell 5 \(0B1\)/s,
+    ],
+  ])('%s', (_, text, message) => {
+    expect(told(text).join('\n')).toMatch(message);
+  });
+
+  test('a chunk and a microbatch that are not there', () => {
+    const { table, source } = readScheduleFile('0F0,,0I0,0W0,2I0,0F7,2W0', 'mine.csv');
+    const of = { groups: 1, chunks: 1, microbatches: 1, groupOf: () => 0 };
+    expect(() => readScheduleFile('0F0,,0I0,0W0,2I0', 'mine.csv')).toThrow(/stage 2 has I.*mine\.csv, line 1, cell 5/s);
+    const faults = checkSchedule(table, of, source).map(({ message }) => message);
+    expect(faults[0]).toMatch(/names chunks that the model lacks.*mine\.csv, line 1, cell 5 \(2I0\)/s);
+    expect(faults[1]).toMatch(/names microbatches that the step lacks.*mine\.csv, line 1, cell 6 \(0F7\)/s);
+  });
+});
+
+test('every entry of a file that is written is found where the file has it', () => {
+  fc.assert(
+    fc.property(generated, fc.array(fc.nat(3), { minLength: 1 }), (table, idle) => {
+      let k = 0;
+      const cells = writeCsv(table)
+        .trimEnd()
+        .split('\n')
+        .map((line) => line.split(',').flatMap((cell) => [...Array<string>(idle[k++ % idle.length]).fill(''), cell]));
+      const { source } = readScheduleFile(cells.map((row) => row.join(',')).join('\n'), 'mine.csv');
+      for (const { at, text } of source.entries.flat()) {
+        const [line, cell] = /^line (\d+), cell (\d+)$/.exec(at)!.slice(1).map(Number);
+        expect(cells[line - 1][cell - 1]).toBe(text);
+      }
+      expect(source.entries.map((row) => row.length)).toEqual(table.map((row) => row.length));
+    }),
+  );
 });
 
 test('any text is read or refused, in either form', () => {

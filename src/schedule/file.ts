@@ -19,11 +19,14 @@ import type { ScheduleOf } from './check.js';
 import { readCsv } from './csv.js';
 import * as diagnose from './diagnostics.js';
 import { directions, entryName, slotsOf, type Entry, type ScheduleTable, type Slot } from './slot.js';
+import { slotAt, sourceOfTable, type TableSource } from './source.js';
 
 export interface ScheduleFile {
   readonly table: ScheduleTable;
   /** Kinds of PyTorch's actions that the file has and that say nothing here: what they ask for follows from plan and table. Sorted. */
   readonly ignored: readonly string[];
+  /** Where the file has the entries of the table. */
+  readonly source: TableSource;
 }
 
 const version = 1;
@@ -31,7 +34,9 @@ const version = 1;
 /** Reads a schedule file in either form. `file` is its name, for messages. Throws `schedule/unreadable-file`, `schedule/unreadable-slot`. */
 export function readScheduleFile(text: string, file: string): ScheduleFile {
   const plain = text.replace(/^\ufeff/, '');
-  return /^\s*\{/.test(plain) ? { table: readJson(plain, file), ignored: [] } : readCsv(plain, file);
+  if (!/^\s*\{/.test(plain)) return readCsv(plain, file);
+  const table = readJson(plain, file);
+  return { table, ignored: [], source: sourceOfTable(table, file) };
 }
 
 /** The table in our own form, which {@link readScheduleFile} reads back equal. */
@@ -88,7 +93,7 @@ export function readRows(rows: readonly string[], file: string): ScheduleTable {
     row
       .split(/\s+/)
       .filter((cell) => cell !== '')
-      .map((cell, i) => readEntry(cell, { file, at: `groups[${group}], slot ${i + 1}` })),
+      .map((cell, i) => readEntry(cell, { file, at: slotAt(group, i) })),
   );
 }
 

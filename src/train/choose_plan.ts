@@ -8,8 +8,7 @@ import { gradientDtypeOf, requireGradientDtype } from '../plan/gradient_dtype.js
 import { parsePlan } from '../plan/parse_plan.js';
 import { planOfSizes, type ParallelSizes } from '../plan/parallel_sizes.js';
 import { ranksOf, sequencesOf, zeroStages, type Plan } from '../plan/plan.js';
-import { readScheduleFile } from '../schedule/file.js';
-import type { ScheduleTable } from '../schedule/slot.js';
+import { readScheduleFile, type ScheduleFile } from '../schedule/file.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { usualRanks } from './device.js';
 import { worldSizeDiffers } from './diagnostics.js';
@@ -71,7 +70,7 @@ function sizesOf({ plan }: TrainConfig): ParallelSizes {
     tensor_parallel_size: sizes.tensor_parallel_size,
     pipeline_parallel_size: sizes.pipeline_parallel_size,
     ...(sizes.pipeline_schedule !== null && { pipeline_schedule: sizes.pipeline_schedule }),
-    ...(sizes.pipeline_schedule_file !== null && { schedule_table: readSchedule(sizes.pipeline_schedule_file) }),
+    ...(sizes.pipeline_schedule_file !== null && { schedule_file: readSchedule(sizes.pipeline_schedule_file) }),
     ...(sizes.virtual_stages !== null && { virtual_stages: sizes.virtual_stages }),
     ...(sizes.stage_layers !== null && { stage_layers: sizes.stage_layers }),
     zero_stage: zeroStages[sizes.zero_stage],
@@ -92,9 +91,11 @@ export function readPlan(file: string): Plan {
 }
 
 /** Throws `config/unreadable` or `schedule/…`. */
-function readSchedule(file: string): ScheduleTable {
-  return readScheduleFile(textOf(file, 'schedule file', 'give the path of a schedule file, or pipeline_schedule'), file)
-    .table;
+function readSchedule(file: string): ScheduleFile {
+  return readScheduleFile(
+    textOf(file, 'schedule file', 'give the path of a schedule file, or pipeline_schedule'),
+    file,
+  );
 }
 
 function textOf(file: string, kind: 'plan' | 'schedule file', fix: string): string {

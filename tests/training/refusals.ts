@@ -465,5 +465,6 @@ export const foldersWithoutRow: Readonly<Record<string, string>> = {
   partition: 'the checker of placed graphs, behind plan/…: faults of the compiler itself',
   program: 'the verifier of programs: faults of the compiler, which tests/mutants.test.ts makes',
   reshard: 'faults of the compiler: src/reshard/*.test.ts',
-  schedule: 'behind plan/contradiction, and of schedule files: src/plan/plan_errors.test.ts, src/schedule/*.test.ts',
+  schedule:
+    'of schedules that are written out, in plans and in files: src/plan/plan_errors.test.ts, src/schedule/*.test.ts',
 };
