@@ -2,6 +2,7 @@
  * A plan against the model that it is for: every name is one that the model or a mesh has, every segment is run once, in order, and no
  * two fields contradict each other. What passes here needs no look-up with a default further on.
  */
+import { nearest } from '../ir/diagnostic.js';
 import { evenBounds } from '../ir/layout.js';
 import type { AxisName, Mesh } from '../ir/mesh.js';
 import type { FactorName } from '../ir/type.js';
@@ -64,8 +65,18 @@ function checkScopes({ scopes }: Plan, segments: readonly string[], file: string
   scopes.forEach(({ of }, i) => {
     const names = of.split('.');
     const begins = (segment: string) => liesUnder(segment, names.slice(0, segment.split('.').length).join('.'));
-    if (!segments.some(begins))
-      throw planUnknownName({ file, field: `scopes.${i}.of`, kind: 'segment', name: of, known: segments });
+    if (segments.some(begins)) return;
+    // Who writes a pattern means one; what is written of the path under a segment stays.
+    const written = names.includes('*') ? segments.map((segment) => segment.replaceAll(/\b\d+\b/g, '*')) : segments;
+    const known = [...new Set(written)];
+    const whole = known.map((segment) => [segment, ...names.slice(segment.split('.').length)].join('.'));
+    throw planUnknownName({
+      file,
+      field: `scopes.${i}.of`,
+      kind: 'segment',
+      name: of,
+      known: nearest(of, whole) === null ? known : whole,
+    });
   });
 }
 
