@@ -177,6 +177,9 @@ class RunJob : public AsyncJob {
     object.Set("launch", static_cast<double>(seen.launch));
     object.Set("operand", static_cast<double>(seen.operand));
     object.Set("kind", seen.nan ? "NaN" : "Infinity");
+    Napi::Uint8Array elements = Napi::Uint8Array::New(env, seen.elements.size());
+    std::copy(seen.elements.begin(), seen.elements.end(), elements.Data());
+    object.Set("elements", elements);
     return object;
   }
 

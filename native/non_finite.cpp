@@ -25,9 +25,12 @@ class WatchedKernel final : public Kernel {
     for (size_t i = from; i < to && found_.launch < 0; i++) {
       const at::Tensor& operand = operands_[i];
       if (!operand.is_floating_point() || operand.numel() == 0) continue;
-      const bool nan = operand.isnan().any().item<bool>();
-      if (nan || operand.eq(std::numeric_limits<double>::infinity()).any().item<bool>())
-        found_ = {launch_, static_cast<int64_t>(i), nan};
+      const at::Tensor nans = operand.isnan();
+      const at::Tensor seen = nans.logical_or(operand.eq(std::numeric_limits<double>::infinity()));
+      if (!seen.any().item<bool>()) continue;
+      const at::Tensor marks = seen.to(at::kByte).cpu().contiguous();
+      const uint8_t* first = marks.const_data_ptr<uint8_t>();
+      found_ = {launch_, static_cast<int64_t>(i), nans.any().item<bool>(), {first, first + marks.numel()}};
     }
   }
 

@@ -16,6 +16,8 @@ struct NonFinite {
   int64_t launch = -1;
   int64_t operand = -1;
   bool nan = false;
+  // One for each element of the operand, row-major: not zero where it is NaN or infinite.
+  std::vector<uint8_t> elements;
 };
 
 // `kernel`, watched: the first `reads` operands are looked at before it runs, the others afterwards, until one launch of those that

@@ -35,6 +35,7 @@ const manifestSchema = z.strictObject({
   randomness: z.strictObject({ seed: count, step: count }),
   /** The number of steps that the learning-rate schedule was made for. */
   schedule: z.strictObject({ total_steps: count }),
+  /** Updates made: fewer than steps where some were left out. */
   optimizer: z.strictObject({ name: z.string(), step: count }),
   files: z.record(z.string(), z.strictObject({ bytes: count, sha256 })),
   tensors: z.record(

@@ -21,6 +21,12 @@ export function nonFiniteIn(dtype: DType, elements: HostArray): number {
   }
 }
 
+/** Whether a run of elements, half-open, has one that is NaN or infinite. */
+export const nonFiniteWithin =
+  (dtype: DType, elements: HostArray) =>
+  (from: number, to: number): boolean =>
+    nonFiniteIn(dtype, elements.subarray(from, to)) >= 0;
+
 /** Where in a step's dataflow an instruction stands. */
 export interface DataflowPlace {
   /** The value came from another rank. Then its cause did too, unless a reduction itself overflowed. */

@@ -82,3 +82,10 @@ test('options out of range are refused by name', () => {
   expect(() => adamw({ lr: 1e-3, beta2: 1 })).toThrow(/'beta2' must be/);
   expect(() => adamw({ lr: 1e-3, clip_grad_norm: 0 })).toThrow(/'clip_grad_norm' must be/);
 });
+
+test('updates that were left out count for the learning rate, and not for what the averages lack', () => {
+  const optimizer = adamw({ lr: 0.1, schedule: 'cosine', warmup_steps: 2 });
+  const { lr, ...corrections } = adamwScalars(optimizer, 7, 10, 3);
+  expect(lr).toBe(adamwScalars(optimizer, 7, 10).lr);
+  expect({ lr: 0, ...corrections }).toEqual({ ...adamwScalars(optimizer, 3, 10), lr: 0 });
+});

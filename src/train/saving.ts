@@ -19,12 +19,15 @@ const endsRun: readonly string[] = [tensorNotFinite.code, lockLost.code];
 export class Saving {
   readonly #job: LoadedJob;
   readonly #runSteps: () => number | null;
+  readonly #updates: () => number;
   #savedStep: number | null;
   #attempts = 0;
 
-  constructor(job: LoadedJob, runSteps: () => number | null) {
+  /** `updates`: how many the optimizer has made. */
+  constructor(job: LoadedJob, runSteps: () => number | null, updates: () => number) {
     this.#job = job;
     this.#runSteps = runSteps;
+    this.#updates = updates;
     this.#savedStep = job.resume?.manifest.step ?? null;
   }
 
@@ -95,7 +98,7 @@ export class Saving {
       data: { seed: dataset.train.seed, step },
       randomness: { seed: config.seed, step },
       schedule: { total_steps: this.#runSteps() ?? step },
-      optimizer: { name: config.optimizer.name, step },
+      optimizer: { name: config.optimizer.name, step: this.#updates() },
     };
   }
 }

@@ -115,7 +115,7 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
 
   const progress = new Progress(job);
   const trainingStep = new TrainingStep(job, runSteps);
-  const saving = new Saving(job, runSteps);
+  const saving = new Saving(job, runSteps, () => trainingStep.updates);
   const skips = new SkippedUpdates();
   const stopping = new Stopping(job.peers, job);
   const validation = new Validation(job, runSteps, stopping);

@@ -23,11 +23,18 @@ export interface StepOutcome {
 export class TrainingStep {
   readonly #job: LoadedJob;
   readonly #runSteps: () => number | null;
+  #updates: number;
 
   /** `runSteps`: length of the run, null until it is known. */
   constructor(job: LoadedJob, runSteps: () => number | null) {
     this.#job = job;
     this.#runSteps = runSteps;
+    this.#updates = job.resume?.manifest.optimizer.step ?? 0;
+  }
+
+  /** Updates made since the run began: the optimizer's count. A step whose update was left out is none. */
+  get updates(): number {
+    return this.#updates;
   }
 
   /** `traced`: the host takes notes of the launches. */
@@ -40,14 +47,16 @@ export class TrainingStep {
     const [rank] = engine.ranks;
     const tokens = await readResult(training, rank, 'tokens');
     const lossSum = await readResult(training, rank, 'loss_sum');
-    const skipped = await readResult(training, rank, 'skipped');
+    const skipped = ((await readResult(training, rank, 'skipped')) ?? 0) > 0;
+    const { lr } = this.#scalars(step);
+    if (!skipped) this.#updates++;
     return {
       step,
       loss: tokens === null || lossSum === null ? null : lossSum / tokens,
       tokens,
       gradNorm: await readResult(training, rank, 'gradient_norm'),
-      skipped: (skipped ?? 0) > 0,
-      lr: this.#scalars(step).lr,
+      skipped,
+      lr,
       seconds: (clock.elapsed() - began) / 1000,
     };
   }
@@ -63,6 +72,6 @@ export class TrainingStep {
 
   #scalars(step: number) {
     // Until the length is known only warm-up matters, and that does not depend on it.
-    return adamwScalars(this.#job.optimizer, step, this.#runSteps() ?? Number.MAX_SAFE_INTEGER);
+    return adamwScalars(this.#job.optimizer, step, this.#runSteps() ?? Number.MAX_SAFE_INTEGER, this.#updates);
   }
 }

@@ -1,4 +1,5 @@
 /** Scenarios on the native engine: the same graphs and plan, compiled for the addon's kernels, one rank at a time. */
+import type { LoadedProgram, NonFinite } from '../../src/engine/engine.js';
 import { decode, encode } from '../../src/engine/host_array.js';
 import { NativeEngine } from '../../src/engine/native/engine.js';
 import { deviceOfRank } from '../../src/engine/native/testing/device.js';
@@ -45,7 +46,19 @@ export function nativeScenario(options: ScenarioOptions, target: DeviceType = te
 }
 
 /** One step, every rank an engine of this process; on the device of the tests, or on doubles of its parts. */
-export async function runNatively(scenario: NativeScenario, doubles?: Doubles): Promise<readonly RankBlocks[]> {
+export const runNatively = (scenario: NativeScenario, doubles?: Doubles): Promise<readonly RankBlocks[]> =>
+  onEngines(scenario, (engine) => runRankStep(scenario, engine), doubles);
+
+/** What each rank finds of a step that is run for its first value that is not finite. */
+export const firstNonFiniteNatively = (scenario: NativeScenario): Promise<readonly (NonFinite | null)[]> =>
+  onEngines(scenario, async (engine) => (await loadWritten(scenario, engine)).firstNonFinite());
+
+/** Work on every rank, each an engine of this process that has met the others. */
+async function onEngines<T>(
+  scenario: NativeScenario,
+  work: (engine: NativeEngine) => Promise<T>,
+  doubles?: Doubles,
+): Promise<readonly T[]> {
   const { device = deviceOfRank, backend, ...rest } = doubles ?? {};
   const engines = Array.from({ length: scenario.ranks }, (_, rank) => {
     const { arenaBytes } = classOfRank(scenario, rank);
@@ -54,9 +67,9 @@ export async function runNatively(scenario: NativeScenario, doubles?: Doubles): 
   try {
     const addons = engines.map(({ addon }) => addon);
     await meet(addons, { backend });
-    const blocks = await Promise.all(engines.map((engine) => runRankStep(scenario, engine)));
+    const results = await Promise.all(engines.map(work));
     for (const engine of engines) await engine.close();
-    return blocks;
+    return results;
   } catch (error) {
     // The others may wait for ever for the one that failed.
     for (const engine of engines) engine.addon.abort('another rank failed');
@@ -71,19 +84,27 @@ export function classOfRank({ program }: NativeScenario, rank: number): RankClas
 
 /** One step of the engine's rank, which has met the others: inputs written, results read. */
 export async function runRankStep(scenario: NativeScenario, engine: NativeEngine): Promise<RankBlocks> {
-  const { program, inputs } = scenario;
   const [rank] = engine.ranks;
   const rankClass = classOfRank(scenario, rank);
-  const loaded = await engine.load(program);
-  for (const { value, microbatch } of hostValues(rankClass, program.microbatches)) {
-    const block = inputs[rank].get(instanceName(value.name, microbatch));
-    const place = { rank, name: value.name, ...(microbatch === null ? {} : { microbatch }) };
-    if (block) await loaded.write(place, encode(value.type.dtype, block));
-  }
+  const loaded = await loadWritten(scenario, engine);
   await loaded.run();
   const results = new Map<string, Float64Array>();
   for (const [name, index] of readableValues(rankClass)) {
     results.set(name, decode(rankClass.values[index].type.dtype, await loaded.read({ rank, name })));
   }
   return results;
+}
+
+/** The program on the engine's rank, inputs written. */
+async function loadWritten(scenario: NativeScenario, engine: NativeEngine): Promise<LoadedProgram> {
+  const { program, inputs } = scenario;
+  const [rank] = engine.ranks;
+  const loaded = await engine.load(program);
+  const rankClass = classOfRank(scenario, rank);
+  for (const { value, microbatch } of hostValues(rankClass, program.microbatches)) {
+    const block = inputs[rank].get(instanceName(value.name, microbatch));
+    const place = { rank, name: value.name, ...(microbatch === null ? {} : { microbatch }) };
+    if (block) await loaded.write(place, encode(value.type.dtype, block));
+  }
+  return loaded;
 }

@@ -1,6 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
+import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import type { Manifest } from '../../src/checkpoint/index.js';
 import type { DiagnosticError } from '../../src/ir/diagnostic.js';
 import { requireNativeEngine } from '../../src/train/prepare_run.js';
 import { generate } from '../../src/train/generate.js';
@@ -246,6 +248,11 @@ test('a run whose gradients are not finite ends with what made them so, and its 
   expect(error).toMatchObject({ code: 'train/updates-skipped' });
   expect((error as DiagnosticError).message).toMatch(/^20 of 20 updates were left out/);
   expect(work.losses('skips')).toHaveLength(21);
+  // What was left out does not count: moments are of one update.
+  const manifest = JSON.parse(
+    readFileSync(path.join(work.checkpoint('skips', 21), 'manifest.json'), 'utf8'),
+  ) as Manifest;
+  expect([manifest.step, manifest.optimizer.step]).toEqual([21, 1]);
   // At the end of a short run too.
   const short = await work.resume('skips', ['steps=23']).catch((e: unknown) => e as DiagnosticError);
   expect(short).toMatchObject({ code: 'train/updates-skipped', message: expect.stringMatching(/^2 of 2 updates/) });
@@ -266,6 +273,18 @@ test('weights that became NaN are not saved, and end the run', async () => {
   const error = await diverging.catch((e: unknown) => e as DiagnosticError);
   expect(error).toMatchObject({ code: 'checkpoint/not-finite' });
   expect(readdirSync(work.file('runs', 'nan', 'checkpoints'))).toEqual(['owner.json']);
+  // Where several ranks have them in buckets, the tensor is named all the same.
+  const inParts = work.train('nan in parts', {
+    model,
+    optimizer: { lr: 1e-3, warmup_steps: 0, eps: 0 },
+    ranks: 2,
+    plan: { data_parallel_size: 2, zero_stage: 3 },
+    steps: 1,
+  });
+  await expect(inParts).rejects.toMatchObject({
+    code: 'checkpoint/not-finite',
+    message: expect.stringMatching(/'embedding\.weight'/) as string,
+  });
   // A good one stays, whatever is to be kept.
   await work.train('good', { model, steps: 2 });
   const later = ['steps=6', 'optimizer.eps=0', 'checkpoint.every_steps=1', 'checkpoint.keep=1'];

@@ -41,6 +41,12 @@ for (const { plan, ranks, overrides, block, rank } of cases)
     );
   });
 
+// In a bucket that is stored in parts the error names the tensor, as where it lies whole.
+testOfRanks(2)('under ZeRO-3 too, where the weight lies in a bucket on one of two ranks', async () => {
+  const resumed = work.resume('poisoned 1', [...native, 'ranks=2', 'steps=4', 'plan.zero_stage=3']);
+  expect(await failure(resumed)).toContain("is NaN in 'blocks.1.mlp.up.weight', which was given to the step");
+});
+
 const diverging = { lr: 1e30, warmup_steps: 0, clip_grad_norm: null, schedule: 'constant' } as const;
 for (const stages of [1, 2])
   testOfRanks(stages)(`what becomes infinity or NaN is found where it is computed: stages ${stages}`, async () => {

@@ -1,7 +1,8 @@
 /** Runs under every stage of ZeRO: what they leave, and that a checkpoint of one goes on under any other, bit for bit. */
 import { afterAll, expect, test } from 'vitest';
+import { testOfRanks } from '../../src/engine/native/testing/tests_by_device.js';
 import { zeroStages } from '../../src/plan/plan.js';
-import { Workplace } from './tiny_run.js';
+import { onNative, Workplace } from './tiny_run.js';
 
 const work = new Workplace();
 afterAll(() => work.remove());
@@ -40,6 +41,57 @@ test('a checkpoint of any stage goes on under any other, bit for bit', async () 
   await work.train('alone', { ...options(3), steps: 2 });
   await work.resume('alone', ['steps=4', 'ranks=1', 'plan.data_parallel_size=1']);
   work.losses('alone').forEach((loss, i) => expect(loss).toBeCloseTo(work.losses('straight')[i], 4));
+});
+
+/** Layouts of four ranks, and of one, by the overrides that make them. */
+const layouts = {
+  'ZeRO-3 over four': ['plan.zero_stage=3', 'plan.shard_size=4'],
+  'shards of two, twice': ['plan.zero_stage=3', 'plan.shard_size=2'],
+  'optimizer state in shards of two': ['plan.zero_stage=1', 'plan.shard_size=2'],
+  'ZeRO-1 over four': ['plan.zero_stage=1', 'plan.shard_size=null'],
+  serial: ['ranks=1', 'plan.data_parallel_size=1', 'plan.zero_stage=0', 'plan.shard_size=null'],
+};
+const four = (place: object = {}) => ({
+  ...options(3),
+  ...place,
+  ranks: 4,
+  batch: { sequences: 4, microbatch: 1 },
+  plan: { data_parallel_size: 4, zero_stage: 3, shard_size: 2 },
+});
+
+/** Data ranks are summed in another order. */
+const expectClose = (name: string, straight: string): void => {
+  const [found, expected] = [work.losses(name), work.losses(straight)];
+  expect(found).toHaveLength(expected.length);
+  found.forEach((loss, i) => expect(loss).toBeCloseTo(expected[i], 4));
+  expect(Object.keys(work.tensorHashes(name, found.length)).sort()).toEqual(
+    Object.keys(work.tensorHashes(straight, found.length)).sort(),
+  );
+};
+
+test('a checkpoint of replicas of shards goes on under any other layout, and one of those under it', async () => {
+  const order = [
+    'ZeRO-3 over four',
+    'shards of two, twice',
+    'ZeRO-1 over four',
+    'shards of two, twice',
+    'serial',
+    'optimizer state in shards of two',
+  ] as const;
+  await work.train('shards straight', { ...four(), steps: order.length + 1 });
+  await work.train('shards', { ...four(), steps: 1 });
+  for (const [i, layout] of order.entries()) {
+    const whole = ['ranks=4', 'plan.data_parallel_size=4'];
+    await work.resume('shards', [`steps=${i + 2}`, ...whole, ...layouts[layout]]);
+  }
+  expectClose('shards', 'shards straight');
+});
+
+testOfRanks(4)('so does one of real ranks', async () => {
+  await work.train('real straight', { ...four(), steps: 2 });
+  await work.train('real', { ...four(onNative), steps: 1 });
+  await work.resume('real', ['steps=2', ...layouts['ZeRO-1 over four']]);
+  expectClose('real', 'real straight');
 });
 
 test('a tied weight of two groups goes on from any stage under any other', async () => {

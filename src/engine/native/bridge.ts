@@ -83,8 +83,17 @@ export interface StepReport {
   readonly trace: Float64Array | null;
   /** Bytes that libraries held at the most inside each launch, beyond the arena: of a traced step on a GPU, else null. */
   readonly libraryBytes: Float64Array | null;
-  /** Of a watched program, what a kernel or copy first saw: the launch by position, its operand, and what is there. */
-  readonly nonFinite?: { readonly launch: number; readonly operand: number; readonly kind: 'NaN' | 'Infinity' };
+  /** Of a watched program, what a kernel or copy first saw. */
+  readonly nonFinite?: SeenNonFinite;
+}
+
+export interface SeenNonFinite {
+  /** By position. */
+  readonly launch: number;
+  readonly operand: number;
+  readonly kind: 'NaN' | 'Infinity';
+  /** One for each element of the operand's view, row-major: not zero where it is NaN or infinite. */
+  readonly elements: Uint8Array;
 }
 
 /** What torch's allocator holds on a device, the arena included. Numbers since the process began. */

@@ -73,8 +73,9 @@ export const loadClass = (registry: OpRegistry, program: Program, rank: number, 
 /** What a kernel or copy of the rank's list comes from. */
 export interface LaunchOrigin {
   readonly launch: Launch;
-  /** The value that each operand is a view of; how many of them, from the first, are read. */
+  /** The value that each operand is a view of, and the view; how many of them, from the first, are read. */
   readonly values: readonly ValueIndex[];
+  readonly views: readonly LoadedView[];
   readonly reads: number;
 }
 
@@ -303,7 +304,8 @@ class Loader {
 
   private compute(values: readonly ValueIndex[], launch: KernelLaunch | CopyLaunch): void {
     const reads = launch.kind === 'kernel' ? launch.reads : 1;
-    this.origins.set(this.launches.length, { launch: this.current, values, reads });
+    const views = launch.kind === 'kernel' ? launch.operands : [launch.from, launch.to];
+    this.origins.set(this.launches.length, { launch: this.current, values, views, reads });
     this.launches.push(launch);
   }
 

@@ -8,7 +8,8 @@ import { operandsOf } from '../../program/kinds.js';
 import { unroll, type Launch } from '../../program/unroll.js';
 import type { NonFinite } from '../engine.js';
 import { decode, hostArray, type HostArray } from '../host_array.js';
-import { dataflowOrder, earliest, nonFiniteIn, placeOf } from '../non_finite.js';
+import { nameOfElements } from '../element_names.js';
+import { dataflowOrder, earliest, nonFiniteIn, nonFiniteWithin, placeOf } from '../non_finite.js';
 import type { AddonEngine as Addon } from './bridge.js';
 import { loadWithOrigins, placeOfRank, viewOf, type RankPlace } from './load_class.js';
 import type { LoadedView } from './loaded_program.js';
@@ -34,13 +35,15 @@ export async function firstNonFinite(
   const { loaded, origins } = loadWithOrigins(registry, program, rank, device);
   const { nonFinite } = await (await addon.load(loaded, { watch: true })).run();
   if (!nonFinite) return given;
-  const { launch, values, reads } = origins.get(nonFinite.launch)!;
-  const { name } = place.rankClass.values[values[nonFinite.operand]];
+  const { launch, values, views, reads } = origins.get(nonFinite.launch)!;
+  const { kind, operand, elements } = nonFinite;
+  const value = values[operand];
+  const has = within(elements, views[operand], viewOf(place.rankClass, value, launch.step));
   // What is read and was not made here has come from another rank.
   const found = describe(rank, launch, {
-    what: `${nonFinite.kind} in '${name}'`,
+    what: `${kind} in ${nameOfElements(place, value, has)}`,
     given: false,
-    received: nonFinite.operand < reads,
+    received: operand < reads,
   });
   return earliest(given ? [given, found] : [found]);
 }
@@ -51,7 +54,7 @@ async function firstGiven(addon: Addon, place: RankPlace, rank: number): Promise
   const { values, before, schedule } = rankClass;
   const found: NonFinite[] = [];
   for (const { at } of before.values) {
-    const { name, type } = values[at];
+    const { type } = values[at];
     const step = schedule.find(({ offsets }) => offsets[baseOf(values, at)] !== undefined);
     if (!step || !isFloat(type.dtype)) continue;
     const view = viewOf(rankClass, at, step);
@@ -62,7 +65,8 @@ async function firstGiven(addon: Addon, place: RankPlace, rank: number): Promise
     const reader = firstReader(place, address);
     if (!reader) continue;
     const kind = Number.isNaN(decode(view.dtype, elements.subarray(index, index + 1))[0]) ? 'NaN' : 'Infinity';
-    const what = `${kind} in '${name}', which was given to the step`;
+    const name = nameOfElements(place, at, nonFiniteWithin(view.dtype, elements));
+    const what = `${kind} in ${name}, which was given to the step`;
     found.push(describe(rank, reader, { what, given: true, received: false }));
   }
   return earliest(found);
@@ -100,6 +104,25 @@ async function read(addon: Addon, view: LoadedView): Promise<HostArray> {
   const array = hostArray(view.dtype, extentOf(view));
   if (array.length > 0) await addon.read(view.offset, new Uint8Array(array.buffer));
   return array;
+}
+
+/**
+ * Whether a run of a contiguous block has elements that are marked in a view of it: `marks` holds one number for each of the view's, row-major,
+ * which is not zero where it is.
+ */
+function within(marks: Uint8Array, view: LoadedView, block: LoadedView): (from: number, to: number) => boolean {
+  const first = (view.offset - block.offset) / dtypeBytes[block.dtype];
+  const marked: number[] = [];
+  marks.forEach((mark, element) => {
+    if (mark === 0) return;
+    let [at, rest] = [first, element];
+    for (let i = view.sizes.length - 1; i >= 0; i--) {
+      at += (rest % view.sizes[i]) * view.strides[i];
+      rest = Math.floor(rest / view.sizes[i]);
+    }
+    marked.push(at);
+  });
+  return (from, to) => marked.some((at) => from <= at && at < to);
 }
 
 /** Elements from a view's first to its last. */
