@@ -36,8 +36,8 @@ export const notAnOptionObject = defineDiagnostic(
 
 export const configUnreadable = defineDiagnostic(
   'config/unreadable',
-  (p: { file: string; problem: string; fix?: string }) => ({
-    what: `cannot read the configuration ${p.file}`,
+  (p: { file: string; problem: string; kind?: 'plan' | 'schedule file'; fix?: string }) => ({
+    what: `cannot read the ${p.kind ?? 'configuration'} ${p.file}`,
     why: p.problem,
     where: [{ at: p.file }],
     fix: p.fix ?? 'give a .ts file whose default export is the options of train(), or a .json or .yaml file',

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { activationCheckpoints } from '../plan/parallel_sizes.js';
 import { gradientReductions } from '../plan/plan.js';
-import { scheduleKinds } from '../schedule/kinds.js';
+import { scheduleKinds, schedulesElsewhere } from '../schedule/kinds.js';
 
 export const batch = z
   .strictObject({
@@ -90,6 +90,7 @@ const planSizes = z.strictObject({
         'Interleaved and zero-bubble schedules wait less at the start and the end of a step, and keep more activations.',
       flag: true,
       also: ['pipeline_parallel_schedule', 'pp_schedule'],
+      choicesElsewhere: schedulesElsewhere,
     }),
   pipeline_schedule_file: z
     .string()

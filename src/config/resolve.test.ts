@@ -140,6 +140,22 @@ test.each([
   expect(error.message).toContain(what);
 });
 
+test.each([
+  ['Interleaved1F1B', 'interleaved'],
+  ['ScheduleInterleavedZeroBubble', 'zb-h1'],
+  ['ZBVZeroBubble', 'zb-v'],
+  ['DualPipeV', 'dualpipe-v'],
+  ['GPipe', 'gpipe'],
+  ['1F1B', '1f1b'],
+  ['zbv', 'zb-v'],
+  ['gpip', 'gpipe'],
+  ['LoopedBFS', null],
+])('the schedule %s is answered with ours, and the list of ours stands once', (given, ours) => {
+  const { message } = errorOf(() => resolve({ plan: { pipeline_schedule: given } }));
+  expect(message).toContain(`fix    write ${ours ? `'${ours}'` : 'one of these'}; docs/config.md lists every field`);
+  expect(message.match(/'dualpipe-v' or null/g)).toHaveLength(1);
+});
+
 test('several mistakes are told at once', () => {
   const { message } = errorOf(() => resolve({ optimizer: { lr: -1, weight: 1 }, precision: 'f8' }));
   expect(message).toContain("no option is called 'optimizer.weight'");

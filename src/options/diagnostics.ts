@@ -34,14 +34,27 @@ function fixOf({ option, nearest }: { readonly option: string; readonly nearest:
   return `it is an option of the family ${families?.join(' and ')}: set model.family, or leave it out`;
 }
 
-export const wrongOption = defineDiagnostic(
-  'config/wrong-option',
-  (p: Blamed & { option: string; expected: string; given: string }) => ({
-    what: `option '${p.option}' must be ${p.expected}, and is ${p.given}`,
-    where: [{ at: p.source, note: `field ${p.option}` }, ...(p.others ?? [])],
-    fix: `change it to ${p.expected}; ${documented}`,
-  }),
-);
+/** A value that an option cannot have. */
+export interface WrongValue {
+  readonly option: string;
+  /** What may stand there. */
+  readonly expected: string;
+  readonly given: string;
+  /** Whether `expected` lists every text that may. */
+  readonly isChoice?: boolean;
+  /** The one of these that was probably meant. */
+  readonly nearest?: string | null;
+}
+
+export const wrongOption = defineDiagnostic('config/wrong-option', (p: Blamed & WrongValue) => ({
+  what: `option '${p.option}' must be ${p.expected}, and is ${p.given}`,
+  where: [{ at: p.source, note: `field ${p.option}` }, ...(p.others ?? [])],
+  fix: p.nearest
+    ? `write '${p.nearest}'; ${documented}`
+    : p.isChoice
+      ? `write one of these; ${documented}`
+      : `change it to ${p.expected}; ${documented}`,
+}));
 
 export const optionConflict = defineDiagnostic(
   'config/option-conflict',

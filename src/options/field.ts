@@ -5,6 +5,7 @@
  * place that states these facts: checks, TypeScript types, command-line flags, help and `docs/config.md` are made from it.
  */
 import 'zod';
+import type { NamesElsewhere } from '../ir/nearest_choice.js';
 
 export interface OptionFacts {
   /** What it means, in sentences; what `null` means, where null is legal. */
@@ -17,6 +18,8 @@ export interface OptionFacts {
   readonly flag?: true | string;
   /** What people who come from elsewhere call it: `hidden_size`, `n_embd`. In snake_case; such a name is answered with ours. */
   readonly also?: readonly string[];
+  /** What its choices are called elsewhere; such a name is answered with ours. */
+  readonly choicesElsewhere?: NamesElsewhere;
 }
 
 declare module 'zod' {
@@ -26,5 +29,6 @@ declare module 'zod' {
     effect?: OptionFacts['effect'];
     flag?: OptionFacts['flag'];
     also?: OptionFacts['also'];
+    choicesElsewhere?: OptionFacts['choicesElsewhere'];
   }
 }

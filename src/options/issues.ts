@@ -1,7 +1,8 @@
 /** What the schema found wrong, as one diagnostic that says what may stand there. */
 import type { z } from 'zod';
 import type { DiagnosticError, Place } from '../ir/diagnostic.js';
-import { unknownOption, wrongOption } from './diagnostics.js';
+import { nearestChoice } from '../ir/nearest_choice.js';
+import { unknownOption, wrongOption, type WrongValue } from './diagnostics.js';
 import { nearestOption } from './nearest.js';
 import { textOf, type Plain } from './plain.js';
 import type { OptionRow } from './rows.js';
@@ -39,7 +40,7 @@ const nameText = (path: readonly PropertyKey[]): string => {
 
 type Problem =
   | { readonly kind: 'unknown'; readonly option: string; readonly nearest: OptionRow | null }
-  | { readonly kind: 'wrong'; readonly option: string; readonly expected: string; readonly given: string };
+  | ({ readonly kind: 'wrong' } & WrongValue);
 
 const noteOf = (problem: Problem): string =>
   problem.kind === 'unknown'
@@ -70,7 +71,23 @@ function problemsOf(
   const legal = expectedAt(path, rows);
   // An upper bound of the option's own says it.
   const expected = isInexact(issue) && !/[<≤]/.test(legal) ? legal + inexact : legal;
-  return [{ kind: 'wrong', option: nameText(path), expected, given: textOf(value) }];
+  const option = nameText(path);
+  return [{ kind: 'wrong', option, expected, given: textOf(value), ...choiceAt(path, value, rows) }];
+}
+
+/** What a text was probably meant for, of an option that takes some texts alone. */
+function choiceAt(
+  path: readonly PropertyKey[],
+  value: unknown,
+  rows: readonly OptionRow[],
+): Pick<WrongValue, 'isChoice' | 'nearest'> {
+  const row = rows.find((candidate) => candidate.path === path.map(String).join('.'));
+  if (row === undefined || row.choices.length === 0) return {};
+  const { choices, choicesElsewhere } = row;
+  return {
+    isChoice: true,
+    nearest: typeof value === 'string' ? nearestChoice(value, choices, choicesElsewhere) : null,
+  };
 }
 
 /** Of a whole number so large that others have its bits. */

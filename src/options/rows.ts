@@ -1,5 +1,6 @@
 /** A schema of options as rows, one an option: what help texts, pages, messages and flags are made from. */
 import { z } from 'zod';
+import type { NamesElsewhere } from '../ir/nearest_choice.js';
 import type { OptionFacts } from './field.js';
 import { dashed } from './names.js';
 
@@ -10,6 +11,8 @@ export interface OptionRow {
   readonly type: string;
   /** The strings that are legal, where only these are; empty where others are too. */
   readonly choices: readonly string[];
+  /** Names of these elsewhere. */
+  readonly choicesElsewhere: NamesElsewhere;
   /** Null where the value is not a quantity. */
   readonly unit: string | null;
   /** As JSON; null where the field must be given. */
@@ -59,6 +62,7 @@ function visit(path: string, schema: JsonSchema, family: string | null, rows: Op
     path,
     type: typeText(schema),
     choices: variants.flatMap(choicesOf),
+    choicesElsewhere: schema.choicesElsewhere ?? {},
     unit: schema.unit ?? null,
     default: schema.default === undefined ? null : JSON.stringify(schema.default),
     range: variants.map(rangeText).find((text) => text !== null) ?? null,

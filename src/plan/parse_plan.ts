@@ -1,7 +1,9 @@
 /** Reading plan files: checked whole, so that a wrong field is said by name, with the nearest legal value, before anything runs. */
 import { z } from 'zod';
 import { nearest } from '../ir/diagnostic.js';
+import { nearestChoice } from '../ir/nearest_choice.js';
 import { parseFields } from '../ir/parse_json.js';
+import { schedulesElsewhere } from '../schedule/kinds.js';
 import { planInvalid, planVersionUnknown } from './diagnostics.js';
 import { liftVersion1 } from './lift_plan.js';
 import { gradientReductions, planVersion, zeroStages, type Plan } from './plan.js';
@@ -62,7 +64,7 @@ export const planSchema = z.strictObject({
     .min(1)
     .meta({ example: [{ segments: ['embedding', 'blocks.0', 'head'], on: 'g0' }] }),
   schedule: z.strictObject({
-    kind: z.enum(scheduleNames),
+    kind: z.enum(scheduleNames).meta({ choicesElsewhere: schedulesElsewhere }),
     microbatches: count,
     table: z
       .array(z.string().meta({ example: '0F0 0B0' }))
@@ -240,7 +242,9 @@ function nearestLegal(schema: z.core.$ZodType, value: unknown): unknown {
       return choices.reduce((a, b) => (Math.abs(Number(b) - value) < Math.abs(Number(a) - value) ? b : a));
     }
     const texts = choices.map(String);
-    return choices[texts.indexOf(nearest(String(value), texts, Infinity)!)];
+    const { choicesElsewhere } = z.globalRegistry.get(schema) ?? {};
+    const near = nearestChoice(String(value), texts, choicesElsewhere) ?? nearest(String(value), texts, Infinity)!;
+    return choices[texts.indexOf(near)];
   }
   if (schema instanceof z.ZodNumber) {
     const number = Math.round(Number(value));

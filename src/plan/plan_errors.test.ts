@@ -126,6 +126,8 @@ const outOfRange: readonly Row[] = [
   ['groups.g0.mesh.data', 0, 'plan/invalid', 'set it to 1'],
   ['groups.g0.mesh.data', 1.5, 'plan/invalid', 'set it to 2'],
   ['schedule.kind', '1b1f', 'plan/invalid', 'set it to "1f1b"'],
+  ['schedule.kind', 'Interleaved1F1B', 'plan/invalid', 'set it to "interleaved"'],
+  ['schedule.kind', 'ZBVZeroBubble', 'plan/invalid', 'set it to "zb-v"'],
   ['schedule.microbatches', 0, 'plan/invalid', 'set it to 1'],
   ['batch.logical_microbatches', -2, 'plan/invalid', 'set it to 1'],
   ['batch.sequences', 2.4, 'plan/invalid', 'set it to 2'],

@@ -12,6 +12,7 @@ import { backward, forward, type Slot } from './slot.js';
  */
 export const oneForwardOneBackward: ScheduleKind = {
   name: '1f1b',
+  pytorch: '1F1B',
   about: 'One forward, one backward in turn, so that no more than p microbatches are in flight.',
   use: 'By default: it has the fewest messages, any number of microbatches, activations of p microbatches.',
   source: 'Narayanan et al. 2021, [arXiv:2104.04473](https://arxiv.org/abs/2104.04473), section 2.2.1',

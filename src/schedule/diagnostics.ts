@@ -1,12 +1,12 @@
-import { defineDiagnostic, nearest } from '../ir/diagnostic.js';
+import { defineDiagnostic } from '../ir/diagnostic.js';
 import { counted } from '../ir/units.js';
 
 export const unknownSchedule = defineDiagnostic(
   'schedule/unknown-schedule',
-  (p: { kind: string; known: readonly string[] }) => ({
+  (p: { kind: string; nearest: string | null; known: readonly string[] }) => ({
     what: `there is no pipeline schedule '${p.kind}'`,
     where: [{ at: 'plan, schedule.kind' }],
-    fix: `use ${nearest(p.kind, p.known) ?? `one of ${p.known.join(', ')}`}`,
+    fix: p.nearest ? `write '${p.nearest}'` : `use one of ${p.known.join(', ')}`,
   }),
 );
 

@@ -20,6 +20,7 @@ import type { Entry } from './slot.js';
  */
 export const dualPipeV: ScheduleKind = {
   name: 'dualpipe-v',
+  pytorch: 'DualPipeV',
   about: 'DualPipe cut in half: two chunks a group, there and back, forwards woven with backwards.',
   use: 'Where communication inside a chunk (expert dispatch, tensor splits) is what costs: the other slot works meanwhile.',
   source:

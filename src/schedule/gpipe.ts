@@ -12,6 +12,7 @@ import { backward, forward } from './slot.js';
  */
 export const gpipe: ScheduleKind = {
   name: 'gpipe',
+  pytorch: 'GPipe',
   about: 'All forwards, then all backwards.',
   use: 'To compare with, or where the weights are gathered anew for each direction and activations are small.',
   source: 'Huang et al. 2019, [arXiv:1811.06965](https://arxiv.org/abs/1811.06965), section 2.3',

@@ -18,6 +18,7 @@ import { backward, forward, type Slot } from './slot.js';
  */
 export const interleaved: ScheduleKind = {
   name: 'interleaved',
+  pytorch: 'Interleaved1F1B',
   about: '1F1B with v chunks on each group, p chunks apart, which divides the bubble by v.',
   use: 'Where the bubble of 1f1b hurts, messages between groups are cheap, and there are layers enough for v chunks a group.',
   source:

@@ -26,6 +26,8 @@ export interface Formula {
 
 export interface ScheduleKind {
   readonly name: string;
+  /** What torch.distributed.pipelining, and torchtitan with it, calls it. */
+  readonly pytorch: string;
   /** One sentence: what it does. */
   readonly about: string;
   /** One sentence: when to take it. */

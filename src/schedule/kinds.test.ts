@@ -145,7 +145,7 @@ describe('is refused', () => {
   const shape = { groups: 4, virtualStages: 1, microbatches: 8 };
 
   test('an unknown schedule, with the nearest name', () => {
-    expect(() => generateSchedule('zb-h2', shape)).toThrow(/use zb-h1/);
+    expect(() => generateSchedule('zb-h2', shape)).toThrow(/write 'zb-h1'/);
   });
 
   test('fewer microbatches than dualpipe-v needs', () => {

@@ -1,3 +1,4 @@
+import { nearestChoice, type NamesElsewhere } from '../ir/nearest_choice.js';
 import { counted } from '../ir/units.js';
 import type { ScheduleKind, ScheduleShape } from './kind.js';
 import { oneForwardOneBackward } from './1f1b.js';
@@ -14,10 +15,20 @@ export const scheduleKinds: ReadonlyMap<string, ScheduleKind> = new Map(
   [gpipe, oneForwardOneBackward, interleaved, zbH1, zbV, dualPipeV].map((kind) => [kind.name, kind]),
 );
 
+/** PyTorch's names of these, with and without `Schedule` before them as its classes have it. */
+export const schedulesElsewhere: NamesElsewhere = Object.fromEntries(
+  [...scheduleKinds.values()].flatMap(({ name, pytorch }) => [
+    [pytorch, name],
+    [`Schedule${pytorch}`, name],
+  ]),
+);
+
 /** The kind of this name. Throws `schedule/unknown-schedule`. */
 export function scheduleKind(name: string): ScheduleKind {
   const kind = scheduleKinds.get(name);
-  if (!kind) throw diagnose.unknownSchedule({ kind: name, known: [...scheduleKinds.keys()] });
+  const known = [...scheduleKinds.keys()];
+  if (!kind)
+    throw diagnose.unknownSchedule({ kind: name, nearest: nearestChoice(name, known, schedulesElsewhere), known });
   return kind;
 }
 

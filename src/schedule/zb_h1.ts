@@ -15,6 +15,7 @@ import { backward, forward, weight, type Slot } from './slot.js';
  */
 export const zbH1: ScheduleKind = {
   name: 'zb-h1',
+  pytorch: 'InterleavedZeroBubble',
   about: '1F1B with the backward split in two: gradients of weights fill the end of the step.',
   use: 'In place of 1f1b at the same peak of activations, where a chunk splits well in gradients of activations and of weights.',
   source: 'Qi et al. 2023, [arXiv:2401.10241](https://arxiv.org/abs/2401.10241), section 2.1 and table 2',

@@ -14,6 +14,7 @@ import { slotsOf, type Entry } from './slot.js';
  */
 export const zbV: ScheduleKind = {
   name: 'zb-v',
+  pytorch: 'ZBVZeroBubble',
   about: 'Two chunks a group, there and back, with the backward split: no bubble within a group where F = B = W.',
   use: 'With many groups, where forward, backward and weight slots take about the same time.',
   source:

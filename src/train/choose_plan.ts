@@ -93,15 +93,15 @@ export function readPlan(file: string): Plan {
 
 /** Throws `config/unreadable` or `schedule/…`. */
 function readSchedule(file: string): ScheduleTable {
-  return readScheduleFile(textOf(file, 'schedule', 'give the path of a schedule file, or pipeline_schedule'), file)
+  return readScheduleFile(textOf(file, 'schedule file', 'give the path of a schedule file, or pipeline_schedule'), file)
     .table;
 }
 
-function textOf(file: string, what: string, fix: string): string {
+function textOf(file: string, kind: 'plan' | 'schedule file', fix: string): string {
   try {
     return readText(file);
   } catch (error) {
-    throw configUnreadable({ file, problem: `the ${what} cannot be read: ${(error as Error).message}`, fix });
+    throw configUnreadable({ file, kind, problem: (error as Error).message, fix });
   }
 }
 

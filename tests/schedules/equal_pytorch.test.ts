@@ -1,4 +1,5 @@
 /** Our generated schedules against those of torch.distributed.pipelining, which record.ts wrote down. */
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { checkSchedule } from '../../src/schedule/check.js';
 import { readScheduleFile, scheduleOf } from '../../src/schedule/file.js';
@@ -17,6 +18,12 @@ const titled = recorded.map((one) => {
 
 test('every kind is compared', () => {
   expect(new Set(recorded.map(({ kind }) => kind))).toEqual(new Set(scheduleKinds.keys()));
+});
+
+test('PyTorch calls the class of each as the kind says', () => {
+  const script = readFileSync(new URL('reference.py', import.meta.url), 'utf8');
+  const classes = [...script.matchAll(/'([\w-]+)': schedules\.Schedule(\w+),/g)].map(([, kind, name]) => [kind, name]);
+  expect(classes).toEqual([...scheduleKinds.values()].map(({ name, pytorch }) => [name, pytorch]));
 });
 
 test.each(titled)('%s: the order of each group is the one of PyTorch', (_title, { kind, rows, ...shape }) => {
