@@ -4,7 +4,7 @@ import { counted } from '../ir/units.js';
 import { checkSchedule } from '../schedule/check.js';
 import { defaultVirtualStages, requireShape, scheduleKind } from '../schedule/kinds.js';
 import { groupOfChunk } from '../schedule/placement.js';
-import { planContradiction } from './diagnostics.js';
+import { pipelineOfOneGroup, planContradiction } from './diagnostics.js';
 import { groupOfChunks, type Plan } from './plan.js';
 import { shapeOf, tableOf, writtenSchedule } from './plan_schedule.js';
 
@@ -47,6 +47,15 @@ export function checkScheduleOf(plan: Plan, file: string, fields: ScheduleFields
     const field = kind === writtenSchedule ? fields.written : fields.generated;
     throw planContradiction({ file, field, problem: what, why, fix, places: where });
   }
+}
+
+/** Throws `plan/contradiction` where a schedule weaves chunks, or parts of a backward, into waits that one group does not have. */
+export function requireGroups(
+  kind: string,
+  chunks: number,
+  place: { readonly file: string; readonly field: string; readonly fix: string },
+): void {
+  if (chunks > 1 || scheduleKind(kind).splitsBackward) throw pipelineOfOneGroup({ ...place, kind, chunks });
 }
 
 /** A schedule that is generated has so many chunks a group, on the groups that it says. */
