@@ -128,6 +128,10 @@ test.each([
   [{ plan: 3 }, "option 'plan' must be"],
   [{ plan: { zero_stage: 4 } }, "option 'plan.zero_stage' must be an integer ≥ 0 and ≤ 3 (stage), and is 4"],
   [{ data: { paths: 'a.md' } }, `option 'data.paths' must be a list of strings or null, and is "a.md"`],
+  [
+    { plan: { stage_layers: [5, -1] } },
+    "option 'plan.stage_layers.1' must be a list of integers ≥ 0 or null (layers), and is -1",
+  ],
   [{ model: 7 }, "option 'model' must be"],
   [[], "option 'the configuration' must be an object"],
 ])('%j: a wrong value is named, with what was expected', (options, what) => {

@@ -139,7 +139,11 @@ function typeText(schema: JsonSchema): string {
       .join(' or ');
   if (schema.const !== undefined) return literalText(schema.const);
   if (schema.enum) return schema.enum.map(literalText).join(' | ');
-  if (schema.type === 'array') return `list of ${schema.items ? typeText(schema.items) : 'anything'}s`;
+  if (schema.type === 'array') {
+    if (!schema.items) return 'list of anythings';
+    const range = rangeText(schema.items);
+    return `list of ${typeText(schema.items)}s${range === null ? '' : ` ${range}`}`;
+  }
   return [schema.type ?? 'anything'].flat().join(' or ');
 }
 

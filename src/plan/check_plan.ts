@@ -2,23 +2,30 @@
  * A plan against the model that it is for: every name is one that the model or a mesh has, every segment is run once, in order, and no
  * two fields contradict each other. What passes here needs no look-up with a default further on.
  */
+import { nearest } from '../ir/diagnostic.js';
 import { evenBounds } from '../ir/layout.js';
-import type { AxisName, Mesh } from '../ir/mesh.js';
+import type { AxisName } from '../ir/mesh.js';
 import type { FactorName } from '../ir/type.js';
 import { counted } from '../ir/units.js';
-import { checkScheduleOf } from './check_schedule.js';
+import { checkScheduleOf, requireGroups } from './check_schedule.js';
 import { gatherWithoutStage3, planContradiction, planUnknownName } from './diagnostics.js';
 import { requireGradientDtype } from './gradient_dtype.js';
 import type { PlannedModel } from './parallel_sizes.js';
-import { requireReduceDtype } from './reduce_dtype.js';
-import { liesUnder, meshesOf, stage3Fields, type Plan } from './plan.js';
+import { writtenSchedule } from './plan_schedule.js';
+import { requireGradientReduction, requireReduceDtype } from './reduce_dtype.js';
+import { gradientReductionOf, liesUnder, meshesOf, stage3Fields, type Plan } from './plan.js';
 import { axesOn, splitsOf } from './splits.js';
 
 /**
  * Throws `plan/unknown-name`, `plan/contradiction` or, of a schedule that the plan writes out, `schedule/…`: the first fault, with the nearest
- * legal value. `file`: for messages.
+ * legal value. `file`: for messages. `ofRun`: a run has trained by it, so that what it says for nothing is let be.
  */
-export function checkPlan(plan: Plan, model: PlannedModel, file: string): void {
+export function checkPlan(
+  plan: Plan,
+  model: PlannedModel,
+  file: string,
+  { ofRun = false }: { readonly ofRun?: boolean } = {},
+): void {
   checkGroups(plan, file);
   checkSegments(plan, model.segments, file);
   checkScheduleOf(plan, file);
@@ -37,6 +44,43 @@ export function checkPlan(plan: Plan, model: PlannedModel, file: string): void {
   checkAxesAreUsed(plan, model, file);
   checkNumbers(plan, file);
   requireReduceDtype(plan, { file, field: 'precision.reduce' });
+  if (!ofRun) checkNothingIsIdle(plan, model, axes, file);
+}
+
+/** Throws where what is asked for would be done over one rank, or by one group. */
+function checkNothingIsIdle(plan: Plan, model: PlannedModel, axes: readonly AxisName[], file: string): void {
+  const { split, bounds, zero, schedule, groups, chunks } = plan;
+  const isSplit = (over: readonly AxisName[]) => meshesOf(plan).some((mesh) => axesOn(mesh, over).length > 0);
+  for (const [factor, cut] of Object.entries(bounds)) {
+    if (isSplit(split[factor])) continue;
+    throw planContradiction({
+      file,
+      field: `bounds.${factor}`,
+      problem: `the boundaries [${cut.join(', ')}] of '${factor}' say nothing`,
+      why: `no group cuts it: the axes of split.${factor} have one rank each`,
+      fix: `remove bounds.${factor}`,
+    });
+  }
+  if (zero.stage > 0 && !isSplit([zero.axis])) {
+    throw planContradiction({
+      file,
+      field: 'zero.axis',
+      problem: `ZeRO is to split over '${zero.axis}', and that says nothing`,
+      why: 'it has one rank in every group, which keeps all that belongs to its parameters',
+      fix: zeroAxisFix(plan, model, axes),
+    });
+  }
+  // The resolved plan writes what a stage does by default.
+  if (zero.reduce_gradients !== gradientReductionOf({ ...zero, reduce_gradients: undefined })) {
+    requireGradientReduction(plan, { file, field: 'zero.reduce_gradients' });
+  }
+  if (schedule.kind !== writtenSchedule && Object.keys(groups).length === 1) {
+    requireGroups(schedule.kind, chunks.length, {
+      file,
+      field: 'schedule.kind',
+      fix: 'set it to "1f1b", with one chunk, or run the chunks on two groups or more',
+    });
+  }
 }
 
 /** Each chunk runs on a group that there is, and each group runs a chunk. */
@@ -67,8 +111,18 @@ function checkScopes({ scopes }: Plan, segments: readonly string[], file: string
   scopes.forEach(({ of }, i) => {
     const names = of.split('.');
     const begins = (segment: string) => liesUnder(segment, names.slice(0, segment.split('.').length).join('.'));
-    if (!segments.some(begins))
-      throw planUnknownName({ file, field: `scopes.${i}.of`, kind: 'segment', name: of, known: segments });
+    if (segments.some(begins)) return;
+    // Who writes a pattern means one; what is written of the path under a segment stays.
+    const written = names.includes('*') ? segments.map((segment) => segment.replaceAll(/\b\d+\b/g, '*')) : segments;
+    const known = [...new Set(written)];
+    const whole = known.map((segment) => [segment, ...names.slice(segment.split('.').length)].join('.'));
+    throw planUnknownName({
+      file,
+      field: `scopes.${i}.of`,
+      kind: 'segment',
+      name: of,
+      known: nearest(of, whole) === null ? known : whole,
+    });
   });
 }
 
@@ -174,22 +228,32 @@ function boundsFault(bounds: readonly number[], size: number, parts: number): st
   return bounds.every((bound, i) => i === 0 || bound >= bounds[i - 1]) ? null : 'decrease';
 }
 
-/** ZeRO splits what is replicated over its axis: some parameter must be. An axis of one rank is taken as it is. */
-function checkZeroSplits(plan: Plan, { parameters }: PlannedModel, axes: readonly AxisName[], file: string): void {
+/** ZeRO splits what is replicated over its axis: some parameter must be. */
+function checkZeroSplits(plan: Plan, model: PlannedModel, axes: readonly AxisName[], file: string): void {
   const { stage, axis } = plan.zero;
-  const replicates = (name: AxisName, mesh: Mesh) =>
-    parameters.some((factors) => ![...splitsOf(plan, mesh, factors).values()].flat().includes(name));
-  const meshes = (name: AxisName) => meshesOf(plan).filter((mesh) => axesOn(mesh, [name]).length > 0);
-  const splits = (name: AxisName) => meshes(name).some((mesh) => replicates(name, mesh));
-  if (stage === 0 || meshes(axis).length === 0 || splits(axis)) return;
-  const others = axes.filter(splits).map((name) => `"${name}"`);
+  if (stage === 0 || meshesOf(plan).every((mesh) => axesOn(mesh, [axis]).length === 0)) return;
+  if (isReplicated(plan, model, axis)) return;
   throw planContradiction({
     file,
     field: 'zero.axis',
     problem: `ZeRO is to split over '${axis}', and no parameter is replicated over it`,
     why: 'the plan splits each of them over this axis already: there is nothing left to share',
-    fix: `set ${others.length > 0 ? `it to ${others.join(' or ')}, or ` : ''}zero.stage to 0`,
+    fix: zeroAxisFix(plan, model, axes),
   });
+}
+
+/** Whether some group has several ranks along an axis, and a parameter that is replicated over them. */
+const isReplicated = (plan: Plan, { parameters }: PlannedModel, axis: AxisName): boolean =>
+  meshesOf(plan).some(
+    (mesh) =>
+      axesOn(mesh, [axis]).length > 0 &&
+      parameters.some((factors) => ![...splitsOf(plan, mesh, factors).values()].flat().includes(axis)),
+  );
+
+/** The axes over which ZeRO would split something, or its stage without any. */
+function zeroAxisFix(plan: Plan, model: PlannedModel, axes: readonly AxisName[]): string {
+  const others = axes.filter((axis) => isReplicated(plan, model, axis)).map((axis) => `"${axis}"`);
+  return `set ${others.length > 0 ? `it to ${others.join(' or ')}, or ` : ''}zero.stage to 0`;
 }
 
 /** An axis that splits nothing makes its ranks do the same work (ZeRO shares state, not work); one that splits too little, some none. */

@@ -6,7 +6,7 @@ import { readRows, type ScheduleFile } from '../schedule/file.js';
 import { defaultVirtualStages, requireShape, scheduleKind } from '../schedule/kinds.js';
 import { groupOfChunk } from '../schedule/placement.js';
 import { sourceOfTable } from '../schedule/source.js';
-import { planContradiction } from './diagnostics.js';
+import { pipelineOfOneGroup, planContradiction } from './diagnostics.js';
 import { groupOfChunks, type Plan } from './plan.js';
 import { shapeOf, writtenSchedule } from './plan_schedule.js';
 
@@ -67,6 +67,15 @@ function checkWritten(plan: Plan, { table, source }: Pick<ScheduleFile, 'table' 
 function tableIn(rows: readonly string[], file: string): Pick<ScheduleFile, 'table' | 'source'> {
   const table = readRows(rows, file);
   return { table, source: sourceOfTable(table, file) };
+}
+
+/** Throws `plan/contradiction` where a schedule weaves chunks, or parts of a backward, into waits that one group does not have. */
+export function requireGroups(
+  kind: string,
+  chunks: number,
+  place: { readonly file: string; readonly field: string; readonly fix: string },
+): void {
+  if (chunks > 1 || scheduleKind(kind).splitsBackward) throw pipelineOfOneGroup({ ...place, kind, chunks });
 }
 
 /** A schedule that is generated has so many chunks a group, on the groups that it says. */

@@ -3,6 +3,7 @@ import { defineDiagnostic, nearest, type Place } from '../ir/diagnostic.js';
 import { counted } from '../ir/units.js';
 import { divisorsOf } from '../options/divisors.js';
 import { multiplesNear } from '../options/multiples_near.js';
+import type { GradientReduction } from './plan.js';
 
 /** `nearest`: sizes that are legal, as text. */
 export const worldSizeMismatch = defineDiagnostic(
@@ -153,13 +154,33 @@ export const reducedForNothing = (p: { file: string; field: string; reduce: stri
     fix: 'remove it',
   });
 
+/** A time for reductions of which there are none. */
+export const reductionForNothing = (p: { file: string; field: string; when: GradientReduction; why: string }) =>
+  planContradiction({
+    file: p.file,
+    field: p.field,
+    problem: `gradients are to be reduced ${p.when === 'each' ? 'for each microbatch' : 'with the last microbatch'}, and that says nothing`,
+    why: p.why,
+    fix: 'remove it',
+  });
+
+/** A schedule that is made for several groups, on one. */
+export const pipelineOfOneGroup = (p: { file: string; field: string; kind: string; chunks: number; fix: string }) =>
+  planContradiction({
+    file: p.file,
+    field: p.field,
+    problem: `there is no pipeline, and its schedule is to be ${p.kind}${p.chunks > 1 ? `, with ${p.chunks} chunks of the model on a group` : ''}`,
+    why: 'one group waits for no other: it would run the same work in more and smaller parts',
+    fix: p.fix,
+  });
+
 export const shardSizeDoesNotDivide = defineDiagnostic(
   'plan/shard-size-does-not-divide',
   (p: { shard: number; data: number }) => ({
     what: `shard_size ${p.shard} does not divide the ${p.data} data-parallel ranks`,
     why: 'each replica is the same number of shards',
     where: [{ at: 'config, plan.shard_size' }, { at: 'config, plan.data_parallel_size' }],
-    fix: `set it to ${divisorsNear(p.data, p.shard).join(' or ')}, or data_parallel_size to ${multiplesNear(p.data, p.shard).join(' or ')}`,
+    fix: `${divisorsFix(p.data, p.shard)}, or set data_parallel_size to ${multiplesNear(p.data, p.shard).join(' or ')}`,
   }),
 );
 
@@ -171,6 +192,16 @@ export const shardsWithoutZero = ({ shard }: { shard: number }) =>
     problem: `shard_size is ${shard}, and ZeRO's stage is 0`,
     why: 'at stage 0 every rank keeps all that belongs to its parameters',
     fix: 'remove it, or set zero_stage to 1, 2 or 3',
+  });
+
+/** Shards that are each whole. */
+export const shardsOfOneRank = ({ data }: { data: number }) =>
+  planContradiction({
+    file: 'the configuration',
+    field: 'plan.shard_size',
+    problem: 'shard_size is 1, and ZeRO is to split among so many ranks: that says nothing',
+    why: 'a shard of one rank is all that belongs to its parameters',
+    fix: `${divisorsFix(data, 1)}, or remove it and set zero_stage to 0`,
   });
 
 export const planContradictsConfig = defineDiagnostic(
@@ -249,9 +280,15 @@ const missing = {
   factor: 'the model has none of that name',
 } as const;
 
-/** The largest divisor of a number below another, and the smallest above it. */
+/** Shards that divide the data ranks; one rank has none but itself. */
+function divisorsFix(data: number, shard: number): string {
+  const near = divisorsNear(data, shard);
+  return near.length > 0 ? `set it to ${near.join(' or ')}` : 'remove it';
+}
+
+/** The largest divisor of a number below another, and the smallest above it, of those that are more than one. */
 function divisorsNear(of: number, near: number): readonly number[] {
-  const all = divisorsOf(of);
+  const all = divisorsOf(of).filter((n) => n > 1);
   return [all.findLast((n) => n < near), all.find((n) => n > near)].filter((n) => n !== undefined);
 }
 

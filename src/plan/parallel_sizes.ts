@@ -1,5 +1,4 @@
 /** Plans from the sizes that users of Megatron-LM and DeepSpeed know: `{ data_parallel_size: 2, tensor_parallel_size: 2 }`. */
-import type { AxisName } from '../ir/mesh.js';
 import type { FactorName } from '../ir/type.js';
 import { scheduleOf, type ScheduleFile } from '../schedule/file.js';
 import { defaultVirtualStages, scheduleKind } from '../schedule/kinds.js';
@@ -9,14 +8,15 @@ import {
   gatherWithoutStage3,
   nothingForTensorRanks,
   shardSizeDoesNotDivide,
+  shardsOfOneRank,
   shardsWithoutZero,
   stageLayersDiffer,
   tooManyStages,
   tooManyTensorRanks,
   worldSizeMismatch,
 } from './diagnostics.js';
-import { checkScheduleOf, type ScheduleFields } from './check_schedule.js';
-import { requireReduceDtype } from './reduce_dtype.js';
+import { checkScheduleOf, requireGroups, type ScheduleFields } from './check_schedule.js';
+import { requireGradientReduction, requireReduceDtype } from './reduce_dtype.js';
 import {
   groupName,
   planVersion,
@@ -119,6 +119,13 @@ export function planOfSizes(
   if (pipeline > most.pipeline) {
     throw tooManyStages({ pipeline, virtualStages, segments: model.segments.length, nearest });
   }
+  if (pipeline === 1 && !sizes.schedule_file) {
+    const [field, told] =
+      (sizes.virtual_stages ?? 1) > 1 ? ['plan.virtual_stages', 'virtual_stages'] : ['plan.pipeline_schedule', 'it'];
+    const both = sizes.pipeline_schedule !== undefined && told !== 'it' ? `${told} and pipeline_schedule` : told;
+    const fix = `remove ${both}, or set pipeline_parallel_size to 2 or more`;
+    requireGroups(kind, virtualStages, { file: 'the configuration', field, fix });
+  }
   if (batch.sequences % batch.microbatch !== 0) throw batchDoesNotDivide(batch);
   const { split, scheduled, together } = shareBatch(batch, data, pipeline);
   const dataAxes = dataAxesOf(sizes, data);
@@ -143,12 +150,13 @@ export function planOfSizes(
     },
     bounds: {},
     scopes: scopesOf(sizes.activation_checkpoint, model.segments),
-    zero: zeroOf(sizes, Object.keys(dataAxes).at(-1)!, pipeline),
+    zero: zeroOf(sizes, dataAxes, pipeline),
     precision,
     predicted: null,
   };
   checkScheduleOf(plan, 'config', scheduleFields, sizes.schedule_file);
   requireReduceDtype(plan, { file: 'the configuration', field: 'reduce_dtype' });
+  requireGradientReduction(plan, { file: 'the configuration', field: 'plan.reduce_gradients' });
   return plan;
 }
 
@@ -198,14 +206,24 @@ function scopesOf(mode: ActivationCheckpoint = 'none', segments: readonly string
 function dataAxesOf({ shard_size: shard, zero_stage: stage = 0 }: ParallelSizes, data: number): PlanGroup['mesh'] {
   if (shard === undefined) return { data };
   if (stage === 0) throw shardsWithoutZero({ shard });
+  if (shard === 1) throw shardsOfOneRank({ data });
   if (data % shard !== 0) throw shardSizeDoesNotDivide({ shard, data });
   return shard === data ? { data } : { 'data.replica': data / shard, 'data.shard': shard };
 }
 
-/** Throws where how parameters are gathered is said of a stage that gathers none. */
-function zeroOf(sizes: ParallelSizes, axis: AxisName, pipeline: number): Plan['zero'] {
-  const { zero_stage: stage = 0, reshard_after_forward, prefetch, persistence_threshold } = sizes;
+/**
+ * Over the last of the data axes. Of one data rank there is nothing to split: then the plan says so, whatever the stage, since one
+ * configuration is run on many ranks and on one. Throws where how parameters are gathered is said of a stage that gathers none.
+ */
+function zeroOf(sizes: ParallelSizes, dataAxes: PlanGroup['mesh'], pipeline: number): Plan['zero'] {
+  const [axis, ranks] = Object.entries(dataAxes).at(-1)!;
+  const { zero_stage: asked = 0, reshard_after_forward, prefetch, persistence_threshold } = sizes;
   const { reduce_gradients, bucket_bytes } = sizes;
+  const field = stage3Fields.find((name) => sizes[name] !== undefined);
+  if (field !== undefined && asked !== 3) {
+    throw gatherWithoutStage3({ file: 'the configuration', field: `plan.${field}`, stage: asked });
+  }
+  const stage = ranks === 1 ? 0 : asked;
   const zero = {
     stage,
     axis,
@@ -221,8 +239,6 @@ function zeroOf(sizes: ParallelSizes, axis: AxisName, pipeline: number): Plan['z
       ...(persistence_threshold !== undefined && { persistence_threshold }),
     };
   }
-  const field = stage3Fields.find((name) => sizes[name] !== undefined);
-  if (field !== undefined) throw gatherWithoutStage3({ file: 'the configuration', field: `plan.${field}`, stage });
   return zero;
 }
 

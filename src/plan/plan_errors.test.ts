@@ -158,6 +158,9 @@ const unknownName: readonly Row[] = [
   ['batch.sequence', 2, 'plan/invalid', "write 'sequences'"],
   ['scopes.0.mades', 'again', 'plan/invalid', "write 'made'"],
   ['scopes.0.of', 'block.1', 'plan/unknown-name', "write 'blocks.1'"],
+  ['scopes.0.of', 'blokcs.*', 'plan/unknown-name', "write 'blocks.*'"],
+  ['scopes.0.of', 'blokcs.*.mlp', 'plan/unknown-name', "write 'blocks.*.mlp'"],
+  ['scopes.0.of', 'block.1.mlp', 'plan/unknown-name', "write 'blocks.1.mlp'"],
   ['scopes.0.of', 'layers.*', 'plan/unknown-name', /^use one of 'embedding', /],
   ['zero.stages', 1, 'plan/invalid', "write 'stage'"],
   ['precision.gradient', 'f32', 'plan/invalid', "write 'gradients'"],
@@ -487,11 +490,16 @@ describe('sizes that no plan can have', () => {
   test('shards that do not divide the data ranks, or of nothing', () => {
     const error = of({ zero_stage: 3, shard_size: 4 }, 6);
     expect(error.code).toBe('plan/shard-size-does-not-divide');
-    expect(error.diagnostic.fix).toBe('set it to 3 or 6, or data_parallel_size to 4 or 8');
-    expect(of({ zero_stage: 1, shard_size: 8 }, 2).diagnostic.fix).toBe('set it to 2, or data_parallel_size to 8');
+    expect(error.diagnostic.fix).toBe('set it to 3 or 6, or set data_parallel_size to 4 or 8');
+    expect(of({ zero_stage: 1, shard_size: 8 }, 2).diagnostic.fix).toBe('set it to 2, or set data_parallel_size to 8');
     expect(of({ zero_stage: 1, shard_size: 2, tensor_parallel_size: 2 }, 2).diagnostic.fix).toBe(
-      'set it to 1, or data_parallel_size to 2',
+      'remove it, or set data_parallel_size to 2',
     );
+    expect(of({ zero_stage: 3, shard_size: 1 }, 6)).toMatchObject({
+      code: 'plan/contradiction',
+      diagnostic: { fix: 'set it to 2, or remove it and set zero_stage to 0' },
+    });
+    expect(of({ zero_stage: 2, shard_size: 1 }, 1).diagnostic.fix).toMatch(/^remove it, or /);
     const without = of({ shard_size: 2 }, 4);
     expect(without.code).toBe('plan/contradiction');
     expect(without.diagnostic.fix).toBe('remove it, or set zero_stage to 1, 2 or 3');
@@ -521,12 +529,17 @@ test('ZeRO over an axis that splits every parameter already is refused, with tho
   expect(error.message).toContain('no parameter is replicated over it');
   expect(error.diagnostic.fix).toBe('set it to "data", or zero.stage to 0');
   expect(errorOf(of('tensor', 1)).diagnostic.fix).toBe('set zero.stage to 0');
-  for (const legal of [
-    of('data'),
-    of('tensor', 2, 0),
-    of('data', 1),
-    { ...of('tensor'), split: { ...split, dim: ['data'] } },
-  ])
+  // One rank along the axis splits nothing either; the plan of a run that has trained so is read.
+  expect(errorOf(of('data', 1)).message).toMatch(
+    /split over 'data', and that says nothing[\s\S]*one rank in every group/,
+  );
+  const alone = {
+    ...of('tensor'),
+    groups: { g0: { mesh: { data: 2, tensor: 1 } }, g1: { mesh: { data: 2, tensor: 1 } } },
+  };
+  expect(errorOf(alone).diagnostic.fix).toBe('set it to "data", or zero.stage to 0');
+  expect(() => checkPlan(alone as Plan, model, 'plan.json', { ofRun: true })).not.toThrow();
+  for (const legal of [of('data'), of('tensor', 2, 0), { ...of('tensor'), split: { ...split, dim: ['data'] } }])
     expect(() => checkPlan(parsePlan(JSON.stringify(legal), 'plan.json'), model, 'plan.json')).not.toThrow();
 });
 
@@ -550,4 +563,71 @@ test('ranks that would compute the same, or nothing, are refused, also where ZeR
     const legal = { ...plan, split, groups: groups({ data: 1, tensor }), bounds: {} };
     expect(() => checkPlan(parsePlan(JSON.stringify(legal), 'plan.json'), model, 'plan.json')).not.toThrow();
   }
+});
+
+describe('what is said for nothing', () => {
+  const one = planOfSizes({}, 1, model, { sequences: 4, microbatch: 1 }, { compute: 'f32', master: 'f32' });
+  const halves = [
+    { segments: ['embedding', 'blocks.0'], on: 'g0' },
+    { segments: ['blocks.1', 'head'], on: 'g0' },
+  ];
+  test.each<[string, Partial<Plan>, RegExp, string | RegExp]>([
+    [
+      'bounds that do not fit',
+      { bounds: { heads: [0, 3, 9] } },
+      /\[0, 3, 9\] of 'heads' say nothing/,
+      'remove bounds.heads',
+    ],
+    ['bounds that fit', { bounds: { heads: [0, 4] } }, /say nothing/, 'remove bounds.heads'],
+    ['when to reduce', { zero: { ...one.zero, reduce_gradients: 'each' } }, /no ranks share the data/, 'remove it'],
+    [
+      'a schedule of two chunks',
+      { chunks: halves, schedule: { ...one.schedule, kind: 'zb-v' } },
+      /no pipeline/,
+      /"1f1b"/,
+    ],
+    ['a backward in two', { schedule: { ...one.schedule, kind: 'zb-h1' } }, /no pipeline/, /"1f1b"/],
+  ])('%s', (_, changes, said, fix) => {
+    const changed = { ...one, ...changes };
+    const error = errorOf(changed);
+    expect(error.code).toBe('plan/contradiction');
+    expect(error.message).toMatch(said);
+    expect(error.diagnostic.fix).toMatch(fix);
+    expect(() => checkPlan(changed, model, 'plan.json', { ofRun: true })).not.toThrow();
+  });
+
+  test('a resolved plan writes what is done by default, and is legal', () => {
+    const resolved = { ...one, zero: { ...one.zero, reduce_gradients: 'last' as const } };
+    expect(() => checkPlan(resolved, model, 'plan.json')).not.toThrow();
+  });
+
+  test.each<[ParallelSizes, number, RegExp, string]>([
+    [
+      { virtual_stages: 2 },
+      1,
+      /no pipeline, and its schedule is to be interleaved, with 2 chunks/,
+      'remove virtual_stages, or set pipeline_parallel_size to 2 or more',
+    ],
+    [{ pipeline_schedule: 'zb-v' }, 2, /no pipeline/, 'remove it, or set pipeline_parallel_size to 2 or more'],
+    [{ pipeline_schedule: 'zb-h1' }, 1, /no pipeline/, 'remove it, or set pipeline_parallel_size to 2 or more'],
+    [
+      { pipeline_schedule: 'interleaved', virtual_stages: 2 },
+      1,
+      /no pipeline/,
+      'remove virtual_stages and pipeline_schedule, or set pipeline_parallel_size to 2 or more',
+    ],
+    [{ reduce_gradients: 'each' }, 1, /for each microbatch, and that says nothing/, 'remove it'],
+    [{ reduce_gradients: 'last', tensor_parallel_size: 2, zero_stage: 2 }, 2, /no ranks share the data/, 'remove it'],
+  ])('of sizes: %j on %i', (given, ranks, said, fix) => {
+    const batch = { sequences: 8, microbatch: 1 };
+    expect(() => planOfSizes(given, ranks, model, batch, one.precision)).toThrow(said);
+    expect(() => planOfSizes(given, ranks, model, batch, one.precision)).toThrow(fix);
+  });
+
+  test('sizes that are run on one rank too have a plan without ZeRO, which is legal as a file', () => {
+    const given: ParallelSizes = { zero_stage: 3, prefetch: 2, pipeline_schedule: '1f1b', virtual_stages: 1 };
+    const made = planOfSizes(given, 1, model, { sequences: 8, microbatch: 1 }, one.precision);
+    expect(made.zero).toEqual({ stage: 0, axis: 'data' });
+    expect(() => checkPlan(parsePlan(JSON.stringify(made), 'plan.json'), model, 'plan.json')).not.toThrow();
+  });
 });

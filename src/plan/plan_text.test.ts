@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { planOfSizes, type ParallelSizes } from './parallel_sizes.js';
-import type { Plan } from './plan.js';
+import { zeroStages, type Plan } from './plan.js';
 import { planText, groupTexts, zeroText } from './plan_text.js';
 
 const model = {
@@ -43,4 +43,16 @@ test('what ZeRO splits is said, also where that is nothing', () => {
     /split over data\.shard, alike on each of data\.replica$/,
   );
   expect(zeroText(planOf({}, 2))).toMatch(/^stage 0: every rank along data keeps/);
+  for (const zero_stage of zeroStages) {
+    const one = planOf({ zero_stage, tensor_parallel_size: 2 }, 2);
+    // A run of an earlier version has the stage in its plan.
+    for (const plan of [one, { ...one, zero: { ...one.zero, stage: zero_stage } }]) {
+      expect(zeroText(plan)).toMatch(/^nothing is split: there is one rank along data/);
+      expect(planText(plan)).toBe('tensor 2');
+    }
+  }
+  const unlike = planOf({ zero_stage: 1, pipeline_parallel_size: 2 }, 4);
+  expect(zeroText({ ...unlike, groups: { ...unlike.groups, g1: { mesh: { data: 1 } } } })).toMatch(
+    /split over data in g0 alone$/,
+  );
 });

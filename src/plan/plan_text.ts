@@ -13,7 +13,7 @@ export function planText(plan: Plan): string {
   const sizes = alike
     ? [...pipeline, meshText(meshesOf(plan)[0])].filter((text) => text !== null).join(' × ') || 'one rank'
     : meshes.join(' | ');
-  return plan.zero.stage === 0 ? sizes : `${sizes}, ZeRO-${plan.zero.stage}`;
+  return plan.zero.stage === 0 || zeroGroups(plan).length === 0 ? sizes : `${sizes}, ZeRO-${plan.zero.stage}`;
 }
 
 /** What each group runs and where: `g1: ranks 2 to 3, data 2: blocks.2 to blocks.5, head`; its chunks stand one behind the other. */
@@ -32,8 +32,13 @@ export function groupTexts(plan: Plan): readonly string[] {
 }
 
 /** What ZeRO splits, also where that is nothing. */
-export function zeroText({ zero, split }: Plan): string {
+export function zeroText(plan: Plan): string {
+  const { zero, split } = plan;
   const { stage, axis } = zero;
+  const groups = zeroGroups(plan);
+  if (groups.length === 0) {
+    return `nothing is split: there is one rank along ${axis}, which keeps the optimizer's state of all its parameters`;
+  }
   if (stage === 0) return `stage 0: every rank along ${axis} keeps the optimizer's state of all its parameters`;
   const together = Object.values(split).find((axes) => axes.includes(axis)) ?? [];
   const replicas = together.filter((other) => other !== axis);
@@ -42,8 +47,13 @@ export function zeroText({ zero, split }: Plan): string {
     ...(gradientReductionOf(zero) === 'each' ? [', sums of gradients'] : []),
     ...(stage === 3 ? [', parameters'] : []),
   ].join('');
-  return `stage ${stage}: the optimizer's state${besides} and the update are split over ${axis}${copies}`;
+  const where = groups.length < Object.keys(plan.groups).length ? ` in ${groups.join(' and ')} alone` : '';
+  return `stage ${stage}: the optimizer's state${besides} and the update are split over ${axis}${where}${copies}`;
 }
+
+/** The groups that have several ranks along ZeRO's axis. */
+const zeroGroups = ({ groups, zero }: Plan): readonly string[] =>
+  Object.keys(groups).filter((name) => (groups[name].mesh[zero.axis] ?? 1) > 1);
 
 /** The axes of a mesh with more than one rank; null where there are none. */
 const meshText = ({ axes }: Mesh): string | null =>

@@ -1,7 +1,7 @@
-/** In which types gradients may be reduced over ranks. */
+/** In which types gradients may be reduced over ranks, and when. */
 import { dtypeBytes, type DType } from '../ir/dtype.js';
 import type { FactorName } from '../ir/type.js';
-import { reducedForNothing, reducedInMore } from './diagnostics.js';
+import { reducedForNothing, reducedInMore, reductionForNothing } from './diagnostics.js';
 import { gradientDtypeOf } from './gradient_dtype.js';
 import { meshesOf, type Plan, type PlanPrecision } from './plan.js';
 import { axesOn } from './splits.js';
@@ -19,6 +19,25 @@ export const reduceDtypeOf =
 /** Factors of what a step reads: ranks that share one of them have a sum each. */
 const dataFactors: readonly FactorName[] = ['microbatch', 'batch', 'sequence'];
 
+const isDataShared = ({ split, ...plan }: Pick<Plan, 'groups' | 'split'>): boolean =>
+  dataFactors.some((factor) => meshesOf(plan).some((mesh) => axesOn(mesh, split[factor] ?? []).length > 0));
+
+const notShared = 'no ranks share the data: every gradient is whole where it is made';
+
+/**
+ * Throws `plan/contradiction` where it is said when gradients are reduced, and no ranks share the data, nor does ZeRO split sums of gradients,
+ * which that decides too.
+ */
+export function requireGradientReduction(
+  { zero, ...plan }: Pick<Plan, 'zero' | 'groups' | 'split'>,
+  place: { readonly file: string; readonly field: string },
+): void {
+  const { stage, axis, reduce_gradients: when } = zero;
+  const splits = stage > 0 && meshesOf(plan).some((mesh) => axesOn(mesh, [axis]).length > 0);
+  if (when === undefined || splits || isDataShared(plan)) return;
+  throw reductionForNothing({ ...place, when, why: notShared });
+}
+
 /**
  * Throws `plan/contradiction` where gradients are to be reduced in a type that holds more than the parameters do, or in the one in which all of
  * them are anyhow, or where no ranks share the data.
@@ -31,14 +50,11 @@ export function requireReduceDtype(
   if (reduce === undefined) return;
   const legal = reduceDtypes.filter((dtype) => dtypeBytes[dtype] <= dtypeBytes[master]);
   if (!legal.includes(reduce)) throw reducedInMore({ ...place, reduce, master, legal });
-  const shares = dataFactors.some((factor) =>
-    meshesOf(plan).some((mesh) => axesOn(mesh, split[factor] ?? []).length > 0),
-  );
-  if (!shares) {
+  if (!isDataShared({ split, ...plan })) {
     throw reducedForNothing({
       ...place,
       reduce,
-      why: 'no ranks share the data: every gradient is whole where it is made',
+      why: notShared,
     });
   }
   if (reduce === master && gradientDtypeOf(precision) === master) {

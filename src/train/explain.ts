@@ -130,7 +130,7 @@ const vocabOf = (before: ModelRecord | null): number | null =>
 
 function checked({ plan, file, ofRun }: GivenPlan, config: TrainConfig, model: LanguageModel): Plan {
   if (!ofRun) return planForConfig(plan, file, config, model, null);
-  checkPlan(plan, describeModel(model), file);
+  checkPlan(plan, describeModel(model), file, { ofRun });
   return plan;
 }
 
