@@ -91,9 +91,9 @@ export class GraphBuilder {
     let application = this.applications.get(key);
     if (!application) this.applications.set(key, (application = this.bind(op, operands, given)));
     if (!this.differentiated) for (const operand of operands) this.refuseResidual(operand.id, op);
-    const { attributes, rule, results } = application;
+    const { op: named, attributes, rule, results } = application;
     const inputs = operands.map((t) => t.id);
-    const node = this.push({ op, inputs, attributes, rule, source: this.source, from: this.from }, results);
+    const node = this.push({ op: named, inputs, attributes, rule, source: this.source, from: this.from }, results);
     const scope = operands[0]?.scope;
     return node.outputs.map((id, i) => new Tensor(this, id, rule.results[i], scope));
   }
@@ -120,7 +120,7 @@ export class GraphBuilder {
     checkAttributes(op, definition.attributeKinds ?? {}, given, this.path);
     const attributes = { ...definition.attributes, ...given };
     const call = { operands: operands.map((t) => t.type), names: operands.map((t) => t.names), attributes };
-    return { attributes, ...this.placed(() => definition.bind(call)) };
+    return { op: definition.name, attributes, ...this.placed(() => definition.bind(call)) };
   }
 
   /** Adds a node whose rule is known: how passes copy nodes between graphs. */
@@ -229,6 +229,8 @@ export class GraphBuilder {
 
 /** What a node has of its op, whichever values it is applied to. */
 interface Application extends BoundOp {
+  /** As the registry names it. */
+  readonly op: string;
   readonly attributes: Attributes;
 }
 
