@@ -499,7 +499,7 @@ describe('sizes that no plan can have', () => {
       code: 'plan/contradiction',
       diagnostic: { fix: 'set it to 2, or remove it and set zero_stage to 0' },
     });
-    expect(of({ zero_stage: 2, shard_size: 1 }, 1).diagnostic.fix).toMatch(/^remove it, or /);
+    expect(of({ zero_stage: 2, shard_size: 1 }, 1).diagnostic.fix).toBe('remove it');
     const without = of({ shard_size: 2 }, 4);
     expect(without.code).toBe('plan/contradiction');
     expect(without.diagnostic.fix).toBe('remove it, or set zero_stage to 1, 2 or 3');
