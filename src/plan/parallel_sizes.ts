@@ -108,7 +108,10 @@ export function planOfSizes(
   const { kind, placement, virtualStages } = scheduleOfSizes(sizes, pipeline);
   const most = { tensor: mostTensorRanks(model), pipeline: Math.floor(model.segments.length / virtualStages) };
   const asked = { data: sizes.data_parallel_size ?? null, tensor, pipeline };
-  const nearest = nearestText(asked, nearestSizes(asked, most, { ranks, ranksAreGiven }));
+  const near = nearestSizes(asked, most, { ranks, ranksAreGiven });
+  // One group has no schedule of several chunks.
+  const alone = pipeline > 1 && near.pipeline === 1 && virtualStages > 1 && !sizes.schedule_table;
+  const nearest = nearestText(asked, near) + (alone ? ', without pipeline_schedule and virtual_stages' : '');
   if (data * tensor * pipeline !== ranks) {
     const isLegal = tensor <= most.tensor.size && pipeline <= most.pipeline;
     throw worldSizeMismatch({ data, tensor, pipeline, ranks, nearest, isLegal });

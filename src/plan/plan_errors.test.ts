@@ -336,6 +336,15 @@ describe('pipelines that the sizes do not give', () => {
     [{ pipeline_parallel_size, virtual_stages: 2, stage_layers: [0, 1, 1, 0] }, /^accepted$/],
     [{ pipeline_parallel_size, virtual_stages: 2 }, /^accepted$/],
     [
+      { pipeline_parallel_size: 2, tensor_parallel_size: 4, virtual_stages: 2 },
+      /nearest legal plan is tensor_parallel_size 1, data_parallel_size 1$/m,
+    ],
+    [{ pipeline_parallel_size: 3, pipeline_schedule: 'zb-v' }, /pipeline_parallel_size 2, data_parallel_size 1$/m],
+    [
+      { pipeline_parallel_size: 1 + pipeline_parallel_size, data_parallel_size: 1, virtual_stages: 4 },
+      /pipeline_parallel_size 1, data_parallel_size 2, without pipeline_schedule and virtual_stages$/m,
+    ],
+    [
       { pipeline_parallel_size, virtual_stages: 3 },
       /config, plan.virtual_stages[\s\S]*nearest legal plan is virtual_stages 2/,
     ],
