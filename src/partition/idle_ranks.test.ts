@@ -62,3 +62,45 @@ test('ranks without a sequence are named', () => {
     'ranks 1, 3 of 4',
   );
 });
+
+describe('the number that is too small is named, with what to set', () => {
+  const base = planOf({ data_parallel_size: 4 }, 16, 2);
+  const told = (changes: Partial<Plan>) => idleRanksWarning({ ...base, ...changes })!;
+
+  test('logical microbatches: as it says, no rank is idle, and the step has as many sequences', () => {
+    const two = { ...base.batch, logical_microbatches: 2 };
+    const plan = { ...base, batch: two, schedule: { ...base.schedule, microbatches: 4 } };
+    const { message, diagnostic } = idleRanksWarning(plan)!;
+    expect(message).toMatch(/batch\.logical_microbatches 2, fewer than the 4 ranks/);
+    const [together, scheduled] = [...diagnostic.fix!.matchAll(/to (\d+)/g)].map(([, n]) => Number(n));
+    const mended = {
+      ...plan,
+      batch: { ...two, logical_microbatches: together },
+      schedule: { ...plan.schedule, microbatches: scheduled },
+    };
+    expect(idleRanksWarning(mended)).toBeNull();
+    expect(sequencesOf(mended)).toBe(sequencesOf(plan));
+  });
+
+  test('with padding where they do not divide', () => {
+    const batch = { logical_microbatches: 3, sequences: 2, padding: 0 };
+    const plan = { batch, schedule: { ...base.schedule, microbatches: 3 } };
+    expect(told(plan).diagnostic.fix).toContain('to 4, schedule.microbatches to 3 and batch.padding to 3:');
+  });
+
+  test('sequences of a logical microbatch that is split', () => {
+    const error = idleRanksWarning(planOf({ data_parallel_size: 8 }, 6, 3))!;
+    expect(error.message).toMatch(/a logical microbatch has 3 sequences, fewer than the 8 ranks that share it/);
+  });
+
+  test('sequences of a step', () => {
+    expect(idleRanksWarning(planOf({ data_parallel_size: 8 }, 6))!.message).toMatch(
+      /a step has 6 microbatches of 1 sequence, fewer parts than its 8/,
+    );
+  });
+
+  test('boundaries', () => {
+    const bounds = { microbatch: [0, 0, 2, 3, 4] };
+    expect(told({ bounds }).message).toMatch(/\[0, 0, 2, 3, 4\] of 'microbatch' leave a rank no part/);
+  });
+});

@@ -44,14 +44,21 @@ export const batchDoesNotDivide = defineDiagnostic(
   }),
 );
 
+/** What leaves ranks without a part of the batch, where it is to be set, and to what. */
+export interface IdleCause {
+  readonly why: string;
+  readonly where: readonly Place[];
+  readonly fix: string;
+}
+
 /** A warning: such a plan trains. */
 export const ranksIdle = defineDiagnostic(
   'plan/ranks-idle',
-  (p: { idle: readonly number[]; ranks: number; microbatches: number; sequences: number }) => ({
+  (p: { idle: readonly number[]; ranks: number; cause: IdleCause }) => ({
     what: `${p.idle.length === 1 ? 'rank' : 'ranks'} ${rangesOf(p.idle)} of ${p.ranks} ${p.idle.length === 1 ? 'has' : 'have'} nothing to compute`,
-    why: `a step has ${counted(p.microbatches, 'microbatch', 'es')} of ${counted(p.sequences, 'sequence')}, fewer parts than data-parallel ranks`,
-    where: [{ at: 'config, batch.sequences' }, { at: 'config, plan.data_parallel_size' }],
-    fix: `give more sequences a step${p.sequences > 1 ? ', or smaller microbatches' : ''}, or fewer data-parallel ranks; the run goes on as it is`,
+    why: p.cause.why,
+    where: p.cause.where,
+    fix: `${p.cause.fix}; the run goes on as it is`,
   }),
 );
 
@@ -180,7 +187,7 @@ export const shardSizeDoesNotDivide = defineDiagnostic(
     what: `shard_size ${p.shard} does not divide the ${p.data} data-parallel ranks`,
     why: 'each replica is the same number of shards',
     where: [{ at: 'config, plan.shard_size' }, { at: 'config, plan.data_parallel_size' }],
-    fix: `${divisorsFix(p.data, p.shard)}, or set data_parallel_size to ${multiplesNear(p.data, p.shard).join(' or ')}`,
+    fix: `${divisorsNear(p.data, p.shard).length > 0 ? `set it to ${divisorsNear(p.data, p.shard).join(' or ')}` : 'remove it'}, or set data_parallel_size to ${multiplesNear(p.data, p.shard).join(' or ')}`,
   }),
 );
 
@@ -201,7 +208,7 @@ export const shardsOfOneRank = ({ data }: { data: number }) =>
     field: 'plan.shard_size',
     problem: 'shard_size is 1, and ZeRO is to split among so many ranks: that says nothing',
     why: 'a shard of one rank is all that belongs to its parameters',
-    fix: `${divisorsFix(data, 1)}, or remove it and set zero_stage to 0`,
+    fix: `${data > 1 ? `set it to ${divisorsNear(data, 1).join(' or ')}, or ` : ''}remove it${data > 1 ? ' and set zero_stage to 0' : ''}`,
   });
 
 export const planContradictsConfig = defineDiagnostic(
@@ -221,7 +228,10 @@ export const tooManyStages = defineDiagnostic(
         ? `pipeline_parallel_size ${p.pipeline} is more than the model's ${counted(p.segments, 'segment')}`
         : `pipeline_parallel_size ${p.pipeline} × virtual_stages ${p.virtualStages} is more than the model's ${counted(p.segments, 'segment')}`,
     why: 'a chunk would have nothing to compute',
-    where: [{ at: 'config, plan.pipeline_parallel_size' }],
+    where: [
+      { at: 'config, plan.pipeline_parallel_size' },
+      ...(p.virtualStages === 1 ? [] : [{ at: 'config, plan.virtual_stages' }]),
+    ],
     fix: `the nearest legal plan is ${p.nearest}`,
   }),
 );
@@ -279,12 +289,6 @@ const missing = {
   segment: 'the model has none of that name',
   factor: 'the model has none of that name',
 } as const;
-
-/** Shards that divide the data ranks; one rank has none but itself. */
-function divisorsFix(data: number, shard: number): string {
-  const near = divisorsNear(data, shard);
-  return near.length > 0 ? `set it to ${near.join(' or ')}` : 'remove it';
-}
 
 /** The largest divisor of a number below another, and the smallest above it, of those that are more than one. */
 function divisorsNear(of: number, near: number): readonly number[] {
