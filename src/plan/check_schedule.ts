@@ -91,7 +91,10 @@ function checkPlacement({ schedule: { kind }, groups, chunks }: Plan, file: stri
       field: fields.chunks,
       problem: `the plan has ${counted(chunks.length, 'chunk')} on ${counted(names.length, 'group')}`,
       why: `${kind} has ${many} on each`,
-      fix: `cut the model in ${counted(names.length * defaultVirtualStages(schedule), 'chunk')}, or name another schedule`,
+      fix:
+        fields.chunks === inPlan.chunks
+          ? `cut the model in ${counted(names.length * defaultVirtualStages(schedule), 'chunk')}, or name another schedule`
+          : `set virtual_stages to ${defaultVirtualStages(schedule)}, or name another schedule`,
     });
   }
   chunks.forEach(({ on }, chunk) => {

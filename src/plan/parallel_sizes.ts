@@ -107,7 +107,10 @@ export function planOfSizes(
   const { kind, placement, virtualStages } = scheduleOfSizes(sizes, pipeline);
   const most = { tensor: mostTensorRanks(model), pipeline: Math.floor(model.segments.length / virtualStages) };
   const asked = { data: sizes.data_parallel_size ?? null, tensor, pipeline };
-  const nearest = nearestText(asked, nearestSizes(asked, most, { ranks, ranksAreGiven }));
+  const near = nearestSizes(asked, most, { ranks, ranksAreGiven });
+  // One group has no schedule of several chunks.
+  const alone = pipeline > 1 && near.pipeline === 1 && virtualStages > 1 && !sizes.schedule_file;
+  const nearest = nearestText(asked, near) + (alone ? ', without pipeline_schedule and virtual_stages' : '');
   if (data * tensor * pipeline !== ranks) {
     const isLegal = tensor <= most.tensor.size && pipeline <= most.pipeline;
     throw worldSizeMismatch({ data, tensor, pipeline, ranks, nearest, isLegal });
@@ -116,15 +119,20 @@ export function planOfSizes(
     if (most.tensor.factor === null) throw nothingForTensorRanks({ tensor, data, model: model.name });
     throw tooManyTensorRanks({ tensor, ...most.tensor, factor: most.tensor.factor, nearest });
   }
-  if (pipeline > most.pipeline) {
-    throw tooManyStages({ pipeline, virtualStages, segments: model.segments.length, nearest });
-  }
   if (pipeline === 1 && !sizes.schedule_file) {
     const [field, told] =
       (sizes.virtual_stages ?? 1) > 1 ? ['plan.virtual_stages', 'virtual_stages'] : ['plan.pipeline_schedule', 'it'];
     const both = sizes.pipeline_schedule !== undefined && told !== 'it' ? `${told} and pipeline_schedule` : told;
     const fix = `remove ${both}, or set pipeline_parallel_size to 2 or more`;
     requireGroups(kind, virtualStages, { file: 'the configuration', field, fix });
+  }
+  if (pipeline > most.pipeline) {
+    throw tooManyStages({
+      pipeline,
+      virtualStages,
+      segments: model.segments.length,
+      nearest: fewerVirtualStages(sizes, kind, Math.floor(model.segments.length / pipeline)) ?? nearest,
+    });
   }
   if (batch.sequences % batch.microbatch !== 0) throw batchDoesNotDivide(batch);
   const { split, scheduled, together } = shareBatch(batch, data, pipeline);
@@ -189,6 +197,13 @@ function scheduleOfSizes(sizes: ParallelSizes, pipeline: number): ScheduleOfSize
     virtualStages: virtual_stages ?? defaultVirtualStages(schedule),
     placement: (chunk) => groupOfChunk(schedule.placement, pipeline, chunk),
   };
+}
+
+/** As many virtual stages as the model has segments for, on all groups; null where the schedule takes no other number, or they are too few. */
+function fewerVirtualStages({ virtual_stages }: ParallelSizes, kind: string, most: number): string | null {
+  if (virtual_stages === undefined || kind === writtenSchedule) return null;
+  const takes = scheduleKind(kind).virtualStages;
+  return 'least' in takes && most >= takes.least ? `virtual_stages ${most}` : null;
 }
 
 /** Of a model that is one segment, all of it. */

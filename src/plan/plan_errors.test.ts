@@ -321,7 +321,14 @@ describe('pipelines that the sizes do not give', () => {
       { pipeline_parallel_size, pipeline_schedule: 'zb-v', virtual_stages: 1 },
       /zb-v[\s\S]*config \(field plan.virtual_stages\)/,
     ],
-    [{ pipeline_parallel_size, pipeline_schedule: '1f1b', virtual_stages: 2 }, /1f1b/],
+    [
+      { pipeline_parallel_size, pipeline_schedule: '1f1b', virtual_stages: 2 },
+      /1f1b has 1 on each[\s\S]*set virtual_stages to 1, or/,
+    ],
+    [
+      { pipeline_parallel_size, pipeline_schedule: 'interleaved', virtual_stages: 1 },
+      /interleaved has 2 or more on each[\s\S]*config \(field plan.virtual_stages\)[\s\S]*set virtual_stages to 2, or/,
+    ],
     [{ pipeline_parallel_size, stage_layers: [0, 2] }, /^accepted$/],
     [
       { pipeline_parallel_size, virtual_stages: 2, stage_layers: [1, 0, 1, 0] },
@@ -329,6 +336,19 @@ describe('pipelines that the sizes do not give', () => {
     ],
     [{ pipeline_parallel_size, virtual_stages: 2, stage_layers: [0, 1, 1, 0] }, /^accepted$/],
     [{ pipeline_parallel_size, virtual_stages: 2 }, /^accepted$/],
+    [
+      { pipeline_parallel_size: 2, tensor_parallel_size: 4, virtual_stages: 2 },
+      /nearest legal plan is tensor_parallel_size 1, data_parallel_size 1$/m,
+    ],
+    [{ pipeline_parallel_size: 3, pipeline_schedule: 'zb-v' }, /pipeline_parallel_size 2, data_parallel_size 1$/m],
+    [
+      { pipeline_parallel_size: 1 + pipeline_parallel_size, data_parallel_size: 1, virtual_stages: 4 },
+      /pipeline_parallel_size 1, data_parallel_size 2, without pipeline_schedule and virtual_stages$/m,
+    ],
+    [
+      { pipeline_parallel_size, virtual_stages: 3 },
+      /config, plan.virtual_stages[\s\S]*nearest legal plan is virtual_stages 2/,
+    ],
   ])('%j', (given, said) => expect(of(given)).toMatch(said));
 
   test('a table that is none of this model', () => {

@@ -24,3 +24,8 @@ test('a text comes as it was, whatever is in it, in pieces that are no longer th
     ),
   );
 });
+
+test('a number of pieces that is none is no text, and nobody waits for its pieces', async () => {
+  for (const count of ['Infinity', '1000000000', '0.5', 'abc', '-1'])
+    expect(await getLong({ get: (key) => Promise.resolve(key === 'k' ? count : expect.fail(key)) }, 'k')).toBe('');
+});

@@ -15,9 +15,13 @@ export async function setLong(
   await peers.set(key, String(pieces.length));
 }
 
-/** Waits until it is set, as `peers.get` does. */
+/** More pieces than any text has that is told: beyond, whoever wrote their number wrote something else. */
+const mostPieces = 10_000;
+
+/** Waits until it is set, as `peers.get` does; what is no text of pieces is empty. */
 export async function getLong(peers: Pick<Peers, 'get'>, key: string): Promise<string> {
   const count = Number(await peers.get(key));
+  if (!Number.isInteger(count) || count > mostPieces) return '';
   const pieces: string[] = [];
   for (let i = 0; i < count; i++) pieces.push(await peers.get(`${key}/${i}`));
   return pieces.join('');

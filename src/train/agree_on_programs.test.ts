@@ -136,3 +136,30 @@ test('a rank that has placed other graphs, all of its class or alone', async () 
     expect(rest).toEqual([first, first, first]);
   }
 });
+
+test('a statement that is none: torn, of another version, of a lying arena', async () => {
+  const parts = own();
+  for (const rank of [0, 3])
+    for (const text of [
+      '',
+      '{"arenaBytes":1',
+      '{"arenaBytes":1,"programs":[]}',
+      '{"arenaBytes":1e308,"programs":[]}',
+    ]) {
+      const stores = sharedStore(4, () => Promise.resolve());
+      const found = await Promise.all(
+        parts.map((one, at) => {
+          const peers = {
+            ...stores[at],
+            set: (key: string, value: string) => stores[at].set(key, key === `program/${rank}/0` ? text : value),
+          };
+          return agreeOnPrograms({ peers, programs: one, target: 'reference', arenaBytes: 1 }).catch(
+            (error: unknown) => (error as Error).message,
+          );
+        }),
+      );
+      expect(found[0]).toMatch(/train\/programs-differ/);
+      expect(found[0]).not.toMatch(/ranks (\d) and \1 /);
+      expect(found.slice(1)).toEqual([found[0], found[0], found[0]]);
+    }
+});

@@ -11,18 +11,20 @@ import { programsDiffer } from './diagnostics.js';
 
 const statementSchema = z.strictObject({
   /** Bytes of its arena. */
-  arenaBytes: z.number(),
+  arenaBytes: z.int().nonnegative(),
   /** Of the training program, then of the validation program. */
-  programs: z.array(
-    z.strictObject({
-      /** Hash of what the program is to compute. */
-      graphs: z.string(),
-      /** Hash of the class that the rank runs. */
-      own: z.string(),
-      /** Of the class, where the rank is the first that runs it. */
-      proof: z.string().nullable(),
-    }),
-  ),
+  programs: z
+    .array(
+      z.strictObject({
+        /** Hash of what the program is to compute. */
+        graphs: z.string(),
+        /** Hash of the class that the rank runs. */
+        own: z.string(),
+        /** Of the class, where the rank is the first that runs it. */
+        proof: z.string().nullable(),
+      }),
+    )
+    .length(2),
 });
 
 /** Of one rank. */
@@ -66,7 +68,7 @@ export function judge(groups: Program['groups'], statements: readonly (Statement
     one.programs.length === first!.programs.length &&
     one.programs.every(({ graphs }, p) => graphs === first!.programs[p].graphs);
   const other = statements.findIndex((one) => !isAlike(one));
-  if (other >= 0) return programsDiffer({ rank: 0, other });
+  if (other >= 0) return programsDiffer({ rank: other === 0 ? 1 : 0, other });
   for (const p of first!.programs.keys()) {
     const fault = judgeProgram(
       groups,
@@ -93,8 +95,9 @@ function judgeProgram(
   // Of a class that is broken there is no telling whose it is.
   if (proofs.every(({ digest }) => digest !== null)) {
     for (const [rank, { own }] of said.entries()) {
+      // A rank of no class is told as that below.
       const first = classOf.get(rank);
-      if (first === undefined || said[first].own !== own) return programsDiffer({ rank: first ?? 0, other: rank });
+      if (first !== undefined && said[first].own !== own) return programsDiffer({ rank: first, other: rank });
     }
   }
   return faultsOf(groups, proofs).at(0) ?? null;

@@ -12,9 +12,13 @@ import { placeOfLine, type LaunchedLine, type Party } from './party.js';
 export function checkCollectives(parties: readonly Party[]): readonly DiagnosticError[] {
   const faults: DiagnosticError[] = [];
   const launched = new Map(parties.map((one) => [one, sequencesOf(one)]));
-  for (const [one, sequences] of launched) {
+  for (const [place, one] of parties.entries()) {
+    const sequences = launched.get(one)!;
     for (const [lane, axes] of communicatorsOf(one)) {
-      for (const other of sharing(parties, one, lane, axes)) {
+      for (const [at, other] of parties.entries()) {
+        // Classes before it that have collectives there have been compared with it.
+        if (at === place || (at < place && launched.get(other)!.has(lane))) continue;
+        if (!shareGroup(one, other, axes)) continue;
         const fault = compare(lane, [one, sequences.get(lane) ?? []], [other, launched.get(other)!.get(lane) ?? []]);
         if (fault) faults.push(fault);
       }
@@ -34,16 +38,11 @@ function communicatorsOf({ lanes, templates }: Party): ReadonlyMap<Lane, readonl
   return found;
 }
 
-/** The classes after `one` of which a member is in a group with a member of `one`; classes before it where they lack the lane. */
-function sharing(parties: readonly Party[], one: Party, lane: Lane, axes: readonly AxisName[]): readonly Party[] {
+/** Whether members of two classes launch collectives over these axes together. */
+function shareGroup(one: Party, other: Party, axes: readonly AxisName[]): boolean {
+  if (one.group !== other.group) return false;
   const groups = new Set(one.members.map((at) => leaderOf(one.mesh, axes, at)));
-  return parties.filter(
-    (other) =>
-      other !== one &&
-      other.group === one.group &&
-      (parties.indexOf(other) > parties.indexOf(one) || !other.lanes.includes(lane)) &&
-      other.members.some((at) => groups.has(leaderOf(other.mesh, axes, at))),
-  );
+  return other.members.some((at) => groups.has(leaderOf(other.mesh, axes, at)));
 }
 
 type Launched = LaunchedLine<CollectiveLine>;

@@ -3,7 +3,7 @@
  * hangs. Whoever has all digests can apply them, without any class's values, kernels or addresses.
  */
 import type { DiagnosticError } from '../ir/diagnostic.js';
-import { meshRanks } from '../ir/mesh.js';
+import { hasAxis, meshRanks, type AxisName } from '../ir/mesh.js';
 import type { Program } from '../program/program.js';
 import { checkChannels } from './channels.js';
 import { checkCollectives } from './collectives.js';
@@ -32,8 +32,24 @@ function* checkMicrobatches(digests: readonly ClassDigest[]): Generator<Diagnost
   yield malformed(`${one}, ${its[0]}`);
 }
 
-/** Every rank of every group belongs to one class. */
+/** Every rank of every group belongs to one class, and classes have ranks and axes of their groups alone. */
 function* checkRanks(groups: Program['groups'], digests: readonly ClassDigest[]): Generator<DiagnosticError> {
+  for (const { name, group, ranks, templates } of digests) {
+    if (group >= groups.length) {
+      yield malformed(`'${name}' is of group ${group}, and there are ${groups.length}`);
+      return;
+    }
+    const { mesh, firstRank } = groups[group];
+    const outside = ranks.find((rank) => rank < firstRank || rank >= firstRank + meshRanks(mesh));
+    if (outside !== undefined) yield malformed(`'${name}' has rank ${outside}, which is not of group ${group}`);
+    const isKnown = (axes: readonly AxisName[]) => axes.length > 0 && axes.every((axis) => hasAxis(mesh, axis));
+    for (const { lines } of templates)
+      for (const line of lines)
+        if (line.kind === 'collective' && !isKnown(line.axes))
+          yield malformed(
+            `'${name}' has a collective over '${line.axes.join('*')}', and group ${group} has no such axes`,
+          );
+  }
   for (const [group, { mesh, firstRank }] of groups.entries()) {
     const covered = new Array<number>(meshRanks(mesh)).fill(0);
     for (const digest of digests) {

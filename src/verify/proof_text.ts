@@ -51,15 +51,18 @@ const lineSchema = z.discriminatedUnion('kind', [
   }),
 ]);
 
-const digestSchema: z.ZodType<ClassDigest> = z.strictObject({
-  name: z.string(),
-  group: count,
-  ranks: z.array(count),
-  microbatches: count,
-  lanes: z.array(z.custom<Lane>((lane) => typeof lane === 'string')),
-  templates: z.array(z.strictObject({ name: z.string(), lines: z.array(lineSchema) })),
-  schedule: z.array(z.strictObject({ template: count, microbatch: count })),
-});
+const digestSchema: z.ZodType<ClassDigest> = z
+  .strictObject({
+    name: z.string(),
+    group: count,
+    ranks: z.array(count).min(1),
+    microbatches: count,
+    lanes: z.array(z.custom<Lane>((lane) => typeof lane === 'string')),
+    templates: z.array(z.strictObject({ name: z.string(), lines: z.array(lineSchema) })),
+    schedule: z.array(z.strictObject({ template: count, microbatch: count })),
+  })
+  .refine(({ templates, schedule }) => schedule.every(({ template }) => template < templates.length))
+  .refine(({ lanes, templates }) => templates.every(({ lines }) => lines.every(({ lane }) => lane < lanes.length)));
 
 const faultSchema = z.strictObject({
   code: z.string(),
@@ -69,4 +72,7 @@ const faultSchema = z.strictObject({
   fix: z.string(),
 });
 
-const proofSchema = z.strictObject({ faults: z.array(faultSchema), digest: digestSchema.nullable() });
+/** Without a digest there is a fault that says why. */
+const proofSchema = z
+  .strictObject({ faults: z.array(faultSchema), digest: digestSchema.nullable() })
+  .refine(({ faults, digest }) => digest !== null || faults.length > 0);
