@@ -118,6 +118,9 @@ export const gatherWithoutStage3 = ({ file, field, stage }: { file: string; fiel
     fix: `remove it, or set the stage to 3`,
   });
 
+const setToOneOf = (legal: readonly string[]): string =>
+  `set it to ${legal.map((value) => JSON.stringify(value)).join(' or ')}, or remove it`;
+
 /** Gradients in a type that neither ops nor parameters have. */
 export const gradientsInAnotherType = (p: {
   file: string;
@@ -132,7 +135,7 @@ export const gradientsInAnotherType = (p: {
     field: p.field,
     problem: `gradients are to be summed in ${p.gradients}, of ops that compute in ${p.compute} and parameters in ${p.master}`,
     why: 'they come in the type that ops compute in or in that of the parameters, and another would round them or hold nothing more',
-    fix: `set it to ${p.legal.map((dtype) => JSON.stringify(dtype)).join(' or ')}, or remove it`,
+    fix: setToOneOf(p.legal),
   });
 
 /** Gradients that are to be reduced in a type which holds more than parameters do. */
@@ -148,7 +151,7 @@ export const reducedInMore = (p: {
     field: p.field,
     problem: `gradients of parameters in ${p.master} are to be reduced in ${p.reduce}`,
     why: 'they come in no wider a type than the parameters have: the bytes would hold nothing more',
-    fix: `set it to ${p.legal.map((dtype) => JSON.stringify(dtype)).join(' or ')}, or remove it`,
+    fix: setToOneOf(p.legal),
   });
 
 /** A type for reductions that changes nothing. */

@@ -10,12 +10,13 @@ import {
   shardSizeDoesNotDivide,
   shardsOfOneRank,
   shardsWithoutZero,
-  stageLayersDiffer,
   tooManyStages,
   tooManyTensorRanks,
   worldSizeMismatch,
 } from './diagnostics.js';
 import { checkScheduleOf, requireGroups, type ScheduleFields } from './check_schedule.js';
+import { chunksOf } from './model_chunks.js';
+import { nearestSizes, nearestText } from './nearest_sizes.js';
 import { requireGradientReduction, requireReduceDtype } from './reduce_dtype.js';
 import {
   groupName,
@@ -265,43 +266,6 @@ function mostTensorRanks({ factors }: PlannedModel): { readonly factor: FactorNa
   return { factor, size: factors[factor] };
 }
 
-interface Sizes {
-  /** Null: as many as the ranks allow. */
-  readonly data: number | null;
-  readonly tensor: number;
-  readonly pipeline: number;
-}
-
-/**
- * The legal sizes nearest to those that are asked for: the largest that are no larger, on as many ranks as there are; where these are ours to
- * choose and have no part in it, on others.
- */
-function nearestSizes(
-  { tensor, pipeline }: Sizes,
-  most: { readonly tensor: { readonly size: number }; readonly pipeline: number },
-  { ranks, ranksAreGiven }: { readonly ranks: number; readonly ranksAreGiven: boolean },
-): Sizes {
-  const [parts, stages] = [Math.min(tensor, most.tensor.size), Math.min(pipeline, most.pipeline)];
-  if (ranks % (parts * stages) === 0) return { data: ranks / (parts * stages), tensor: parts, pipeline: stages };
-  if (!ranksAreGiven) return { data: null, tensor: parts, pipeline: stages };
-  const cut = largestDivisor(ranks, stages);
-  const split = largestDivisor(ranks / cut, parts);
-  return { data: ranks / cut / split, tensor: split, pipeline: cut };
-}
-
-/** Those of the sizes that differ from what was asked for, and how many replicas there then are. */
-const nearestText = (asked: Sizes, { data, tensor, pipeline }: Sizes): string =>
-  [
-    ...(tensor === asked.tensor ? [] : [`tensor_parallel_size ${tensor}`]),
-    ...(pipeline === asked.pipeline ? [] : [`pipeline_parallel_size ${pipeline}`]),
-    ...(data === null ? [] : [`data_parallel_size ${data}`]),
-  ].join(', ');
-
-function largestDivisor(of: number, atMost: number): number {
-  for (let n = Math.min(of, atMost); n > 1; n--) if (of % n === 0) return n;
-  return 1;
-}
-
 /**
  * How the data ranks share a batch. Each scheduled microbatch holds one logical one for every rank, so that a rank gets the floor or the
  * ceiling of their number; the last is filled up with padding. Where there are fewer than ranks, and a rank's part of every one is less
@@ -319,34 +283,4 @@ function shareBatch(
     return { split: 'batch', scheduled: logical / together, together };
   }
   return { split: 'microbatch', scheduled: Math.ceil(logical / data), together: data };
-}
-
-/**
- * The segments in runs: layers as even as can be or as given, the embedding with the first, the head with the last. Where there are more runs
- * than layers, embedding and head are runs of their own.
- */
-function chunksOf(
-  segments: readonly string[],
-  chunks: number,
-  given: readonly number[] | undefined,
-): readonly (readonly string[])[] {
-  const layers = segments.length < 3 ? segments : segments.slice(1, -1);
-  const [first, last] = segments.length < 3 ? [[], []] : [segments.slice(0, 1), segments.slice(-1)];
-  if (!given && chunks > layers.length) return cutEvenly(segments, chunks);
-  let from = 0;
-  const runs = given ? given.map((count) => layers.slice(from, (from += count))) : cutEvenly(layers, chunks);
-  const whole = runs.map((run, i) => [...(i === 0 ? first : []), ...run, ...(i === chunks - 1 ? last : [])]);
-  if (!given) return whole;
-  const empty = whole.findIndex((run) => run.length === 0);
-  if (given.length !== chunks || from !== layers.length || empty >= 0) {
-    throw stageLayersDiffer({ given, chunks, layers: layers.length, empty });
-  }
-  return whole;
-}
-
-/** Segments in order, in runs as equal as can be. */
-function cutEvenly(segments: readonly string[], runs: number): readonly (readonly string[])[] {
-  return Array.from({ length: runs }, (_, i) =>
-    segments.slice(Math.floor((i * segments.length) / runs), Math.floor(((i + 1) * segments.length) / runs)),
-  );
 }
