@@ -5,7 +5,8 @@ import type { ClassRequest } from '../lower/class_request.js';
 import { classRequests, type LowerRequest } from '../lower/class_requests.js';
 import type { TracedModel } from '../nn/trace.js';
 import type { UpdateRecipe } from '../optim/update.js';
-import { placeGraphs, type ChosenGraphs, type PlaceRequest, type Prove } from '../partition/place_graphs.js';
+import { placeGraphs, type ChosenGraphs, type PlaceRequest } from '../partition/place_graphs.js';
+import type { Prove } from '../partition/prove.js';
 import { splitChunks, type ScheduleTable } from '../schedule/slot.js';
 
 export type GraphOptions = Omit<PlaceRequest, 'kernels' | 'split'> & Pick<LowerRequest, 'memory'>;

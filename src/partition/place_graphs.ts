@@ -7,11 +7,6 @@ import { gradientRole, inRole, roleKey, roleWith, type Role } from '../ir/role.j
 import type { OpRule } from '../ir/rule.js';
 import type { TensorType } from '../ir/type.js';
 import { bucketOfRole, bucketsOf, gatherScope, gradientsOf, type Bucket } from './buckets.js';
-import { checkPlacement } from './check.js';
-import { checkMeaning } from './check_meaning.js';
-import { checkMeeting } from './check_meeting.js';
-import { checkReductions } from './check_reductions.js';
-import { checkScopes } from './check_scopes.js';
 import { defaultCosts, reshardSearches, type PartitionCosts } from './costs.js';
 import { fuseEinsumAdd } from './fuse_einsum_add.js';
 import { GivenAssignments } from './given_assignments.js';
@@ -22,6 +17,7 @@ import type { Placement } from './placement.js';
 import { printPlaced, type PlacedGraph } from './placed.js';
 import { homesOf, segmentChunks, segmentGroups, stepPlacement, updatePlacement } from './placement.js';
 import { printBuckets } from './print_buckets.js';
+import { expectProved, type Prove } from './prove.js';
 import { recompute } from './recompute.js';
 import { reduceGradients } from './reduce_gradients.js';
 import { aloneAccumulator, aloneLayout } from './storage.js';
@@ -75,19 +71,6 @@ export interface ChosenGraphs extends PlacedGraphs {
   /** Of what was left open: the prices that it was chosen by. */
   readonly priced: readonly ExplainedChoice[];
 }
-
-/** What placed graphs are made of. */
-export interface SourceGraphs {
-  readonly step: Graph;
-  readonly update: Graph | null;
-}
-
-/** Throws where placed graphs are not sound, or not what they were made of. */
-export type Prove = (
-  graphs: SourceGraphs,
-  placed: PlacedGraphs,
-  request: Pick<PlaceRequest, 'plan' | 'registry'>,
-) => void;
 
 /**
  * Places the step, and the update that `recipe` makes of its parameters: in buckets, as far as their gradients allow. `prove`: by
@@ -178,35 +161,6 @@ function byChunk({ plan, registry, split, observe }: PlaceRequest, graph: Graph,
 const fused = (chosen: PlacedGraph, registry: OpRegistry, kernels: KernelChooser): PlacedGraph =>
   fuseEinsumAdd(chosen, registry, (op) => kernels.has(op));
 
-/** The proof of placed graphs. */
-export const expectProved: Prove = (graphs, { step, update, buckets }, { plan, registry }) => {
-  expectSound(graphs.step, step, registry, buckets);
-  expectScopes(step, plan);
-  expectReductions(step, registry, plan);
-  if (!graphs.update || !update) return;
-  expectSound(graphs.update, update, registry, buckets);
-  expectMeeting(step, update);
-  expectReductions(update, registry, plan);
-};
-
-/** The proof that the update takes what the step leaves. */
-function expectMeeting(step: PlacedGraph, update: PlacedGraph): void {
-  const [fault] = checkMeeting(step, update);
-  if (fault) throw fault;
-}
-
-/** The proof that whatever the step reads is still there, and its own microbatch's. */
-function expectScopes(step: PlacedGraph, plan: Plan): void {
-  const [fault] = checkScopes(step, segmentChunks(plan));
-  if (fault) throw fault;
-}
-
-/** The proof that gradients are reduced in the type that the plan says, and nothing else is rounded for it. */
-function expectReductions(graph: PlacedGraph, registry: OpRegistry, { precision }: Plan): void {
-  const [fault] = checkReductions(graph, registry, reduceDtypeOf(precision));
-  if (fault) throw fault;
-}
-
 /** Parameters as they are read from where they are stored, gradients as they are summed there. `alone`: gradients of no bucket. */
 function storeInBuckets(
   plan: Plan,
@@ -242,12 +196,6 @@ function loneGradients(
 ): readonly Role[] {
   const packed = new Set(buckets.flatMap(({ members }) => members.map(({ name }) => name)));
   return parameters.flatMap(({ name }) => (packed.has(name) ? [] : (parts.get(name) ?? [gradientRole(name)])));
-}
-
-/** The proof that a placed graph is sound and still computes what `graph` does. */
-function expectSound(graph: Graph, placed: PlacedGraph, registry: OpRegistry, buckets: readonly Bucket[]): void {
-  const [fault] = [...checkPlacement(placed), ...checkMeaning(graph, placed, registry, buckets)];
-  if (fault) throw fault;
 }
 
 /** The step's graph and, where there is one, the update's. */

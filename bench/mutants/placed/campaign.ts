@@ -5,12 +5,8 @@
  */
 import { kernelsOf } from '../../../src/kernels/target.js';
 import { ops } from '../../../src/ops/index.js';
-import {
-  expectProved,
-  placeGraphs,
-  type PlacedGraphs,
-  type SourceGraphs,
-} from '../../../src/partition/place_graphs.js';
+import { placeGraphs, type PlacedGraphs } from '../../../src/partition/place_graphs.js';
+import { expectProved, type SourceGraphs } from '../../../src/partition/prove.js';
 import type { PlacedGraph } from '../../../src/partition/placed.js';
 import { tableOf } from '../../../src/plan/plan_schedule.js';
 import { splitChunks } from '../../../src/schedule/slot.js';
