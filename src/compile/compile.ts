@@ -8,7 +8,6 @@
 import { GraphBuilder } from '../ir/builder.js';
 import type { Graph } from '../ir/graph.js';
 import type { OpRegistry } from '../ir/op.js';
-import { rankAt } from '../ir/mesh.js';
 import { printGraph } from '../ir/print.js';
 import { inRole, resultRole, type ResultName } from '../ir/role.js';
 import type { LanguageModel } from '../nn/language_model.js';
@@ -23,10 +22,10 @@ import { groupOfChunks } from '../plan/plan.js';
 import { tableOf } from '../plan/plan_schedule.js';
 import { forwardOnly } from '../schedule/forward_only.js';
 import type { ScheduleTable } from '../schedule/slot.js';
-import type { ClassRequest } from '../lower/class_request.js';
 import { lowerGroups, type LoweredProgram } from '../lower/lower_groups.js';
 import { persistentBytes } from '../lower/persistent_bytes.js';
 import type { ChosenGraphs } from '../partition/place_graphs.js';
+import { ranksOf } from '../program/ranks.js';
 import { placeClasses, type GraphOptions } from './place_classes.js';
 
 export interface CompiledProgram {
@@ -117,16 +116,10 @@ export function compileGraphs(
 ): CompiledProgram {
   const { placed, requests } = placeClasses(options, { parameters }, step, update, table);
   const { rank = null } = options;
-  const own = rank === null ? requests : requests.filter((request) => isOf(rank, request));
+  const own = rank === null ? requests : requests.filter((request) => ranksOf(request.groups, request).includes(rank));
   if (own.length === 0) throw new Error(`the plan has no rank ${rank}`);
   const program = lowerGroups(options, own);
   return { program, persistentBytes: persistentBytes(requests, program.classes), placed, parameters };
-}
-
-/** Whether a global rank is of a class. */
-function isOf(rank: number, { groups, group, members }: ClassRequest): boolean {
-  const { mesh, firstRank } = groups[group];
-  return members.some((at) => firstRank + rankAt(mesh, at) === rank);
 }
 
 function shapeOf({ plan, sequence }: CompileOptions): TraceShape {

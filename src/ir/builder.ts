@@ -19,7 +19,8 @@ import { exactText } from './exact_text.js';
 import { slotNames, type BoundOp, type OpRegistry } from './op.js';
 import { kindOf, nameOf, resultRole, roleOfInput, type Role } from './role.js';
 import { Tensor, type LetterScope } from './tensor.js';
-import { namesOf, TypeKeys, type Factor, type FactorName, type TensorType } from './type.js';
+import { Numbers } from './texts.js';
+import { namesOf, printType, type Factor, type FactorName, type TensorType } from './type.js';
 
 export class GraphBuilder {
   readonly registry: OpRegistry;
@@ -32,7 +33,7 @@ export class GraphBuilder {
   private readonly values: Value[] = [];
   /** By what decides it, how each op was applied: layers of a model are alike. */
   private readonly applications = new Map<string, Application>();
-  private readonly typeKeys = new TypeKeys();
+  private readonly types = new Numbers<TensorType>(printType);
   /** Past autodiff, decompositions may read what ops keep for their backward. */
   private differentiated = false;
   private source: Source = { path: '', phase: 'forward', segment: '' };
@@ -101,7 +102,7 @@ export class GraphBuilder {
   /** Equal for operands of equal types and names, and equal attributes. */
   private applicationKey(op: string, operands: readonly Tensor[], given: Attributes): string {
     let key = op;
-    for (const { type, names } of operands) key += ` (${this.typeKeys.of(type)} ${names.join(' ')})`;
+    for (const { type, names } of operands) key += ` (${this.types.of(type)} ${names.join(' ')})`;
     for (const name of Object.keys(given)) key += ` ${name}=${exactText(given[name])}`;
     return key;
   }

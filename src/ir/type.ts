@@ -93,22 +93,6 @@ export function parseType(text: string): TensorType {
   return { dtype: match[1] as DType, dims };
 }
 
-/** A short text for each type: that of equal types is the same. */
-export class TypeKeys {
-  private readonly byText = new Map<string, string>();
-  private readonly known = new WeakMap<TensorType, string>();
-
-  of(type: TensorType): string {
-    let key = this.known.get(type);
-    if (key !== undefined) return key;
-    const text = printType(type);
-    key = this.byText.get(text) ?? String(this.byText.size);
-    this.byText.set(text, key);
-    this.known.set(type, key);
-    return key;
-  }
-}
-
 export const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
 
 /** `name` made unlike every name in `taken` by primes. */

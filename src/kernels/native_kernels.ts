@@ -1,6 +1,7 @@
 /** The native engine's kernels on a type of device, as lowering asks of them. */
 import { exactText } from '../ir/exact_text.js';
 import type { OpRegistry } from '../ir/op.js';
+import { writtenOnce } from '../ir/texts.js';
 import type { DeviceType } from './device.js';
 import { exchangeBytes } from './exchanges.js';
 import { accumulatesNatively, hasNativeKernel, nativeChoice, nativeLaunches } from './native.js';
@@ -41,15 +42,7 @@ function remembered<T>(known: Map<string, T>, key: string, answer: () => T): T {
 
 /** All that a shape is, as text. A node's rule and attributes are met again in every class and template. */
 function shapeTexts(): (shape: KernelShape) => string {
-  const parts = new WeakMap<object, string>();
-  const partText = (part: object): string => {
-    const known = parts.get(part);
-    if (known !== undefined) return known;
-    const text = exactText(part);
-    parts.set(part, text);
-    return text;
-  };
-  const known = new WeakMap<KernelShape, string>();
+  const partText = writtenOnce(exactText);
   const blockText = ({ dtype, sizes, strides }: Block): string => `${dtype} ${sizes.join(' ')} by ${strides.join(' ')}`;
   const textOf = ({ op, rule, attributes, inputs, outputs, accumulates, sameInputs }: KernelShape): string =>
     [
@@ -62,9 +55,5 @@ function shapeTexts(): (shape: KernelShape) => string {
       outputs.map(blockText).join(),
     ].join('; ');
   // Asked for its kernel, and then for the workspace of that.
-  return (shape) => {
-    let text = known.get(shape);
-    if (text === undefined) known.set(shape, (text = textOf(shape)));
-    return text;
-  };
+  return writtenOnce(textOf);
 }

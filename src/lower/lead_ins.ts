@@ -12,8 +12,7 @@
  *
  * Of two woven slots each goes on from one of the pair before it: they have twice as much there.
  */
-import { scopeOf, type PlacedGraph, type PlacedId, type PlacedStep } from '../partition/placed.js';
-import { isLocal } from '../reshard/moves.js';
+import { isExchange, scopeOf, type PlacedGraph, type PlacedId, type PlacedStep } from '../partition/placed.js';
 import type { Listed } from './sections.js';
 import { kindText, type SlotKind } from './slot_kinds.js';
 import type { SlotStep } from './slot_order.js';
@@ -44,7 +43,7 @@ export function gathersOf(graph: PlacedGraph): ReadonlySet<PlacedStep> {
   for (const step of graph.steps) {
     if (step.inputs.length === 0 || !step.inputs.every((id) => stored.has(id))) continue;
     const scope = scopeOf(graph, step);
-    const moves = step.kind === 'move' && !isLocal(step.move);
+    const moves = isExchange(step);
     if (scope === 'segment and direction' && (moves || step.kind === 'unpack')) gathers.add(step);
     // What follows from a gathered member is made where it is read.
     if (scope === 'step' || (gathers.has(step) && moves)) step.outputs.forEach((id) => stored.add(id));

@@ -3,9 +3,8 @@
  * part of it, and in a last slot the update's moves of it come behind.
  */
 import { castTo, opNamed, type OpRegistry } from '../ir/op.js';
-import type { PlacedId, PlacedStep } from '../partition/placed.js';
+import { isExchange, type PlacedId, type PlacedStep } from '../partition/placed.js';
 import type { ValueIndex } from '../program/program.js';
-import { isLocal } from '../reshard/moves.js';
 import type { ClassRequest } from './class_request.js';
 import type { SlotTemplate } from './schedule_steps.js';
 import { updateSection, type Listed } from './sections.js';
@@ -131,8 +130,6 @@ interface Joined {
   readonly listed: Listed;
   readonly after: readonly Listed[];
 }
-
-const isExchange = (step: PlacedStep): boolean => step.kind === 'move' && !isLocal(step.move);
 
 /** The last of these positions; undefined where one is not there. */
 function latest(positions: readonly (number | undefined)[]): number | undefined {

@@ -6,7 +6,7 @@
  * of one chunk and direction: what the first writes the other adds to. Any slot but the last is cut besides where lead-ins run under its
  * end (`lead_ins.ts`), whether there are some or not: all of a kind have one text.
  */
-import { isLocal } from '../reshard/moves.js';
+import { isExchange } from '../partition/placed.js';
 import { slotsOf, type Entry } from '../schedule/slot.js';
 import { cutsOf, type SlotSection } from './lead_ins.js';
 import type { Listed } from './sections.js';
@@ -83,8 +83,7 @@ export const within = <T>(body: readonly T[], piece: Piece | null): readonly T[]
 const launchesIn = (body: readonly Listed[]): readonly number[] =>
   body.flatMap((listed, i) => (launches(listed) ? [i + 1] : []));
 
-const launches = ({ step, part }: Listed): boolean =>
-  part === 'send' || (part === 'run' && step.kind === 'move' && !isLocal(step.move));
+const launches = ({ step, part }: Listed): boolean => part === 'send' || (part === 'run' && isExchange(step));
 
 /** Two lists as one, each in its order and at its own pace. */
 function inTurn<T>(lists: readonly (readonly T[])[]): readonly T[] {

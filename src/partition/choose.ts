@@ -58,7 +58,7 @@ export class Chooser {
   private readonly questions: Questions;
   /** Choices that were made, by what was asked. */
   private readonly made = new Map<string, Choice>();
-  private readonly travels: ReadonlySet<ValueId>;
+  private readonly readReduced: ReadonlySet<ValueId>;
 
   constructor(of: Surroundings) {
     this.of = of;
@@ -68,7 +68,9 @@ export class Chooser {
       of.versions,
       known.map((paths) => known.indexOf(paths)),
     );
-    this.travels = new Set([...of.roles].flatMap(([value, role]) => (of.placement.travels(role) ? [value] : [])));
+    this.readReduced = new Set(
+      [...of.roles].flatMap(([value, role]) => (of.placement.readReduced(role) ? [value] : [])),
+    );
   }
 
   /** `inherited`: splits of the op that this one differentiates or is a part of. Throws `partition/no-assignment`. */
@@ -83,7 +85,7 @@ export class Chooser {
       inherited,
       operands: node.inputs.map((input) => this.of.resolve(input)),
       scope: this.of.scopeOf(node),
-      reduced: node.inputs.some((input) => this.travels.has(input)),
+      reduced: node.inputs.some((input) => this.readReduced.has(input)),
       free: node.outputs.map((output) => anyLayout.has(output)),
       handedOver: node.outputs.some((output) => this.of.handedOver.has(output)),
     };

@@ -10,7 +10,7 @@ import { printLayout, type Layout } from '../ir/layout.js';
 import type { Mesh } from '../ir/mesh.js';
 import type { Assignment, OpRule } from '../ir/rule.js';
 import { printType, type TensorType } from '../ir/type.js';
-import type { Move } from '../reshard/moves.js';
+import { isLocal, type Move } from '../reshard/moves.js';
 import type { PackedTensor } from './packing.js';
 import type { Scope } from '../plan/scope.js';
 
@@ -123,6 +123,9 @@ export function makersOf(graph: PlacedGraph): ReadonlyMap<PlacedId, PlacedStep> 
   for (const step of graph.steps) for (const output of step.outputs) makers.set(output, step);
   return makers;
 }
+
+/** Whether ranks exchange blocks in a step: a move that is not local. */
+export const isExchange = (step: PlacedStep): boolean => step.kind === 'move' && !isLocal(step.move);
 
 /** How long what a step makes is kept. */
 export const scopeOf = ({ values }: Pick<PlacedGraph, 'values'>, { outputs }: PlacedStep): Scope =>

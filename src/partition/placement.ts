@@ -37,7 +37,7 @@ export interface Placement {
   /** Splits the plan fixes for an op, by factor of its rule; null where it leaves the choice. */
   hint(node: HintRequest): Splits | null;
   /** True where whatever reads an input takes it reduced, although a sum could pass through: it is to travel as it is. */
-  travels(role: Role): boolean;
+  readReduced(role: Role): boolean;
 }
 
 export interface HintRequest {
@@ -79,7 +79,7 @@ export function stepPlacement(plan: Plan, step: Graph): Placement {
     reshardScope: (reader) => keptFor(plan.scopes, 'reshard', reader)?.keep ?? 'microbatch',
     arrival: (group, type) => storageLayout(plan, meshes[group], type),
     hint: () => null,
-    travels: () => false,
+    readReduced: () => false,
   };
 }
 
@@ -157,7 +157,7 @@ export function updatePlacement(
       return owners.at(0)?.state.splits ?? null;
     },
     // Gradients are reduced in the type that the plan has for that, and cast to the parameters' then.
-    travels: (role) => {
+    readReduced: (role) => {
       const sum = given.get(roleKey(role));
       if (role.kind !== 'gradient' || sum === undefined) return false;
       const { dtype } = sum.type;

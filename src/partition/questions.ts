@@ -10,6 +10,7 @@ import { exactText } from '../ir/exact_text.js';
 import type { Attributes, Node, ValueId } from '../ir/graph.js';
 import { printSplit } from '../ir/layout.js';
 import type { OpRule } from '../ir/rule.js';
+import { Numbers } from '../ir/texts.js';
 import { printType, type TensorType } from '../ir/type.js';
 import type { Scope } from '../plan/scope.js';
 import type { Splits } from './candidates.js';
@@ -75,26 +76,5 @@ export class Questions {
       ...free,
     ];
     return `${what.join(' ')};${values.join(';')};${results.join(' ')}`;
-  }
-}
-
-/** A number for each text, and each object's text written once. */
-class Numbers<T extends object> {
-  private readonly print: (of: T) => string;
-  private readonly byObject = new WeakMap<T, number>();
-  private readonly byText = new Map<string, number>();
-
-  constructor(print: (of: T) => string) {
-    this.print = print;
-  }
-
-  of(object: T): number {
-    let number = this.byObject.get(object);
-    if (number !== undefined) return number;
-    const text = this.print(object);
-    number = this.byText.get(text) ?? this.byText.size;
-    this.byText.set(text, number);
-    this.byObject.set(object, number);
-    return number;
   }
 }

@@ -5,7 +5,7 @@
  *   sum, partial ─cast_addends─▶ ─reduce_scatter─▶ shard ─cast─▶ reader
  *      f32                          bf16                      f32
  *
- * After partition, which has given all that reads such a sum a reduced version of it (`Placement.travels`); the moves are those that it
+ * After partition, which has given all that reads such a sum a reduced version of it (`Placement.readReduced`); the moves are those that it
  * chose. What is cast anyhow, a narrow gradient to the parameters' type, is cast once.
  */
 import type { DType } from '../ir/dtype.js';

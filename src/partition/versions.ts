@@ -19,6 +19,7 @@ import {
 } from '../ir/layout.js';
 import { axesSize, type Mesh } from '../ir/mesh.js';
 import { dtypeBytes } from '../ir/dtype.js';
+import { writtenOnce } from '../ir/texts.js';
 import type { TensorType } from '../ir/type.js';
 import type { PlacedId, PlacedInput, PlacedStep, PlacedValue } from './placed.js';
 import type { ReshardSearch } from '../reshard/search.js';
@@ -59,7 +60,7 @@ export class Versions {
   readonly steps: PlacedStep[] = [];
   readonly inputs: PlacedInput[] = [];
   private readonly byValue = new Map<ValueId, Version[]>();
-  private readonly layoutTexts = new WeakMap<Layout, string>();
+  private readonly layoutText = writtenOnce<Layout>(printLayout);
   private readonly meshes: readonly Mesh[];
   private readonly costs: Pick<PartitionCosts, 'transferSeconds'>;
   private readonly reshards: readonly ReshardSearch[];
@@ -241,12 +242,6 @@ export class Versions {
     const grows = largestBlock(mesh, type, to) > largestBlock(mesh, type, layout);
     const scope = grows ? this.keptFor(reader) : 'microbatch';
     return scope === 'microbatch' && reader.phase === 'weight' ? 'segment and direction' : scope;
-  }
-
-  private layoutText(layout: Layout): string {
-    let text = this.layoutTexts.get(layout);
-    if (text === undefined) this.layoutTexts.set(layout, (text = printLayout(layout)));
-    return text;
   }
 
   private homes(value: ValueId): Version[] {

@@ -18,6 +18,7 @@ import {
   type Split,
 } from '../ir/layout.js';
 import type { AxisName, Mesh } from '../ir/mesh.js';
+import { writtenOnce } from '../ir/texts.js';
 import { factorsOf, printType, type Factor, type FactorName, type TensorType } from '../ir/type.js';
 import { illegalLayout, noPath, noSuchMove, pathEndsElsewhere } from './diagnostics.js';
 import { Heap } from './heap.js';
@@ -47,7 +48,7 @@ export class ReshardSearch {
   readonly cost: CommunicationCost;
   /** Shared by searches whose answers are the same. */
   readonly known: KnownPaths;
-  private readonly typeKeys = new WeakMap<TensorType, string>();
+  private readonly typeText = writtenOnce(printType);
   private readonly given: ReadonlyMap<string, readonly string[]>;
   private readonly used = new Map<string, WrittenPath>();
 
@@ -67,7 +68,7 @@ export class ReshardSearch {
   take(type: TensorType, from: Layout, to: Layout): ReshardPath | null {
     const found = this.find(type, from, to);
     if (found && found.moves.length > 0) {
-      const asked = { of: this.typeKey(type), from: printLayout(from), to: printLayout(to) };
+      const asked = { of: this.typeText(type), from: printLayout(from), to: printLayout(to) };
       const by = found.moves.map(writtenMove);
       this.used.set(keyOf(asked), { ...asked, by });
     }
@@ -76,7 +77,7 @@ export class ReshardSearch {
 
   /** The cheapest path, empty where the layouts are the same; null where the cost function forbids every one. */
   find(type: TensorType, from: Layout, to: Layout): ReshardPath | null {
-    const key = keyOf({ of: this.typeKey(type), from: printLayout(from), to: printLayout(to) });
+    const key = keyOf({ of: this.typeText(type), from: printLayout(from), to: printLayout(to) });
     const before = this.known.get(key);
     if (before !== undefined) return before;
     const found = this.search(type, from, to, this.given.get(key) ?? null);
@@ -110,12 +111,6 @@ export class ReshardSearch {
     if (given) return follow(type, problem, this.cost, given, mesh);
     const found = shortest(problem, this.cost);
     return found && { ...found, moves: found.moves.map((move) => restore(mesh, type, problem, move)) };
-  }
-
-  private typeKey(type: TensorType): string {
-    let key = this.typeKeys.get(type);
-    if (key === undefined) this.typeKeys.set(type, (key = printType(type)));
-    return key;
   }
 }
 

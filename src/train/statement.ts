@@ -1,10 +1,10 @@
 /** What a rank says to rank 0 of what it has compiled, and what comes of all of them. */
 import { z } from 'zod';
 import type { DiagnosticError } from '../ir/diagnostic.js';
-import { rankAt } from '../ir/mesh.js';
 import { ops } from '../ops/index.js';
 import { kernelsOf, type Target } from '../kernels/target.js';
 import type { Program } from '../program/program.js';
+import { ranksOf } from '../program/ranks.js';
 import { faultsOf, jsonOf, parseProof, proofText, verifyClasses, type ClassProof } from '../verify/index.js';
 import { classHash, graphsHash, type RunPrograms } from './compile_run.js';
 import { programsDiffer } from './diagnostics.js';
@@ -39,7 +39,8 @@ export function statementOf(
 ): Statement {
   const kernels = kernelsOf(target, ops);
   const programs = [training, validation].map(({ program, placed }) => {
-    const [proof] = firstRankOf(program) === rank ? verifyClasses(program, placed, ops, kernels) : [];
+    const [proof] =
+      ranksOf(program.groups, program.classes[0])[0] === rank ? verifyClasses(program, placed, ops, kernels) : [];
     return {
       graphs: graphsHash(placed),
       own: classHash(program.classes[0]),
@@ -105,9 +106,3 @@ function judgeProgram(
 
 /** One is told, of however many. */
 const firstFault = ({ faults, digest }: ClassProof): ClassProof => ({ faults: faults.slice(0, 1), digest });
-
-/** The first rank of a program's only class. */
-function firstRankOf({ classes: [{ group, members }], groups }: Program): number {
-  const { mesh, firstRank } = groups[group];
-  return firstRank + rankAt(mesh, members[0]);
-}

@@ -15,10 +15,11 @@ export function checkCollectives(parties: readonly Party[]): readonly Diagnostic
   for (const [place, one] of parties.entries()) {
     const sequences = launched.get(one)!;
     for (const [lane, axes] of communicatorsOf(one)) {
+      const meets = meetingOf(one, axes);
       for (const [at, other] of parties.entries()) {
         // Classes before it that have collectives there have been compared with it.
         if (at === place || (at < place && launched.get(other)!.has(lane))) continue;
-        if (!shareGroup(one, other, axes)) continue;
+        if (!meets(other)) continue;
         const fault = compare(lane, [one, sequences.get(lane) ?? []], [other, launched.get(other)!.get(lane) ?? []]);
         if (fault) faults.push(fault);
       }
@@ -38,11 +39,10 @@ function communicatorsOf({ lanes, templates }: Party): ReadonlyMap<Lane, readonl
   return found;
 }
 
-/** Whether members of two classes launch collectives over these axes together. */
-function shareGroup(one: Party, other: Party, axes: readonly AxisName[]): boolean {
-  if (one.group !== other.group) return false;
+/** Whether members of another class launch collectives over these axes together with members of `one`. */
+function meetingOf(one: Party, axes: readonly AxisName[]): (other: Party) => boolean {
   const groups = new Set(one.members.map((at) => leaderOf(one.mesh, axes, at)));
-  return other.members.some((at) => groups.has(leaderOf(other.mesh, axes, at)));
+  return (other) => other.group === one.group && other.members.some((at) => groups.has(leaderOf(other.mesh, axes, at)));
 }
 
 type Launched = LaunchedLine<CollectiveLine>;

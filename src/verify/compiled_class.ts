@@ -6,7 +6,7 @@
  */
 import type { Place } from '../ir/diagnostic.js';
 import type { Source } from '../ir/graph.js';
-import { rankAt, type Mesh } from '../ir/mesh.js';
+import type { Mesh } from '../ir/mesh.js';
 import { bytesOf } from '../ir/type.js';
 import { fills } from '../reshard/lower.js';
 import { messagesOfAll } from '../program/edges.js';
@@ -24,6 +24,7 @@ import type {
   ValueIndex,
 } from '../program/program.js';
 import { operandsOf, titleOf } from '../program/kinds.js';
+import { ranksOf } from '../program/ranks.js';
 import { instructionsOf } from '../program/unroll.js';
 import { describeLine, describeMembers } from './describe.js';
 
@@ -77,7 +78,7 @@ export interface CompiledClass {
 }
 
 export function compileClass(program: Program, rankClass: RankClass): CompiledClass {
-  const { mesh, firstRank } = program.groups[rankClass.group];
+  const { mesh } = program.groups[rankClass.group];
   const { values } = rankClass;
   const lanes: Lane[] = [];
   const laneOf = numbering(lanes);
@@ -117,7 +118,7 @@ export function compileClass(program: Program, rankClass: RankClass): CompiledCl
   return {
     rankClass,
     mesh,
-    ranks: rankClass.members.map((at) => firstRank + rankAt(mesh, at)),
+    ranks: ranksOf(program.groups, rankClass),
     lanes,
     templates,
     steps: rankClass.schedule.map((step) => ({ step, body: templates.get(step.template)! })),

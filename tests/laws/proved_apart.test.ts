@@ -8,9 +8,9 @@ import { faults } from '../../bench/mutants/faults/index.js';
 import { seededRandom } from '../../bench/mutants/random.js';
 import { compileGraphs } from '../../src/compile/compile.js';
 import type { DiagnosticError } from '../../src/ir/diagnostic.js';
-import { rankAt } from '../../src/ir/mesh.js';
 import { ops } from '../../src/ops/index.js';
 import type { Program } from '../../src/program/program.js';
+import { ranksOf } from '../../src/program/ranks.js';
 import { tableOf } from '../../src/plan/plan_schedule.js';
 import { verifyProgram } from '../../src/verify/index.js';
 import { anyTraining, trainingScenario } from '../arbitraries/training.js';
@@ -33,9 +33,9 @@ test('classes that are compiled and proved apart are the program, and proved lik
         const parameters = parametersOf(step);
         const apart: Program = {
           ...program,
-          classes: program.classes.flatMap(({ group, members }) => {
-            const { firstRank, mesh } = program.groups[group];
-            const given = { ...graphOptionsOf(options, plan), rank: firstRank + rankAt(mesh, members[0]) };
+          classes: program.classes.flatMap((one) => {
+            const [rank] = ranksOf(program.groups, one);
+            const given = { ...graphOptionsOf(options, plan), rank };
             return compileGraphs(given, { parameters }, step, update, tableOf(plan)).program.classes;
           }),
         };
