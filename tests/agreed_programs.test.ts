@@ -55,9 +55,8 @@ const alike = (said: readonly (string | null)[]): string => {
   return said[0]!;
 };
 
-/** What the others of a rank say that is gone; rank 0 ends as they do, and takes the store with it. */
-const hasLeft = (rank: number): RegExp =>
-  new RegExp(`rank ${rank}.* has left the job.*\\[launch/rank-left\\]|earlier error of rank 0, which hosts it`);
+/** What the others of a rank say that is gone. */
+const hasLeft = (rank: number): RegExp => new RegExp(`rank ${rank}.* has left the job.*\\[launch/rank-left\\]`);
 
 for (const ranks of [2, 4]) {
   const last = ranks - 1;

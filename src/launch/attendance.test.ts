@@ -106,6 +106,17 @@ test('a process that has ended without a word is lost at the next look; one that
   expect(lost[0].message).toContain('rank 2 (process 102 on node7) has left the job: its process has ended');
 });
 
+test('of a rank that has ended without a word rank 0 tells the others', async () => {
+  const { lost, pass, seen, attendance } = job(0, 3);
+  await pass(1, [1, 2]);
+  seen.set(2, 'gone');
+  await pass(1, [1]);
+  await attendance(1).tick();
+  const [here, there] = lost.map(({ message }) => message);
+  expect(here).toContain('rank 2 (process 102 on node7) has left the job: its process has ended');
+  expect(there).toBe(here);
+});
+
 test('a rank of another machine is lost after two minutes of silence', async () => {
   const { lost, pass, seen } = job(3, 4);
   seen.set(0, 'unseen');
@@ -120,7 +131,7 @@ test('a rank that leaves tells all why, whether it failed or a signal stopped it
   const failing = job(2, 3);
   await failing.attendance(1).leave({ problem: 'no space left' });
   await failing.pass(1, [0]);
-  expect(failing.lost[0].message).toContain('rank 1 has left the job: it failed');
+  expect(failing.lost[0].message).toContain('rank 1 (process 101 on node7) has left the job: it failed');
   expect(failing.lost[0].message).toContain('no space left');
 
   const stopped = job(2, 3);

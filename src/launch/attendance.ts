@@ -3,7 +3,8 @@
  * looks at the counters of all, the others at that of rank 0. Whose counter rests is named after five seconds: it is stopped, or its machine
  * or the network is. Who has ended without a word is lost, and so is the job: nothing waits for it any longer.
  *
- * A process that leaves says so in the store, for all to read at their next look: with its error, or that a signal has stopped it.
+ * A process that leaves says so in the store, for all to read at their next look: with its error, or that a signal has stopped it. Of one
+ * that has ended without a word rank 0 says it, which is the one that sees it.
  */
 import { z } from 'zod';
 import { aborted, jobInterrupted, rankLeft, rankSilent } from './diagnostics.js';
@@ -45,8 +46,14 @@ const againSeconds = 60;
 /** Unheard for so long, a rank of another machine is taken for lost: its process cannot be seen from here. */
 const lostSeconds = 120;
 
-/** What a process that leaves says of it. `stopped`: the signal, or `abort`. */
-const departure = z.strictObject({ rank: z.number(), stopped: z.string().nullable(), problem: z.string().nullable() });
+/** How a process has left. `stopped`: the signal, or `abort`; `how`: as its loss reads where nothing stopped it. */
+const departure = z.strictObject({
+  rank: z.number(),
+  name: z.string(),
+  stopped: z.string().nullable(),
+  how: z.string(),
+  problem: z.string().nullable(),
+});
 
 type Departure = z.infer<typeof departure>;
 
@@ -86,10 +93,8 @@ export class Attendance {
 
   /** Says that this process leaves before its work is done: with an error's message, or stopped by a signal. */
   async leave(how: { readonly problem: string } | { readonly stopped: string }): Promise<void> {
-    const { store, own } = this.#options;
-    const text: Departure = { rank: own.rank, stopped: null, problem: null, ...how };
-    await store.set('left/how', JSON.stringify(text));
-    await store.add('left', 1);
+    const { own } = this.#options;
+    await this.#tellAll({ rank: own.rank, name: nameOf(own), stopped: null, how: 'it failed', problem: null, ...how });
   }
 
   /** One look. Called every second; what it asks the store may take longer. */
@@ -185,20 +190,27 @@ export class Attendance {
       const text = await within(store.get('left/how'), 1000);
       if (text !== null) return this.#endWith(departure.parse(JSON.parse(text)));
     }
-    this.#lose(rankLeft({ name: nameOf(presence), rank: presence.rank, how, problem: null }));
+    const lost = { rank: presence.rank, name: nameOf(presence), stopped: null, how, problem: null };
+    if (this.#options.own.rank === 0) await within(this.#tellAll(lost), 1000);
+    this.#endWith(lost);
+  }
+
+  async #tellAll(departed: Departure): Promise<void> {
+    const { store } = this.#options;
+    await store.set('left/how', JSON.stringify(departed));
+    await store.add('left', 1);
   }
 
   async #settled(rank: number): Promise<'done' | 'not done'> {
     return (await this.#options.store.add(doneKey(rank), 0)) > 0 ? 'done' : 'not done';
   }
 
-  #endWith({ rank, stopped, problem }: Departure): void {
+  #endWith({ rank, name, stopped, how, problem }: Departure): void {
     const { ranks } = this.#options;
     if (stopped === abortWord) return this.#lose(aborted({ rank, reason: null }));
     if (stopped !== null)
       return this.#lose(jobInterrupted({ signal: `${stopped} to rank ${rank}`, ranks, atWork: false, saved: false }));
-    const name = this.#watched.get(rank)?.presence;
-    this.#lose(rankLeft({ name: name ? nameOf(name) : `rank ${rank}`, rank, how: 'it failed', problem }));
+    this.#lose(rankLeft({ name, rank, how, problem }));
   }
 
   #lose(error: DiagnosticError): void {

@@ -26,6 +26,7 @@ export class Meeting {
   readonly #attendance: Attendance;
   readonly #looking: NodeJS.Timeout;
   readonly #own: Presence;
+  readonly #rankServes: boolean;
   readonly #tell: Tell;
   #lostTo: ((error: DiagnosticError) => void)[] = [];
   #lost: DiagnosticError | null = null;
@@ -38,7 +39,7 @@ export class Meeting {
     this.#tell = tell;
     this.#own = ownPresence(rank);
     // torchrun's agent does, unless it was told not to.
-    const rankServes = hostStore || storeFd !== null || environment.launcher !== 'torchrun';
+    this.#rankServes = hostStore || storeFd !== null || environment.launcher !== 'torchrun';
     this.#attendance = new Attendance({
       store: {
         set: (key, text) => engine.storeSet(key, text),
@@ -47,7 +48,7 @@ export class Meeting {
       },
       own: this.#own,
       ranks: worldSize,
-      rankServes,
+      rankServes: this.#rankServes,
       now: () => performance.now(),
       look: (one) => look(one, this.#own),
       tell,
@@ -152,6 +153,11 @@ export class Meeting {
     await this.#engine.storeAdd(doneKey(rank), 1);
   }
 
+  /** Waits, where the store ends with this process, until the others have looked once more, and so read why the job ends. */
+  async lastLook(): Promise<void> {
+    if (this.#rankServes && this.#environment.rank === 0) await sleep(1200 * lookSeconds);
+  }
+
   /** Ends this process's part in the job. */
   close(): void {
     clearInterval(this.#looking);
@@ -243,6 +249,7 @@ export async function amongOthers<T>(
     if (code === aborted.code) await meeting.leave({ stopped: abortWord });
     else if (code === null || !consequences.includes(code))
       await meeting.leave({ problem: cause instanceof Error ? cause.message : String(cause) });
+    await meeting.lastLook();
     throw cause;
   } finally {
     meeting.close();

@@ -80,8 +80,7 @@ export class Chooser {
     const asked: Asked = {
       node,
       group,
-      // Addends are cast where they are.
-      hint: definition.addends ? null : placement.hint({ source: node.source, rule: node.rule, inputs }),
+      hint: placement.hint({ source: node.source, rule: node.rule, inputs }),
       inherited,
       operands: node.inputs.map((input) => this.of.resolve(input)),
       scope: this.of.scopeOf(node),
@@ -97,8 +96,8 @@ export class Chooser {
 
   private cheapestFor(asked: Asked, definition: OpDefinition): Choice {
     const { node, reduced } = asked;
-    const options = this.optionsOf(asked, definition);
-    const addends = this.castsAddends(asked, definition) ? Object.keys(options.operands[0][0].layout.partial) : [];
+    const addends = this.addendsOf(asked, definition);
+    const options = this.optionsOf(asked, definition, addends);
     let best: Priced | null = null;
     let runnerUp: Priced | null = null;
     for (const splits of splitCandidates(options)) {
@@ -114,10 +113,15 @@ export class Chooser {
     return { ...best, runnerUp };
   }
 
-  /** True where partial sums are to pass: they are reduced in the type that they are cast to. A sum that is handed over is reduced later. */
-  private castsAddends({ node, handedOver }: Asked, definition: OpDefinition): boolean {
-    if (definition.addends) return true;
-    return handedOver && node.rule.linear.length > 0 && castTo(this.of.builder.registry, node) !== null;
+  /**
+   * Axes over which the operand's partial sums are to pass, cast where they are: they are reduced in the type that they are cast to. A sum
+   * that is handed over is reduced later.
+   */
+  private addendsOf({ node, operands, group, handedOver }: Asked, definition: OpDefinition): readonly AxisName[] {
+    const { builder, versions } = this.of;
+    const handsOver = handedOver && node.rule.linear.length > 0 && castTo(builder.registry, node) !== null;
+    if (!definition.addends && !handsOver) return [];
+    return Object.keys(versions.offers(operands[0], builder.typeOf(operands[0]), group)[0].partial);
   }
 
   /** The layout in which an op reads its `i`th operand. */
@@ -128,7 +132,7 @@ export class Chooser {
     return { value, type, group, layout, source: node.source };
   }
 
-  private optionsOf(asked: Asked, definition: OpDefinition): CandidateOptions {
+  private optionsOf(asked: Asked, definition: OpDefinition, addends: readonly AxisName[]): CandidateOptions {
     const { node, group, hint, inherited, operands } = asked;
     const { rule } = node;
     const { builder, placement, versions } = this.of;
@@ -137,7 +141,7 @@ export class Chooser {
       mesh,
       rule,
       decomposable: definition.decompose !== undefined,
-      hint,
+      hint: hint && splitsBeside(hint, addends),
       inherited,
       operands: operands.map((value) => {
         const type = builder.typeOf(value);
@@ -243,6 +247,10 @@ export class Chooser {
     return seconds;
   }
 }
+
+/** The splits over none of `axes`. */
+const splitsBeside = (splits: Splits, axes: readonly AxisName[]): Splits =>
+  Object.fromEntries(Object.entries(splits).filter(([, split]) => !split.axes.some((axis) => axes.includes(axis))));
 
 const sameOperand = (rule: OpRule, assignment: Assignment, i: number, j: number): boolean =>
   rule.operands[i].join() === rule.operands[j].join() &&

@@ -178,4 +178,19 @@ export const fixed: [TrainingDraw, HintsDraw][] = [
     },
     { percent: 0, seed: 0 },
   ],
+  // The hint splits the cast of a gradient over the axis that its sum is to be reduced over.
+  [
+    {
+      ...smallest,
+      model: 'gpt',
+      heads: 1,
+      headDim: 1,
+      hidden: 1,
+      batch: 1,
+      meshes: [{ data: 4, tensor: 1, context: 1 }],
+      schedule: 'gpipe',
+      whim: 0,
+    },
+    { percent: 60, seed: 326 },
+  ],
 ];
