@@ -130,7 +130,7 @@ function backwardSignature(op: FusedOp, signature: Signature, backward: FusedBac
     if (!slot) throw new Error(`${op.name}: backward reads '${name}', which is no operand, result or cotangent`);
     return slot;
   });
-  return { operands, results: gradients(signature, backward), whole: signature.whole };
+  return { operands, results: gradients(signature, backward), marks: signature.marks };
 }
 
 function gradients(signature: Signature, backward: FusedBackward): SignatureSlot[] {

@@ -8,10 +8,11 @@
  *
  *   signature ::= operands '->' results             operands, results ::= slot (',' slot)*
  *   slot      ::= name ':' class '[' letters ']'     class ::= float | f32 | int | bool
- *   letters   ::= (letter ['!'])*
+ *   letters   ::= (letter ['!' | '@' | '@!'])*
  *
  * A letter is local to the op and binds to a list of factors of the operands: `t` may be `batch sequence`. `!` marks what the kernel
- * needs whole. `float` is any float type (a result's is that of the first float operand), `f32` means at least f32. A factor that a
+ * needs whole; `@` what it must know the place of: it is told where its block begins in each factor; `@!` positions, of which a block
+ * is to be a run: all but the first factor whole. `float` is any float type (a result's is that of the first float operand), `f32` means at least f32. A factor that a
  * result lacks is summed there.
  */
 import type { AttributeKinds } from './attributes.js';

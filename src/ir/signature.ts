@@ -15,19 +15,30 @@ export interface SignatureSlot {
 export interface Signature {
   readonly operands: readonly SignatureSlot[];
   readonly results: readonly SignatureSlot[];
-  readonly whole: ReadonlySet<string>;
+  /** What is said of a letter: see the grammar. */
+  readonly marks: ReadonlyMap<string, Mark>;
 }
+
+/** `whole`: unsplit. `placed`: its kernel is told where its block begins. `run`: told so too, all but its first factor unsplit. */
+export type Mark = 'whole' | 'placed' | 'run';
+
+/** As a signature writes them. */
+export const textOfMark = { whole: '!', placed: '@', run: '@!' } as const satisfies Readonly<Record<Mark, string>>;
+
+const markOf = new Map(Object.entries(textOfMark).map(([mark, text]) => [text, mark as Mark]));
 
 export function parseSignature(text: string): Signature {
   const [left, right] = text.split('->');
-  const whole = new Set<string>();
+  const marks = new Map<string, Mark>();
   const slots = (side: string): SignatureSlot[] =>
     [...side.matchAll(/(\w+)\s*:\s*(float|f32|int|bool)\s*\[([^\]]*)\]/g)].map(([, name, cls, body]) => {
-      const letters = body.split(/\s+/).filter(Boolean);
-      for (const letter of letters) if (letter.endsWith('!')) whole.add(letter.slice(0, -1));
-      return { name, class: cls as SignatureSlot['class'], letters: letters.map((letter) => letter.replace('!', '')) };
+      const letters = [...body.matchAll(/(\w+)(@!|@|!)?/g)].map(([, letter, mark]) => {
+        if (mark) marks.set(letter, markOf.get(mark as (typeof textOfMark)[Mark])!);
+        return letter;
+      });
+      return { name, class: cls as SignatureSlot['class'], letters };
     });
-  return { operands: slots(left), results: slots(right ?? ''), whole };
+  return { operands: slots(left), results: slots(right ?? ''), marks };
 }
 
 /** Letter → the factors (by the names this op uses) that it binds to. */
@@ -147,8 +158,14 @@ export function bindSignature(
   });
   const letters = bindLetters(op, signature, call);
   const factors: Record<FactorName, RuleFactor> = {};
+  const origins: FactorName[] = [];
   for (const [letter, list] of letters) {
-    for (const { name, size } of list) factors[name] = signature.whole.has(letter) ? { size, whole: true } : { size };
+    const mark = signature.marks.get(letter);
+    list.forEach(({ name, size }, k) => {
+      const whole = mark === 'whole' || (mark === 'run' && k > 0);
+      factors[name] = whole ? { size, whole } : { size };
+      if (mark && !whole) origins.push(name);
+    });
   }
   const namesOfSlot = (slot: SignatureSlot) =>
     slot.letters.flatMap((letter) => letters.get(letter)!.map((f) => f.name));
@@ -162,7 +179,7 @@ export function bindSignature(
     reductions: signature.results.map((slot) => options.reductions?.[slot.name] ?? 'sum'),
     linear: options.linear.map((set) => set.map((name) => signature.operands.findIndex((slot) => slot.name === name))),
     letters: Object.fromEntries([...letters].map(([letter, list]) => [letter, list.map((f) => f.name)])),
-    origins: [],
+    origins,
   };
   return {
     rule,

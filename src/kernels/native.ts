@@ -15,13 +15,14 @@ import {
   stackLaunches,
   unstackLaunches,
 } from './elementwise.js';
-import { noScratch, scratchOnCpu, type DeviceType } from './device.js';
+import { scratchOnCpu, type DeviceType } from './device.js';
 import { noNativeKernel } from './diagnostics.js';
 import { fusedLaunches, lettersOf, type DeviceNeeds, type FusedKernel } from './fused.js';
 import { one, onCopies, type Forms } from './forms.js';
 import { gatherLaunch, scatterLaunch } from './indexed.js';
 import { matmulBiasLaunch, productAndSumLaunches, productLaunches } from './matmul.js';
 import { grouped, localSizes, type KernelLaunchSpec, type KernelSite, type LaunchForm } from './site.js';
+import { randomLaunches } from './random.js';
 import { stagedLaunches } from './staged.js';
 import { isInteger, isKernelFloat } from './types.js';
 import { workspace } from './workspaces.js';
@@ -157,30 +158,6 @@ function iota(site: KernelSite): readonly LaunchForm[] | null {
   return stagedLaunches(site, { inputs: [], outputs: [{ names, dtype: 'f32' }] }, count);
 }
 
-/** Numbers by global element index: the kernel is told where the local block lies in the whole. */
-function randomUniform(site: KernelSite): readonly LaunchForm[] {
-  const names = site.rule.results[0];
-  const { sizes, strides } = site.outputs[0];
-  const whole = names.map((name) => site.rule.factors[name].size);
-  const globalStrides = whole.map((_, i) => whole.slice(i + 1).reduce((n, size) => n * size, 1));
-  return [
-    {
-      kernel: 'random_uniform',
-      operands: [
-        ...site.inputs.map((_, input) => ({ of: { input }, sizes: [], strides: [] })),
-        { of: { output: 0 }, sizes, strides },
-      ],
-      attributes: {
-        stream: site.attributes.stream as number,
-        elements: whole.reduce((n, size) => n * size, 1),
-        start: names.reduce((sum, name, i) => sum + (site.origins[name] ?? 0) * globalStrides[i], 0),
-        global_strides: globalStrides,
-      },
-      scratchBytes: noScratch,
-    },
-  ];
-}
-
 const primitives: Readonly<Record<string, Forms>> = {
   einsum,
   einsum_add: {
@@ -221,7 +198,9 @@ const primitives: Readonly<Record<string, Forms>> = {
   topk: onCopies('topk', topkLaunches),
   stack: { copies: stackLaunches },
   unstack: { copies: unstackLaunches },
-  random_uniform: { random_uniform: randomUniform },
+  random_uniform: { random_uniform: randomLaunches },
+  dropout: onCopies('dropout', randomLaunches),
+  dropout_backward: onCopies('dropout_backward', randomLaunches),
 };
 
 /** native/kernels/attention.h: bf16 is multiplied in pairs, and a row of accumulators has this many. */
@@ -230,16 +209,14 @@ const attentionTakes: DeviceNeeds['takes'] = ({ d }) => d % 2 === 0 && d <= 256;
 const attention: Omit<FusedKernel, 'kernel' | 'on'> = {
   types: 'one',
   join: ['g r'],
-  attributes: ({ attributes }, { d }) => ({
+  attributes: ({ rule, origins, attributes }, { d }) => ({
     causal: attributes.causal ? 1 : 0,
     scale: (attributes.scale as number) || 1 / Math.sqrt(d),
+    // Of several factors only the first is split.
+    query_start: rule.letters.s.reduce((start, name) => start * rule.factors[name].size + (origins[name] ?? 0), 0),
   }),
 };
 
-const dropout: FusedKernel['attributes'] = ({ attributes }) => ({
-  rate: attributes.rate as number,
-  stream: attributes.stream as number,
-});
 const eps: FusedKernel['attributes'] = ({ attributes }) => ({ eps: attributes.eps as number });
 const exact: FusedKernel['attributes'] = ({ attributes }) => ({ exact: attributes.exact ? 1 : 0 });
 
@@ -289,8 +266,6 @@ const fusedKernels: Readonly<Record<string, FusedKernel>> = {
   swiglu_backward: { kernel: 'swiglu_backward', types: 'any' },
   rotary: { kernel: 'rotary', types: 'one', join: ['p f'] },
   rotary_backward: { kernel: 'rotary_backward', types: 'one', join: ['p f'] },
-  dropout: { kernel: 'dropout', types: 'one', attributes: dropout },
-  dropout_backward: { kernel: 'dropout_backward', types: 'one', attributes: dropout },
   adamw: {
     kernel: 'adamw',
     types: 'each',

@@ -10,10 +10,9 @@ import type { Tensor } from '../ir/tensor.js';
  *
  *   p = exp(score − logsumexp)     D_s = o_s · do_s     dscore = p · (do · v − D)      (Dao et al. 2022, B.2)
  *
- * Batch `b` and heads `g`, `r` split freely: tensor parallelism and Ulysses. The fused kernel needs the head dimension `d` and the
- * keys `t` whole. It needs the queries `s` whole too: a causal kernel must know the position of its first query, and positions belong
- * to `iota`, which the decomposition's mask is made of; so where a plan splits `s` or `t` the decomposition runs, its mask right under
- * every split, the sums over `t` all-reduces. Queries and keys are aligned at position 0.
+ * Batch `b` and heads `g`, `r` split freely: tensor parallelism and Ulysses. So do the queries `s`, context parallelism: the kernel is
+ * told the position of its first query. It needs the head dimension `d` and the keys `t` whole; where a plan splits `t` the
+ * decomposition runs, its mask right under every split, the sums over `t` all-reduces. Queries and keys are aligned at position 0.
  *
  * Attributes: `causal`; `scale`, where 0 stands for 1/√d.
  */
@@ -21,7 +20,7 @@ export const attention = defineOp({
   name: 'attention',
   summary: 'Scaled dot-product attention with grouped heads and an optional causal mask.',
   signature:
-    'q: float[b s! g r d!], k: float[b t! g d], v: float[b t g d] -> o: float[b s g r d], logsumexp: f32[b s g r]',
+    'q: float[b s@! g r d!], k: float[b t! g d], v: float[b t g d] -> o: float[b s g r d], logsumexp: f32[b s g r]',
   attributes: { causal: false, scale: 0 },
   attributeKinds: { scale: 'amount?' },
 

@@ -7,15 +7,14 @@ import type { Tensor } from '../ir/tensor.js';
  * Dropout (Srivastava et al. 2014): each element is zero with probability `rate`, else divided by 1 − rate.
  *
  * The mask is a function of (seed, step, stream, microbatch, global element index), so it is the same under every layout and when
- * recomputed, and no mask is kept for the backward. Where a plan splits any factor the decomposition runs, whose random numbers know
- * where their block starts.
+ * recomputed, and no mask is kept for the backward: the kernel is told where its block lies in the whole.
  *
  * Attributes: `rate`; `stream`, which tells this dropout from others.
  */
 export const dropout = defineOp({
   name: 'dropout',
   summary: 'Zeroes elements at random with probability `rate` and scales the others up.',
-  signature: 'x: float[t!], seed: int[], step: int[], microbatch: int[] -> y: float[t]',
+  signature: 'x: float[t@], seed: int[], step: int[], microbatch: int[] -> y: float[t]',
   attributes: { rate: 0.1, stream: 0 },
   attributeKinds: { rate: 'share?', stream: 'integer?' },
   linear: [['x']],

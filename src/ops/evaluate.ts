@@ -35,7 +35,7 @@ export interface ReferenceLaunch {
 }
 
 /**
- * Runs launches. A fused op runs as its decomposition at the local sizes, which is its meaning only where no factor that it needs
+ * Runs launches. A fused op runs as its decomposition on the blocks it is given, which is its meaning only where no factor that it needs
  * whole is split. Decompositions are traced once for each op, types and attributes.
  */
 export type ReferenceKernels = (launch: ReferenceLaunch) => readonly Float64Array[];
@@ -111,6 +111,7 @@ export function decompositionOf(
   return builder.build();
 }
 
+/** A fused op on blocks: its decomposition at global sizes, each node on its part of them. */
 function runDecomposition(
   definition: OpDefinition,
   launch: ReferenceLaunch,
@@ -118,10 +119,10 @@ function runDecomposition(
   traced: Map<string, Graph>,
   run: ReferenceKernels,
 ): readonly Float64Array[] {
-  const { rule, sizes, attributes } = launch;
+  const { rule, attributes } = launch;
   const operands = rule.operands.map((names, i): TensorType => ({
     dtype: launch.operandTypes[i],
-    dims: names.map((name) => [{ name, size: sizes[name] }]),
+    dims: names.map((name) => [{ name, size: rule.factors[name].size }]),
   }));
   const key = JSON.stringify([definition.name, operands, rule.letters, attributes]);
   let graph = traced.get(key);
@@ -131,8 +132,52 @@ function runDecomposition(
     graph = decompositionOf(definition, registry, operands, rule.operands, { ...attributes, letters });
     traced.set(key, graph);
   }
-  const slots = slotNames(definition.operands, operands.length);
-  const inputs = Object.fromEntries(slots.map((slot, i) => [slot, launch.inputs[i]]));
-  const { outputs } = evaluate(graph, inputs, run);
-  return slotNames(definition.results, rule.results.length).map((name) => outputs[name]);
+  const blocks: Block[] = [];
+  graph.inputs.forEach(({ value }, i) => {
+    const part = rule.operands[i].map((name) => partOf(launch, name));
+    blocks[value] = { elements: launch.inputs[i], part };
+  });
+  for (const node of graph.nodes) {
+    const local = localLaunch(graph, node, blocks, launch);
+    run(local).forEach((elements, i) => {
+      const part = node.rule.results[i].map((name) => partOf(local, name));
+      blocks[node.outputs[i]] = { elements, part };
+    });
+  }
+  const outputs = new Map(graph.outputs.map(({ name, value }) => [name, blocks[value].elements]));
+  return slotNames(definition.results, rule.results.length).map((name) => outputs.get(name)!);
+}
+
+/** What a rank holds of a value: its elements, and of each factor how much from where on. */
+interface Block {
+  readonly elements: Float64Array;
+  readonly part: readonly Part[];
+}
+
+interface Part {
+  readonly size: number;
+  readonly origin: number;
+}
+
+const partOf = ({ sizes, origins }: Pick<ReferenceLaunch, 'sizes' | 'origins'>, name: FactorName): Part => ({
+  size: sizes[name],
+  origin: origins[name] ?? 0,
+});
+
+/**
+ * A node of a decomposition on the blocks of its operands. A factor that it makes itself, positions or random numbers, is a factor of the
+ * op where it has its name; else it is whole.
+ */
+function localLaunch(graph: Graph, node: Node, blocks: readonly Block[], of: ReferenceLaunch): ReferenceLaunch {
+  const sizes: Record<FactorName, number> = {};
+  const origins: Record<FactorName, number> = {};
+  const keep = (name: FactorName, part: Part) => {
+    if ((sizes[name] ??= part.size) !== part.size)
+      throw new RangeError(`${node.op} meets '${name}' with ${sizes[name]} and with ${part.size} elements`);
+    origins[name] = part.origin;
+  };
+  node.inputs.forEach((id, i) => node.rule.operands[i].forEach((name, k) => keep(name, blocks[id].part[k])));
+  for (const [name, { size }] of Object.entries(node.rule.factors))
+    if (!(name in sizes)) keep(name, name in of.rule.factors ? partOf(of, name) : { size, origin: 0 });
+  return { ...launchOf(graph, node, []), sizes, origins, inputs: node.inputs.map((id) => blocks[id].elements) };
 }

@@ -1,7 +1,7 @@
 /** An op's page in the documentation, made of what its file states: `docs/ops/NAME.md`. */
 import { slotNames, type Nested, type OpDefinition, type OpRegistry } from '../ir/op.js';
 import type { OpRule } from '../ir/rule.js';
-import type { Signature, SignatureSlot } from '../ir/signature.js';
+import { textOfMark, type Signature, type SignatureSlot } from '../ir/signature.js';
 import { printAttributes, printGraph } from '../ir/print.js';
 import { decompositionOf } from './evaluate.js';
 import { callOf } from './call.js';
@@ -43,10 +43,14 @@ export function opPage(op: OpDefinition, registry: OpRegistry): string | null {
   return `${sections.join('\n\n')}\n`;
 }
 
-/** `'x: float[t v!] -> y: float[t v]'`, as the op's file writes it: `!` where a letter stands first. */
-export function printSignature({ operands, results, whole }: Signature): string {
-  const unmarked = new Set(whole);
-  const mark = (letter: string) => (unmarked.delete(letter) ? `${letter}!` : letter);
+/** `'x: float[t v!] -> y: float[t v]'`, as the op's file writes it: a mark where its letter stands first. */
+export function printSignature({ operands, results, marks }: Signature): string {
+  const unmarked = new Map(marks);
+  const mark = (letter: string) => {
+    const found = unmarked.get(letter);
+    unmarked.delete(letter);
+    return found ? letter + textOfMark[found] : letter;
+  };
   const slot = ({ name, class: kind, letters }: SignatureSlot) => `${name}: ${kind}[${letters.map(mark).join(' ')}]`;
   const [left, right] = [operands.map(slot), results.map(slot)];
   return `${left.join(', ')} -> ${right.join(', ')}`;

@@ -1,4 +1,4 @@
-/** Attention over split sequences: the fused op, with rotary positions, falls back to its decomposition. */
+/** Attention over split sequences, with rotary positions: the fused op stays wherever keys are whole. */
 import { expect, test } from 'vitest';
 import type { Placement } from '../../src/partition/placement.js';
 import { Llama } from '../../src/nn/models/index.js';
@@ -27,9 +27,17 @@ test('keys stay where they are: maximum, sum and mixture are reduced over the ra
   expect(resultsOf(placed.step, opsOf(placed.step, 'rotary')[0])).toEqual(['{sequence:context}']);
 });
 
-test('queries stay where they are: keys and values are gathered', () => {
+test('queries stay where they are: keys and values are gathered, and the kernel is told where its queries begin', () => {
   const { placed } = expectEqualsSerial({ ...step, hint: attentionBy('s') });
-  expect(opsOf(placed.step, 'attention')).toEqual([]);
+  for (const op of ['attention', 'attention_backward']) {
+    const [{ assignment }] = opsOf(placed.step, op);
+    expect(Object.keys(assignment.splits)).toEqual(['sequence']);
+  }
+  // No rank ever holds the scores of its queries against the keys.
+  const positions = placed.step.values.map(({ type }) =>
+    type.dims.flat().filter(({ name }) => name.startsWith('sequence')),
+  );
+  expect(Math.max(...positions.map((factors) => factors.length))).toBe(1);
 });
 
 test('heads instead of positions: all-to-all before and after, the kernel stays fused (Ulysses)', () => {

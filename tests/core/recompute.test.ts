@@ -51,7 +51,7 @@ describe.each([...scheduleKinds.keys()])('%s', (schedule) => {
     const { steps, values } = remade.placed.step;
     const made = steps.filter(({ outputs }) => outputs.some((id) => values[id].name.includes(' again')));
     expect(made.filter(({ source }) => source.phase === 'forward')).toEqual([]);
-    expect(made.some((step) => step.kind === 'op' && step.op === 'random_uniform')).toBe(true);
+    expect(made.some((step) => step.kind === 'op' && step.op === 'dropout')).toBe(true);
   });
 });
 
