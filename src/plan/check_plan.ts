@@ -8,12 +8,13 @@ import type { AxisName } from '../ir/mesh.js';
 import type { FactorName } from '../ir/type.js';
 import { counted } from '../ir/units.js';
 import { checkScheduleOf, requireGroups } from './check_schedule.js';
+import { requireChosenForThis } from './chosen_for.js';
 import { gatherWithoutStage3, planContradiction, planUnknownName } from './diagnostics.js';
 import { requireGradientDtype } from './gradient_dtype.js';
 import type { PlannedModel } from './parallel_sizes.js';
 import { writtenSchedule } from './plan_schedule.js';
 import { requireGradientReduction, requireReduceDtype } from './reduce_dtype.js';
-import { gradientReductionOf, liesUnder, meshesOf, stage3Fields, type Plan } from './plan.js';
+import { liesUnder, meshesOf, stage3Fields, type Plan } from './plan.js';
 import { axesOn, splitsOf } from './splits.js';
 
 /**
@@ -44,6 +45,7 @@ export function checkPlan(
   checkAxesAreUsed(plan, model, file);
   checkNumbers(plan, file);
   requireReduceDtype(plan, { file, field: 'precision.reduce' });
+  requireChosenForThis(plan, file);
   if (!ofRun) checkNothingIsIdle(plan, model, axes, file);
 }
 
@@ -70,10 +72,7 @@ function checkNothingIsIdle(plan: Plan, model: PlannedModel, axes: readonly Axis
       fix: zeroAxisFix(plan, model, axes),
     });
   }
-  // The resolved plan writes what a stage does by default.
-  if (zero.reduce_gradients !== gradientReductionOf({ ...zero, reduce_gradients: undefined })) {
-    requireGradientReduction(plan, { file, field: 'zero.reduce_gradients' });
-  }
+  requireGradientReduction(plan, { file, field: 'zero.reduce_gradients' });
   if (schedule.kind !== writtenSchedule && Object.keys(groups).length === 1) {
     requireGroups(schedule.kind, chunks.length, {
       file,

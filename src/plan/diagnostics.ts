@@ -273,6 +273,23 @@ export const planForAnotherModel = defineDiagnostic(
   }),
 );
 
+export const choicesForAnotherPlan = defineDiagnostic(
+  'plan/choices-for-another-plan',
+  (p: { file: string; field: string; value: unknown; count: number }) => {
+    const text = JSON.stringify(p.value);
+    const now = text === undefined ? 'is left out' : text.length > 60 ? 'is another' : `is ${text}`;
+    return {
+      what: `${p.field} ${now}, and the plan's ${counted(p.count, 'assignment')} and reshards were chosen when it was something else`,
+      why: 'they place every op for the layout of then: they would undo the change, or name nodes that there are no more',
+      where: [
+        { at: p.file, note: `field ${p.field}` },
+        { at: p.file, note: 'field chosen_for' },
+      ],
+      fix: 'remove assignments, reshards, validation and chosen_for: they are chosen anew; or make the change in the plan.json beside it, which has none of them. To keep them as your own, remove chosen_for alone',
+    };
+  },
+);
+
 /** `0 to 3, 5`: numbers in order, runs shortened. */
 function rangesOf(numbers: readonly number[]): string {
   const runs: [number, number][] = [];

@@ -111,6 +111,7 @@ export const planSchema = z.strictObject({
   }),
   ...choices,
   validation: z.strictObject(choices).optional(),
+  chosen_for: z.record(ownName, z.string()).meta({ example: {} }).optional(),
   predicted: z.strictObject({ peak_bytes: z.int().nonnegative() }).nullable().meta({ example: null }),
 });
 

@@ -44,6 +44,11 @@ export interface Plan extends PlannedChoices {
   readonly precision: PlanPrecision;
   /** What is fixed of the choices of the validation step; {@link assignments} and {@link reshards} are the training step's. */
   readonly validation?: PlannedChoices;
+  /**
+   * The fields that the choices follow from, each with the hash of what it was when they were made ({@link assignments}, {@link reshards},
+   * {@link validation}). Absent: they are the author's own, and hold under any.
+   */
+  readonly chosen_for?: Readonly<Record<string, string>>;
   /** What the compiler predicts of it; null until it has been compiled. */
   readonly predicted: { readonly peak_bytes: number } | null;
 }

@@ -114,6 +114,8 @@ const wrongType: readonly Row[] = [
     'set it to ["all_reduce {}"]',
   ],
   ['validation', 'no', 'plan/invalid', 'set it to {}'],
+  ['chosen_for', 'stage 1', 'plan/invalid', 'set it to {}'],
+  ['chosen_for', { 'zero.stage': 1 }, 'plan/invalid', 'set it to "1"'],
   ['predicted', 'much', 'plan/invalid', 'set it to {"peak_bytes":0}'],
   ['predicted', { peak_bytes: 'much' }, 'plan/invalid', 'set it to 0'],
 ];
@@ -614,11 +616,6 @@ describe('what is said for nothing', () => {
     expect(error.message).toMatch(said);
     expect(error.diagnostic.fix).toMatch(fix);
     expect(() => checkPlan(changed, model, 'plan.json', { ofRun: true })).not.toThrow();
-  });
-
-  test('a resolved plan writes what is done by default, and is legal', () => {
-    const resolved = { ...one, zero: { ...one.zero, reduce_gradients: 'last' as const } };
-    expect(() => checkPlan(resolved, model, 'plan.json')).not.toThrow();
   });
 
   test.each<[ParallelSizes, number, RegExp, string]>([

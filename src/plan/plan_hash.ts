@@ -1,12 +1,22 @@
-/** What of a plan decides, as a hash: two plans of one hash make the same programs, if they leave nothing open. */
+/** What of a plan decides, and its hash: two plans of one hash make the same programs, if they leave nothing open. */
 import { hashText } from '../ir/hash.js';
 import { gradientDtypeOf } from './gradient_dtype.js';
 import { gatheringOf, gradientReductionOf, groupOfChunks, type Plan } from './plan.js';
 
-/** All fields but what is predicted, and what groups are called. The order of keys counts where it decides: of groups and of axes. */
-export function planHash(plan: Plan): string {
+/** Of {@link decidingFields}. */
+export const planHash = (plan: Plan): string => hashOf(decidingFields(plan));
+
+/** Of any value of a plan; the order of keys does not count. */
+export const hashOf = (value: unknown): string => hashText(JSON.stringify(value, sorted));
+
+/**
+ * All fields but what is predicted, what groups are called, and what assignments were chosen for. The order of keys counts where it
+ * decides: of groups and of axes.
+ */
+export function decidingFields(plan: Plan) {
   const {
     predicted: _,
+    chosen_for: _chosenFor,
     groups,
     chunks,
     zero,
@@ -19,7 +29,7 @@ export function planHash(plan: Plan): string {
   const groupOf = groupOfChunks(plan);
   const { axis: _axis, ...whole } = zero;
   const reduce_gradients = gradientReductionOf(zero);
-  const decides = {
+  return {
     ...others,
     groups: Object.values(groups).map(({ mesh }) => Object.entries(mesh)),
     chunks: chunks.map(({ segments }, i) => ({ segments, on: groupOf[i] })),
@@ -33,7 +43,6 @@ export function planHash(plan: Plan): string {
     reshards,
     validation: { assignments: validation.assignments ?? {}, reshards: validation.reshards ?? [] },
   };
-  return hashText(JSON.stringify(decides, sorted));
 }
 
 /** For JSON.stringify: records with their keys in order. */

@@ -2,34 +2,23 @@
  * The resolved plan: a plan with all that was chosen for its programs. It leaves nothing open, so it makes the same programs under any
  * prices. What is equal in several layers is written once, by a pattern; what differs from most stands beside it, by name.
  */
-import { gradientDtypeOf } from './gradient_dtype.js';
+import { chosenFor } from './chosen_for.js';
 import { sharedPattern } from './node_names.js';
-import {
-  gatheringOf,
-  gradientReductionOf,
-  type Plan,
-  type PlannedAssignment,
-  type PlannedAssignments,
-  type PlannedChoices,
-} from './plan.js';
+import type { Plan, PlannedAssignment, PlannedAssignments, PlannedChoices } from './plan.js';
 
-/** `training` and `validation`: the choices of these steps. */
-export function resolvePlan(
+/**
+ * `training` and `validation`: the choices of these steps. What follows from another field by default is not written: who changes that
+ * field means what follows from it too.
+ */
+export const resolvePlan = (
   plan: Plan,
   { training, validation }: Readonly<Record<'training' | 'validation', Required<PlannedChoices>>>,
-): Plan {
-  return {
-    ...plan,
-    zero: {
-      ...plan.zero,
-      ...(plan.zero.stage === 3 && gatheringOf(plan.zero)),
-      reduce_gradients: gradientReductionOf(plan.zero),
-    },
-    precision: { ...plan.precision, gradients: gradientDtypeOf(plan.precision) },
-    ...written(training),
-    validation: written(validation),
-  };
-}
+): Plan => ({
+  ...plan,
+  ...written(training),
+  validation: written(validation),
+  chosen_for: chosenFor(plan),
+});
 
 const written = ({ assignments, reshards }: Required<PlannedChoices>): PlannedChoices => ({
   assignments: foldAssignments(assignments),

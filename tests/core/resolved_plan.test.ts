@@ -1,5 +1,5 @@
 /** The resolved plan of a whole run: it leaves nothing open, and nothing in it is idle. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { quoteTraining } from '../../src/compile/quote.js';
 import { DiagnosticError } from '../../src/ir/diagnostic.js';
 import { GPT } from '../../src/nn/models/index.js';
@@ -8,9 +8,10 @@ import { adamw } from '../../src/optim/index.js';
 import type { PartitionCosts } from '../../src/partition/costs.js';
 import { checkPlan } from '../../src/plan/check_plan.js';
 import { describeModel } from '../../src/plan/describe_model.js';
-import { planOfSizes } from '../../src/plan/parallel_sizes.js';
+import { chosenFor as chosenForOf } from '../../src/plan/chosen_for.js';
+import { planOfSizes, type ParallelSizes } from '../../src/plan/parallel_sizes.js';
 import { parsePlan } from '../../src/plan/parse_plan.js';
-import type { Plan } from '../../src/plan/plan.js';
+import type { Plan, PlanPrecision as Precision } from '../../src/plan/plan.js';
 import { planHash } from '../../src/plan/plan_hash.js';
 import { compileRun, programHash } from '../../src/train/compile_run.js';
 import { anyPrices } from '../scenarios/whim.js';
@@ -94,26 +95,100 @@ const changes: readonly (readonly [field: string, change: (plan: Plan) => Plan])
   ['validation.assignments', (p) => ({ ...p, validation: { ...p.validation, assignments: { 'head/none.0': {} } } })],
 ];
 
+/** The choices as an author's own, which hold whatever else is changed. */
+const { chosen_for: chosenFor, ...own } = resolved;
+
 test.each(changes)('%s, changed, makes another program or is refused, and another hash of the plan', (_, change) => {
-  const changed = change(resolved);
-  expect(planHash(changed)).not.toBe(planHash(resolved));
+  const changed = change(own);
+  expect(planHash(changed)).not.toBe(planHash(own));
   expect(outcomeOf(changed)).not.toEqual(hashes);
+});
+
+describe.each<[string, ParallelSizes, Precision]>([
+  ['a plan without ZeRO', { data_parallel_size: 2, tensor_parallel_size: 2 }, { compute: 'f32', master: 'f32' }],
+  ['ZeRO-1', { data_parallel_size: 2, tensor_parallel_size: 2, zero_stage: 1 }, { compute: 'bf16', master: 'f32' }],
+  ['ZeRO-2', { data_parallel_size: 2, pipeline_parallel_size: 2, zero_stage: 2 }, { compute: 'bf16', master: 'f32' }],
+  ['ZeRO-3', { data_parallel_size: 2, tensor_parallel_size: 2, zero_stage: 3 }, { compute: 'bf16', master: 'f32' }],
+])('in the resolved plan of %s', (_, sizes, precision) => {
+  const ranks = 4;
+  const unresolved = planOfSizes(sizes, ranks, described, { sequences: 8, microbatch: 1 }, precision);
+  const chosen = compiled(unresolved).resolved;
+
+  // A field is refused where its choices are others, and else does what it does where nothing has been chosen yet.
+  test.each<[string, (plan: Plan) => Plan]>([
+    ...([0, 1, 2, 3] as const).map((stage): [string, (plan: Plan) => Plan] => [
+      'zero.stage',
+      (p) => ({ ...p, zero: { ...p.zero, stage } }),
+    ]),
+    ['zero.persistence_threshold', (p) => ({ ...p, zero: { ...p.zero, persistence_threshold: 10 } })],
+    ['zero.bucket_bytes', (p) => ({ ...p, zero: { ...p.zero, bucket_bytes: 100 } })],
+    ['zero.reduce_gradients', (p) => ({ ...p, zero: { ...p.zero, reduce_gradients: 'each' } })],
+    ['zero.reduce_gradients', (p) => ({ ...p, zero: { ...p.zero, reduce_gradients: 'last' } })],
+    ['zero.prefetch', (p) => ({ ...p, zero: { ...p.zero, prefetch: 0 } })],
+    ['zero.reshard_after_forward', (p) => ({ ...p, zero: { ...p.zero, reshard_after_forward: false } })],
+    ['precision.compute', (p) => ({ ...p, precision: { ...p.precision, compute: 'f32' } })],
+    ['precision.compute', (p) => ({ ...p, precision: { ...p.precision, compute: 'bf16' } })],
+    ['precision.gradients', (p) => ({ ...p, precision: { ...p.precision, gradients: 'bf16' } })],
+    ['precision.reduce', (p) => ({ ...p, precision: { ...p.precision, reduce: 'bf16' } })],
+    ['scopes', (p) => ({ ...p, scopes: [{ of: 'blocks.*', made: 'again', keep: 'backward', ops: 'all' }] })],
+    ['schedule.kind', (p) => ({ ...p, schedule: { ...p.schedule, kind: 'gpipe' } })],
+    ['schedule.kind', (p) => ({ ...p, schedule: { ...p.schedule, kind: 'zb-h1' } })],
+    ['schedule.microbatches', (p) => ({ ...p, schedule: { ...p.schedule, microbatches: 8 } })],
+    ['batch.sequences', (p) => ({ ...p, batch: { ...p.batch, sequences: 2 } })],
+    ['split', (p) => ({ ...p, split: { ...p.split, vocab: [] } })],
+    ['bounds', (p) => ({ ...p, bounds: { vocab: [0, 2, 6] } })],
+    ['groups', (p) => ({ ...p, groups: mapped(p.groups, ({ mesh }) => ({ mesh: { ...mesh, data: 4 } })) })],
+    ['chunks', (p) => ({ ...p, chunks: moved(p.chunks) })],
+  ])('%s, changed, is done or refused by its name', (field, change) => {
+    const outcome = outcomeOf(change(chosen));
+    const { assignments: _, reshards: __, validation: ___, chosen_for: ____, ...open } = change(chosen);
+    const wanted = outcomeOf(open);
+    if (outcome !== 'plan/choices-for-another-plan') return expect(outcome).toEqual(wanted);
+    expect(wanted, 'without its choices the same programs').not.toEqual(outcomeOf(chosen));
+    expect(refusalOf(change(chosen))?.message).toContain(`${field} is `);
+  });
+});
+
+test('the refusal says what to remove, and that done the change is', () => {
+  const changed: Plan = { ...resolved, zero: { stage: 1, axis: 'data' } };
+  expect(refusalOf(changed)?.message).toMatch(
+    /zero\.stage is 1, and the plan's \d+ assignments[^]*remove assignments, reshards, validation and chosen_for:/,
+  );
+  const { assignments: _, reshards: __, validation: ___, chosen_for: ____, ...open } = changed;
+  expect(compiled(open).hashes).toEqual(compiled({ ...plan, zero: changed.zero }).hashes);
 });
 
 test('what is predicted and what groups are called does not decide', () => {
   const { g0 } = resolved.groups;
   const chunks = resolved.chunks.map((chunk) => ({ ...chunk, on: 'all' }));
   const renamed: Plan = { ...resolved, predicted: { peak_bytes: 7 }, groups: { all: g0 }, chunks };
+  expect(chosenFor).toEqual(chosenForOf(renamed));
   expect(planHash(renamed)).toBe(planHash(resolved));
   expect(compiled(renamed).hashes).toEqual(hashes);
 });
 
 /** The programs of a plan; or the code of what refuses it. */
-function outcomeOf(changed: Plan): readonly string[] | string {
+const outcomeOf = (changed: Plan): readonly string[] | string => refusalOf(changed)?.code ?? compiled(changed).hashes;
+
+function refusalOf(changed: Plan): DiagnosticError | null {
   try {
-    return compiled(changed).hashes;
+    compiled(changed);
+    return null;
   } catch (error) {
-    if (error instanceof DiagnosticError) return error.code;
+    if (error instanceof DiagnosticError) return error;
     throw error;
   }
 }
+
+/** Of two chunks, each with the layers of the other; one stays as it is. */
+const moved = (chunks: Plan['chunks']): Plan['chunks'] => {
+  if (chunks.length < 2) return chunks;
+  const [first, ...others] = chunks.flatMap(({ segments }) => segments);
+  return [
+    { ...chunks[0], segments: [first] },
+    { ...chunks[1], segments: others },
+  ];
+};
+
+const mapped = <T>(of: Readonly<Record<string, T>>, change: (one: T) => T): Readonly<Record<string, T>> =>
+  Object.fromEntries(Object.entries(of).map(([name, one]) => [name, change(one)]));

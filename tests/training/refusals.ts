@@ -236,6 +236,16 @@ export const refusals: readonly Refusal[] = [
     }),
   },
   {
+    code: 'plan/choices-for-another-plan',
+    commands: ['train'],
+    prepare(run, work) {
+      const resolved = JSON.parse(readFileSync(path.join(run, 'plan.resolved.json'), 'utf8'));
+      const changed = { ...resolved, zero: { ...resolved.zero, bucket_bytes: 100 } };
+      writeFileSync(work.file('changed.json'), JSON.stringify(changed));
+    },
+    options: (work) => ({ ...others, plan: work.file('changed.json') }),
+  },
+  {
     code: 'train/world-size-differs',
     commands: ['train'],
     options: (work) => ({ ...others, ranks: 2, plan: work.file('runs', 'good', 'plan.json') }),
