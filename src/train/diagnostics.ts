@@ -39,23 +39,34 @@ export const programsDiffer = defineDiagnostic('train/programs-differ', (p: { ra
   fix: 'start all ranks from the same version of flotilla, the same config and the same plan',
 }));
 
+/** Ordered by how likely a cause is: what the last update did, where one was made; else what the run began with; data last. */
 export const lossNotFinite = defineDiagnostic(
   'train/loss-not-finite',
   (p: {
     step: number;
     loss: number;
     first: { rank: number; at: string; what: string; given: boolean } | null;
+    /** What would keep the update before it in bounds (`divergence.ts`); null: none has been made since the weights were read. */
+    taming: string | null;
+    /** Where the weights came from then; null: they are the model's initial ones. */
+    begins: string | null;
+    /** The latest checkpoint. */
     previous: string | null;
-  }) => ({
-    what: `the loss of step ${p.step} is ${p.loss}`,
-    why: p.first ? `the first value that is not finite is ${p.first.what}` : 'where it first appeared cannot be told',
-    where: [{ at: p.first?.at ?? 'loss', note: `${p.first ? `rank ${p.first.rank}, ` : ''}step ${p.step}` }],
-    fix: p.first?.given
-      ? `it is no fault of this step: ${p.previous ? `the latest checkpoint may hold it too (${p.previous}): go on from an earlier one` : 'look at the data and the parameters that the run began with'}`
-      : `lower optimizer.lr, lengthen optimizer.warmup_steps or set optimizer.clip_grad_norm; ${
-          p.previous ? `the latest checkpoint is intact: ${p.previous}` : 'no checkpoint had been written'
-        }`,
-  }),
+  }) => {
+    const saved = p.previous ? `the latest checkpoint is intact: ${p.previous}` : 'no checkpoint had been written';
+    const source = p.begins ?? "the model's initial values";
+    const begun = p.first?.given
+      ? p.previous
+        ? `it is no fault of this step: the latest checkpoint may hold it too (${p.previous}): go on from an earlier one`
+        : `it is no fault of this step: look at what its weights were begun with, ${source}`
+      : `no update was made since the run began or went on, so the learning rate is not the cause: look at the op that is named, at its weights (${source}), then at the data of step ${p.step}; ${saved}`;
+    return {
+      what: `the loss of step ${p.step} is ${p.loss}`,
+      why: p.first ? `the first value that is not finite is ${p.first.what}` : 'where it first appeared cannot be told',
+      where: [{ at: p.first?.at ?? 'loss', note: `${p.first ? `rank ${p.first.rank}, ` : ''}step ${p.step}` }],
+      fix: p.taming ? `${p.taming}; ${saved}` : begun,
+    };
+  },
 );
 
 export const failedAfterSave = defineDiagnostic(
@@ -75,7 +86,8 @@ export const updatesSkipped = defineDiagnostic(
     skipped: number;
     of: number;
     first: { rank: number; at: string; what: string } | null;
-    compute: string;
+    /** What would keep the update before it in bounds (`divergence.ts`); null: none was made. */
+    taming: string | null;
     /** Whether that was the run's last step. */
     complete: boolean;
   }) => ({
@@ -84,9 +96,9 @@ export const updatesSkipped = defineDiagnostic(
       ? `the first value that is not finite is ${p.first.what}`
       : 'a run that leaves out most of its updates learns nothing',
     where: [{ at: p.first?.at ?? 'gradients', note: `${p.first ? `rank ${p.first.rank}, ` : ''}step ${p.step}` }],
-    fix:
-      `lower optimizer.lr${p.compute === 'bf16' ? ', lengthen optimizer.warmup_steps, or set precision to f32' : ' or lengthen optimizer.warmup_steps'}; ` +
-      `the state is saved${p.complete ? '' : ', and `flotilla resume` goes on from it'}`,
+    fix: `${p.taming ?? `no update was made since the run began or went on, so the learning rate is not the cause: look at the op that is named, and at its weights, then at the data of step ${p.step}`}; the state is saved${
+      p.complete ? '' : ', and `flotilla resume` goes on from it'
+    }`,
   }),
 );
 

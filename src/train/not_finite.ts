@@ -4,6 +4,7 @@ import { readLatest } from '../checkpoint/index.js';
 import type { NonFinite } from '../engine/engine.js';
 import { earliest } from '../engine/non_finite.js';
 import { lossNotFinite } from './diagnostics.js';
+import { tamingOf } from './divergence.js';
 import type { LoadedJob } from './rank_job.js';
 import type { StepOutcome, TrainingStep } from './training_step.js';
 
@@ -21,7 +22,14 @@ export async function requireFiniteLoss(job: LoadedJob, step: TrainingStep, outc
   const first = outcome.skipped ? await firstNonFinite(job, step, outcome.step) : null;
   const directory = folder.checkpoints(config);
   const latest = await readLatest(disk, directory);
-  throw lossNotFinite({ step: outcome.step + 1, loss, first, previous: latest && join(directory, basename(latest)) });
+  throw lossNotFinite({
+    step: outcome.step + 1,
+    loss,
+    first,
+    taming: tamingOf(job, step, outcome.step + 1),
+    begins: job.resume ? 'a checkpoint' : config.checkpoint.initial_load_path,
+    previous: latest && join(directory, basename(latest)),
+  });
 }
 
 /**

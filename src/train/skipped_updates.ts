@@ -13,8 +13,8 @@ export interface EndOfSkips {
   readonly step: number;
   /** The first value that is not finite, where the newest update was left out and it was looked for. */
   readonly first: NonFinite | null;
-  /** What the run computes in. */
-  readonly compute: string;
+  /** What would keep the update before in bounds (`divergence.ts`); null: none was made. */
+  readonly taming: string | null;
   /** Whether that was its last step. */
   readonly complete: boolean;
 }

@@ -25,6 +25,7 @@ import { loadWeights } from './initial_weights.js';
 import { RunLength } from './length.js';
 import { trainLoop } from './loop.js';
 import { MemoryGauge } from './memory/gauge.js';
+import { tamingOf } from './divergence.js';
 import { firstNonFinite, requireFiniteLoss } from './not_finite.js';
 import { parameterCount, Progress } from './progress.js';
 import type { LoadedJob, RankJob } from './rank_job.js';
@@ -120,7 +121,7 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
   const stopping = new Stopping(job.peers, job);
   const validation = new Validation(job, runSteps, stopping);
 
-  const { compute } = job.plan.precision;
+  const taming = (step: number): string | null => tamingOf(job, trainingStep, step);
   const began = clock.elapsed();
   const { done, interrupted: stopped } = await trainLoop(firstStep, {
     runSteps,
@@ -141,7 +142,7 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
       // What was trained before is not lost.
       await saving.saveLast(step);
       const first = await firstNonFinite(job, trainingStep, step - 1);
-      throw skips.error({ step, first, compute, complete: step === runSteps() });
+      throw skips.error({ step, first, taming: taming(step), complete: step === runSteps() });
     },
     validation,
     saving,
@@ -150,7 +151,8 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
   let interrupted = stopped;
   if (done > firstStep || !resume) {
     await saving.saveLast(done);
-    if (skips.mostOfAll) throw skips.error({ step: done, first: null, compute, complete: done === runSteps() });
+    if (skips.mostOfAll)
+      throw skips.error({ step: done, first: null, taming: taming(done), complete: done === runSteps() });
     // From here on nothing that was trained can be lost.
     if (!stopped) {
       await afterTraining('the last validation', folder.path, () => validation.measure(done));

@@ -20,10 +20,19 @@ export interface StepOutcome {
   readonly seconds: number;
 }
 
+/** An update that was made. */
+export interface MadeUpdate {
+  /** From 0. */
+  readonly step: number;
+  readonly lr: number;
+}
+
 export class TrainingStep {
   readonly #job: LoadedJob;
   readonly #runSteps: () => number | null;
   #updates: number;
+  #lastUpdate: MadeUpdate | null = null;
+  #weightsFrom: MadeUpdate | null = null;
 
   /** `runSteps`: length of the run, null until it is known. */
   constructor(job: LoadedJob, runSteps: () => number | null) {
@@ -37,10 +46,21 @@ export class TrainingStep {
     return this.#updates;
   }
 
+  /** Of the run; null until it is known. */
+  get runSteps(): number | null {
+    return this.#runSteps();
+  }
+
+  /** The update that the newest step began from; null: it began from what this process was given. */
+  get weightsFrom(): MadeUpdate | null {
+    return this.#weightsFrom;
+  }
+
   /** `traced`: the host takes notes of the launches. */
   async run(step: number, { traced }: { readonly traced: boolean }): Promise<StepOutcome> {
     const { training, engine, host, clock } = this.#job;
     const began = clock.elapsed();
+    this.#weightsFrom = this.#lastUpdate;
     await this.writeInputs(step);
     if (traced && host.trace) await host.trace.run(training);
     else await training.run();
@@ -49,7 +69,10 @@ export class TrainingStep {
     const lossSum = await readResult(training, rank, 'loss_sum');
     const skipped = ((await readResult(training, rank, 'skipped')) ?? 0) > 0;
     const { lr } = this.#scalars(step);
-    if (!skipped) this.#updates++;
+    if (!skipped) {
+      this.#updates++;
+      this.#lastUpdate = { step, lr };
+    }
     return {
       step,
       loss: tokens === null || lossSum === null ? null : lossSum / tokens,

@@ -247,6 +247,7 @@ test('a run whose gradients are not finite ends with what made them so, and its 
   const error = await work.resume('skips', ['steps=60']).catch((e: unknown) => e as DiagnosticError);
   expect(error).toMatchObject({ code: 'train/updates-skipped' });
   expect((error as DiagnosticError).message).toMatch(/^20 of 20 updates were left out/);
+  expect((error as DiagnosticError).message).toContain('so the learning rate is not the cause');
   expect(work.losses('skips')).toHaveLength(21);
   // What was left out does not count: moments are of one update.
   const manifest = JSON.parse(

@@ -145,6 +145,29 @@ test('a loss that is no number stops the run, says where it began, and leaves th
   expect(existsSync(work.file('runs', 'diverges', 'checkpoints', 'latest'))).toBe(true);
 });
 
+test.each([
+  // An update that makes a weight infinite by itself, and one whose weights make the next forward infinite.
+  { lr: 1e38, warmup_steps: 0, rate: '1e+38', schedule: 'optimizer.lr 1e+38, constant, 0 steps of warm-up' },
+  { lr: 1e30, warmup_steps: 4, rate: '2e+29', schedule: 'optimizer.lr 1e+30, constant, 4 steps of warm-up' },
+])('of a learning rate that is too high ($rate) the rate is named first, and the data last', async (given) => {
+  const { lr, warmup_steps, rate, schedule } = given;
+  const name = `rate ${rate}`;
+  const optimizer = { lr, warmup_steps, schedule: 'constant', clip_grad_norm: null } as const;
+  const error = await work.train(name, { steps: 20, optimizer }).catch((e: unknown) => e as Error);
+  const { message } = error as Error;
+  expect(message).toContain(
+    `the last update, of step 1, had a learning rate of ${rate} (${schedule}): lower optimizer.lr`,
+  );
+  expect(message).not.toContain('no fault of this step');
+  expect(message.indexOf('optimizer.clip_grad_norm, which is null')).toBeLessThan(message.indexOf('data of step 2'));
+  // What is set already is not advised.
+  const clipped = await work
+    .train(`${name}, clipped`, { steps: 20, optimizer: { ...optimizer, clip_grad_norm: 1 } })
+    .catch((e: unknown) => e as Error);
+  expect((clipped as Error).message).toContain(`a learning rate of ${rate}`);
+  expect((clipped as Error).message).not.toContain('clip_grad_norm');
+});
+
 /** Equal to rounding in f32. */
 function expectClose(a: readonly number[], b: readonly number[]): void {
   expect(a).toHaveLength(b.length);
