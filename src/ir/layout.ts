@@ -10,7 +10,7 @@
  * Replicated over every axis that is not named. An axis is named at most once: it has one role. A value that is partial over an axis
  * is the sum (or maximum) of the blocks of the ranks along it.
  */
-import { axesSize, axisSize, partIndex, type AxisName, type Coordinates, type Mesh } from './mesh.js';
+import { axesSize, axisSize, hasAxis, partIndex, type AxisName, type Coordinates, type Mesh } from './mesh.js';
 import { factorsOf, resize, type FactorName, type TensorType } from './type.js';
 
 export type Reduction = 'sum' | 'max';
@@ -126,6 +126,12 @@ export function layoutFault(m: Mesh, type: TensorType, layout: Layout): string |
     }
   }
   return null;
+}
+
+/** As {@link layoutFault}, of a layout that names no axis but the mesh's own. */
+export function ownLayoutFault(m: Mesh, type: TensorType, layout: Layout): string | null {
+  const foreign = axesUsed(layout).find((axis) => !hasAxis(m, axis));
+  return foreign === undefined ? layoutFault(m, type, layout) : `the mesh has no axis '${foreign}'`;
 }
 
 function boundsFault(bounds: readonly number[], parts: number, size: number): string | null {

@@ -3,16 +3,15 @@
  * programs ask here, so that a fault of the search is none of theirs.
  */
 import {
-  axesUsed,
   boundsOf,
   coarseBounds,
-  layoutFault,
+  ownLayoutFault,
   printLayout,
   printSplit,
   type Layout,
   type Split,
 } from '../ir/layout.js';
-import { axesSize, hasAxis, type AxisName, type Mesh } from '../ir/mesh.js';
+import { axesSize, type AxisName, type Mesh } from '../ir/mesh.js';
 import { factorsOf, type Factor, type TensorType } from '../ir/type.js';
 import type { Move } from './moves.js';
 
@@ -20,10 +19,8 @@ import type { Move } from './moves.js';
 export function moveFault(m: Mesh, type: TensorType, move: Move): string | null {
   const { from, to, axes, factors } = move;
   for (const layout of [from, to]) {
-    const fault = layoutFault(m, type, layout);
+    const fault = ownLayoutFault(m, type, layout);
     if (fault) return fault;
-    const foreign = axesUsed(layout).find((axis) => !hasAxis(m, axis));
-    if (foreign !== undefined) return `the mesh has no axis '${foreign}'`;
   }
   const meshOrder = m.axes.map(({ name }) => name).filter((axis) => axes.includes(axis));
   if (axes.length === 0 || String(axes) !== String(meshOrder)) return `its group is along [${axes.join(', ')}]`;

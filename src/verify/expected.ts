@@ -219,6 +219,11 @@ const landedIn = (graph: PlacedGraph | null): ReadonlySet<PlacedId> =>
 /** Element type and sizes; a version of a value may name its factors otherwise. */
 const typeText = (type: TensorType): string => `${type.dtype} ${sizesOf(type).join(' ')}`;
 
-/** Tensors as a bucket holds them: names, types and layouts, in order. */
+/** Tensors as a bucket holds them: names, types and layouts, in order, and which are padding: a host writes zeros there, and reads none. */
 export const contentsText = (tensors: readonly PackedTensor[] | null): string =>
-  tensors?.map(({ name, type, layout }) => `${name}: ${printType(type)} ${printLayout(layout)}`).join(', ') ?? '';
+  tensors
+    ?.map(({ name, type, layout, isPadding }) => {
+      const text = `${name}: ${printType(type)} ${printLayout(layout)}`;
+      return isPadding ? `${text} as padding` : text;
+    })
+    .join(', ') ?? '';

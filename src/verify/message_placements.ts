@@ -1,7 +1,7 @@
 /**
- * Placements of messages between groups: both ends derive the same tiles, peers and buffers from the layouts at the two ends of an edge.
+ * Placements of messages between groups: both ends derive the same tiles, peers and buffers from the layouts at the two ends of an edge,
+ * which are legal there (`structure.ts`).
  */
-import { layoutFault } from '../ir/layout.js';
 import { elementsOf, printFactors, sameFactors } from '../ir/type.js';
 import { edgeText, messagesOfAll, type MessagesOfAll } from '../program/edges.js';
 import { titleOf } from '../program/kinds.js';
@@ -26,7 +26,6 @@ export class MessagePlacements {
     const where = () => placesOf(this.laid.compiled, at);
     const packs = kind === 'pack_tile';
     const [block, buffer] = packs ? [input.value, output.value] : [output.value, input.value];
-    if (!this.isOfEdge(edge, packs, titleOf(instruction), where)) return;
     const value = this.laid.values[block];
     if (!sameFactors(value.global, edge.global)) {
       const what = `'${value.name}' is ${printFactors(value.global)}, not ${printFactors(edge.global)}`;
@@ -40,7 +39,6 @@ export class MessagePlacements {
     const tag = titleOf(instruction);
     const where = () => placesOf(this.laid.compiled, at);
     const sends = kind === 'send';
-    if (!this.isOfEdge(edge, sends, tag, where)) return;
     this.expectTile(edge, message, sends, operand.value, tag, where);
     const { firstRank } = this.laid.compiled.groups[sends ? edge.toGroup : edge.fromGroup];
     const expected = this.messages(edge, sends ? 'outgoing' : 'incoming').map((list) => {
@@ -56,20 +54,6 @@ export class MessagePlacements {
         }),
       );
     }
-  }
-
-  private isOfEdge(edge: GroupEdge, outgoing: boolean, tag: string, where: Places): boolean {
-    const { fromGroup, toGroup, from, to, global } = edge;
-    const wrong = (what: string) => this.laid.faults.push(diagnose.wrongTile({ tag, what, where: where() }));
-    const [source, destination] = [this.laid.compiled.groups[fromGroup], this.laid.compiled.groups[toGroup]];
-    if (!source || !destination || (outgoing ? fromGroup : toGroup) !== this.laid.compiled.rankClass.group) {
-      wrong(`it goes from group ${fromGroup} to group ${toGroup}`);
-    } else if (layoutFault(source.mesh, global, from) ?? layoutFault(destination.mesh, global, to)) {
-      wrong('a layout of its ends is illegal');
-    } else if (Object.keys(from.partial).length + Object.keys(to.partial).length > 0) {
-      wrong('a partial value does not travel between groups');
-    } else return true;
-    return false;
   }
 
   /** A contiguous buffer of one message, as large as the largest of the class. */

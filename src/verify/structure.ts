@@ -1,22 +1,32 @@
 /**
  * Checked first: what the other rules take for granted. Ranks have places in the meshes; names, indices and lanes are what they should
- * be; every buffer that a step touches has an address in the arena, aligned; persistent buffers lie apart at one address.
+ * be; edges lead between groups and legal layouts; every buffer that a step touches has an address in the arena, aligned; persistent
+ * buffers lie apart at one address.
  */
 import type { DiagnosticError, Place } from '../ir/diagnostic.js';
 import { dtypeBytes } from '../ir/dtype.js';
+import { ownLayoutFault } from '../ir/layout.js';
 import { meshRanks, printMesh, type Coordinates, type Mesh } from '../ir/mesh.js';
 import { rowMajor } from '../ir/strides.js';
 import { bytesOf, elementsOf, sizesOf } from '../ir/type.js';
 import { DEFAULT_ALIGNMENT } from '../memory/index.js';
-import type { Instruction, Program, ProgramValue, RankClass, Template } from '../program/program.js';
+import type {
+  Instruction,
+  Program,
+  ProgramValue,
+  RankClass,
+  Template,
+  TileInstruction,
+  TransferInstruction,
+} from '../program/program.js';
 import { baseOf } from '../program/place.js';
-import { describedKind, operandRoles, operandsOf } from '../program/kinds.js';
+import { describedKind, operandRoles, operandsOf, titleOf } from '../program/kinds.js';
 import { instructionsOf } from '../program/unroll.js';
 import * as diagnose from './diagnostics.js';
 
 /** Faults of what a class is made of; where there are some the other rules cannot be applied to it. */
 export function checkStructure(program: Program, rankClass: RankClass): readonly DiagnosticError[] {
-  const found = [...checkMembers(program, rankClass), ...checkTable(rankClass), ...checkTemplates(rankClass)];
+  const found = [...checkMembers(program, rankClass), ...checkTable(rankClass), ...checkTemplates(program, rankClass)];
   return found.length > 0 ? found : [...checkSchedule(program, rankClass)];
 }
 
@@ -124,8 +134,8 @@ const startOf = (values: readonly ProgramValue[], index: number): number => valu
 const isPart = (values: readonly ProgramValue[], index: number): boolean =>
   values[baseOf(values, index)].parts?.includes(index) ?? false;
 
-function* checkTemplates(rankClass: RankClass): Generator<DiagnosticError> {
-  const { values, templates, name } = rankClass;
+function* checkTemplates({ groups }: Program, rankClass: RankClass): Generator<DiagnosticError> {
+  const { values, templates, name, group } = rankClass;
   const names = new Set<string>();
   for (const template of templates) {
     if (names.has(template.name)) {
@@ -140,6 +150,8 @@ function* checkTemplates(rankClass: RankClass): Generator<DiagnosticError> {
       if (belongs !== null && instruction.lane !== belongs) {
         yield diagnose.wrongLane({ lane: instruction.lane, belongs, where: where() });
       }
+      const crosses = 'edge' in instruction ? edgeFault(groups, group, instruction) : null;
+      if (crosses) yield diagnose.wrongTile({ tag: titleOf(instruction), what: crosses, where: where() });
     }
   }
 }
@@ -168,6 +180,24 @@ function operandFault(values: readonly ProgramValue[], instruction: Instruction)
   const scratch = values[instruction.scratch];
   return scratch.view || scratch.lifetime === 'persistent'
     ? `its workspace '${scratch.name}' is no buffer of its own`
+    : null;
+}
+
+/** An edge leads from this group or to it, between legal layouts of whole values: tiles follow from these. */
+function edgeFault(
+  groups: Program['groups'],
+  group: number,
+  { kind, edge }: TileInstruction | TransferInstruction,
+): string | null {
+  const { fromGroup, toGroup, from, to, global } = edge;
+  const [source, destination] = [groups[fromGroup], groups[toGroup]];
+  const outgoing = kind === 'pack_tile' || kind === 'send';
+  if (!source || !destination || (outgoing ? fromGroup : toGroup) !== group)
+    return `it goes from group ${fromGroup} to group ${toGroup}`;
+  const fault = ownLayoutFault(source.mesh, global, from) ?? ownLayoutFault(destination.mesh, global, to);
+  if (fault) return `a layout of its ends is illegal: ${fault}`;
+  return Object.keys(from.partial).length + Object.keys(to.partial).length > 0
+    ? 'a partial value does not travel between groups'
     : null;
 }
 
