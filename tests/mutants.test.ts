@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { runCampaign } from '../bench/mutants/campaign.js';
 import { schedule } from '../bench/mutants/faults/schedule.js';
 import { again } from '../bench/mutants/faults/again.js';
+import { packed } from '../bench/mutants/faults/packed.js';
 import { runPlacedCampaign } from '../bench/mutants/placed/campaign.js';
 import { reorderings } from '../bench/mutants/reorderings.js';
 import { summarize } from '../bench/mutants/report.js';
@@ -100,5 +101,29 @@ test(
     expect(report.notes).toEqual([]);
     expect({ false_accepts, rejected: legal - legal_accepted }).toEqual({ false_accepts: 0, rejected: 0 });
     expect([wrong > 20, kinds]).toEqual([true, 5]);
+  },
+);
+
+test(
+  'what lies in buckets lies where and as it is said, and tiles go where they belong; contracts may come in any order',
+  { timeout: 300_000 },
+  () => {
+    const report = runCampaign({
+      count: 60,
+      legal: 4,
+      seed: 2,
+      programs: [
+        'mlp, data 2 × tensor 2, 2 microbatches, ZeRO-1',
+        'mlp, uneven over data 2 × tensor 2, 2 microbatches',
+        'gpt, tensor 2, 2 microbatches',
+        'mlp, two groups of two chunks, interleaved, 3 microbatches',
+        'gpt, two groups there and back, a tied weight, zb-v, 2 microbatches, ZeRO-3',
+      ],
+      only: [...Object.keys(packed), 'read_another_gather', 'wrong_tile', 'exchange_tiles', 'shuffle_contract'],
+    });
+    const { wrong, kinds, false_accepts, legal, legal_accepted } = summarize(report);
+    expect(report.notes).toEqual([]);
+    expect({ false_accepts, rejected: legal - legal_accepted }).toEqual({ false_accepts: 0, rejected: 0 });
+    expect([wrong > 40, kinds]).toEqual([true, 7]);
   },
 );

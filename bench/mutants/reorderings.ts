@@ -3,7 +3,7 @@
  */
 import { DEFAULT_ALIGNMENT } from '../../src/memory/index.js';
 import { describedKind } from '../../src/program/kinds.js';
-import type { EventInstruction, Instruction, Program } from '../../src/program/program.js';
+import type { Contract, EventInstruction, Instruction, Program } from '../../src/program/program.js';
 import { instanceKey, instructionsOf } from '../../src/program/unroll.js';
 import { bytesOf } from '../../src/ir/type.js';
 import {
@@ -101,6 +101,22 @@ export const reorderings: Mutations = {
       })),
     }));
     return { program: renamed, aims: [] };
+  },
+  /** Who writes and reads state finds it by name. */
+  shuffle_contract: (original, random) => {
+    const program = scoped(original, random);
+    const c = random.int(program.classes.length);
+    const shuffled = ({ values }: Contract): Contract => {
+      const from = random.int(values.length);
+      return { values: [...values.slice(from), ...values.slice(0, from)].reverse() };
+    };
+    const changed = editClass(program, c, (rankClass) => ({
+      ...rankClass,
+      before: shuffled(rankClass.before),
+      after: shuffled(rankClass.after),
+      inputs: [...rankClass.inputs].reverse(),
+    }));
+    return { program: changed, aims: [] };
   },
   /** One rank gets a text of its own, equal to that of the others. */
   split_class: (program, random) => {

@@ -13,6 +13,7 @@ import { messages } from './messages.js';
 import { moves } from './moves.js';
 import { operands } from './operands.js';
 import { order } from './order.js';
+import { packed } from './packed.js';
 import { reported } from './reported.js';
 import { restated } from './restated.js';
 import { schedule } from './schedule.js';
@@ -28,6 +29,7 @@ export const faults: Mutations = {
   ...views,
   ...boundary,
   ...buckets,
+  ...packed,
   ...schedule,
   ...loops,
   ...meshes,

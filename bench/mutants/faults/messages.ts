@@ -1,8 +1,9 @@
 /** Wrong messages between groups. */
-import type { GraphValue, TransferInstruction } from '../../../src/program/program.js';
-import { replaceAt, sitesOf } from '../edit.js';
+import { edgeText } from '../../../src/program/edges.js';
+import type { GraphValue, TileInstruction, TransferInstruction } from '../../../src/program/program.js';
+import { replaceAt, scoped, sitesOf } from '../edit.js';
 import type { Mutations } from '../mutant.js';
-import { drop, isTransfer, mutant, onOne, onPair } from './site.js';
+import { drop, isTile, isTransfer, mutant, onOne, onPair } from './site.js';
 
 export const messages: Mutations = {
   drop_send_or_receive: onOne(isTransfer, (program, site) => drop(program, site)),
@@ -20,17 +21,33 @@ export const messages: Mutations = {
     const tag = random.pick([...tags, { ...transfer.tag, value: transfer.tag.value + 1 }]);
     return same(tag) ? null : mutant(replaceAt(program, site, { ...transfer, tag }), site);
   }),
-  wrong_tile: onOne(
-    (x) => x.kind === 'pack_tile' || x.kind === 'unpack_tile',
-    (program, site, random) => {
-      const { instruction } = site;
-      if (instruction.kind !== 'pack_tile' && instruction.kind !== 'unpack_tile') return null;
-      const message = instruction.message === 0 ? 1 : instruction.message - 1;
-      const [other, edge] = [
-        random.chance(0.5),
-        { ...instruction.edge, from: instruction.edge.to, to: instruction.edge.from },
-      ];
-      return mutant(replaceAt(program, site, other ? { ...instruction, message } : { ...instruction, edge }), site);
-    },
-  ),
+  wrong_tile: onOne(isTile, (program, site, random) => {
+    const instruction = site.instruction as TileInstruction;
+    const { edge, message } = instruction;
+    const others = sitesOf(program, isTile).flatMap(({ instruction: other }) =>
+      isTile(other) && edgeText(other.edge) !== edgeText(edge) ? [other.edge] : [],
+    );
+    const changes: readonly Partial<TileInstruction>[] = [
+      { message: message === 0 ? 1 : message - 1 },
+      { edge: { ...edge, from: edge.to, to: edge.from } },
+      ...(others.length > 0 ? [{ edge: random.pick(others) }] : []),
+    ];
+    return mutant(replaceAt(program, site, { ...instruction, ...random.pick(changes) }), site);
+  }),
+  /** Each of two tiles goes where the other should, or comes from there. */
+  exchange_tiles: (original, random) => {
+    const program = scoped(original, random);
+    const tiles = sitesOf(program, isTile);
+    const pairs = tiles.flatMap((a) =>
+      tiles.flatMap((b) =>
+        a.c === b.c && a.t === b.t && a.i < b.i && a.instruction.kind === b.instruction.kind ? [[a, b] as const] : [],
+      ),
+    );
+    if (pairs.length === 0) return null;
+    const [a, b] = random.pick(pairs);
+    const [one, other] = [a.instruction as TileInstruction, b.instruction as TileInstruction];
+    const field = random.pick(['input', 'output'] as const);
+    const changed = replaceAt(program, a, { ...one, [field]: other[field] });
+    return mutant(replaceAt(changed, b, { ...other, [field]: one[field] }), a, b);
+  },
 };

@@ -8,7 +8,7 @@ import type {
 import { baseOf } from '../../../src/program/place.js';
 import { editBody, exchange, replaceAt, sitesOf, withValue } from '../edit.js';
 import type { Mutations } from '../mutant.js';
-import { drop, isCollective, isFill, isMove, mutant, onOne } from './site.js';
+import { drop, isCollective, isFill, isMove, isTile, mutant, onOne } from './site.js';
 
 export const moves: Mutations = {
   drop_collective: onOne(isCollective, (program, site) => drop(program, site)),
@@ -81,5 +81,8 @@ export const moves: Mutations = {
       return mutant(replaceAt(program, site, { ...instruction, move: random.pick(moves) }), site);
     },
   ),
-  drop_pack_or_unpack: onOne(isMove, (program, site) => drop(program, site)),
+  drop_pack_or_unpack: onOne(
+    (x) => isMove(x) || isTile(x),
+    (program, site) => drop(program, site),
+  ),
 };

@@ -4,7 +4,7 @@ import { printFactors } from '../../../src/ir/type.js';
 import type { Instruction, KernelInstruction, Program, ProgramValue } from '../../../src/program/program.js';
 import { editBody, lookalikes, reads, replaceAt, withValue, writes, type Site } from '../edit.js';
 import type { Mutations } from '../mutant.js';
-import { drop, isCollective, isKernel, isMove, isTransfer, mutant, onOne, readAnother } from './site.js';
+import { drop, isCollective, isKernel, isMove, isTile, isTransfer, mutant, onOne, readAnother } from './site.js';
 
 export const operands: Mutations = {
   drop_kernel: onOne(isKernel, (program, site) => drop(program, site)),
@@ -39,7 +39,7 @@ export const operands: Mutations = {
       : null,
   ),
   duplicate_instruction: onOne(
-    (x) => isKernel(x) || isMove(x) || isCollective(x),
+    (x) => isKernel(x) || isMove(x) || isCollective(x) || isTile(x),
     (program, site, random) => {
       const again = site.i + 1 + random.int(3);
       return mutant(
@@ -50,11 +50,11 @@ export const operands: Mutations = {
     },
   ),
   wrong_operand: onOne(
-    (x) => isKernel(x) || isMove(x) || isCollective(x) || isTransfer(x),
+    (x) => isKernel(x) || isMove(x) || isCollective(x) || isTransfer(x) || isTile(x),
     (program, site, random) => readAnother(program, site, reads(site.instruction), random),
   ),
   wrong_result: onOne(
-    (x) => isKernel(x) || isMove(x) || isCollective(x),
+    (x) => isKernel(x) || isMove(x) || isCollective(x) || isTile(x),
     (program, site, random) => {
       const results = writes(site.instruction);
       const result = random.pick(results);

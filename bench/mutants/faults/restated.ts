@@ -3,6 +3,7 @@
  * statements are as wrong as its instructions, would make.
  */
 import type { Layout } from '../../../src/ir/layout.js';
+import { factorsOf } from '../../../src/ir/type.js';
 import type {
   CollectiveInstruction,
   KernelInstruction,
@@ -11,7 +12,7 @@ import type {
   ValueIndex,
 } from '../../../src/program/program.js';
 import { editBody, editValue, reads, replaceAt, sitesOf, withValue, writes, type Site } from '../edit.js';
-import type { Mutations } from '../mutant.js';
+import type { Mutation, Mutations } from '../mutant.js';
 import type { Random } from '../random.js';
 import { isCollective, isMove, mutant, onOne } from './site.js';
 
@@ -34,34 +35,9 @@ export const restated: Mutations = {
       return mutant(random.chance(0.5) ? assignedAnew(said, site, input.value, layout) : said, site);
     },
   ),
-  /** Over one axis of several, or over one more; the operand is said to be partial over just these. */
-  reduce_over_others: onOne(
-    (x) => isCollective(x) && (x as CollectiveInstruction).reduction !== null,
-    (program, site, random) => {
-      const collective = site.instruction as CollectiveInstruction;
-      const { mesh } = program.groups[program.classes[site.c].group];
-      const axes = chosenAxes(
-        mesh.axes.map(({ name }) => name),
-        collective.axes,
-        random,
-      );
-      if (!axes) return null;
-      const partial = (layout: Layout, over: readonly string[]): Layout => {
-        const others = Object.entries(layout.partial).filter(([axis]) => !collective.axes.includes(axis));
-        const these = over.map((axis) => [axis, collective.reduction!] as const);
-        return { ...layout, partial: Object.fromEntries([...others, ...these]) };
-      };
-      const { move } = collective;
-      const from = partial(move.from, axes);
-      const lane = `group:${[...axes].sort().join('*')}` as const;
-      const changed = { ...collective, axes, lane, move: { ...move, axes, from } };
-      const said = editValue(replaceAt(program, site, changed), site.c, collective.input.value, (value) => ({
-        ...value,
-        layout: from,
-      }));
-      return mutant(random.chance(0.5) ? assignedAnew(said, site, collective.input.value, from) : said, site);
-    },
-  ),
+  reduce_over_others: reducedOverOthers(() => true),
+  /** The denominator of a mean, the norm that gradients are clipped by: over another group. */
+  count_over_others: reducedOverOthers(({ global }) => factorsOf(global).length === 0),
   /** Where what an op reads or makes lies otherwise: its assignment, and the layouts of what it makes, lack an axis. */
   forget_an_axis: onOne(
     (x) => x.kind === 'kernel' && Object.values(x.assignment.splits).some(({ axes }) => axes.length > 0),
@@ -92,6 +68,37 @@ export const restated: Mutations = {
     },
   ),
 };
+
+/** Over one axis of several, or over one more; the operand is said to be partial over just these. */
+function reducedOverOthers(fits: (collective: CollectiveInstruction) => boolean): Mutation {
+  return onOne(
+    (x) => x.kind === 'collective' && x.reduction !== null && fits(x),
+    (program, site, random) => {
+      const collective = site.instruction as CollectiveInstruction;
+      const { mesh } = program.groups[program.classes[site.c].group];
+      const axes = chosenAxes(
+        mesh.axes.map(({ name }) => name),
+        collective.axes,
+        random,
+      );
+      if (!axes) return null;
+      const partial = (layout: Layout, over: readonly string[]): Layout => {
+        const others = Object.entries(layout.partial).filter(([axis]) => !collective.axes.includes(axis));
+        const these = over.map((axis) => [axis, collective.reduction!] as const);
+        return { ...layout, partial: Object.fromEntries([...others, ...these]) };
+      };
+      const { move } = collective;
+      const from = partial(move.from, axes);
+      const lane = `group:${[...axes].sort().join('*')}` as const;
+      const changed = { ...collective, axes, lane, move: { ...move, axes, from } };
+      const said = editValue(replaceAt(program, site, changed), site.c, collective.input.value, (value) => ({
+        ...value,
+        layout: from,
+      }));
+      return mutant(random.chance(0.5) ? assignedAnew(said, site, collective.input.value, from) : said, site);
+    },
+  );
+}
 
 /** Makers of a value are said to split no factor over axes over which it is no longer partial. */
 function assignedAnew(program: Program, { c, t }: Site, value: ValueIndex, layout: Layout): Program {

@@ -1,5 +1,5 @@
 /** Where a fault is put: at a random instruction that fits, at two of one template, at a step of a schedule. */
-import type { Instruction, Program, ScheduleStep, ValueIndex } from '../../../src/program/program.js';
+import type { Instruction, Program, ScheduleStep, TileInstruction, ValueIndex } from '../../../src/program/program.js';
 import { exchange, lookalikes, replaceAt, scoped, sitesOf, withValue, type Site } from '../edit.js';
 import type { Mutant, Mutation } from '../mutant.js';
 import type { Random } from '../random.js';
@@ -77,6 +77,9 @@ export function isKernel(x: Instruction): boolean {
 }
 export function isMove(x: Instruction): boolean {
   return x.kind === 'pack' || x.kind === 'unpack';
+}
+export function isTile(x: Instruction): x is TileInstruction {
+  return x.kind === 'pack_tile' || x.kind === 'unpack_tile';
 }
 export function isFill(x: Instruction): boolean {
   return x.kind === 'fill';

@@ -1,0 +1,291 @@
+/** What mutated programs are built of: small steps through the real passes, in f64, with random data so that wrong wiring shows. */
+import { pipelineOf, type PlanGroup } from '../../src/plan/plan.js';
+import { GPT, Mixtral } from '../../src/nn/models/index.js';
+import { ops } from '../../src/ops/index.js';
+import { applyPrecision } from '../../src/passes/precision.js';
+import { languageModel } from '../../tests/scenarios/language_model.js';
+import { mlp } from '../../tests/scenarios/mlp.js';
+import { pipelineUnder } from '../../tests/scenarios/pipelines.js';
+import type { ScenarioOptions } from '../../tests/scenarios/scenario.js';
+
+export interface Recipe {
+  readonly name: string;
+  readonly weight: number;
+  readonly options: () => Omit<ScenarioOptions, 'name'>;
+}
+
+/** A language model of one block, its head on a group of its own. */
+const inTwoGroups = (first: PlanGroup['mesh'], second: PlanGroup['mesh']) =>
+  pipelineOf([
+    { segments: ['embedding', 'blocks.0'], mesh: first },
+    { segments: ['head'], mesh: second },
+  ]);
+
+const split = { batch: ['data'], hidden: ['tensor'], heads: ['tensor'], vocab: ['tensor'] };
+const even = { batch: 4, dim: 3, hidden: 4, layers: 2 };
+const uneven = { batch: 5, dim: 3, hidden: 7, layers: 1 };
+const gpt = (layers = 1) =>
+  languageModel(new GPT({ layers, dim: 4, heads: 2, context: 3, vocab: 6 }), {
+    microbatches: 1,
+    batch: 2,
+    sequence: 3,
+  });
+
+/** Equal layers become loops, and what is dropped follows no formula. */
+const deepGpt = (layers = 3) =>
+  languageModel(new GPT({ layers, dim: 4, heads: 2, context: 2, vocab: 4, dropout: 0.3 }), {
+    microbatches: 1,
+    batch: 2,
+    sequence: 2,
+  });
+
+/** Every residual is made again by the backward. */
+const allAgain: ScenarioOptions['scopes'] = [{ of: '*', made: 'again', keep: 'backward', ops: 'all' }];
+
+/** Two experts, of which each token takes one; its logical microbatches are split. */
+const mixtral = (sequence = 2) =>
+  languageModel(
+    new Mixtral({ layers: 1, dim: 4, heads: 2, hidden: 4, context: sequence, vocab: 5, experts: 2, choices: 1 }),
+    { microbatches: 2, batch: 1, sequence },
+  );
+const byExpert = { microbatch: ['data'], experts: ['data'], hidden: ['tensor'], heads: ['tensor'] };
+
+function inBf16() {
+  const model = new GPT({ layers: 1, dim: 4, heads: 2, context: 3, vocab: 6 });
+  const { step, ...rest } = languageModel(model, { microbatches: 1, batch: 2, sequence: 3, dtype: 'f32' });
+  return { step: applyPrecision(step, ops, 'bf16'), ...rest };
+}
+
+/** A layer a chunk, two chunks a group, where the schedule has them. */
+function fourChunks(schedule: string, meshes: readonly Record<string, number>[]) {
+  return {
+    ...mlp({ ...even, layers: 4, segments: 'layers', update: 'sgd' }),
+    pipeline: pipelineUnder(schedule, meshes, ['layers.0', 'layers.1', 'layers.2', 'layers.3']),
+    schedule,
+  };
+}
+
+export const recipes: readonly Recipe[] = [
+  {
+    name: 'mlp, data 2, 2 microbatches',
+    weight: 3,
+    options: () => ({ ...mlp({ ...even, update: 'adamw' }), mesh: { data: 2 }, split, microbatches: 2 }),
+  },
+  {
+    name: 'mlp, tensor 2, 3 microbatches',
+    weight: 3,
+    options: () => ({ ...mlp({ ...even, update: 'sgd' }), mesh: { tensor: 2 }, split, microbatches: 3 }),
+  },
+  {
+    name: 'mlp, data 2 × tensor 2, 2 microbatches, ZeRO-1',
+    weight: 3,
+    options: () => ({
+      ...mlp({ ...even, layers: 1, update: 'adamw' }),
+      mesh: { data: 2, tensor: 2 },
+      split,
+      microbatches: 2,
+      zero: { stage: 1, axis: 'data' },
+    }),
+  },
+  {
+    name: 'mlp, data 2, 2 microbatches, ZeRO-3',
+    weight: 3,
+    options: () => ({
+      ...mlp({ ...even, update: 'adamw' }),
+      mesh: { data: 2 },
+      split,
+      microbatches: 2,
+      zero: { stage: 3, axis: 'data' },
+    }),
+  },
+  {
+    name: 'mlp, two replicas of two shards, 2 microbatches, ZeRO-3',
+    weight: 3,
+    options: () => ({
+      ...mlp({ ...even, layers: 1, update: 'adamw' }),
+      mesh: { replica: 2, shard: 2 },
+      split: { batch: ['replica', 'shard'] },
+      microbatches: 2,
+      zero: { stage: 3, axis: 'shard' },
+    }),
+  },
+  {
+    name: 'gpt in bf16, data 2, 2 microbatches, ZeRO-2',
+    weight: 1,
+    options: () => ({
+      ...inBf16(),
+      mesh: { data: 2 },
+      split,
+      microbatches: 2,
+      zero: { stage: 2, axis: 'data' },
+    }),
+  },
+  {
+    name: 'gpt in bf16, data 2 × tensor 2, 2 microbatches, ZeRO-3',
+    weight: 2,
+    options: () => ({
+      ...inBf16(),
+      mesh: { data: 2, tensor: 2 },
+      split,
+      microbatches: 2,
+      zero: { stage: 3, axis: 'data' },
+    }),
+  },
+  {
+    name: 'mlp, data 3, 2 microbatches, ZeRO-1, native kernels',
+    weight: 2,
+    options: () => ({
+      ...mlp({ ...even, batch: 3, layers: 1, update: 'adamw' }),
+      target: 'cpu',
+      mesh: { data: 3 },
+      split,
+      microbatches: 2,
+      zero: { stage: 1, axis: 'data' },
+    }),
+  },
+  {
+    name: 'mlp, uneven over data 2 × tensor 2, 2 microbatches',
+    weight: 2,
+    options: () => ({ ...mlp({ ...uneven, update: 'sgd' }), mesh: { data: 2, tensor: 2 }, split, microbatches: 2 }),
+  },
+  {
+    name: 'gpt, tensor 2, 2 microbatches',
+    weight: 1,
+    options: () => ({ ...gpt(), mesh: { tensor: 2 }, split, microbatches: 2 }),
+  },
+  {
+    name: 'gpt, data 2 × tensor 2, ZeRO-1, blocks of shards that are padded',
+    weight: 2,
+    options: () => ({ ...gpt(), mesh: { data: 2, tensor: 2 }, split, zero: { stage: 1, axis: 'data' } }),
+  },
+  {
+    name: 'gpt, data 2, 2 microbatches',
+    weight: 1,
+    options: () => ({ ...gpt(), mesh: { data: 2 }, split, microbatches: 2 }),
+  },
+  {
+    name: 'gpt, data 2, 2 microbatches, native kernels',
+    weight: 2,
+    options: () => ({ ...gpt(), target: 'cpu', mesh: { data: 2 }, split, microbatches: 2 }),
+  },
+  {
+    name: 'gpt in bf16, whose weights are cast once a step, tensor 2, 3 microbatches',
+    weight: 1,
+    options: () => ({ ...inBf16(), mesh: { tensor: 2 }, split, microbatches: 3 }),
+  },
+  {
+    name: 'gpt with dropout, three layers in loops, data 2',
+    weight: 2,
+    options: () => ({ ...deepGpt(), mesh: { data: 2 }, split, microbatches: 1 }),
+  },
+  {
+    name: 'gpt with dropout, two layers made again, data 2, 2 microbatches',
+    weight: 2,
+    options: () => ({ ...deepGpt(2), mesh: { data: 2 }, split, microbatches: 2, scopes: allAgain }),
+  },
+  {
+    name: 'gpt with dropout, two layers made again, data 2, 2 microbatches, ZeRO-3',
+    weight: 2,
+    options: () => ({
+      ...deepGpt(2),
+      mesh: { data: 2 },
+      split,
+      microbatches: 2,
+      scopes: allAgain,
+      zero: { stage: 3, axis: 'data' },
+    }),
+  },
+  {
+    name: 'gpt with dropout, made again, two groups, 1F1B, 2 microbatches',
+    weight: 1,
+    options: () => ({
+      ...deepGpt(1),
+      pipeline: inTwoGroups({ data: 2 }, { data: 2 }),
+      split,
+      microbatches: 2,
+      schedule: '1f1b',
+      scopes: allAgain,
+    }),
+  },
+  {
+    name: 'gpt, two groups, 1F1B, 3 microbatches',
+    weight: 2,
+    options: () => ({
+      ...gpt(),
+      pipeline: inTwoGroups({ data: 1 }, { data: 2 }),
+      split,
+      microbatches: 3,
+      schedule: '1f1b',
+    }),
+  },
+  {
+    name: 'mlp, two groups of two chunks, interleaved, 3 microbatches',
+    weight: 2,
+    options: () => ({ ...fourChunks('interleaved', [{ data: 2 }, {}]), split, microbatches: 3 }),
+  },
+  {
+    name: 'mlp, two groups there and back, zb-v, 2 microbatches',
+    weight: 3,
+    options: () => ({ ...fourChunks('zb-v', [{}, { tensor: 2 }]), split, microbatches: 2 }),
+  },
+  {
+    name: 'mixtral, experts over data 2',
+    weight: 2,
+    options: () => ({ ...mixtral(), mesh: { data: 2 }, split: byExpert }),
+  },
+  {
+    name: 'mixtral, experts over data 2 × tensor 2, ZeRO-3',
+    weight: 2,
+    options: () => ({
+      ...mixtral(1),
+      mesh: { data: 2, tensor: 2 },
+      split: byExpert,
+      zero: { stage: 3, axis: 'data' },
+    }),
+  },
+  {
+    name: 'mixtral, two groups, experts over data 2, 1F1B, 2 microbatches',
+    weight: 2,
+    options: () => ({
+      ...mixtral(1),
+      pipeline: inTwoGroups({ data: 2 }, { data: 2 }),
+      split: byExpert,
+      microbatches: 2,
+      schedule: '1f1b',
+    }),
+  },
+  {
+    name: 'gpt, two groups of data 2, a tied weight, 1F1B, 2 microbatches, ZeRO-3',
+    weight: 2,
+    options: () => ({
+      ...gpt(),
+      pipeline: inTwoGroups({ data: 2 }, { data: 2 }),
+      split,
+      microbatches: 2,
+      schedule: '1f1b',
+      zero: { stage: 3, axis: 'data' },
+    }),
+  },
+  {
+    name: 'mlp, two groups of two chunks, interleaved, 2 microbatches, ZeRO-3',
+    weight: 2,
+    options: () => ({
+      ...fourChunks('interleaved', [{ data: 2 }, { data: 2 }]),
+      split,
+      microbatches: 2,
+      zero: { stage: 3, axis: 'data' },
+    }),
+  },
+  {
+    name: 'gpt, two groups there and back, a tied weight, zb-v, 2 microbatches, ZeRO-3',
+    weight: 2,
+    options: () => ({
+      ...gpt(2),
+      pipeline: pipelineUnder('zb-v', [{ data: 2 }, { data: 2 }], ['embedding', 'blocks.0', 'blocks.1', 'head']),
+      split,
+      microbatches: 2,
+      schedule: 'zb-v',
+      zero: { stage: 3, axis: 'data' },
+    }),
+  },
+];
