@@ -209,7 +209,15 @@ export class Attendance {
     const { ranks } = this.#options;
     if (stopped === abortWord) return this.#lose(aborted({ rank, reason: null }));
     if (stopped !== null)
-      return this.#lose(jobInterrupted({ signal: `${stopped} to rank ${rank}`, ranks, atWork: false, saved: false }));
+      return this.#lose(
+        jobInterrupted({
+          signal: `${stopped} to rank ${rank}`,
+          ranks,
+          atWork: false,
+          saved: false,
+          recovery: 'start again when it suits',
+        }),
+      );
     this.#lose(rankLeft({ name, rank, how, problem }));
   }
 

@@ -42,18 +42,20 @@ export interface JobProgress {
   readonly atWork: boolean;
   /** Whether the run has a checkpoint. */
   readonly saved: boolean;
+  /** How the run goes on from here, in words. */
+  readonly recovery: string;
 }
 
 export const jobInterrupted = defineDiagnostic(
   'launch/interrupted',
-  ({ signal, ranks, atWork, saved }: { signal: string; ranks: number } & JobProgress) => ({
+  ({ signal, ranks, atWork, saved, recovery }: { signal: string; ranks: number } & JobProgress) => ({
     what: saved
       ? `stopped by ${signal}`
       : atWork
         ? `stopped by ${signal} before anything was saved`
         : `stopped by ${signal} before the first step: nothing was trained`,
     why: `${ranks} rank ${ranks === 1 ? 'process was' : 'processes were'} ended with it`,
-    fix: saved ? 'go on from the last checkpoint with `flotilla resume`' : 'start again when it suits',
+    fix: recovery,
   }),
 );
 
@@ -100,6 +102,8 @@ export interface RankFailure {
   readonly message: string | null;
   /** What it printed last. */
   readonly lastLines: readonly string[];
+  /** How the job goes on, in words. */
+  readonly recovery: string;
 }
 
 export const rankFailed = defineDiagnostic('launch/rank-failed', (p: RankFailure): DiagnosticText => {
@@ -114,9 +118,11 @@ export const rankFailed = defineDiagnostic('launch/rank-failed', (p: RankFailure
     what: p.message ? `rank ${p.rank} failed: ${p.message}` : `rank ${p.rank} ended with ${p.ending}`,
     why: p.message ? undefined : said,
     where: [place],
-    fix: killed
-      ? 'the system kills a process when memory runs out: look at its log, and choose a smaller microbatch or model'
-      : 'the other ranks were stopped; correct this error and start again',
+    fix: `${
+      killed
+        ? 'if nobody killed it, the system did, for want of memory: look at its log, and choose a smaller microbatch or model'
+        : 'the other ranks were stopped: correct this error'
+    }; ${p.recovery}`,
   };
 });
 

@@ -84,7 +84,7 @@ test.each([
   const { error, left } = await start('slow', {
     interruptSeconds: 0.3,
     graceSeconds: 0.3,
-    progress: () => ({ atWork, saved: false }),
+    progress: () => ({ atWork, saved: false, recovery: 'start again' }),
     onInterrupt: (signal) => told.push(signal),
     output(line) {
       lines.push(line);
@@ -106,8 +106,11 @@ test('ranks that ignore SIGTERM are killed', async () => {
 
 test('an ordinary error, a crash and a kill are told apart', async () => {
   const [ordinary, crash, killed] = await Promise.all(
-    ['error', 'crash', 'killed'].map((behaviour) => start(behaviour)),
+    ['error', 'crash', 'killed'].map((behaviour) =>
+      start(behaviour, { progress: () => ({ atWork: true, saved: true, recovery: 'go on with it' }) }),
+    ),
   );
+  for (const { error } of [ordinary, crash, killed]) expect(error.diagnostic.fix).toMatch(/; go on with it$/);
   expect(ordinary.error.message).toContain('rank 1 failed: TypeError: x is not a function');
   expect(crash.error.message).toContain('rank 1 ended with SIGABRT');
   expect(crash.error.message).toContain('about to crash');

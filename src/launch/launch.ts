@@ -61,7 +61,7 @@ export interface LaunchOptions {
   readonly onInterrupt?: (cause: StopCause) => void;
   /** By which the script that launches may ask for what a first signal asks for. */
   readonly abort?: AbortSignal;
-  /** How far the ranks have come. Absent: they are at work, and have saved. */
+  /** How far the ranks have come, and how the run goes on from there. Absent: they are at work, and have saved. */
   readonly progress?: () => JobProgress;
 }
 
@@ -189,7 +189,13 @@ class Job {
   }
 
   #progress(): JobProgress {
-    return this.#options.progress?.() ?? { atWork: true, saved: true };
+    return (
+      this.#options.progress?.() ?? {
+        atWork: true,
+        saved: true,
+        recovery: 'go on from the last checkpoint with `flotilla resume`',
+      }
+    );
   }
 
   /** Whether a failure is more than what follows from a signal. */
@@ -298,6 +304,7 @@ class Job {
       diagnostic: error?.diagnostic ?? null,
       message: error?.message ?? null,
       lastLines: one.tail,
+      recovery: this.#progress().recovery,
     };
   }
 }

@@ -5,6 +5,8 @@ import { counted } from '../ir/units.js';
 import type { TrainEvents } from '../train/events.js';
 import { beginSetup } from '../train/in_setup.js';
 import type { RankResult } from '../train/train_rank.js';
+import type { JobProgress } from './diagnostics.js';
+import { recoveryWord } from './go_on.js';
 import { launch } from './launch.js';
 import { parseRankMessage, runVariable, type LaunchedRun } from './messages.js';
 import { tellStop, type StopCause, type StopNote } from './stop_note.js';
@@ -29,7 +31,13 @@ export interface LaunchRequest {
 export async function launchRanks({ run, ranks, config, events, args, say, stop }: LaunchRequest): Promise<RankResult> {
   let result: RankResult | null = null;
   let interrupted = false;
-  const progress = { atWork: false, saved: run.checkpoint !== null };
+  let { checkpoint } = run;
+  let atWork = false;
+  const progress = (): JobProgress => ({
+    atWork,
+    saved: checkpoint !== null,
+    recovery: recoveryWord(run.folder, checkpoint, run.call.model !== null),
+  });
   let cause: StopCause | null = null;
   // Ranks that are not at work yet end at the signal, unless they have got there meanwhile.
   const tell = tellStop(ranks, { say, shows: config.logging.console });
@@ -39,10 +47,10 @@ export async function launchRanks({ run, ranks, config, events, args, say, stop 
     await launch({
       ranks,
       interruptSeconds: leaveSeconds,
-      progress: () => progress,
+      progress,
       onInterrupt(by) {
         cause = by;
-        if (progress.atWork) tell(by);
+        if (atWork) tell(by);
       },
       output: ({ rank, line }) => printed.push(rank === 0 ? line : `[rank ${rank}] ${line}`),
       abort: stop.abort ?? undefined,
@@ -57,9 +65,9 @@ export async function launchRanks({ run, ranks, config, events, args, say, stop 
         if ('event' in told) {
           started();
           events.emit(told.event);
-          progress.saved ||= told.event.kind === 'checkpoint';
+          if (told.event.kind === 'checkpoint') checkpoint = told.event.path;
           if (told.event.kind !== 'compiled') return;
-          progress.atWork = true;
+          atWork = true;
           if (cause) tell(cause);
         }
         if ('result' in told) result = told.result;

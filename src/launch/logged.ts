@@ -1,11 +1,9 @@
 /** How a run ended, as the last lines of its log. */
-import { relative } from 'node:path';
-import { isModule } from '../config/import_module.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import type { TrainEvents } from '../train/events.js';
+import { goOnWord } from './go_on.js';
 import type { TrainResult } from './start_job.js';
 import type { RunLog, RunSurroundings } from './surroundings.js';
-import { shellWord } from '../ir/shell.js';
 
 export interface LoggedRun {
   readonly surroundings: RunSurroundings;
@@ -36,16 +34,8 @@ export async function logged(
 export function stoppedWord({ summary, folder, complete }: TrainResult, given: LanguageModel | null): string {
   const { steps, stepSeconds } = summary;
   if (complete) return `stopped after the last step: all ${steps} are trained and saved in ${folder}`;
-  const goOn = `go on with \`flotilla resume ${shellWord(folder)}${given === null ? '' : modelFlag()}\``;
+  const goOn = goOnWord(folder, given !== null);
   if (stepSeconds !== null) return `stopped after step ${steps} and saved; ${goOn}`;
   const kept = steps === 0 ? 'its first weights are saved' : `the run is at step ${steps}, as before`;
   return `stopped before a step was taken: ${kept}; ${goOn}`;
-}
-
-/** A model that a script gave as an object, another process finds in the script. */
-function modelFlag(): string {
-  const script = process.argv.at(1);
-  if (script === undefined || !isModule(script)) return ' --model FILE';
-  const near = relative('', script);
-  return ` --model ${shellWord(near.startsWith('..') ? script : near)}`;
 }

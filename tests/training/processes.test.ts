@@ -93,6 +93,48 @@ test('Ctrl-C finishes the step, saves, and the run can be resumed', async () => 
   expect(summary.steps).toBe(Number(step) + 1);
 });
 
+/** Starts a run of two ranks, kills one once `reached` has been printed; what is said last. */
+async function lastWordsOf(name: string, everySteps: number, reached: RegExp): Promise<string> {
+  const config = work.file(`${name}.json`);
+  const checkpoint = { every_steps: everySteps };
+  writeFileSync(config, JSON.stringify(work.options(name, { ...native, ranks: 2, steps: 100_000, checkpoint })));
+  const child = spawn(process.execPath, [flotillaMain, 'train', config], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let [told, errors, isKilled] = ['', '', false];
+  child.stderr.on('data', (text: Buffer) => (errors += text.toString()));
+  child.stdout.on('data', (text: Buffer) => {
+    told += text.toString();
+    if (isKilled || !reached.test(told)) return;
+    isKilled = true;
+    process.kill(childrenOf(child.pid!)[1], 'SIGKILL');
+  });
+  expect(await new Promise((resolve) => child.on('close', resolve)), `${told}\n${errors}`).not.toBe(0);
+  return errors;
+}
+
+const childrenOf = (pid: number): readonly number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number);
+
+testOfRanks(2)('after a rank is killed, the last line says how the run goes on, and it does', async () => {
+  const errors = await lastWordsOf('killed', 1, /step 2: saved .*\n/);
+  const last = errors.trimEnd().split('\n').at(-1)!;
+  const folder = work.file('runs', 'killed');
+  expect(errors).toContain('rank 1 ended with SIGKILL');
+  expect(last).toMatch(/^ +fix .*want of memory/);
+  expect(last).toMatch(/go on with `flotilla resume ([^`]+)`: its last checkpoint is \S+$/);
+  expect(last).toContain(`\`flotilla resume ${folder}\``);
+  const step = Number(/step-(\d+)$/.exec(last)![1]);
+  expect(existsSync(path.join(/\S+$/.exec(last)![0], 'manifest.json'))).toBe(true);
+  const { summary } = await work.resume('killed', [`steps=${step + 3}`]);
+  expect(summary.steps).toBe(step + 3);
+});
+
+testOfRanks(2)('and where nothing had been saved, that it is started again, and it can be', async () => {
+  const errors = await lastWordsOf('killed early', 100_000, /step 2\//);
+  const last = errors.trimEnd().split('\n').at(-1)!;
+  expect(last).toMatch(/no checkpoint had been written to go on from: start '.*killed early' again, its name is free$/);
+  await work.train('killed early', { ...native });
+});
+
 /** Equal to rounding in f32. */
 function expectClose(a: readonly number[], b: readonly number[]): void {
   expect(a).toHaveLength(b.length);
