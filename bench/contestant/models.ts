@@ -1,6 +1,6 @@
 /** The models that benches train, each with the batch that it is measured at. */
 import type { GPTSizes } from '../../src/nn/models/gpt/options.js';
-import type { PlannedBatch } from '../../src/plan/parallel_sizes.js';
+import type { PlannedBatch } from '../../src/plan/share_batch.js';
 import { demoBatch } from '../../src/config/demo.js';
 
 export type ModelSizes = Pick<GPTSizes, 'layers' | 'dim' | 'heads' | 'context' | 'vocab'>;

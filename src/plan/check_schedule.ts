@@ -1,22 +1,29 @@
 /** The schedule of a plan against its chunks and groups. */
-import { DiagnosticError } from '../ir/diagnostic.js';
 import { counted } from '../ir/units.js';
 import { checkSchedule } from '../schedule/check.js';
 import { readRows, type ScheduleFile } from '../schedule/file.js';
-import { defaultVirtualStages, requireShape, scheduleKind } from '../schedule/kinds.js';
+import { defaultVirtualStages, scheduleKind } from '../schedule/kinds.js';
 import { groupOfChunk } from '../schedule/placement.js';
 import { sourceOfTable } from '../schedule/source.js';
-import { pipelineOfOneGroup, planContradiction } from './diagnostics.js';
+import { pipelineOfOneGroup, planContradiction, tooFewMicrobatches } from './diagnostics.js';
 import { groupOfChunks, type Plan } from './plan.js';
 import { shapeOf, writtenSchedule } from './plan_schedule.js';
 
-/** The fields that ask for a schedule: for one that can be generated, for so many chunks on a group. */
+/** Where a schedule is asked for, and how to have what it takes. */
 export interface ScheduleFields {
-  readonly generated: string;
+  /** The field that says how many chunks a group has. */
   readonly chunks: string;
+  /** Where it follows how many microbatches a step has, and how to have so many that each group has work at once. */
+  readonly microbatches: (least: number) => { readonly fields: readonly string[]; readonly fix: string };
 }
 
-const inPlan: ScheduleFields = { generated: 'schedule', chunks: 'schedule.kind' };
+const inPlan: ScheduleFields = {
+  chunks: 'schedule.kind',
+  microbatches: (least) => ({
+    fields: ['schedule.microbatches'],
+    fix: `set it to ${least} or more, or name another schedule, or plan fewer groups`,
+  }),
+};
 
 /**
  * Throws `plan/contradiction` where the plan asks for a schedule that it cannot have, and `schedule/…` with what is wrong with one that is
@@ -41,14 +48,10 @@ export function checkScheduleOf(
   }
   if (table !== null) return checkWritten(plan, written ?? tableIn(table, `${file}, schedule.table`));
   checkPlacement(plan, file, fields);
-  try {
-    // A generated table is right wherever its shape is.
-    requireShape(kind, shapeOf(plan));
-  } catch (error) {
-    if (!(error instanceof DiagnosticError)) throw error;
-    const { what, why, where, fix } = error.diagnostic;
-    throw planContradiction({ file, field: fields.generated, problem: what, why, fix, places: where });
-  }
+  const { groups, microbatches } = shapeOf(plan);
+  const least = scheduleKind(kind).leastMicrobatches(groups);
+  if (microbatches < least)
+    throw tooFewMicrobatches({ file, kind, groups, microbatches, least, ...fields.microbatches(least) });
 }
 
 /** Throws `schedule/…` with the first fault. */

@@ -184,6 +184,25 @@ export const pipelineOfOneGroup = (p: { file: string; field: string; kind: strin
     fix: p.fix,
   });
 
+/** A schedule that takes more microbatches than a step has. `fields`: those that say how many, the first of which `fix` may call `it`. */
+export const tooFewMicrobatches = (p: {
+  file: string;
+  kind: string;
+  groups: number;
+  microbatches: number;
+  least: number;
+  fields: readonly string[];
+  fix: string;
+}) =>
+  planContradiction({
+    file: p.file,
+    field: p.fields[0],
+    problem: `the pipeline schedule ${p.kind} takes ${p.least} microbatches or more on ${counted(p.groups, 'group')}, and a step has ${p.microbatches}`,
+    why: 'with fewer, its groups never all work at once',
+    places: p.fields.slice(1).map((field) => ({ at: p.file, note: `field ${field}` })),
+    fix: p.fix,
+  });
+
 export const shardSizeDoesNotDivide = defineDiagnostic(
   'plan/shard-size-does-not-divide',
   (p: { shard: number; data: number }) => ({

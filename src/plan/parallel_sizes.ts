@@ -14,7 +14,7 @@ import {
   tooManyTensorRanks,
   worldSizeMismatch,
 } from './diagnostics.js';
-import { checkScheduleOf, requireGroups, type ScheduleFields } from './check_schedule.js';
+import { checkScheduleOf, requireGroups } from './check_schedule.js';
 import { chunksOf } from './model_chunks.js';
 import { nearestSizes, nearestText } from './nearest_sizes.js';
 import { requireGradientReduction, requireReduceDtype } from './reduce_dtype.js';
@@ -28,6 +28,7 @@ import {
   type ZeroStage,
 } from './plan.js';
 import { rowsOf, writtenSchedule } from './plan_schedule.js';
+import { moreMicrobatches, shareBatch, type PlannedBatch } from './share_batch.js';
 
 export interface ParallelSizes {
   readonly data_parallel_size?: number;
@@ -77,13 +78,6 @@ export interface PlannedModel {
   readonly sizes: Readonly<Record<FactorName, readonly number[]>>;
   /** The factors of each parameter, in its type's order. */
   readonly parameters: readonly (readonly FactorName[])[];
-}
-
-export interface PlannedBatch {
-  /** Sequences in a step. */
-  readonly sequences: number;
-  /** Sequences in a logical microbatch. */
-  readonly microbatch: number;
 }
 
 /** Factors that tensor parallelism splits, the first of them that a parameter has (Shoeybi et al. 2019, §3). */
@@ -163,16 +157,15 @@ export function planOfSizes(
     precision,
     predicted: null,
   };
-  checkScheduleOf(plan, 'config', scheduleFields, sizes.schedule_file);
+  const microbatches = (least: number) => ({
+    fields: ['batch.sequences', 'batch.microbatch', 'plan.pipeline_schedule'],
+    fix: moreMicrobatches(batch, { data, pipeline, virtualStages }, least),
+  });
+  checkScheduleOf(plan, 'config', { chunks: 'plan.virtual_stages', microbatches }, sizes.schedule_file);
   requireReduceDtype(plan, { file: 'the configuration', field: 'reduce_dtype' });
   requireGradientReduction(plan, { file: 'the configuration', field: 'plan.reduce_gradients' });
   return plan;
 }
-
-const scheduleFields: ScheduleFields = {
-  generated: 'plan.pipeline_schedule',
-  chunks: 'plan.virtual_stages',
-};
 
 interface ScheduleOfSizes {
   readonly kind: string;
@@ -264,23 +257,4 @@ function mostTensorRanks({ factors }: PlannedModel): { readonly factor: FactorNa
   if (known.length === 0) return { factor: null, size: 1 };
   const factor = known.reduce((a, b) => (factors[b] < factors[a] ? b : a));
   return { factor, size: factors[factor] };
-}
-
-/**
- * How the data ranks share a batch. Each scheduled microbatch holds one logical one for every rank, so that a rank gets the floor or the
- * ceiling of their number; the last is filled up with padding. Where there are fewer than ranks, and a rank's part of every one is less
- * than one whole, each logical microbatch is split over the ranks instead.
- */
-function shareBatch(
-  { sequences, microbatch }: PlannedBatch,
-  data: number,
-  pipeline: number,
-): { readonly split: 'microbatch' | 'batch'; readonly scheduled: number; readonly together: number } {
-  const logical = sequences / microbatch;
-  if (logical * Math.ceil(microbatch / data) < microbatch) {
-    // Stages work on one while the next ones are under way; one stage alone has fewer kernels to launch for all of them at once.
-    const together = pipeline > 1 ? 1 : logical;
-    return { split: 'batch', scheduled: logical / together, together };
-  }
-  return { split: 'microbatch', scheduled: Math.ceil(logical / data), together: data };
 }

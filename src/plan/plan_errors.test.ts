@@ -44,6 +44,15 @@ function errorOf(json: unknown): DiagnosticError {
   throw new Error('the plan was accepted');
 }
 
+function refusalOf(work: () => unknown): DiagnosticError | null {
+  try {
+    work();
+    return null;
+  } catch (error) {
+    return error as DiagnosticError;
+  }
+}
+
 test('the plan that the rows change is legal', () => {
   expect(() => checkPlan(parsePlan(JSON.stringify(plan), 'plan.json'), model, 'plan.json')).not.toThrow();
 });
@@ -434,12 +443,7 @@ describe('plans that are no plan', () => {
     ['an axis that is no field', '{"groups":{"g0":{"mesh":{"__proto__":2}}}}', "a field is called '__proto__'"],
     ['a factor that is no field', '{"split":{"__proto__":["data"]}}', "a field is called '__proto__'"],
   ])('%s', (_, text, why) => {
-    let error: DiagnosticError | null = null;
-    try {
-      parsePlan(text, 'plan.json');
-    } catch (thrown) {
-      error = thrown as DiagnosticError;
-    }
+    const error = refusalOf(() => parsePlan(text, 'plan.json'));
     expect(error?.code).toBe('plan/invalid');
     expect(error?.diagnostic.why).toContain(why);
   });
@@ -507,6 +511,59 @@ describe('sizes that no plan can have', () => {
         }
       }),
     );
+  });
+
+  test('fewer microbatches than a schedule takes are told in the fields of the configuration, each with what does', () => {
+    const asked = { pipeline_parallel_size: 2, pipeline_schedule: 'dualpipe-v' };
+    const deep = describeModel(new GPT({ layers: 4, dim: 8, heads: 4, context: 4, vocab: 7 }));
+    const precision = { compute: 'f32', master: 'f32' } as const;
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 3 }),
+        fc.integer({ min: 1, max: 4 }),
+        fc.nat(11),
+        (data, microbatch, more) => {
+          const batch = { sequences: microbatch * (1 + more), microbatch };
+          const make = (sizes: ParallelSizes, of: typeof batch) => planOfSizes(sizes, 2 * data, deep, of, precision);
+          const { diagnostic } = refusalOf(() => make(asked, batch)) ?? {};
+          if (!diagnostic) return;
+          expect(JSON.stringify(diagnostic)).not.toContain('schedule.microbatches');
+          expect(diagnostic.where![0].note).toBe('field batch.sequences');
+          const sequences = Number(/batch\.sequences to (\d+)/.exec(diagnostic.fix!)![1]);
+          expect(() => make(asked, { ...batch, sequences })).not.toThrow();
+          const size = /batch\.microbatch to (\d+)/.exec(diagnostic.fix!)?.[1];
+          if (size) expect(() => make(asked, { ...batch, microbatch: Number(size) })).not.toThrow();
+          const [, schedules] = /pipeline_schedule to ([^;]+);/.exec(diagnostic.fix!)!;
+          for (const pipeline_schedule of schedules.split(' or '))
+            expect(() => make({ ...asked, pipeline_schedule, virtual_stages: 2 }, batch)).not.toThrow();
+        },
+      ),
+    );
+    const two = { sequences: 4, microbatch: 2 };
+    const error = refusalOf(() => planOfSizes(asked, 2, deep, two, precision))!;
+    expect(error.message).toBe(
+      [
+        'the pipeline schedule dualpipe-v takes 4 microbatches or more on 2 groups, and a step has 2 [plan/contradiction]',
+        '  why    with fewer, its groups never all work at once',
+        '  where  config (field batch.sequences)',
+        '  where  config (field batch.microbatch)',
+        '  where  config (field plan.pipeline_schedule)',
+        '  fix    set batch.sequences to 8 or more, or batch.microbatch to 1, or pipeline_schedule to interleaved or zb-v; or have fewer groups (pipeline_parallel_size)',
+      ].join('\n'),
+    );
+  });
+
+  test('a plan file tells them in its own', () => {
+    const halves = (segments: readonly string[]) =>
+      segments.map((segment, i) => ({ segments: [segment], on: `g${[0, 1, 1, 0][i]}` }));
+    const error = errorOf({
+      ...plan,
+      chunks: halves(model.segments),
+      schedule: { kind: 'dualpipe-v', microbatches: 2, table: null },
+    });
+    expect(error.message).toMatch(/dualpipe-v takes 4 microbatches or more on 2 groups, and a step has 2/);
+    expect(error.message).toContain('plan.json (field schedule.microbatches)');
+    expect(error.diagnostic.fix).toBe('set it to 4 or more, or name another schedule, or plan fewer groups');
   });
 
   test('shards that do not divide the data ranks, or of nothing', () => {

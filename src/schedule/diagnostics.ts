@@ -103,7 +103,7 @@ export const microbatchOutOfRange = defineDiagnostic(
   (p: { microbatches: number; places: readonly Place[] }) => ({
     what: `the pipeline schedule names microbatches that the step lacks: it has ${p.microbatches}, which count from 0`,
     where: firstOf(p.places),
-    fix: 'set schedule.microbatches to as many as the schedule names, or drop those slots',
+    fix: 'drop those slots, or let a step have as many: schedule.microbatches of a plan, or batch.sequences over batch.microbatch and the data-parallel ranks',
   }),
 );
 
