@@ -5,6 +5,7 @@ import { schedule } from '../bench/mutants/faults/schedule.js';
 import { again } from '../bench/mutants/faults/again.js';
 import { packed } from '../bench/mutants/faults/packed.js';
 import { runPlacedCampaign } from '../bench/mutants/placed/campaign.js';
+import { recordFaults } from '../bench/mutants/placed/records.js';
 import { reorderings } from '../bench/mutants/reorderings.js';
 import { summarize } from '../bench/mutants/report.js';
 
@@ -125,5 +126,28 @@ test(
     expect(report.notes).toEqual([]);
     expect({ false_accepts, rejected: legal - legal_accepted }).toEqual({ false_accepts: 0, rejected: 0 });
     expect([wrong > 40, kinds]).toEqual([true, 7]);
+  },
+);
+
+test(
+  'what records say of buckets is what the graphs have, alike on all groups that store one',
+  { timeout: 300_000 },
+  () => {
+    const report = runPlacedCampaign({
+      count: 60,
+      seed: 2,
+      programs: [
+        'mlp, data 2 × tensor 2, 2 microbatches, ZeRO-1',
+        'mlp, data 2, 2 microbatches, ZeRO-3',
+        'gpt, data 2, 2 microbatches',
+        'mlp, two groups of data 2 with the same weights, 1F1B, 2 microbatches, ZeRO-3',
+        'mlp, two groups of two chunks, interleaved, 2 microbatches, ZeRO-3',
+      ],
+      only: Object.keys(recordFaults),
+    });
+    const { wrong, kinds, false_accepts } = summarize(report);
+    expect(report.notes).toEqual([]);
+    expect(false_accepts).toBe(0);
+    expect([wrong > 35, kinds]).toEqual([true, Object.keys(recordFaults).length]);
   },
 );

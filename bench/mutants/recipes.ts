@@ -277,6 +277,18 @@ export const recipes: readonly Recipe[] = [
     }),
   },
   {
+    name: 'mlp, two groups of data 2 with the same weights, 1F1B, 2 microbatches, ZeRO-3',
+    weight: 2,
+    options: () => ({
+      ...mlp({ ...even, dim: 4, tied: true, segments: 'layers', update: 'adamw' }),
+      pipeline: pipelineUnder('1f1b', [{ data: 2 }, { data: 2 }], ['layers.0', 'layers.1']),
+      split,
+      microbatches: 2,
+      schedule: '1f1b',
+      zero: { stage: 3, axis: 'data' },
+    }),
+  },
+  {
     name: 'gpt, two groups there and back, a tied weight, zb-v, 2 microbatches, ZeRO-3',
     weight: 2,
     options: () => ({

@@ -41,7 +41,7 @@ export function checkMeaning(
     if (values) values.push(value);
     else given.set(key, [value]);
   }
-  const wanted = new Map(
+  const wanted = new Map<string, Wanted>(
     graph.outputs.map(({ role, name, value }) => [
       roleKey(role),
       { key: roleKey(role), name, type: typeText(graph.values[value].type), meaning: values[value] },
@@ -57,13 +57,13 @@ export function checkMeaning(
       wanted.delete(its);
       return isPadding ? meanings.results(zeroNode(registry, { ...type, dtype }), [], [], 1)[0] : one?.meaning;
     });
-    if (tensors.every((tensor) => tensor !== undefined))
-      wanted.set(key, {
-        key,
-        name: nameOf(role),
-        type: typeText({ ...bucket.type, dtype }),
-        meaning: meanings.bucket(tensors),
-      });
+    wanted.set(key, {
+      key,
+      name: nameOf(role),
+      type: typeText({ ...bucket.type, dtype }),
+      // Of a member that the graph gives no gradient of, no value is.
+      meaning: tensors.every((tensor) => tensor !== undefined) ? meanings.bucket(tensors) : undefined,
+    });
   }
   return [...wanted.values()].flatMap(({ key, name, type, meaning }) => {
     const outputs = given.get(key);
@@ -74,6 +74,14 @@ export function checkMeaning(
       return found[id] === meaning ? [] : [diagnose.otherValue({ name, what: 'another value is given' })];
     });
   });
+}
+
+/** What is to be given in a role; undefined: nothing that there is. */
+interface Wanted {
+  readonly key: string;
+  readonly name: string;
+  readonly type: string;
+  readonly meaning: Meaning | undefined;
 }
 
 function valuesOf(placed: PlacedGraph, meanings: DecomposedMeanings, buckets: readonly Bucket[]): readonly Meaning[] {

@@ -202,6 +202,16 @@ export const otherValue = defineDiagnostic('partition/other-value', (p: { name: 
   fix: 'this is a fault of the partitioner: report it, with the plan that shows it',
 }));
 
+export const recordDiffers = defineDiagnostic(
+  'partition/record-differs',
+  (p: { name: string; group: number; what: string }) => ({
+    what: `the record of '${p.name}' on group ${p.group} is not what the step has: ${p.what}`,
+    why: 'state is written and read by what the record says: a checkpoint would be loaded to other places',
+    where: [{ at: p.name }],
+    fix: 'this is a fault of the pass that made the buckets: report it, with the plan that shows it',
+  }),
+);
+
 export const scopeBroken = defineDiagnostic(
   'partition/scope-broken',
   (p: { value: string; scope: Scope; what: string; made: Source | null }) => ({

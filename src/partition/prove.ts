@@ -7,6 +7,7 @@ import type { Bucket } from './buckets.js';
 import { checkPlacement } from './check.js';
 import { checkMeaning } from './check_meaning.js';
 import { checkMeeting } from './check_meeting.js';
+import { checkRecords } from './check_records.js';
 import { checkReductions } from './check_reductions.js';
 import { checkScopes } from './check_scopes.js';
 import type { PlacedGraphs } from './place_graphs.js';
@@ -29,6 +30,7 @@ export type Prove = (
 /** The proof of placed graphs. */
 export const expectProved: Prove = (graphs, { step, update, buckets }, { plan, registry }) => {
   expectSound(graphs.step, step, registry, buckets);
+  expectRecords(graphs.step, step, registry, buckets);
   expectScopes(step, plan);
   expectReductions(step, registry, plan);
   if (!graphs.update || !update) return;
@@ -40,6 +42,12 @@ export const expectProved: Prove = (graphs, { step, update, buckets }, { plan, r
 /** The proof that the update takes what the step leaves. */
 function expectMeeting(step: PlacedGraph, update: PlacedGraph): void {
   const [fault] = checkMeeting(step, update);
+  if (fault) throw fault;
+}
+
+/** The proof that what is stored in buckets lies as their records say. */
+function expectRecords(graph: Graph, step: PlacedGraph, registry: OpRegistry, buckets: readonly Bucket[]): void {
+  const [fault] = checkRecords(graph, step, registry, buckets);
   if (fault) throw fault;
 }
 

@@ -16,6 +16,8 @@ export interface MlpOptions {
   readonly dim: number;
   readonly hidden: number;
   readonly layers?: number;
+  /** Layers share the weights of the first. */
+  readonly tied?: boolean;
   /** Default: one, the whole model. layers: one each, the last with the loss. */
   readonly segments?: 'one' | 'layers';
   readonly dtype?: DType;
@@ -25,7 +27,7 @@ export interface MlpOptions {
 
 /** Inputs `x`, `y` [batch dim]; outputs `loss_sum`, `tokens` (rows) and the parameters' gradients. */
 export function mlp(options: MlpOptions): StepGraphs {
-  const { batch, dim, hidden, layers = 1, segments = 'one', dtype = 'f64', update = 'sgd' } = options;
+  const { batch, dim, hidden, layers = 1, tied = false, segments = 'one', dtype = 'f64', update = 'sgd' } = options;
   const builder = new GraphBuilder(ops, 'mlp');
   const parameters: { name: string; tensor: Tensor }[] = [];
   const parameter = (name: string, sizes: Record<string, number>) => {
@@ -33,7 +35,7 @@ export function mlp(options: MlpOptions): StepGraphs {
     parameters.push({ name, tensor });
     return tensor;
   };
-  const weights = Array.from({ length: layers }, (_, i) => ({
+  const weights = Array.from({ length: tied ? 1 : layers }, (_, i) => ({
     up: parameter(`layers.${i}.up.weight`, { dim, hidden }),
     upBias: parameter(`layers.${i}.up.bias`, { hidden }),
     down: parameter(`layers.${i}.down.weight`, { hidden, dim }),
@@ -43,12 +45,13 @@ export function mlp(options: MlpOptions): StepGraphs {
   const y = builder.input('y', 'data', tensorType(dtype, { batch, dim }));
   const segmentOf = (layer: number) => (segments === 'one' ? 'model' : `layers.${layer}`);
   let h = x;
-  weights.forEach(({ up, upBias, down, downBias }, i) => {
+  for (let i = 0; i < layers; i++) {
+    const { up, upBias, down, downBias } = weights[tied ? 0 : i];
     h = builder.at({ segment: segmentOf(i), path: `layers.${i}` }, () => {
       const inner = h.einsum([up], 'batch hidden').add(upBias).tanh();
       return h.add(inner.einsum([down], 'batch dim').add(downBias));
     });
-  });
+  }
   builder.at({ segment: segmentOf(layers - 1) }, () => {
     const loss = builder.within('loss', () => h.sub(y).square().sum('batch dim'));
     builder.output('loss_sum', loss);

@@ -43,6 +43,9 @@ export interface PlacedRun {
 /** What an input holds: the whole value, or for what an earlier graph left on the ranks, both sides of it. */
 export type PlacedGiven = Float64Array | { readonly serial: Float64Array; readonly blocks: Blocks };
 
+/** By input name; of a bucket that groups may hold in orders of their own, by group. */
+export type PlacedInputs = Readonly<Record<string, PlacedGiven | ((group: number) => PlacedGiven)>>;
+
 /** How long values last. */
 export interface Lasting {
   /** The first microbatch's run, which has made what is made once a step; null: this is the first. */
@@ -51,12 +54,12 @@ export interface Lasting {
 }
 
 /**
- * Runs the graph. `given` by input name; a value that several groups store is given once. `lasting`: values are what is left of them where
+ * Runs the graph. A value that several groups store is given once. `lasting`: values are what is left of them where
  * they are read, NaN outside the instance of their scope; without it all last.
  */
 export function runPlaced(
   graph: PlacedGraph,
-  given: Readonly<Record<string, PlacedGiven>>,
+  given: PlacedInputs,
   kernels: ReferenceKernels,
   lasting?: Lasting,
 ): PlacedRun {
@@ -64,8 +67,9 @@ export function runPlaced(
   const serial: Float64Array[] = [];
   for (const { name, value } of graph.inputs) {
     const { type, layout, group } = graph.values[value];
-    const input = given[name];
-    if (!input) throw new Error(`input '${name}' is not given`);
+    const found = given[name];
+    if (!found) throw new Error(`input '${name}' is not given`);
+    const input = typeof found === 'function' ? found(group) : found;
     serial[value] = input instanceof Float64Array ? input : input.serial;
     blocks[value] = input instanceof Float64Array ? shard(graph.meshes[group], type, layout, input) : input.blocks;
   }

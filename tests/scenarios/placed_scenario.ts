@@ -1,5 +1,5 @@
 /** A scenario as far as partitioning takes it: no program. Its placed graphs can be run. */
-import { nameOf, ownerOf, parameterRole } from '../../src/ir/role.js';
+import { nameOf, ownerOf, parameterRole, type Role } from '../../src/ir/role.js';
 import { elementsOf } from '../../src/ir/type.js';
 import { referenceKernels } from '../../src/ops/evaluate.js';
 import { ops } from '../../src/ops/index.js';
@@ -10,8 +10,8 @@ import type { Placement } from '../../src/partition/placement.js';
 import type { PlacedGraphs } from '../../src/partition/place_graphs.js';
 import { homesOf, segmentChunks, stepPlacement, updatePlacement } from '../../src/partition/placement.js';
 import type { Mesh } from '../../src/ir/mesh.js';
-import { bucketOfRole, tensorsIn } from '../../src/partition/buckets.js';
-import { pack, type PackedTensor } from '../../src/partition/packing.js';
+import { bucketOfRole, tensorsIn, type Bucket } from '../../src/partition/buckets.js';
+import { pack, unpack, type PackedTensor } from '../../src/partition/packing.js';
 import { meshesOf } from '../../src/plan/plan.js';
 import { gatherPlaced, runPlaced, type PlacedGiven, type PlacedRun } from './placed_executor.js';
 import { inputValues, planOf, serialUpdate, type Scenario, type ScenarioOptions, type Values } from './scenario.js';
@@ -51,12 +51,14 @@ export function runPlacedStep({ plan, placed, inputs }: PlacedScenario): readonl
     Object.fromEntries(
       Object.entries(inputs).map(([name, value]) => [name, value instanceof Float64Array ? value : value[microbatch]]),
     );
+  /** State as each group's record of a bucket says that it lies there. */
+  const packed = (role: Role) => (group: number) => {
+    const bucket = recordOf(placed.buckets, role, group)!;
+    const given = tensorsIn(bucket, role).map((tensor) => memberGiven(inputs, tensor));
+    return packGiven(meshesOf(plan)[group], bucket.members, given);
+  };
   const stored = Object.fromEntries(
-    placed.buckets.map((bucket) => {
-      const role = parameterRole(bucket.name);
-      const given = tensorsIn(bucket, role).map((tensor) => memberGiven(inputs, tensor));
-      return [nameOf(role), packGiven(meshesOf(plan)[bucket.group], bucket.members, given)];
-    }),
+    placed.buckets.map(({ name }) => [nameOf(parameterRole(name)), packed(parameterRole(name))]),
   );
   const chunkOf = segmentChunks(plan);
   const runs: PlacedRun[] = [];
@@ -71,15 +73,18 @@ export function runPlacedStep({ plan, placed, inputs }: PlacedScenario): readonl
       blocks: runs.map((run) => run.blocks[value]).reduce((a, b) => a.map((block, rank) => add(block, b[rank]))),
     };
   }
-  const packed = placed.update.inputs.flatMap(({ role, name }): [string, PlacedGiven][] => {
-    const bucket = bucketOfRole(placed.buckets, role);
-    if (!bucket || sums[name]) return [];
-    const mesh = meshesOf(plan)[bucket.group];
-    const given = tensorsIn(bucket, role).map((tensor) => memberGiven(inputs, tensor));
-    return [[name, packGiven(mesh, bucket.members, given)]];
-  });
-  return [...runs, runPlaced(placed.update, { ...at(0), ...sums, ...Object.fromEntries(packed) }, kernels)];
+  const state = placed.update.inputs.flatMap(({ role, name }) =>
+    bucketOfRole(placed.buckets, role) && !sums[name] ? [[name, packed(role)] as const] : [],
+  );
+  return [...runs, runPlaced(placed.update, { ...at(0), ...sums, ...Object.fromEntries(state) }, kernels)];
 }
+
+/** A group's record of the bucket that a role is of. */
+const recordOf = (buckets: readonly Bucket[], role: Role, group: number): Bucket | undefined =>
+  bucketOfRole(
+    buckets.filter((one) => one.group === group),
+    role,
+  );
 
 /** What a run is given of a bucket's tensor: of its padding, zeros. */
 const memberGiven = (inputs: Scenario['inputs'], { name, type, isPadding }: PackedTensor): PlacedGiven =>
@@ -97,13 +102,26 @@ function packGiven(mesh: Mesh, members: readonly PackedTensor[], given: readonly
   return { serial, blocks: joined };
 }
 
-/** What the placed graphs of a whole step give, by name. */
+/** What the placed graphs of a whole step give, by name; of a bucket, what each group has of its members as its record says. */
 export function placedResults(scenario: PlacedScenario): Values {
   const runs = runPlacedStep(scenario);
   const last = runs[runs.length - 1];
   const outputs = (scenario.placed.update ?? scenario.placed.step).outputs;
   if (scenario.placed.update)
-    return Object.fromEntries(outputs.map(({ name, value }) => [name, gatherPlaced(last, value)]));
+    return Object.fromEntries(
+      outputs.flatMap(({ role, name, value }): (readonly [string, Float64Array])[] => {
+        const { group } = last.graph.values[value];
+        const whole = gatherPlaced(last, value);
+        const bucket = recordOf(scenario.placed.buckets, role, group);
+        if (!bucket) return [[name, whole]];
+        const wholes = unpack(meshesOf(scenario.plan)[group], bucket.members, whole);
+        return tensorsIn(bucket, role).flatMap((tensor, k) =>
+          tensor.isPadding
+            ? []
+            : [[group === bucket.home ? tensor.name : `${tensor.name} @${group}`, wholes[k]] as const],
+        );
+      }),
+    );
   return Object.fromEntries(
     outputs.map(({ name, value }) => {
       const sum = new Float64Array(elementsOf(scenario.placed.step.values[value].type));

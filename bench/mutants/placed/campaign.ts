@@ -7,7 +7,6 @@ import { kernelsOf } from '../../../src/kernels/target.js';
 import { ops } from '../../../src/ops/index.js';
 import { placeGraphs, type PlacedGraphs } from '../../../src/partition/place_graphs.js';
 import { expectProved, type SourceGraphs } from '../../../src/partition/prove.js';
-import type { PlacedGraph } from '../../../src/partition/placed.js';
 import { tableOf } from '../../../src/plan/plan_schedule.js';
 import { splitChunks } from '../../../src/schedule/slot.js';
 import { placedResults, type PlacedScenario } from '../../../tests/scenarios/placed_scenario.js';
@@ -20,8 +19,10 @@ import {
 } from '../../../tests/scenarios/scenario.js';
 import { reportFor, type CampaignOptions, type CampaignReport, type KindReport } from '../campaign.js';
 import { optionsOf } from '../programs.js';
-import { seededRandom, type Random } from '../random.js';
+import { seededRandom } from '../random.js';
+import type { PlacedMutation } from './edit.js';
 import { placedFaults } from './faults.js';
+import { recordFaults, type RecordMutation } from './records.js';
 
 interface PlacedBase {
   readonly name: string;
@@ -38,11 +39,15 @@ export function runPlacedCampaign(options: CampaignOptions): CampaignReport {
   const random = seededRandom(seed);
   const kinds = new Map<string, KindReport>();
   const notes: string[] = [];
-  const chosen = Object.entries(placedFaults).filter(([kind]) => !only || only.includes(kind));
+  const mutations = {
+    ...Object.fromEntries(Object.entries(placedFaults).map(([kind, one]) => [kind, inGraph(one)])),
+    ...recordFaults,
+  };
+  const chosen = Object.entries(mutations).filter(([kind]) => !only || only.includes(kind));
   for (let tries = 0, made = 0; made < count && tries < 20 * count && chosen.length > 0; tries++) {
     const [kind, mutate] = chosen[tries % chosen.length];
     const base = random.pick(bases);
-    const changed = mutateOne(base, (graph) => mutate(graph, random), random);
+    const changed = mutate(base.scenario.placed, random);
     if (!changed) continue;
     made++;
     const report = reportFor(kinds, `placed: ${kind}`, false, 'placed graph');
@@ -93,15 +98,14 @@ function buildBase(name: string, options: ScenarioOptions): PlacedBase {
   return { name, scenario, graphs: graphs!, expected: placedResults(scenario) };
 }
 
-function mutateOne(
-  { scenario: { placed } }: PlacedBase,
-  mutate: (graph: PlacedGraph) => PlacedGraph | null,
-  random: Random,
-): PlacedGraphs | null {
-  const updates = placed.update !== null && random.chance(0.4);
-  const changed = mutate(updates ? placed.update! : placed.step);
-  return changed && (updates ? { ...placed, update: changed } : { ...placed, step: changed });
-}
+/** Of the step, or of the update. */
+const inGraph =
+  (mutate: PlacedMutation): RecordMutation =>
+  (placed, random) => {
+    const updates = placed.update !== null && random.chance(0.4);
+    const changed = mutate(updates ? placed.update! : placed.step, random);
+    return changed && (updates ? { ...placed, update: changed } : { ...placed, step: changed });
+  };
 
 function faultOf({ graphs, scenario: { plan } }: PlacedBase, { step, update, buckets }: PlacedGraphs): boolean {
   try {
