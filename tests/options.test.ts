@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { addFlags, addOptionFlags } from '../src/cli/flags.js';
+import { explainUnknownFlag } from '../src/cli/unknown_flag.js';
 import { familyNames } from '../src/config/model_objects.js';
 import { resolveConfig } from '../src/config/resolve.js';
 import { configSchema, describeOptions, type TrainOptions } from '../src/config/schema.js';
@@ -10,7 +11,8 @@ import { installed, text } from '../src/data/index.js';
 import { DiagnosticError } from '../src/ir/diagnostic.js';
 import { familyNamed } from '../src/nn/models/families.js';
 import { adamw } from '../src/optim/index.js';
-import { nearestOption } from '../src/options/nearest.js';
+import { optionsElsewhere } from '../src/options/elsewhere.js';
+import { meantBy } from '../src/options/nearest.js';
 import { groupOf, leafOf, optionRows, type OptionRow } from '../src/options/rows.js';
 import { samplingOf, samplingRows } from '../src/train/generate_settings.js';
 
@@ -128,7 +130,7 @@ describe('names from elsewhere', () => {
 
   test.each(alsos)('%s is answered with %s', (name, path) => {
     const group = groupOf(path);
-    expect(nearestOption(group ? `${group}.${name}` : name, rows)?.path).toBe(path);
+    expect(meantBy(group ? `${group}.${name}` : name, rows).option?.path).toBe(path);
   });
 
   test.each([
@@ -145,7 +147,7 @@ describe('names from elsewhere', () => {
     ['sample.max_new_tokens', 'sample.tokens'],
     ['model.seq_length', 'model.context'],
   ])('%s finds %s wherever it is written', (name, path) => {
-    expect(nearestOption(name, rows)?.path).toBe(path);
+    expect(meantBy(name, rows).option?.path).toBe(path);
     const nested = name.split('.').reduceRight<unknown>((value, part) => ({ [part]: value }), 1);
     const error = errorOf(() => resolveConfig(nested as TrainOptions));
     expect(error).toMatchObject({ code: 'config/unknown-option', message: expect.stringContaining(`'${path}'`) });
@@ -155,6 +157,66 @@ describe('names from elsewhere', () => {
     expect(override.message).toMatch(`did you mean '${path}'?`);
     expect(override.message).toContain(`--set ${name}=1`);
   });
+});
+
+describe('whole names from elsewhere', () => {
+  const known = Object.entries(optionsElsewhere);
+  const command = addOptionFlags(new Command('train'));
+
+  test.each(known)('%s is answered as the table says, from a configuration, --set and a flag', (name, meant) => {
+    const answer = 'instead' in meant ? meant.instead : `'${meant.option}'`;
+    if ('option' in meant) expect(fields.map(({ path }) => path)).toContain(meant.option);
+    // Whoever writes two fields of a group is told of each.
+    const nested = name.split('.').reduceRight<unknown>((value, part) => ({ [part]: value }), 1);
+    expect(errorOf(() => resolveConfig(nested as TrainOptions)).diagnostic.fix).toContain(answer);
+    const override = errorOf(() => resolveConfig({}, { overrides: [`${name}=1`] }));
+    expect(override.diagnostic.fix).toContain(answer);
+    const flags = [name, name.replaceAll('_', '-'), ...(name.includes('.') ? [] : [name.toUpperCase()])];
+    for (const flag of flags) {
+      const { fix } = (explainUnknownFlag(command, `--${flag}=1`) as DiagnosticError).diagnostic;
+      if ('instead' in meant) expect(fix).toBe(meant.instead);
+      else
+        expect([`did you mean --${flagOf(meant.option)}?`, `did you mean --set ${meant.option}=…?`]).toContain(
+          fix!.split('? ')[0].replace(/\??$/, '?'),
+        );
+      if ('note' in meant) expect(fix).toContain(meant.note);
+    }
+  });
+
+  test('names of options that are here are no entries', () => {
+    for (const [name] of known) expect(rows.map(({ path }) => path)).not.toContain(name);
+  });
+
+  test('a group of theirs is told field by field', () => {
+    const theirs = {
+      zero_optimization: { stage: 2, offload_optimizer: { device: 'cpu' } },
+      parallelism: { tensor_parallel_degree: 2, context_parallel_degree: 2 },
+    };
+    const { message } = errorOf(() => resolveConfig(theirs as TrainOptions));
+    expect(message).toContain("no option is called 'zero_optimization.stage'");
+    expect(message).toContain("did you mean 'plan.zero_stage'?");
+    expect(message).toContain("unknown: parallelism.tensor_parallel_degree, perhaps 'plan.tensor_parallel_size'");
+    expect(message).toContain('unknown: parallelism.context_parallel_degree: no size asks for it yet');
+    expect(message).toContain('unknown: zero_optimization.offload_optimizer: nothing is kept on the host');
+  });
+
+  test.each([
+    ['--save', 'checkpoint.directory'],
+    ['--checkpoint.folder', 'checkpoint.directory'],
+    ['--clip-grad', 'optimizer.clip_grad_norm'],
+    ['--tp', '--tensor-parallel-size'],
+    ['--pp', '--pipeline-parallel-size'],
+    ['--micro-batch-size', '--microbatch'],
+    ['--zero_optimization.stage', '--zero-stage'],
+    ['--parallelism.tensor_parallel_degree', '--tensor-parallel-size'],
+    ['--offload_optimizer', 'nothing is kept on the host'],
+    ['--local-batch-size', '--microbatch'],
+    ['--tensor-paralel-size', '--tensor-parallel-size'],
+  ])('the flag %s is answered with %s', (flag, answer) => {
+    expect((explainUnknownFlag(command, flag) as DiagnosticError).diagnostic.fix).toContain(answer);
+  });
+
+  const flagOf = (path: string) => rows.find((row) => row.path === path)?.flag;
 });
 
 /** What is said of an option wherever it is listed: its unit, its range, its choices and its default. */

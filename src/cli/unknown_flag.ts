@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { describeOptions } from '../config/schema.js';
 import { nearest } from '../ir/diagnostic.js';
 import { dashed } from '../options/names.js';
-import { nearestOption } from '../options/nearest.js';
+import { meantBy } from '../options/nearest.js';
 import { leafOf } from '../options/rows.js';
 import { unknownFlag } from './diagnostics.js';
 
@@ -11,13 +11,21 @@ import { unknownFlag } from './diagnostics.js';
 export function explainUnknownFlag(command: Command, flag: string): Error {
   const written = flag.replace(/=.*$/, '');
   const own = command.options.map(({ long }) => long).filter((long) => long !== null && long !== undefined);
-  return unknownFlag({ command: command.name(), flag: written, meant: meantBy(written, own) });
+  return unknownFlag({ command: command.name(), flag: written, ...flagMeantBy(written, own) });
 }
 
-/** What to write in its place: a flag of the command, or a field that `--set` changes; null where nothing is like it. */
-function meantBy(written: string, own: readonly string[]): string | null {
-  const row = nearestOption(written.replace(/^-+/, ''), describeOptions());
+interface MeantFlag {
+  /** What to write in its place: a flag of the command, or a field that `--set` changes; null where nothing is like it. */
+  readonly meant: string | null;
+  /** How its value differs; where there is none, what to do instead. */
+  readonly note: string | null;
+}
+
+function flagMeantBy(written: string, own: readonly string[]): MeantFlag {
+  const { option: row, note, isKnown } = meantBy(written.replace(/^-+/, ''), describeOptions());
   const flags = row ? [row.flag, dashed(leafOf(row.path))].map((flag) => `--${flag}`) : [];
-  const flag = flags.find((one) => own.includes(one)) ?? nearest(dashed(written), own);
-  return flag ?? (row && own.includes('--set') ? `--set ${row.path}=…` : null);
+  const set = row && own.includes('--set') ? `--set ${row.path}=…` : null;
+  // What is known of a name, no likeness overrules.
+  const like = isKnown ? null : nearest(dashed(written), own);
+  return { meant: flags.find((one) => own.includes(one)) ?? like ?? set, note };
 }

@@ -1,6 +1,6 @@
 /** `name=value`: fields of a configuration changed by their dotted path, from a command line or a script. */
 import { optionConflict, unknownOption } from '../options/diagnostics.js';
-import { nearestOption } from '../options/nearest.js';
+import { meantBy } from '../options/nearest.js';
 import { isPlain, type Plain } from '../options/plain.js';
 import { parseValue } from '../options/parse_value.js';
 import type { OptionRow } from '../options/rows.js';
@@ -71,7 +71,7 @@ function parseOverride(override: Override, rows: readonly OptionRow[]): Change {
 /** Throws where an option cannot be set in `current`. */
 function refuse({ text, source, path }: Change, current: Plain, rows: readonly OptionRow[]): void {
   if (!rows.some((row) => row.path === path) && !path.startsWith('model.options.'))
-    throw unknownOption({ option: path, nearest: nearestOption(path, rows), source });
+    throw unknownOption({ option: path, meant: meantBy(path, rows), source });
   if (path.startsWith('model.') && isPlain(current.model) && current.model.family === 'custom') {
     const fix = 'change it in the TypeScript config that constructs the model';
     throw badOverride({ text, source, problem: 'the model is an object of your own, already constructed', fix });

@@ -1,4 +1,5 @@
 /** The page that lists every option: docs/config.md. */
+import { optionsElsewhere } from '../options/elsewhere.js';
 import type { OptionRow } from '../options/rows.js';
 import { describeOptions } from './schema.js';
 
@@ -17,10 +18,20 @@ export function optionsPage(): string {
     const depth = row.path.split('.').length;
     lines.push('', row.group ? `${'#'.repeat(depth + 1)} ${row.path}` : `**\`${row.path}\`** · ${factsOf(row)}`, '');
     lines.push(row.description + (row.effect ? ` _${row.effect}_` : ''));
-    if (row.also.length > 0) lines.push('', `Elsewhere: ${row.also.map((name) => `\`${name}\``).join(', ')}.`);
+    const names = [...row.also, ...wholeNames(row.path)];
+    if (names.length > 0) lines.push('', `Elsewhere: ${names.map((name) => `\`${name}\``).join(', ')}.`);
   }
+  lines.push('', '## Elsewhere, and not here', '');
+  for (const [name, meant] of Object.entries(optionsElsewhere))
+    if ('instead' in meant) lines.push(`- \`${name}\`: ${meant.instead}.`);
   return `${lines.join('\n')}\n`;
 }
+
+/** The options of others that are answered with this one, by their whole names. */
+const wholeNames = (path: string): readonly string[] =>
+  Object.entries(optionsElsewhere).flatMap(([name, meant]) =>
+    'option' in meant && meant.option === path ? [name] : [],
+  );
 
 function factsOf(row: OptionRow): string {
   const facts = [row.type];

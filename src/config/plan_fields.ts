@@ -15,7 +15,7 @@ export const batch = z
         unit: 'sequences',
         effect: 'Larger: less noise in the gradient, more time a step.',
         flag: true,
-        also: ['batch_size', 'global_batch_size', 'train_batch_size', 'per_device_train_batch_size'],
+        also: ['batch_size', 'global_batch_size', 'train_batch_size'],
       }),
     microbatch: z
       .int()
@@ -32,8 +32,6 @@ export const batch = z
           'train_micro_batch_size',
           'train_micro_batch_size_per_gpu',
           'local_batch_size',
-          'gradient_accumulation_steps',
-          'gradient_accumulation',
         ],
       }),
   })
@@ -50,7 +48,7 @@ const planSizes = z.strictObject({
       description: 'Replicas of the model, each with its share of the batch. null: as many as the ranks allow.',
       unit: 'ranks',
       flag: true,
-      also: ['dp', 'data_parallel_replicate_degree', 'data_parallel_degree', 'dp_size'],
+      also: ['dp', 'data_parallel_degree', 'dp_size'],
     }),
   tensor_parallel_size: z
     .int()
@@ -161,7 +159,7 @@ const planSizes = z.strictObject({
         'Halved: each rank keeps twice as much of what is divided, and weights are gathered among half as many ranks; gradients cross ' +
         'between replicas once a step, in shards.',
       flag: true,
-      also: ['data_parallel_shard_degree', 'dp_shard', 'hsdp', 'hybrid_shard', 'mics_shard_size'],
+      also: ['dp_shard', 'hsdp', 'hybrid_shard', 'mics_shard_size'],
     }),
   reshard_after_forward: z
     .boolean()

@@ -11,7 +11,7 @@ interface Blamed {
 
 export const unknownOption = defineDiagnostic(
   'config/unknown-option',
-  (p: Blamed & { option: string; nearest: NearOption | null }) => ({
+  (p: Blamed & { option: string; meant: MeantOption }) => ({
     what: `no option is called '${p.option}'`,
     why: 'a field that nothing reads would be a setting you believe in and do not have',
     where: [{ at: p.source }, ...(p.others ?? [])],
@@ -27,10 +27,16 @@ interface NearOption {
   readonly families: readonly string[] | null;
 }
 
-function fixOf({ option, nearest }: { readonly option: string; readonly nearest: NearOption | null }): string {
-  if (nearest === null) return documented;
-  const { path, description, families } = nearest;
-  if (path !== option) return `did you mean '${path}'? ${description}`;
+interface MeantOption {
+  readonly option: NearOption | null;
+  /** How its value differs; where there is none, what to do instead. */
+  readonly note: string | null;
+}
+
+function fixOf({ option, meant }: { readonly option: string; readonly meant: MeantOption }): string {
+  if (meant.option === null) return meant.note ?? documented;
+  const { path, description, families } = meant.option;
+  if (path !== option) return `did you mean '${path}'? ${description}${meant.note ? ` ${meant.note}.` : ''}`;
   return `it is an option of the family ${families?.join(' and ')}: set model.family, or leave it out`;
 }
 

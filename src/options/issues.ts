@@ -3,8 +3,9 @@ import type { z } from 'zod';
 import type { DiagnosticError, Place } from '../ir/diagnostic.js';
 import { nearestChoice } from '../ir/nearest_choice.js';
 import { unknownOption, wrongOption, type WrongValue } from './diagnostics.js';
-import { nearestOption } from './nearest.js';
-import { textOf, type Plain } from './plain.js';
+import { isGroupElsewhere } from './elsewhere.js';
+import { meantBy, type Meant } from './nearest.js';
+import { isPlain, textOf, type Plain } from './plain.js';
 import type { OptionRow } from './rows.js';
 
 /**
@@ -39,13 +40,15 @@ const nameText = (path: readonly PropertyKey[]): string => {
 };
 
 type Problem =
-  | { readonly kind: 'unknown'; readonly option: string; readonly nearest: OptionRow | null }
+  | { readonly kind: 'unknown'; readonly option: string; readonly meant: Meant }
   | ({ readonly kind: 'wrong' } & WrongValue);
 
 const noteOf = (problem: Problem): string =>
   problem.kind === 'unknown'
-    ? `unknown: ${problem.option}${problem.nearest ? `, perhaps '${problem.nearest.path}'` : ''}`
+    ? `unknown: ${problem.option}${hintOf(problem.meant)}`
     : `${problem.option} must be ${problem.expected}`;
+
+const hintOf = ({ option, note }: Meant): string => (option ? `, perhaps '${option.path}'` : note ? `: ${note}` : '');
 
 function problemsOf(
   issue: z.core.$ZodIssue,
@@ -55,9 +58,10 @@ function problemsOf(
 ): readonly Problem[] {
   const path = [...above, ...issue.path];
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.slice(0, mostOthers + 2).map((key) => {
-      const option = nameText([...path, key]);
-      return { kind: 'unknown', option, nearest: nearestOption(option, rows) };
+    const names = issue.keys.slice(0, mostOthers + 2).flatMap((key) => unknownNames([...path, key], given));
+    return names.slice(0, mostOthers + 2).map((name) => {
+      const option = nameText(name);
+      return { kind: 'unknown', option, meant: meantBy(option, rows) };
     });
   }
   // Of the forms that a field may have, the one that was meant is the one that got furthest.
@@ -67,13 +71,24 @@ function problemsOf(
     );
     if (meant) return meant.flatMap((error) => problemsOf(error, path, given, rows));
   }
-  const value = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], given);
+  const value = valueAt(given, path);
   const legal = expectedAt(path, rows);
   // An upper bound of the option's own says it.
   const expected = isInexact(issue) && !/[<≤]/.test(legal) ? legal + inexact : legal;
   const option = nameText(path);
   return [{ kind: 'wrong', option, expected, given: textOf(value), ...choiceAt(path, value, rows) }];
 }
+
+/** An unknown field; where it is a group as another framework has it, the fields in it, each of which says what it was meant for. */
+function unknownNames(path: readonly PropertyKey[], given: Plain): readonly (readonly PropertyKey[])[] {
+  const value = valueAt(given, path);
+  const fields = isPlain(value) ? Object.keys(value) : [];
+  if (fields.length === 0 || !isGroupElsewhere(nameText(path))) return [path];
+  return fields.slice(0, mostOthers + 2).flatMap((field) => unknownNames([...path, field], given));
+}
+
+const valueAt = (given: Plain, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], given);
 
 /** What a text was probably meant for, of an option that takes some texts alone. */
 function choiceAt(
