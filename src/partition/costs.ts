@@ -81,8 +81,8 @@ export function reshardSearches(
   const found = new Map<string, KnownPaths>();
   return meshes.map((mesh, group) => {
     const cost = (communication: Communication) => costs.communicationSeconds(communication, group);
-    const paths = given.filter(({ on }) => on === group).map(({ of, from, to, by }) => ({ of, from, to, by }));
-    const kind = JSON.stringify([costs.kindOf(group), mesh, paths]);
+    const paths = given.flatMap(({ on, ...path }, index) => (on === group ? [{ ...path, index }] : []));
+    const kind = JSON.stringify([costs.kindOf(group), mesh, paths.map(({ index: _, ...path }) => path)]);
     const known = found.get(kind) ?? new Map();
     found.set(kind, known);
     return new ReshardSearch(mesh, cost, paths, known);

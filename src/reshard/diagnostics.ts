@@ -23,24 +23,28 @@ export const noPath = defineDiagnostic(
   }),
 );
 
-/** `legal`: the moves that lead on from there. */
+/** `legal`: the moves that lead on from there; none where the path is at its end. */
 export const noSuchMove = defineDiagnostic(
   'reshard/no-such-move',
-  (p: { type: TensorType; by: readonly string[]; move: string; legal: readonly string[] }) => {
+  (p: { type: TensorType; index: number; step: number; move: string; legal: readonly string[] }) => {
     const near = nearest(p.move, p.legal);
     return {
       what: `no move '${p.move}' leads on from there for ${printType(p.type)}`,
-      where: [{ at: 'plan, reshards', note: `by ${JSON.stringify(p.by)}` }],
-      fix: near ? `write '${near}'` : `write one of ${p.legal.map((move) => `'${move}'`).join(', ')}`,
+      where: [{ at: 'plan', note: `field reshards.${p.index}.by.${p.step}` }],
+      fix: near
+        ? `write '${near}'`
+        : p.legal.length > 0
+          ? `write one of ${p.legal.map((move) => `'${move}'`).join(', ')}`
+          : 'remove it: the path is there',
     };
   },
 );
 
 export const pathEndsElsewhere = defineDiagnostic(
   'reshard/path-ends-elsewhere',
-  (p: { type: TensorType; by: readonly string[]; wanted: Layout }) => ({
-    what: `the path of ${printType(p.type)} does not end in ${printLayout(p.wanted)}`,
-    where: [{ at: 'plan, reshards', note: `by ${JSON.stringify(p.by)}` }],
+  (p: { type: TensorType; index: number; wanted: string }) => ({
+    what: `the path of ${printType(p.type)} does not end in ${p.wanted}`,
+    where: [{ at: 'plan', note: `field reshards.${p.index}.by` }],
     fix: 'add the moves that lead there, or remove the path to have one chosen',
   }),
 );

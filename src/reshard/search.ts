@@ -39,6 +39,11 @@ export interface WrittenPath {
   readonly by: readonly string[];
 }
 
+/** A path that a plan fixes, and where it stands there. */
+export interface GivenPath extends WrittenPath {
+  readonly index: number;
+}
+
 /** Paths that were found, by what was asked. */
 export type KnownPaths = Map<string, ReshardPath | null>;
 
@@ -49,14 +54,14 @@ export class ReshardSearch {
   /** Shared by searches whose answers are the same. */
   readonly known: KnownPaths;
   private readonly typeText = writtenOnce(printType);
-  private readonly given: ReadonlyMap<string, readonly string[]>;
+  private readonly given: ReadonlyMap<string, GivenPath>;
   private readonly used = new Map<string, WrittenPath>();
 
-  constructor(mesh: Mesh, cost: CommunicationCost, given: readonly WrittenPath[] = [], known: KnownPaths = new Map()) {
+  constructor(mesh: Mesh, cost: CommunicationCost, given: readonly GivenPath[] = [], known: KnownPaths = new Map()) {
     this.known = known;
     this.mesh = mesh;
     this.cost = cost;
-    this.given = new Map(given.map((path) => [keyOf(path), path.by]));
+    this.given = new Map(given.map((path) => [keyOf(path), path]));
   }
 
   /** The paths that were taken, in order: given to another search, they are its own at any cost. */
@@ -101,7 +106,7 @@ export class ReshardSearch {
     return moves;
   }
 
-  private search(type: TensorType, from: Layout, to: Layout, given: readonly string[] | null): ReshardPath | null {
+  private search(type: TensorType, from: Layout, to: Layout, given: GivenPath | null): ReshardPath | null {
     const { mesh } = this;
     for (const layout of [from, to]) {
       const fault = layoutFault(mesh, type, layout);
@@ -184,30 +189,34 @@ function restore(m: Mesh, type: TensorType, problem: Problem, move: Move): Move 
   return { ...move, from: layout(move.from), to: layout(move.to) };
 }
 
-/** The path of these moves. Throws `reshard/no-such-move`. */
+/** The path of these moves. Throws `reshard/no-such-move`, `reshard/path-ends-elsewhere`. */
 function follow(
   type: TensorType,
   problem: Problem,
   cost: CommunicationCost,
-  by: readonly string[],
+  { by, index, to: wanted }: GivenPath,
   mesh: Mesh,
 ): ReshardPath {
   const { factors, to, elementBytes } = problem;
   const moves: Move[] = [];
+  const isThere = (layout: Layout) => printLayout(layout) === printLayout(to);
   let at = problem.from;
   let seconds = 0;
-  for (const written of by) {
+  for (const [step, written] of by.entries()) {
     const legal = movesFrom(problem.mesh, factors, at, to).map((move) => ({
       move,
       whole: restore(mesh, type, problem, move),
     }));
     const next = legal.find(({ whole }) => writtenMove(whole) === written);
-    if (!next) throw noSuchMove({ type, by, move: written, legal: legal.map(({ whole }) => writtenMove(whole)) });
+    if (!next) {
+      const others = isThere(at) ? [] : legal.map(({ whole }) => writtenMove(whole));
+      throw noSuchMove({ type, index, step, move: written, legal: others });
+    }
     moves.push(next.whole);
     seconds += cost(communicationOf(problem.mesh, factors, next.move, elementBytes));
     at = next.move.to;
   }
-  if (printLayout(at) !== printLayout(to)) throw pathEndsElsewhere({ type, by, wanted: to });
+  if (!isThere(at)) throw pathEndsElsewhere({ type, index, wanted });
   return { moves, seconds };
 }
 

@@ -474,7 +474,7 @@ export const foldersWithoutRow: Readonly<Record<string, string>> = {
   lower: 'behind plan/… and the checker of placed graphs: faults of the compiler itself',
   partition: 'the checker of placed graphs, behind plan/…: faults of the compiler itself',
   program: 'the verifier of programs: faults of the compiler, which tests/mutants.test.ts makes',
-  reshard: 'faults of the compiler: src/reshard/*.test.ts',
+  reshard: 'faults of the compiler, and of a plan’s paths: src/reshard/*.test.ts, tests/core/edited_paths.test.ts',
   schedule:
     'of schedules that are written out, in plans and in files: src/plan/plan_errors.test.ts, src/schedule/*.test.ts',
 };
