@@ -1,7 +1,14 @@
 /** Placed graphs with one thing changed: copies, never the original. */
 import type { Layout } from '../../../src/ir/layout.js';
 import { printFactors } from '../../../src/ir/type.js';
-import type { PlacedGraph, PlacedId, PlacedOp, PlacedStep, PlacedValue } from '../../../src/partition/placed.js';
+import type {
+  PlacedGraph,
+  PlacedId,
+  PlacedMove,
+  PlacedOp,
+  PlacedStep,
+  PlacedValue,
+} from '../../../src/partition/placed.js';
 import type { Random } from '../random.js';
 
 export interface Place<S extends PlacedStep = PlacedStep> {
@@ -87,3 +94,10 @@ export function lookalikes(graph: PlacedGraph, id: PlacedId, before: number): re
 
 const outputsBefore = ({ steps }: PlacedGraph, before: number): readonly PlacedId[] =>
   steps.slice(0, before).flatMap(({ outputs }) => outputs);
+
+/** What a move reads is read in its place, and in half of the cases said to lie as its result does. */
+export function skipMove(graph: PlacedGraph, { at, step }: Place<PlacedMove>, random: Random): PlacedGraph {
+  const [[from], [to]] = [step.inputs, step.outputs];
+  const skipped = reread(replaceStep(graph, at), to, from);
+  return random.chance(0.5) ? skipped : restate(skipped, from, graph.values[to].layout);
+}

@@ -15,6 +15,7 @@ import {
 import type { Scope } from '../../../src/plan/scope.js';
 import type { Random } from '../random.js';
 import { changedAttributes } from '../faults/meaning.js';
+import { packed } from './packed.js';
 import {
   lookalikes,
   onStep,
@@ -22,6 +23,7 @@ import {
   replaceStep,
   reread,
   restate,
+  skipMove,
   withCopy,
   type PlacedMutations,
 } from './edit.js';
@@ -32,12 +34,9 @@ const reduces = ({ move }: PlacedMove): boolean => move.kind === 'all_reduce' ||
 const isAllReduce = ({ move }: PlacedMove): boolean => move.kind === 'all_reduce';
 
 export const placedFaults: PlacedMutations = {
+  ...packed,
   /** What a move reads is read in its place, and in half of the cases said to lie as its result does. */
-  skip_move: onStep('move', any, (graph, { at, step }, random) => {
-    const [[from], [to]] = [step.inputs, step.outputs];
-    const skipped = reread(replaceStep(graph, at), to, from);
-    return random.chance(0.5) ? skipped : restate(skipped, from, graph.values[to].layout);
-  }),
+  skip_move: onStep('move', any, skipMove),
   skip_transfer: onStep('transfer', any, (graph, { at, step }, random) => {
     const others = lookalikes(graph, step.outputs[0], at);
     return others.length === 0 ? null : reread(replaceStep(graph, at), step.outputs[0], random.pick(others));
@@ -234,19 +233,6 @@ export const placedFaults: PlacedMutations = {
       return restate(all, id, { ...layout, partial });
     }, changed);
   }),
-  swap_members: (graph, random) => {
-    const places = graph.steps.flatMap((step, at) =>
-      (step.kind === 'pack' || step.kind === 'unpack') && step.members.length > 1 ? [{ at, step }] : [],
-    );
-    if (places.length === 0) return null;
-    const { at, step } = random.pick(places);
-    const list = step.kind === 'pack' ? step.inputs : step.outputs;
-    const k = random.int(list.length - 1);
-    const swapped = list.map((id, i) => (i === k ? list[k + 1] : i === k + 1 ? list[k] : id));
-    return step.kind === 'pack'
-      ? replaceStep(graph, at, { ...step, inputs: swapped })
-      : replaceStep(graph, at, { ...step, outputs: swapped });
-  },
   /** A gradient under another's name, a loss that is the count. */
   swap_outputs: (graph, random) => {
     const pairs = graph.outputs.flatMap((a, i) =>
