@@ -92,7 +92,7 @@ export const tensorNotFinite = defineDiagnostic(
     what: `element [${indexOf(p.element, p.shape).join(', ')}] of '${p.tensor}' is not finite: this state is not saved`,
     why: 'a checkpoint with such a number in it is none that training could go on from, and would push out one that is',
     where: [{ at: p.tensor }],
-    fix: 'lower optimizer.lr, lengthen optimizer.warmup_steps, set optimizer.clip_grad_norm, or raise optimizer.eps above 0',
+    fix: 'lower optimizer.lr, lengthen optimizer.warmup_steps or set optimizer.clip_grad_norm',
   }),
 );
 

@@ -112,7 +112,8 @@ export const optimizerSchema = z
       .nonnegative()
       .default(1e-8)
       .meta({
-        description: 'Added to the root of the second moment.',
+        description:
+          'Added to the root of the second moment. 0: nothing; what has never had a gradient then stays as it is.',
         unit: 'gradient',
         also: ['adam_eps', 'adam_epsilon', 'epsilon'],
       }),

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { evaluate } from '../ops/evaluate.js';
 import { tensorType } from '../ir/type.js';
@@ -51,6 +52,31 @@ test('a norm above the limit is scaled down to it, one below is left alone', () 
   // The mean gradient is 3 with norm 5; its first average is a tenth.
   expect(average(2.5)).toBeCloseTo(0.15, 6);
   expect(average(9)).toBeCloseTo(0.3, 12);
+});
+
+test('with an eps of zero, what has no gradient stays, and the rest moves as if nothing were added', () => {
+  const { weight, bias } = firstUpdate(adamw(plain), { weight: [7, 0, -1e-12, 0], bias: [0, 1e-9], tokens: 1 });
+  // The first update is lr against the sign of the gradient, whatever its size.
+  [0.9, 2, 3.1, 4].forEach((expected, i) => expect(weight[i]).toBeCloseTo(expected, 12));
+  [5, 5.9].forEach((expected, i) => expect(bias[i]).toBeCloseTo(expected, 12));
+});
+
+test('no root of an f32 changes when the eps of an update that has none is added', () => {
+  const [added] = buildUpdate([{ name: 'weight', type: tensorType('f32', { n: 1 }) }], adamw(plain)).nodes.flatMap(
+    ({ op, attributes }) => (op === 'adamw' ? [attributes.eps as number] : []),
+  );
+  expect(Math.fround(added)).toBe(added);
+  expect(added).toBeGreaterThan(0);
+  const words = new Uint32Array(1);
+  const square = new Float32Array(words.buffer);
+  fc.assert(
+    // Every positive number, denormal ones too.
+    fc.property(fc.integer({ min: 1, max: 0x7f7fffff }), (bits) => {
+      words[0] = bits;
+      const root = Math.fround(Math.sqrt(square[0]));
+      expect(Math.fround(root + added)).toBe(root);
+    }),
+  );
 });
 
 test('weight decay leaves parameters of one dimension alone, unless told otherwise', () => {

@@ -90,7 +90,7 @@ function addUpdate(builder: GraphBuilder, parameters: readonly UpdatedParameter[
       builder.apply('adamw', [weights[i], gradients[i], ...states[i], lr, scale, correction1, correction2, skip], {
         beta1,
         beta2,
-        eps,
+        eps: Math.max(eps, leastNormal[type.dtype === 'f64' ? 'f64' : 'f32']),
         weight_decay: decays ? weight_decay : 0,
       }),
     );
@@ -99,6 +99,13 @@ function addUpdate(builder: GraphBuilder, parameters: readonly UpdatedParameter[
   builder.output('gradient_norm' satisfies ResultName, norm);
   builder.output('skipped' satisfies ResultName, skip);
 }
+
+/**
+ * The least normal number: what an `eps` of zero is. No root but that of zero changes by a bit when it is added, since the least of them is 2^-75
+ * (of f64 2^-537); and an element that has never had a gradient, as padding or the row of a word that is never met, stays where it is:
+ * 0 / 0 would be NaN.
+ */
+const leastNormal = { f32: 2 ** -126, f64: 2 ** -1022 } as const;
 
 /** Σ over all elements of all gradients, tensor by tensor in the order of the parameters. */
 function sumOfSquares(

@@ -14,7 +14,7 @@ import { differentBits, type ScenarioOptions } from '../scenarios/scenario.js';
 import { Steps } from '../scenarios/steps.js';
 
 // Every parameter decays, and padding would with them.
-const optimizer = adamw({ lr: 0.1, weight_decay: 0.1, decay: 'all' });
+const usual = { lr: 0.1, weight_decay: 0.1, decay: 'all' } as const;
 const models = {
   gpt: new GPT({ layers: 1, dim: 6, heads: 2, hidden: 7, context: 3, vocab: 11 }),
   tied: new Llama({ layers: 1, dim: 4, heads: 2, hidden: 7, context: 3, vocab: 11, tied: true }),
@@ -26,9 +26,11 @@ interface Case {
   readonly mesh: keyof typeof meshes;
   readonly model?: keyof typeof models;
   readonly compute?: 'f32' | 'bf16';
+  readonly eps?: number;
 }
 
-function stepsOf({ stage, mesh, model = 'gpt', compute = 'f32' }: Case): Steps {
+function stepsOf({ stage, mesh, model = 'gpt', compute = 'f32', eps }: Case): Steps {
+  const optimizer = adamw({ ...usual, ...(eps !== undefined && { eps }) });
   const axes = Object.keys(meshes[mesh]);
   const { step, ...rest } = languageModel(models[model], { batch: 6, sequence: 3, dtype: 'f32' }, optimizer);
   const options: ScenarioOptions = {
@@ -54,6 +56,9 @@ const cases: readonly Case[] = [
   { stage: 2, mesh: 'hybrid', compute: 'bf16', model: 'tied' },
   { stage: 3, mesh: 'zero', model: 'tied' },
   { stage: 3, mesh: 'tensor' },
+  // What nothing is added to, a root of zero among them, divides by zero.
+  ...([1, 2, 3] as const).map((stage): Case => ({ stage, mesh: 'zero', eps: 0 })),
+  ...(['hybrid', 'tensor'] as const).map((mesh): Case => ({ stage: 3, mesh, compute: 'bf16', eps: 0 })),
 ];
 
 test.each(cases)('the padding of every bucket is zero after each step: %o', (one) => {

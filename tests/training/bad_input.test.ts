@@ -261,13 +261,30 @@ test('a run whose gradients are not finite ends with what made them so, and its 
   expect((short as DiagnosticError).message).not.toMatch(/go(es)? on from it|precision/);
 });
 
-test('weights that became NaN are not saved, and end the run', async () => {
-  // Rows of an embedding that no token has used have a gradient and a moment of zero: without eps their update is 0/0.
+test('without eps, rows of an embedding that no token has used stay as they are, and so does padding', async () => {
+  // They have a gradient and a moment of zero: 0/0.
+  const model = { family: 'llama', layers: 1, dim: 8, heads: 2, context: 8, vocab: 600 } as const;
+  const options = { model, optimizer: { lr: 1e-2, warmup_steps: 0, eps: 0, weight_decay: 0 }, steps: 3 } as const;
+  for (const [name, place] of [
+    ['unused', {}],
+    [
+      'unused in parts',
+      { ranks: 3, batch: { sequences: 6, microbatch: 2 }, plan: { data_parallel_size: 3, zero_stage: 3 } },
+    ],
+  ] as const) {
+    await work.train(name, { ...options, ...place });
+    expect(work.losses(name).every(Number.isFinite)).toBe(true);
+    expect(existsSync(work.checkpoint(name, 3))).toBe(true);
+  }
+});
+
+test('weights that are no longer finite are not saved, and end the run', async () => {
+  // lr over a first correction of a tenth is no f32 any more.
   const model = { family: 'llama', layers: 1, dim: 8, heads: 2, context: 8 } as const;
   const checkpoint = { every_steps: 1, keep: 1 };
   const diverging = work.train('nan', {
     model,
-    optimizer: { lr: 1e-3, warmup_steps: 0, eps: 0 },
+    optimizer: { lr: 1e38, warmup_steps: 0 },
     checkpoint,
     steps: 5,
   });
@@ -277,18 +294,20 @@ test('weights that became NaN are not saved, and end the run', async () => {
   // Where several ranks have them in buckets, the tensor is named all the same.
   const inParts = work.train('nan in parts', {
     model,
-    optimizer: { lr: 1e-3, warmup_steps: 0, eps: 0 },
+    optimizer: { lr: 1e38, warmup_steps: 0 },
     ranks: 2,
     plan: { data_parallel_size: 2, zero_stage: 3 },
     steps: 1,
   });
   await expect(inParts).rejects.toMatchObject({
     code: 'checkpoint/not-finite',
-    message: expect.stringMatching(/'embedding\.weight'/) as string,
+    message: expect.stringMatching(
+      /of '(optimizer\.\w+\.)?(embedding|blocks\.0|norm|head)[\w.]*' is not finite/,
+    ) as string,
   });
   // A good one stays, whatever is to be kept.
   await work.train('good', { model, steps: 2 });
-  const later = ['steps=6', 'optimizer.eps=0', 'checkpoint.every_steps=1', 'checkpoint.keep=1'];
+  const later = ['steps=6', 'optimizer.lr=3e38', 'checkpoint.every_steps=1', 'checkpoint.keep=1'];
   await expect(work.resume('good', later)).rejects.toMatchObject({ code: 'checkpoint/not-finite' });
   expect(readdirSync(work.file('runs', 'good', 'checkpoints'))).toContain('step-000002');
   // The name of the one that left nothing can be used again.

@@ -67,6 +67,22 @@ testOfRanks(2)('two pipeline stages learn the same, and save what each holds', a
   expectClose(work.losses('stages'), work.losses('no stages'));
 });
 
+testOfRanks(2)(
+  'without eps, what has had no gradient stays on real ranks too: state that is not finite is not saved',
+  async () => {
+    const optimizer = { lr: 1e-2, warmup_steps: 0, eps: 0 } as const;
+    const model = { family: 'gpt', layers: 1, dim: 8, heads: 2, context: 8, vocab: 600 } as const;
+    for (const [stage, precision] of [
+      [1, 'f32'],
+      [3, 'bf16'],
+    ] as const) {
+      const name = `no eps ${stage}`;
+      await work.train(name, { ...native, model, optimizer, precision, plan: { zero_stage: stage } });
+      expect(existsSync(work.checkpoint(name, 3))).toBe(true);
+    }
+  },
+);
+
 test('Ctrl-C finishes the step, saves, and the run can be resumed', async () => {
   const config = work.file('endless.json');
   writeFileSync(config, JSON.stringify(work.options('endless', { ...native, ranks: ranksOrOne(2), steps: 100_000 })));
