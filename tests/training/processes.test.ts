@@ -71,7 +71,7 @@ testOfRanks(2)(
   'without eps, what has had no gradient stays on real ranks too: state that is not finite is not saved',
   async () => {
     const optimizer = { lr: 1e-2, warmup_steps: 0, eps: 0 } as const;
-    const model = { family: 'gpt', layers: 1, dim: 8, heads: 2, context: 8, vocab: 600 } as const;
+    const model = { family: 'llama', layers: 1, dim: 8, heads: 2, context: 8, vocab: 600 } as const;
     for (const [stage, precision] of [
       [1, 'f32'],
       [3, 'bf16'],
