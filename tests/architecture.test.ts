@@ -28,7 +28,14 @@ test('a compilation passes the listed points, in order', () => {
     plan: planOfSizes(
       {},
       1,
-      { name: 'gpt', hash: '', segments: ['embedding', 'blocks.0', 'head'], factors: {}, sizes: {}, parameters: [] },
+      {
+        name: 'gpt',
+        hash: '',
+        segments: ['embedding', 'blocks.0', 'head'],
+        factors: {},
+        sizes: { sequence: [4] },
+        parameters: [],
+      },
       { sequences: 2, microbatch: 2 },
       { compute: 'f32', master: 'f32' },
     ),

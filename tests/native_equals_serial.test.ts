@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { ranksOrOne, testOfRanks } from '../src/engine/native/testing/tests_by_device.js';
 import { gatherValues } from '../src/engine/reference/shards.js';
 import { GPT, Llama, Mixtral } from '../src/nn/models/index.js';
-import { pipelineOf, ranksOf } from '../src/plan/plan.js';
+import { contextMethods, pipelineOf, ranksOf } from '../src/plan/plan.js';
 import { scheduleKinds } from '../src/schedule/kinds.js';
 import { anyTraining, ranksOfDraw, trainingScenario, type TrainingDraw } from './arbitraries/training.js';
 import { departures, inMixedPrecision, rounded, type Tolerance } from './laws/parallel_equals_serial.js';
@@ -67,6 +67,19 @@ describe('language models', () => {
     split: { sequence: ['context'] },
     microbatches: 2,
   });
+  for (const contextMethod of contextMethods) {
+    equalsSerial(`sequences of 5 over context × tensor, ${contextMethod}, with dropout`, {
+      ...languageModel(new GPT({ layers: 2, dim: 8, heads: 4, context: 8, vocab: 11, dropout: 0.3 }), {
+        batch: 3,
+        sequence: 5,
+      }),
+      mesh: { context: 2, tensor: 2 },
+      split: { ...tensor, sequence: ['context', 'tensor'] },
+      contextMethod,
+      scopes: [{ of: '*', made: 'reshard', keep: 'segment and direction', ops: 'all' }],
+      microbatches: 2,
+    });
+  }
   equalsSerial('more ranks than rows: some hold nothing', {
     ...gpt({ layers: 1 }),
     mesh: { data: 4 },

@@ -61,11 +61,11 @@ function schedules({ plan }: TrainConfig): readonly Conflict[] {
 
 function ranks({ plan, ranks }: TrainConfig): readonly Conflict[] {
   if (typeof plan === 'string' || ranks === null) return [];
-  const { data_parallel_size: replicas, tensor_parallel_size: tensor, pipeline_parallel_size: stages } = plan;
-  const copy = tensor * stages;
-  if (replicas === null ? ranks % copy === 0 : ranks === replicas * copy) return [];
-  const wanted = replicas === null ? `a multiple of ${copy} ranks` : counted(replicas * copy, 'rank');
-  const nearby = replicas === null ? multiplesNear(ranks, copy).join(' or ') : replicas * copy;
+  const { data_parallel_size: replicas } = plan;
+  const together = plan.tensor_parallel_size * plan.context_parallel_size * plan.pipeline_parallel_size;
+  if (replicas === null ? ranks % together === 0 : ranks === replicas * together) return [];
+  const wanted = replicas === null ? `a multiple of ${together} ranks` : counted(replicas * together, 'rank');
+  const nearby = replicas === null ? multiplesNear(ranks, together).join(' or ') : replicas * together;
   const problem = `the plan is for ${wanted}, and ranks is ${ranks}`;
   return [{ options: ['ranks', 'plan'], problem, fix: `set ranks to ${nearby}, or leave it out` }];
 }

@@ -1,7 +1,7 @@
 /** Fields of `batch` and `plan`: how many sequences make a step, and who computes them. */
 import { z } from 'zod';
 import { activationCheckpoints } from '../plan/parallel_sizes.js';
-import { gradientReductions } from '../plan/plan.js';
+import { contextMethods, gradientReductions } from '../plan/plan.js';
 import { scheduleKinds, schedulesElsewhere } from '../schedule/kinds.js';
 
 export const batch = z
@@ -66,6 +66,42 @@ const planSizes = z.strictObject({
         'model_parallel_size',
         'tp_size',
       ],
+    }),
+  context_parallel_size: z
+    .int()
+    .positive()
+    .default(1)
+    .meta({
+      description: 'Ranks that share each sequence: each has a run of its tokens.',
+      unit: 'ranks',
+      effect:
+        'Doubled: half the activations of a sequence on each rank; parameters are as many, and twice as many ranks have them.',
+      flag: true,
+      also: ['cp', 'context_parallel_degree', 'cp_size', 'sequence_parallel_size', 'ulysses_sequence_parallel_size'],
+    }),
+  context_parallel_method: z
+    .enum(contextMethods)
+    .default('allgather')
+    .meta({
+      description:
+        'How ranks that share a sequence attend to all of it. allgather: each for its own tokens, to keys and values of all. ulysses: each for ' +
+        'its share of the heads, to which queries, keys, values and results are exchanged.',
+      effect:
+        'ulysses: fewer bytes travel on many ranks, and no rank holds all keys; it needs a key/value head for each of them.',
+      flag: true,
+      also: ['cp_comm_type', 'context_parallel_rotate_method', 'cp_method'],
+    }),
+  sequence_parallel: z
+    .boolean()
+    .default(false)
+    .meta({
+      description:
+        'Whether tensor-parallel ranks share the sequence in norms, dropout and residual sums, which each of them does whole otherwise. What ' +
+        'products read whole is gathered again for the backward.',
+      effect:
+        'true: these activations are divided by tensor_parallel_size; as many bytes travel, in gathers and scatters.',
+      flag: true,
+      also: ['sp', 'enable_sequence_parallel'],
     }),
   pipeline_parallel_size: z
     .int()

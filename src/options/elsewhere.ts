@@ -10,9 +10,6 @@ import { underscored } from './names.js';
 /** Ours for the same quantity, with how its value differs; or what there is in place of one. */
 export type Elsewhere = { readonly option: string; readonly note?: string } | { readonly instead: string };
 
-const contextParallel = {
-  instead: "no size asks for it yet: the split of a plan file can cut 'sequence' over an axis",
-};
 const expertParallel = { instead: "no size asks for it yet: the split of a plan file can cut 'experts' over an axis" };
 const offload = {
   instead: 'nothing is kept on the host: plan.zero_stage and plan.activation_checkpoint need less of the device',
@@ -39,7 +36,7 @@ const torchtitan: Readonly<Record<string, Elsewhere>> = {
   },
   'lr_scheduler.total_steps': { option: 'optimizer.decay_steps' },
   'model.flavor': { instead: 'sizes are given one by one: model.layers, model.dim, model.heads' },
-  'parallelism.context_parallel_degree': contextParallel,
+  'parallelism.context_parallel_degree': { option: 'plan.context_parallel_size' },
   'parallelism.data_parallel_replicate_degree': {
     option: 'plan.data_parallel_size',
     note: 'It is the product of the two degrees, of replicas and of shards',
@@ -79,8 +76,6 @@ const deepSpeed: Readonly<Record<string, Elsewhere>> = {
 };
 
 const megatron: Readonly<Record<string, Elsewhere>> = {
-  context_parallel_size: contextParallel,
-  cp: contextParallel,
   data_parallel_sharding_strategy: { option: 'plan.zero_stage' },
   ep: expertParallel,
   expert_model_parallel_size: expertParallel,
@@ -91,10 +86,6 @@ const megatron: Readonly<Record<string, Elsewhere>> = {
   rampup_batch_size: { instead: 'every step is of batch.sequences: leave it out' },
   recompute_method: recomputed,
   recompute_num_layers: recomputed,
-  sequence_parallel: {
-    instead:
-      'how activations are split between tensor-parallel ops is chosen by price, and `flotilla explain` tells it',
-  },
   train_samples: { option: 'steps', note: 'It is samples over batch.sequences' },
   untie_embeddings_and_output_weights: { option: 'model.tied', note: 'It says the opposite' },
 };

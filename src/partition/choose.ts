@@ -18,7 +18,7 @@ import type { OpWork, PartitionCosts } from './costs.js';
 import { noAssignment } from './diagnostics.js';
 import type { Placement } from './placement.js';
 import { Questions, type Asked } from './questions.js';
-import { axesToShare } from './sharing.js';
+import { axesToShare, tablesWholeOver } from './sharing.js';
 import { cheapest, type Versions, type Wanted } from './versions.js';
 
 /** What a choice goes by: the graph as it is placed so far, and its prices. */
@@ -39,6 +39,8 @@ export interface Surroundings {
   resolve(value: ValueId): ValueId;
   /** How long what a node makes is kept. */
   scopeOf(node: Node): Scope;
+  /** Whether what a node makes depends on data. */
+  ofData(node: Node): boolean;
 }
 
 /** An assignment with its price. */
@@ -85,6 +87,7 @@ export class Chooser {
       operands: node.inputs.map((input) => this.of.resolve(input)),
       scope: this.of.scopeOf(node),
       reduced: node.inputs.some((input) => this.readReduced.has(input)),
+      ofData: this.of.ofData(node),
       free: node.outputs.map((output) => anyLayout.has(output)),
       handedOver: node.outputs.some((output) => this.of.handedOver.has(output)),
     };
@@ -137,6 +140,7 @@ export class Chooser {
     const { rule } = node;
     const { builder, placement, versions } = this.of;
     const mesh = placement.meshes[group];
+    const whole = asked.ofData ? [] : tablesWholeOver(placement.sharing);
     return {
       mesh,
       rule,
@@ -149,17 +153,20 @@ export class Chooser {
       }),
       results: node.outputs.map((output) => {
         const type = builder.typeOf(output);
-        return { layout: placement.arrival(group, type), names: namesOf(type) };
+        const { splits, partial } = placement.arrival(group, type);
+        const layout = { splits: splitsBeside(splits, whole), partial };
+        return { layout, names: namesOf(type) };
       }),
       shared: this.axesToShare(asked, definition, mesh),
     };
   }
 
-  private axesToShare({ node, operands }: Asked, definition: OpDefinition, mesh: Mesh): readonly AxisName[] {
+  private axesToShare({ node, operands, ofData }: Asked, definition: OpDefinition, mesh: Mesh): readonly AxisName[] {
     const { rule, attributes } = node;
     const types = [...operands, ...node.outputs].map((id) => this.of.builder.typeOf(id));
     const sizes = Object.fromEntries(Object.entries(rule.factors).map(([name, { size }]) => [name, size]));
-    return axesToShare(this.of.placement.sharing, mesh, types, definition.flops(rule, sizes, attributes));
+    const flops = definition.flops(rule, sizes, attributes);
+    return axesToShare(this.of.placement.sharing, mesh, { types, flops, ofData });
   }
 
   /** Seconds a step; Infinity where an operand cannot be had; more than `limit`, but no more than that is known, once it is passed. */
@@ -173,10 +180,15 @@ export class Chooser {
     const { node, group } = asked;
     const { rule } = node;
     const mesh = this.of.placement.meshes[group];
-    const splitting = new Set(Object.values(assignment.splits).flatMap(({ axes }) => axes));
+    // Two sums that nobody has yet are added term by term: each rank has its own, and one exchange is saved.
+    const terms = definition.adds ? Object.keys(assignment.through) : [];
+    const working = new Set([
+      ...Object.values(assignment.splits).flatMap(({ axes }) => axes),
+      ...terms.filter((axis) => isPartial(options, assignment, axis, 'every')),
+    ]);
     const repeats = axesSize(
       mesh,
-      options.shared.filter((axis) => !splitting.has(axis)),
+      options.shared.filter((axis) => !working.has(axis)),
     );
     const { microbatches } = this.of.placement;
     const times = asked.scope === 'step' ? 1 : microbatches;
@@ -231,21 +243,31 @@ export class Chooser {
       if (free[i]) return;
       const type = this.of.builder.typeOf(output);
       const layout = resultLayout(rule, assignment, i, namesOf(type));
-      for (const [axis, reduction] of Object.entries(layout.partial)) {
+      for (const axis of Object.keys(layout.partial)) {
         const without = { ...layout.partial };
         delete without[axis];
         const reduced: Layout = { splits: layout.splits, partial: without };
         const due = this.of.reshards[group].seconds(type, layout, reduced);
         // A sum that was partial already in every operand of its set postpones a debt; it does not make one.
-        const set = assignment.through[axis];
-        const postponed =
-          set !== undefined &&
-          rule.linear[set].every((j) => options.operands[j].some((v) => v.layout.partial[axis] === reduction));
+        const postponed = isPartial(options, assignment, axis, 'some');
         seconds += this.of.costs.debt[postponed ? 'postponed' : 'made'] * due;
       }
     });
     return seconds;
   }
+}
+
+/** Whether a sum passes through over this axis, and each operand of its set is there, or there alone, as terms of one. */
+function isPartial(
+  { rule, operands }: CandidateOptions,
+  { through }: Assignment,
+  axis: AxisName,
+  versions: 'some' | 'every',
+): boolean {
+  const set = through[axis];
+  return (
+    set !== undefined && rule.linear[set].every((i) => operands[i][versions]((v) => v.layout.partial[axis] === 'sum'))
+  );
 }
 
 /** The splits over none of `axes`. */

@@ -9,7 +9,7 @@ const model = {
   segments: ['embedding', 'blocks.0', 'blocks.1', 'head'],
   factors: { heads: 4 },
   parameters: [],
-  sizes: { heads: [4] },
+  sizes: { heads: [4], sequence: [8] },
 };
 
 function planOf(sizes: ParallelSizes, sequences: number, microbatch = 1): Plan {

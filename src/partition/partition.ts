@@ -79,6 +79,8 @@ class Walk {
   private readonly assignments: Record<string, PlannedAssignment> = {};
   private readonly chooser: Chooser;
   private readonly choices: ExplainedChoice[] = [];
+  /** Values that depend on data. */
+  private readonly ofData = new Set<ValueId>();
   /** Outputs that are taken as they come: those of a step are summed over microbatches, so each makes its own. */
   private readonly handedOver: Set<ValueId>;
 
@@ -123,12 +125,14 @@ class Walk {
       handedOver: this.handedOver,
       resolve: (value) => this.resolve(value),
       scopeOf: (node) => this.scopeOf(node),
+      ofData: (node) => node.inputs.some((input) => this.ofData.has(input)),
     });
   }
 
   run(): Partitioned {
     for (const input of this.graph.inputs) {
       const type = this.builder.typeOf(input.value);
+      if (input.kind === 'data') this.ofData.add(input.value);
       for (const { group, layout } of this.placement.input(input.role, type)) {
         this.versions.declareInput(input, type, layout, group, inputScope(input));
       }
@@ -150,6 +154,7 @@ class Walk {
   private place(node: Node, inherited: Splits | null, whole: string | null): void {
     const definition = opNamed(this.builder.registry, node.op);
     const group = this.placement.group(node.source);
+    if (node.inputs.some((input) => this.ofData.has(input))) node.outputs.forEach((output) => this.ofData.add(output));
     const name = this.names.next(node.op, node.source, whole);
     const given = this.given.find(name);
     const assignment =

@@ -12,6 +12,8 @@ import type { Bucket } from './buckets.js';
 import type { Splits } from './candidates.js';
 import { segmentWithoutChunk } from './diagnostics.js';
 import type { PlacedGraph } from './placed.js';
+import { splitsByContext } from './context_splits.js';
+import { splitsByPrecedence } from './precedence.js';
 import type { Sharing } from './sharing.js';
 import { aloneLayout, stateLayout, storageLayout } from './storage.js';
 
@@ -64,6 +66,7 @@ export function stepPlacement(plan: Plan, step: Graph): Placement {
   const meshes = meshesOf(plan);
   const groupOf = segmentGroups(plan);
   const homes = homesOf(plan, step);
+  const dataFactors = dataFactorsOf(step);
   return {
     meshes,
     group: ({ segment }) => groupOf(segment),
@@ -73,12 +76,17 @@ export function stepPlacement(plan: Plan, step: Graph): Placement {
         layout: role.kind === 'scalar' ? replicated : storageLayout(plan, meshes[group], type),
       })),
     output: () => null,
-    sharing: { split: plan.split, dataFactors: dataFactorsOf(step) },
+    sharing: { split: plan.split, dataFactors },
     microbatches: plan.schedule.microbatches,
     chunkOf: segmentChunks(plan),
     reshardScope: (reader) => keptFor(plan.scopes, 'reshard', reader)?.keep ?? 'microbatch',
     arrival: (group, type) => storageLayout(plan, meshes[group], type),
-    hint: () => null,
+    hint: ({ source, rule }) => {
+      const mesh = meshes[groupOf(source.segment)];
+      const byContext = splitsByContext(plan, dataFactors, mesh, rule);
+      const byPrecedence = splitsByPrecedence(plan, dataFactors, mesh, rule);
+      return byContext || byPrecedence ? { ...byPrecedence, ...byContext } : null;
+    },
     readReduced: () => false,
   };
 }

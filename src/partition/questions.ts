@@ -29,6 +29,8 @@ export interface Asked {
   readonly scope: Scope;
   /** No partial sum passes through it. */
   readonly reduced: boolean;
+  /** It depends on data. */
+  readonly ofData: boolean;
   /** Of each result: that it is left partial makes no debt. */
   readonly free: readonly boolean[];
   /** A result is an output that is taken as it comes. */
@@ -56,7 +58,7 @@ export class Questions {
   }
 
   /** Equal for nodes whose choice is the same. */
-  textOf({ node, group, hint, inherited, operands, scope, reduced, free, handedOver }: Asked): string {
+  textOf({ node, group, hint, inherited, operands, scope, reduced, ofData, free, handedOver }: Asked): string {
     const { op, rule, attributes, inputs, outputs, source } = node;
     const values = operands.map((value, i) => {
       const type = this.types.of(this.builder.typeOf(value));
@@ -72,6 +74,7 @@ export class Questions {
       ...fixed,
       scope,
       reduced,
+      ofData,
       handedOver,
       ...free,
     ];

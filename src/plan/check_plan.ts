@@ -4,18 +4,16 @@
  */
 import { nearest } from '../ir/diagnostic.js';
 import { evenBounds } from '../ir/layout.js';
-import type { AxisName } from '../ir/mesh.js';
 import type { FactorName } from '../ir/type.js';
 import { counted } from '../ir/units.js';
-import { checkScheduleOf, requireGroups } from './check_schedule.js';
+import { checkNothingIsIdle, checkZeroSplits } from './check_idle.js';
+import { checkScheduleOf } from './check_schedule.js';
 import { requireChosenForThis } from './chosen_for.js';
 import { gatherWithoutStage3, planContradiction, planUnknownName } from './diagnostics.js';
 import { requireGradientDtype } from './gradient_dtype.js';
-import type { PlannedModel } from './parallel_sizes.js';
-import { writtenSchedule } from './plan_schedule.js';
-import { requireGradientReduction, requireReduceDtype } from './reduce_dtype.js';
-import { liesUnder, meshesOf, stage3Fields, type Plan } from './plan.js';
-import { axesOn, splitsOf } from './splits.js';
+import type { PlannedModel } from './planned_model.js';
+import { requireReduceDtype } from './reduce_dtype.js';
+import { liesUnder, stage3Fields, type Plan } from './plan.js';
 
 /**
  * Throws `plan/unknown-name`, `plan/contradiction` or, of a schedule that the plan writes out, `schedule/…`: the first fault, with the nearest
@@ -47,39 +45,6 @@ export function checkPlan(
   requireReduceDtype(plan, { file, field: 'precision.reduce' });
   requireChosenForThis(plan, file);
   if (!ofRun) checkNothingIsIdle(plan, model, axes, file);
-}
-
-/** Throws where what is asked for would be done over one rank, or by one group. */
-function checkNothingIsIdle(plan: Plan, model: PlannedModel, axes: readonly AxisName[], file: string): void {
-  const { split, bounds, zero, schedule, groups, chunks } = plan;
-  const isSplit = (over: readonly AxisName[]) => meshesOf(plan).some((mesh) => axesOn(mesh, over).length > 0);
-  for (const [factor, cut] of Object.entries(bounds)) {
-    if (isSplit(split[factor])) continue;
-    throw planContradiction({
-      file,
-      field: `bounds.${factor}`,
-      problem: `the boundaries [${cut.join(', ')}] of '${factor}' say nothing`,
-      why: `no group cuts it: the axes of split.${factor} have one rank each`,
-      fix: `remove bounds.${factor}`,
-    });
-  }
-  if (zero.stage > 0 && !isSplit([zero.axis])) {
-    throw planContradiction({
-      file,
-      field: 'zero.axis',
-      problem: `ZeRO is to split over '${zero.axis}', and that says nothing`,
-      why: 'it has one rank in every group, which keeps all that belongs to its parameters',
-      fix: zeroAxisFix(plan, model, axes),
-    });
-  }
-  requireGradientReduction(plan, { file, field: 'zero.reduce_gradients' });
-  if (schedule.kind !== writtenSchedule && Object.keys(groups).length === 1) {
-    requireGroups(schedule.kind, chunks.length, {
-      file,
-      field: 'schedule.kind',
-      fix: 'set it to "1f1b", with one chunk, or run the chunks on two groups or more',
-    });
-  }
 }
 
 /** Each chunk runs on a group that there is, and each group runs a chunk. */
@@ -225,34 +190,6 @@ function boundsFault(bounds: readonly number[], size: number, parts: number): st
   if (bounds[0] !== 0) return `begin at ${bounds[0]} and not at 0`;
   if (bounds[parts] !== size) return `end at ${bounds[parts]} and not at ${size}`;
   return bounds.every((bound, i) => i === 0 || bound >= bounds[i - 1]) ? null : 'decrease';
-}
-
-/** ZeRO splits what is replicated over its axis: some parameter must be. */
-function checkZeroSplits(plan: Plan, model: PlannedModel, axes: readonly AxisName[], file: string): void {
-  const { stage, axis } = plan.zero;
-  if (stage === 0 || meshesOf(plan).every((mesh) => axesOn(mesh, [axis]).length === 0)) return;
-  if (isReplicated(plan, model, axis)) return;
-  throw planContradiction({
-    file,
-    field: 'zero.axis',
-    problem: `ZeRO is to split over '${axis}', and no parameter is replicated over it`,
-    why: 'the plan splits each of them over this axis already: there is nothing left to share',
-    fix: zeroAxisFix(plan, model, axes),
-  });
-}
-
-/** Whether some group has several ranks along an axis, and a parameter that is replicated over them. */
-const isReplicated = (plan: Plan, { parameters }: PlannedModel, axis: AxisName): boolean =>
-  meshesOf(plan).some(
-    (mesh) =>
-      axesOn(mesh, [axis]).length > 0 &&
-      parameters.some((factors) => ![...splitsOf(plan, mesh, factors).values()].flat().includes(axis)),
-  );
-
-/** The axes over which ZeRO would split something, or its stage without any. */
-function zeroAxisFix(plan: Plan, model: PlannedModel, axes: readonly AxisName[]): string {
-  const others = axes.filter((axis) => isReplicated(plan, model, axis)).map((axis) => `"${axis}"`);
-  return `set ${others.length > 0 ? `it to ${others.join(' or ')}, or ` : ''}zero.stage to 0`;
 }
 
 /** An axis that splits nothing makes its ranks do the same work (ZeRO shares state, not work); one that splits too little, some none. */

@@ -52,6 +52,7 @@ function choosingFields(plan: Plan): Readonly<Record<string, ChoosingField>> {
     'batch.logical_microbatches': field(decides.batch.logical_microbatches),
     'batch.sequences': field(decides.batch.sequences),
     split: field(plan.split, effectiveSplits(plan)),
+    context_method: field(plan.context_method),
     bounds: field(plan.bounds),
     'zero.stage': field(zero.stage),
     'zero.persistence_threshold': field(zero.persistence_threshold),

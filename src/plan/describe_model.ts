@@ -4,7 +4,7 @@ import { factorsOf, namesOf, printType } from '../ir/type.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { blockListOf } from '../nn/module.js';
 import { describeParameters } from '../nn/trace.js';
-import { tensorFactors, type PlannedModel } from './parallel_sizes.js';
+import { tensorFactors, type PlannedModel } from './planned_model.js';
 
 /** `hash` covers the class and every parameter's name and shape: a plan made for another model is told by it. */
 export function describeModel(model: LanguageModel): PlannedModel {

@@ -1,49 +1,9 @@
 /** Plans that are refused before anything runs. */
 import { defineDiagnostic, nearest, type Place } from '../ir/diagnostic.js';
 import { counted } from '../ir/units.js';
-import { divisorsOf } from '../options/divisors.js';
-import { multiplesNear } from '../options/multiples_near.js';
 import type { GradientReduction } from './plan.js';
 
 /** `nearest`: sizes that are legal, as text. */
-export const worldSizeMismatch = defineDiagnostic(
-  'plan/world-size-mismatch',
-  (p: { data: number; tensor: number; pipeline: number; ranks: number; nearest: string; isLegal: boolean }) => ({
-    what: `the plan needs ${counted(p.data * p.tensor * p.pipeline, 'rank')} (data ${p.data} × tensor ${p.tensor} × pipeline ${p.pipeline}), and there are ${p.ranks}`,
-    where: [{ at: 'config, plan' }, { at: 'WORLD_SIZE or --ranks', note: `${p.ranks}` }],
-    fix: `${p.isLegal ? `start ${counted(p.data * p.tensor * p.pipeline, 'rank')}, or ` : ''}on ${counted(p.ranks, 'rank')} the nearest legal plan is ${p.nearest}`,
-  }),
-);
-
-export const tooManyTensorRanks = defineDiagnostic(
-  'plan/too-many-tensor-ranks',
-  (p: { tensor: number; factor: string; size: number; nearest: string }) => ({
-    what: `tensor_parallel_size ${p.tensor} is more than the model's ${p.size} ${p.factor}`,
-    why: 'a rank would hold no part of the layer',
-    where: [{ at: 'config, plan.tensor_parallel_size' }],
-    fix: `the nearest legal plan is ${p.nearest} (sizes that do not divide ${p.factor} are legal: parts are then uneven)`,
-  }),
-);
-
-export const nothingForTensorRanks = defineDiagnostic(
-  'plan/nothing-for-tensor-ranks',
-  (p: { tensor: number; model: string; data: number }) => ({
-    what: `tensor_parallel_size ${p.tensor} has nothing to split in the model ${p.model}`,
-    why: 'its parameters have none of the factors heads, kv_group, hidden, vocab and experts: every rank would do the same work',
-    where: [{ at: 'config, plan.tensor_parallel_size' }],
-    fix: `the nearest legal plan is tensor_parallel_size 1, data_parallel_size ${p.data * p.tensor}; a plan file can split other factors`,
-  }),
-);
-
-export const batchDoesNotDivide = defineDiagnostic(
-  'plan/batch-does-not-divide',
-  (p: { sequences: number; microbatch: number }) => ({
-    what: `a batch of ${counted(p.sequences, 'sequence')} does not divide into logical microbatches of ${p.microbatch}`,
-    where: [{ at: 'config, batch.sequences' }, { at: 'config, batch.microbatch' }],
-    fix: `use a multiple: ${Math.max(1, Math.round(p.sequences / p.microbatch)) * p.microbatch} sequences`,
-  }),
-);
-
 /** What leaves ranks without a part of the batch, where it is to be set, and to what. */
 export interface IdleCause {
   readonly why: string;
@@ -203,36 +163,6 @@ export const tooFewMicrobatches = (p: {
     fix: p.fix,
   });
 
-export const shardSizeDoesNotDivide = defineDiagnostic(
-  'plan/shard-size-does-not-divide',
-  (p: { shard: number; data: number }) => ({
-    what: `shard_size ${p.shard} does not divide the ${p.data} data-parallel ranks`,
-    why: 'each replica is the same number of shards',
-    where: [{ at: 'config, plan.shard_size' }, { at: 'config, plan.data_parallel_size' }],
-    fix: `${divisorsNear(p.data, p.shard).length > 0 ? `set it to ${divisorsNear(p.data, p.shard).join(' or ')}` : 'remove it'}, or set data_parallel_size to ${multiplesNear(p.data, p.shard).join(' or ')}`,
-  }),
-);
-
-/** How many ranks share what is split is said of a plan that splits nothing. */
-export const shardsWithoutZero = ({ shard }: { shard: number }) =>
-  planContradiction({
-    file: 'the configuration',
-    field: 'plan.shard_size',
-    problem: `shard_size is ${shard}, and ZeRO's stage is 0`,
-    why: 'at stage 0 every rank keeps all that belongs to its parameters',
-    fix: 'remove it, or set zero_stage to 1, 2 or 3',
-  });
-
-/** Shards that are each whole. */
-export const shardsOfOneRank = ({ data }: { data: number }) =>
-  planContradiction({
-    file: 'the configuration',
-    field: 'plan.shard_size',
-    problem: 'shard_size is 1, and ZeRO is to split among so many ranks: that says nothing',
-    why: 'a shard of one rank is all that belongs to its parameters',
-    fix: `${data > 1 ? `set it to ${divisorsNear(data, 1).join(' or ')}, or ` : ''}remove it${data > 1 ? ' and set zero_stage to 0' : ''}`,
-  });
-
 export const planContradictsConfig = defineDiagnostic(
   'plan/contradicts-config',
   (p: { file: string; field: string; planned: number | string; option: string; given: number | string }) => ({
@@ -240,46 +170,6 @@ export const planContradictsConfig = defineDiagnostic(
     where: [{ at: p.file, note: `field ${p.field}` }, { at: `config, ${p.option}` }],
     fix: `set ${p.option} to ${p.planned}, or make a plan for ${p.given}`,
   }),
-);
-
-export const tooManyStages = defineDiagnostic(
-  'plan/too-many-stages',
-  (p: { pipeline: number; virtualStages: number; segments: number; nearest: string }) => ({
-    what:
-      p.virtualStages === 1
-        ? `pipeline_parallel_size ${p.pipeline} is more than the model's ${counted(p.segments, 'segment')}`
-        : `pipeline_parallel_size ${p.pipeline} × virtual_stages ${p.virtualStages} is more than the model's ${counted(p.segments, 'segment')}`,
-    why: 'a chunk would have nothing to compute',
-    where: [
-      { at: 'config, plan.pipeline_parallel_size' },
-      ...(p.virtualStages === 1 ? [] : [{ at: 'config, plan.virtual_stages' }]),
-    ],
-    fix: `the nearest legal plan is ${p.nearest}`,
-  }),
-);
-
-export const stageLayersDiffer = defineDiagnostic(
-  'plan/stage-layers-differ',
-  (p: { given: readonly number[]; chunks: number; layers: number; empty: number }) => {
-    const total = p.given.reduce((sum, count) => sum + count, 0);
-    // Of more chunks than layers the first has the embedding alone, or the last the head.
-    const ends = p.chunks > p.layers ? 1 : 0;
-    const cut = (i: number) => Math.floor((i * (p.layers + 2 * ends)) / p.chunks);
-    const even = Array.from(
-      { length: p.chunks },
-      (_, i) => cut(i + 1) - cut(i) - (i === 0 || i === p.chunks - 1 ? ends : 0),
-    );
-    return {
-      what:
-        p.given.length !== p.chunks
-          ? `stage_layers is of length ${p.given.length}, and the pipeline has ${counted(p.chunks, 'chunk')}`
-          : total !== p.layers
-            ? `stage_layers ${JSON.stringify(p.given)} are ${counted(total, 'layer')}, and the model has ${p.layers}`
-            : `stage_layers ${JSON.stringify(p.given)} leave chunk ${p.empty} nothing to compute: neither the embedding nor the head is in it`,
-      where: [{ at: 'config, plan.stage_layers' }],
-      fix: `write one entry a chunk that add up to ${p.layers}; even ones are ${JSON.stringify(even)}`,
-    };
-  },
 );
 
 export const planForAnotherModel = defineDiagnostic(
@@ -328,12 +218,6 @@ const missing = {
   segment: 'the model has none of that name',
   factor: 'the model has none of that name',
 } as const;
-
-/** The largest divisor of a number below another, and the smallest above it, of those that are more than one. */
-function divisorsNear(of: number, near: number): readonly number[] {
-  const all = divisorsOf(of).filter((n) => n > 1);
-  return [all.findLast((n) => n < near), all.find((n) => n > near)].filter((n) => n !== undefined);
-}
 
 /** Names in a list that fits on a line. */
 function shortList(names: readonly string[]): string {

@@ -1,5 +1,5 @@
 /** A model's segments in the chunks of a pipeline. */
-import { stageLayersDiffer } from './diagnostics.js';
+import { stageLayersDiffer } from './size_diagnostics.js';
 
 /**
  * The segments in runs: layers as even as can be or as given, the embedding with the first, the head with the last. Where there are more runs

@@ -1,34 +1,44 @@
 /** The sizes nearest to those that a user asked for and cannot have. */
 
-export interface Sizes {
+/** What ranks divide among them of one share of the batch; the data-parallel size is how many such shares there are. */
+export const sharedSizes = ['tensor', 'context', 'pipeline'] as const;
+export type SharedSizes = Readonly<Record<(typeof sharedSizes)[number], number>>;
+
+export interface Sizes extends SharedSizes {
   /** Null: as many as the ranks allow. */
   readonly data: number | null;
-  readonly tensor: number;
-  readonly pipeline: number;
 }
+
+/** Ranks that work on one share of the batch. */
+export const ranksTogether = (sizes: SharedSizes): number =>
+  sharedSizes.reduce((ranks, name) => ranks * sizes[name], 1);
 
 /**
  * The legal sizes nearest to those that are asked for: the largest that are no larger, on as many ranks as there are; where these are ours to
  * choose and have no part in it, on others.
  */
 export function nearestSizes(
-  { tensor, pipeline }: Sizes,
-  most: { readonly tensor: { readonly size: number }; readonly pipeline: number },
+  asked: SharedSizes,
+  most: SharedSizes,
   { ranks, ranksAreGiven }: { readonly ranks: number; readonly ranksAreGiven: boolean },
 ): Sizes {
-  const [parts, stages] = [Math.min(tensor, most.tensor.size), Math.min(pipeline, most.pipeline)];
-  if (ranks % (parts * stages) === 0) return { data: ranks / (parts * stages), tensor: parts, pipeline: stages };
-  if (!ranksAreGiven) return { data: null, tensor: parts, pipeline: stages };
-  const cut = largestDivisor(ranks, stages);
-  const split = largestDivisor(ranks / cut, parts);
-  return { data: ranks / cut / split, tensor: split, pipeline: cut };
+  const parts = { ...asked };
+  for (const name of sharedSizes) parts[name] = Math.min(asked[name], most[name]);
+  const together = ranksTogether(parts);
+  if (ranks % together === 0) return { data: ranks / together, ...parts };
+  if (!ranksAreGiven) return { data: null, ...parts };
+  let data = ranks;
+  for (const name of sharedSizes.toReversed()) {
+    parts[name] = largestDivisor(data, parts[name]);
+    data /= parts[name];
+  }
+  return { data, ...parts };
 }
 
 /** Those of the sizes that differ from what was asked for, and how many replicas there then are. */
-export const nearestText = (asked: Sizes, { data, tensor, pipeline }: Sizes): string =>
+export const nearestText = (asked: Sizes, { data, ...parts }: Sizes): string =>
   [
-    ...(tensor === asked.tensor ? [] : [`tensor_parallel_size ${tensor}`]),
-    ...(pipeline === asked.pipeline ? [] : [`pipeline_parallel_size ${pipeline}`]),
+    ...sharedSizes.flatMap((name) => (parts[name] === asked[name] ? [] : [`${name}_parallel_size ${parts[name]}`])),
     ...(data === null ? [] : [`data_parallel_size ${data}`]),
   ].join(', ');
 

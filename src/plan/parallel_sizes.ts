@@ -5,34 +5,39 @@ import { defaultVirtualStages, scheduleKind } from '../schedule/kinds.js';
 import { groupOfChunk } from '../schedule/placement.js';
 import {
   batchDoesNotDivide,
-  gatherWithoutStage3,
   nothingForTensorRanks,
-  shardSizeDoesNotDivide,
-  shardsOfOneRank,
-  shardsWithoutZero,
+  tooManyContextRanks,
   tooManyStages,
   tooManyTensorRanks,
   worldSizeMismatch,
-} from './diagnostics.js';
+} from './size_diagnostics.js';
 import { checkScheduleOf, requireGroups } from './check_schedule.js';
 import { chunksOf } from './model_chunks.js';
-import { nearestSizes, nearestText } from './nearest_sizes.js';
+import { nearestSizes, nearestText, ranksTogether, sharedSizes, type SharedSizes } from './nearest_sizes.js';
 import { requireGradientReduction, requireReduceDtype } from './reduce_dtype.js';
 import {
   groupName,
   planVersion,
-  stage3Fields,
+  type ContextMethod,
   type Plan,
-  type PlanGroup,
   type GradientReduction,
   type ZeroStage,
 } from './plan.js';
+import { tensorFactors, type PlannedModel } from './planned_model.js';
 import { rowsOf, writtenSchedule } from './plan_schedule.js';
+import { sequenceOf } from './sequence_sizes.js';
+import { dataAxesOf, zeroOf } from './zero_sizes.js';
 import { moreMicrobatches, shareBatch, type PlannedBatch } from './share_batch.js';
 
 export interface ParallelSizes {
   readonly data_parallel_size?: number;
   readonly tensor_parallel_size?: number;
+  /** Ranks that share each sequence. */
+  readonly context_parallel_size?: number;
+  /** How they attend to all of it: see {@link Plan}. Default: `allgather`. */
+  readonly context_parallel_method?: ContextMethod;
+  /** Whether tensor-parallel ranks share the sequence of what they do not split otherwise. Default: false. */
+  readonly sequence_parallel?: boolean;
   readonly pipeline_parallel_size?: number;
   /** One that can be generated. Default: `1f1b`, with several virtual stages `interleaved`. */
   readonly pipeline_schedule?: string;
@@ -67,22 +72,6 @@ export interface ParallelSizes {
 export const activationCheckpoints = ['none', 'selective', 'full'] as const;
 export type ActivationCheckpoint = (typeof activationCheckpoints)[number];
 
-/** What a plan needs to know of the model. */
-export interface PlannedModel {
-  readonly name: string;
-  readonly hash: string;
-  readonly segments: readonly string[];
-  /** Sizes of factors that tensor parallelism splits: `heads`, `hidden`, `vocab`, … */
-  readonly factors: Readonly<Record<FactorName, number>>;
-  /** Sizes of every factor that parameters or sequences have: one each, unless a model uses a name for two things. */
-  readonly sizes: Readonly<Record<FactorName, readonly number[]>>;
-  /** The factors of each parameter, in its type's order. */
-  readonly parameters: readonly (readonly FactorName[])[];
-}
-
-/** Factors that tensor parallelism splits, the first of them that a parameter has (Shoeybi et al. 2019, §3). */
-export const tensorFactors: readonly FactorName[] = ['heads', 'kv_group', 'hidden', 'vocab', 'experts'];
-
 /**
  * The plan of these sizes on `ranks` ranks. The data-parallel size is what the others leave where it is absent. Throws where the
  * sizes do not multiply to the ranks, or ask for more tensor ranks than there are heads or more stages than segments. `ranksAreGiven`: false
@@ -96,24 +85,32 @@ export function planOfSizes(
   precision: Plan['precision'],
   { ranksAreGiven = true }: { readonly ranksAreGiven?: boolean } = {},
 ): Plan {
-  const tensor = sizes.tensor_parallel_size ?? 1;
-  const pipeline = sizes.pipeline_parallel_size ?? 1;
-  const data = sizes.data_parallel_size ?? Math.max(1, Math.floor(ranks / (tensor * pipeline)));
+  const shared = sharedSizesOf(sizes);
+  const { tensor, context, pipeline } = shared;
+  const data = sizes.data_parallel_size ?? Math.max(1, Math.floor(ranks / ranksTogether(shared)));
   const { kind, placement, virtualStages } = scheduleOfSizes(sizes, pipeline);
-  const most = { tensor: mostTensorRanks(model), pipeline: Math.floor(model.segments.length / virtualStages) };
-  const asked = { data: sizes.data_parallel_size ?? null, tensor, pipeline };
-  const near = nearestSizes(asked, most, { ranks, ranksAreGiven });
+  const smallest = smallestTensorFactor(model);
+  const positions = Math.max(...model.sizes.sequence);
+  const most = {
+    tensor: smallest?.size ?? 1,
+    context: positions,
+    pipeline: Math.floor(model.segments.length / virtualStages),
+  };
+  const asked = { data: sizes.data_parallel_size ?? null, ...shared };
+  const near = nearestSizes(shared, most, { ranks, ranksAreGiven });
   // One group has no schedule of several chunks.
   const alone = pipeline > 1 && near.pipeline === 1 && virtualStages > 1 && !sizes.schedule_file;
   const nearest = nearestText(asked, near) + (alone ? ', without pipeline_schedule and virtual_stages' : '');
-  if (data * tensor * pipeline !== ranks) {
-    const isLegal = tensor <= most.tensor.size && pipeline <= most.pipeline;
-    throw worldSizeMismatch({ data, tensor, pipeline, ranks, nearest, isLegal });
+  if (data * ranksTogether(shared) !== ranks) {
+    const isLegal = sharedSizes.every((name) => shared[name] <= most[name]);
+    throw worldSizeMismatch({ data, ...shared, ranks, nearest, isLegal });
   }
-  if (tensor > most.tensor.size) {
-    if (most.tensor.factor === null) throw nothingForTensorRanks({ tensor, data, model: model.name });
-    throw tooManyTensorRanks({ tensor, ...most.tensor, factor: most.tensor.factor, nearest });
+  if (tensor > most.tensor) {
+    if (smallest === null) throw nothingForTensorRanks({ tensor, data, model: model.name });
+    throw tooManyTensorRanks({ tensor, ...smallest, factor: smallest.name, nearest });
   }
+  if (context > positions) throw tooManyContextRanks({ context, positions, nearest });
+  const sequence = sequenceOf(sizes, shared, model);
   if (pipeline === 1 && !sizes.schedule_file) {
     const [field, told] =
       (sizes.virtual_stages ?? 1) > 1 ? ['plan.virtual_stages', 'virtual_stages'] : ['plan.pipeline_schedule', 'it'];
@@ -132,7 +129,7 @@ export function planOfSizes(
   if (batch.sequences % batch.microbatch !== 0) throw batchDoesNotDivide(batch);
   const { split, scheduled, together } = shareBatch(batch, data, pipeline);
   const dataAxes = dataAxesOf(sizes, data);
-  const mesh = { ...dataAxes, tensor };
+  const mesh = { ...dataAxes, ...(context > 1 && { context }), tensor };
   const plan: Plan = {
     flotilla_plan: planVersion,
     model: { name: model.name, hash: model.hash },
@@ -150,9 +147,12 @@ export function planOfSizes(
     split: {
       [split]: Object.keys(dataAxes),
       ...Object.fromEntries(tensorFactors.filter((f) => f in model.factors).map((f) => [f, ['tensor']])),
+      // Behind what it yields to.
+      ...sequence.split,
     },
+    ...(sequence.method && { context_method: sequence.method }),
     bounds: {},
-    scopes: scopesOf(sizes.activation_checkpoint, model.segments),
+    scopes: [...scopesOf(sizes.activation_checkpoint, model.segments), ...sequence.scopes],
     zero: zeroOf(sizes, dataAxes, pipeline),
     precision,
     predicted: null,
@@ -200,6 +200,13 @@ function fewerVirtualStages({ virtual_stages }: ParallelSizes, kind: string, mos
   return 'least' in takes && most >= takes.least ? `virtual_stages ${most}` : null;
 }
 
+/** Sizes as they are where nothing is said. */
+export const sharedSizesOf = ({
+  tensor_parallel_size: tensor = 1,
+  context_parallel_size: context = 1,
+  pipeline_parallel_size: pipeline = 1,
+}: ParallelSizes): SharedSizes => ({ tensor, context, pipeline });
+
 /** Of a model that is one segment, all of it. */
 function scopesOf(mode: ActivationCheckpoint = 'none', segments: readonly string[]): Plan['scopes'] {
   if (mode === 'none') return [];
@@ -208,53 +215,8 @@ function scopesOf(mode: ActivationCheckpoint = 'none', segments: readonly string
   return [...(numbered.size > 0 ? numbered : ['*'])].map((of) => ({ of, made: 'again', keep: 'backward', ops }));
 }
 
-/**
- * The axes of the data ranks, the last of them ZeRO's. Shards lie on neighbouring ranks: they exchange more than their replicas do. Throws
- * where the sizes do not multiply, or nothing is split.
- */
-function dataAxesOf({ shard_size: shard, zero_stage: stage = 0 }: ParallelSizes, data: number): PlanGroup['mesh'] {
-  if (shard === undefined) return { data };
-  if (stage === 0) throw shardsWithoutZero({ shard });
-  if (shard === 1) throw shardsOfOneRank({ data });
-  if (data % shard !== 0) throw shardSizeDoesNotDivide({ shard, data });
-  return shard === data ? { data } : { 'data.replica': data / shard, 'data.shard': shard };
-}
-
-/**
- * Over the last of the data axes. Of one data rank there is nothing to split: then the plan says so, whatever the stage, since one
- * configuration is run on many ranks and on one. Throws where how parameters are gathered is said of a stage that gathers none.
- */
-function zeroOf(sizes: ParallelSizes, dataAxes: PlanGroup['mesh'], pipeline: number): Plan['zero'] {
-  const [axis, ranks] = Object.entries(dataAxes).at(-1)!;
-  const { zero_stage: asked = 0, reshard_after_forward, prefetch, persistence_threshold } = sizes;
-  const { reduce_gradients, bucket_bytes } = sizes;
-  const field = stage3Fields.find((name) => sizes[name] !== undefined);
-  if (field !== undefined && asked !== 3) {
-    throw gatherWithoutStage3({ file: 'the configuration', field: `plan.${field}`, stage: asked });
-  }
-  const stage = ranks === 1 ? 0 : asked;
-  const zero = {
-    stage,
-    axis,
-    ...(reduce_gradients && { reduce_gradients }),
-    ...(bucket_bytes !== undefined && { bucket_bytes }),
-  };
-  // A pipeline would gather them for every microbatch under way.
-  if (stage === 3) {
-    return {
-      ...zero,
-      reshard_after_forward: reshard_after_forward ?? pipeline === 1,
-      prefetch: prefetch ?? 1,
-      ...(persistence_threshold !== undefined && { persistence_threshold }),
-    };
-  }
-  return zero;
-}
-
-/** A rank must have a part of each factor that is split, so the smallest says how many there can be; without any, one. */
-function mostTensorRanks({ factors }: PlannedModel): { readonly factor: FactorName | null; readonly size: number } {
-  const known = tensorFactors.filter((factor) => factor in factors);
-  if (known.length === 0) return { factor: null, size: 1 };
-  const factor = known.reduce((a, b) => (factors[b] < factors[a] ? b : a));
-  return { factor, size: factors[factor] };
+/** A rank must have a part of each factor that is split, so the smallest says how many there can be; null where there is none. */
+function smallestTensorFactor({ factors }: PlannedModel): { readonly name: FactorName; readonly size: number } | null {
+  const known = tensorFactors.filter((name) => name in factors).map((name) => ({ name, size: factors[name] }));
+  return known.length > 0 ? known.reduce((a, b) => (b.size < a.size ? b : a)) : null;
 }

@@ -6,7 +6,7 @@ import { parseFields } from '../ir/parse_json.js';
 import { schedulesElsewhere } from '../schedule/kinds.js';
 import { planInvalid, planVersionUnknown } from './diagnostics.js';
 import { liftVersion1 } from './lift_plan.js';
-import { gradientReductions, planVersion, zeroStages, type Plan } from './plan.js';
+import { contextMethods, gradientReductions, planVersion, zeroStages, type Plan } from './plan.js';
 import { scheduleNames } from './plan_schedule.js';
 import { reduceDtypes } from './reduce_dtype.js';
 
@@ -79,6 +79,7 @@ export const planSchema = z.strictObject({
     padding: z.int().nonnegative().default(0),
   }),
   split: z.record(ownName, z.array(z.string()).meta({ example: ['data'] })).meta({ example: { microbatch: ['data'] } }),
+  context_method: z.enum(contextMethods).optional(),
   bounds: z.record(ownName, z.array(z.int().nonnegative()).meta({ example: [0, 2, 4] })).meta({ example: {} }),
   // Plans of earlier versions had none.
   scopes: z

@@ -10,6 +10,9 @@ import type { Scope } from './scope.js';
 
 export const planVersion = 2;
 
+export const contextMethods = ['allgather', 'ulysses'] as const;
+export type ContextMethod = (typeof contextMethods)[number];
+
 export interface Plan extends PlannedChoices {
   readonly flotilla_plan: typeof planVersion;
   readonly model: { readonly name: string; readonly hash: string };
@@ -32,9 +35,16 @@ export interface Plan extends PlannedChoices {
   readonly batch: { readonly logical_microbatches: number; readonly sequences: number; readonly padding: number };
   /**
    * Factor → the axes over which parameters and data that have it are split, by the first of their factors that is listed. Ops follow
-   * from there. An axis that a group's mesh lacks splits nothing there.
+   * from there. An axis that a group's mesh lacks splits nothing there. A factor of data yields to one that is listed before it where both
+   * have an axis: `{ heads: [tensor], sequence: [tensor] }` splits by heads what has heads, and by sequence the rest.
    */
   readonly split: Readonly<Record<FactorName, readonly AxisName[]>>;
+  /**
+   * How ops are split that have positions of a split sequence: by these; but `ulysses` splits ops in which all positions meet, as in attention,
+   * by heads, between two all-to-alls (Jacobs et al. 2023, arXiv:2309.14509), where `allgather` splits them by queries too, to which keys and
+   * values are gathered (Grattafiori et al. 2024, §3.3.2). Absent: as is cheapest.
+   */
+  readonly context_method?: ContextMethod;
   /** Uneven boundaries of a factor, where it is split: `{ "heads": [0, 5, 7] }`. */
   readonly bounds: Readonly<Record<FactorName, readonly number[]>>;
   /** How long what can be made again is kept, the last entry that names it. What none names is kept as long as it is read. */

@@ -96,6 +96,7 @@ const wrongType: readonly Row[] = [
   ['scopes.0.made', 1, 'plan/invalid', 'set it to "again"'],
   ['scopes.0.keep', 7, 'plan/invalid', /^set it to "/],
   ['scopes.0.ops', true, 'plan/invalid', /^set it to "(all|cheap)"$/],
+  ['context_method', true, 'plan/invalid', /^set it to "(allgather|ulysses)"$/],
   ['zero', 1, 'plan/invalid', /^copy the plan.json of a run of this model/],
   ['zero.stage', '1', 'plan/invalid', 'set it to 1'],
   ['zero.axis', 0, 'plan/invalid', 'set it to "0"'],
@@ -158,6 +159,7 @@ const outOfRange: readonly Row[] = [
   ['precision.gradients', 'i32', 'plan/invalid', 'set it to "f32"'],
   ['precision.reduce', 'f16', 'plan/invalid', 'set it to "bf16"'],
   ['zero.reduce_gradients', 'once', 'plan/invalid', /^set it to "(each|last)"$/],
+  ['context_method', 'ulises', 'plan/invalid', 'set it to "ulysses"'],
   ['predicted', { peak_bytes: -1 }, 'plan/invalid', 'set it to 0'],
 ];
 
@@ -489,6 +491,21 @@ describe('sizes that no plan can have', () => {
     expect(error.diagnostic.fix).toContain('tensor_parallel_size 1, data_parallel_size 4');
   });
 
+  test('more ranks than a sequence has tokens, or attention heads', () => {
+    const many = of({ context_parallel_size: 9 }, 9);
+    expect(many.code).toBe('plan/too-many-context-ranks');
+    expect(many.diagnostic.fix).toContain('context_parallel_size 3, data_parallel_size 3');
+    const both = of({ context_parallel_size: 2, tensor_parallel_size: 3, sequence_parallel: true }, 6);
+    expect(both.code).toBe('plan/too-many-sequence-ranks');
+    expect(both.diagnostic.what).toContain('context_parallel_size 2 × tensor_parallel_size 3');
+    const heads = of({ context_parallel_size: 4, tensor_parallel_size: 2, context_parallel_method: 'ulysses' }, 8);
+    expect(heads.code).toBe('plan/too-few-heads');
+    expect(heads.diagnostic.fix).toBe(
+      'set plan.context_parallel_method to allgather, or plan.context_parallel_size to 2',
+    );
+    expect(() => of({ context_parallel_size: 4 }, 4)).toThrow('the sizes were accepted');
+  });
+
   test('ranks that are ours to choose do not make the sizes smaller', () => {
     expect(of({ tensor_parallel_size: 5 }, 5).diagnostic.fix).toContain('plan is tensor_parallel_size 1, data');
     const free = of({ tensor_parallel_size: 5 }, 5, {}, { ranksAreGiven: false });
@@ -498,8 +515,9 @@ describe('sizes that no plan can have', () => {
   test('a plan that is named as the nearest is legal, on the ranks that there are', () => {
     const size = fc.integer({ min: 1, max: 9 });
     fc.assert(
-      fc.property(fc.option(size, { nil: undefined }), size, size, size, (data, tensor, pipeline, ranks) => {
-        const asked = { data_parallel_size: data, tensor_parallel_size: tensor, pipeline_parallel_size: pipeline };
+      fc.property(fc.option(size, { nil: undefined }), fc.tuple(size, size, size), size, (data, sizes, ranks) => {
+        const [tensor_parallel_size, context_parallel_size, pipeline_parallel_size] = sizes;
+        const asked = { data_parallel_size: data, tensor_parallel_size, context_parallel_size, pipeline_parallel_size };
         const batch = { sequences: 8, microbatch: 1 };
         const make = (given: object) => planOfSizes(given, ranks, model, batch, { compute: 'f32', master: 'f32' });
         try {
@@ -657,6 +675,7 @@ describe('what is said for nothing', () => {
       /\[0, 3, 9\] of 'heads' say nothing/,
       'remove bounds.heads',
     ],
+    ['a method', { context_method: 'ulysses' }, /meet by ulysses, and that says nothing/, /^remove context_method/],
     ['bounds that fit', { bounds: { heads: [0, 4] } }, /say nothing/, 'remove bounds.heads'],
     ['when to reduce', { zero: { ...one.zero, reduce_gradients: 'each' } }, /no ranks share the data/, 'remove it'],
     [

@@ -11,7 +11,7 @@ export const hashOf = (value: unknown): string => hashText(JSON.stringify(value,
 
 /**
  * All fields but what is predicted, what groups are called, and what assignments were chosen for. The order of keys counts where it
- * decides: of groups and of axes.
+ * decides: of groups, axes and splits.
  */
 export function decidingFields(plan: Plan) {
   const {
@@ -19,6 +19,7 @@ export function decidingFields(plan: Plan) {
     chosen_for: _chosenFor,
     groups,
     chunks,
+    split,
     zero,
     precision,
     assignments = {},
@@ -33,6 +34,7 @@ export function decidingFields(plan: Plan) {
     ...others,
     groups: Object.values(groups).map(({ mesh }) => Object.entries(mesh)),
     chunks: chunks.map(({ segments }, i) => ({ segments, on: groupOf[i] })),
+    split: Object.entries(split),
     // Where ZeRO splits nothing and nothing is reduced but once, nothing reads over which axis.
     zero: {
       ...(zero.stage > 0 || reduce_gradients === 'each' ? { ...zero, ...gatheringOf(zero) } : whole),

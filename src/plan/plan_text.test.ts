@@ -8,7 +8,7 @@ const model = {
   hash: '0',
   segments: ['embedding', ...Array.from({ length: 12 }, (_, i) => `blocks.${i}`), 'head'],
   factors: { heads: 4 },
-  sizes: {},
+  sizes: { sequence: [8] },
   parameters: [],
 };
 const precision = { compute: 'f32', master: 'f32' } as const;

@@ -6,7 +6,8 @@ import { checkPlan } from '../plan/check_plan.js';
 import { planContradictsConfig, planForAnotherModel } from '../plan/diagnostics.js';
 import { gradientDtypeOf, requireGradientDtype } from '../plan/gradient_dtype.js';
 import { parsePlan } from '../plan/parse_plan.js';
-import { planOfSizes, type ParallelSizes } from '../plan/parallel_sizes.js';
+import { ranksTogether } from '../plan/nearest_sizes.js';
+import { planOfSizes, sharedSizesOf, type ParallelSizes } from '../plan/parallel_sizes.js';
 import { ranksOf, sequencesOf, zeroStages, type Plan } from '../plan/plan.js';
 import { readScheduleFile, type ScheduleFile } from '../schedule/file.js';
 import type { LanguageModel } from '../nn/language_model.js';
@@ -37,9 +38,9 @@ export function ranksOfConfig(config: TrainConfig, worldSize: number | null): nu
   if (given !== null) return given;
   const file = planFileOf(config);
   if (file !== null) return ranksOf(readPlan(file));
-  const { data_parallel_size: replicas, tensor_parallel_size = 1, pipeline_parallel_size = 1 } = sizesOf(config);
-  const copy = tensor_parallel_size * pipeline_parallel_size;
-  return copy * (replicas ?? Math.max(1, Math.floor(usualRanks(config) / copy)));
+  const sizes = sizesOf(config);
+  const together = ranksTogether(sharedSizesOf(sizes));
+  return together * (sizes.data_parallel_size ?? Math.max(1, Math.floor(usualRanks(config) / together)));
 }
 
 /** Throws `plan/contradiction` where gradients are to be in a type that neither ops nor parameters have. */
@@ -68,6 +69,9 @@ function sizesOf({ plan }: TrainConfig): ParallelSizes {
   return {
     ...(sizes.data_parallel_size !== null && { data_parallel_size: sizes.data_parallel_size }),
     tensor_parallel_size: sizes.tensor_parallel_size,
+    context_parallel_size: sizes.context_parallel_size,
+    context_parallel_method: sizes.context_parallel_method,
+    sequence_parallel: sizes.sequence_parallel,
     pipeline_parallel_size: sizes.pipeline_parallel_size,
     ...(sizes.pipeline_schedule !== null && { pipeline_schedule: sizes.pipeline_schedule }),
     ...(sizes.pipeline_schedule_file !== null && { schedule_file: readSchedule(sizes.pipeline_schedule_file) }),

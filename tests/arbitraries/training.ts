@@ -11,10 +11,12 @@ import type { Placement } from '../../src/partition/placement.js';
 import type { LanguageModel } from '../../src/nn/language_model.js';
 import { GPT, Llama, Mixtral } from '../../src/nn/models/index.js';
 import {
+  contextMethods,
   groupName,
   gradientReductions,
   groupOfChunks,
   zeroStages,
+  type ContextMethod,
   type GradientReduction,
   type Plan,
   type PlanGroup,
@@ -75,6 +77,9 @@ export interface TrainingDraw {
   readonly uneven: readonly [factor: number, seed: number];
   /** What the context axis splits. */
   readonly contextSplits: 'sequence' | 'dim';
+  readonly contextMethod: ContextMethod;
+  /** Whether the tensor axis splits sequences where it splits nothing else. */
+  readonly sequenceParallel: boolean;
   readonly zero: Plan['zero']['stage'];
   /** What the backward makes again, and how long that is kept. */
   readonly again: readonly [what: 'nothing' | 'all' | 'cheap' | 'first', keep: PlanScope['keep']];
@@ -121,7 +126,9 @@ export const anyTraining = (models: readonly TrainingDraw['model'][] = someModel
     dataSplits: fc.constantFrom('batch', 'microbatch'),
     skip: fc.nat(31),
     uneven: fc.tuple(fc.nat(7), fc.oneof(fc.constant(0), fc.nat(1000))),
-    contextSplits: fc.constantFrom('sequence', 'dim'),
+    contextSplits: fc.constantFrom('sequence', 'sequence', 'dim'),
+    contextMethod: fc.constantFrom(...contextMethods),
+    sequenceParallel: fc.boolean(),
     zero: fc.constantFrom(...zeroStages),
     again: fc.tuple(
       fc.constantFrom('nothing', 'nothing', 'all', 'cheap', 'first'),
@@ -172,13 +179,18 @@ const tensorFactors: readonly FactorName[] = ['heads', 'kv_group', 'hidden', 'vo
 /** The scenario that a draw means. */
 export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percent: 0, seed: 0 }): ScenarioOptions {
   const dataAxes = draw.shard === 0 ? ['data'] : ['data.replica', 'data.shard'];
-  const split: Record<FactorName, readonly string[]> = {
+  let split: Record<FactorName, readonly string[]> = {
     [draw.model === 'mlp' ? 'batch' : draw.dataSplits]: dataAxes,
     [draw.contextSplits]: ['context'],
   };
   tensorFactors.forEach((factor, i) => {
     if (((draw.skip >> i) & 1) === 0) split[factor] = ['tensor'];
   });
+  if (draw.sequenceParallel) {
+    const { sequence = [], ...others } = split;
+    // Listed last, it yields.
+    split = { ...others, sequence: [...sequence, 'tensor'] };
+  }
   const sizes = factorSizes(draw);
   const bounds: Record<FactorName, readonly number[]> = {};
   const [place, seed] = draw.uneven;
@@ -196,6 +208,7 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
     ...scheduled(draw, pipeline, graphs.step),
     split,
     bounds,
+    contextMethod: draw.contextMethod,
     zero: {
       stage: draw.zero,
       axis: dataAxes[dataAxes.length - 1],

@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { scheduleKind, scheduleKinds } from '../../src/schedule/kinds.js';
-import { zeroStages, type Plan } from '../../src/plan/plan.js';
+import { contextMethods, zeroStages, type Plan } from '../../src/plan/plan.js';
 import { trainingScenario, type MeshDraw, type TrainingDraw } from '../arbitraries/training.js';
 import { buildScenario } from '../scenarios/scenario.js';
 import { coverageText, coveringRows, missingPairs, type Row } from './covering_pairs.js';
@@ -13,7 +13,10 @@ import { describePlan, exact, programFault, rounded } from './parallel_equals_se
 
 const settings = {
   data: [1, 2, 'replicas of shards'],
+  context: [1, 2],
+  method: contextMethods,
   tensor: [1, 2],
+  sequence: ['whole over tensor', 'split over tensor'],
   pipeline: [1, 2],
   zero: zeroStages,
   schedule: [...scheduleKinds.keys(), 'table'],
@@ -24,9 +27,9 @@ const settings = {
 type Setting = Row<typeof settings>;
 
 /** Some schedules need more microbatches than others. Sixteen ranks show no pair that eight do not. */
-const legal = ({ data, tensor, schedule, pipeline, microbatches }: Setting): boolean =>
+const legal = ({ data, context, tensor, schedule, pipeline, microbatches }: Setting): boolean =>
   (schedule === 'table' || microbatches >= scheduleKind(schedule).leastMicrobatches(pipeline)) &&
-  !(typeof data === 'string' && tensor === 2 && pipeline === 2);
+  (typeof data === 'string' ? 4 : data) * context * tensor * pipeline <= 8;
 
 const rows = coveringRows(settings, legal);
 
@@ -49,11 +52,14 @@ describe('programs on virtual ranks', () => {
 });
 
 /** What a plan is, as settings. */
-function settingOf({ groups, zero, schedule }: Plan, precision: Setting['precision']): Setting {
+function settingOf({ groups, split, context_method, zero, schedule }: Plan, precision: Setting['precision']): Setting {
   const [{ mesh }] = Object.values(groups);
   const found = {
     data: mesh.data ?? 'replicas of shards',
+    context: mesh.context,
+    method: context_method,
     tensor: mesh.tensor,
+    sequence: split.sequence.includes('tensor') ? 'split over tensor' : 'whole over tensor',
     pipeline: Object.keys(groups).length,
     zero: zero.stage,
     schedule: schedule.kind,
@@ -64,9 +70,12 @@ function settingOf({ groups, zero, schedule }: Plan, precision: Setting['precisi
 }
 
 /** A model of each family in turn. A table of its own is any: chunks on groups and slots in an order that no kind has. */
-function drawOf({ data, tensor, pipeline, zero, schedule, microbatches }: Setting, i: number): TrainingDraw {
+function drawOf(
+  { data, context, method, tensor, sequence, pipeline, zero, schedule, microbatches }: Setting,
+  i: number,
+): TrainingDraw {
   const isHybrid = typeof data === 'string';
-  const mesh: MeshDraw = { data: isHybrid ? 4 : data, tensor, context: 1 };
+  const mesh: MeshDraw = { data: isHybrid ? 4 : data, tensor, context };
   return {
     model: (['gpt', 'llama', 'mixtral'] as const)[i % 3],
     layers: 1,
@@ -91,6 +100,8 @@ function drawOf({ data, tensor, pipeline, zero, schedule, microbatches }: Settin
     skip: 0,
     uneven: [0, 0],
     contextSplits: 'sequence',
+    contextMethod: method,
+    sequenceParallel: sequence === 'split over tensor',
     zero,
     reshards: i % 3 === 0 ? 'segment and direction' : 'microbatch',
     again: [(['nothing', 'all', 'cheap', 'nothing'] as const)[i % 4], 'backward'],

@@ -28,6 +28,8 @@ export const smallest: TrainingDraw = {
   skip: 0,
   uneven: [0, 0],
   contextSplits: 'sequence',
+  contextMethod: 'allgather',
+  sequenceParallel: false,
   zero: 0,
   again: ['nothing', 'backward'],
   reshards: 'microbatch',
@@ -192,5 +194,22 @@ export const fixed: [TrainingDraw, HintsDraw][] = [
       whim: 0,
     },
     { percent: 60, seed: 326 },
+  ],
+  // Sequences over both axes, attention by heads over both.
+  [
+    {
+      ...smallest,
+      model: 'llama',
+      heads: 5,
+      headDim: 2,
+      sequence: 5,
+      microbatches: 2,
+      meshes: [{ data: 1, tensor: 2, context: 2 }],
+      contextMethod: 'ulysses',
+      sequenceParallel: true,
+      reshards: 'segment and direction',
+      update: true,
+    },
+    { percent: 0, seed: 0 },
   ],
 ];

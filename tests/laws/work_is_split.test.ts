@@ -109,6 +109,8 @@ const mlpDraw: TrainingDraw = {
   skip: 0,
   uneven: [0, 0],
   contextSplits: 'sequence',
+  contextMethod: 'allgather',
+  sequenceParallel: false,
   zero: 0,
   again: ['nothing', 'backward'],
   reshards: 'microbatch',

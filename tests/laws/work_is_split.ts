@@ -11,7 +11,7 @@ import { ops } from '../../src/ops/index.js';
 import { checkPlacement } from '../../src/partition/check.js';
 import { defaultCosts } from '../../src/partition/costs.js';
 import { partition } from '../../src/partition/partition.js';
-import { describeStep, type PlacedGraph, type PlacedOp } from '../../src/partition/placed.js';
+import { describeStep, type PlacedGraph, type PlacedOp, type PlacedStep } from '../../src/partition/placed.js';
 import { stepPlacement } from '../../src/partition/placement.js';
 import type { Plan } from '../../src/plan/plan.js';
 import type { TrainingDraw } from '../arbitraries/training.js';
@@ -57,19 +57,33 @@ export const legallyRepeated: readonly {
   },
 ];
 
-/** Work that is repeated and not listed, a line each; empty where the law holds. Of the step graph: replicas of a parameter are updated alike. */
+/**
+ * Work that is repeated and not listed, a line each; empty where the law holds. Of the step graph: replicas of a parameter are updated alike. Tables
+ * of positions, which depend on no data, are whole over an axis that the plan gives to another factor first.
+ */
 export function repeatedWork(graph: PlacedGraph, plan: Plan, dataFactors: ReadonlySet<FactorName>): readonly string[] {
+  const ofData = dependentOnData(graph);
+  const order = Object.keys(plan.split);
+  const givenFirst = (axis: string, factor: FactorName) =>
+    order.slice(0, order.indexOf(factor)).some((other) => plan.split[other].includes(axis));
   return graph.steps.flatMap((step): readonly string[] => {
     if (step.kind !== 'op') return [];
     const mesh = graph.meshes[step.group];
     const sizes = sizesOf(graph, step);
-    const used = new Set(Object.values(step.assignment.splits).flatMap(({ axes }) => axes));
+    // Two sums that nobody has yet are added term by term: each rank has its own.
+    const isSum = (axis: string) =>
+      step.op === 'add' && step.inputs.every((id) => graph.values[id].layout.partial[axis] === 'sum');
+    const used = new Set([
+      ...Object.values(step.assignment.splits).flatMap(({ axes }) => axes),
+      ...Object.keys(step.assignment.through).filter(isSum),
+    ]);
     return Object.entries(plan.split).flatMap(([factor, axes]) => {
       if (sizes[factor] === undefined || !(dataFactors.has(factor) || isMatrixProduct(step, sizes))) return [];
       const idle = axes.filter((axis) => ranksAlong(mesh, axis) > 1 && !used.has(axis));
       return idle.flatMap((axis) => {
         const ranks = ranksAlong(mesh, axis);
         if (legallyRepeated.some((one) => one.is(step, sizes, ranks, factor))) return [];
+        if (!ofData.has(step) && givenFirst(axis, factor)) return [];
         const { path, phase } = step.source;
         return [
           `${describeStep(step)} at ${path || 'model'} (${phase}) on group ${step.group}: ${ranks} ranks along '${axis}' do the same`,
@@ -77,6 +91,18 @@ export function repeatedWork(graph: PlacedGraph, plan: Plan, dataFactors: Readon
       });
     });
   });
+}
+
+/** Steps that follow from data. */
+function dependentOnData({ inputs, steps }: PlacedGraph): ReadonlySet<PlacedStep> {
+  const values = new Set(inputs.filter(({ kind }) => kind === 'data').map(({ value }) => value));
+  return new Set(
+    steps.filter((step) => {
+      const follows = step.inputs.some((id) => values.has(id));
+      if (follows) step.outputs.forEach((id) => values.add(id));
+      return follows;
+    }),
+  );
 }
 
 /** Sizes of the factors that an op's operands and results have, by the names of their own types. */

@@ -50,6 +50,7 @@ export interface ScenarioOptions extends StepGraphs {
   /** Factor → axes, as in {@link Plan.split}. */
   readonly split?: Readonly<Record<string, readonly string[]>>;
   readonly bounds?: Readonly<Record<string, readonly number[]>>;
+  readonly contextMethod?: Plan['context_method'];
   readonly zero?: Plan['zero'];
   /** In which gradients are reduced. */
   readonly reduce?: Plan['precision']['reduce'];
@@ -158,6 +159,7 @@ export function planOf(options: ScenarioOptions): Plan {
     schedule: { kind: schedule, microbatches, table },
     batch: { logical_microbatches: 1, sequences: 1, padding: 0 },
     split,
+    ...(options.contextMethod && { context_method: options.contextMethod }),
     bounds,
     scopes: options.scopes ?? [],
     zero: options.zero ?? { stage: 0, axis: 'data' },

@@ -145,8 +145,8 @@ function fewerRanks(
   const some = [...new Set([most, Math.floor(most / 2), 1])].filter((count) => count >= 1 && count < localRanks);
   if (plan === 'auto') return some.map((ranks) => ({ text: `ranks=${ranks}`, config: { ...config, ranks } }));
   if (typeof plan === 'string' || config.ranks !== null) return [];
-  const copy = plan.tensor_parallel_size * plan.pipeline_parallel_size;
-  return [...new Set(some.map((ranks) => Math.floor(ranks / copy)))]
+  const together = plan.tensor_parallel_size * plan.context_parallel_size * plan.pipeline_parallel_size;
+  return [...new Set(some.map((ranks) => Math.floor(ranks / together)))]
     .filter((replicas) => replicas >= 1)
     .map((replicas) => ({
       text: `plan.data_parallel_size=${replicas}`,

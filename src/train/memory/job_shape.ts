@@ -15,7 +15,7 @@ export function shapeOf(config: TrainConfig, { worldSize, localRanks }: JobRanks
   const sizes = typeof config.plan === 'string' ? null : config.plan;
   const copy = sizes ? sizes.tensor_parallel_size * sizes.pipeline_parallel_size : config.plan === 'auto' ? 1 : ranks;
   return {
-    data: Math.max(1, Math.floor(ranks / copy)),
+    data: Math.max(1, Math.floor(ranks / (copy * (sizes?.context_parallel_size ?? 1)))),
     copy,
     zeroStage: sizes ? zeroStages[sizes.zero_stage] : 0,
     localRanks: localRanks ?? ranks,

@@ -1,0 +1,41 @@
+/**
+ * Which factor of an op an axis splits that the plan gives to several. A factor of data yields to one that is listed before it: tensor
+ * parallelism with a split sequence, `{ heads: [tensor], hidden: [tensor], sequence: [tensor] }`, splits products and attention by heads and
+ * features, and by sequence what has neither: norms, dropout, residual sums (Korthikanti et al. 2022, "sequence parallelism"). Listed first,
+ * it leaves the choice: experts over the data ranks, `{ batch: [data], experts: [data] }`, are dispatched by tokens and work by experts.
+ */
+import type { AxisName, Mesh } from '../ir/mesh.js';
+import type { OpRule } from '../ir/rule.js';
+import type { FactorName } from '../ir/type.js';
+import type { Plan } from '../plan/plan.js';
+import { axesOn } from '../plan/splits.js';
+import type { Splits } from './candidates.js';
+
+/** The splits of an op that the plan fixes: of factors to which one of data yields. Null where none does. */
+export function splitsByPrecedence(
+  { split, bounds }: Pick<Plan, 'split' | 'bounds'>,
+  dataFactors: ReadonlySet<FactorName>,
+  mesh: Mesh,
+  rule: OpRule,
+): Splits | null {
+  const planned = Object.keys(split).flatMap((name) => {
+    const axes = Object.hasOwn(rule.factors, name) ? axesOn(mesh, split[name]) : [];
+    return axes.length > 0 ? [{ name, axes }] : [];
+  });
+  const yielded = planned.flatMap(({ name }) => (dataFactors.has(name) ? yieldedAxes(split, name) : []));
+  const fixed: Record<FactorName, Splits[FactorName]> = {};
+  const taken = new Set<AxisName>();
+  for (const { name, axes } of planned) {
+    if (dataFactors.has(name) || !axes.some((axis) => yielded.includes(axis))) continue;
+    if (axes.some((axis) => taken.has(axis))) continue;
+    axes.forEach((axis) => taken.add(axis));
+    fixed[name] = bounds[name] ? { axes, bounds: bounds[name] } : { axes };
+  }
+  return taken.size > 0 ? fixed : null;
+}
+
+/** The axes over which a factor is split only where no other is that is listed before it. */
+export function yieldedAxes(split: Plan['split'], factor: FactorName): readonly AxisName[] {
+  const before = Object.entries(split).slice(0, Object.keys(split).indexOf(factor));
+  return split[factor].filter((axis) => before.some(([, axes]) => axes.includes(axis)));
+}

@@ -1,0 +1,79 @@
+/** What a plan says for nothing: what would be done over one rank, by one group, or to parameters that are split already. */
+import type { AxisName } from '../ir/mesh.js';
+import { requireGroups } from './check_schedule.js';
+import { planContradiction } from './diagnostics.js';
+import type { PlannedModel } from './planned_model.js';
+import { writtenSchedule } from './plan_schedule.js';
+import { requireGradientReduction } from './reduce_dtype.js';
+import { meshesOf, type Plan } from './plan.js';
+import { axesOn, splitsOf } from './splits.js';
+
+/** Throws where what is asked for would be done over one rank, or by one group. */
+export function checkNothingIsIdle(plan: Plan, model: PlannedModel, axes: readonly AxisName[], file: string): void {
+  const { split, bounds, context_method, zero, schedule, groups, chunks } = plan;
+  const isSplit = (over: readonly AxisName[]) => meshesOf(plan).some((mesh) => axesOn(mesh, over).length > 0);
+  for (const [factor, cut] of Object.entries(bounds)) {
+    if (isSplit(split[factor])) continue;
+    throw planContradiction({
+      file,
+      field: `bounds.${factor}`,
+      problem: `the boundaries [${cut.join(', ')}] of '${factor}' say nothing`,
+      why: `no group cuts it: the axes of split.${factor} have one rank each`,
+      fix: `remove bounds.${factor}`,
+    });
+  }
+  if (context_method !== undefined && !isSplit(split.sequence ?? [])) {
+    throw planContradiction({
+      file,
+      field: 'context_method',
+      problem: `positions of a sequence are to meet by ${context_method}, and that says nothing`,
+      why: 'no group splits a sequence',
+      fix: 'remove context_method, or give split.sequence an axis of several ranks',
+    });
+  }
+  if (zero.stage > 0 && !isSplit([zero.axis])) {
+    throw planContradiction({
+      file,
+      field: 'zero.axis',
+      problem: `ZeRO is to split over '${zero.axis}', and that says nothing`,
+      why: 'it has one rank in every group, which keeps all that belongs to its parameters',
+      fix: zeroAxisFix(plan, model, axes),
+    });
+  }
+  requireGradientReduction(plan, { file, field: 'zero.reduce_gradients' });
+  if (schedule.kind !== writtenSchedule && Object.keys(groups).length === 1) {
+    requireGroups(schedule.kind, chunks.length, {
+      file,
+      field: 'schedule.kind',
+      fix: 'set it to "1f1b", with one chunk, or run the chunks on two groups or more',
+    });
+  }
+}
+
+/** ZeRO splits what is replicated over its axis: some parameter must be. */
+export function checkZeroSplits(plan: Plan, model: PlannedModel, axes: readonly AxisName[], file: string): void {
+  const { stage, axis } = plan.zero;
+  if (stage === 0 || meshesOf(plan).every((mesh) => axesOn(mesh, [axis]).length === 0)) return;
+  if (isReplicated(plan, model, axis)) return;
+  throw planContradiction({
+    file,
+    field: 'zero.axis',
+    problem: `ZeRO is to split over '${axis}', and no parameter is replicated over it`,
+    why: 'the plan splits each of them over this axis already: there is nothing left to share',
+    fix: zeroAxisFix(plan, model, axes),
+  });
+}
+
+/** Whether some group has several ranks along an axis, and a parameter that is replicated over them. */
+const isReplicated = (plan: Plan, { parameters }: PlannedModel, axis: AxisName): boolean =>
+  meshesOf(plan).some(
+    (mesh) =>
+      axesOn(mesh, [axis]).length > 0 &&
+      parameters.some((factors) => ![...splitsOf(plan, mesh, factors).values()].flat().includes(axis)),
+  );
+
+/** The axes over which ZeRO would split something, or its stage without any. */
+function zeroAxisFix(plan: Plan, model: PlannedModel, axes: readonly AxisName[]): string {
+  const others = axes.filter((axis) => isReplicated(plan, model, axis)).map((axis) => `"${axis}"`);
+  return `set ${others.length > 0 ? `it to ${others.join(' or ')}, or ` : ''}zero.stage to 0`;
+}

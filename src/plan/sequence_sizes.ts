@@ -1,0 +1,48 @@
+/** How ranks share sequences, from the sizes that are asked for: context parallelism, and tensor parallelism with a split sequence. */
+import type { FactorName } from '../ir/type.js';
+import { tooFewHeads, tooManySequenceRanks } from './size_diagnostics.js';
+import type { SharedSizes } from './nearest_sizes.js';
+import type { ParallelSizes } from './parallel_sizes.js';
+import { tensorFactors, type PlannedModel } from './planned_model.js';
+import type { ContextMethod, Plan, PlanScope } from './plan.js';
+
+/** What a plan says of sequences. */
+export interface PlannedSequence {
+  readonly split: Plan['split'];
+  readonly method: ContextMethod | null;
+  readonly scopes: Plan['scopes'];
+}
+
+/** Throws `plan/too-few-heads`, `plan/too-many-sequence-ranks`. */
+export function sequenceOf(sizes: ParallelSizes, shared: SharedSizes, model: PlannedModel): PlannedSequence {
+  const { tensor, context } = shared;
+  const method = context > 1 ? (sizes.context_parallel_method ?? 'allgather') : null;
+  if (method === 'ulysses') requireHeads(shared, model);
+  const axes = sequenceAxesOf(sizes, shared);
+  const positions = Math.max(...model.sizes.sequence);
+  const sharers = axes.reduce((n, axis) => n * shared[axis], 1);
+  if (sharers > positions) throw tooManySequenceRanks({ tensor, context, positions });
+  if (axes.length === 0) return { split: {}, method, scopes: [] };
+  return { split: { sequence: axes }, method, scopes: [gatheredAgain] };
+}
+
+/** Those of attention. */
+const attentionFactors: readonly FactorName[] = ['heads', 'kv_group'];
+
+/** The axes that split sequences. */
+function sequenceAxesOf({ sequence_parallel }: ParallelSizes, { tensor, context }: SharedSizes) {
+  return [
+    ...(context > 1 ? (['context'] as const) : []),
+    ...(sequence_parallel === true && tensor > 1 ? (['tensor'] as const) : []),
+  ];
+}
+
+/** Each rank needs a head with its keys and values. Throws `plan/too-few-heads`. */
+function requireHeads({ tensor, context }: SharedSizes, { name, factors }: PlannedModel): void {
+  const factor = tensorFactors.find((one) => one in factors && attentionFactors.includes(one));
+  const size = factor === undefined ? 0 : factors[factor];
+  if (size < tensor * context) throw tooFewHeads({ tensor, context, factor: factor ?? null, size, model: name });
+}
+
+/** What is whole of a split sequence is not kept for the backward: that would be the memory that the split saves. */
+const gatheredAgain: PlanScope = { of: '*', made: 'reshard', keep: 'segment and direction', ops: 'all' };

@@ -1,0 +1,161 @@
+/** Sizes that cannot be had, with the nearest that can. */
+import { defineDiagnostic } from '../ir/diagnostic.js';
+import { counted } from '../ir/units.js';
+import { divisorsOf } from '../options/divisors.js';
+import { multiplesNear } from '../options/multiples_near.js';
+import { planContradiction } from './diagnostics.js';
+import { ranksTogether, type SharedSizes } from './nearest_sizes.js';
+
+export const worldSizeMismatch = defineDiagnostic(
+  'plan/world-size-mismatch',
+  (p: SharedSizes & { data: number; ranks: number; nearest: string; isLegal: boolean }) => {
+    const wanted = counted(p.data * ranksTogether(p), 'rank');
+    const context = p.context > 1 ? ` × context ${p.context}` : '';
+    return {
+      what: `the plan needs ${wanted} (data ${p.data}${context} × tensor ${p.tensor} × pipeline ${p.pipeline}), and there are ${p.ranks}`,
+      where: [{ at: 'config, plan' }, { at: 'WORLD_SIZE or --ranks', note: `${p.ranks}` }],
+      fix: `${p.isLegal ? `start ${wanted}, or ` : ''}on ${counted(p.ranks, 'rank')} the nearest legal plan is ${p.nearest}`,
+    };
+  },
+);
+
+export const tooManyContextRanks = defineDiagnostic(
+  'plan/too-many-context-ranks',
+  (p: { context: number; positions: number; nearest: string }) => ({
+    what: `context_parallel_size ${p.context} is more than a sequence's ${counted(p.positions, 'token')}`,
+    why: 'a rank would hold no part of a sequence',
+    where: [{ at: 'config, plan.context_parallel_size' }, { at: 'config, model.context', note: `${p.positions}` }],
+    fix: `the nearest legal plan is ${p.nearest} (sizes that do not divide the sequence are legal: parts are then uneven)`,
+  }),
+);
+
+export const tooFewHeads = defineDiagnostic(
+  'plan/too-few-heads',
+  (p: { tensor: number; context: number; factor: string | null; size: number; model: string }) => ({
+    what: `context_parallel_method ulysses on ${p.tensor * p.context} ranks, and the model ${p.model} has ${p.factor === null ? 'no factor heads or kv_group' : `${p.size} ${p.factor}`}`,
+    why: 'attention is split by heads over the ranks of context_parallel_size × tensor_parallel_size: some would have none',
+    where: [
+      { at: 'config, plan.context_parallel_method' },
+      { at: 'config, plan.context_parallel_size', note: `${p.context}` },
+    ],
+    fix: `set plan.context_parallel_method to allgather${p.size >= 2 * p.tensor ? `, or plan.context_parallel_size to ${Math.floor(p.size / p.tensor)}` : ''}`,
+  }),
+);
+
+export const tooManySequenceRanks = defineDiagnostic(
+  'plan/too-many-sequence-ranks',
+  (p: { tensor: number; context: number; positions: number }) => ({
+    what:
+      p.context > 1
+        ? `context_parallel_size ${p.context} × tensor_parallel_size ${p.tensor} ranks share a sequence of ${counted(p.positions, 'token')}`
+        : `tensor_parallel_size ${p.tensor} ranks share a sequence of ${counted(p.positions, 'token')}`,
+    why: 'with sequence_parallel each of them needs a part of it',
+    where: [{ at: 'config, plan.sequence_parallel' }, { at: 'config, model.context', note: `${p.positions}` }],
+    fix: 'leave sequence_parallel out, or give longer sequences or fewer ranks',
+  }),
+);
+
+export const tooManyTensorRanks = defineDiagnostic(
+  'plan/too-many-tensor-ranks',
+  (p: { tensor: number; factor: string; size: number; nearest: string }) => ({
+    what: `tensor_parallel_size ${p.tensor} is more than the model's ${p.size} ${p.factor}`,
+    why: 'a rank would hold no part of the layer',
+    where: [{ at: 'config, plan.tensor_parallel_size' }],
+    fix: `the nearest legal plan is ${p.nearest} (sizes that do not divide ${p.factor} are legal: parts are then uneven)`,
+  }),
+);
+
+export const nothingForTensorRanks = defineDiagnostic(
+  'plan/nothing-for-tensor-ranks',
+  (p: { tensor: number; model: string; data: number }) => ({
+    what: `tensor_parallel_size ${p.tensor} has nothing to split in the model ${p.model}`,
+    why: 'its parameters have none of the factors heads, kv_group, hidden, vocab and experts: every rank would do the same work',
+    where: [{ at: 'config, plan.tensor_parallel_size' }],
+    fix: `the nearest legal plan is tensor_parallel_size 1, data_parallel_size ${p.data * p.tensor}; a plan file can split other factors`,
+  }),
+);
+
+export const batchDoesNotDivide = defineDiagnostic(
+  'plan/batch-does-not-divide',
+  (p: { sequences: number; microbatch: number }) => ({
+    what: `a batch of ${counted(p.sequences, 'sequence')} does not divide into logical microbatches of ${p.microbatch}`,
+    where: [{ at: 'config, batch.sequences' }, { at: 'config, batch.microbatch' }],
+    fix: `use a multiple: ${Math.max(1, Math.round(p.sequences / p.microbatch)) * p.microbatch} sequences`,
+  }),
+);
+
+export const shardSizeDoesNotDivide = defineDiagnostic(
+  'plan/shard-size-does-not-divide',
+  (p: { shard: number; data: number }) => ({
+    what: `shard_size ${p.shard} does not divide the ${p.data} data-parallel ranks`,
+    why: 'each replica is the same number of shards',
+    where: [{ at: 'config, plan.shard_size' }, { at: 'config, plan.data_parallel_size' }],
+    fix: `${divisorsNear(p.data, p.shard).length > 0 ? `set it to ${divisorsNear(p.data, p.shard).join(' or ')}` : 'remove it'}, or set data_parallel_size to ${multiplesNear(p.data, p.shard).join(' or ')}`,
+  }),
+);
+
+/** How many ranks share what is split is said of a plan that splits nothing. */
+export const shardsWithoutZero = ({ shard }: { shard: number }) =>
+  planContradiction({
+    file: 'the configuration',
+    field: 'plan.shard_size',
+    problem: `shard_size is ${shard}, and ZeRO's stage is 0`,
+    why: 'at stage 0 every rank keeps all that belongs to its parameters',
+    fix: 'remove it, or set zero_stage to 1, 2 or 3',
+  });
+
+/** Shards that are each whole. */
+export const shardsOfOneRank = ({ data }: { data: number }) =>
+  planContradiction({
+    file: 'the configuration',
+    field: 'plan.shard_size',
+    problem: 'shard_size is 1, and ZeRO is to split among so many ranks: that says nothing',
+    why: 'a shard of one rank is all that belongs to its parameters',
+    fix: `${data > 1 ? `set it to ${divisorsNear(data, 1).join(' or ')}, or ` : ''}remove it${data > 1 ? ' and set zero_stage to 0' : ''}`,
+  });
+
+export const tooManyStages = defineDiagnostic(
+  'plan/too-many-stages',
+  (p: { pipeline: number; virtualStages: number; segments: number; nearest: string }) => ({
+    what:
+      p.virtualStages === 1
+        ? `pipeline_parallel_size ${p.pipeline} is more than the model's ${counted(p.segments, 'segment')}`
+        : `pipeline_parallel_size ${p.pipeline} × virtual_stages ${p.virtualStages} is more than the model's ${counted(p.segments, 'segment')}`,
+    why: 'a chunk would have nothing to compute',
+    where: [
+      { at: 'config, plan.pipeline_parallel_size' },
+      ...(p.virtualStages === 1 ? [] : [{ at: 'config, plan.virtual_stages' }]),
+    ],
+    fix: `the nearest legal plan is ${p.nearest}`,
+  }),
+);
+
+export const stageLayersDiffer = defineDiagnostic(
+  'plan/stage-layers-differ',
+  (p: { given: readonly number[]; chunks: number; layers: number; empty: number }) => {
+    const total = p.given.reduce((sum, count) => sum + count, 0);
+    // Of more chunks than layers the first has the embedding alone, or the last the head.
+    const ends = p.chunks > p.layers ? 1 : 0;
+    const cut = (i: number) => Math.floor((i * (p.layers + 2 * ends)) / p.chunks);
+    const even = Array.from(
+      { length: p.chunks },
+      (_, i) => cut(i + 1) - cut(i) - (i === 0 || i === p.chunks - 1 ? ends : 0),
+    );
+    return {
+      what:
+        p.given.length !== p.chunks
+          ? `stage_layers is of length ${p.given.length}, and the pipeline has ${counted(p.chunks, 'chunk')}`
+          : total !== p.layers
+            ? `stage_layers ${JSON.stringify(p.given)} are ${counted(total, 'layer')}, and the model has ${p.layers}`
+            : `stage_layers ${JSON.stringify(p.given)} leave chunk ${p.empty} nothing to compute: neither the embedding nor the head is in it`,
+      where: [{ at: 'config, plan.stage_layers' }],
+      fix: `write one entry a chunk that add up to ${p.layers}; even ones are ${JSON.stringify(even)}`,
+    };
+  },
+);
+
+/** The largest divisor of a number below another, and the smallest above it, of those that are more than one. */
+function divisorsNear(of: number, near: number): readonly number[] {
+  const all = divisorsOf(of).filter((n) => n > 1);
+  return [all.findLast((n) => n < near), all.find((n) => n > near)].filter((n) => n !== undefined);
+}
