@@ -190,13 +190,13 @@ describe('whole names from elsewhere', () => {
   test('a group of theirs is told field by field', () => {
     const theirs = {
       zero_optimization: { stage: 2, offload_optimizer: { device: 'cpu' } },
-      parallelism: { tensor_parallel_degree: 2, context_parallel_degree: 2 },
+      parallelism: { tensor_parallel_degree: 2, expert_parallel_degree: 2 },
     };
     const { message } = errorOf(() => resolveConfig(theirs as TrainOptions));
     expect(message).toContain("no option is called 'zero_optimization.stage'");
     expect(message).toContain("did you mean 'plan.zero_stage'?");
     expect(message).toContain("unknown: parallelism.tensor_parallel_degree, perhaps 'plan.tensor_parallel_size'");
-    expect(message).toContain('unknown: parallelism.context_parallel_degree: no size asks for it yet');
+    expect(message).toContain('unknown: parallelism.expert_parallel_degree: no size asks for it yet');
     expect(message).toContain('unknown: zero_optimization.offload_optimizer: nothing is kept on the host');
   });
 

@@ -183,6 +183,11 @@ export const refusals: readonly Refusal[] = [
 
   // Plan, model and data.
   {
+    code: 'plan/too-many-context-ranks',
+    commands: ['resume', 'explain'],
+    overrides: () => ['steps=4', 'ranks=64', 'plan.context_parallel_size=64'],
+  },
+  {
     code: 'plan/too-many-tensor-ranks',
     commands: ['resume', 'explain'],
     overrides: () => ['steps=4', 'ranks=4', 'plan.tensor_parallel_size=4'],
@@ -403,6 +408,8 @@ export const withoutRow: Readonly<Record<string, string>> = {
   'observe/picture-unwritable': 'of plot, which writes nothing but its picture: tests/training/plot.test.ts',
   'observe/plot-unit-unknown': 'of a flag of plot: tests/training/plot.test.ts',
   'plan/ranks-idle': 'a warning',
+  'plan/too-few-heads': 'beside plan/too-many-context-ranks: src/plan/plan_errors.test.ts',
+  'plan/too-many-sequence-ranks': 'beside plan/too-many-context-ranks: src/plan/plan_errors.test.ts',
   'plan/nothing-for-tensor-ranks': 'beside plan/too-many-tensor-ranks: src/plan/plan_errors.test.ts',
   'config/called-while-imported': 'tests/training/own_code.test.ts, with what is there compared',
   'config/unknown-setting': 'of a script’s call, before a folder is opened: tests/training/bad_input.test.ts',
