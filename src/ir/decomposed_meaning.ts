@@ -9,7 +9,7 @@ import type { Attributes, AttributeValue, Graph } from './graph.js';
 import { Meanings, type Applied, type Meaning } from './meaning.js';
 import { opNamed, type OpDefinition } from './op.js';
 import type { Role } from './role.js';
-import type { OpRule } from './rule.js';
+import { ruleText, type OpRule } from './rule.js';
 import { Tensor } from './tensor.js';
 import { printType, sameFactors, type FactorName, type TensorType } from './type.js';
 
@@ -123,7 +123,7 @@ export class DecomposedMeanings extends Meanings {
     const numberOf = (order: readonly number[]) => {
       const nameOf = numbered(rule, order);
       const given = attributesText(kept, definition.attributeKinds ?? {}, nameOf);
-      return this.number(`${op} {${given}} by ${ruleText(rule, order, nameOf)}`);
+      return this.number(`${op} {${given}} by ${ruleText(upToNames(rule, order, nameOf))}`);
     };
     const order = rule.operands.map((_, i) => i);
     const reversed = definition.commutes ? numberOf([...order].reverse()) : null;
@@ -170,26 +170,24 @@ function numbered(rule: OpRule, order: readonly number[]): (name: FactorName) =>
   return (name) => numbers.get(name) ?? name;
 }
 
-function ruleText(rule: OpRule, order: readonly number[], nameOf: (name: FactorName) => string): string {
-  const place = new Map(order.map((i, k) => [i, k]));
-  const lists = (of: readonly (readonly FactorName[])[]) => of.map((one) => one.map(nameOf).join(' ')).join(', ');
-  const factors = Object.entries(rule.factors)
-    .map(([name, { size }]) => `${nameOf(name)}=${size}`)
-    .sort();
-  const linear = rule.linear
-    .map((set) =>
-      set
-        .map((i) => place.get(i)!)
-        .sort()
-        .join(' '),
-    )
-    .sort();
-  const shift = rule.shift ? ` shift ${nameOf(rule.shift.factor)} ${rule.shift.by}` : '';
-  return (
-    `[${factors.join(' ')}] (${lists(order.map((i) => rule.operands[i]))}) -> (${lists(rule.results)}) ` +
-    `by ${rule.reductions.join(' ')} linear (${linear.join(', ')}) origins (${rule.origins.map(nameOf).sort().join(' ')})${shift}`
-  );
+/** A rule with its operands in an order and its factors by number: what it means, and nothing of how kernels see it. */
+function upToNames(rule: OpRule, order: readonly number[], nameOf: (name: FactorName) => string): OpRule {
+  const named = (lists: readonly (readonly FactorName[])[]) => lists.map((list) => list.map(nameOf));
+  const factors = Object.entries(rule.factors).map(([name, { size }]) => [nameOf(name), { size }] as const);
+  const linear = rule.linear.map((set) => set.map((i) => order.indexOf(i)).sort());
+  return {
+    factors: Object.fromEntries(factors.sort(byText)),
+    operands: named(order.map((i) => rule.operands[i])),
+    results: named(rule.results),
+    reductions: rule.reductions,
+    linear: linear.sort(byText),
+    letters: {},
+    origins: rule.origins.map(nameOf).sort(),
+    ...(rule.shift && { shift: { ...rule.shift, factor: nameOf(rule.shift.factor) } }),
+  };
 }
+
+const byText = (a: readonly unknown[], b: readonly unknown[]): number => (String(a) < String(b) ? -1 : 1);
 
 function attributesText(
   attributes: Attributes,

@@ -8,7 +8,7 @@
 import type { Attributes } from './graph.js';
 import type { OpRegistry } from './op.js';
 import { roleKey, type Role } from './role.js';
-import type { OpRule } from './rule.js';
+import { ruleText, type OpRule } from './rule.js';
 
 /** Equal numbers of one {@link Meanings}: equal meanings. */
 export type Meaning = number;
@@ -81,15 +81,4 @@ export class Meanings {
     this.numbers.set(text, made);
     return made;
   }
-}
-
-function ruleText(rule: OpRule): string {
-  const factors = Object.entries(rule.factors).map(([name, { size, whole }]) => `${name}=${size}${whole ? '!' : ''}`);
-  const lists = (list: readonly (readonly (string | number)[])[]) => list.map((one) => one.join(' ')).join(', ');
-  const letters = Object.entries(rule.letters).map(([letter, names]) => `${letter}=${names.join(' ')}`);
-  const shift = rule.shift ? ` shift ${rule.shift.factor} ${rule.shift.by}` : '';
-  return (
-    `[${factors.join(' ')}] (${lists(rule.operands)}) -> (${lists(rule.results)}) by ${rule.reductions.join(' ')} ` +
-    `linear (${lists(rule.linear)}) letters (${letters.join(', ')}) origins (${rule.origins.join(' ')})${shift}`
-  );
 }

@@ -71,3 +71,15 @@ function rename(own: readonly FactorName[], names: readonly FactorName[], a: Ass
   });
   return splits;
 }
+
+/** A rule as text: equal for equal rules. */
+export function ruleText(rule: OpRule): string {
+  const factors = Object.entries(rule.factors).map(([name, { size, whole }]) => `${name}=${size}${whole ? '!' : ''}`);
+  const lists = (list: readonly (readonly (string | number)[])[]) => list.map((one) => one.join(' ')).join(', ');
+  const letters = Object.entries(rule.letters).map(([letter, names]) => `${letter}=${names.join(' ')}`);
+  const shift = rule.shift ? ` shift ${rule.shift.factor} ${rule.shift.by}` : '';
+  return (
+    `[${factors.join(' ')}] (${lists(rule.operands)}) -> (${lists(rule.results)}) by ${rule.reductions.join(' ')} ` +
+    `linear (${lists(rule.linear)}) letters (${letters.join(', ')}) origins (${rule.origins.join(' ')})${shift}`
+  );
+}
