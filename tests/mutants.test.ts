@@ -4,10 +4,20 @@ import { runCampaign } from '../bench/mutants/campaign.js';
 import { schedule } from '../bench/mutants/faults/schedule.js';
 import { again } from '../bench/mutants/faults/again.js';
 import { packed } from '../bench/mutants/faults/packed.js';
+import { sitesOf } from '../bench/mutants/edit.js';
 import { runPlacedCampaign } from '../bench/mutants/placed/campaign.js';
+import { buildBases } from '../bench/mutants/programs.js';
 import { recordFaults } from '../bench/mutants/placed/records.js';
 import { reorderings } from '../bench/mutants/reorderings.js';
 import { summarize } from '../bench/mutants/report.js';
+import { kindNames } from '../src/program/kinds.js';
+
+test('the programs that are mutated have instructions of every kind', { timeout: 120_000 }, () => {
+  const kinds = buildBases().flatMap(({ scenario: { program } }) =>
+    sitesOf(program, () => true).map(({ instruction }) => instruction.kind),
+  );
+  expect([...new Set(kinds)].sort()).toEqual([...kindNames].sort());
+});
 
 test('mutants that can go wrong are rejected, legal reorderings are accepted', { timeout: 300_000 }, () => {
   const report = runCampaign({

@@ -1,12 +1,9 @@
 /** What mutated programs are built of: small steps through the real passes, in f64, with random data so that wrong wiring shows. */
 import { pipelineOf, type PlanGroup } from '../../src/plan/plan.js';
-import { GPT, Mixtral } from '../../src/nn/models/index.js';
-import { ops } from '../../src/ops/index.js';
-import { applyPrecision } from '../../src/passes/precision.js';
-import { languageModel } from '../../tests/scenarios/language_model.js';
 import { mlp } from '../../tests/scenarios/mlp.js';
 import { pipelineUnder } from '../../tests/scenarios/pipelines.js';
 import type { ScenarioOptions } from '../../tests/scenarios/scenario.js';
+import { deepGpt, gpt, inBf16, mixtral } from './models.js';
 
 export interface Recipe {
   readonly name: string;
@@ -24,37 +21,11 @@ const inTwoGroups = (first: PlanGroup['mesh'], second: PlanGroup['mesh']) =>
 const split = { batch: ['data'], hidden: ['tensor'], heads: ['tensor'], vocab: ['tensor'] };
 const even = { batch: 4, dim: 3, hidden: 4, layers: 2 };
 const uneven = { batch: 5, dim: 3, hidden: 7, layers: 1 };
-const gpt = (layers = 1) =>
-  languageModel(new GPT({ layers, dim: 4, heads: 2, context: 3, vocab: 6 }), {
-    microbatches: 1,
-    batch: 2,
-    sequence: 3,
-  });
-
-/** Equal layers become loops, and what is dropped follows no formula. */
-const deepGpt = (layers = 3) =>
-  languageModel(new GPT({ layers, dim: 4, heads: 2, context: 2, vocab: 4, dropout: 0.3 }), {
-    microbatches: 1,
-    batch: 2,
-    sequence: 2,
-  });
 
 /** Every residual is made again by the backward. */
 const allAgain: ScenarioOptions['scopes'] = [{ of: '*', made: 'again', keep: 'backward', ops: 'all' }];
 
-/** Two experts, of which each token takes one; its logical microbatches are split. */
-const mixtral = (sequence = 2) =>
-  languageModel(
-    new Mixtral({ layers: 1, dim: 4, heads: 2, hidden: 4, context: sequence, vocab: 5, experts: 2, choices: 1 }),
-    { microbatches: 2, batch: 1, sequence },
-  );
 const byExpert = { microbatch: ['data'], experts: ['data'], hidden: ['tensor'], heads: ['tensor'] };
-
-function inBf16() {
-  const model = new GPT({ layers: 1, dim: 4, heads: 2, context: 3, vocab: 6 });
-  const { step, ...rest } = languageModel(model, { microbatches: 1, batch: 2, sequence: 3, dtype: 'f32' });
-  return { step: applyPrecision(step, ops, 'bf16'), ...rest };
-}
 
 /** A layer a chunk, two chunks a group, where the schedule has them. */
 function fourChunks(schedule: string, meshes: readonly Record<string, number>[]) {
@@ -157,6 +128,16 @@ export const recipes: readonly Recipe[] = [
     name: 'gpt, data 2 × tensor 2, ZeRO-1, blocks of shards that are padded',
     weight: 2,
     options: () => ({ ...gpt(), mesh: { data: 2, tensor: 2 }, split, zero: { stage: 1, axis: 'data' } }),
+  },
+  {
+    name: 'gpt, its sequence and its heads over tensor 2, unevenly, 2 microbatches',
+    weight: 2,
+    options: () => ({
+      ...gpt(),
+      mesh: { tensor: 2 },
+      split: { ...split, sequence: ['tensor'] },
+      microbatches: 2,
+    }),
   },
   {
     name: 'gpt, data 2, 2 microbatches',
