@@ -16,7 +16,7 @@ export function addOptionFlags(command: Command): Command {
 }
 
 /** Adds `--set name=value`. */
-export const addSet = (command: Command): Command =>
+const addSet = (command: Command): Command =>
   command.addOption(
     new Option('--set <name=value>', 'change any field of the configuration, see docs/config.md; may be repeated')
       .argParser((text, before: readonly string[]) => [...before, text])
@@ -42,7 +42,7 @@ export function overridesOf(flags: Flags): readonly WrittenOverride[] {
 }
 
 /** What `--set` says, as overrides. */
-export const setsOf = (flags: Flags): readonly WrittenOverride[] =>
+const setsOf = (flags: Flags): readonly WrittenOverride[] =>
   (flags.set as readonly string[]).map((text) => ({ text, source: `--set ${text}` }));
 
 /** The values that flags give to the settings of `rows`; those that are not given are absent. */

@@ -1,6 +1,8 @@
 /** Plans in words, as people name them. */
 import { meshRanks, type Mesh } from '../ir/mesh.js';
-import { gradientReductionOf, groupOfChunks, meshesOf, type Plan } from './plan.js';
+import { counted } from '../ir/units.js';
+import { gradientDtypeOf } from './gradient_dtype.js';
+import { gatheringOf, gradientReductionOf, groupOfChunks, meshesOf, type Plan } from './plan.js';
 
 /**
  * `pipeline 2 × data 2, ZeRO-1`; what is one is not told, nor is ZeRO where it splits nothing. Groups on unlike meshes stand one after the
@@ -43,12 +45,38 @@ export function zeroText(plan: Plan): string {
   const together = Object.values(split).find((axes) => axes.includes(axis)) ?? [];
   const replicas = together.filter((other) => other !== axis);
   const copies = replicas.length > 0 ? `, alike on each of ${replicas.join(' and ')}` : '';
+  const gathering = stage === 3 ? `; ${gatheringText(zero)}` : '';
   const besides = [
     ...(gradientReductionOf(zero) === 'each' ? [', sums of gradients'] : []),
     ...(stage === 3 ? [', parameters'] : []),
   ].join('');
   const where = groups.length < Object.keys(plan.groups).length ? ` in ${groups.join(' and ')} alone` : '';
-  return `stage ${stage}: the optimizer's state${besides} and the update are split over ${axis}${where}${copies}`;
+  return `stage ${stage}: the optimizer's state${besides} and the update are split over ${axis}${where}${copies}${gathering}`;
+}
+
+function gatheringText(zero: Plan['zero']): string {
+  const { prefetch, reshard_after_forward: again } = gatheringOf(zero);
+  return again
+    ? `gathered for each segment in each direction, ${counted(prefetch, 'segment')} ahead (prefetch)`
+    : `gathered once a step, ${counted(prefetch, 'segment')} ahead (prefetch)`;
+}
+
+/** `ops in bf16, parameters and state in f32, gradients summed in f32`, and how they are reduced where that is another type. */
+export function precisionText({ precision, zero }: Plan): string {
+  const { compute, master, reduce } = precision;
+  const reduced = `reduced ${gradientReductionOf(zero) === 'each' ? 'for each microbatch' : 'once a step'}`;
+  return `ops in ${compute}, parameters and state in ${master}, gradients summed in ${gradientDtypeOf(precision)}, ${reduced}${reduce ? ` in ${reduce}` : ''}`;
+}
+
+/** What the backward makes again, as `scopes` has it: `blocks.*: all that it made, for the backward`. */
+export function madeAgainText({ scopes }: Plan): string {
+  if (scopes.length === 0) return 'nothing: the backward finds what it reads (activation_checkpoint none)';
+  return scopes
+    .map(({ of, made, keep, ops }) => {
+      const what = made === 'reshard' ? 'what is gathered' : ops === 'all' ? 'all' : 'what is cheap to make';
+      return `${of}: ${what}, kept for the ${keep}`;
+    })
+    .join('; ');
 }
 
 /** The groups that have several ranks along ZeRO's axis. */

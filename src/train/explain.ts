@@ -1,20 +1,17 @@
-/** What a plan comes to: every reshard with the op that asked for it, and where memory goes. */
+/** What a plan comes to: every reshard with the op that asked for it, and where memory goes. `explanation_text.ts` tells it. */
 import { communicationOf, isLocal } from '../reshard/index.js';
 import { printLayout } from '../ir/layout.js';
 import { dtypeBytes } from '../ir/dtype.js';
 import { factorsOf, namesOf, printType } from '../ir/type.js';
-import { bytesText, counted } from '../ir/units.js';
 import { wireBytes } from '../cost/index.js';
 import type { Checkpoint } from '../checkpoint/index.js';
 import { ops } from '../ops/index.js';
 import { expectState } from '../run/load_state.js';
-import { listed } from '../run/diagnostics.js';
 import type { RunFolder } from '../run/folder.js';
 import { identifyModel, modelDifferencesOf } from '../run/model_identity.js';
 import type { ModelRecord } from '../run/record.js';
 import { stateOf } from '../run/state.js';
 import { bucketOfRole, type Bucket } from '../partition/buckets.js';
-import { idleRanksWarning } from '../partition/idle_ranks.js';
 import { elementsFactor } from '../partition/packing.js';
 import type { PlacedGraph, PlacedId } from '../partition/placed.js';
 import { workByGroup, type GroupWork } from '../partition/work.js';
@@ -23,13 +20,12 @@ import { checkPlan } from '../plan/check_plan.js';
 import { describeModel } from '../plan/describe_model.js';
 import { ranksOf, type Plan } from '../plan/plan.js';
 import type { LoweredClass } from '../lower/lower_class.js';
-import { planText, groupTexts, zeroText } from '../plan/plan_text.js';
 import { choosePlan, planForConfig } from './choose_plan.js';
-import { programBytes, runtimeBytes } from './memory/forecast.js';
+import { programBytes } from './memory/forecast.js';
 import { hostMemory, type HostMemory } from './memory/host_memory.js';
 import { compileRun, type RunRequest } from './compile_run.js';
 import { endable } from './endable.js';
-import { choiceLines, explainChoices, type ExplainedAssignment } from './explain_choices.js';
+import { explainChoices, type ExplainedAssignment } from './explain_choices.js';
 import { loadModel } from '../config/load_model.js';
 import { targetOf } from './device.js';
 import type { TrainConfig } from '../config/schema.js';
@@ -196,7 +192,8 @@ function reshardsOf(graph: PlacedGraph, times: number, buckets: readonly Bucket[
       value: `${before.name.split(' {')[0]} : ${printType(before.type)}`,
       from: printLayout(before.layout, before.type),
       to: printLayout(after.layout, after.type),
-      times,
+      // What lasts a step is made once, by the first microbatch.
+      times: after.scope === 'step' ? 1 : times,
     };
     if (step.kind === 'transfer') {
       const kind = `transfer, group ${step.fromGroup} to ${step.group}`;
@@ -209,74 +206,3 @@ function reshardsOf(graph: PlacedGraph, times: number, buckets: readonly Bucket[
     return [{ ...base, kind, bytes: isLocal(step.move) ? 0 : wireBytes(communication) }];
   });
 }
-
-/** As a page: every reshard, then memory by class of ranks. */
-export function explanationText(explanation: Explanation): string {
-  const { plan, modelDifferences, checkpoint, choices, reshards, classes, memory, work } = explanation;
-  const total = reshards.reduce((sum, { bytes, times }) => sum + bytes * times, 0);
-  const count = reshards.reduce((sum, { times }) => sum + times, 0);
-  const idle = idleRanksWarning(plan);
-  const lines = [
-    `plan      ${ranksOf(plan) === 1 ? '' : `${planText(plan)}: `}${counted(ranksOf(plan), 'rank')}, ${plan.schedule.kind}, ` +
-      `${counted(plan.schedule.microbatches, 'scheduled microbatch', 'es')} of ${plan.batch.logical_microbatches} × ${counted(plan.batch.sequences, 'sequence')}` +
-      `${plan.batch.padding > 0 ? `, ${plan.batch.padding} of the last ${plan.batch.logical_microbatches} padding` : ''}`,
-    ...groupTexts(plan).map((text) => `  ${text}`),
-    `zero      ${zeroText(plan)}`,
-    ...(idle ? [idle.message] : []),
-    ...(modelDifferences.length > 0
-      ? [`model     not the one that this run trained, and refused by resume and generate: ${listed(modelDifferences)}`]
-      : []),
-    `reshards  ${count} a step, ${bytesText(total)} on one rank's wire`,
-  ];
-  if (checkpoint) {
-    const { step, tokens, tensors, bytes } = checkpoint;
-    lines.push(
-      `loads     the checkpoint of step ${step}: ${tensors} tensors, ${bytesText(bytes)}, ${tokens} tokens seen`,
-    );
-  }
-  for (const r of reshards) {
-    lines.push(
-      `  ${r.kind}${r.times > 1 ? ` × ${r.times}` : ''}, ${bytesText(r.bytes)}`,
-      `    of        ${r.value}`,
-      ...(r.members.length > 0 ? [`              ${memberText(r.members)}`] : []),
-      `    layouts   ${r.from} -> ${r.to}`,
-      `    asked by  ${r.askedBy}`,
-    );
-  }
-  lines.push(...choiceLines(choices));
-  lines.push('work      of the busiest rank over an even share, forward and backward', ...work.map(workText), 'memory');
-  for (const { name, ranks, arenaBytes, liveBytes } of classes) {
-    lines.push(
-      `  ${name}: ${counted(ranks, 'rank')}, arena ${bytesText(arenaBytes)}, ` +
-        `alive at most ${bytesText(liveBytes)}, ratio ${(arenaBytes / liveBytes).toFixed(4)}`,
-    );
-  }
-  if (memory) lines.push(`  ${memoryText(memory)}`);
-  return lines.join('\n');
-}
-
-/** `1 rank here needs 251 MB: arena 1.2 MB, and 250 MB for its process; it fits: this machine has 24.0 GB, 9.1 GB of it free`. */
-function memoryText({ ranks, bytes, host }: ExplainedMemory): string {
-  const { physicalBytes, availableBytes } = host;
-  const runtime = ranks * runtimeBytes;
-  const who = ranks === 1 ? 'its rank needs' : `all ${ranks} ranks on one machine need`;
-  const parts = `${bytesText(bytes - runtime)} of arenas, and ${bytesText(runtimeBytes)} for each process`;
-  const verdict =
-    bytes > physicalBytes
-      ? 'that does not fit here'
-      : bytes > availableBytes
-        ? 'that fits here once memory is free'
-        : 'that fits here';
-  return `${who} ${bytesText(bytes)} (${parts}); ${verdict}: this machine has ${bytesText(physicalBytes)}, ${bytesText(availableBytes)} of it free`;
-}
-
-/** `  group 1: 1.00; repeated: layer_norm over tensor (0.1% more flops)`: the three that cost most. */
-function workText({ share, flops, repeated }: GroupWork, group: number): string {
-  const percent = (extra: number) => `${((100 * extra) / flops).toFixed(1)}% more flops`;
-  const most = repeated.slice(0, 3).filter(({ extraFlops }) => extraFlops >= 0.0005 * flops);
-  const list = most.map(({ op, axes, extraFlops }) => `${op} over ${axes.join('*')} (${percent(extraFlops)})`);
-  return `  group ${group}: ${share.toFixed(2)}${list.length > 0 ? `; repeated: ${list.join(', ')}` : ''}`;
-}
-
-const memberText = ([first, ...others]: readonly string[]): string =>
-  others.length === 0 ? first : `${first} to ${others[others.length - 1]}, ${others.length + 1} parameters`;

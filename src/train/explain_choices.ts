@@ -1,5 +1,6 @@
 /** What the partitioner chose: each op's assignment with its price, and the next cheapest. Equal layers are told once. */
-import { counted, secondsText } from '../ir/units.js';
+import { counted, percentText } from '../ir/units.js';
+import { defaultCosts } from '../partition/costs.js';
 import { opNamed, type OpRegistry } from '../ir/op.js';
 import { writtenAssignment } from '../partition/given_assignments.js';
 import type { ExplainedChoice } from '../partition/partition.js';
@@ -44,14 +45,25 @@ export function explainChoices(
   return [...found.values()];
 }
 
-/** Lines of the page of `explain`. */
-export const choiceLines = (choices: readonly ExplainedAssignment[]): readonly string[] => [
-  `choices   ${counted(
-    choices.reduce((sum, { count }) => sum + count, 0),
-    'op',
-  )}, with their prices a step`,
-  ...choices.flatMap(({ name, count, chosen, seconds, runnerUp }) => [
-    `  ${name}${count > 1 ? ` × ${count}` : ''}: ${chosen}, ${secondsText(seconds)}`,
-    ...(runnerUp ? [`    rather than ${runnerUp.chosen}, ${secondsText(runnerUp.seconds)}`] : []),
-  ]),
-];
+/**
+ * Lines of the page of `explain`. Prices are round figures that nobody has measured: they are told as shares of their sum, and as times of each
+ * other.
+ */
+export function choiceLines(choices: readonly ExplainedAssignment[]): readonly string[] {
+  const ofAll = choices.reduce((sum, { count }) => sum + count, 0);
+  const total = choices.reduce((sum, { count, seconds }) => sum + count * seconds, 0);
+  return [
+    `choices   ${counted(ofAll, 'op')}, each with its share of all prices, by round figures: none is measured`,
+    ...choices.flatMap(({ name, count, chosen, seconds, runnerUp }) => [
+      `  ${name}${count > 1 ? ` × ${count}` : ''}: ${chosen}, ${percentText(total > 0 ? (count * seconds) / total : 0)}`,
+      ...(runnerUp ? [`    rather than ${runnerUp.chosen}, ${timesText(runnerUp.seconds, seconds)}`] : []),
+    ]),
+  ];
+}
+
+function timesText(price: number, chosen: number): string {
+  // A forfeit, and no price: `partition/sharing.ts`.
+  if (price >= defaultCosts().repeatSeconds) return 'where ranks would do work twice that the plan has them share';
+  if (price === chosen) return 'at the same price';
+  return chosen > 0 ? `at ${(price / chosen).toFixed(2)} times the price` : 'at a price';
+}

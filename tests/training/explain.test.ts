@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { explain, explanationText } from '../../src/train/explain.js';
+import { explain } from '../../src/train/explain.js';
+import { foldReshards } from '../../src/train/fold_reshards.js';
+import { explanationText } from '../../src/train/explanation_text.js';
 import { modelOf } from '../../src/config/model_objects.js';
 import { resolveConfig } from '../../src/config/resolve.js';
 import { forecastBytes } from '../../src/train/memory/forecast.js';
@@ -58,6 +61,67 @@ test('each choice is told with its price and the next cheapest, equal layers onc
   const text = explanationText(explanation);
   expect(text).toContain(`  blocks.*.mlp.up/einsum.0 × 2: ${up.chosen}, `);
   expect(text).toContain('    rather than ');
+  // Nobody has measured a price: none is told in seconds, and the shares are of one whole.
+  const page = text.slice(text.indexOf('\nchoices '), text.indexOf('\nwork '));
+  expect(page).not.toMatch(/\d (µs|ms|s)\b/);
+  const shares = [...page.matchAll(/, ([\d.]+)%$/gm)].map(([, share]) => Number(share));
+  expect(shares).toHaveLength(choices.length);
+  expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(100, -1);
+});
+
+test('reshards of equal layers are one entry with their number, and nothing is lost by it', async () => {
+  const four = { ...config({ data_parallel_size: 2, tensor_parallel_size: 2, zero_stage: 3 }).config };
+  const explanation = await explain(resolveConfig({ ...four, model: { ...four.model, layers: 4 } } as never));
+  const folded = foldReshards(explanation.reshards);
+  expect(folded.reduce((sum, { count }) => sum + count, 0)).toBe(explanation.reshards.length);
+  const bytes = (all: readonly (readonly [{ readonly bytes: number; readonly times: number }, number])[]) =>
+    all.reduce((sum, [one, count]) => sum + one.bytes * one.times * count, 0);
+  expect(bytes(folded.map(({ reshard, count }) => [reshard, count]))).toBe(
+    bytes(explanation.reshards.map((one) => [one, 1])),
+  );
+  expect(folded.length).toBeLessThan(explanation.reshards.length / 2);
+  // Two all-reduces a block, forward.
+  const reduces = folded.filter(
+    ({ reshard: { kind, askedBy } }) => kind === 'all_reduce over tensor' && /blocks\.\*.*\(forward\)/.test(askedBy),
+  );
+  expect(reduces.length).toBeGreaterThan(0);
+  expect(explanationText(explanation)).toMatch(/ all_gather over data, [\d.]+ kB, 4 alike\n/);
+  // Another number of layers is told in as many lines.
+  const two = foldReshards((await explain(config(four.plan as object))).reshards);
+  expect(Math.abs(two.length - folded.length)).toBeLessThan(4);
+});
+
+test('what lasts a step is gathered once in it, and told so', async () => {
+  const times = async (reshard_after_forward: boolean) => {
+    const { config: one } = config({ data_parallel_size: 2, zero_stage: 3, reshard_after_forward });
+    // Two scheduled microbatches.
+    const { reshards } = await explain(resolveConfig({ ...one, batch: { sequences: 8, microbatch: 2 } }));
+    return reshards.flatMap(({ kind, askedBy, times }) =>
+      kind === 'all_gather over data' && askedBy.includes('bucket') ? [times] : [],
+    );
+  };
+  expect(new Set(await times(false))).toEqual(new Set([1]));
+  expect(new Set(await times(true))).toEqual(new Set([2]));
+});
+
+test('the schedule is drawn, and what was chosen for precision, ZeRO and the backward is told', async () => {
+  const given = { data_parallel_size: 2, pipeline_parallel_size: 2, zero_stage: 3, prefetch: 2 };
+  const resolved = config({ ...given, activation_checkpoint: 'selective' });
+  const text = explanationText(
+    await explain(resolveConfig({ ...resolved.config, batch: { sequences: 8, microbatch: 1 }, precision: 'bf16' })),
+  );
+  expect(text).toContain(
+    [
+      '  group 0  F0 F1 ·  ·  B0─── F2 B1─── F3 B2─── ·  B3───',
+      '  group 1  ·  F0 B0─── F1 B1─── F2 B2─── F3 B3─── ·  ·',
+    ].join('\n'),
+  );
+  expect(text).toContain('gathered once a step, 2 segments ahead (prefetch)');
+  expect(text).toContain(
+    'precision ops in bf16, parameters and state in f32, gradients summed in f32, reduced for each',
+  );
+  expect(text).toContain('again     blocks.*: what is cheap to make, kept for the backward');
+  expect(explanationText(await explain(config({})))).not.toContain('group 0  F0');
 });
 
 test('each stage says how its work is shared: the busiest rank has an even share, and norms are repeated over tensor', async () => {
@@ -103,4 +167,14 @@ test('what all ranks need is told as a run would be refused by it: arenas, proce
   expect(onHost(bytes, bytes - 1)).toContain('that fits here once memory is free');
   expect(onHost(bytes - 1)).toContain('that does not fit here');
   expect(onHost(bytes)).toMatch(/all 2 ranks on one machine need .* of arenas, and 250 MB for each process\)/);
+});
+
+test('the command takes the flags of train that say what is trained', () => {
+  const flagsOf = (name: string) =>
+    new Set(readFileSync(`scripts/help/${name}.txt`, 'utf8').match(/(?<=^ {2}(?:-\w, )?)--[\w-]+/gm));
+  const [train, explains] = [flagsOf('train'), flagsOf('explain')];
+  expect(train.size).toBeGreaterThan(20);
+  // The summary of a run.
+  train.delete('--json');
+  expect([...train].filter((flag) => !explains.has(flag))).toEqual([]);
 });

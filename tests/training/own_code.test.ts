@@ -5,7 +5,7 @@ import { surroundings } from '../../src/cli/surroundings.js';
 import { recordTrust, trustFile } from '../../src/config/trusted_modules.js';
 import type { DiagnosticError } from '../../src/ir/diagnostic.js';
 import { resumeRun, trainFile, type ResumeSettings } from '../../src/launch/train.js';
-import { explanationText } from '../../src/train/explain.js';
+import { explanationText } from '../../src/train/explanation_text.js';
 import { explainTarget } from '../../src/train/explain_target.js';
 import { generate } from '../../src/train/generate.js';
 import { Workplace } from './tiny_run.js';
