@@ -184,7 +184,11 @@ describe('whole names from elsewhere', () => {
   });
 
   test('names of options that are here are no entries', () => {
-    for (const [name] of known) expect(rows.map(({ path }) => path)).not.toContain(name);
+    const here = new Set(rows.flatMap(({ path, also }) => [path, leafOf(path), ...also]));
+    for (const [name, meant] of known) {
+      expect(rows.map(({ path }) => path)).not.toContain(name);
+      if ('instead' in meant && name === leafOf(name)) expect(here).not.toContain(name);
+    }
   });
 
   test('a group of theirs is told field by field', () => {

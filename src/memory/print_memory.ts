@@ -7,26 +7,15 @@
  *        0      64  |..=|  tanh of microbatch 0       a column is a launch, or several where there are more than fit
  *       64      64  |===|  w                          persistent values and results stay
  */
-import { bytesOf } from '../ir/type.js';
 import type { Program, RankClass } from '../program/program.js';
-import { baseOf } from '../program/place.js';
-import { operandsOf } from '../program/kinds.js';
-import { instanceKey, isPerMicrobatch, launchCount, unroll } from '../program/unroll.js';
+import { launchCount } from '../program/unroll.js';
+import { staysOf, type Stay } from './stays.js';
 
 export const printMemory = (program: Program): string => program.classes.map(printClass).join('\n\n');
 
-/** The stay of a value in its buffer. Launches are counted from 0. */
-interface Stay {
-  readonly name: string;
-  readonly from: number;
-  readonly bytes: number;
-  readonly begins: number;
-  readonly ends: number;
-}
-
 function printClass(rankClass: RankClass): string {
   const launches = launchCount(rankClass);
-  const stays = [...staysOf(rankClass, launches)].sort((a, b) => a.from - b.from || a.begins - b.begins);
+  const stays = [...staysOf(rankClass)].sort((a, b) => a.from - b.from || a.begins - b.begins);
   const width = Math.max(5, String(rankClass.arenaBytes).length);
   const cells = (from: unknown, bytes: unknown) =>
     `  ${String(from).padStart(width)}  ${String(bytes).padStart(width)}`;
@@ -35,31 +24,6 @@ function printClass(rankClass: RankClass): string {
     cells('from', 'bytes'),
     ...stays.map((stay) => `${cells(stay.from, stay.bytes)}  |${bar(stay, launches)}|  ${stay.name}`),
   ].join('\n');
-}
-
-/** Every instance of every buffer that the step touches. */
-function staysOf(rankClass: RankClass, launches: number): Iterable<Stay> {
-  const { values, results } = rankClass;
-  const kept = new Set(Object.values(results).map((value) => baseOf(values, value)));
-  const stays = new Map<string, Stay>();
-  for (const { instruction, step, index } of unroll(rankClass)) {
-    for (const { value } of operandsOf(instruction)) {
-      const base = baseOf(values, value);
-      const { name, type, lifetime } = values[base];
-      const key = instanceKey(values, base, step.microbatch);
-      const known = stays.get(key);
-      const before = lifetime === 'persistent' || lifetime === 'data';
-      const after = lifetime === 'persistent' || kept.has(base);
-      stays.set(key, {
-        name: isPerMicrobatch(values, base) ? `${name} of microbatch ${step.microbatch}` : name,
-        from: step.offsets[base],
-        bytes: bytesOf(type),
-        begins: known?.begins ?? (before ? 0 : index),
-        ends: after ? launches - 1 : index,
-      });
-    }
-  }
-  return stays.values();
 }
 
 const mostColumns = 60;

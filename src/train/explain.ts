@@ -21,6 +21,7 @@ import { describeModel } from '../plan/describe_model.js';
 import { ranksOf, type Plan } from '../plan/plan.js';
 import type { LoweredClass } from '../lower/lower_class.js';
 import { choosePlan, planForConfig } from './choose_plan.js';
+import { memoryByKind, type MemoryByKind } from './memory/by_kind.js';
 import { programBytes } from './memory/forecast.js';
 import { hostMemory, type HostMemory } from './memory/host_memory.js';
 import { compileRun, type RunRequest } from './compile_run.js';
@@ -53,6 +54,8 @@ export interface ExplainedClass {
   readonly arenaBytes: number;
   /** The largest sum of bytes alive at once. */
   readonly liveBytes: number;
+  /** Of `arenaBytes`, when it is fullest. */
+  readonly byKind: MemoryByKind;
 }
 
 /** A checkpoint whose tensors are those of the explained step. */
@@ -150,11 +153,12 @@ function explainPlan(
     checkpoint: checkpoint ? describeCheckpoint(checkpoint) : null,
     choices: explainChoices(priced, ops),
     reshards: [...reshardsOf(step, plan.schedule.microbatches, []), ...(update ? reshardsOf(update, 1, buckets) : [])],
-    classes: classes.map(({ name, members, arenaBytes, liveBytes }) => ({
-      name,
-      ranks: members.length,
-      arenaBytes,
-      liveBytes,
+    classes: classes.map((one) => ({
+      name: one.name,
+      ranks: one.members.length,
+      arenaBytes: one.arenaBytes,
+      liveBytes: one.liveBytes,
+      byKind: memoryByKind(one, step),
     })),
     memory: target === 'cuda' ? null : { ranks, bytes: programBytes(programs, plan, ranks), host: hostMemory() },
     work: workByGroup(step, ops),

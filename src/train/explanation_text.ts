@@ -11,6 +11,7 @@ import { splitChunks } from '../schedule/slot.js';
 import type { ExplainedMemory, Explanation } from './explain.js';
 import { choiceLines } from './explain_choices.js';
 import { foldReshards } from './fold_reshards.js';
+import { memoryKinds, type MemoryByKind } from './memory/by_kind.js';
 import { runtimeBytes } from './memory/forecast.js';
 
 /** As a page: every reshard, then memory by class of ranks. */
@@ -51,10 +52,11 @@ export function explanationText(explanation: Explanation): string {
   }
   lines.push(...choiceLines(choices));
   lines.push('work      of the busiest rank over an even share, forward and backward', ...work.map(workText), 'memory');
-  for (const { name, ranks, arenaBytes, liveBytes } of classes) {
+  for (const { name, ranks, arenaBytes, liveBytes, byKind } of classes) {
     lines.push(
       `  ${name}: ${counted(ranks, 'rank')}, arena ${bytesText(arenaBytes)}, ` +
         `alive at most ${bytesText(liveBytes)}, ratio ${(arenaBytes / liveBytes).toFixed(4)}`,
+      ...kindLines(byKind, arenaBytes),
     );
   }
   if (memory) lines.push(`  ${memoryText(memory)}`);
@@ -86,6 +88,14 @@ function workText({ share, flops, repeated }: GroupWork, group: number): string 
 
 const memberText = ([first, ...others]: readonly string[]): string =>
   others.length === 0 ? first : `${first} to ${others[others.length - 1]}, ${others.length + 1} parameters`;
+
+/** Of the arena when it is fullest, in bytes: they add up to it. */
+function kindLines(byKind: MemoryByKind, arenaBytes: number): readonly string[] {
+  const width = arenaBytes.toLocaleString('en').length;
+  return memoryKinds
+    .filter((kind) => byKind[kind] > 0)
+    .map((kind) => `    ${byKind[kind].toLocaleString('en').padStart(width)} B  ${kind}`);
+}
 
 /** Columns of a picture that is printed whole. */
 const mostColumns = 150;

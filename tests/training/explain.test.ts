@@ -169,6 +169,46 @@ test('what all ranks need is told as a run would be refused by it: arenas, proce
   expect(onHost(bytes)).toMatch(/all 2 ranks on one machine need .* of arenas, and 250 MB for each process\)/);
 });
 
+test.each<[string, object]>([
+  ['one rank', {}],
+  ['data', { data_parallel_size: 2, zero_stage: 1 }],
+  ['ZeRO-3', { data_parallel_size: 2, zero_stage: 3, activation_checkpoint: 'full' }],
+  ['tensor', { tensor_parallel_size: 2 }],
+  ['a pipeline', { pipeline_parallel_size: 2, pipeline_schedule: 'zb-h1' }],
+])('memory by kind adds up to the arena, to the byte: %s', async (_, plan) => {
+  for (const precision of ['f32', 'bf16'] as const) {
+    const explanation = await explain(resolveConfig({ ...config(plan).config, precision } as never));
+    for (const { arenaBytes, liveBytes, byKind } of explanation.classes) {
+      expect(Object.values(byKind).reduce((sum, bytes) => sum + bytes, 0)).toBe(arenaBytes);
+      for (const bytes of Object.values(byKind)) expect(bytes).toBeGreaterThanOrEqual(0);
+      expect(arenaBytes - byKind['free then']).toBeLessThanOrEqual(liveBytes);
+    }
+    // As it is printed, too.
+    const text = explanationText(explanation);
+    const memory = text.slice(text.indexOf('\nmemory\n'));
+    const printed = [...memory.matchAll(/^ +([\d,]+) B {2}/gm)].map(([, bytes]) => Number(bytes.replaceAll(',', '')));
+    expect(printed.reduce((sum, bytes) => sum + bytes, 0)).toBe(
+      explanation.classes.reduce((sum, { arenaBytes }) => sum + arenaBytes, 0),
+    );
+  }
+});
+
+test('parameters are as many as the model has, state twice that, and ZeRO divides what it says', async () => {
+  const [vocab, dim, context, hidden, layers] = [512, 64, 32, 256, 2];
+  const block = 4 * dim + (dim + 1) * 3 * dim + (dim + 1) * dim + (dim + 1) * hidden + (hidden + 1) * dim;
+  const parameters = 4 * ((vocab + context) * dim + layers * block + 2 * dim);
+  const of = async (plan: object) => (await explain(config(plan))).classes[0].byKind;
+  expect(await of({})).toMatchObject({ parameters, 'optimizer state': 2 * parameters });
+  expect(await of({})).toMatchObject({ 'gradients of parameters': parameters, 'gathered or cast parameters': 0 });
+  const two = { data_parallel_size: 2 };
+  expect(await of({ ...two, zero_stage: 1 })).toMatchObject({ parameters, 'optimizer state': parameters });
+  const third = await of({ ...two, zero_stage: 3 });
+  expect(third).toMatchObject({ parameters: parameters / 2, 'optimizer state': parameters });
+  expect(third['gathered or cast parameters']).toBeGreaterThan(0);
+  const again = await of({ activation_checkpoint: 'full' });
+  expect(again['activations and their gradients']).toBeLessThan((await of({}))['activations and their gradients']);
+});
+
 test('the command takes the flags of train that say what is trained', () => {
   const flagsOf = (name: string) =>
     new Set(readFileSync(`scripts/help/${name}.txt`, 'utf8').match(/(?<=^ {2}(?:-\w, )?)--[\w-]+/gm));
