@@ -86,7 +86,7 @@ describe('language models', () => {
     split: { batch: ['data'] },
   });
   for (const stage of [1, 2, 3] as const) {
-    const zero = { mesh: { data: 2 }, split: { batch: ['data'] }, zero: { stage, axis: 'data' } };
+    const zero = { mesh: { data: 2 }, split: { batch: ['data'] }, zero: { stage, axes: ['data'] } };
     equalsSerial(`ZeRO-${stage}`, { ...gpt(), ...zero, microbatches: 2 });
     equalsSerial(`ZeRO-${stage} in mixed precision`, inMixedPrecision({ ...gpt(), ...zero, microbatches: 2 }), rounded);
   }
@@ -95,7 +95,7 @@ describe('language models', () => {
       ...gpt({ layers: 1 }),
       mesh: { replica: 2, shard: 2 },
       split: { batch: ['replica', 'shard'] },
-      zero: { stage, axis: 'shard' },
+      zero: { stage, axes: ['shard'] },
       microbatches: 2,
     });
   }
@@ -103,7 +103,7 @@ describe('language models', () => {
     ...gpt(),
     mesh: { data: 2, tensor: 2 },
     split: { batch: ['data'], ...tensor },
-    zero: { stage: 3, axis: 'data' },
+    zero: { stage: 3, axes: ['data'] },
   });
   equalsSerial('dropout, one rank', { ...gpt({ dropout: 0.3 }), microbatches: 2 });
   equalsSerial('dropout, data over 2', {

@@ -21,7 +21,7 @@ const zero1 = (data: number) =>
     ...languageModel(new GPT({ layers: 2, dim: 8, heads: 2, context: 8, vocab: 11 }), { batch: 4, sequence: 4 }),
     mesh: { data },
     split: { batch: ['data'] },
-    zero: { stage: 1, axis: 'data' },
+    zero: { stage: 1, axes: ['data'] },
     microbatches: 2,
   });
 

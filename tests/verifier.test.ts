@@ -76,7 +76,7 @@ describe('sound programs are accepted', () => {
       () => ({
         ...mlp({ ...sizes, update: 'adamw' as const }),
         mesh: { data: 2 },
-        zero: { stage: 1 as const, axis: 'data' },
+        zero: { stage: 1 as const, axes: ['data'] },
       }),
     ],
     ['a GPT over tensor', () => ({ ...gpt(), mesh: { tensor: 2 }, microbatches: 2 })],
@@ -384,7 +384,7 @@ describe('workspaces of native kernels', () => {
       target: 'cpu',
       mesh: { data: 3 },
       split,
-      zero: { stage: 1, axis: 'data' },
+      zero: { stage: 1, axes: ['data'] },
     });
     expect(verifyProgram(sharded, parts, ops, kernels)).toEqual([]);
     const reduce = find((x) => x.kind === 'collective' && x.move.kind === 'reduce_scatter', sharded);

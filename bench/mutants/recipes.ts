@@ -55,7 +55,7 @@ export const recipes: readonly Recipe[] = [
       mesh: { data: 2, tensor: 2 },
       split,
       microbatches: 2,
-      zero: { stage: 1, axis: 'data' },
+      zero: { stage: 1, axes: ['data'] },
     }),
   },
   {
@@ -66,7 +66,7 @@ export const recipes: readonly Recipe[] = [
       mesh: { data: 2 },
       split,
       microbatches: 2,
-      zero: { stage: 3, axis: 'data' },
+      zero: { stage: 3, axes: ['data'] },
     }),
   },
   {
@@ -77,7 +77,7 @@ export const recipes: readonly Recipe[] = [
       mesh: { replica: 2, shard: 2 },
       split: { batch: ['replica', 'shard'] },
       microbatches: 2,
-      zero: { stage: 3, axis: 'shard' },
+      zero: { stage: 3, axes: ['shard'] },
     }),
   },
   {
@@ -88,7 +88,7 @@ export const recipes: readonly Recipe[] = [
       mesh: { data: 2 },
       split,
       microbatches: 2,
-      zero: { stage: 2, axis: 'data' },
+      zero: { stage: 2, axes: ['data'] },
     }),
   },
   {
@@ -99,7 +99,7 @@ export const recipes: readonly Recipe[] = [
       mesh: { data: 2, tensor: 2 },
       split,
       microbatches: 2,
-      zero: { stage: 3, axis: 'data' },
+      zero: { stage: 3, axes: ['data'] },
     }),
   },
   {
@@ -111,7 +111,7 @@ export const recipes: readonly Recipe[] = [
       mesh: { data: 3 },
       split,
       microbatches: 2,
-      zero: { stage: 1, axis: 'data' },
+      zero: { stage: 1, axes: ['data'] },
     }),
   },
   {
@@ -127,7 +127,7 @@ export const recipes: readonly Recipe[] = [
   {
     name: 'gpt, data 2 × tensor 2, ZeRO-1, blocks of shards that are padded',
     weight: 2,
-    options: () => ({ ...gpt(), mesh: { data: 2, tensor: 2 }, split, zero: { stage: 1, axis: 'data' } }),
+    options: () => ({ ...gpt(), mesh: { data: 2, tensor: 2 }, split, zero: { stage: 1, axes: ['data'] } }),
   },
   {
     name: 'gpt, its sequence and its heads over tensor 2, unevenly, 2 microbatches',
@@ -173,7 +173,7 @@ export const recipes: readonly Recipe[] = [
       split,
       microbatches: 2,
       scopes: allAgain,
-      zero: { stage: 3, axis: 'data' },
+      zero: { stage: 3, axes: ['data'] },
     }),
   },
   {
@@ -221,7 +221,7 @@ export const recipes: readonly Recipe[] = [
       ...mixtral(1),
       mesh: { data: 2, tensor: 2 },
       split: byExpert,
-      zero: { stage: 3, axis: 'data' },
+      zero: { stage: 3, axes: ['data'] },
     }),
   },
   {
@@ -244,7 +244,7 @@ export const recipes: readonly Recipe[] = [
       split,
       microbatches: 2,
       schedule: '1f1b',
-      zero: { stage: 3, axis: 'data' },
+      zero: { stage: 3, axes: ['data'] },
     }),
   },
   {
@@ -254,7 +254,7 @@ export const recipes: readonly Recipe[] = [
       ...fourChunks('interleaved', [{ data: 2 }, { data: 2 }]),
       split,
       microbatches: 2,
-      zero: { stage: 3, axis: 'data' },
+      zero: { stage: 3, axes: ['data'] },
     }),
   },
   {
@@ -266,7 +266,7 @@ export const recipes: readonly Recipe[] = [
       split,
       microbatches: 2,
       schedule: '1f1b',
-      zero: { stage: 3, axis: 'data' },
+      zero: { stage: 3, axes: ['data'] },
     }),
   },
   {
@@ -278,7 +278,7 @@ export const recipes: readonly Recipe[] = [
       split,
       microbatches: 2,
       schedule: 'zb-v',
-      zero: { stage: 3, axis: 'data' },
+      zero: { stage: 3, axes: ['data'] },
     }),
   },
 ];

@@ -176,7 +176,7 @@ describe('programs', () => {
     mesh: { data: 2 },
     split,
     microbatches: 2,
-    zero: { stage, axis: 'data' },
+    zero: { stage, axes: ['data'] },
   });
   const llama = (layers: number) =>
     languageModel(new Llama({ layers, dim: 4, heads: 2, hidden: 6, context: 3, vocab: 6 }), { batch: 2, sequence: 3 });

@@ -16,7 +16,7 @@ import { bytesOf, type TensorType } from '../ir/type.js';
 import { meshesOf, type Plan } from '../plan/plan.js';
 import { packedAxes, piecesOf, type PackedTensor } from './packing.js';
 import { segmentChunks, segmentGroups } from './placement.js';
-import { isStoredInParts, layoutOn, reducesEach, splitsState } from './storage.js';
+import { isStoredInParts, layoutOn, reducesEach, splitsState, zeroAxes } from './storage.js';
 
 export interface Candidate extends Pick<PackedTensor, 'name' | 'type'> {
   /** The groups that read it, first to last, each with the chunks of it that give a gradient. */
@@ -71,7 +71,7 @@ export function candidatesOf(
       const { id: completed, source } = gradients.reduce((a, b) => (b.node.id > a.node.id ? b : a)).node;
       const { segment } = source;
       const parts: (string | number | boolean)[] = [homes[0], chunkOf(segment), type.dtype, gradient, matrix];
-      parts.push(axes.join('*'));
+      parts.push(axes.join('*'), zeroAxes(plan, mesh, layout).join('*'));
       if (isTied) parts.push(alone(name));
       else {
         const inParts = splitsState(plan, mesh, layout) && isStoredInParts(plan, type);

@@ -21,7 +21,7 @@ import { gatheringOf, meshesOf, type Plan } from '../plan/plan.js';
 import type { Scope } from '../plan/scope.js';
 import { candidatesOf, type Candidate } from './bucket_candidates.js';
 import { blocksOf, elementsFactor, packedAxes, packedType, type PackedTensor } from './packing.js';
-import { isStoredInParts, layoutOn, reducesEach, splitsState } from './storage.js';
+import { isStoredInParts, layoutOn, reducesEach, splitsState, zeroAxes } from './storage.js';
 
 /**
  * Bytes from which whole segments fill a bucket where the plan says nothing: about what PyTorch's default of 25 MB leaves to overlap on
@@ -57,7 +57,7 @@ export interface Bucket {
   readonly storage: Layout;
   /** What the step reduces its gradient to for each microbatch; null: its sum is partial until the update. */
   readonly accumulator: Layout | null;
-  /** Of the optimizer's state, and of the update: with ZeRO, every rank's blocks cut evenly over the data axis. */
+  /** Of the optimizer's state, and of the update: with ZeRO, every rank's blocks cut evenly over ZeRO's axes. */
   readonly state: Layout;
   /** How long what was gathered of it is kept, where `storage` is a part. */
   readonly gathered: Scope;
@@ -129,7 +129,6 @@ function recordsOf(
   const [{ groups, matrix, gradient, type: first }] = candidates;
   const alike = candidates.every(({ compute }) => compute === candidates[0].compute);
   const compute = alike ? candidates[0].compute : first.dtype;
-  const { axis } = plan.zero;
   const inParts = isStoredInParts(plan, first);
   const [home] = groups.keys();
   const places = [...groups].map(([group, contributors]) => {
@@ -139,15 +138,16 @@ function recordsOf(
       type: one.type,
       layout: layoutOn(plan, mesh, one.type),
     }));
-    return { group, contributors, mesh, tensors, isCut: splitsState(plan, mesh, tensors[0].layout) };
+    const cutOver = splitsState(plan, mesh, tensors[0].layout) ? zeroAxes(plan, mesh, tensors[0].layout) : [];
+    return { group, contributors, mesh, tensors, cutOver };
   });
   // One padding for all groups: their shards are of unlike sizes where their axes are.
-  const shards = places.flatMap(({ mesh, isCut }) => (isCut ? [axesSize(mesh, [axis])] : []));
-  return places.map(({ group, contributors, mesh, tensors, isCut }): Bucket => {
+  const shards = places.flatMap(({ mesh, cutOver }) => (cutOver.length > 0 ? [axesSize(mesh, cutOver)] : []));
+  return places.map(({ group, contributors, mesh, tensors, cutOver }): Bucket => {
     const members =
       shards.length > 0 ? padded(mesh, first.dtype, tensors, padding, shards.reduce(leastMultiple)) : tensors;
     const { type, layout: whole } = packedType(mesh, first.dtype, members);
-    const state = isCut ? cutFurther(mesh, type, whole, axis) : whole;
+    const state = cutOver.length > 0 ? cutFurther(mesh, type, whole, cutOver) : whole;
     return {
       name,
       group,
@@ -200,12 +200,12 @@ function padded(
   return [...tensors, { name, type, layout, isPadding: true }];
 }
 
-/** Every block of a bucket cut evenly over one more axis. */
-function cutFurther(mesh: Mesh, type: TensorType, storage: Layout, axis: AxisName): Layout {
+/** Every block of a bucket cut evenly over further axes. */
+function cutFurther(mesh: Mesh, type: TensorType, storage: Layout, over: readonly AxisName[]): Layout {
   const [{ size }] = type.dims[0];
   const split = storage.splits[elementsFactor] ?? { axes: [] };
-  const bounds = cutEvenly(boundsOf(mesh, split, size), axesSize(mesh, [axis]));
-  const splits = { [elementsFactor]: { axes: [...split.axes, axis], bounds } };
+  const bounds = cutEvenly(boundsOf(mesh, split, size), axesSize(mesh, over));
+  const splits = { [elementsFactor]: { axes: [...split.axes, ...over], bounds } };
   return canonicalLayout(mesh, type, { splits, partial: {} });
 }
 

@@ -10,7 +10,7 @@ const scenario = buildScenario({
   mesh: { data: 2 },
   split: { batch: ['data'] },
   microbatches: 2,
-  zero: { stage: 3, axis: 'data' },
+  zero: { stage: 3, axes: ['data'] },
 });
 const { step } = scenario.placed;
 const update = scenario.placed.update!;

@@ -20,8 +20,8 @@ const changed = (buckets: readonly Bucket[], k: number, change: (members: Member
   buckets.map((one, i) => (i === k ? { ...one, members: change(one.members) } : one));
 
 describe.each([
-  ['read as they are stored', { stage: 0 as const, axis: 'data' }],
-  ['gathered first', { stage: 3 as const, axis: 'data' }],
+  ['read as they are stored', { stage: 0 as const, axes: ['data'] }],
+  ['gathered first', { stage: 3 as const, axes: ['data'] }],
 ])('buckets that are %s', (_, zero) => {
   const { buckets, said } = built({ ...mlp(sizes), mesh: { data: 2 }, zero });
 
@@ -61,7 +61,7 @@ describe('a weight that two groups store', () => {
     ...mlp({ ...sizes, layers: 2, tied: true, segments: 'layers' }),
     pipeline: pipelineUnder('1f1b', [{ data: 2 }, { data: 2 }], ['layers.0', 'layers.1']),
     schedule: '1f1b',
-    zero: { stage: 3, axis: 'data' },
+    zero: { stage: 3, axes: ['data'] },
   });
 
   test('has one order on both', () => {

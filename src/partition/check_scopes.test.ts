@@ -14,7 +14,7 @@ const { plan, placed } = buildScenario({
   mesh: { data: 2 },
   split: { batch: ['data'] },
   microbatches: 2,
-  zero: { stage: 3, axis: 'data' },
+  zero: { stage: 3, axes: ['data'] },
   scopes: [{ of: '*', made: 'again', keep: 'backward', ops: 'all' }],
   memory: { moves: 0, searchNodes: 0 },
 });

@@ -33,7 +33,7 @@ export function parsePlan(text: string): Plan {
     split: Object.fromEntries(splits.map(([factor, { axes }]) => [factor, axes])),
     bounds: Object.fromEntries(splits.flatMap(([factor, { bounds }]) => (bounds ? [[factor, bounds]] : []))),
     scopes: [],
-    zero: zero ? { stage: 1, axis: zero } : { stage: 0, axis: 'data' },
+    zero: zero ? { stage: 1, axes: [zero] } : { stage: 0, axes: ['data'] },
     precision: { compute: 'f32', master: 'f32' },
     predicted: null,
   };

@@ -26,7 +26,7 @@ export interface PackOptions {
   /** One search a group's mesh. */
   readonly reshards: readonly ReshardSearch[];
   /** Over which ranks each microbatch is reduced, where it is. */
-  readonly axis: AxisName;
+  readonly axes: readonly AxisName[];
   /** How an output is summed that is in no bucket, where not as it comes. Absent: as it comes. */
   readonly accumulator?: (output: Role, group: number, type: TensorType) => Layout | null;
   /** In which type gradients of another are reduced. Absent: in their own. */
@@ -112,16 +112,16 @@ function packOne(
   return accumulator ? reduceTo(packing, packed, accumulator, { ...request(last), suffix: 'reduced' }) : packed;
 }
 
-/** A sum reduced over the axis of each microbatch, in other splits; partial still over what these leave free. */
+/** A sum reduced over the axes of each microbatch, in other splits; partial still over what these leave free. */
 function reduceTo(
-  { edit, registry, reduce, axis: over }: Packing,
+  { edit, registry, reduce, axes: over }: Packing,
   id: PlacedId,
   { splits }: Layout,
   request: Request,
 ): PlacedId {
   const cut = new Set(Object.values(splits).flatMap(({ axes }) => axes));
   const { layout, type } = edit.values[id];
-  const partial = Object.entries(layout.partial).filter(([axis]) => axis !== over && !cut.has(axis));
+  const partial = Object.entries(layout.partial).filter(([axis]) => !over.includes(axis) && !cut.has(axis));
   const to = { splits, partial: Object.fromEntries(partial) };
   return edit.reduceIn(reduce(type.dtype), id, to, request, registry);
 }

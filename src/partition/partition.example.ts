@@ -54,7 +54,7 @@ function packedStep(plan: Plan, step: Graph): PlacedGraph {
   return packGradients(placeStep(plan, step), bucketsLeftBy(plan, step), {
     registry: ops,
     reshards,
-    axis: plan.zero.axis,
+    axes: plan.zero.axes,
   });
 }
 

@@ -181,7 +181,7 @@ function storeInBuckets(
   return packGradients(gathered, buckets, {
     registry,
     reshards,
-    axis: plan.zero.axis,
+    axes: plan.zero.axes,
     accumulator: (output, group, type) =>
       alone.has(roleKey(output)) ? aloneAccumulator(plan, meshes[group], type) : null,
     reduce: reduceDtypeOf(plan.precision),

@@ -12,7 +12,7 @@ import type { Bucket } from './buckets.js';
 import type { Splits } from './candidates.js';
 import { segmentWithoutChunk } from './diagnostics.js';
 import type { PlacedGraph } from './placed.js';
-import { splitsByContext } from './context_splits.js';
+import { meetingFactors, splitsByContext } from './context_splits.js';
 import { splitsByPrecedence } from './precedence.js';
 import type { Sharing } from './sharing.js';
 import { aloneLayout, stateLayout, storageLayout } from './storage.js';
@@ -67,6 +67,7 @@ export function stepPlacement(plan: Plan, step: Graph): Placement {
   const groupOf = segmentGroups(plan);
   const homes = homesOf(plan, step);
   const dataFactors = dataFactorsOf(step);
+  const meeting = meetingFactors(step, dataFactors);
   return {
     meshes,
     group: ({ segment }) => groupOf(segment),
@@ -83,7 +84,7 @@ export function stepPlacement(plan: Plan, step: Graph): Placement {
     arrival: (group, type) => storageLayout(plan, meshes[group], type),
     hint: ({ source, rule }) => {
       const mesh = meshes[groupOf(source.segment)];
-      const byContext = splitsByContext(plan, dataFactors, mesh, rule);
+      const byContext = splitsByContext(plan, { dataFactors, meeting }, mesh, rule);
       const byPrecedence = splitsByPrecedence(plan, dataFactors, mesh, rule);
       return byContext || byPrecedence ? { ...byPrecedence, ...byContext } : null;
     },

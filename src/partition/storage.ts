@@ -1,6 +1,6 @@
 /** Where the plan stores what outlasts a step: parameters, their gradients' sums, optimizer state. */
 import { canonicalLayout, type Layout, type Split } from '../ir/layout.js';
-import type { Mesh } from '../ir/mesh.js';
+import type { AxisName, Mesh } from '../ir/mesh.js';
 import { elementsOf, factorsOf, namesOf, type TensorType } from '../ir/type.js';
 import { gradientReductionOf, type Plan } from '../plan/plan.js';
 import { axesOn, splitsOf } from '../plan/splits.js';
@@ -19,7 +19,7 @@ export const layoutOn = (plan: Plan, mesh: Mesh, type: TensorType): Layout =>
 
 /**
  * Layout of the optimizer state of a parameter that is in no bucket, as one that several groups split otherwise: that of the parameter,
- * and with ZeRO its largest unsplit factor split over the data axis too. Members of buckets are cut at any element instead (`buckets.ts`).
+ * and with ZeRO its largest unsplit factor split over ZeRO's axes too. Members of buckets are cut at any element instead (`buckets.ts`).
  */
 export function stateLayout(plan: Plan, mesh: Mesh, type: TensorType): Layout {
   const storage = storageLayout(plan, mesh, type);
@@ -27,7 +27,7 @@ export function stateLayout(plan: Plan, mesh: Mesh, type: TensorType): Layout {
   const free = factorsOf(type).filter(({ name }) => !storage.splits[name]);
   if (free.length === 0) return storage;
   const largest = free.reduce((a, b) => (b.size > a.size ? b : a));
-  return { splits: { ...storage.splits, [largest.name]: { axes: [plan.zero.axis] } }, partial: {} };
+  return { splits: { ...storage.splits, [largest.name]: { axes: zeroAxes(plan, mesh, storage) } }, partial: {} };
 }
 
 /** Layout between steps of a parameter that is in no bucket. */
@@ -44,14 +44,14 @@ export const aloneAccumulator = (plan: Plan, mesh: Mesh, type: TensorType): Layo
 
 /** True where ZeRO splits the state of what is stored like this. */
 export const splitsState = (plan: Plan, mesh: Mesh, storage: Layout): boolean =>
-  plan.zero.stage > 0 && isReplicated(plan, mesh, storage);
+  plan.zero.stage > 0 && zeroAxes(plan, mesh, storage).length > 0;
 
-/** True where the gradient of what is stored like this is reduced over ZeRO's axis for each microbatch. */
+/** True where the gradient of what is stored like this is reduced over ZeRO's axes for each microbatch. */
 export const reducesEach = (plan: Plan, mesh: Mesh, storage: Layout): boolean =>
-  gradientReductionOf(plan.zero) === 'each' && isReplicated(plan, mesh, storage);
+  gradientReductionOf(plan.zero) === 'each' && zeroAxes(plan, mesh, storage).length > 0;
 
-/** ZeRO's axis exists and does nothing else yet. */
-function isReplicated({ zero: { axis } }: Plan, mesh: Mesh, storage: Layout): boolean {
-  const taken = Object.values(storage.splits).some((split) => split.axes.includes(axis));
-  return !taken && axesOn(mesh, [axis]).length > 0;
+/** Those of ZeRO's axes that the mesh has, and that do not split what is stored like this already. */
+export function zeroAxes({ zero: { axes } }: Plan, mesh: Mesh, storage: Layout): readonly AxisName[] {
+  const taken = Object.values(storage.splits).flatMap((split) => split.axes);
+  return axesOn(mesh, axes).filter((axis) => !taken.includes(axis));
 }

@@ -31,13 +31,14 @@ export function checkNothingIsIdle(plan: Plan, model: PlannedModel, axes: readon
       fix: 'remove context_method, or give split.sequence an axis of several ranks',
     });
   }
-  if (zero.stage > 0 && !isSplit([zero.axis])) {
+  if (zero.stage > 0 && !isSplit(zero.axes)) {
+    const several = zero.axes.length > 1;
     throw planContradiction({
       file,
-      field: 'zero.axis',
-      problem: `ZeRO is to split over '${zero.axis}', and that says nothing`,
-      why: 'it has one rank in every group, which keeps all that belongs to its parameters',
-      fix: zeroAxisFix(plan, model, axes),
+      field: 'zero.axes',
+      problem: `ZeRO is to split over ${axesText(zero.axes)}, and that says nothing`,
+      why: `${several ? 'each of them' : 'it'} has one rank in every group, which keeps all that belongs to its parameters`,
+      fix: zeroAxesFix(plan, model, axes),
     });
   }
   requireGradientReduction(plan, { file, field: 'zero.reduce_gradients' });
@@ -50,17 +51,19 @@ export function checkNothingIsIdle(plan: Plan, model: PlannedModel, axes: readon
   }
 }
 
-/** ZeRO splits what is replicated over its axis: some parameter must be. */
+/** ZeRO splits what is replicated over its axes: over each that has several ranks, some parameter must be. */
 export function checkZeroSplits(plan: Plan, model: PlannedModel, axes: readonly AxisName[], file: string): void {
-  const { stage, axis } = plan.zero;
-  if (stage === 0 || meshesOf(plan).every((mesh) => axesOn(mesh, [axis]).length === 0)) return;
-  if (isReplicated(plan, model, axis)) return;
+  if (plan.zero.stage === 0) return;
+  const idle = plan.zero.axes.find(
+    (axis) => meshesOf(plan).some((mesh) => axesOn(mesh, [axis]).length > 0) && !isReplicated(plan, model, axis),
+  );
+  if (idle === undefined) return;
   throw planContradiction({
     file,
-    field: 'zero.axis',
-    problem: `ZeRO is to split over '${axis}', and no parameter is replicated over it`,
+    field: 'zero.axes',
+    problem: `ZeRO is to split over '${idle}', and no parameter is replicated over it`,
     why: 'the plan splits each of them over this axis already: there is nothing left to share',
-    fix: zeroAxisFix(plan, model, axes),
+    fix: zeroAxesFix(plan, model, axes),
   });
 }
 
@@ -73,7 +76,9 @@ const isReplicated = (plan: Plan, { parameters }: PlannedModel, axis: AxisName):
   );
 
 /** The axes over which ZeRO would split something, or its stage without any. */
-function zeroAxisFix(plan: Plan, model: PlannedModel, axes: readonly AxisName[]): string {
-  const others = axes.filter((axis) => isReplicated(plan, model, axis)).map((axis) => `"${axis}"`);
+function zeroAxesFix(plan: Plan, model: PlannedModel, axes: readonly AxisName[]): string {
+  const others = axes.filter((axis) => isReplicated(plan, model, axis)).map((axis) => `["${axis}"]`);
   return `set ${others.length > 0 ? `it to ${others.join(' or ')}, or ` : ''}zero.stage to 0`;
 }
+
+const axesText = (axes: readonly AxisName[]): string => axes.map((axis) => `'${axis}'`).join(' and ');

@@ -31,8 +31,10 @@ export function checkPlan(
   const axes = [...new Set(Object.values(plan.groups).flatMap(({ mesh }) => Object.keys(mesh)))];
   const { logical_microbatches, sequences } = plan.batch;
   checkSplit(plan, { ...model.sizes, microbatch: [logical_microbatches], batch: [sequences] }, axes, file);
-  if (!axes.includes(plan.zero.axis)) {
-    throw planUnknownName({ file, field: 'zero.axis', kind: 'axis', name: plan.zero.axis, known: axes });
+  const unknown = plan.zero.axes.findIndex((axis) => !axes.includes(axis));
+  if (unknown >= 0) {
+    const name = plan.zero.axes[unknown];
+    throw planUnknownName({ file, field: `zero.axes.${unknown}`, kind: 'axis', name, known: axes });
   }
   const gathers = stage3Fields.find((name) => plan.zero[name] !== undefined);
   if (gathers && plan.zero.stage !== 3) {

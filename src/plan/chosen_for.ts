@@ -59,7 +59,7 @@ function choosingFields(plan: Plan): Readonly<Record<string, ChoosingField>> {
     'zero.reduce_gradients': field(zero.reduce_gradients),
     'zero.bucket_bytes': field(zero.bucket_bytes),
     // Of what decides when there is one.
-    ...('axis' in zero && { 'zero.axis': field(zero.axis) }),
+    ...('axes' in zero && { 'zero.axes': field(zero.axes) }),
     'precision.compute': field(precision.compute),
     'precision.master': field(precision.master),
     'precision.gradients': field(precision.gradients),

@@ -12,3 +12,11 @@ export interface PlanVersion1 extends Omit<Plan, 'flotilla_plan' | 'groups' | 'c
   readonly flotilla_plan: 1;
   readonly stages: readonly PipelineStage[];
 }
+
+/** Plans once had one axis in ZeRO, `axis`. */
+export function liftZeroAxis(plan: object): object {
+  const zero: unknown = 'zero' in plan ? plan.zero : null;
+  if (typeof zero !== 'object' || zero === null || !('axis' in zero) || 'axes' in zero) return plan;
+  const { axis, ...rest } = zero;
+  return { ...plan, zero: { ...rest, axes: [axis] } };
+}

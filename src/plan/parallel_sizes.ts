@@ -153,7 +153,7 @@ export function planOfSizes(
     ...(sequence.method && { context_method: sequence.method }),
     bounds: {},
     scopes: [...scopesOf(sizes.activation_checkpoint, model.segments), ...sequence.scopes],
-    zero: zeroOf(sizes, dataAxes, pipeline),
+    zero: zeroOf(sizes, dataAxes, shared),
     precision,
     predicted: null,
   };

@@ -5,7 +5,7 @@ import { nearestChoice } from '../ir/nearest_choice.js';
 import { parseFields } from '../ir/parse_json.js';
 import { schedulesElsewhere } from '../schedule/kinds.js';
 import { planInvalid, planVersionUnknown } from './diagnostics.js';
-import { liftVersion1 } from './lift_plan.js';
+import { liftVersion1, liftZeroAxis } from './lift_plan.js';
 import { contextMethods, gradientReductions, planVersion, zeroStages, type Plan } from './plan.js';
 import { scheduleNames } from './plan_schedule.js';
 import { reduceDtypes } from './reduce_dtype.js';
@@ -97,7 +97,7 @@ export const planSchema = z.strictObject({
     .default([]),
   zero: z.strictObject({
     stage: z.literal(zeroStages),
-    axis: z.string(),
+    axes: z.array(z.string()).meta({ example: ['data'] }),
     reshard_after_forward: z.boolean().optional(),
     prefetch: z.int().min(0).optional(),
     persistence_threshold: z.int().min(0).optional(),
@@ -144,9 +144,10 @@ export function parsePlan(text: string, file: string): Plan {
     throw planInvalid({ file, field: '', problem, fix: startFromAPlan });
   }
   const version = 'flotilla_plan' in json ? json.flotilla_plan : undefined;
-  if (version === 1) return liftVersion1(parsedBy(version1Schema, json, file));
+  const lifted = liftZeroAxis(json);
+  if (version === 1) return liftVersion1(parsedBy(version1Schema, lifted, file));
   if (version !== undefined && version !== planVersion) throw planVersionUnknown({ file, found: version });
-  return parsedBy(planSchema, json, file);
+  return parsedBy(planSchema, lifted, file);
 }
 
 function parsedBy<T extends z.ZodObject>(schema: T, json: unknown, file: string): z.output<T> {

@@ -49,7 +49,7 @@ export interface Plan extends PlannedChoices {
   readonly bounds: Readonly<Record<FactorName, readonly number[]>>;
   /** How long what can be made again is kept, the last entry that names it. What none names is kept as long as it is read. */
   readonly scopes: readonly PlanScope[];
-  /** What is split over `axis` that would be replicated over it. */
+  /** What is split over its `axes` that would be replicated over them. */
   readonly zero: ZeroPlan;
   readonly precision: PlanPrecision;
   /** What is fixed of the choices of the validation step; {@link assignments} and {@link reshards} are the training step's. */
@@ -135,10 +135,11 @@ export const stage3Fields = ['reshard_after_forward', 'prefetch', 'persistence_t
 export interface ZeroPlan {
   readonly stage: ZeroStage;
   /**
-   * Over which ranks. Where data are split over other axes too, each of their ranks has a whole copy in shards (Zhao et al. 2023, "PyTorch
-   * FSDP", §3.2.2, hybrid sharding): gradients are reduced over this axis, and their shards over the others once a step.
+   * Over which ranks: what belongs to a parameter is split over those of these axes that do not split the parameter itself. Where data are split
+   * over other axes too, each of their ranks has a whole copy in shards (Zhao et al. 2023, "PyTorch FSDP", §3.2.2, hybrid sharding): gradients
+   * are reduced over these axes, and their shards over the others once a step.
    */
-  readonly axis: AxisName;
+  readonly axes: readonly AxisName[];
   /**
    * At stage 3, whether gathered parameters are let go after a segment's forward, and gathered again for its backward. False: they are
    * gathered once a step, and kept from the chunk's first forward to its last backward. Default: true.
@@ -152,7 +153,7 @@ export interface ZeroPlan {
   /** At stage 3, parameters of fewer elements are stored as at stage 2: whole, or once a step. Default: 0. */
   readonly persistence_threshold?: number;
   /**
-   * When gradients are reduced over `axis`. each: for each microbatch; the sums are of what has been reduced, and where state is split a rank
+   * When gradients are reduced over `axes`. each: for each microbatch; the sums are of what has been reduced, and where state is split a rank
    * keeps its shard of them alone. last: once a step; each rank keeps a whole sum of its own until then, at any stage. Default: last at stages
    * 0 and 1, each at 2 and 3.
    */

@@ -97,9 +97,10 @@ const wrongType: readonly Row[] = [
   ['scopes.0.keep', 7, 'plan/invalid', /^set it to "/],
   ['scopes.0.ops', true, 'plan/invalid', /^set it to "(all|cheap)"$/],
   ['context_method', true, 'plan/invalid', /^set it to "(allgather|ulysses)"$/],
-  ['zero', 1, 'plan/invalid', /^copy the plan.json of a run of this model/],
+  ['zero', 1, 'plan/invalid', 'set it to {"stage":0,"axes":["data"]}'],
   ['zero.stage', '1', 'plan/invalid', 'set it to 1'],
-  ['zero.axis', 0, 'plan/invalid', 'set it to "0"'],
+  ['zero.axes', 0, 'plan/invalid', 'set it to ["data"]'],
+  ['zero.axes.0', 0, 'plan/invalid', 'set it to "0"'],
   ['zero.reshard_after_forward', 'no', 'plan/invalid', 'set it to true'],
   ['zero.prefetch', '1', 'plan/invalid', 'set it to 1'],
   ['zero.persistence_threshold', '100', 'plan/invalid', 'set it to 100'],
@@ -195,8 +196,8 @@ const unknownName: readonly Row[] = [
   ['groups.g0.meshes', {}, 'plan/invalid', "write 'mesh'"],
   ['groups.2', { mesh: { data: 2 } }, 'plan/invalid', "write 'g2'"],
   ['chunks.1.on', 'g2', 'plan/unknown-name', /^write 'g[01]'$/],
-  ['zero.axis', 'dat', 'plan/unknown-name', "write 'data'"],
-  ['zero.axis', 'replicas', 'plan/unknown-name', "use one of 'data', 'tensor'"],
+  ['zero.axes', ['dat'], 'plan/unknown-name', "write 'data'"],
+  ['zero.axes', ['replicas'], 'plan/unknown-name', "use one of 'data', 'tensor'"],
 ];
 
 const contradiction: readonly Row[] = [
@@ -619,12 +620,12 @@ test('ZeRO over an axis that splits every parameter already is refused, with tho
     groups: groups(data),
     split,
     bounds: {},
-    zero: { stage, axis },
+    zero: { stage, axes: [axis] },
   });
   const error = errorOf(of('tensor'));
   expect(error.code).toBe('plan/contradiction');
   expect(error.message).toContain('no parameter is replicated over it');
-  expect(error.diagnostic.fix).toBe('set it to "data", or zero.stage to 0');
+  expect(error.diagnostic.fix).toBe('set it to ["data"], or zero.stage to 0');
   expect(errorOf(of('tensor', 1)).diagnostic.fix).toBe('set zero.stage to 0');
   // One rank along the axis splits nothing either; the plan of a run that has trained so is read.
   expect(errorOf(of('data', 1)).message).toMatch(
@@ -634,7 +635,7 @@ test('ZeRO over an axis that splits every parameter already is refused, with tho
     ...of('tensor'),
     groups: { g0: { mesh: { data: 2, tensor: 1 } }, g1: { mesh: { data: 2, tensor: 1 } } },
   };
-  expect(errorOf(alone).diagnostic.fix).toBe('set it to "data", or zero.stage to 0');
+  expect(errorOf(alone).diagnostic.fix).toBe('set it to ["data"], or zero.stage to 0');
   expect(() => checkPlan(alone as Plan, model, 'plan.json', { ofRun: true })).not.toThrow();
   for (const legal of [of('data'), of('tensor', 2, 0), { ...of('tensor'), split: { ...split, dim: ['data'] } }])
     expect(() => checkPlan(parsePlan(JSON.stringify(legal), 'plan.json'), model, 'plan.json')).not.toThrow();
@@ -643,7 +644,7 @@ test('ZeRO over an axis that splits every parameter already is refused, with tho
 test('ranks that would compute the same, or nothing, are refused, also where ZeRO shares their state', () => {
   const groups = (mesh: object) => ({ g0: { mesh }, g1: { mesh } });
   const error = (changes: object) => errorOf({ ...plan, ...changes });
-  const same = error({ split: {}, groups: groups({ data: 2, tensor: 1 }), zero: { stage: 1, axis: 'data' } });
+  const same = error({ split: {}, groups: groups({ data: 2, tensor: 1 }), zero: { stage: 1, axes: ['data'] } });
   expect(same.code).toBe('plan/contradiction');
   expect(same.message).toContain("the 2 ranks along 'data' share nothing");
   const few = { ...plan.split, heads: ['tensor'], hidden: [], vocab: [], dim: [] };
@@ -720,7 +721,7 @@ describe('what is said for nothing', () => {
   test('sizes that are run on one rank too have a plan without ZeRO, which is legal as a file', () => {
     const given: ParallelSizes = { zero_stage: 3, prefetch: 2, pipeline_schedule: '1f1b', virtual_stages: 1 };
     const made = planOfSizes(given, 1, model, { sequences: 8, microbatch: 1 }, one.precision);
-    expect(made.zero).toEqual({ stage: 0, axis: 'data' });
+    expect(made.zero).toEqual({ stage: 0, axes: ['data'] });
     expect(() => checkPlan(parsePlan(JSON.stringify(made), 'plan.json'), model, 'plan.json')).not.toThrow();
   });
 });

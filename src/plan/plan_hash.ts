@@ -28,7 +28,7 @@ export function decidingFields(plan: Plan) {
     ...others
   } = plan;
   const groupOf = groupOfChunks(plan);
-  const { axis: _axis, ...whole } = zero;
+  const { axes: _axes, ...whole } = zero;
   const reduce_gradients = gradientReductionOf(zero);
   return {
     ...others,

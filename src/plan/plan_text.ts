@@ -36,14 +36,15 @@ export function groupTexts(plan: Plan): readonly string[] {
 /** What ZeRO splits, also where that is nothing. */
 export function zeroText(plan: Plan): string {
   const { zero, split } = plan;
-  const { stage, axis } = zero;
+  const { stage, axes } = zero;
+  const over = axes.join(' × ');
   const groups = zeroGroups(plan);
   if (groups.length === 0) {
-    return `nothing is split: there is one rank along ${axis}, which keeps the optimizer's state of all its parameters`;
+    return `nothing is split: there is one rank along ${over}, which keeps the optimizer's state of all its parameters`;
   }
-  if (stage === 0) return `stage 0: every rank along ${axis} keeps the optimizer's state of all its parameters`;
-  const together = Object.values(split).find((axes) => axes.includes(axis)) ?? [];
-  const replicas = together.filter((other) => other !== axis);
+  if (stage === 0) return `stage 0: every rank along ${over} keeps the optimizer's state of all its parameters`;
+  const together = Object.values(split).find((all) => axes.some((axis) => all.includes(axis))) ?? [];
+  const replicas = together.filter((other) => !axes.includes(other));
   const copies = replicas.length > 0 ? `, alike on each of ${replicas.join(' and ')}` : '';
   const gathering = stage === 3 ? `; ${gatheringText(zero)}` : '';
   const besides = [
@@ -51,7 +52,7 @@ export function zeroText(plan: Plan): string {
     ...(stage === 3 ? [', parameters'] : []),
   ].join('');
   const where = groups.length < Object.keys(plan.groups).length ? ` in ${groups.join(' and ')} alone` : '';
-  return `stage ${stage}: the optimizer's state${besides} and the update are split over ${axis}${where}${copies}${gathering}`;
+  return `stage ${stage}: the optimizer's state${besides} and the update are split over ${over}${where}${copies}${gathering}`;
 }
 
 function gatheringText(zero: Plan['zero']): string {
@@ -79,9 +80,9 @@ export function madeAgainText({ scopes }: Plan): string {
     .join('; ');
 }
 
-/** The groups that have several ranks along ZeRO's axis. */
+/** The groups that have several ranks along ZeRO's axes. */
 const zeroGroups = ({ groups, zero }: Plan): readonly string[] =>
-  Object.keys(groups).filter((name) => (groups[name].mesh[zero.axis] ?? 1) > 1);
+  Object.keys(groups).filter((name) => zero.axes.some((axis) => (groups[name].mesh[axis] ?? 1) > 1));
 
 /** The axes of a mesh with more than one rank; null where there are none. */
 const meshText = ({ axes }: Mesh): string | null =>

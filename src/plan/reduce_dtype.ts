@@ -32,8 +32,8 @@ export function requireGradientReduction(
   { zero, ...plan }: Pick<Plan, 'zero' | 'groups' | 'split'>,
   place: { readonly file: string; readonly field: string },
 ): void {
-  const { stage, axis, reduce_gradients: when } = zero;
-  const splits = stage > 0 && meshesOf(plan).some((mesh) => axesOn(mesh, [axis]).length > 0);
+  const { stage, axes, reduce_gradients: when } = zero;
+  const splits = stage > 0 && meshesOf(plan).some((mesh) => axesOn(mesh, axes).length > 0);
   if (when === undefined || splits || isDataShared(plan)) return;
   throw reductionForNothing({ ...place, when, why: notShared });
 }

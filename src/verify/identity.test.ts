@@ -11,7 +11,7 @@ const { program, placed } = buildScenario({
   ...mlp({ batch: 4, dim: 3, hidden: 4, update: 'adamw' }),
   mesh: { data: 2 },
   split: { batch: ['data'] },
-  zero: { stage: 3, axis: 'data' },
+  zero: { stage: 3, axes: ['data'] },
 });
 const { values } = program.classes[0];
 const tables = values.flatMap(({ name, tensors }, index) =>

@@ -81,6 +81,8 @@ export interface TrainingDraw {
   /** Whether the tensor axis splits sequences where it splits nothing else. */
   readonly sequenceParallel: boolean;
   readonly zero: Plan['zero']['stage'];
+  /** Whether ZeRO splits over the context ranks too. */
+  readonly zeroOverContext: boolean;
   /** What the backward makes again, and how long that is kept. */
   readonly again: readonly [what: 'nothing' | 'all' | 'cheap' | 'first', keep: PlanScope['keep']];
   /** How long activations are kept that are gathered for an op. */
@@ -130,6 +132,7 @@ export const anyTraining = (models: readonly TrainingDraw['model'][] = someModel
     contextMethod: fc.constantFrom(...contextMethods),
     sequenceParallel: fc.boolean(),
     zero: fc.constantFrom(...zeroStages),
+    zeroOverContext: fc.boolean(),
     again: fc.tuple(
       fc.constantFrom('nothing', 'nothing', 'all', 'cheap', 'first'),
       fc.constantFrom('backward', 'slot', 'segment and direction'),
@@ -211,7 +214,7 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
     contextMethod: draw.contextMethod,
     zero: {
       stage: draw.zero,
-      axis: dataAxes[dataAxes.length - 1],
+      axes: [dataAxes[dataAxes.length - 1], ...(draw.zeroOverContext ? ['context'] : [])],
       ...(draw.zero === 3 && { prefetch: draw.prefetch }),
       ...(draw.reductions && { reduce_gradients: draw.reductions }),
     },

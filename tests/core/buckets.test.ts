@@ -16,7 +16,7 @@ const options = (zero: Partial<ZeroPlan> & { readonly stage: ZeroStage }): Scena
   mesh: { data: 2 },
   split: { batch: ['data'] },
   microbatches: 2,
-  zero: { axis: 'data', ...zero },
+  zero: { axes: ['data'], ...zero },
 });
 
 const parametersOf = ({ members }: Bucket) => members.filter(({ isPadding }) => !isPadding);

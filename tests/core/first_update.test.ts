@@ -27,7 +27,7 @@ test.each([
     mesh,
     split: { batch: ['data'], heads: ['tensor'], hidden: ['tensor'], vocab: ['tensor'] },
     microbatches: 2,
-    zero: { stage: 1, axis: 'data' },
+    zero: { stage: 1, axes: ['data'] },
     memory: { moves: 20, searchNodes: 0 },
   });
   const parameters = (values: Values): Values =>

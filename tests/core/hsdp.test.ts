@@ -17,7 +17,7 @@ const options = (stage: ZeroStage, mesh = { replica: 2, shard: 2 }, microbatches
   mesh,
   split: { batch: ['replica', 'shard'] },
   microbatches,
-  zero: { stage, axis: 'shard' },
+  zero: { stage, axes: ['shard'] },
 });
 
 /** The exchanges of buckets and their gradients, each sort once. */
@@ -83,7 +83,7 @@ test.each(
       const scenario = buildScenario({
         ...options(stage, undefined, microbatches),
         ...languageModel(even, { batch: 4, sequence: 4 }),
-        zero: { stage, axis: 'shard', bucket_bytes: 20_480 },
+        zero: { stage, axes: ['shard'], bucket_bytes: 20_480 },
         reduce,
       });
       const [inside, across] = [0.3, 0.4];

@@ -42,7 +42,7 @@ describe('by the clock, of ranks of one class', () => {
         mesh: { data: 2 },
         split: { batch: ['data'] },
         ...options,
-        zero: { stage: 3, axis: 'data', ...options.zero, prefetch },
+        zero: { stage: 3, axes: ['data'], ...options.zero, prefetch },
       }),
       ({ instruction }) => (instruction.kind === 'collective' && instruction.move.kind === 'all_gather' ? gather : 0),
     );
@@ -62,7 +62,7 @@ describe('by the clock, of ranks of one class', () => {
   test('two shards of each of two replicas', () => {
     const mesh = { replica: 2, shard: 2 };
     const options = { mesh, split: { batch: ['replica', 'shard'] }, microbatches: 2 };
-    expect(exposed({ ...options, zero: { stage: 3, axis: 'shard' } }, 1)).toBe(gather);
+    expect(exposed({ ...options, zero: { stage: 3, axes: ['shard'] } }, 1)).toBe(gather);
   });
 
   test('several chunks on one group, in the order of a table', () => {
@@ -91,7 +91,7 @@ describe('whatever the schedule: only the first segment of a step waits for what
       split: { batch: ['data'] },
       microbatches: 4,
       schedule,
-      zero: { stage: 3, axis: 'data', prefetch },
+      zero: { stage: 3, axes: ['data'], prefetch },
     });
     for (const rankClass of scenario.program.classes) {
       const list = gatheredWeights(rankClass);
@@ -110,7 +110,7 @@ describe('slots of fewer segments than are gathered ahead', () => {
       pipeline: pipelineUnder('gpipe', [{ data: 2 }, { data: 2 }], segments),
       split: { batch: ['data'] },
       microbatches: 4,
-      zero: { stage: 3, axis: 'data', prefetch },
+      zero: { stage: 3, axes: ['data'], prefetch },
     });
     for (const rankClass of scenario.program.classes) {
       expect(mostReadersAlive(rankClass)).toBe(prefetch + 1);
@@ -133,7 +133,7 @@ test.each(['full', 'mixed'] as const)(
       split: { batch: ['data'] },
       schedule: '1f1b',
       microbatches: 3,
-      zero: { stage: 3, axis: 'data' },
+      zero: { stage: 3, axes: ['data'] },
     };
     const { program } =
       precision === 'full' ? expectEqualsSerial(options) : expectEqualsSerial(inMixedPrecision(options), rounded);
@@ -148,7 +148,7 @@ test('without prefetch there are none, and slots are whole', () => {
     mesh: { data: 2 },
     split: { batch: ['data'] },
     microbatches: 3,
-    zero: { stage: 3, axis: 'data', prefetch: 0 },
+    zero: { stage: 3, axes: ['data'], prefetch: 0 },
   });
   expect(program.classes[0].templates.map(({ name }) => name)).toEqual([
     'forward.first',

@@ -82,7 +82,7 @@ const options = (more: Partial<ScenarioOptions>): ScenarioOptions =>
 
 describe.each(zeroStages)('stage %i', (stage) => {
   test('equals serial, and what travels of matrices is as narrow as their sums', () => {
-    const { placed } = expectEqualsSerial(options({ zero: { stage, axis: 'data' } }), rounded);
+    const { placed } = expectEqualsSerial(options({ zero: { stage, axes: ['data'] } }), rounded);
     const { step, update, buckets } = placed;
     for (const bucket of buckets) {
       expect(bucket.gradient).toBe(bucket.compute);
@@ -107,7 +107,7 @@ describe.each(zeroStages)('stage %i', (stage) => {
       'data',
     ],
   ])('%s', (_, more, axis) => {
-    expectEqualsSerial(options({ ...more, zero: { stage, axis } }), rounded);
+    expectEqualsSerial(options({ ...more, zero: { stage, axes: [axis] } }), rounded);
   });
 
   test('a tied weight of two groups', () => {
@@ -117,7 +117,7 @@ describe.each(zeroStages)('stage %i', (stage) => {
     ]);
     const tied = languageModel(models.tied, { batch: 4, sequence: 3 });
     expectEqualsSerial(
-      options({ ...tied, mesh: undefined, pipeline, schedule: '1f1b', zero: { stage, axis: 'data' } }),
+      options({ ...tied, mesh: undefined, pipeline, schedule: '1f1b', zero: { stage, axes: ['data'] } }),
       rounded,
     );
   });

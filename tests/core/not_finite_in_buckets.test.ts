@@ -23,7 +23,7 @@ const options = (stage: 1 | 2 | 3, mesh: Readonly<Record<string, number>> = { da
   ...languageModel(model, { batch: 4, sequence: 3 }),
   mesh,
   split: { batch: Object.keys(mesh).filter((axis) => axis !== 'tensor'), hidden: ['tensor'], vocab: ['tensor'] },
-  zero: { stage, axis: Object.keys(mesh).at(-1) === 'tensor' ? 'data' : Object.keys(mesh).at(-1)! },
+  zero: { stage, axes: [Object.keys(mesh).at(-1) === 'tensor' ? 'data' : Object.keys(mesh).at(-1)!] },
 });
 
 /** The last element of some tensors made NaN, wherever it lies. */

@@ -56,7 +56,7 @@ describe('two groups, 1F1B, tied embedding', () => {
       split,
       schedule: '1f1b',
       microbatches: 2,
-      zero: { stage: 1, axis: 'data' },
+      zero: { stage: 1, axes: ['data'] },
     });
   });
 });

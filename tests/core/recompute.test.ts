@@ -44,7 +44,7 @@ describe.each([...scheduleKinds.keys()])('%s', (schedule) => {
         split: { batch: ['data'], heads: ['tensor'], hidden: ['tensor'], vocab: ['tensor'] },
         schedule,
         microbatches: 4,
-        zero: { stage: 3, axis: 'data' },
+        zero: { stage: 3, axes: ['data'] },
       },
       all,
     );

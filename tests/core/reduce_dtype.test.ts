@@ -92,7 +92,7 @@ describe.each(zeroStages)('stage %i', (stage) => {
       ...(summed === 'f64' ? full : inMixedPrecision(full, 'compute')),
       update: gradients,
     });
-    const zero = { stage, axis: axes.at(-1)! };
+    const zero = { stage, axes: [axes.at(-1)!] };
     const scenario = buildScenario(make(options({ mesh, split: { batch: axes }, reduce, zero })));
     const execution = scenario.parallel();
     expect(execution.fault).toBeNull();
@@ -172,7 +172,7 @@ const castsOf = ({ steps, values }: PlacedGraph): readonly string[] =>
 
 describe('where casts stand', () => {
   const casts = (stage: 0 | 2, more: Partial<ScenarioOptions>) => {
-    const { placed } = expectEqualsSerial(options({ zero: { stage, axis: 'data' }, ...more }), rough);
+    const { placed } = expectEqualsSerial(options({ zero: { stage, axes: ['data'] }, ...more }), rough);
     return [placed.step, placed.update!].map((graph) => [...new Set(castsOf(graph))].sort());
   };
   const inF32 = { ...inMixedPrecision(options({}), 'compute'), update: gradients };
@@ -217,7 +217,7 @@ describe.each(zeroStages)('stage %i: equals serial', (stage) => {
     ],
     ['a weight split over the data axis by hand', { split: { batch: ['data'], dim: ['data'] } }],
   ])('%s', (_, more) => {
-    expectEqualsSerial(options({ ...more, zero: { stage, axis: 'data' }, reduce: 'f32' }), rounded);
+    expectEqualsSerial(options({ ...more, zero: { stage, axes: ['data'] }, reduce: 'f32' }), rounded);
   });
 
   test.each(['alike', 'unlike'] as const)('a tied weight of two groups, meshes %s', (meshes) => {
@@ -234,7 +234,7 @@ describe.each(zeroStages)('stage %i: equals serial', (stage) => {
         pipeline,
         schedule: '1f1b',
         split: { batch: ['data'], dim: ['tensor'] },
-        zero: { stage, axis: 'data' },
+        zero: { stage, axes: ['data'] },
         reduce: 'f32',
       }),
       rounded,
@@ -243,7 +243,7 @@ describe.each(zeroStages)('stage %i: equals serial', (stage) => {
 });
 
 describe('the checker of reductions', () => {
-  const { placed } = buildScenario(options({ reduce: 'f32', zero: { stage: 2, axis: 'data' } }));
+  const { placed } = buildScenario(options({ reduce: 'f32', zero: { stage: 2, axes: ['data'] } }));
   const codes = (graph: PlacedGraph, reduce: DType) =>
     new Set(checkReductions(graph, ops, () => reduce).map(({ code }) => code));
 
@@ -252,7 +252,7 @@ describe('the checker of reductions', () => {
     expect(codes(placed.step, 'bf16')).toEqual(
       new Set(['partition/reduced-in-another-type', 'partition/addends-rounded']),
     );
-    const plain = buildScenario(options({ zero: { stage: 2, axis: 'data' } })).placed.step;
+    const plain = buildScenario(options({ zero: { stage: 2, axes: ['data'] } })).placed.step;
     expect(codes(plain, 'f64')).toEqual(new Set());
     expect(codes(plain, 'f32')).toEqual(new Set(['partition/reduced-in-another-type']));
   });

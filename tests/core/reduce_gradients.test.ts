@@ -12,12 +12,12 @@ import { expectEqualsSerial } from './equals_serial.js';
 
 // Sizes that two and three do not divide.
 const model = new GPT({ layers: 1, dim: 6, heads: 2, hidden: 7, context: 3, vocab: 11 });
-const options = (zero: Omit<ZeroPlan, 'axis'>, more: Partial<ScenarioOptions> = {}): ScenarioOptions => ({
+const options = (zero: Omit<ZeroPlan, 'axes'>, more: Partial<ScenarioOptions> = {}): ScenarioOptions => ({
   ...languageModel(model, { batch: 4, sequence: 3 }),
   mesh: { data: 2 },
   split: { batch: ['data'] },
   microbatches: 3,
-  zero: { axis: 'data', ...zero },
+  zero: { axes: ['data'], ...zero },
   ...more,
 });
 
@@ -65,7 +65,7 @@ describe.each(zeroStages)('stage %i', (stage) => {
   });
 
   test.each(gradientReductions)('%s: in mixed precision, on replicas of shards, reduced in another type', (one) => {
-    const zero = { stage, reduce_gradients: one, axis: 'shard' };
+    const zero = { stage, reduce_gradients: one, axes: ['shard'] };
     const mesh = { replica: 2, shard: 2 };
     const mixed = inMixedPrecision(options(zero, { mesh, split: { batch: ['replica', 'shard'] } }), 'compute');
     const { placed } = expectEqualsSerial({ ...mixed, reduce: 'f64' }, rounded);

@@ -71,8 +71,8 @@ const changes: readonly (readonly [field: string, change: (plan: Plan) => Plan])
   ['schedule.microbatches', (p) => ({ ...p, schedule: { ...p.schedule, microbatches: 4 } })],
   ['batch.sequences', (p) => ({ ...p, batch: { ...p.batch, sequences: 2 } })],
   ['split', (p) => ({ ...p, split: { ...p.split, vocab: [] } })],
-  ['zero.stage', (p) => ({ ...p, zero: { stage: 1, axis: 'data' } })],
-  ['zero.axis', (p) => ({ ...p, zero: { ...p.zero, axis: 'tensor' } })],
+  ['zero.stage', (p) => ({ ...p, zero: { stage: 1, axes: ['data'] } })],
+  ['zero.axes', (p) => ({ ...p, zero: { ...p.zero, axes: ['tensor'] } })],
   ['zero.prefetch', (p) => ({ ...p, zero: { ...p.zero, prefetch: 0 } })],
   ['zero.reshard_after_forward', (p) => ({ ...p, zero: { ...p.zero, reshard_after_forward: false } })],
   ['zero.reduce_gradients', (p) => ({ ...p, zero: { ...p.zero, reduce_gradients: 'last' } })],
@@ -150,7 +150,7 @@ describe.each<[string, ParallelSizes, Precision]>([
 });
 
 test('the refusal says what to remove, and that done the change is', () => {
-  const changed: Plan = { ...resolved, zero: { stage: 1, axis: 'data' } };
+  const changed: Plan = { ...resolved, zero: { stage: 1, axes: ['data'] } };
   expect(refusalOf(changed)?.message).toMatch(
     /zero\.stage is 1, and the plan's \d+ assignments[^]*remove assignments, reshards, validation and chosen_for:/,
   );

@@ -44,7 +44,7 @@ function stepsOf({ stage, mesh, model = 'gpt', compute = 'f32', eps }: Case): St
       vocab: ['tensor'],
     },
     microbatches: 2,
-    zero: { stage, axis: axes.at(-1)! },
+    zero: { stage, axes: [axes.at(-1)!] },
     memory: { moves: 2, searchNodes: 0 },
   };
   return new Steps(options);

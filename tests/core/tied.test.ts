@@ -27,7 +27,7 @@ const onTwoGroups = (
   split,
   schedule: '1f1b',
   microbatches: 2,
-  zero: { stage, axis: 'data' },
+  zero: { stage, axes: ['data'] },
 });
 
 /** The bucket of the tied weight on each group, which holds nothing else. */
@@ -91,7 +91,7 @@ describe.each([...scheduleKinds.keys()])('%s', (kind) => {
       split,
       schedule: kind,
       microbatches: 4,
-      zero: { stage, axis: 'data' },
+      zero: { stage, axes: ['data'] },
     });
     const contributors = tiedIn(scenario).flatMap(([, chunks]) => chunks);
     expect(contributors).toHaveLength(2);

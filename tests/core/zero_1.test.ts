@@ -7,7 +7,7 @@ import { expectEqualsSerial, movesOf, outputLayout } from './equals_serial.js';
 
 // Sizes that two and three do not divide.
 const model = new GPT({ layers: 1, dim: 5, heads: 1, hidden: 7, context: 3, vocab: 11 });
-const zero = { stage: 1, axis: 'data' } as const;
+const zero = { stage: 1, axes: ['data'] } as const;
 
 /** Bytes of optimizer state on each class of ranks. */
 const stateElements = ({ program }: Scenario): readonly number[] =>

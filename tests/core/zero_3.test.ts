@@ -20,7 +20,7 @@ const options = (stage: ZeroStage, data = 2, microbatches = 2): ScenarioOptions 
   mesh: { data },
   split: { batch: ['data'] },
   microbatches,
-  zero: { stage, axis: 'data' },
+  zero: { stage, axes: ['data'] },
 });
 
 /** Elements that a rank of the first class keeps between steps, by what they are. */
@@ -49,6 +49,27 @@ test.each([
   for (const [what, share] of Object.entries(shares))
     expect([what, kept[what as keyof typeof kept]]).toEqual([what, share * all]);
 });
+
+test.each([1, 2, 3] as const)(
+  'stage %i over data × context: ranks that share a sequence share its state too',
+  (stage) => {
+    const over = (axes: readonly string[]) =>
+      storedElements(
+        expectEqualsSerial({
+          ...options(stage),
+          mesh: { data: 2, context: 2 },
+          split: { batch: ['data'], sequence: ['context'] },
+          zero: { stage, axes },
+        }),
+      );
+    const [one, both] = [over(['data']), over(['data', 'context'])];
+    // Learned positions are split over the context ranks themselves: of them there is nothing more to split.
+    const positions = 6 * 3;
+    expect(one.moments).toBeGreaterThan(1.8 * both.moments);
+    expect(both.moments).toBeLessThanOrEqual((2 * both.all) / 4 + positions);
+    if (stage === 3) expect(both.parameters).toBeLessThanOrEqual(both.all / 4 + positions);
+  },
+);
 
 /** Bytes of a parameter on a rank (Rajbhandari et al. 2020, §3), of Ψ that are whole and Ψ that are split over N ranks. */
 describe.each([
@@ -208,7 +229,7 @@ describe('how much of the weights is there whole at once', () => {
     mesh: { data: 2 },
     split: { batch: ['data'] },
     microbatches,
-    zero: { stage: 3, axis: 'data', ...zero },
+    zero: { stage: 3, axes: ['data'], ...zero },
   });
   const cases = [1, 4].flatMap((microbatches) =>
     (['full', 'mixed'] as const).flatMap((precision) =>

@@ -103,6 +103,7 @@ function drawOf(
     contextMethod: method,
     sequenceParallel: sequence === 'split over tensor',
     zero,
+    zeroOverContext: i % 2 === 1,
     reshards: i % 3 === 0 ? 'segment and direction' : 'microbatch',
     again: [(['nothing', 'all', 'cheap', 'nothing'] as const)[i % 4], 'backward'],
     shard: isHybrid ? 2 : 0,

@@ -31,6 +31,7 @@ export const smallest: TrainingDraw = {
   contextMethod: 'allgather',
   sequenceParallel: false,
   zero: 0,
+  zeroOverContext: false,
   again: ['nothing', 'backward'],
   reshards: 'microbatch',
   shard: 0,

@@ -33,13 +33,13 @@ const cases: Readonly<Record<string, () => ScenarioOptions>> = {
     mesh: { data: 2, tensor: 2 },
     split,
     microbatches: 2,
-    zero: { stage: 3, axis: 'data' },
+    zero: { stage: 3, axes: ['data'] },
   }),
   'hybrid shards, ZeRO-3, residuals made again': () => ({
     ...languageModel(gpt, { microbatches: 1, batch: 4, sequence: 2 }),
     mesh: { replica: 2, shard: 2 },
     split: { batch: ['replica', 'shard'] },
-    zero: { stage: 3, axis: 'shard' },
+    zero: { stage: 3, axes: ['shard'] },
     scopes: [{ of: 'blocks.*', made: 'again', keep: 'segment and direction', ops: 'all' }],
   }),
   'two groups, a tied weight, 1F1B': () => ({
@@ -52,11 +52,18 @@ const cases: Readonly<Record<string, () => ScenarioOptions>> = {
     schedule: '1f1b',
     microbatches: 3,
   }),
+  'sequences over context × tensor, attention by heads': () => ({
+    ...languageModel(gpt, { microbatches: 1, batch: 2, sequence: 3 }),
+    mesh: { context: 2, tensor: 2 },
+    split: { ...split, sequence: ['context', 'tensor'] },
+    contextMethod: 'ulysses',
+    zero: { stage: 1, axes: ['context'] },
+  }),
   'experts, ZeRO-1': () => ({
     ...languageModel(mixtral, { microbatches: 2, batch: 1, sequence: 2 }),
     mesh: { data: 2 },
     split: { microbatch: ['data'], experts: ['data'] },
-    zero: { stage: 1, axis: 'data' },
+    zero: { stage: 1, axes: ['data'] },
   }),
 };
 
@@ -230,7 +237,7 @@ function renamedPlan(plan: Plan, { axis, factor, path }: Renaming): Plan {
     chunks: plan.chunks.map((chunk) => ({ ...chunk, segments: chunk.segments.map(path) })),
     split: Object.fromEntries(Object.entries(plan.split).map(([name, axes]) => [factor(name), axes.map(axis)])),
     scopes: plan.scopes.map((scope) => ({ ...scope, of: path(scope.of) })),
-    zero: { ...plan.zero, axis: axis(plan.zero.axis) },
+    zero: { ...plan.zero, axes: plan.zero.axes.map(axis) },
   };
 }
 

@@ -112,6 +112,7 @@ const mlpDraw: TrainingDraw = {
   contextMethod: 'allgather',
   sequenceParallel: false,
   zero: 0,
+  zeroOverContext: false,
   again: ['nothing', 'backward'],
   reshards: 'microbatch',
   shard: 0,

@@ -25,7 +25,7 @@ const group = (segments: readonly string[], mesh: Readonly<Record<string, number
 const steps: Readonly<Record<string, ScenarioOptions>> = {
   'one rank': { ...gpt(), microbatches: 2 },
   'data × tensor': { ...gpt(), mesh: { data: 2, tensor: 2 }, split: { batch: ['data'], ...tensor }, microbatches: 2 },
-  'ZeRO-1': { ...gpt(), mesh: { data: 2 }, split: { batch: ['data'] }, zero: { stage: 1, axis: 'data' } },
+  'ZeRO-1': { ...gpt(), mesh: { data: 2 }, split: { batch: ['data'] }, zero: { stage: 1, axes: ['data'] } },
   'experts by all-to-all': { ...mixtral(), mesh: { data: 2 }, split: { microbatch: ['data'], experts: ['data'] } },
   '1F1B, groups of unlike meshes': {
     ...gpt(),

@@ -24,7 +24,7 @@ test('the residual stream split by sequence over the tensor ranks', () => {
 });
 
 test('ZeRO-1: optimizer state and update split over data', () => {
-  const zero = { stage: 1, axis: 'data' } as const;
+  const zero = { stage: 1, axes: ['data'] } as const;
   const scenario = anySchedule({ ...gpt, mesh: { data: 2 }, split, zero, microbatches: 2 });
   expect(kindsOf(scenario)).toEqual(expect.arrayContaining(['reduce_scatter', 'all_gather']));
 });

@@ -162,7 +162,7 @@ export function planOf(options: ScenarioOptions): Plan {
     ...(options.contextMethod && { context_method: options.contextMethod }),
     bounds,
     scopes: options.scopes ?? [],
-    zero: options.zero ?? { stage: 0, axis: 'data' },
+    zero: options.zero ?? { stage: 0, axes: ['data'] },
     precision: { compute: 'f64', master: 'f64', ...(options.reduce && { reduce: options.reduce }) },
     predicted: null,
   };

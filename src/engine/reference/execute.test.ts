@@ -54,7 +54,7 @@ test.each([
 
 test('optimizer state split over data (ZeRO-1) changes nothing but where it lies', () => {
   const options = { ...mlp({ ...uneven, update: 'adamw' }), mesh: { data: 2 }, split, memory, microbatches: 2 };
-  const scenario = buildScenario({ ...options, zero: { stage: 1, axis: 'data' } });
+  const scenario = buildScenario({ ...options, zero: { stage: 1, axes: ['data'] } });
   equalsSerial(scenario, adversariesOf(scenario));
   const stateBytes = ({ program }: Scenario) =>
     program.classes[0].values
