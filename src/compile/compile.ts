@@ -98,7 +98,7 @@ export function compileForward(options: CompileOptions & { readonly what: 'loss'
     withLoss(new GraphBuilder(options.registry, 'totals').build(), options.registry, step);
   const update = options.what === 'loss' ? totals : null;
   return compileGraphs(
-    { ...options, choices: options.what === 'loss' ? options.plan.validation : undefined },
+    { ...options, choices: options.what === 'loss' ? options.plan.validation : undefined, choicesIn: 'validation' },
     traced,
     step,
     update,

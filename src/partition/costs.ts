@@ -71,18 +71,19 @@ const bytesPerSecond = 1e12;
 
 /**
  * The searches for reshards under these prices, one a group's mesh; groups of one kind share what they find. `given`: paths that are
- * followed at any cost.
+ * followed at any cost; `field`: where they stand in the plan.
  */
 export function reshardSearches(
   meshes: readonly Mesh[],
   costs: PartitionCosts,
   given: readonly PlannedPath[] = [],
+  field = 'reshards',
 ): readonly ReshardSearch[] {
   const found = new Map<string, KnownPaths>();
   return meshes.map((mesh, group) => {
     const cost = (communication: Communication) => costs.communicationSeconds(communication, group);
-    const paths = given.flatMap(({ on, ...path }, index) => (on === group ? [{ ...path, index }] : []));
-    const kind = JSON.stringify([costs.kindOf(group), mesh, paths.map(({ index: _, ...path }) => path)]);
+    const paths = given.flatMap(({ on, ...path }, i) => (on === group ? [{ ...path, field: `${field}.${i}` }] : []));
+    const kind = JSON.stringify([costs.kindOf(group), mesh, paths.map(({ field: _, ...path }) => path)]);
     const known = found.get(kind) ?? new Map();
     found.set(kind, known);
     return new ReshardSearch(mesh, cost, paths, known);

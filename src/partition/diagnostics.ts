@@ -44,10 +44,10 @@ export const noAssignment = defineDiagnostic('partition/no-assignment', (p: { op
 /** `whole`: the op that the node would be a part of, which is not decomposed. */
 export const unknownNode = defineDiagnostic(
   'partition/unknown-node',
-  (p: { name: string; nearest: string | null; whole: string | null }) => ({
+  (p: { name: string; field: string; nearest: string | null; whole: string | null }) => ({
     what: `the plan assigns '${p.name}', and there is no such node`,
     ...(p.whole && { why: `${p.whole} runs as one kernel: it is not decomposed` }),
-    where: [{ at: 'plan', note: `field assignments.${p.name}` }],
+    where: [{ at: 'plan', note: `field ${p.field}` }],
     fix: p.whole
       ? 'remove it, or split a factor that the op needs whole'
       : p.nearest
@@ -58,30 +58,30 @@ export const unknownNode = defineDiagnostic(
 
 export const illegalAssignment = defineDiagnostic(
   'partition/illegal-assignment',
-  (p: { key: string; field: string; problem: string; fix: string }) => ({
+  (p: { field: string; problem: string; fix: string }) => ({
     what: `the plan has an assignment that is illegal: ${p.problem}`,
-    where: [{ at: 'plan', note: `field assignments.${p.key}.${p.field}` }],
+    where: [{ at: 'plan', note: `field ${p.field}` }],
     fix: p.fix,
   }),
 );
 
 export const noSuchVersion = defineDiagnostic(
   'partition/no-such-version',
-  (p: { key: string; field: string; route: string; known: readonly string[] }) => ({
+  (p: { field: string; route: string; known: readonly string[] }) => ({
     what: `the plan takes an operand from '${p.route}', and no version of it lies so`,
-    where: [{ at: 'plan', note: `field assignments.${p.key}.${p.field}` }],
+    where: [{ at: 'plan', note: `field ${p.field}` }],
     fix: `write ${p.known.length === 1 ? `'${p.known[0]}'` : `one of ${p.known.map((route) => `'${route}'`).join(', ')}`}, or remove it`,
   }),
 );
 
 export const unusedPath = defineDiagnostic(
   'partition/unused-path',
-  (p: { index: number; path: PlannedPath; taken: readonly PlannedPath[] }) => {
+  (p: { field: string; path: PlannedPath; taken: readonly PlannedPath[] }) => {
     const text = ({ on, of, from, to }: PlannedPath) => `${of} from ${from} to ${to} @${on}`;
     const near = nearest(text(p.path), p.taken.map(text));
     return {
       what: `nothing takes the path of the plan for ${text(p.path)}`,
-      where: [{ at: 'plan', note: `field reshards.${p.index}` }],
+      where: [{ at: 'plan', note: `field ${p.field}` }],
       fix: near ? `write ${near}` : 'remove it',
     };
   },

@@ -15,16 +15,21 @@ import { patternsOf } from '../plan/node_names.js';
 export interface Given {
   /** Its name, or the pattern that it is written by. */
   readonly key: string;
+  /** Where it stands in the plan. */
+  readonly field: string;
   readonly assignment: PlannedAssignment;
 }
 
 export class GivenAssignments {
   private readonly assignments: PlannedAssignments;
+  private readonly field: string;
   private readonly isEmpty: boolean;
   private readonly unused: Set<string>;
 
-  constructor(assignments: PlannedAssignments) {
+  /** `field`: where they stand in the plan. */
+  constructor(assignments: PlannedAssignments, field = 'assignments') {
     this.assignments = assignments;
+    this.field = field;
     this.unused = new Set(Object.keys(assignments));
     this.isEmpty = this.unused.size === 0;
   }
@@ -35,7 +40,7 @@ export class GivenAssignments {
     const key = patternsOf(name).find((pattern) => Object.hasOwn(this.assignments, pattern));
     if (key === undefined) return null;
     this.unused.delete(key);
-    return { key, assignment: this.assignments[key] };
+    return { key, field: `${this.field}.${key}`, assignment: this.assignments[key] };
   }
 
   /** Throws `partition/unknown-node` where something is fixed for a node that there is not. */
@@ -44,7 +49,7 @@ export class GivenAssignments {
     if (name === undefined) return;
     const whole = names.find((known) => name.startsWith(`${known}/`)) ?? null;
     const known = name.includes('*') ? names.flatMap((one) => patternsOf(one).slice(1)) : names;
-    throw unknownNode({ name, nearest: nearest(name, known), whole });
+    throw unknownNode({ name, field: `${this.field}.${name}`, nearest: nearest(name, known), whole });
   }
 }
 
@@ -61,20 +66,16 @@ export interface AssignedNode {
 
 /** The assignment that a plan fixes; null where it leaves it open. Throws `partition/illegal-assignment`. */
 export function readAssignment(
-  { key, assignment: { split, through = {} } }: Given,
+  { field: at, assignment: { split, through = {} } }: Given,
   of: AssignedNode,
 ): Assignment | null {
   const { node, definition, mesh, results } = of;
   const { rule } = node;
   const refuse = (field: string, problem: string, fix: string) =>
-    illegalAssignment({ key, field, problem: `${node.op} ${problem}`, fix });
+    illegalAssignment({ field: `${at}.${field}`, problem: `${node.op} ${problem}`, fix });
   if (split === undefined) {
     if (Object.keys(through).length === 0) return null;
-    throw refuse(
-      'through',
-      'is said to let partial sums through, and not what is split',
-      `add assignments.${key}.split`,
-    );
+    throw refuse('through', 'is said to let partial sums through, and not what is split', `add ${at}.split`);
   }
   const expectAxis = (axis: AxisName, field: string) => {
     const known = [...new Set(of.meshes.flatMap(({ axes }) => axes.map(({ name }) => name)))];
@@ -135,13 +136,13 @@ export function readAssignment(
 }
 
 /** Throws `partition/illegal-assignment` where it is said where an operand comes from that there is not. `readers`: those there are. */
-export function expectReaders({ key, assignment: { from = {} } }: Given, readers: readonly string[]): void {
+export function expectReaders({ field, assignment: { from = {} } }: Given, readers: readonly string[]): void {
   const unknown = Object.keys(from).find((name) => !readers.includes(name));
   if (unknown === undefined) return;
   const problem = `there is no operand '${unknown}' that is brought`;
   const fix =
     readers.length === 0 ? 'remove it: the op is decomposed' : `write '${nearest(unknown, readers, Infinity)!}'`;
-  throw illegalAssignment({ key, field: `from.${unknown}`, problem, fix });
+  throw illegalAssignment({ field: `${field}.from.${unknown}`, problem, fix });
 }
 
 /** Without axes of one rank, factors as in the rule, even bounds left out: what is written, and what is read again. */

@@ -241,7 +241,7 @@ class Walk {
     if (route === undefined && quotes.length === 1) return quotes[0].take();
     const known = [...new Set(quotes.map((quote) => quote.route()))];
     const quote = route === undefined ? cheapest(quotes) : quotes.find((one) => one.route() === route);
-    if (route !== undefined && !quote) throw noSuchVersion({ key: given!.key, field: `from.${reader}`, route, known });
+    if (route !== undefined && !quote) throw noSuchVersion({ field: `${given!.field}.from.${reader}`, route, known });
     if (!quote) return null;
     if (known.length > 1) from[reader] = quote.route();
     return quote.take();

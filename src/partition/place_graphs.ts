@@ -54,6 +54,8 @@ export interface PlaceRequest {
   readonly split: ReadonlySet<number>;
   /** What is fixed of the choices; they are those of the plan, for the program that it is of. Default: nothing. */
   readonly choices?: PlannedChoices;
+  /** Where these stand in the plan, if not at its top. */
+  readonly choicesIn?: 'validation';
   readonly observe?: PassObserver;
 }
 
@@ -89,8 +91,9 @@ export function placeGraphs(
   const meshes = meshesOf(plan);
   const { assignments = {}, reshards: paths = [] } = request.choices ?? {};
   const costs = request.costs ?? defaultCosts();
-  const searches = reshardSearches(meshes, costs, paths);
-  const fixed = new GivenAssignments(assignments);
+  const within = request.choicesIn ? `${request.choicesIn}.` : '';
+  const searches = reshardSearches(meshes, costs, paths, `${within}reshards`);
+  const fixed = new GivenAssignments(assignments, `${within}assignments`);
   const chosen: Record<string, PlannedAssignment> = {};
   const priced: ExplainedChoice[] = [];
   const place = (one: Graph, placement: Placement): PlacedGraph => {
@@ -122,7 +125,7 @@ export function placeGraphs(
   const made: PlacedGraphs = { step: storedStep, update: fusedUpdate, buckets };
   prove({ step, update }, made, request);
   fixed.expectAllFound(Object.keys(chosen));
-  const reshards = takenPaths(searches, paths);
+  const reshards = takenPaths(searches, paths, `${within}reshards`);
   observe?.('partition', () => printAll(printPlaced, chosenStep, chosenUpdate));
   observe?.('fuse_einsum_add', () => printAll(printPlaced, fusedStep, fusedUpdate));
   observe?.('recompute', () => printAll(printPlaced, remadeStep, fusedUpdate));
@@ -133,11 +136,15 @@ export function placeGraphs(
 }
 
 /** The paths of a placed program. Throws `partition/unused-path` where one was given that nothing takes. */
-function takenPaths(reshards: readonly ReshardSearch[], given: readonly PlannedPath[]): readonly PlannedPath[] {
+function takenPaths(
+  reshards: readonly ReshardSearch[],
+  given: readonly PlannedPath[],
+  field: string,
+): readonly PlannedPath[] {
   const taken = reshards.flatMap((search, on) => search.taken.map((path) => ({ on, ...path })));
   const keys = new Set(taken.map(pathKey));
   const index = given.findIndex((path) => !keys.has(pathKey(path)));
-  if (index >= 0) throw unusedPath({ index, path: given[index], taken });
+  if (index >= 0) throw unusedPath({ field: `${field}.${index}`, path: given[index], taken });
   return taken;
 }
 

@@ -26,11 +26,11 @@ export const noPath = defineDiagnostic(
 /** `legal`: the moves that lead on from there; none where the path is at its end. */
 export const noSuchMove = defineDiagnostic(
   'reshard/no-such-move',
-  (p: { type: TensorType; index: number; step: number; move: string; legal: readonly string[] }) => {
+  (p: { type: TensorType; field: string; move: string; legal: readonly string[] }) => {
     const near = nearest(p.move, p.legal);
     return {
       what: `no move '${p.move}' leads on from there for ${printType(p.type)}`,
-      where: [{ at: 'plan', note: `field reshards.${p.index}.by.${p.step}` }],
+      where: [{ at: 'plan', note: `field ${p.field}` }],
       fix: near
         ? `write '${near}'`
         : p.legal.length > 0
@@ -42,9 +42,9 @@ export const noSuchMove = defineDiagnostic(
 
 export const pathEndsElsewhere = defineDiagnostic(
   'reshard/path-ends-elsewhere',
-  (p: { type: TensorType; index: number; wanted: string }) => ({
+  (p: { type: TensorType; field: string; wanted: string }) => ({
     what: `the path of ${printType(p.type)} does not end in ${p.wanted}`,
-    where: [{ at: 'plan', note: `field reshards.${p.index}.by` }],
+    where: [{ at: 'plan', note: `field ${p.field}` }],
     fix: 'add the moves that lead there, or remove the path to have one chosen',
   }),
 );

@@ -41,7 +41,7 @@ export interface WrittenPath {
 
 /** A path that a plan fixes, and where it stands there. */
 export interface GivenPath extends WrittenPath {
-  readonly index: number;
+  readonly field: string;
 }
 
 /** Paths that were found, by what was asked. */
@@ -194,7 +194,7 @@ function follow(
   type: TensorType,
   problem: Problem,
   cost: CommunicationCost,
-  { by, index, to: wanted }: GivenPath,
+  { by, field, to: wanted }: GivenPath,
   mesh: Mesh,
 ): ReshardPath {
   const { factors, to, elementBytes } = problem;
@@ -210,13 +210,13 @@ function follow(
     const next = legal.find(({ whole }) => writtenMove(whole) === written);
     if (!next) {
       const others = isThere(at) ? [] : legal.map(({ whole }) => writtenMove(whole));
-      throw noSuchMove({ type, index, step, move: written, legal: others });
+      throw noSuchMove({ type, field: `${field}.by.${step}`, move: written, legal: others });
     }
     moves.push(next.whole);
     seconds += cost(communicationOf(problem.mesh, factors, next.move, elementBytes));
     at = next.move.to;
   }
-  if (!isThere(at)) throw pathEndsElsewhere({ type, index, wanted });
+  if (!isThere(at)) throw pathEndsElsewhere({ type, field: `${field}.by`, wanted });
   return { moves, seconds };
 }
 

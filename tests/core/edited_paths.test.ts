@@ -1,4 +1,4 @@
-/** Paths of reshards in a resolved plan, edited by hand: what is refused, where, and that what the refusal says to do mends it. */
+/** A resolved plan, edited by hand: what of its paths is refused, where, and that what the refusal says to do mends it. */
 import { describe, expect, test } from 'vitest';
 import { DiagnosticError, type DiagnosticText } from '../../src/ir/diagnostic.js';
 import { GPT } from '../../src/nn/models/index.js';
@@ -115,5 +115,25 @@ describe('a path that nothing takes', () => {
       fix: 'remove it',
     });
     expect(compiled(edited((all) => all)).hashes).toEqual(hashes);
+  });
+});
+
+describe('what the validation step has of its own is named there', () => {
+  const own = resolved.validation!;
+  const [path] = own.reshards!;
+  const [node] = Object.keys(own.assignments!);
+  test.each<[string, string, NonNullable<Plan['validation']>]>([
+    ['reshard/no-such-move', 'reshards.0.by.0', { reshards: own.reshards!.with(0, { ...path, by: ['teleport'] }) }],
+    ['reshard/path-ends-elsewhere', 'reshards.0.by', { reshards: own.reshards!.with(0, { ...path, by: [] }) }],
+    ['partition/unused-path', 'reshards.0', { reshards: own.reshards!.with(0, { ...path, of: 'i32[nothing=1]' }) }],
+    ['partition/unknown-node', 'assignments.nobody/add.0', { assignments: { 'nobody/add.0': { split: {} } } }],
+    [
+      'partition/illegal-assignment',
+      `assignments.${node}.split.nothing`,
+      { assignments: { ...own.assignments, [node]: { split: { nothing: 'data' } } } },
+    ],
+  ])('%s', (code, field, change) => {
+    const told = refusalOf({ ...resolved, validation: { ...own, ...change } });
+    expect(told).toMatchObject({ code, where: [{ at: 'plan', note: `field validation.${field}` }] });
   });
 });
