@@ -115,9 +115,11 @@ export class DecomposedMeanings extends Meanings {
 
   private newForm(definition: OpDefinition, applied: Applied, types: readonly TensorType[]): Form {
     const { op, rule, attributes } = applied;
-    if (definition.decompose)
+    // Under a rule that is not its own it is neither what it is decomposed into nor its operand.
+    const isOwn = isOwnRule(definition, applied, types);
+    if (isOwn && definition.decompose)
       return { ...applied, types, kind: 'fused', body: this.bodyOf(definition, applied, types) };
-    if (definition.copies?.(attributes) || roundsOnly(definition, applied, types))
+    if (isOwn && (definition.copies?.(attributes) || roundsOnly(definition, applied, types)))
       return { ...applied, types, kind: 'operand' };
     const kept = definition.choosesDtype ? without(attributes, 'dtype') : attributes;
     const numberOf = (order: readonly number[]) => {
@@ -158,6 +160,9 @@ export class DecomposedMeanings extends Meanings {
 
 const alike = (some: readonly TensorType[], others: readonly TensorType[]): boolean =>
   some.length === others.length && some.every((type, i) => sameFactors(type, others[i]));
+
+const isOwnRule = ({ bind }: OpDefinition, { rule, attributes }: Applied, operands: readonly TensorType[]): boolean =>
+  ruleText(bind({ operands, names: rule.operands, attributes }).rule) === ruleText(rule);
 
 const roundsOnly = ({ rounds }: OpDefinition, { attributes }: Applied, [type]: readonly TensorType[]): boolean =>
   rounds === true && isFloat(type.dtype) && isFloat(attributes.dtype as TensorType['dtype']);

@@ -72,6 +72,23 @@ describe('one thing changed is told', () => {
     expect(tried).toBeGreaterThan(5);
   });
 
+  test('any rule that is not the one of its op, fused or not', () => {
+    const tried = new Set<string>();
+    for (const { step, at } of opSteps) {
+      if (isUnread(step) || tried.has(step.op)) continue;
+      tried.add(step.op);
+      const { rule } = step;
+      const changes = [
+        { ...rule, linear: [...rule.linear, [0]] },
+        { ...rule, origins: [...rule.origins, 'batch'] },
+        { ...rule, reductions: rule.reductions.map((one) => (one === 'sum' ? ('max' as const) : ('sum' as const))) },
+      ];
+      for (const one of changes)
+        expect(said(withStep(at, { ...step, rule: one })), `${step.op} ${JSON.stringify(one)}`).not.toBe('');
+    }
+    expect([...tried]).toEqual(expect.arrayContaining(['layer_norm', 'gelu', 'einsum_add', 'einsum']));
+  });
+
   test('any operand exchanged for another value of its type and layout', () => {
     let tried = 0;
     for (const { step, at } of opSteps) {

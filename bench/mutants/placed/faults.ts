@@ -66,7 +66,7 @@ export const placedFaults: PlacedMutations = {
     const again: PlacedMove = { ...step, inputs: [step.outputs[0]], outputs: [copy] };
     return replaceStep(reread(wider, step.outputs[0], copy, at), at, step, again);
   }),
-  /** A bias counted once a rank: an op reads a rank's part of a sum, and what it makes is reduced. */
+  /** A bias counted once a rank: an op reads a rank's part of a sum, which its rule may be told to be linear in, and what it makes is reduced. */
   reduce_behind_the_reader: onStep('move', isAllReduce, (graph, { at, step }, random) => {
     const [sum, part] = [step.outputs[0], step.inputs[0]];
     const readers = graph.steps.flatMap((one, i) =>
@@ -81,10 +81,14 @@ export const placedFaults: PlacedMutations = {
       partial: { ...layout.partial, ...Object.fromEntries(step.move.axes.map((axis) => [axis, step.move.reduction!])) },
     });
     const from = partial(graph.values[result].layout);
-    const carries = one.rule.linear.findIndex((set) => set.includes(one.inputs.indexOf(sum)));
+    const operand = one.inputs.indexOf(sum);
+    const { linear } = one.rule;
+    const told = linear.some((set) => set.includes(operand)) || random.chance(0.5) ? linear : [...linear, [operand]];
+    const carries = told.findIndex((set) => set.includes(operand));
     const through = Object.fromEntries(step.move.axes.map((axis) => [axis, carries]));
     const early: PlacedOp = {
       ...one,
+      rule: told === linear ? one.rule : { ...one.rule, linear: told },
       inputs: one.inputs.map((id) => (id === sum ? part : id)),
       assignment:
         carries < 0 ? one.assignment : { ...one.assignment, through: { ...one.assignment.through, ...through } },
