@@ -27,10 +27,13 @@ export function checkRecords(
       kind === 'parameter' ? [[ownerOf(role)!, graph.values[value].type] as const] : [],
     ),
   );
+  const holders = new Map<string, Bucket[]>();
+  for (const record of buckets)
+    for (const { name } of record.members) holders.set(name, [...(holders.get(name) ?? []), record]);
   return buckets.flatMap((record): DiagnosticError[] => {
     const differs = (what: string) => diagnose.recordDiffers({ name: record.name, group: record.group, what });
     const faults = [
-      ...membersFault(parameters, record, buckets),
+      ...membersFault(parameters, record, holders),
       ...orderFault(step, record, buckets),
       ...takenFault(step, record),
       ...packings
@@ -48,16 +51,15 @@ export function checkRecords(
 function* membersFault(
   parameters: ReadonlyMap<string, TensorType>,
   { name, group, members }: Bucket,
-  buckets: readonly Bucket[],
+  holders: ReadonlyMap<string, readonly Bucket[]>,
 ): Generator<string> {
-  const others = buckets.filter((one) => one.name !== name || one.group === group);
-  const held = others.flatMap((one) => one.members.map((member) => member.name));
   for (const { name: member, type, isPadding } of members) {
     const is = parameters.get(member);
     if (is && isPadding) yield `'${member}' is a parameter, and counts as padding`;
     else if (is && (is.dtype !== type.dtype || !sameFactors(is, type)))
       yield `'${member}' is ${printType(type)} in it, and the graph has ${printType(is)}`;
-    if (held.indexOf(member) !== held.lastIndexOf(member)) yield `'${member}' lies in it twice, or in another one too`;
+    const alike = holders.get(member)!.filter((one) => one.name !== name || one.group === group);
+    if (alike.length > 1) yield `'${member}' lies in it twice, or in another one too`;
   }
 }
 
