@@ -200,7 +200,7 @@ describe('whole names from elsewhere', () => {
     expect(message).toContain("no option is called 'zero_optimization.stage'");
     expect(message).toContain("did you mean 'plan.zero_stage'?");
     expect(message).toContain("unknown: parallelism.tensor_parallel_degree, perhaps 'plan.tensor_parallel_size'");
-    expect(message).toContain('unknown: parallelism.expert_parallel_degree: no size asks for it yet');
+    expect(message).toContain("unknown: parallelism.expert_parallel_degree, perhaps 'plan.expert_parallel_size'");
     expect(message).toContain('unknown: zero_optimization.offload_optimizer: nothing is kept on the host');
   });
 

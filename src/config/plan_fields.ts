@@ -103,6 +103,19 @@ const planSizes = z.strictObject({
       flag: true,
       also: ['sp', 'enable_sequence_parallel'],
     }),
+  expert_parallel_size: z
+    .int()
+    .positive()
+    .default(1)
+    .meta({
+      description:
+        'Neighbouring data-parallel ranks that each have experts of their own, to which the tokens of all of them are sent. Divides ' +
+        'data_parallel_size.',
+      unit: 'ranks',
+      effect: 'Doubled: half the experts on each rank, and tokens travel among twice as many.',
+      flag: true,
+      also: ['ep', 'expert_model_parallel_size', 'expert_parallel_degree', 'ep_size', 'moe_expert_parallel_size'],
+    }),
   pipeline_parallel_size: z
     .int()
     .positive()

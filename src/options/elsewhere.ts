@@ -10,7 +10,6 @@ import { underscored } from './names.js';
 /** Ours for the same quantity, with how its value differs; or what there is in place of one. */
 export type Elsewhere = { readonly option: string; readonly note?: string } | { readonly instead: string };
 
-const expertParallel = { instead: "no size asks for it yet: the split of a plan file can cut 'experts' over an axis" };
 const offload = {
   instead: 'nothing is kept on the host: plan.zero_stage and plan.activation_checkpoint need less of the device',
 };
@@ -45,7 +44,7 @@ const torchtitan: Readonly<Record<string, Elsewhere>> = {
     option: 'plan.shard_size',
     note: 'It goes with plan.zero_stage 3, and is left out where nothing is replicated',
   },
-  'parallelism.expert_parallel_degree': expertParallel,
+  'parallelism.expert_parallel_degree': { option: 'plan.expert_parallel_size' },
   'parallelism.module_fqns_per_model_part': { option: 'plan.stage_layers' },
   'parallelism.pipeline_parallel_layers_per_stage': { option: 'plan.stage_layers' },
   'parallelism.pipeline_parallel_microbatch_size': { option: 'batch.microbatch' },
@@ -77,8 +76,6 @@ const deepSpeed: Readonly<Record<string, Elsewhere>> = {
 
 const megatron: Readonly<Record<string, Elsewhere>> = {
   data_parallel_sharding_strategy: { option: 'plan.zero_stage' },
-  ep: expertParallel,
-  expert_model_parallel_size: expertParallel,
   grad_reduce_in_bf16: { option: 'reduce_dtype' },
   lr_warmup_fraction: { option: 'optimizer.warmup_steps', note: 'It is in steps' },
   overlap_grad_reduce: overlap,

@@ -4,7 +4,7 @@
  */
 import type { Layout, Split } from '../ir/layout.js';
 import { canonicalSplit, printSplit } from '../ir/layout.js';
-import { axesSize, type AxisName, type Mesh } from '../ir/mesh.js';
+import { axesSize, hasAxis, type AxisName, type Mesh } from '../ir/mesh.js';
 import type { Assignment, OpRule } from '../ir/rule.js';
 import type { FactorName } from '../ir/type.js';
 
@@ -130,19 +130,21 @@ export function throughCandidates(options: CandidateOptions, splits: Splits): re
   return all.map((through) => ({ splits, through }));
 }
 
-/** `base` with what `extra` adds where it is legal: no axis twice, no factor twice, bounds that fit. */
+/**
+ * `base` with what `extra` adds where it is legal: no axis twice, no factor twice, bounds that fit. Of a split of which some axes are taken the
+ * others are left: rows over two axes, of which one is to split experts.
+ */
 export function merge(base: Splits, extra: Splits, { mesh, rule, decomposable }: CandidateOptions): Splits {
   const merged: Record<FactorName, Split> = { ...base };
   const used = new Set(Object.values(merged).flatMap((split) => split.axes));
   for (const [name, split] of Object.entries(extra)) {
     const factor = rule.factors[name];
-    if (!factor || merged[name] || split.axes.length === 0) continue;
-    const known = split.axes.every((axis) => mesh.axes.some((a) => a.name === axis));
-    if (!known || split.axes.some((axis) => used.has(axis))) continue;
+    if (!factor || merged[name] || (factor.whole && !decomposable)) continue;
+    const axes = split.axes.filter((axis) => hasAxis(mesh, axis) && !used.has(axis));
+    if (axes.length === 0) continue;
     if (split.bounds && split.bounds[split.bounds.length - 1] !== factor.size) continue;
-    if (factor.whole && !decomposable) continue;
-    merged[name] = canonicalSplit(mesh, split, factor.size);
-    for (const axis of split.axes) used.add(axis);
+    merged[name] = canonicalSplit(mesh, axes.length === split.axes.length ? split : { axes }, factor.size);
+    for (const axis of axes) used.add(axis);
   }
   return merged;
 }

@@ -12,6 +12,7 @@ import {
   worldSizeMismatch,
 } from './size_diagnostics.js';
 import { checkScheduleOf, requireGroups } from './check_schedule.js';
+import { dataAxesOf } from './data_sizes.js';
 import { chunksOf } from './model_chunks.js';
 import { nearestSizes, nearestText, ranksTogether, sharedSizes, type SharedSizes } from './nearest_sizes.js';
 import { requireGradientReduction, requireReduceDtype } from './reduce_dtype.js';
@@ -26,7 +27,7 @@ import {
 import { tensorFactors, type PlannedModel } from './planned_model.js';
 import { rowsOf, writtenSchedule } from './plan_schedule.js';
 import { sequenceOf } from './sequence_sizes.js';
-import { dataAxesOf, zeroOf } from './zero_sizes.js';
+import { zeroOf } from './zero_sizes.js';
 import { moreMicrobatches, shareBatch, type PlannedBatch } from './share_batch.js';
 
 export interface ParallelSizes {
@@ -38,6 +39,8 @@ export interface ParallelSizes {
   readonly context_parallel_method?: ContextMethod;
   /** Whether tensor-parallel ranks share the sequence of what they do not split otherwise. Default: false. */
   readonly sequence_parallel?: boolean;
+  /** Neighbouring data-parallel ranks that have experts of their own, to which the tokens of all of them are sent. Default: 1. */
+  readonly expert_parallel_size?: number;
   readonly pipeline_parallel_size?: number;
   /** One that can be generated. Default: `1f1b`, with several virtual stages `interleaved`. */
   readonly pipeline_schedule?: string;
@@ -128,8 +131,8 @@ export function planOfSizes(
   }
   if (batch.sequences % batch.microbatch !== 0) throw batchDoesNotDivide(batch);
   const { split, scheduled, together } = shareBatch(batch, data, pipeline);
-  const dataAxes = dataAxesOf(sizes, data);
-  const mesh = { ...dataAxes, ...(context > 1 && { context }), tensor };
+  const dataAxes = dataAxesOf(sizes, data, model);
+  const mesh = { ...dataAxes.mesh, ...(context > 1 && { context }), tensor };
   const plan: Plan = {
     flotilla_plan: planVersion,
     model: { name: model.name, hash: model.hash },
@@ -145,8 +148,9 @@ export function planOfSizes(
       padding: scheduled * together - batch.sequences / batch.microbatch,
     },
     split: {
-      [split]: Object.keys(dataAxes),
+      [split]: Object.keys(dataAxes.mesh),
       ...Object.fromEntries(tensorFactors.filter((f) => f in model.factors).map((f) => [f, ['tensor']])),
+      ...(dataAxes.experts.length > 0 && { experts: dataAxes.experts }),
       // Behind what it yields to.
       ...sequence.split,
     },

@@ -507,6 +507,59 @@ describe('sizes that no plan can have', () => {
     expect(() => of({ context_parallel_size: 4 }, 4)).toThrow('the sizes were accepted');
   });
 
+  test('ranks that share experts: more than there are, or other than data ranks and shards divide into', () => {
+    const experts = { factors: { ...model.factors, experts: 6 } };
+    expect(of({ expert_parallel_size: 2 }, 4).code).toBe('plan/nothing-for-expert-ranks');
+    expect(of({ expert_parallel_size: 8 }, 8, experts).diagnostic.fix).toContain('set it to 6 or less');
+    expect(of({ expert_parallel_size: 3 }, 8, experts).diagnostic.fix).toBe(
+      'set it to 2 or 4, or set data_parallel_size to 6 or 9',
+    );
+    const both = of({ expert_parallel_size: 3, shard_size: 2, zero_stage: 1 }, 6, experts);
+    expect(both.code).toBe('plan/experts-do-not-divide');
+    expect(both.diagnostic.what).toContain('neither divides the other');
+  });
+
+  test.each([
+    [{}, 4, { data: 4 }, ['data'], undefined],
+    [{ expert_parallel_size: 4 }, 4, { data: 4 }, ['data'], ['data']],
+    [
+      { expert_parallel_size: 2 },
+      8,
+      { 'data.replica': 4, 'data.expert': 2 },
+      ['data.replica', 'data.expert'],
+      ['data.expert'],
+    ],
+    [
+      { expert_parallel_size: 2, zero_stage: 3, shard_size: 4 },
+      8,
+      { 'data.replica': 2, 'data.shard': 2, 'data.expert': 2 },
+      ['data.shard', 'data.expert'],
+      ['data.expert'],
+    ],
+    [
+      { expert_parallel_size: 4, zero_stage: 3, shard_size: 2 },
+      8,
+      { 'data.replica': 2, 'data.expert': 2, 'data.shard': 2 },
+      ['data.shard'],
+      ['data.expert', 'data.shard'],
+    ],
+    [
+      { expert_parallel_size: 2, zero_stage: 3, shard_size: 2 },
+      8,
+      { 'data.replica': 4, 'data.shard': 2 },
+      ['data.shard'],
+      ['data.shard'],
+    ],
+  ] as const)('%o on %i data ranks', (given, ranks, mesh, shards, experts) => {
+    const mixture = { ...model, factors: { heads: 4, ...(experts && { experts: 6 }) } };
+    const batch = { sequences: 8, microbatch: 1 };
+    const made = planOfSizes(given, ranks, mixture, batch, { compute: 'f32', master: 'f32' });
+    expect(made.groups.g0.mesh).toEqual({ ...mesh, tensor: 1 });
+    expect(made.split.microbatch).toEqual(Object.keys(mesh));
+    expect(made.split.experts).toEqual(experts);
+    expect(made.zero.axes).toEqual(shards);
+  });
+
   test('ranks that are ours to choose do not make the sizes smaller', () => {
     expect(of({ tensor_parallel_size: 5 }, 5).diagnostic.fix).toContain('plan is tensor_parallel_size 1, data');
     const free = of({ tensor_parallel_size: 5 }, 5, {}, { ranksAreGiven: false });

@@ -84,6 +84,39 @@ export const batchDoesNotDivide = defineDiagnostic(
   }),
 );
 
+export const nothingForExpertRanks = defineDiagnostic(
+  'plan/nothing-for-expert-ranks',
+  (p: { ranks: number; model: string }) => ({
+    what: `expert_parallel_size ${p.ranks} has nothing to split in the model ${p.model}`,
+    why: 'its parameters have no factor experts',
+    where: [{ at: 'config, plan.expert_parallel_size' }],
+    fix: 'remove it, or train a mixture of experts, such as model.family mixtral',
+  }),
+);
+
+export const tooManyExpertRanks = defineDiagnostic(
+  'plan/too-many-expert-ranks',
+  (p: { ranks: number; experts: number }) => ({
+    what: `expert_parallel_size ${p.ranks} is more than the model's ${counted(p.experts, 'expert')}`,
+    why: 'a rank would hold no expert',
+    where: [{ at: 'config, plan.expert_parallel_size' }, { at: 'config, model.experts', note: `${p.experts}` }],
+    fix: `set it to ${p.experts} or less (sizes that do not divide the experts are legal: parts are then uneven)`,
+  }),
+);
+
+export const expertsDoNotDivide = defineDiagnostic(
+  'plan/experts-do-not-divide',
+  (p: { ranks: number; of: 'data_parallel_size' | 'shard_size'; size: number }) => ({
+    what:
+      p.of === 'data_parallel_size'
+        ? `expert_parallel_size ${p.ranks} does not divide the ${p.size} data-parallel ranks`
+        : `of expert_parallel_size ${p.ranks} and shard_size ${p.size} neither divides the other`,
+    why: 'ranks that share experts are neighbours among the data-parallel ranks, and shards of parameters are too',
+    where: [{ at: 'config, plan.expert_parallel_size' }, { at: `config, plan.${p.of}`, note: `${p.size}` }],
+    fix: `${divisorsNear(p.size, p.ranks).length > 0 ? `set it to ${divisorsNear(p.size, p.ranks).join(' or ')}` : 'remove it'}, or set ${p.of} to ${multiplesNear(p.size, p.ranks).join(' or ')}`,
+  }),
+);
+
 export const shardSizeDoesNotDivide = defineDiagnostic(
   'plan/shard-size-does-not-divide',
   (p: { shard: number; data: number }) => ({

@@ -1,35 +1,20 @@
 /** Over which ranks ZeRO splits, and how, from the sizes that are asked for. */
+import type { DataAxes } from './data_sizes.js';
 import { gatherWithoutStage3 } from './diagnostics.js';
-import { shardSizeDoesNotDivide, shardsOfOneRank, shardsWithoutZero } from './size_diagnostics.js';
 import type { SharedSizes } from './nearest_sizes.js';
 import type { ParallelSizes } from './parallel_sizes.js';
-import { stage3Fields, type Plan, type PlanGroup } from './plan.js';
+import { stage3Fields, type Plan } from './plan.js';
 
 /**
- * The axes of the data ranks, the last of them ZeRO's. Shards lie on neighbouring ranks: they exchange more than their replicas do. Throws
- * where the sizes do not multiply, or nothing is split.
- */
-export function dataAxesOf(
-  { shard_size: shard, zero_stage: stage = 0 }: ParallelSizes,
-  data: number,
-): PlanGroup['mesh'] {
-  if (shard === undefined) return { data };
-  if (stage === 0) throw shardsWithoutZero({ shard });
-  if (shard === 1) throw shardsOfOneRank({ data });
-  if (data % shard !== 0) throw shardSizeDoesNotDivide({ shard, data });
-  return shard === data ? { data } : { 'data.replica': data / shard, 'data.shard': shard };
-}
-
-/**
- * Over the last of the data axes, and the ranks that share a sequence: all of these have whole parameters. Of one such rank there is nothing to split: then the plan says so, whatever the stage, since one
+ * Over data ranks, and the ranks that share a sequence: all of these have whole parameters. Of one such rank there is nothing to split: then the plan says so, whatever the stage, since one
  * configuration is run on many ranks and on one. Throws where how parameters are gathered is said of a stage that gathers none.
  */
 export function zeroOf(
   sizes: ParallelSizes,
-  dataAxes: PlanGroup['mesh'],
+  { mesh, shards }: DataAxes,
   { context, pipeline }: SharedSizes,
 ): Plan['zero'] {
-  const [data, ranks] = Object.entries(dataAxes).at(-1)!;
+  const ranks = shards.reduce((n, axis) => n * mesh[axis], 1);
   const { zero_stage: asked = 0, reshard_after_forward, prefetch, persistence_threshold } = sizes;
   const { reduce_gradients, bucket_bytes } = sizes;
   const field = stage3Fields.find((name) => sizes[name] !== undefined);
@@ -39,7 +24,7 @@ export function zeroOf(
   const stage = ranks * context === 1 ? 0 : asked;
   const zero = {
     stage,
-    axes: context > 1 ? [data, 'context'] : [data],
+    axes: [...shards, ...(context > 1 ? ['context'] : [])],
     ...(reduce_gradients && { reduce_gradients }),
     ...(bucket_bytes !== undefined && { bucket_bytes }),
   };

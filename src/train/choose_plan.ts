@@ -72,6 +72,7 @@ function sizesOf({ plan }: TrainConfig): ParallelSizes {
     context_parallel_size: sizes.context_parallel_size,
     context_parallel_method: sizes.context_parallel_method,
     sequence_parallel: sizes.sequence_parallel,
+    expert_parallel_size: sizes.expert_parallel_size,
     pipeline_parallel_size: sizes.pipeline_parallel_size,
     ...(sizes.pipeline_schedule !== null && { pipeline_schedule: sizes.pipeline_schedule }),
     ...(sizes.pipeline_schedule_file !== null && { schedule_file: readSchedule(sizes.pipeline_schedule_file) }),

@@ -77,6 +77,8 @@ export interface TrainingDraw {
   readonly uneven: readonly [factor: number, seed: number];
   /** What the context axis splits. */
   readonly contextSplits: 'sequence' | 'dim';
+  /** Whether experts lie on data ranks, not on those of tensor parallelism. */
+  readonly expertsOverData: boolean;
   readonly contextMethod: ContextMethod;
   /** Whether the tensor axis splits sequences where it splits nothing else. */
   readonly sequenceParallel: boolean;
@@ -129,6 +131,7 @@ export const anyTraining = (models: readonly TrainingDraw['model'][] = someModel
     skip: fc.nat(31),
     uneven: fc.tuple(fc.nat(7), fc.oneof(fc.constant(0), fc.nat(1000))),
     contextSplits: fc.constantFrom('sequence', 'sequence', 'dim'),
+    expertsOverData: fc.boolean(),
     contextMethod: fc.constantFrom(...contextMethods),
     sequenceParallel: fc.boolean(),
     zero: fc.constantFrom(...zeroStages),
@@ -189,6 +192,7 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
   tensorFactors.forEach((factor, i) => {
     if (((draw.skip >> i) & 1) === 0) split[factor] = ['tensor'];
   });
+  if (draw.expertsOverData) split.experts = dataAxes.slice(-1);
   if (draw.sequenceParallel) {
     const { sequence = [], ...others } = split;
     // Listed last, it yields.

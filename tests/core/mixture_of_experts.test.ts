@@ -18,6 +18,39 @@ test('experts over the ranks that split the tokens: dispatch and combine are all
   expect(Object.keys(product.assignment.splits)).toEqual(['experts']);
 });
 
+test('experts over some of the data ranks, sharded by ZeRO over the others', () => {
+  const { placed } = expectEqualsSerial({
+    ...languageModel(mixtral(), { microbatches: 4, batch: 1, sequence: 4 }),
+    mesh: { 'data.replica': 2, 'data.expert': 2 },
+    split: { microbatch: ['data.replica', 'data.expert'], experts: ['data.expert'] },
+    zero: { stage: 1, axes: ['data.replica', 'data.expert'] },
+  });
+  const all = placed.step.steps.flatMap((step) => (step.kind === 'move' ? [step] : []));
+  const exchanges = all.filter(({ move }) => move.kind === 'all_to_all');
+  expect(exchanges).toHaveLength(4);
+  // No rank ever has another's experts, nor the tokens of all ranks.
+  const { values } = placed.step;
+  const splitsOf = (id: number) => values[id].layout.splits;
+  for (const { type, layout } of values) {
+    const names = type.dims.flat().map(({ name }) => name);
+    if (names.includes('experts') && names.includes('hidden'))
+      expect(layout.splits.experts?.axes).toEqual(['data.expert']);
+    if (names.includes('sequence') && names.includes('dim')) expect(Object.keys(layout.splits)).toEqual(['microbatch']);
+  }
+  for (const { inputs, outputs } of exchanges)
+    expect([inputs[0], outputs[0]].map((id) => Object.keys(splitsOf(id)).sort())).toContainEqual([
+      'experts',
+      'microbatch',
+    ]);
+  // The state of experts is split over the replicas alone, that of the rest over both.
+  const cuts = placed.buckets.map(({ members, state }) => [
+    members.some(({ name }) => /gate|up|down/.test(name)),
+    Object.values(state.splits)[0].axes.length,
+  ]);
+  expect(cuts).toContainEqual([true, 2]);
+  expect(cuts).toContainEqual([false, 2]);
+});
+
 test('experts of one axis, their hidden layer over another', () => {
   expectEqualsSerial({
     ...languageModel(mixtral(), { microbatches: 2, batch: 2, sequence: 3 }),

@@ -100,6 +100,7 @@ function drawOf(
     skip: 0,
     uneven: [0, 0],
     contextSplits: 'sequence',
+    expertsOverData: i % 2 === 0,
     contextMethod: method,
     sequenceParallel: sequence === 'split over tensor',
     zero,

@@ -28,6 +28,7 @@ export const smallest: TrainingDraw = {
   skip: 0,
   uneven: [0, 0],
   contextSplits: 'sequence',
+  expertsOverData: false,
   contextMethod: 'allgather',
   sequenceParallel: false,
   zero: 0,

@@ -109,6 +109,7 @@ const mlpDraw: TrainingDraw = {
   skip: 0,
   uneven: [0, 0],
   contextSplits: 'sequence',
+  expertsOverData: false,
   contextMethod: 'allgather',
   sequenceParallel: false,
   zero: 0,

@@ -1,0 +1,78 @@
+/** The axes of the data ranks: which of them ZeRO splits over, and which hold experts of their own, from the sizes that are asked for. */
+import type { AxisName } from '../ir/mesh.js';
+import type { ParallelSizes } from './parallel_sizes.js';
+import type { PlanGroup } from './plan.js';
+import type { PlannedModel } from './planned_model.js';
+import {
+  expertsDoNotDivide,
+  nothingForExpertRanks,
+  shardSizeDoesNotDivide,
+  shardsOfOneRank,
+  shardsWithoutZero,
+  tooManyExpertRanks,
+} from './size_diagnostics.js';
+
+export interface DataAxes {
+  /** Major first. */
+  readonly mesh: PlanGroup['mesh'];
+  /** Among the ranks of these ZeRO splits. */
+  readonly shards: readonly AxisName[];
+  /** Ranks along these have experts of their own; none where experts are not split over data ranks. */
+  readonly experts: readonly AxisName[];
+}
+
+/**
+ * Shards lie on neighbouring ranks, and so do the ranks that share experts: they exchange more than their replicas do. Where both are given, one
+ * is a part of the other.
+ *
+ *   data 8, shard_size 4, expert_parallel_size 2     data.replica 2 × data.shard 2 × data.expert 2
+ *
+ * Throws where sizes do not multiply, or nothing is split.
+ */
+export function dataAxesOf(sizes: ParallelSizes, data: number, model: PlannedModel): DataAxes {
+  const shard = shardOf(sizes, data);
+  const experts = expertRanksOf(sizes, data, shard, model);
+  const inner = (name: string, size: number | null) => (size === null || size === data ? [] : [{ name, size }]);
+  // The larger stands outside.
+  const cuts = [...inner('data.shard', shard), ...inner('data.expert', experts)].sort((a, b) => b.size - a.size);
+  const axes: { readonly name: AxisName; readonly ranks: number; readonly within: number }[] = [];
+  let whole = { name: cuts.length > 0 ? 'data.replica' : 'data', size: data };
+  for (const cut of cuts) {
+    if (cut.size === whole.size) continue;
+    axes.push({ name: whole.name, ranks: whole.size / cut.size, within: whole.size });
+    whole = cut;
+  }
+  axes.push({ name: whole.name, ranks: whole.size, within: whole.size });
+  const inside = (size: number) => axes.filter(({ within }) => within <= size).map(({ name }) => name);
+  return {
+    mesh: Object.fromEntries(axes.map(({ name, ranks }) => [name, ranks])),
+    shards: inside(shard ?? data),
+    experts: experts === null ? [] : inside(experts),
+  };
+}
+
+/** Null: all of the data ranks. */
+function shardOf({ shard_size: shard, zero_stage: stage = 0 }: ParallelSizes, data: number): number | null {
+  if (shard === undefined) return null;
+  if (stage === 0) throw shardsWithoutZero({ shard });
+  if (shard === 1) throw shardsOfOneRank({ data });
+  if (data % shard !== 0) throw shardSizeDoesNotDivide({ shard, data });
+  return shard;
+}
+
+/** Null: each data rank has all experts, or its part of them over other ranks. */
+function expertRanksOf(
+  { expert_parallel_size: ranks = 1 }: ParallelSizes,
+  data: number,
+  shard: number | null,
+  { name, factors }: PlannedModel,
+): number | null {
+  if (ranks === 1) return null;
+  const experts = 'experts' in factors ? factors.experts : 0;
+  if (experts === 0) throw nothingForExpertRanks({ ranks, model: name });
+  if (ranks > experts) throw tooManyExpertRanks({ ranks, experts });
+  if (data % ranks !== 0) throw expertsDoNotDivide({ ranks, of: 'data_parallel_size', size: data });
+  if (shard !== null && shard % ranks !== 0 && ranks % shard !== 0)
+    throw expertsDoNotDivide({ ranks, of: 'shard_size', size: shard });
+  return ranks;
+}
