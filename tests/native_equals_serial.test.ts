@@ -67,6 +67,11 @@ describe('language models', () => {
     split: { sequence: ['context'] },
     microbatches: 2,
   });
+  equalsSerial('two key/value heads over 2 × 2 tensor ranks, which divide their query heads', {
+    ...llama(),
+    mesh: { 'tensor.0': 2, 'tensor.1': 2 },
+    split: { kv_group: ['tensor.0'], group: ['tensor.1'], hidden: ['tensor.0', 'tensor.1'], vocab: ['tensor.0'] },
+  });
   for (const contextMethod of contextMethods) {
     equalsSerial(`sequences of 5 over context × tensor, ${contextMethod}, with dropout`, {
       ...languageModel(new GPT({ layers: 2, dim: 8, heads: 4, context: 8, vocab: 11, dropout: 0.3 }), {

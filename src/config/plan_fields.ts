@@ -55,7 +55,8 @@ const planSizes = z.strictObject({
     .positive()
     .default(1)
     .meta({
-      description: 'Ranks that share every layer, split over heads and MLP features.',
+      description:
+        'Ranks that share every layer, split over heads and MLP features. More of them than key/value heads share these.',
       unit: 'ranks',
       flag: true,
       also: [

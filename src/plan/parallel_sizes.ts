@@ -1,5 +1,4 @@
 /** Plans from the sizes that users of Megatron-LM and DeepSpeed know: `{ data_parallel_size: 2, tensor_parallel_size: 2 }`. */
-import type { FactorName } from '../ir/type.js';
 import { scheduleOf, type ScheduleFile } from '../schedule/file.js';
 import { defaultVirtualStages, scheduleKind } from '../schedule/kinds.js';
 import { groupOfChunk } from '../schedule/placement.js';
@@ -24,9 +23,10 @@ import {
   type GradientReduction,
   type ZeroStage,
 } from './plan.js';
-import { tensorFactors, type PlannedModel } from './planned_model.js';
+import type { PlannedModel } from './planned_model.js';
 import { rowsOf, writtenSchedule } from './plan_schedule.js';
 import { sequenceOf } from './sequence_sizes.js';
+import { mostTensorRanks, tensorAxesOf, tooSmallFor } from './tensor_sizes.js';
 import { zeroOf } from './zero_sizes.js';
 import { moreMicrobatches, shareBatch, type PlannedBatch } from './share_batch.js';
 
@@ -92,10 +92,9 @@ export function planOfSizes(
   const { tensor, context, pipeline } = shared;
   const data = sizes.data_parallel_size ?? Math.max(1, Math.floor(ranks / ranksTogether(shared)));
   const { kind, placement, virtualStages } = scheduleOfSizes(sizes, pipeline);
-  const smallest = smallestTensorFactor(model);
   const positions = Math.max(...model.sizes.sequence);
   const most = {
-    tensor: smallest?.size ?? 1,
+    tensor: mostTensorRanks(tensor, model),
     context: positions,
     pipeline: Math.floor(model.segments.length / virtualStages),
   };
@@ -109,11 +108,13 @@ export function planOfSizes(
     throw worldSizeMismatch({ data, ...shared, ranks, nearest, isLegal });
   }
   if (tensor > most.tensor) {
-    if (smallest === null) throw nothingForTensorRanks({ tensor, data, model: model.name });
-    throw tooManyTensorRanks({ tensor, ...smallest, factor: smallest.name, nearest });
+    const small = tooSmallFor(tensor, model);
+    if (small === null) throw nothingForTensorRanks({ tensor, data, model: model.name });
+    throw tooManyTensorRanks({ tensor, size: small.size, factor: small.name, nearest });
   }
   if (context > positions) throw tooManyContextRanks({ context, positions, nearest });
-  const sequence = sequenceOf(sizes, shared, model);
+  const tensorAxes = tensorAxesOf(tensor, model);
+  const sequence = sequenceOf(sizes, shared, tensorAxes, model);
   if (pipeline === 1 && !sizes.schedule_file) {
     const [field, told] =
       (sizes.virtual_stages ?? 1) > 1 ? ['plan.virtual_stages', 'virtual_stages'] : ['plan.pipeline_schedule', 'it'];
@@ -132,7 +133,7 @@ export function planOfSizes(
   if (batch.sequences % batch.microbatch !== 0) throw batchDoesNotDivide(batch);
   const { split, scheduled, together } = shareBatch(batch, data, pipeline);
   const dataAxes = dataAxesOf(sizes, data, model);
-  const mesh = { ...dataAxes.mesh, ...(context > 1 && { context }), tensor };
+  const mesh = { ...dataAxes.mesh, ...(context > 1 && { context }), ...tensorAxes.mesh };
   const plan: Plan = {
     flotilla_plan: planVersion,
     model: { name: model.name, hash: model.hash },
@@ -149,7 +150,7 @@ export function planOfSizes(
     },
     split: {
       [split]: Object.keys(dataAxes.mesh),
-      ...Object.fromEntries(tensorFactors.filter((f) => f in model.factors).map((f) => [f, ['tensor']])),
+      ...tensorAxes.split,
       ...(dataAxes.experts.length > 0 && { experts: dataAxes.experts }),
       // Behind what it yields to.
       ...sequence.split,
@@ -217,10 +218,4 @@ function scopesOf(mode: ActivationCheckpoint = 'none', segments: readonly string
   const numbered = new Set(segments.filter((name) => /\.\d+$/.test(name)).map((name) => name.replace(/\d+$/, '*')));
   const ops = mode === 'full' ? 'all' : 'cheap';
   return [...(numbered.size > 0 ? numbered : ['*'])].map((of) => ({ of, made: 'again', keep: 'backward', ops }));
-}
-
-/** A rank must have a part of each factor that is split, so the smallest says how many there can be; null where there is none. */
-function smallestTensorFactor({ factors }: PlannedModel): { readonly name: FactorName; readonly size: number } | null {
-  const known = tensorFactors.filter((name) => name in factors).map((name) => ({ name, size: factors[name] }));
-  return known.length > 0 ? known.reduce((a, b) => (b.size < a.size ? b : a)) : null;
 }

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { DiagnosticError } from '../ir/diagnostic.js';
-import { GPT } from '../nn/models/index.js';
+import { GPT, Llama } from '../nn/models/index.js';
 import { readScheduleFile } from '../schedule/file.js';
 import { checkPlan } from './check_plan.js';
 import { describeModel } from './describe_model.js';
@@ -484,6 +484,36 @@ describe('sizes that no plan can have', () => {
     const error = of({ tensor_parallel_size: 6 }, 6);
     expect(error.code).toBe('plan/too-many-tensor-ranks');
     expect(error.diagnostic.fix).toContain('tensor_parallel_size 3, data_parallel_size 2');
+  });
+
+  const llama = (kv_heads: number, heads: number) =>
+    describeModel(new Llama({ layers: 2, dim: 16 * heads, heads, kv_heads, hidden: 64, context: 4, vocab: 64 }));
+
+  test.each([
+    [8, 8, 64, { tensor: 8 }, ['tensor'], []],
+    [2, 8, 8, { 'tensor.0': 2, 'tensor.1': 4 }, ['tensor.0'], ['tensor.1']],
+    [3, 12, 4, { 'tensor.0': 2, 'tensor.1': 2 }, ['tensor.0'], ['tensor.1']],
+    [1, 4, 4, { tensor: 4 }, [], ['tensor']],
+    [2, 8, 3, { tensor: 3 }, [], ['tensor']],
+  ] as const)('%i key/value heads, %i heads, %i tensor ranks', (kv, heads, tensor, mesh, keys, queries) => {
+    const ranks = Math.min(tensor, heads);
+    const batch = { sequences: 4, microbatch: 1 };
+    const made = planOfSizes({ tensor_parallel_size: ranks }, ranks, llama(kv, heads), batch, {
+      compute: 'f32',
+      master: 'f32',
+    });
+    expect(made.groups.g0.mesh).toEqual({ data: 1, ...mesh });
+    if (kv < heads) expect([made.split.kv_group, made.split.group]).toEqual([keys, queries]);
+    expect(made.split.hidden).toEqual(Object.keys(mesh));
+  });
+
+  test('tensor ranks among which query heads cannot be divided', () => {
+    const five = of({ tensor_parallel_size: 5 }, 5, llama(2, 8), { ranksAreGiven: false });
+    expect(five.diagnostic.what).toBe(
+      "tensor_parallel_size 5 is more than the model's 4 query heads that so many ranks can divide",
+    );
+    expect(five.diagnostic.fix).toContain('tensor_parallel_size 4');
+    expect(of({ tensor_parallel_size: 8 }, 8, llama(2, 4)).diagnostic.what).toContain("the model's 4 query heads");
   });
 
   test('tensor ranks with nothing to split', () => {

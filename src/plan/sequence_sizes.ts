@@ -4,6 +4,7 @@ import { tooFewHeads, tooManySequenceRanks } from './size_diagnostics.js';
 import type { SharedSizes } from './nearest_sizes.js';
 import type { ParallelSizes } from './parallel_sizes.js';
 import { tensorFactors, type PlannedModel } from './planned_model.js';
+import type { TensorAxes } from './tensor_sizes.js';
 import type { ContextMethod, Plan, PlanScope } from './plan.js';
 
 /** What a plan says of sequences. */
@@ -14,13 +15,19 @@ export interface PlannedSequence {
 }
 
 /** Throws `plan/too-few-heads`, `plan/too-many-sequence-ranks`. */
-export function sequenceOf(sizes: ParallelSizes, shared: SharedSizes, model: PlannedModel): PlannedSequence {
+export function sequenceOf(
+  sizes: ParallelSizes,
+  shared: SharedSizes,
+  tensorAxes: TensorAxes,
+  model: PlannedModel,
+): PlannedSequence {
   const { tensor, context } = shared;
   const method = context > 1 ? (sizes.context_parallel_method ?? 'allgather') : null;
-  if (method === 'ulysses') requireHeads(shared, model);
-  const axes = sequenceAxesOf(sizes, shared);
+  if (method === 'ulysses') requireHeads(shared, tensorAxes, model);
+  const overTensor = sizes.sequence_parallel === true && tensor > 1;
+  const axes = [...(context > 1 ? ['context'] : []), ...(overTensor ? Object.keys(tensorAxes.mesh) : [])];
   const positions = Math.max(...model.sizes.sequence);
-  const sharers = axes.reduce((n, axis) => n * shared[axis], 1);
+  const sharers = context * (overTensor ? tensor : 1);
   if (sharers > positions) throw tooManySequenceRanks({ tensor, context, positions });
   if (axes.length === 0) return { split: {}, method, scopes: [] };
   return { split: { sequence: axes }, method, scopes: [gatheredAgain] };
@@ -29,19 +36,13 @@ export function sequenceOf(sizes: ParallelSizes, shared: SharedSizes, model: Pla
 /** Those of attention. */
 const attentionFactors: readonly FactorName[] = ['heads', 'kv_group'];
 
-/** The axes that split sequences. */
-function sequenceAxesOf({ sequence_parallel }: ParallelSizes, { tensor, context }: SharedSizes) {
-  return [
-    ...(context > 1 ? (['context'] as const) : []),
-    ...(sequence_parallel === true && tensor > 1 ? (['tensor'] as const) : []),
-  ];
-}
-
 /** Each rank needs a head with its keys and values. Throws `plan/too-few-heads`. */
-function requireHeads({ tensor, context }: SharedSizes, { name, factors }: PlannedModel): void {
-  const factor = tensorFactors.find((one) => one in factors && attentionFactors.includes(one));
-  const size = factor === undefined ? 0 : factors[factor];
-  if (size < tensor * context) throw tooFewHeads({ tensor, context, factor: factor ?? null, size, model: name });
+function requireHeads({ tensor, context }: SharedSizes, { mesh, split }: TensorAxes, model: PlannedModel): void {
+  const factor = tensorFactors.find((one) => one in model.factors && attentionFactors.includes(one));
+  const size = factor === undefined ? 0 : model.factors[factor];
+  const parts = factor === undefined ? 1 : split[factor].reduce((n, axis) => n * mesh[axis], 1);
+  if (size < parts * context)
+    throw tooFewHeads({ tensor, context, factor: factor ?? null, size, parts, model: model.name });
 }
 
 /** What is whole of a split sequence is not kept for the backward: that would be the memory that the split saves. */
