@@ -17,7 +17,9 @@ import {
   bindLetters,
   bindSignature,
   checkLetters,
+  markOf,
   parseSignature,
+  type MarkText,
   type Signature,
   type SignatureSlot,
 } from './signature.js';
@@ -47,6 +49,8 @@ export interface FusedBackward {
   readonly reads: readonly string[];
   /** Results: one `d<Operand>` for each operand that has a gradient. */
   decompose(operands: OperandTensors, attributes: Attributes): ResultTensors;
+  /** Marks of letters of which its kernel needs less than the forward's: `{ v: '@!' }`. */
+  readonly marks?: Readonly<Record<string, MarkText>>;
   /** Names of the cotangents it gives, `dLogits`; the default is one for every operand of class float. */
   readonly gives?: readonly string[];
   flops(sizes: Sizes, attributes: Attributes): number;
@@ -130,8 +134,11 @@ function backwardSignature(op: FusedOp, signature: Signature, backward: FusedBac
     if (!slot) throw new Error(`${op.name}: backward reads '${name}', which is no operand, result or cotangent`);
     return slot;
   });
-  return { operands, results: gradients(signature, backward), marks: signature.marks };
+  return { operands, results: gradients(signature, backward), marks: backwardMarks(signature, backward) };
 }
+
+const backwardMarks = ({ marks }: Signature, { marks: own = {} }: FusedBackward): Signature['marks'] =>
+  new Map([...marks, ...Object.entries(own).map(([letter, text]) => [letter, markOf(text)] as const)]);
 
 function gradients(signature: Signature, backward: FusedBackward): SignatureSlot[] {
   const all = signature.operands

@@ -25,7 +25,10 @@ export type Mark = 'whole' | 'placed' | 'run';
 /** As a signature writes them. */
 export const textOfMark = { whole: '!', placed: '@', run: '@!' } as const satisfies Readonly<Record<Mark, string>>;
 
-const markOf = new Map(Object.entries(textOfMark).map(([mark, text]) => [text, mark as Mark]));
+export type MarkText = (typeof textOfMark)[Mark];
+
+export const markOf = (text: MarkText): Mark =>
+  (Object.keys(textOfMark) as Mark[]).find((mark) => textOfMark[mark] === text)!;
 
 export function parseSignature(text: string): Signature {
   const [left, right] = text.split('->');
@@ -33,7 +36,7 @@ export function parseSignature(text: string): Signature {
   const slots = (side: string): SignatureSlot[] =>
     [...side.matchAll(/(\w+)\s*:\s*(float|f32|int|bool)\s*\[([^\]]*)\]/g)].map(([, name, cls, body]) => {
       const letters = [...body.matchAll(/(\w+)(@!|@|!)?/g)].map(([, letter, mark]) => {
-        if (mark) marks.set(letter, markOf.get(mark as (typeof textOfMark)[Mark])!);
+        if (mark) marks.set(letter, markOf(mark as MarkText));
         return letter;
       });
       return { name, class: cls as SignatureSlot['class'], letters };

@@ -206,14 +206,17 @@ const primitives: Readonly<Record<string, Forms>> = {
 /** native/kernels/attention.h: bf16 is multiplied in pairs, and a row of accumulators has this many. */
 const attentionTakes: DeviceNeeds['takes'] = ({ d }) => d % 2 === 0 && d <= 256;
 
+/** Where a block of a letter begins, of whose factors only the first is split. */
+const startOf = ({ rule, origins }: KernelSite, letter: string): number =>
+  rule.letters[letter].reduce((start, name) => start * rule.factors[name].size + (origins[name] ?? 0), 0);
+
 const attention: Omit<FusedKernel, 'kernel' | 'on'> = {
   types: 'one',
   join: ['g r'],
-  attributes: ({ rule, origins, attributes }, { d }) => ({
-    causal: attributes.causal ? 1 : 0,
-    scale: (attributes.scale as number) || 1 / Math.sqrt(d),
-    // Of several factors only the first is split.
-    query_start: rule.letters.s.reduce((start, name) => start * rule.factors[name].size + (origins[name] ?? 0), 0),
+  attributes: (site, { d }) => ({
+    causal: site.attributes.causal ? 1 : 0,
+    scale: (site.attributes.scale as number) || 1 / Math.sqrt(d),
+    query_start: startOf(site, 's'),
   }),
 };
 
@@ -255,7 +258,11 @@ const fusedKernels: Readonly<Record<string, FusedKernel>> = {
     on: { cpu: { scratchBytes: ({ t, c }, _, acc) => workspace('rms_norm_backward', { t, c, acc }) } },
   },
   softmax_cross_entropy: { kernel: 'softmax_cross_entropy', types: 'one' },
-  softmax_cross_entropy_backward: { kernel: 'softmax_cross_entropy_backward', types: 'one' },
+  softmax_cross_entropy_backward: {
+    kernel: 'softmax_cross_entropy_backward',
+    types: 'one',
+    attributes: (site) => ({ origin: startOf(site, 'v') }),
+  },
   softmax: { kernel: 'softmax', types: 'one' },
   softmax_backward: { kernel: 'softmax_backward', types: 'one' },
   gelu: { kernel: 'gelu', types: 'any', attributes: exact },

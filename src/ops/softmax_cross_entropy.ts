@@ -8,7 +8,8 @@ import { defineOp } from '../ir/define_op.js';
  *
  * Tokens `t` split freely. The fused kernel needs the vocabulary whole (`v!`); where a plan splits it, the
  * decomposition runs, its three reductions over `v` now all-reduces of t numbers: Megatron-LM's
- * vocabulary-parallel loss, with no code of its own.
+ * vocabulary-parallel loss, with no code of its own. The backward reduces nothing: its kernel is told where its
+ * block of the vocabulary begins.
  *
  * A label outside the vocabulary chooses nothing: its loss is logsumexp, and is to be masked by a zero weight.
  *
@@ -30,6 +31,7 @@ export const softmaxCrossEntropy = defineOp({
 
   backward: {
     reads: ['logits', 'labels', 'logsumexp', 'dLoss'], // what must stay alive
+    marks: { v: '@!' },
     decompose({ logits, labels, logsumexp, dLoss }) {
       const probability = logits.cast('f32').sub(logsumexp).exp();
       return { dLogits: probability.sub(labels.oneHot('v')).mul(dLoss) };

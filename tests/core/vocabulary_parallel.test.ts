@@ -17,6 +17,9 @@ test('embedding and cross-entropy over a split vocabulary', () => {
   // The fused loss needs the vocabulary whole: what runs are its parts.
   expect(opsOf(placed.step, 'softmax_cross_entropy')).toEqual([]);
   expect(resultsOf(placed.step, opsOf(placed.step, 'max', 'loss')[0])).toEqual(['{| max:tensor}']);
+  // Its backward reduces nothing: the kernel is told where its words begin.
+  const [backward] = opsOf(placed.step, 'softmax_cross_entropy_backward');
+  expect(resultsOf(placed.step, backward)).toEqual(['{vocab:tensor}']);
   expect(gradientLayout(placed.step, 'embedding.weight')).toBe('{vocab:tensor}');
 });
 

@@ -174,6 +174,11 @@ describe('rules alone', () => {
       'softmax_cross_entropy',
       changed('softmax_cross_entropy_backward', nothingWhole),
     ],
+    [
+      'labels counted from where a block of the vocabulary begins',
+      'softmax_cross_entropy',
+      changed('softmax_cross_entropy_backward', () => ({ origins: [] })),
+    ],
     ['a rotation over split blocks', 'roll', changed('roll', nothingWhole)],
   ])('finds a planted lie: %s', (_, op, plant) => {
     const details = fc.check(

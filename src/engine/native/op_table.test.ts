@@ -157,6 +157,7 @@ test('no op is left out', () => {
     'iota',
     'random_uniform',
     'scatter',
+    'softmax_cross_entropy_backward',
   ]);
 });
 
