@@ -15,7 +15,7 @@
 import { isExchange, scopeOf, type PlacedGraph, type PlacedId, type PlacedStep } from '../partition/placed.js';
 import type { Listed } from './sections.js';
 import { kindText, type SlotKind } from './slot_kinds.js';
-import type { SlotStep } from './slot_order.js';
+import { within, type SlotStep } from './slot_order.js';
 
 /** What a slot runs. */
 export interface SlotSection {
@@ -107,21 +107,41 @@ interface Instance extends Pick<SlotStep, 'slot' | 'first' | 'microbatch'> {
   readonly places: readonly number[];
 }
 
-/** What a group computes, with lead-ins where they are launched: right before the step with which the segment begins that is `prefetch` ahead. */
+/**
+ * What a group computes, with lead-ins where they are launched: right before the step with which the segment begins that is `prefetch` ahead,
+ * or behind the one that first makes what they read, where that comes later.
+ */
 export function withLeadIns(
   order: readonly SlotStep[],
   section: (slot: SlotKind, first: boolean) => SlotSection,
   prefetch: number,
 ): readonly (SlotStep | LeadIn)[] {
   const launched = new Map<number, LeadIn[]>();
+  const made = placesMade(order, section);
   for (const instance of instancesOf(order, section)) {
     const { slot, first, microbatch } = instance;
-    section(slot, first).leadIns.forEach((_, segment) => {
-      const at = placeAhead(instance.after, prefetch - segment);
+    section(slot, first).leadIns.forEach((listed, segment) => {
+      const reads = listed.flatMap(({ step }) => step.inputs.map((id) => made.get(id) ?? 0));
+      const at = Math.max(placeAhead(instance.after, prefetch - segment), ...reads);
+      for (const { step } of listed) step.outputs.forEach((id) => made.set(id, made.get(id) ?? at));
       launched.set(at, [...(launched.get(at) ?? []), { kind: 'lead-in', slot, first, segment, microbatch }]);
     });
   }
   return order.flatMap((step, i) => [...(launched.get(i) ?? []), step]);
+}
+
+/** What slots make by the place behind the first step that does: what lasts for the step is there from then on. */
+function placesMade(
+  order: readonly SlotStep[],
+  section: (slot: SlotKind, first: boolean) => SlotSection,
+): Map<PlacedId, number> {
+  const made = new Map<PlacedId, number>();
+  order.forEach(({ slot, first, piece }, i) => {
+    if (!first) return;
+    for (const { step } of within(section(slot, first).body, piece))
+      step.outputs.forEach((id) => made.set(id, made.get(id) ?? i + 1));
+  });
+  return made;
 }
 
 /** Of an instance and those that it follows, where the segment begins that is so many before the end; the begin of the step if there is none. */

@@ -15,6 +15,7 @@ import { mlp } from '../scenarios/mlp.js';
 import { exposedSeconds } from '../scenarios/overlap.js';
 import { pipelineUnder } from '../scenarios/pipelines.js';
 import { buildScenario, type Scenario, type ScenarioOptions } from '../scenarios/scenario.js';
+import { whim } from '../scenarios/whim.js';
 import { expectEqualsSerial } from './equals_serial.js';
 
 const perceptron = (layers: number) => {
@@ -140,6 +141,25 @@ test.each(['full', 'mixed'] as const)(
     for (const rankClass of program.classes) expect(mostReadersAlive(rankClass)).toBe(2);
   },
 );
+
+test('what a backward gathers of weights that the step has there already waits for the forward that gathers these', () => {
+  const model = new GPT({ layers: 1, dim: 4, heads: 2, hidden: 3, context: 3, vocab: 5 });
+  const { program } = expectEqualsSerial({
+    ...languageModel(model, { batch: 2, sequence: 3 }),
+    pipeline: pipelineOf([
+      { segments: ['embedding', 'blocks.0'], mesh: { data: 2, tensor: 2 } },
+      { segments: ['head'], mesh: { data: 2, tensor: 2 } },
+    ]),
+    split: { batch: ['data'], vocab: ['tensor'], heads: ['tensor'], hidden: ['tensor'] },
+    scopes: [{ of: '*', made: 'reshard', keep: 'segment and direction', ops: 'all' }],
+    zero: { stage: 3, axes: ['data'], reshard_after_forward: false, prefetch: 1 },
+    // Prices by which ops of the backward read some weights whole, and none of the forward do.
+    costs: whim(6),
+  });
+  const [{ schedule }] = program.classes;
+  const launches = schedule.flatMap((one) => ('template' in one ? [one.template] : []));
+  expect(launches.indexOf('lead-in backward.first')).toBeGreaterThan(launches.indexOf('forward.first'));
+});
 
 test('without prefetch there are none, and slots are whole', () => {
   const { graphs } = perceptron(3);
