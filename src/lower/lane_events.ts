@@ -33,8 +33,13 @@ interface Touch extends Extent {
 export class Pending {
   private readonly touches = new Map<ValueIndex, Touch[]>();
 
+  /**
+   * A touch takes the place of those within it, for which it has waited; but not of one in a text that runs ahead (`each`): that is written
+   * once, and every slot that follows must wait for it.
+   */
   note(extent: Extent, done: Awaited): void {
-    const others = (this.touches.get(extent.buffer) ?? []).filter((t) => t.from < extent.from || t.to > extent.to);
+    const outlast = (t: Touch) => t.from < extent.from || t.to > extent.to || (t.done.each && !done.each);
+    const others = (this.touches.get(extent.buffer) ?? []).filter(outlast);
     this.touches.set(extent.buffer, [...others, { ...extent, done }]);
   }
 
