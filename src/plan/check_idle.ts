@@ -32,12 +32,14 @@ export function checkNothingIsIdle(plan: Plan, model: PlannedModel, axes: readon
     });
   }
   if (zero.stage > 0 && !isSplit(zero.axes)) {
-    const several = zero.axes.length > 1;
+    const over = zero.axes.length === 0 ? 'no axis' : axesText(zero.axes);
+    const oneRank = 'has one rank in every group, which';
+    const who = ['every rank', `it ${oneRank}`, `each of them ${oneRank}`][Math.min(2, zero.axes.length)];
     throw planContradiction({
       file,
       field: 'zero.axes',
-      problem: `ZeRO is to split over ${axesText(zero.axes)}, and that says nothing`,
-      why: `${several ? 'each of them' : 'it'} has one rank in every group, which keeps all that belongs to its parameters`,
+      problem: `ZeRO is to split over ${over}, and that says nothing`,
+      why: `${who} keeps all that belongs to its parameters`,
       fix: zeroAxesFix(plan, model, axes),
     });
   }

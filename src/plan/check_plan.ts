@@ -31,11 +31,7 @@ export function checkPlan(
   const axes = [...new Set(Object.values(plan.groups).flatMap(({ mesh }) => Object.keys(mesh)))];
   const { logical_microbatches, sequences } = plan.batch;
   checkSplit(plan, { ...model.sizes, microbatch: [logical_microbatches], batch: [sequences] }, axes, file);
-  const unknown = plan.zero.axes.findIndex((axis) => !axes.includes(axis));
-  if (unknown >= 0) {
-    const name = plan.zero.axes[unknown];
-    throw planUnknownName({ file, field: `zero.axes.${unknown}`, kind: 'axis', name, known: axes });
-  }
+  checkZeroAxes(plan, axes, file);
   const gathers = stage3Fields.find((name) => plan.zero[name] !== undefined);
   if (gathers && plan.zero.stage !== 3) {
     throw gatherWithoutStage3({ file, field: `zero.${gathers}`, stage: plan.zero.stage });
@@ -149,15 +145,7 @@ function checkSplit(
     for (const axis of over) {
       if (!axes.includes(axis)) throw planUnknownName({ file, field, kind: 'axis', name: axis, known: axes });
     }
-    const twice = over.find((axis, i) => over.indexOf(axis) !== i);
-    if (twice === undefined) continue;
-    const once = JSON.stringify([...new Set(over)]);
-    throw planContradiction({
-      file,
-      field,
-      problem: `'${factor}' is split over '${twice}' twice`,
-      fix: `write ${once}`,
-    });
+    requireOnce(over, `'${factor}' is split`, { file, field });
   }
   for (const [factor, cut] of Object.entries(bounds)) {
     const field = `bounds.${factor}`;
@@ -185,6 +173,27 @@ function checkSplit(
       }
     }
   }
+}
+
+function checkZeroAxes({ zero }: Plan, axes: readonly string[], file: string): void {
+  const unknown = zero.axes.findIndex((axis) => !axes.includes(axis));
+  if (unknown >= 0) {
+    const name = zero.axes[unknown];
+    throw planUnknownName({ file, field: `zero.axes.${unknown}`, kind: 'axis', name, known: axes });
+  }
+  requireOnce(zero.axes, 'ZeRO is to split', { file, field: 'zero.axes' });
+}
+
+/** No axis is named twice. `what`: is split over them. */
+function requireOnce(
+  over: readonly string[],
+  what: string,
+  at: { readonly file: string; readonly field: string },
+): void {
+  const twice = over.find((axis, i) => over.indexOf(axis) !== i);
+  if (twice === undefined) return;
+  const once = JSON.stringify([...new Set(over)]);
+  throw planContradiction({ ...at, problem: `${what} over '${twice}' twice`, fix: `write ${once}` });
 }
 
 function boundsFault(bounds: readonly number[], size: number, parts: number): string | null {

@@ -210,6 +210,7 @@ const contradiction: readonly Row[] = [
   ],
   ['schedule', { kind: 'table', microbatches: 2 }, 'plan/contradiction', /^write the slots of each group/],
   ['groups.g9', { mesh: { data: 2 } }, 'plan/contradiction', /^remove it, or write "on": "g9" in one of/],
+  ['zero.axes', ['data', 'data'], 'plan/contradiction', 'write ["data"]'],
   ['zero.prefetch', 2, 'plan/contradiction', 'remove it, or set the stage to 3'],
   ['zero.persistence_threshold', 0, 'plan/contradiction', 'remove it, or set the stage to 3'],
   ['zero.reshard_after_forward', true, 'plan/contradiction', 'remove it, or set the stage to 3'],
@@ -710,6 +711,9 @@ test('ZeRO over an axis that splits every parameter already is refused, with tho
   expect(error.message).toContain('no parameter is replicated over it');
   expect(error.diagnostic.fix).toBe('set it to ["data"], or zero.stage to 0');
   expect(errorOf(of('tensor', 1)).diagnostic.fix).toBe('set zero.stage to 0');
+  const none = errorOf({ ...of('data'), zero: { stage: 2, axes: [] } });
+  expect(none.message).toContain('ZeRO is to split over no axis, and that says nothing');
+  expect(none.diagnostic.fix).toBe('set it to ["data"], or zero.stage to 0');
   // One rank along the axis splits nothing either; the plan of a run that has trained so is read.
   expect(errorOf(of('data', 1)).message).toMatch(
     /split over 'data', and that says nothing[\s\S]*one rank in every group/,
