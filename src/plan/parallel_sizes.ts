@@ -25,7 +25,7 @@ import {
 } from './plan.js';
 import type { PlannedModel } from './planned_model.js';
 import { rowsOf, writtenSchedule } from './plan_schedule.js';
-import { sequenceOf } from './sequence_sizes.js';
+import { mostContextRanks, sequenceOf } from './sequence_sizes.js';
 import { mostTensorRanks, tensorAxesOf, tooSmallFor } from './tensor_sizes.js';
 import { zeroOf } from './zero_sizes.js';
 import { moreMicrobatches, shareBatch, type PlannedBatch } from './share_batch.js';
@@ -93,9 +93,10 @@ export function planOfSizes(
   const data = sizes.data_parallel_size ?? Math.max(1, Math.floor(ranks / ranksTogether(shared)));
   const { kind, placement, virtualStages } = scheduleOfSizes(sizes, pipeline);
   const positions = Math.max(...model.sizes.sequence);
+  const mostTensor = mostTensorRanks(tensor, model);
   const most = {
-    tensor: mostTensorRanks(tensor, model),
-    context: positions,
+    tensor: mostTensor,
+    context: mostContextRanks(sizes, tensorAxesOf(Math.min(tensor, mostTensor), model), model),
     pipeline: Math.floor(model.segments.length / virtualStages),
   };
   const asked = { data: sizes.data_parallel_size ?? null, ...shared };
@@ -114,7 +115,7 @@ export function planOfSizes(
   }
   if (context > positions) throw tooManyContextRanks({ context, positions, nearest });
   const tensorAxes = tensorAxesOf(tensor, model);
-  const sequence = sequenceOf(sizes, shared, tensorAxes, model);
+  const sequence = sequenceOf(sizes, shared, tensorAxes, model, nearest);
   if (pipeline === 1 && !sizes.schedule_file) {
     const [field, told] =
       (sizes.virtual_stages ?? 1) > 1 ? ['plan.virtual_stages', 'virtual_stages'] : ['plan.pipeline_schedule', 'it'];

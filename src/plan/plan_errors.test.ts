@@ -533,8 +533,15 @@ describe('sizes that no plan can have', () => {
     const heads = of({ context_parallel_size: 4, tensor_parallel_size: 2, context_parallel_method: 'ulysses' }, 8);
     expect(heads.code).toBe('plan/too-few-heads');
     expect(heads.diagnostic.fix).toBe(
-      'set plan.context_parallel_method to allgather, or plan.context_parallel_size to 2',
+      'set plan.context_parallel_method to allgather; by ulysses the nearest legal plan is context_parallel_size 2, data_parallel_size 2',
     );
+    // Five heads, and no five of six ranks.
+    const sizes = { context_parallel_size: 6, context_parallel_method: 'ulysses' } as const;
+    const six = of(sizes, 6, { factors: { ...model.factors, heads: 5 }, sizes: { ...model.sizes, heads: [5] } });
+    expect(six.diagnostic.fix).toContain('context_parallel_size 3, data_parallel_size 2');
+    const mismatch = of({ ...sizes, tensor_parallel_size: 2 }, 8);
+    expect(mismatch.code).toBe('plan/world-size-mismatch');
+    expect(mismatch.diagnostic.fix).toContain('context_parallel_size 2, data_parallel_size 2');
     expect(() => of({ context_parallel_size: 4 }, 4)).toThrow('the sizes were accepted');
   });
 

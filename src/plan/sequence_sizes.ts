@@ -14,16 +14,30 @@ export interface PlannedSequence {
   readonly scopes: Plan['scopes'];
 }
 
-/** Throws `plan/too-few-heads`, `plan/too-many-sequence-ranks`. */
+/** How many ranks can share a sequence. */
+export function mostContextRanks(
+  { context_parallel_method: method }: ParallelSizes,
+  tensorAxes: TensorAxes,
+  model: PlannedModel,
+): number {
+  const positions = Math.max(...model.sizes.sequence);
+  return method === 'ulysses' ? Math.max(1, Math.min(positions, headsOf(tensorAxes, model).most)) : positions;
+}
+
+/** `nearest`: the legal sizes. Throws `plan/too-few-heads`, `plan/too-many-sequence-ranks`. */
 export function sequenceOf(
   sizes: ParallelSizes,
   shared: SharedSizes,
   tensorAxes: TensorAxes,
   model: PlannedModel,
+  nearest: string,
 ): PlannedSequence {
   const { tensor, context } = shared;
   const method = context > 1 ? (sizes.context_parallel_method ?? 'allgather') : null;
-  if (method === 'ulysses') requireHeads(shared, tensorAxes, model);
+  if (method === 'ulysses') {
+    const heads = headsOf(tensorAxes, model);
+    if (heads.most < context) throw tooFewHeads({ tensor, context, ...heads, model: model.name, nearest });
+  }
   const overTensor = sizes.sequence_parallel === true && tensor > 1;
   const axes = [...(context > 1 ? ['context'] : []), ...(overTensor ? Object.keys(tensorAxes.mesh) : [])];
   const positions = Math.max(...model.sizes.sequence);
@@ -36,13 +50,12 @@ export function sequenceOf(
 /** Those of attention. */
 const attentionFactors: readonly FactorName[] = ['heads', 'kv_group'];
 
-/** Each rank needs a head with its keys and values. Throws `plan/too-few-heads`. */
-function requireHeads({ tensor, context }: SharedSizes, { mesh, split }: TensorAxes, model: PlannedModel): void {
-  const factor = tensorFactors.find((one) => one in model.factors && attentionFactors.includes(one));
-  const size = factor === undefined ? 0 : model.factors[factor];
-  const parts = factor === undefined ? 1 : split[factor].reduce((n, axis) => n * mesh[axis], 1);
-  if (size < parts * context)
-    throw tooFewHeads({ tensor, context, factor: factor ?? null, size, parts, model: model.name });
+/** By ulysses each rank needs a head with its keys and values: those that there are, and for how many ranks beside the tensor ranks. */
+function headsOf({ mesh, split }: TensorAxes, { factors }: PlannedModel) {
+  const factor = tensorFactors.find((one) => one in factors && attentionFactors.includes(one)) ?? null;
+  if (factor === null) return { factor, size: 0, most: 0 };
+  const parts = split[factor].reduce((n, axis) => n * mesh[axis], 1);
+  return { factor, size: factors[factor], most: Math.floor(factors[factor] / parts) };
 }
 
 /** What is whole of a split sequence is not kept for the backward: that would be the memory that the split saves. */

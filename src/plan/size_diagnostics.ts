@@ -31,14 +31,23 @@ export const tooManyContextRanks = defineDiagnostic(
 
 export const tooFewHeads = defineDiagnostic(
   'plan/too-few-heads',
-  (p: { tensor: number; context: number; factor: string | null; size: number; parts: number; model: string }) => ({
+  (p: {
+    tensor: number;
+    context: number;
+    factor: string | null;
+    size: number;
+    /** Ranks that could share a sequence so. */
+    most: number;
+    model: string;
+    nearest: string;
+  }) => ({
     what: `context_parallel_method ulysses on ${p.tensor * p.context} ranks, and the model ${p.model} has ${p.factor === null ? 'no factor heads or kv_group' : `${p.size} ${p.factor}`}`,
     why: 'attention is split by heads over the ranks of context_parallel_size × tensor_parallel_size: some would have none',
     where: [
       { at: 'config, plan.context_parallel_method' },
       { at: 'config, plan.context_parallel_size', note: `${p.context}` },
     ],
-    fix: `set plan.context_parallel_method to allgather${p.size >= 2 * p.parts ? `, or plan.context_parallel_size to ${Math.floor(p.size / p.parts)}` : ''}`,
+    fix: `set plan.context_parallel_method to allgather${p.most > 1 ? `; by ulysses the nearest legal plan is ${p.nearest}` : ''}`,
   }),
 );
 
