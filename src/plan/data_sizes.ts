@@ -1,5 +1,6 @@
 /** The axes of the data ranks: which of them ZeRO splits over, and which hold experts of their own, from the sizes that are asked for. */
 import type { AxisName } from '../ir/mesh.js';
+import { divisorsOf } from '../options/divisors.js';
 import type { ParallelSizes } from './parallel_sizes.js';
 import type { PlanGroup } from './plan.js';
 import type { PlannedModel } from './planned_model.js';
@@ -70,9 +71,12 @@ function expertRanksOf(
   if (ranks === 1) return null;
   const experts = 'experts' in factors ? factors.experts : 0;
   if (experts === 0) throw nothingForExpertRanks({ ranks, model: name });
-  if (ranks > experts) throw tooManyExpertRanks({ ranks, experts });
+  const goesWithShards = (n: number) => shard === null || shard % n === 0 || n % shard === 0;
+  if (ranks > experts) {
+    const most = divisorsOf(data).findLast((n) => n <= experts && goesWithShards(n))!;
+    throw tooManyExpertRanks({ ranks, experts, most });
+  }
   if (data % ranks !== 0) throw expertsDoNotDivide({ ranks, of: 'data_parallel_size', size: data });
-  if (shard !== null && shard % ranks !== 0 && ranks % shard !== 0)
-    throw expertsDoNotDivide({ ranks, of: 'shard_size', size: shard });
+  if (shard !== null && !goesWithShards(ranks)) throw expertsDoNotDivide({ ranks, of: 'shard_size', size: shard });
   return ranks;
 }

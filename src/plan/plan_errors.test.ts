@@ -548,7 +548,11 @@ describe('sizes that no plan can have', () => {
   test('ranks that share experts: more than there are, or other than data ranks and shards divide into', () => {
     const experts = { factors: { ...model.factors, experts: 6 } };
     expect(of({ expert_parallel_size: 2 }, 4).code).toBe('plan/nothing-for-expert-ranks');
-    expect(of({ expert_parallel_size: 8 }, 8, experts).diagnostic.fix).toContain('set it to 6 or less');
+    // Of eight data ranks there are no six.
+    expect(of({ expert_parallel_size: 8 }, 8, experts).diagnostic.fix).toMatch(/^set it to 4 /);
+    const shards = { zero_stage: 1, shard_size: 3 } as const;
+    expect(of({ expert_parallel_size: 12, ...shards }, 12, experts).diagnostic.fix).toMatch(/^set it to 6 /);
+    expect(of({ expert_parallel_size: 7 }, 7, experts).diagnostic.fix).toMatch(/^remove it/);
     expect(of({ expert_parallel_size: 3 }, 8, experts).diagnostic.fix).toBe(
       'set it to 2 or 4, or set data_parallel_size to 6 or 9',
     );

@@ -105,11 +105,11 @@ export const nothingForExpertRanks = defineDiagnostic(
 
 export const tooManyExpertRanks = defineDiagnostic(
   'plan/too-many-expert-ranks',
-  (p: { ranks: number; experts: number }) => ({
+  (p: { ranks: number; experts: number; most: number }) => ({
     what: `expert_parallel_size ${p.ranks} is more than the model's ${counted(p.experts, 'expert')}`,
     why: 'a rank would hold no expert',
     where: [{ at: 'config, plan.expert_parallel_size' }, { at: 'config, model.experts', note: `${p.experts}` }],
-    fix: `set it to ${p.experts} or less (sizes that do not divide the experts are legal: parts are then uneven)`,
+    fix: `${p.most > 1 ? `set it to ${p.most}` : 'remove it'} (sizes that do not divide the experts are legal: parts are then uneven)`,
   }),
 );
 
