@@ -4,9 +4,8 @@ import type { Mesh } from '../ir/mesh.js';
 import type { OpRule } from '../ir/rule.js';
 import { prime, type FactorName } from '../ir/type.js';
 import type { Plan } from '../plan/plan.js';
-import { axesOn } from '../plan/splits.js';
+import { axesOn, yieldedAxes } from '../plan/splits.js';
 import type { Splits } from './candidates.js';
-import { yieldedAxes } from './precedence.js';
 
 /** The factors of data whose elements all meet in some op, as the positions of a sequence do in attention. */
 export const meetingFactors = (step: Graph, dataFactors: ReadonlySet<FactorName>): ReadonlySet<FactorName> =>

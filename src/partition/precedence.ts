@@ -8,7 +8,7 @@ import type { AxisName, Mesh } from '../ir/mesh.js';
 import type { OpRule } from '../ir/rule.js';
 import type { FactorName } from '../ir/type.js';
 import type { Plan } from '../plan/plan.js';
-import { axesOn } from '../plan/splits.js';
+import { axesOn, yieldedAxes } from '../plan/splits.js';
 import type { Splits } from './candidates.js';
 
 /** The splits of an op that the plan fixes: of factors to which one of data yields. Null where none does. */
@@ -32,10 +32,4 @@ export function splitsByPrecedence(
     fixed[name] = bounds[name] ? { axes, bounds: bounds[name] } : { axes };
   }
   return taken.size > 0 ? fixed : null;
-}
-
-/** The axes over which a factor is split only where no other is that is listed before it. */
-export function yieldedAxes(split: Plan['split'], factor: FactorName): readonly AxisName[] {
-  const before = Object.entries(split).slice(0, Object.keys(split).indexOf(factor));
-  return split[factor].filter((axis) => before.some(([, axes]) => axes.includes(axis)));
 }

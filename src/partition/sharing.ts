@@ -8,7 +8,7 @@
  */
 import type { AxisName, Mesh } from '../ir/mesh.js';
 import { elementsOf, factorsOf, type FactorName, type TensorType } from '../ir/type.js';
-import { yieldedAxes } from './precedence.js';
+import { yieldedAxes } from '../plan/splits.js';
 
 export interface Sharing {
   /** Factor → axes, as in the plan. */

@@ -6,7 +6,7 @@ import type { PlannedModel } from './planned_model.js';
 import { writtenSchedule } from './plan_schedule.js';
 import { requireGradientReduction } from './reduce_dtype.js';
 import { meshesOf, type Plan } from './plan.js';
-import { axesOn, splitsOf } from './splits.js';
+import { axesOn, splitsOf, yieldedAxes } from './splits.js';
 
 /** Throws where what is asked for would be done over one rank, or by one group. */
 export function checkNothingIsIdle(plan: Plan, model: PlannedModel, axes: readonly AxisName[], file: string): void {
@@ -22,13 +22,17 @@ export function checkNothingIsIdle(plan: Plan, model: PlannedModel, axes: readon
       fix: `remove bounds.${factor}`,
     });
   }
-  if (context_method !== undefined && !isSplit(split.sequence ?? [])) {
+  const { sequence = [] } = split;
+  const own = sequence.filter((axis) => !yieldedAxes(split, 'sequence').includes(axis));
+  if (context_method !== undefined && !isSplit(own)) {
     throw planContradiction({
       file,
       field: 'context_method',
       problem: `positions of a sequence are to meet by ${context_method}, and that says nothing`,
-      why: 'no group splits a sequence',
-      fix: 'remove context_method, or give split.sequence an axis of several ranks',
+      why: isSplit(sequence)
+        ? 'attention is split by what is listed before the sequence, over the same axes'
+        : 'no group splits a sequence',
+      fix: 'remove context_method, or give split.sequence an axis of several ranks that splits nothing listed before it',
     });
   }
   if (zero.stage > 0 && !isSplit(zero.axes)) {

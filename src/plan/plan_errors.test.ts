@@ -793,6 +793,20 @@ describe('what is said for nothing', () => {
     expect(() => checkPlan(changed, model, 'plan.json', { ofRun: true })).not.toThrow();
   });
 
+  test('a method, where heads go before positions over all of their axes', () => {
+    const groups = { g0: { mesh: { data: 1, context: 2, tensor: 2 } } };
+    const of = (split: Plan['split']): Plan => ({ ...one, groups, split, context_method: 'allgather' });
+    const [context, heads] = [{ vocab: ['context'] }, { heads: ['tensor'] }];
+    const error = errorOf(of({ ...context, ...heads, sequence: ['tensor'] }));
+    expect(error.code).toBe('plan/contradiction');
+    expect(error.message).toContain('is split by what is listed before the sequence');
+    for (const legal of [
+      of({ ...heads, sequence: ['context', 'tensor'] }),
+      of({ sequence: ['context', 'tensor'], ...heads }),
+    ])
+      expect(() => checkPlan(legal, model, 'plan.json')).not.toThrow();
+  });
+
   test.each<[ParallelSizes, number, RegExp, string]>([
     [
       { virtual_stages: 2 },

@@ -24,3 +24,9 @@ export function splitsOf(
 /** The axes of a plan that have more than one rank on a group's mesh: another group's may lack them. */
 export const axesOn = (mesh: Mesh, axes: readonly AxisName[]): readonly AxisName[] =>
   axes.filter((axis) => hasAxis(mesh, axis) && axisSize(mesh, axis) > 1);
+
+/** The axes over which a factor is split only where no other is that is listed before it. */
+export function yieldedAxes(split: Plan['split'], factor: FactorName): readonly AxisName[] {
+  const before = Object.entries(split).slice(0, Object.keys(split).indexOf(factor));
+  return split[factor].filter((axis) => before.some(([, axes]) => axes.includes(axis)));
+}
