@@ -4,8 +4,8 @@
  * Soundness is one sentence: within one op a mesh axis has one role. It splits one factor, or carries a partial value through one
  * linear set.
  */
-import type { Layout, Reduction, Split } from './layout.js';
-import type { AxisName } from './mesh.js';
+import { rangeOf, type Layout, type Reduction, type Split } from './layout.js';
+import type { AxisName, Coordinates, Mesh } from './mesh.js';
 import type { FactorName } from './type.js';
 
 export interface RuleFactor {
@@ -58,6 +58,15 @@ export function resultLayout(rule: OpRule, a: Assignment, i: number, names: read
   }
   return { splits: rename(rule.results[i], names, a), partial };
 }
+
+/** Where a rank's block begins, of each factor of which its kernel is told. */
+export const originsOf = (
+  rule: OpRule,
+  { splits }: Pick<Assignment, 'splits'>,
+  mesh: Mesh,
+  at: Coordinates,
+): Readonly<Record<FactorName, number>> =>
+  Object.fromEntries(rule.origins.map((name) => [name, rangeOf(mesh, splits[name], rule.factors[name].size, at)[0]]));
 
 /** True where the assignment splits a factor that the kernel needs whole. */
 export const splitsWhole = (rule: OpRule, a: Assignment): boolean =>

@@ -1,6 +1,6 @@
 /** One rank's program as the addon reads it: the class's launch list with this rank's addresses, peers, origins and kernels. */
 import { dtypeBytes, type DType } from '../../ir/dtype.js';
-import { rangeOf } from '../../ir/layout.js';
+import { originsOf } from '../../ir/rule.js';
 import { coordinatesOf, type AxisName, type Coordinates, type Mesh } from '../../ir/mesh.js';
 import type { OpRegistry } from '../../ir/op.js';
 import { rowMajor } from '../../ir/strides.js';
@@ -164,12 +164,7 @@ class Loader {
       outputs: views.output.map(block),
       accumulates: outputs.map((o) => o.access === 'accumulate'),
       sameInputs: inputs.every((o) => o.value === inputs[0].value),
-      origins: Object.fromEntries(
-        rule.origins.map((factor) => [
-          factor,
-          rangeOf(this.place.mesh, assignment.splits[factor], rule.factors[factor].size, this.place.at)[0],
-        ]),
-      ),
+      origins: originsOf(rule, assignment, this.place.mesh, this.place.at),
     };
     const scratch = instruction.scratch === null ? null : this.view(instruction.scratch);
     for (const spec of this.launchesOf(instruction, site)) {

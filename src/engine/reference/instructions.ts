@@ -4,7 +4,7 @@
  * Reductions of a collective go in the order of the group's ranks and are rounded to the buffer's element type after each addition, so
  * that all members get the same bits; sums within a kernel are taken in f64 and rounded once.
  */
-import { rangeOf } from '../../ir/layout.js';
+import { originsOf } from '../../ir/rule.js';
 import type { Mesh } from '../../ir/mesh.js';
 import { rowMajor } from '../../ir/strides.js';
 import type { FactorName } from '../../ir/type.js';
@@ -59,7 +59,7 @@ export function runKernel(
     rule,
     attributes,
     sizes,
-    origins: originsOf(rank, rule, assignment),
+    origins: originsOf(rule, assignment, rank.mesh, rank.at),
     operandTypes: views.slice(0, inputs.length).map((view) => view.dtype),
     resultTypes: views.slice(inputs.length).map((view) => view.dtype),
     inputs: views.slice(0, inputs.length).map((view) => rank.arena.read(view)),
@@ -83,17 +83,6 @@ function spoilWorkspace(
   const memory = rank.arena.bytes;
   if (offset + bytes > memory.length) throw new RangeError(`its workspace of ${bytes} bytes reaches beyond the arena`);
   memory.fill(0xff, offset, offset + bytes);
-}
-
-/** Global start of the rank's block, for factors whose origin the kernel is told. */
-function originsOf(
-  { mesh, at }: VirtualRank,
-  rule: KernelInstruction['rule'],
-  assignment: KernelInstruction['assignment'],
-): Readonly<Record<FactorName, number>> {
-  return Object.fromEntries(
-    rule.origins.map((name) => [name, rangeOf(mesh, assignment.splits[name], rule.factors[name].size, at)[0]]),
-  );
 }
 
 /** Neutral elements where a move brings none; nothing on a rank that gets all of the block. */
