@@ -21,8 +21,8 @@ test('the programs that are mutated have instructions of every kind', { timeout:
 
 test('mutants that can go wrong are rejected, legal reorderings are accepted', { timeout: 300_000 }, () => {
   const report = runCampaign({
-    count: 110,
-    legal: 30,
+    count: 60,
+    legal: 15,
     seed: 2,
     programs: [
       'mlp, data 2, 2 microbatches',
@@ -42,8 +42,8 @@ test('mutants that can go wrong are rejected, legal reorderings are accepted', {
   const { wrong, kinds, false_accepts, legal, legal_accepted } = summarize(report);
   expect(report.notes).toEqual([]);
   expect({ false_accepts, rejected: legal - legal_accepted }).toEqual({ false_accepts: 0, rejected: 0 });
-  expect(wrong).toBeGreaterThan(75);
-  expect(kinds).toBeGreaterThanOrEqual(45);
+  expect(wrong).toBeGreaterThan(40);
+  expect(kinds).toBeGreaterThanOrEqual(30);
 });
 
 test('so are mutants of the placed graphs that programs are proved equal to', { timeout: 300_000 }, () => {

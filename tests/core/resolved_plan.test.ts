@@ -106,13 +106,12 @@ test.each(changes)('%s, changed, makes another program or is refused, and anothe
 
 describe.each<[string, ParallelSizes, Precision]>([
   ['a plan without ZeRO', { data_parallel_size: 2, tensor_parallel_size: 2 }, { compute: 'f32', master: 'f32' }],
-  ['ZeRO-1', { data_parallel_size: 2, tensor_parallel_size: 2, zero_stage: 1 }, { compute: 'bf16', master: 'f32' }],
   ['ZeRO-2', { data_parallel_size: 2, pipeline_parallel_size: 2, zero_stage: 2 }, { compute: 'bf16', master: 'f32' }],
   ['ZeRO-3', { data_parallel_size: 2, tensor_parallel_size: 2, zero_stage: 3 }, { compute: 'bf16', master: 'f32' }],
 ])('in the resolved plan of %s', (_, sizes, precision) => {
   const ranks = 4;
   const unresolved = planOfSizes(sizes, ranks, described, { sequences: 8, microbatch: 1 }, precision);
-  const chosen = compiled(unresolved).resolved;
+  const { resolved: chosen, hashes: before } = compiled(unresolved);
 
   // A field is refused where its choices are others, and else does what it does where nothing has been chosen yet.
   test.each<[string, (plan: Plan) => Plan]>([
@@ -144,7 +143,7 @@ describe.each<[string, ParallelSizes, Precision]>([
     const { assignments: _, reshards: __, validation: ___, chosen_for: ____, ...open } = change(chosen);
     const wanted = outcomeOf(open);
     if (outcome !== 'plan/choices-for-another-plan') return expect(outcome).toEqual(wanted);
-    expect(wanted, 'without its choices the same programs').not.toEqual(outcomeOf(chosen));
+    expect(wanted, 'without its choices the same programs').not.toEqual(before);
     expect(refusalOf(change(chosen))?.message).toContain(`${field} is `);
   });
 });
