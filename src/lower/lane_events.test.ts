@@ -40,3 +40,15 @@ test('each text that gathers anew what was gathered ahead waits for that, not on
   const lane = laneAlong(['tensor']);
   expect(slots.map((body) => awaited(body, lane))).toEqual([['done weight'], ['done weight']]);
 });
+
+test('what is overwritten that was read ahead of one slot, and in the text of another, is waited for both ways', () => {
+  const [shard, weight] = [0, 1];
+  const pending = new Pending();
+  const writerOf = (isAhead: boolean) =>
+    new TemplateWriter((value) => ({ buffer: value, from: 0, to: 8 }), pending, isAhead);
+  for (const isAhead of [true, false]) writerOf(isAhead).emit(allGather('data', shard, weight), 'weight');
+  const update = writerOf(false);
+  update.emit({ ...allGather('tensor', weight, shard), lane: 'compute' }, 'update');
+  const waits = update.body.flatMap((one) => (one.kind === 'wait' ? [`${one.event} ${one.each}`] : []));
+  expect(waits.sort()).toEqual(['done weight false', 'done weight true']);
+});

@@ -58,8 +58,8 @@ export class TemplateWriter {
   private readonly pending: Pending;
   /** It is launched ahead of the slot that reads what it makes: meanwhile that of later microbatches may be under way. */
   private readonly isAhead: boolean;
-  /** Event → the lanes that have waited for it. */
-  private readonly waited = new Map<EventName, Set<Lane>>();
+  /** Event, of each microbatch or not → the lanes that have waited for it. */
+  private readonly waited = new Map<string, Set<Lane>>();
 
   constructor(extentOf: (value: ValueIndex) => Extent, pending: Pending, isAhead: boolean) {
     this.extentOf = extentOf;
@@ -83,14 +83,15 @@ export class TemplateWriter {
     this.body.push(instruction, { kind: 'signal', event: done.event, each: done.each, lane, source });
     for (const { value } of operandsOf(instruction)) this.pending.note(this.extentOf(value), done);
     // What was waited for before was the event of an earlier microbatch.
-    this.waited.delete(done.event);
+    this.waited.delete(keyOf(done));
   }
 
   /** A lane waits for an event of this or an earlier template; for its own it does anyhow. */
   private wait({ event, each, by }: Awaited, lane: Lane, source: Source): void {
-    const lanes = this.waited.get(event) ?? new Set();
+    const key = keyOf({ event, each });
+    const lanes = this.waited.get(key) ?? new Set();
     if (by === lane || lanes.has(lane)) return;
-    this.waited.set(event, lanes.add(lane));
+    this.waited.set(key, lanes.add(lane));
     this.body.push({ kind: 'wait', event, each, lane, source });
   }
 
@@ -113,3 +114,5 @@ export class TemplateWriter {
     this.body.push({ kind: 'signal', ...start, lane: 'compute', source }, { kind: 'wait', ...start, lane, source });
   }
 }
+
+const keyOf = ({ event, each }: Pick<Awaited, 'event' | 'each'>): string => `${each ? 'each' : 'the'} ${event}`;

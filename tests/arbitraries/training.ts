@@ -91,6 +91,10 @@ export interface TrainingDraw {
   readonly reshards: PlanScope['keep'];
   /** How many of the data ranks ZeRO splits over, where that divides them: replicas of shards; 0: all of them. */
   readonly shard: number;
+  /** Whether parameters are gathered for each direction, at stage 3, or once a step. */
+  readonly gatheredAgain: boolean;
+  /** Bytes of a bucket at most; 0: as usual. */
+  readonly bucketBytes: number;
   /** How many segments ahead parameters are gathered, at stage 3. */
   readonly prefetch: number;
   /** When gradients are reduced; null: as usual at the stage. */
@@ -142,6 +146,8 @@ export const anyTraining = (models: readonly TrainingDraw['model'][] = someModel
     ),
     reshards: fc.constantFrom('microbatch', 'microbatch', 'backward', 'slot', 'segment and direction'),
     shard: fc.constantFrom(0, 0, 2),
+    gatheredAgain: fc.boolean(),
+    bucketBytes: fc.constantFrom(0, 0, 1, 200),
     prefetch: fc.constantFrom(1, 0, 2),
     reductions: fc.constantFrom(null, null, ...gradientReductions),
     gradients: fc.tuple(fc.constantFrom('master', 'compute'), fc.constantFrom(null, 'f32', 'f64')),
@@ -219,7 +225,8 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
     zero: {
       stage: draw.zero,
       axes: [dataAxes[dataAxes.length - 1], ...(draw.zeroOverContext ? ['context'] : [])],
-      ...(draw.zero === 3 && { prefetch: draw.prefetch }),
+      ...(draw.zero === 3 && { prefetch: draw.prefetch, reshard_after_forward: draw.gatheredAgain }),
+      ...(draw.bucketBytes > 0 && { bucket_bytes: draw.bucketBytes }),
       ...(draw.reductions && { reduce_gradients: draw.reductions }),
     },
     scopes: scopesOf(draw, graphs.step),

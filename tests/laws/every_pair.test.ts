@@ -108,6 +108,8 @@ function drawOf(
     reshards: i % 3 === 0 ? 'segment and direction' : 'microbatch',
     again: [(['nothing', 'all', 'cheap', 'nothing'] as const)[i % 4], 'backward'],
     shard: isHybrid ? 2 : 0,
+    gatheredAgain: i % 4 < 2,
+    bucketBytes: i % 3 === 0 ? 200 : 0,
     prefetch: 1 + (i % 2),
     reductions: ([null, 'each', 'last'] as const)[i % 3],
     gradients: (

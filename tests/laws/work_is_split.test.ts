@@ -117,6 +117,8 @@ const mlpDraw: TrainingDraw = {
   again: ['nothing', 'backward'],
   reshards: 'microbatch',
   shard: 0,
+  gatheredAgain: true,
+  bucketBytes: 0,
   prefetch: 1,
   reductions: null,
   gradients: ['master', null],
