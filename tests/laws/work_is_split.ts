@@ -11,7 +11,7 @@ import { ops } from '../../src/ops/index.js';
 import { checkPlacement } from '../../src/partition/check.js';
 import { defaultCosts } from '../../src/partition/costs.js';
 import { partition } from '../../src/partition/partition.js';
-import { describeStep, type PlacedGraph, type PlacedOp, type PlacedStep } from '../../src/partition/placed.js';
+import { describeStep, type PlacedGraph, type PlacedOp } from '../../src/partition/placed.js';
 import { stepPlacement } from '../../src/partition/placement.js';
 import type { Plan } from '../../src/plan/plan.js';
 import type { TrainingDraw } from '../arbitraries/training.js';
@@ -58,11 +58,10 @@ export const legallyRepeated: readonly {
 ];
 
 /**
- * Work that is repeated and not listed, a line each; empty where the law holds. Of the step graph: replicas of a parameter are updated alike. Tables
- * of positions, which depend on no data, are whole over an axis that the plan gives to another factor first.
+ * Work that is repeated and not listed, a line each; empty where the law holds. Of the step graph: replicas of a parameter are updated alike. A
+ * factor promises nothing over an axis that the plan gives to another first: what has neither may be cheaper to repeat than to exchange.
  */
 export function repeatedWork(graph: PlacedGraph, plan: Plan, dataFactors: ReadonlySet<FactorName>): readonly string[] {
-  const ofData = dependentOnData(graph);
   const order = Object.keys(plan.split);
   const givenFirst = (axis: string, factor: FactorName) =>
     order.slice(0, order.indexOf(factor)).some((other) => plan.split[other].includes(axis));
@@ -84,7 +83,7 @@ export function repeatedWork(graph: PlacedGraph, plan: Plan, dataFactors: Readon
         const ranks = ranksAlong(mesh, axis);
         const sharers = axes.reduce((n, one) => n * ranksAlong(mesh, one), 1);
         if (legallyRepeated.some((one) => one.is(step, sizes, sharers, factor))) return [];
-        if (!ofData.has(step) && givenFirst(axis, factor)) return [];
+        if (givenFirst(axis, factor)) return [];
         const { path, phase } = step.source;
         return [
           `${describeStep(step)} at ${path || 'model'} (${phase}) on group ${step.group}: ${ranks} ranks along '${axis}' do the same`,
@@ -92,18 +91,6 @@ export function repeatedWork(graph: PlacedGraph, plan: Plan, dataFactors: Readon
       });
     });
   });
-}
-
-/** Steps that follow from data. */
-function dependentOnData({ inputs, steps }: PlacedGraph): ReadonlySet<PlacedStep> {
-  const values = new Set(inputs.filter(({ kind }) => kind === 'data').map(({ value }) => value));
-  return new Set(
-    steps.filter((step) => {
-      const follows = step.inputs.some((id) => values.has(id));
-      if (follows) step.outputs.forEach((id) => values.add(id));
-      return follows;
-    }),
-  );
 }
 
 /** Sizes of the factors that an op's operands and results have, by the names of their own types. */
