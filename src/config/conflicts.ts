@@ -1,6 +1,7 @@
 /** Fields that contradict each other, with the nearest values that agree. */
 import { counted } from '../ir/units.js';
 import { familyNamed } from '../nn/models/families.js';
+import { ranksTogether, sharedSizesOf } from '../plan/nearest_sizes.js';
 import { optimizerConflicts } from '../optim/options.js';
 import type { Conflict } from '../options/diagnostics.js';
 import { multiplesNear } from '../options/multiples_near.js';
@@ -62,7 +63,7 @@ function schedules({ plan }: TrainConfig): readonly Conflict[] {
 function ranks({ plan, ranks }: TrainConfig): readonly Conflict[] {
   if (typeof plan === 'string' || ranks === null) return [];
   const { data_parallel_size: replicas } = plan;
-  const together = plan.tensor_parallel_size * plan.context_parallel_size * plan.pipeline_parallel_size;
+  const together = ranksTogether(sharedSizesOf(plan));
   if (replicas === null ? ranks % together === 0 : ranks === replicas * together) return [];
   const wanted = replicas === null ? `a multiple of ${together} ranks` : counted(replicas * together, 'rank');
   const nearby = replicas === null ? multiplesNear(ranks, together).join(' or ') : replicas * together;

@@ -1,12 +1,14 @@
-/** Texts of objects that are met again and again, written once each; and numbers in their place. */
+/** What is made of objects that are met again and again, such as their texts: once each; and numbers in place of texts. */
 
-/** `print`, which remembers the text of each object. */
-export function writtenOnce<T extends object>(print: (of: T) => string): (of: T) => string {
-  const known = new WeakMap<T, string>();
+/** `make`, which remembers what it has made of each object. */
+export function madeOnce<T extends object, Made extends NonNullable<unknown> | null>(
+  make: (of: T) => Made,
+): (of: T) => Made {
+  const known = new WeakMap<T, Made>();
   return (object) => {
-    let text = known.get(object);
-    if (text === undefined) known.set(object, (text = print(object)));
-    return text;
+    let made = known.get(object);
+    if (made === undefined) known.set(object, (made = make(object)));
+    return made;
   };
 }
 

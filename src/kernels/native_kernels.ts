@@ -1,7 +1,7 @@
 /** The native engine's kernels on a type of device, as lowering asks of them. */
 import { exactText } from '../ir/exact_text.js';
 import type { OpRegistry } from '../ir/op.js';
-import { writtenOnce } from '../ir/texts.js';
+import { madeOnce } from '../ir/texts.js';
 import type { DeviceType } from './device.js';
 import { exchangeBytes } from './exchanges.js';
 import { accumulatesNatively, hasNativeKernel, nativeChoice, nativeLaunches } from './native.js';
@@ -42,7 +42,7 @@ function remembered<T>(known: Map<string, T>, key: string, answer: () => T): T {
 
 /** All that a shape is, as text. A node's rule and attributes are met again in every class and template. */
 function shapeTexts(): (shape: KernelShape) => string {
-  const partText = writtenOnce(exactText);
+  const partText = madeOnce(exactText);
   const blockText = ({ dtype, sizes, strides }: Block): string => `${dtype} ${sizes.join(' ')} by ${strides.join(' ')}`;
   const textOf = ({ op, rule, attributes, inputs, outputs, accumulates, sameInputs }: KernelShape): string =>
     [
@@ -55,5 +55,5 @@ function shapeTexts(): (shape: KernelShape) => string {
       outputs.map(blockText).join(),
     ].join('; ');
   // Asked for its kernel, and then for the workspace of that.
-  return writtenOnce(textOf);
+  return madeOnce(textOf);
 }

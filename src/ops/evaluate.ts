@@ -148,6 +148,12 @@ function runDecomposition(
   return slotNames(definition.results, rule.results.length).map((name) => outputs.get(name)!);
 }
 
+/** Keeps the elements of a factor that an op meets. Throws where it meets it with others. */
+export function noteSize(op: string, sizes: Record<FactorName, number>, name: FactorName, size: number): void {
+  if ((sizes[name] ??= size) !== size)
+    throw new RangeError(`${op} meets '${name}' with ${sizes[name]} and with ${size} elements`);
+}
+
 /** What a rank holds of a value: its elements, and of each factor how much from where on. */
 interface Block {
   readonly elements: Float64Array;
@@ -172,8 +178,7 @@ function localLaunch(graph: Graph, node: Node, blocks: readonly Block[], of: Ref
   const sizes: Record<FactorName, number> = {};
   const origins: Record<FactorName, number> = {};
   const keep = (name: FactorName, part: Part) => {
-    if ((sizes[name] ??= part.size) !== part.size)
-      throw new RangeError(`${node.op} meets '${name}' with ${sizes[name]} and with ${part.size} elements`);
+    noteSize(node.op, sizes, name, part.size);
     origins[name] = part.origin;
   };
   node.inputs.forEach((id, i) => node.rule.operands[i].forEach((name, k) => keep(name, blocks[id].part[k])));

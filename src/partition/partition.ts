@@ -125,7 +125,7 @@ class Walk {
       handedOver: this.handedOver,
       resolve: (value) => this.resolve(value),
       scopeOf: (node) => this.scopeOf(node),
-      ofData: (node) => node.inputs.some((input) => this.ofData.has(input)),
+      ofData: (node) => this.ofData.has(node.outputs[0]),
     });
   }
 

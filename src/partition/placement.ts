@@ -4,6 +4,7 @@ import { replicated, type Layout } from '../ir/layout.js';
 import type { Mesh } from '../ir/mesh.js';
 import type { OpRule } from '../ir/rule.js';
 import { ownerOf, parameterRole, roleKey, written, type ResultName, type Role } from '../ir/role.js';
+import { madeOnce } from '../ir/texts.js';
 import { namesOf, type FactorName, type TensorType } from '../ir/type.js';
 import { groupOfChunks, keptFor, meshesOf, type Plan } from '../plan/plan.js';
 import { reduceDtypeOf } from '../plan/reduce_dtype.js';
@@ -68,6 +69,14 @@ export function stepPlacement(plan: Plan, step: Graph): Placement {
   const homes = homesOf(plan, step);
   const dataFactors = dataFactorsOf(step);
   const meeting = meetingFactors(step, dataFactors);
+  // Equal layers share their rules.
+  const fixed = meshes.map((mesh) =>
+    madeOnce((rule: OpRule): Splits | null => {
+      const byContext = splitsByContext(plan, { dataFactors, meeting }, mesh, rule);
+      const byPrecedence = splitsByPrecedence(plan, dataFactors, mesh, rule);
+      return byContext || byPrecedence ? { ...byPrecedence, ...byContext } : null;
+    }),
+  );
   return {
     meshes,
     group: ({ segment }) => groupOf(segment),
@@ -82,12 +91,7 @@ export function stepPlacement(plan: Plan, step: Graph): Placement {
     chunkOf: segmentChunks(plan),
     reshardScope: (reader) => keptFor(plan.scopes, 'reshard', reader)?.keep ?? 'microbatch',
     arrival: (group, type) => storageLayout(plan, meshes[group], type),
-    hint: ({ source, rule }) => {
-      const mesh = meshes[groupOf(source.segment)];
-      const byContext = splitsByContext(plan, { dataFactors, meeting }, mesh, rule);
-      const byPrecedence = splitsByPrecedence(plan, dataFactors, mesh, rule);
-      return byContext || byPrecedence ? { ...byPrecedence, ...byContext } : null;
-    },
+    hint: ({ source, rule }) => fixed[groupOf(source.segment)](rule),
     readReduced: () => false,
   };
 }

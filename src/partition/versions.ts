@@ -19,7 +19,7 @@ import {
 } from '../ir/layout.js';
 import { axesSize, type Mesh } from '../ir/mesh.js';
 import { dtypeBytes } from '../ir/dtype.js';
-import { writtenOnce } from '../ir/texts.js';
+import { madeOnce } from '../ir/texts.js';
 import type { TensorType } from '../ir/type.js';
 import type { PlacedId, PlacedInput, PlacedStep, PlacedValue } from './placed.js';
 import type { ReshardSearch } from '../reshard/search.js';
@@ -60,7 +60,7 @@ export class Versions {
   readonly steps: PlacedStep[] = [];
   readonly inputs: PlacedInput[] = [];
   private readonly byValue = new Map<ValueId, Version[]>();
-  private readonly layoutText = writtenOnce<Layout>(printLayout);
+  private readonly layoutText = madeOnce(printLayout);
   private readonly meshes: readonly Mesh[];
   private readonly costs: Pick<PartitionCosts, 'transferSeconds'>;
   private readonly reshards: readonly ReshardSearch[];

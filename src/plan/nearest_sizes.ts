@@ -9,6 +9,13 @@ export interface Sizes extends SharedSizes {
   readonly data: number | null;
 }
 
+/** Sizes as they are where nothing is said. */
+export const sharedSizesOf = ({
+  tensor_parallel_size: tensor = 1,
+  context_parallel_size: context = 1,
+  pipeline_parallel_size: pipeline = 1,
+}: Partial<Record<`${keyof SharedSizes}_parallel_size`, number>>): SharedSizes => ({ tensor, context, pipeline });
+
 /** Ranks that work on one share of the batch. */
 export const ranksTogether = (sizes: SharedSizes): number =>
   sharedSizes.reduce((ranks, name) => ranks * sizes[name], 1);

@@ -5,7 +5,6 @@ import { groupOfChunk } from '../schedule/placement.js';
 import {
   batchDoesNotDivide,
   nothingForTensorRanks,
-  tooManyContextRanks,
   tooManyStages,
   tooManyTensorRanks,
   worldSizeMismatch,
@@ -13,7 +12,7 @@ import {
 import { checkScheduleOf, requireGroups } from './check_schedule.js';
 import { dataAxesOf } from './data_sizes.js';
 import { chunksOf } from './model_chunks.js';
-import { nearestSizes, nearestText, ranksTogether, sharedSizes, type SharedSizes } from './nearest_sizes.js';
+import { nearestSizes, nearestText, ranksTogether, sharedSizes, sharedSizesOf } from './nearest_sizes.js';
 import { requireGradientReduction, requireReduceDtype } from './reduce_dtype.js';
 import {
   groupName,
@@ -92,7 +91,6 @@ export function planOfSizes(
   const { tensor, context, pipeline } = shared;
   const data = sizes.data_parallel_size ?? Math.max(1, Math.floor(ranks / ranksTogether(shared)));
   const { kind, placement, virtualStages } = scheduleOfSizes(sizes, pipeline);
-  const positions = Math.max(...model.sizes.sequence);
   const mostTensor = mostTensorRanks(tensor, model);
   const most = {
     tensor: mostTensor,
@@ -113,7 +111,6 @@ export function planOfSizes(
     if (small === null) throw nothingForTensorRanks({ tensor, data, model: model.name });
     throw tooManyTensorRanks({ tensor, size: small.size, factor: small.name, nearest });
   }
-  if (context > positions) throw tooManyContextRanks({ context, positions, nearest });
   const tensorAxes = tensorAxesOf(tensor, model);
   const sequence = sequenceOf(sizes, shared, tensorAxes, model, nearest);
   if (pipeline === 1 && !sizes.schedule_file) {
@@ -205,13 +202,6 @@ function fewerVirtualStages({ virtual_stages }: ParallelSizes, kind: string, mos
   const takes = scheduleKind(kind).virtualStages;
   return 'least' in takes && most >= takes.least ? `virtual_stages ${most}` : null;
 }
-
-/** Sizes as they are where nothing is said. */
-export const sharedSizesOf = ({
-  tensor_parallel_size: tensor = 1,
-  context_parallel_size: context = 1,
-  pipeline_parallel_size: pipeline = 1,
-}: ParallelSizes): SharedSizes => ({ tensor, context, pipeline });
 
 /** Of a model that is one segment, all of it. */
 function scopesOf(mode: ActivationCheckpoint = 'none', segments: readonly string[]): Plan['scopes'] {

@@ -1,6 +1,6 @@
 /** How ranks share sequences, from the sizes that are asked for: context parallelism, and tensor parallelism with a split sequence. */
 import type { FactorName } from '../ir/type.js';
-import { tooFewHeads, tooManySequenceRanks } from './size_diagnostics.js';
+import { tooFewHeads, tooManyContextRanks, tooManySequenceRanks } from './size_diagnostics.js';
 import type { SharedSizes } from './nearest_sizes.js';
 import type { ParallelSizes } from './parallel_sizes.js';
 import { tensorFactors, type PlannedModel } from './planned_model.js';
@@ -20,11 +20,11 @@ export function mostContextRanks(
   tensorAxes: TensorAxes,
   model: PlannedModel,
 ): number {
-  const positions = Math.max(...model.sizes.sequence);
+  const positions = positionsOf(model);
   return method === 'ulysses' ? Math.max(1, Math.min(positions, headsOf(tensorAxes, model).most)) : positions;
 }
 
-/** `nearest`: the legal sizes. Throws `plan/too-few-heads`, `plan/too-many-sequence-ranks`. */
+/** `nearest`: the legal sizes. Throws `plan/too-many-context-ranks`, `plan/too-few-heads`, `plan/too-many-sequence-ranks`. */
 export function sequenceOf(
   sizes: ParallelSizes,
   shared: SharedSizes,
@@ -33,6 +33,8 @@ export function sequenceOf(
   nearest: string,
 ): PlannedSequence {
   const { tensor, context } = shared;
+  const positions = positionsOf(model);
+  if (context > positions) throw tooManyContextRanks({ context, positions, nearest });
   const method = context > 1 ? (sizes.context_parallel_method ?? 'allgather') : null;
   if (method === 'ulysses') {
     const heads = headsOf(tensorAxes, model);
@@ -40,12 +42,14 @@ export function sequenceOf(
   }
   const overTensor = sizes.sequence_parallel === true && tensor > 1;
   const axes = [...(context > 1 ? ['context'] : []), ...(overTensor ? Object.keys(tensorAxes.mesh) : [])];
-  const positions = Math.max(...model.sizes.sequence);
   const sharers = context * (overTensor ? tensor : 1);
   if (sharers > positions) throw tooManySequenceRanks({ tensor, context, positions });
   if (axes.length === 0) return { split: {}, method, scopes: [] };
   return { split: { sequence: axes }, method, scopes: [gatheredAgain] };
 }
+
+/** Tokens of a sequence. */
+const positionsOf = ({ sizes }: PlannedModel): number => Math.max(...sizes.sequence);
 
 /** Those of attention. */
 const attentionFactors: readonly FactorName[] = ['heads', 'kv_group'];

@@ -6,8 +6,9 @@ import type { ParallelSizes } from './parallel_sizes.js';
 import { stage3Fields, type Plan } from './plan.js';
 
 /**
- * Over data ranks, and the ranks that share a sequence: all of these have whole parameters. Of one such rank there is nothing to split: then the plan says so, whatever the stage, since one
- * configuration is run on many ranks and on one. Throws where how parameters are gathered is said of a stage that gathers none.
+ * Over data ranks, and the ranks that share a sequence: all of these have whole parameters. Of one such rank there is nothing to split: then
+ * the plan says so, whatever the stage, since one configuration is run on many ranks and on one. Throws where how parameters are gathered is
+ * said of a stage that gathers none.
  */
 export function zeroOf(
   sizes: ParallelSizes,

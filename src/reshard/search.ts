@@ -18,7 +18,7 @@ import {
   type Split,
 } from '../ir/layout.js';
 import type { AxisName, Mesh } from '../ir/mesh.js';
-import { writtenOnce } from '../ir/texts.js';
+import { madeOnce } from '../ir/texts.js';
 import { factorsOf, printType, type Factor, type FactorName, type TensorType } from '../ir/type.js';
 import { illegalLayout, noPath, noSuchMove, pathEndsElsewhere } from './diagnostics.js';
 import { Heap } from './heap.js';
@@ -53,7 +53,7 @@ export class ReshardSearch {
   readonly cost: CommunicationCost;
   /** Shared by searches whose answers are the same. */
   readonly known: KnownPaths;
-  private readonly typeText = writtenOnce(printType);
+  private readonly typeText = madeOnce(printType);
   private readonly given: ReadonlyMap<string, GivenPath>;
   private readonly used = new Map<string, WrittenPath>();
 

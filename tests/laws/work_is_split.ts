@@ -46,7 +46,7 @@ export const legallyRepeated: readonly {
   is(step: PlacedOp, sizes: Readonly<Record<FactorName, number>>, ranks: number, factor: FactorName): boolean;
 }[] = [
   {
-    what: 'a factor with fewer elements than ranks that are to share it: key/value heads, a batch of one',
+    what: 'a factor with fewer elements than ranks: key/value heads that ranks share, a batch of one',
     why: 'some ranks would have no part of it whatever is chosen',
     is: (_, sizes, ranks, factor) => sizes[factor] < ranks,
   },
@@ -81,8 +81,7 @@ export function repeatedWork(graph: PlacedGraph, plan: Plan, dataFactors: Readon
       const idle = axes.filter((axis) => ranksAlong(mesh, axis) > 1 && !used.has(axis));
       return idle.flatMap((axis) => {
         const ranks = ranksAlong(mesh, axis);
-        const sharers = axes.reduce((n, one) => n * ranksAlong(mesh, one), 1);
-        if (legallyRepeated.some((one) => one.is(step, sizes, sharers, factor))) return [];
+        if (legallyRepeated.some((one) => one.is(step, sizes, ranks, factor))) return [];
         if (givenFirst(axis, factor)) return [];
         const { path, phase } = step.source;
         return [

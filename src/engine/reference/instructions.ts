@@ -8,7 +8,7 @@ import { originsOf } from '../../ir/rule.js';
 import type { Mesh } from '../../ir/mesh.js';
 import { rowMajor } from '../../ir/strides.js';
 import type { FactorName } from '../../ir/type.js';
-import type { ReferenceKernels } from '../../ops/evaluate.js';
+import { noteSize, type ReferenceKernels } from '../../ops/evaluate.js';
 import { roundTo } from '../../ops/round.js';
 import type {
   CollectiveInstruction,
@@ -47,12 +47,7 @@ export function runKernel(
   const views = [...inputs, ...outputs].map(({ value }) => rank.view(value, step));
   const sizes: Record<FactorName, number> = {};
   [...rule.operands, ...rule.results].forEach((names, i) =>
-    names.forEach((name, k) => {
-      const size = views[i].sizes[k];
-      if ((sizes[name] ??= size) !== size) {
-        throw new RangeError(`${op} meets '${name}' with ${sizes[name]} and with ${size} elements`);
-      }
-    }),
+    names.forEach((name, k) => noteSize(op, sizes, name, views[i].sizes[k])),
   );
   const results = kernels({
     op,

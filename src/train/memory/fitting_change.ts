@@ -5,6 +5,7 @@ import { familyNamed } from '../../nn/models/families.js';
 import type { LanguageModel } from '../../nn/language_model.js';
 import type { Target } from '../../kernels/target.js';
 import { divisorsOf } from '../../options/divisors.js';
+import { ranksTogether, sharedSizesOf } from '../../plan/nearest_sizes.js';
 import { zeroStages } from '../../plan/plan.js';
 import { choosePlan, ranksOfConfig } from '../choose_plan.js';
 import { floorBytes, forecastBytes, runtimeBytes } from './forecast.js';
@@ -145,7 +146,7 @@ function fewerRanks(
   const some = [...new Set([most, Math.floor(most / 2), 1])].filter((count) => count >= 1 && count < localRanks);
   if (plan === 'auto') return some.map((ranks) => ({ text: `ranks=${ranks}`, config: { ...config, ranks } }));
   if (typeof plan === 'string' || config.ranks !== null) return [];
-  const together = plan.tensor_parallel_size * plan.context_parallel_size * plan.pipeline_parallel_size;
+  const together = ranksTogether(sharedSizesOf(plan));
   return [...new Set(some.map((ranks) => Math.floor(ranks / together)))]
     .filter((replicas) => replicas >= 1)
     .map((replicas) => ({

@@ -1,5 +1,6 @@
 /** How a configuration's ranks share a model, known before there is one. */
 import type { TrainConfig } from '../../config/schema.js';
+import { ranksTogether, sharedSizesOf } from '../../plan/nearest_sizes.js';
 import { zeroStages } from '../../plan/plan.js';
 import { ranksOfConfig } from '../choose_plan.js';
 import type { ParallelShape } from './forecast.js';
@@ -13,9 +14,10 @@ export interface JobRanks {
 export function shapeOf(config: TrainConfig, { worldSize, localRanks }: JobRanks): ParallelShape {
   const ranks = ranksOfConfig(config, worldSize);
   const sizes = typeof config.plan === 'string' ? null : config.plan;
-  const copy = sizes ? sizes.tensor_parallel_size * sizes.pipeline_parallel_size : config.plan === 'auto' ? 1 : ranks;
+  const shared = sizes && sharedSizesOf(sizes);
+  const copy = shared ? shared.tensor * shared.pipeline : config.plan === 'auto' ? 1 : ranks;
   return {
-    data: Math.max(1, Math.floor(ranks / (copy * (sizes?.context_parallel_size ?? 1)))),
+    data: Math.max(1, Math.floor(ranks / (shared ? ranksTogether(shared) : copy))),
     copy,
     zeroStage: sizes ? zeroStages[sizes.zero_stage] : 0,
     localRanks: localRanks ?? ranks,
