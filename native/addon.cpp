@@ -17,6 +17,7 @@
 #include <sstream>
 
 #include "async.h"
+#include "content_hash.h"
 #include "cpu.h"
 #include "engine.h"
 #include "host_copy.h"
@@ -388,6 +389,49 @@ Napi::Value copyBytes(const Napi::CallbackInfo& info, bool intoArena) {
 Napi::Value read(const Napi::CallbackInfo& info) { return copyBytes(info, false); }
 Napi::Value write(const Napi::CallbackInfo& info) { return copyBytes(info, true); }
 
+// Boxes as numbers, one behind the other: hash, offset, bytes of an element, start, elements of a run, dimensions, sizes, strides.
+std::vector<HashedBox> boxesOf(const Napi::Float64Array& numbers, const Arena& arena) {
+  std::vector<HashedBox> boxes;
+  const double* at = numbers.Data();
+  const double* const end = at + numbers.ElementLength();
+  const auto next = [&] { return static_cast<int64_t>(*at++); };
+  while (at < end) {
+    HashedBox box;
+    box.hash = next();
+    const int64_t offset = next();
+    box.elementBytes = next();
+    box.start = next();
+    box.run = next();
+    const int64_t dimensions = next();
+    int64_t elements = box.run;
+    for (int64_t d = 0; d < dimensions; d++) elements *= box.sizes.emplace_back(next());
+    for (int64_t d = 0; d < dimensions; d++) box.strides.push_back(next());
+    box.data = arena.address(offset, elements * box.elementBytes);
+    boxes.push_back(std::move(box));
+  }
+  return boxes;
+}
+
+Napi::Value hash(const Napi::CallbackInfo& info) {
+  return guarded(info, [&](Napi::Env env) {
+    const HandleRef handle = handleOf(info);
+    auto boxes = std::make_shared<std::vector<HashedBox>>(boxesOf(info[1].As<Napi::Float64Array>(), *handle->open().arena));
+    auto sums = std::make_shared<std::vector<uint32_t>>(2 * integer(info[2]));
+    return onExecutor(
+        env, handle,
+        [handle, boxes, sums] {
+          Engine& engine = handle->open();
+          engine.requireReady();
+          addContent(*boxes, engine.device, sums->data());
+        },
+        [sums](Napi::Env e) {
+          Napi::Uint32Array words = Napi::Uint32Array::New(e, sums->size());
+          std::copy(sums->begin(), sums->end(), words.Data());
+          return words;
+        });
+  });
+}
+
 // What torch's allocator holds on the engine's device, beside the arena that it holds too.
 Napi::Value deviceMemory(const Napi::CallbackInfo& info) {
   return guarded(info, [&](Napi::Env env) {
@@ -442,6 +486,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add("memory", memory);
   add("read", read);
   add("write", write);
+  add("hash", hash);
   add("deviceMemory", deviceMemory);
   add("abort", abortEngine);
   add("close", close);

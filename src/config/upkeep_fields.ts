@@ -134,6 +134,12 @@ export const logging = z
         unit: 'steps',
         also: ['log_interval', 'logging_steps', 'log_freq', 'log_every_n_steps'],
       }),
+    digest_every_steps: z.int().positive().nullable().default(1).meta({
+      description:
+        'Steps between two digests, which `flotilla compare` reads: the loss, the gradient norm, hashes of the data and of every parameter. null: none.',
+      unit: 'steps',
+      effect: 'A digest reads every parameter once: on two cores 4 ms of a step with 14 M parameters.',
+    }),
     trace_steps: z
       .int()
       .nonnegative()

@@ -5,6 +5,7 @@
  * engine decides nothing: what happens, where it lies in memory and in which order is the program's.
  */
 import type { Program } from '../program/program.js';
+import type { HashedBox } from './content_hash.js';
 import type { HostArray } from './host_array.js';
 
 /** A value's place: which rank's block, and for values that have an instance for each scheduled microbatch, which one. */
@@ -17,6 +18,12 @@ export interface ValuePlace {
   readonly microbatch?: number;
   /** A run of the block's elements, half-open; absent: all of them. */
   readonly elements?: readonly [from: number, to: number];
+}
+
+/** A box of a tensor in a rank's block of a value. */
+export interface HashedBlock {
+  readonly place: ValuePlace;
+  readonly box: HashedBox;
 }
 
 /** What one step took. */
@@ -53,6 +60,8 @@ export interface LoadedProgram {
    * overwritten by what came later.
    */
   read(place: ValuePlace): Promise<HostArray>;
+  /** Of each tensor the hash of its content (`content_hash.ts`), as far as these blocks hold it: two words each. */
+  hash(tensors: readonly (readonly HashedBlock[])[]): Promise<Uint32Array>;
   /** Runs one step on every rank of this engine. */
   run(): Promise<StepReport>;
   /**

@@ -2,7 +2,7 @@
  * The first and the last moment of working on a run: its folder is checked without a byte being written, then locked, looked at again,
  * and given its id and its mark.
  */
-import { existsSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorCode, systemProblem } from '../ir/system_error.js';
 import { latestName, listCheckpoints, nodeDisk, type Checkpoint } from '../checkpoint/index.js';
@@ -17,7 +17,7 @@ import {
   runOfCheckpoint,
 } from './checkpoint_owner.js';
 import { folderNotMade, folderTaken, runChanged, runExists, runLocked } from './diagnostics.js';
-import { checkpointsName, runFileNames, RunFolder } from './folder.js';
+import { checkpointsName, digestsName, runFileNames, RunFolder, runFolderNames } from './folder.js';
 import { lockName, RunLock } from './lock.js';
 import { openRunCheckpoint } from './open_checkpoint.js';
 import { newRunId, runIdName } from './run_id.js';
@@ -59,6 +59,7 @@ export async function makeRun(config: TrainConfig): Promise<NewRun> {
       const startsOver = await requireFree(folder, config.checkpoint.directory, { locked: true });
       // What is left of one that saved nothing, its id included, becomes this one's.
       for (const name of ['metrics.jsonl', 'trace.json', 'summary.json', 'sources.json']) removeFile(folder.file(name));
+      rmSync(folder.file(digestsName), { recursive: true, force: true });
       mark(folder, config);
       return { folder, lock, startsOver };
     } catch (error) {
@@ -160,7 +161,7 @@ async function requireFree(
   const isRun = existsSync(folder.file('config.json'));
   if (run === null) {
     if (isRun) throw runExists({ path });
-    const name = [...runFileNames, checkpointsName].find((one) => one !== lockName && existsSync(folder.file(one)));
+    const name = [...runFileNames, ...runFolderNames].find((one) => one !== lockName && existsSync(folder.file(one)));
     if (name !== undefined) throw folderTaken({ path, name });
   } else if (await hasSaved(folder)) throw runExists({ path });
   const directory = checkpoints === null ? folder.file(checkpointsName) : new RunFolder(checkpoints).path;

@@ -7,6 +7,7 @@
  *   sources.json     the files its text came from, with hashes    model.ir       the forward that its model traces
  *   metrics.jsonl    one line an event                            trace.json     the launches of a few steps
  *   log.txt          what the run told, as lines                  loss.svg         its losses, drawn
+ *   digests/         what each step came to, process by process (`digests.ts`)
  *   summary.json, tokenizer.json
  *   checkpoints/     step-NNNNNN/, latest, owner.json             run_id, which names the run in its checkpoints too
  *   lock             who works on it now
@@ -28,7 +29,7 @@ import { parseRecord, recordText, type RunRecord } from './record.js';
 import { readRunId, runIdName } from './run_id.js';
 import { writeWhole } from './write_whole.js';
 
-/** What a run has in its folder. */
+/** What a run has in its folder that are files. */
 export const runFileNames = [
   'config.json',
   'plan.json',
@@ -48,6 +49,12 @@ export const runFileNames = [
 
 /** Where a run's checkpoints are, unless its configuration says otherwise. */
 export const checkpointsName = 'checkpoints';
+
+/** Where its digests are. */
+export const digestsName = 'digests';
+
+/** What a run has in its folder that are folders. */
+export const runFolderNames = [checkpointsName, digestsName] as const;
 
 export class RunFolder {
   readonly path: string;
@@ -75,7 +82,7 @@ export class RunFolder {
   /** Throws `run/not-its-own-files` where a name of the run's is a link, or no ordinary file. */
   requireOwnFiles(): void {
     for (const name of runFileNames) this.#requireKind(name, 'file');
-    this.#requireKind(checkpointsName, 'folder');
+    for (const name of runFolderNames) this.#requireKind(name, 'folder');
   }
 
   #requireKind(name: string, kind: 'file' | 'folder'): void {

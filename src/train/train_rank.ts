@@ -19,6 +19,7 @@ import { agreeOnPrograms } from './agree_on_programs.js';
 import { planText } from '../plan/plan_text.js';
 import { compileRun, type RunPrograms } from './compile_run.js';
 import { countersOf } from './counters.js';
+import { Digesting } from './digesting.js';
 import type { RunSummary } from './events.js';
 import { beginSetup, inSetup } from './in_setup.js';
 import { loadWeights } from './initial_weights.js';
@@ -113,6 +114,8 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
   const length = new RunLength(job);
   const runSteps = () => length.steps;
   tellStart(job, runSteps(), setupSeconds);
+  const digesting = new Digesting(job);
+  await digesting.begin();
 
   const progress = new Progress(job);
   const trainingStep = new TrainingStep(job, runSteps);
@@ -129,6 +132,7 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
     step: async (index, doneHere) => {
       const outcome = await trainingStep.run(index, { traced: isTraced(job, doneHere) });
       await requireFiniteLoss(job, trainingStep, outcome);
+      await digesting.note(outcome);
       if (isTraced(job, doneHere) && !isTraced(job, doneHere + 1)) writeTrace(job);
       return outcome;
     },

@@ -7,6 +7,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import { runsOf, type HashedBox } from '../content_hash.js';
 import { addonNotBuilt, addonNotLoaded, toNativeError } from './diagnostics.js';
 import { deviceFault } from './device_fault.js';
 import { encodeProgram, type LaunchList } from './loaded_program.js';
@@ -136,6 +137,8 @@ export interface AddonEngine {
   read(offset: number, into: Uint8Array): Promise<void>;
   /** Copies host bytes into the arena, on any device. Queued behind what runs. */
   write(offset: number, from: Uint8Array): Promise<void>;
+  /** Hashes of content (`content_hash.ts`), two words each; to which of them each box adds, it says. Queued behind what runs. */
+  hash(boxes: readonly ArenaBox[], hashes: number): Promise<Uint32Array>;
 
   /** Null on the CPU, whose memory is the process's. */
   deviceMemory(): DeviceMemory | null;
@@ -145,6 +148,14 @@ export interface AddonEngine {
   /** Frees the engine. Nothing may be running unless abort() was called. */
   close(): void;
   [Symbol.dispose](): void;
+}
+
+/** A box of a tensor, whose elements lie in the arena one behind the other. */
+export interface ArenaBox extends Omit<HashedBox, 'at'> {
+  readonly hash: number;
+  /** In bytes. */
+  readonly offset: number;
+  readonly elementBytes: number;
 }
 
 /** A program in the executor. */
@@ -197,6 +208,7 @@ interface RawAddon {
   memory(engine: RawEngine, offset: number, bytes: number): ArrayBuffer;
   read(engine: RawEngine, offset: number, into: Uint8Array): Promise<void>;
   write(engine: RawEngine, offset: number, from: Uint8Array): Promise<void>;
+  hash(engine: RawEngine, boxes: Float64Array, hashes: number): Promise<Uint32Array>;
   deviceMemory(engine: RawEngine): DeviceMemory | null;
   abort(engine: RawEngine, reason: string): void;
   close(engine: RawEngine): void;
@@ -228,11 +240,32 @@ function openEngine(raw: RawAddon, options: OpenOptions): AddonEngine {
     memory: (offset, bytes) => convertErrors(() => raw.memory(engine, offset, bytes)),
     read: (offset, into) => convertRejections(() => raw.read(engine, offset, into)),
     write: (offset, from) => convertRejections(() => raw.write(engine, offset, from)),
+    hash: (boxes, hashes) => convertRejections(() => raw.hash(engine, numbersOf(boxes), hashes)),
     deviceMemory: () => convertErrors(() => raw.deviceMemory(engine)),
     abort: (reason) => convertErrors(() => raw.abort(engine, reason)),
     close,
     [Symbol.dispose]: close,
   };
+}
+
+/** Boxes as native/addon.cpp reads them. Empty ones are left out. */
+function numbersOf(boxes: readonly ArenaBox[]): Float64Array {
+  const numbers: number[] = [];
+  for (const { hash, offset, elementBytes, start, sizes, strides } of boxes) {
+    if (sizes.includes(0)) continue;
+    const { outer, elements } = runsOf({ sizes, strides });
+    numbers.push(
+      hash,
+      offset,
+      elementBytes,
+      start,
+      elements,
+      outer,
+      ...sizes.slice(0, outer),
+      ...strides.slice(0, outer),
+    );
+  }
+  return Float64Array.from(numbers);
 }
 
 /** `cuda:1` needs two GPUs. What else `device` may be wrong in, the addon says. */

@@ -6,9 +6,9 @@ import { deviceTypeOf } from '../../kernels/device.js';
 import { baseOf } from '../../program/place.js';
 import type { Program } from '../../program/program.js';
 import { arenaMismatch, noInstance, rankElsewhere, unknownValue, wrongElements } from '../diagnostics.js';
-import type { Engine, LoadedProgram, StepReport, ValuePlace } from '../engine.js';
+import type { Engine, HashedBlock, LoadedProgram, StepReport, ValuePlace } from '../engine.js';
 import { hostArray, isHostArray, type HostArray } from '../host_array.js';
-import type { AddonEngine, AddonProgram, NativeAddon } from './bridge.js';
+import type { AddonEngine, AddonProgram, ArenaBox, NativeAddon } from './bridge.js';
 import { loadAddon } from './bridge.js';
 import { loadClass, placeOfRank, viewOf, type RankPlace } from './load_class.js';
 import type { LaunchList } from './loaded_program.js';
@@ -72,6 +72,7 @@ export class NativeEngine implements Engine {
       launches,
       write: (at, block) => this.write(place, at, block),
       read: (at) => this.read(place, at),
+      hash: (tensors) => this.addon.hash(this.boxesOf(place, tensors), tensors.length),
       run: (options) => loaded.run(options),
       firstNonFinite: () => firstNonFinite(this.addon, { registry, program, rank, device }),
     };
@@ -103,6 +104,16 @@ export class NativeEngine implements Engine {
     if (this.options.device === 'cpu') bytes.set(this.window(offset, bytes.length));
     else await this.addon.read(offset, bytes);
     return array;
+  }
+
+  private boxesOf(place: RankPlace, tensors: readonly (readonly HashedBlock[])[]): readonly ArenaBox[] {
+    return tensors.flatMap((blocks, hash) =>
+      blocks.map(({ place: at, box: { at: first, ...box } }) => {
+        const { value, offset } = this.find(place, at);
+        const elementBytes = dtypeBytes[value.type.dtype];
+        return { hash, offset: offset + first * elementBytes, elementBytes, ...box };
+      }),
+    );
   }
 
   /** A window on the arena, made once: what is written and read every step then allocates nothing. */

@@ -14,7 +14,8 @@ import {
   unknownValue,
   wrongElements,
 } from '../diagnostics.js';
-import type { Engine, LoadedProgram, NonFinite, StepReport, ValuePlace } from '../engine.js';
+import { addContent, hashWords } from '../content_hash.js';
+import type { Engine, HashedBlock, LoadedProgram, NonFinite, StepReport, ValuePlace } from '../engine.js';
 import { decode, encode, isHostArray, type HostArray } from '../host_array.js';
 import { Arena, type ArenaView } from './arena.js';
 import { virtualRanks } from './execute.js';
@@ -58,6 +59,7 @@ export class ReferenceEngine implements Engine {
       program,
       write: async (place, block) => this.write(byRank, place, block),
       read: async (place) => this.read(byRank, place),
+      hash: async (tensors) => this.hash(byRank, tensors),
       run: async () => this.run(program, ranks),
       firstNonFinite: async () => this.firstNonFinite(program, ranks),
     };
@@ -87,6 +89,15 @@ export class ReferenceEngine implements Engine {
   private read(ranks: ReadonlyMap<number, VirtualRank>, place: ValuePlace): HostArray {
     const { rank, value, view } = this.find(ranks, place);
     return encode(value.type.dtype, rank.arena.read(view));
+  }
+
+  private hash(ranks: ReadonlyMap<number, VirtualRank>, tensors: readonly (readonly HashedBlock[])[]): Uint32Array {
+    const sums = new Uint32Array(tensors.length * hashWords);
+    for (const [i, blocks] of tensors.entries()) {
+      const own = sums.subarray(i * hashWords, (i + 1) * hashWords);
+      for (const { place, box } of blocks) addContent(own, this.read(ranks, place), box);
+    }
+    return sums;
   }
 
   private firstNonFinite(program: Program, ranks: readonly VirtualRank[]): NonFinite | null {
