@@ -1,4 +1,4 @@
-/** `npm run bench -- step | learning | memory | threads | verify | compile [--json FILE] …`: dispatches, prints a line a row, writes the rows. */
+/** `npm run bench -- step | strategies | learning | memory | threads | verify | compile [--json FILE] …`: dispatches, prints a line a row, writes the rows. */
 import { parseArgs } from 'node:util';
 import { cores } from '../src/engine/native/cores.js';
 import { benchModelNames } from './contestant/models.js';
@@ -9,6 +9,8 @@ const usage = `usage: npm run bench -- BENCH [--json FILE] [options]
   step       time, throughput, MFU and peak memory of a training step: ours, PyTorch eager and compiled, DDP on two ranks
                --device cpu | cuda  --model demo | gpt2-124m | tiny  --rounds 5  --block 4 (of cuda: 20)
                --only TEXT  --no-compile  --compile-seconds 400  --threads N  --profile
+  strategies one small model by data, tensor, context, pipeline and hybrid plans: bytes and synchronisations of a run beside what the program states
+               --only TEXT  --steps 10  --threads N
   learning   the loss after the same steps on the same batches: ours and PyTorch's
                --steps 200  --ranks 1  --compute bf16  --threads N
   memory     arena over live bytes of each program, highest byte written, resident growth, allocations
@@ -34,7 +36,7 @@ const { positionals, values } = parseArgs({
     'compile-seconds': { type: 'string', default: '400' },
     threads: { type: 'string', default: String(cores()) },
     profile: { type: 'boolean', default: false },
-    steps: { type: 'string', default: '200' },
+    steps: { type: 'string' },
     ranks: { type: 'string', default: '1' },
     compute: { type: 'string', default: 'bf16' },
     minimalloc: { type: 'string' },
@@ -58,9 +60,13 @@ const benches: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
       threads,
       emit: printRow,
     }),
+  strategies: async () => {
+    const { printStrategyRow, runStrategies } = await import('./strategies/strategies.js');
+    return runStrategies({ only, threads, steps: Number(values.steps ?? 10), emit: printStrategyRow });
+  },
   learning: async () =>
     (await import('./learning.js')).runLearning({
-      steps: Number(values.steps),
+      steps: Number(values.steps ?? 200),
       ranks: Number(values.ranks),
       compute: values.compute === 'f32' ? 'f32' : 'bf16',
       threads,

@@ -8,6 +8,7 @@ import { ops } from '../src/ops/index.js';
 import { adamwScalars } from '../src/optim/adamw.js';
 import { type AdamW } from '../src/optim/options.js';
 import { describeModel } from '../src/plan/describe_model.js';
+import { ranksTogether, sharedSizesOf } from '../src/plan/nearest_sizes.js';
 import { planOfSizes, type ParallelSizes } from '../src/plan/parallel_sizes.js';
 import type { PlannedBatch } from '../src/plan/share_batch.js';
 import type { Plan } from '../src/plan/plan.js';
@@ -156,4 +157,4 @@ async function zeroState(program: NativeProgram, state: ReturnType<typeof stateO
 }
 
 export const ranksOfSizes = (sizes: ParallelSizes): number =>
-  (sizes.data_parallel_size ?? 1) * (sizes.tensor_parallel_size ?? 1) * (sizes.pipeline_parallel_size ?? 1);
+  (sizes.data_parallel_size ?? 1) * ranksTogether(sharedSizesOf(sizes));

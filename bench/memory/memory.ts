@@ -5,12 +5,9 @@
  * steps change, of an arena filled with 0x00 and with 0xFF; growth of anonymous resident memory less V8's heap; allocations of the
  * addon's code in ten later steps. With a folder of google/minimalloc's problems, those too.
  */
-import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
-import { packageRoot } from '../../src/engine/native/package_root.js';
 import { GPT } from '../../src/nn/models/gpt/gpt.js';
 import type { ParallelSizes } from '../../src/plan/parallel_sizes.js';
 import type { LoweredClass } from '../../src/lower/lower_class.js';
@@ -18,7 +15,7 @@ import { demoBatch } from '../../src/config/demo.js';
 import { optimizerOf } from '../contestant/config.js';
 import { demoModel } from '../contestant/models.js';
 import { compileStep, ranksOfSizes } from '../native_step.js';
-import { nodeArguments, rankPlaces } from '../processes.js';
+import { buildPreload, runRanks } from '../rank_runs.js';
 import { printRow, type Row } from '../rows.js';
 import { runMinimalloc } from './minimalloc.js';
 import type { MemoryReport, MemoryRequest } from './rank.js';
@@ -50,7 +47,7 @@ export async function runMemory(options: MemoryOptions): Promise<readonly Row[]>
   };
   const folder = mkdtempSync(path.join(os.tmpdir(), 'flotilla-bench-'));
   try {
-    const preload = options.run ? buildCounter(folder) : '';
+    const preload = options.run ? buildPreload('count_mallocs', folder) : '';
     for (const { name, sizes } of programs.filter((one) => one.name.includes(options.only ?? ''))) {
       arenaRows(name, sizes).forEach(add);
       if (options.run) (await measuredRows(name, sizes, options, folder, preload)).forEach(add);
@@ -87,8 +84,8 @@ async function measuredRows(
 ): Promise<readonly Row[]> {
   const share = Math.max(1, Math.floor(threads / ranksOfSizes(sizes)));
   const request = { sizes, compute: 'bf16' as const, threads: share };
-  const zeros = await runRanks({ ...request, prefill: 0x00 }, folder, preload);
-  const ones = await runRanks({ ...request, prefill: 0xff }, folder, null);
+  const zeros = await runProgram({ ...request, prefill: 0x00 }, folder, preload);
+  const ones = await runProgram({ ...request, prefill: 0xff }, folder, null);
   const written = zeros.map((rank, i) => ({
     ours: Math.max(rank.writtenBytes, ones[i].writtenBytes),
     predicted: rank.arenaBytes,
@@ -138,34 +135,19 @@ const mallocSettings = { MALLOC_MMAP_THRESHOLD_: '131072' } as const;
 /** Garbage is collected when asked for, and little of V8's heap stands by for new objects: its size is then what is resident of it. */
 const v8Settings = ['--expose-gc', '--max-semi-space-size=2'] as const;
 
-async function runRanks(
-  request: MemoryRequest,
-  folder: string,
-  preload: string | null,
-): Promise<readonly MemoryReport[]> {
-  const places = await rankPlaces(ranksOfSizes(request.sizes));
-  return Promise.all(
-    places.map(async (place, rank) => {
-      const counts = path.join(folder, `counts.${rank}`);
-      rmSync(counts, { force: true });
-      const counting = preload === null ? {} : { LD_PRELOAD: preload, FLOTILLA_MALLOC_COUNTS: counts };
-      const env = {
-        ...process.env,
-        ...place,
-        ...counting,
-        ...mallocSettings,
-        OMP_NUM_THREADS: String(request.threads),
-      };
-      const args = [...v8Settings, ...nodeArguments('memory/rank'), JSON.stringify(request)];
-      const { stdout } = await promisify(execFile)(process.execPath, args, { env, maxBuffer: 1 << 26 });
-      return JSON.parse(stdout.trim().split('\n').at(-1)!) as MemoryReport;
+function runProgram(request: MemoryRequest, folder: string, preload: string | null): Promise<readonly MemoryReport[]> {
+  const countsOf = (rank: number) => path.join(folder, `counts.${rank}`);
+  const ranks = ranksOfSizes(request.sizes);
+  for (let rank = 0; rank < ranks; rank++) rmSync(countsOf(rank), { force: true });
+  return runRanks<MemoryReport>({
+    program: 'memory/rank',
+    args: [JSON.stringify(request)],
+    ranks,
+    threads: request.threads,
+    options: v8Settings,
+    env: (rank) => ({
+      ...mallocSettings,
+      ...(preload !== null && { LD_PRELOAD: preload, FLOTILLA_MALLOC_COUNTS: countsOf(rank) }),
     }),
-  );
-}
-
-function buildCounter(folder: string): string {
-  const library = path.join(folder, 'count_mallocs.so');
-  const source = path.join(packageRoot(), 'native', 'preload', 'count_mallocs.cpp');
-  execFileSync(process.env.CXX ?? 'c++', ['-std=c++20', '-O1', '-shared', '-fPIC', '-o', library, source, '-ldl']);
-  return library;
+  });
 }

@@ -5,14 +5,13 @@
 import { readFileSync } from 'node:fs';
 import { GPT } from '../../src/nn/models/gpt/gpt.js';
 import type { ParallelSizes } from '../../src/plan/parallel_sizes.js';
-import { rankFromEnvironment } from '../../src/launch/environment.js';
-import { joinJob } from '../../src/launch/join.js';
 import { nativeBytes } from '../../src/train/memory/resident_memory.js';
 import { demoBatch } from '../../src/config/demo.js';
 import { lastChanged } from '../arena_bytes.js';
 import { optimizerOf, randomBatch, rowsOfBatch } from '../contestant/config.js';
 import { demoModel } from '../contestant/models.js';
 import { openStep } from '../native_step.js';
+import { ownPlace } from '../rank_place.js';
 
 export interface MemoryRequest {
   readonly sizes: ParallelSizes;
@@ -36,7 +35,7 @@ export interface MemoryReport {
 const steps = 10;
 
 const { sizes, compute, threads, prefill } = JSON.parse(process.argv[2]) as MemoryRequest;
-const environment = rankFromEnvironment();
+const place = ownPlace();
 let residentBefore = 0;
 const step = await openStep(
   {
@@ -49,12 +48,12 @@ const step = await openStep(
     seed: 1,
   },
   {
-    rank: environment?.rank ?? 0,
+    rank: place.rank,
     device: 'cpu',
     threads,
     prefill,
     meet: async (engine) => {
-      if (environment && environment.worldSize > 1) await joinJob(engine.addon, environment);
+      await place.meet(engine);
       residentBefore = await residentBytes();
     },
   },
@@ -77,12 +76,7 @@ const report: MemoryReport = {
   losses,
 };
 console.log(JSON.stringify(report));
-// Nobody closes the store under another's feet.
-if (environment && environment.worldSize > 1) {
-  await step.engine.addon.storeAdd('done', 1);
-  while (environment.rank === 0 && (await step.engine.addon.storeAdd('done', 0)) < environment.worldSize)
-    await new Promise((resolve) => setTimeout(resolve, 5));
-}
+await place.part(step.engine.addon);
 await step.close();
 
 /** After V8 has collected its garbage and given the pages back, which it does in the background. */

@@ -2,32 +2,19 @@
  * What one class of ranks comes to in a step, from its text: how many bytes are alive at once, and what each lane does. It has no
  * addresses and no loops, which take most of a compiler's time.
  */
-import { wireBytes } from '../cost/index.js';
-import { dtypeBytes } from '../ir/dtype.js';
-import { opNamed, type OpRegistry } from '../ir/op.js';
-import { bytesOf, factorsOf } from '../ir/type.js';
-import { localSizes } from '../kernels/site.js';
 import { keptValues, liveMemory } from '../memory/assign_memory.js';
 import type { PartitionCosts } from '../partition/costs.js';
-import type { PlacedGraph } from '../partition/placed.js';
-import { kernelShape } from '../program/kernel_shape.js';
-import type { Instruction, Lane, RankClass } from '../program/program.js';
+import type { Lane, RankClass } from '../program/program.js';
 import { instructionsOf } from '../program/unroll.js';
-import { communicationOf } from '../reshard/moves.js';
 import type { ClassRequest } from './class_request.js';
+import { priceOf, type InstructionPrice, type PricedText, type Prices } from './instruction_price.js';
 import { writeClass } from './lower_class.js';
 
-/** What one rank's lane does in a step. */
-export interface LaneQuote {
+/** What one rank's lane does in a step: the sums of its instructions' prices. It is busy for `seconds`, whatever it waits for. */
+export interface LaneQuote extends InstructionPrice {
   readonly lane: Lane;
   /** Instructions, waits and signals among them. */
   readonly launches: number;
-  /** Floating-point operations on the rank's own blocks. */
-  readonly flops: number;
-  /** Bytes that collectives send, or that are sent or received. */
-  readonly wireBytes: number;
-  /** The sum of its instructions' prices: how long it is busy, whatever it waits for. */
-  readonly seconds: number;
 }
 
 export interface ClassQuote {
@@ -50,15 +37,10 @@ export function quoteClass(request: ClassRequest, costs: PartitionCosts): ClassQ
   return { name, group, ranks: members.length, ...memory, lanes: lanesOf(written, prices) };
 }
 
-interface Prices {
-  readonly registry: OpRegistry;
-  readonly meshes: PlacedGraph['meshes'];
-  readonly costs: PartitionCosts;
-}
-
-type Text = Pick<RankClass, 'group' | 'values' | 'templates'> & {
-  readonly schedule: readonly { readonly template: string }[];
-};
+type Text = PricedText &
+  Pick<RankClass, 'templates'> & {
+    readonly schedule: readonly { readonly template: string }[];
+  };
 
 /** Lanes in the order in which the templates first use them. A template is priced once, however often it runs. */
 function lanesOf(text: Text, prices: Prices): readonly LaneQuote[] {
@@ -79,44 +61,4 @@ function lanesOf(text: Text, prices: Prices): readonly LaneQuote[] {
     }
   }
   return [...lanes].map(([lane, sums]) => ({ lane, ...sums }));
-}
-
-/** One run of an instruction. */
-function priceOf(
-  instruction: Instruction,
-  { group, values }: Text,
-  { registry, meshes, costs }: Prices,
-): Omit<LaneQuote, 'lane' | 'launches'> {
-  switch (instruction.kind) {
-    case 'kernel': {
-      const shape = kernelShape(instruction, values);
-      const { op, rule, attributes } = instruction;
-      const flops = opNamed(registry, op).flops(rule, localSizes({ ...shape, origins: {} }), attributes);
-      const { kernel } = instruction;
-      const blocks = (operands: readonly { readonly value: number }[]) =>
-        operands.map(({ value }) => values[value].type);
-      const [operands, results] = [blocks(instruction.inputs), blocks(instruction.outputs)];
-      const bytes = [...operands, ...results].reduce((sum, type) => sum + bytesOf(type), 0);
-      const node = { op, rule, attributes };
-      const { device, id } = kernel;
-      const work = { node, assignment: null, operands, results, kernel: id, device, flops, bytes };
-      return { flops, wireBytes: 0, seconds: costs.seconds(work) };
-    }
-    case 'collective': {
-      const { global, move } = instruction;
-      const communication = communicationOf(meshes[group], factorsOf(global), move, dtypeBytes[global.dtype]);
-      return {
-        flops: 0,
-        wireBytes: wireBytes(communication),
-        seconds: costs.communicationSeconds(communication, group),
-      };
-    }
-    case 'send':
-    case 'receive': {
-      const bytes = bytesOf(values[instruction.operand.value].type);
-      return { flops: 0, wireBytes: bytes, seconds: costs.transferSeconds(bytes, 1) };
-    }
-    default:
-      return { flops: 0, wireBytes: 0, seconds: 0 };
-  }
 }

@@ -79,6 +79,7 @@ test('every test is packed but those that hold documents against the sources or 
     'tests/docs/events.test.ts',
     'tests/docs/help.test.ts',
     'tests/docs/schedules.test.ts',
+    'tests/docs/strategies.test.ts',
     'tests/package/installed.test.ts',
   ]);
   for (const place of leftBehind) expect(existsSync(path.join(root, place)), place).toBe(true);

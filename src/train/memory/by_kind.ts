@@ -1,11 +1,12 @@
 /** Where the bytes of an arena go when it is fullest, by what they hold: the kinds and what is free then add up to the arena. */
 import { bytesOf } from '../../ir/type.js';
-import { staysOf } from '../../memory/stays.js';
+import { staysOf, type Stay } from '../../memory/stays.js';
 import type { PlacedGraph, PlacedId } from '../../partition/placed.js';
 import { baseOf } from '../../program/place.js';
 import type { ProgramValue, RankClass, ValueIndex } from '../../program/program.js';
+import { launchCount } from '../../program/unroll.js';
 
-export const memoryKinds = [
+const heldKinds = [
   'parameters',
   'optimizer state',
   'gradients of parameters',
@@ -14,8 +15,10 @@ export const memoryKinds = [
   'the update',
   'workspaces and messages',
   'data, scalars and results',
-  'free then',
 ] as const;
+type HeldKind = (typeof heldKinds)[number];
+
+export const memoryKinds = [...heldKinds, 'free then'] as const;
 export type MemoryKind = (typeof memoryKinds)[number];
 
 export type MemoryByKind = Readonly<Record<MemoryKind, number>>;
@@ -26,37 +29,61 @@ export type MemoryByKind = Readonly<Record<MemoryKind, number>>;
  * for each microbatch.
  */
 export function memoryByKind(rankClass: RankClass, step: PlacedGraph): MemoryByKind {
-  const { values, arenaBytes } = rankClass;
-  const stays = [...staysOf(rankClass)];
-  const touched = new Set(stays.map(({ base }) => base));
-  // State has its place where nothing touches it too.
-  const kept = new Set(rankClass.before.values.map(({ at }) => baseOf(values, at)));
-  const untouched = [...kept].filter((base) => !touched.has(base));
-  const peak = fullest(stays);
-  const alive = [
-    ...stays.filter(({ begins, ends }) => begins <= peak && peak <= ends),
-    ...untouched.map((base) => ({ base, bytes: bytesOf(values[base].type) })),
-  ];
-  const known = graphKinds(step);
-  const bytes = Object.fromEntries(memoryKinds.map((kind) => [kind, 0])) as Record<MemoryKind, number>;
-  for (const one of alive) bytes[kindOf(values, one.base, known)] += one.bytes;
-  const held = Object.values(bytes).reduce((sum, one) => sum + one, 0);
-  return { ...bytes, 'free then': arenaBytes - held };
+  const held = heldBuffers(rankClass, step);
+  const { launch } = fullest(held);
+  const bytes = noBytes();
+  for (const { kind, begins, ends, bytes: size } of held) if (begins <= launch && launch <= ends) bytes[kind] += size;
+  const sum = Object.values(bytes).reduce((total, one) => total + one, 0);
+  return { ...bytes, 'free then': rankClass.arenaBytes - sum };
 }
 
-/** The first launch at which most bytes are there. */
-function fullest(stays: readonly { readonly begins: number; readonly ends: number; readonly bytes: number }[]): number {
+/** The most that a class holds of each kind at once, each at a launch of its own. */
+export function mostByKind(rankClass: RankClass, step: PlacedGraph): Readonly<Record<HeldKind, number>> {
+  const held = heldBuffers(rankClass, step);
+  const bytes = noBytes();
+  for (const kind of heldKinds) bytes[kind] = fullest(held.filter((one) => one.kind === kind)).bytes;
+  return bytes;
+}
+
+interface Held extends Pick<Stay, 'begins' | 'ends' | 'bytes'> {
+  readonly kind: HeldKind;
+}
+
+const noBytes = () => Object.fromEntries(heldKinds.map((kind) => [kind, 0])) as Record<HeldKind, number>;
+
+/** Every instance of every buffer of the step; state has its place where nothing touches it too. */
+function heldBuffers(rankClass: RankClass, step: PlacedGraph): readonly Held[] {
+  const { values } = rankClass;
+  const known = graphKinds(step);
+  const stays = [...staysOf(rankClass)];
+  const touched = new Set(stays.map(({ base }) => base));
+  const kept = new Set(rankClass.before.values.map(({ at }) => baseOf(values, at)));
+  const untouched = [...kept].filter((base) => !touched.has(base));
+  const last = Math.max(0, launchCount(rankClass) - 1);
+  return [
+    ...stays.map(({ base, begins, ends, bytes }) => ({ kind: kindOf(values, base, known), begins, ends, bytes })),
+    ...untouched.map((base) => ({
+      kind: kindOf(values, base, known),
+      begins: 0,
+      ends: last,
+      bytes: bytesOf(values[base].type),
+    })),
+  ];
+}
+
+/** The first launch at which most bytes are there, and how many. */
+function fullest(held: readonly Held[]): { readonly launch: number; readonly bytes: number } {
   const changes: number[] = [];
-  for (const { begins, ends, bytes } of stays) {
+  for (const { begins, ends, bytes } of held) {
     changes[begins] = (changes[begins] ?? 0) + bytes;
     changes[ends + 1] = (changes[ends + 1] ?? 0) - bytes;
   }
-  let [now, most, at] = [0, -1, 0];
+  let [now, most, at] = [0, 0, 0];
   for (let launch = 0; launch < changes.length; launch++) {
     now += changes[launch] ?? 0;
     if (now > most) [most, at] = [now, launch];
   }
-  return at;
+  return { launch: at, bytes: most };
 }
 
 /** Of the graph of a step: what follows from parameters alone, and what is a gradient of one. */
@@ -77,11 +104,7 @@ function graphKinds({ inputs, outputs, steps }: PlacedGraph): GraphKinds {
   return { ofParameters, gradients };
 }
 
-function kindOf(
-  values: readonly ProgramValue[],
-  base: ValueIndex,
-  { ofParameters, gradients }: GraphKinds,
-): MemoryKind {
+function kindOf(values: readonly ProgramValue[], base: ValueIndex, { ofParameters, gradients }: GraphKinds): HeldKind {
   const { is } = values[base];
   switch (is.kind) {
     case 'buffer':
