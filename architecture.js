@@ -40,6 +40,7 @@ export const folders = [
     node: 'all',
   },
   { name: 'launch', about: 'processes, rendezvous, what they tell each other; train and resume', node: 'all' },
+  { name: 'compare', about: 'where two runs part: data, seed, state, or the value and the instruction', node: 'all' },
   { name: 'observe', about: 'metrics, traces, the live panel', node: 'all' },
   { name: 'cli', about: 'commands, without logic of their own', node: 'all' },
 ];

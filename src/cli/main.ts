@@ -6,6 +6,7 @@ import { drained } from '../launch/output.js';
 import { stoppedStatus } from '../launch/signals.js';
 import { packageVersion } from '../run/package_version.js';
 import { badCommandLine } from './diagnostics.js';
+import { addCompareCommand } from './compare_command.js';
 import { addExplainCommand } from './explain_command.js';
 import { addGenerateCommand } from './generate_command.js';
 import { addMachineCommands } from './machine_commands.js';
@@ -29,6 +30,7 @@ const program = new Command('flotilla')
 addTrainCommands(program);
 addGenerateCommand(program);
 addExplainCommand(program);
+addCompareCommand(program);
 addRunCommands(program);
 addMachineCommands(program);
 

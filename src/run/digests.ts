@@ -3,7 +3,7 @@
  * adds up to hashes of whole tensors, whatever the plan. Two runs that took the same steps have the same digests, bit for bit.
  *
  *   began   once for each start of the run: the step it begins from, its processes, the hash of every tensor of the state
- *   step    steps done, and of rank 0 the loss, the gradient's norm and the hash of the data; the hash of every parameter after the update
+ *   step    steps done, and of rank 0 the loss, the gradient's norm, where its data begins and the hash of that; the hash of every parameter after the update
  *
  * A start from a checkpoint drops its process's lines of later steps. Those of processes that the run no longer has stay, and are not read:
  * rank 0's lines say how many there were.
@@ -33,6 +33,7 @@ const stepSchema = z.strictObject({
   step: z.int().positive(),
   loss: number.optional(),
   gradient_norm: number.optional(),
+  samples: z.int().nonnegative().optional(),
   data: z.string().optional(),
   parameters: z.string(),
 });
@@ -54,6 +55,8 @@ export interface StepDigest {
   readonly step: number;
   readonly loss: number | null;
   readonly gradientNorm: number | null;
+  /** Sequences read before it: where its batch begins in the run's order. */
+  readonly samples: number;
   /** Of its tokens and labels, in the order of the batch. */
   readonly data: string;
   /** Parameter → the hash of its content after the update. */
@@ -119,11 +122,11 @@ export function readDigests(folder: RunFolder): RunDigests | null {
       start = line;
       const state = lines.sumOf(line, line.processes, line.tensors, (one) => one.kind === 'began' && one.state);
       if (state) began.push({ step: line.step, processes: line.processes, state });
-    } else if (start !== null && line.data !== undefined) {
+    } else if (start !== null && line.data !== undefined && line.samples !== undefined) {
       const names = start.parameters.map((place) => start!.tensors[place]);
-      const { step, loss = null, gradient_norm: gradientNorm = null, data } = line;
+      const { step, loss = null, gradient_norm: gradientNorm = null, samples, data } = line;
       const parameters = lines.sumOf(line, start.processes, names, (one) => one.kind === 'step' && one.parameters);
-      if (parameters) steps.push({ step, loss, gradientNorm, data, parameters });
+      if (parameters) steps.push({ step, loss, gradientNorm, samples, data, parameters });
     }
   }
   return began.length === 0 ? null : { began, steps };
@@ -165,4 +168,6 @@ class ProcessLines {
   }
 }
 
-const hex = (words: Uint32Array): string => [...words].map((word) => word.toString(16).padStart(8, '0')).join('');
+/** A hash as it is shown. */
+export const hex = (words: Uint32Array): string =>
+  [...words].map((word) => word.toString(16).padStart(8, '0')).join('');

@@ -39,11 +39,9 @@ export class Digesting {
     const { digest_every_steps: every } = config.logging;
     if (this.#file === null || every === null || (step + 1) % every !== 0) return;
     const parameters = await stateHashes(training, this.#parameters);
-    const of = leads && {
-      loss,
-      gradient_norm: gradNorm,
-      data: dataHash(dataset.train.samples(countersAt(this.#job, step).samples, config.batch.sequences)),
-    };
+    const { samples } = countersAt(this.#job, step);
+    const data = dataHash(dataset.train.samples(samples, config.batch.sequences));
+    const of = leads && { loss, gradient_norm: gradNorm, samples, data };
     this.#attempt(() => this.#file!.append({ kind: 'step', step: step + 1, ...of, parameters }));
   }
 

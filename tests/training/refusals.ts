@@ -480,6 +480,7 @@ export const withoutRow: Readonly<Record<string, string>> = {
 /** Folders whose codes have no row, none of them, each with why. */
 export const foldersWithoutRow: Readonly<Record<string, string>> = {
   cli: 'a mistake on the command line, before anything is opened: tests/training/command_line.test.ts',
+  compare: 'of two runs that are compared: tests/compare/*.test.ts',
   engine: 'of the machine, told before a run is opened (tests/training/device.test.ts), or of a step',
   lower: 'behind plan/… and the checker of placed graphs: faults of the compiler itself',
   partition: 'the checker of placed graphs, behind plan/…: faults of the compiler itself',

@@ -1,0 +1,78 @@
+/**
+ * Where two runs part. What they were given is held against each other first, by its digests: data, seed, state; then the first step is found
+ * that came to something else, and done again from the first run's state under both plans and serially, which names the value.
+ */
+import type { ModelChoice } from '../config/own_model.js';
+import { pathsTold } from '../run/paths_told.js';
+import { askedDifferences, isCause } from './asked.js';
+import type { Comparison, DataFinding, ReplayFinding, StateFinding, StepsFinding, Verdict } from './comparison.js';
+import { noSharedSteps } from './diagnostics.js';
+import { firstOtherData, firstOtherState, firstOtherStep, sharedSteps, type StateAt } from './first_differences.js';
+import { otherData } from './other_data.js';
+import { digestsOf, openSide, requireOneModel, type Side } from './side.js';
+import { savedHashes } from './saved_state.js';
+
+export type CompareOptions = ModelChoice;
+
+/** Throws `run/…`, `compare/…`, `config/…`, `checkpoint/…`. */
+export const compareRuns = (a: string, b: string, options: CompareOptions = {}): Promise<Comparison> =>
+  pathsTold(() => compared(a, b, options));
+
+async function compared(pathA: string, pathB: string, choice: CompareOptions): Promise<Comparison> {
+  const a = await openSide(pathA, choice);
+  const b = await openSide(pathB, choice);
+  requireOneModel(a, b);
+  const digests = [digestsOf(a), digestsOf(b)] as const;
+  const shared = sharedSteps(...digests);
+  if (shared.length === 0) throw noSharedSteps({ paths: [pathA, pathB], steps: [rangeOf(a), rangeOf(b)] });
+
+  const other = firstOtherData(shared);
+  const data: DataFinding = other ? otherData([a, b], other) : { kind: 'same' };
+  const steps = firstOtherStep(shared);
+  const equalUntil = steps.kind === 'same' ? steps.last : (steps.before ?? 0);
+  const state = await otherState(a, b, digests, equalUntil);
+  const seeds = [a.resolved.config.seed, b.resolved.config.seed] as const;
+  const asked = askedDifferences(a, b);
+  const given = givenVerdict({ data, seeds, state, steps, causes: asked.filter(isCause).length });
+  const replays: readonly ReplayFinding[] = [];
+  return { a: a.run, b: b.run, asked, data, seeds, state, steps, replays, verdict: given ?? 'step' };
+}
+
+async function otherState(
+  a: Side,
+  b: Side,
+  digests: Parameters<typeof firstOtherState>[0],
+  before: number,
+): Promise<StateFinding> {
+  const starts = new Set(digests.flatMap(({ began }) => began.map(({ step }) => step)));
+  const saved = await Promise.all(
+    [a, b].map(async (side, i): Promise<StateAt> => {
+      const known = new Map<number, ReadonlyMap<string, string> | null>();
+      for (const step of starts) {
+        if (step === 0 || digests[i].began.some((one) => one.step === step)) continue;
+        const trained = digests[i].steps.find((one) => one.step === step)?.parameters ?? null;
+        known.set(step, (await savedHashes(side, step)) ?? trained);
+      }
+      return (step) => known.get(step) ?? null;
+    }),
+  );
+  return firstOtherState(digests, [saved[0], saved[1]], before);
+}
+
+/** In what the runs differ by what they were given; null where that is the same, and what came of it is not. */
+function givenVerdict(found: {
+  readonly data: DataFinding;
+  readonly seeds: readonly [number, number];
+  readonly state: StateFinding;
+  readonly steps: StepsFinding;
+  readonly causes: number;
+}): Verdict | null {
+  if (found.data.kind === 'differs') return 'data';
+  if (found.seeds[0] !== found.seeds[1] && (found.state.kind === 'differs' || found.steps.kind === 'differs'))
+    return 'seed';
+  if (found.state.kind === 'differs') return 'state';
+  if (found.steps.kind === 'same') return 'same';
+  return found.causes > 0 ? 'options' : null;
+}
+
+const rangeOf = ({ digests }: Side): string => `steps ${digests!.steps[0].step} to ${digests!.steps.at(-1)!.step}`;
