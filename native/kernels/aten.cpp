@@ -41,9 +41,14 @@ Scores scoresOf(const AtenCall& c) {
   const auto positions = c.x[0].options().dtype(at::kLong);
   const Tensor query = at::arange(s, positions).unsqueeze(1) + int64_t(c.number("query_start"));
   const Tensor key = at::arange(t, positions).unsqueeze(0) + int64_t(c.number("key_start"));
-  r.hidden = c.number("causal") != 0 ? key > query : at::zeros({s, t}, positions.dtype(at::kBool));
+  const bool causal = c.number("causal") != 0;
+  const int64_t window = int64_t(c.number("window"));
+  r.hidden = causal ? key > query : at::zeros({s, t}, positions.dtype(at::kBool));
+  if (window > 0) r.hidden = r.hidden | (query - key >= window);
+  if (window > 0 && !causal) r.hidden = r.hidden | (key - query >= window);
   return r;
 }
+// A query that sees no key has a logsumexp of −∞: what that gives is hidden.
 Tensor probabilities(const Scores& r, const Tensor& logsumexp) {
   return at::exp(r.scores - logsumexp.unsqueeze(3)).masked_fill(r.hidden, 0);
 }

@@ -1,7 +1,6 @@
 // attention: o = softmax(scale · q kᵀ) v for every batch and head, logsumexp of each query's scores.
-//   q[b s h d], k and v[b t g d], h = g·r: query head g'·r + r' reads key head g'. causal: query query_start + i sees
-//   key key_start + j iff it does not lie after it; blocks that nobody sees are skipped. A query that sees no key gives
-//   o = 0, logsumexp = −∞.
+//   q[b s h d], k and v[b t g d], h = g·r: query head g'·r + r' reads key head g'. Queries stand at positions query_start + i, keys at
+//   key_start + j; who sees whom says attention.h, and blocks that nobody sees are skipped.
 // f32, bf16, f64; scores, exponentials and sums f32 (f64: f64); bf16 probabilities are rounded before they meet v.
 // Online softmax over blocks of 256 keys (Milakov & Gimelshein 2018; Dao et al. 2022): no s × t buffer.
 // Workspace: k and v packed for the tile product. The order of sums depends on t and d alone: the same bits for any number
@@ -55,13 +54,19 @@ struct Attention {
     for (int64_t i = 0; i < rows; i++) maximum[i] = -std::numeric_limits<A>::infinity(), total[i] = 0;
     for (int64_t i = 0; i < rows * width; i++) sums[i] = 0;
 
-    const int64_t seen = shape.visible(i0 + rows - 1);
-    for (int64_t j0 = 0; j0 < seen; j0 += keyBlock) {
-      const auto inBlock = [&](int64_t i) { return std::clamp<int64_t>(shape.visible(i0 + i) - j0, 0, keyBlock); };
+    Run keysOf[queryBlock], seen{0, 0};
+    for (int64_t i = 0; i < rows; i++) seen = seen.with(keysOf[i] = shape.keysOf(i0 + i));
+    const int64_t firstBlock = roundDown(seen.begin, keyBlock);
+    for (int64_t j0 = firstBlock; j0 < seen.end; j0 += keyBlock) {
+      // What the rows of a tile see of this block, from the column of a tile on.
+      Run spans[queryBlock];
       for (int64_t i = 0; i < rows; i += tileRows) {
-        const int64_t count = std::min(tileRows, rows - i), keys = inBlock(i + count - 1);
+        const int64_t count = std::min(tileRows, rows - i);
+        Run span = AttentionShape::joined(i, count, [&](int64_t row) { return keysOf[row].from(j0).within(0, keyBlock); });
+        if (!span.empty()) span.begin = roundDown(span.begin, tileColumns);
+        for (int64_t row = i; row < i + count; row++) spans[row] = span;
         const Rows left{reinterpret_cast<const char*>(q.at(b, i0 + i, head)), q.row * int64_t(sizeof(T)), sizeof(Unit<T>)};
-        for (int64_t j = 0; j < keys; j += tileColumns) {
+        for (int64_t j = span.begin; j < span.end; j += tileColumns) {
           Finish<A> finish;
           finish.out = scores + i * keyBlock + j, finish.outStride = keyBlock;
           multiplyTile<T>(count, left, packedK + index * unitsOfK() + (j0 + j) * unitsD, unitsD, finish);
@@ -69,20 +74,26 @@ struct Attention {
       }
       vectorised([&]() FLOTILLA_INLINE {
         for (int64_t i = 0; i < rows; i++) {
-          const int64_t group = std::min(i / tileRows * tileRows + tileRows, rows) - 1, padded = roundUp(inBlock(group), 16);
-          softmaxRow(scores + i * keyBlock, inBlock(i), padded, scale, maximum[i], total[i], sums + i * width, width, j0 > 0);
-          narrowRun(scores + i * keyBlock, weights + i * keyBlock, padded);
+          const Run span{spans[i].begin, roundUp(spans[i].end, 16)};
+          A* row = scores + i * keyBlock;
+          softmaxRow(row, keysOf[i].from(j0).within(span.begin, span.end), span, scale, maximum[i], total[i], sums + i * width, width,
+                     j0 > firstBlock);
+          narrowRun(row + span.begin, weights + i * keyBlock + span.begin, span.end - span.begin);
         }
       });
       for (int64_t i = 0; i < rows; i += tileRows) {
-        const int64_t count = std::min(tileRows, rows - i), keys = inBlock(i + count - 1);
-        const Rows left{reinterpret_cast<const char*>(weights + i * keyBlock), keyBlock * int64_t(sizeof(T)), sizeof(Unit<T>)};
+        const int64_t count = std::min(tileRows, rows - i);
+        const Run span = spans[i];
+        if (span.empty()) continue;
+        const Rows left{reinterpret_cast<const char*>(weights + i * keyBlock + span.begin), keyBlock * int64_t(sizeof(T)),
+                        sizeof(Unit<T>)};
         for (int64_t j = 0; j < d; j += tileColumns) {
           Finish<A> finish;
           finish.in = sums + i * width + j, finish.inStride = width;
           finish.out = sums + i * width + j, finish.outStride = width;
-          const Unit<T>* panel = packedV + index * unitsOfV() + (j * unitsT + j0 / UnitOf<T>::elements * tileColumns);
-          multiplyTile<T>(count, left, panel, unitsOf<T>(keys), finish);
+          const int64_t unit = (j0 + span.begin) / UnitOf<T>::elements;
+          const Unit<T>* panel = packedV + index * unitsOfV() + (j * unitsT + unit * tileColumns);
+          multiplyTile<T>(count, left, panel, unitsOf<T>(span.end - span.begin), finish);
         }
       }
     }
@@ -100,19 +111,20 @@ struct Attention {
           maximum[i] * A(shape.scale) + std::log(total[i]);
   }
 
-  // Scores become 2^(scale·(score − maximum)) for the first `keys`, 0 up to `padded`; the running sums follow the new maximum.
+  // Of the columns of `span`: scores become 2^(scale·(score − maximum)) for `keys`, 0 for others; the running sums follow the new maximum.
   // `scale` includes log2 e.
-  FLOTILLA_INLINE static void softmaxRow(A* scores, int64_t keys, int64_t padded, A scale, A& maximum, A& total, A* sums,
-                                         int64_t width, bool rescale) {
+  FLOTILLA_INLINE static void softmaxRow(A* scores, Run keys, Run span, A scale, A& maximum, A& total, A* sums, int64_t width,
+                                         bool rescale) {
     const A none = -std::numeric_limits<A>::infinity();
-    for (int64_t j = keys; j < padded; j++) scores[j] = none;
+    for (int64_t j = span.begin; j < keys.begin; j++) scores[j] = none;
+    for (int64_t j = keys.end; j < span.end; j++) scores[j] = none;
     A next = maximum;
 #pragma omp simd reduction(max : next)
-    for (int64_t j = 0; j < padded; j++) next = scores[j] > next ? scores[j] : next;
+    for (int64_t j = span.begin; j < span.end; j++) next = scores[j] > next ? scores[j] : next;
     const A shift = next == none ? A(0) : next * scale;
     A sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (int64_t j = 0; j < padded; j++) {
+    for (int64_t j = span.begin; j < span.end; j++) {
       const A e = exp2Of(scores[j] * scale - shift);
       sum += e;
       scores[j] = e;

@@ -24,16 +24,56 @@ HeadView<T> headView(const KernelCall& call, size_t i) {
   return {dataOf<T>(o), o.strides[0], o.strides[1], o.strides[2]};
 }
 
+// A run of places: [begin, end).
+struct Run {
+  int64_t begin, end;
+  bool empty() const { return end <= begin; }
+  bool has(int64_t i) const { return i >= begin && i < end; }
+  // The run from the first to the last of both.
+  Run with(const Run& other) const {
+    if (empty()) return other;
+    return other.empty() ? *this : Run{std::min(begin, other.begin), std::max(end, other.end)};
+  }
+  Run within(int64_t from, int64_t to) const { return {std::clamp(begin, from, to), std::clamp(end, from, to)}; }
+  // The same places, counted from `origin` on.
+  Run from(int64_t origin) const { return {begin - origin, end - origin}; }
+};
+
+// Who sees whom is said of positions, as in ops/attention_scores.ts. Every mask bounds the keys of a query from below or from above, so
+// that they are one run. A query that sees no key gives o = 0, logsumexp = −∞.
 struct AttentionShape {
   int64_t b, s, t, g, r, d;  // h = g·r
   double scale;
   bool causal;
-  int64_t diagonal;  // query i sees keys j ≤ i + diagonal
+  int64_t window;  // keys at that distance and further are not seen; 0: all are
+  int64_t queryStart, keyStart;
 
-  // Keys [0, visible(i)) are what query i sees.
-  int64_t visible(int64_t query) const { return causal ? std::clamp<int64_t>(query + diagonal + 1, 0, t) : t; }
-  // Queries [firstSeeing(j), s) see key j.
-  int64_t firstSeeing(int64_t key) const { return causal ? std::clamp<int64_t>(key - diagonal, 0, s) : 0; }
+  static constexpr int64_t everything = int64_t(1) << 40;
+  int64_t reach() const { return window > 0 ? window : everything; }
+
+  // The keys that query i sees …
+  Run keysOf(int64_t query) const {
+    const int64_t position = queryStart + query;
+    return Run{position - reach() + 1, position + (causal ? 1 : reach())}.from(keyStart).within(0, t);
+  }
+  // … and the queries that see key j.
+  Run queriesOf(int64_t key) const {
+    const int64_t position = keyStart + key;
+    return Run{position - (causal ? 0 : reach() - 1), position + reach()}.from(queryStart).within(0, s);
+  }
+  // Of several: from the first to the last.
+  Run keysOf(int64_t query, int64_t count) const {
+    return joined(query, count, [this](int64_t i) { return keysOf(i); });
+  }
+  Run queriesOf(int64_t key, int64_t count) const {
+    return joined(key, count, [this](int64_t j) { return queriesOf(j); });
+  }
+  template <class F>
+  static Run joined(int64_t first, int64_t count, F&& runOf) {
+    Run all{0, 0};
+    for (int64_t i = first; i < first + count; i++) all = all.with(runOf(i));
+    return all;
+  }
   int64_t paddedD() const { return roundUp(d, gemm::tileColumns); }
   // Elements of a packed [k, n] operand.
   int64_t packedByD(int64_t n) const { return roundUp(n, gemm::tileColumns) * roundUp(d, 2); }
@@ -49,9 +89,9 @@ inline AttentionShape attentionShape(const KernelCall& call) {
   require(call, k.sizes == v.sizes && q.sizes[0] == k.sizes[0] && q.sizes[3] == k.sizes[3], "q[b s h d], k and v[b t g d]");
   require(call, k.sizes[2] > 0 && q.sizes[2] % k.sizes[2] == 0, "query heads are a multiple of key heads");
   require(call, q.sizes[3] % 2 == 0 && q.sizes[3] <= maxHeadDim, "d is even and at most 256");
-  const int64_t diagonal = int64_t(number(call, "query_start", 0)) - int64_t(number(call, "key_start", 0));
   return {q.sizes[0], q.sizes[1], k.sizes[1], k.sizes[2], q.sizes[2] / k.sizes[2], q.sizes[3], number(call, "scale"),
-          number(call, "causal", 0) != 0, diagonal};
+          number(call, "causal", 0) != 0, int64_t(number(call, "window", 0)), int64_t(number(call, "query_start", 0)),
+          int64_t(number(call, "key_start", 0))};
 }
 
 // Packs X[sequence, d] so that it multiplies from the right as Xᵀ (k = d) …

@@ -94,9 +94,10 @@ struct AttentionBackward {
     alignas(64) A dkSum[keyBlock * maxHeadDim], dvSum[keyBlock * maxHeadDim];
     std::memset(dkSum, 0, rows * width * sizeof(A));
     std::memset(dvSum, 0, rows * width * sizeof(A));
-    const int64_t from = roundDown(shape.firstSeeing(j0), tileColumns);
+    const Run seeing = shape.queriesOf(j0, rows);
     for (int64_t head = g * shape.r; head < (g + 1) * shape.r; head++)
-      for (int64_t i0 = from; i0 < shape.s; i0 += queryBlock) block(b, g, head, j0, rows, i0, kPlain, dkSum, dvSum);
+      for (int64_t i0 = roundDown(seeing.begin, tileColumns); i0 < seeing.end; i0 += queryBlock)
+        block(b, g, head, j0, rows, i0, std::min(queryBlock, seeing.end - i0), kPlain, dkSum, dvSum);
     vectorised([&]() FLOTILLA_INLINE {
       for (int64_t j = 0; j < rows; j++) {
         T *dkOut = dk.at(b, j0 + j, g), *dvOut = dv.at(b, j0 + j, g);
@@ -107,10 +108,10 @@ struct AttentionBackward {
     });
   }
 
-  void block(int64_t b, int64_t g, int64_t head, int64_t j0, int64_t rows, int64_t i0, const Unit<T>* kPlain, A* dkSum,
-             A* dvSum) const {
+  void block(int64_t b, int64_t g, int64_t head, int64_t j0, int64_t rows, int64_t i0, int64_t queries,
+             const Unit<T>* kPlain, A* dkSum, A* dvSum) const {
     const PerHead w = perHead(b, head);
-    const int64_t queries = std::min(queryBlock, shape.s - i0), d = shape.d, width = shape.paddedD();
+    const int64_t d = shape.d, width = shape.paddedD();
     const int64_t unitsD = unitsOf<T>(d), unitsS = unitsOf<T>(shape.s);
     alignas(64) A p[keyBlock * queryBlock], ds[keyBlock * queryBlock];     // transposed: keys × queries
     alignas(64) T pNarrow[keyBlock * queryBlock], dsNarrow[keyBlock * queryBlock];
@@ -133,25 +134,30 @@ struct AttentionBackward {
     for (int64_t j = 0; j < rows; j += tileRows) {
       const int64_t count = std::min(tileRows, rows - j);
       constexpr int64_t rowBytes = queryBlock * sizeof(T);
-      // The queries before the first that sees one of these keys add nothing.
-      const int64_t start = roundDown(std::clamp<int64_t>(shape.firstSeeing(j0 + j) - i0, 0, queries), 2);
+      // The queries before the first that sees one of these keys, and behind the last, add nothing.
+      const Run seeing = shape.queriesOf(j0 + j, count).from(i0).within(0, queries);
+      if (seeing.empty()) continue;
+      const int64_t start = roundDown(seeing.begin, 2), units = unitsOf<T>(seeing.end - start);
       const Rows pRows{reinterpret_cast<const char*>(pNarrow + j * queryBlock + start), rowBytes, sizeof(Unit<T>)};
       const Rows dsRows{reinterpret_cast<const char*>(dsNarrow + j * queryBlock + start), rowBytes, sizeof(Unit<T>)};
       for (int64_t c = 0; c < d; c += tileColumns) {
         const int64_t offset = c * unitsS + (i0 + start) / UnitOf<T>::elements * tileColumns;
-        addTo(dvSum + j * width + c, width, count, pRows, w.doPlain + offset, unitsOf<T>(queries - start));
-        addTo(dkSum + j * width + c, width, count, dsRows, w.qPlain + offset, unitsOf<T>(queries - start));
+        addTo(dvSum + j * width + c, width, count, pRows, w.doPlain + offset, units);
+        addTo(dkSum + j * width + c, width, count, dsRows, w.qPlain + offset, units);
       }
     }
     const Unit<T>* dsUnits = unitsAcrossKeys(dsNarrow, rows, reinterpret_cast<Unit<T>*>(pNarrow));
     const int64_t unitsT = unitsOf<T>(shape.t);
     for (int64_t i = 0; i < queries; i += tileRows) {
       const int64_t count = std::min(tileRows, queries - i);
-      const int64_t seen = std::clamp<int64_t>(shape.visible(i0 + i + count - 1) - j0, 0, rows);
-      const Rows left{reinterpret_cast<const char*>(dsUnits + i), sizeof(Unit<T>), queryBlock * int64_t(sizeof(Unit<T>))};
+      const Run seen = shape.keysOf(i0 + i, count).from(j0).within(0, rows);
+      if (seen.empty()) continue;
+      const int64_t unit = seen.begin / UnitOf<T>::elements, first = unit * UnitOf<T>::elements;
+      const Rows left{reinterpret_cast<const char*>(dsUnits + unit * queryBlock + i), sizeof(Unit<T>),
+                      queryBlock * int64_t(sizeof(Unit<T>))};
+      const Unit<T>* panel = kPlain + (j0 + first) / UnitOf<T>::elements * tileColumns;
       for (int64_t c = 0; c < d; c += tileColumns)
-        addTo(w.dq + (i0 + i) * width + c, width, count, left, kPlain + c * unitsT + j0 / UnitOf<T>::elements * tileColumns,
-              unitsOf<T>(seen));
+        addTo(w.dq + (i0 + i) * width + c, width, count, left, panel + c * unitsT, unitsOf<T>(seen.end - first));
     }
   }
 
@@ -173,14 +179,14 @@ struct AttentionBackward {
     for (int64_t i = queries; i < padded; i++) lse[i] = 0;
     const A* deltas = delta + i0;  // padded to 64 rows in the workspace
     for (int64_t j = 0; j < rows; j++) {
-      const int64_t first = std::clamp<int64_t>(shape.firstSeeing(j0 + j) - i0, 0, queries);
+      const Run seeing = shape.queriesOf(j0 + j).from(i0).within(0, queries);
       A *score = p + j * queryBlock, *product = ds + j * queryBlock;
-      const int64_t start = roundDown(first, 16);
+      const int64_t start = roundDown(seeing.begin, 16), stop = std::max(start, roundUp(seeing.end, 16));
       for (int64_t i = 0; i < start; i++) score[i] = 0, product[i] = 0;
-      for (int64_t i = queries; i < padded; i++) score[i] = 0, product[i] = 0;
-      const int32_t from = int32_t(first), to = int32_t(queries);
+      for (int64_t i = stop; i < padded; i++) score[i] = 0, product[i] = 0;
+      const int32_t from = int32_t(seeing.begin), to = int32_t(seeing.end);
 #pragma omp simd
-      for (int32_t i = int32_t(start); i < int32_t(padded); i++) {
+      for (int32_t i = int32_t(start); i < int32_t(stop); i++) {
         const A probability = exp2Of(score[i] * scale - lse[i]);
         const A gradient = probability * (product[i] - deltas[i]);
         const bool seen = i >= from && i < to;

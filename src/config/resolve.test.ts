@@ -22,6 +22,7 @@ test('an empty configuration is the demo', () => {
     layers: 6,
     dim: 384,
     heads: 6,
+    window: 0,
     context: 256,
     vocab: null,
     hidden: 1536,

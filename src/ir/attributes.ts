@@ -6,10 +6,20 @@ import type { Attributes, AttributeValue } from './graph.js';
 
 /**
  * What an attribute may be. `factor`: a factor's name; `factors`: a list of them; `integers`: sizes or counts; `words`: any texts; `share`: a
- * number of at least 0 and below 1; `amount`: a number of at least 0.
+ * number of at least 0 and below 1; `amount`: a number of at least 0; `count`: a whole one.
  */
 export type AttributeKind =
-  'number' | 'amount' | 'share' | 'integer' | 'boolean' | 'dtype' | 'factor' | 'factors' | 'integers' | 'words';
+  | 'number'
+  | 'amount'
+  | 'share'
+  | 'count'
+  | 'integer'
+  | 'boolean'
+  | 'dtype'
+  | 'factor'
+  | 'factors'
+  | 'integers'
+  | 'words';
 
 /** Kinds by attribute. One whose kind ends in `?` may be absent. */
 export type AttributeKinds = Readonly<Record<string, AttributeKind | `${AttributeKind}?`>>;
@@ -45,6 +55,7 @@ const is: Readonly<Record<AttributeKind, (value: AttributeValue) => boolean>> = 
   number: isNumber,
   amount: (value) => isNumber(value) && value >= 0,
   share: (value) => isNumber(value) && value >= 0 && value < 1,
+  count: (value) => Number.isInteger(value) && (value as number) >= 0,
   integer: Number.isInteger,
   boolean: (value) => typeof value === 'boolean',
   dtype: (value) => dtypes.includes(value as DType),
@@ -60,6 +71,7 @@ const words: Readonly<Record<AttributeKind, string>> = {
   number: 'a number',
   amount: 'a number of at least 0',
   share: 'a number of at least 0 and below 1',
+  count: 'a whole number of at least 0',
   integer: 'a whole number',
   boolean: 'true or false',
   dtype: `one of ${dtypes.join(', ')}`,

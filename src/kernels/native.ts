@@ -215,6 +215,7 @@ const attention: Omit<FusedKernel, 'kernel' | 'on'> = {
   join: ['g r'],
   attributes: (site, { d }) => ({
     causal: site.attributes.causal ? 1 : 0,
+    window: (site.attributes.window as number | undefined) ?? 0,
     scale: (site.attributes.scale as number) || 1 / Math.sqrt(d),
     query_start: startOf(site, 's'),
   }),

@@ -1,5 +1,6 @@
 /** Self-attention over a sequence (Vaswani et al. 2017), with grouped key/value heads (Ainslie et al. 2023) and rotary positions. */
 import { atLeastF32 } from '../ir/dtype.js';
+import type { Attributes } from '../ir/graph.js';
 import type { Having, Made, Shape, Without } from '../ir/shape.js';
 import type { Tensor } from '../ir/tensor.js';
 import { badSize } from './diagnostics.js';
@@ -15,8 +16,10 @@ export interface AttentionOptions {
   readonly kv_heads?: number;
   /** Width of a head; dim/heads where absent. */
   readonly head_dim?: number;
-  /** Each token reads itself and those before it. */
+  /** Each token reads itself and those before it; else all tokens. */
   readonly causal?: boolean;
+  /** Each token reads itself and the window − 1 before it (and, where not causal, behind it), as in Mistral; 0 or absent: all. */
+  readonly window?: number;
   /** Turns queries and keys by their positions (Su et al. 2021) with frequencies base^(−2i/head_dim). */
   readonly rotary?: { readonly base: number };
   readonly bias?: boolean;
@@ -37,6 +40,7 @@ export class Attention extends Module<AttentionOptions> {
     kv_heads: true,
     head_dim: true,
     causal: true,
+    window: true,
     rotary: true,
     bias: true,
     output_std: true,
@@ -49,7 +53,7 @@ export class Attention extends Module<AttentionOptions> {
 
   constructor(options: AttentionOptions) {
     super(options);
-    const { dim, heads, kv_heads = heads, head_dim = dim / heads, bias = false, output_std } = options;
+    const { dim, heads, kv_heads = heads, head_dim = dim / heads, bias = false, window = 0, output_std } = options;
     if (!Number.isInteger(head_dim)) {
       throw badSize({
         module: 'Attention',
@@ -74,6 +78,14 @@ export class Attention extends Module<AttentionOptions> {
         expected: 'an even number: rotary turns pairs',
       });
     }
+    if (!(Number.isInteger(window) && window >= 0)) {
+      throw badSize({
+        module: 'Attention',
+        option: 'window',
+        value: window,
+        expected: 'a number of tokens, or 0 for all',
+      });
+    }
     const linear = (out: FactorSizes) => new Linear({ in: { dim }, out, bias });
     const head: FactorSizes = options.rotary ? { pair: 2, frequency: head_dim / 2 } : { head_dim: head_dim };
     const group: FactorSizes = heads === kv_heads ? { heads } : { kv_group: kv_heads, group: heads / kv_heads };
@@ -92,8 +104,15 @@ export class Attention extends Module<AttentionOptions> {
     const batch = x.names.filter((name) => name !== 'sequence' && name !== 'dim');
     const [query, key, v] = this.project(x);
     const [q, k] = this.options.rotary ? turn([query, key], batch, this.options.rotary.base) : [query, key];
-    const causal = this.options.causal ?? false;
-    return this.output.forward(q.apply('attention', [k, v], { causal, letters: attentionLetters(batch, k) }));
+    return this.output.forward(
+      q.apply('attention', [k, v], { ...this.masks(x.size('sequence')), letters: attentionLetters(batch, k) }),
+    );
+  }
+
+  /** As attributes of the op. A window of the whole sequence hides nothing. */
+  private masks(sequence: number): Attributes {
+    const { causal = false, window = 0 } = this.options;
+    return { causal, ...(window > 0 && window < sequence && { window }) };
   }
 
   /** Queries, keys and values: [batch… sequence heads… head…]. */

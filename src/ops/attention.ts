@@ -1,11 +1,10 @@
 import { defineOp } from '../ir/define_op.js';
-import type { Attributes } from '../ir/graph.js';
-import type { Tensor } from '../ir/tensor.js';
+import { keysSeen, lowest, probabilities, scaleOf, scores } from './attention_scores.js';
 
 /**
  * Scaled dot-product attention (Vaswani et al. 2017), with `r` query heads to each of `g` key/value heads (Ainslie et al. 2023).
  *
- *   score_st = scale · q_s · k_t             masked to t ≤ s where `causal`
+ *   score_st = scale · q_s · k_t             −∞ where s does not see t: `attention_scores.ts`
  *   o_s = Σ_t softmax_t(score_s)_t · v_t     logsumexp_s = ln Σ_t exp(score_st)
  *
  *   p = exp(score − logsumexp)     D_s = o_s · do_s     dscore = p · (do · v − D)      (Dao et al. 2022, B.2)
@@ -14,30 +13,31 @@ import type { Tensor } from '../ir/tensor.js';
  * told the position of its first query. It needs the head dimension `d` and the keys `t` whole; where a plan splits `t` the
  * decomposition runs, its mask right under every split, the sums over `t` all-reduces. Queries and keys are aligned at position 0.
  *
- * Attributes: `causal`; `scale`, where 0 stands for 1/√d.
+ * Attributes: `causal`: a query sees no key behind it; `window`: of the keys before it (and, where not causal, behind it) it sees those
+ * at a distance below that, 0 standing for all (Mistral's and Hugging Face's sliding window); `scale`, where 0 stands for 1/√d.
  */
 export const attention = defineOp({
   name: 'attention',
-  summary: 'Scaled dot-product attention with grouped heads and an optional causal mask.',
+  summary: 'Scaled dot-product attention with grouped heads, causal or not, of all keys or those of a window.',
   signature:
     'q: float[b s@! g r d!], k: float[b t! g d], v: float[b t g d] -> o: float[b s g r d], logsumexp: f32[b s g r]',
-  attributes: { causal: false, scale: 0 },
-  attributeKinds: { scale: 'amount?' },
+  attributes: { causal: false, window: 0, scale: 0 },
+  attributeKinds: { window: 'count?', scale: 'amount?' },
 
   decompose({ q, k, v }, attributes) {
     const x = scores(q, k, attributes);
-    const max = x.max('t');
+    const max = x.max('t').maximum(lowest);
     const logsumexp = x.sub(max).exp().sum('t').log().add(max);
-    const probability = x.sub(logsumexp).exp();
+    const probability = probabilities(x, logsumexp);
     return { o: probability.einsum([v.cast('f32')], 'b s g r d'), logsumexp: logsumexp.transpose('b s g r') };
   },
-  flops: ({ b, s, t, g, r, d }, { causal }) => (causal ? 0.5 : 1) * b * g * r * s * t * (4 * d + 5),
+  flops: ({ b, s, t, g, r, d }, attributes) => b * g * r * s * keysSeen(t, attributes) * (4 * d + 5),
 
   backward: {
     reads: ['q', 'k', 'v', 'o', 'logsumexp', 'dO'],
     decompose({ q, k, v, o, logsumexp, dO }, attributes) {
       const d = dO.cast('f32');
-      const probability = scores(q, k, attributes).sub(logsumexp).exp();
+      const probability = probabilities(scores(q, k, attributes), logsumexp);
       const dProbability = d.einsum([v.cast('f32')], 'b g r s t');
       const rowSum = d.einsum([o.cast('f32')], 'b s g r');
       const dScores = probability.mul(dProbability.sub(rowSum)).mul(scaleOf(q, attributes));
@@ -47,7 +47,7 @@ export const attention = defineOp({
         dV: probability.einsum([d], 'b t g d'),
       };
     },
-    flops: ({ b, s, t, g, r, d }, { causal }) => (causal ? 0.5 : 1) * b * g * r * s * t * (10 * d + 6),
+    flops: ({ b, s, t, g, r, d }, attributes) => b * g * r * s * keysSeen(t, attributes) * (10 * d + 6),
   },
 
   // A query that is orthogonal to both keys takes the mean of the values.
@@ -56,16 +56,3 @@ export const attention = defineOp({
     gives: { o: [[[[[15, 2]]]]], logsumexp: [[[[Math.log(2)]]]] },
   },
 });
-
-/** Masked scores in f32, [b g r s t]. */
-function scores(q: Tensor, k: Tensor, attributes: Attributes): Tensor {
-  const x = q
-    .cast('f32')
-    .einsum([k.cast('f32')], 'b g r s t')
-    .mul(scaleOf(q, attributes));
-  if (!attributes.causal) return x;
-  const position = (letter: string) => q.builder.index(q.scope.get(letter) ?? [], 'i32', q.scope);
-  return position('s').ge(position('t')).where(x, x.constant(-Infinity)).transpose('b g r s t');
-}
-
-const scaleOf = (q: Tensor, { scale }: Attributes): number => (scale as number) || 1 / Math.sqrt(q.size('d'));

@@ -127,6 +127,12 @@ export const cases: readonly OpCase[] = [
   { op: 'attention', operands: ['q: b s g r d', 'k: b s g d', 'v: b s g d'], attributes: () => ({ causal: true }) },
   {
     op: 'attention',
+    operands: ['q: b s g r d', 'k: b s g d', 'v: b s g d'],
+    attributes: () => ({ causal: true, window: 2 }),
+  },
+  { op: 'attention', operands: ['q: b s g r d', 'k: b t g d', 'v: b t g d'], attributes: () => ({ window: 3 }) },
+  {
+    op: 'attention',
     operands: ['q: b s u g r d', 'k: b s u g d', 'v: b s u g d'],
     attributes: () => ({ causal: true, letters: ['b=b', 's=s u'] }),
   },

@@ -347,6 +347,7 @@ const pieces = {
         { heads: 1, rotary: { base: 100 } },
         { heads: 2, head_dim: 3 },
         { heads: 2, kv_heads: 1, head_dim: 4, rotary: { base: 10 } },
+        { heads: 2, window: 2 },
       ],
       variant,
     );

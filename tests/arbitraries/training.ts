@@ -51,6 +51,8 @@ export interface TrainingDraw {
   readonly experts: number;
   readonly dropout: boolean;
   readonly tied: boolean;
+  /** Tokens that a token attends to; 0: all before it. */
+  readonly window: number;
   readonly sequence: number;
   readonly batch: number;
   /** Logical microbatches in a scheduled one: need not divide over the data ranks. */
@@ -122,6 +124,7 @@ export const anyTraining = (models: readonly TrainingDraw['model'][] = someModel
     experts: fc.integer({ min: 2, max: 5 }),
     dropout: fc.boolean(),
     tied: fc.boolean(),
+    window: fc.constantFrom(0, 1, 2, 3),
     sequence: fc.integer({ min: 1, max: 5 }),
     batch: fc.integer({ min: 1, max: 4 }),
     logical: fc.integer({ min: 1, max: 3 }),
@@ -354,8 +357,8 @@ const withPadding =
       : element(input, index, microbatch);
 
 function modelOf(draw: TrainingDraw): LanguageModel {
-  const { layers, heads, group, hidden, vocab, tied, experts, sequence } = draw;
-  const common = { layers, dim: dimOf(draw), hidden, vocab, context: sequence };
+  const { layers, heads, group, hidden, vocab, tied, window, experts, sequence } = draw;
+  const common = { layers, dim: dimOf(draw), hidden, vocab, window, context: sequence };
   if (draw.model === 'gpt') return new GPT({ ...common, heads, dropout: draw.dropout ? 0.3 : 0 });
   const grouped = { ...common, heads: heads * group, kv_heads: heads };
   if (draw.model === 'llama') return new Llama({ ...grouped, tied });

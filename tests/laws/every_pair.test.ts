@@ -87,6 +87,7 @@ function drawOf(
     experts: 2,
     dropout: true,
     tied: i % 2 === 0,
+    window: i % 5 === 0 ? 2 : 0,
     sequence: 3,
     batch: 2,
     logical: 2,

@@ -15,6 +15,7 @@ export const smallest: TrainingDraw = {
   experts: 2,
   dropout: false,
   tied: false,
+  window: 0,
   sequence: 1,
   batch: 2,
   logical: 1,

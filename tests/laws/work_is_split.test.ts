@@ -96,6 +96,7 @@ const mlpDraw: TrainingDraw = {
   experts: 2,
   dropout: false,
   tied: false,
+  window: 0,
   sequence: 1,
   batch: 2,
   logical: 1,

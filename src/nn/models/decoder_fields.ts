@@ -70,6 +70,17 @@ export const decoderFields = {
       flag: true,
       also: ['num_attention_heads', 'n_head', 'n_heads', 'num_heads', 'nhead'],
     }),
+  window: z
+    .int()
+    .nonnegative()
+    .default(0)
+    .meta({
+      description:
+        'Tokens that a token attends to: itself and those right before it (sliding window). 0: all before it.',
+      unit: 'tokens',
+      effect: 'Attention time grows with context · window; what lies further back is reached through several layers.',
+      also: ['sliding_window', 'sliding_window_size', 'window_size', 'attention_window', 'window_attn_size'],
+    }),
   context,
   vocab,
 };

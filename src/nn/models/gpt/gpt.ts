@@ -49,6 +49,7 @@ export class Block extends Module<GPTSizes> {
     dim: this.options.dim,
     heads: this.options.heads,
     causal: true,
+    window: this.options.window,
     bias: true,
     output_std: residualStd(this.options.layers),
   });

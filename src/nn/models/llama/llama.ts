@@ -45,6 +45,7 @@ export class Block extends Module<LlamaSizes> {
     heads: this.options.heads,
     kv_heads: this.options.kv_heads,
     causal: true,
+    window: this.options.window,
     rotary: { base: this.options.rope_base },
   });
   norm2 = new RMSNorm({ dim: this.options.dim, eps: this.options.eps });
