@@ -28,6 +28,7 @@ import { groupOfChunk } from '../../src/schedule/placement.js';
 import { languageModel } from '../scenarios/language_model.js';
 import { mlp } from '../scenarios/mlp.js';
 import { uniform, type ScenarioOptions } from '../scenarios/scenario.js';
+import { TiedMixtral } from '../scenarios/tied_mixtral.js';
 import { whim } from '../scenarios/whim.js';
 import { someBounds } from './layouts.js';
 import { anyTable, reordered } from './schedules.js';
@@ -112,51 +113,54 @@ export interface TrainingDraw {
 /** Three in five are perceptrons: whole programs of theirs take a third of the time, and pipelines show as much there. */
 const someModels = ['mlp', 'mlp', 'mlp', 'mlp', 'mlp', 'mlp', 'gpt', 'gpt', 'llama', 'mixtral'] as const;
 
-export const anyTraining = (models: readonly TrainingDraw['model'][] = someModels) =>
-  fc.record<TrainingDraw>({
-    model: fc.constantFrom(...models),
-    layers: fc.constantFrom(1, 1, 2),
-    heads: fc.integer({ min: 1, max: 5 }),
-    headDim: fc.integer({ min: 1, max: 3 }),
-    group: fc.integer({ min: 1, max: 3 }),
-    hidden: fc.integer({ min: 1, max: 9 }),
-    vocab: fc.integer({ min: 2, max: 13 }),
-    experts: fc.integer({ min: 2, max: 5 }),
-    dropout: fc.boolean(),
-    tied: fc.boolean(),
-    window: fc.constantFrom(0, 1, 2, 3),
-    sequence: fc.integer({ min: 1, max: 5 }),
-    batch: fc.integer({ min: 1, max: 4 }),
-    logical: fc.integer({ min: 1, max: 3 }),
-    microbatches: fc.integer({ min: 1, max: 4 }),
-    meshes: anyMeshes(),
-    schedule: fc.constantFrom(...scheduleKinds.keys()),
-    virtualStages: fc.integer({ min: 1, max: 3 }),
-    cuts: fc.oneof(fc.constant(0), fc.nat(1000)),
-    order: fc.tuple(fc.constantFrom('generated', 'generated', 'reordered', 'any'), fc.nat(1000)),
-    dataSplits: fc.constantFrom('batch', 'microbatch'),
-    skip: fc.nat(31),
-    uneven: fc.tuple(fc.nat(7), fc.oneof(fc.constant(0), fc.nat(1000))),
-    contextSplits: fc.constantFrom('sequence', 'sequence', 'dim'),
-    expertsOverData: fc.boolean(),
-    contextMethod: fc.constantFrom(...contextMethods),
-    sequenceParallel: fc.boolean(),
-    zero: fc.constantFrom(...zeroStages),
-    zeroOverContext: fc.boolean(),
-    again: fc.tuple(
-      fc.constantFrom('nothing', 'nothing', 'all', 'cheap', 'first'),
-      fc.constantFrom('backward', 'slot', 'segment and direction'),
-    ),
-    reshards: fc.constantFrom('microbatch', 'microbatch', 'backward', 'slot', 'segment and direction'),
-    shard: fc.constantFrom(0, 0, 2),
-    gatheredAgain: fc.boolean(),
-    bucketBytes: fc.constantFrom(0, 0, 1, 200),
-    prefetch: fc.constantFrom(1, 0, 2),
-    reductions: fc.constantFrom(null, null, ...gradientReductions),
-    gradients: fc.tuple(fc.constantFrom('master', 'compute'), fc.constantFrom(null, 'f32', 'f64')),
-    update: fc.boolean(),
-    whim: fc.oneof(fc.constantFrom(0, 1), fc.nat(1000)),
-  });
+/** How each number of a draw is drawn, where a search does not say otherwise. */
+export const trainingFields = (): { readonly [K in keyof TrainingDraw]: fc.Arbitrary<TrainingDraw[K]> } => ({
+  model: fc.constantFrom(...someModels),
+  layers: fc.constantFrom(1, 1, 2),
+  heads: fc.integer({ min: 1, max: 5 }),
+  headDim: fc.integer({ min: 1, max: 3 }),
+  group: fc.integer({ min: 1, max: 3 }),
+  hidden: fc.integer({ min: 1, max: 9 }),
+  vocab: fc.integer({ min: 2, max: 13 }),
+  experts: fc.integer({ min: 2, max: 5 }),
+  dropout: fc.boolean(),
+  tied: fc.boolean(),
+  window: fc.constantFrom(0, 1, 2, 3),
+  sequence: fc.integer({ min: 1, max: 5 }),
+  batch: fc.integer({ min: 1, max: 4 }),
+  logical: fc.integer({ min: 1, max: 3 }),
+  microbatches: fc.integer({ min: 1, max: 4 }),
+  meshes: anyMeshes(),
+  schedule: fc.constantFrom(...scheduleKinds.keys()),
+  virtualStages: fc.integer({ min: 1, max: 3 }),
+  cuts: fc.oneof(fc.constant(0), fc.nat(1000)),
+  order: fc.tuple(fc.constantFrom('generated', 'generated', 'reordered', 'any'), fc.nat(1000)),
+  dataSplits: fc.constantFrom('batch', 'microbatch'),
+  skip: fc.nat(31),
+  uneven: fc.tuple(fc.nat(7), fc.oneof(fc.constant(0), fc.nat(1000))),
+  contextSplits: fc.constantFrom('sequence', 'sequence', 'dim'),
+  expertsOverData: fc.boolean(),
+  contextMethod: fc.constantFrom(...contextMethods),
+  sequenceParallel: fc.boolean(),
+  zero: fc.constantFrom(...zeroStages),
+  zeroOverContext: fc.boolean(),
+  again: fc.tuple(
+    fc.constantFrom('nothing', 'nothing', 'all', 'cheap', 'first'),
+    fc.constantFrom('backward', 'slot', 'segment and direction'),
+  ),
+  reshards: fc.constantFrom('microbatch', 'microbatch', 'backward', 'slot', 'segment and direction'),
+  shard: fc.constantFrom(0, 0, 2),
+  gatheredAgain: fc.boolean(),
+  bucketBytes: fc.constantFrom(0, 0, 1, 200),
+  prefetch: fc.constantFrom(1, 0, 2),
+  reductions: fc.constantFrom(null, null, ...gradientReductions),
+  gradients: fc.tuple(fc.constantFrom('master', 'compute'), fc.constantFrom(null, 'f32', 'f64')),
+  update: fc.boolean(),
+  whim: fc.oneof(fc.constantFrom(0, 1), fc.nat(1000)),
+});
+
+export const anyTraining = (models: readonly TrainingDraw['model'][] = someModels): fc.Arbitrary<TrainingDraw> =>
+  fc.record<TrainingDraw>({ ...trainingFields(), model: fc.constantFrom(...models) });
 
 /** Most have few ranks, since time goes by ranks: eight at most in all, of up to four groups. */
 const anyMeshes = (): fc.Arbitrary<readonly MeshDraw[]> =>
@@ -362,7 +366,7 @@ function modelOf(draw: TrainingDraw): LanguageModel {
   if (draw.model === 'gpt') return new GPT({ ...common, heads, dropout: draw.dropout ? 0.3 : 0 });
   const grouped = { ...common, heads: heads * group, kv_heads: heads };
   if (draw.model === 'llama') return new Llama({ ...grouped, tied });
-  return new Mixtral({ ...grouped, experts, choices: Math.min(2, experts) });
+  return new (tied ? TiedMixtral : Mixtral)({ ...grouped, experts, choices: Math.min(2, experts) });
 }
 
 function dimOf({ model, heads, headDim, group }: TrainingDraw): number {

@@ -13,7 +13,7 @@ export function expectEqualsSerial(options: ScenarioOptions, tolerance?: Toleran
     memory: { moves: 20, searchNodes: 0 },
     ...options,
   });
-  expect(programFault(scenario, tolerance)).toBeNull();
+  expect(programFault(scenario, tolerance)?.tell() ?? null).toBeNull();
   return scenario;
 }
 

@@ -62,6 +62,10 @@ export function coverageText<S extends Settings>(
   ].join('\n');
 }
 
+/** How many pairs of values stand together in a row. */
+export const coveredPairs = (rows: readonly Readonly<Record<string, string | number>>[]): number =>
+  pairsOf(rows).length;
+
 /** Each pair once. */
 function pairsOf<S extends Settings>(rows: readonly Row<S>[]): readonly string[] {
   const pairs = rows.flatMap((row) => {

@@ -41,7 +41,7 @@ describe('programs on virtual ranks', () => {
     const options = trainingScenario(draw);
     const scenario = buildScenario(row.precision === 'mixed' ? drawnPrecision(options, draw) : options);
     const fault = programFault(scenario, row.precision === 'mixed' ? rounded : exact);
-    if (fault) throw new Error(`  plan    ${describePlan(scenario)}\n${fault}`);
+    if (fault) throw new Error(`  plan    ${describePlan(scenario)}\n${fault.tell()}`);
     run.push(settingOf(scenario.plan, row.precision));
   });
 

@@ -1,42 +1,60 @@
-/** The laws that random models × random plans obey, as properties: `npm test` draws some cases of each, `npm run fuzz -- laws` any number. */
-import fc from 'fast-check';
-import { anyHints, anyTraining, trainingScenario, type HintsDraw, type TrainingDraw } from '../arbitraries/training.js';
-import { placedResults, placeScenario } from '../scenarios/placed_scenario.js';
+/** The laws that random models × random plans obey: `npm test` tries some cases of each, `npm run fuzz -- laws` any number. */
+import type fc from 'fast-check';
+import { anyCase } from '../arbitraries/cases.js';
+import { everyAxis } from '../arbitraries/every_axis.js';
+import { trainingScenario, type HintsDraw, type TrainingDraw } from '../arbitraries/training.js';
+import { placeScenario } from '../scenarios/placed_scenario.js';
 import { buildScenario, planOf, runSerial, type ScenarioOptions } from '../scenarios/scenario.js';
 import { fixed } from './fixed_cases.js';
 import {
   describePlan,
-  faultOf,
+  failure,
   inMixedPrecision,
+  placedFault,
   programFault,
   rounded,
+  type Fault,
   type Tolerance,
 } from './parallel_equals_serial.js';
 import { dataFactorsOf, enlarged, placedStep, repeatedWork } from './work_is_split.js';
 
-export type Case = [draw: TrainingDraw, hints: HintsDraw];
+export type Case = readonly [draw: TrainingDraw, hints: HintsDraw];
 
 export interface Law {
   /** As the tests are called. */
   readonly name: string;
-  readonly property: () => fc.IPropertyWithHooks<Case>;
+  readonly cases: () => fc.Arbitrary<Case>;
   /** Tried before any other. */
-  readonly examples: Case[];
+  readonly examples: readonly Case[];
+  /** What is wrong in a case; null where the law holds. */
+  readonly fault: (draw: TrainingDraw, hints: HintsDraw) => Fault | null;
 }
 
-const law = (name: string, examples: Case[], holds: (...given: Case) => void): Law => ({
+const law = (
+  name: string,
+  examples: readonly Case[],
+  holds: (draw: TrainingDraw, hints: HintsDraw) => Fault | null,
+  cases: Law['cases'] = anyCase,
+): Law => ({
   name,
-  property: () => fc.property(anyTraining(), anyHints(), holds),
+  cases,
   examples,
+  fault: (draw, hints) => {
+    try {
+      return holds(draw, hints);
+    } catch (error) {
+      return failure(error);
+    }
+  },
 });
 
-const programs = law('programs on virtual ranks', fixed, (draw, hints) => {
-  expectProgram(trainingScenario(draw, hints));
-});
+const programs = law('programs on virtual ranks', fixed, (draw, hints) => faultOf(trainingScenario(draw, hints)));
 
-const mixed = law('programs in mixed precision', fixed, (draw, hints) => {
-  expectProgram(drawnPrecision(trainingScenario(draw, hints), draw), rounded);
-});
+const axes = law('every axis at once', [], (draw, hints) => faultOf(trainingScenario(draw, hints)), everyAxis);
+
+const mixed = law('programs in mixed precision', fixed, (draw, hints) =>
+  faultOf(drawnPrecision(trainingScenario(draw, hints), draw), rounded),
+);
 
 /** In mixed precision, with gradients summed and reduced in the types that are drawn. */
 export const drawnPrecision = (
@@ -51,8 +69,7 @@ const placedGraphs = law('placed graphs, step by step, with hints on any op', fi
   const options = trainingScenario(draw, hints);
   const scenario = placeScenario(options);
   const serial = runSerial(options, scenario.inputs, options.microbatches ?? 1);
-  const fault = faultOf(scenario, serial, () => placedResults(scenario));
-  if (fault) throw new Error(`  plan    ${describePlan(scenario)}\n${fault}`);
+  return placedFault(scenario, serial);
 });
 
 /** Without hints: the partitioner is to see for itself. */
@@ -61,7 +78,7 @@ const workLaw = (name: string, sized: (draw: TrainingDraw) => TrainingDraw): Law
     const scenario = trainingScenario(sized(draw));
     const plan = planOf(scenario);
     const repeated = repeatedWork(placedStep(plan, scenario.step), plan, dataFactorsOf(scenario.step));
-    if (repeated.length > 0) throw new Error(`  plan    ${describePlan({ plan })}\n${repeated.join('\n')}`);
+    return repeated.length > 0 ? { kind: 'differs', tell: () => repeated.join('\n') } : null;
   });
 
 const workOfTiny = workLaw('work is split: tiny models, where latencies decide', (draw) => ({
@@ -70,22 +87,13 @@ const workOfTiny = workLaw('work is split: tiny models, where latencies decide',
 }));
 const workOfUsual = workLaw('work is split: models of usual sizes', enlarged);
 
-export const laws = { programs, mixed, placedGraphs, workOfTiny, workOfUsual } satisfies Readonly<Record<string, Law>>;
+export const laws = { programs, axes, mixed, placedGraphs, workOfTiny, workOfUsual } satisfies Readonly<
+  Record<string, Law>
+>;
 
-function expectProgram(options: ScenarioOptions, tolerance?: Tolerance): void {
-  const scenario = buildScenario(options);
-  const fault = programFault(scenario, tolerance);
-  if (fault) throw new Error(`  plan    ${describePlan(scenario)}\n${fault}`);
+function faultOf(options: ScenarioOptions, tolerance?: Tolerance): Fault | null {
+  return programFault(buildScenario(options), tolerance);
 }
 
-/** A failure as a story, `replay` telling how to see it again; null where the law held. */
-export function story({ name }: Law, out: fc.RunDetails<Case>, replay: (seed: string) => string): string | null {
-  if (!out.failed) return null;
-  const error = out.errorInstance as Error | undefined;
-  return [
-    `${name}: failed, shrunk to`,
-    `  draw    ${out.counterexample!.map((part) => JSON.stringify(part)).join('  ')}`,
-    error?.message ?? '',
-    `  replay  ${replay(`${out.seed}:${out.counterexamplePath}`)}`,
-  ].join('\n');
-}
+/** The plan of a case in a line. */
+export const planLine = ([draw, hints]: Case): string => describePlan({ plan: planOf(trainingScenario(draw, hints)) });

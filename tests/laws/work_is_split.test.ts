@@ -19,6 +19,7 @@ import { kernelsOf } from '../../src/kernels/target.js';
 import { trainingScenario, type TrainingDraw } from '../arbitraries/training.js';
 import { planOf } from '../scenarios/scenario.js';
 import { freshly } from './check_law.js';
+import { smallest } from './fixed_cases.js';
 import { laws } from './laws.js';
 import { dataFactorsOf, placedStep, repeatedWork } from './work_is_split.js';
 
@@ -85,47 +86,7 @@ function spreadsOverTokens(graph: PlacedGraph, { op, source, inputs, outputs }: 
 
 const one = { data: 1, tensor: 1, context: 1 };
 
-const mlpDraw: TrainingDraw = {
-  model: 'mlp',
-  layers: 1,
-  heads: 2,
-  headDim: 2,
-  group: 1,
-  hidden: 6,
-  vocab: 2,
-  experts: 2,
-  dropout: false,
-  tied: false,
-  window: 0,
-  sequence: 1,
-  batch: 2,
-  logical: 1,
-  microbatches: 1,
-  meshes: [one],
-  schedule: '1f1b',
-  virtualStages: 1,
-  cuts: 0,
-  order: ['generated', 0],
-  dataSplits: 'batch',
-  skip: 0,
-  uneven: [0, 0],
-  contextSplits: 'sequence',
-  expertsOverData: false,
-  contextMethod: 'allgather',
-  sequenceParallel: false,
-  zero: 0,
-  zeroOverContext: false,
-  again: ['nothing', 'backward'],
-  reshards: 'microbatch',
-  shard: 0,
-  gatheredAgain: true,
-  bucketBytes: 0,
-  prefetch: 1,
-  reductions: null,
-  gradients: ['master', null],
-  update: false,
-  whim: 0,
-};
+const mlpDraw: TrainingDraw = { ...smallest, whim: 0 };
 
 describe('GPT of 8 layers, dim 1024: work of the busiest rank over its even share, by group', () => {
   const model = new GPT({ layers: 8, dim: 1024, heads: 16, context: 1024, vocab: 50257 });
