@@ -1,0 +1,147 @@
+/** What partitioner, lowering and engine could get wrong: sums that are left out or taken twice, blocks that go to the wrong rank. */
+import { operandsOf } from '../../../src/program/kinds.js';
+import { instructionsOf } from '../../../src/program/unroll.js';
+import type { Instruction, Operand } from '../../../src/program/program.js';
+import type { LoweredMove } from '../../../src/reshard/lower.js';
+import { replaceStep, reread } from '../../../bench/mutants/placed/edit.js';
+import { axesOn } from '../../../src/plan/splits.js';
+import { atEach, isOp, isPack, ranksAlong, reducedOver, scaled, sumsOver, unsummed } from './edits.js';
+import type { Plant, Plants } from './plant.js';
+
+/** Ranks take each other's runs, where all are equally long. */
+const exchanged = (lowered: LoweredMove, kind: string): LoweredMove => {
+  const { collective } = lowered;
+  if (collective?.kind !== kind) return lowered;
+  const isEven = [collective.inputCounts, collective.outputCounts].every((counts) => new Set(counts).size === 1);
+  return isEven ? { ...lowered, collective: { ...collective, group: collective.group.toReversed() } } : lowered;
+};
+
+const exchanging =
+  (kind: string): NonNullable<Plant['move']> =>
+  (lowered) =>
+    exchanged(lowered, kind);
+
+/** Accumulating operands write. */
+const overwriting = (instruction: Instruction): Instruction =>
+  instruction.kind !== 'kernel'
+    ? instruction
+    : {
+        ...instruction,
+        outputs: instruction.outputs.map((operand): Operand =>
+          operand.access === 'accumulate' ? { ...operand, access: 'write' } : operand,
+        ),
+      };
+
+export const loweringPlants: Plants = {
+  shards_exchanged: {
+    what: 'reduce-scatter gives each rank the shard of another',
+    move: exchanging('reduce_scatter'),
+  },
+  blocks_gathered_backwards: {
+    what: 'all-gather puts the blocks together in the wrong order',
+    move: exchanging('all_gather'),
+  },
+  tokens_to_other_experts: {
+    what: 'all-to-all sends each part to another rank',
+    move: exchanging('all_to_all'),
+  },
+  microbatch_overwrites: {
+    what: 'a kernel writes a microbatch’s gradient over those of the ones before',
+    program: (program) => ({
+      ...program,
+      classes: program.classes.map((one) => ({
+        ...one,
+        templates: one.templates.map((template) => ({
+          ...template,
+          body: instructionsOf(template).map((instruction) =>
+            operandsOf(instruction).some(({ access }) => access === 'accumulate')
+              ? overwriting(instruction)
+              : instruction,
+          ),
+        })),
+      })),
+    }),
+  },
+  norm_gradients_unsummed: {
+    what: 'gradients of norms are not summed over tensor ranks that share the sequence',
+    graphs: (placed) => {
+      const ofNorms = placed.buckets.filter(({ members }) => members.some(({ name }) => /norm/.test(name)));
+      return {
+        ...placed,
+        update:
+          placed.update &&
+          atEach(
+            placed.update,
+            (step) => sumsOver(step, ['tensor']) && ofNorms.some(({ name }) => step.source.path === name),
+            (changed, at, step) => unsummed(changed, at, step, ['tensor']),
+          ),
+      };
+    },
+  },
+  tied_once: {
+    what: 'a tied embedding has the gradient of one of its two uses',
+    graphs: (placed) => ({
+      ...placed,
+      step: atEach(
+        placed.step,
+        (step) =>
+          isOp(step) &&
+          step.op === 'add' &&
+          step.source.phase === 'backward' &&
+          step.source.path === '' &&
+          placed.step.meshes.some(({ axes }) => axes.some(({ size }) => size > 1)),
+        (changed, at, step) => reread(replaceStep(changed, at), step.outputs[0], step.inputs[0]),
+      ),
+    }),
+  },
+  bucket_out_of_the_norm: {
+    what: 'the norm leaves out a bucket',
+    graphs: (placed) => {
+      const { update } = placed;
+      const sum = update?.steps.find((step) => isOp(step) && step.op === 'add' && step.source.path === '');
+      if (!update || !sum || update.meshes.every(({ axes }) => axes.every(({ size }) => size === 1))) return placed;
+      const at = update.steps.indexOf(sum);
+      return { ...placed, update: reread(replaceStep(update, at), sum.outputs[0], sum.inputs[0]) };
+    },
+  },
+  gradient_reduced_twice: {
+    what: 'a gradient that is reduced with its microbatch is reduced again by the update',
+    graphs: (placed, { zero }) => ({
+      ...placed,
+      step: atEach(
+        placed.step,
+        (step) => isPack(step) && zero.stage >= 2,
+        (changed, _, step) => scaled(changed, step.outputs[0], ranksAlong(changed, step, zero.axes)),
+      ),
+    }),
+  },
+  expert_gradient_over_experts: {
+    what: 'expert gradients are summed over the ranks that have other experts',
+    graphs: (placed, { split }) => ({
+      ...placed,
+      step: atEach(
+        placed.step,
+        (step) => isPack(step) && step.members.some(({ name }) => name.includes('.experts.gate')),
+        (changed, at, step) =>
+          reducedOver(changed, step.outputs[0], axesOn(changed.meshes[step.group], split.experts ?? []), at),
+      ),
+    }),
+  },
+  made_again_otherwise: {
+    what: 'what the backward makes again it makes with another stream of randomness',
+    graphs: (placed) => ({
+      ...placed,
+      step: atEach(
+        placed.step,
+        (step) => isOp(step) && step.op === 'dropout' && placed.step.values[step.outputs[0]].scope !== 'microbatch',
+        (changed, at, step) =>
+          isOp(step)
+            ? replaceStep(changed, at, {
+                ...step,
+                attributes: { ...step.attributes, stream: Number(step.attributes.stream) + 1 },
+              })
+            : changed,
+      ),
+    }),
+  },
+};
