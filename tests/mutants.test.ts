@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { runCampaign } from '../bench/mutants/campaign.js';
 import { schedule } from '../bench/mutants/faults/schedule.js';
 import { again } from '../bench/mutants/faults/again.js';
+import { axes } from '../bench/mutants/faults/axes.js';
 import { packed } from '../bench/mutants/faults/packed.js';
 import { sitesOf } from '../bench/mutants/edit.js';
 import { runPlacedCampaign } from '../bench/mutants/placed/campaign.js';
@@ -159,5 +160,31 @@ test(
     expect(report.notes).toEqual([]);
     expect(false_accepts).toBe(0);
     expect([wrong > 35, kinds]).toEqual([true, Object.keys(recordFaults).length]);
+  },
+);
+
+test(
+  'where a run of positions begins, whose expert a gradient is of and what a token’s experts weigh is as the graphs have it',
+  { timeout: 300_000 },
+  () => {
+    const programs = [
+      'gpt, its sequences over context 2, allgather',
+      'gpt, its sequences over context 2, ulysses',
+      'mixtral of two choices, experts over data 2, sequences over context 2',
+      'mixtral of two choices, experts over two shards, in two replicas',
+    ];
+    const only = [...Object.keys(axes), 'drop_origins'];
+    const ofPrograms = runCampaign({ count: 24, legal: 4, seed: 2, programs, only: [...only, 'shuffle_contract'] });
+    const ofGraphs = runPlacedCampaign({
+      count: 30,
+      seed: 2,
+      programs,
+      only: ['sum_unlike_blocks', 'drop_origins', 'combine_without_weights'],
+    });
+    const [made, placed] = [ofPrograms, ofGraphs].map((report) => summarize(report));
+    expect([...ofPrograms.notes, ...ofGraphs.notes]).toEqual([]);
+    expect([made.false_accepts, placed.false_accepts, made.legal - made.legal_accepted]).toEqual([0, 0, 0]);
+    expect([made.wrong > 10, made.kinds]).toEqual([true, only.length]);
+    expect([placed.wrong > 10, placed.kinds]).toEqual([true, 3]);
   },
 );

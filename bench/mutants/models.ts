@@ -19,10 +19,10 @@ export const deepGpt = (layers = 3) =>
     sequence: 2,
   });
 
-/** Two experts, of which each token takes one; its logical microbatches are split. */
-export const mixtral = (sequence = 2) =>
+/** Two experts, of which each token takes one or both; its logical microbatches are split. */
+export const mixtral = (sequence = 2, choices = 1) =>
   languageModel(
-    new Mixtral({ layers: 1, dim: 4, heads: 2, hidden: 4, context: sequence, vocab: 5, experts: 2, choices: 1 }),
+    new Mixtral({ layers: 1, dim: 4, heads: 2, hidden: 4, context: sequence, vocab: 5, experts: 2, choices }),
     { microbatches: 2, batch: 1, sequence },
   );
 export function inBf16() {

@@ -1,5 +1,5 @@
 /** What mutated programs are built of: small steps through the real passes, in f64, with random data so that wrong wiring shows. */
-import { pipelineOf, type PlanGroup } from '../../src/plan/plan.js';
+import { contextMethods, pipelineOf, type PlanGroup } from '../../src/plan/plan.js';
 import { mlp } from '../../tests/scenarios/mlp.js';
 import { pipelineUnder } from '../../tests/scenarios/pipelines.js';
 import type { ScenarioOptions } from '../../tests/scenarios/scenario.js';
@@ -222,6 +222,36 @@ export const recipes: readonly Recipe[] = [
       mesh: { data: 2, tensor: 2 },
       split: byExpert,
       zero: { stage: 3, axes: ['data'] },
+    }),
+  },
+  ...contextMethods.map((contextMethod): Recipe => ({
+    name: `gpt, its sequences over context 2, ${contextMethod}`,
+    weight: 2,
+    options: () => ({
+      ...gpt(),
+      mesh: { context: 2 },
+      split: { ...split, sequence: ['context'] },
+      contextMethod,
+      microbatches: 2,
+    }),
+  })),
+  {
+    name: 'mixtral of two choices, experts over data 2, sequences over context 2',
+    weight: 2,
+    options: () => ({
+      ...mixtral(3, 2),
+      mesh: { data: 2, context: 2 },
+      split: { ...byExpert, sequence: ['context'] },
+    }),
+  },
+  {
+    name: 'mixtral of two choices, experts over two shards, in two replicas',
+    weight: 2,
+    options: () => ({
+      ...mixtral(2, 2),
+      mesh: { replica: 2, shard: 2 },
+      split: { batch: ['replica'], microbatch: ['shard'], experts: ['shard'] },
+      zero: { stage: 0, axes: ['shard'] },
     }),
   },
   {

@@ -1,6 +1,7 @@
 /** Mutations that may break a program: what a wrong pass, a wrong address or a wrong edit would do. */
 import type { Mutations } from '../mutant.js';
 import { again } from './again.js';
+import { axes } from './axes.js';
 import { boundary } from './boundary.js';
 import { buckets } from './buckets.js';
 import { fields } from './fields.js';
@@ -38,4 +39,5 @@ export const faults: Mutations = {
   ...restated,
   ...reported,
   ...again,
+  ...axes,
 };

@@ -15,6 +15,7 @@ import {
 import type { Scope } from '../../../src/plan/scope.js';
 import type { Random } from '../random.js';
 import { changedAttributes } from '../faults/meaning.js';
+import { placedAxes } from './axes.js';
 import { packed } from './packed.js';
 import {
   lookalikes,
@@ -35,6 +36,7 @@ const isAllReduce = ({ move }: PlacedMove): boolean => move.kind === 'all_reduce
 
 export const placedFaults: PlacedMutations = {
   ...packed,
+  ...placedAxes,
   /** What a move reads is read in its place, and in half of the cases said to lie as its result does. */
   skip_move: onStep('move', any, skipMove),
   skip_transfer: onStep('transfer', any, (graph, { at, step }, random) => {
