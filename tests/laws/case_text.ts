@@ -26,14 +26,29 @@ export function parseCase(text: string): Case {
 
 /** The model of a case, in words. */
 export function describeModel([draw]: Case): string {
-  const { model, layers, heads, headDim, group, hidden, vocab, sequence, batch, logical, experts, tied, dropout } =
-    draw;
+  const {
+    model,
+    window,
+    layers,
+    heads,
+    headDim,
+    group,
+    hidden,
+    vocab,
+    sequence,
+    batch,
+    logical,
+    experts,
+    tied,
+    dropout,
+  } = draw;
   const sizes = [
     `${layers} ${layers === 1 ? 'layer' : 'layers'}`,
     `${heads} × ${headDim} dim${group > 1 ? ` × ${group}` : ''}`,
     `hidden ${hidden}`,
     ...(model === 'mlp' ? [] : [`vocab ${vocab}`, `sequence ${sequence}`, `${logical} × ${batch} sequences`]),
     ...(model === 'mixtral' ? [`${experts} experts`] : []),
+    ...(window > 0 ? [`window ${window}`] : []),
     ...(tied && model !== 'mlp' ? ['tied'] : []),
     ...(dropout ? ['dropout'] : []),
   ];
