@@ -96,7 +96,7 @@ describe('layouts', () => {
         expect(canonicalLayout(m, type, layout)).toBe(layout);
         const splits = factorsOf(type).map(({ name, size }) => {
           const split = layout.splits[name] ?? { axes: [] };
-          return [name, { axes: [...split.axes, 'one'], bounds: boundsOf(m, split, size) }] as const;
+          return [name, { ...split, axes: [...split.axes, 'one'], bounds: boundsOf(m, split, size) }] as const;
         });
         const spelled = {
           splits: Object.fromEntries(splits.reverse()),

@@ -2,23 +2,37 @@
  * Layouts: how a global value lies over a mesh.
  *
  *   layout ::= '{' [split (', ' split)*] [' | ' partial (', ' partial)*] '}'
- *   split  ::= factor ':' axis ('*' axis)* ['[' bound (',' bound)* ']']      major axis first; bounds where uneven
+ *   split  ::= factor ':' axis ('*' axis)* ['[' bound (',' bound)* ']'] ['~' turn]      major axis first; bounds where uneven
  *   partial::= ('sum' | 'max') ':' axis
  *
- *   {batch:data, heads:tensor.0*tensor.1 | sum:context}      {batch:data[0,3,8]}
+ *   {batch:data, heads:tensor.0*tensor.1 | sum:context}      {batch:data[0,3,8]}      {sequence:context~1}
  *
+ * A split may be turned: the rank in place i has part (i + turn) mod parts, as after so many hops round a ring.
  * Replicated over every axis that is not named. An axis is named at most once: it has one role. A value that is partial over an axis
  * is the sum (or maximum) of the blocks of the ranks along it.
  */
-import { axesSize, axisSize, hasAxis, partIndex, type AxisName, type Coordinates, type Mesh } from './mesh.js';
+import {
+  axesSize,
+  axisSize,
+  coordinatesAlong,
+  hasAxis,
+  partIndex,
+  type AxisName,
+  type Coordinates,
+  type Mesh,
+} from './mesh.js';
 import { factorsOf, resize, type FactorName, type TensorType } from './type.js';
 
 export type Reduction = 'sum' | 'max';
 
-/** A factor cut over axes, major first. `bounds` has parts + 1 entries; absent means even: part i is [⌊i·n/k⌋, ⌊(i+1)·n/k⌋). */
+/**
+ * A factor cut over axes, major first. `bounds` has parts + 1 entries; absent means even: part i is [⌊i·n/k⌋, ⌊(i+1)·n/k⌋). The rank in
+ * place i along the axes has part (i + `turn`) mod parts; absent means i.
+ */
 export interface Split {
   readonly axes: readonly AxisName[];
   readonly bounds?: readonly number[];
+  readonly turn?: number;
 }
 
 export interface Layout {
@@ -61,12 +75,36 @@ export function coarseBounds(m: Mesh, split: Split, size: number, axes: number):
   return step === 1 ? bounds : bounds.filter((_, i) => i % step === 0);
 }
 
-/** A split in canonical form: bounds only where they differ from even. */
+/** A split in canonical form: bounds only where they differ from even, a turn only where there is one. */
 export function canonicalSplit(m: Mesh, split: Split, size: number): Split {
+  if (split.turn !== undefined) {
+    const parts = axesSize(m, split.axes);
+    const { turn, ...straight } = split;
+    const rest = remainder(turn, parts);
+    const canonical = canonicalSplit(m, straight, size);
+    return rest === 0 ? canonical : { ...canonical, turn: rest };
+  }
   if (!split.bounds) return split.axes.length === 0 ? whole : split;
   const even = evenBounds(size, axesSize(m, split.axes));
   return split.bounds.every((b, i) => b === even[i]) ? { axes: split.axes } : split;
 }
+
+/** A split turned by so many parts more. */
+export const turned = (split: Split, by: number): Split => (by === 0 ? split : { ...split, turn: turnOf(split) + by });
+
+export const turnOf = ({ turn = 0 }: Split): number => turn;
+
+/** The part of a split that the rank at `at` has. */
+export function partAt(m: Mesh, { axes, turn }: Split, at: Coordinates): number {
+  const place = partIndex(m, axes, at);
+  return turn === undefined ? place : remainder(place + turn, axesSize(m, axes));
+}
+
+/** The coordinates along a split's axes of the rank that has a part: what {@link partAt} gives. */
+export const placeOf = (m: Mesh, split: Split, part: number): Coordinates =>
+  coordinatesAlong(m, split.axes, remainder(part - turnOf(split), axesSize(m, split.axes)));
+
+const remainder = (a: number, n: number): number => ((a % n) + n) % n;
 
 /** A layout in canonical form: no empty splits, no even bounds spelled out, factors in the type's order, axes of size 1 dropped. */
 export function canonicalLayout(m: Mesh, type: TensorType, layout: Layout): Layout {
@@ -77,7 +115,7 @@ export function canonicalLayout(m: Mesh, type: TensorType, layout: Layout): Layo
       const split = layout.splits[name];
       if (!split) continue;
       const axes = split.axes.filter((axis) => axisSize(m, axis) > 1);
-      if (axes.length > 0) splits[name] = canonicalSplit(m, { axes, bounds: split.bounds }, size);
+      if (axes.length > 0) splits[name] = canonicalSplit(m, { ...split, axes }, size);
     }
   }
   const partial: Record<AxisName, Reduction> = {};
@@ -94,7 +132,8 @@ function isCanonical(m: Mesh, type: TensorType, { splits, partial }: Layout): bo
       if (found === names.length || name !== names[found]) continue;
       const split = splits[name];
       if (split.axes.length === 0 || split.axes.some((axis) => axisSize(m, axis) === 1)) return false;
-      if (split.bounds && canonicalSplit(m, split, size) !== split) return false;
+      if (split.turn === 0) return false;
+      if ((split.bounds || split.turn) && !sameSplit(canonicalSplit(m, split, size), split)) return false;
       found++;
     }
   }
@@ -124,6 +163,7 @@ export function layoutFault(m: Mesh, type: TensorType, layout: Layout): string |
       const fault = boundsFault(split.bounds, axesSize(m, split.axes), factor.size);
       if (fault) return `the bounds of '${name}' ${fault}`;
     }
+    if (!Number.isInteger(turnOf(split))) return `'${name}' is turned by ${split.turn}`;
   }
   return null;
 }
@@ -148,7 +188,7 @@ export const boundAt = (m: Mesh, { axes, bounds }: Split, size: number, part: nu
 /** The half-open range of a factor that the rank at `at` holds. */
 export function rangeOf(m: Mesh, split: Split | undefined, size: number, at: Coordinates): readonly [number, number] {
   if (!split || split.axes.length === 0) return [0, size];
-  const part = partIndex(m, split.axes, at);
+  const part = partAt(m, split, at);
   return [boundAt(m, split, size, part), boundAt(m, split, size, part + 1)];
 }
 
@@ -197,7 +237,8 @@ export function largestPart(m: Mesh, split: Split | undefined, size: number): nu
 }
 
 export function printSplit(split: Split): string {
-  return split.axes.join('*') + (split.bounds ? `[${split.bounds.join(',')}]` : '');
+  const bounds = split.bounds ? `[${split.bounds.join(',')}]` : '';
+  return split.axes.join('*') + bounds + (split.turn ? `~${split.turn}` : '');
 }
 
 /** Prints a layout; factors in the order of `type` where one is given. Equal canonical layouts print equally: the text is the key. */
@@ -227,7 +268,8 @@ export function sameLayout(a: Layout, b: Layout): boolean {
 /** Over no axes a split is like none. */
 function sameSplit(a: Split, b: Split = whole): boolean {
   if (a === b || (a.axes.length === 0 && b.axes.length === 0)) return true;
-  return sameList(a.axes, b.axes) && (a.bounds === b.bounds || sameList(a.bounds ?? [], b.bounds ?? []));
+  if (!sameList(a.axes, b.axes) || turnOf(a) !== turnOf(b)) return false;
+  return a.bounds === b.bounds || sameList(a.bounds ?? [], b.bounds ?? []);
 }
 
 const sameList = (a: readonly unknown[], b: readonly unknown[]): boolean =>
@@ -235,9 +277,14 @@ const sameList = (a: readonly unknown[], b: readonly unknown[]): boolean =>
 
 /** Reads what {@link printSplit} writes; null where it is no split. */
 export function parseSplit(text: string): Split | null {
-  const match = /^([\w.]+(?:\*[\w.]+)*)(?:\[(\d+(?:,\d+)*)\])?$/.exec(text);
+  const match = /^([\w.]+(?:\*[\w.]+)*)(?:\[(\d+(?:,\d+)*)\])?(?:~(\d+))?$/.exec(text);
   if (!match) return null;
-  return { axes: match[1].split('*'), ...(match[2] ? { bounds: match[2].split(',').map(Number) } : {}) };
+  const [, axes, bounds, turn] = match;
+  return {
+    axes: axes.split('*'),
+    ...(bounds && { bounds: bounds.split(',').map(Number) }),
+    ...(turn && { turn: Number(turn) }),
+  };
 }
 
 /** Reads what {@link printLayout} writes. */

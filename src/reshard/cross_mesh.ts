@@ -9,7 +9,7 @@
  * that say nothing about the tile it has the receiver's coordinates, as far as the receiver's mesh has axes of these names and sizes; on
  * the rest receivers take turns, so that replicas share the load.
  */
-import { boundAt, replicated, sameLayout, tileOf, type Layout, type Split } from '../ir/layout.js';
+import { boundAt, partAt, placeOf, replicated, sameLayout, tileOf, type Layout, type Split } from '../ir/layout.js';
 import {
   axesSize,
   coordinatesAlong,
@@ -192,8 +192,8 @@ function holdersOf(
     if (first >= last) return [];
     const split = layout.splits[name];
     if (!split || split.axes.length === 0) continue;
-    const only = split.axes.every((axis) => axis in fixed) ? partIndex(m, split.axes, fixed) : null;
-    const parts = partsWithin(m, split, size, [first, last], only).map((part) => coordinatesAlong(m, split.axes, part));
+    const only = split.axes.every((axis) => axis in fixed) ? partAt(m, split, fixed) : null;
+    const parts = partsWithin(m, split, size, [first, last], only).map((part) => placeOf(m, split, part));
     found = found.flatMap((one) => parts.map((part) => ({ ...one, ...part })));
   }
   return found;

@@ -9,8 +9,9 @@
  *
  * The program lowering, the reference engine and the simulator all read this one description.
  */
-import { neutralOf, splitsEvenly, tileOf, type Layout, type Reduction } from '../ir/layout.js';
+import { neutralOf, splitsEvenly, tileOf, turnOf, type Layout, type Reduction, type Split } from '../ir/layout.js';
 import {
+  axesSize,
   coordinatesAlong,
   coordinatesOf,
   groupOf,
@@ -168,9 +169,11 @@ function exchange(m: Mesh, type: TensorType, move: Move, at: Coordinates, before
 
 /**
  * Blocks change ranks. Listing the axes by role (each factor's splits, then partial, then free), a rank with index i under the old
- * roles sends to the one that has index i under the new ones.
+ * roles sends to the one that has index i under the new ones. Where a split is turned by n places, a block goes back by as many.
  */
 function permutation(m: Mesh, type: TensorType, move: Move, at: Coordinates): LoweredCollective {
+  const turn = turnBetween(type, move);
+  if (turn) return turning(m, type, move, at, turn);
   const order = (layout: Layout): readonly AxisName[] => {
     const split = factorsOf(type).flatMap((f) => layout.splits[f.name]?.axes ?? []);
     const partial = m.axes.map((axis) => axis.name).filter((axis) => layout.partial[axis]);
@@ -185,6 +188,38 @@ function permutation(m: Mesh, type: TensorType, move: Move, at: Coordinates): Lo
     sendTo: rankWith(m, now, partIndex(m, old, at), at),
     receiveFrom: rankWith(m, old, partIndex(m, now, at), at),
     inputCounts: [elements],
+    outputCounts: [tileElements(tileOf(m, type, move.to, at))],
+  };
+}
+
+/** The split whose turn a permute changes, and by how much; null where it changes none. */
+function turnBetween({ dims }: TensorType, { from, to }: Move): { readonly split: Split; readonly by: number } | null {
+  for (const dim of dims) {
+    for (const { name } of dim) {
+      const [before, after] = [from.splits[name], to.splits[name]];
+      if (before && after && turnOf(before) !== turnOf(after))
+        return { split: before, by: turnOf(after) - turnOf(before) };
+    }
+  }
+  return null;
+}
+
+function turning(
+  m: Mesh,
+  type: TensorType,
+  move: Move,
+  at: Coordinates,
+  { split: { axes }, by }: { readonly split: Split; readonly by: number },
+): LoweredCollective {
+  const parts = axesSize(m, axes);
+  const place = partIndex(m, axes, at);
+  const rankBy = (places: number) => rankWith(m, axes, (place + places + parts) % parts, at);
+  return {
+    kind: 'permute',
+    group: groupOf(m, move.axes, at),
+    sendTo: rankBy(-by % parts),
+    receiveFrom: rankBy(by % parts),
+    inputCounts: [tileElements(tileOf(m, type, move.from, at))],
     outputCounts: [tileElements(tileOf(m, type, move.to, at))],
   };
 }

@@ -8,6 +8,7 @@ import {
   ownLayoutFault,
   printLayout,
   printSplit,
+  turnOf,
   type Layout,
   type Split,
 } from '../ir/layout.js';
@@ -49,7 +50,15 @@ class MoveMeaning {
     this.sides = sides;
   }
 
+  /** How many splits change. */
+  private get changes(): number {
+    return this.sides.filter(({ from, to }) => printSplit(from) !== printSplit(to)).length;
+  }
+
   fits(): boolean {
+    const turnsOrStays = ({ from, to }: Side) =>
+      printSplit(from) === printSplit(to) || (turnOf(from) === 0 && turnOf(to) === 0);
+    if (this.move.kind !== 'permute' && !this.sides.every(turnsOrStays)) return false;
     switch (this.move.kind) {
       case 'all_gather':
         return this.coarsens() && this.partialStays();
@@ -157,6 +166,9 @@ class MoveMeaning {
   private sameBlocks({ factor: { size }, from, to }: Side): boolean {
     const { axes } = this.move;
     if (String(boundsOf(this.m, from, size)) !== String(boundsOf(this.m, to, size))) return false;
+    // A ring turns by itself: no other block changes ranks beside.
+    if (turnOf(from) !== turnOf(to))
+      return String(from.axes) === String(to.axes) && this.areThoseOfTheMove(from.axes) && this.changes === 1;
     const first = from.axes.findIndex((axis, i) => axis !== to.axes[i]);
     if (first < 0) return to.axes.length === from.axes.length;
     const [before, after] = [from.axes.slice(first), to.axes.slice(first)];

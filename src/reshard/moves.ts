@@ -6,12 +6,14 @@
  *   all_reduce      {| sum:a, sum:b} → {}      any set of partial axes at once
  *   all_to_all      {h:a} → {s:a}              axes change the factor they split, or bounds shift: {h:a[0,3,8]} → {h:a}
  *   permute         {h:a*b} → {h:b*a}          whole blocks change ranks; {h:a} → {h:b} where a and b are equally long
+ *                   {h:a} → {h:a~1}            and every block goes to its neighbour
  *   slice           {} → {h:a}                 local: a rank keeps its part
  *   mask            {} → {| sum:a}             local: all but the first rank along a become neutral (a maximum may stay as it is)
  *   pad             {h:a} → {| sum:a}          local: the rest of the block is filled with the neutral element
  *
  * Any two legal layouts are joined by all_reduce, all_gather, slice and mask; the others make paths short. Bounds are those of the
- * target where they fit what is already cut, even ones, or the present parts cut evenly. Axes go only where the target wants them.
+ * target where they fit what is already cut, even ones, or the present parts cut evenly. Axes go only where the target wants them. A
+ * turned split is turned straight before anything else becomes of it, and turned last.
  */
 import {
   boundsOf,
@@ -23,6 +25,7 @@ import {
   printLayout,
   printSplit,
   reductionOf,
+  turnOf,
   type Layout,
   type Reduction,
   type Split,
@@ -59,6 +62,8 @@ export function printMove(move: Move): string {
 /** Every useful single move out of `from`, for a value with these factors that is wanted in the layout `target`. Layouts are canonical. */
 export function movesFrom(m: Mesh, factors: readonly Factor[], from: Layout, target: Layout): readonly Move[] {
   const site = new Site(m, factors, from, target);
+  const straightened = [...turnsBack(site)];
+  if (straightened.length > 0) return straightened;
   return [
     ...slices(site),
     ...masks(site),
@@ -67,6 +72,7 @@ export function movesFrom(m: Mesh, factors: readonly Factor[], from: Layout, tar
     ...allReduces(site),
     ...reduceScatters(site),
     ...permutes(site),
+    ...turns(site),
     ...allToAlls(site),
   ];
 }
@@ -90,7 +96,9 @@ export function communicationOf(m: Mesh, factors: readonly Factor[], move: Move,
 /** One position of a search: a layout, where it should lead, and what both mean for every factor. */
 class Site {
   readonly m: Mesh;
+  /** Those whose splits may change: what is turned as the target has it stays. */
   readonly factors: readonly Factor[];
+  private readonly all: readonly Factor[];
   readonly from: Layout;
   readonly target: Layout;
   /** Axes with neither a split nor a partial value. */
@@ -99,7 +107,11 @@ class Site {
 
   constructor(m: Mesh, factors: readonly Factor[], from: Layout, target: Layout) {
     this.m = m;
-    this.factors = factors;
+    this.all = factors;
+    this.factors = factors.filter((factor) => {
+      const split = from.splits[factor.name] ?? whole;
+      return turnOf(split) === 0 || printSplit(split) !== printSplit(target.splits[factor.name] ?? whole);
+    });
     this.from = from;
     this.target = target;
     const names = m.axes.filter((axis) => axis.size > 1).map((axis) => axis.name);
@@ -111,8 +123,16 @@ class Site {
     return this.from.splits[factor.name] ?? whole;
   }
 
+  /** As the target has it, but for the turn. */
   wanted(factor: Factor): Split {
-    return this.target.splits[factor.name] ?? whole;
+    const { turn: _, ...straight } = this.target.splits[factor.name] ?? whole;
+    return straight;
+  }
+
+  /** A permute that changes the turn of a factor's split alone. */
+  turnTo(factor: Factor, turn: number): Move {
+    const split = this.split(factor);
+    return this.move('permute', split.axes, new Map([[factor.name, { ...split, turn }]]));
   }
 
   /** A move that changes some splits and sets the partial axes. */
@@ -124,7 +144,7 @@ class Site {
     reduction?: Reduction,
   ): Move {
     const splits: Record<FactorName, Split> = {};
-    for (const { name, size } of this.factors) {
+    for (const { name, size } of this.all) {
       const split = changed.get(name) ?? this.from.splits[name];
       if (split && split.axes.length > 0) splits[name] = canonicalSplit(this.m, split, size);
     }
@@ -290,6 +310,26 @@ function* permutes(site: Site): Generator<Move> {
     }
   }
 }
+
+/** Of splits that are turned, and not as the target has them: to where they belong, or straight where they are to go on. */
+function* turnsBack(site: Site): Generator<Move> {
+  for (const factor of site.factors) {
+    const split = site.split(factor);
+    const target = site.target.splits[factor.name] ?? whole;
+    if (turnOf(split) === 0) continue;
+    yield site.turnTo(factor, isTurnOf(split, target) ? turnOf(target) : 0);
+  }
+}
+
+/** Of straight splits, to the target's turn. */
+function* turns(site: Site): Generator<Move> {
+  for (const factor of site.factors) {
+    const target = site.target.splits[factor.name] ?? whole;
+    if (turnOf(target) !== 0 && isTurnOf(site.split(factor), target)) yield site.turnTo(factor, turnOf(target));
+  }
+}
+
+const isTurnOf = (a: Split, b: Split): boolean => printSplit({ ...a, turn: 0 }) === printSplit({ ...b, turn: 0 });
 
 function* allToAlls(site: Site): Generator<Move> {
   for (const factor of site.factors) {

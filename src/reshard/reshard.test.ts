@@ -472,4 +472,4 @@ describe('the search', () => {
   });
 });
 
-const plain: LayoutDraw = { roles: [0], turn: 0, uneven: [0], reduction: 'sum' };
+const plain: LayoutDraw = { roles: [0], turn: 0, uneven: [0], hops: [0], reduction: 'sum' };

@@ -38,6 +38,8 @@ export interface LayoutDraw {
   readonly turn: number;
   /** One a factor: 0 is even, anything else seeds its bounds. */
   readonly uneven: readonly number[];
+  /** One a factor: by how many places its split is turned. */
+  readonly hops: readonly number[];
   readonly reduction: Reduction;
 }
 
@@ -46,6 +48,7 @@ export const anyLayoutDraw = (): fc.Arbitrary<LayoutDraw> =>
     roles: fc.array(fc.nat(11), { minLength: 6, maxLength: 6 }),
     turn: fc.nat(2),
     uneven: fc.array(fc.oneof(fc.constant(0), fc.nat(1000)), { minLength: 6, maxLength: 6 }),
+    hops: fc.array(fc.oneof(fc.constant(0), fc.nat(7)), { minLength: 6, maxLength: 6 }),
     reduction: fc.constantFrom<Reduction>('sum', 'max'),
   });
 
@@ -87,8 +90,8 @@ export function fitLayout(m: Mesh, type: TensorType, draw: LayoutDraw): Layout {
     if (!given) return;
     const turn = draw.turn % given.length;
     const axes = [...given.slice(turn), ...given.slice(0, turn)];
-    splits[name] =
-      draw.uneven[i] === 0 ? { axes } : { axes, bounds: someBounds(size, axesSize(m, axes), draw.uneven[i]) };
+    const bounds = draw.uneven[i] === 0 ? {} : { bounds: someBounds(size, axesSize(m, axes), draw.uneven[i]) };
+    splits[name] = { axes, ...bounds, turn: draw.hops[i] };
   });
   const layout = canonicalLayout(m, type, { splits, partial });
   const fault = layoutFault(m, type, layout);
