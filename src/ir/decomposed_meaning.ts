@@ -178,7 +178,9 @@ function numbered(rule: OpRule, order: readonly number[]): (name: FactorName) =>
 /** A rule with its operands in an order and its factors by number: what it means, and nothing of how kernels see it. */
 function upToNames(rule: OpRule, order: readonly number[], nameOf: (name: FactorName) => string): OpRule {
   const named = (lists: readonly (readonly FactorName[])[]) => lists.map((list) => list.map(nameOf));
-  const factors = Object.entries(rule.factors).map(([name, { size }]) => [nameOf(name), { size }] as const);
+  const factors = Object.entries(rule.factors).map(
+    ([name, { size, tied }]) => [nameOf(name), { size, ...(tied && { tied: { ...tied, to: nameOf(tied.to) } }) }] as const,
+  );
   const linear = rule.linear.map((set) => set.map((i) => order.indexOf(i)).sort());
   return {
     factors: Object.fromEntries(factors.sort(byText)),

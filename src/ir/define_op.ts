@@ -19,12 +19,14 @@ import {
   checkLetters,
   markOf,
   parseSignature,
+  type BindOptions,
   type MarkText,
+  type Pair,
   type Signature,
   type SignatureSlot,
 } from './signature.js';
 import { Tensor } from './tensor.js';
-import { product } from './type.js';
+import { product, type FactorName } from './type.js';
 
 /** A fused op as its file states it. */
 export interface FusedOp {
@@ -32,6 +34,11 @@ export interface FusedOp {
   readonly signature: string;
   /** Sets of operand names in which the forward op is jointly linear. */
   readonly linear?: readonly (readonly string[])[];
+  /**
+   * Two letters whose blocks meet in pairs where the attribute `parts` is not 0: of so many even parts of each, part i of the first letter
+   * meets part i + `turn` of the second, and no other.
+   */
+  readonly paired?: readonly [string, string];
   /** Attributes and their defaults. */
   readonly attributes?: Attributes;
   /** Kinds of attributes, where a default does not say all: that a rate is a share. */
@@ -67,7 +74,7 @@ export function defineOp(op: FusedOp): DefinedOps {
   const backward = op.backward ? defineBackward(op, signature, op.backward) : null;
   const bind = (call: OpCall) => {
     checkLetters(op.name, signature, call);
-    return bindSignature(op.name, signature, call, { linear: op.linear ?? [] });
+    return bindSignature(op.name, signature, call, { linear: op.linear ?? [], paired: pairOf(op, call.attributes) });
   };
   const forward: OpDefinition = {
     name: op.name,
@@ -115,6 +122,11 @@ function decomposed(
   );
 }
 
+/** The letters that are split together, under these attributes. */
+function pairOf({ paired }: FusedOp, { parts = 0, turn = 0 }: Attributes): Pair | undefined {
+  return paired && parts !== 0 ? { letters: paired, parts: parts as number, turn: turn as number } : undefined;
+}
+
 const backwardName = ({ name }: FusedOp): string => `${name}_backward`;
 
 /** Results whose cotangent the backward does not read. */
@@ -152,7 +164,8 @@ function defineBackward(op: FusedOp, forward: Signature, backward: FusedBackward
   const signature = backwardSignature(op, forward, backward);
   const cotangents = forward.results.map((slot) => cotangentName(slot.name));
   const linear = [backward.reads.filter((read) => cotangents.includes(read))];
-  const bind = (call: OpCall) => bindBackward(name, signature, forward, call, linear);
+  const bind = (call: OpCall) =>
+    bindBackward(name, signature, forward, call, { linear, paired: pairOf(op, call.attributes) });
   return {
     name,
     operands: backward.reads,
@@ -171,9 +184,9 @@ function bindBackward(
   signature: Signature,
   forward: Signature,
   call: OpCall,
-  linear: readonly (readonly string[])[],
+  options: BindOptions,
 ) {
-  const bound = bindSignature(name, signature, call, { linear });
+  const bound = bindSignature(name, signature, call, options);
   const given = (call.attributes.dtypes ?? []) as readonly string[];
   const results = bound.results.map((type, i) => {
     const operand = forward.operands.findIndex((slot) => cotangentName(slot.name) === signature.results[i].name);
@@ -229,9 +242,15 @@ function scoped(
   );
 }
 
-/** Sizes by letter, from sizes by factor. */
+/** Sizes by letter, from sizes by factor. Of a tied factor it is what one element of the other meets: a part. */
 function letterSizes(rule: OpRule, sizes: Sizes): Sizes {
+  const met = (name: FactorName) => {
+    const { tied } = rule.factors[name];
+    if (!tied) return sizes[name];
+    const { size, parts = 1 } = rule.factors[tied.to];
+    return sizes[name] / Math.max(1, Math.round((sizes[tied.to] * parts) / size));
+  };
   return Object.fromEntries(
-    Object.entries(rule.letters).map(([letter, names]) => [letter, product(names.map((name) => sizes[name]))]),
+    Object.entries(rule.letters).map(([letter, names]) => [letter, product(names.map(met))]),
   );
 }

@@ -2,7 +2,7 @@
  * The sentence about roles, as a check: within one op a mesh axis splits one factor, or carries a partial value through one linear set.
  * Whoever looks at an op after it was assigned asks here: the checker of placed graphs, and the verifier of programs.
  */
-import { canonicalLayout, sameLayout, type Layout, type Reduction } from './layout.js';
+import { canonicalLayout, sameLayout, turnOf, type Layout, type Reduction } from './layout.js';
 import { axesSize, type AxisName, type Mesh } from './mesh.js';
 import { operandLayout, resultLayout, type Assignment, type OpRule } from './rule.js';
 import { namesOf, type FactorName, type TensorType } from './type.js';
@@ -22,6 +22,8 @@ export type OpFault =
   | { readonly kind: 'whole factor'; readonly factor: FactorName }
   | { readonly kind: 'bounds'; readonly factor: FactorName; readonly bounds: readonly number[]; readonly size: number }
   | { readonly kind: 'rotates parts'; readonly factor: FactorName }
+  | { readonly kind: 'tied factor'; readonly factor: FactorName; readonly to: FactorName }
+  | { readonly kind: 'parts'; readonly factor: FactorName; readonly parts: number }
   | { readonly kind: 'sizes'; readonly side: Side; readonly index: number }
   | { readonly kind: 'partial'; readonly operand: number; readonly axis: AxisName; readonly reduction: Reduction }
   | { readonly kind: 'layout'; readonly side: Side; readonly index: number; readonly needs: Layout };
@@ -86,14 +88,17 @@ export function roleFaults(m: Mesh, rule: OpRule, { splits, through }: Assignmen
     ...twice.map((axis): OpFault => ({ kind: 'two roles', axis })),
     ...Object.entries(splits).flatMap(([factor, split]): OpFault[] => {
       if (split.axes.length === 0) return [];
-      const { size, whole } = rule.factors[factor];
+      const { size, whole, tied, parts: into } = rule.factors[factor];
       const parts = axesSize(m, split.axes);
       const { bounds } = split;
+      const fits = into === undefined || (parts === into && bounds === undefined && turnOf(split) === 0);
       const rotates = rule.shift?.factor === factor && (bounds !== undefined || parts !== size);
       return [
         ...(whole ? [{ kind: 'whole factor', factor } as const] : []),
         ...(!bounds || cuts(bounds, parts, size) ? [] : [{ kind: 'bounds', factor, bounds, size } as const]),
         ...(rotates ? [{ kind: 'rotates parts', factor } as const] : []),
+        ...(tied ? [{ kind: 'tied factor', factor, to: tied.to } as const] : []),
+        ...(fits ? [] : [{ kind: 'parts', factor, parts: into } as const]),
       ];
     }),
   ];
@@ -138,6 +143,10 @@ export function opFaultText(fault: Exclude<OpFault, { readonly kind: 'partial' |
       return `splits '${fault.factor}' at [${fault.bounds.join(', ')}], which do not cut ${fault.size} elements for this mesh`;
     case 'rotates parts':
       return `rotates '${fault.factor}' by blocks that no rank has one of`;
+    case 'tied factor':
+      return `splits '${fault.factor}' by itself, which is split as '${fault.to}' is`;
+    case 'parts':
+      return `splits '${fault.factor}' otherwise than evenly into ${fault.parts}`;
     case 'sizes':
       return `has a ${fault.side}, number ${fault.index}, of other sizes than its rule's`;
   }

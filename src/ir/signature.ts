@@ -147,13 +147,22 @@ function claim(factors: readonly Factor[], taken: Set<FactorName>): readonly Fac
 
 const baseName = (name: FactorName): string => name.replace(/'+$/, '');
 
-/** The rule and result types of a fused op. `linear` is by operand name. */
-export function bindSignature(
-  op: string,
-  signature: Signature,
-  call: OpCall,
-  options: { linear: readonly (readonly string[])[]; reductions?: Readonly<Record<string, 'sum' | 'max'>> },
-): BoundOp {
+/** Letters of which part i of the first meets part i + `turn` of the second, of so many parts: their first factors are split together. */
+export interface Pair {
+  readonly letters: readonly [string, string];
+  readonly parts: number;
+  readonly turn: number;
+}
+
+export interface BindOptions {
+  /** Sets of operands, by name. */
+  readonly linear: readonly (readonly string[])[];
+  readonly reductions?: Readonly<Record<string, 'sum' | 'max'>>;
+  readonly paired?: Pair;
+}
+
+/** The rule and result types of a fused op. */
+export function bindSignature(op: string, signature: Signature, call: OpCall, options: BindOptions): BoundOp {
   signature.operands.forEach((slot, i) => {
     if (!classes[slot.class](call.operands[i].dtype)) {
       throw wrongDtype({ op, operand: slot.name, wants: slot.class, dtype: call.operands[i].dtype });
@@ -162,11 +171,17 @@ export function bindSignature(
   const letters = bindLetters(op, signature, call);
   const factors: Record<FactorName, RuleFactor> = {};
   const origins: FactorName[] = [];
+  const { paired } = options;
+  const first = (letter: string | undefined) => (letter === undefined ? undefined : letters.get(letter)?.[0]?.name);
+  const [one, other] = [first(paired?.letters[0]), first(paired?.letters[1])];
   for (const [letter, list] of letters) {
-    const mark = signature.marks.get(letter);
+    const isPaired = paired !== undefined && paired.letters.includes(letter);
+    const mark = isPaired ? 'run' : signature.marks.get(letter);
     list.forEach(({ name, size }, k) => {
       const whole = mark === 'whole' || (mark === 'run' && k > 0);
-      factors[name] = whole ? { size, whole } : { size };
+      const parts = paired && name === one ? { parts: paired.parts } : {};
+      const tied = paired && name === other ? { tied: { to: one!, turn: paired.turn } } : {};
+      factors[name] = whole ? { size, whole } : { size, ...parts, ...tied };
       if (mark && !whole) origins.push(name);
     });
   }

@@ -1,5 +1,6 @@
 /** Fused ops whose native kernel sees one dimension a letter of the op's signature. */
 import { dtypeBytes, type DType } from '../ir/dtype.js';
+import { evenBounds } from '../ir/layout.js';
 import type { OpRule } from '../ir/rule.js';
 import type { Signature, SignatureSlot } from '../ir/signature.js';
 import type { FactorName } from '../ir/type.js';
@@ -70,10 +71,7 @@ export function fusedLaunches(
   };
   const inputs = signature.operands.map((slot, input) => copyOf(slot, { input }));
   const outputs = signature.results.map((slot, output) => copyOf(slot, { output }));
-  const launcher = (given: KernelSite) => {
-    const launch = fusedLaunch(given, signature, fused);
-    return launch && [launch];
-  };
+  const launcher = (given: KernelSite) => pairLaunches(given, signature, fused);
   if ([...inputs, ...outputs].every((copy) => copy === null)) return launcher(site);
   return stagedLaunches(site, { inputs, outputs }, launcher);
 }
@@ -116,6 +114,44 @@ function launchOperand(
   const operand = { of, ...unitStride(merged) };
   return types === 'any' || operand.strides.length === 0 || operand.strides.at(-1) === 1 ? operand : null;
 }
+
+/** One launch, or, where the block has several parts of letters that meet in pairs, one for each pair. */
+function pairLaunches(site: KernelSite, signature: Signature, fused: FusedKernel): readonly LaunchForm[] | null {
+  const { rule, origins } = site;
+  const launch = fusedLaunch(site, signature, fused);
+  const second = Object.keys(rule.factors).find((name) => rule.factors[name].tied);
+  if (!launch || second === undefined) return launch && [launch];
+  const { to: first, turn } = rule.factors[second].tied!;
+  const { size, parts = 1 } = rule.factors[first];
+  const bounds = evenBounds(size, parts);
+  const sizes = localSizes(site);
+  // A rank has one part of each, or all: there are no more parts than elements.
+  if (sizes[first] < size) return [launch];
+  const dims = [...signature.operands, ...signature.results].map(({ letters }) => joined(letters, fused.join ?? []));
+  const letterOf = (name: FactorName) => Object.keys(rule.letters).find((letter) => rule.letters[letter][0] === name)!;
+  const within = (name: FactorName) => rule.letters[letterOf(name)].slice(1).reduce((n, one) => n * sizes[one], 1);
+  return Array.from({ length: parts }, (_, part): LaunchForm => {
+    const met = (part + turn) % parts;
+    const starts = { [first]: bounds[part], [second]: bounds[met] };
+    const lengths = { [first]: bounds[part + 1] - bounds[part], [second]: bounds[met + 1] - bounds[met] };
+    const narrowed = launch.operands.map((operand, i) =>
+      [first, second].reduce((one, name) => {
+        const dim = dims[i].findIndex((letters) => letters.includes(letterOf(name)));
+        return dim < 0 ? one : narrow(one, dim, starts[name] * within(name), lengths[name] * within(name));
+      }, operand),
+    );
+    const at = { ...site, origins: { ...origins, ...starts } };
+    const attributes = fused.attributes?.(at, lettersOf(rule, sizes)) ?? {};
+    return { ...launch, operands: narrowed, attributes };
+  });
+}
+
+/** A run of one dimension of an operand. */
+const narrow = (operand: LaunchOperand, dim: number, from: number, size: number): LaunchOperand => ({
+  ...operand,
+  sizes: operand.sizes.map((one, i) => (i === dim ? size : one)),
+  offset: (operand.offset ?? 0) + from * operand.strides[dim],
+});
 
 function fusedLaunch(site: KernelSite, signature: Signature, fused: FusedKernel): LaunchForm | null {
   const letterSizes = lettersOf(site.rule, localSizes(site));

@@ -218,6 +218,7 @@ const attention: Omit<FusedKernel, 'kernel' | 'on'> = {
     window: (site.attributes.window as number | undefined) ?? 0,
     scale: (site.attributes.scale as number) || 1 / Math.sqrt(d),
     query_start: startOf(site, 's'),
+    key_start: startOf(site, 't'),
   }),
 };
 

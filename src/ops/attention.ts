@@ -14,7 +14,9 @@ import { keysSeen, lowest, probabilities, scaleOf, scores } from './attention_sc
  * decomposition runs, its mask right under every split, the sums over `t` all-reduces. Queries and keys are aligned at position 0.
  *
  * Attributes: `causal`: a query sees no key behind it; `window`: of the keys before it (and, where not causal, behind it) it sees those
- * at a distance below that, 0 standing for all (Mistral's and Hugging Face's sliding window); `scale`, where 0 stands for 1/√d.
+ * at a distance below that, 0 standing for all (Mistral's and Hugging Face's sliding window); `scale`, where 0 stands for 1/√d. With
+ * `parts` it is one step of ring attention (Liu et al. 2023): part i of the queries meets part i + `turn` of the keys alone, so that each
+ * rank has one of each.
  */
 export const attention = defineOp({
   name: 'attention',
@@ -22,7 +24,8 @@ export const attention = defineOp({
   signature:
     'q: float[b s@! g r d!], k: float[b t! g d], v: float[b t g d] -> o: float[b s g r d], logsumexp: f32[b s g r]',
   attributes: { causal: false, window: 0, scale: 0 },
-  attributeKinds: { window: 'count?', scale: 'amount?' },
+  attributeKinds: { window: 'count?', scale: 'amount?', parts: 'integer?', turn: 'integer?' },
+  paired: ['s', 't'],
 
   decompose({ q, k, v }, attributes) {
     const x = scores(q, k, attributes);

@@ -125,6 +125,11 @@ export const cases: readonly OpCase[] = [
     attributes: () => ({ scale: 0.7 }),
   },
   { op: 'attention', operands: ['q: b s g r d', 'k: b s g d', 'v: b s g d'], attributes: () => ({ causal: true }) },
+  ...[0, 1, 2].map((turn) => ({
+    op: 'attention',
+    operands: ['q: b s g r d', 'k: b s g d', 'v: b s g d'],
+    attributes: () => ({ causal: turn > 0, parts: turn === 1 ? 2 : 3, turn }),
+  })),
   {
     op: 'attention',
     operands: ['q: b s g r d', 'k: b s g d', 'v: b s g d'],

@@ -103,8 +103,8 @@ function dealOut(axes: readonly AxisName[], splits: Splits, options: CandidateOp
 }
 
 function freeFactors(splits: Splits, { rule }: CandidateOptions): readonly { name: FactorName; size: number }[] {
-  return Object.entries(rule.factors).flatMap(([name, { size, whole }]) =>
-    whole || splits[name] ? [] : [{ name, size }],
+  return Object.entries(rule.factors).flatMap(([name, { size, whole, tied }]) =>
+    whole || tied || splits[name] ? [] : [{ name, size }],
   );
 }
 
@@ -139,11 +139,13 @@ export function merge(base: Splits, extra: Splits, { mesh, rule, decomposable }:
   const used = new Set(Object.values(merged).flatMap((split) => split.axes));
   for (const [name, split] of Object.entries(extra)) {
     const factor = rule.factors[name];
-    if (!factor || merged[name] || (factor.whole && !decomposable)) continue;
+    if (!factor || factor.tied || merged[name] || (factor.whole && !decomposable)) continue;
     const axes = split.axes.filter((axis) => hasAxis(mesh, axis) && !used.has(axis));
     if (axes.length === 0) continue;
     if (split.bounds && split.bounds[split.bounds.length - 1] !== factor.size) continue;
-    merged[name] = canonicalSplit(mesh, axes.length === split.axes.length ? split : { axes }, factor.size);
+    const cut = canonicalSplit(mesh, axes.length === split.axes.length ? split : { axes }, factor.size);
+    if (factor.parts !== undefined && (cut.bounds || axesSize(mesh, axes) !== factor.parts)) continue;
+    merged[name] = cut;
     for (const axis of axes) used.add(axis);
   }
   return merged;
@@ -157,10 +159,13 @@ function inducedSplits(
   const splits: Record<FactorName, Split> = {};
   version.names.forEach((name, k) => {
     const split = version.layout.splits[name];
-    if (split && only(split)) splits[own[k]] = split;
+    if (split && only(split)) splits[own[k]] = straight(split);
   });
   return splits;
 }
+
+/** A turn belongs to the ring that asked for it. */
+const straight = ({ turn: _, ...split }: Split): Split => split;
 
 const splitsKey = (splits: Splits): string =>
   Object.entries(splits)

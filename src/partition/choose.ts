@@ -8,7 +8,7 @@ import type { Layout } from '../ir/layout.js';
 import { axesSize, type AxisName, type Mesh } from '../ir/mesh.js';
 import { castTo, type OpDefinition } from '../ir/op.js';
 import type { Role } from '../ir/role.js';
-import { operandLayout, resultLayout, splitsWhole, type Assignment, type OpRule } from '../ir/rule.js';
+import { operandLayout, resultLayout, splitOf, splitsWhole, type Assignment, type OpRule } from '../ir/rule.js';
 import { bytesOf, namesOf, resize, type FactorName } from '../ir/type.js';
 import type { Target } from '../kernels/target.js';
 import type { Scope } from '../plan/scope.js';
@@ -213,7 +213,7 @@ export class Chooser {
     const sizes = Object.fromEntries(
       Object.entries(rule.factors).map(([name, { size }]) => [
         name,
-        Math.ceil(size / axesSize(mesh, assignment.splits[name]?.axes ?? [])),
+        Math.ceil(size / axesSize(mesh, splitOf(rule, assignment, name)?.axes ?? [])),
       ]),
     );
     const block = (value: ValueId, own: readonly FactorName[]) => {

@@ -14,6 +14,7 @@ import {
   layoutFault,
   printLayout,
   sameLayout,
+  turnOf,
   type Layout,
   type Split,
 } from '../ir/layout.js';
@@ -161,7 +162,7 @@ export class Versions {
   private local(wanted: Wanted, here: readonly PlacedValue[], to: Layout): readonly Quote[] {
     const exact = here.find((placed) => sameLayout(placed.layout, to));
     if (exact) return [{ seconds: 0, route: () => routeOf(exact), take: () => exact.id }];
-    return here.flatMap((from) => {
+    return byHops(here, to).flatMap((from) => {
       const path = this.reshards[from.group].find(from.type, from.layout, to);
       return path
         ? [{ seconds: path.seconds, route: () => routeOf(from), take: () => this.reshard(wanted, from, to) }]
@@ -239,7 +240,9 @@ export class Versions {
     if (reader.phase === 'update') return 'step';
     if (this.lasts(value) === 'step') return 'segment and direction';
     const mesh = this.meshes[group];
-    const grows = largestBlock(mesh, type, to) > largestBlock(mesh, type, layout);
+    // What comes round a ring is, all in all, the whole.
+    const turns = Object.values(to.splits).some((split) => turnOf(split) !== 0);
+    const grows = turns || largestBlock(mesh, type, to) > largestBlock(mesh, type, layout);
     const scope = grows ? this.keptFor(reader) : 'microbatch';
     return scope === 'microbatch' && reader.phase === 'weight' ? 'segment and direction' : scope;
   }
@@ -258,6 +261,16 @@ export class Versions {
     return placed;
   }
 }
+
+/** The fewest hops first: round a ring a block comes from the neighbour that has it. */
+const byHops = (here: readonly PlacedValue[], to: Layout): readonly PlacedValue[] => {
+  const hops = ({ layout }: PlacedValue) =>
+    Object.entries(to.splits).reduce(
+      (n, [factor, split]) => n + Math.abs(turnOf(split) - turnOf(layout.splits[factor] ?? split)),
+      0,
+    );
+  return here.length < 2 ? here : [...here].sort((a, b) => hops(a) - hops(b));
+};
 
 const routeOf = ({ layout, group }: PlacedValue): string => `${printLayout(layout)} @${group}`;
 

@@ -8,6 +8,7 @@
 import { rangeOf, boundsOf } from '../ir/layout.js';
 import { axesSize, coordinatesOf, meshRanks, type AxisName, type Coordinates, type Mesh } from '../ir/mesh.js';
 import { opNamed, type OpRegistry } from '../ir/op.js';
+import { splitOf } from '../ir/rule.js';
 import type { PlacedGraph, PlacedOp } from './placed.js';
 
 export interface GroupWork {
@@ -96,7 +97,7 @@ function flopsOf(
 ): number {
   const sizes = Object.entries(rule.factors).map(([name, { size }]) => {
     if (!rank) return [name, size] as const;
-    const [from, to] = rangeOf(rank.mesh, assignment.splits[name], size, rank.at);
+    const [from, to] = rangeOf(rank.mesh, splitOf(rule, assignment, name), size, rank.at);
     return [name, to - from] as const;
   });
   return opNamed(registry, op).flops(rule, Object.fromEntries(sizes), attributes);

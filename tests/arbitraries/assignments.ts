@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import { canonicalSplit, layoutFault, type Split } from '../../src/ir/layout.js';
+import { roleFaults } from '../../src/ir/op_fault.js';
 import { axesSize, type AxisName, type Mesh } from '../../src/ir/mesh.js';
 import { operandLayout, resultLayout, type Assignment, type OpRule } from '../../src/ir/rule.js';
 import { namesOf, type FactorName, type TensorType } from '../../src/ir/type.js';
@@ -35,7 +36,10 @@ export interface AssignedOp {
 
 /** The assignment that a draw means. Axes whose roles would give an operand or result an illegal layout stay idle. */
 export function fitAssignment(m: Mesh, op: AssignedOp, draw: AssignmentDraw): Assignment {
-  const free = Object.keys(op.rule.factors).filter((name) => !op.rule.factors[name].whole);
+  const free = Object.keys(op.rule.factors).filter((name) => {
+    const { whole, tied } = op.rule.factors[name];
+    return !whole && !tied;
+  });
   let fitted: Assignment = { splits: {}, through: {} };
   m.axes.forEach(({ name: axis }, i) => {
     const role = draw.roles[i] % (free.length + op.rule.linear.length + 1);
@@ -61,14 +65,15 @@ function withAxis(
   const all = [...(splits[factor]?.axes ?? []), axis];
   const turn = draw.turn % all.length;
   const axes = [...all.slice(turn), ...all.slice(0, turn)];
-  const { size } = rule.factors[factor];
-  const seed = draw.uneven[i];
+  const { size, parts } = rule.factors[factor];
+  const seed = parts === undefined ? draw.uneven[i] : 0;
   const split = seed === 0 ? { axes } : { axes, bounds: someBounds(size, axesSize(m, axes), seed) };
   return { ...splits, [factor]: canonicalSplit(m, split, size) };
 }
 
 function isLegal(m: Mesh, { rule, operands, results }: AssignedOp, assignment: Assignment): boolean {
   return (
+    roleFaults(m, rule, assignment).length === 0 &&
     operands.every((type, i) => !layoutFault(m, type, operandLayout(rule, assignment, i, namesOf(type)))) &&
     results.every((type, i) => !layoutFault(m, type, resultLayout(rule, assignment, i, namesOf(type))))
   );

@@ -7,7 +7,7 @@
 import type { Graph, Node } from '../../src/ir/graph.js';
 import { printLayout, printSplit, rangeOf } from '../../src/ir/layout.js';
 import { coordinatesOf, meshRanks, partIndex, printMesh, type Mesh } from '../../src/ir/mesh.js';
-import { operandLayout, resultLayout, type Assignment, type OpRule } from '../../src/ir/rule.js';
+import { operandLayout, resultLayout, splitOf, type Assignment, type OpRule } from '../../src/ir/rule.js';
 import { elementsOf, namesOf, printType, type TensorType } from '../../src/ir/type.js';
 import { launchOf, type ReferenceKernels } from '../../src/ops/evaluate.js';
 import { printElement, shardPieces, unshard, type Blocks } from '../../src/reshard/index.js';
@@ -61,7 +61,7 @@ function runOnRanks(spread: SpreadNode, rule: OpRule, kernels: ReferenceKernels)
   const ranks = Array.from({ length: meshRanks(mesh) }, (_, rank) => {
     const at = coordinatesOf(mesh, rank);
     const ranges = Object.entries(rule.factors).map(
-      ([name, { size }]) => [name, rangeOf(mesh, assignment.splits[name], size, at)] as const,
+      ([name, { size }]) => [name, rangeOf(mesh, splitOf(rule, assignment, name), size, at)] as const,
     );
     return kernels({
       ...launchOf(graph, node, values),

@@ -5,6 +5,7 @@
  * that is not names the step that is wrong.
  */
 import { coordinatesOf, meshRanks } from '../../src/ir/mesh.js';
+import { splitOf } from '../../src/ir/rule.js';
 import { elementsOf, printType } from '../../src/ir/type.js';
 import { localType, printLayout, rangeOf } from '../../src/ir/layout.js';
 import { globalSizes, type ReferenceKernels, type ReferenceLaunch } from '../../src/ops/evaluate.js';
@@ -219,7 +220,7 @@ function runOp(
   const ranks = Array.from({ length: meshRanks(mesh) }, (_, rank) => {
     const at = coordinatesOf(mesh, rank);
     const ranges = Object.entries(rule.factors).map(
-      ([name, { size }]) => [name, rangeOf(mesh, assignment.splits[name], size, at)] as const,
+      ([name, { size }]) => [name, rangeOf(mesh, splitOf(rule, assignment, name), size, at)] as const,
     );
     return kernels({
       ...launch,

@@ -6,6 +6,7 @@
 import { afterAll, expect, test } from 'vitest';
 import { DiagnosticError } from '../../ir/diagnostic.js';
 import { isFloat, type DType } from '../../ir/dtype.js';
+import { evenBounds } from '../../ir/layout.js';
 import type { Graph, Node } from '../../ir/graph.js';
 import { opNamed, type OpDefinition, type Sizes } from '../../ir/op.js';
 import type { OpRule } from '../../ir/rule.js';
@@ -208,9 +209,10 @@ function rowsOf(graph: Graph, node: Node, values: readonly Float64Array[], typin
     });
     const operands = types.map((type, i) => local(bound.rule.operands[i], type));
     const made = bound.results.map((type, i) => local(bound.rule.results[i], type));
-    // Any numbers do for a block: the first of the whole's.
+    // Any numbers do for a block: the first of the whole's. That a row has no key is true where it was so of the whole.
+    const finite = (x: number) => (of !== 'whole' && x === -Infinity ? 0 : x);
     const inputs = node.inputs.map((id, i) =>
-      numbersOf(values[id].subarray(0, elementsOf(operands[i])), types[i].dtype),
+      numbersOf(values[id].subarray(0, elementsOf(operands[i])).map(finite), types[i].dtype),
     );
     const launch: ReferenceLaunch = {
       op: node.op,
@@ -264,6 +266,22 @@ function blocksOf(rule: OpRule): readonly { readonly sizes: Sizes; readonly orig
   const whole = globalSizes(rule);
   const split = rule.origins.filter((name) => whole[name] > 1);
   const all = { sizes: whole, origins: {}, of: 'whole' };
+  const second = Object.keys(rule.factors).find((name) => rule.factors[name].tied);
+  if (second !== undefined) {
+    const { to: first, turn } = rule.factors[second].tied!;
+    const { size, parts = 1 } = rule.factors[first];
+    const bounds = evenBounds(size, parts);
+    const pairs = Array.from({ length: parts }, (_, part) => {
+      const met = (part + turn) % parts;
+      const sizes = { [first]: bounds[part + 1] - bounds[part], [second]: bounds[met + 1] - bounds[met] };
+      return {
+        sizes: { ...whole, ...sizes },
+        origins: { [first]: bounds[part], [second]: bounds[met] },
+        of: `parts ${part} and ${met}`,
+      };
+    });
+    return [all, ...pairs];
+  }
   if (split.length === 0) return [all];
   const each = (value: (size: number) => number) => Object.fromEntries(split.map((name) => [name, value(whole[name])]));
   const sizes = { ...whole, ...each((size) => size - Math.min(2, size - 1)) };
