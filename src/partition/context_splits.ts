@@ -1,9 +1,9 @@
 /** What the plan's method makes of ops on a sequence that ranks share. */
 import type { Graph } from '../ir/graph.js';
-import type { Mesh } from '../ir/mesh.js';
+import { axesSize, type Mesh } from '../ir/mesh.js';
 import type { OpRule } from '../ir/rule.js';
 import { prime, type FactorName } from '../ir/type.js';
-import type { Plan } from '../plan/plan.js';
+import type { ContextMethod, Plan } from '../plan/plan.js';
 import { axesOn, yieldedAxes } from '../plan/splits.js';
 import type { Splits } from './candidates.js';
 
@@ -15,30 +15,63 @@ export const meetingFactors = (step: Graph, dataFactors: ReadonlySet<FactorName>
 const meets = ({ factors }: OpRule, name: FactorName): boolean =>
   Object.hasOwn(factors, name) && Object.hasOwn(factors, prime(name, new Set([name])));
 
+/** The factors of data, and those of them that meet. */
+export interface StepFactors {
+  readonly dataFactors: ReadonlySet<FactorName>;
+  readonly meeting: ReadonlySet<FactorName>;
+}
+
 /**
  * Splits of an op that has a factor which meets: by it, over the axes that are its alone. By `ulysses`, ops in which it does meet are split by
- * heads instead, over the heads' own axes and those: by the first factor that the plan lists of those that are not of data. Null where the plan
- * has no method, or the op no such factor.
+ * heads instead, over the heads' own axes and those: by the first factor that the plan lists of those that are not of data. By `ulysses+ring`
+ * they are split by both, and what has heads besides may stay so. Null where the plan has no method, or the op no such factor.
  */
 export function splitsByContext(
-  { split, context_method: method }: Pick<Plan, 'split' | 'context_method'>,
-  {
-    dataFactors,
-    meeting,
-  }: { readonly dataFactors: ReadonlySet<FactorName>; readonly meeting: ReadonlySet<FactorName> },
+  plan: Pick<Plan, 'split' | 'context_method'>,
+  { dataFactors, meeting }: StepFactors,
   mesh: Mesh,
   rule: OpRule,
 ): Splits | null {
+  const { split, context_method: method } = plan;
   if (method === undefined) return null;
   const planned = Object.keys(split).filter((name) => Object.hasOwn(rule.factors, name));
   const positions = planned.find((name) => meeting.has(name));
   if (positions === undefined) return null;
+  const { ring, exchanged } = contextAxes(plan, positions, mesh);
+  if (ring.length + exchanged.length === 0) return null;
+  const heads = planned.find((name) => !dataFactors.has(name));
+  if (exchanged.length > 0 && heads !== undefined) {
+    const byHeads = { [heads]: { axes: [...new Set([...axesOn(mesh, split[heads]), ...exchanged])] } };
+    if (meets(rule, positions)) return ring.length > 0 ? { ...byHeads, [positions]: { axes: ring } } : byHeads;
+    if (ring.length > 0) return null;
+  }
+  return { [positions]: { axes: [...ring, ...exchanged] } };
+}
+
+/** In how many steps keys and values come round to an op; 1: at once. */
+export function ringSteps(
+  plan: Pick<Plan, 'split' | 'context_method'>,
+  { meeting }: StepFactors,
+  mesh: Mesh,
+  rule: OpRule,
+): number {
+  if (plan.context_method === undefined || !turning.has(plan.context_method)) return 1;
+  const positions = Object.keys(plan.split).find((name) => meeting.has(name) && meets(rule, name));
+  return positions === undefined ? 1 : axesSize(mesh, contextAxes(plan, positions, mesh).ring);
+}
+
+const turning: ReadonlySet<ContextMethod> = new Set(['ring', 'ulysses+ring']);
+
+/** The axes that are a sequence's alone, on a group's mesh: those by which positions stay split where they meet, and by which heads are instead. */
+function contextAxes(
+  { split, context_method: method }: Pick<Plan, 'split' | 'context_method'>,
+  positions: FactorName,
+  mesh: Mesh,
+) {
   const yielded = yieldedAxes(split, positions);
   const own = axesOn(mesh, split[positions]).filter((axis) => !yielded.includes(axis));
-  if (own.length === 0) return null;
-  const heads = planned.find((name) => !dataFactors.has(name));
-  if (method === 'ulysses' && meets(rule, positions) && heads !== undefined) {
-    return { [heads]: { axes: [...new Set([...axesOn(mesh, split[heads]), ...own])] } };
-  }
-  return { [positions]: { axes: own } };
+  if (method === 'ulysses') return { ring: [], exchanged: own };
+  // Heads are exchanged among neighbours: along the last axis.
+  if (method === 'ulysses+ring') return { ring: own.slice(0, -1), exchanged: own.slice(-1) };
+  return { ring: own, exchanged: [] };
 }

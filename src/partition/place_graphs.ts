@@ -15,13 +15,15 @@ import { packGradients } from './pack_gradients.js';
 import { partition, type ExplainedChoice } from './partition.js';
 import type { Placement } from './placement.js';
 import { printPlaced, type PlacedGraph } from './placed.js';
-import { homesOf, segmentChunks, segmentGroups, stepPlacement, updatePlacement } from './placement.js';
+import { homesOf, segmentChunks, segmentGroups, stepFactors, stepPlacement, updatePlacement } from './placement.js';
 import { printBuckets } from './print_buckets.js';
 import { expectProved, type Prove } from './prove.js';
 import { recompute } from './recompute.js';
 import { reduceGradients } from './reduce_gradients.js';
 import { aloneAccumulator, aloneLayout } from './storage.js';
 import { castByGroup } from '../passes/cast_by_group.js';
+import { ringAttention } from '../passes/ring_attention.js';
+import { ringSteps } from './context_splits.js';
 import { splitBackward } from '../passes/split_backward.js';
 import { splitSumsByChunk, type SplitSums } from '../passes/split_sums.js';
 import {
@@ -153,7 +155,14 @@ const pathKey = ({ on, of, from, to }: PlannedPath): string => `${on} ${of} ${fr
 /** What pipeline stages share is cast by each of them, and summed over them by the update. */
 function byChunk({ plan, registry, split, observe }: PlaceRequest, graph: Graph, updates: boolean) {
   const chunkOf = segmentChunks(plan);
-  const cast = castByGroup(graph, registry, segmentGroups(plan));
+  const groupOf = segmentGroups(plan);
+  const meshes = meshesOf(plan);
+  const factors = stepFactors(graph);
+  const ring = ringAttention(graph, registry, ({ rule, source }) =>
+    ringSteps(plan, factors, meshes[groupOf(source.segment)], rule),
+  );
+  observe?.('ring_attention', () => printGraph(ring));
+  const cast = castByGroup(ring, registry, groupOf);
   observe?.('cast_by_group', () => printGraph(cast));
   // Without an update nobody would add the parts.
   const { graph: summed, parts }: SplitSums = updates

@@ -13,7 +13,7 @@ import type { Bucket } from './buckets.js';
 import type { Splits } from './candidates.js';
 import { segmentWithoutChunk } from './diagnostics.js';
 import type { PlacedGraph } from './placed.js';
-import { meetingFactors, splitsByContext } from './context_splits.js';
+import { meetingFactors, splitsByContext, type StepFactors } from './context_splits.js';
 import { splitsByPrecedence } from './precedence.js';
 import type { Sharing } from './sharing.js';
 import { aloneLayout, stateLayout, storageLayout } from './storage.js';
@@ -67,12 +67,12 @@ export function stepPlacement(plan: Plan, step: Graph): Placement {
   const meshes = meshesOf(plan);
   const groupOf = segmentGroups(plan);
   const homes = homesOf(plan, step);
-  const dataFactors = dataFactorsOf(step);
-  const meeting = meetingFactors(step, dataFactors);
+  const factors = stepFactors(step);
+  const { dataFactors } = factors;
   // Equal layers share their rules.
   const fixed = meshes.map((mesh) =>
     madeOnce((rule: OpRule): Splits | null => {
-      const byContext = splitsByContext(plan, { dataFactors, meeting }, mesh, rule);
+      const byContext = splitsByContext(plan, factors, mesh, rule);
       const byPrecedence = splitsByPrecedence(plan, dataFactors, mesh, rule);
       return byContext || byPrecedence ? { ...byPrecedence, ...byContext } : null;
     }),
@@ -94,6 +94,12 @@ export function stepPlacement(plan: Plan, step: Graph): Placement {
     hint: ({ source, rule }) => fixed[groupOf(source.segment)](rule),
     readReduced: () => false,
   };
+}
+
+/** What of a step's factors a plan's method goes by. */
+export function stepFactors(step: Graph): StepFactors {
+  const dataFactors = dataFactorsOf(step);
+  return { dataFactors, meeting: meetingFactors(step, dataFactors) };
 }
 
 /** Factors of the step's data: tokens have microbatch, batch and sequence. */

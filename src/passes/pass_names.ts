@@ -4,6 +4,7 @@ export const passNames = [
   'autodiff',
   'eliminate_dead_code',
   'precision',
+  'ring_attention',
   'cast_by_group',
   'split_sums',
   'split_backward',

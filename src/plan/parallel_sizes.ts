@@ -88,7 +88,7 @@ export function planOfSizes(
   { ranksAreGiven = true }: { readonly ranksAreGiven?: boolean } = {},
 ): Plan {
   const shared = sharedSizesOf(sizes);
-  const { tensor, context, pipeline } = shared;
+  const { tensor, pipeline } = shared;
   const data = sizes.data_parallel_size ?? Math.max(1, Math.floor(ranks / ranksTogether(shared)));
   const { kind, placement, virtualStages } = scheduleOfSizes(sizes, pipeline);
   const mostTensor = mostTensorRanks(tensor, model);
@@ -131,7 +131,7 @@ export function planOfSizes(
   if (batch.sequences % batch.microbatch !== 0) throw batchDoesNotDivide(batch);
   const { split, scheduled, together } = shareBatch(batch, data, pipeline);
   const dataAxes = dataAxesOf(sizes, data, model);
-  const mesh = { ...dataAxes.mesh, ...(context > 1 && { context }), ...tensorAxes.mesh };
+  const mesh = { ...dataAxes.mesh, ...sequence.mesh, ...tensorAxes.mesh };
   const plan: Plan = {
     flotilla_plan: planVersion,
     model: { name: model.name, hash: model.hash },
@@ -156,7 +156,7 @@ export function planOfSizes(
     ...(sequence.method && { context_method: sequence.method }),
     bounds: {},
     scopes: [...scopesOf(sizes.activation_checkpoint, model.segments), ...sequence.scopes],
-    zero: zeroOf(sizes, dataAxes, shared),
+    zero: zeroOf(sizes, dataAxes, sequence, shared),
     precision,
     predicted: null,
   };

@@ -10,7 +10,7 @@ import type { Scope } from './scope.js';
 
 export const planVersion = 2;
 
-export const contextMethods = ['allgather', 'ulysses'] as const;
+export const contextMethods = ['allgather', 'ulysses', 'ring', 'ulysses+ring'] as const;
 export type ContextMethod = (typeof contextMethods)[number];
 
 export interface Plan extends PlannedChoices {
@@ -42,7 +42,9 @@ export interface Plan extends PlannedChoices {
   /**
    * How ops are split that have positions of a split sequence: by these; but `ulysses` splits ops in which all positions meet, as in attention,
    * by heads, between two all-to-alls (Jacobs et al. 2023, arXiv:2309.14509), where `allgather` splits them by queries too, to which keys and
-   * values are gathered (Grattafiori et al. 2024, §3.3.2). Absent: as is cheapest.
+   * values are gathered (Grattafiori et al. 2024, §3.3.2), and `ring` by both, in steps between which keys and values go from rank to rank
+   * (Liu et al. 2023, arXiv:2310.01889). `ulysses+ring`: heads are exchanged along the last of the sequence's own axes, and rings turn along
+   * the others (Fang & Zhao 2024, arXiv:2405.07719). Absent: as is cheapest.
    */
   readonly context_method?: ContextMethod;
   /** Uneven boundaries of a factor, where it is split: `{ "heads": [0, 5, 7] }`. */

@@ -1,5 +1,7 @@
 /** How ranks share sequences, from the sizes that are asked for: context parallelism, and tensor parallelism with a split sequence. */
+import type { AxisName } from '../ir/mesh.js';
 import type { FactorName } from '../ir/type.js';
+import { divisorsOf } from '../options/divisors.js';
 import { tooFewHeads, tooManyContextRanks, tooManySequenceRanks } from './size_diagnostics.js';
 import type { SharedSizes } from './nearest_sizes.js';
 import type { ParallelSizes } from './parallel_sizes.js';
@@ -9,6 +11,8 @@ import type { ContextMethod, Plan, PlanScope } from './plan.js';
 
 /** What a plan says of sequences. */
 export interface PlannedSequence {
+  /** Axes of the mesh besides, and their ranks: those that share sequences. */
+  readonly mesh: Readonly<Record<AxisName, number>>;
   readonly split: Plan['split'];
   readonly method: ContextMethod | null;
   readonly scopes: Plan['scopes'];
@@ -35,17 +39,35 @@ export function sequenceOf(
   const { tensor, context } = shared;
   const positions = positionsOf(model);
   if (context > positions) throw tooManyContextRanks({ context, positions, nearest });
-  const method = context > 1 ? (sizes.context_parallel_method ?? 'allgather') : null;
-  if (method === 'ulysses') {
-    const heads = headsOf(tensorAxes, model);
-    if (heads.most < context) throw tooFewHeads({ tensor, context, ...heads, model: model.name, nearest });
+  const heads = headsOf(tensorAxes, model);
+  const asked = context > 1 ? (sizes.context_parallel_method ?? 'allgather') : null;
+  if (asked === 'ulysses' && heads.most < context) {
+    throw tooFewHeads({ tensor, context, ...heads, model: model.name, nearest });
   }
+  const { method, mesh } = methodOf(asked, context, heads.most);
   const overTensor = sizes.sequence_parallel === true && tensor > 1;
-  const axes = [...(context > 1 ? ['context'] : []), ...(overTensor ? Object.keys(tensorAxes.mesh) : [])];
+  const axes = [...Object.keys(mesh), ...(overTensor ? Object.keys(tensorAxes.mesh) : [])];
   const sharers = context * (overTensor ? tensor : 1);
   if (sharers > positions) throw tooManySequenceRanks({ tensor, context, positions });
-  if (axes.length === 0) return { split: {}, method, scopes: [] };
-  return { split: { sequence: axes }, method, scopes: [gatheredAgain] };
+  if (axes.length === 0) return { mesh, split: {}, method, scopes: [] };
+  return { mesh, split: { sequence: axes }, method, scopes: [gatheredAgain] };
+}
+
+/**
+ * The axes of the ranks that share a sequence. By `ulysses+ring` as many as can exchange heads do, next to each other, and rings go across;
+ * where that is all of them, or one, there is one axis and one method.
+ */
+function methodOf(
+  asked: ContextMethod | null,
+  context: number,
+  mostByHeads: number,
+): Pick<PlannedSequence, 'method' | 'mesh'> {
+  if (asked === null) return { method: null, mesh: {} };
+  const within = divisorsOf(context).findLast((size) => size <= mostByHeads) ?? 1;
+  if (asked !== 'ulysses+ring') return { method: asked, mesh: { context } };
+  if (within === context) return { method: 'ulysses', mesh: { context } };
+  if (within === 1) return { method: 'ring', mesh: { context } };
+  return { method: asked, mesh: { 'context.0': context / within, 'context.1': within } };
 }
 
 /** Tokens of a sequence. */

@@ -2,6 +2,7 @@
 import type { DataAxes } from './data_sizes.js';
 import { gatherWithoutStage3 } from './diagnostics.js';
 import type { SharedSizes } from './nearest_sizes.js';
+import type { PlannedSequence } from './sequence_sizes.js';
 import type { ParallelSizes } from './parallel_sizes.js';
 import { stage3Fields, type Plan } from './plan.js';
 
@@ -13,6 +14,7 @@ import { stage3Fields, type Plan } from './plan.js';
 export function zeroOf(
   sizes: ParallelSizes,
   { mesh, shards }: DataAxes,
+  sequence: Pick<PlannedSequence, 'mesh'>,
   { context, pipeline }: SharedSizes,
 ): Plan['zero'] {
   const ranks = shards.reduce((n, axis) => n * mesh[axis], 1);
@@ -25,7 +27,7 @@ export function zeroOf(
   const stage = ranks * context === 1 ? 0 : asked;
   const zero = {
     stage,
-    axes: [...shards, ...(context > 1 ? ['context'] : [])],
+    axes: [...shards, ...Object.keys(sequence.mesh)],
     ...(reduce_gradients && { reduce_gradients }),
     ...(bucket_bytes !== undefined && { bucket_bytes }),
   };

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import type { Graph } from '../../src/ir/graph.js';
-import { axesSize, mesh } from '../../src/ir/mesh.js';
+import { axesSize, mesh, type AxisName } from '../../src/ir/mesh.js';
 import type { FactorName } from '../../src/ir/type.js';
 import type { GradientTypes } from '../../src/passes/precision.js';
 import type { Placement } from '../../src/partition/placement.js';
@@ -176,7 +176,7 @@ const anyMeshes = (): fc.Arbitrary<readonly MeshDraw[]> =>
 
 /** Each factorization of a number of ranks is as likely as any other. */
 function anyMeshDraw(most: number): fc.Arbitrary<MeshDraw> {
-  const meshes = [1, 2].flatMap((context) =>
+  const meshes = [1, 2, 3, 4].flatMap((context) =>
     [1, 2, 3, 4, 8].flatMap((tensor) => [1, 2, 3, 4, 8].map((data): MeshDraw => ({ data, tensor, context }))),
   );
   return fc.constantFrom(...meshes.filter((draw) => ranksOfDraw(draw) <= most));
@@ -186,11 +186,20 @@ function anyMeshDraw(most: number): fc.Arbitrary<MeshDraw> {
 export const ranksOfDraw = ({ data, tensor, context }: MeshDraw): number => data * tensor * context;
 
 /** The axes of a group: its data ranks in replicas of shards where they are drawn so and divide. */
-function meshOf({ data, ...others }: MeshDraw, { shard }: TrainingDraw): PlanGroup['mesh'] {
-  if (shard === 0) return { data, ...others };
+function meshOf({ data, context, tensor }: MeshDraw, draw: TrainingDraw): PlanGroup['mesh'] {
+  const { shard, contextMethod } = draw;
   const inner = data % shard === 0 ? shard : data;
-  return { 'data.replica': data / inner, 'data.shard': inner, ...others };
+  const pairs = context % 2 === 0 ? 2 : 1;
+  return {
+    ...(shard === 0 ? { data } : { 'data.replica': data / inner, 'data.shard': inner }),
+    tensor,
+    ...(contextMethod === 'ulysses+ring' ? { 'context.0': context / pairs, 'context.1': pairs } : { context }),
+  };
 }
+
+/** Rings across, heads exchanged within. */
+const contextAxesOf = ({ contextMethod }: TrainingDraw): readonly AxisName[] =>
+  contextMethod === 'ulysses+ring' ? ['context.0', 'context.1'] : ['context'];
 
 /** What tensor parallelism may split, in the order in which a parameter takes the first that it has. */
 const tensorFactors: readonly FactorName[] = ['heads', 'kv_group', 'hidden', 'vocab', 'experts'];
@@ -200,7 +209,7 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
   const dataAxes = draw.shard === 0 ? ['data'] : ['data.replica', 'data.shard'];
   let split: Record<FactorName, readonly string[]> = {
     [draw.model === 'mlp' ? 'batch' : draw.dataSplits]: dataAxes,
-    [draw.contextSplits]: ['context'],
+    [draw.contextSplits]: contextAxesOf(draw),
   };
   tensorFactors.forEach((factor, i) => {
     if (((draw.skip >> i) & 1) === 0) split[factor] = ['tensor'];
@@ -231,7 +240,7 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
     contextMethod: draw.contextMethod,
     zero: {
       stage: draw.zero,
-      axes: [dataAxes[dataAxes.length - 1], ...(draw.zeroOverContext ? ['context'] : [])],
+      axes: [dataAxes[dataAxes.length - 1], ...(draw.zeroOverContext ? contextAxesOf(draw) : [])],
       ...(draw.zero === 3 && { prefetch: draw.prefetch, reshard_after_forward: draw.gatheredAgain }),
       ...(draw.bucketBytes > 0 && { bucket_bytes: draw.bucketBytes }),
       ...(draw.reductions && { reduce_gradients: draw.reductions }),

@@ -1,0 +1,111 @@
+/**
+ * Ring attention (Liu et al. 2023): attention in as many steps as ranks share a sequence, each with one part of the keys and values.
+ *
+ * In step j part i of the queries meets part i + j of the keys. Each rank has one part of each, and between two steps the keys and values
+ * go one place round the ring, under the step before. Each step's output is weighed by its log-sum-exp and added; the backward of a step
+ * reads the log-sum-exp of all steps, so that its gradients are terms of the whole ones (Dao et al. 2022, B.2), and those of keys and
+ * values go home as they are made. After precision, before the plan is applied: taken together, the steps are what attention is.
+ */
+import { GraphBuilder } from '../ir/builder.js';
+import type { Graph, Node, ValueId } from '../ir/graph.js';
+import type { OpRegistry } from '../ir/op.js';
+import type { Tensor } from '../ir/tensor.js';
+import { emptyGraph } from './graph_copy.js';
+
+/** `stepsOf`: in how many steps a node is to be taken; 1 leaves it as it is. */
+export function ringAttention(graph: Graph, registry: OpRegistry, stepsOf: (node: Node) => number): Graph {
+  const rings = new Map(
+    graph.nodes.flatMap((node) => (isAttention(node) && stepsOf(node) > 1 ? [[node, stepsOf(node)]] : [])),
+  );
+  return rings.size === 0 ? graph : new Rewrite(graph, registry, rings).run();
+}
+
+const isAttention = ({ op }: Node): boolean => op === 'attention' || op === 'attention_backward';
+
+class Rewrite {
+  private readonly graph: Graph;
+  private readonly rings: ReadonlyMap<Node, number>;
+  private readonly builder: GraphBuilder;
+  private readonly values: ValueId[] = [];
+  /** Of each node what stands for it: the steps of one that is taken in several. */
+  private readonly made: (readonly Node[])[] = [];
+
+  constructor(graph: Graph, registry: OpRegistry, rings: ReadonlyMap<Node, number>) {
+    this.graph = graph;
+    this.rings = rings;
+    this.builder = GraphBuilder.resume(registry, emptyGraph(graph.name));
+  }
+
+  run(): Graph {
+    const { graph, builder, values } = this;
+    for (const { role, value } of graph.inputs) values[value] = builder.take(role, graph.values[value].type).id;
+    for (const node of graph.nodes) this.made.push(this.rings.has(node) ? this.ring(node) : [this.copy(node)]);
+    for (const { role, value } of graph.outputs) builder.output(role, builder.tensor(values[value]));
+    return builder.build();
+  }
+
+  private copy(node: Node): Node {
+    const inputs = node.inputs.map((id) => this.values[id]);
+    const types = node.outputs.map((id) => this.graph.values[id].type);
+    const copy = this.builder.push({ ...node, inputs, from: this.forwardOf(node, 0) }, types);
+    node.outputs.forEach((id, i) => (this.values[id] = copy.outputs[i]));
+    return copy;
+  }
+
+  private ring(node: Node): readonly Node[] {
+    const { builder } = this;
+    const parts = this.rings.get(node)!;
+    const operands = node.inputs.map((id, i) => builder.tensor(this.values[id]).as(node.rule.operands[i]));
+    const join = node.op === 'attention' ? merged : summed;
+    const steps: Node[] = [];
+    const taken = (turn: number): readonly Tensor[] => {
+      const attributes = { ...node.attributes, parts, turn };
+      const results = builder.at(
+        node.source,
+        () => builder.apply(node.op, operands, attributes),
+        this.forwardOf(node, turn),
+      );
+      steps.push(builder.nodesSoFar().at(-1)!);
+      return results;
+    };
+    const here = <T>(body: () => T): T => builder.at(node.source, body, this.forwardOf(node, 0));
+    let all = taken(0);
+    // Joined as they are made: at no time is more there than one step's.
+    for (let turn = 1; turn < parts; turn++) {
+      const next = taken(turn);
+      const before = all;
+      all = here(() => join(before, next));
+    }
+    node.outputs.forEach((id, i) => {
+      const { dtype } = this.graph.values[id].type;
+      this.values[id] = here(() => all[i].transpose(node.rule.results[i]).exactly(dtype)).id;
+    });
+    return steps;
+  }
+
+  /** The step of the forward that one of a backward differentiates. */
+  private forwardOf({ from }: Node, turn: number): number | null {
+    if (from === null) return null;
+    const steps = this.made[from];
+    return steps[Math.min(turn, steps.length - 1)].id;
+  }
+}
+
+/** Outputs and log-sum-exps of two lots of keys: o = Σ o_j · exp(l_j − l), l = ln Σ exp(l_j). Of queries without a key, 0 and −∞. */
+function merged([o, l]: readonly Tensor[], [oj, lj]: readonly Tensor[]): readonly Tensor[] {
+  const most = l.maximum(lj).maximum(l.constant(-1e30));
+  const [weight, other] = [l.sub(most).exp(), lj.sub(most).exp()];
+  const total = weight.add(other);
+  const share = (part: Tensor) => part.div(total.maximum(total.constant(1e-30)));
+  return [
+    o
+      .cast('f32')
+      .mul(share(weight))
+      .add(oj.cast('f32').mul(share(other))),
+    total.log().add(most),
+  ];
+}
+
+/** Gradients, added in at least f32. */
+const summed = (sums: readonly Tensor[], gradients: readonly Tensor[]): readonly Tensor[] =>
+  sums.map((sum, i) => sum.cast('f32').add(gradients[i].cast('f32')));
