@@ -65,6 +65,11 @@ export const passes = [
     about: 'compute types chosen; parameter gradients in f32 or bf16',
   },
   {
+    name: 'ring_attention',
+    file: 'src/passes/ring_attention.ts',
+    about: 'where the plan turns rings, attention in steps, one part of the keys in each',
+  },
+  {
     name: 'cast_by_group',
     file: 'src/passes/cast_by_group.ts',
     about: 'each group casts its own copy of a parameter',

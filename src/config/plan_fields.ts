@@ -86,9 +86,11 @@ const planSizes = z.strictObject({
     .meta({
       description:
         'How ranks that share a sequence attend to all of it. allgather: each for its own tokens, to keys and values of all. ulysses: each for ' +
-        'its share of the heads, to which queries, keys, values and results are exchanged.',
+        'its share of the heads, to which queries, keys, values and results are exchanged. ring: each for its own tokens, to keys and values ' +
+        'that go from rank to rank. ulysses+ring: heads are exchanged among as many neighbours as there are heads for, and rings go across.',
       effect:
-        'ulysses: fewer bytes travel on many ranks, and no rank holds all keys; it needs a key/value head for each of them.',
+        'ulysses: fewer bytes travel on many ranks, and no rank holds all keys; it needs a key/value head for each of them. ring: as many bytes ' +
+        'as allgather, a part at a time, under the attention of the part before; no rank holds all keys.',
       flag: true,
       also: ['cp_comm_type', 'context_parallel_rotate_method', 'cp_method'],
     }),

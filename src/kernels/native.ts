@@ -213,13 +213,17 @@ const startOf = ({ rule, origins }: KernelSite, letter: string): number =>
 const attention: Omit<FusedKernel, 'kernel' | 'on'> = {
   types: 'one',
   join: ['g r'],
-  attributes: (site, { d }) => ({
-    causal: site.attributes.causal ? 1 : 0,
-    window: (site.attributes.window as number | undefined) ?? 0,
-    scale: (site.attributes.scale as number) || 1 / Math.sqrt(d),
-    query_start: startOf(site, 's'),
-    key_start: startOf(site, 't'),
-  }),
+  attributes: (site, { d, t }) => {
+    const [query, key] = [startOf(site, 's'), startOf(site, 't')];
+    return {
+      // Queries behind all keys see them all: no mask is needed, which is what libraries have for blocks.
+      causal: site.attributes.causal && query < key + t - 1 ? 1 : 0,
+      window: (site.attributes.window as number | undefined) ?? 0,
+      scale: (site.attributes.scale as number) || 1 / Math.sqrt(d),
+      query_start: query,
+      key_start: key,
+    };
+  },
 };
 
 const eps: FusedKernel['attributes'] = ({ attributes }) => ({ eps: attributes.eps as number });

@@ -96,12 +96,12 @@ function merged([o, l]: readonly Tensor[], [oj, lj]: readonly Tensor[]): readonl
   const most = l.maximum(lj).maximum(l.constant(-1e30));
   const [weight, other] = [l.sub(most).exp(), lj.sub(most).exp()];
   const total = weight.add(other);
-  const share = (part: Tensor) => part.div(total.maximum(total.constant(1e-30)));
+  const divisor = total.maximum(total.constant(1e-30));
   return [
     o
       .cast('f32')
-      .mul(share(weight))
-      .add(oj.cast('f32').mul(share(other))),
+      .mul(weight.div(divisor))
+      .add(oj.cast('f32').mul(other.div(divisor))),
     total.log().add(most),
   ];
 }

@@ -96,7 +96,7 @@ const wrongType: readonly Row[] = [
   ['scopes.0.made', 1, 'plan/invalid', 'set it to "again"'],
   ['scopes.0.keep', 7, 'plan/invalid', /^set it to "/],
   ['scopes.0.ops', true, 'plan/invalid', /^set it to "(all|cheap)"$/],
-  ['context_method', true, 'plan/invalid', /^set it to "(allgather|ulysses)"$/],
+  ['context_method', true, 'plan/invalid', /^set it to "(allgather|ulysses|ring)"$/],
   ['zero', 1, 'plan/invalid', 'set it to {"stage":0,"axes":["data"]}'],
   ['zero.stage', '1', 'plan/invalid', 'set it to 1'],
   ['zero.axes', 0, 'plan/invalid', 'set it to ["data"]'],
@@ -543,6 +543,32 @@ describe('sizes that no plan can have', () => {
     expect(mismatch.code).toBe('plan/world-size-mismatch');
     expect(mismatch.diagnostic.fix).toContain('context_parallel_size 2, data_parallel_size 2');
     expect(() => of({ context_parallel_size: 4 }, 4)).toThrow('the sizes were accepted');
+  });
+
+  test('ulysses within rings: as many neighbours exchange heads as have one each', () => {
+    const made = (ranks: number, tensor = 1) => {
+      const sizes = {
+        context_parallel_size: ranks,
+        tensor_parallel_size: tensor,
+        context_parallel_method: 'ulysses+ring',
+        zero_stage: 1,
+      } as const;
+      const batch = { sequences: 4, microbatch: 1 };
+      const { groups, split, context_method, zero } = planOfSizes(sizes, ranks * tensor, llama(4, 8), batch, {
+        compute: 'f32',
+        master: 'f32',
+      });
+      return { mesh: groups.g0.mesh, sequence: split.sequence, context_method, zero: zero.axes };
+    };
+    // Four tokens a sequence: no more ranks than that.
+    expect(made(4, 2)).toEqual({
+      mesh: { data: 1, 'context.0': 2, 'context.1': 2, tensor: 2 },
+      sequence: ['context.0', 'context.1'],
+      context_method: 'ulysses+ring',
+      zero: ['data', 'context.0', 'context.1'],
+    });
+    expect(made(4)).toMatchObject({ mesh: { context: 4 }, context_method: 'ulysses' });
+    expect(made(3, 4)).toMatchObject({ mesh: { context: 3 }, context_method: 'ring' });
   });
 
   test('ranks that share experts: more than there are, or other than data ranks and shards divide into', () => {
