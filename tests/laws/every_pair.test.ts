@@ -13,7 +13,7 @@ import { describePlan, exact, programFault, rounded } from './parallel_equals_se
 
 const settings = {
   data: [1, 2, 'replicas of shards'],
-  context: [1, 2],
+  context: [1, 2, 4],
   method: contextMethods,
   tensor: [1, 2],
   sequence: ['whole over tensor', 'split over tensor'],
@@ -56,7 +56,7 @@ function settingOf({ groups, split, context_method, zero, schedule }: Plan, prec
   const [{ mesh }] = Object.values(groups);
   const found = {
     data: mesh.data ?? 'replicas of shards',
-    context: mesh.context,
+    context: (mesh.context ?? 1) * (mesh['context.0'] ?? 1) * (mesh['context.1'] ?? 1),
     method: context_method,
     tensor: mesh.tensor,
     sequence: split.sequence.includes('tensor') ? 'split over tensor' : 'whole over tensor',
