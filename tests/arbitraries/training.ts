@@ -204,8 +204,12 @@ const contextAxesOf = ({ contextMethod }: TrainingDraw): readonly AxisName[] =>
 /** What tensor parallelism may split, in the order in which a parameter takes the first that it has. */
 const tensorFactors: readonly FactorName[] = ['heads', 'kv_group', 'hidden', 'vocab', 'experts'];
 
-/** The scenario that a draw means. */
-export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percent: 0, seed: 0 }): ScenarioOptions {
+/** The scenario that a draw means, in f64 unless told otherwise. */
+export function trainingScenario(
+  draw: TrainingDraw,
+  hints: HintsDraw = { percent: 0, seed: 0 },
+  dtype: 'f32' | 'f64' = 'f64',
+): ScenarioOptions {
   const dataAxes = draw.shard === 0 ? ['data'] : ['data.replica', 'data.shard'];
   let split: Record<FactorName, readonly string[]> = {
     [draw.model === 'mlp' ? 'batch' : draw.dataSplits]: dataAxes,
@@ -230,7 +234,7 @@ export function trainingScenario(draw: TrainingDraw, hints: HintsDraw = { percen
   // Bounds fit one number of parts, in every group that splits the factor at all.
   if (seed > 0 && sizes[factor] && parts.size === 1) bounds[factor] = someBounds(sizes[factor], [...parts][0], seed);
   const pipeline = pipelineOfDraw(draw);
-  const graphs = graphsOf({ ...draw, layers: pipeline.layers });
+  const graphs = graphsOf({ ...draw, layers: pipeline.layers }, dtype);
   return {
     ...graphs,
     name: draw.model,
@@ -351,13 +355,13 @@ function hintFrom(sizes: PlanGroup['mesh'], { percent, seed }: HintsDraw): Place
   };
 }
 
-function graphsOf(draw: TrainingDraw): Pick<ScenarioOptions, 'step' | 'update' | 'element'> {
+function graphsOf(draw: TrainingDraw, dtype: 'f32' | 'f64'): Pick<ScenarioOptions, 'step' | 'update' | 'element'> {
   const { batch, logical, sequence, update } = draw;
   if (draw.model === 'mlp') {
     const options = { batch, dim: dimOf(draw), hidden: draw.hidden, layers: draw.layers };
-    return mlp({ ...options, segments: 'layers', update: update ? 'adamw' : 'none' });
+    return mlp({ ...options, dtype, segments: 'layers', update: update ? 'adamw' : 'none' });
   }
-  const made = languageModel(modelOf(draw), { microbatches: logical, batch, sequence });
+  const made = languageModel(modelOf(draw), { microbatches: logical, batch, sequence, dtype });
   return { ...made, update: update ? made.update : null, element: withPadding(made.element!) };
 }
 
