@@ -9,7 +9,7 @@ import { loadClass } from '../src/engine/native/load_class.js';
 import type { NativeLaunch, LoadedView } from '../src/engine/native/loaded_program.js';
 import { NativeEngine } from '../src/engine/native/engine.js';
 import { deviceOfRank, testDeviceType } from '../src/engine/native/testing/device.js';
-import { meet } from '../src/engine/native/testing/ranks.js';
+import { meet } from '../src/engine/native/meet.js';
 import { testOfRanks } from '../src/engine/native/testing/tests_by_device.js';
 import { GPT } from '../src/nn/models/index.js';
 import { ops } from '../src/ops/index.js';

@@ -5,25 +5,14 @@ import { isPlain, textOf } from '../options/plain.js';
 import type { AskedDifference } from './comparison.js';
 import type { Side } from './side.js';
 
-/** Groups that decide nothing of a step, or of which is told elsewhere. */
+/** Groups that decide nothing of a step, or of which is told elsewhere: a run's plan stands beside its name. */
 const elsewhere: readonly (keyof TrainConfig)[] = [
-  ...([
-    'model',
-    'data',
-    'seed',
-    'evaluation',
-    'sample',
-    'logging',
-    'minutes',
-    'steps',
-    'overcommit',
-    'threads',
-  ] as const),
-  'ranks',
+  ...(['model', 'data', 'seed', 'plan', 'ranks', 'steps', 'minutes'] as const),
+  ...(['evaluation', 'sample', 'logging', 'overcommit', 'threads'] as const),
 ];
 
-/** How plan, engine and device are to give the same numbers but for rounding: a difference there is no cause. */
-const ways: readonly string[] = ['plan', 'engine', 'device'];
+/** Engine and device are to give the same numbers but for rounding: a difference there is no cause. */
+const ways: readonly string[] = ['engine', 'device'];
 
 export function askedDifferences(a: Side, b: Side): readonly AskedDifference[] {
   const [one, other] = [fieldsOf(a), fieldsOf(b)];

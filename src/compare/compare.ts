@@ -5,20 +5,40 @@
 import type { ModelChoice } from '../config/own_model.js';
 import { pathsTold } from '../run/paths_told.js';
 import { askedDifferences, isCause } from './asked.js';
-import type { Comparison, DataFinding, ReplayFinding, StateFinding, StepsFinding, Verdict } from './comparison.js';
+import type {
+  Comparison,
+  DataFinding,
+  ReplayFinding,
+  ReplayVerdict,
+  StateFinding,
+  StepsFinding,
+  Verdict,
+} from './comparison.js';
 import { noSharedSteps } from './diagnostics.js';
 import { firstOtherData, firstOtherState, firstOtherStep, sharedSteps, type StateAt } from './first_differences.js';
 import { otherData } from './other_data.js';
 import { digestsOf, openSide, requireOneModel, type Side } from './side.js';
+import { openRunData } from '../train/prepare_run.js';
+import { openEngines, type OpenEngines } from './replay/engines.js';
+import { replayStep } from './replay/replay_step.js';
 import { savedHashes } from './saved_state.js';
 
-export type CompareOptions = ModelChoice;
+export interface CompareOptions extends ModelChoice {
+  /** The step that is taken again, from 1. Absent: the first that differs, and where rounding explains that, the first that departs. */
+  readonly step?: number;
+  /** Opens the engines on which steps are taken again. Default: those of each run, on this machine. */
+  readonly open?: OpenEngines;
+}
 
 /** Throws `run/…`, `compare/…`, `config/…`, `checkpoint/…`. */
 export const compareRuns = (a: string, b: string, options: CompareOptions = {}): Promise<Comparison> =>
   pathsTold(() => compared(a, b, options));
 
-async function compared(pathA: string, pathB: string, choice: CompareOptions): Promise<Comparison> {
+async function compared(
+  pathA: string,
+  pathB: string,
+  { step, open = openEngines, ...choice }: CompareOptions,
+): Promise<Comparison> {
   const a = await openSide(pathA, choice);
   const b = await openSide(pathB, choice);
   requireOneModel(a, b);
@@ -34,8 +54,52 @@ async function compared(pathA: string, pathB: string, choice: CompareOptions): P
   const seeds = [a.resolved.config.seed, b.resolved.config.seed] as const;
   const asked = askedDifferences(a, b);
   const given = givenVerdict({ data, seeds, state, steps, causes: asked.filter(isCause).length });
-  const replays: readonly ReplayFinding[] = [];
-  return { a: a.run, b: b.run, asked, data, seeds, state, steps, replays, verdict: given ?? 'step' };
+  const wanted = step !== undefined ? [step] : given === null ? suspects(shared, steps, a) : [];
+  const replays = await replayed(a, b, wanted, { open, equalUntil });
+  return { a: a.run, b: b.run, asked, data, seeds, state, steps, replays, verdict: given ?? replayVerdict(replays) };
+}
+
+/** Steps to take again, until one of them has a value that is off: the first that differs, and the first that departs. */
+function suspects(
+  shared: ReturnType<typeof sharedSteps>,
+  steps: StepsFinding,
+  { resolved: { config } }: Side,
+): readonly number[] {
+  if (steps.kind === 'same') return [];
+  const tolerance = departure[config.precision];
+  const departs = shared.find(([{ loss: one }, { loss: other }]) => {
+    if (one === null || other === null) return one !== other;
+    return Math.abs(one - other) > tolerance * Math.abs(one);
+  });
+  return [...new Set([steps.step, ...(departs ? [departs[0].step] : [])])];
+}
+
+/** From where on losses differ, relative to each other, by more than runs of one model do that round otherwise. */
+const departure = { f64: 1e-9, f32: 1e-3, bf16: 2e-2 } as const;
+
+async function replayed(
+  a: Side,
+  b: Side,
+  steps: readonly number[],
+  { open, equalUntil }: { readonly open: OpenEngines; readonly equalUntil: number },
+): Promise<readonly ReplayFinding[]> {
+  if (steps.length === 0) return [];
+  const dataset = openRunData(a.record.data.folder, a.resolved.config, a.record.order.context);
+  try {
+    const replays: ReplayFinding[] = [];
+    for (const step of steps) {
+      replays.push(await replayStep({ a, b, step, dataset, open, isShared: () => equalUntil === step - 1 }));
+      if (replays.at(-1)!.off) break;
+    }
+    return replays;
+  } finally {
+    dataset.close();
+  }
+}
+
+export function replayVerdict(replays: readonly ReplayFinding[]): ReplayVerdict {
+  if (replays.some(({ off }) => off)) return 'value';
+  return replays.some(({ unlike }) => unlike.length > 0) ? 'unrepeated' : 'rounding';
 }
 
 async function otherState(

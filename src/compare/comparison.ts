@@ -66,15 +66,18 @@ export interface ReplayFinding {
   /** Values that both were held against. */
   readonly values: number;
   readonly off: OffValue | null;
-  /** Of a run whose plan came here, from the state that it had, to another result than its log says. */
-  readonly unlike: 'a' | 'b' | null;
+  /** The runs that came here, from the state that they had, to something else than their digests of the step say. */
+  readonly unlike: readonly ('A' | 'B')[];
 }
 
 /**
- * In what the runs differ first: what they were given, what they computed (one value is off), or only in how sums were rounded. step: a step
- * that was not done again; unrepeated: what the log says does not come about again.
+ * What a step that was taken again says: one value is off; what a digest says of it does not come about; or sums were only rounded in another
+ * order.
  */
-export type Verdict = 'same' | 'data' | 'seed' | 'options' | 'state' | 'step' | 'value' | 'unrepeated' | 'rounding';
+export type ReplayVerdict = 'value' | 'unrepeated' | 'rounding';
+
+/** In what the runs differ first: in what they were given, or in what they computed. */
+export type Verdict = 'same' | 'data' | 'seed' | 'options' | 'state' | ReplayVerdict;
 
 export interface Comparison {
   readonly a: ComparedRun;

@@ -1,6 +1,7 @@
 /** What can keep two runs from being compared. */
 import { defineDiagnostic } from '../ir/diagnostic.js';
 import { shellWord } from '../ir/shell.js';
+import { bytesText } from '../ir/units.js';
 
 export const modelsDiffer = defineDiagnostic(
   'compare/models-differ',
@@ -22,7 +23,9 @@ export const noDigests = defineDiagnostic(
         ? 'it is still going, and its first step is not done'
         : 'a version wrote it that kept none, or they have been removed',
     where: [{ at: p.path }],
-    fix: p.isGoing ? 'wait for its first step' : 'train again with logging.digest_every_steps=1',
+    fix: p.isGoing
+      ? 'wait for its first step'
+      : `train again with logging.digest_every_steps=1, or hold a step of it against the same on one rank: \`flotilla compare ${shellWord(p.path)} --step 1\``,
   }),
 );
 
@@ -34,3 +37,19 @@ export const noSharedSteps = defineDiagnostic(
     fix: 'compare runs with the same logging.digest_every_steps that have both done a step',
   }),
 );
+
+export const tooLarge = defineDiagnostic(
+  'compare/too-large',
+  (p: { path: string; bytes: number; availableBytes: number }) => ({
+    what: `a step of ${p.path} is too large to be watched here: all that its ranks make takes ${bytesText(p.bytes)}`,
+    why: `this machine has ${bytesText(p.availableBytes)} free, and all ranks of a step that is replayed are on it`,
+    where: [{ at: p.path }],
+    fix: 'compare shorter runs of the same model with fewer sequences in a batch (batch.sequences), which take the same kernels and plan',
+  }),
+);
+
+export const badStep = defineDiagnostic('compare/bad-step', (p: { given: string }) => ({
+  what: `'${p.given}' is no step`,
+  where: [{ at: '--step' }],
+  fix: 'give the number of a step, from 1',
+}));

@@ -6,15 +6,25 @@ import type {
   ReplayFinding,
   StateFinding,
   StepsFinding,
-  Verdict,
+  ReplayVerdict,
 } from './comparison.js';
+import type { SerialComparison } from './compare_with_serial.js';
 import { offText } from './replay/off_text.js';
 
 /** Of a list so many are named. */
 const mostNamed = 3;
 
+/** Of a run and its own step on one rank. */
+export const serialComparisonText = ({ a, b, replay, verdict }: SerialComparison): string =>
+  rowsText([
+    ['A', [`${a.what}: the run's step on one rank`]],
+    ['B', [runText(b)]],
+    ['replay', replayText(replay)],
+    ['verdict', [replayVerdictText([replay], verdict)]],
+  ]);
+
 export function comparisonText(comparison: Comparison): string {
-  const { a, b, asked, data, seeds, state, steps, replays, verdict } = comparison;
+  const { a, b, asked, data, seeds, state, steps, replays } = comparison;
   const rows: (readonly [string, readonly string[]])[] = [
     ['A', [runText(a)]],
     ['B', [runText(b)]],
@@ -26,12 +36,13 @@ export function comparisonText(comparison: Comparison): string {
     ['state', [stateText(state)]],
     ['steps', stepsText(steps)],
     ...replays.map((replay) => ['replay', replayText(replay)] as const),
-    ['verdict', [verdictText(comparison, verdict)]],
+    ['verdict', [verdictText(comparison)]],
   ];
-  return rows
-    .flatMap(([name, lines]) => lines.map((line, i) => `${(i === 0 ? name : '').padEnd(9)}${line}`))
-    .join('\n');
+  return rowsText(rows);
 }
+
+const rowsText = (rows: readonly (readonly [string, readonly string[]])[]): string =>
+  rows.flatMap(([name, lines]) => lines.map((line, i) => `${(i === 0 ? name : '').padEnd(9)}${line}`)).join('\n');
 
 const runText = ({ path, what, lastStep, isGoing }: ComparedRun): string =>
   [
@@ -76,11 +87,11 @@ function replayText({ step, from, values, off, unlike }: ReplayFinding): readonl
   return [
     head,
     ...(off ? offText(off) : ['no value is further from it than rounding takes it']),
-    ...(unlike ? [`what ${unlike.toUpperCase()} came to here is not what its digest of the step says`] : []),
+    ...unlike.map((run) => `what ${run} came to here is not what its digest of the step says`),
   ];
 }
 
-function verdictText({ data, state, steps, replays }: Comparison, verdict: Verdict): string {
+function verdictText({ data, state, steps, replays, verdict }: Comparison): string {
   switch (verdict) {
     case 'same':
       return 'the runs are the same';
@@ -94,11 +105,16 @@ function verdictText({ data, state, steps, replays }: Comparison, verdict: Verdi
         : 'they began from other weights';
     case 'options':
       return `they were asked for something else, and step ${steps.kind === 'differs' ? steps.step : ''} is the first to show it`;
-    case 'step':
-      return `step ${steps.kind === 'differs' ? steps.step : ''} came to something else, though both were given the same`;
+    default:
+      return replayVerdictText(replays, verdict);
+  }
+}
+
+function replayVerdictText(replays: readonly ReplayFinding[], verdict: ReplayVerdict): string {
+  switch (verdict) {
     case 'value': {
-      const { off } = replays.find((one) => one.off)!;
-      return `${off!.run} is off in step ${replays.find((one) => one.off)!.step}, first in ${off!.name}`;
+      const { step, off } = replays.find((one) => one.off)!;
+      return `${off!.run} is off in step ${step}, first in ${off!.name}`;
     }
     case 'unrepeated':
       return 'a step does not come about again: another version or machine took it, or one that failed';

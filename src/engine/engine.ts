@@ -7,6 +7,7 @@
 import type { Program } from '../program/program.js';
 import type { HashedBox } from './content_hash.js';
 import type { HostArray } from './host_array.js';
+import type { Watcher } from './written.js';
 
 /** A value's place: which rank's block, and for values that have an instance for each scheduled microbatch, which one. */
 export interface ValuePlace {
@@ -69,6 +70,12 @@ export interface LoadedProgram {
    * model. Null where there is none. All engines of a job do so together. Inputs must have been written again.
    */
   firstNonFinite(): Promise<NonFinite | null>;
+  /**
+   * Runs a step once more, and shows what each instruction of this engine's ranks has written into values of the graphs: of a rank in the order
+   * of its launches, a value that several write as the last of them leaves it at the latest. All engines of a job do so together. Inputs must
+   * have been written again.
+   */
+  watch(see: Watcher): Promise<void>;
 }
 
 export interface NonFinite {

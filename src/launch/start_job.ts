@@ -122,7 +122,7 @@ async function start(request: StartRequest): Promise<RankResult> {
   const { prepared } = begun;
   const { config, plan } = prepared;
   if (config.engine === 'reference') {
-    const host = referenceHost();
+    const host = (surroundings.virtualRanks ?? referenceHost)();
     const part = { surroundings, ...ownPart(begun), events, launchedAt, host, peakFlops: null, rank: 0, stop };
     return work({ ...part, tellStop: tellStop(1, { say, shows: config.logging.console }) });
   }

@@ -2,6 +2,7 @@
 import type { TrainConfig } from '../config/schema.js';
 import type { RunFolder } from '../run/folder.js';
 import type { LossCurve, TokenFacts } from '../run/loss_curve.js';
+import type { EngineHost } from '../train/engine_host.js';
 import type { RunSummary, TrainEvents } from '../train/events.js';
 import type { TracedLaunch } from '../train/traced_launch.js';
 import type { ScriptStop } from './script_stop.js';
@@ -31,6 +32,8 @@ export interface RunSurroundings {
   writeSummary(folder: RunFolder, summary: RunSummary): void;
   /** Arguments of Node for a rank process: it calls `rankMain`. */
   readonly rankArguments: readonly string[];
+  /** Where virtual ranks run. Absent: on the reference engine as it is. */
+  readonly virtualRanks?: () => EngineHost;
   /** What the calls of a script have in common; absent where each stands for itself. */
   readonly script?: ScriptStop;
 }

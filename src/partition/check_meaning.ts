@@ -33,7 +33,7 @@ export function checkMeaning(
   });
   if (faults.length > 0) return faults;
   const values = meanings.valuesOf(graph, (role) => meanings.input(role));
-  const found = valuesOf(placed, meanings, stored);
+  const found = placedMeanings(placed, meanings, stored);
   const given = new Map<string, number[]>();
   for (const { role, value } of placed.outputs) {
     const key = roleKey(role);
@@ -84,7 +84,12 @@ interface Wanted {
   readonly meaning: Meaning | undefined;
 }
 
-function valuesOf(placed: PlacedGraph, meanings: DecomposedMeanings, buckets: readonly Bucket[]): readonly Meaning[] {
+/** What each value of a placed graph means, by its id. `buckets`: those whose members the graph knows. */
+export function placedMeanings(
+  placed: PlacedGraph,
+  meanings: DecomposedMeanings,
+  buckets: readonly Bucket[],
+): readonly Meaning[] {
   const of: Meaning[] = [];
   // All groups' records of a bucket have the same members.
   const byName = new Map(buckets.map((bucket) => [bucket.name, bucket]));

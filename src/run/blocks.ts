@@ -28,6 +28,16 @@ export function pasteBlock(whole: Uint8Array, global: TensorType, tiles: readonl
   });
 }
 
+/** The bytes of tiles, one behind the other, out of those of the whole tensor. */
+export function cutBlock(whole: Uint8Array, global: TensorType, tiles: readonly Tile[]): Uint8Array {
+  const bytes = dtypeBytes[global.dtype];
+  const block = new Uint8Array(tilesElements(tiles) * bytes);
+  forEachRun(global, tiles, (start, elements, at) => {
+    block.set(whole.subarray(start * bytes, (start + elements) * bytes), at * bytes);
+  });
+  return block;
+}
+
 /** The block of a parameter's first values: the same elements under any layout. */
 export function initialBlock(init: Init, key: InitKey, global: TensorType, tiles: readonly Tile[]): HostArray {
   const values = new Float32Array(tilesElements(tiles));

@@ -2,12 +2,13 @@
 import { encode } from '../engine/host_array.js';
 import type { LoadedProgram } from '../engine/engine.js';
 import { tileOf } from '../ir/layout.js';
-import type { Coordinates, Mesh } from '../ir/mesh.js';
 import { sameRole, type Role } from '../ir/role.js';
+import type { TensorType } from '../ir/type.js';
 import { placeOfRank } from '../engine/native/load_class.js';
 import { baseOf } from '../program/place.js';
 import { logicalMicrobatchesOf, type Plan } from '../plan/plan.js';
 import type { ProgramValue, RankClass } from '../program/program.js';
+import type { Tile } from '../reshard/region.js';
 
 /** Sequences by place in the global batch: `count` rows of `sequence` elements, the first at place `first`. */
 export type Rows = (first: number, count: number) => { readonly tokens: Int32Array; readonly labels: Int32Array };
@@ -27,7 +28,7 @@ export async function writeBatch(
       for (let microbatch = 0; microbatch < plan.schedule.microbatches; microbatch++) {
         await loaded.write(
           { rank, name: value.name, microbatch },
-          blockOf(value, { mesh, at }, plan, microbatch, rows, name),
+          batchBlock(value.global, tileOf(mesh, value.global, value.layout, at), { plan, microbatch, rows, name }),
         );
       }
     }
@@ -60,19 +61,21 @@ export async function writeMicrobatches(loaded: LoadedProgram, plan: Plan, ranks
   }
 }
 
+/** Which part of which batch. */
+export interface BatchRequest {
+  readonly plan: Plan;
+  /** Scheduled. */
+  readonly microbatch: number;
+  readonly rows: Rows;
+  readonly name: 'tokens' | 'labels';
+}
+
 /**
- * This rank's block of [microbatch batch sequence], for one scheduled microbatch. What the plan fills it up with has no tokens: labels
- * of −1, which no loss counts, and the first token of the vocabulary for the model to read.
+ * A tile of [microbatch batch sequence], for one scheduled microbatch. What the plan fills it up with has no tokens: labels of −1, which no
+ * loss counts, and the first token of the vocabulary for the model to read.
  */
-function blockOf(
-  { global, layout }: ProgramValue,
-  { mesh, at }: { readonly mesh: Mesh; readonly at: Coordinates },
-  plan: Plan,
-  microbatch: number,
-  rows: Rows,
-  name: 'tokens' | 'labels',
-): Int32Array {
-  const [[firstLogical, endLogical], [first, end], [from, to]] = tileOf(mesh, global, layout, at);
+export function batchBlock(global: TensorType, tile: Tile, { plan, microbatch, rows, name }: BatchRequest): Int32Array {
+  const [[firstLogical, endLogical], [first, end], [from, to]] = tile;
   const sequence = global.dims[2][0].size;
   const block = new Int32Array((endLogical - firstLogical) * (end - first) * (to - from)).fill(noToken[name]);
   const { batch } = plan;

@@ -118,7 +118,7 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
   await digesting.begin();
 
   const progress = new Progress(job);
-  const trainingStep = new TrainingStep(job, runSteps);
+  const trainingStep = new TrainingStep(job, runSteps, resume?.manifest.optimizer.step ?? 0);
   const saving = new Saving(job, runSteps, () => trainingStep.updates);
   const skips = new SkippedUpdates();
   const stopping = new Stopping(job.peers, job);

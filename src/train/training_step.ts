@@ -27,18 +27,24 @@ export interface MadeUpdate {
   readonly lr: number;
 }
 
+/** What a step is taken with. */
+export type StepJob = Pick<
+  LoadedJob,
+  'training' | 'engine' | 'clock' | 'plan' | 'dataset' | 'config' | 'optimizer' | 'begins' | 'tokensPerStep'
+> & { readonly host: Pick<LoadedJob['host'], 'trace'> };
+
 export class TrainingStep {
-  readonly #job: LoadedJob;
+  readonly #job: StepJob;
   readonly #runSteps: () => number | null;
   #updates: number;
   #lastUpdate: MadeUpdate | null = null;
   #weightsFrom: MadeUpdate | null = null;
 
-  /** `runSteps`: length of the run, null until it is known. */
-  constructor(job: LoadedJob, runSteps: () => number | null) {
+  /** `runSteps`: length of the run, null until it is known. `updates`: made before. */
+  constructor(job: StepJob, runSteps: () => number | null, updates: number) {
     this.#job = job;
     this.#runSteps = runSteps;
-    this.#updates = job.resume?.manifest.optimizer.step ?? 0;
+    this.#updates = updates;
   }
 
   /** Updates made since the run began: the optimizer's count. A step whose update was left out is none. */

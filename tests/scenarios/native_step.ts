@@ -4,7 +4,7 @@ import { decode, encode } from '../../src/engine/host_array.js';
 import { NativeEngine } from '../../src/engine/native/engine.js';
 import { deviceOfRank } from '../../src/engine/native/testing/device.js';
 import type { Doubles } from '../../src/engine/native/testing/doubles.js';
-import { meet } from '../../src/engine/native/testing/ranks.js';
+import { meet } from '../../src/engine/native/meet.js';
 import { testDeviceType } from '../../src/engine/native/testing/device.js';
 import { hostValues, instanceName, readableValues, type RankBlocks } from '../../src/engine/reference/execute.js';
 import { scatterValues } from '../../src/engine/reference/shards.js';

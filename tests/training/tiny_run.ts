@@ -13,7 +13,7 @@ import { resumeRun, trainWith, type ResumeSettings, type TrainSettings } from '.
 import { flotillaFirst, flotillaRank } from '../setup/built.js';
 
 /** Ranks are processes of their own. */
-const surroundings: RunSurroundings = {
+export const surroundings: RunSurroundings = {
   ...ofSources,
   showProgress: () => () => {},
   rankArguments: ['--import', flotillaFirst, flotillaRank],

@@ -13,6 +13,7 @@ import { loadAddon } from './bridge.js';
 import { loadClass, placeOfRank, viewOf, type RankPlace } from './load_class.js';
 import type { LaunchList } from './loaded_program.js';
 import { firstNonFinite } from './non_finite.js';
+import { watch } from './watch.js';
 
 export interface NativeEngineOptions {
   readonly registry: OpRegistry;
@@ -75,6 +76,7 @@ export class NativeEngine implements Engine {
       hash: (tensors) => this.addon.hash(this.boxesOf(place, tensors), tensors.length),
       run: (options) => loaded.run(options),
       firstNonFinite: () => firstNonFinite(this.addon, { registry, program, rank, device }),
+      watch: (see) => watch(this.addon, { registry, program, rank, device }, see),
     };
   }
 

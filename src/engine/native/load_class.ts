@@ -85,9 +85,14 @@ export function loadWithOrigins(
   program: Program,
   rank: number,
   device: DeviceType,
-): { readonly loaded: LaunchList; readonly origins: ReadonlyMap<number, LaunchOrigin> } {
+): {
+  readonly loaded: LaunchList;
+  readonly origins: ReadonlyMap<number, LaunchOrigin>;
+  /** For each launch of the list, that of the program that it is, or a part of. */
+  readonly sources: readonly Launch[];
+} {
   const loader = new Loader(registry, program, rank, device);
-  return { loaded: loader.run(), origins: loader.origins };
+  return { loaded: loader.run(), origins: loader.origins, sources: loader.sources };
 }
 
 class Loader {
@@ -98,6 +103,7 @@ class Loader {
   private readonly communicators = new Map<string, { id: number; ranks: readonly number[] }>();
   private readonly events = new Map<EventName, number>();
   private readonly launches: NativeLaunch[] = [];
+  readonly sources: Launch[] = [];
   readonly origins = new Map<number, LaunchOrigin>();
   private current!: Launch;
   /** The communication launched last: the next signal on its lane is its event. */
@@ -114,6 +120,7 @@ class Loader {
     for (const launch of unroll(this.place.rankClass)) {
       this.current = launch;
       this.load(launch.instruction);
+      while (this.sources.length < this.launches.length) this.sources.push(launch);
     }
     return { groups: [...this.communicators.values()], launches: this.launches };
   }

@@ -23,6 +23,7 @@ import { Machine, type Observer } from './machine.js';
 import { NonFiniteWatch } from './non_finite.js';
 import { inOrder, type Policy } from './policy.js';
 import { loadClasses, type VirtualRank } from './virtual_rank.js';
+import { valuesWritten, type Watcher } from '../written.js';
 
 export interface ReferenceEngineOptions {
   readonly registry?: OpRegistry;
@@ -62,6 +63,7 @@ export class ReferenceEngine implements Engine {
       hash: async (tensors) => this.hash(byRank, tensors),
       run: async () => this.run(program, ranks),
       firstNonFinite: async () => this.firstNonFinite(program, ranks),
+      watch: async (see) => void this.run(program, ranks, showing(see)),
     };
   }
 
@@ -177,6 +179,14 @@ export class ReferenceEngine implements Engine {
     if (!this.open) throw closed({});
   }
 }
+
+/** Shows what launches write to `see`. */
+const showing =
+  (see: Watcher): Observer =>
+  (rank, launch) => {
+    for (const value of valuesWritten(rank.rankClass, launch))
+      see({ rank: rank.rank, launch, value, block: rank.arena.read(rank.view(value, launch.step)) });
+  };
 
 /** A run of a contiguous block. */
 const runOf = ({ dtype, offset }: ArenaView, [from, to]: readonly [number, number]): ArenaView => ({
