@@ -1,4 +1,4 @@
-/** `npm run bench -- step | strategies | learning | memory | threads | verify | compile [--json FILE] …`: dispatches, prints a line a row, writes the rows. */
+/** `npm run bench -- step | parallel | strategies | learning | memory | threads | verify | compile [--json FILE] …`: dispatches, prints a line a row, writes the rows. */
 import { parseArgs } from 'node:util';
 import { cores } from '../src/engine/native/cores.js';
 import { benchModelNames } from './contestant/models.js';
@@ -7,8 +7,10 @@ import { printRow, writeRows, type Row } from './rows.js';
 const usage = `usage: npm run bench -- BENCH [--json FILE] [options]
 
   step       time, throughput, MFU and peak memory of a training step: ours, PyTorch eager and compiled, DDP on two ranks
-               --device cpu | cuda  --model demo | gpt2-124m | tiny  --rounds 5  --block 4 (of cuda: 20)
+               --device cpu | cuda  --model demo | gpt2-124m | small | tiny  --rounds 5  --block 4 (of cuda: 20)
                --only TEXT  --no-compile  --compile-seconds 400  --threads N  --profile
+  parallel   a step of two ranks by each strategy, f32 and bf16, ours and PyTorch's (DDP, FSDP2, DTensor, pipelining, context by hand)
+               --model demo  --rounds 15  --only TEXT  --threads N  --profile
   strategies one small model by data, tensor, context, pipeline and hybrid plans: bytes and synchronisations of a run beside what the program states
                --only TEXT  --steps 10  --threads N
   learning   the loss after the same steps on the same batches: ours and PyTorch's
@@ -27,7 +29,7 @@ const { positionals, values } = parseArgs({
   allowNegative: true,
   options: {
     json: { type: 'string' },
-    rounds: { type: 'string', default: '5' },
+    rounds: { type: 'string' },
     block: { type: 'string' },
     device: { type: 'string', default: 'cpu' },
     model: { type: 'string' },
@@ -52,7 +54,7 @@ const benches: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   step: async () =>
     (await import('./step.js')).runStep({
       ...stepSubject(),
-      rounds: Number(values.rounds),
+      rounds: Number(values.rounds ?? 5),
       only,
       compile: values.compile,
       compileSeconds: Number(values['compile-seconds']),
@@ -60,6 +62,15 @@ const benches: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
       threads,
       emit: printRow,
     }),
+  parallel: async () => {
+    const { printParallelRow, runParallel } = await import('./parallel/parallel.js');
+    return runParallel({
+      model: oneOf(benchModelNames, values.model ?? 'demo'),
+      rounds: Number(values.rounds ?? 15),
+      ...{ only, threads, profile: values.profile },
+      emit: printParallelRow,
+    });
+  },
   strategies: async () => {
     const { printStrategyRow, runStrategies } = await import('./strategies/strategies.js');
     return runStrategies({ only, threads, steps: Number(values.steps ?? 10), emit: printStrategyRow });
@@ -75,7 +86,7 @@ const benches: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
     (await import('./memory/memory.js')).runMemory({ minimalloc: values.minimalloc, only, run: values.run, threads }),
   threads: async () =>
     (await import('./threads.js')).runThreads({
-      rounds: Number(values.rounds),
+      rounds: Number(values.rounds ?? 5),
       block: Number(values.block ?? 4),
       threads,
       models: values.model === undefined ? ['tiny', 'demo'] : [oneOf(benchModelNames, values.model)],

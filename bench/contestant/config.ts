@@ -10,6 +10,8 @@ import { adamw, type AdamW } from '../../src/optim/options.js';
 import type { Rows } from '../../src/train/step_inputs.js';
 import type { ModelSizes } from './models.js';
 
+export type TorchStrategy = 'ddp' | 'fsdp2' | 'tensor' | 'pipeline' | 'context';
+
 /** `contestant.py` reads the same fields. */
 export interface ContestantConfig {
   readonly model: ModelSizes;
@@ -22,6 +24,8 @@ export interface ContestantConfig {
   readonly threads: number;
   /** PyTorch only: the mode of torch.compile that the model goes through; null: eager. */
   readonly compile: 'default' | 'max-autotune' | null;
+  /** PyTorch only: how its ranks share a step (bench/pytorch/strategies.py). */
+  readonly strategy: TorchStrategy;
   readonly optimizer: {
     readonly beta1: number;
     readonly beta2: number;
@@ -78,6 +82,7 @@ export function prepareContest(contest: Contest): ContestantConfig {
     microbatch,
     threads,
     compile: null,
+    strategy: 'ddp',
     optimizer: {
       beta1: optimizer.beta1,
       beta2: optimizer.beta2,

@@ -103,8 +103,13 @@ export class Contestant {
 
   /** Runs steps; what rank 0 saw of them. */
   async run(steps: number, timeoutSeconds = 600): Promise<RunAnswer> {
-    const [answer] = await this.ask(`run ${steps}`, timeoutSeconds);
-    return answer as RunAnswer;
+    const [answer] = await this.runAll(steps, timeoutSeconds);
+    return answer;
+  }
+
+  /** Runs steps; what each rank saw of them. */
+  async runAll(steps: number, timeoutSeconds = 600): Promise<readonly RunAnswer[]> {
+    return (await this.ask(`run ${steps}`, timeoutSeconds)) as RunAnswer[];
   }
 
   async validate(): Promise<number> {

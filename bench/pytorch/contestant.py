@@ -2,8 +2,8 @@
 
 First argument: the configuration (bench/contestant/config.ts) as a file. Commands are lines on standard input, answers JSON lines on
 standard output: `run N` → {seconds, cpu_seconds, losses, gradient_norms} of each step, `validate` → {loss}, `memory` → {peak_bytes,
-allocated_bytes}, `about` → {torch, cuda, float32_matmul_precision}. With RANK and WORLD_SIZE set it is one rank of
-DistributedDataParallel over Gloo; all ranks are given the same commands.
+allocated_bytes}, `about` → {torch, cuda, float32_matmul_precision}. With RANK and WORLD_SIZE set it is one rank of a job over Gloo, which
+shares a step as the configuration's `strategy` says (strategies.py); all ranks are given the same commands.
 
 On a GPU the batches lie there before the first step, a step's time ends when the device has done it, and f32 products have PyTorch's
 default precision (`about` says which).
@@ -18,35 +18,35 @@ import time
 import torch
 
 import gpt
+import strategies
 
 config = json.load(open(sys.argv[1]))
 rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 torch.set_num_threads(config["threads"])
 device = torch.device(config["device"])
 on_gpu = device.type == "cuda"
-context, share = config["model"]["context"], config["sequences"] // ranks
-microbatch = min(config["microbatch"], share)
+context = config["model"]["context"]
+microbatch = min(config["microbatch"], config["sequences"] // ranks)
 
 model = gpt.GPT(**config["model"])
 gpt.load(model, config["parameters"])
 model.to(device)
+if ranks > 1:
+    torch.distributed.init_process_group("gloo")
+autocast = lambda: torch.autocast(device.type, dtype=torch.bfloat16, enabled=config["compute"] == "bf16")
+shared = strategies.strategy(model, config, autocast)
+if config["compile"] is not None:
+    shared.compile(config["compile"])
 o = config["optimizer"]
-weights = list(model.parameters())
 optimizer = torch.optim.AdamW(
     [
-        {"params": [w for w in weights if w.dim() >= 2], "weight_decay": o["weight_decay"]},
-        {"params": [w for w in weights if w.dim() < 2], "weight_decay": 0.0},
+        {"params": [w for w in shared.weights if w.dim() >= 2], "weight_decay": o["weight_decay"]},
+        {"params": [w for w in shared.weights if w.dim() < 2], "weight_decay": 0.0},
     ],
     betas=(o["beta1"], o["beta2"]),
     eps=o["eps"],
     fused=True,
 )
-trained = model
-if ranks > 1:
-    torch.distributed.init_process_group("gloo")
-    trained = torch.nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True)
-if config["compile"] is not None:
-    trained = torch.compile(trained, mode=config["compile"])
 
 
 def numbers(file, count):
@@ -56,23 +56,19 @@ def numbers(file, count):
 
 
 batches = numbers(config["batches"]["file"], config["batches"]["count"])
-autocast = lambda: torch.autocast(device.type, dtype=torch.bfloat16, enabled=config["compute"] == "bf16")
 
 
 def step(index):
-    rows = batches[index % len(batches)][:, rank * share : (rank + 1) * share].long()
+    tokens, labels = shared.share(batches[index % len(batches)]).long()
     for group in optimizer.param_groups:
         group["lr"] = config["rates"][index % len(config["rates"])]
     optimizer.zero_grad(set_to_none=True)
     if config["compile"] == "max-autotune":
         torch.compiler.cudagraph_mark_step_begin()
-    # Its whole share at once: accumulating over microbatches would only cost it time.
-    with autocast():
-        loss = trained(*rows)
-    loss.backward()
-    norm = torch.nn.utils.clip_grad_norm_(weights, o["clip"])
+    loss = shared.run(tokens, labels)
+    norm = shared.clip(o["clip"])
     optimizer.step()
-    return loss.item(), norm.item()
+    return loss, norm.item()
 
 
 @torch.no_grad()
@@ -117,9 +113,10 @@ for line in sys.stdin:
         seconds, cpu_seconds, results = [], [], []
         for _ in range(int(arguments[0])):
             start, cpu_start = now(), time.process_time()
-            results.append(step(done))
+            loss, norm = step(done)
             seconds.append(now() - start)
             cpu_seconds.append(time.process_time() - cpu_start)
+            results.append((shared.mean_loss(loss), norm))
             done += 1
         if on_gpu and done == len(results):
             forget_warm_up()

@@ -57,8 +57,9 @@ class GPT(nn.Module):
         self.blocks = nn.ModuleList(Block(dim, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
 
-    def forward(self, tokens, labels):
-        x = self.embedding(tokens) + self.positions.weight[: tokens.shape[-1]]
+    def forward(self, tokens, labels, positions=None):
+        """`positions`: of these tokens, where they do not begin a sequence."""
+        x = self.embedding(tokens) + (self.positions.weight[: tokens.shape[-1]] if positions is None else positions)
         for block in self.blocks:
             x = block(x)
         logits = F.linear(self.norm(x), self.embedding.weight)
