@@ -8,6 +8,7 @@
 #include "../arena.h"
 #include "../tensor_at.h"
 #include "aten_call.h"
+#include "attention_operands.h"
 #include "support.h"
 
 namespace flotilla {
@@ -32,20 +33,35 @@ void matmul(const AtenCall& c) {
 
 struct Scores {
   Tensor q, k, v, scores, hidden;  // [b h s d], [b h t d], [b h s t]; hidden: true where a query does not see a key
+  Tensor biases;                   // [s t]: which bias each takes
 };
+AttentionOperands attentionOperands(const AtenCall& c) {
+  return AttentionOperands([&](const char* name) { return c.number(name) != 0; });
+}
 Scores scoresOf(const AtenCall& c) {
+  const AttentionOperands at = attentionOperands(c);
+  const auto has = [](size_t i) { return i != AttentionOperands::none; };
   const int64_t repeat = c.x[0].size(2) / c.x[1].size(2), s = c.x[0].size(1), t = c.x[1].size(1);
   const auto heads = [&](size_t i) { return c.wide(i).transpose(1, 2).repeat_interleave(repeat, 1); };
-  Scores r{c.wide(0).transpose(1, 2), heads(1), heads(2), {}, {}};
+  Scores r{c.wide(0).transpose(1, 2), heads(1), heads(2), {}, {}, {}};
   r.scores = at::matmul(r.q, r.k.transpose(2, 3)) * c.number("scale");
   const auto positions = c.x[0].options().dtype(at::kLong);
   const Tensor query = at::arange(s, positions).unsqueeze(1) + int64_t(c.number("query_start"));
   const Tensor key = at::arange(t, positions).unsqueeze(0) + int64_t(c.number("key_start"));
+  const Tensor distance = key - query;
+  if (has(at.slopes)) r.scores = r.scores - c.x[at.slopes].view({-1, 1, 1}) * distance.abs();
+  if (has(at.bias)) {
+    const int64_t n = c.x[at.bias].size(1);
+    r.biases = (distance + n / 2).clamp(0, n - 1);
+    r.scores = r.scores + c.x[at.bias].index_select(1, r.biases.flatten()).view({-1, s, t});
+  }
   const bool causal = c.number("causal") != 0;
   const int64_t window = int64_t(c.number("window"));
   r.hidden = causal ? key > query : at::zeros({s, t}, positions.dtype(at::kBool));
   if (window > 0) r.hidden = r.hidden | (query - key >= window);
   if (window > 0 && !causal) r.hidden = r.hidden | (key - query >= window);
+  if (has(at.starts)) r.hidden = r.hidden | (key < c.x[at.starts].unsqueeze(1).unsqueeze(3));
+  if (has(at.ends)) r.hidden = r.hidden | (key >= c.x[at.ends].unsqueeze(1).unsqueeze(3));
   return r;
 }
 // A query that sees no key has a logsumexp of −∞: what that gives is hidden.
@@ -54,23 +70,31 @@ Tensor probabilities(const Scores& r, const Tensor& logsumexp) {
 }
 
 void attention(const AtenCall& c) {
+  const AttentionOperands at = attentionOperands(c);
   const Scores r = scoresOf(c);
-  const Tensor logsumexp = r.scores.masked_fill(r.hidden, -INFINITY).logsumexp(3);
-  c.write(3, at::matmul(probabilities(r, logsumexp), r.v).transpose(1, 2));
-  c.write(4, logsumexp.transpose(1, 2));
+  Tensor logsumexp = r.scores.masked_fill(r.hidden, -INFINITY).logsumexp(3);
+  if (at.sinks != AttentionOperands::none) logsumexp = at::logaddexp(logsumexp, c.x[at.sinks].view({1, -1, 1}).expand_as(logsumexp));
+  c.write(at.rest, at::matmul(probabilities(r, logsumexp), r.v).transpose(1, 2));
+  c.write(at.rest + 1, logsumexp.transpose(1, 2));
 }
 
 void attentionBackward(const AtenCall& c) {
+  const AttentionOperands at = attentionOperands(c);
   const Scores r = scoresOf(c);
   const double scale = c.number("scale");
   const int64_t groups = c.x[1].size(2), b = r.q.size(0), t = r.k.size(2), d = r.k.size(3);
-  const Tensor p = probabilities(r, c.x[4].transpose(1, 2));
-  const Tensor o = c.wide(3).transpose(1, 2), dO = c.wide(5).transpose(1, 2);
-  const Tensor ds = p * (at::matmul(dO, r.v.transpose(2, 3)) - (o * dO).sum(3, true));
+  const Tensor logsumexp = c.x[at.rest + 1].transpose(1, 2), p = probabilities(r, logsumexp);
+  const Tensor o = c.wide(at.rest).transpose(1, 2), dO = c.wide(at.rest + 2).transpose(1, 2), delta = (o * dO).sum(3, true);
+  const Tensor ds = p * (at::matmul(dO, r.v.transpose(2, 3)) - delta);
   const auto perGroup = [&](const Tensor& x) { return x.reshape({b, groups, -1, t, d}).sum(2).transpose(1, 2); };
-  c.write(6, at::matmul(ds, r.k).transpose(1, 2) * scale);
-  c.write(7, perGroup(at::matmul(ds.transpose(2, 3), r.q)) * scale);
-  c.write(8, perGroup(at::matmul(p.transpose(2, 3), dO)));
+  size_t to = at.rest + 3;
+  c.write(to++, at::matmul(ds, r.k).transpose(1, 2) * scale);
+  c.write(to++, perGroup(at::matmul(ds.transpose(2, 3), r.q)) * scale);
+  c.write(to++, perGroup(at::matmul(p.transpose(2, 3), dO)));
+  if (at.sinks != AttentionOperands::none)
+    c.write(to++, -(at::exp(c.x[at.sinks].view({1, -1, 1}) - logsumexp) * delta.squeeze(3)).sum(at::IntArrayRef{0, 2}));
+  if (at.bias != AttentionOperands::none)
+    c.write(to, at::zeros_like(c.x[at.bias]).index_add(1, r.biases.flatten(), ds.sum(0).flatten(1)));
 }
 
 void layerNorm(const AtenCall& c) {

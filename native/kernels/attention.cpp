@@ -1,6 +1,8 @@
 // attention: o = softmax(scale · q kᵀ) v for every batch and head, logsumexp of each query's scores.
 //   q[b s h d], k and v[b t g d], h = g·r: query head g'·r + r' reads key head g'. Queries stand at positions query_start + i, keys at
-//   key_start + j; who sees whom says attention.h, and blocks that nobody sees are skipped.
+//   key_start + j; who sees whom says attention.h, and blocks that nobody sees are skipped. Optional, in this order, where an attribute
+//   of their name is 1: starts and ends[b s], the positions from which and up to which a query sees keys; sinks[h], one score more that
+//   has no value; slopes[h] and bias[h n], what is added to scores by distance.
 // f32, bf16, f64; scores, exponentials and sums f32 (f64: f64); bf16 probabilities are rounded before they meet v.
 // Online softmax over blocks of 256 keys (Milakov & Gimelshein 2018; Dao et al. 2022): no s × t buffer.
 // Workspace: k and v packed for the tile product. The order of sums depends on t and d alone: the same bits for any number
@@ -23,6 +25,8 @@ struct Attention {
   HeadView<T> q, k, v, o;
   A* logsumexp;
   int64_t logsumexpStrides[3];
+  PerHeadRow<const A> sinks;
+  Addends<A> addends;
   Unit<T>* packedK;
   Unit<T>* packedV;
 
@@ -55,7 +59,7 @@ struct Attention {
     for (int64_t i = 0; i < rows * width; i++) sums[i] = 0;
 
     Run keysOf[queryBlock], seen{0, 0};
-    for (int64_t i = 0; i < rows; i++) seen = seen.with(keysOf[i] = shape.keysOf(i0 + i));
+    for (int64_t i = 0; i < rows; i++) seen = seen.with(keysOf[i] = shape.keysOf(b, i0 + i));
     const int64_t firstBlock = roundDown(seen.begin, keyBlock);
     for (int64_t j0 = firstBlock; j0 < seen.end; j0 += keyBlock) {
       // What the rows of a tile see of this block, from the column of a tile on.
@@ -76,6 +80,8 @@ struct Attention {
         for (int64_t i = 0; i < rows; i++) {
           const Run span{spans[i].begin, roundUp(spans[i].end, 16)};
           A* row = scores + i * keyBlock;
+          if (addends.any())
+            addends.addTo(row + span.begin, span.end - span.begin, head, shape.distance(i0 + i, j0 + span.begin), 1, A(shape.scale));
           softmaxRow(row, keysOf[i].from(j0).within(span.begin, span.end), span, scale, maximum[i], total[i], sums + i * width, width,
                      j0 > firstBlock);
           narrowRun(row + span.begin, weights + i * keyBlock + span.begin, span.end - span.begin);
@@ -97,6 +103,9 @@ struct Attention {
         }
       }
     }
+    for (int64_t i = 0; i < rows; i++)
+      logsumexp[b * logsumexpStrides[0] + (i0 + i) * logsumexpStrides[1] + head * logsumexpStrides[2]] =
+          finish(maximum[i] * A(shape.scale), total[i], head);
     vectorised([&]() FLOTILLA_INLINE {
       for (int64_t i = 0; i < rows; i++) {
         T* out = o.at(b, i0 + i, head);
@@ -106,9 +115,15 @@ struct Attention {
         for (int64_t j = 0; j < d; j++) out[j] = narrow<T>(sum[j] * inverse);
       }
     });
-    for (int64_t i = 0; i < rows; i++)
-      logsumexp[b * logsumexpStrides[0] + (i0 + i) * logsumexpStrides[1] + head * logsumexpStrides[2]] =
-          maximum[i] * A(shape.scale) + std::log(total[i]);
+  }
+
+  // The logsumexp of a row; its total becomes what its sums are divided by: with a sink, that of one score more.
+  A finish(A maximum, A& total, int64_t head) const {
+    if (!sinks.data) return maximum + std::log(total);
+    const A sink = *sinks.of(head), most = std::max(maximum, sink);
+    const A keys = total * std::exp(maximum - most), all = keys + std::exp(sink - most);
+    total = keys > 0 ? total * (all / keys) : A(0);
+    return most + std::log(all);
   }
 
   // Of the columns of `span`: scores become 2^(scale·(score − maximum)) for `keys`, 0 for others; the running sums follow the new maximum.
@@ -141,21 +156,21 @@ struct Attention {
 };
 
 std::unique_ptr<Kernel> attention(const KernelCall& call) {
-  requireOperands(call, 5);
+  const AttentionOperands at = attentionOperands(call);
+  requireOperands(call, at.rest + 2);
   const AttentionShape shape = attentionShape(call);
-  require(call, shape.scale > 0, "scale > 0");
   const Operand& q = call.operands[0];
-  const Operand& logsumexp = operand(call, 4, 3, false);
-  require(call, call.operands[3].sizes == q.sizes, "o has the shape of q");
+  const Operand& logsumexp = operand(call, at.rest + 1, 3, false);
+  require(call, call.operands[at.rest].sizes == q.sizes, "o has the shape of q");
   require(call, logsumexp.sizes == std::vector<int64_t>(q.sizes.begin(), q.sizes.end() - 1), "logsumexp[b s h]");
   return withFloat(call, q.dtype, [&]<class T>(Tag<T>) -> std::unique_ptr<Kernel> {
     using A = Accumulator<T>;
     require(call, logsumexp.dtype == dtypeOf<A>, "logsumexp is f32 (f64 for f64)");
     const int64_t forK = shape.b * shape.g * shape.packedByD(shape.t);
     requireScratch(call, workspace::attention(shape.b, shape.g, shape.t, shape.d, sizeof(T)));
-    Attention<T> run{shape, headView<T>(call, 0), headView<T>(call, 1), headView<T>(call, 2), headView<T>(call, 3),
+    Attention<T> run{shape, headView<T>(call, 0), headView<T>(call, 1), headView<T>(call, 2), headView<T>(call, at.rest),
                      dataOf<A>(logsumexp), {logsumexp.strides[0], logsumexp.strides[1], logsumexp.strides[2]},
-                     static_cast<Unit<T>*>(call.scratch), static_cast<Unit<T>*>(call.scratch) + forK / UnitOf<T>::elements};
+                     perHeadRow<const A>(call, at.sinks, 1), addends<A>(call), static_cast<Unit<T>*>(call.scratch), static_cast<Unit<T>*>(call.scratch) + forK / UnitOf<T>::elements};
     return makeKernel([run] { run.run(); });
   });
 }

@@ -3,8 +3,11 @@
 //   dv = Σ_query p·do,  ds = p·(do·v − δ),  dk = scale·Σ_query ds·q,  dq = scale·Σ_key ds·k     (Dao et al. 2022, alg. 4)
 // One pass over blocks of 64 keys × 256 queries; p and ds are rounded to T before they are multiplied, every sum is f32
 // (f64: f64). dk and dv sum over the r heads of a group in the order of heads.
-// Workspace: q and do packed both ways, k packed, dq in the accumulator's type, δ. One task a (batch, key head), so the same
-// bits for any number of threads. No allocation, no aliasing.
+//   dsink = −Σ_query exp(sink − logsumexp)·δ,  dbias[n] = Σ ds over the queries and keys at a distance that takes bias n
+// Operands: those of the forward, o, logsumexp, do -> dq, dk, dv, and dsinks, dbias where there are sinks, bias.
+// Workspace: q and do packed both ways, k packed, dq in the accumulator's type, δ, gradients of sink and biases of each (batch, head),
+// which are summed in the order of batches. One task a (batch, key head), so the same bits for any number of threads. No allocation,
+// no aliasing.
 #include <cstring>
 
 #include "attention.h"
@@ -25,20 +28,36 @@ struct AttentionBackward {
   HeadView<T> q, k, v, o, dO, dq, dk, dv;
   const A* logsumexp;
   int64_t logsumexpStrides[3];
+  PerHeadRow<const A> sinks;
+  Addends<A> addends;
+  PerHeadRow<A> dSinks, dBias;
   char* scratch;
 
-  static int64_t scratchBytes(const AttentionShape& x) {
-    return workspace::attention_backward(x.b, x.g, x.r, x.s, x.t, x.d, sizeof(T), sizeof(A));
+  static int64_t scratchBytes(const AttentionShape& x, int64_t biases) {
+    return workspace::attention_backward(x.b, x.g, x.r, x.s, x.t, x.d, biases, sizeof(T), sizeof(A));
   }
 
   // The workspace of one (batch, query head), and of one (batch, key head).
   struct PerHead {
     Unit<T>*qTransposed, *doTransposed, *qPlain, *doPlain;
-    A *dq, *delta;
+    A *dq, *delta, *dSink, *dBias;
   };
 
   void run() const {
     parallelTasks(shape.b * shape.g, [&](int64_t task) { group(task / shape.g, task % shape.g); });
+    for (int64_t head = 0; head < shape.g * shape.r; head++) {
+      if (dSinks.data) sumOverBatches(dSinks.of(head), 1, [&](int64_t b) { return perHead(b, head).dSink; });
+      if (dBias.data) sumOverBatches(dBias.of(head), dBias.n, [&](int64_t b) { return perHead(b, head).dBias; });
+    }
+  }
+
+  template <class F>
+  void sumOverBatches(A* out, int64_t n, F&& of) const {
+    for (int64_t i = 0; i < n; i++) out[i] = 0;
+    for (int64_t b = 0; b < shape.b; b++) {
+      const A* from = of(b);
+      for (int64_t i = 0; i < n; i++) out[i] += from[i];
+    }
   }
 
   PerHead perHead(int64_t b, int64_t head) const {
@@ -50,6 +69,8 @@ struct AttentionBackward {
     PerHead w;
     w.dq = reinterpret_cast<A*>(take(rows * shape.paddedD() * sizeof(A)));
     w.delta = reinterpret_cast<A*>(take(rows * sizeof(A)));
+    w.dSink = reinterpret_cast<A*>(take(roundUp(addends.bias.n + 1, 16) * sizeof(A)));
+    w.dBias = w.dSink + 1;
     w.qTransposed = reinterpret_cast<Unit<T>*>(take(byD));
     w.doTransposed = reinterpret_cast<Unit<T>*>(take(byD));
     w.qPlain = reinterpret_cast<Unit<T>*>(take(bySequence));
@@ -58,7 +79,7 @@ struct AttentionBackward {
   }
   Unit<T>* packedK(int64_t b, int64_t g) const {
     const int64_t fromEnd = shape.b * shape.g - (b * shape.g + g);
-    const int64_t after = scratchBytes(shape) - fromEnd * shape.packedBySequence(shape.t) * int64_t(sizeof(T));
+    const int64_t after = scratchBytes(shape, addends.bias.n) - fromEnd * shape.packedBySequence(shape.t) * int64_t(sizeof(T));
     return reinterpret_cast<Unit<T>*>(scratch + after);
   }
 
@@ -86,6 +107,13 @@ struct AttentionBackward {
         w.delta[i] = sum;
       }
     });
+    for (int64_t i = 0; i <= addends.bias.n; i++) w.dSink[i] = 0;
+    if (sinks.data)
+      for (int64_t i = 0; i < shape.s; i++) *w.dSink -= std::exp(*sinks.of(head) - *logsumexpOf(b, i, head)) * w.delta[i];
+  }
+
+  const A* logsumexpOf(int64_t b, int64_t i, int64_t head) const {
+    return logsumexp + b * logsumexpStrides[0] + i * logsumexpStrides[1] + head * logsumexpStrides[2];
   }
 
   // All that keys [j0, j0 + 64) of one group contribute, their dk and dv done.
@@ -110,6 +138,7 @@ struct AttentionBackward {
 
   void block(int64_t b, int64_t g, int64_t head, int64_t j0, int64_t rows, int64_t i0, int64_t queries,
              const Unit<T>* kPlain, A* dkSum, A* dvSum) const {
+    if (shape.hasDocuments() && shape.keysOf(b, i0, queries).within(j0, j0 + rows).empty()) return;
     const PerHead w = perHead(b, head);
     const int64_t d = shape.d, width = shape.paddedD();
     const int64_t unitsD = unitsOf<T>(d), unitsS = unitsOf<T>(shape.s);
@@ -129,7 +158,11 @@ struct AttentionBackward {
         multiplyTile<T>(count, vRows, w.doTransposed + (i0 + i) * unitsD, unitsD, finish);
       }
     }
+    if (addends.any())
+      for (int64_t j = 0; j < rows; j++)
+        addends.addTo(p + j * queryBlock, queries, head, shape.distance(i0, j0 + j), -1, A(shape.scale));
     vectorised([&]() FLOTILLA_INLINE { probabilities(b, head, j0, rows, i0, queries, w.delta, p, ds, pNarrow, dsNarrow); });
+    if (dBias.data) addBiasGradients(j0, rows, i0, queries, ds, w.dBias);
 
     for (int64_t j = 0; j < rows; j += tileRows) {
       const int64_t count = std::min(tileRows, rows - j);
@@ -150,7 +183,7 @@ struct AttentionBackward {
     const int64_t unitsT = unitsOf<T>(shape.t);
     for (int64_t i = 0; i < queries; i += tileRows) {
       const int64_t count = std::min(tileRows, queries - i);
-      const Run seen = shape.keysOf(i0 + i, count).from(j0).within(0, rows);
+      const Run seen = shape.keysOf(b, i0 + i, count).from(j0).within(0, rows);
       if (seen.empty()) continue;
       const int64_t unit = seen.begin / UnitOf<T>::elements, first = unit * UnitOf<T>::elements;
       const Rows left{reinterpret_cast<const char*>(dsUnits + unit * queryBlock + i), sizeof(Unit<T>),
@@ -175,9 +208,15 @@ struct AttentionBackward {
     const A scale = A(shape.scale * log2e);
     const int64_t padded = roundUp(queries, 16);
     for (int64_t i = 0; i < queries; i++)
-      lse[i] = A(log2e) * logsumexp[b * logsumexpStrides[0] + (i0 + i) * logsumexpStrides[1] + head * logsumexpStrides[2]];
+      lse[i] = A(log2e) * *logsumexpOf(b, i0 + i, head);
     for (int64_t i = queries; i < padded; i++) lse[i] = 0;
     const A* deltas = delta + i0;  // padded to 64 rows in the workspace
+    int32_t first[queryBlock], last[queryBlock];  // of documents: the keys that each query sees
+    if (shape.hasDocuments())
+      for (int64_t i = 0; i < padded; i++) {
+        const Run keys = i < queries ? shape.keysOf(b, i0 + i).from(j0).within(0, rows) : Run{0, 0};
+        first[i] = int32_t(keys.begin), last[i] = int32_t(keys.end);
+      }
     for (int64_t j = 0; j < rows; j++) {
       const Run seeing = shape.queriesOf(j0 + j).from(i0).within(0, queries);
       A *score = p + j * queryBlock, *product = ds + j * queryBlock;
@@ -193,8 +232,25 @@ struct AttentionBackward {
         score[i] = seen ? probability : A(0);
         product[i] = seen ? gradient : A(0);
       }
+      if (shape.hasDocuments()) {
+        const int32_t key = int32_t(j);
+#pragma omp simd
+        for (int32_t i = int32_t(start); i < int32_t(stop); i++) {
+          const bool seen = key >= first[i] && key < last[i];
+          score[i] = seen ? score[i] : A(0);
+          product[i] = seen ? product[i] : A(0);
+        }
+      }
       narrowRun(score, pNarrow + j * queryBlock, padded);
       narrowRun(product, dsNarrow + j * queryBlock, padded);
+    }
+  }
+
+  void addBiasGradients(int64_t j0, int64_t rows, int64_t i0, int64_t queries, const A* ds, A* sums) const {
+    for (int64_t j = 0; j < rows; j++) {
+      const Run seeing = shape.queriesOf(j0 + j).from(i0).within(0, queries);
+      for (int64_t i = seeing.begin; i < seeing.end; i++)
+        sums[Addends<A>::biasAt(shape.distance(i0 + i, j0 + j), dBias.n)] += ds[j * queryBlock + i];
     }
   }
 
@@ -231,22 +287,29 @@ struct AttentionBackward {
 };
 
 std::unique_ptr<Kernel> attentionBackward(const KernelCall& call) {
-  requireOperands(call, 9);
+  const AttentionOperands at = attentionOperands(call);
+  const bool hasSinks = at.sinks != AttentionOperands::none, hasBias = at.bias != AttentionOperands::none;
+  const size_t dq = at.rest + 3, dSinks = dq + 3, dBias = dSinks + (hasSinks ? 1 : 0);
+  requireOperands(call, dBias + (hasBias ? 1 : 0));
   const AttentionShape shape = attentionShape(call);
   const Operand& q = call.operands[0];
   const Operand& k = call.operands[1];
-  const Operand& logsumexp = operand(call, 4, 3, false);
-  for (const int i : {3, 5, 6}) require(call, call.operands[i].sizes == q.sizes, "o, do and dq have the shape of q");
-  for (const int i : {7, 8}) require(call, call.operands[i].sizes == k.sizes, "dk and dv have the shape of k");
+  const Operand& logsumexp = operand(call, at.rest + 1, 3, false);
+  for (const size_t i : {at.rest, at.rest + 2, dq}) require(call, call.operands[i].sizes == q.sizes, "o, do and dq have the shape of q");
+  for (const size_t i : {dq + 1, dq + 2}) require(call, call.operands[i].sizes == k.sizes, "dk and dv have the shape of k");
   require(call, logsumexp.sizes == std::vector<int64_t>(q.sizes.begin(), q.sizes.end() - 1), "logsumexp[b s h]");
   return withFloat(call, q.dtype, [&]<class T>(Tag<T>) -> std::unique_ptr<Kernel> {
     using A = Accumulator<T>;
     require(call, logsumexp.dtype == dtypeOf<A>, "logsumexp is f32 (f64 for f64)");
-    requireScratch(call, AttentionBackward<T>::scratchBytes(shape));
-    const AttentionBackward<T> run{shape, headView<T>(call, 0), headView<T>(call, 1), headView<T>(call, 2),
-                                   headView<T>(call, 3), headView<T>(call, 5), headView<T>(call, 6), headView<T>(call, 7),
-                                   headView<T>(call, 8), dataOf<const A>(logsumexp),
+    const Addends<A> added = addends<A>(call);
+    requireScratch(call, AttentionBackward<T>::scratchBytes(shape, added.bias.n));
+    const auto view = [&](size_t i) { return headView<T>(call, i); };
+    const AttentionBackward<T> run{shape, view(0), view(1), view(2), view(at.rest), view(at.rest + 2), view(dq), view(dq + 1),
+                                   view(dq + 2), dataOf<const A>(logsumexp),
                                    {logsumexp.strides[0], logsumexp.strides[1], logsumexp.strides[2]},
+                                   perHeadRow<const A>(call, at.sinks, 1), added,
+                                   perHeadRow<A>(call, hasSinks ? dSinks : AttentionOperands::none, 1),
+                                   perHeadRow<A>(call, hasBias ? dBias : AttentionOperands::none, 2),
                                    static_cast<char*>(call.scratch)};
     return makeKernel([run] { run.run(); });
   });

@@ -2,9 +2,9 @@
 // f16, memory-efficient attention (Rabe & Staats 2021; xFormers) for f32. No s × t buffer.
 //   ours:        q, o[b s h d], k, v[b t g d], logsumexp[b s h] of scale · q kᵀ, natural logarithm
 //   the library: the same q, k, v, o by strides; logsumexp[b h s], the memory-efficient kernels with s rounded up to 32
-// Taken are calls that are not causal, or causal over one range of positions (s = t, query_start = key_start), without a window: there
-// the library's alignments of the causal diagonal agree and every row sees a key, so that no logsumexp is infinite (the library's
-// own of an empty row is +∞ or 0).
+// Taken are calls that are not causal, or causal over one range of positions (s = t, query_start = key_start), without a window and
+// without optional operands: there the library's alignments of the causal diagonal agree and every row sees a key, so that no logsumexp
+// is infinite (the library's own of an empty row is +∞ or 0).
 // The backward is asked for its deterministic form: dq then has one sum for each of a few splits of the keys, added in order.
 // Allocates: o (or dq, dk, dv) and logsumexp once more, as the library's functions have no out form in every torch that we build
 // against; flash backward ceil(SMs / (b·h)) times dq in f32; grouped heads dk and dv for each query head; f32 with grouped heads
@@ -20,6 +20,7 @@
 #include <limits>
 #include <mutex>
 
+#include "attention_operands.h"
 #include "library.h"
 
 namespace flotilla::library {
@@ -41,6 +42,7 @@ Fused fusedFor(const AtenCall& c) {
   if (c.onCpu() || q.numel() == 0 || k.numel() == 0) return Fused::none;
   const bool square = q.size(1) == k.size(1) && c.number("query_start") == c.number("key_start");
   if ((c.number("causal") != 0 && !square) || c.number("window") != 0) return Fused::none;
+  if (AttentionOperands([&](const char* name) { return c.number(name) != 0; }).rest > 3) return Fused::none;
   if (!aligned(q) || !aligned(k) || !aligned(v)) return Fused::none;
   const int64_t d = q.size(3);
   if (isHalf(q)) return d % 8 == 0 && d <= 256 ? Fused::flash : Fused::none;

@@ -33,9 +33,9 @@ inline int64_t attention(int64_t b, int64_t g, int64_t t, int64_t d, int64_t siz
   return b * g * (up(t, 64) * up(d, 2) + up(t, 2) * up(d, 64)) * size;
 }
 
-// Queries and do packed both ways, keys packed, dq in the accumulator's type, row sums of do·o.
-inline int64_t attention_backward(int64_t b, int64_t g, int64_t r, int64_t s, int64_t t, int64_t d, int64_t size, int64_t acc) {
-  return b * g * r * 2 * (up(s, 64) * up(d, 2) + up(s, 2) * up(d, 64)) * size + b * g * up(t, 2) * up(d, 64) * size + b * g * r * up(s, 64) * (up(d, 64) + 1) * acc;
+// Queries and do packed both ways, keys packed; in the accumulator's type dq, row sums of do·o, and each head's own gradients of the sink and of n biases.
+inline int64_t attention_backward(int64_t b, int64_t g, int64_t r, int64_t s, int64_t t, int64_t d, int64_t n, int64_t size, int64_t acc) {
+  return b * g * r * 2 * (up(s, 64) * up(d, 2) + up(s, 2) * up(d, 64)) * size + b * g * up(t, 2) * up(d, 64) * size + b * g * r * (up(s, 64) * (up(d, 64) + 1) + up(n + 1, 16)) * acc;
 }
 
 // Into how many chunks of rows a sum over t is cut: by t alone, whatever the number of threads.

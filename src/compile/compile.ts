@@ -11,7 +11,14 @@ import type { OpRegistry } from '../ir/op.js';
 import { printGraph } from '../ir/print.js';
 import { inRole, resultRole, type ResultName } from '../ir/role.js';
 import type { LanguageModel } from '../nn/language_model.js';
-import { traceLogits, traceModel, type TracedModel, type TracedParameter, type TraceShape } from '../nn/trace.js';
+import {
+  traceLogits,
+  traceModel,
+  type Documents,
+  type TracedModel,
+  type TracedParameter,
+  type TraceShape,
+} from '../nn/trace.js';
 import type { AdamW } from '../optim/options.js';
 import { buildUpdate, type UpdateRecipe } from '../optim/update.js';
 import { eliminateDeadCode } from '../passes/eliminate_dead_code.js';
@@ -50,6 +57,8 @@ export type CompileOptions = Omit<ClassOptions, 'choices'> & {
   readonly model: LanguageModel;
   /** Tokens in a sequence. */
   readonly sequence: number;
+  /** How documents lie in it; `packed` where absent. */
+  readonly documents?: Documents;
 };
 
 /** A training step before any plan is applied but the sizes of its microbatches and its precision. */
@@ -122,9 +131,9 @@ export function compileGraphs(
   return { program, persistentBytes: persistentBytes(requests, program.classes), placed, parameters };
 }
 
-function shapeOf({ plan, sequence }: CompileOptions): TraceShape {
+function shapeOf({ plan, sequence, documents }: CompileOptions): TraceShape {
   const dtype = plan.precision.master;
-  return { microbatches: plan.batch.logical_microbatches, batch: plan.batch.sequences, sequence, dtype };
+  return { microbatches: plan.batch.logical_microbatches, batch: plan.batch.sequences, sequence, dtype, documents };
 }
 
 function precisionOf(graph: Graph, { plan, registry }: CompileOptions): Graph {

@@ -9,6 +9,10 @@ export interface Batch {
   readonly tokens: Int32Array;
   /** [sequences, context], row-major. */
   readonly labels: Int32Array;
+  /** [sequences, context]: where in its sequence each token's document begins. */
+  readonly documentStarts: Int32Array;
+  /** [sequences, context]: and behind which position it ends there. */
+  readonly documentEnds: Int32Array;
   readonly sequences: number;
   readonly context: number;
 }
@@ -75,13 +79,17 @@ export class ValidationBatches {
 function readBatch(file: TokenFile, context: number, sequences: readonly number[]): Batch {
   const tokens = new Int32Array(sequences.length * context);
   const labels = new Int32Array(sequences.length * context);
+  const [documentStarts, documentEnds] = [new Int32Array(tokens.length), new Int32Array(tokens.length)];
   const row = new Int32Array(context + 1);
   sequences.forEach((sequence, i) => {
     file.read(sequence * context, context + 1, row);
     tokens.set(row.subarray(0, context), i * context);
     labels.set(row.subarray(1), i * context);
+    const { starts, ends } = file.documents(sequence * context, context);
+    documentStarts.set(starts, i * context);
+    documentEnds.set(ends, i * context);
   });
-  return { tokens, labels, sequences: sequences.length, context };
+  return { tokens, labels, documentStarts, documentEnds, sequences: sequences.length, context };
 }
 
 /** What stands beside the text of a split, for what is said where that is too short. */

@@ -72,6 +72,22 @@ export const dataSchema = z
       })
       .prefault({})
       .meta({ description: 'From text to tokens.' }),
+    documents: z
+      .enum(['packed', 'separate'])
+      .default('packed')
+      .meta({
+        description:
+          'How documents lie in a sequence. packed: one behind the other, read as one text. separate: a token attends to its own document alone, and learned positions begin anew in each (Megatron’s --reset-attention-mask and --reset-position-ids); the separator is the last token of its document.',
+        effect: 'separate: attention takes less time the shorter the documents are.',
+        also: [
+          'reset_attention_mask',
+          'reset_position_ids',
+          'packing',
+          'document_masking',
+          'intra_document_masking',
+          'cross_document_attention',
+        ],
+      }),
     validation_fraction: z
       .number()
       .positive()

@@ -42,6 +42,16 @@ test('what is written is read, from any position, for small and large vocabulari
         const length = count % (all.length - start + 1);
         expect([...file.read(start, length)]).toEqual(all.slice(start, start + length));
         expect(() => file.read(start, all.length - start + 1)).toThrow(RangeError);
+        // Of each token by itself: the first and behind the last of its document, within what was asked for.
+        const of = written.flatMap((ids, document) => [...ids].map(() => document));
+        const places = file.documents(start, length);
+        for (let at = 0; at < length; at++) {
+          const [first, last] = [of.indexOf(of[start + at]), of.lastIndexOf(of[start + at])];
+          expect([places.starts[at], places.ends[at]]).toEqual([
+            Math.max(0, first - start),
+            Math.min(length, last + 1 - start),
+          ]);
+        }
       } finally {
         file.close();
       }

@@ -87,6 +87,8 @@ export class TokenFile {
   private readonly descriptor: number;
   private readonly dtype: number;
   private readonly itemBytes: number;
+  /** Of each document, the position behind its last token; made when it is first asked for. */
+  private documentEnds: Float64Array | null = null;
 
   private constructor(
     prefix: string,
@@ -138,6 +140,23 @@ export class TokenFile {
     return into;
   }
 
+  /**
+   * Of each of `length` tokens from `start` on: where its document begins and behind which token it ends, counted from `start` and as far as
+   * that stretch goes.
+   */
+  documents(start: number, length: number): { readonly starts: Int32Array; readonly ends: Int32Array } {
+    const [starts, ends] = [new Int32Array(length), new Int32Array(length)];
+    const all = (this.documentEnds ??= runningSum(this.documentTokens));
+    let document = firstAbove(all, start);
+    for (let at = 0; at < length; document++) {
+      const end = Math.min(length, (all[document] ?? Infinity) - start);
+      starts.fill(at, at, end);
+      ends.fill(end, at, end);
+      at = end;
+    }
+    return { starts, ends };
+  }
+
   /** Reads all tokens. @throws data/id-outside-vocabulary. */
   requireIds(): void {
     for (const piece of this.pieces()) void piece;
@@ -153,6 +172,23 @@ export class TokenFile {
   close(): void {
     closeSync(this.descriptor);
   }
+}
+
+function runningSum(values: Int32Array): Float64Array {
+  const sums = new Float64Array(values.length);
+  values.reduce((sum, value, i) => (sums[i] = sum + value), 0);
+  return sums;
+}
+
+/** The first index whose value is above `limit`, in rising values. */
+function firstAbove(values: Float64Array, limit: number): number {
+  let [low, high] = [0, values.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (values[middle] > limit) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** `first`: the position of the first of `ids` in the file. */

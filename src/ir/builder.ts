@@ -16,7 +16,7 @@ import type {
 import { DiagnosticError, nearest } from './diagnostic.js';
 import { operandRepeatsFactor, residualRead, unknownOp, wrongOperands } from './diagnostics.js';
 import { exactText } from './exact_text.js';
-import { slotNames, type BoundOp, type OpRegistry } from './op.js';
+import { slotNames, withGiven, type BoundOp, type OpRegistry } from './op.js';
 import { kindOf, nameOf, resultRole, roleOfInput, type Role } from './role.js';
 import { Tensor, type LetterScope } from './tensor.js';
 import { Numbers } from './texts.js';
@@ -109,8 +109,9 @@ export class GraphBuilder {
 
   /** Checks how an op is applied, and binds it. */
   private bind(op: string, operands: readonly Tensor[], given: Attributes): Application {
-    const definition = this.registry.get(op);
-    if (!definition) throw unknownOp({ op, nearest: nearest(op, this.registry.keys()), path: this.path });
+    const known = this.registry.get(op);
+    if (!known) throw unknownOp({ op, nearest: nearest(op, this.registry.keys()), path: this.path });
+    const definition = this.placed(() => withGiven(known, given));
     if (slotNames(definition.operands, operands.length).length !== operands.length) {
       throw wrongOperands({ op, wants: definition.operands, given: operands.length, path: this.path });
     }

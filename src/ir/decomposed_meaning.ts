@@ -7,7 +7,7 @@ import { GraphBuilder } from './builder.js';
 import { isFloat } from './dtype.js';
 import type { Attributes, AttributeValue, Graph } from './graph.js';
 import { Meanings, type Applied, type Meaning } from './meaning.js';
-import { opNamed, type OpDefinition } from './op.js';
+import { opOf, type OpDefinition } from './op.js';
 import type { Role } from './role.js';
 import { ruleText, type OpRule } from './rule.js';
 import { Tensor } from './tensor.js';
@@ -108,7 +108,7 @@ export class DecomposedMeanings extends Meanings {
   private formOf({ op, rule, attributes }: Applied, types: readonly TensorType[]): Form {
     const known = this.forms.get(rule);
     if (known?.op === op && known.attributes === attributes && alike(known.types, types)) return known;
-    const form = this.newForm(opNamed(this.registry, op), { op, rule, attributes }, types);
+    const form = this.newForm(opOf(this.registry, { op, attributes }), { op, rule, attributes }, types);
     this.forms.set(rule, form);
     return form;
   }

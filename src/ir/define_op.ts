@@ -12,6 +12,7 @@ import {
   type ResultTensors,
   type Sizes,
 } from './op.js';
+import { optionalOperands, signatureGiven, withForms } from './optional_operands.js';
 import type { OpRule } from './rule.js';
 import {
   bindLetters,
@@ -71,6 +72,24 @@ export interface DefinedOps {
 
 export function defineOp(op: FusedOp): DefinedOps {
   const signature = parseSignature(op.signature);
+  const optional = optionalOperands(signature);
+  if (optional.length === 0) return defineForm(op, signature);
+  return withForms(op.name, optional, {
+    signatures: {
+      forward: signature,
+      backward: op.backward ? backwardSignature(op, signature, op.backward) : null,
+    },
+    form(given) {
+      const isThere = (name: string) => !optional.includes(name) || given.includes(name);
+      const backward = op.backward && { ...op.backward, reads: op.backward.reads.filter(isThere) };
+      const attributeKinds = { ...op.attributeKinds, given: 'words?' } as const;
+      return defineForm({ ...op, attributeKinds, backward }, signatureGiven(signature, given));
+    },
+  });
+}
+
+/** An op of one signature. */
+function defineForm(op: FusedOp, signature: Signature): DefinedOps {
   const backward = op.backward ? defineBackward(op, signature, op.backward) : null;
   const bind = (call: OpCall) => {
     checkLetters(op.name, signature, call);

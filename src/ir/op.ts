@@ -7,13 +7,17 @@
  * Signature grammar (fused ops):
  *
  *   signature ::= operands '->' results             operands, results ::= slot (',' slot)*
- *   slot      ::= name ':' class '[' letters ']'     class ::= float | f32 | int | bool
+ *   slot      ::= name ['?'] ':' class '[' letters ']'     class ::= float | f32 | int | bool
  *   letters   ::= (letter ['!' | '@' | '@!'])*
  *
  * A letter is local to the op and binds to a list of factors of the operands: `t` may be `batch sequence`. `!` marks what the kernel
  * needs whole; `@` what it must know the place of: it is told where its block begins in each factor; `@!` positions, of which a block
  * is to be a run: all but the first factor whole. `float` is any float type (a result's is that of the first float operand), `f32` means at least f32. A factor that a
  * result lacks is summed there.
+ *
+ * An operand with `?` is optional. A call says in the attribute `given` which of those it has, by name and in the signature's order, and
+ * passes them so behind the others: `q.apply('attention', [k, v, sinks], { given: ['sinks'] })`. Its rule, its backward and its kernel
+ * are those of the signature without the others ({@link opOf}): there is no gradient of what is not there.
  */
 import type { AttributeKinds } from './attributes.js';
 import { isFloat, type DType } from './dtype.js';
@@ -65,8 +69,10 @@ export interface OpDefinition {
   readonly attributeKinds?: AttributeKinds;
   /** The attribute `dtype` chooses the result's element type: its sum is rounded once. */
   readonly choosesDtype?: true;
-  /** The signature of a fused op: kernels see operands by its letters. */
+  /** The signature of a fused op: kernels see operands by its letters. Without optional operands. */
   readonly signature?: Signature;
+  /** Of an op with optional operands. What is said here beside it is said of the op without them; functions ask the attributes. */
+  readonly optional?: OptionalOperands;
   /** Gives the rule and the result types; throws a diagnostic where the operands do not fit. */
   bind(call: OpCall): BoundOp;
   /** The meaning, as smaller ops. Absent for a primitive. Operands have the rule's names; results its types, names and order. */
@@ -102,6 +108,13 @@ export interface OpDefinition {
   readonly example?: OpExample;
   /** Docstring for the page in docs/: first sentence says what the op computes. */
   readonly summary?: string;
+}
+
+export interface OptionalOperands {
+  /** With all of them. */
+  readonly signature: Signature;
+  /** The op with those that the attributes name in `given`. */
+  form(attributes: Attributes): OpDefinition;
 }
 
 /** Operands, results and cotangents by name. (Typed as if cotangents were always there: an op with one result always has one.) */
@@ -150,6 +163,13 @@ export function opNamed(registry: OpRegistry, name: string): OpDefinition {
   if (!op) throw new Error(`no op named '${name}'`);
   return op;
 }
+
+/** The op of a call, with the optional operands that the call has. */
+export const opOf = (registry: OpRegistry, { op, attributes }: Pick<Node, 'op' | 'attributes'>): OpDefinition =>
+  withGiven(opNamed(registry, op), attributes);
+
+export const withGiven = (definition: OpDefinition, attributes: Attributes): OpDefinition =>
+  definition.optional?.form(attributes) ?? definition;
 
 /** The element type that a node casts its operand to; null for any other node. */
 export function castTo(registry: OpRegistry, { op, attributes }: Pick<Node, 'op' | 'attributes'>): DType | null {

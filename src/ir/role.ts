@@ -20,7 +20,7 @@ export type Role =
   | { readonly kind: 'data' | 'scalar' | 'result'; readonly name: string };
 
 /** Written before each step, one for each microbatch. */
-export const dataInputs = ['tokens', 'labels', 'microbatch'] as const;
+export const dataInputs = ['tokens', 'labels', 'document_starts', 'document_ends', 'microbatch'] as const;
 /** Written once a step: of randomness, and of the update. */
 export const scalarInputs = ['seed', 'step', 'lr', 'correction1', 'correction2'] as const;
 /** Read after a step. */

@@ -10,6 +10,8 @@ export interface SignatureSlot {
   readonly name: string;
   readonly class: 'float' | 'f32' | 'int' | 'bool';
   readonly letters: readonly string[];
+  /** A call may do without it. */
+  readonly optional?: true;
 }
 
 export interface Signature {
@@ -34,12 +36,12 @@ export function parseSignature(text: string): Signature {
   const [left, right] = text.split('->');
   const marks = new Map<string, Mark>();
   const slots = (side: string): SignatureSlot[] =>
-    [...side.matchAll(/(\w+)\s*:\s*(float|f32|int|bool)\s*\[([^\]]*)\]/g)].map(([, name, cls, body]) => {
+    [...side.matchAll(/(\w+)(\?)?\s*:\s*(float|f32|int|bool)\s*\[([^\]]*)\]/g)].map(([, name, optional, cls, body]) => {
       const letters = [...body.matchAll(/(\w+)(@!|@|!)?/g)].map(([, letter, mark]) => {
         if (mark) marks.set(letter, markOf(mark as MarkText));
         return letter;
       });
-      return { name, class: cls as SignatureSlot['class'], letters };
+      return { name, class: cls as SignatureSlot['class'], letters, ...(optional && { optional: true }) };
     });
   return { operands: slots(left), results: slots(right ?? ''), marks };
 }

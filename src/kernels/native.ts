@@ -3,7 +3,7 @@
  * workspace they take. An op without an entry has no native kernel: its decomposition runs instead. Contracts and workspace formulas:
  * native/kernels/README.md.
  */
-import type { OpRegistry } from '../ir/op.js';
+import { opOf, type OpRegistry } from '../ir/op.js';
 import type { OpRule } from '../ir/rule.js';
 import { cumsumLaunches, topkLaunches } from './along.js';
 import { contractionOf, gatherAnyLaunch, scatterAnyLaunch } from './contraction.js';
@@ -74,8 +74,9 @@ const nothing: Forms = { nothing: () => [] };
 function formsOf(registry: OpRegistry, site: KernelSite): Forms {
   if (site.outputs.every(({ sizes }) => sizes.includes(0))) return nothing;
   if (Object.hasOwn(primitives, site.op)) return primitives[site.op];
-  const signature = registry.get(site.op)?.signature;
-  if (!signature || !Object.hasOwn(fusedKernels, site.op)) return {};
+  if (!registry.has(site.op) || !Object.hasOwn(fusedKernels, site.op)) return {};
+  const { signature } = opOf(registry, site);
+  if (!signature) return {};
   const fused = fusedKernels[site.op];
   return onCopies(fused.kernel, (given) => fusedLaunches(given, signature, fused));
 }
@@ -222,6 +223,7 @@ const attention: Omit<FusedKernel, 'kernel' | 'on'> = {
       scale: (site.attributes.scale as number) || 1 / Math.sqrt(d),
       query_start: query,
       key_start: key,
+      ...Object.fromEntries(((site.attributes.given ?? []) as readonly string[]).map((operand) => [operand, 1])),
     };
   },
 };
@@ -246,8 +248,8 @@ const fusedKernels: Readonly<Record<string, FusedKernel>> = {
     on: {
       cpu: {
         takes: attentionTakes,
-        scratchBytes: ({ b, g, r, s, t, d }, size, acc) =>
-          workspace('attention_backward', { b, g, r, s, t, d, size, acc }),
+        scratchBytes: ({ b, g, r, s, t, d, n = 0 }, size, acc) =>
+          workspace('attention_backward', { b, g, r, s, t, d, n, size, acc }),
       },
     },
   },

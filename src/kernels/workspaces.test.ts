@@ -18,6 +18,11 @@ test('by hand', () => {
   expect(workspace('matmul', { m: 1000, n: 1000, k: 100_000, size: 2 })).toBe((64 + 192) * 100_000 * 2 + 64);
   expect(workspace('matmul', { m: 3, n: 3, k: 0, size: 4 })).toBe(64);
   expect(workspace('attention', { b: 2, g: 3, t: 65, d: 8, size: 4 })).toBe(6 * (128 * 8 + 66 * 64) * 4);
+  // A head's gradients of its sink and 16 biases fill 32 places.
+  const backward = { b: 1, g: 1, r: 2, s: 64, t: 64, d: 64, size: 4, acc: 4 };
+  const more =
+    workspace('attention_backward', { ...backward, n: 16 }) - workspace('attention_backward', { ...backward, n: 0 });
+  expect(more).toBe(2 * 16 * 4);
   expect(workspace('rms_norm_backward', { t: 33, c: 5, acc: 4 })).toBe(2 * 5 * 4);
   expect(workspace('layer_norm_backward', { t: 1e6, c: 5, acc: 4 })).toBe(64 * 2 * 5 * 4);
   expect(workspace('reduction', { a: 3, r: 1024, c: 5 })).toBe(0);

@@ -38,11 +38,13 @@ export const formulas = {
     is: 'b * g * (up(t, 64) * up(d, 2) + up(t, 2) * up(d, 64)) * size',
   },
   attention_backward: {
-    holds: "Queries and do packed both ways, keys packed, dq in the accumulator's type, row sums of do·o.",
-    of: ['b', 'g', 'r', 's', 't', 'd', 'size', 'acc'],
+    holds:
+      "Queries and do packed both ways, keys packed; in the accumulator's type dq, row sums of do·o, and each head's own gradients of the " +
+      'sink and of n biases.',
+    of: ['b', 'g', 'r', 's', 't', 'd', 'n', 'size', 'acc'],
     is:
       'b * g * r * 2 * (up(s, 64) * up(d, 2) + up(s, 2) * up(d, 64)) * size' +
-      ' + b * g * up(t, 2) * up(d, 64) * size + b * g * r * up(s, 64) * (up(d, 64) + 1) * acc',
+      ' + b * g * up(t, 2) * up(d, 64) * size + b * g * r * (up(s, 64) * (up(d, 64) + 1) + up(n + 1, 16)) * acc',
   },
   row_chunks: {
     holds: 'Into how many chunks of rows a sum over t is cut: by t alone, whatever the number of threads.',

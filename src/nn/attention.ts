@@ -5,6 +5,7 @@ import type { Having, Made, Shape, Without } from '../ir/shape.js';
 import type { Tensor } from '../ir/tensor.js';
 import { badSize } from './diagnostics.js';
 import { Linear } from './linear.js';
+import { ModelBuilder } from './model_builder.js';
 import { Module, type FactorSizes, type OptionNames } from './module.js';
 import { requireFactors } from './require_factors.js';
 
@@ -104,9 +105,21 @@ export class Attention extends Module<AttentionOptions> {
     const batch = x.names.filter((name) => name !== 'sequence' && name !== 'dim');
     const [query, key, v] = this.project(x);
     const [q, k] = this.options.rotary ? turn([query, key], batch, this.options.rotary.base) : [query, key];
-    return this.output.forward(
-      q.apply('attention', [k, v], { ...this.masks(x.size('sequence')), letters: attentionLetters(batch, k) }),
-    );
+    const { operands, given } = this.given(x, batch);
+    const attributes = { ...this.masks(x.size('sequence')), ...(given.length > 0 && { given }) };
+    const letters = attentionLetters(batch, k);
+    return this.output.forward(q.apply('attention', [k, v, ...operands], { ...attributes, letters }));
+  }
+
+  /** Optional operands of the op, and their names. */
+  private given(x: Tensor, batch: readonly string[]): { operands: readonly Tensor[]; given: readonly string[] } {
+    const documents = ModelBuilder.of(x).documents();
+    if (!documents) return { operands: [], given: [] };
+    requireFactors(this, x, ['microbatch', 'batch']);
+    const asQueries = (places: Tensor) => places.transpose([...batch, 'sequence']);
+    const starts = asQueries(documents.starts);
+    if (this.options.causal) return { operands: [starts], given: ['starts'] };
+    return { operands: [starts, asQueries(documents.ends)], given: ['starts', 'ends'] };
   }
 
   /** As attributes of the op. A window of the whole sequence hides nothing. */

@@ -72,8 +72,6 @@ describe('a name that no tensor has', () => {
     ['a norm', (x, { norm }) => norm.forward(x.sum('dim'))],
     // @ts-expect-error -- its input lacks a sequence
     ['attention', (x, { attention }) => attention.forward(x.mean('sequence'))],
-    // @ts-expect-error -- positions have one factor
-    ['positions', (_x, _, tokens) => nn.positionsOf(tokens).sum('dim')],
   ])('%s', (_, body) => {
     expect(() => traced(body)).toThrow(/nope|dim|sequence|factor/);
   });

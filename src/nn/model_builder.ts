@@ -8,6 +8,7 @@ import { parameterOutsideModel, tensorOutsideModel } from './diagnostics.js';
 import { hashName } from './init.js';
 import type { Module, NamedModule, NamedParameter, Parameter } from './module.js';
 import type { DataInput, ScalarInput } from '../ir/role.js';
+import type { TensorType } from '../ir/type.js';
 
 /** What is traced: the model's tree, as `module.ts` reads it. */
 export interface ModelTree {
@@ -22,6 +23,14 @@ export interface ModelBuilderOptions {
   readonly dtype: DType;
   /** False for validation and sampling, where dropout keeps everything. */
   readonly training: boolean;
+  /** Of the tokens of a step, where documents are separate; null: they are packed. */
+  readonly places: TensorType | null;
+}
+
+/** Of each token, the positions at which its document begins and behind which it ends. */
+export interface DocumentPlaces {
+  readonly starts: Tensor;
+  readonly ends: Tensor;
 }
 
 /** What all randomness is a function of, besides op and element: the run's seed, the step, the scheduled microbatch. */
@@ -41,12 +50,15 @@ export class ModelBuilder extends GraphBuilder {
   private readonly lastBlock: Module<unknown> | null;
   /** The segment being traced; null once the forward is whole, when passes that add to it say their own. */
   private segment: string | null;
+  private readonly places: TensorType | null;
+  private readonly documentInputs = new Map<DataInput, Tensor>();
   private randomInputs: RandomInputs | null = null;
   private readonly streams = new Map<string, number>();
 
   constructor(registry: OpRegistry, tree: ModelTree, options: ModelBuilderOptions) {
     super(registry, options.name);
     this.training = options.training;
+    this.places = options.places;
     this.wide = options.dtype === 'f64';
     this.paths = new Map(tree.modules.map(({ module, path }) => [module, path]));
     const blocks = tree.blocks?.blocks ?? [];
@@ -84,6 +96,25 @@ export class ModelBuilder extends GraphBuilder {
       microbatch: input('microbatch', 'data'),
     };
     return this.randomInputs;
+  }
+
+  /** Where the document of each token lies in its sequence, made inputs as they are read; null: a sequence is one document. */
+  documents(): DocumentPlaces | null {
+    const { places, documentInputs } = this;
+    if (!places) return null;
+    const input = (name: DataInput): Tensor => {
+      const made = documentInputs.get(name) ?? this.input(name, 'data', places);
+      documentInputs.set(name, made);
+      return made;
+    };
+    return {
+      get starts() {
+        return input('document_starts');
+      },
+      get ends() {
+        return input('document_ends');
+      },
+    };
   }
 
   /** A number for the random op at hand: a hash of its module path and of how many came before it there. */

@@ -4,7 +4,7 @@ import type { DType } from '../ir/dtype.js';
 import type { Graph } from '../ir/graph.js';
 import type { DataInput, ResultName } from '../ir/role.js';
 import { Tensor } from '../ir/tensor.js';
-import type { TensorType } from '../ir/type.js';
+import { tensorType, type TensorType } from '../ir/type.js';
 import { ops } from '../ops/index.js';
 import { badSize, noForward, repeatedName, reservedName, sequenceTooLong, wrongResult } from './diagnostics.js';
 import type { Init } from './init.js';
@@ -25,7 +25,16 @@ export interface TraceShape {
   readonly dtype?: Extract<DType, 'f32' | 'f64'>;
   /** False for validation and sampling: dropout keeps everything. */
   readonly training?: boolean;
+  /** How documents lie in a sequence; `packed` where absent. */
+  readonly documents?: Documents;
 }
+
+/**
+ * `packed`: one behind the other, read as one text. `separate`: no token sees another document's, and positions begin anew in each. Data
+ * inputs `document_starts` and `document_ends`, as far as they are read, say of each token the position where its document begins, and
+ * the one behind its end.
+ */
+export type Documents = 'packed' | 'separate';
 
 export interface TracedParameter {
   readonly name: string;
@@ -126,10 +135,10 @@ function outputLoss(builder: ModelBuilder, loss: SummedLoss, { dtype = 'f32' }: 
 
 /**
  * What sampling needs: data input `tokens`; output `logits` [microbatch batch sequence vocab] of the token after each. Later tokens
- * have no effect on a logit in a causal model, so a prompt may be padded.
+ * have no effect on a logit in a causal model, so a prompt may be padded. All of it is one document.
  */
 export function traceLogits(model: LanguageModel, shape: TraceShape): TracedModel {
-  return trace('logits', model, { ...shape, training: false }, (builder, tokens) => {
+  return trace('logits', model, { ...shape, training: false, documents: 'packed' }, (builder, tokens) => {
     builder.output('logits' satisfies ResultName, logitsOf(model, tokens));
   });
 }
@@ -140,7 +149,7 @@ function trace(
   shape: TraceShape,
   body: (builder: ModelBuilder, tokens: Tensor) => void,
 ): TracedModel {
-  const { microbatches = 1, batch, sequence, dtype = 'f32', training = true } = shape;
+  const { microbatches = 1, batch, sequence, dtype = 'f32', training = true, documents = 'packed' } = shape;
   for (const [option, value] of Object.entries({ microbatches, batch, sequence })) {
     if (!Number.isInteger(value) || value < 1) {
       throw badSize({ module: 'trace', option, value, expected: 'a positive integer' });
@@ -150,15 +159,10 @@ function trace(
   // Without TypeScript's checks a class may leave it out.
   if (typeof model.forward !== 'function') throw noForward({ module: model.constructor.name });
   const tree = { parameters: namedParameters(model), modules: modulesOf(model), blocks: blockListOf(model) };
-  const builder = new ModelBuilder(ops, tree, { name, dtype, training });
-  const tokens = builder.input('tokens' satisfies DataInput, 'data', {
-    dtype: 'i32',
-    dims: [
-      [{ name: 'microbatch', size: microbatches }],
-      [{ name: 'batch', size: batch }],
-      [{ name: 'sequence', size: sequence }],
-    ],
-  });
+  const type = tensorType('i32', { microbatch: microbatches, batch, sequence });
+  const places = documents === 'separate' ? type : null;
+  const builder = new ModelBuilder(ops, tree, { name, dtype, training, places });
+  const tokens = builder.input('tokens' satisfies DataInput, 'data', type);
   tellingLine(() => body(builder, tokens));
   return { graph: builder.build(), parameters: describeParameters(model, dtype) };
 }

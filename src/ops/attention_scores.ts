@@ -1,46 +1,91 @@
 /**
  * What attention softmaxes: for each query and key, the score, or −∞ where the query does not see the key.
  *
- * Masks are functions of a query's and a key's position in their sequence, never of where a row lies: they are right under every split.
- * Each leaves a query one run of positions to see, which is what kernels work with (`native/kernels/attention.h`):
+ * Masks and what is added to scores are functions of a query's and a key's position in their sequence, never of where a row lies: they
+ * are right under every split. Each mask leaves a query one run of positions to see, which is what kernels work with
+ * (`native/kernels/attention.h`):
  *
- *   causal      key ≤ query
- *   window w    query − key < w, and, where not causal, key − query < w      (w = 1: itself alone)
- *   parts       of queries and keys meet in pairs: `paired.ts`
+ *   causal        key ≤ query
+ *   window w      query − key < w, and, where not causal, key − query < w      (w = 1: itself alone)
+ *   starts, ends  starts ≤ key, key < ends      of each query: where its document begins, and behind its last key
+ *   parts         of queries and keys meet in pairs: `paired.ts`
  *
- * A query may see no key. Then `o` is 0 and `logsumexp` −∞, the logarithm of an empty sum, for every kernel: a merge weighs such a part
- * by exp(−∞ − …) = 0. (Flash attention's own says +∞.)
+ *   slopes m      score − m · |key − query|      ALiBi (Press et al. 2022), a slope a head
+ *   bias β        score + β[key − query]         n = 2·far + 1 distances, −far … far; beyond them, that of the farthest (T5, Shaw et al.)
+ *
+ * A query may see no key. Then `o` is 0 and `logsumexp` −∞ (with a sink, the sink), the logarithm of an empty sum, for every kernel: a
+ * merge weighs such a part by exp(−∞ − …) = 0. (Flash attention's own says +∞.)
  */
+import type { DType } from '../ir/dtype.js';
 import type { Attributes } from '../ir/graph.js';
 import type { Tensor } from '../ir/tensor.js';
 import { meets } from './paired.js';
 
+/** Those of attention, as far as a call gives them. */
+export interface OptionalOperands {
+  readonly starts?: Tensor;
+  readonly ends?: Tensor;
+  readonly sinks?: Tensor;
+  readonly slopes?: Tensor;
+  readonly bias?: Tensor;
+}
+
 /** Masked scores in f32, [b g r s t]. */
-export function scores(q: Tensor, k: Tensor, attributes: Attributes): Tensor {
-  const x = q
+export function scores(q: Tensor, k: Tensor, given: OptionalOperands, attributes: Attributes): Tensor {
+  const { slopes, bias } = given;
+  let x = q
     .cast('f32')
     .einsum([k.cast('f32')], 'b g r s t')
     .mul(scaleOf(q, attributes));
-  const position = (letter: string) => q.builder.index(q.scope.get(letter) ?? [], 'i32', q.scope);
-  return masks(
-    () => position('s'),
-    () => position('t'),
-    attributes,
-    q.size('s'),
-  ).reduce((masked, seen) => seen.where(masked, masked.constant(-Infinity)).transpose('b g r s t'), x);
+  if (slopes) x = x.sub(apart(q).mul(slopes)).transpose('b g r s t');
+  if (bias) x = x.add(biasOf(bias, distanceIds(q, bias))).transpose('b g r s t');
+  return masks(q, given, attributes).reduce(
+    (masked, seen) => seen.where(masked, masked.constant(-Infinity)).transpose('b g r s t'),
+    x,
+  );
 }
 
 /** What a query must fulfil to see a key, each a truth of their positions. */
-function masks(query: () => Tensor, key: () => Tensor, attributes: Attributes, size: number): readonly Tensor[] {
+function masks(q: Tensor, { starts, ends }: OptionalOperands, attributes: Attributes): readonly Tensor[] {
   const { causal, window, parts = 0 } = attributes;
+  const [query, key] = [() => position(q, 's'), () => position(q, 't')];
   const before = (window as number) - 1;
   return [
     ...(causal ? [query().ge(key())] : []),
     ...(window ? [key().add(before).ge(query())] : []),
     ...(window && !causal ? [query().add(before).ge(key())] : []),
-    ...(parts ? [meets(query(), key(), size, attributes)] : []),
+    ...(parts ? [meets(query(), key(), q.size('s'), attributes)] : []),
+    ...(starts ? [position(q, 't', starts.dtype).ge(starts)] : []),
+    ...(ends ? [position(q, 't', ends.dtype).lt(ends)] : []),
   ];
 }
+
+const position = (q: Tensor, letter: 's' | 't', dtype: DType = 'i32'): Tensor =>
+  q.builder.index(q.scope.get(letter) ?? [], dtype, q.scope);
+
+/** key − query, [s t]. */
+const distance = (q: Tensor): Tensor => position(q, 't').sub(position(q, 's'));
+
+/** |key − query| in f32, [s t]. */
+function apart(q: Tensor): Tensor {
+  const signed = distance(q).cast('f32');
+  return signed.maximum(signed.neg());
+}
+
+/** Which of the biases a query's scores of a key take, [s t]. */
+export function distanceIds(q: Tensor, bias: Tensor): Tensor {
+  const far = (bias.size('n') - 1) / 2;
+  return distance(q).maximum(-far).minimum(far).add(far);
+}
+
+const biasOf = (bias: Tensor, ids: Tensor): Tensor =>
+  bias.apply('gather', [ids], { by: bias.expand('n'), to: bias.expand('g r s t') });
+
+/** The gradient of the biases, [g r n], from that of scores. */
+export const biasGradient = (dScores: Tensor, ids: Tensor, bias: Tensor): Tensor =>
+  dScores
+    .einsum([], 'g r s t')
+    .apply('scatter', [ids], { by: bias.expand('n'), to: bias.expand('g r n'), sizes: [bias.size('n')] });
 
 /** exp(score − logsumexp), 0 where the query sees no key at all. */
 export const probabilities = (scores: Tensor, logsumexp: Tensor): Tensor => scores.sub(logsumexp.maximum(lowest)).exp();
@@ -52,7 +97,8 @@ export const scaleOf = (q: Tensor, { scale }: Attributes): number => (scale as n
 
 /**
  * How many of `t` keys a query sees on the average, positions spread over all of them, counted as an area: half of t² under `causal`. Of
- * parts that meet in pairs, what does not lie behind: of the N parts that come by `turn` do not.
+ * parts that meet in pairs, what does not lie behind: of the N parts that come by `turn` do not. Documents are data: they are counted as
+ * one.
  */
 export function keysSeen(t: number, { causal, window, parts = 0, turn = 0 }: Attributes): number {
   if (turn !== 0 && causal) return (t * (turn as number)) / (parts as number);

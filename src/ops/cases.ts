@@ -7,7 +7,7 @@
 import { GraphBuilder } from '../ir/builder.js';
 import type { DType } from '../ir/dtype.js';
 import type { Attributes } from '../ir/graph.js';
-import { opNamed, slotNames, type OpRegistry } from '../ir/op.js';
+import { opOf, slotNames, type OpRegistry } from '../ir/op.js';
 import type { Tensor } from '../ir/tensor.js';
 import { elementsOf, tensorType, type FactorName } from '../ir/type.js';
 
@@ -138,6 +138,26 @@ export const cases: readonly OpCase[] = [
   { op: 'attention', operands: ['q: b s g r d', 'k: b t g d', 'v: b t g d'], attributes: () => ({ window: 3 }) },
   {
     op: 'attention',
+    operands: ['q: b s g r d', 'k: b s g d', 'v: b s g d', 'starts#2: b s', 'sinks: g r'],
+    attributes: () => ({ causal: true, given: ['starts', 'sinks'] }),
+  },
+  {
+    op: 'attention',
+    operands: [
+      'q: a s g r d',
+      'k: a s g d',
+      'v: a s g d',
+      'starts#1: a s',
+      'ends#9: a s',
+      'sinks: g r',
+      'slopes+: g r',
+      'bias: g r h',
+    ],
+    attributes: () => ({ given: ['starts', 'ends', 'sinks', 'slopes', 'bias'] }),
+    fixed: { h: 5 },
+  },
+  {
+    op: 'attention',
     operands: ['q: b s u g r d', 'k: b s u g d', 'v: b s u g d'],
     attributes: () => ({ causal: true, letters: ['b=b', 's=s u'] }),
   },
@@ -175,9 +195,10 @@ export function buildCase(
   float: DType = 'f64',
   seed = 1,
 ): BuiltCase {
-  const definition = opNamed(registry, op.op);
   const builder = new GraphBuilder(registry, 'case');
   const all = { ...sizes, ...op.fixed };
+  const attributes = op.attributes?.(all) ?? {};
+  const definition = opOf(registry, { op: op.op, attributes });
   const operandNames = slotNames(definition.operands, op.operands.length);
   const inputs: Record<string, Float64Array> = {};
   const operands = op.operands.map((text, i) => {
@@ -196,7 +217,7 @@ export function buildCase(
     inputs[operandNames[i]] = Float64Array.from({ length: elementsOf(type) }, (_, k) => given ?? drawn(k));
     return builder.input(operandNames[i], 'data', type);
   });
-  const results = builder.apply(op.op, operands, op.attributes?.(all));
+  const results = builder.apply(op.op, operands, attributes);
   return {
     builder,
     operands,

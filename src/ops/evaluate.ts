@@ -6,7 +6,15 @@
 import { GraphBuilder } from '../ir/builder.js';
 import type { DType } from '../ir/dtype.js';
 import type { Attributes, Graph, Node } from '../ir/graph.js';
-import { opNamed, slotNames, type OpDefinition, type OpRegistry, type ReferenceCall, type Sizes } from '../ir/op.js';
+import {
+  opNamed,
+  slotNames,
+  withGiven,
+  type OpDefinition,
+  type OpRegistry,
+  type ReferenceCall,
+  type Sizes,
+} from '../ir/op.js';
 import type { OpRule } from '../ir/rule.js';
 import { elementsOf, type FactorName, type TensorType } from '../ir/type.js';
 import { ops } from './index.js';
@@ -104,7 +112,7 @@ export function decompositionOf(
 ): Graph {
   if (!definition.decompose) throw new Error(`${definition.name} is a primitive: it has no decomposition`);
   const builder = new GraphBuilder(registry, definition.name);
-  const slots = slotNames(definition.operands, operands.length);
+  const slots = slotNames(withGiven(definition, attributes).operands, operands.length);
   const tensors = slots.map((slot, i) => builder.input(slot, 'value', operands[i]).as(names[i]));
   const results = definition.decompose(Object.fromEntries(slots.map((slot, i) => [slot, tensors[i]])), attributes);
   for (const [name, tensor] of Object.entries(results)) builder.output(name, tensor);
@@ -145,7 +153,7 @@ function runDecomposition(
     });
   }
   const outputs = new Map(graph.outputs.map(({ name, value }) => [name, blocks[value].elements]));
-  return slotNames(definition.results, rule.results.length).map((name) => outputs.get(name)!);
+  return slotNames(withGiven(definition, attributes).results, rule.results.length).map((name) => outputs.get(name)!);
 }
 
 /** Keeps the elements of a factor that an op meets. Throws where it meets it with others. */

@@ -31,11 +31,12 @@ export function opPage(op: OpDefinition, registry: OpRegistry): string | null {
   }
   const backward = registry.get(`${op.name}_backward`);
   if (backward?.signature) {
-    const reads = backward.operands.map((name) => `\`${name}\``).join(', ');
+    const whole = backward.optional?.signature.operands.map(({ name }) => name) ?? backward.operands;
+    const reads = whole.map((name) => `\`${name}\``).join(', ');
     sections.push(
       '## Backward',
       `\`${backward.name}\` keeps alive ${reads}.`,
-      code(printSignature(backward.signature)),
+      code(printSignature(backward.optional?.signature ?? backward.signature)),
     );
   } else {
     sections.push('## Backward', op.backward ? 'Composed of primitives.' : 'None.');
@@ -51,14 +52,16 @@ export function printSignature({ operands, results, marks }: Signature): string 
     unmarked.delete(letter);
     return found ? letter + textOfMark[found] : letter;
   };
-  const slot = ({ name, class: kind, letters }: SignatureSlot) => `${name}: ${kind}[${letters.map(mark).join(' ')}]`;
+  const slot = ({ name, optional, class: kind, letters }: SignatureSlot) =>
+    `${name}${optional ? '?' : ''}: ${kind}[${letters.map(mark).join(' ')}]`;
   const [left, right] = [operands.map(slot), results.map(slot)];
   return `${left.join(', ')} -> ${right.join(', ')}`;
 }
 
 /** Fused ops have a signature; a primitive's is the rule of its example. */
 function signatureOf(op: OpDefinition, rule: OpRule): string {
-  if (op.signature) return printSignature(op.signature);
+  const signature = op.optional?.signature ?? op.signature;
+  if (signature) return printSignature(signature);
   const list = (names: readonly string[]) =>
     `[${names.map((name) => (rule.factors[name].whole ? `${name}!` : name)).join(' ')}]`;
   return `${rule.operands.map(list).join(', ')} -> ${rule.results.map(list).join(', ')}`.trim();

@@ -7,7 +7,7 @@
  */
 import { GraphBuilder } from '../ir/builder.js';
 import type { Graph, GraphInput, GraphOutput, Node, Source, ValueId } from '../ir/graph.js';
-import { opNamed, type OpDefinition, type OpRegistry } from '../ir/op.js';
+import { opOf, type OpDefinition, type OpRegistry } from '../ir/op.js';
 import type { Assignment, OpRule } from '../ir/rule.js';
 import { Tensor } from '../ir/tensor.js';
 import type { Target } from '../kernels/target.js';
@@ -152,7 +152,7 @@ class Walk {
 
   /** `whole`: the op that the node is a part of, by name. */
   private place(node: Node, inherited: Splits | null, whole: string | null): void {
-    const definition = opNamed(this.builder.registry, node.op);
+    const definition = opOf(this.builder.registry, node);
     const group = this.placement.group(node.source);
     if (node.inputs.some((input) => this.ofData.has(input))) node.outputs.forEach((output) => this.ofData.add(output));
     const name = this.names.next(node.op, node.source, whole);

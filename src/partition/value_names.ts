@@ -1,7 +1,7 @@
 /** Names of placed values: unique within their graph, and made of where a value comes from. */
 import type { GraphBuilder } from '../ir/builder.js';
 import type { Graph, ValueId } from '../ir/graph.js';
-import { opNamed, slotNames } from '../ir/op.js';
+import { opOf, slotNames } from '../ir/op.js';
 
 /** `blocks.0.attention.qkv/einsum%17`, `blocks.0.norm/layer_norm.mean'%40`: a graph's inputs keep their names. */
 export class ValueNames {
@@ -17,7 +17,7 @@ export class ValueNames {
     const { node } = this.builder.valueAt(value);
     if (!node) return this.inputs.get(value) ?? `%${value}`;
     const { op, outputs, source } = node;
-    const names = slotNames(opNamed(this.builder.registry, op).results, outputs.length);
+    const names = slotNames(opOf(this.builder.registry, node).results, outputs.length);
     const result = outputs.length > 1 ? `.${names[outputs.indexOf(value)]}` : '';
     const phase = source.phase === 'backward' ? "'" : '';
     return `${inOneWord(source.path)}/${op}${result}${phase}%${value}`;

@@ -10,7 +10,7 @@ import type { GraphBuilder } from '../ir/builder.js';
 import { noGradient, residualRead } from '../ir/diagnostics.js';
 import { isFloat } from '../ir/dtype.js';
 import type { Node, ValueId } from '../ir/graph.js';
-import { cotangentName, opNamed, slotNames } from '../ir/op.js';
+import { cotangentName, opOf, slotNames } from '../ir/op.js';
 import { Tensor } from '../ir/tensor.js';
 
 /** A value and the cotangent that flows into it from outside. */
@@ -47,7 +47,7 @@ export function gradients(
 
   for (const node of nodes.reverse()) {
     if (!node.outputs.some((id) => contributions.has(id)) || !node.inputs.some((id) => needed.has(id))) continue;
-    const definition = opNamed(builder.registry, node.op);
+    const definition = opOf(builder.registry, node);
     const operands = slotNames(definition.operands, node.inputs.length);
     const results = slotNames(definition.results, node.outputs.length);
     const tensors: Record<string, Tensor> = {};

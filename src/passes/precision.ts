@@ -10,7 +10,7 @@
 import { GraphBuilder } from '../ir/builder.js';
 import { isFloat, type DType } from '../ir/dtype.js';
 import { readersOf, type Attributes, type Graph, type GraphInput, type Node, type ValueId } from '../ir/graph.js';
-import { opNamed, type OpRegistry } from '../ir/op.js';
+import { opNamed, opOf, type OpRegistry } from '../ir/op.js';
 import { ownerOf, type Role } from '../ir/role.js';
 import type { OpRule } from '../ir/rule.js';
 import { Tensor } from '../ir/tensor.js';
@@ -136,7 +136,7 @@ class Rewrite {
 
   /** True where the op's signature asks for f32 at operand `i`. */
   private readsWide(node: Node, i: number): boolean {
-    return opNamed(this.builder.registry, node.op).signature?.operands[i].class === 'f32';
+    return opOf(this.builder.registry, node).signature?.operands[i].class === 'f32';
   }
 
   private choosesDtype(node: Node): boolean {

@@ -8,7 +8,7 @@
  */
 import { GraphBuilder } from '../ir/builder.js';
 import type { Graph, Node, ValueId } from '../ir/graph.js';
-import type { OpRegistry } from '../ir/op.js';
+import { opOf, type OpRegistry } from '../ir/op.js';
 import type { Tensor } from '../ir/tensor.js';
 import { emptyGraph } from './graph_copy.js';
 
@@ -55,18 +55,28 @@ class Rewrite {
   private ring(node: Node): readonly Node[] {
     const { builder } = this;
     const parts = this.rings.get(node)!;
+    const names = opOf(builder.registry, node).operands;
     const operands = node.inputs.map((id, i) => builder.tensor(this.values[id]).as(node.rule.operands[i]));
     const join = node.op === 'attention' ? merged : summed;
     const steps: Node[] = [];
-    const taken = (turn: number): readonly Tensor[] => {
-      const attributes = { ...node.attributes, parts, turn };
+    const taken = (turn: number): Results => {
+      // What stands beside all keys counts once.
+      const isThere = (name: string) => turn === 0 || name !== 'sinks';
+      const given = ((node.attributes.given ?? []) as readonly string[]).filter(isThere);
+      const attributes = { ...node.attributes, ...(node.attributes.given !== undefined && { given }), parts, turn };
       const results = builder.at(
         node.source,
-        () => builder.apply(node.op, operands, attributes),
+        () =>
+          builder.apply(
+            node.op,
+            operands.filter((_, i) => isThere(names[i])),
+            attributes,
+          ),
         this.forwardOf(node, turn),
       );
-      steps.push(builder.nodesSoFar().at(-1)!);
-      return results;
+      const step = builder.nodesSoFar().at(-1)!;
+      steps.push(step);
+      return Object.fromEntries(opOf(builder.registry, step).results.map((name, i) => [name, results[i]]));
     };
     const here = <T>(body: () => T): T => builder.at(node.source, body, this.forwardOf(node, 0));
     let all = taken(0);
@@ -76,9 +86,10 @@ class Rewrite {
       const before = all;
       all = here(() => join(before, next));
     }
-    node.outputs.forEach((id, i) => {
+    opOf(builder.registry, node).results.forEach((name, i) => {
+      const id = node.outputs[i];
       const { dtype } = this.graph.values[id].type;
-      this.values[id] = here(() => all[i].transpose(node.rule.results[i]).exactly(dtype)).id;
+      this.values[id] = here(() => all[name].transpose(node.rule.results[i]).exactly(dtype)).id;
     });
     return steps;
   }
@@ -91,21 +102,27 @@ class Rewrite {
   }
 }
 
+/** Of an op, by name. */
+type Results = Readonly<Record<string, Tensor>>;
+
 /** Outputs and log-sum-exps of two lots of keys: o = Σ o_j · exp(l_j − l), l = ln Σ exp(l_j). Of queries without a key, 0 and −∞. */
-function merged([o, l]: readonly Tensor[], [oj, lj]: readonly Tensor[]): readonly Tensor[] {
+function merged({ o, logsumexp: l }: Results, { o: oj, logsumexp: lj }: Results): Results {
   const most = l.maximum(lj).maximum(l.constant(-1e30));
   const [weight, other] = [l.sub(most).exp(), lj.sub(most).exp()];
   const total = weight.add(other);
   const divisor = total.maximum(total.constant(1e-30));
-  return [
-    o
-      .cast('f32')
-      .mul(weight.div(divisor))
-      .add(oj.cast('f32').mul(other.div(divisor))),
-    total.log().add(most),
-  ];
+  const added = o
+    .cast('f32')
+    .mul(weight.div(divisor))
+    .add(oj.cast('f32').mul(other.div(divisor)));
+  return { o: added, logsumexp: total.log().add(most) };
 }
 
-/** Gradients, added in at least f32. */
-const summed = (sums: readonly Tensor[], gradients: readonly Tensor[]): readonly Tensor[] =>
-  sums.map((sum, i) => sum.cast('f32').add(gradients[i].cast('f32')));
+/** Gradients, added in at least f32; one that not every step gives is that of the first. */
+const summed = (sums: Results, gradients: Results): Results =>
+  Object.fromEntries(
+    Object.entries(sums).map(([name, sum]) => [
+      name,
+      name in gradients ? sum.cast('f32').add(gradients[name].cast('f32')) : sum,
+    ]),
+  );

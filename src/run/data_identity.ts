@@ -4,8 +4,9 @@ import { textOf } from '../options/plain.js';
 import type { TrainConfig } from '../config/schema.js';
 import type { DataRecord, RunRecord } from './record.js';
 
-/** What decides the text, its tokens and its split: `config.data` but for the order and the place of the cache. */
-export function dataSource({ seed: _seed, cache: _cache, ...source }: TrainConfig['data']): DataRecord['source'] {
+/** What decides the text, its tokens and its split: not their order, how documents lie in a sequence, or the place of the cache. */
+export function dataSource(data: TrainConfig['data']): DataRecord['source'] {
+  const { seed: _seed, documents: _documents, cache: _cache, ...source } = data;
   return source;
 }
 

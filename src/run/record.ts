@@ -16,7 +16,7 @@ const dataSchema = z.strictObject({
   /** The working directory when the run began: the default corpus is searched from there upwards. */
   root: z.string(),
   /** What it was prepared from, and how. */
-  source: dataFields.unwrap().omit({ seed: true, cache: true }),
+  source: dataFields.unwrap().omit({ seed: true, documents: true, cache: true }),
 });
 
 const recordSchema = z.strictObject({

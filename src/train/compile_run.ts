@@ -31,6 +31,8 @@ export interface RunRequest {
   readonly model: LanguageModel;
   readonly optimizer: AdamW;
   readonly plan: Plan;
+  /** How documents lie in a sequence; `packed` where absent. */
+  readonly documents?: CompileOptions['documents'];
   readonly registry: OpRegistry;
   readonly target: Target;
   /** Its classes alone are compiled; null: those of all ranks. */
@@ -45,13 +47,14 @@ export function compileRun({
   model,
   optimizer,
   plan,
+  documents,
   registry,
   target,
   rank,
   costs,
   observe,
 }: RunRequest): RunPrograms {
-  const request = { model, plan, sequence: model.options.context, registry, target, costs, rank };
+  const request = { model, plan, documents, sequence: model.options.context, registry, target, costs, rank };
   const training = compileTraining({ ...request, optimizer, observe });
   const validation = compileForward({ ...request, what: 'loss', buckets: training.placed.buckets });
   return {

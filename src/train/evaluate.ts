@@ -35,14 +35,18 @@ export async function evaluate(
 /** Sequences from `start` on; beyond the last, labels that stand for no token. */
 function padded(data: ValidationBatches, start: number): Rows {
   return (place, count) => {
-    const elements = count * data.context;
-    const [tokens, labels] = [new Int32Array(elements), new Int32Array(elements).fill(-1)];
     const available = Math.max(0, Math.min(count, data.sequences - start - place));
-    if (available > 0) {
-      const batch = data.batch(start + place, available);
-      tokens.set(batch.tokens);
-      labels.set(batch.labels);
-    }
-    return { tokens, labels };
+    const batch = available > 0 ? data.batch(start + place, available) : null;
+    const filled = (given: Int32Array | undefined, otherwise: number) => {
+      const all = new Int32Array(count * data.context).fill(otherwise);
+      if (given) all.set(given);
+      return all;
+    };
+    return {
+      tokens: filled(batch?.tokens, 0),
+      labels: filled(batch?.labels, -1),
+      documentStarts: filled(batch?.documentStarts, 0),
+      documentEnds: filled(batch?.documentEnds, data.context),
+    };
   };
 }

@@ -141,7 +141,8 @@ function explainPlan(
 ): Omit<Explanation, 'modelDifferences'> {
   const optimizer = config.optimizer;
   const target = targetOf(config);
-  const request = { model, optimizer, plan, registry: ops, target, rank: null, observe };
+  const { documents } = config.data;
+  const request = { model, optimizer, plan, documents, registry: ops, target, rank: null, observe };
   const programs = endable(() => compileRun(request));
   const { training } = programs;
   const ranks = ranksOf(plan);

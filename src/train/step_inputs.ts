@@ -2,7 +2,8 @@
 import { encode } from '../engine/host_array.js';
 import type { LoadedProgram } from '../engine/engine.js';
 import { tileOf } from '../ir/layout.js';
-import { sameRole, type Role } from '../ir/role.js';
+import type { Batch } from '../data/batches.js';
+import { sameRole, type DataInput, type Role } from '../ir/role.js';
 import type { TensorType } from '../ir/type.js';
 import { placeOfRank } from '../engine/native/load_class.js';
 import { baseOf } from '../program/place.js';
@@ -11,9 +12,22 @@ import type { ProgramValue, RankClass } from '../program/program.js';
 import type { Tile } from '../reshard/region.js';
 
 /** Sequences by place in the global batch: `count` rows of `sequence` elements, the first at place `first`. */
-export type Rows = (first: number, count: number) => { readonly tokens: Int32Array; readonly labels: Int32Array };
+export type Rows = (first: number, count: number) => RowData;
 
-/** Writes `tokens` and `labels` of one step to the ranks of this process. */
+/** What programs of packed documents read; and where those of a batch lie, as others do. */
+export type RowData = Pick<Batch, 'tokens' | 'labels'> & Partial<Pick<Batch, 'documentStarts' | 'documentEnds'>>;
+
+/** Data inputs of a step that are made of a batch: of what of it, and what stands where the plan fills it up: no token, in a document alone. */
+const batchInputs = {
+  tokens: { field: 'tokens', otherwise: 0 },
+  labels: { field: 'labels', otherwise: -1 },
+  document_starts: { field: 'documentStarts', otherwise: 0 },
+  document_ends: { field: 'documentEnds', otherwise: 2 ** 31 - 1 },
+} as const satisfies Partial<Record<DataInput, { readonly field: keyof RowData; readonly otherwise: number }>>;
+
+export type BatchInput = keyof typeof batchInputs;
+
+/** Writes tokens, labels and places of documents of one step to the ranks of this process. */
 export async function writeBatch(
   loaded: LoadedProgram,
   plan: Plan,
@@ -22,7 +36,7 @@ export async function writeBatch(
 ): Promise<void> {
   for (const rank of ranks) {
     const { rankClass, mesh, at } = placeOfRank(loaded.program, rank);
-    for (const name of ['tokens', 'labels'] as const) {
+    for (const name of Object.keys(batchInputs) as BatchInput[]) {
       const value = inputOf(rankClass, { kind: 'data', name });
       if (!value) continue;
       for (let microbatch = 0; microbatch < plan.schedule.microbatches; microbatch++) {
@@ -67,7 +81,7 @@ export interface BatchRequest {
   /** Scheduled. */
   readonly microbatch: number;
   readonly rows: Rows;
-  readonly name: 'tokens' | 'labels';
+  readonly name: BatchInput;
 }
 
 /**
@@ -76,14 +90,16 @@ export interface BatchRequest {
  */
 export function batchBlock(global: TensorType, tile: Tile, { plan, microbatch, rows, name }: BatchRequest): Int32Array {
   const [[firstLogical, endLogical], [first, end], [from, to]] = tile;
+  const { field, otherwise } = batchInputs[name];
   const sequence = global.dims[2][0].size;
-  const block = new Int32Array((endLogical - firstLogical) * (end - first) * (to - from)).fill(noToken[name]);
+  const block = new Int32Array((endLogical - firstLogical) * (end - first) * (to - from)).fill(otherwise);
   const { batch } = plan;
   const before = microbatch * batch.logical_microbatches;
   let offset = 0;
   for (let logical = firstLogical; logical < Math.min(endLogical, logicalMicrobatchesOf(plan) - before); logical++) {
     const place = (before + logical) * batch.sequences + first;
-    const given = rows(place, end - first)[name];
+    const given = rows(place, end - first)[field];
+    if (!given) throw new Error(`the program reads ${name}, which the rows do not say`);
     for (let row = 0; row < end - first; row++) {
       block.set(given.subarray(row * sequence + from, row * sequence + to), offset);
       offset += to - from;
@@ -91,8 +107,6 @@ export function batchBlock(global: TensorType, tile: Tile, { plan, microbatch, r
   }
   return block;
 }
-
-const noToken = { tokens: 0, labels: -1 } as const;
 
 /** What the rank's class reads in a role; null: it reads none. */
 function inputOf(rankClass: RankClass, role: Role): ProgramValue | null {

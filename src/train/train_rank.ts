@@ -57,7 +57,10 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
   const optimizer = config.optimizer;
   const target = host.kind === 'native' ? host.device : host.kind;
   events.emit({ kind: 'setup_started', part: 'compiling' });
-  const programs = compileRun({ model, optimizer, plan, registry: ops, target, rank: host.rank });
+  const programs = compileRun({
+    ...{ model, optimizer, plan, documents: config.data.documents },
+    ...{ registry: ops, target, rank: host.rank },
+  });
   const seconds = (clock.elapsed() - began) / 1000;
   const opened = beginSetup(events, 'engine: opening');
   const arenaBytes = arenaBytesOf([programs.training.program, programs.validation.program]);

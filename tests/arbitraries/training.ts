@@ -9,6 +9,7 @@ import type { FactorName } from '../../src/ir/type.js';
 import type { GradientTypes } from '../../src/passes/precision.js';
 import type { Placement } from '../../src/partition/placement.js';
 import type { LanguageModel } from '../../src/nn/language_model.js';
+import type { Documents } from '../../src/nn/trace.js';
 import { GPT, Llama, Mixtral } from '../../src/nn/models/index.js';
 import {
   contextMethods,
@@ -54,6 +55,7 @@ export interface TrainingDraw {
   readonly tied: boolean;
   /** Tokens that a token attends to; 0: all before it. */
   readonly window: number;
+  readonly documents: Documents;
   readonly sequence: number;
   readonly batch: number;
   /** Logical microbatches in a scheduled one: need not divide over the data ranks. */
@@ -126,6 +128,7 @@ export const trainingFields = (): { readonly [K in keyof TrainingDraw]: fc.Arbit
   dropout: fc.boolean(),
   tied: fc.boolean(),
   window: fc.constantFrom(0, 1, 2, 3),
+  documents: fc.constantFrom('packed', 'separate'),
   sequence: fc.integer({ min: 1, max: 5 }),
   batch: fc.integer({ min: 1, max: 4 }),
   logical: fc.integer({ min: 1, max: 3 }),
@@ -356,12 +359,12 @@ function hintFrom(sizes: PlanGroup['mesh'], { percent, seed }: HintsDraw): Place
 }
 
 function graphsOf(draw: TrainingDraw, dtype: 'f32' | 'f64'): Pick<ScenarioOptions, 'step' | 'update' | 'element'> {
-  const { batch, logical, sequence, update } = draw;
+  const { batch, logical, sequence, documents, update } = draw;
   if (draw.model === 'mlp') {
     const options = { batch, dim: dimOf(draw), hidden: draw.hidden, layers: draw.layers };
     return mlp({ ...options, dtype, segments: 'layers', update: update ? 'adamw' : 'none' });
   }
-  const made = languageModel(modelOf(draw), { microbatches: logical, batch, sequence, dtype });
+  const made = languageModel(modelOf(draw), { microbatches: logical, batch, sequence, dtype, documents });
   return { ...made, update: update ? made.update : null, element: withPadding(made.element!) };
 }
 

@@ -88,6 +88,7 @@ function drawOf(
     dropout: true,
     tied: i % 2 === 0,
     window: i % 5 === 0 ? 2 : 0,
+    documents: i % 2 === 0 ? 'packed' : 'separate',
     sequence: 3,
     batch: 2,
     logical: 2,

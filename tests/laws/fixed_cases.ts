@@ -16,6 +16,7 @@ export const smallest: TrainingDraw = {
   dropout: false,
   tied: false,
   window: 0,
+  documents: 'packed',
   sequence: 1,
   batch: 2,
   logical: 1,

@@ -10,6 +10,7 @@ import { GraphBuilder } from '../../src/ir/builder.js';
 import { isFloat } from '../../src/ir/dtype.js';
 import type { Graph } from '../../src/ir/graph.js';
 import type { Mesh } from '../../src/ir/mesh.js';
+import { opOf } from '../../src/ir/op.js';
 import type { OpRule } from '../../src/ir/rule.js';
 import { elementsOf } from '../../src/ir/type.js';
 import { buildCase, cases, factorNames, type OpCase } from '../../src/ops/cases.js';
@@ -87,7 +88,7 @@ function graphOf(op: OpCase, sizes: readonly number[]): Graph {
   const graph = builder.build();
   const longer = GraphBuilder.resume(ops, graph);
   for (const node of graph.nodes) {
-    const { decompose, operands: names } = ops.get(node.op)!;
+    const { decompose, operands: names } = opOf(ops, node);
     const tensors = node.inputs.map((id, i) => longer.tensor(id).as(node.rule.operands[i]));
     decompose?.(Object.fromEntries(names.map((name, i) => [name, tensors[i]])), node.attributes);
   }

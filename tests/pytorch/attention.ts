@@ -10,12 +10,14 @@ export interface Numbers {
 export interface AttentionCase {
   readonly causal: boolean;
   readonly window: number;
+  /** Optional operands of the op. */
+  readonly given: readonly string[];
 }
 
 export type AttentionResult = Readonly<Record<string, readonly number[]>>;
 
 export async function runAttention(
-  given: Readonly<Record<'q' | 'k' | 'v' | 'dO', Numbers>>,
+  given: Readonly<Record<string, Numbers>>,
   cases: readonly AttentionCase[],
 ): Promise<readonly AttentionResult[]> {
   const python = (await locateTorch()).found?.python ?? 'python3';

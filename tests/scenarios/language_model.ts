@@ -23,7 +23,24 @@ export function languageModel(
     return builder.build();
   };
   const { vocab } = model.options;
-  const element = ({ name, kind }: GraphInput, index: number, microbatch: number): number | null =>
-    kind === 'data' ? Math.floor(vocab * uniform(`${name} ${index} ${microbatch}`)) : null;
+  const element = ({ name, kind }: GraphInput, index: number, microbatch: number): number | null => {
+    if (name === 'document_starts') return documentAt(index, shape.sequence, microbatch).start;
+    if (name === 'document_ends') return documentAt(index, shape.sequence, microbatch).end;
+    return kind === 'data' ? Math.floor(vocab * uniform(`${name} ${index} ${microbatch}`)) : null;
+  };
   return { step: graph, update, element };
+}
+
+/** Where the document of an element of [microbatch batch sequence] lies in its sequence: two tokens in five begin one. */
+function documentAt(
+  index: number,
+  sequence: number,
+  microbatch: number,
+): { readonly start: number; readonly end: number } {
+  const [row, position] = [Math.floor(index / sequence), index % sequence];
+  const begins = (at: number) => at === 0 || at === sequence || uniform(`document ${row} ${at} ${microbatch}`) < 0.4;
+  let [start, end] = [position, position + 1];
+  while (!begins(start)) start--;
+  while (!begins(end)) end++;
+  return { start, end };
 }

@@ -71,8 +71,11 @@ export class ReplayedRun {
   /** Throws `plan/…`, `engine/…`, `compare/too-large`. */
   static async open(request: ReplayRequest): Promise<ReplayedRun> {
     const { path, config, plan, model, open } = request;
-    const compiled = { model, optimizer: config.optimizer, plan, registry: ops, target: targetOf(config), rank: null };
-    const programs = compileRun(compiled);
+    const { optimizer, data } = config;
+    const programs = compileRun({
+      ...{ model, optimizer, plan, documents: data.documents },
+      ...{ registry: ops, target: targetOf(config), rank: null },
+    });
     const { program } = programs.training;
     const opened = await open(path, config, program);
     const loaded = await Promise.all(opened.engines.map((engine) => engine.load(program)));

@@ -8,7 +8,7 @@ import { pack } from '../../partition/packing.js';
 import { elementsFrom } from '../../run/blocks.js';
 import { stateOf } from '../../run/state.js';
 import { countersAt, type Counters } from '../../train/counters.js';
-import { batchBlock } from '../../train/step_inputs.js';
+import { batchBlock, type BatchInput } from '../../train/step_inputs.js';
 import type { ReplayedRun, WholeState } from './replayed_run.js';
 import type { SerialInputs } from './serial_step.js';
 
@@ -49,7 +49,7 @@ export function serialInputs(run: ReplayedRun, state: WholeState, begins: Counte
     data(name, microbatch, type) {
       if (name === 'microbatch') return Float64Array.of(microbatch);
       const whole = sizesOf(type).map((size) => [0, size] as const);
-      return Float64Array.from(batchBlock(type, whole, { plan, microbatch, rows, name: name as 'tokens' | 'labels' }));
+      return Float64Array.from(batchBlock(type, whole, { plan, microbatch, rows, name: name as BatchInput }));
     },
     scalar: (name) => scalars[name],
   };

@@ -8,7 +8,7 @@ import { DiagnosticError } from '../../ir/diagnostic.js';
 import { isFloat, type DType } from '../../ir/dtype.js';
 import { evenBounds } from '../../ir/layout.js';
 import type { Graph, Node } from '../../ir/graph.js';
-import { opNamed, type OpDefinition, type Sizes } from '../../ir/op.js';
+import { opNamed, opOf, type OpDefinition, type Sizes } from '../../ir/op.js';
 import type { OpRule } from '../../ir/rule.js';
 import { elementsOf, type TensorType } from '../../ir/type.js';
 import { accumulatesNatively, hasNativeKernel } from '../../kernels/native.js';
@@ -191,7 +191,7 @@ function calls(op: OpCase): { readonly graph: Graph; readonly values: readonly F
 
 /** A node in other element types, in every layout, written and, where its kernels can, added. None where the op does not take the types. */
 function rowsOf(graph: Graph, node: Node, values: readonly Float64Array[], typing: readonly DType[]): readonly Row[] {
-  const definition = opNamed(ops, node.op);
+  const definition = opOf(ops, node);
   const types = node.inputs.map((id, i) => typed(definition, i, graph.values[id].type, typing));
   const attributes = {
     ...node.attributes,

@@ -46,12 +46,18 @@ export function floorBytes(
 }
 
 /** More than this no program takes: every value of the step at once, for as many microbatches as a pipeline has under way. */
-export function ceilingBytes(model: LanguageModel, plan: Plan, localRanks: number): number {
+export function ceilingBytes(
+  model: LanguageModel,
+  plan: Plan,
+  localRanks: number,
+  documents: TrainConfig['data']['documents'] = 'packed',
+): number {
   const { graph, parameters } = traceTraining(model, {
     microbatches: plan.batch.logical_microbatches,
     batch: plan.batch.sequences,
     sequence: model.options.context,
     dtype: plan.precision.master,
+    documents,
   });
   const values = graph.values.reduce((sum, { type }) => sum + bytesOf(type), 0);
   const state = parameters.reduce((sum, { type }) => sum + bytesOf(type), 0);
@@ -70,7 +76,9 @@ export interface ForecastRequest {
 /** Bytes of the ranks on one machine, taken to be the first ones: their arenas, to the byte, and what runs them. */
 export function forecastBytes({ config, model, plan, target, localRanks }: ForecastRequest): number {
   const optimizer = config.optimizer;
-  return programBytes(compileRun({ model, optimizer, plan, registry: ops, target, rank: null }), plan, localRanks);
+  const { documents } = config.data;
+  const programs = compileRun({ model, optimizer, plan, documents, registry: ops, target, rank: null });
+  return programBytes(programs, plan, localRanks);
 }
 
 /** The same, of programs that are compiled. */

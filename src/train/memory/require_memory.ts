@@ -66,7 +66,7 @@ export function requireMemory({ config, model, plan, host, events, ...job }: Mem
   if (onGpu(config)) return;
   const { localRanks } = shapeOf(config, job);
   const { physicalBytes, availableBytes } = host;
-  if (ceilingBytes(model, plan, localRanks) <= availableBytes) return;
+  if (ceilingBytes(model, plan, localRanks, config.data.documents) <= availableBytes) return;
   const bytes = forecastBytes({ config, model, plan, target: targetOf(config), localRanks });
   if (bytes > physicalBytes && !config.overcommit) {
     const request = { ...fittingRequest(config, job), model, vocab: model.options.vocab };
