@@ -23,9 +23,11 @@ test('an empty configuration is the demo', () => {
     dim: 384,
     heads: 6,
     window: 0,
+    sinks: false,
     context: 256,
     vocab: null,
     hidden: 1536,
+    positions: 'learned',
     dropout: 0,
   });
   expect(config).toMatchObject({ precision: 'bf16', minutes: 5, steps: null, plan: 'auto' });

@@ -1,13 +1,15 @@
 /** Self-attention over a sequence (Vaswani et al. 2017), with grouped key/value heads (Ainslie et al. 2023) and rotary positions. */
-import { atLeastF32 } from '../ir/dtype.js';
 import type { Attributes } from '../ir/graph.js';
 import type { Having, Made, Shape, Without } from '../ir/shape.js';
 import type { Tensor } from '../ir/tensor.js';
 import { badSize } from './diagnostics.js';
+import { normal } from './init.js';
 import { Linear } from './linear.js';
 import { ModelBuilder } from './model_builder.js';
-import { Module, type FactorSizes, type OptionNames } from './module.js';
+import { Module, Parameter, type FactorSizes, type OptionNames } from './module.js';
+import { alibiSlopes, type RelativeBias } from './relative_positions.js';
 import { requireFactors } from './require_factors.js';
+import { rotaryTables, type RotaryOptions } from './rotary.js';
 
 export interface AttentionOptions {
   readonly dim: number;
@@ -21,8 +23,16 @@ export interface AttentionOptions {
   readonly causal?: boolean;
   /** Each token reads itself and the window − 1 before it (and, where not causal, behind it), as in Mistral; 0 or absent: all. */
   readonly window?: number;
-  /** Turns queries and keys by their positions (Su et al. 2021) with frequencies base^(−2i/head_dim). */
-  readonly rotary?: { readonly base: number };
+  /** Turns queries and keys by their positions (Su et al. 2021) with frequencies base^(−2i/head_dim), scaled or not. */
+  readonly rotary?: RotaryOptions;
+  /** A learned logit a head beside those of the keys, for what a query takes of nobody (gpt-oss). */
+  readonly sinks?: boolean;
+  /** Scores fall with the distance, by a slope a head (Press et al. 2022). */
+  readonly alibi?: boolean;
+  /** Learned biases by distance; of several layers where it is one object. */
+  readonly relative_bias?: RelativeBias;
+  /** What scores are multiplied by; 1/√head_dim where absent. */
+  readonly scale?: number;
   readonly bias?: boolean;
   /** Standard deviation of the first weights of `output`, which writes to the residual stream. */
   readonly output_std?: number;
@@ -43,6 +53,10 @@ export class Attention extends Module<AttentionOptions> {
     causal: true,
     window: true,
     rotary: true,
+    sinks: true,
+    alibi: true,
+    relative_bias: true,
+    scale: true,
     bias: true,
     output_std: true,
   };
@@ -51,6 +65,8 @@ export class Attention extends Module<AttentionOptions> {
   k: Linear | null = null;
   v: Linear | null = null;
   output: Linear;
+  sinks: Parameter | null = null;
+  relative_bias: RelativeBias | null = this.options.relative_bias ?? null;
 
   constructor(options: AttentionOptions) {
     super(options);
@@ -97,6 +113,7 @@ export class Attention extends Module<AttentionOptions> {
       this.v = linear({ kv_group: kv_heads, ...head });
     }
     this.output = new Linear({ in: { ...group, ...head }, out: { dim }, bias, std: output_std });
+    if (options.sinks) this.sinks = new Parameter({ dims: [group], init: normal(0.02) });
   }
 
   forward<S extends Shape>(x: Having<S, 'sequence' | 'dim'>): Tensor<Attended<S>>;
@@ -104,28 +121,42 @@ export class Attention extends Module<AttentionOptions> {
     requireFactors(this, x, ['sequence', 'dim']);
     const batch = x.names.filter((name) => name !== 'sequence' && name !== 'dim');
     const [query, key, v] = this.project(x);
-    const [q, k] = this.options.rotary ? turn([query, key], batch, this.options.rotary.base) : [query, key];
-    const { operands, given } = this.given(x, batch);
-    const attributes = { ...this.masks(x.size('sequence')), ...(given.length > 0 && { given }) };
-    const letters = attentionLetters(batch, k);
-    return this.output.forward(q.apply('attention', [k, v, ...operands], { ...attributes, letters }));
+    const [q, k] = this.options.rotary ? turn([query, key], batch, this.options.rotary) : [query, key];
+    const given = Object.entries(this.given(x, q, batch)).flatMap(([name, tensor]) =>
+      tensor ? [{ name, tensor }] : [],
+    );
+    const operands = given.map(({ tensor }) => tensor);
+    const attributes = {
+      ...this.masks(x.size('sequence')),
+      ...(given.length > 0 && { given: given.map(({ name }) => name) }),
+      letters: attentionLetters(batch, k),
+    };
+    return this.output.forward(q.apply('attention', [k, v, ...operands], attributes));
   }
 
-  /** Optional operands of the op, and their names. */
-  private given(x: Tensor, batch: readonly string[]): { operands: readonly Tensor[]; given: readonly string[] } {
+  /** Optional operands of the op, in its order. */
+  private given(x: Tensor, q: Tensor, batch: readonly string[]): Readonly<Record<string, Tensor | null>> {
     const documents = ModelBuilder.of(x).documents();
-    if (!documents) return { operands: [], given: [] };
-    requireFactors(this, x, ['microbatch', 'batch']);
+    if (documents) requireFactors(this, x, ['microbatch', 'batch']);
     const asQueries = (places: Tensor) => places.transpose([...batch, 'sequence']);
-    const starts = asQueries(documents.starts);
-    if (this.options.causal) return { operands: [starts], given: ['starts'] };
-    return { operands: [starts, asQueries(documents.ends)], given: ['starts', 'ends'] };
+    const heads = q.factors.filter(({ name }) => headNames.includes(name));
+    return {
+      starts: documents && asQueries(documents.starts),
+      ends: documents && !this.options.causal ? asQueries(documents.ends) : null,
+      sinks: this.sinks?.tensor(x) ?? null,
+      slopes: this.options.alibi ? alibiSlopes(x, heads) : null,
+      bias: this.relative_bias?.forward(x) ?? null,
+    };
   }
 
   /** As attributes of the op. A window of the whole sequence hides nothing. */
   private masks(sequence: number): Attributes {
-    const { causal = false, window = 0 } = this.options;
-    return { causal, ...(window > 0 && window < sequence && { window }) };
+    const { causal = false, window = 0, scale } = this.options;
+    return {
+      causal,
+      ...(window > 0 && window < sequence && { window }),
+      ...(scale !== undefined && { scale }),
+    };
   }
 
   /** Queries, keys and values: [batch… sequence heads… head…]. */
@@ -139,18 +170,9 @@ export class Attention extends Module<AttentionOptions> {
 type Attended<S extends Shape> = Made<Made<Without<S, readonly ['sequence', 'dim']>, 'sequence'>, 'dim'>;
 
 /** Queries and keys, turned by their positions. */
-function turn(tensors: readonly Tensor[], batch: readonly string[], base: number): readonly Tensor[] {
-  const tables = rotaryTables(tensors[0], base, tensors[0].size('frequency'));
+function turn(tensors: readonly Tensor[], batch: readonly string[], rotary: RotaryOptions): readonly Tensor[] {
+  const tables = rotaryTables(tensors[0], rotary, tensors[0].size('frequency'));
   return tensors.map((t) => t.apply('rotary', tables, { letters: rotaryLetters(batch, t) }));
-}
-
-/** Cosines and sines [sequence frequency] of position / period, where period = base^(frequency / frequencies), in at least f32. */
-function rotaryTables(x: Tensor, base: number, frequencies: number): readonly [cos: Tensor, sin: Tensor] {
-  const dtype = atLeastF32(x.dtype);
-  const step = x.builder.iota({ name: 'frequency', size: frequencies }, dtype);
-  const period = step.mul(Math.log(base) / frequencies).exp();
-  const angle = x.builder.iota({ name: 'sequence', size: x.size('sequence') }, dtype).div(period);
-  return [angle.apply('cos'), angle.apply('sin')];
 }
 
 /** What the letters of the ops stand for here; see ops/rotary.ts and ops/attention.ts. */

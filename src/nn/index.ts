@@ -16,3 +16,5 @@ export { MLP, SwiGLU, type MLPOptions } from './mlp.js';
 export { Module, Parameter, type FactorSizes } from './module.js';
 export { LayerNorm, RMSNorm, type NormOptions } from './norm.js';
 export { positionsOf } from './positions.js';
+export { RelativeBias, type RelativeBiasOptions } from './relative_positions.js';
+export { ropeTypes, type RotaryOptions, type RotaryScaling } from './rotary.js';

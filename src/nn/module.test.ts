@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { product } from '../ir/type.js';
 import * as nn from './index.js';
-import { GPT, Llama } from './models/index.js';
+import { GPT, Llama, Mixtral } from './models/index.js';
 import { blockListOf, Module, Parameter, parametersOf } from './module.js';
 import { zeros } from './init.js';
 
@@ -97,6 +97,17 @@ test('heads that do not divide the width are refused', () => {
   );
 });
 
+test.each([
+  [{ factor: 4 }, 'a factor of 4 without a way to scale'],
+  [{ rope_type: 'yarn', factor: 4, beta_fast: 2, beta_slow: 2 }, 'a ramp that rises from 2 to 2 turns'],
+  [{ rope_type: 'llama3', factor: 8, low_freq_factor: 5 }, 'a ramp that rises from 5 to 4 turns'],
+] as const)('rotary positions scaled by %o are refused', (rope_scaling, problem) => {
+  const sizes = { layers: 1, dim: 8, heads: 2, context: 8, vocab: 11 };
+  expect(() => new Llama({ ...sizes, rope_scaling })).toThrow(problem);
+  expect(() => new Mixtral({ ...sizes, rope_scaling })).toThrow(problem);
+  new Llama({ ...sizes, rope_scaling: { rope_type: 'yarn', factor: 4 } });
+});
+
 describe('options that a layer does not have are refused, with what it has', () => {
   const dim = { dim: 8 };
   const layers: Readonly<Record<string, (more: object) => unknown>> = {
@@ -108,6 +119,7 @@ describe('options that a layer does not have are refused, with what it has', () 
     MLP: (more) => new nn.MLP({ ...dim, hidden: 4, ...more }),
     Mixture: (more) => new nn.Mixture({ ...dim, hidden: 4, experts: 2, choices: 1, ...more }),
     Parameter: (more) => new nn.Parameter({ dims: [dim], init: zeros, ...more }),
+    RelativeBias: (more) => new nn.RelativeBias({ heads: 2, ...more }),
     RMSNorm: (more) => new nn.RMSNorm({ ...dim, ...more }),
     SwiGLU: (more) => new nn.SwiGLU({ ...dim, hidden: 4, ...more }),
   };

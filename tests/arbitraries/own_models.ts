@@ -348,6 +348,15 @@ const pieces = {
         { heads: 2, head_dim: 3 },
         { heads: 2, kv_heads: 1, head_dim: 4, rotary: { base: 10 } },
         { heads: 2, window: 2 },
+        { heads: 2, sinks: true },
+        { heads: 3, head_dim: 2, alibi: true },
+        { heads: 4, kv_heads: 2, head_dim: 2, sinks: true, alibi: true, scale: 0.5 },
+        {
+          heads: 2,
+          kv_heads: 1,
+          head_dim: 4,
+          relative_bias: new nn.RelativeBias({ heads: 2, kv_heads: 1, buckets: 4, max_distance: 4 }),
+        },
       ],
       variant,
     );

@@ -56,6 +56,9 @@ export interface TrainingDraw {
   /** Tokens that a token attends to; 0: all before it. */
   readonly window: number;
   readonly documents: Documents;
+  readonly sinks: boolean;
+  /** In GPT. */
+  readonly positions: 'learned' | 'alibi' | 'relative';
   readonly sequence: number;
   readonly batch: number;
   /** Logical microbatches in a scheduled one: need not divide over the data ranks. */
@@ -129,6 +132,8 @@ export const trainingFields = (): { readonly [K in keyof TrainingDraw]: fc.Arbit
   tied: fc.boolean(),
   window: fc.constantFrom(0, 1, 2, 3),
   documents: fc.constantFrom('packed', 'separate'),
+  sinks: fc.boolean(),
+  positions: fc.constantFrom('learned', 'alibi', 'relative'),
   sequence: fc.integer({ min: 1, max: 5 }),
   batch: fc.integer({ min: 1, max: 4 }),
   logical: fc.integer({ min: 1, max: 3 }),
@@ -377,9 +382,9 @@ const withPadding =
       : element(input, index, microbatch);
 
 function modelOf(draw: TrainingDraw): LanguageModel {
-  const { layers, heads, group, hidden, vocab, tied, window, experts, sequence } = draw;
-  const common = { layers, dim: dimOf(draw), hidden, vocab, window, context: sequence };
-  if (draw.model === 'gpt') return new GPT({ ...common, heads, dropout: draw.dropout ? 0.3 : 0 });
+  const { layers, heads, group, hidden, vocab, tied, window, sinks, positions, experts, sequence } = draw;
+  const common = { layers, dim: dimOf(draw), hidden, vocab, window, sinks, context: sequence };
+  if (draw.model === 'gpt') return new GPT({ ...common, heads, positions, dropout: draw.dropout ? 0.3 : 0 });
   const grouped = { ...common, heads: heads * group, kv_heads: heads };
   if (draw.model === 'llama') return new Llama({ ...grouped, tied });
   return new (tied ? TiedMixtral : Mixtral)({ ...grouped, experts, choices: Math.min(2, experts) });

@@ -88,6 +88,8 @@ function drawOf(
     dropout: true,
     tied: i % 2 === 0,
     window: i % 5 === 0 ? 2 : 0,
+    sinks: i % 4 === 1,
+    positions: (['learned', 'alibi', 'relative'] as const)[Math.floor(i / 3) % 3],
     documents: i % 2 === 0 ? 'packed' : 'separate',
     sequence: 3,
     batch: 2,

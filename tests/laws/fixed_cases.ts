@@ -16,6 +16,8 @@ export const smallest: TrainingDraw = {
   dropout: false,
   tied: false,
   window: 0,
+  sinks: false,
+  positions: 'learned',
   documents: 'packed',
   sequence: 1,
   batch: 2,

@@ -1,5 +1,6 @@
 /** Fields of `config.model` that every decoder has, and those of decoders with rotary positions. */
 import { z } from 'zod';
+import { ropeScaling } from './rope_scaling.js';
 
 export const context = z
   .int()
@@ -81,6 +82,14 @@ export const decoderFields = {
       effect: 'Attention time grows with context · window; what lies further back is reached through several layers.',
       also: ['sliding_window', 'sliding_window_size', 'window_size', 'attention_window', 'window_attn_size'],
     }),
+  sinks: z
+    .boolean()
+    .default(false)
+    .meta({
+      description:
+        'A learned logit a head beside those of the tokens: what a token takes of nobody (attention sinks, gpt-oss).',
+      also: ['attention_sinks', 'use_sinks', 'softmax_off_by_one', 'learnable_sink'],
+    }),
   context,
   vocab,
 };
@@ -106,6 +115,7 @@ export const rotaryFields = {
     unit: 'features',
     also: hiddenNames,
   }),
+  rope_scaling: ropeScaling,
 };
 
 /** What follows from other sizes where positions are rotary, SwiGLU stands between and heads are grouped. */

@@ -3,6 +3,8 @@
  * embedding. With the sizes of a Hugging Face checkpoint it has the same number of parameters.
  *
  *   parameters = (vocab + context)·dim + layers·(12·dim² + 13·dim) + 2·dim        (hidden = 4·dim)
+ *
+ * Instead of learned positions it may have ALiBi (Press et al. 2022) or T5's learned biases by distance, which all blocks share.
  */
 import type { Tensor } from '../../../ir/tensor.js';
 import { Attention } from '../../attention.js';
@@ -14,14 +16,22 @@ import { MLP } from '../../mlp.js';
 import { Module } from '../../module.js';
 import { LayerNorm } from '../../norm.js';
 import { positionsOf } from '../../positions.js';
+import { RelativeBias } from '../../relative_positions.js';
 import { modelSizes } from '../family.js';
 import { gptFamily, type GPTOptions, type GPTSizes } from './options.js';
 
 export class GPT extends LanguageModel<GPTSizes> {
   embedding = new Embedding({ by: 'vocab', count: this.options.vocab, dim: this.options.dim });
-  positions = new Embedding({ by: 'position', count: this.options.context, dim: this.options.dim });
+  positions =
+    this.options.positions === 'learned'
+      ? new Embedding({ by: 'position', count: this.options.context, dim: this.options.dim })
+      : null;
+  relative_bias = this.options.positions === 'relative' ? new RelativeBias({ heads: this.options.heads }) : null;
   dropout = new Dropout({ rate: this.options.dropout });
-  blocks = Array.from({ length: this.options.layers }, () => new Block(this.options));
+  blocks = Array.from(
+    { length: this.options.layers },
+    () => new Block({ ...this.options, relative_bias: this.relative_bias }),
+  );
   norm = new LayerNorm({ dim: this.options.dim });
   head = new Linear({
     in: { dim: this.options.dim },
@@ -35,7 +45,8 @@ export class GPT extends LanguageModel<GPTSizes> {
   }
 
   forward(tokens: Tensor<['microbatch', 'batch', 'sequence']>) {
-    let x = this.embedding.forward(tokens).add(this.positions.forward(positionsOf(tokens)));
+    let x = this.embedding.forward(tokens);
+    if (this.positions) x = x.add(this.positions.forward(positionsOf(tokens)));
     x = this.dropout.forward(x);
     for (const block of this.blocks) x = block.forward(x);
     return this.head.forward(this.norm.forward(x));
@@ -43,13 +54,16 @@ export class GPT extends LanguageModel<GPTSizes> {
 }
 
 /** `x + attention(norm(x))`, then `x + mlp(norm(x))`. */
-export class Block extends Module<GPTSizes> {
+export class Block extends Module<GPTSizes & { readonly relative_bias: RelativeBias | null }> {
   norm1 = new LayerNorm({ dim: this.options.dim });
   attention = new Attention({
     dim: this.options.dim,
     heads: this.options.heads,
     causal: true,
     window: this.options.window,
+    sinks: this.options.sinks,
+    alibi: this.options.positions === 'alibi',
+    relative_bias: this.options.relative_bias ?? undefined,
     bias: true,
     output_std: residualStd(this.options.layers),
   });

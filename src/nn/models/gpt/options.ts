@@ -12,6 +12,22 @@ const schema = z.strictObject({
     unit: 'features',
     also: hiddenNames,
   }),
+  positions: z
+    .enum(['learned', 'alibi', 'relative'])
+    .default('learned')
+    .meta({
+      description:
+        'learned: a vector a place, added to the token’s (GPT-2). alibi: scores fall with the distance, by a slope a head (BLOOM, MPT). relative: learned biases by distance, one table for all blocks (T5).',
+      effect: 'alibi, relative: no table of places; sequences longer than those of training can be read.',
+      also: [
+        'position_embedding_type',
+        'pos_emb_type',
+        'position_embedding',
+        'use_alibi',
+        'alibi',
+        'relative_attention',
+      ],
+    }),
   dropout: z
     .number()
     .min(0)

@@ -13,6 +13,7 @@ import { SwiGLU } from '../../mlp.js';
 import { Module } from '../../module.js';
 import { RMSNorm } from '../../norm.js';
 import { modelSizes } from '../family.js';
+import { ropeScalingOf } from '../rope_scaling.js';
 import { llamaFamily, type LlamaOptions, type LlamaSizes } from './options.js';
 
 export class Llama extends LanguageModel<LlamaSizes> {
@@ -46,7 +47,8 @@ export class Block extends Module<LlamaSizes> {
     kv_heads: this.options.kv_heads,
     causal: true,
     window: this.options.window,
-    rotary: { base: this.options.rope_base },
+    rotary: { base: this.options.rope_base, scaling: ropeScalingOf(this.options) },
+    sinks: this.options.sinks,
   });
   norm2 = new RMSNorm({ dim: this.options.dim, eps: this.options.eps });
   mlp = new SwiGLU({ dim: this.options.dim, hidden: this.options.hidden });

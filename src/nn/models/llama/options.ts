@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { completeRotary, decoderFields, ropeBase, rotaryFields } from '../decoder_fields.js';
 import type { Family, ModelOptions, ModelSizes } from '../family.js';
 import { headConflicts } from '../head_conflicts.js';
+import { scalingConflicts } from '../rope_scaling.js';
 
 const schema = z.strictObject({
   family: z.literal('llama').meta({ description: 'Llama: RMSNorm, SwiGLU, rotary positions, no biases.' }),
@@ -30,7 +31,7 @@ const schema = z.strictObject({
 
 export const llamaFamily: Family<typeof schema> = {
   schema,
-  conflicts: (fields) => headConflicts(fields, { rotary: true }),
+  conflicts: (fields) => [...headConflicts(fields, { rotary: true }), ...scalingConflicts(fields.rope_scaling)],
   // Rotary positions turn pairs.
   widthStep: ({ heads }) => 2 * heads,
   complete: (fields) => ({ ...fields, ...completeRotary(fields) }),

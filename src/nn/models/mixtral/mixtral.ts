@@ -12,6 +12,7 @@ import { Mixture } from '../../mixture.js';
 import { Module } from '../../module.js';
 import { RMSNorm } from '../../norm.js';
 import { modelSizes } from '../family.js';
+import { ropeScalingOf } from '../rope_scaling.js';
 import { mixtralFamily, type MixtralOptions, type MixtralSizes } from './options.js';
 
 /** The residual stream, and the sum of the balance losses so far, [microbatch]. */
@@ -60,7 +61,8 @@ export class Block extends Module<MixtralSizes> {
     kv_heads: this.options.kv_heads,
     causal: true,
     window: this.options.window,
-    rotary: { base: this.options.rope_base },
+    rotary: { base: this.options.rope_base, scaling: ropeScalingOf(this.options) },
+    sinks: this.options.sinks,
   });
   norm2 = new RMSNorm({ dim: this.options.dim });
   experts = new Mixture({

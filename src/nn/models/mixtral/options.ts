@@ -4,6 +4,7 @@ import { usualCapacity } from '../../mixture.js';
 import { completeRotary, decoderFields, ropeBase, rotaryFields } from '../decoder_fields.js';
 import type { Family, ModelOptions, ModelSizes } from '../family.js';
 import { headConflicts } from '../head_conflicts.js';
+import { scalingConflicts } from '../rope_scaling.js';
 
 const schema = z.strictObject({
   family: z.literal('mixtral').meta({ description: 'Mixtral: Llama with mixtures of experts.' }),
@@ -54,7 +55,7 @@ export const mixtralFamily: Family<typeof schema> = {
   schema,
   conflicts: (fields) => {
     const { choices, experts } = fields;
-    const heads = headConflicts(fields, { rotary: true });
+    const heads = [...headConflicts(fields, { rotary: true }), ...scalingConflicts(fields.rope_scaling)];
     if (heads.length > 0 || choices <= experts) return heads;
     return [
       {
