@@ -165,7 +165,7 @@ const list: LaunchList = {
     },
   ],
 };
-/** Starts, ends and arrivals, in seconds; the last launch has not arrived. */
+/** Starts, ends and arrivals, in seconds; the last launch takes a second to begin, and has not arrived. */
 const trace = Float64Array.from(
   [
     [0, 2, NaN],
@@ -176,7 +176,7 @@ const trace = Float64Array.from(
     [2, 2, 6],
     [2, 3.5, NaN],
     [3.5, 6, NaN],
-    [6, 6, NaN],
+    [6, 7, NaN],
   ].flat(),
 );
 
@@ -192,7 +192,7 @@ test('a trace is counted by what was sent and has arrived', () => {
     send: { calls: 1, bytes: 44 },
   });
   expect(synchronisations).toBe(4);
-  expect(sharesOfTrace(list, { trace, seconds: 10 })).toEqual({ utilisation: 0.2, exposed: 0.15, bubble: 0.25 });
+  expect(sharesOfTrace(list, { trace, seconds: 10 })).toEqual({ utilisation: 0.2, exposed: 0.25, bubble: 0.25 });
 });
 
 test.runIf(process.platform === 'linux')('what leaves a process over IP is counted, and nothing else', async () => {

@@ -18,8 +18,8 @@ export const noExchanges = (): Record<ExchangeKind, { calls: number; bytes: numb
 export interface Shares {
   /** In which they compute. */
   readonly utilisation: number;
-  /** In which they wait for messages of another group, or have nothing more to do. */
+  /** In which they begin or wait for messages between groups, or have nothing more to do. */
   readonly bubble: number;
-  /** In which they wait for collectives. */
+  /** In which they begin or wait for collectives. */
   readonly exposed: number;
 }

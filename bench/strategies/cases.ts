@@ -31,6 +31,7 @@ export const strategies: readonly Strategy[] = [
   { name: 'tensor 2, sequence parallel', sizes: { ...tensor(2), sequence_parallel: true } },
   { name: 'context 2, all-gather', sizes: context(2) },
   { name: 'context 2, Ulysses', sizes: { ...context(2), context_parallel_method: 'ulysses' } },
+  { name: 'context 2, ring', sizes: { ...context(2), context_parallel_method: 'ring' } },
   { name: 'pipeline 2', sizes: pipeline(2) },
   { name: 'pipeline 4', sizes: pipeline(4) },
   { name: 'pipeline 2, interleaved', sizes: { ...pipeline(2), virtual_stages: 2 } },

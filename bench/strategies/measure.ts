@@ -40,7 +40,7 @@ export function exchangesOfTrace({ launches, groups }: LaunchList, trace: Float6
   return { exchanged, synchronisations };
 }
 
-/** In which of its time a rank computed and waited. */
+/** What the thread that computes did with its time: communication costs it what it takes to begin, and what it waits. */
 export function sharesOfTrace({ launches }: LaunchList, { trace, seconds }: TracedStep): Shares {
   let [computing, forMessages, forCollectives] = [0, 0, 0];
   const events = new Map<number, NativeLaunch>();
@@ -48,9 +48,9 @@ export function sharesOfTrace({ launches }: LaunchList, { trace, seconds }: Trac
     const took = trace[3 * i + 1] - trace[3 * i];
     if (launch.kind === 'kernel' || launch.kind === 'copy') computing += took;
     if (isCommunication(launch)) events.set(launch.event, launch);
-    if (launch.kind !== 'wait') return;
-    if (events.get(launch.event)?.kind === 'collective') forCollectives += took;
-    else forMessages += took;
+    const about = launch.kind === 'wait' ? events.get(launch.event) : launch;
+    if (about?.kind === 'collective') forCollectives += took;
+    else if (about && isCommunication(about)) forMessages += took;
   });
   return { utilisation: computing / seconds, bubble: forMessages / seconds, exposed: forCollectives / seconds };
 }

@@ -84,7 +84,7 @@ function measuredSection(rows: readonly StrategyRow[]): readonly string[] {
     `On ${date}, ${machine}, ${cores} cores, load average ${load} before the first: \`npm run bench -- strategies\`. Devices are processes of one ` +
       'thread or more, and where there are more of them than cores, they take turns: then the time and its shares say more of the machine than ' +
       'of the plan. Bytes are counted twice, by the launches that the engine traced and by what left the process through its sockets, headers ' +
-      'and notices of the library included.',
+      'and notices of the library included. What it takes to begin a message or a collective counts with the wait for it.',
     table(
       ['plan', 'step', 'sent: stated', 'traced', 'sockets', 'synchronisations', 'computing', 'bubble', 'exposed'],
       rows.map(({ name, ours, stated, measured: { sentBytes, socketBytes, synchronisations, shares } }) => [
