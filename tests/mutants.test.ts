@@ -6,6 +6,7 @@ import { again } from '../bench/mutants/faults/again.js';
 import { axes } from '../bench/mutants/faults/axes.js';
 import { packed } from '../bench/mutants/faults/packed.js';
 import { sitesOf } from '../bench/mutants/edit.js';
+import { placedAxes } from '../bench/mutants/placed/axes.js';
 import { runPlacedCampaign } from '../bench/mutants/placed/campaign.js';
 import { buildBases } from '../bench/mutants/programs.js';
 import { recordFaults } from '../bench/mutants/placed/records.js';
@@ -169,22 +170,23 @@ test(
   () => {
     const programs = [
       'gpt, its sequences over context 2, allgather',
-      'gpt, its sequences over context 2, ulysses',
+      'gpt, its sequences over context 2, ulysses+ring',
+      'gpt, its sequences over context 3, ring',
       'mixtral of two choices, experts over data 2, sequences over context 2',
       'mixtral of two choices, experts over two shards, in two replicas',
     ];
     const only = [...Object.keys(axes), 'drop_origins'];
-    const ofPrograms = runCampaign({ count: 24, legal: 4, seed: 2, programs, only: [...only, 'shuffle_contract'] });
+    const ofPrograms = runCampaign({ count: 30, legal: 4, seed: 2, programs, only: [...only, 'shuffle_contract'] });
     const ofGraphs = runPlacedCampaign({
-      count: 30,
+      count: 36,
       seed: 2,
       programs,
-      only: ['sum_unlike_blocks', 'drop_origins', 'combine_without_weights'],
+      only: [...Object.keys(placedAxes), 'drop_origins'],
     });
     const [made, placed] = [ofPrograms, ofGraphs].map((report) => summarize(report));
     expect([...ofPrograms.notes, ...ofGraphs.notes]).toEqual([]);
     expect([made.false_accepts, placed.false_accepts, made.legal - made.legal_accepted]).toEqual([0, 0, 0]);
     expect([made.wrong > 10, made.kinds]).toEqual([true, only.length]);
-    expect([placed.wrong > 10, placed.kinds]).toEqual([true, 3]);
+    expect([placed.wrong > 10, placed.kinds]).toEqual([true, Object.keys(placedAxes).length + 1]);
   },
 );

@@ -236,6 +236,16 @@ export const recipes: readonly Recipe[] = [
     }),
   })),
   {
+    name: 'gpt, its sequences over context 3, ring',
+    weight: 2,
+    options: () => ({
+      ...gpt(),
+      mesh: { context: 3 },
+      split: { sequence: ['context'] },
+      contextMethod: 'ring',
+    }),
+  },
+  {
     name: 'mixtral of two choices, experts over data 2, sequences over context 2',
     weight: 2,
     options: () => ({

@@ -52,7 +52,8 @@ export function coverageText<S extends Settings>(
   const names = Object.keys(settings);
   const all = pairsOf(allRows(settings).filter(legal)).length;
   const missing = missingPairs(settings, rows, legal);
-  const line = (cells: readonly unknown[]) => cells.map((cell, i) => String(cell).padEnd(names[i].length + 2)).join('');
+  const width = (name: string) => Math.max(name.length, ...settings[name].map((value) => String(value).length)) + 2;
+  const line = (cells: readonly unknown[]) => cells.map((cell, i) => String(cell).padEnd(width(names[i]))).join('');
   return [
     line(names),
     ...rows.map((row) => line(names.map((name) => row[name]))),

@@ -1,8 +1,11 @@
-/** What context and expert parallelism could get wrong: where a run of positions begins, whose expert a gradient is of, what a token's experts weigh. */
+/**
+ * What context and expert parallelism could get wrong: where a run of positions begins, which neighbour a ring sends to, whose expert a
+ * gradient is of, what a token's experts weigh.
+ */
 import { boundsOf } from '../../../src/ir/layout.js';
-import type { CollectiveInstruction, KernelInstruction } from '../../../src/program/program.js';
+import type { CollectiveInstruction, Instruction, KernelInstruction } from '../../../src/program/program.js';
 import { laneAlong } from '../../../src/program/lane.js';
-import { replaceAt } from '../edit.js';
+import { editBody, replaceAt, withValue } from '../edit.js';
 import type { Mutations } from '../mutant.js';
 import { isCollective, isKernel, mutant, onOne } from './site.js';
 
@@ -15,6 +18,10 @@ export const combines = ({ op, rule }: Pick<KernelInstruction, 'op' | 'rule'>): 
   rule.operands.length === 2 &&
   rule.operands.every((names) => names.includes('choice')) &&
   !rule.results[0].includes('choice');
+
+/** A step of a ring: whole blocks go round. */
+const turns = (instruction: Instruction): boolean =>
+  isCollective(instruction) && (instruction as CollectiveInstruction).move.kind === 'permute';
 
 export const axes: Mutations = {
   /** A kernel is told that its block begins elsewhere: where another rank's does, or an element late. */
@@ -47,6 +54,19 @@ export const axes: Mutations = {
       return mutant(replaceAt(program, site, { ...kernel, rule: alone, inputs: [inputs[returned]] }), site);
     },
   ),
+  /** A ring is turned the other way. */
+  swapped_neighbour: onOne(turns, (program, site) => {
+    const instruction = site.instruction as CollectiveInstruction;
+    const { move } = instruction;
+    const changed = { ...instruction, move: { ...move, from: move.to, to: move.from } };
+    return mutant(replaceAt(program, site, changed), site);
+  }),
+  /** What has come round so far is read in place of what comes next. */
+  one_hop_too_few: onOne(turns, (program, site) => {
+    const { input, output } = site.instruction as CollectiveInstruction;
+    const rewired = editBody(program, site, (body) => body.map((x) => withValue(x, output.value, input.value, 'read')));
+    return mutant(replaceAt(rewired, site), site);
+  }),
   /** Ranks with other experts, or another part of a bucket, add theirs. */
   reduce_over_the_split_too: onOne(
     (x) => isCollective(x) && (x as CollectiveInstruction).move.kind === 'all_reduce',

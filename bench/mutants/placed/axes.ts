@@ -2,7 +2,9 @@
 import { splitsEvenly } from '../../../src/ir/layout.js';
 import type { PlacedMove, PlacedOp } from '../../../src/partition/placed.js';
 import { combines } from '../faults/axes.js';
-import { onStep, replaceStep, reread, withCopy, type PlacedMutations } from './edit.js';
+import { onStep, replaceStep, reread, skipMove, withCopy, type PlacedMutations } from './edit.js';
+
+const turns = ({ move }: PlacedMove): boolean => move.kind === 'permute';
 
 export const placedAxes: PlacedMutations = {
   /** Ranks that have other experts, or another part of a bucket or of the sequence, add theirs. */
@@ -28,6 +30,13 @@ export const placedAxes: PlacedMutations = {
       return replaceStep(reread(wider, id, copy, at), at, step, sum);
     },
   ),
+  /** A ring is turned the other way. */
+  swapped_neighbour: onStep('move', turns, (graph, { at, step }) => {
+    const { move } = step;
+    return replaceStep(graph, at, { ...step, move: { ...move, from: move.to, to: move.from } });
+  }),
+  /** What has come round so far is read in place of what comes next, and said to be that. */
+  one_hop_too_few: onStep('move', turns, skipMove),
   combine_without_weights: onStep('op', combines, (graph, { at, step }) => {
     const { rule, inputs } = step;
     const returned = rule.operands.findIndex((names) => rule.operands.every((other) => names.length >= other.length));

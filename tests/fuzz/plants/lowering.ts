@@ -5,7 +5,9 @@ import type { Instruction, Operand } from '../../../src/program/program.js';
 import type { LoweredMove } from '../../../src/reshard/lower.js';
 import { replaceStep, reread } from '../../../bench/mutants/placed/edit.js';
 import { axesOn } from '../../../src/plan/splits.js';
-import { atEach, isOp, isPack, ranksAlong, reducedOver, scaled, sumsOver, unsummed } from './edits.js';
+import { splitsEvenly } from '../../../src/ir/layout.js';
+import type { PlacedGraph, PlacedMove, PlacedStep } from '../../../src/partition/placed.js';
+import { atEach, isMove, isOp, isPack, ranksAlong, reducedOver, scaled, sumsOver, unsummed } from './edits.js';
 import type { Plant, Plants } from './plant.js';
 
 /** Ranks take each other's runs, where all are equally long. */
@@ -31,6 +33,25 @@ const overwriting = (instruction: Instruction): Instruction =>
           operand.access === 'accumulate' ? { ...operand, access: 'write' } : operand,
         ),
       };
+
+/** A step of a ring, whose blocks are all of one size. */
+const turnsEvenly = (graph: PlacedGraph, step: PlacedStep): step is PlacedMove =>
+  isMove(step) &&
+  step.move.kind === 'permute' &&
+  [step.move.from, step.move.to].some(({ splits }) => Object.values(splits).some(({ turn }) => turn !== undefined)) &&
+  splitsEvenly(graph.meshes[step.group], graph.values[step.inputs[0]].type, step.move.from);
+
+/** At each step of a ring. */
+const atTurns =
+  (change: (graph: PlacedGraph, at: number, step: PlacedMove) => PlacedGraph): NonNullable<Plant['graphs']> =>
+  (placed) => ({
+    ...placed,
+    step: atEach(
+      placed.step,
+      (step) => turnsEvenly(placed.step, step),
+      (graph, at, step) => change(graph, at, step as PlacedMove),
+    ),
+  });
 
 export const loweringPlants: Plants = {
   shards_exchanged: {
@@ -126,6 +147,17 @@ export const loweringPlants: Plants = {
           reducedOver(changed, step.outputs[0], axesOn(changed.meshes[step.group], split.experts ?? []), at),
       ),
     }),
+  },
+  ring_turned_backwards: {
+    what: 'keys and values go round to the other neighbour',
+    graphs: atTurns((graph, at, step) => {
+      const { from, to } = step.move;
+      return replaceStep(graph, at, { ...step, move: { ...step.move, from: to, to: from } });
+    }),
+  },
+  ring_one_hop_less: {
+    what: 'keys and values stay where they are for a step of the ring',
+    graphs: atTurns((graph, at, step) => reread(replaceStep(graph, at), step.outputs[0], step.inputs[0])),
   },
   made_again_otherwise: {
     what: 'what the backward makes again it makes with another stream of randomness',

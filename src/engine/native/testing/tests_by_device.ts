@@ -9,8 +9,8 @@ const cpuOnly = {
   ownKernels: 'the kernels of a GPU are the library’s, which checks its operands itself',
 } as const;
 
-/** Declares a test, as `test(name, body)` does. */
-export type Declare = (name: string, body: () => unknown) => void;
+/** Declares a test, as `test(name, body, limitMs)` does. */
+export type Declare = (name: string, body: () => unknown, limitMs?: number) => void;
 
 /** A test of what only a CPU can show. */
 export const testOnCpu = (reason: keyof typeof cpuOnly): Declare =>
