@@ -4,14 +4,14 @@ import type { NativeEngine } from '../src/engine/native/engine.js';
 import { rankFromEnvironment } from '../src/launch/environment.js';
 import { joinJob } from '../src/launch/join.js';
 
-export interface RankPlace {
+export interface OwnPlace {
   readonly rank: number;
   readonly meet: (engine: Pick<NativeEngine, 'addon'>) => Promise<void>;
   /** To be called before the engine is closed: nobody closes the store under another's feet. */
   readonly part: (addon: AddonEngine) => Promise<void>;
 }
 
-export function ownPlace(): RankPlace {
+export function ownPlace(): OwnPlace {
   const environment = rankFromEnvironment();
   if (environment === null || environment.worldSize === 1)
     return { rank: 0, meet: () => Promise.resolve(), part: () => Promise.resolve() };

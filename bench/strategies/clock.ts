@@ -63,7 +63,7 @@ const ranksOfProgram = ({ classes }: Program): readonly number[] =>
 class Communication {
   private readonly parties: number;
   private readonly seconds: number;
-  private readonly arrived: { readonly at: number; readonly after: readonly Communication[] }[] = [];
+  private readonly arrived: { readonly at: number; readonly before: Communication | null }[] = [];
   private span: { readonly begin: number; readonly end: number } | null = null;
 
   constructor(parties: number, seconds: number) {
@@ -71,21 +71,19 @@ class Communication {
     this.seconds = seconds;
   }
 
-  arrive(at: number, after: readonly Communication[]): void {
-    this.arrived.push({ at, after });
+  /** A rank comes to it, behind what it began before on the same lane. */
+  arrive(at: number, before: Communication | null): void {
+    this.arrived.push({ at, before });
   }
 
   /** Null while a rank, or what is before it on a rank's lane, is not there yet. */
   when(): { readonly begin: number; readonly end: number } | null {
     if (this.span || this.arrived.length < this.parties) return this.span;
     let begin = 0;
-    for (const { at, after } of this.arrived) {
-      begin = Math.max(begin, at);
-      for (const before of after) {
-        const known = before.when();
-        if (known === null) return null;
-        begin = Math.max(begin, known.end);
-      }
+    for (const { at, before } of this.arrived) {
+      const known = before === null ? null : before.when();
+      if (before !== null && known === null) return null;
+      begin = Math.max(begin, at, known?.end ?? 0);
     }
     return (this.span = { begin, end: begin + this.seconds });
   }
@@ -188,8 +186,7 @@ class ClockedRank {
     const { seconds } = this.shared.priceOf(instruction, this.place.rankClass);
     const communication = this.shared.meetings.get(key) ?? new Communication(meeting.parties, seconds);
     this.shared.meetings.set(key, communication);
-    const before = this.last.get(instruction.lane);
-    communication.arrive(this.now, before ? [before.communication] : []);
+    communication.arrive(this.now, this.last.get(instruction.lane)?.communication ?? null);
     const begun = { communication, launch };
     this.begun.push(begun);
     this.last.set(instruction.lane, begun);
