@@ -11,9 +11,14 @@ export interface LanguageModelOptions {
   readonly context: number;
 }
 
-/** Sums over one scheduled microbatch. The quotient of the first two over a whole step is its mean loss. */
+/**
+ * Sums over one scheduled microbatch. Every term of what is trained on is a sum over real tokens, those that have a target, and has one
+ * denominator: the real tokens of the whole step, counted over all microbatches and ranks when all are there. So a microbatch, a rank or a
+ * sequence weighs as many tokens as it has, uneven batches are exact, and padding weighs nothing. A term that is a mean over something else
+ * comes in by the real tokens that it stands for: routers' balance, a number a logical microbatch, times the tokens of that.
+ */
 export interface SummedLoss {
-  /** Sum of the losses of real tokens, in nats: what a training step shows as its loss. */
+  /** Of the losses of real tokens, in nats: over {@link tokens} of the whole step, what a training step shows as its loss. */
   readonly lossSum: Tensor;
   /** Number of real tokens. */
   readonly tokens: Tensor;

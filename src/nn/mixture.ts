@@ -6,9 +6,11 @@
  * `microbatch` as a factor: where a plan splits tokens by `microbatch` and weights by `experts` over the same devices, dispatch and
  * combine become all-to-alls.
  */
+import { atLeastF32 } from '../ir/dtype.js';
 import type { Tensor } from '../ir/tensor.js';
 import { badSize, unexpectedFactor } from './diagnostics.js';
 import { normal } from './init.js';
+import { realTokens } from './language_model.js';
 import { Linear } from './linear.js';
 import { ModelBuilder } from './model_builder.js';
 import { Module, Parameter, type OptionNames } from './module.js';
@@ -35,7 +37,10 @@ export interface MixtureOptions {
 
 export interface MixtureResult {
   readonly y: Tensor;
-  /** [microbatch]: experts · Σ_e (share of choices sent to e) · (mean probability of e); 1 where even (Fedus et al. 2022, eq. 4). */
+  /**
+   * [microbatch]: experts · Σ_e (share of choices sent to e) · (mean probability of e); 1 where even (Fedus et al. 2022, eq. 4). Over the
+   * tokens that have a target: padding weighs nothing. 0 where there are none.
+   */
   readonly balance: Tensor;
 }
 
@@ -90,12 +95,23 @@ export class Mixture extends Module<MixtureOptions> {
     const returned = outputs.apply('gather', ids, { by: ['experts', 'place'], to: [...expert.names, 'dim'] });
     return {
       y: returned.einsum([weight], x.names),
-      balance: sent
-        .sum('batch sequence choice')
-        .cast(probability.dtype)
-        .einsum([probability.sum('batch sequence')], ['microbatch'])
-        .mul(experts / (tokens * tokens * choices)),
+      balance: this.balance(sent, probability),
     };
+  }
+
+  private balance(sent: Tensor, probability: Tensor): Tensor {
+    const { experts, choices } = this.options;
+    const real = realTokensOf(sent);
+    const dtype = atLeastF32(probability.dtype);
+    const count = real.sum('batch sequence').maximum(1).cast(dtype);
+    const mean = (x: Tensor) =>
+      x
+        .einsum([real.cast(x.dtype)], ['microbatch', 'experts'])
+        .cast(dtype)
+        .div(count);
+    return mean(sent)
+      .einsum([mean(probability)], ['microbatch'])
+      .mul(experts / choices);
   }
 
   /** [experts microbatch place dim] → the same, each expert by its own weights: all of an expert's rows are one matrix. */
@@ -113,6 +129,14 @@ export class Mixture extends Module<MixtureOptions> {
       init: normal(std),
     });
   }
+}
+
+/** i32 [microbatch batch sequence]: one for each token that has a target, or, where none have, for each token. */
+function realTokensOf(sent: Tensor): Tensor {
+  const { labels } = ModelBuilder.of(sent);
+  if (labels) return realTokens(labels, 'i32');
+  const factors = sent.factors.filter(({ name }) => ['microbatch', 'batch', 'sequence'].includes(name));
+  return sent.builder.fill(1, 'i32', factors);
 }
 
 /** Of its input: queues are a logical microbatch's, over its sequences. */

@@ -52,6 +52,7 @@ export class ModelBuilder extends GraphBuilder {
   private segment: string | null;
   private readonly places: TensorType | null;
   private readonly documentInputs = new Map<DataInput, Tensor>();
+  private labelInput: Tensor | null = null;
   private randomInputs: RandomInputs | null = null;
   private readonly streams = new Map<string, number>();
 
@@ -96,6 +97,16 @@ export class ModelBuilder extends GraphBuilder {
       microbatch: input('microbatch', 'data'),
     };
     return this.randomInputs;
+  }
+
+  /** The target of each token, negative where it has none; null where nothing is trained or validated. */
+  get labels(): Tensor | null {
+    return this.labelInput;
+  }
+
+  /** Makes the targets an input. */
+  takeLabels(type: TensorType): Tensor {
+    return (this.labelInput = this.input('labels' satisfies DataInput, 'data', type));
   }
 
   /** Where the document of each token lies in its sequence, made inputs as they are read; null: a sequence is one document. */

@@ -86,7 +86,7 @@ function namedParameters(model: LanguageModel): readonly NamedParameter[] {
  */
 export function traceModel(model: LanguageModel, shape: TraceShape): TracedModel {
   return trace('forward', model, shape, (builder, tokens) => {
-    const labels = builder.input('labels' satisfies DataInput, 'data', tokens.type);
+    const labels = builder.takeLabels(tokens.type);
     outputLoss(builder, crossEntropy(logitsOf(model, tokens), labels), shape);
   });
 }
@@ -108,7 +108,7 @@ export function traceLoss(
   extend: (forward: ForwardTrace) => void,
 ): TracedModel {
   return trace('training', model, shape, (builder, tokens) => {
-    const labels = builder.input('labels' satisfies DataInput, 'data', tokens.type);
+    const labels = builder.takeLabels(tokens.type);
     const loss = outputLoss(builder, lossOf(model, tokens, labels), shape);
     const parameters = parametersOf(model).map((p) => ({ name: p.name, tensor: builder.parameter(p.parameter) }));
     extend({ builder, loss, parameters });

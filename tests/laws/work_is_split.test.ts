@@ -77,9 +77,9 @@ test('groups whose data axes have names of their own: what lands is split over t
   for (const { share } of workByGroup(stepGraph, ops)) expect(share).toBeCloseTo(1, 3);
 });
 
-/** A backward einsum of one operand, [microbatch experts] → [microbatch batch sequence experts]. */
+/** A backward einsum of [microbatch experts] that gives [microbatch batch sequence experts]. */
 function spreadsOverTokens(graph: PlacedGraph, { op, source, inputs, outputs }: PlacedOp): boolean {
-  if (op !== 'einsum' || source.phase !== 'backward' || inputs.length !== 1) return false;
+  if (op !== 'einsum' || source.phase !== 'backward') return false;
   const [from, to] = [inputs[0], outputs[0]].map((id) => namesOf(graph.values[id].type).join(' '));
   return from === 'microbatch experts' && to === 'microbatch batch sequence experts';
 }

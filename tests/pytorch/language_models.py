@@ -39,7 +39,7 @@ def merge_heads(x):
     return x.transpose(-2, -3).flatten(-2)
 
 
-def gpt(p, o, tokens, microbatches):
+def gpt(p, o, tokens, real, microbatches):
     n, s = tokens.shape
     x = p["embedding.weight"][tokens] + p["positions.weight"][:s]
     for i in range(o["layers"]):
@@ -82,8 +82,8 @@ def router_logits(x, weight):
         return F.linear(*(t.bfloat16().to(t.dtype) if rounded else t for t in (x, weight)))
 
 
-def experts(p, b, o, x):
-    """A mixture of experts over the tokens of one logical microbatch, expert by expert: y and the balance loss."""
+def experts(p, b, o, x, real):
+    """A mixture of experts over the tokens of one logical microbatch, expert by expert: y, and the balance loss of its real tokens."""
     tokens = x.flatten(0, -2)
     probability = router_logits(tokens, p[b + "router.weight"]).softmax(-1)
     n, e, k = len(tokens), o["experts"], o["choices"]
@@ -97,11 +97,12 @@ def experts(p, b, o, x):
         h = F.silu(F.linear(own, p[b + "gate"][expert])) * F.linear(own, p[b + "up"][expert])
         out = weights[queue, None] * F.linear(h, p[b + "down"][expert])
         y = y.index_add(0, queue // k, out.to(y.dtype))
-    share = ids.flatten().bincount(minlength=e).to(probability.dtype) / (n * k)
-    return y.reshape(x.shape), e * (share * probability.mean(0)).sum()
+    real = real.flatten()
+    share = ids[real].flatten().bincount(minlength=e).to(probability.dtype) / (max(1, int(real.sum())) * k)
+    return y.reshape(x.shape), e * (share * probability[real].sum(0) / max(1, int(real.sum()))).sum()
 
 
-def llama(p, o, tokens, microbatches):
+def llama(p, o, tokens, real, microbatches):
     balance = torch.zeros(microbatches, dtype=p["norm.weight"].dtype)
     eps, base, kv = o.get("eps", 1e-5), o.get("rope_base", 10000), o.get("kv_heads", o["heads"])
     x = p["embedding.weight"][tokens]
@@ -117,7 +118,7 @@ def llama(p, o, tokens, microbatches):
         x = x + F.linear(a, p[b + "attention.output.weight"])
         h = rms_norm(x, p[b + "norm2.weight"], eps)
         if b + "experts.router.weight" in p:
-            parts = [experts(p, b + "experts.", o, part) for part in h.chunk(microbatches)]
+            parts = [experts(p, b + "experts.", o, *part) for part in zip(h.chunk(microbatches), real.chunk(microbatches))]
             x = x + torch.cat([y for y, _ in parts])
             balance = balance + torch.stack([own for _, own in parts])
         else:
@@ -138,7 +139,7 @@ def run(case):
         tokens, labels = torch.tensor(batch["tokens"]), torch.tensor(batch["labels"])
         o, microbatches = case["options"], case["microbatches"]
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=case.get("autocast", False)):
-            logits, balance = forward(p, o, tokens, microbatches)
+            logits, balance = forward(p, o, tokens, labels >= 0, microbatches)
         logits = logits.to(dtype)
         loss = F.cross_entropy(logits.flatten(0, -2), labels.flatten(), ignore_index=-1, reduction="sum")
         real = (labels >= 0).reshape(microbatches, -1).sum(-1)
