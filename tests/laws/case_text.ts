@@ -24,33 +24,27 @@ export function parseCase(text: string): Case {
   return [part<TrainingDraw>(least[0]), part<HintsDraw>(least[1])];
 }
 
+/** What a model may have besides its sizes. */
+const options = [
+  'window',
+  'documents',
+  'sinks',
+  'positions',
+  'tied',
+  'dropout',
+] as const satisfies readonly (keyof TrainingDraw)[];
+
 /** The model of a case, in words. */
 export function describeModel([draw]: Case): string {
-  const {
-    model,
-    window,
-    layers,
-    heads,
-    headDim,
-    group,
-    hidden,
-    vocab,
-    sequence,
-    batch,
-    logical,
-    experts,
-    tied,
-    dropout,
-  } = draw;
+  const { model, layers, heads, headDim, group, hidden, vocab, sequence, batch, logical, experts } = draw;
   const sizes = [
     `${layers} ${layers === 1 ? 'layer' : 'layers'}`,
     `${heads} × ${headDim} dim${group > 1 ? ` × ${group}` : ''}`,
     `hidden ${hidden}`,
     ...(model === 'mlp' ? [] : [`vocab ${vocab}`, `sequence ${sequence}`, `${logical} × ${batch} sequences`]),
     ...(model === 'mixtral' ? [`${experts} experts`] : []),
-    ...(window > 0 ? [`window ${window}`] : []),
-    ...(tied && model !== 'mlp' ? ['tied'] : []),
-    ...(dropout ? ['dropout'] : []),
   ];
-  return `${model}: ${sizes.join(', ')}`;
+  const chosen = options.filter((name) => model !== 'mlp' && draw[name] !== least[0][name]);
+  const words = chosen.map((name) => (draw[name] === true ? name : `${name} ${draw[name]}`));
+  return `${model}: ${[...sizes, ...words].join(', ')}`;
 }
