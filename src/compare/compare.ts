@@ -20,12 +20,14 @@ import { otherData } from './other_data.js';
 import { digestsOf, openSide, requireOneModel, type Side } from './side.js';
 import { openRunData } from '../train/prepare_run.js';
 import { openEngines, type OpenEngines } from './replay/engines.js';
-import { replayStep } from './replay/replay_step.js';
+import { replayStep, usualSerialFlops, type StepReplay } from './replay/replay_step.js';
 import { savedHashes } from './saved_state.js';
 
 export interface CompareOptions extends ModelChoice {
   /** The step that is taken again, from 1. Absent: the first that differs, and where rounding explains that, the first that departs. */
   readonly step?: number;
+  /** Operations of a serial step that is computed here, in JavaScript, and not natively. Default: {@link usualSerialFlops}. */
+  readonly serialFlops?: number;
   /** Opens the engines on which steps are taken again. Default: those of each run, on this machine. */
   readonly open?: OpenEngines;
 }
@@ -37,7 +39,7 @@ export const compareRuns = (a: string, b: string, options: CompareOptions = {}):
 async function compared(
   pathA: string,
   pathB: string,
-  { step, open = openEngines, ...choice }: CompareOptions,
+  { step, open = openEngines, serialFlops = usualSerialFlops, ...choice }: CompareOptions,
 ): Promise<Comparison> {
   const a = await openSide(pathA, choice);
   const b = await openSide(pathB, choice);
@@ -55,7 +57,7 @@ async function compared(
   const asked = askedDifferences(a, b);
   const given = givenVerdict({ data, seeds, state, steps, causes: asked.filter(isCause).length });
   const wanted = step !== undefined ? [step] : given === null ? suspects(shared, steps, a) : [];
-  const replays = await replayed(a, b, wanted, { open, equalUntil });
+  const replays = await replayed(a, b, wanted, { open, serialFlops, equalUntil });
   return { a: a.run, b: b.run, asked, data, seeds, state, steps, replays, verdict: given ?? replayVerdict(replays) };
 }
 
@@ -81,14 +83,16 @@ async function replayed(
   a: Side,
   b: Side,
   steps: readonly number[],
-  { open, equalUntil }: { readonly open: OpenEngines; readonly equalUntil: number },
+  { open, serialFlops, equalUntil }: Pick<StepReplay, 'open' | 'serialFlops'> & { readonly equalUntil: number },
 ): Promise<readonly ReplayFinding[]> {
   if (steps.length === 0) return [];
   const dataset = openRunData(a.record.data.folder, a.resolved.config, a.record.order.context);
   try {
     const replays: ReplayFinding[] = [];
     for (const step of steps) {
-      replays.push(await replayStep({ a, b, step, dataset, open, isShared: () => equalUntil === step - 1 }));
+      replays.push(
+        await replayStep({ a, b, step, dataset, open, serialFlops, isShared: () => equalUntil === step - 1 }),
+      );
       if (replays.at(-1)!.off) break;
     }
     return replays;

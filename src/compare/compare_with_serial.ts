@@ -10,12 +10,14 @@ import { openRunData } from '../train/prepare_run.js';
 import { replayVerdict } from './compare.js';
 import type { ComparedRun, ReplayFinding, ReplayVerdict } from './comparison.js';
 import { openEngines, type OpenEngines } from './replay/engines.js';
-import { replayStep } from './replay/replay_step.js';
+import { replayStep, usualSerialFlops } from './replay/replay_step.js';
 import { openSide, type Side } from './side.js';
 
 export interface SerialOptions extends ModelChoice {
   /** The step that is taken again, from 1. Default: the first. */
   readonly step?: number;
+  /** As of `compareRuns`. */
+  readonly serialFlops?: number;
   /** Opens the engines on which it is. Default: those of the run, on this machine. */
   readonly open?: OpenEngines;
 }
@@ -34,7 +36,7 @@ export const compareWithSerial = (path: string, options: SerialOptions = {}): Pr
 
 async function compared(
   path: string,
-  { step = 1, open = openEngines, ...choice }: SerialOptions,
+  { step = 1, open = openEngines, serialFlops = usualSerialFlops, ...choice }: SerialOptions,
 ): Promise<SerialComparison> {
   const b = await openSide(path, choice);
   const { config } = b.resolved;
@@ -46,7 +48,7 @@ async function compared(
     // It has the run's state, and no digests of its own.
     const a: Side = { ...b, run, plan, digests: null };
     const isShared = (from: number) => from === step - 1;
-    const replay = await replayStep({ a, b, step, dataset, open, isShared });
+    const replay = await replayStep({ a, b, step, dataset, open, serialFlops, isShared });
     return { a: a.run, b: b.run, replay, verdict: replayVerdict([replay]) };
   } finally {
     dataset.close();

@@ -29,8 +29,10 @@ export function encode(dtype: DType, values: ArrayLike<number>): HostArray {
 
 /** Elements as numbers: exact, but for i64 beyond 2^53. */
 export function decode(dtype: DType, array: HostArray): Float64Array {
-  const number = dtype === 'bf16' ? bf16Number : dtype === 'f16' ? f16Number : Number;
-  return Float64Array.from(array as ArrayLike<number>, number);
+  if (array instanceof BigInt64Array) return Float64Array.from(array as unknown as ArrayLike<number>, Number);
+  const numbers = new Float64Array(array);
+  const number = dtype === 'bf16' ? bf16Number : dtype === 'f16' ? f16Number : null;
+  return number ? numbers.map(number) : numbers;
 }
 
 export function bf16Bits(value: number): number {

@@ -5,7 +5,7 @@ import { isFloat, type DType } from '../../ir/dtype.js';
 import { sizesOf } from '../../ir/type.js';
 import { reduceBlocks } from '../../reshard/execute.js';
 import { copyBetween, copyRegions, tileElements, type Tile } from '../../reshard/region.js';
-import { roundoff } from './roundoff.js';
+import type { Variants } from './rounding.js';
 import type { WrittenValue } from './written_values.js';
 
 export interface Distance {
@@ -20,11 +20,7 @@ export interface Distance {
 }
 
 /** Null where some rank has not written its block. What rounding turns over of integers and masks may be either. */
-export function distanceOf(
-  value: WrittenValue,
-  exact: Float64Array,
-  rounded: readonly Float64Array[],
-): Distance | null {
+export function distanceOf(value: WrittenValue, [exact, ...rounded]: Variants): Distance | null {
   const { mesh, firstRank, global, layout, blocks } = value;
   const partial = Object.keys(layout.partial);
   const whole: Tile = sizesOf(global).map((size) => [0, size] as const);
@@ -75,17 +71,4 @@ function together({ mesh, firstRank, layout, blocks }: WrittenValue, meshRank: n
     parts.push(block);
   }
   return reduceBlocks(reduction, parts);
-}
-
-/** How far rounding takes a value: the largest distance of a rounded number from the exact one, and no less than a number's own rounding. */
-export function roundingOf(dtype: DType, exact: Float64Array, rounded: readonly Float64Array[]): number {
-  let [largest, most] = [0, 0];
-  for (let i = 0; i < exact.length; i++) {
-    for (const one of rounded) {
-      const distance = Math.abs(one[i] - exact[i]);
-      if (Number.isFinite(distance)) largest = Math.max(largest, distance);
-    }
-    if (Number.isFinite(exact[i])) most = Math.max(most, Math.abs(exact[i]));
-  }
-  return Math.max(largest, most * roundoff[dtype]!, Number.MIN_VALUE);
 }

@@ -1,13 +1,9 @@
 /** The values of a step that was taken again, each held against the serial one, in the order in which they follow from each other. */
-import type { DecomposedMeanings } from '../../ir/decomposed_meaning.js';
-import { isFloat } from '../../ir/dtype.js';
-import { printType } from '../../ir/type.js';
-import type { ReferenceKernels } from '../../ops/evaluate.js';
-import { placedMeanings } from '../../partition/check_meaning.js';
-import type { PlacedGraphs } from '../../partition/place_graphs.js';
-import { distanceOf, roundingOf, type Distance } from './distance.js';
-import { serialStep, type SerialInputs } from './serial_step.js';
-import { valueKey, type WrittenValue, type WrittenValues } from './written_values.js';
+import { distanceOf, type Distance } from './distance.js';
+import type { MeaningOf } from './meanings.js';
+import { roundingOf } from './rounding.js';
+import { serialStep, type SerialRequest } from './serial_step.js';
+import type { WrittenValue, WrittenValues } from './written_values.js';
 
 export interface HeldValue {
   readonly graph: 'step' | 'update';
@@ -20,33 +16,20 @@ export interface HeldValue {
   readonly meaning: string;
 }
 
-/** Every value that ranks have written, and that the serial step has. */
+/** Every value that ranks have written whole. */
 export function holdAgainstSerial(
-  placed: PlacedGraphs,
-  microbatches: number,
   written: WrittenValues,
-  inputs: SerialInputs,
-  { kernels, meanings }: { readonly kernels: ReferenceKernels; readonly meanings: DecomposedMeanings },
+  request: Omit<SerialRequest, 'wants'>,
+  meaningOf: MeaningOf,
 ): readonly HeldValue[] {
   const held: HeldValue[] = [];
-  const meaningOf = meaningsOf(placed, meanings);
-  for (const { graph, id, microbatch, exact, rounded } of serialStep(placed, microbatches, kernels, inputs)) {
-    const value = written.get(valueKey(graph, id, microbatch));
-    const distance = value && distanceOf(value, exact, rounded);
-    if (!value || !distance) continue;
-    const { dtype } = value.global;
-    const rounding = isFloat(dtype) ? roundingOf(dtype, exact, rounded) : 0;
-    held.push({ graph, microbatch, written: value, distance, rounding, meaning: meaningOf(graph, id, microbatch) });
+  for (const { variants, ...value } of serialStep({ ...request, wants: (one) => written.get(one) !== null })) {
+    const found = written.get(value);
+    const distance = found && distanceOf(found, variants);
+    if (!found || !distance) continue;
+    const { graph, microbatch } = value;
+    const rounding = roundingOf(found.global.dtype, variants);
+    held.push({ graph, microbatch, written: found, distance, rounding, meaning: meaningOf(value) });
   }
   return held;
-}
-
-function meaningsOf({ step, update, buckets }: PlacedGraphs, meanings: DecomposedMeanings) {
-  const of = {
-    step: placedMeanings(step, meanings, buckets),
-    update: update ? placedMeanings(update, meanings, []) : [],
-  };
-  const graphs = { step, update };
-  return (graph: 'step' | 'update', id: number, microbatch: number | null): string =>
-    `${graph} ${microbatch ?? 'sum'} ${of[graph][id]} ${printType({ ...graphs[graph]!.values[id].type, dtype: 'f64' })}`;
 }

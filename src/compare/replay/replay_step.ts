@@ -3,7 +3,7 @@ import { loadModel } from '../../config/load_model.js';
 import type { Dataset } from '../../data/index.js';
 import { DecomposedMeanings } from '../../ir/decomposed_meaning.js';
 import { listCheckpoints, nodeDisk, type Checkpoint } from '../../checkpoint/index.js';
-import { referenceKernels } from '../../ops/evaluate.js';
+import { referenceKernels, type ReferenceKernels } from '../../ops/evaluate.js';
 import { ops } from '../../ops/index.js';
 import { checkpointFolders } from '../../run/checkpoint_folders.js';
 import { openRunCheckpoint } from '../../run/open_checkpoint.js';
@@ -16,6 +16,9 @@ import { holdAgainstSerial, type HeldValue } from './held.js';
 import { firstOff } from './judge.js';
 import type { OpenEngines } from './engines.js';
 import { ReplayedRun, type WholeState } from './replayed_run.js';
+import { meaningsOf } from './meanings.js';
+import { nativeSerial } from './native_serial.js';
+import { Rounding } from './rounding.js';
 import { serialInputs } from './serial_inputs.js';
 import { WrittenValues } from './written_values.js';
 
@@ -27,14 +30,24 @@ export interface StepReplay {
   /** The data that both have read. */
   readonly dataset: Dataset;
   readonly open: OpenEngines;
+  /** Floating-point operations of a step that is computed here; a larger one is taken natively, where the run is native. */
+  readonly serialFlops: number;
   /** Whether B began the step from A's state, if that was loaded as it was after `from` steps: then it is to come to what its digest says. */
   readonly isShared: (from: number) => boolean;
 }
 
 /** Throws `engine/…`, `checkpoint/…`, `compare/too-large`. */
-export async function replayStep({ a, b, step, dataset, open, isShared }: StepReplay): Promise<ReplayFinding> {
+export async function replayStep({
+  a,
+  b,
+  step,
+  dataset,
+  open,
+  serialFlops,
+  isShared,
+}: StepReplay): Promise<ReplayFinding> {
   const index = step - 1;
-  const how = { kernels: referenceKernels(ops), meanings: new DecomposedMeanings(ops) };
+  const how = { kernels: referenceKernels(ops), meanings: new DecomposedMeanings(ops), serialFlops };
   const start = await startBefore(a, index);
   const first = await openRun(a, dataset, open);
   let loadedFrom = 0;
@@ -65,17 +78,43 @@ export async function replayStep({ a, b, step, dataset, open, isShared }: StepRe
   }
 }
 
+interface Serially {
+  readonly kernels: ReferenceKernels;
+  readonly meanings: DecomposedMeanings;
+  readonly serialFlops: number;
+}
+
 async function watched(
   run: ReplayedRun,
   { state, begins }: { readonly state: WholeState; readonly begins: Counters },
   index: number,
-  how: Parameters<typeof holdAgainstSerial>[4],
+  { kernels, meanings, serialFlops }: Serially,
 ): Promise<readonly HeldValue[]> {
-  const { program, placed } = run.programs.training;
+  const { training, stepFlops } = run.programs;
+  const { program, placed } = training;
   const written = new WrittenValues(program, placed);
   await run.watch(index, (one) => written.add(one));
-  return holdAgainstSerial(placed, program.microbatches, written, serialInputs(run, state, begins, index), how);
+  const meaningOf = meaningsOf(placed, meanings);
+  const isNative = run.request.config.engine === 'native' && stepFlops > serialFlops;
+  const rounding = new Rounding(roundings);
+  const request = {
+    placed,
+    microbatches: program.microbatches,
+    kernels,
+    inputs: serialInputs(run, state, begins, index),
+    rounding,
+    known: isNative
+      ? await nativeSerial(run.request, { state, begins, index }, { meanings, meaningOf, rounding })
+      : () => null,
+  };
+  return holdAgainstSerial(written, request, meaningOf);
 }
+
+/** About a minute's. */
+export const usualSerialFlops = 5e9;
+
+/** Rounded variants of a step. */
+const roundings = 3;
 
 /** Whether the parameters after the step are those that the run's digest tells of; true where it tells nothing. */
 async function isAsTold(run: ReplayedRun, { digests }: Side, step: number): Promise<boolean> {

@@ -5,6 +5,8 @@ import type { Dataset } from '../../data/index.js';
 import type { LoadedProgram } from '../../engine/engine.js';
 import type { Watcher } from '../../engine/written.js';
 import type { LanguageModel } from '../../nn/language_model.js';
+import type { DType } from '../../ir/dtype.js';
+import { decode, encode } from '../../engine/host_array.js';
 import { bytesOf } from '../../ir/type.js';
 import { ops } from '../../ops/index.js';
 import type { Plan } from '../../plan/plan.js';
@@ -36,10 +38,16 @@ export interface ReplayRequest {
   readonly open: OpenEngines;
 }
 
-/** Bytes of whole tensors, as checkpoints have them, and how many updates were made. */
+/** Whole tensors, as checkpoints have them, and how many updates were made. */
 export interface WholeState {
-  readonly tensors: ReadonlyMap<string, Uint8Array>;
+  readonly tensors: ReadonlyMap<string, WholeTensor>;
   readonly updates: number;
+}
+
+export interface WholeTensor {
+  readonly dtype: DType;
+  readonly bytes: Uint8Array;
+  readonly isParameter: boolean;
 }
 
 interface Part {
@@ -102,8 +110,10 @@ export class ReplayedRun {
     for (const { program, tensors } of this.#parts) {
       for (const { name, global, blocks } of tensors) {
         for (const block of blocks) {
-          const bytes = cutBlock(wholes.get(name)!, global, block.tiles);
-          await program.write(placeOf(block), elementsFrom(global.dtype, bytes));
+          const { dtype, bytes } = wholes.get(name)!;
+          const elements = elementsFrom(dtype, cutBlock(bytes, { ...global, dtype }, block.tiles));
+          const own = dtype === global.dtype ? elements : encode(global.dtype, decode(dtype, elements));
+          await program.write(placeOf(block), own);
         }
       }
     }
@@ -121,14 +131,19 @@ export class ReplayedRun {
   }
 
   async state(): Promise<WholeState> {
-    const tensors = new Map<string, Uint8Array>();
+    const tensors = new Map<string, WholeTensor>();
     for (const { program, ranks, tensors: held } of this.#parts) {
-      for (const { name, global, parts } of held) {
-        const whole = tensors.get(name) ?? new Uint8Array(bytesOf(global));
+      for (const { name, kind, global, parts } of held) {
+        const { dtype } = global;
+        const whole = tensors.get(name) ?? {
+          dtype,
+          bytes: new Uint8Array(bytesOf(global)),
+          isParameter: kind === 'parameter',
+        };
         tensors.set(name, whole);
         for (const part of parts) {
           if (ranks.includes(part.rank))
-            pasteBlock(whole, global, part.tiles, bytesFrom(await program.read(placeOf(part))));
+            pasteBlock(whole.bytes, global, part.tiles, bytesFrom(await program.read(placeOf(part))));
         }
       }
     }

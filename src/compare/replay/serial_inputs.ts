@@ -6,7 +6,6 @@ import { adamwScalars } from '../../optim/adamw.js';
 import { bucketOfRole, tensorsIn } from '../../partition/buckets.js';
 import { pack } from '../../partition/packing.js';
 import { elementsFrom } from '../../run/blocks.js';
-import { stateOf } from '../../run/state.js';
 import { countersAt, type Counters } from '../../train/counters.js';
 import { batchBlock, type BatchInput } from '../../train/step_inputs.js';
 import type { ReplayedRun, WholeState } from './replayed_run.js';
@@ -17,10 +16,7 @@ export function serialInputs(run: ReplayedRun, state: WholeState, begins: Counte
   const { config, plan, dataset, model, runSteps } = run.request;
   const { placed } = run.programs.training;
   const wholes = new Map(
-    stateOf(placed, []).map(({ name, global: { dtype } }) => [
-      name,
-      decode(dtype, elementsFrom(dtype, state.tensors.get(name)!)),
-    ]),
+    [...state.tensors].map(([name, { dtype, bytes }]) => [name, decode(dtype, elementsFrom(dtype, bytes))]),
   );
   const counting = { begins, config, tokensPerStep: config.batch.sequences * model.options.context };
   const { samples } = countersAt(counting, step);

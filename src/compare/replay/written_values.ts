@@ -8,7 +8,8 @@ import type { TensorType } from '../../ir/type.js';
 import type { PlacedGraphs } from '../../partition/place_graphs.js';
 import type { PlacedId } from '../../partition/placed.js';
 import type { Program, ProgramValue, RankClass } from '../../program/program.js';
-import { sumKey, summedValues } from './serial_step.js';
+import type { ValueOfStep } from './serial_step.js';
+import { sumKey, summedValues } from './summed_values.js';
 
 /** A value as ranks of a group have it. */
 export interface WrittenValue {
@@ -21,16 +22,16 @@ export interface WrittenValue {
   readonly blocks: ReadonlyMap<number, WrittenBlock>;
 }
 
-/** Which value of the graphs: of one microbatch, or one for all. */
-export const valueKey = (graph: 'step' | 'update', id: PlacedId, microbatch: number | null): string =>
-  `${graph} ${id} ${microbatch ?? ''}`;
+type Found = WrittenValue & { readonly of: ValueOfStep; readonly blocks: Map<number, WrittenBlock> };
+
+const keyOf = ({ graph, id, microbatch }: ValueOfStep): string => `${graph} ${id} ${microbatch ?? ''}`;
 
 export class WrittenValues {
   readonly #program: Program;
   readonly #summed: ReadonlyMap<string, PlacedId>;
   readonly #updated: ReadonlyMap<string, PlacedId>;
   readonly #classes = new Map<number, RankClass>();
-  readonly #found = new Map<string, WrittenValue & { readonly blocks: Map<number, WrittenBlock> }>();
+  readonly #found = new Map<string, Found>();
 
   constructor(program: Program, { step, update }: PlacedGraphs) {
     this.#program = program;
@@ -44,33 +45,40 @@ export class WrittenValues {
   add(written: WrittenBlock): void {
     const rankClass = this.#classes.get(written.rank)!;
     const value = rankClass.values[written.value];
-    const key = this.#keyOf(rankClass, value, written.launch.step.microbatch);
-    if (key === null) return;
+    const of = this.#valueOf(rankClass, value, written.launch.step.microbatch);
+    if (of === null) return;
+    const key = keyOf(of);
     const { mesh, firstRank } = this.#program.groups[rankClass.group];
     const { name, global, layout } = value;
-    const found = this.#found.get(key) ?? { name, mesh, firstRank, global, layout, blocks: new Map() };
+    const found = this.#found.get(key) ?? { of, name, mesh, firstRank, global, layout, blocks: new Map() };
     this.#found.set(key, found);
     found.blocks.set(written.rank, written);
   }
 
-  get(key: string): WrittenValue | null {
-    return this.#found.get(key) ?? null;
+  get(value: ValueOfStep): WrittenValue | null {
+    return this.#found.get(keyOf(value)) ?? null;
+  }
+
+  entries(): readonly (readonly [ValueOfStep, WrittenValue])[] {
+    return [...this.#found.values()].map((one) => [one.of, one]);
   }
 
   /** Null for what is of no graph, and for what the graphs do not say. */
-  #keyOf({ group }: RankClass, { is, lifetime }: ProgramValue, microbatch: number): string | null {
+  #valueOf({ group }: RankClass, { is, lifetime }: ProgramValue, microbatch: number): ValueOfStep | null {
     switch (is.kind) {
-      case 'made':
-        return valueKey(is.graph, is.value, is.graph === 'update' ? null : lifetime === 'step' ? 0 : microbatch);
+      case 'made': {
+        const { graph, value: id } = is;
+        return { graph, id, microbatch: graph === 'update' ? null : lifetime === 'step' ? 0 : microbatch };
+      }
       case 'sum':
-        return keyed(this.#summed.get(sumKey(group, is.role)), 'step');
+        return ofAll('step', this.#summed.get(sumKey(group, is.role)));
       case 'updated':
-        return keyed(this.#updated.get(sumKey(group, is.role)), 'update');
+        return ofAll('update', this.#updated.get(sumKey(group, is.role)));
       default:
         return null;
     }
   }
 }
 
-const keyed = (id: PlacedId | undefined, graph: 'step' | 'update'): string | null =>
-  id === undefined ? null : valueKey(graph, id, null);
+const ofAll = (graph: 'step' | 'update', id: PlacedId | undefined): ValueOfStep | null =>
+  id === undefined ? null : { graph, id, microbatch: null };
