@@ -77,6 +77,12 @@ export const sequenceTooLong = defineDiagnostic('nn/sequence-too-long', (p: { se
   fix: `trace for at most ${p.context} tokens, or give the model a longer context`,
 }));
 
+export const documentsNotRead = defineDiagnostic('nn/documents-not-read', (p: { model: string }) => ({
+  what: `documents are to be kept apart (data.documents: separate), and ${p.model} does not read where they begin`,
+  why: 'each token would go on seeing what stands before its document, if it sees other tokens at all',
+  fix: 'build it of nn.Attention, and of nn.positionsOf for learned positions, which keep documents apart; or set data.documents to packed',
+}));
+
 export const repeatedFactor = defineDiagnostic(
   'nn/repeated-factor',
   (p: { factor: string; has: readonly string[]; path: string }) => ({

@@ -128,6 +128,11 @@ export class ModelBuilder extends GraphBuilder {
     };
   }
 
+  /** Whether anything has asked where documents lie. */
+  get readsDocuments(): boolean {
+    return this.documentInputs.size > 0;
+  }
+
   /** A number for the random op at hand: a hash of its module path and of how many came before it there. */
   stream(): number {
     const before = this.streams.get(this.path) ?? 0;

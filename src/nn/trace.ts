@@ -6,7 +6,15 @@ import type { DataInput, ResultName } from '../ir/role.js';
 import { Tensor } from '../ir/tensor.js';
 import { tensorType, type TensorType } from '../ir/type.js';
 import { ops } from '../ops/index.js';
-import { badSize, noForward, repeatedName, reservedName, sequenceTooLong, wrongResult } from './diagnostics.js';
+import {
+  badSize,
+  documentsNotRead,
+  noForward,
+  repeatedName,
+  reservedName,
+  sequenceTooLong,
+  wrongResult,
+} from './diagnostics.js';
 import type { Init } from './init.js';
 import { crossEntropy, logitsOf, type LanguageModel, type SummedLoss } from './language_model.js';
 import { ModelBuilder } from './model_builder.js';
@@ -164,5 +172,6 @@ function trace(
   const builder = new ModelBuilder(ops, tree, { name, dtype, training, places });
   const tokens = builder.input('tokens' satisfies DataInput, 'data', type);
   tellingLine(() => body(builder, tokens));
+  if (places && !builder.readsDocuments) throw documentsNotRead({ model: model.constructor.name });
   return { graph: builder.build(), parameters: describeParameters(model, dtype) };
 }

@@ -23,12 +23,14 @@ export interface ModelIdentity {
   readonly forward: string;
 }
 
-export function identifyModel(model: LanguageModel, config: TrainConfig['model']): ModelIdentity {
-  const forward = printGraph(traceModel(model, { batch: 1, sequence: model.options.context }).graph);
+/** Throws what tracing it does. */
+export function identifyModel(model: LanguageModel, config: Pick<TrainConfig, 'model' | 'data'>): ModelIdentity {
+  const shape = { batch: 1, sequence: model.options.context, documents: config.data.documents };
+  const forward = printGraph(traceModel(model, shape).graph);
   return {
     record: {
-      options: optionsOf(model, config),
-      module_sha256: ownModuleHash(config),
+      options: optionsOf(model, config.model),
+      module_sha256: ownModuleHash(config.model),
       forward_sha256: textHash(forward),
       traced_by: packageVersion(),
     },

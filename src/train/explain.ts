@@ -119,7 +119,7 @@ export function explain(
   const before = run?.readRecord().model ?? null;
   const model = loadModel(resolved, config.model.vocab ?? vocabOf(before) ?? config.data.tokenizer.vocab);
   const plan = given ? checked(given, config, model) : choosePlan(config, model, null);
-  const modelDifferences = run && before ? modelDifferencesOf(run, before, identifyModel(model, config.model)) : [];
+  const modelDifferences = run && before ? modelDifferencesOf(run, before, identifyModel(model, config)) : [];
   return { ...explainPlan(config, model, plan, { observe, checkpoint }), modelDifferences };
 }
 

@@ -52,7 +52,7 @@ async function sampled(path: string, settings: GenerateSettings, source?: Settin
   const longest = Math.min(built.options.context, ids.length + tokens);
   const open = async () => {
     const loads = () => hasParameters(checkpoint, built);
-    requireModel(folder, folder.readRecord().model, identifyModel(built, config.model), { accept, loads });
+    requireModel(folder, folder.readRecord().model, identifyModel(built, config), { accept, loads });
     return openSampler(checkpoint, config, built, longest);
   };
   const sampler = await open().finally(() => checkpoint.close());

@@ -58,7 +58,7 @@ export async function prepareResume(request: ResumeRequest): Promise<UnwrittenRu
     inSetup(events, 'model and plan', async () => {
       const model = loadModel({ config, customModel }, dataset.vocab);
       requireVocab(model, dataset);
-      const identity = identifyModel(model, config.model);
+      const identity = identifyModel(model, config);
       tellModelChange(
         requireModel(folder, record.model, identity, {
           accept: request.accept_model_change,

@@ -84,7 +84,7 @@ export async function prepareRun(
           tokenizerFile: dataset.tokenizerFile,
           events,
         }));
-      const { record: modelRecord, forward } = identifyModel(built, config.model);
+      const { record: modelRecord, forward } = identifyModel(built, config);
       const record: RunRecord = {
         data: { folder: dataset.folder, key: dataset.manifest.key, root, source: dataSource(config.data) },
         tokenizer: { sha256: fileHash(dataset.tokenizerFile) },

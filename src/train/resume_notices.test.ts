@@ -14,7 +14,7 @@ const { config: before } = resolveConfig({
   batch: { sequences: 8, microbatch: 4 },
 });
 const model = new Mixtral({ layers: 1, dim: 8, hidden: 8, heads: 2, context: 8, vocab: 16, experts: 2, choices: 1 });
-const { forward } = identifyModel(model, before.model);
+const { forward } = identifyModel(model, before);
 const record = { order: { seed: 0, context: 8 }, batch: before.batch, steps: 100 } as RunRecord;
 const manifest = { ...stateAt(10), randomness: { seed: 0, step: 10 } } as Manifest;
 

@@ -40,3 +40,11 @@ test('sequences of two separate documents train on what sequences of one do; pac
   shared.forEach((loss, i) => expect(loss).toBeCloseTo(alone[i], 5));
   expect(Math.abs(packed[0] - alone[0])).toBeGreaterThan(1e-5);
 });
+
+test('a run does not go on under the other, unless that is accepted', async () => {
+  await lossesOf('other', 8, 'separate');
+  const overrides = ['data.documents=packed', 'steps=2'];
+  await expect(work.resume('other', overrides)).rejects.toThrow('run/model-differs');
+  const { events } = await work.resume('other', overrides, { accept_model_change: true });
+  expect(events.filter(({ kind }) => kind === 'step')).toHaveLength(1);
+});

@@ -7,7 +7,7 @@ import path from 'node:path';
 import type { LanguageModel } from '../../src/nn/language_model.js';
 import type { TrainOptions } from '../../src/config/schema.js';
 import { RunLock } from '../../src/run/lock.js';
-import { wrongModels } from './model_refusals.js';
+import { ownModel, wrongModels } from './model_refusals.js';
 import type { Workplace } from './tiny_run.js';
 
 export type Command = 'train' | 'resume' | 'generate' | 'explain';
@@ -269,6 +269,13 @@ export const refusals: readonly Refusal[] = [
     overrides: () => ['steps=4'],
     options: fresh(others),
   })),
+
+  {
+    code: 'nn/documents-not-read',
+    commands: ['train'],
+    model: ownModel,
+    options: fresh({ ...others, data: { documents: 'separate' } }),
+  },
 
   // Its data.
   ...(
