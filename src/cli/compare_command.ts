@@ -25,7 +25,7 @@ export function addCompareCommand(program: Command): void {
       } else {
         const comparison = await compareRuns(run, other, options);
         console.log(comparisonText(comparison));
-        process.exitCode = comparison.verdict === 'same' ? 0 : 1;
+        process.exitCode = ['same', 'rounding'].includes(comparison.verdict) ? 0 : 1;
       }
     });
 }

@@ -207,4 +207,8 @@ test.each(faults)('$name', async ({ name, fault, options, model = 'gpt', value, 
   expect(off!.name).toMatch(value);
   if (rank !== undefined) expect(off!.rank).toBe(rank);
   if (ratio !== undefined) expect(off!.found / off!.exact).toBeCloseTo(ratio, 5);
+  if (name !== 'an all-reduce that is missing') return;
+  // docs/compare.md shows it.
+  const shown = text.replace(run(model), 'runs/a').replace(run(faulty), 'runs/b');
+  await expect(`${shown}\n`).toMatchFileSnapshot('printed/missing_all_reduce.txt');
 });

@@ -24,6 +24,7 @@ const elsewhere: readonly (readonly [start: RegExp, reason: string])[] = [
   [/^npm (ci|install)/, 'installs packages from a registry'],
   [/^npx flotilla setup/, 'installs torch and builds the engine: tests/package/installed.test.ts runs it'],
   [/^npm test/, 'is these tests'],
+  [/^npx flotilla compare/, 'needs two runs, which tests/compare makes'],
   [/^npx flotilla demo/, 'takes minutes'],
   [/^npm run (demo|bench|gpu:[\w-]+|mutants|fuzz)/, 'takes minutes'],
 ];
