@@ -153,11 +153,20 @@ struct Addends {
   // Which of n biases a distance takes.
   static int64_t biasAt(int64_t distance, int64_t n) { return std::clamp<int64_t>(distance + n / 2, 0, n - 1); }
   // To scores that are still to be scaled, of distances `distance`, `distance + step`, …
-  void addTo(A* scores, int64_t count, int64_t head, int64_t distance, int64_t step, A scale) const {
-    const A slope = slopes.data ? *slopes.of(head) : A(0);
-    for (int64_t i = 0; i < count; i++, distance += step) {
-      const A biased = bias.data ? bias.of(head)[biasAt(distance, bias.n)] : A(0);
-      scores[i] += (biased - slope * A(std::abs(distance))) / scale;
+  FLOTILLA_INLINE void addTo(A* scores, int64_t count, int64_t head, int64_t distance, int64_t step, A scale) const {
+    const A inverse = 1 / scale;
+    if (slopes.data) {
+      const A slope = *slopes.of(head) * inverse;
+      const int32_t first = int32_t(distance), by = int32_t(step), n = int32_t(count);
+#pragma omp simd
+      for (int32_t i = 0; i < n; i++) {
+        const int32_t signedApart = first + i * by;
+        scores[i] -= slope * A(signedApart < 0 ? -signedApart : signedApart);
+      }
+    }
+    if (bias.data) {
+      const A* row = bias.of(head);
+      for (int64_t i = 0; i < count; i++, distance += step) scores[i] += row[biasAt(distance, bias.n)] * inverse;
     }
   }
 };

@@ -158,10 +158,12 @@ struct AttentionBackward {
         multiplyTile<T>(count, vRows, w.doTransposed + (i0 + i) * unitsD, unitsD, finish);
       }
     }
-    if (addends.any())
-      for (int64_t j = 0; j < rows; j++)
-        addends.addTo(p + j * queryBlock, queries, head, shape.distance(i0, j0 + j), -1, A(shape.scale));
-    vectorised([&]() FLOTILLA_INLINE { probabilities(b, head, j0, rows, i0, queries, w.delta, p, ds, pNarrow, dsNarrow); });
+    vectorised([&]() FLOTILLA_INLINE {
+      if (addends.any())
+        for (int64_t j = 0; j < rows; j++)
+          addends.addTo(p + j * queryBlock, queries, head, shape.distance(i0, j0 + j), -1, A(shape.scale));
+      probabilities(b, head, j0, rows, i0, queries, w.delta, p, ds, pNarrow, dsNarrow);
+    });
     if (dBias.data) addBiasGradients(j0, rows, i0, queries, ds, w.dBias);
 
     for (int64_t j = 0; j < rows; j += tileRows) {
