@@ -72,6 +72,22 @@ describe('language models', () => {
     mesh: { 'tensor.0': 2, 'tensor.1': 2 },
     split: { kv_group: ['tensor.0'], group: ['tensor.1'], hidden: ['tensor.0', 'tensor.1'], vocab: ['tensor.0'] },
   });
+  const kept = { batch: 2, sequence: 7, documents: 'separate' } as const;
+  const rope_scaling = { rope_type: 'yarn', factor: 4 } as const;
+  const far = new Llama({
+    ...{ layers: 1, dim: 16, heads: 4, kv_heads: 2, hidden: 7, context: 8, vocab: 11 },
+    ...{ window: 4, sinks: true, rope_scaling },
+  });
+  for (const contextMethod of ['allgather', 'ring'] as const)
+    equalsSerial(`documents kept apart, sinks, a window, yarn: ${contextMethod}`, {
+      ...languageModel(far, kept),
+      ...{ mesh: { context: 2 }, split: { sequence: ['context'] }, contextMethod },
+    });
+  for (const positions of ['alibi', 'relative'] as const)
+    equalsSerial(`positions: ${positions}, heads over 2, two chunks`, {
+      ...languageModel(new GPT({ layers: 2, dim: 16, heads: 4, context: 8, vocab: 11, positions }), kept),
+      ...{ pipeline: stages({ tensor: 2 }, {}), split: tensor, schedule: '1f1b', microbatches: 2 },
+    });
   for (const contextMethod of contextMethods) {
     equalsSerial(`sequences of 5 over context × tensor, ${contextMethod}, with dropout`, {
       ...languageModel(new GPT({ layers: 2, dim: 8, heads: 4, context: 8, vocab: 11, dropout: 0.3 }), {
