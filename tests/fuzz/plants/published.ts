@@ -2,6 +2,7 @@
  * Faults of frameworks that people use, as they were published: each gave wrong gradients or a wrong norm in silence. They are put where this
  * compiler would have to make them.
  */
+import { namesOf } from '../../../src/ir/type.js';
 import { axesOn } from '../../../src/plan/splits.js';
 import type { Plan } from '../../../src/plan/plan.js';
 import type { PlacedGraphs } from '../../../src/partition/place_graphs.js';
@@ -96,7 +97,8 @@ export const publishedPlants: Plants = {
           step.source.phase === 'forward' &&
           step.source.path.endsWith('.experts') &&
           graph.values[step.inputs[0]].type.dtype === 'i32' &&
-          graph.values[step.outputs[0]].type.dtype !== 'i32',
+          graph.values[step.outputs[0]].type.dtype !== 'i32' &&
+          namesOf(graph.values[step.outputs[0]].type).join(' ') === 'microbatch experts',
       );
       return counts.reduce(
         (changed, step) => scaled(changed, step.outputs[0], ranksAlong(changed, step, split.sequence ?? [])),
