@@ -1,5 +1,6 @@
 /** Elementwise ops, sums, casts and copies as native launches. */
 import type { DType } from '../ir/dtype.js';
+import { headTailRuns } from '../ir/head_tail.js';
 import type { FactorName } from '../ir/type.js';
 import { noScratch, scratchOnCpu } from './device.js';
 import { isInteger, isNarrowFloat } from './types.js';
@@ -77,31 +78,49 @@ export function copyBetween(
 /** y[i] = x[(i + by) mod n] along a factor: two copies of slices. */
 export function rollLaunches(site: KernelSite): readonly LaunchForm[] {
   const factor = site.attributes.factor as FactorName;
-  const sizes = localSizes(site);
-  const n = sizes[factor];
+  const n = localSizes(site)[factor];
   const by = (((site.attributes.by as number) % n) + n) % n;
-  // [first of x, first of y, how many]
-  const slices = [
+  return sliceCopies(site, factor, [
     [by, 0, n - by],
     [0, n - by, by],
-  ].filter(([, , count]) => count > 0);
-  return slices.map(([from, to, count]) => {
-    const local = { ...sizes, [factor]: count };
-    const part = ({ block, names, of }: NamedBlock): NamedBlock => ({
-      of,
-      names,
-      block: { ...block, sizes: names.map((name) => local[name]) },
+  ]);
+}
+
+/** Run by run, to where it is stored or from there. */
+export function reorderLaunches(site: KernelSite): readonly LaunchForm[] {
+  const factor = site.attributes.factor as FactorName;
+  const runs = headTailRuns(localSizes(site)[factor], site.attributes.head_tail as number);
+  const slices = runs.map(({ stored, position, length }): Slice =>
+    site.attributes.back === true ? [stored, position, length] : [position, stored, length],
+  );
+  return sliceCopies(site, factor, slices);
+}
+
+/** Elements of a factor: the first of the operand, the first of the result, how many. */
+type Slice = readonly [from: number, to: number, count: number];
+
+/** A copy for each slice that is not empty. */
+function sliceCopies(site: KernelSite, factor: FactorName, slices: readonly Slice[]): readonly LaunchForm[] {
+  const sizes = localSizes(site);
+  return slices
+    .filter(([, , count]) => count > 0)
+    .map(([from, to, count]) => {
+      const local = { ...sizes, [factor]: count };
+      const part = ({ block, names, of }: NamedBlock): NamedBlock => ({
+        of,
+        names,
+        block: { ...block, sizes: names.map((name) => local[name]) },
+      });
+      const [x, y] = [inputOf(site, 0), outputOf(site, 0)];
+      const strideOf = ({ block, names }: NamedBlock) => block.strides[names.indexOf(factor)];
+      const copy = copyBetween(part(x), part(y), y.names, local);
+      const [read, write] = copy.operands;
+      const operands = [
+        { ...read, offset: from * strideOf(x) },
+        { ...write, offset: to * strideOf(y) },
+      ];
+      return { ...copy, operands };
     });
-    const [x, y] = [inputOf(site, 0), outputOf(site, 0)];
-    const strideOf = ({ block, names }: NamedBlock) => block.strides[names.indexOf(factor)];
-    const copy = copyBetween(part(x), part(y), y.names, local);
-    const [read, write] = copy.operands;
-    const operands = [
-      { ...read, offset: from * strideOf(x) },
-      { ...write, offset: to * strideOf(y) },
-    ];
-    return { ...copy, operands };
-  });
 }
 
 /** Each operand goes to its own slice of the result along the factor `factor`. */

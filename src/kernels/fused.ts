@@ -1,10 +1,10 @@
 /** Fused ops whose native kernel sees one dimension a letter of the op's signature. */
 import { dtypeBytes, type DType } from '../ir/dtype.js';
-import { evenBounds } from '../ir/layout.js';
 import type { OpRule } from '../ir/rule.js';
+import { rowMajor } from '../ir/strides.js';
 import type { Signature, SignatureSlot } from '../ir/signature.js';
 import type { FactorName } from '../ir/type.js';
-import type { DeviceType } from './device.js';
+import { noScratch, type DeviceType } from './device.js';
 import {
   grouped,
   inputOf,
@@ -15,7 +15,7 @@ import {
   type KernelSite,
   type LaunchOperand,
 } from './site.js';
-import { stagedLaunches, type Copy } from './staged.js';
+import { roundUp, stagedLaunches, type Copy } from './staged.js';
 import { commonFloat, isKernelFloat, isNarrowFloat } from './types.js';
 
 /** How a native kernel's operands follow from an op's. */
@@ -27,6 +27,8 @@ export interface FusedKernel {
     site: KernelSite,
     letters: Readonly<Record<string, number>>,
   ) => Readonly<Record<string, number>>;
+  /** Where one launch does not do for a block: the pieces in which it is worked on, which have its results among them. */
+  readonly pieces?: (site: KernelSite) => readonly Piece[];
   /**
    * Which element types the operands of class `float` may have: `one` for all (f32, bf16 or f64), `each` its own of f32 and bf16, or `any`
    * with any strides. f64 is never mixed with others but for `any`.
@@ -36,6 +38,14 @@ export interface FusedKernel {
   readonly alike?: readonly (readonly string[])[];
   /** What the kernel asks for on a type of device; absent: it takes all sizes, and no workspace. */
   readonly on?: Partial<Readonly<Record<DeviceType, DeviceNeeds>>>;
+}
+
+/** A part of an op's block that one launch works on. */
+export interface Piece {
+  /** Letter → the run of it, within the block. Letters that are not named are whole. */
+  readonly runs: Readonly<Record<string, readonly [from: number, size: number]>>;
+  /** In place of those of the kernel's. */
+  readonly attributes: Readonly<Record<string, number>>;
 }
 
 export interface DeviceNeeds {
@@ -71,7 +81,7 @@ export function fusedLaunches(
   };
   const inputs = signature.operands.map((slot, input) => copyOf(slot, { input }));
   const outputs = signature.results.map((slot, output) => copyOf(slot, { output }));
-  const launcher = (given: KernelSite) => pairLaunches(given, signature, fused);
+  const launcher = (given: KernelSite) => pieceLaunches(given, signature, fused);
   if ([...inputs, ...outputs].every((copy) => copy === null)) return launcher(site);
   return stagedLaunches(site, { inputs, outputs }, launcher);
 }
@@ -115,39 +125,61 @@ function launchOperand(
   return types === 'any' || operand.strides.length === 0 || operand.strides.at(-1) === 1 ? operand : null;
 }
 
-/** One launch, or, where the block has several parts of letters that meet in pairs, one for each pair. */
-function pairLaunches(site: KernelSite, signature: Signature, fused: FusedKernel): readonly LaunchForm[] | null {
-  const { rule, origins } = site;
+/** One launch for each piece. Where an earlier piece has written a result already, it is made by itself and added. */
+function pieceLaunches(site: KernelSite, signature: Signature, fused: FusedKernel): readonly LaunchForm[] | null {
   const launch = fusedLaunch(site, signature, fused);
-  const second = Object.keys(rule.factors).find((name) => rule.factors[name].tied);
-  if (!launch || second === undefined) return launch && [launch];
-  const { to: first, turn } = rule.factors[second].tied!;
-  const { size, parts = 1 } = rule.factors[first];
-  const bounds = evenBounds(size, parts);
-  const sizes = localSizes(site);
-  // A rank has one part of each, or all: there are no more parts than elements.
-  if (sizes[first] < size) return [launch];
-  const dims = [...signature.operands, ...signature.results].map(({ letters }) => joined(letters, fused.join ?? []));
-  const letterOf = (name: FactorName) => Object.keys(rule.letters).find((letter) => rule.letters[letter][0] === name)!;
-  const within = (name: FactorName) => rule.letters[letterOf(name)].slice(1).reduce((n, one) => n * sizes[one], 1);
-  return Array.from({ length: parts }, (_, part): LaunchForm => {
-    const met = (part + turn) % parts;
-    const starts = { [first]: bounds[part], [second]: bounds[met] };
-    const lengths = { [first]: bounds[part + 1] - bounds[part], [second]: bounds[met + 1] - bounds[met] };
-    const narrowed = launch.operands.map((operand, i) =>
-      [first, second].reduce((one, name) => {
-        const dim = dims[i].findIndex((letters) => letters.includes(letterOf(name)));
-        return dim < 0 ? one : narrow(one, dim, starts[name] * within(name), lengths[name] * within(name));
+  if (!launch || !fused.pieces) return launch && [launch];
+  const slots = [...signature.operands, ...signature.results];
+  const dims = slots.map(({ letters }) => joined(letters, fused.join ?? []));
+  const written: Written[] = [];
+  let staged = 0;
+  const launches = fused.pieces(site).flatMap(({ runs, attributes }): readonly LaunchForm[] => {
+    const operands = launch.operands.map((operand, i) =>
+      Object.entries(runs).reduce((one, [letter, run]) => {
+        const dim = dims[i].findIndex((letters) => letters.includes(letter));
+        return dim < 0 ? one : narrow(one, dim, run);
       }, operand),
     );
-    const at = { ...site, origins: { ...origins, ...starts } };
-    const attributes = fused.attributes?.(at, lettersOf(rule, sizes)) ?? {};
-    return { ...launch, operands: narrowed, attributes };
+    const results = operands.slice(signature.operands.length);
+    if (results.every(isEmpty)) return [];
+    const additions: LaunchForm[] = [];
+    const made = operands.map((operand) => {
+      if (!('output' in operand.of) || isEmpty(operand)) return operand;
+      const { output } = operand.of;
+      const here = { output, offset: operand.offset ?? 0, sizes: String(operand.sizes) };
+      const again = written.some(
+        (one) => one.output === output && one.offset === here.offset && one.sizes === here.sizes,
+      );
+      written.push(here);
+      if (!again) return operand;
+      const { dtype } = site.outputs[output];
+      const block = { sizes: operand.sizes, strides: rowMajor(operand.sizes) };
+      const of = { staged, dtype };
+      staged += roundUp(operand.sizes.reduce((n, size) => n * size, 1) * dtypeBytes[dtype]);
+      additions.push({
+        kernel: 'add',
+        operands: [operand, { ...block, of: { ...of, access: 'read' } }, operand],
+        attributes: {},
+        scratchBytes: noScratch,
+      });
+      return { ...block, of: { ...of, access: 'write' as const } };
+    });
+    return [{ ...launch, operands: made, attributes: { ...launch.attributes, ...attributes } }, ...additions];
   });
+  return launches.map((one) => ({ ...one, stagedBytes: staged }));
 }
 
+/** Where a launch writes a result. */
+interface Written {
+  readonly output: number;
+  readonly offset: number;
+  readonly sizes: string;
+}
+
+const isEmpty = ({ sizes }: LaunchOperand): boolean => sizes.includes(0);
+
 /** A run of one dimension of an operand. */
-const narrow = (operand: LaunchOperand, dim: number, from: number, size: number): LaunchOperand => ({
+const narrow = (operand: LaunchOperand, dim: number, [from, size]: readonly [number, number]): LaunchOperand => ({
   ...operand,
   sizes: operand.sizes.map((one, i) => (i === dim ? size : one)),
   offset: (operand.offset ?? 0) + from * operand.strides[dim],

@@ -5,12 +5,14 @@
  */
 import { opOf, type OpRegistry } from '../ir/op.js';
 import type { OpRule } from '../ir/rule.js';
+import { attentionPieces } from './attention_pieces.js';
 import { cumsumLaunches, topkLaunches } from './along.js';
 import { contractionOf, gatherAnyLaunch, scatterAnyLaunch } from './contraction.js';
 import {
   copyLaunch,
   elementwiseLaunch,
   reductionLaunch,
+  reorderLaunches,
   rollLaunches,
   stackLaunches,
   unstackLaunches,
@@ -195,6 +197,7 @@ const primitives: Readonly<Record<string, Forms>> = {
   gather: { gather: (site) => one(gatherLaunch(site)), any: (site) => [gatherAnyLaunch(site)] },
   scatter: { scatter: (site) => one(scatterLaunch(site)), any: (site) => [scatterAnyLaunch(site)] },
   roll: { copies: rollLaunches },
+  reorder: { copies: reorderLaunches },
   cumsum: onCopies('cumsum', cumsumLaunches),
   topk: onCopies('topk', topkLaunches),
   stack: { copies: stackLaunches },
@@ -214,18 +217,12 @@ const startOf = ({ rule, origins }: KernelSite, letter: string): number =>
 const attention: Omit<FusedKernel, 'kernel' | 'on'> = {
   types: 'one',
   join: ['g r'],
-  attributes: (site, { d, t }) => {
-    const [query, key] = [startOf(site, 's'), startOf(site, 't')];
-    return {
-      // Queries behind all keys see them all: no mask is needed, which is what libraries have for blocks.
-      causal: site.attributes.causal && query < key + t - 1 ? 1 : 0,
-      window: (site.attributes.window as number | undefined) ?? 0,
-      scale: (site.attributes.scale as number) || 1 / Math.sqrt(d),
-      query_start: query,
-      key_start: key,
-      ...Object.fromEntries(((site.attributes.given ?? []) as readonly string[]).map((operand) => [operand, 1])),
-    };
-  },
+  pieces: attentionPieces,
+  attributes: (site, { d }) => ({
+    window: (site.attributes.window as number | undefined) ?? 0,
+    scale: (site.attributes.scale as number) || 1 / Math.sqrt(d),
+    ...Object.fromEntries(((site.attributes.given ?? []) as readonly string[]).map((operand) => [operand, 1])),
+  }),
 };
 
 const eps: FusedKernel['attributes'] = ({ attributes }) => ({ eps: attributes.eps as number });

@@ -63,12 +63,15 @@ export function stagedLaunches(
   const onCopies = launches.map((launch): LaunchForm => ({
     ...launch,
     operands: launch.operands.map(({ of, ...operand }) => {
-      const staged = 'input' in of ? inputs[of.input] : 'output' in of ? outputs[of.output] : null;
+      // What the launches stage themselves lies behind the copies.
+      if ('staged' in of) return { ...operand, of: { ...of, staged: top + of.staged } };
+      const staged = 'input' in of ? inputs[of.input] : outputs[of.output];
       return { ...operand, of: staged?.of ?? of };
     }),
   }));
+  const all = top + Math.max(0, ...launches.map(({ stagedBytes = 0 }) => stagedBytes));
   const delivered = outputs.flatMap((staged, i) => (staged ? [deliver(withAccess(staged, 'read'), i)] : []));
-  return [...made, ...onCopies, ...delivered].map((launch) => ({ ...launch, stagedBytes: top }));
+  return [...made, ...onCopies, ...delivered].map((launch) => ({ ...launch, stagedBytes: all }));
 }
 
 const withAccess = (staged: NamedBlock, access: 'read' | 'write'): NamedBlock => ({
@@ -77,4 +80,4 @@ const withAccess = (staged: NamedBlock, access: 'read' | 'write'): NamedBlock =>
 });
 
 /** Workspaces are aligned to 64 bytes, and so is each part. */
-const roundUp = (bytes: number): number => Math.ceil(bytes / 64) * 64;
+export const roundUp = (bytes: number): number => Math.ceil(bytes / 64) * 64;

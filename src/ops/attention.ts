@@ -29,7 +29,8 @@ import {
  * Attributes: `causal`: a query sees no key behind it; `window`: of the keys before it (and, where not causal, behind it) it sees those
  * at a distance below that, 0 standing for all (Mistral's and Hugging Face's sliding window); `scale`, where 0 stands for 1/√d. With
  * `parts` it is one step of ring attention (Liu et al. 2023): part i of the queries meets part i + `turn` of the keys alone, so that each
- * rank has one of each.
+ * rank has one of each. With `head_tail` queries are stored in that order for so many ranks (`ir/head_tail.ts`), and, with `parts`, so are
+ * keys and values; else these are in their own.
  */
 export const attention = defineOp({
   name: 'attention',
@@ -39,7 +40,13 @@ export const attention = defineOp({
     'starts?: int[b s], ends?: int[b s], sinks?: f32[g r], slopes?: f32[g r], bias?: f32[g r n!] ' +
     '-> o: float[b s g r d], logsumexp: f32[b s g r]',
   attributes: { causal: false, window: 0, scale: 0 },
-  attributeKinds: { window: 'count?', scale: 'amount?', parts: 'integer?', turn: 'integer?' },
+  attributeKinds: {
+    window: 'count?',
+    scale: 'amount?',
+    parts: 'integer?',
+    turn: 'integer?',
+    head_tail: 'integer?',
+  },
   paired: ['s', 't'],
 
   decompose({ q, k, v, ...given }, attributes) {
@@ -68,7 +75,7 @@ export const attention = defineOp({
       const dScores = dBiased.mul(scaleOf(q, attributes));
       return {
         ...(sinks && { dSinks: sinks.sub(logsumexp).exp().mul(rowSum).einsum([], 'g r').neg() }),
-        ...(bias && { dBias: biasGradient(dBiased, distanceIds(q, bias), bias) }),
+        ...(bias && { dBias: biasGradient(dBiased, distanceIds(q, bias, attributes), bias) }),
         dQ: dScores.einsum([k.cast('f32')], 'b s g r d'),
         dK: dScores.einsum([q.cast('f32')], 'b t g d'),
         dV: probability.einsum([d], 'b t g d'),

@@ -19,6 +19,7 @@
 import type { DType } from '../ir/dtype.js';
 import type { Attributes } from '../ir/graph.js';
 import type { Tensor } from '../ir/tensor.js';
+import { headTailRuns } from '../ir/head_tail.js';
 import { meets } from './paired.js';
 
 /** Those of attention, as far as a call gives them. */
@@ -37,8 +38,8 @@ export function scores(q: Tensor, k: Tensor, given: OptionalOperands, attributes
     .cast('f32')
     .einsum([k.cast('f32')], 'b g r s t')
     .mul(scaleOf(q, attributes));
-  if (slopes) x = x.sub(apart(q).mul(slopes)).transpose('b g r s t');
-  if (bias) x = x.add(biasOf(bias, distanceIds(q, bias))).transpose('b g r s t');
+  if (slopes) x = x.sub(apart(q, attributes).mul(slopes)).transpose('b g r s t');
+  if (bias) x = x.add(biasOf(bias, distanceIds(q, bias, attributes))).transpose('b g r s t');
   return masks(q, given, attributes).reduce(
     (masked, seen) => seen.where(masked, masked.constant(-Infinity)).transpose('b g r s t'),
     x,
@@ -48,34 +49,51 @@ export function scores(q: Tensor, k: Tensor, given: OptionalOperands, attributes
 /** What a query must fulfil to see a key, each a truth of their positions. */
 function masks(q: Tensor, { starts, ends }: OptionalOperands, attributes: Attributes): readonly Tensor[] {
   const { causal, window, parts = 0 } = attributes;
-  const [query, key] = [() => position(q, 's'), () => position(q, 't')];
+  const [query, key] = [() => position(q, 's', attributes), () => position(q, 't', attributes)];
   const before = (window as number) - 1;
   return [
     ...(causal ? [query().ge(key())] : []),
     ...(window ? [key().add(before).ge(query())] : []),
     ...(window && !causal ? [query().add(before).ge(key())] : []),
-    ...(parts ? [meets(query(), key(), q.size('s'), attributes)] : []),
-    ...(starts ? [position(q, 't', starts.dtype).ge(starts)] : []),
-    ...(ends ? [position(q, 't', ends.dtype).lt(ends)] : []),
+    ...(parts ? [meets(indexOf(q, 's'), indexOf(q, 't'), q.size('s'), attributes)] : []),
+    ...(starts ? [position(q, 't', attributes, starts.dtype).ge(starts)] : []),
+    ...(ends ? [position(q, 't', attributes, ends.dtype).lt(ends)] : []),
   ];
 }
 
-const position = (q: Tensor, letter: 's' | 't', dtype: DType = 'i32'): Tensor =>
+const indexOf = (q: Tensor, letter: 's' | 't', dtype: DType = 'i32'): Tensor =>
   q.builder.index(q.scope.get(letter) ?? [], dtype, q.scope);
 
+/** Queries, and the keys that they are paired with, may be stored in another order than their own. */
+function position(q: Tensor, letter: 's' | 't', attributes: Attributes, dtype: DType = 'i32'): Tensor {
+  const { head_tail: ranks = 0, parts = 0 } = attributes;
+  const index = indexOf(q, letter, dtype);
+  return ranks !== 0 && (letter === 's' || parts !== 0) ? positionOf(index, q.size('s'), ranks as number) : index;
+}
+
+/** The position of what is stored head-tail, from where it is stored. */
+function positionOf(stored: Tensor, size: number, ranks: number): Tensor {
+  const runs = headTailRuns(size, ranks).filter(({ length }) => length > 0);
+  return runs.reduce<Tensor>((found, run) => {
+    const here = stored.add(run.position - run.stored);
+    return run.stored === 0 ? here : stored.ge(stored.constant(run.stored)).where(here, found);
+  }, stored);
+}
+
 /** key − query, [s t]. */
-const distance = (q: Tensor): Tensor => position(q, 't').sub(position(q, 's'));
+const distance = (q: Tensor, attributes: Attributes): Tensor =>
+  position(q, 't', attributes).sub(position(q, 's', attributes));
 
 /** |key − query| in f32, [s t]. */
-function apart(q: Tensor): Tensor {
-  const signed = distance(q).cast('f32');
+function apart(q: Tensor, attributes: Attributes): Tensor {
+  const signed = distance(q, attributes).cast('f32');
   return signed.maximum(signed.neg());
 }
 
 /** Which of the biases a query's scores of a key take, [s t]. */
-export function distanceIds(q: Tensor, bias: Tensor): Tensor {
+export function distanceIds(q: Tensor, bias: Tensor, attributes: Attributes): Tensor {
   const far = (bias.size('n') - 1) / 2;
-  return distance(q).maximum(-far).minimum(far).add(far);
+  return distance(q, attributes).maximum(-far).minimum(far).add(far);
 }
 
 const biasOf = (bias: Tensor, ids: Tensor): Tensor =>
@@ -97,11 +115,11 @@ export const scaleOf = (q: Tensor, { scale }: Attributes): number => (scale as n
 
 /**
  * How many of `t` keys a query sees on the average, positions spread over all of them, counted as an area: half of t² under `causal`. Of
- * parts that meet in pairs, what does not lie behind: of the N parts that come by `turn` do not. Documents are data: they are counted as
- * one.
+ * parts that meet in pairs, what does not lie behind: of the N parts that come by `turn` do not, and stored head-tail half of each. Documents
+ * are data: they are counted as one.
  */
-export function keysSeen(t: number, { causal, window, parts = 0, turn = 0 }: Attributes): number {
-  if (turn !== 0 && causal) return (t * (turn as number)) / (parts as number);
+export function keysSeen(t: number, { causal, window, parts = 0, turn = 0, head_tail: ranks = 0 }: Attributes): number {
+  if (turn !== 0 && causal) return ranks ? t / 2 : (t * (turn as number)) / (parts as number);
   const width = Math.min((window as number) || t, t);
   return (causal ? 1 : 2) * (width - width ** 2 / (2 * t));
 }

@@ -52,6 +52,12 @@ const binaryCases = (names: readonly string[], positive = ''): readonly OpCase[]
     { op, operands: ['a: a b', `b${positive}: c a`] },
   ]);
 
+const headTailCase = (ranks: number, step: Attributes): OpCase => ({
+  op: 'attention',
+  operands: ['q: b s g r d', 'k: b s g d', 'v: b s g d'],
+  attributes: () => ({ causal: true, head_tail: ranks, ...step }),
+});
+
 export const cases: readonly OpCase[] = [
   ...elementwiseCases(['neg', 'exp', 'tanh', 'sigmoid', 'erf', 'relu', 'cos', 'sin', 'gelu', 'silu']),
   ...elementwiseCases(['log', 'sqrt', 'rsqrt'], '+'),
@@ -98,6 +104,11 @@ export const cases: readonly OpCase[] = [
   },
   { op: 'unstack', operands: ['x: a b c'], attributes: () => ({ factor: 'b' }) },
   { op: 'stack', operands: ['x0: a c', 'x1: a c'], attributes: () => ({ factor: 'b', position: 1 }) },
+  ...[1, 2, 3].map((ranks) => ({
+    op: 'reorder',
+    operands: ['x: a s c'],
+    attributes: () => ({ factor: 's', head_tail: ranks, back: ranks === 2 }),
+  })),
   { op: 'roll', operands: ['x: a b c'], attributes: () => ({ factor: 'b', by: 2 }) },
   { op: 'cumsum', operands: ['x: a b c'], attributes: () => ({ factor: 'b' }) },
   { op: 'cumsum', operands: ['x: a b c'], attributes: () => ({ factor: ['a', 'c'], reverse: true }) },
@@ -130,6 +141,11 @@ export const cases: readonly OpCase[] = [
     operands: ['q: b s g r d', 'k: b s g d', 'v: b s g d'],
     attributes: () => ({ causal: turn > 0, parts: turn === 1 ? 2 : 3, turn }),
   })),
+  // Stored head-tail: the queries for two ranks and for three, and steps of a ring of two and of three.
+  ...[2, 3].flatMap((ranks) => [
+    headTailCase(ranks, {}),
+    ...[0, 1, ranks - 1].map((turn) => headTailCase(ranks, { parts: ranks, turn })),
+  ]),
   {
     op: 'attention',
     operands: ['q: b s g r d', 'k: b s g d', 'v: b s g d'],
@@ -164,6 +180,11 @@ export const cases: readonly OpCase[] = [
   { op: 'rotary', operands: ['x: a b s h p f', 'cos: s f', 'sin: s f'], fixed: { p: 2 } },
   { op: 'rotary', operands: ['x: b s g r p f', 'cos: s f', 'sin: s f'], fixed: { p: 2 } },
   { op: 'dropout', operands: ['x: a b', 'seed#9:', 'step#9:', 'microbatch#9:'], attributes: () => ({ rate: 0.3 }) },
+  {
+    op: 'dropout',
+    operands: ['x: a s b', 'seed#9:', 'step#9:', 'microbatch#9:'],
+    attributes: () => ({ rate: 0.3, ordered: 's', head_tail: 2 }),
+  },
   adamwCase(0),
   adamwCase(1),
 ];

@@ -9,14 +9,14 @@ import type { Tensor } from '../ir/tensor.js';
  * The mask is a function of (seed, step, stream, microbatch, global element index), so it is the same under every layout and when
  * recomputed, and no mask is kept for the backward: the kernel is told where its block lies in the whole.
  *
- * Attributes: `rate`; `stream`, which tells this dropout from others.
+ * Attributes: `rate`; `stream`, which tells this dropout from others; `ordered` and `head_tail` as of `random_uniform`.
  */
 export const dropout = defineOp({
   name: 'dropout',
   summary: 'Zeroes elements at random with probability `rate` and scales the others up.',
   signature: 'x: float[t@], seed: int[], step: int[], microbatch: int[] -> y: float[t]',
   attributes: { rate: 0.1, stream: 0 },
-  attributeKinds: { rate: 'share?', stream: 'integer?' },
+  attributeKinds: { rate: 'share?', stream: 'integer?', ordered: 'factor?', head_tail: 'integer?' },
   linear: [['x']],
 
   decompose: ({ x, seed, step, microbatch }, attributes) => ({
@@ -45,6 +45,7 @@ function dropped(x: Tensor, keys: readonly Tensor[], attributes: Attributes): Te
   const [random] = x.builder.apply('random_uniform', keys, {
     ...factorAttributes(x.factors),
     stream: attributes.stream,
+    ...(attributes.ordered !== undefined && { ordered: attributes.ordered, head_tail: attributes.head_tail }),
   });
   const kept = random.ge(random.constant(rate));
   const wide = x.cast('f32');

@@ -18,6 +18,7 @@ import { iota } from './iota.js';
 import { layerNorm } from './layer_norm.js';
 import { max } from './max.js';
 import { randomUniform } from './random_uniform.js';
+import { reorder } from './reorder.js';
 import { rmsNorm } from './rms_norm.js';
 import { roll } from './roll.js';
 import { rotary } from './rotary.js';
@@ -47,6 +48,7 @@ const primitives: readonly OpDefinition[] = [
   unstack,
   stack,
   roll,
+  reorder,
   cumsum,
   topk,
   randomUniform,

@@ -340,13 +340,16 @@ const roundoff: Readonly<Record<DType, number>> = {
  *
  *   sums and moves   |Δ| ≤ u_out |y| + (n + 4) u_sum Σ |terms|           Higham 2002, §3.1; the op on absolute values, and what it is added to
  *   functions        |Δ| ≤ u_out |y| + 8 u_sum max(|y|, 0.1)             a few roundings of a value and its argument
- *   fused ops        |Δ| ≤ u_out |y| + 16 (n + 8) u_sum max |y|          their parts one after the other, by the largest result
+ *   fused ops        |Δ| ≤ u_out |y| + 16 (n + 8) u_sum max |y|          their parts one after the other, by the largest of all results:
+ *                                                                        where a query sees one key, its gradient is 0, a difference of
+ *                                                                        two such numbers
  *
  * Attention multiplies probabilities that are rounded to the type of its operands: u_sum is that type's there. Where a result is added to
  * what is there, the reference rounds it by itself before: u_out of it more.
  */
 function expectWithin({ launch, site, before, what }: Row, k: number, got: readonly number[]): void {
-  const wanted = reference(launch)[k];
+  const all = reference(launch);
+  const wanted = all[k];
   const dtype = launch.resultTypes[k];
   const floats = launch.operandTypes.filter(isFloat);
   // Beside other types the reference makes parts of an f64 result in f32.
@@ -354,7 +357,7 @@ function expectWithin({ launch, site, before, what }: Row, k: number, got: reado
   const attends = launch.op.startsWith('attention') && floats.every((type) => type === 'bf16' || type === 'f32');
   const sum = wide ? roundoff.f64 : attends ? Math.max(...floats.map((type) => roundoff[type])) : roundoff.f32;
   const added = site.accumulates[k] ? before![k] : null;
-  const terms = termsOf(launch, k, wanted, added, sum);
+  const terms = termsOf(launch, k, all, added, sum);
   got.forEach((value, i) => {
     const y = wanted[i] + (added?.[i] ?? 0);
     if (Object.is(value, y) || value === y) return;
@@ -374,11 +377,12 @@ const linear = new Set(
 function termsOf(
   launch: ReferenceLaunch,
   k: number,
-  wanted: Float64Array,
+  all: readonly Float64Array[],
   added: Float64Array | null,
   u: number,
 ): (i: number) => number {
   const { rule } = launch;
+  const wanted = all[k];
   const n = pointsOf(rule.factors) / Math.max(1, product(rule.results[k], launch.sizes));
   if (linear.has(launch.op)) {
     const magnitudes = reference({
@@ -396,7 +400,7 @@ function termsOf(
       (n + 4 + (launch.op === 'cumsum' ? 30 : 0)) * u * (Math.abs(magnitudes[i]) + Math.abs(added?.[i] ?? 0) + largest);
   }
   if (!opNamed(ops, launch.op).signature) return (i) => 8 * u * Math.max(Math.abs(wanted[i]), 0.1);
-  const largest = Math.max(...Array.from(wanted, (x) => (Number.isFinite(x) ? Math.abs(x) : 0)));
+  const largest = Math.max(...all.flatMap((one) => Array.from(one, (x) => (Number.isFinite(x) ? Math.abs(x) : 0))));
   return () => 16 * (n + 8) * u * largest;
 }
 

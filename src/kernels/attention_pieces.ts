@@ -1,0 +1,80 @@
+/**
+ * How attention on a rank's block is taken where one launch does not do: launches of runs of queries and runs of keys, each all seen, seen
+ * up to the diagonal or not at all.
+ *
+ *   queries stored head-tail, all keys       the head's run and the tail's, each told its position
+ *   a step of a ring                         one launch; of a block that has several parts, one a part
+ *   a step of a ring stored head-tail        part r of the queries meets part s of the keys:
+ *                                              s = r   both in order: one launch up to the diagonal, as if they were one run
+ *                                              s < r   all queries see the head, and none the tail
+ *                                              s > r   the tail's queries see all, those of the head nothing
+ */
+import { headTailRuns, runsWithin } from '../ir/head_tail.js';
+import { evenBounds } from '../ir/layout.js';
+import type { Piece } from './fused.js';
+import { localSizes, type KernelSite } from './site.js';
+
+export function attentionPieces(site: KernelSite): readonly Piece[] {
+  const { rule, attributes } = site;
+  const [first, second] = [rule.letters.s[0], rule.letters.t[0]];
+  const { tied } = rule.factors[second];
+  const { size, parts = 1 } = rule.factors[first];
+  const sizes = localSizes(site);
+  const ranks = (attributes.head_tail as number | undefined) ?? 0;
+  const unit = elementsBehind(site, 's');
+  const [begin, count] = [site.origins[first] ?? 0, sizes[first]];
+  if (tied) {
+    const bounds = evenBounds(size, parts);
+    // A rank has one part of each, or all: there are no more parts than elements.
+    const isPart = count < size;
+    return bounds.slice(1).flatMap((_, part) => {
+      if (isPart && bounds[part] !== begin) return [];
+      const met = (part + tied.turn) % parts;
+      const at = (which: number): Span => ({
+        from: isPart ? 0 : bounds[which] * unit,
+        size: (bounds[which + 1] - bounds[which]) * unit,
+        position: bounds[which] * unit,
+      });
+      return ranks > 0 ? headTailStep(part, met, at, unit) : [piece(at(part), at(met), attributes.causal === true)];
+    });
+  }
+  const keys = { from: 0, size: sizes[second] * elementsBehind(site, 't'), position: 0 };
+  if (ranks === 0)
+    return [piece({ from: 0, size: count * unit, position: begin * unit }, keys, attributes.causal === true)];
+  return runsWithin(headTailRuns(size, ranks), begin, count).map(({ stored, position, length }) =>
+    piece({ from: stored * unit, size: length * unit, position: position * unit }, keys, attributes.causal === true),
+  );
+}
+
+/** A run of queries or keys: within the block, and where it lies in its sequence. */
+interface Span {
+  readonly from: number;
+  readonly size: number;
+  readonly position: number;
+}
+
+/** Elements of a letter behind its first factor. */
+const elementsBehind = ({ rule }: KernelSite, letter: string): number =>
+  rule.letters[letter].slice(1).reduce((n, name) => n * rule.factors[name].size, 1);
+
+function headTailStep(part: number, met: number, at: (which: number) => Span, unit: number): readonly Piece[] {
+  const [queries, keys] = [at(part), at(met)];
+  if (met === part) return [piece({ ...queries, position: 0 }, { ...keys, position: 0 }, true)];
+  const headOf = (span: Span) => Math.ceil(span.size / unit / 2) * unit;
+  const head = (span: Span): Span => ({ ...span, size: headOf(span) });
+  const tail = (span: Span): Span => ({ ...span, from: span.from + headOf(span), size: span.size - headOf(span) });
+  const nothing = (span: Span): Span => ({ ...span, size: 0 });
+  return met < part
+    ? [piece(queries, head(keys), false), piece(nothing(queries), tail(keys), false)]
+    : [piece(tail(queries), keys, false), piece(head(queries), nothing(keys), false)];
+}
+
+const piece = (queries: Span, keys: Span, causal: boolean): Piece => ({
+  runs: { s: [queries.from, queries.size], t: [keys.from, keys.size] },
+  attributes: {
+    // Queries behind all keys see them all: no mask is needed, which is what libraries have for blocks.
+    causal: causal && queries.position < keys.position + keys.size - 1 ? 1 : 0,
+    query_start: queries.position,
+    key_start: keys.position,
+  },
+});
