@@ -65,6 +65,11 @@ export const passes = [
     about: 'compute types chosen; parameter gradients in f32 or bf16',
   },
   {
+    name: 'head_tail',
+    file: 'src/passes/head_tail.ts',
+    about: 'sequences stored so that ranks have equally much to do',
+  },
+  {
     name: 'ring_attention',
     file: 'src/passes/ring_attention.ts',
     about: 'where the plan turns rings, attention in steps, one part of the keys in each',

@@ -88,8 +88,12 @@ describe('language models', () => {
       ...languageModel(new GPT({ layers: 2, dim: 16, heads: 4, context: 8, vocab: 11, positions }), kept),
       ...{ pipeline: stages({ tensor: 2 }, {}), split: tensor, schedule: '1f1b', microbatches: 2 },
     });
-  for (const contextMethod of contextMethods) {
-    equalsSerial(`sequences of 5 over context × tensor, ${contextMethod}, with dropout`, {
+  for (const [contextMethod, contextOrder] of [
+    ...contextMethods.map((method) => [method, undefined] as const),
+    ['allgather', 'head_tail'] as const,
+    ['ring', 'head_tail'] as const,
+  ]) {
+    equalsSerial(`sequences of 5 over context × tensor, ${contextMethod} ${contextOrder ?? ''}, with dropout`, {
       ...languageModel(new GPT({ layers: 2, dim: 8, heads: 4, context: 8, vocab: 11, dropout: 0.3 }), {
         batch: 3,
         sequence: 5,
@@ -97,6 +101,7 @@ describe('language models', () => {
       mesh: { context: 2, tensor: 2 },
       split: { ...tensor, sequence: ['context', 'tensor'] },
       contextMethod,
+      ...(contextOrder && { contextOrder }),
       scopes: [{ of: '*', made: 'reshard', keep: 'segment and direction', ops: 'all' }],
       microbatches: 2,
     });

@@ -1,6 +1,6 @@
 /** Fields of `batch` and `plan`: how many sequences make a step, and who computes them. */
 import { z } from 'zod';
-import { activationCheckpoints } from '../plan/parallel_sizes.js';
+import { contextBalancers, activationCheckpoints } from '../plan/parallel_sizes.js';
 import { contextMethods, gradientReductions } from '../plan/plan.js';
 import { scheduleKinds, schedulesElsewhere } from '../schedule/kinds.js';
 
@@ -93,6 +93,18 @@ const planSizes = z.strictObject({
         'as allgather, a part at a time, under the attention of the part before; no rank holds all keys.',
       flag: true,
       also: ['cp_comm_type', 'context_parallel_rotate_method', 'cp_method'],
+    }),
+  context_parallel_load_balancer: z
+    .enum(contextBalancers)
+    .default('headtail')
+    .meta({
+      description:
+        'How tokens are dealt out to ranks that share a sequence. headtail: each has a run of the head and one of the tail, for allgather and ring, ' +
+        'where all attention is causal and without a window; else, and by none, the first has the first run, and so on.',
+      effect:
+        'headtail: under a causal mask all ranks have equally much to do; by none the last of many has twice as much as on the average.',
+      flag: true,
+      also: ['cp_load_balancer', 'enable_load_balance'],
     }),
   sequence_parallel: z
     .boolean()

@@ -179,7 +179,8 @@ function numbered(rule: OpRule, order: readonly number[]): (name: FactorName) =>
 function upToNames(rule: OpRule, order: readonly number[], nameOf: (name: FactorName) => string): OpRule {
   const named = (lists: readonly (readonly FactorName[])[]) => lists.map((list) => list.map(nameOf));
   const factors = Object.entries(rule.factors).map(
-    ([name, { size, tied }]) => [nameOf(name), { size, ...(tied && { tied: { ...tied, to: nameOf(tied.to) } }) }] as const,
+    ([name, { size, tied }]) =>
+      [nameOf(name), { size, ...(tied && { tied: { ...tied, to: nameOf(tied.to) } }) }] as const,
   );
   const linear = rule.linear.map((set) => set.map((i) => order.indexOf(i)).sort());
   return {

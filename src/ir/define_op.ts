@@ -198,13 +198,7 @@ function defineBackward(op: FusedOp, forward: Signature, backward: FusedBackward
 }
 
 /** A cotangent has the element type of the operand that it belongs to: the attribute `dtypes` says which, where it is not read. */
-function bindBackward(
-  name: string,
-  signature: Signature,
-  forward: Signature,
-  call: OpCall,
-  options: BindOptions,
-) {
+function bindBackward(name: string, signature: Signature, forward: Signature, call: OpCall, options: BindOptions) {
   const bound = bindSignature(name, signature, call, options);
   const given = (call.attributes.dtypes ?? []) as readonly string[];
   const results = bound.results.map((type, i) => {
@@ -269,7 +263,5 @@ function letterSizes(rule: OpRule, sizes: Sizes): Sizes {
     const { size, parts = 1 } = rule.factors[tied.to];
     return sizes[name] / Math.max(1, Math.round((sizes[tied.to] * parts) / size));
   };
-  return Object.fromEntries(
-    Object.entries(rule.letters).map(([letter, names]) => [letter, product(names.map(met))]),
-  );
+  return Object.fromEntries(Object.entries(rule.letters).map(([letter, names]) => [letter, product(names.map(met))]));
 }

@@ -80,10 +80,7 @@ export const originsOf = (
   at: Coordinates,
 ): Readonly<Record<FactorName, number>> =>
   Object.fromEntries(
-    rule.origins.map((name) => [
-      name,
-      rangeOf(mesh, splitOf(rule, assignment, name), rule.factors[name].size, at)[0],
-    ]),
+    rule.origins.map((name) => [name, rangeOf(mesh, splitOf(rule, assignment, name), rule.factors[name].size, at)[0]]),
   );
 
 /** True where the assignment splits a factor that the kernel needs whole. */

@@ -4,7 +4,7 @@ import { isFloat, type DType } from './dtype.js';
 import type { Attributes } from './graph.js';
 import type { BoundOp, OpCall } from './op.js';
 import type { OpRule, RuleFactor } from './rule.js';
-import { factorsOf, prime, type Factor, type FactorName, type TensorType } from './type.js';
+import { factorsOf, prime, withoutPrimes, type Factor, type FactorName, type TensorType } from './type.js';
 
 export interface SignatureSlot {
   readonly name: string;
@@ -86,7 +86,7 @@ export function bindLetters(op: string, signature: Signature, call: OpCall): Let
         length >= 0 &&
         own.length === length &&
         (!before || before.every((f, k) => f.size === own[k].size)) &&
-        (!named || before || named.every((name, k) => baseName(name) === baseName(own[k].name)));
+        (!named || before || named.every((name, k) => withoutPrimes(name) === withoutPrimes(own[k].name)));
       if (!fits) throw bindingMismatch({ op, operand: slot.name, letter, call });
       if (!before) bound.set(letter, claim(own, taken));
       position += length;
@@ -146,8 +146,6 @@ function claim(factors: readonly Factor[], taken: Set<FactorName>): readonly Fac
     return { name: unique, size };
   });
 }
-
-const baseName = (name: FactorName): string => name.replace(/'+$/, '');
 
 /** Letters of which part i of the first meets part i + `turn` of the second, of so many parts: their first factors are split together. */
 export interface Pair {

@@ -103,6 +103,9 @@ export function prime(name: FactorName, taken: ReadonlySet<FactorName> | readonl
   return primed;
 }
 
+/** The name that a primed one is made of. */
+export const withoutPrimes = (name: FactorName): FactorName => name.replace(/'+$/, '');
+
 function printDim(dim: readonly Factor[]): string {
   const text = dim.map((f) => `${f.name}=${f.size}`).join(' ');
   return dim.length === 1 ? text : `(${text})`;

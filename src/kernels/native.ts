@@ -25,6 +25,7 @@ import { gatherLaunch, scatterLaunch } from './indexed.js';
 import { matmulBiasLaunch, productAndSumLaunches, productLaunches } from './matmul.js';
 import { grouped, localSizes, type KernelLaunchSpec, type KernelSite, type LaunchForm } from './site.js';
 import { randomLaunches } from './random.js';
+import { launchesByRuns } from './runs.js';
 import { stagedLaunches } from './staged.js';
 import { isInteger, isKernelFloat } from './types.js';
 import { workspace } from './workspaces.js';
@@ -155,7 +156,11 @@ const largest: Forms = {
 /** 0, 1, 2, …; in a type that the kernel does not write by way of f32. */
 function iota(site: KernelSite): readonly LaunchForm[] | null {
   const [names] = site.rule.results;
-  const count = (given: KernelSite) => one(elementwiseLaunch(given, 'iota', { start: site.origins[names[0]] ?? 0 }));
+  const ranks = (site.attributes.head_tail as number | undefined) ?? 0;
+  const count = (given: KernelSite) =>
+    launchesByRuns(given, names[0], ranks, (part) =>
+      elementwiseLaunch(part, 'iota', { start: part.origins[names[0]] ?? 0 }),
+    );
   const [{ dtype }] = site.outputs;
   if (isKernelFloat(dtype) || isInteger(dtype)) return count(site);
   return stagedLaunches(site, { inputs: [], outputs: [{ names, dtype: 'f32' }] }, count);

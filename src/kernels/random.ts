@@ -1,11 +1,11 @@
 /** Random numbers, and dropout, which draws them: an element's number follows from its place in the whole tensor. */
-import { headTailRuns, runsWithin } from '../ir/head_tail.js';
 import { rowMajor } from '../ir/strides.js';
 import { isFloat } from '../ir/dtype.js';
 import type { FactorName } from '../ir/type.js';
 import { noScratch } from './device.js';
 import { blocksOf, launchOperand } from './elementwise.js';
-import { localSizes, mergeable, type Block, type KernelSite, type LaunchForm } from './site.js';
+import { launchesByRuns } from './runs.js';
+import { localSizes, mergeable, type KernelSite, type LaunchForm } from './site.js';
 import { stagedLaunches, type Copy } from './staged.js';
 import { commonFloat, isKernelFloat } from './types.js';
 
@@ -25,29 +25,7 @@ export function randomLaunches(site: KernelSite): readonly LaunchForm[] | null {
 /** A launch; of a sequence that is stored head-tail one for each run that the block has of it. */
 function byRuns(site: KernelSite): readonly LaunchForm[] {
   const { ordered, head_tail } = site.attributes as { ordered?: FactorName; head_tail?: number };
-  if (ordered === undefined || head_tail === undefined) return [randomLaunch(site)];
-  const size = localSizes(site)[ordered];
-  const runs = headTailRuns(site.rule.factors[ordered].size, head_tail);
-  return runsWithin(runs, site.origins[ordered] ?? 0, size).map(({ stored, position, length }) => {
-    const names = [...site.rule.operands, ...site.rule.results];
-    const part = (block: Block, i: number): Block => ({
-      ...block,
-      sizes: block.sizes.map((one, k) => (names[i][k] === ordered ? length : one)),
-    });
-    const launch = randomLaunch({
-      ...site,
-      inputs: site.inputs.map(part),
-      outputs: site.outputs.map((block, i) => part(block, site.inputs.length + i)),
-      origins: { ...site.origins, [ordered]: position },
-    });
-    const blocks = blocksOf(site);
-    const operands = launch.operands.map((operand, i) => {
-      const { block, names: own } = blocks[i];
-      const stride = block.strides[own.indexOf(ordered)] ?? 0;
-      return { ...operand, offset: stored * stride };
-    });
-    return { ...launch, operands };
-  });
+  return launchesByRuns(site, ordered ?? null, head_tail ?? 0, randomLaunch);
 }
 
 function randomLaunch(site: KernelSite): LaunchForm {

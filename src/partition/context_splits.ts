@@ -3,6 +3,7 @@ import type { Graph } from '../ir/graph.js';
 import { axesSize, type Mesh } from '../ir/mesh.js';
 import type { OpRule } from '../ir/rule.js';
 import { prime, type FactorName } from '../ir/type.js';
+import type { StoredOrder } from '../passes/head_tail.js';
 import type { ContextMethod, Plan } from '../plan/plan.js';
 import { axesOn, yieldedAxes } from '../plan/splits.js';
 import type { Splits } from './candidates.js';
@@ -58,6 +59,25 @@ export function ringSteps(
   if (plan.context_method === undefined || !turning.has(plan.context_method)) return 1;
   const positions = Object.keys(plan.split).find((name) => meeting.has(name) && meets(rule, name));
   return positions === undefined ? 1 : axesSize(mesh, contextAxes(plan, positions, mesh).ring);
+}
+
+/**
+ * How a plan has the sequences of a step stored: head-tail where it asks for that and ranks would have unequally much to do, that is where
+ * all attention is causal and without a window, and where all groups that share a sequence do so over as many ranks. Null: in their own order.
+ */
+export function storedOrder(
+  plan: Pick<Plan, 'split' | 'context_method' | 'context_order'>,
+  { meeting }: StepFactors,
+  meshes: readonly Mesh[],
+  { nodes }: Pick<Graph, 'nodes'>,
+): StoredOrder | null {
+  const factor = Object.keys(plan.split).find((name) => meeting.has(name));
+  if (plan.context_order === undefined || factor === undefined) return null;
+  const meetings = nodes.filter(({ rule }) => meets(rule, factor));
+  if (!meetings.every(({ attributes: { causal, window = 0 } }) => causal === true && window === 0)) return null;
+  const sizes = new Set(meshes.map((mesh) => axesSize(mesh, contextAxes(plan, factor, mesh).ring)));
+  const [ranks] = sizes;
+  return sizes.size === 1 && ranks > 1 ? { factor, ranks, gathersKeys: plan.context_method === 'allgather' } : null;
 }
 
 const turning: ReadonlySet<ContextMethod> = new Set(['ring', 'ulysses+ring']);

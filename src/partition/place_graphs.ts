@@ -22,8 +22,9 @@ import { recompute } from './recompute.js';
 import { reduceGradients } from './reduce_gradients.js';
 import { aloneAccumulator, aloneLayout } from './storage.js';
 import { castByGroup } from '../passes/cast_by_group.js';
+import { headTail } from '../passes/head_tail.js';
 import { ringAttention } from '../passes/ring_attention.js';
-import { ringSteps } from './context_splits.js';
+import { ringSteps, storedOrder } from './context_splits.js';
 import { splitBackward } from '../passes/split_backward.js';
 import { splitSumsByChunk, type SplitSums } from '../passes/split_sums.js';
 import {
@@ -158,7 +159,9 @@ function byChunk({ plan, registry, split, observe }: PlaceRequest, graph: Graph,
   const groupOf = segmentGroups(plan);
   const meshes = meshesOf(plan);
   const factors = stepFactors(graph);
-  const ring = ringAttention(graph, registry, ({ rule, source }) =>
+  const stored = headTail(graph, registry, storedOrder(plan, factors, meshes, graph));
+  observe?.('head_tail', () => printGraph(stored));
+  const ring = ringAttention(stored, registry, ({ rule, source }) =>
     ringSteps(plan, factors, meshes[groupOf(source.segment)], rule),
   );
   observe?.('ring_attention', () => printGraph(ring));

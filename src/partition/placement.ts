@@ -77,13 +77,14 @@ export function stepPlacement(plan: Plan, step: Graph): Placement {
       return byContext || byPrecedence ? { ...byPrecedence, ...byContext } : null;
     }),
   );
+  const readWhole = readWholeIn(step);
   return {
     meshes,
     group: ({ segment }) => groupOf(segment),
     input: (role, type) =>
       homes.get(roleKey(role))!.map((group) => ({
         group,
-        layout: role.kind === 'scalar' ? replicated : storageLayout(plan, meshes[group], type),
+        layout: role.kind === 'scalar' ? replicated : beside(storageLayout(plan, meshes[group], type), readWhole(role)),
       })),
     output: () => null,
     sharing: { split: plan.split, dataFactors },
@@ -95,6 +96,30 @@ export function stepPlacement(plan: Plan, step: Graph): Placement {
     readReduced: () => false,
   };
 }
+
+/** Of data the factors that whatever reads them needs whole: the host writes them so, and nothing is gathered. */
+function readWholeIn(step: Graph): (role: Role) => ReadonlySet<FactorName> {
+  const readers = readersOf(step);
+  const found = new Map(
+    step.inputs.flatMap(({ role, kind, value }) => {
+      if (kind !== 'data') return [];
+      const names = namesOf(step.values[value].type);
+      const whole = names.filter((_, k) =>
+        readers(value).every(({ inputs, rule }) =>
+          inputs.every((id, i) => id !== value || rule.factors[rule.operands[i][k]].whole),
+        ),
+      );
+      return [[roleKey(role), new Set(whole)] as const];
+    }),
+  );
+  return (role) => found.get(roleKey(role)) ?? new Set();
+}
+
+/** A layout without the splits of some factors. */
+const beside = ({ splits, partial }: Layout, factors: ReadonlySet<FactorName>): Layout => ({
+  splits: Object.fromEntries(Object.entries(splits).filter(([factor]) => !factors.has(factor))),
+  partial,
+});
 
 /** What of a step's factors a plan's method goes by. */
 export function stepFactors(step: Graph): StepFactors {

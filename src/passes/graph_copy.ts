@@ -55,6 +55,3 @@ export class GraphCopy {
 
 /** What is another of a node. Inputs are values of the copy. */
 type Changes = Partial<Pick<Node, 'inputs' | 'source'>>;
-
-/** A graph with nothing in it as yet. */
-export const emptyGraph = (name: string): Graph => ({ name, inputs: [], nodes: [], outputs: [], values: [] });

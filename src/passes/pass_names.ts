@@ -4,6 +4,7 @@ export const passNames = [
   'autodiff',
   'eliminate_dead_code',
   'precision',
+  'head_tail',
   'ring_attention',
   'cast_by_group',
   'split_sums',

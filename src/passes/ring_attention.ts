@@ -6,11 +6,10 @@
  * reads the log-sum-exp of all steps, so that its gradients are terms of the whole ones (Dao et al. 2022, B.2), and those of keys and
  * values go home as they are made. After precision, before the plan is applied: taken together, the steps are what attention is.
  */
-import { GraphBuilder } from '../ir/builder.js';
-import type { Graph, Node, ValueId } from '../ir/graph.js';
+import type { Graph, Node } from '../ir/graph.js';
 import { opOf, type OpRegistry } from '../ir/op.js';
 import type { Tensor } from '../ir/tensor.js';
-import { emptyGraph } from './graph_copy.js';
+import { GraphRewrite } from './graph_rewrite.js';
 
 /** `stepsOf`: in how many steps a node is to be taken; 1 leaves it as it is. */
 export function ringAttention(graph: Graph, registry: OpRegistry, stepsOf: (node: Node) => number): Graph {
@@ -22,41 +21,23 @@ export function ringAttention(graph: Graph, registry: OpRegistry, stepsOf: (node
 
 const isAttention = ({ op }: Node): boolean => op === 'attention' || op === 'attention_backward';
 
-class Rewrite {
-  private readonly graph: Graph;
+class Rewrite extends GraphRewrite {
   private readonly rings: ReadonlyMap<Node, number>;
-  private readonly builder: GraphBuilder;
-  private readonly values: ValueId[] = [];
-  /** Of each node what stands for it: the steps of one that is taken in several. */
-  private readonly made: (readonly Node[])[] = [];
 
   constructor(graph: Graph, registry: OpRegistry, rings: ReadonlyMap<Node, number>) {
-    this.graph = graph;
+    super(graph, registry);
     this.rings = rings;
-    this.builder = GraphBuilder.resume(registry, emptyGraph(graph.name));
   }
 
-  run(): Graph {
-    const { graph, builder, values } = this;
-    for (const { role, value } of graph.inputs) values[value] = builder.take(role, graph.values[value].type).id;
-    for (const node of graph.nodes) this.made.push(this.rings.has(node) ? this.ring(node) : [this.copy(node)]);
-    for (const { role, value } of graph.outputs) builder.output(role, builder.tensor(values[value]));
-    return builder.build();
-  }
-
-  private copy(node: Node): Node {
-    const inputs = node.inputs.map((id) => this.values[id]);
-    const types = node.outputs.map((id) => this.graph.values[id].type);
-    const copy = this.builder.push({ ...node, inputs, from: this.forwardOf(node, 0) }, types);
-    node.outputs.forEach((id, i) => (this.values[id] = copy.outputs[i]));
-    return copy;
+  protected rewrite(node: Node): readonly Node[] {
+    return this.rings.has(node) ? this.ring(node) : [this.copy(node)];
   }
 
   private ring(node: Node): readonly Node[] {
     const { builder } = this;
     const parts = this.rings.get(node)!;
     const names = opOf(builder.registry, node).operands;
-    const operands = node.inputs.map((id, i) => builder.tensor(this.values[id]).as(node.rule.operands[i]));
+    const operands = this.operandsOf(node);
     const join = node.op === 'attention' ? merged : summed;
     const steps: Node[] = [];
     const taken = (turn: number): Results => {
@@ -92,13 +73,6 @@ class Rewrite {
       this.values[id] = here(() => all[name].transpose(node.rule.results[i]).exactly(dtype)).id;
     });
     return steps;
-  }
-
-  /** The step of the forward that one of a backward differentiates. */
-  private forwardOf({ from }: Node, turn: number): number | null {
-    if (from === null) return null;
-    const steps = this.made[from];
-    return steps[Math.min(turn, steps.length - 1)].id;
   }
 }
 

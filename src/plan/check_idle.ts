@@ -10,7 +10,7 @@ import { axesOn, splitsOf, yieldedAxes } from './splits.js';
 
 /** Throws where what is asked for would be done over one rank, or by one group. */
 export function checkNothingIsIdle(plan: Plan, model: PlannedModel, axes: readonly AxisName[], file: string): void {
-  const { split, bounds, context_method, zero, schedule, groups, chunks } = plan;
+  const { split, bounds, context_method, context_order, zero, schedule, groups, chunks } = plan;
   const isSplit = (over: readonly AxisName[]) => meshesOf(plan).some((mesh) => axesOn(mesh, over).length > 0);
   for (const [factor, cut] of Object.entries(bounds)) {
     if (isSplit(split[factor])) continue;
@@ -33,6 +33,18 @@ export function checkNothingIsIdle(plan: Plan, model: PlannedModel, axes: readon
         ? 'attention is split by what is listed before the sequence, over the same axes'
         : 'no group splits a sequence',
       fix: 'remove context_method, or give split.sequence an axis of several ranks that splits nothing listed before it',
+    });
+  }
+  if (context_order !== undefined && (context_method === undefined || context_method === 'ulysses')) {
+    throw planContradiction({
+      file,
+      field: 'context_order',
+      problem: `sequences are to be stored ${context_order}, and that says nothing`,
+      why:
+        context_method === 'ulysses'
+          ? 'by ulysses each rank attends for its heads to all positions: all have equally much to do'
+          : 'no method says how positions of a split sequence meet',
+      fix: 'remove context_order, or set context_method to "allgather" or "ring"',
     });
   }
   if (zero.stage > 0 && !isSplit(zero.axes)) {

@@ -53,6 +53,7 @@ function choosingFields(plan: Plan): Readonly<Record<string, ChoosingField>> {
     'batch.sequences': field(decides.batch.sequences),
     split: field(plan.split, effectiveSplits(plan)),
     context_method: field(plan.context_method),
+    context_order: field(plan.context_order),
     bounds: field(plan.bounds),
     'zero.stage': field(zero.stage),
     'zero.persistence_threshold': field(zero.persistence_threshold),

@@ -36,6 +36,8 @@ export interface ParallelSizes {
   readonly context_parallel_size?: number;
   /** How they attend to all of it: see {@link Plan}. Default: `allgather`. */
   readonly context_parallel_method?: ContextMethod;
+  /** How tokens are dealt out to the ranks that share a sequence: see {@link Plan}. Default: `headtail`, where the method has a meaning for it. */
+  readonly context_parallel_load_balancer?: ContextBalancer;
   /** Whether tensor-parallel ranks share the sequence of what they do not split otherwise. Default: false. */
   readonly sequence_parallel?: boolean;
   /** Neighbouring data-parallel ranks that have experts of their own, to which the tokens of all of them are sent. Default: 1. */
@@ -69,6 +71,10 @@ export interface ParallelSizes {
   /** Default: none. */
   readonly activation_checkpoint?: ActivationCheckpoint;
 }
+
+/** torch's names. */
+export const contextBalancers = ['headtail', 'none'] as const;
+export type ContextBalancer = (typeof contextBalancers)[number];
 
 /** torchtitan's modes: which residuals of numbered segments the backward makes again. */
 export const activationCheckpoints = ['none', 'selective', 'full'] as const;
@@ -154,6 +160,7 @@ export function planOfSizes(
       ...sequence.split,
     },
     ...(sequence.method && { context_method: sequence.method }),
+    ...(sequence.order && { context_order: sequence.order }),
     bounds: {},
     scopes: [...scopesOf(sizes.activation_checkpoint, model.segments), ...sequence.scopes],
     zero: zeroOf(sizes, dataAxes, sequence, shared),

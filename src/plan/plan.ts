@@ -11,6 +11,9 @@ import type { Scope } from './scope.js';
 export const planVersion = 2;
 
 export const contextMethods = ['allgather', 'ulysses', 'ring', 'ulysses+ring'] as const;
+export const contextOrders = ['head_tail'] as const;
+export type ContextOrder = (typeof contextOrders)[number];
+
 export type ContextMethod = (typeof contextMethods)[number];
 
 export interface Plan extends PlannedChoices {
@@ -47,6 +50,12 @@ export interface Plan extends PlannedChoices {
    * the others (Fang & Zhao 2024, arXiv:2405.07719). Absent: as is cheapest.
    */
   readonly context_method?: ContextMethod;
+  /**
+   * `head_tail`: of a split sequence each rank has a run of the head and one of the tail, so that under a causal mask all have equally much
+   * to do (torch's head-tail load balancer). It has a meaning for `allgather` and rings, and says nothing of steps in which some attention
+   * has no such mask, or a window. Absent: the first rank has the first run, and so on.
+   */
+  readonly context_order?: ContextOrder;
   /** Uneven boundaries of a factor, where it is split: `{ "heads": [0, 5, 7] }`. */
   readonly bounds: Readonly<Record<FactorName, readonly number[]>>;
   /** How long what can be made again is kept, the last entry that names it. What none names is kept as long as it is read. */

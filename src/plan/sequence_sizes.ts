@@ -7,7 +7,7 @@ import type { SharedSizes } from './nearest_sizes.js';
 import type { ParallelSizes } from './parallel_sizes.js';
 import { tensorFactors, type PlannedModel } from './planned_model.js';
 import type { TensorAxes } from './tensor_sizes.js';
-import type { ContextMethod, Plan, PlanScope } from './plan.js';
+import type { ContextMethod, ContextOrder, Plan, PlanScope } from './plan.js';
 
 /** What a plan says of sequences. */
 export interface PlannedSequence {
@@ -15,6 +15,7 @@ export interface PlannedSequence {
   readonly mesh: Readonly<Record<AxisName, number>>;
   readonly split: Plan['split'];
   readonly method: ContextMethod | null;
+  readonly order: ContextOrder | null;
   readonly scopes: Plan['scopes'];
 }
 
@@ -49,8 +50,15 @@ export function sequenceOf(
   const axes = [...Object.keys(mesh), ...(overTensor ? Object.keys(tensorAxes.mesh) : [])];
   const sharers = context * (overTensor ? tensor : 1);
   if (sharers > positions) throw tooManySequenceRanks({ tensor, context, positions });
-  if (axes.length === 0) return { mesh, split: {}, method, scopes: [] };
-  return { mesh, split: { sequence: axes }, method, scopes: [gatheredAgain] };
+  if (axes.length === 0) return { mesh, split: {}, method, order: null, scopes: [] };
+  const balanced = method !== null && method !== 'ulysses' && sizes.context_parallel_load_balancer !== 'none';
+  return {
+    mesh,
+    split: { sequence: axes },
+    method,
+    order: balanced ? 'head_tail' : null,
+    scopes: [gatheredAgain],
+  };
 }
 
 /**

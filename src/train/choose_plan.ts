@@ -71,6 +71,7 @@ function sizesOf({ plan }: TrainConfig): ParallelSizes {
     tensor_parallel_size: sizes.tensor_parallel_size,
     context_parallel_size: sizes.context_parallel_size,
     context_parallel_method: sizes.context_parallel_method,
+    context_parallel_load_balancer: sizes.context_parallel_load_balancer,
     sequence_parallel: sizes.sequence_parallel,
     expert_parallel_size: sizes.expert_parallel_size,
     pipeline_parallel_size: sizes.pipeline_parallel_size,

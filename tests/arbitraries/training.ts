@@ -88,6 +88,8 @@ export interface TrainingDraw {
   /** Whether experts lie on data ranks, not on those of tensor parallelism. */
   readonly expertsOverData: boolean;
   readonly contextMethod: ContextMethod;
+  /** Whether shared sequences are stored head-tail, where the method takes that. */
+  readonly headTail: boolean;
   /** Whether the tensor axis splits sequences where it splits nothing else. */
   readonly sequenceParallel: boolean;
   readonly zero: Plan['zero']['stage'];
@@ -149,6 +151,7 @@ export const trainingFields = (): { readonly [K in keyof TrainingDraw]: fc.Arbit
   contextSplits: fc.constantFrom('sequence', 'sequence', 'dim'),
   expertsOverData: fc.boolean(),
   contextMethod: fc.constantFrom(...contextMethods),
+  headTail: fc.boolean(),
   sequenceParallel: fc.boolean(),
   zero: fc.constantFrom(...zeroStages),
   zeroOverContext: fc.boolean(),
@@ -250,6 +253,7 @@ export function trainingScenario(
     split,
     bounds,
     contextMethod: draw.contextMethod,
+    ...(draw.headTail && draw.contextMethod !== 'ulysses' && { contextOrder: 'head_tail' as const }),
     zero: {
       stage: draw.zero,
       axes: [dataAxes[dataAxes.length - 1], ...(draw.zeroOverContext ? contextAxesOf(draw) : [])],

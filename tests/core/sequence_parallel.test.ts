@@ -115,10 +115,11 @@ describe.each([32_768, 131_072])('programs for %i tokens', (context) => {
     return Math.max(...classes.map(({ liveBytes, persistentBytes }) => liveBytes - persistentBytes));
   };
   const alone = activations({}, 1);
-  // Keys and values of one layer, and their gradients, in bf16: what allgather has whole for a moment, and of which a ring has a part besides.
+  // Keys and values of one layer, and their gradients, in bf16: what allgather has whole for a moment, as they are stored and in their own
+  // order, and of which a ring has a part besides.
   const whole = 4 * context * sizes.dim * 2;
   const besides = (method: ContextMethod, ranks: number) =>
-    ({ allgather: whole, ulysses: 0, ring: whole / ranks, 'ulysses+ring': 0 })[method];
+    ({ allgather: 2 * whole, ulysses: 0, ring: whole / ranks, 'ulysses+ring': 0 })[method];
 
   test.each(contextMethods)('%s: attention stays fused, and activations fall with the ranks', (method) => {
     for (const ranks of [2, 4, 8]) {

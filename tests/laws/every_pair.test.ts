@@ -106,6 +106,7 @@ function drawOf(
     contextSplits: 'sequence',
     expertsOverData: i % 2 === 0,
     contextMethod: method,
+    headTail: i % 3 !== 0,
     sequenceParallel: sequence === 'split over tensor',
     zero,
     zeroOverContext: i % 2 === 1,

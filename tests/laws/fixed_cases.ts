@@ -34,6 +34,7 @@ export const smallest: TrainingDraw = {
   contextSplits: 'sequence',
   expertsOverData: false,
   contextMethod: 'allgather',
+  headTail: false,
   sequenceParallel: false,
   zero: 0,
   zeroOverContext: false,

@@ -84,6 +84,7 @@ function drawOf(
     dataSplits: i % 2 === 0 ? 'microbatch' : 'batch',
     expertsOverData: experts === 'over data',
     contextMethod: method,
+    headTail: i % 3 !== 0,
     sequenceParallel: sequence === 'split over tensor',
     zero,
     zeroOverContext: i % 2 === 1,

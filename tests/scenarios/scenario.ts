@@ -51,6 +51,7 @@ export interface ScenarioOptions extends StepGraphs {
   readonly split?: Readonly<Record<string, readonly string[]>>;
   readonly bounds?: Readonly<Record<string, readonly number[]>>;
   readonly contextMethod?: Plan['context_method'];
+  readonly contextOrder?: Plan['context_order'];
   readonly zero?: Plan['zero'];
   /** In which gradients are reduced. */
   readonly reduce?: Plan['precision']['reduce'];
@@ -160,6 +161,7 @@ export function planOf(options: ScenarioOptions): Plan {
     batch: { logical_microbatches: 1, sequences: 1, padding: 0 },
     split,
     ...(options.contextMethod && { context_method: options.contextMethod }),
+    ...(options.contextOrder && { context_order: options.contextOrder }),
     bounds,
     scopes: options.scopes ?? [],
     zero: options.zero ?? { stage: 0, axes: ['data'] },
