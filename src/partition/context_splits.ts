@@ -12,24 +12,31 @@ import type { Splits } from './candidates.js';
 export const meetingFactors = (step: Graph, dataFactors: ReadonlySet<FactorName>): ReadonlySet<FactorName> =>
   new Set([...dataFactors].filter((name) => step.nodes.some(({ rule }) => meets(rule, name))));
 
+/** Factors of the ops in which some of these meet. */
+export const factorsBeside = (step: Graph, meeting: ReadonlySet<FactorName>): ReadonlySet<FactorName> =>
+  new Set(
+    step.nodes.flatMap(({ rule }) => ([...meeting].some((name) => meets(rule, name)) ? Object.keys(rule.factors) : [])),
+  );
+
 /** An op that has a factor of its operands twice knows the second by a name of its own. */
 const meets = ({ factors }: OpRule, name: FactorName): boolean =>
   Object.hasOwn(factors, name) && Object.hasOwn(factors, prime(name, new Set([name])));
 
-/** The factors of data, and those of them that meet. */
+/** The factors of data, and those of them that meet. `beside`: factors of ops in which they do, heads among them. */
 export interface StepFactors {
   readonly dataFactors: ReadonlySet<FactorName>;
   readonly meeting: ReadonlySet<FactorName>;
+  readonly beside: ReadonlySet<FactorName>;
 }
 
 /**
  * Splits of an op that has a factor which meets: by it, over the axes that are its alone. By `ulysses`, ops in which it does meet are split by
  * heads instead, over the heads' own axes and those: by the first factor that the plan lists of those that are not of data. By `ulysses+ring`
- * they are split by both, and what has heads besides may stay so. Null where the plan has no method, or the op no such factor.
+ * they are split by both, and results that have heads besides may stay so. Null where the plan has no method, or the op no such factor.
  */
 export function splitsByContext(
   plan: Pick<Plan, 'split' | 'context_method'>,
-  { dataFactors, meeting }: StepFactors,
+  { dataFactors, meeting, beside }: StepFactors,
   mesh: Mesh,
   rule: OpRule,
 ): Splits | null {
@@ -40,11 +47,13 @@ export function splitsByContext(
   if (positions === undefined) return null;
   const { ring, exchanged } = contextAxes(plan, positions, mesh);
   if (ring.length + exchanged.length === 0) return null;
-  const heads = planned.find((name) => !dataFactors.has(name));
+  const heads = planned.find((name) => !dataFactors.has(name) && beside.has(name));
   if (exchanged.length > 0 && heads !== undefined) {
     const byHeads = { [heads]: { axes: [...new Set([...axesOn(mesh, split[heads]), ...exchanged])] } };
     if (meets(rule, positions)) return ring.length > 0 ? { ...byHeads, [positions]: { axes: ring } } : byHeads;
-    if (ring.length > 0) return null;
+    // Between two steps of a ring results stay as they are.
+    if (ring.length > 0 && rule.results.some((names) => names.includes(heads) && names.includes(positions)))
+      return null;
   }
   return { [positions]: { axes: [...ring, ...exchanged] } };
 }

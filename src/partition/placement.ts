@@ -13,7 +13,7 @@ import type { Bucket } from './buckets.js';
 import type { Splits } from './candidates.js';
 import { segmentWithoutChunk } from './diagnostics.js';
 import type { PlacedGraph } from './placed.js';
-import { meetingFactors, splitsByContext, type StepFactors } from './context_splits.js';
+import { factorsBeside, meetingFactors, splitsByContext, type StepFactors } from './context_splits.js';
 import { splitsByPrecedence } from './precedence.js';
 import type { Sharing } from './sharing.js';
 import { aloneLayout, stateLayout, storageLayout } from './storage.js';
@@ -124,7 +124,8 @@ const beside = ({ splits, partial }: Layout, factors: ReadonlySet<FactorName>): 
 /** What of a step's factors a plan's method goes by. */
 export function stepFactors(step: Graph): StepFactors {
   const dataFactors = dataFactorsOf(step);
-  return { dataFactors, meeting: meetingFactors(step, dataFactors) };
+  const meeting = meetingFactors(step, dataFactors);
+  return { dataFactors, meeting, beside: factorsBeside(step, meeting) };
 }
 
 /** Factors of the step's data: tokens have microbatch, batch and sequence. */
