@@ -1,5 +1,5 @@
 /** What the plan's method makes of ops on a sequence that ranks share. */
-import type { Graph } from '../ir/graph.js';
+import type { Attributes, Graph } from '../ir/graph.js';
 import { axesSize, type Mesh } from '../ir/mesh.js';
 import type { OpRule } from '../ir/rule.js';
 import { prime, type FactorName } from '../ir/type.js';
@@ -72,7 +72,7 @@ export function ringSteps(
 
 /**
  * How a plan has the sequences of a step stored: head-tail where it asks for that and ranks would have unequally much to do, that is where
- * all attention is causal and without a window, and where all groups that share a sequence do so over as many ranks. Null: in their own order.
+ * all attention is causal and without a window (of rings, and without documents or biases), and where all groups that share a sequence do so over as many ranks. Null: in their own order.
  */
 export function storedOrder(
   plan: Pick<Plan, 'split' | 'context_method' | 'context_order'>,
@@ -83,11 +83,19 @@ export function storedOrder(
   const factor = Object.keys(plan.split).find((name) => meeting.has(name));
   if (plan.context_order === undefined || factor === undefined) return null;
   const meetings = nodes.filter(({ rule }) => meets(rule, factor));
-  if (!meetings.every(({ attributes: { causal, window = 0 } }) => causal === true && window === 0)) return null;
+  const rings = plan.context_method !== 'allgather';
+  if (!meetings.every(({ attributes }) => attributes.causal === true && !limits(attributes, rings))) return null;
   const sizes = new Set(meshes.map((mesh) => axesSize(mesh, contextAxes(plan, factor, mesh).ring)));
   const [ranks] = sizes;
-  return sizes.size === 1 && ranks > 1 ? { factor, ranks, gathersKeys: plan.context_method === 'allgather' } : null;
+  return sizes.size === 1 && ranks > 1 ? { factor, ranks, gathersKeys: !rings } : null;
 }
+
+/**
+ * Whether a query sees less than all keys before it by its position, so that ranks are busy otherwise; or, in a ring, whether scores depend
+ * on positions at all: its steps are taken as if head and tail were one run.
+ */
+const limits = ({ window = 0, given = [] }: Attributes, rings: boolean): boolean =>
+  window !== 0 || (rings && (given as readonly string[]).some((operand) => operand !== 'sinks'));
 
 const turning: ReadonlySet<ContextMethod> = new Set(['ring', 'ulysses+ring']);
 
