@@ -97,6 +97,7 @@ const wrongType: readonly Row[] = [
   ['scopes.0.keep', 7, 'plan/invalid', /^set it to "/],
   ['scopes.0.ops', true, 'plan/invalid', /^set it to "(all|cheap)"$/],
   ['context_method', true, 'plan/invalid', /^set it to "(allgather|ulysses|ring)"$/],
+  ['context_order', 1, 'plan/invalid', 'set it to "head_tail"'],
   ['zero', 1, 'plan/invalid', 'set it to {"stage":0,"axes":["data"]}'],
   ['zero.stage', '1', 'plan/invalid', 'set it to 1'],
   ['zero.axes', 0, 'plan/invalid', 'set it to ["data"]'],
@@ -161,6 +162,7 @@ const outOfRange: readonly Row[] = [
   ['precision.reduce', 'f16', 'plan/invalid', 'set it to "bf16"'],
   ['zero.reduce_gradients', 'once', 'plan/invalid', /^set it to "(each|last)"$/],
   ['context_method', 'ulises', 'plan/invalid', 'set it to "ulysses"'],
+  ['context_order', 'headtail', 'plan/invalid', 'set it to "head_tail"'],
   ['predicted', { peak_bytes: -1 }, 'plan/invalid', 'set it to 0'],
 ];
 
@@ -800,6 +802,7 @@ describe('what is said for nothing', () => {
       /\[0, 3, 9\] of 'heads' say nothing/,
       'remove bounds.heads',
     ],
+    ['an order', { context_order: 'head_tail' }, /stored head_tail, and that says nothing/, /^remove context_order/],
     ['a method', { context_method: 'ulysses' }, /meet by ulysses, and that says nothing/, /^remove context_method/],
     ['bounds that fit', { bounds: { heads: [0, 4] } }, /say nothing/, 'remove bounds.heads'],
     ['when to reduce', { zero: { ...one.zero, reduce_gradients: 'each' } }, /no ranks share the data/, 'remove it'],
