@@ -4,6 +4,7 @@ import { GraphBuilder } from '../ir/builder.js';
 import type { Attributes } from '../ir/graph.js';
 import { tensorType } from '../ir/type.js';
 import { evaluate } from './evaluate.js';
+import { keysSeen } from './attention_scores.js';
 import { ops } from './index.js';
 
 const sizes = { b: 2, s: 7, t: 5, g: 2, r: 2, d: 3 };
@@ -61,3 +62,27 @@ function attend(sees: Sees): { readonly o: Float64Array; readonly logsumexp: Flo
   }
   return { o, logsumexp };
 }
+
+test.each([
+  [{ causal: true }, 1],
+  [{ causal: true, window: 30 }, 1],
+  [{ window: 30 }, 1],
+  [{ causal: true }, 3],
+  [{ causal: true, window: 130 }, 3],
+  [{ window: 130 }, 3],
+  [{}, 3],
+] as const)('flops count the keys that are seen: %o in %i parts', (attributes, parts) => {
+  const each = 60;
+  const { causal = false, window = Infinity } = attributes as { causal?: boolean; window?: number };
+  const sees = (i: number, j: number) => (!causal || j <= i) && Math.abs(i - j) < window;
+  for (let turn = 0; turn < parts; turn++) {
+    let pairs = 0;
+    for (let i = 0; i < parts * each; i++) {
+      const part = (Math.floor(i / each) + turn) % parts;
+      for (let j = part * each; j < (part + 1) * each; j++) if (sees(i, j)) pairs++;
+    }
+    const seen = keysSeen(each, { ...attributes, ...(parts > 1 && { parts, turn }) });
+    // An area, of which the pairs on the diagonals are half in.
+    expect(Math.abs(seen - pairs / (parts * each)), `turn ${turn}`).toBeLessThanOrEqual(1);
+  }
+});

@@ -119,7 +119,18 @@ export const scaleOf = (q: Tensor, { scale }: Attributes): number => (scale as n
  * are data: they are counted as one.
  */
 export function keysSeen(t: number, { causal, window, parts = 0, turn = 0, head_tail: ranks = 0 }: Attributes): number {
-  if (turn !== 0 && causal) return ranks ? t / 2 : (t * (turn as number)) / (parts as number);
-  const width = Math.min((window as number) || t, t);
-  return (causal ? 1 : 2) * (width - width ** 2 / (2 * t));
+  const reach = (window as number) || Infinity;
+  if (turn === 0) {
+    const width = Math.min(reach, t);
+    return (causal ? 1 : 2) * (width - width ** 2 / (2 * t));
+  }
+  if (ranks && causal) return t / 2;
+  const [count, by] = [parts as number, turn as number];
+  // Of the keys of a part that begins `apart` before or behind, those within reach.
+  const of = (apart: number) => {
+    const more = Math.max(-t, Math.min(t, reach - apart));
+    return more < 0 ? (t + more) ** 2 / (2 * t) : t - (t - more) ** 2 / (2 * t);
+  };
+  const before = (by / count) * of((count - by) * t);
+  return causal ? before : before + ((count - by) / count) * of(by * t);
 }
