@@ -27,9 +27,10 @@ export function splitsByPrecedence(
   const taken = new Set<AxisName>();
   for (const { name, axes } of planned) {
     if (dataFactors.has(name) || !axes.some((axis) => yielded.includes(axis))) continue;
-    if (axes.some((axis) => taken.has(axis))) continue;
-    axes.forEach((axis) => taken.add(axis));
-    fixed[name] = bounds[name] ? { axes, bounds: bounds[name] } : { axes };
+    const left = axes.filter((axis) => !taken.has(axis));
+    if (left.length === 0) continue;
+    left.forEach((axis) => taken.add(axis));
+    fixed[name] = bounds[name] && left.length === axes.length ? { axes, bounds: bounds[name] } : { axes: left };
   }
   return taken.size > 0 ? fixed : null;
 }

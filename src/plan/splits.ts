@@ -1,4 +1,4 @@
-/** How a plan's splits meet a tensor: each axis goes to the first of the tensor's own factors that is listed. */
+/** How a plan's splits meet a tensor: each axis goes to the first of the tensor's own factors that is listed with it. */
 import { axisSize, hasAxis, type AxisName, type Mesh } from '../ir/mesh.js';
 import type { FactorName } from '../ir/type.js';
 import type { Plan } from './plan.js';
@@ -13,8 +13,8 @@ export function splitsOf(
   const used = new Set<AxisName>();
   for (const name of factors) {
     if (!Object.hasOwn(split, name)) continue;
-    const axes = axesOn(mesh, split[name]);
-    if (axes.length === 0 || axes.some((axis) => used.has(axis))) continue;
+    const axes = axesOn(mesh, split[name]).filter((axis) => !used.has(axis));
+    if (axes.length === 0) continue;
     splits.set(name, axes);
     axes.forEach((axis) => used.add(axis));
   }
