@@ -131,6 +131,20 @@ const planSizes = z.strictObject({
       flag: true,
       also: ['ep', 'expert_model_parallel_size', 'expert_parallel_degree', 'ep_size', 'moe_expert_parallel_size'],
     }),
+  expert_tensor_parallel_size: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .meta({
+      description:
+        'Tensor-parallel ranks that share each expert, whose features they divide; the others have experts of their own. null: with ' +
+        'expert_parallel_size all of them, else as few as there are experts for. Divides tensor_parallel_size.',
+      unit: 'ranks',
+      effect: 'Halved: experts in larger pieces, twice as many of them apart, as many bytes on each rank.',
+      flag: true,
+      also: ['etp', 'expert_tensor_parallel_degree', 'moe_expert_tensor_parallel_size'],
+    }),
   pipeline_parallel_size: z
     .int()
     .positive()

@@ -25,7 +25,7 @@ import {
 import type { PlannedModel } from './planned_model.js';
 import { rowsOf, writtenSchedule } from './plan_schedule.js';
 import { mostContextRanks, sequenceOf } from './sequence_sizes.js';
-import { mostTensorRanks, tensorAxesOf, tooSmallFor } from './tensor_sizes.js';
+import { mostTensorRanks, ranksPerExpert, tensorAxesOf, tooSmallFor } from './tensor_sizes.js';
 import { zeroOf } from './zero_sizes.js';
 import { moreMicrobatches, shareBatch, type PlannedBatch } from './share_batch.js';
 
@@ -42,6 +42,8 @@ export interface ParallelSizes {
   readonly sequence_parallel?: boolean;
   /** Neighbouring data-parallel ranks that have experts of their own, to which the tokens of all of them are sent. Default: 1. */
   readonly expert_parallel_size?: number;
+  /** Tensor-parallel ranks that share each expert. Default: with expert_parallel_size all of them, else as few as there are experts for. */
+  readonly expert_tensor_parallel_size?: number;
   readonly pipeline_parallel_size?: number;
   /** One that can be generated. Default: `1f1b`, with several virtual stages `interleaved`. */
   readonly pipeline_schedule?: string;
@@ -97,7 +99,8 @@ export function planOfSizes(
   const { tensor, pipeline } = shared;
   const data = sizes.data_parallel_size ?? Math.max(1, Math.floor(ranks / ranksTogether(shared)));
   const { kind, placement, virtualStages } = scheduleOfSizes(sizes, pipeline);
-  const mostTensor = mostTensorRanks(tensor, model);
+  const sharesExperts = sizes.expert_tensor_parallel_size !== undefined;
+  const mostTensor = mostTensorRanks(tensor, model, sharesExperts);
   const most = {
     tensor: mostTensor,
     context: mostContextRanks(sizes, tensorAxesOf(Math.min(tensor, mostTensor), model), model),
@@ -113,11 +116,12 @@ export function planOfSizes(
     throw worldSizeMismatch({ data, ...shared, ranks, nearest, isLegal });
   }
   if (tensor > most.tensor) {
-    const small = tooSmallFor(tensor, model);
+    const small = tooSmallFor(tensor, model, sharesExperts);
     if (small === null) throw nothingForTensorRanks({ tensor, data, model: model.name });
     throw tooManyTensorRanks({ tensor, size: small.size, factor: small.name, nearest });
   }
-  const tensorAxes = tensorAxesOf(tensor, model);
+  const perExpert = ranksPerExpert(sizes, tensor, model);
+  const tensorAxes = tensorAxesOf(tensor, model, perExpert);
   const sequence = sequenceOf(sizes, shared, tensorAxes, model, nearest);
   if (pipeline === 1 && !sizes.schedule_file) {
     const [field, told] =
@@ -155,7 +159,9 @@ export function planOfSizes(
     split: {
       [split]: Object.keys(dataAxes.mesh),
       ...tensorAxes.split,
-      ...(dataAxes.experts.length > 0 && { experts: dataAxes.experts }),
+      ...(dataAxes.experts.length > 0 && {
+        experts: [...dataAxes.experts, ...(perExpert === null ? [] : tensorAxes.split.experts)],
+      }),
       // Behind what it yields to.
       ...sequence.split,
     },

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { DiagnosticError } from '../ir/diagnostic.js';
-import { GPT, Llama } from '../nn/models/index.js';
+import { GPT, Llama, Mixtral } from '../nn/models/index.js';
 import { readScheduleFile } from '../schedule/file.js';
 import { checkPlan } from './check_plan.js';
 import { describeModel } from './describe_model.js';
@@ -508,6 +508,47 @@ describe('sizes that no plan can have', () => {
     expect(made.groups.g0.mesh).toEqual({ data: 1, ...mesh });
     if (kv < heads) expect([made.split.kv_group, made.split.group]).toEqual([keys, queries]);
     expect(made.split.hidden).toEqual(Object.keys(mesh));
+  });
+
+  const mixture = (kv_heads: number, experts: number) =>
+    describeModel(
+      new Mixtral({ layers: 1, dim: 64, heads: 8, kv_heads, hidden: 64, context: 4, vocab: 64, experts, choices: 2 }),
+    );
+
+  test.each([
+    [8, 8, { tensor_parallel_size: 4, expert_tensor_parallel_size: 4, expert_parallel_size: 2 }, 8, [], ['data']],
+    [8, 8, { tensor_parallel_size: 4, expert_tensor_parallel_size: 1 }, 4, ['tensor'], ['tensor']],
+    [8, 4, { tensor_parallel_size: 8, expert_tensor_parallel_size: 2 }, 8, ['tensor.0'], ['tensor.0']],
+    [2, 8, { tensor_parallel_size: 8, expert_tensor_parallel_size: 2 }, 8, ['tensor.0'], ['tensor.0', 'tensor.1']],
+    [2, 8, { tensor_parallel_size: 4, expert_tensor_parallel_size: 2 }, 4, ['tensor.0'], ['tensor.0']],
+    [
+      8,
+      8,
+      { tensor_parallel_size: 2, expert_tensor_parallel_size: 1, expert_parallel_size: 2 },
+      4,
+      ['tensor'],
+      ['data', 'tensor'],
+    ],
+  ] as const)('experts: %i key/value heads, %i experts, %o', (kv, experts, sizes, ranks, first, over) => {
+    const batch = { sequences: 8, microbatch: 1 };
+    const { split, groups } = planOfSizes(sizes, ranks, mixture(kv, experts), batch, { compute: 'f32', master: 'f32' });
+    expect(split.experts).toEqual(over);
+    expect(Object.values(groups.g0.mesh).reduce((n, size) => n * size, 1)).toBe(ranks);
+    if (kv === 2) expect(split.kv_group).toEqual(first);
+    // Features of all else are divided among all.
+    expect(split.hidden).toEqual(Object.keys(groups.g0.mesh).filter((axis) => axis.startsWith('tensor')));
+  });
+
+  test('ranks that share an expert: no divisor, more than there are, or with too few experts for the others', () => {
+    const sizes = { tensor_parallel_size: 4, expert_tensor_parallel_size: 3 } as const;
+    expect(of(sizes, 4, mixture(8, 8)).diagnostic.fix).toBe('set it to 1 or 2 or 4');
+    expect(of({ ...sizes, expert_tensor_parallel_size: 8 }, 4, mixture(8, 8)).code).toBe(
+      'plan/no-such-expert-tensor-size',
+    );
+    expect(
+      of({ ...sizes, expert_tensor_parallel_size: 1, expert_parallel_size: 4 }, 16, mixture(8, 8)).diagnostic.fix,
+    ).toBe('set it to 2 or 4');
+    expect(of(sizes, 4).code).toBe('plan/nothing-for-expert-tensor-ranks');
   });
 
   test('tensor ranks among which query heads cannot be divided', () => {

@@ -113,6 +113,32 @@ export const tooManyExpertRanks = defineDiagnostic(
   }),
 );
 
+export const nothingForExpertTensorRanks = defineDiagnostic(
+  'plan/nothing-for-expert-tensor-ranks',
+  (p: { ranks: number; model: string }) => ({
+    what: `expert_tensor_parallel_size ${p.ranks} has nothing to split in the model ${p.model}`,
+    why: 'its parameters have no factor experts',
+    where: [{ at: 'config, plan.expert_tensor_parallel_size' }],
+    fix: 'remove it, or train a mixture of experts, such as model.family mixtral',
+  }),
+);
+
+export const noSuchExpertTensorSize = defineDiagnostic(
+  'plan/no-such-expert-tensor-size',
+  (p: { asked: number; ranks: number; data: number; experts: number; legal: readonly number[] }) => ({
+    what: `expert_tensor_parallel_size is ${p.asked}, with tensor_parallel_size ${p.ranks}, expert_parallel_size ${p.data} and ${counted(p.experts, 'expert')}`,
+    why: 'so many of the tensor-parallel ranks are to share each expert, and the others have experts of their own: it divides them, and each rank has an expert',
+    where: [
+      { at: 'config, plan.expert_tensor_parallel_size' },
+      { at: 'config, plan.tensor_parallel_size', note: `${p.ranks}` },
+    ],
+    fix:
+      p.legal.length > 0
+        ? `set it to ${p.legal.join(' or ')}`
+        : 'set expert_parallel_size to less, and this to tensor_parallel_size',
+  }),
+);
+
 export const expertsDoNotDivide = defineDiagnostic(
   'plan/experts-do-not-divide',
   (p: { ranks: number; of: 'data_parallel_size' | 'shard_size'; size: number }) => ({

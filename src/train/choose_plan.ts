@@ -74,6 +74,9 @@ function sizesOf({ plan }: TrainConfig): ParallelSizes {
     context_parallel_load_balancer: sizes.context_parallel_load_balancer,
     sequence_parallel: sizes.sequence_parallel,
     expert_parallel_size: sizes.expert_parallel_size,
+    ...(sizes.expert_tensor_parallel_size !== null && {
+      expert_tensor_parallel_size: sizes.expert_tensor_parallel_size,
+    }),
     pipeline_parallel_size: sizes.pipeline_parallel_size,
     ...(sizes.pipeline_schedule !== null && { pipeline_schedule: sizes.pipeline_schedule }),
     ...(sizes.pipeline_schedule_file !== null && { schedule_file: readSchedule(sizes.pipeline_schedule_file) }),

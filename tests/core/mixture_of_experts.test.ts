@@ -60,6 +60,28 @@ test('experts of one axis, their hidden layer over another', () => {
   });
 });
 
+test('experts over data ranks and some of the tensor ranks, their hidden layer over the others', () => {
+  const { placed } = expectEqualsSerial({
+    ...languageModel(mixtral(), { microbatches: 2, batch: 1, sequence: 3 }),
+    mesh: { 'data.replica': 1, data: 2, 'tensor.0': 2, 'tensor.1': 2 },
+    split: {
+      microbatch: ['data'],
+      heads: ['tensor.0'],
+      hidden: ['tensor.0', 'tensor.1'],
+      vocab: ['tensor.0', 'tensor.1'],
+      experts: ['data', 'tensor.0'],
+    },
+  });
+  const { values } = placed.step;
+  for (const { type, layout } of values) {
+    const names = type.dims.flat().map(({ name }) => name);
+    if (names.join() !== 'experts,hidden,dim') continue;
+    // No rank ever has another's experts, nor all of the features of its own.
+    expect(layout.splits.experts?.axes).toEqual(['data', 'tensor.0']);
+    expect(layout.splits.hidden?.axes).toEqual(['tensor.1']);
+  }
+});
+
 test('five experts over two ranks, full ones drop tokens', () => {
   expectEqualsSerial({
     ...languageModel(mixtral({ experts: 5, capacity_factor: 0.5 }), { microbatches: 1, batch: 2, sequence: 4 }),
