@@ -17,33 +17,42 @@ import { localSizes, type KernelSite } from './site.js';
 export function attentionPieces(site: KernelSite): readonly Piece[] {
   const { rule, attributes } = site;
   const [first, second] = [rule.letters.s[0], rule.letters.t[0]];
-  const { tied } = rule.factors[second];
-  const { size, parts = 1 } = rule.factors[first];
-  const sizes = localSizes(site);
   const ranks = (attributes.head_tail as number | undefined) ?? 0;
+  const causal = attributes.causal === true;
+  if (rule.factors[second].tied) return ringPieces(site, ranks, causal);
+  const sizes = localSizes(site);
   const unit = elementsBehind(site, 's');
   const [begin, count] = [site.origins[first] ?? 0, sizes[first]];
-  if (tied) {
-    const bounds = evenBounds(size, parts);
-    // A rank has one part of each, or all: there are no more parts than elements.
-    const isPart = count < size;
-    return bounds.slice(1).flatMap((_, part) => {
-      if (isPart && bounds[part] !== begin) return [];
-      const met = (part + tied.turn) % parts;
-      const at = (which: number): Span => ({
-        from: isPart ? 0 : bounds[which] * unit,
-        size: (bounds[which + 1] - bounds[which]) * unit,
-        position: bounds[which] * unit,
-      });
-      return ranks > 0 ? headTailStep(part, met, at, unit) : [piece(at(part), at(met), attributes.causal === true)];
-    });
-  }
   const keys = { from: 0, size: sizes[second] * elementsBehind(site, 't'), position: 0 };
-  if (ranks === 0)
-    return [piece({ from: 0, size: count * unit, position: begin * unit }, keys, attributes.causal === true)];
-  return runsWithin(headTailRuns(size, ranks), begin, count).map(({ stored, position, length }) =>
-    piece({ from: stored * unit, size: length * unit, position: position * unit }, keys, attributes.causal === true),
+  const runs =
+    ranks === 0
+      ? [{ stored: 0, position: begin, length: count }]
+      : runsWithin(headTailRuns(rule.factors[first].size, ranks), begin, count);
+  return runs.map(({ stored, position, length }) =>
+    piece({ from: stored * unit, size: length * unit, position: position * unit }, keys, causal),
   );
+}
+
+/** One step of a ring: of each part of the queries that the block has, the part of the keys that it meets. */
+function ringPieces(site: KernelSite, ranks: number, causal: boolean): readonly Piece[] {
+  const { rule, origins } = site;
+  const [first, second] = [rule.letters.s[0], rule.letters.t[0]];
+  const { size, parts = 1 } = rule.factors[first];
+  const { turn } = rule.factors[second].tied!;
+  const bounds = evenBounds(size, parts);
+  const unit = elementsBehind(site, 's');
+  // A rank has one part of each, or all: there are no more parts than elements.
+  const isPart = localSizes(site)[first] < size;
+  const at = (which: number): Span => ({
+    from: isPart ? 0 : bounds[which] * unit,
+    size: (bounds[which + 1] - bounds[which]) * unit,
+    position: bounds[which] * unit,
+  });
+  return bounds.slice(1).flatMap((_, part) => {
+    if (isPart && bounds[part] !== (origins[first] ?? 0)) return [];
+    const met = (part + turn) % parts;
+    return ranks > 0 ? headTailStep(part, met, at, unit) : [piece(at(part), at(met), causal)];
+  });
 }
 
 /** A run of queries or keys: within the block, and where it lies in its sequence. */

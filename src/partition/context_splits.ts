@@ -72,7 +72,8 @@ export function ringSteps(
 
 /**
  * How a plan has the sequences of a step stored: head-tail where it asks for that and ranks would have unequally much to do, that is where
- * all attention is causal and without a window (of rings, and without documents or biases), and where all groups that share a sequence do so over as many ranks. Null: in their own order.
+ * all attention is causal and without a window (of rings, and without documents or biases), and where all groups share sequences over as
+ * many ranks. Null: in their own order.
  */
 export function storedOrder(
   plan: Pick<Plan, 'split' | 'context_method' | 'context_order'>,

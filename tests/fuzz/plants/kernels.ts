@@ -14,6 +14,12 @@ const on =
 
 const fromZero: NonNullable<Plant['kernel']> = (launch, right) => right({ ...launch, origins: {} });
 
+/** As if sequences were stored in their own order. */
+const inOrder: NonNullable<Plant['kernel']> = (launch, right) => {
+  const { head_tail: _, ordered: __, ...attributes } = launch.attributes;
+  return right({ ...launch, attributes });
+};
+
 export const kernelPlants: Plants = {
   attention_from_zero: {
     what: 'the kernel of attention takes every block of queries for the first',
@@ -22,6 +28,14 @@ export const kernelPlants: Plants = {
   attention_backward_from_zero: {
     what: 'the kernel of attention’s gradients takes every block of queries for the first',
     kernel: on(['attention_backward'], fromZero),
+  },
+  attention_in_order: {
+    what: 'the kernel of attention takes queries that are stored head-tail for a run',
+    kernel: on(['attention'], inOrder),
+  },
+  dropout_in_order: {
+    what: 'dropout draws for positions as they are stored',
+    kernel: on(['dropout', 'dropout_backward'], inOrder),
   },
   embedding_from_zero: {
     what: 'a table’s rows are looked up by their place in the rank’s own',
