@@ -106,6 +106,15 @@ describe('language models', () => {
       microbatches: 2,
     });
   }
+  for (const contextOrder of [undefined, 'head_tail'] as const) {
+    equalsSerial(`sequences of 2 on a ring of 4, ${contextOrder ?? 'in order'}: some ranks hold nothing`, {
+      ...languageModel(new GPT({ layers: 1, dim: 8, heads: 2, context: 8, vocab: 11 }), { batch: 3, sequence: 2 }),
+      mesh: { context: 4 },
+      split: { sequence: ['context'] },
+      contextMethod: 'ring',
+      ...(contextOrder && { contextOrder }),
+    });
+  }
   equalsSerial('more ranks than rows: some hold nothing', {
     ...gpt({ layers: 1 }),
     mesh: { data: 4 },

@@ -9,7 +9,7 @@
  *                                              s < r   all queries see the head, and none the tail
  *                                              s > r   the tail's queries see all, those of the head nothing
  */
-import { headTailRuns, runsWithin } from '../ir/head_tail.js';
+import { headTailRuns, runsWithin, type StoredRun } from '../ir/head_tail.js';
 import { evenBounds } from '../ir/layout.js';
 import type { Piece } from './fused.js';
 import { localSizes, type KernelSite } from './site.js';
@@ -23,11 +23,13 @@ export function attentionPieces(site: KernelSite): readonly Piece[] {
   const sizes = localSizes(site);
   const unit = elementsBehind(site, 's');
   const [begin, count] = [site.origins[first] ?? 0, sizes[first]];
-  const keys = { from: 0, size: sizes[second] * elementsBehind(site, 't'), position: 0 };
+  const keys = spanOf(sizes[second] * elementsBehind(site, 't'));
   const runs =
     ranks === 0
       ? [{ stored: 0, position: begin, length: count }]
-      : runsWithin(headTailRuns(rule.factors[first].size, ranks), begin, count);
+      : first in site.origins || count === rule.factors[first].size
+        ? runsWithin(headTailRuns(rule.factors[first].size, ranks), begin, count)
+        : ofAnyPlace(count);
   return runs.map(({ stored, position, length }) =>
     piece({ from: stored * unit, size: length * unit, position: position * unit }, keys, causal),
   );
@@ -41,18 +43,28 @@ function ringPieces(site: KernelSite, ranks: number, causal: boolean): readonly 
   const { turn } = rule.factors[second].tied!;
   const bounds = evenBounds(size, parts);
   const unit = elementsBehind(site, 's');
-  // A rank has one part of each, or all: there are no more parts than elements.
-  const isPart = localSizes(site)[first] < size;
+  const { [first]: queries, [second]: keys } = localSizes(site);
+  const lengthOf = (part: number) => bounds[part + 1] - bounds[part];
+  // A rank has one part of each, or all.
+  const hasAll = queries === size && keys === size;
   const at = (which: number): Span => ({
-    from: isPart ? 0 : bounds[which] * unit,
-    size: (bounds[which + 1] - bounds[which]) * unit,
+    from: hasAll ? bounds[which] * unit : 0,
+    size: lengthOf(which) * unit,
     position: bounds[which] * unit,
   });
-  return bounds.slice(1).flatMap((_, part) => {
-    if (isPart && bounds[part] !== (origins[first] ?? 0)) return [];
-    const met = (part + turn) % parts;
+  const step = (part: number): readonly Piece[] => {
+    const met = metBy(part);
     return ranks > 0 ? headTailStep(part, met, at, unit) : [piece(at(part), at(met), causal)];
-  });
+  };
+  const metBy = (part: number) => (part + turn) % parts;
+  const all = Array.from({ length: parts }, (_, part) => part);
+  if (hasAll) return all.flatMap(step);
+  // Of sequences shorter than the ring some parts are empty, and begin where others do. What is asked of a class, as large as the largest
+  // block of its ranks and of no place, is no part: it is answered by as large a piece.
+  const own = all.find(
+    (part) => bounds[part] === (origins[first] ?? 0) && lengthOf(part) === queries && lengthOf(metBy(part)) === keys,
+  );
+  return own === undefined ? [piece(spanOf(queries * unit), spanOf(keys * unit), causal)] : step(own);
 }
 
 /** A run of queries or keys: within the block, and where it lies in its sequence. */
@@ -61,6 +73,17 @@ interface Span {
   readonly size: number;
   readonly position: number;
 }
+
+const spanOf = (size: number): Span => ({ from: 0, size, position: 0 });
+
+/** What is asked of a class is of no place: its ranks have blocks of several runs. */
+const ofAnyPlace = (count: number): readonly StoredRun[] => {
+  const half = Math.ceil(count / 2);
+  return [
+    { stored: 0, position: 0, length: half },
+    { stored: half, position: half, length: count - half },
+  ];
+};
 
 /** Elements of a letter behind its first factor. */
 const elementsBehind = ({ rule }: KernelSite, letter: string): number =>

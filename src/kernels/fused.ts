@@ -132,8 +132,10 @@ function pieceLaunches(site: KernelSite, signature: Signature, fused: FusedKerne
   const slots = [...signature.operands, ...signature.results];
   const dims = slots.map(({ letters }) => joined(letters, fused.join ?? []));
   const written: Written[] = [];
-  let staged = 0;
+  let most = 0;
   const launches = fused.pieces(site).flatMap(({ runs, attributes }): readonly LaunchForm[] => {
+    // Pieces follow each other, and stage in the same place.
+    let staged = 0;
     const operands = launch.operands.map((operand, i) =>
       Object.entries(runs).reduce((one, [letter, run]) => {
         const dim = dims[i].findIndex((letters) => letters.includes(letter));
@@ -164,9 +166,10 @@ function pieceLaunches(site: KernelSite, signature: Signature, fused: FusedKerne
       });
       return { ...block, of: { ...of, access: 'write' as const } };
     });
+    most = Math.max(most, staged);
     return [{ ...launch, operands: made, attributes: { ...launch.attributes, ...attributes } }, ...additions];
   });
-  return launches.map((one) => ({ ...one, stagedBytes: staged }));
+  return launches.map((one) => ({ ...one, stagedBytes: most }));
 }
 
 /** Where a launch writes a result. */
