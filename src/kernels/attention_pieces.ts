@@ -59,12 +59,13 @@ function ringPieces(site: KernelSite, ranks: number, causal: boolean): readonly 
   const metBy = (part: number) => (part + turn) % parts;
   const all = Array.from({ length: parts }, (_, part) => part);
   if (hasAll) return all.flatMap(step);
-  // Of sequences shorter than the ring some parts are empty, and begin where others do. What is asked of a class, as large as the largest
-  // block of its ranks and of no place, is no part: it is answered by as large a piece.
+  // What is asked of a class is as large as the largest block of its ranks, and of no place: it is answered by as large a piece.
+  if (!(first in origins)) return [piece(spanOf(queries * unit), spanOf(keys * unit), causal)];
+  // Of sequences shorter than the ring some parts are empty, and begin where others do.
   const own = all.find(
-    (part) => bounds[part] === (origins[first] ?? 0) && lengthOf(part) === queries && lengthOf(metBy(part)) === keys,
+    (part) => bounds[part] === origins[first] && lengthOf(part) === queries && lengthOf(metBy(part)) === keys,
   );
-  return own === undefined ? [piece(spanOf(queries * unit), spanOf(keys * unit), causal)] : step(own);
+  return own === undefined ? [] : step(own);
 }
 
 /** A run of queries or keys: within the block, and where it lies in its sequence. */

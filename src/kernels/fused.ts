@@ -27,6 +27,8 @@ export interface FusedKernel {
     site: KernelSite,
     letters: Readonly<Record<string, number>>,
   ) => Readonly<Record<string, number>>;
+  /** What a result is of operands without elements, by its name; absent: 0. */
+  readonly ofNothing?: Readonly<Record<string, number>>;
   /** Where one launch does not do for a block: the pieces in which it is worked on, which have its results among them. */
   readonly pieces?: (site: KernelSite) => readonly Piece[];
   /**
@@ -144,6 +146,14 @@ function pieceLaunches(site: KernelSite, signature: Signature, fused: FusedKerne
     );
     const results = operands.slice(signature.operands.length);
     if (results.every(isEmpty)) return [];
+    // Of nothing no kernel is asked: what a sum over nothing is, is written.
+    if (operands.slice(0, signature.operands.length).some(isEmpty))
+      return results.flatMap((result, i) => {
+        const value = fused.ofNothing?.[signature.results[i].name] ?? 0;
+        return isEmpty(result)
+          ? []
+          : [{ kernel: 'fill', operands: [result], attributes: { value }, scratchBytes: noScratch }];
+      });
     const additions: LaunchForm[] = [];
     const made = operands.map((operand) => {
       if (!('output' in operand.of) || isEmpty(operand)) return operand;

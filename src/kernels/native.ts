@@ -223,6 +223,7 @@ const attention: Omit<FusedKernel, 'kernel' | 'on'> = {
   types: 'one',
   join: ['g r'],
   pieces: attentionPieces,
+  ofNothing: { logsumexp: -Infinity },
   attributes: (site, { d }) => ({
     window: (site.attributes.window as number | undefined) ?? 0,
     scale: (site.attributes.scale as number) || 1 / Math.sqrt(d),

@@ -44,7 +44,17 @@ export function checkNothingIsIdle(plan: Plan, model: PlannedModel, axes: readon
         context_method === 'ulysses'
           ? 'by ulysses each rank attends for its heads to all positions: all have equally much to do'
           : 'no method says how positions of a split sequence meet',
-      fix: 'remove context_order, or set context_method to "allgather" or "ring"',
+      fix: 'remove context_order, or set context_method to "allgather", "ring" or "ulysses+ring"',
+    });
+  }
+  const evenly = context_order !== undefined || context_method === 'ring' || context_method === 'ulysses+ring';
+  if (evenly && Object.hasOwn(bounds, 'sequence')) {
+    throw planContradiction({
+      file,
+      field: 'bounds.sequence',
+      problem: `sequences are cut at [${bounds.sequence.join(', ')}], and ${context_order ? `stored ${context_order}` : 'go round a ring'}`,
+      why: 'both take even parts: every attention would bring what it reads into them, and back',
+      fix: 'remove bounds.sequence, or set context_method to "allgather" and leave context_order out',
     });
   }
   if (zero.stage > 0 && !isSplit(zero.axes)) {

@@ -843,6 +843,15 @@ describe('what is said for nothing', () => {
       /\[0, 3, 9\] of 'heads' say nothing/,
       'remove bounds.heads',
     ],
+    [
+      'bounds of a ring',
+      {
+        ...{ groups: { g0: { mesh: { data: 1, context: 2, tensor: 1 } } }, split: { sequence: ['context'] } },
+        ...{ context_method: 'ring', bounds: { sequence: [0, 1, 4] } },
+      },
+      /go round a ring/,
+      /^remove bounds.sequence/,
+    ],
     ['an order', { context_order: 'head_tail' }, /stored head_tail, and that says nothing/, /^remove context_order/],
     ['a method', { context_method: 'ulysses' }, /meet by ulysses, and that says nothing/, /^remove context_method/],
     ['bounds that fit', { bounds: { heads: [0, 4] } }, /say nothing/, 'remove bounds.heads'],

@@ -52,3 +52,12 @@ testOfRanks(2)('in bf16, of a pipeline', async () => {
   expect(found.verdict, serialComparisonText(found)).toBe('rounding');
   expect(found.replay.values).toBeGreaterThan(300);
 });
+
+// What comes round a ring goes on before anything waits for it.
+testOfRanks(3)('of a ring', async () => {
+  const plan = { context_parallel_size: 3, context_parallel_method: 'ring' } as const;
+  await work.train('ring', { ...options, ranks: 3, plan });
+  const found = await compareWithSerial(run('ring'));
+  expect(found.verdict, serialComparisonText(found)).toBe('rounding');
+  expect(found.replay.unlike).toEqual([]);
+});

@@ -417,6 +417,8 @@ export const withoutRow: Readonly<Record<string, string>> = {
   'plan/ranks-idle': 'a warning',
   'plan/nothing-for-expert-ranks': 'beside plan/too-many-context-ranks: src/plan/plan_errors.test.ts',
   'plan/too-many-expert-ranks': 'beside plan/too-many-context-ranks: src/plan/plan_errors.test.ts',
+  'plan/nothing-for-expert-tensor-ranks': 'beside plan/too-many-context-ranks: src/plan/plan_errors.test.ts',
+  'plan/no-such-expert-tensor-size': 'beside plan/too-many-context-ranks: src/plan/plan_errors.test.ts',
   'plan/experts-do-not-divide': 'beside plan/shard-size-does-not-divide: src/plan/plan_errors.test.ts',
   'plan/too-few-heads': 'beside plan/too-many-context-ranks: src/plan/plan_errors.test.ts',
   'plan/too-many-sequence-ranks': 'beside plan/too-many-context-ranks: src/plan/plan_errors.test.ts',

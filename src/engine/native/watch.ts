@@ -18,6 +18,12 @@ interface Kept {
   readonly view: LoadedView;
 }
 
+/** A communication; its event is −1 where nothing waits for it by itself. */
+interface UnderWay {
+  readonly event: number;
+  readonly launch: Launch;
+}
+
 interface KeepingProgram {
   readonly launches: LaunchList;
   readonly kept: readonly Kept[];
@@ -55,22 +61,28 @@ function keeping({ registry, program, rank, device }: RankOfProgram): KeepingPro
       if (!view.sizes.includes(0)) launches.push({ kind: 'copy', from, to: view, at: 'watched' });
     }
   };
-  /** Communications that are under way: what they bring is there once their event has been waited for. */
-  const underWay = new Map<number, Launch>();
+  /** Communications that are under way: what they bring is there once their event has been waited for, or a later one of their lane. */
+  let underWay: readonly UnderWay[] = [];
+  const land = (event: number) => {
+    const last = underWay.findIndex((one) => one.event === event);
+    if (last < 0) return;
+    const { lane } = underWay[last].launch.instruction;
+    const landed = underWay.filter(({ launch }, k) => k <= last && launch.instruction.lane === lane);
+    for (const { launch } of landed) keep(launch);
+    underWay = underWay.filter((one) => !landed.includes(one));
+  };
   for (const [i, native] of loaded.launches.entries()) {
     launches.push(native);
     const source = sources[i];
-    if (native.kind === 'collective' || native.kind === 'recv') underWay.set(native.event, source);
-    else if (native.kind === 'wait') {
-      const brought = underWay.get(native.event);
-      if (brought) keep(brought);
-      underWay.delete(native.event);
-    } else if (native.kind !== 'send' && sources[i + 1] !== source) keep(source);
+    if (native.kind === 'collective' || native.kind === 'recv')
+      underWay = [...underWay, { event: native.event, launch: source }];
+    else if (native.kind === 'wait') land(native.event);
+    else if (native.kind !== 'send' && sources[i + 1] !== source) keep(source);
   }
-  for (const [event, source] of underWay) {
-    if (event < 0) continue;
+  for (const { event } of underWay) {
+    if (event < 0 || !underWay.some((one) => one.event === event)) continue;
     launches.push({ kind: 'wait', event, at: 'watched' });
-    keep(source);
+    land(event);
   }
   return { launches: { ...loaded, launches }, kept, end };
 }
