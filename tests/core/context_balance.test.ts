@@ -29,7 +29,9 @@ function placed(context: number, ranks: number, sizes: ParallelSizes, kv_heads =
 }
 
 /** Pairs of a query and a key that a launch of attention multiplies: those that its mask leaves, whatever blocks it takes them in. */
-function pairsOf({ operands, attributes }: KernelLaunchSpec): number {
+function pairsOf({ kernel, operands, attributes }: KernelLaunchSpec): number {
+  // Of no keys at all results are filled.
+  if (kernel !== 'attention') return 0;
   const [[, queries], [, keys]] = [operands[0].sizes, operands[1].sizes];
   if (attributes.causal === 0) return queries * keys;
   const diagonal = (attributes.query_start as number) - (attributes.key_start as number);
