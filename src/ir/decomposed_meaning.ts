@@ -191,7 +191,6 @@ function upToNames(rule: OpRule, order: readonly number[], nameOf: (name: Factor
     linear: linear.sort(byText),
     letters: {},
     origins: rule.origins.map(nameOf).sort(),
-    ...(rule.shift && { shift: { ...rule.shift, factor: nameOf(rule.shift.factor) } }),
   };
 }
 

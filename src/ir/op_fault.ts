@@ -21,7 +21,6 @@ export type OpFault =
   | { readonly kind: 'two roles'; readonly axis: AxisName }
   | { readonly kind: 'whole factor'; readonly factor: FactorName }
   | { readonly kind: 'bounds'; readonly factor: FactorName; readonly bounds: readonly number[]; readonly size: number }
-  | { readonly kind: 'rotates parts'; readonly factor: FactorName }
   | { readonly kind: 'tied factor'; readonly factor: FactorName; readonly to: FactorName }
   | { readonly kind: 'parts'; readonly factor: FactorName; readonly parts: number }
   | { readonly kind: 'sizes'; readonly side: Side; readonly index: number }
@@ -92,11 +91,9 @@ export function roleFaults(m: Mesh, rule: OpRule, { splits, through }: Assignmen
       const parts = axesSize(m, split.axes);
       const { bounds } = split;
       const fits = into === undefined || (parts === into && bounds === undefined && turnOf(split) === 0);
-      const rotates = rule.shift?.factor === factor && (bounds !== undefined || parts !== size);
       return [
         ...(whole ? [{ kind: 'whole factor', factor } as const] : []),
         ...(!bounds || cuts(bounds, parts, size) ? [] : [{ kind: 'bounds', factor, bounds, size } as const]),
-        ...(rotates ? [{ kind: 'rotates parts', factor } as const] : []),
         ...(tied ? [{ kind: 'tied factor', factor, to: tied.to } as const] : []),
         ...(fits ? [] : [{ kind: 'parts', factor, parts: into } as const]),
       ];
@@ -141,8 +138,6 @@ export function opFaultText(fault: Exclude<OpFault, { readonly kind: 'partial' |
       return `splits '${fault.factor}', which its kernel needs whole`;
     case 'bounds':
       return `splits '${fault.factor}' at [${fault.bounds.join(', ')}], which do not cut ${fault.size} elements for this mesh`;
-    case 'rotates parts':
-      return `rotates '${fault.factor}' by blocks that no rank has one of`;
     case 'tied factor':
       return `splits '${fault.factor}' by itself, which is split as '${fault.to}' is`;
     case 'parts':

@@ -34,8 +34,6 @@ export interface OpRule {
   readonly letters: Readonly<Record<string, readonly FactorName[]>>;
   /** Factors whose shard origin (global start of the local block) the kernel is told. */
   readonly origins: readonly FactorName[];
-  /** The op rotates blocks of a factor by this many blocks: where each rank holds one block, a permute. */
-  readonly shift?: { readonly factor: FactorName; readonly by: number };
 }
 
 /** What the partitioner chooses for one op. Each axis occurs once over both fields. */
@@ -109,9 +107,8 @@ export function ruleText(rule: OpRule): string {
   });
   const lists = (list: readonly (readonly (string | number)[])[]) => list.map((one) => one.join(' ')).join(', ');
   const letters = Object.entries(rule.letters).map(([letter, names]) => `${letter}=${names.join(' ')}`);
-  const shift = rule.shift ? ` shift ${rule.shift.factor} ${rule.shift.by}` : '';
   return (
     `[${factors.join(' ')}] (${lists(rule.operands)}) -> (${lists(rule.results)}) by ${rule.reductions.join(' ')} ` +
-    `linear (${lists(rule.linear)}) letters (${letters.join(', ')}) origins (${rule.origins.join(' ')})${shift}`
+    `linear (${lists(rule.linear)}) letters (${letters.join(', ')}) origins (${rule.origins.join(' ')})`
   );
 }

@@ -16,7 +16,6 @@ export interface PrimitiveRule {
   readonly whole?: readonly FactorName[];
   /** Factors that no operand has. */
   readonly made?: readonly Factor[];
-  readonly shift?: OpRule['shift'];
 }
 
 /** The rule of a primitive: factors are those of the operands and what it makes. Throws where equal names meet with unequal sizes. */
@@ -40,7 +39,6 @@ export function primitiveRule(op: string, call: OpCall, rule: PrimitiveRule): Op
     linear: rule.linear ?? [],
     letters: {},
     origins: rule.origins ?? [],
-    ...(rule.shift ? { shift: rule.shift } : {}),
   };
 }
 

@@ -4,10 +4,7 @@ import { factorOf, primitiveRule, resultType } from './bind.js';
 import { loopsOver, nest, stridesOf } from './strides.js';
 
 /**
- * Rotates along a factor, which must be whole: y[i] = x[(i + by) mod n]. Ring attention is attention over rolled key blocks.
- *
- * The rule also states the shift: where each rank held one index of the factor the rotation would be a permute along the mesh axis,
- * and this kernel on one index would be the identity, so the factor stays whole until lowering makes that permute.
+ * Rotates along a factor, which must be whole: y[i] = x[(i + by) mod n].
  */
 export const roll: OpDefinition = {
   name: 'roll',
@@ -18,8 +15,7 @@ export const roll: OpDefinition = {
   bind(call) {
     const { name } = factorOf('roll', call, 0, call.attributes.factor as FactorName);
     const [names] = call.names;
-    const shift = { factor: name, by: call.attributes.by as number };
-    const rule = primitiveRule('roll', call, { results: [names], linear: [[0]], whole: [name], shift });
+    const rule = primitiveRule('roll', call, { results: [names], linear: [[0]], whole: [name] });
     return { rule, results: [resultType(call, rule, names, call.operands[0].dtype)] };
   },
   backward: ({ dY }, { factor, by }) => ({ dX: dY.apply('roll', [], { factor, by: -(by as number) }) }),

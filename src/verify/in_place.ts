@@ -26,8 +26,8 @@ export function mayWriteInPlace(
 }
 
 /**
- * A kernel may write a result over an operand with the same factors and type: it reads each element before it writes it. Whatever
- * rotates or repeats elements may not.
+ * A kernel may write a result over an operand with the same factors and type: it reads each element before it writes it. One that has a
+ * factor whole reads along it, and may not: it could rotate or reorder.
  */
 function writesWhatItRead(
   { rankClass: { values } }: CompiledClass,
@@ -38,7 +38,7 @@ function writesWhatItRead(
   if (instruction.kind !== 'kernel') return false;
   const { rule, inputs, outputs } = instruction;
   const result = rule.results[outputs.findIndex((o) => o.value === output.value)];
-  if (!result || rule.shift) return false;
+  if (!result || result.some((name) => rule.factors[name].whole)) return false;
   return inputs.every((input, i) => {
     const is = (one: ByteAccess) => one.value === input.value && one.source === run.content?.value;
     if (!accesses.some((one) => one.access !== 'write' && is(one))) return true;

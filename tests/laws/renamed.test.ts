@@ -190,7 +190,6 @@ function renamedGraph(graph: Graph, renaming: Renaming): Graph {
       results: node.rule.results.map(list),
       letters: Object.fromEntries(Object.entries(node.rule.letters).map(([letter, names]) => [letter, list(names)])),
       origins: list(node.rule.origins),
-      ...(node.rule.shift && { shift: { ...node.rule.shift, factor: factor(node.rule.shift.factor) } }),
     },
   }));
   const renamed: Graph = {
