@@ -1,5 +1,5 @@
 /** Running a user's TypeScript module. */
-import { existsSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, statSync } from 'node:fs';
 import { register as registerHooks } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -56,11 +56,14 @@ async function importOnce(path: string): Promise<ImportedModule> {
   }
 }
 
-/** A pipe would be waited for without end, and no Ctrl-C is heard meanwhile. Throws `config/unreadable`. */
+/**
+ * What may not be read is said in the system's words, and not in the loader's; a pipe would be waited for without end, and no Ctrl-C is
+ * heard meanwhile. Throws `config/unreadable`.
+ */
 function requireFile(file: string): void {
   let problem = 'it is not an ordinary file';
   try {
-    if (statSync(file).isFile()) return;
+    if (statSync(file).isFile()) return closeSync(openSync(file, 'r'));
   } catch (error) {
     ({ problem } = systemProblem(error));
   }

@@ -1,6 +1,7 @@
 /**
  * What another user may not do, also where tests run as root, whom no permission stops. The environment is not what it was meanwhile: Node
- * reads none of TMPDIR and its like for a process whose user has changed.
+ * reads none of TMPDIR and its like for a process whose user has changed. Nothing may be imported meanwhile: this checkout may lie where
+ * others cannot read, and a test worker remembers a module that it did not find.
  */
 export async function asOrdinaryUser<T>(work: () => T | PromiseLike<T>): Promise<T> {
   const isRoot = process.geteuid?.() === 0;
