@@ -3,12 +3,14 @@ import { kindsOf, type AttributeKinds } from './attributes.js';
 import type { Attributes } from './graph.js';
 import {
   cotangentName,
+  sizesOfBlock,
   type BackwardTensors,
   type OpCall,
   type BoundOp,
   type OpDefinition,
   type OpExample,
   type OperandTensors,
+  type Ranges,
   type ResultTensors,
   type Sizes,
 } from './op.js';
@@ -47,6 +49,8 @@ export interface FusedOp {
   decompose(operands: OperandTensors, attributes: Attributes): ResultTensors;
   /** Floating-point operations from sizes by letter. */
   flops(sizes: Sizes, attributes: Attributes): number;
+  /** Of a block, where its place decides how much of it is computed: sizes by letter, and where it lies. */
+  flopsAt?(sizes: Sizes, place: BlockPlace, attributes: Attributes): number;
   readonly backward?: FusedBackward;
   readonly example?: OpExample;
   readonly summary?: string;
@@ -62,6 +66,13 @@ export interface FusedBackward {
   /** Names of the cotangents it gives, `dLogits`; the default is one for every operand of class float. */
   readonly gives?: readonly string[];
   flops(sizes: Sizes, attributes: Attributes): number;
+  flopsAt?(sizes: Sizes, place: BlockPlace, attributes: Attributes): number;
+}
+
+/** Where a block of an op lies. */
+export interface BlockPlace {
+  readonly rule: OpRule;
+  readonly block: Ranges;
 }
 
 /** An op and, where it has one, its backward op: both go into the registry. */
@@ -107,11 +118,19 @@ function defineForm(op: FusedOp, signature: Signature): DefinedOps {
     bind,
     decompose: (operands, attributes) => decomposed(op.name, signature, bind, op.decompose, operands, attributes),
     flops: (rule, sizes, attributes) => op.flops(letterSizes(rule, sizes), attributes),
+    ...placedFlops(op),
     backward: op.backward && ((tensors, attributes) => applyBackward(op, signature, op.backward!, tensors, attributes)),
     example: op.example,
     summary: op.summary,
   };
   return { forward, backward };
+}
+
+function placedFlops({ flopsAt }: Pick<FusedOp, 'flopsAt'>): Pick<OpDefinition, 'flopsAt'> {
+  if (!flopsAt) return {};
+  return {
+    flopsAt: (rule, block, attributes) => flopsAt(letterSizes(rule, sizesOfBlock(block)), { rule, block }, attributes),
+  };
 }
 
 const kindsOfFused = ({ attributes = {}, attributeKinds }: FusedOp): AttributeKinds => ({
@@ -194,6 +213,7 @@ function defineBackward(op: FusedOp, forward: Signature, backward: FusedBackward
     bind,
     decompose: (operands, attributes) => decomposed(name, signature, bind, backward.decompose, operands, attributes),
     flops: (rule, sizes, attributes) => backward.flops(letterSizes(rule, sizes), attributes),
+    ...placedFlops(backward),
   };
 }
 

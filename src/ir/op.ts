@@ -43,6 +43,9 @@ export interface BoundOp {
 /** Sizes by letter (fused ops) or by factor (primitives): products of the factors bound. */
 export type Sizes = Readonly<Record<string, number>>;
 
+/** A block of an op: the half-open range of each factor of the rule. */
+export type Ranges = Readonly<Record<FactorName, readonly [from: number, to: number]>>;
+
 /** A reference kernel's view of one launch: local blocks, row-major in the rule's factor order, as f64. */
 export interface ReferenceCall {
   readonly rule: OpRule;
@@ -85,6 +88,8 @@ export interface OpDefinition {
   backward?(tensors: BackwardTensors, attributes: Attributes): Readonly<Record<string, Tensor | null>>;
   /** Floating-point operations, from the sizes of all factors of the rule (local or global). */
   flops(rule: OpRule, sizes: Sizes, attributes: Attributes): number;
+  /** Of a block, where its place decides how much of it is computed; absent: its sizes do. Read through {@link flopsOfBlock}. */
+  flopsAt?(rule: OpRule, block: Ranges, attributes: Attributes): number;
   /**
    * An op that moves no bytes: its results are views of operands, one each, given the operands' strides (elements, one a factor,
    * for local sizes in `rule` order). Null where these operands must be copied.
@@ -170,6 +175,17 @@ export const opOf = (registry: OpRegistry, { op, attributes }: Pick<Node, 'op' |
 
 export const withGiven = (definition: OpDefinition, attributes: Attributes): OpDefinition =>
   definition.optional?.form(attributes) ?? definition;
+
+export const sizesOfBlock = (block: Ranges): Sizes =>
+  Object.fromEntries(Object.entries(block).map(([name, [from, to]]) => [name, to - from]));
+
+/** Operations of an op on one of its blocks. */
+export const flopsOfBlock = (definition: OpDefinition, rule: OpRule, block: Ranges, attributes: Attributes): number =>
+  definition.flopsAt?.(rule, block, attributes) ?? definition.flops(rule, sizesOfBlock(block), attributes);
+
+/** An op whole: all of each of its factors. */
+export const wholeOf = ({ factors }: OpRule): Ranges =>
+  Object.fromEntries(Object.entries(factors).map(([name, { size }]) => [name, [0, size]]));
 
 /** The element type that a node casts its operand to; null for any other node. */
 export function castTo(registry: OpRegistry, { op, attributes }: Pick<Node, 'op' | 'attributes'>): DType | null {

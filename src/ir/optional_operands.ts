@@ -62,6 +62,9 @@ const asking = (bare: OpDefinition, optional: OptionalOperands): OpDefinition =>
   bind: (call) => optional.form(call.attributes).bind(call),
   decompose: (operands, attributes) => optional.form(attributes).decompose!(operands, attributes),
   flops: (rule, sizes, attributes) => optional.form(attributes).flops(rule, sizes, attributes),
+  ...(bare.flopsAt && {
+    flopsAt: (rule, block, attributes) => optional.form(attributes).flopsAt!(rule, block, attributes),
+  }),
   ...(bare.backward && {
     backward: (tensors, attributes) => optional.form(attributes).backward!(tensors, attributes),
   }),

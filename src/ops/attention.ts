@@ -9,6 +9,7 @@ import {
   scores,
   type OptionalOperands,
 } from './attention_scores.js';
+import { pairsSeen } from './pairs_seen.js';
 
 /**
  * Scaled dot-product attention (Vaswani et al. 2017), with `r` query heads to each of `g` key/value heads (Ainslie et al. 2023).
@@ -61,6 +62,7 @@ export const attention = defineOp({
     return { o: probability.einsum([v.cast('f32')], 'b s g r d'), logsumexp: logsumexp.transpose('b s g r') };
   },
   flops: ({ b, s, t, g, r, d }, attributes) => b * g * r * s * keysSeen(t, attributes) * (4 * d + 5),
+  flopsAt: ({ b, g, r, d }, place, attributes) => b * g * r * pairsSeen(place, attributes) * (4 * d + 5),
 
   backward: {
     reads: ['q', 'k', 'v', 'starts', 'ends', 'sinks', 'slopes', 'bias', 'o', 'logsumexp', 'dO'],
@@ -82,6 +84,7 @@ export const attention = defineOp({
       };
     },
     flops: ({ b, s, t, g, r, d }, attributes) => b * g * r * s * keysSeen(t, attributes) * (10 * d + 6),
+    flopsAt: ({ b, g, r, d }, place, attributes) => b * g * r * pairsSeen(place, attributes) * (10 * d + 6),
   },
 
   // A query that is orthogonal to both keys takes the mean of the values.

@@ -3,11 +3,12 @@
  *
  *   share = max over ranks Σ flops(op on the rank's block) / (Σ flops(op on the whole) / ranks)
  *
- * 1 where everything is split evenly; 2 where two ranks do the same. Nothing here is priced: flops are those of the ops' own rules.
+ * 1 where everything is split evenly; 2 where two ranks do the same. Nothing here is priced: flops are those of the ops' own rules, of
+ * attention those of the pairs that its mask leaves the rank.
  */
 import { rangeOf, boundsOf } from '../ir/layout.js';
 import { axesSize, coordinatesOf, meshRanks, type AxisName, type Coordinates, type Mesh } from '../ir/mesh.js';
-import { opNamed, type OpRegistry } from '../ir/op.js';
+import { flopsOfBlock, opNamed, wholeOf, type OpRegistry } from '../ir/op.js';
 import { splitOf } from '../ir/rule.js';
 import type { PlacedGraph, PlacedOp } from './placed.js';
 
@@ -52,12 +53,12 @@ export function repeatedAxes(mesh: Mesh, { assignment }: Pick<PlacedOp, 'assignm
   return mesh.axes.filter(({ name, size }) => size > 1 && !used.has(name)).map(({ name }) => name);
 }
 
-/** Only uneven splits tell ranks apart: the others' work is counted once for all of them. */
+/** Only uneven splits, and ops that skip by place, tell ranks apart: the others' work is counted once for all of them. */
 function busiestFlops(mesh: Mesh, steps: readonly PlacedOp[], registry: OpRegistry): number {
   const first = coordinatesOf(mesh, 0);
   const uneven: PlacedOp[] = [];
   const even: PlacedOp[] = [];
-  for (const step of steps) (isUneven(mesh, step) ? uneven : even).push(step);
+  for (const step of steps) (tellsApart(mesh, step, registry) ? uneven : even).push(step);
   const common = even.reduce((flops, step) => flops + flopsOf(step, registry, { mesh, at: first }), 0);
   let most = 0;
   for (let rank = 0; rank < meshRanks(mesh); rank++) {
@@ -70,7 +71,8 @@ function busiestFlops(mesh: Mesh, steps: readonly PlacedOp[], registry: OpRegist
   return common + most;
 }
 
-function isUneven(mesh: Mesh, { rule, assignment }: PlacedOp): boolean {
+function tellsApart(mesh: Mesh, { op, rule, assignment }: PlacedOp, registry: OpRegistry): boolean {
+  if (opNamed(registry, op).flopsAt) return true;
   return Object.entries(assignment.splits).some(([factor, split]) => {
     const bounds = boundsOf(mesh, split, rule.factors[factor].size);
     return bounds.some((bound, i) => i > 0 && bound - bounds[i - 1] !== bounds[1] - bounds[0]);
@@ -95,10 +97,13 @@ function flopsOf(
   registry: OpRegistry,
   rank: { readonly mesh: Mesh; readonly at: Coordinates } | null,
 ): number {
-  const sizes = Object.entries(rule.factors).map(([name, { size }]) => {
-    if (!rank) return [name, size] as const;
-    const [from, to] = rangeOf(rank.mesh, splitOf(rule, assignment, name), size, rank.at);
-    return [name, to - from] as const;
-  });
-  return opNamed(registry, op).flops(rule, Object.fromEntries(sizes), attributes);
+  const block = rank
+    ? Object.fromEntries(
+        Object.entries(rule.factors).map(([name, { size }]) => [
+          name,
+          rangeOf(rank.mesh, splitOf(rule, assignment, name), size, rank.at),
+        ]),
+      )
+    : wholeOf(rule);
+  return flopsOfBlock(opNamed(registry, op), rule, block, attributes);
 }

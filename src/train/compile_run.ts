@@ -1,5 +1,5 @@
 /** The programs of a run, or of one of its ranks: the training step, and the validation step that takes turns with it in one arena. */
-import { opNamed, type OpRegistry } from '../ir/op.js';
+import { flopsOfBlock, opNamed, wholeOf, type OpRegistry } from '../ir/op.js';
 import { hashText } from '../ir/hash.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import type { AdamW } from '../optim/options.js';
@@ -82,8 +82,7 @@ function flopsOf({ steps }: PlacedGraph, registry: OpRegistry): number {
   let flops = 0;
   for (const step of steps) {
     if (step.kind !== 'op') continue;
-    const sizes = Object.fromEntries(Object.entries(step.rule.factors).map(([name, { size }]) => [name, size]));
-    flops += opNamed(registry, step.op).flops(step.rule, sizes, step.attributes);
+    flops += flopsOfBlock(opNamed(registry, step.op), step.rule, wholeOf(step.rule), step.attributes);
   }
   return flops;
 }

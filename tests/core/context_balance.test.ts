@@ -11,9 +11,11 @@ import { contiguous, type KernelLaunchSpec } from '../../src/kernels/site.js';
 import { Llama } from '../../src/nn/models/index.js';
 import { ops } from '../../src/ops/index.js';
 import { adamw } from '../../src/optim/index.js';
+import { workByGroup } from '../../src/partition/work.js';
 import { placedUses, type PlacedGraph, type PlacedOp } from '../../src/partition/placed.js';
 import { describeModel } from '../../src/plan/describe_model.js';
-import { planOfSizes, type ParallelSizes } from '../../src/plan/parallel_sizes.js';
+import { contextBalancers, planOfSizes, type ParallelSizes } from '../../src/plan/parallel_sizes.js';
+import { contextMethods } from '../../src/plan/plan.js';
 import { lowerMove } from '../../src/reshard/lower.js';
 
 const heads = 8;
@@ -90,6 +92,23 @@ describe.each([2047, 32_768])('a sequence of %i', (context) => {
     for (const one of work) expect(Math.abs(one / mean - 1)).toBeLessThan(0.05);
     expect(mean * ranks).toBe(serial);
   });
+
+  test.each(contextMethods.flatMap((method) => contextBalancers.map((balancer) => [method, balancer] as const)))(
+    '%s, %s: what each rank is said to have is what its launches do',
+    (method, balancer) => {
+      const sizes = { context_parallel_method: method, context_parallel_load_balancer: balancer } as const;
+      const graph = placed(context, 8, sizes, method === 'ulysses+ring' ? 2 : heads);
+      const steps = graph.steps.filter((step) => step.kind !== 'op' || step.op === 'attention');
+      const pairs = workOf(graph, 8);
+      const [{ flops, busiestFlops, share }] = workByGroup({ ...graph, steps }, ops);
+      const each = heads * (4 * width + 5);
+      expect(flops).toBe(each * ((context * (context + 1)) / 2));
+      expect(busiestFlops).toBe(each * Math.max(...pairs));
+      // Of N runs the last has 2 − 1/N times the mean to do; by ulysses there is one.
+      const runs = { ulysses: 1, 'ulysses+ring': 4, ring: 8, allgather: 8 }[method];
+      expect(share).toBeCloseTo(balancer === 'none' ? 2 - 1 / runs : 1, 1);
+    },
+  );
 
   test('not balanced, the last rank has nearly twice its share', () => {
     const sizes = { context_parallel_method: 'ring', context_parallel_load_balancer: 'none' } as const;

@@ -144,6 +144,18 @@ test('each stage says how its work is shared: the busiest rank has an even share
   expect(text).toMatch(/work .*\n {2}group 0: 1\.\d\d; repeated: .*over tensor/);
 });
 
+test('under a causal mask the last of four runs has more to do than its share, and none has head-tail', async () => {
+  const busiest = async (balancer: string) => {
+    const sizes = { context_parallel_size: 4, context_parallel_load_balancer: balancer };
+    return (await explain(config(sizes))).work[0].busiestFlops;
+  };
+  // 32 tokens make 528 pairs of a query and a key; the last eight see all before them.
+  const [even, last] = [528 / 4, 8 * 24 + (8 * 9) / 2];
+  // Of four heads of 16 elements, forward and backward, in two layers and two sequences.
+  const each = 4 * (4 * 16 + 5 + (10 * 16 + 6)) * 2 * 2;
+  expect((await busiest('none')) - (await busiest('headtail'))).toBe((last - even) * each);
+});
+
 test('ranks that have nothing to compute are named, and padding is told', async () => {
   const text = explanationText(await explain(config({ data_parallel_size: 8 })));
   expect(text).toContain('1 scheduled microbatch of 8 × 2 sequences, 6 of the last 8 padding');
