@@ -1,6 +1,7 @@
 /** GPT-2, Llama and Mixtral as graphs against the same models in plain PyTorch (`pytorch/language_models.py`), in f64 and f32. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { elementsOf, shapeOf } from '../src/ir/type.js';
+import { countScalars, countStep } from '../src/nn/denominators.js';
 import { initialValues, normal } from '../src/nn/init.js';
 import type { LanguageModel } from '../src/nn/language_model.js';
 import { GPT, Llama, Mixtral } from '../src/nn/models/index.js';
@@ -41,6 +42,7 @@ const cases: readonly Case[] = [
       choices: 2,
       capacity_factor: 1,
       balance: 0.3,
+      z_loss: 0.2,
       rope_base: 10_000,
     }),
   },
@@ -172,9 +174,18 @@ describe.each(runs.map((run, i) => [run.name, run.precision.dtype, i] as const))
   });
 });
 
-function inputsAt(step: number): { readonly tokens: Float64Array; readonly labels: Float64Array } {
+function inputsAt(step: number): Values {
   const { tokens, labels } = batchAt(step);
-  return { tokens: Float64Array.from(tokens), labels: Float64Array.from(labels) };
+  const inMicrobatch = labels.length / shape.microbatches;
+  const microbatches = Array.from({ length: shape.microbatches }, (_, i) =>
+    Int32Array.from(labels.slice(i * inMicrobatch, (i + 1) * inMicrobatch)),
+  );
+  const scalars = Object.entries(countScalars(countStep(microbatches)));
+  return {
+    tokens: Float64Array.from(tokens),
+    labels: Float64Array.from(labels),
+    ...Object.fromEntries(scalars.map(([name, value]) => [name, Float64Array.of(value)])),
+  };
 }
 
 /** The bias of keys moves every score of a query alike: its true gradient is zero, and Adam divides noise by noise. */

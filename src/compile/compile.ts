@@ -9,7 +9,7 @@ import { GraphBuilder } from '../ir/builder.js';
 import type { Graph } from '../ir/graph.js';
 import type { OpRegistry } from '../ir/op.js';
 import { printGraph } from '../ir/print.js';
-import { inRole, resultRole, type ResultName } from '../ir/role.js';
+import { inRole } from '../ir/role.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import {
   traceLogits,
@@ -17,6 +17,7 @@ import {
   type Documents,
   type TracedModel,
   type TracedParameter,
+  type TracedTerm,
   type TraceShape,
 } from '../nn/trace.js';
 import type { AdamW } from '../optim/options.js';
@@ -48,6 +49,8 @@ export interface CompiledProgram {
 export interface CompiledTraining extends CompiledProgram {
   /** Parameters through which no gradient of the loss flows: they stay as they are, and have no state of the optimizer. */
   readonly unusedParameters: readonly string[];
+  /** What is trained on beside the loss. */
+  readonly terms: readonly TracedTerm[];
 }
 
 /** `rank`: a global rank; its class alone is written, the same as in the program of all. Null or absent: all classes. */
@@ -62,7 +65,7 @@ export type CompileOptions = Omit<ClassOptions, 'choices'> & {
 };
 
 /** A training step before any plan is applied but the sizes of its microbatches and its precision. */
-export interface TrainingGraphs extends Pick<CompiledTraining, 'parameters' | 'unusedParameters'> {
+export interface TrainingGraphs extends Pick<CompiledTraining, 'parameters' | 'unusedParameters' | 'terms'> {
   /** Forward and backward of one scheduled microbatch. */
   readonly step: Graph;
   readonly update: UpdateRecipe;
@@ -77,21 +80,23 @@ export function trainingGraphs(options: TrainingOptions): TrainingGraphs {
     options.observe?.(pass, () => printGraph(graph)),
   );
   const step = precisionOf(traced.graph, options);
-  const { parameters, unusedParameters } = traced;
+  const { parameters, unusedParameters, terms } = traced;
   const unused = parameters.filter(({ name }) => unusedParameters.includes(name));
   const update: UpdateRecipe = (updated) =>
-    withLoss(withUnused(buildUpdate(updated, optimizer), registry, unused), registry, step);
-  return { step, update, parameters, unusedParameters };
+    withSums(withUnused(buildUpdate(updated, optimizer), registry, unused), registry, step);
+  return { step, update, parameters, unusedParameters, terms };
 }
 
-/** The training step: forward, backward, update. Results of a step: `loss_sum`, `tokens`, `gradient_norm`, `skipped`. */
+/**
+ * The training step: forward, backward, update. Results of a step: `loss_sum`, `tokens`, the sum of each term, `gradient_norm`, `skipped`.
+ */
 export function compileTraining(
   options: TrainingOptions,
   graphs: TrainingGraphs = trainingGraphs(options),
 ): CompiledTraining {
-  const { step, update, unusedParameters } = graphs;
+  const { step, update, unusedParameters, terms } = graphs;
   const chosen = { ...options, choices: options.plan };
-  return { ...compileGraphs(chosen, graphs, step, update, tableOf(options.plan)), unusedParameters };
+  return { ...compileGraphs(chosen, graphs, step, update, tableOf(options.plan)), unusedParameters, terms };
 }
 
 /** One forward: the cross-entropy (`loss`), summed over the microbatches of a step, or `logits` of each microbatch. */
@@ -104,7 +109,7 @@ export function compileForward(options: CompileOptions & { readonly what: 'loss'
   options.observe?.('eliminate_dead_code', () => printGraph(graph));
   const step = precisionOf(graph, options);
   const totals: UpdateRecipe = () =>
-    withLoss(new GraphBuilder(options.registry, 'totals').build(), options.registry, step);
+    withSums(new GraphBuilder(options.registry, 'totals').build(), options.registry, step);
   const update = options.what === 'loss' ? totals : null;
   return compileGraphs(
     { ...options, choices: options.what === 'loss' ? options.plan.validation : undefined, choicesIn: 'validation' },
@@ -149,16 +154,13 @@ function withUnused(update: Graph, registry: OpRegistry, unused: readonly Traced
   return builder.build();
 }
 
-/** Adds the step's loss and token count to an update graph: summed over all ranks, they are results of the step. */
-function withLoss(update: Graph, registry: OpRegistry, step: Graph): Graph {
+/** Adds what the step counts, its loss and the like, to an update graph: summed over all ranks, they are results of the step. */
+function withSums(update: Graph, registry: OpRegistry, step: Graph): Graph {
   const builder = GraphBuilder.resume(registry, update);
-  for (const name of ['loss_sum', 'tokens'] satisfies readonly ResultName[]) {
-    const role = resultRole(name);
-    const sum = inRole(step.outputs, role);
-    if (!sum) continue;
+  for (const { role, value } of step.outputs) {
+    if (role.kind !== 'result') continue;
     const known = inRole(update.inputs, role);
-    const tensor = known ? builder.tensor(known.value) : builder.take(role, step.values[sum.value].type);
-    builder.output(role, tensor);
+    builder.output(role, known ? builder.tensor(known.value) : builder.take(role, step.values[value].type));
   }
   return builder.build();
 }

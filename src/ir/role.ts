@@ -21,8 +21,8 @@ export type Role =
 
 /** Written before each step, one for each microbatch. */
 export const dataInputs = ['tokens', 'labels', 'document_starts', 'document_ends', 'microbatch'] as const;
-/** Written once a step: of randomness, and of the update. */
-export const scalarInputs = ['seed', 'step', 'lr', 'correction1', 'correction2'] as const;
+/** Written once a step: of randomness, of the update, and of what terms of a loss are averaged over. */
+export const scalarInputs = ['seed', 'step', 'lr', 'correction1', 'correction2', 'tokens_per_microbatch'] as const;
 /** Read after a step. */
 export const results = ['loss_sum', 'tokens', 'logits', 'gradient_norm', 'skipped'] as const;
 
@@ -34,6 +34,8 @@ export const parameterRole = (of: string): Role => ({ kind: 'parameter', of });
 export const stateRole = (of: string, slot: string): Role => ({ kind: 'state', of, slot });
 export const gradientRole = (of: string, chunk: number | null = null): Role => ({ kind: 'gradient', of, chunk });
 export const resultRole = (name: string): Role => ({ kind: 'result', name });
+/** Of a term of a loss, its sum over a step. */
+export const termRole = (term: string): Role => resultRole(`sum of ${term}`);
 
 /** What a graph input is that has a name of its own. */
 export const roleOfInput = (name: string, kind: Exclude<InputKind, 'state'>): Role =>

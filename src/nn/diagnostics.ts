@@ -44,6 +44,16 @@ export const wrongResult = defineDiagnostic(
   }),
 );
 
+export const wrongTerm = defineDiagnostic(
+  'nn/wrong-term',
+  (p: { module: string; term: string; problem: string; why?: string; fix: string }) => ({
+    what: `loss of ${p.module} gives the term '${p.term}', ${p.problem}`,
+    why: p.why,
+    where: [{ at: p.module }],
+    fix: p.fix,
+  }),
+);
+
 export const noForward = defineDiagnostic('nn/no-forward', (p: { module: string }) => ({
   what: `the model ${p.module} has no method forward`,
   where: [{ at: p.module }],

@@ -1,7 +1,9 @@
 /** What every language model here shares: from tokens to a summed loss. */
 import type { DType } from '../ir/dtype.js';
 import { Tensor } from '../ir/tensor.js';
+import type { Denominator } from './denominators.js';
 import { wrongResult } from './diagnostics.js';
+import { ModelBuilder } from './model_builder.js';
 import { methodOf, Module } from './module.js';
 
 export interface LanguageModelOptions {
@@ -12,18 +14,32 @@ export interface LanguageModelOptions {
 }
 
 /**
- * Sums over one scheduled microbatch. Every term of what is trained on is a sum over real tokens, those that have a target, and has one
- * denominator: the real tokens of the whole step, counted over all microbatches and ranks when all are there. So a microbatch, a rank or a
- * sequence weighs as many tokens as it has, uneven batches are exact, and padding weighs nothing. A term that is a mean over something else
- * comes in by the real tokens that it stands for: routers' balance, a number a logical microbatch, times the tokens of that.
+ * What is trained on, as sums over one scheduled microbatch:
+ *
+ *   loss / tokens + Σ weight · term / (what it is averaged over)
+ *
+ * Each denominator is that of the whole step, counted over all its microbatches and ranks. So a microbatch, a rank or a sequence weighs as
+ * much as it has of what is counted, uneven batches are exact, and padding, which no sum and no count has, weighs nothing.
  */
 export interface SummedLoss {
   /** Of the losses of real tokens, in nats: over {@link tokens} of the whole step, what a training step shows as its loss. */
   readonly lossSum: Tensor;
   /** Number of real tokens. */
   readonly tokens: Tensor;
-  /** What is trained on besides and is part of no loss that is shown, such as routers' balance: a sum over real tokens too. */
-  readonly auxiliary?: Tensor;
+  /** What is trained on besides and is part of no loss that is shown, such as routers' balance. */
+  readonly terms?: readonly LossTerm[];
+}
+
+/** A mean that is trained on beside the loss. */
+export interface LossTerm {
+  /** What metrics call it: small letters, digits and underscores, as `balance`. */
+  readonly name: string;
+  /** A scalar, to which padding adds nothing. */
+  readonly sum: Tensor;
+  /** What the sum of a whole step is divided by. */
+  readonly over: Denominator;
+  /** How much of the mean is trained on; of weight 0 it is reported alone. */
+  readonly weight: number;
 }
 
 export abstract class LanguageModel<
@@ -61,7 +77,9 @@ export function crossEntropy(logits: Tensor, labels: Tensor): SummedLoss {
 /** Sums a loss of each token over the real tokens, and counts those. */
 export function sumOverRealTokens(loss: Tensor, labels: Tensor): SummedLoss {
   const real = realTokens(labels, loss.dtype);
-  return { lossSum: loss.einsum([real], []), tokens: real.einsum([], []) };
+  const sums = { lossSum: loss.einsum([real], []), tokens: real.einsum([], []) };
+  ModelBuilder.of(labels).noteCount(labels, sums.tokens);
+  return sums;
 }
 
 /** One for each token whose label is not negative, else zero. */

@@ -42,6 +42,8 @@ export interface MixtureResult {
    * tokens that have a target: padding weighs nothing. 0 where there are none.
    */
   readonly balance: Tensor;
+  /** [microbatch]: Σ (ln Σ_e exp(logit of e))² over the tokens that have a target: the z-loss (Zoph et al. 2022, eq. 5), not yet a mean. */
+  readonly z: Tensor;
 }
 
 /** Experts are SwiGLU layers, as in Mixtral (Jiang et al. 2024); the weights of a token's choices sum to one. */
@@ -78,7 +80,8 @@ export class Mixture extends Module<MixtureOptions> {
     const even = (choices * tokens) / experts;
     const capacity = ModelBuilder.of(x).training ? Math.min(tokens, Math.ceil(capacity_factor * even)) : tokens;
 
-    const probability = this.router.forward(x).apply('softmax', [], { letters: ['v=experts'] });
+    const logits = this.router.forward(x);
+    const probability = logits.apply('softmax', [], { letters: ['v=experts'] });
     const expert = probability.apply('topk', [], { factor: 'experts', k: choices, name: 'choice' });
     const sent = expert.eq(x.builder.iota({ name: 'experts', size: experts }, expert.dtype)).cast('i32');
     const place = placeInQueue(sent, expert);
@@ -93,15 +96,16 @@ export class Mixture extends Module<MixtureOptions> {
     });
     const outputs = this.runExperts(inputs);
     const returned = outputs.apply('gather', ids, { by: ['experts', 'place'], to: [...expert.names, 'dim'] });
+    const real = realTokensOf(sent);
     return {
       y: returned.einsum([weight], x.names),
-      balance: this.balance(sent, probability),
+      balance: this.balance(sent, probability, real),
+      z: squaredNormalisers(logits, real),
     };
   }
 
-  private balance(sent: Tensor, probability: Tensor): Tensor {
+  private balance(sent: Tensor, probability: Tensor, real: Tensor): Tensor {
     const { experts, choices } = this.options;
-    const real = realTokensOf(sent);
     const dtype = atLeastF32(probability.dtype);
     const count = real.sum('batch sequence').maximum(1).cast(dtype);
     const mean = (x: Tensor) =>
@@ -129,6 +133,14 @@ export class Mixture extends Module<MixtureOptions> {
       init: normal(std),
     });
   }
+}
+
+/** [microbatch]: of the router's softmax of each real token the logarithm of what it divides by, squared, summed. */
+function squaredNormalisers(logits: Tensor, real: Tensor): Tensor {
+  const wide = logits.cast('f32');
+  const max = wide.max('experts');
+  const normaliser = wide.sub(max).exp().sum('experts').log().add(max);
+  return normaliser.square().einsum([real.cast(wide.dtype)], ['microbatch']);
 }
 
 /** i32 [microbatch batch sequence]: one for each token that has a target, or, where none have, for each token. */

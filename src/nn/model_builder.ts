@@ -1,7 +1,7 @@
 /** The graph under construction while a model is traced: it knows the model's parameters, paths and segments. */
 import { GraphBuilder } from '../ir/builder.js';
 import type { DType } from '../ir/dtype.js';
-import type { Attributes } from '../ir/graph.js';
+import type { Attributes, ValueId } from '../ir/graph.js';
 import type { OpRegistry } from '../ir/op.js';
 import type { Tensor } from '../ir/tensor.js';
 import { parameterOutsideModel, tensorOutsideModel } from './diagnostics.js';
@@ -53,6 +53,7 @@ export class ModelBuilder extends GraphBuilder {
   private readonly places: TensorType | null;
   private readonly documentInputs = new Map<DataInput, Tensor>();
   private labelInput: Tensor | null = null;
+  private readonly counts = new Set<ValueId>();
   private randomInputs: RandomInputs | null = null;
   private readonly streams = new Map<string, number>();
 
@@ -107,6 +108,16 @@ export class ModelBuilder extends GraphBuilder {
   /** Makes the targets an input. */
   takeLabels(type: TensorType): Tensor {
     return (this.labelInput = this.input('labels' satisfies DataInput, 'data', type));
+  }
+
+  /** Notes that a tensor counts the labels that are real, among these. */
+  noteCount(labels: Tensor, count: Tensor): void {
+    if (labels.id === this.labelInput?.id) this.counts.add(count.id);
+  }
+
+  /** Whether it is a count of the step's own labels that are real. */
+  countsRealTokens(tensor: Tensor): boolean {
+    return this.counts.has(tensor.id);
   }
 
   /** Where the document of each token lies in its sequence, made inputs as they are read; null: a sequence is one document. */

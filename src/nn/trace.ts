@@ -2,7 +2,7 @@
 import type { GraphBuilder } from '../ir/builder.js';
 import type { DType } from '../ir/dtype.js';
 import type { Graph } from '../ir/graph.js';
-import type { DataInput, ResultName } from '../ir/role.js';
+import { resultRole, termRole, type DataInput, type ResultName, type Role } from '../ir/role.js';
 import { Tensor } from '../ir/tensor.js';
 import { tensorType, type TensorType } from '../ir/type.js';
 import { ops } from '../ops/index.js';
@@ -16,7 +16,9 @@ import {
   wrongResult,
 } from './diagnostics.js';
 import type { Init } from './init.js';
+import type { Denominator } from './denominators.js';
 import { crossEntropy, logitsOf, type LanguageModel, type SummedLoss } from './language_model.js';
+import { checkTerms } from './loss_terms.js';
 import { ModelBuilder } from './model_builder.js';
 import { tellingLine } from './model_line.js';
 import { blockListOf, methodOf, modulesOf, parametersOf, type NamedParameter } from './module.js';
@@ -48,6 +50,12 @@ export interface TracedParameter {
   readonly name: string;
   readonly type: TensorType;
   readonly init: Init;
+}
+
+/** What a model trains on beside its loss: see {@link LossTerm}. */
+export interface TracedTerm {
+  readonly name: string;
+  readonly over: Denominator;
 }
 
 export interface TracedModel {
@@ -102,43 +110,66 @@ export function traceModel(model: LanguageModel, shape: TraceShape): TracedModel
 /** A traced forward to which a pass adds: how the training step is made (`passes/trace_training.ts`). */
 export interface ForwardTrace {
   readonly builder: GraphBuilder;
-  readonly loss: SummedLoss;
+  /** Sums of which the gradient is asked, each times its weight, over the denominator of each. */
+  readonly sums: readonly WeighedSum[];
   readonly parameters: readonly { readonly name: string; readonly tensor: Tensor }[];
 }
 
+export interface WeighedSum {
+  readonly value: Tensor;
+  readonly weight: number;
+  readonly over: Denominator;
+}
+
 /**
- * The forward of a training step: inputs and outputs as {@link traceModel}'s, of {@link LanguageModel.loss}; with what `extend` adds to the
- * graph once the forward is whole.
+ * The forward of a training step: inputs and outputs as {@link traceModel}'s, of {@link LanguageModel.loss}, and of each of its terms the sum;
+ * with what `extend` adds to the graph once the forward is whole.
  */
 export function traceLoss(
   model: LanguageModel,
   shape: TraceShape,
   extend: (forward: ForwardTrace) => void,
-): TracedModel {
-  return trace('training', model, shape, (builder, tokens) => {
+): TracedModel & { readonly terms: readonly TracedTerm[] } {
+  let terms: readonly TracedTerm[] = [];
+  const traced = trace('training', model, shape, (builder, tokens) => {
     const labels = builder.takeLabels(tokens.type);
-    const loss = outputLoss(builder, lossOf(model, tokens, labels), shape);
+    const loss = lossOf(model, tokens, labels);
+    terms = checkTerms(model, loss, builder);
+    const sums = outputLoss(builder, loss, shape);
     const parameters = parametersOf(model).map((p) => ({ name: p.name, tensor: builder.parameter(p.parameter) }));
-    extend({ builder, loss, parameters });
+    extend({ builder, sums, parameters });
   });
+  return { ...traced, terms };
 }
 
 /** What a model trains on. Throws `nn/wrong-result` where that is no sums. */
 function lossOf(model: LanguageModel, tokens: Tensor, labels: Tensor): SummedLoss {
   const loss: Partial<SummedLoss> | undefined = model.loss(tokens, labels);
-  const { lossSum, tokens: count, auxiliary } = loss ?? {};
-  if (lossSum instanceof Tensor && count instanceof Tensor && (auxiliary === undefined || auxiliary instanceof Tensor))
-    return { lossSum, tokens: count, auxiliary };
-  throw wrongResult({ ...methodOf(model, 'loss', loss), wants: '{ lossSum, tokens }, each a tensor', path: '' });
+  const { lossSum, tokens: count, terms = [], ...others } = loss ?? {};
+  const [unknown] = Object.keys(others);
+  if (lossSum instanceof Tensor && count instanceof Tensor && Array.isArray(terms) && unknown === undefined)
+    return { lossSum, tokens: count, terms };
+  const wants = '{ lossSum, tokens }, each a tensor, with a list of terms or none';
+  const told = lossSum instanceof Tensor && unknown !== undefined ? { given: `'${unknown}'` } : {};
+  throw wrongResult({ ...methodOf(model, 'loss', loss), ...told, wants, path: '' });
 }
 
-/** Sums are outputs in the master type, whatever type the model has them in. Returns them so. */
-function outputLoss(builder: ModelBuilder, loss: SummedLoss, { dtype = 'f32' }: TraceShape): SummedLoss {
-  const [lossSum, tokens] = [loss.lossSum.exactly(dtype), loss.tokens.exactly(dtype)];
-  builder.output('loss_sum' satisfies ResultName, lossSum);
-  builder.output('tokens' satisfies ResultName, tokens);
+/** Sums are outputs in the master type, whatever type the model has them in. Returns those that are trained on, so. */
+function outputLoss(
+  builder: ModelBuilder,
+  { lossSum, tokens, terms = [] }: SummedLoss,
+  { dtype = 'f32' }: TraceShape,
+): readonly WeighedSum[] {
+  const output = (role: Role, sum: Tensor): Tensor => {
+    const value = sum.exactly(dtype);
+    builder.output(role, value);
+    return value;
+  };
+  const loss = output(resultRole('loss_sum' satisfies ResultName), lossSum);
+  output(resultRole('tokens' satisfies ResultName), tokens);
+  const others = terms.map(({ name, sum, over, weight }) => ({ value: output(termRole(name), sum), weight, over }));
   builder.endForward();
-  return { lossSum, tokens, ...(loss.auxiliary && { auxiliary: loss.auxiliary.exactly(dtype) }) };
+  return [{ value: loss, weight: 1, over: 'tokens' }, ...others];
 }
 
 /**

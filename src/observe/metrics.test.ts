@@ -24,6 +24,7 @@ test('every event with numbers is a line', () => {
     kind: 'step',
     step: 1,
     loss: expect.closeTo(8.9012, 4),
+    terms: { balance: 1.25 },
     grad_norm: 1.234,
     lr: 3e-4,
     step_seconds: 0.4,

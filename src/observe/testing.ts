@@ -42,6 +42,7 @@ export function eventsOfRun(steps: number): TrainEvent[] {
         kind: 'step',
         step,
         loss: 9 - 4 * (1 - Math.exp(-step / 40)),
+        terms: { balance: 1.25 },
         gradNorm: 1.234,
         lr: 3e-4,
         stepSeconds: 0.4,

@@ -1,21 +1,27 @@
 /** The training step's graph over one scheduled microbatch: a model's forward, and the gradients of what it trains on. */
 import type { Graph } from '../ir/graph.js';
-import { gradientRole } from '../ir/role.js';
+import { gradientRole, type ScalarInput } from '../ir/role.js';
+import type { Tensor } from '../ir/tensor.js';
+import type { TensorType } from '../ir/type.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import { blockListOf } from '../nn/module.js';
-import { traceLoss, type ForwardTrace, type TracedModel, type TraceShape } from '../nn/trace.js';
+import { scalarOf } from '../nn/denominators.js';
+import { traceLoss, type ForwardTrace, type TracedModel, type TracedTerm, type TraceShape } from '../nn/trace.js';
 import { gradients } from './autodiff.js';
 import { nothingToTrain } from './diagnostics.js';
 import { eliminateDeadCode } from './eliminate_dead_code.js';
 
 export interface TracedTraining extends TracedModel {
+  /** What the model trains on beside its loss. */
+  readonly terms: readonly TracedTerm[];
   /** Parameters through which no gradient of the loss flows: as in PyTorch they have none, and training leaves them as they are. */
   readonly unusedParameters: readonly string[];
 }
 
 /**
- * Inputs as `traceModel`'s; outputs `loss_sum`, `tokens` and, for each parameter through which a gradient flows, its gradient: that of
- * `loss_sum` and of the model's auxiliary loss where it has one, of the parameter's type. Throws where none flows through any.
+ * Inputs as `traceModel`'s, and scalars that terms are weighed by; outputs `loss_sum`, `tokens`, the sum of each term and, for each parameter
+ * through which a gradient flows, its gradient: of `tokens` times what is trained on, of the parameter's type. Throws where none flows
+ * through any.
  */
 export function traceTraining(
   model: LanguageModel,
@@ -38,12 +44,20 @@ export function traceTraining(
 export type ObserveTrace = (pass: 'trace' | 'autodiff' | 'eliminate_dead_code', graph: Graph) => void;
 
 /** Returns the names of parameters that have no gradient. */
-function addGradients({ builder, loss, parameters }: ForwardTrace, segment: string): readonly string[] {
+function addGradients({ builder, sums, parameters }: ForwardTrace, segment: string): readonly string[] {
   return builder.at({ path: '', phase: 'backward', segment }, () => {
-    const seeds = [loss.lossSum, ...(loss.auxiliary ? [loss.auxiliary] : [])].map((value) => ({
-      value,
-      cotangent: builder.within('loss', () => value.constant(1)),
-    }));
+    const scalars = new Map<ScalarInput, Tensor>();
+    const inputOf = (name: ScalarInput, type: TensorType): Tensor => {
+      const tensor = scalars.get(name) ?? builder.input(name, 'scalar', type);
+      scalars.set(name, tensor);
+      return tensor;
+    };
+    const trained = sums.filter(({ weight }) => weight !== 0);
+    const seeds = trained.map(({ value, weight, over }) => {
+      const scalar = scalarOf[over];
+      const cotangent = () => (scalar ? inputOf(scalar, value.type).mul(weight) : value.constant(weight));
+      return { value, cotangent: builder.within('loss', cotangent) };
+    });
     const made = gradients(
       builder,
       seeds,

@@ -87,6 +87,8 @@ export interface StepEvent {
   readonly step: number;
   /** Cross-entropy in nats a token, without what is trained on besides; of a model with a loss of its own, that. */
   readonly loss: number;
+  /** What is trained on besides, by the names of its terms, such as `balance` of routers: each a mean, not weighed. */
+  readonly terms: Readonly<Record<string, number>>;
   /** Before clipping. */
   readonly gradNorm: number;
   readonly lr: number;

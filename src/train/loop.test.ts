@@ -9,6 +9,7 @@ import type { StepOutcome } from './training_step.js';
 const outcome = (step: number): StepOutcome => ({
   step,
   loss: 1,
+  terms: {},
   tokens: 1,
   gradNorm: 1,
   skipped: false,

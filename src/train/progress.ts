@@ -27,7 +27,7 @@ export class Progress {
   }
 
   /** Takes note of a step; rank 0 tells of it. */
-  tell({ step, loss, tokens, gradNorm, skipped, lr, seconds }: StepOutcome): void {
+  tell({ step, loss, terms, tokens, gradNorm, skipped, lr, seconds }: StepOutcome): void {
     const { leads, events, memory } = this.#job;
     this.#stepSeconds.push(seconds);
     const memoryBytes = memory.sample();
@@ -37,6 +37,7 @@ export class Progress {
       kind: 'step',
       step: step + 1,
       loss,
+      terms,
       gradNorm: gradNorm ?? NaN,
       lr,
       stepSeconds: seconds,

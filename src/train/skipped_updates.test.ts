@@ -2,7 +2,16 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SkippedUpdates, skipWindow } from './skipped_updates.js';
 
-const outcome = (skipped: boolean) => ({ step: 0, loss: 1, tokens: 1, gradNorm: 1, skipped, lr: 1, seconds: 1 });
+const outcome = (skipped: boolean) => ({
+  step: 0,
+  loss: 1,
+  terms: {},
+  tokens: 1,
+  gradNorm: 1,
+  skipped,
+  lr: 1,
+  seconds: 1,
+});
 
 test('a run ends where most of a window was left out, and not before, and never for what is rare', () => {
   fc.assert(

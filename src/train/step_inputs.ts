@@ -5,6 +5,7 @@ import { tileOf } from '../ir/layout.js';
 import type { Batch } from '../data/batches.js';
 import { sameRole, type DataInput, type Role } from '../ir/role.js';
 import type { TensorType } from '../ir/type.js';
+import { countScalars, countStep, scalarOf, type StepCounts } from '../nn/denominators.js';
 import { placeOfRank } from '../engine/native/load_class.js';
 import { baseOf } from '../program/place.js';
 import { logicalMicrobatchesOf, type Plan } from '../plan/plan.js';
@@ -27,13 +28,26 @@ const batchInputs = {
 
 export type BatchInput = keyof typeof batchInputs;
 
-/** Writes tokens, labels and places of documents of one step to the ranks of this process. */
+/** What terms of a loss are averaged over in a step of these rows. */
+export function stepCounts(plan: Plan, rows: Rows): StepCounts {
+  const { sequences } = plan.batch;
+  const numbers = Array.from({ length: logicalMicrobatchesOf(plan) }, (_, i) => i);
+  return countStep(numbers.map((i) => rows(i * sequences, sequences).labels));
+}
+
+/**
+ * Writes tokens, labels and places of documents of one step to the ranks of this process, and, where their programs read it, what there is
+ * of all that terms of a loss are averaged over.
+ */
 export async function writeBatch(
   loaded: LoadedProgram,
   plan: Plan,
   ranks: readonly number[],
   rows: Rows,
+  counts: () => StepCounts = () => stepCounts(plan, rows),
 ): Promise<void> {
+  if (ranks.some((rank) => readsCounts(placeOfRank(loaded.program, rank).rankClass)))
+    await writeScalars(loaded, ranks, countScalars(counts()));
   for (const rank of ranks) {
     const { rankClass, mesh, at } = placeOfRank(loaded.program, rank);
     for (const name of Object.keys(batchInputs) as BatchInput[]) {
@@ -107,6 +121,9 @@ export function batchBlock(global: TensorType, tile: Tile, { plan, microbatch, r
   }
   return block;
 }
+
+const readsCounts = (rankClass: RankClass): boolean =>
+  Object.values(scalarOf).some((name) => name !== null && inputOf(rankClass, { kind: 'scalar', name }) !== null);
 
 /** What the rank's class reads in a role; null: it reads none. */
 function inputOf(rankClass: RankClass, role: Role): ProgramValue | null {

@@ -1,9 +1,11 @@
 /** One step: its inputs written, its program run, its results read. */
+import { nameOf, termRole } from '../ir/role.js';
+import type { StepCounts } from '../nn/denominators.js';
 import { adamwScalars } from '../optim/adamw.js';
 import { countersAt } from './counters.js';
 import type { LoadedJob } from './rank_job.js';
 import { readResult } from './results.js';
-import { writeBatch, writeMicrobatches, writeScalars } from './step_inputs.js';
+import { stepCounts, writeBatch, writeMicrobatches, writeScalars, type Rows } from './step_inputs.js';
 
 /** What a step came to, as this process knows it: of a pipeline, one stage has the loss, and rank 0 is in it. */
 export interface StepOutcome {
@@ -11,6 +13,8 @@ export interface StepOutcome {
   readonly step: number;
   /** Mean over the step's tokens. */
   readonly loss: number | null;
+  /** What is trained on beside it, by name: each a mean over what it is averaged over, not weighed. */
+  readonly terms: Readonly<Record<string, number>>;
   readonly tokens: number | null;
   /** Before clipping. */
   readonly gradNorm: number | null;
@@ -30,7 +34,16 @@ export interface MadeUpdate {
 /** What a step is taken with. */
 export type StepJob = Pick<
   LoadedJob,
-  'training' | 'engine' | 'clock' | 'plan' | 'dataset' | 'config' | 'optimizer' | 'begins' | 'tokensPerStep'
+  | 'training'
+  | 'engine'
+  | 'clock'
+  | 'programs'
+  | 'plan'
+  | 'dataset'
+  | 'config'
+  | 'optimizer'
+  | 'begins'
+  | 'tokensPerStep'
 > & { readonly host: Pick<LoadedJob['host'], 'trace'> };
 
 export class TrainingStep {
@@ -67,7 +80,7 @@ export class TrainingStep {
     const { training, engine, host, clock } = this.#job;
     const began = clock.elapsed();
     this.#weightsFrom = this.#lastUpdate;
-    await this.writeInputs(step);
+    const counts = await this.writeInputs(step);
     if (traced && host.trace) await host.trace.run(training);
     else await training.run();
     const [rank] = engine.ranks;
@@ -82,6 +95,7 @@ export class TrainingStep {
     return {
       step,
       loss: tokens === null || lossSum === null ? null : lossSum / tokens,
+      terms: await this.#terms(counts),
       tokens,
       gradNorm: await readResult(training, rank, 'gradient_norm'),
       skipped,
@@ -90,13 +104,29 @@ export class TrainingStep {
     };
   }
 
-  async writeInputs(step: number): Promise<void> {
+  /** Returns what there is in the step of all that terms of the loss are averaged over. */
+  async writeInputs(step: number): Promise<() => StepCounts> {
     const { training, engine, plan, dataset, config } = this.#job;
     const { ranks } = engine;
     const { samples } = countersAt(this.#job, step);
-    await writeBatch(training, plan, ranks, (place, count) => dataset.train.samples(samples + place, count));
+    const rows: Rows = (place, count) => dataset.train.samples(samples + place, count);
+    let counted: StepCounts | null = null;
+    const counts = () => (counted ??= stepCounts(plan, rows));
+    await writeBatch(training, plan, ranks, rows, counts);
     await writeMicrobatches(training, plan, ranks);
     await writeScalars(training, ranks, { ...this.#scalars(step), seed: config.seed, step });
+    return counts;
+  }
+
+  /** Of a rank whose stage has the loss. */
+  async #terms(counts: () => StepCounts): Promise<StepOutcome['terms']> {
+    const { training, engine, programs } = this.#job;
+    const means: Record<string, number> = {};
+    for (const { name, over } of programs.training.terms) {
+      const sum = await readResult(training, engine.ranks[0], nameOf(termRole(name)));
+      if (sum !== null) means[name] = sum / counts()[over];
+    }
+    return means;
   }
 
   #scalars(step: number) {

@@ -51,6 +51,8 @@ export interface TrainingDraw {
   readonly hidden: number;
   readonly vocab: number;
   readonly experts: number;
+  /** Whether routers are trained on their z-loss. */
+  readonly zLoss: boolean;
   readonly dropout: boolean;
   readonly tied: boolean;
   /** Tokens that a token attends to; 0: all before it. */
@@ -130,6 +132,7 @@ export const trainingFields = (): { readonly [K in keyof TrainingDraw]: fc.Arbit
   hidden: fc.integer({ min: 1, max: 9 }),
   vocab: fc.integer({ min: 2, max: 13 }),
   experts: fc.integer({ min: 2, max: 5 }),
+  zLoss: fc.boolean(),
   dropout: fc.boolean(),
   tied: fc.boolean(),
   window: fc.constantFrom(0, 1, 2, 3),
@@ -386,12 +389,17 @@ const withPadding =
       : element(input, index, microbatch);
 
 function modelOf(draw: TrainingDraw): LanguageModel {
-  const { layers, heads, group, hidden, vocab, tied, window, sinks, positions, experts, sequence } = draw;
+  const { layers, heads, group, hidden, vocab, tied, window, sinks, positions, experts, zLoss, sequence } = draw;
   const common = { layers, dim: dimOf(draw), hidden, vocab, window, sinks, context: sequence };
   if (draw.model === 'gpt') return new GPT({ ...common, heads, positions, dropout: draw.dropout ? 0.3 : 0 });
   const grouped = { ...common, heads: heads * group, kv_heads: heads };
   if (draw.model === 'llama') return new Llama({ ...grouped, tied });
-  return new (tied ? TiedMixtral : Mixtral)({ ...grouped, experts, choices: Math.min(2, experts) });
+  return new (tied ? TiedMixtral : Mixtral)({
+    ...grouped,
+    experts,
+    choices: Math.min(2, experts),
+    z_loss: zLoss ? 0.3 : 0,
+  });
 }
 
 function dimOf({ model, heads, headDim, group }: TrainingDraw): number {

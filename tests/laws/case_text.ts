@@ -30,6 +30,7 @@ const options = [
   'documents',
   'sinks',
   'positions',
+  'zLoss',
   'tied',
   'dropout',
 ] as const satisfies readonly (keyof TrainingDraw)[];

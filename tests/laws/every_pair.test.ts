@@ -85,6 +85,7 @@ function drawOf(
     hidden: 4,
     vocab: 6,
     experts: 2,
+    zLoss: i % 2 === 0,
     dropout: true,
     tied: i % 2 === 0,
     window: i % 5 === 0 ? 2 : 0,

@@ -13,6 +13,7 @@ export const smallest: TrainingDraw = {
   hidden: 6,
   vocab: 2,
   experts: 2,
+  zLoss: false,
   dropout: false,
   tied: false,
   window: 0,

@@ -32,7 +32,7 @@ const models = [
     kind: 'mixtral',
     model: new Mixtral({
       ...{ ...sizes, heads: 4, kv_heads: 2, hidden: 96, rope_base: 10_000 },
-      ...{ experts: 4, choices: 2, capacity_factor: 1, balance: 0.1 },
+      ...{ experts: 4, choices: 2, capacity_factor: 1, balance: 0.1, z_loss: 0.01 },
     }),
   },
 ] as const;

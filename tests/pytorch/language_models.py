@@ -9,9 +9,10 @@ case:   {model: 'gpt' | 'llama' | 'mixtral', options: {...as in src/nn/models...
          optimizer: null | {lr: [a rate for each batch], betas, eps, weight_decay, clip}}
 result: {loss_sum, tokens, gradients: {name: values}, losses, gradient_norms, parameters: {name: values}}
 
-`loss_sum` and `losses` are of the cross-entropy alone, in nats; what is trained on is that and, for Mixtral, the balance loss: `gradients`
-are those of their sum on the first batch, and the rest is after one AdamW step for each batch on its mean, with clip_grad_norm_ and
-weight decay on parameters of two or more dimensions.
+`loss_sum` and `losses` are of the cross-entropy alone, in nats; what is trained on is its mean over real tokens and, for Mixtral, the mean of
+the balance loss over microbatches that have a real token and the mean of the z-loss over real tokens, each over layers too, weighed:
+`gradients` are those of `tokens` times that on the first batch, and the rest is after one AdamW step for each batch, with clip_grad_norm_
+and weight decay on parameters of two or more dimensions.
 """
 
 import json
@@ -53,7 +54,7 @@ def gpt(p, o, tokens, real, microbatches):
         h = F.gelu(F.linear(h, p[b + "mlp.up.weight"], p[b + "mlp.up.bias"]), approximate="tanh")
         x = x + F.linear(h, p[b + "mlp.down.weight"], p[b + "mlp.down.bias"])
     x = F.layer_norm(x, x.shape[-1:], p["norm.weight"], p["norm.bias"], 1e-5)
-    return F.linear(x, p["embedding.weight"]), torch.zeros(microbatches, dtype=x.dtype)
+    return F.linear(x, p["embedding.weight"]), torch.zeros(microbatches, 2, dtype=x.dtype)
 
 
 def rms_norm(x, weight, eps):
@@ -83,9 +84,11 @@ def router_logits(x, weight):
 
 
 def experts(p, b, o, x, real):
-    """A mixture of experts over the tokens of one logical microbatch, expert by expert: y, and the balance loss of its real tokens."""
+    """A mixture of experts over the tokens of one logical microbatch, expert by expert: y, and of its real tokens the balance loss and the
+    sum of the z-loss."""
     tokens = x.flatten(0, -2)
-    probability = router_logits(tokens, p[b + "router.weight"]).softmax(-1)
+    logits = router_logits(tokens, p[b + "router.weight"])
+    probability = logits.softmax(-1)
     n, e, k = len(tokens), o["experts"], o["choices"]
     capacity = math.ceil(o.get("capacity_factor", 1.25) * k * n / e)
     chosen, ids = probability.topk(k, -1)
@@ -99,11 +102,12 @@ def experts(p, b, o, x, real):
         y = y.index_add(0, queue // k, out.to(y.dtype))
     real = real.flatten()
     share = ids[real].flatten().bincount(minlength=e).to(probability.dtype) / (max(1, int(real.sum())) * k)
-    return y.reshape(x.shape), e * (share * probability[real].sum(0) / max(1, int(real.sum()))).sum()
+    balance = e * (share * probability[real].sum(0) / max(1, int(real.sum()))).sum()
+    return y.reshape(x.shape), torch.stack([balance, logits[real].logsumexp(-1).square().sum()])
 
 
 def llama(p, o, tokens, real, microbatches):
-    balance = torch.zeros(microbatches, dtype=p["norm.weight"].dtype)
+    routers = torch.zeros(microbatches, 2, dtype=p["norm.weight"].dtype)
     eps, base, kv = o.get("eps", 1e-5), o.get("rope_base", 10000), o.get("kv_heads", o["heads"])
     x = p["embedding.weight"][tokens]
     for i in range(o["layers"]):
@@ -120,11 +124,11 @@ def llama(p, o, tokens, real, microbatches):
         if b + "experts.router.weight" in p:
             parts = [experts(p, b + "experts.", o, *part) for part in zip(h.chunk(microbatches), real.chunk(microbatches))]
             x = x + torch.cat([y for y, _ in parts])
-            balance = balance + torch.stack([own for _, own in parts])
+            routers = routers + torch.stack([own for _, own in parts])
         else:
             x = x + swiglu(p, b + "mlp.", h)
     head = p["embedding.weight"] if o.get("tied") else p["head.weight"]
-    return F.linear(rms_norm(x, p["norm.weight"], eps), head), balance
+    return F.linear(rms_norm(x, p["norm.weight"], eps), head), routers
 
 
 def run(case):
@@ -139,14 +143,17 @@ def run(case):
         tokens, labels = torch.tensor(batch["tokens"]), torch.tensor(batch["labels"])
         o, microbatches = case["options"], case["microbatches"]
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=case.get("autocast", False)):
-            logits, balance = forward(p, o, tokens, labels >= 0, microbatches)
+            logits, routers = forward(p, o, tokens, labels >= 0, microbatches)
         logits = logits.to(dtype)
         loss = F.cross_entropy(logits.flatten(0, -2), labels.flatten(), ignore_index=-1, reduction="sum")
         real = (labels >= 0).reshape(microbatches, -1).sum(-1)
-        return loss, o.get("balance", 0.01) / o["layers"] * (balance * real).sum(), int(real.sum())
+        tokens = int(real.sum())
+        balance, z = routers.sum(0) / o["layers"]
+        means = o.get("balance", 0.01) * balance / int((real > 0).sum()) + o.get("z_loss", 0.0) * z / tokens
+        return loss, means * tokens, tokens
 
-    loss, balance, tokens = summed(case["batches"][0])
-    gradients = dict(zip(p, torch.autograd.grad(loss + balance, list(p.values()))))
+    loss, others, tokens = summed(case["batches"][0])
+    gradients = dict(zip(p, torch.autograd.grad(loss + others, list(p.values()))))
     result = {
         "loss_sum": loss.item(),
         "tokens": tokens,
@@ -164,8 +171,8 @@ def run(case):
             for group in optimizer.param_groups:
                 group["lr"] = lr
             optimizer.zero_grad()
-            loss, balance, tokens = summed(batch)
-            ((loss + balance) / tokens).backward()
+            loss, others, tokens = summed(batch)
+            ((loss + others) / tokens).backward()
             norms.append(torch.nn.utils.clip_grad_norm_(list(p.values()), o["clip"]).item())
             optimizer.step()
             losses.append((loss / tokens).item())

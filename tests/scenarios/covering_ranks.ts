@@ -73,6 +73,7 @@ function drawOf(
     hidden: 9,
     vocab: 11,
     experts: 4,
+    zLoss: true,
     tied: true,
     dropout: i % 3 === 0,
     sequence: 5,

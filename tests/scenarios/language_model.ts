@@ -9,17 +9,20 @@ import { buildUpdate, type UpdateRecipe } from '../../src/optim/update.js';
 import { traceTraining } from '../../src/passes/trace_training.js';
 import { uniform, type ScenarioOptions } from './scenario.js';
 
-/** The step of a model with a vocabulary, in f64 unless the shape says otherwise; AdamW with clipping, and the loss, as results. */
+/**
+ * The step of a model with a vocabulary, in f64 unless the shape says otherwise; AdamW with clipping, and the sums of the loss and its terms,
+ * as results.
+ */
 export function languageModel(
   model: LanguageModel,
   shape: TraceShape,
   optimizer: AdamW = adamw({ lr: 0.1 }),
 ): Pick<ScenarioOptions, 'step' | 'update' | 'element'> {
   const { graph } = traceTraining(model, { dtype: 'f64', ...shape });
-  const loss = graph.outputs.find(({ name }) => name === 'loss_sum')!;
+  const sums = graph.outputs.filter(({ role, name }) => role.kind === 'result' && name !== 'tokens');
   const update: UpdateRecipe = (parameters) => {
     const builder = GraphBuilder.resume(ops, buildUpdate(parameters, optimizer));
-    builder.output('loss_sum', builder.input('loss_sum', 'value', graph.values[loss.value].type));
+    for (const { role, value } of sums) builder.output(role, builder.take(role, graph.values[value].type));
     return builder.build();
   };
   const { vocab } = model.options;

@@ -7,7 +7,17 @@ const work = new Workplace();
 afterAll(() => work.remove());
 
 const options: TrainOptions = {
-  model: { family: 'mixtral', layers: 1, dim: 8, heads: 2, context: 8, hidden: 12, experts: 4, choices: 2 },
+  model: {
+    family: 'mixtral',
+    layers: 2,
+    dim: 8,
+    heads: 2,
+    context: 8,
+    hidden: 12,
+    experts: 4,
+    choices: 2,
+    z_loss: 0.01,
+  },
   steps: 6,
 };
 
@@ -16,6 +26,13 @@ beforeAll(() => work.train('reference', options));
 test('the loss falls', () => {
   const losses = work.losses('reference');
   expect(losses[5]).toBeLessThan(losses[0] - 0.1);
+});
+
+test('metrics have the terms of the loss: routers that know nothing share evenly, and their normaliser is as many as there are experts', () => {
+  const terms = work.terms('reference');
+  expect(terms).toHaveLength(6);
+  expect(terms[0].balance).toBeCloseTo(1, 1);
+  expect(terms[0].z_loss).toBeCloseTo(Math.log(4) ** 2, 1);
 });
 
 const runs = [
@@ -35,6 +52,13 @@ const runs = [
     precision: 'f32',
     tolerance: 1e-4,
   },
+  {
+    name: 'two, each with a layer',
+    ranks: 2,
+    plan: { pipeline_parallel_size: 2 },
+    precision: 'f32',
+    tolerance: 1e-4,
+  },
   { name: 'two, in bf16', ranks: 2, plan: { tensor_parallel_size: 2 }, precision: 'bf16', tolerance: 0.01 },
 ] as const;
 for (const { name, ranks, plan, precision, tolerance } of runs)
@@ -43,5 +67,10 @@ for (const { name, ranks, plan, precision, tolerance } of runs)
     expect(summary).toMatchObject({ ranks, engine: 'native', steps: 6 });
     const [losses, wanted] = [work.losses(name), work.losses('reference')];
     expect(losses).toHaveLength(6);
+    const terms = work.terms(name);
+    work.terms('reference').forEach(({ balance, z_loss }, i) => {
+      expect(Math.abs(terms[i].balance / balance - 1)).toBeLessThan(tolerance);
+      expect(Math.abs(terms[i].z_loss / z_loss - 1)).toBeLessThan(tolerance);
+    });
     losses.forEach((loss, i) => expect(Math.abs(loss / wanted[i] - 1)).toBeLessThan(tolerance));
   });

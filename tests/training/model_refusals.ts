@@ -74,6 +74,13 @@ export const wrongModels: Readonly<Record<string, () => nn.LanguageModel>> = {
         (model as unknown as { layer: nn.Mixture }).layer.forward(x.stack([x], 'side', [...x.names, 'side'])).y,
       () => ({ layer: new nn.Mixture({ dim: 6, hidden: 4, experts: 2, choices: 1 }) }),
     ),
+  'nn/wrong-term': () =>
+    ownModel(undefined, () => ({
+      loss(this: nn.LanguageModel, tokens: Tensor, labels: Tensor) {
+        const each = { name: 'each', sum: labels.cast('f32'), over: 'tokens', weight: 1 };
+        return { ...nn.crossEntropy(this.forward(tokens), labels), terms: [each] };
+      },
+    })),
   'nn/wrong-result': () => ownModel(undefined, () => ({ forward: () => undefined })),
   'ir/no-gradient': () => ownModel((x) => x.apply('gelu_backward', [x])),
   'passes/nothing-to-train': () =>

@@ -107,6 +107,13 @@ export class Workplace {
       .map(({ loss }) => loss as number);
   }
 
+  /** What is trained on beside the loss, as metrics.jsonl has it. */
+  terms(name: string): readonly Readonly<Record<string, number>>[] {
+    return readMetrics(this.file('runs', name, 'metrics.jsonl'))
+      .filter(({ kind }) => kind === 'step')
+      .map(({ terms }) => terms as Record<string, number>);
+  }
+
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true });
   }

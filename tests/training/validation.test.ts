@@ -31,7 +31,8 @@ class Own extends LanguageModel<LanguageModelOptions & { readonly weight: number
   override loss(tokens: Tensor, labels: Tensor): SummedLoss {
     const { lossSum, tokens: count } = super.loss(tokens, labels);
     const penalty = this.forward(tokens).square().sum('microbatch batch sequence vocab').mul(this.options.weight);
-    if (this.options.auxiliary) return { lossSum, tokens: count, auxiliary: penalty };
+    const term = { name: 'penalty', sum: penalty, over: 'tokens', weight: 1 } as const;
+    if (this.options.auxiliary) return { lossSum, tokens: count, terms: [term] };
     return { lossSum: lossSum.add(penalty), tokens: count };
   }
 }

@@ -190,6 +190,7 @@ export class ReplayedRun {
       const ranks = engine.ranks.length > 0 ? engine.ranks : all;
       const job = {
         training: this.#loaded[i],
+        programs: this.programs,
         engine,
         host: {},
         clock: systemClock,

@@ -2,12 +2,13 @@
 import { decode } from '../../engine/host_array.js';
 import { nameOf, type Role } from '../../ir/role.js';
 import { elementsOf, sizesOf } from '../../ir/type.js';
+import { countScalars } from '../../nn/denominators.js';
 import { adamwScalars } from '../../optim/adamw.js';
 import { bucketOfRole, tensorsIn } from '../../partition/buckets.js';
 import { pack } from '../../partition/packing.js';
 import { elementsFrom } from '../../run/blocks.js';
 import { countersAt, type Counters } from '../../train/counters.js';
-import { batchBlock, type BatchInput } from '../../train/step_inputs.js';
+import { batchBlock, stepCounts, type BatchInput } from '../../train/step_inputs.js';
 import type { ReplayedRun, WholeState } from './replayed_run.js';
 import type { SerialInputs } from './serial_step.js';
 
@@ -23,6 +24,7 @@ export function serialInputs(run: ReplayedRun, state: WholeState, begins: Counte
   const rows = (place: number, count: number) => dataset.train.samples(samples + place, count);
   const scalars: Readonly<Record<string, number>> = {
     ...adamwScalars(config.optimizer, step, runSteps ?? Number.MAX_SAFE_INTEGER, state.updates),
+    ...countScalars(stepCounts(plan, rows)),
     seed: config.seed,
     step,
   };

@@ -1,24 +1,27 @@
 /**
- * Mixtral (Jiang et al. 2024): Llama whose feed-forward layers are mixtures of experts. The routers' balance loss (Fedus et al.
- * 2022) is trained on beside the cross-entropy: for each logical microbatch, weighted by its real tokens, so that it too is a sum
- * over tokens.
+ * Mixtral (Jiang et al. 2024): Llama whose feed-forward layers are mixtures of experts. Beside the cross-entropy it trains on the routers'
+ * balance loss (Fedus et al. 2022), a mean over logical microbatches and layers, and where asked on their z-loss (Zoph et al. 2022), a mean
+ * over real tokens and layers.
  */
 import type { Tensor } from '../../../ir/tensor.js';
 import { Attention } from '../../attention.js';
 import { Embedding } from '../../embedding.js';
-import { crossEntropy, LanguageModel, realTokens, type SummedLoss } from '../../language_model.js';
+import { crossEntropy, LanguageModel, type LossTerm, type SummedLoss } from '../../language_model.js';
 import { Linear } from '../../linear.js';
-import { Mixture } from '../../mixture.js';
+import { Mixture, type MixtureResult } from '../../mixture.js';
 import { Module } from '../../module.js';
 import { RMSNorm } from '../../norm.js';
 import { modelSizes } from '../family.js';
 import { ropeScalingOf } from '../rope_scaling.js';
 import { mixtralFamily, type MixtralOptions, type MixtralSizes } from './options.js';
 
-/** The residual stream, and the sum of the balance losses so far, [microbatch]. */
+/** Losses of routers, [microbatch]: sums over the layers so far. */
+type RouterLosses = Pick<MixtureResult, 'balance' | 'z'>;
+
+/** The residual stream, and what the routers that it went through lose. */
 interface Stream {
   readonly x: Tensor;
-  readonly balance: Tensor | null;
+  readonly losses: RouterLosses | null;
 }
 
 export class Mixtral extends LanguageModel<MixtralSizes> {
@@ -36,20 +39,26 @@ export class Mixtral extends LanguageModel<MixtralSizes> {
   }
 
   override loss(tokens: Tensor, labels: Tensor): SummedLoss {
-    const { logits, balance } = this.read(tokens);
+    const { logits, losses } = this.read(tokens);
     const loss = crossEntropy(logits, labels);
-    if (!balance) return loss;
-    return labels.builder.within('loss', () => {
-      const real = realTokens(labels, balance.dtype).sum('batch sequence');
-      const weight = this.options.balance / this.options.layers;
-      return { ...loss, auxiliary: balance.einsum([real], []).mul(weight) };
-    });
+    return { ...loss, terms: losses ? labels.builder.within('loss', () => this.terms(losses)) : [] };
   }
 
-  private read(tokens: Tensor): { logits: Tensor; balance: Tensor | null } {
-    let stream: Stream = { x: this.embedding.forward(tokens), balance: null };
-    for (const block of this.blocks) stream = block.forward(stream.x, stream.balance);
-    return { logits: this.head.forward(this.norm.forward(stream.x)), balance: stream.balance };
+  private terms({ balance, z }: RouterLosses): readonly LossTerm[] {
+    const { layers, balance: balanceWeight, z_loss } = this.options;
+    const mean = (x: Tensor) => x.sum('microbatch').mul(1 / layers);
+    return [
+      ...(balanceWeight > 0
+        ? [{ name: 'balance', sum: mean(balance), over: 'microbatches', weight: balanceWeight } as const]
+        : []),
+      ...(z_loss > 0 ? [{ name: 'z_loss', sum: mean(z), over: 'tokens', weight: z_loss } as const] : []),
+    ];
+  }
+
+  private read(tokens: Tensor): { logits: Tensor; losses: RouterLosses | null } {
+    let stream: Stream = { x: this.embedding.forward(tokens), losses: null };
+    for (const block of this.blocks) stream = block.forward(stream.x, stream.losses);
+    return { logits: this.head.forward(this.norm.forward(stream.x)), losses: stream.losses };
   }
 }
 
@@ -73,9 +82,10 @@ export class Block extends Module<MixtralSizes> {
     capacity_factor: this.options.capacity_factor,
   });
 
-  forward(x: Tensor, balance: Tensor | null): Stream {
+  forward(x: Tensor, losses: RouterLosses | null): Stream {
     x = x.add(this.attention.forward(this.norm1.forward(x)));
-    const { y, balance: own } = this.experts.forward(this.norm2.forward(x));
-    return { x: x.add(y), balance: balance?.add(own) ?? own };
+    const { y, balance, z } = this.experts.forward(this.norm2.forward(x));
+    const sum = losses ? { balance: losses.balance.add(balance), z: losses.z.add(z) } : { balance, z };
+    return { x: x.add(y), losses: sum };
   }
 }

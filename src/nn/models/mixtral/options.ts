@@ -45,9 +45,22 @@ const schema = z.strictObject({
     .default(0.01)
     .meta({
       description:
-        'Weight of the routers’ balance loss (Fedus et al. 2022), which is trained on beside the cross-entropy and is part of no loss that is shown.',
+        'Weight of the routers’ balance loss (Fedus et al. 2022), a mean over logical microbatches and layers, which is trained on beside the ' +
+        'cross-entropy and is part of no loss that is shown.',
       unit: 'ratio',
       also: ['moe_aux_loss_coeff', 'router_aux_loss_coef', 'aux_loss_coef', 'load_balance_loss_coef'],
+    }),
+  z_loss: z
+    .number()
+    .nonnegative()
+    .default(0)
+    .meta({
+      description:
+        'Weight of the routers’ z-loss (Zoph et al. 2022): the square of the logarithm of what their softmax divides by, a mean over real tokens ' +
+        'and layers (Megatron-LM sums over layers). Trained on beside the cross-entropy, and part of no loss that is shown.',
+      unit: 'ratio',
+      effect: 'Some 0.001: the logits of routers stay small, and training in bf16 steadier.',
+      also: ['moe_z_loss_coeff', 'router_z_loss_coef', 'router_z_loss_coeff', 'z_loss_coef'],
     }),
 });
 
