@@ -8,16 +8,17 @@ import type { AxisName, Mesh } from '../ir/mesh.js';
 import type { OpRule } from '../ir/rule.js';
 import type { FactorName } from '../ir/type.js';
 import type { Plan } from '../plan/plan.js';
-import { axesOn, yieldedAxes } from '../plan/splits.js';
+import { axesOn, splitOver, yieldedAxes } from '../plan/splits.js';
 import type { Splits } from './candidates.js';
 
 /** The splits of an op that the plan fixes: of factors to which one of data yields. Null where none does. */
 export function splitsByPrecedence(
-  { split, bounds }: Pick<Plan, 'split' | 'bounds'>,
+  plan: Pick<Plan, 'split' | 'bounds'>,
   dataFactors: ReadonlySet<FactorName>,
   mesh: Mesh,
   rule: OpRule,
 ): Splits | null {
+  const { split } = plan;
   const planned = Object.keys(split).flatMap((name) => {
     const axes = Object.hasOwn(rule.factors, name) ? axesOn(mesh, split[name]) : [];
     return axes.length > 0 ? [{ name, axes }] : [];
@@ -30,7 +31,7 @@ export function splitsByPrecedence(
     const left = axes.filter((axis) => !taken.has(axis));
     if (left.length === 0) continue;
     left.forEach((axis) => taken.add(axis));
-    fixed[name] = bounds[name] && left.length === axes.length ? { axes, bounds: bounds[name] } : { axes: left };
+    fixed[name] = splitOver(plan, mesh, name, left);
   }
   return taken.size > 0 ? fixed : null;
 }

@@ -3,13 +3,12 @@ import { canonicalLayout, type Layout, type Split } from '../ir/layout.js';
 import type { AxisName, Mesh } from '../ir/mesh.js';
 import { elementsOf, factorsOf, namesOf, type TensorType } from '../ir/type.js';
 import { gradientReductionOf, type Plan } from '../plan/plan.js';
-import { axesOn, splitsOf } from '../plan/splits.js';
+import { axesOn, splitOver, splitsOf } from '../plan/splits.js';
 
 /** Layout of a parameter, its gradient or data: its first factors that the plan splits, each axis once. */
 export function storageLayout(plan: Plan, mesh: Mesh, type: TensorType): Layout {
   const splits: Record<string, Split> = {};
-  for (const [name, axes] of splitsOf(plan, mesh, namesOf(type)))
-    splits[name] = plan.bounds[name] ? { axes, bounds: plan.bounds[name] } : { axes };
+  for (const [name, axes] of splitsOf(plan, mesh, namesOf(type))) splits[name] = splitOver(plan, mesh, name, axes);
   return { splits, partial: {} };
 }
 

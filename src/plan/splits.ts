@@ -1,4 +1,5 @@
 /** How a plan's splits meet a tensor: each axis goes to the first of the tensor's own factors that is listed with it. */
+import type { Split } from '../ir/layout.js';
 import { axisSize, hasAxis, type AxisName, type Mesh } from '../ir/mesh.js';
 import type { FactorName } from '../ir/type.js';
 import type { Plan } from './plan.js';
@@ -24,6 +25,17 @@ export function splitsOf(
 /** The axes of a plan that have more than one rank on a group's mesh: another group's may lack them. */
 export const axesOn = (mesh: Mesh, axes: readonly AxisName[]): readonly AxisName[] =>
   axes.filter((axis) => hasAxis(mesh, axis) && axisSize(mesh, axis) > 1);
+
+/** A factor's split over those of its axes that other factors leave it: where the plan cuts it, over all of them alone. */
+export function splitOver(
+  { split, bounds }: Pick<Plan, 'split' | 'bounds'>,
+  mesh: Mesh,
+  factor: FactorName,
+  axes: readonly AxisName[],
+): Split {
+  const isWhole = axes.length === axesOn(mesh, split[factor]).length;
+  return isWhole && Object.hasOwn(bounds, factor) ? { axes, bounds: bounds[factor] } : { axes };
+}
 
 /** The axes over which a factor is split only where no other is that is listed before it. */
 export function yieldedAxes(split: Plan['split'], factor: FactorName): readonly AxisName[] {
