@@ -10,6 +10,8 @@ export default defineConfig({
     env: { OMP_WAIT_POLICY: 'passive' },
     sequence: { sequencer: LongestFirst },
     pool: 'forks',
+    // Graphs and programs are many objects that are soon gone: with room for them a tenth less time goes into collecting them.
+    execArgv: ['--max-semi-space-size=32'],
     // Modules have no state of their own: a worker loads the library once, and not anew for each of two hundred files.
     isolate: false,
     maxWorkers: 2,

@@ -2,7 +2,7 @@
 import type { ReferenceCall } from '../ir/op.js';
 import type { FactorName } from '../ir/type.js';
 import { nameList } from './bind.js';
-import { loopsOver, nest, stridesOf } from './strides.js';
+import { loopsOver, nest, strideOf } from './strides.js';
 
 /**
  * Visits (offset in `table`, offset in `rows`) for every row whose ids lie in the local block of the table. The ids are the operands
@@ -15,7 +15,7 @@ export function indexedLoop(
   visit: (tableOffset: number, rowOffset: number) => void,
 ): void {
   const by = nameList(attributes, 'by');
-  const strides = stridesOf(table, sizes);
+  const strides = by.map((factor) => strideOf(table, sizes, factor));
   const free = Object.keys(rule.factors).filter((name) => !by.includes(name));
   // Rows first, in their order: scatter then adds them in the order of rows.
   const factors = [...rows.filter((name) => free.includes(name)), ...free.filter((name) => !rows.includes(name))];
@@ -27,7 +27,7 @@ export function indexedLoop(
     for (let k = 0; k < ids.length; k++) {
       const local = ids[k][offsets[1 + k]] - (origins[by[k]] ?? 0);
       if (!(local >= 0 && local < sizes[by[k]])) return;
-      at += local * strides[by[k]];
+      at += local * strides[k];
     }
     visit(at, offsets[0]);
   });

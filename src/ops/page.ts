@@ -3,7 +3,7 @@ import { slotNames, type Nested, type OpDefinition, type OpRegistry } from '../i
 import type { OpRule } from '../ir/rule.js';
 import { textOfMark, type Signature, type SignatureSlot } from '../ir/signature.js';
 import { printAttributes, printGraph } from '../ir/print.js';
-import { decompositionOf } from './evaluate.js';
+import { decompositionOf } from './decompositions.js';
 import { callOf } from './call.js';
 import { exampleGraph } from './example.js';
 

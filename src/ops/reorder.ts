@@ -2,7 +2,7 @@ import { headTailPositions } from '../ir/head_tail.js';
 import type { OpDefinition } from '../ir/op.js';
 import type { FactorName } from '../ir/type.js';
 import { factorOf, primitiveRule, resultType } from './bind.js';
-import { loopsOver, nest, stridesOf } from './strides.js';
+import { loopsOver, nest, strideOf } from './strides.js';
 
 /**
  * A sequence in the order in which ranks that share it store it, `ir/head_tail.ts`, or, with `back`, in its own again. The factor is whole.
@@ -25,7 +25,7 @@ export const reorder: OpDefinition = {
   reference({ rule, attributes, sizes, inputs: [x] }) {
     const factor = attributes.factor as FactorName;
     const [names] = rule.results;
-    const stride = stridesOf(names, sizes)[factor];
+    const stride = strideOf(names, sizes, factor);
     const positions = headTailPositions(sizes[factor], attributes.head_tail as number);
     const y = new Float64Array(x.length);
     const others = names.filter((name) => name !== factor);

@@ -1,7 +1,7 @@
 import type { OpDefinition } from '../ir/op.js';
 import type { FactorName } from '../ir/type.js';
 import { factorOf, primitiveRule, resultType } from './bind.js';
-import { loopsOver, nest, stridesOf } from './strides.js';
+import { loopsOver, nest, strideOf } from './strides.js';
 
 /**
  * Rotates along a factor, which must be whole: y[i] = x[(i + by) mod n].
@@ -24,7 +24,7 @@ export const roll: OpDefinition = {
     const factor = attributes.factor as FactorName;
     const names = rule.results[0];
     const size = sizes[factor];
-    const stride = stridesOf(names, sizes)[factor];
+    const stride = strideOf(names, sizes, factor);
     const by = (((attributes.by as number) % size) + size) % size;
     const y = new Float64Array(x.length);
     const others = names.filter((name) => name !== factor);

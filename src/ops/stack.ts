@@ -3,7 +3,7 @@ import { promote } from '../ir/dtype.js';
 import type { OpDefinition } from '../ir/op.js';
 import type { FactorName } from '../ir/type.js';
 import { primitiveRule, resultType } from './bind.js';
-import { elements, loopsOver, nest, stridesOf } from './strides.js';
+import { elements, loopsOver, nest, strideOf } from './strides.js';
 
 /**
  * Puts tensors of equal factors together along a new one: `factor`, whose size is the number of operands and which must be whole, at
@@ -46,7 +46,7 @@ export const stack: OpDefinition = {
   reference({ rule, attributes, sizes, inputs }) {
     const [names] = rule.results;
     const y = new Float64Array(elements(names, sizes));
-    const stride = stridesOf(names, sizes)[attributes.factor as FactorName];
+    const stride = strideOf(names, sizes, attributes.factor as FactorName);
     inputs.forEach((x, k) => {
       const factors = rule.operands[k];
       nest(loopsOver(factors, sizes, [factors, names]), 2, ([ix, iy]) => {

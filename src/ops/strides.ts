@@ -1,6 +1,5 @@
 /** Loops over strided row-major arrays: what reference kernels are made of. */
 import type { Sizes } from '../ir/op.js';
-import { rowMajor } from '../ir/strides.js';
 import type { FactorName } from '../ir/type.js';
 
 /** One loop of a nest: how many steps, and how far each array moves a step (0: it lacks the factor). */
@@ -12,10 +11,13 @@ export interface Loop {
 export const elements = (names: readonly FactorName[], sizes: Sizes): number =>
   names.reduce((n, name) => n * sizes[name], 1);
 
-/** Row-major strides by factor. */
-export function stridesOf(names: readonly FactorName[], sizes: Sizes): Record<FactorName, number> {
-  const strides = rowMajor(names.map((name) => sizes[name]));
-  return Object.fromEntries(names.map((name, i) => [name, strides[i]]));
+/** How far apart neighbours along a factor lie in a row-major array; 0 where it lacks the factor. */
+export function strideOf(names: readonly FactorName[], sizes: Sizes, factor: FactorName): number {
+  const at = names.indexOf(factor);
+  if (at < 0) return 0;
+  let stride = 1;
+  for (let i = at + 1; i < names.length; i++) stride *= sizes[names[i]];
+  return stride;
 }
 
 /** Loops over `factors`, outermost first, for arrays with the given factors. Neighbours that are one stretch in every array are joined. */
@@ -24,16 +26,16 @@ export function loopsOver(
   sizes: Sizes,
   arrays: readonly (readonly FactorName[])[],
 ): readonly Loop[] {
-  const strides = arrays.map((names) => stridesOf(names, sizes));
   const loops: Loop[] = [];
   for (const factor of factors) {
-    const loop = { size: sizes[factor], strides: strides.map((of) => of[factor] ?? 0) };
-    if (loop.size === 1) continue;
+    const size = sizes[factor];
+    if (size === 1) continue;
+    const strides = arrays.map((names) => strideOf(names, sizes, factor));
     const outer = loops.at(-1);
-    if (outer && outer.strides.every((stride, i) => stride === loop.strides[i] * loop.size)) {
-      loops[loops.length - 1] = { size: outer.size * loop.size, strides: loop.strides };
+    if (outer?.strides.every((stride, i) => stride === strides[i] * size)) {
+      loops[loops.length - 1] = { size: outer.size * size, strides };
     } else {
-      loops.push(loop);
+      loops.push({ size, strides });
     }
   }
   return loops;

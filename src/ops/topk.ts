@@ -2,7 +2,7 @@ import { outOfRange } from '../ir/diagnostics.js';
 import type { OpDefinition, ReferenceCall } from '../ir/op.js';
 import type { FactorName } from '../ir/type.js';
 import { factorOf, primitiveRule, resultType } from './bind.js';
-import { elements, loopsOver, nest, stridesOf } from './strides.js';
+import { elements, loopsOver, nest, strideOf } from './strides.js';
 
 /**
  * Where the `k` largest elements along `factor` stand: indices, largest first, the lower index first among equals; NaN is larger than
@@ -40,7 +40,7 @@ function indicesOfLargest({ rule, attributes, sizes, inputs: [x] }: ReferenceCal
   const [operand] = rule.operands;
   const [result] = rule.results;
   const out = new Float64Array(elements(result, sizes));
-  const stride = stridesOf(operand, sizes)[factor];
+  const stride = strideOf(operand, sizes, factor);
   const k = sizes[result[result.length - 1]];
   const rows = result.slice(0, -1);
   nest(loopsOver(rows, sizes, [operand, result]), 2, ([ix, iy]) => {

@@ -1,7 +1,7 @@
 import type { OpDefinition } from '../ir/op.js';
 import type { FactorName } from '../ir/type.js';
 import { factorOf, primitiveRule, resultType } from './bind.js';
-import { elements, loopsOver, nest, stridesOf } from './strides.js';
+import { elements, loopsOver, nest, strideOf } from './strides.js';
 
 /** Takes a tensor apart along one factor (attribute `factor`), which must be whole: one result for each index. */
 export const unstack: OpDefinition = {
@@ -34,7 +34,7 @@ export const unstack: OpDefinition = {
     return results.map((_, k) => ({ operand: 0, offset: k * strides[position], strides: rest }));
   },
   reference({ rule, attributes, sizes, inputs: [x] }) {
-    const stride = stridesOf(rule.operands[0], sizes)[attributes.factor as string];
+    const stride = strideOf(rule.operands[0], sizes, attributes.factor as string);
     return rule.results.map((names, k) => {
       const y = new Float64Array(elements(names, sizes));
       nest(loopsOver(names, sizes, [rule.operands[0], names]), 2, ([ix, iy]) => {

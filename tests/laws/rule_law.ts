@@ -9,7 +9,8 @@ import { printLayout, printSplit, rangeOf } from '../../src/ir/layout.js';
 import { coordinatesOf, meshRanks, partIndex, printMesh, type Mesh } from '../../src/ir/mesh.js';
 import { operandLayout, resultLayout, splitOf, type Assignment, type OpRule } from '../../src/ir/rule.js';
 import { elementsOf, namesOf, printType, type TensorType } from '../../src/ir/type.js';
-import { launchOf, type ReferenceKernels } from '../../src/ops/evaluate.js';
+import type { ReferenceKernels } from '../../src/ops/evaluate.js';
+import { launchOf } from '../../src/ops/launch.js';
 import { printElement, shardPieces, unshard, type Blocks } from '../../src/reshard/index.js';
 import { uniform } from '../scenarios/scenario.js';
 

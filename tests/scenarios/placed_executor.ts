@@ -8,7 +8,8 @@ import { coordinatesOf, meshRanks } from '../../src/ir/mesh.js';
 import { splitOf } from '../../src/ir/rule.js';
 import { elementsOf, printType } from '../../src/ir/type.js';
 import { localType, printLayout, rangeOf } from '../../src/ir/layout.js';
-import { globalSizes, type ReferenceKernels, type ReferenceLaunch } from '../../src/ops/evaluate.js';
+import type { ReferenceKernels } from '../../src/ops/evaluate.js';
+import { globalSizes, type ReferenceLaunch } from '../../src/ops/launch.js';
 import { instanceOf } from '../../src/plan/scope.js';
 import { pack, unpack } from '../../src/partition/packing.js';
 import {

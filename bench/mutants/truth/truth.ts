@@ -3,7 +3,13 @@
  * host that writes and reads what the mutant says that it takes and gives. It is wrong where any of them gives other numbers, hangs or
  * fails, or where what it says of views, letters and the state after a step is not so.
  */
-import { execute, type Execution, type Policy, type Workspaces } from '../../../src/engine/reference/index.js';
+import {
+  execute,
+  loadClasses,
+  type Execution,
+  type Policy,
+  type Workspaces,
+} from '../../../src/engine/reference/index.js';
 import type { Mesh } from '../../../src/ir/mesh.js';
 import type { Observer } from '../../../src/engine/reference/machine.js';
 import type { GlobalValues } from '../../../src/engine/reference/shards.js';
@@ -34,7 +40,7 @@ export class Truth {
     this.workspaces = workspacesOf(table);
     this.given = inputs;
     if (wrongLetters(program, ops)) throw new Error(`the letters of '${name}' are not those of its ops`);
-    const execution = this.run(program, hostBlocks(program, inputs), null, 0xff, viewWatch(this.kernels));
+    const execution = this.runner(program, hostBlocks(program, inputs))(null, 0xff, viewWatch(this.kernels));
     const { deadlock, fault } = execution;
     if (fault) throw new Error(`the program of '${name}' does not run: ${fault.instruction} ${fault.reason}`);
     if (deadlock) throw new Error(`the program of '${name}' hangs`);
@@ -50,25 +56,25 @@ export class Truth {
       policy: policy?.name ?? 'in order',
     });
     let policies: readonly (Policy | null)[];
-    let blocks: Execution['values'];
+    let run: Run;
     try {
       if (wrongLetters(program, ops)) return wrong('misstates');
       policies = [null, ...policiesFor(program, aims)];
-      blocks = hostBlocks(program, this.given);
+      run = this.runner(program, hostBlocks(program, this.given));
     } catch {
       return wrong('fails');
     }
     for (const [i, policy] of policies.entries()) {
-      const how = this.try(program, blocks, policy, i % 3 === 2 ? 0 : 0xff);
+      const how = this.try(program, run, policy, i % 3 === 2 ? 0 : 0xff);
       if (how) return wrong(how, policy);
     }
     return { wrong: false, how: null, policy: null };
   }
 
-  private try(program: Program, blocks: Execution['values'], policy: Policy | null, poison: number): Judgement['how'] {
+  private try(program: Program, run: Run, policy: Policy | null, poison: number): Judgement['how'] {
     try {
       // What is said of a view does not depend on who was held.
-      const execution = this.run(program, blocks, policy, poison, policy ? undefined : viewWatch(this.kernels));
+      const execution = run(policy, poison, policy ? undefined : viewWatch(this.kernels));
       if (execution.fault) return 'fails';
       if (execution.deadlock) return 'hangs';
       if (!policy && brokenContract(execution)) return 'misstates';
@@ -78,15 +84,11 @@ export class Truth {
     }
   }
 
-  private run(
-    program: Program,
-    inputs: Execution['values'],
-    policy: Policy | null,
-    poison: number,
-    observe?: Observer,
-  ): Execution {
+  private runner(program: Program, inputs: Execution['values']): Run {
     const { kernels, workspaces } = this;
-    return execute(program, { kernels, workspaces, inputs, poison, observe, ...(policy ? { policy } : {}) });
+    const loaded = loadClasses(program);
+    return (policy, poison, observe) =>
+      execute(program, { kernels, workspaces, inputs, poison, observe, loaded, ...(policy ? { policy } : {}) });
   }
 
   /** Each rank holds what it should; and, once, whoever puts values together by name gets what they should. */
@@ -99,6 +101,9 @@ export class Truth {
     return Object.entries(results).every(([name, whole]) => near(whole as Float64Array, found[name]));
   }
 }
+
+/** A program on fresh arenas. */
+type Run = (policy: Policy | null, poison: number, observe?: Observer) => Execution;
 
 const near = (expected: Float64Array, found: GlobalValues[string] | undefined): boolean =>
   found instanceof Float64Array &&

@@ -8,7 +8,8 @@
 import { isFloat, type DType } from '../../ir/dtype.js';
 import type { Role } from '../../ir/role.js';
 import type { TensorType } from '../../ir/type.js';
-import { globalSizes, type ReferenceKernels } from '../../ops/evaluate.js';
+import type { ReferenceKernels } from '../../ops/evaluate.js';
+import { globalSizes } from '../../ops/launch.js';
 import { pack, unpack } from '../../partition/packing.js';
 import type { PlacedGraphs } from '../../partition/place_graphs.js';
 import {

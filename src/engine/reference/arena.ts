@@ -45,6 +45,8 @@ export class Arena {
 
   /** The elements of a view, row-major. Throws a RangeError beyond the arena. */
   read(view: ArenaView): Float64Array {
+    const stretch = this.stretch(view);
+    if (stretch) return new Float64Array(stretch);
     const get = getters[view.dtype];
     const { data } = this;
     const values = new Float64Array(elementsOf(view));
@@ -62,6 +64,8 @@ export class Arena {
     if (values.length !== elementsOf(view)) {
       throw new RangeError(`${values.length} elements for a block of ${elementsOf(view)}`);
     }
+    const stretch = this.stretch(view);
+    if (stretch) return stretch.set(values);
     let i = 0;
     forEachByte(view, (at) => set(data, at, values[i++]));
   }
@@ -73,9 +77,29 @@ export class Arena {
     for (let i = 0; i < sum.length; i++) sum[i] += values[i];
     this.write(view, sum);
   }
+
+  /** A view's elements where they lie, if these are floats that lie one behind the other as the machine reads them; else null. */
+  private stretch(view: ArenaView): Float64Array | Float32Array | null {
+    const { dtype, offset } = view;
+    if ((dtype !== 'f64' && dtype !== 'f32') || offset % dtypeBytes[dtype] !== 0 || !isStretch(view)) return null;
+    const { buffer } = this.memory;
+    return dtype === 'f64'
+      ? new Float64Array(buffer, offset, elementsOf(view))
+      : new Float32Array(buffer, offset, elementsOf(view));
+  }
 }
 
 const elementsOf = (view: ArenaView): number => view.sizes.reduce((a, b) => a * b, 1);
+
+/** Elements one behind the other; none are not. */
+function isStretch({ sizes, strides }: ArenaView): boolean {
+  let step = 1;
+  for (let i = sizes.length - 1; i >= 0; i--) {
+    if (sizes[i] !== 1 && strides[i] !== step) return false;
+    step *= sizes[i];
+  }
+  return step > 0;
+}
 
 /** Visits the byte offset of each element of a view, row-major. */
 function forEachByte({ dtype, offset, sizes, strides }: ArenaView, visit: (at: number) => void): void {

@@ -8,7 +8,8 @@ import { originsOf } from '../../ir/rule.js';
 import type { Mesh } from '../../ir/mesh.js';
 import { rowMajor } from '../../ir/strides.js';
 import type { FactorName } from '../../ir/type.js';
-import { noteSize, type ReferenceKernels } from '../../ops/evaluate.js';
+import type { ReferenceKernels } from '../../ops/evaluate.js';
+import { noteSize, type LaunchForm } from '../../ops/launch.js';
 import { roundTo } from '../../ops/round.js';
 import type {
   CollectiveInstruction,
@@ -37,19 +38,27 @@ export type Workspaces = (
 export function runKernel(
   rank: VirtualRank,
   instruction: KernelInstruction,
-  step: ScheduleStep,
+  { step, index }: Launch,
   kernels: ReferenceKernels,
   workspaces: Workspaces = () => 0,
 ): void {
-  const { op, rule, assignment, attributes, inputs, outputs } = instruction;
+  const { inputs, outputs } = instruction;
   const spoil = () => spoilWorkspace(rank, instruction, step, workspaces);
   spoil();
+  const form = rank.form(index, () => kernelForm(rank, instruction, step));
+  const results = kernels({ ...form, inputs: inputs.map(({ value }) => rank.arena.read(rank.view(value, step))) });
+  outputs.forEach((output, i) => store(rank, output, step, results[i]));
+  spoil();
+}
+
+function kernelForm(rank: VirtualRank, instruction: KernelInstruction, step: ScheduleStep): LaunchForm {
+  const { op, rule, assignment, attributes, inputs, outputs } = instruction;
   const views = [...inputs, ...outputs].map(({ value }) => rank.view(value, step));
   const sizes: Record<FactorName, number> = {};
   [...rule.operands, ...rule.results].forEach((names, i) =>
     names.forEach((name, k) => noteSize(op, sizes, name, views[i].sizes[k])),
   );
-  const results = kernels({
+  return {
     op,
     rule,
     attributes,
@@ -57,10 +66,7 @@ export function runKernel(
     origins: originsOf(rule, assignment, rank.mesh, rank.at),
     operandTypes: views.slice(0, inputs.length).map((view) => view.dtype),
     resultTypes: views.slice(inputs.length).map((view) => view.dtype),
-    inputs: views.slice(0, inputs.length).map((view) => rank.arena.read(view)),
-  });
-  outputs.forEach((output, i) => store(rank, output, step, results[i]));
-  spoil();
+  };
 }
 
 /** An instruction may write there at any time: before it reads an operand, after it has written a result. */

@@ -5,7 +5,6 @@
  * latest earlier signal of its event in launch order is (none: at once). A collective runs when every member of its group has it at
  * the head of the same lane. The k-th send of a pair of ranks meets the k-th receive.
  */
-import { groupOf } from '../../ir/mesh.js';
 import type { ReferenceKernels } from '../../ops/evaluate.js';
 import { printTag } from '../../program/kinds.js';
 import type { Program, CollectiveInstruction, TransferInstruction } from '../../program/program.js';
@@ -151,7 +150,7 @@ export class Machine {
   /** The group's heads, if every member has reached a collective of this group on this lane and `head` is the first. */
   private meeting(head: Head, { axes }: CollectiveInstruction): readonly Head[] | null {
     const { rank, launch } = head;
-    const group = groupOf(rank.mesh, axes, rank.at);
+    const group = rank.groupOf(axes);
     if (group[0] !== rank.meshRank) return null;
     const heads: Head[] = [];
     for (const member of group) {
@@ -159,7 +158,7 @@ export class Machine {
       const queue = other?.queues.find((q) => q.lane === launch.instruction.lane);
       const theirs = queue?.launches[queue.head];
       if (!other || !queue || theirs?.instruction.kind !== 'collective') return null;
-      const otherGroup = groupOf(other.mesh, theirs.instruction.axes, other.at);
+      const otherGroup = other.groupOf(theirs.instruction.axes);
       if (otherGroup.length !== group.length || otherGroup.some((r, i) => r !== group[i])) return null;
       heads.push({ rank: other, queue, launch: theirs });
     }
@@ -182,7 +181,7 @@ export class Machine {
     const { instruction, step } = launch;
     switch (instruction.kind) {
       case 'kernel':
-        return runKernel(rank, instruction, step, this.options.kernels, this.options.workspaces);
+        return runKernel(rank, instruction, launch, this.options.kernels, this.options.workspaces);
       case 'pack':
       case 'unpack':
         return runMove(rank, instruction, step);
@@ -192,7 +191,7 @@ export class Machine {
       case 'unpack_tile':
         return runTile(rank, this.options.groups, instruction, step);
       case 'collective':
-        return runCollective(heads, groupOf(rank.mesh, instruction.axes, rank.at), this.options.workspaces);
+        return runCollective(heads, rank.groupOf(instruction.axes), this.options.workspaces);
       case 'send':
         return this.send(heads[0], heads[1] ?? null, instruction);
       case 'receive': {
@@ -241,7 +240,7 @@ export class Machine {
         return `event '${instruction.event}', which ${describeLaunch(signal)} signals`;
       }
       case 'collective': {
-        const group = groupOf(rank.mesh, instruction.axes, rank.at).map((r) => rank.rank - rank.meshRank + r);
+        const group = rank.groupOf(instruction.axes).map((r) => rank.rank - rank.meshRank + r);
         const late = group.filter((r) => r !== rank.rank).map((r) => `rank ${r} (${this.atLane(r, instruction.lane)})`);
         return late.join(', ');
       }

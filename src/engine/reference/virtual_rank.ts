@@ -1,6 +1,7 @@
 /** One virtual rank: its class's launches, queued by lane, its arena, and what is done. */
-import { rankAt, type Coordinates, type Mesh } from '../../ir/mesh.js';
+import { groupOf, rankAt, type AxisName, type Coordinates, type Mesh } from '../../ir/mesh.js';
 import { sizesOf, type TensorType } from '../../ir/type.js';
+import type { LaunchForm } from '../../ops/launch.js';
 import { messagesOf } from '../../program/edges.js';
 import type { Lane, Program, RankClass, ScheduleStep, GroupEdge, ValueIndex } from '../../program/program.js';
 import { baseOf, placeOf } from '../../program/place.js';
@@ -29,6 +30,8 @@ export interface LoadedClass {
   readonly views: Map<ScheduleStep, (ArenaView | undefined)[]>;
   /** What each member does for a move, once asked for. */
   readonly moves: Map<Move, (LoweredMove | undefined)[]>;
+  /** launch of a kernel → what each member launches, once asked for. */
+  readonly forms: (LaunchForm | undefined)[][];
   /** Each member's messages along an edge between groups, once asked for: outgoing on its source group, else incoming. */
   readonly messages: Map<GroupEdge, (readonly TileTransfer[] | undefined)[]>;
 }
@@ -50,7 +53,7 @@ function loadClass(rankClass: RankClass): LoadedClass {
     if (instruction.kind === 'wait') waitsFor[index] = signals.get(eventOf(instruction, launch.step)) ?? -1;
   }
   const lanes = [...byLane].map(([lane, queue]) => ({ lane, launches: queue }));
-  return { rankClass, launches, lanes, waitsFor, views: new Map(), moves: new Map(), messages: new Map() };
+  return { rankClass, launches, lanes, waitsFor, views: new Map(), moves: new Map(), forms: [], messages: new Map() };
 }
 
 export class VirtualRank {
@@ -68,6 +71,7 @@ export class VirtualRank {
   queues: LaneQueue[] = [];
   /** launch → 1 when it has finished. */
   done = new Uint8Array(0);
+  private readonly groups = new Map<readonly AxisName[], readonly number[]>();
 
   constructor(program: Program, loaded: LoadedClass, member: number, arena: Arena) {
     const { mesh, firstRank } = program.groups[loaded.rankClass.group];
@@ -101,6 +105,19 @@ export class VirtualRank {
   /** What this rank does for a move of a value of a global type. */
   lowered(move: Move, global: TensorType): LoweredMove {
     return (cached(this.loaded.moves, move)[this.member] ??= lowerMove(this.mesh, global, move, this.at));
+  }
+
+  /** What this rank launches a kernel with, apart from the numbers; `make` makes it the first time. */
+  form(launch: number, make: () => LaunchForm): LaunchForm {
+    const known = (this.loaded.forms[launch] ??= []);
+    return (known[this.member] ??= make());
+  }
+
+  /** The ranks of its mesh that meet in a collective over these axes, this one among them. */
+  groupOf(axes: readonly AxisName[]): readonly number[] {
+    let group = this.groups.get(axes);
+    if (!group) this.groups.set(axes, (group = groupOf(this.mesh, axes, this.at)));
+    return group;
   }
 
   /** The messages that this rank sends along an edge, or those that it receives. */

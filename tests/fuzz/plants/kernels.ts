@@ -1,6 +1,6 @@
 /** Kernels that are wrong on a part of a value, and right on the whole. */
 import { product } from '../../../src/ir/type.js';
-import type { ReferenceLaunch } from '../../../src/ops/evaluate.js';
+import type { ReferenceLaunch } from '../../../src/ops/launch.js';
 import type { Plant, Plants } from './plant.js';
 
 /** Whether a rank has a part of a factor. */

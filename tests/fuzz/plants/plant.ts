@@ -1,6 +1,7 @@
 /** A fault that is put into what a search tries, to see that the search finds it. */
 import type { OpRule } from '../../../src/ir/rule.js';
-import type { ReferenceKernels, ReferenceLaunch } from '../../../src/ops/evaluate.js';
+import type { ReferenceKernels } from '../../../src/ops/evaluate.js';
+import type { ReferenceLaunch } from '../../../src/ops/launch.js';
 import type { PlacedGraphs } from '../../../src/partition/place_graphs.js';
 import type { Plan } from '../../../src/plan/plan.js';
 import type { Program } from '../../../src/program/program.js';
