@@ -65,6 +65,11 @@ export const passes = [
     about: 'compute types chosen; parameter gradients in f32 or bf16',
   },
   {
+    name: 'exact_sums',
+    file: 'src/passes/exact_sums.ts',
+    about: 'where the plan is to be reproducible, sums have no order',
+  },
+  {
     name: 'head_tail',
     file: 'src/passes/head_tail.ts',
     about: 'sequences stored so that ranks have equally much to do',

@@ -3,6 +3,8 @@
 //   add_n                     y = Σ operands        where               y = condition ? a : b
 //   neg exp log sqrt rsqrt tanh sigmoid relu square reciprocal cos sin abs erf, cast
 //   scale {factor}, add_scalar {value}, pow {exponent}
+//   fixed_point {shift, most}       y = (x + shift) − shift, infinite where |x| > most: x on the grid of shift's last bit
+//   fixed_point_add {shift, most}   y = b + the same of a; b may be y. Both into f64: ops/fixed_point.ts
 // max and min give NaN where either side is NaN. bf16 is computed in f32 and rounded once. Casts to integers truncate.
 // In place on any operand with the very same view. No workspace, no allocation; bytes = what the operands hold.
 #include "elementwise.h"
@@ -87,6 +89,33 @@ FLOTILLA_BINARY(less, x < y ? A(1) : A(0))
 FLOTILLA_BINARY(notGreater, x <= y ? A(1) : A(0))
 
 template <class A>
+FLOTILLA_INLINE inline A onGrid(A x, A shift, A most) {
+  return std::abs(x) <= most ? (x + shift) - shift : x * std::numeric_limits<A>::infinity();
+}
+
+template <class A, bool adds>
+void fixedPoint(const A* const* in, A* const* out, int64_t n, const A* parameters) {
+  const A *a = in[0], *b = adds ? in[1] : nullptr;
+  A* y = out[0];
+  const A shift = parameters[0], most = parameters[1];
+  vectorised([&]() FLOTILLA_INLINE {
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) {
+      const A part = onGrid(a[i], shift, most);
+      y[i] = adds ? b[i] + part : part;
+    }
+  });
+}
+template <class A>
+void onGridOf(const A* const* in, A* const* out, int64_t n, const A* parameters) {
+  fixedPoint<A, false>(in, out, n, parameters);
+}
+template <class A>
+void onGridAdded(const A* const* in, A* const* out, int64_t n, const A* parameters) {
+  fixedPoint<A, true>(in, out, n, parameters);
+}
+
+template <class A>
 void select(const A* const* in, A* const* out, int64_t n, const A*) {
   const A *condition = in[0], *a = in[1], *b = in[2];
   A* y = out[0];
@@ -153,6 +182,8 @@ FLOTILLA_OP(erf, 1, errorFunction)
 FLOTILLA_OP(scale, 1, scaled, "factor")
 FLOTILLA_OP(add_scalar, 1, shifted, "value")
 FLOTILLA_OP(pow, 1, power, "exponent")
+FLOTILLA_OP(fixed_point, 1, onGridOf, "shift", "most")
+FLOTILLA_OP(fixed_point_add, 2, onGridAdded, "shift", "most")
 
 std::unique_ptr<Kernel> cast(const KernelCall& call) {
   static const ElementOp op{"cast", 1, 1, identity<float>, identity<double>, {}, {}};

@@ -209,6 +209,21 @@ void scatterAdd(const AtenCall& c) {
   c.writeLast(sums.index_add_(0, rows.index.reshape({-1}), each.reshape({-1, table.size(-1)})).reshape(table.sizes()));
 }
 
+Tensor onGrid(const AtenCall& c, const Tensor& x) {
+  const double shift = c.number("shift");
+  return at::where(x.abs() <= c.number("most"), (x + shift) - shift, x * INFINITY);
+}
+void squareBins(const AtenCall& c) {
+  Tensor rest = at::square(c.x[0].to(at::kDouble) * c.number("unit"));
+  std::vector<Tensor> sums;
+  for (const double shift : c.numbers.at("shifts")) {
+    const Tensor part = (rest + shift) - shift;
+    sums.push_back(part.sum());
+    rest = rest - part;
+  }
+  c.write(1, at::stack(sums));
+}
+
 // einsum over views without the dimensions that an operand lacks (stride 0), each dimension a letter.
 void einsum(const AtenCall& c) {
   const size_t operands = c.x.size() - 1;
@@ -415,6 +430,9 @@ const std::map<std::string, Body>& bodies() {
          c.write(1, c.accumulates() ? at::maximum(c.wide(1), value) : value);
        }},
       {"sum_squares", [](const AtenCall& c) { c.writeOrAdd(1, at::square(c.x[0].to(at::kDouble)).sum().reshape(c.x[1].sizes())); }},
+      {"square_bins", squareBins},
+      {"fixed_point", [](const AtenCall& c) { c.write(1, onGrid(c, c.x[0].to(at::kDouble))); }},
+      {"fixed_point_add", [](const AtenCall& c) { c.write(2, c.x[1] + onGrid(c, c.x[0].to(at::kDouble))); }},
       {"einsum", einsum},
       {"max_over", maxOver},
       {"gather", gather},

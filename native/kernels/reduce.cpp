@@ -1,9 +1,13 @@
 // sum, max_reduce:  y[a c] = Σ_r x[a r c], max_r x[a r c]; accumulate: y += …, y = max(y, …)
 // sum_squares:      y = Σ_i x_i², what a gradient's norm is made of; accumulate: y += …
+// square_bins:      y[3] = Σ_i (x_i·unit)² in three parts, f64: of each square what lies on the grid of shifts[0]'s last bit, of the rest
+//                   what lies on that of shifts[1], of that rest what is nearest on that of shifts[2] (ops/square_bins.ts)
 // x any float and any strides (sum_squares: unit), y any float of the same width class (f64 with f64 alone; sum_squares: f32 or
 // f64); sum: x and y i32 or i64 too. Sums f32 (f64: f64; integers: i64; sum_squares: f64 over blocks of 4,096 summed in f32).
 // Workspace: partial results of R = min(32, ceil(r/1024)) chunks of r, combined in order, so that few long sums still use every
 // thread; the chunks depend on r alone: the same bits for any number of threads. NaN wins a max. No allocation, no aliasing.
+#include <array>
+
 #include "rows.h"
 #include "workspaces.h"
 
@@ -170,9 +174,61 @@ std::unique_ptr<Kernel> sumSquares(const KernelCall& call) {
   });
 }
 
+constexpr int64_t bins = 3;
+
+template <class X>
+void squareBinsOf(const X* x, int64_t n, double unit, const double* shifts, double* to) {
+  vectorised([&]() FLOTILLA_INLINE {
+    const double first = shifts[0], second = shifts[1], third = shifts[2], scale = unit;
+    double coarse = 0, finer = 0, finest = 0;
+#pragma omp simd reduction(+ : coarse, finer, finest)
+    for (int64_t i = 0; i < n; i++) {
+      const double value = double(widen(x[i])) * scale, square = value * value;
+      // A product that is contracted with what is taken from it would not be rounded: of f32 it is exact, of f64 it must be.
+      const double part = (square + first) - first, rest = square - part;
+      const double next = (rest + second) - second;
+      coarse += part;
+      finer += next;
+      finest += ((rest - next) + third) - third;
+    }
+    to[0] = coarse, to[1] = finer, to[2] = finest;
+  });
+}
+
+std::unique_ptr<Kernel> squareBins(const KernelCall& call) {
+  constexpr int64_t chunks = 64;
+  requireOperands(call, 2);
+  const Operand& x = operand(call, 0, 1);
+  const Operand& y = call.operands[1];
+  require(call, y.sizes == std::vector<int64_t>{bins} && y.dtype == DType::f64, "y is f64[3]");
+  requireScratch(call, workspace::square_bins());
+  const auto& given = call.numbers.at("shifts");
+  require(call, given.size() == bins, "shifts are three");
+  const std::array<double, bins> shifts{given[0], given[1], given[2]};
+  const double unit = number(call, "unit");
+  return withFloat(call, x.dtype, [&]<class X>(Tag<X>) {
+    const X* from = dataOf<const X>(x);
+    double* to = static_cast<double*>(y.data);
+    const int64_t n = x.sizes[0], size = ceilDiv(n, chunks), stride = y.strides[0];
+    double* partial = static_cast<double*>(call.scratch);
+    return makeKernel([=] {
+      parallelTasks(chunks, [&](int64_t chunk) {
+        const int64_t begin = std::min(n, chunk * size);
+        squareBinsOf(from + begin, std::min(size, n - begin), unit, shifts.data(), partial + chunk * bins);
+      });
+      for (int64_t bin = 0; bin < bins; bin++) {
+        double total = 0;
+        for (int64_t chunk = 0; chunk < chunks; chunk++) total += partial[chunk * bins + bin];
+        to[bin * stride] = total;
+      }
+    });
+  });
+}
+
 const KernelRegistration registerSum{"sum", byDevice<reduce<Sum, float, bf16, double, int32_t, int64_t>>};
 const KernelRegistration registerMax{"max_reduce", byDevice<reduce<Max, float, bf16, double>>};
 const KernelRegistration registerSquares{"sum_squares", byDevice<sumSquares>};
+const KernelRegistration registerBins{"square_bins", byDevice<squareBins>};
 
 }  // namespace
 }  // namespace flotilla

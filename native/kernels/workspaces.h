@@ -68,6 +68,11 @@ inline int64_t sum_squares() {
   return 1024;
 }
 
+// Three sums of each of 64 chunks.
+inline int64_t square_bins() {
+  return 64 * 3 * 8;
+}
+
 // The table in f32, where it is bf16.
 inline int64_t scatter_rounded(int64_t elements) {
   return elements * 4;

@@ -10,6 +10,7 @@ import type { Graph } from '../ir/graph.js';
 import type { OpRegistry } from '../ir/op.js';
 import { printGraph } from '../ir/print.js';
 import { inRole } from '../ir/role.js';
+import { elementsOf } from '../ir/type.js';
 import type { LanguageModel } from '../nn/language_model.js';
 import {
   traceLogits,
@@ -21,12 +22,13 @@ import {
   type TraceShape,
 } from '../nn/trace.js';
 import type { AdamW } from '../optim/options.js';
-import { buildUpdate, type UpdateRecipe } from '../optim/update.js';
+import { buildUpdate, type ExactNorm, type UpdateRecipe } from '../optim/update.js';
 import { eliminateDeadCode } from '../passes/eliminate_dead_code.js';
+import { exactSums } from '../passes/exact_sums.js';
 import { applyPrecision } from '../passes/precision.js';
 import { traceTraining } from '../passes/trace_training.js';
 import { gradientDtypeOf } from '../plan/gradient_dtype.js';
-import { groupOfChunks } from '../plan/plan.js';
+import { groupOfChunks, logicalMicrobatchesOf, sequencesOf } from '../plan/plan.js';
 import { tableOf } from '../plan/plan_schedule.js';
 import { forwardOnly } from '../schedule/forward_only.js';
 import type { ScheduleTable } from '../schedule/slot.js';
@@ -79,11 +81,12 @@ export function trainingGraphs(options: TrainingOptions): TrainingGraphs {
   const traced = traceTraining(model, shapeOf(options), (pass, graph) =>
     options.observe?.(pass, () => printGraph(graph)),
   );
-  const step = precisionOf(traced.graph, options);
+  const step = typedOf(traced.graph, options);
   const { parameters, unusedParameters, terms } = traced;
   const unused = parameters.filter(({ name }) => unusedParameters.includes(name));
+  const exact = options.plan.reproducible ? exactNorm(options, parameters) : null;
   const update: UpdateRecipe = (updated) =>
-    withSums(withUnused(buildUpdate(updated, optimizer), registry, unused), registry, step);
+    withSums(withUnused(buildUpdate(updated, optimizer, exact), registry, unused), registry, step);
   return { step, update, parameters, unusedParameters, terms };
 }
 
@@ -107,7 +110,7 @@ export function compileForward(options: CompileOptions & { readonly what: 'loss'
   // What is trained on besides, such as routers' balance, has no part in it.
   const graph = eliminateDeadCode(traced.graph);
   options.observe?.('eliminate_dead_code', () => printGraph(graph));
-  const step = precisionOf(graph, options);
+  const step = typedOf(graph, options);
   const totals: UpdateRecipe = () =>
     withSums(new GraphBuilder(options.registry, 'totals').build(), options.registry, step);
   const update = options.what === 'loss' ? totals : null;
@@ -141,11 +144,23 @@ function shapeOf({ plan, sequence, documents }: CompileOptions): TraceShape {
   return { microbatches: plan.batch.logical_microbatches, batch: plan.batch.sequences, sequence, dtype, documents };
 }
 
-function precisionOf(graph: Graph, { plan, registry }: CompileOptions): Graph {
+/** The step in the element types of the plan, those of its sums included. */
+function typedOf(graph: Graph, options: CompileOptions): Graph {
+  const { plan, registry, sequence, observe } = options;
   const { compute } = plan.precision;
-  if (compute !== 'bf16') return graph;
-  return applyPrecision(graph, registry, compute, gradientDtypeOf(plan.precision) === compute ? 'compute' : 'master');
+  const gradients = gradientDtypeOf(plan.precision) === compute ? 'compute' : 'master';
+  const typed = compute === 'bf16' ? applyPrecision(graph, registry, compute, gradients) : graph;
+  observe?.('precision', () => printGraph(typed));
+  const batch = { microbatches: logicalMicrobatchesOf(plan), tokens: plan.batch.sequences * sequence };
+  const exact = plan.reproducible ? exactSums(typed, registry, batch) : typed;
+  observe?.('exact_sums', () => printGraph(exact));
+  return exact;
 }
+
+const exactNorm = ({ plan, sequence }: CompileOptions, parameters: readonly TracedParameter[]): ExactNorm => ({
+  tokens: sequencesOf(plan) * sequence,
+  elements: parameters.reduce((n, { type }) => n + elementsOf(type), 0),
+});
 
 /** Parameters that nothing updates are stored all the same: they belong to the model's checkpoints. */
 function withUnused(update: Graph, registry: OpRegistry, unused: readonly TracedParameter[]): Graph {

@@ -4,6 +4,7 @@ import { fuseEinsumAddExample } from '../partition/fuse_einsum_add.example.js';
 import { partitionExamples } from '../partition/partition.example.js';
 import { recomputeExample } from '../partition/recompute.example.js';
 import { autodiffExample, sumOfContributions } from '../passes/autodiff.example.js';
+import { exactSumsExample } from '../passes/exact_sums.example.js';
 import { headTailExample } from '../passes/head_tail.example.js';
 import { ringAttentionExample } from '../passes/ring_attention.example.js';
 import { castByGroupExample } from '../passes/cast_by_group.example.js';
@@ -25,6 +26,7 @@ export const passExamples: readonly PassExample[] = [
   eliminateDeadCodeExample,
   precisionExample,
   wideSoftmax,
+  exactSumsExample,
   headTailExample,
   ringAttentionExample,
   castByGroupExample,

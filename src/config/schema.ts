@@ -89,6 +89,24 @@ export const configSchema = z.strictObject({
       flag: true,
       also: ['communication_data_type', 'mixed_precision_reduce', 'grad_reduce_in_fp32', 'bf16_compress_hook'],
     }),
+  reproducible: z
+    .boolean()
+    .default(false)
+    .meta({
+      description:
+        'Whether losses and weights are to be the same to the last bit whatever the data-parallel and pipeline sizes, the schedule and ZeRO: ' +
+        'a run may change them and go on. Fixed are tensor, context and expert sizes, batch.microbatch, the build and the kind of machine.',
+      effect:
+        'Sums of gradients are exact, in f64: 4 bytes a parameter more where a rank keeps them whole, and twice the traffic of f32.',
+      flag: true,
+      also: [
+        'deterministic',
+        'deterministic_mode',
+        'use_deterministic_algorithms',
+        'full_determinism',
+        'batch_invariant_mode',
+      ],
+    }),
   plan,
   engine: z
     .enum(['native', 'reference'])

@@ -101,6 +101,8 @@ export interface OpDefinition {
   readonly rounds?: true;
   /** Applies to each addend of a sum by itself: what it takes is partial. */
   readonly addends?: true;
+  /** Of addends: their sum is then exact. */
+  readonly exact?: true;
   /** Of two operands: either may stand first. */
   readonly commutes?: true;
   /** The result is the sum of its operands. */

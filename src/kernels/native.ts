@@ -19,6 +19,7 @@ import {
 } from './elementwise.js';
 import { scratchOnCpu, type DeviceType } from './device.js';
 import { noNativeKernel } from './diagnostics.js';
+import { fixedPointForms, squareBinsLaunches } from './exact.js';
 import { fusedLaunches, lettersOf, type DeviceNeeds, type FusedKernel } from './fused.js';
 import { one, onCopies, type Forms } from './forms.js';
 import { gatherLaunch, scatterLaunch } from './indexed.js';
@@ -196,6 +197,8 @@ const primitives: Readonly<Record<string, Forms>> = {
   add_scalar: elementwise('add_scalar', ({ attributes }) => ({ value: attributes.value as number })),
   cast: elementwise('cast'),
   cast_addends: elementwise('cast'),
+  fixed_point: fixedPointForms,
+  square_bins: onCopies('square_bins', squareBinsLaunches),
   fill: elementwise('fill', ({ attributes }) => ({ value: attributes.value as number })),
   iota: onCopies('iota', iota),
   max: largest,
@@ -296,4 +299,4 @@ const fusedKernels: Readonly<Record<string, FusedKernel>> = {
   },
 };
 
-const accumulating = new Set(['einsum', 'scale', 'scatter']);
+const accumulating = new Set(['einsum', 'scale', 'scatter', 'fixed_point']);

@@ -72,6 +72,7 @@ export const formulas = {
     is: 'a * several(reduction_chunks(r)) * c * 8',
   },
   sum_squares: { holds: 'Sums of 64 chunks, with room to spare.', of: [], is: '1024' },
+  square_bins: { holds: 'Three sums of each of 64 chunks.', of: [], is: '64 * 3 * 8' },
   scatter_rounded: { holds: 'The table in f32, where it is bf16.', of: ['elements'], is: 'elements * 4' },
   scatter_any: { holds: 'The table in f64.', of: ['elements'], is: 'elements * 8' },
   reduce_scatter: {

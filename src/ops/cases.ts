@@ -67,6 +67,8 @@ export const cases: readonly OpCase[] = [
   { op: 'add_scalar', operands: ['x: a b'], attributes: () => ({ value: 2.5 }) },
   { op: 'cast', operands: ['x: a b'], attributes: () => ({ dtype: 'f64' }) },
   { op: 'cast_addends', operands: ['x: a b'], attributes: () => ({ dtype: 'f64' }) },
+  { op: 'fixed_point', operands: ['x: a b'], attributes: () => ({ grid: -44, limit: 6 }) },
+  { op: 'square_bins', operands: ['x: a b'], attributes: () => ({ factor: 'bin', scale: 1, bits: 20 }) },
   { op: 'where', operands: ['condition#2: a', 'a: a b', 'b: b'] },
   { op: 'gelu', operands: ['x: a b'], attributes: () => ({ exact: true }) },
 

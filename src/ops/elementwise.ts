@@ -29,6 +29,7 @@ export interface Elementwise {
   readonly copies?: OpDefinition['copies'];
   readonly rounds?: true;
   readonly addends?: true;
+  readonly exact?: true;
   readonly commutes?: true;
   readonly adds?: true;
   readonly example: OpExample;
@@ -56,6 +57,7 @@ export function elementwise(op: Elementwise): OpDefinition {
     copies: op.copies,
     rounds: op.rounds,
     addends: op.addends,
+    exact: op.exact,
     commutes: op.commutes,
     adds: op.adds,
     flops: (rule, sizes) => (op.flops ?? 1) * elements(rule.results[0], sizes),

@@ -12,6 +12,7 @@ import { dropout } from './dropout.js';
 import { einsum } from './einsum.js';
 import { einsumAdd } from './einsum_add.js';
 import { fill } from './fill.js';
+import { fixedPoint } from './fixed_point.js';
 import { gather } from './gather.js';
 import { gelu } from './gelu.js';
 import { iota } from './iota.js';
@@ -26,6 +27,7 @@ import { scatter } from './scatter.js';
 import { silu } from './silu.js';
 import { softmax } from './softmax.js';
 import { softmaxCrossEntropy } from './softmax_cross_entropy.js';
+import { squareBins } from './square_bins.js';
 import { stack } from './stack.js';
 import { swiglu } from './swiglu.js';
 import { topk } from './topk.js';
@@ -40,6 +42,8 @@ const primitives: readonly OpDefinition[] = [
   ...Object.values(unary),
   cast,
   castAddends,
+  fixedPoint,
+  squareBins,
   max,
   fill,
   iota,

@@ -6,12 +6,14 @@
  *   skip      = norm is not finite
  *   parameter, exp_avg, exp_avg_sq = skip ? as they were : adamw(…, scale · gradient)
  *
+ * Of a reproducible step Σ gradient² is summed exactly (`ops/square_bins.ts`), and is the same whoever has which gradients.
+ *
  * Inputs: each parameter and its state `exp_avg` and `exp_avg_sq`; gradients, sums over the step, and `tokens`, how many real tokens
  * they sum over; scalars `lr`, `correction1`, `correction2`. Outputs: parameters and state in their own roles; `gradient_norm`;
  * `skipped`, one where the step was skipped, else zero.
  */
 import { GraphBuilder } from '../ir/builder.js';
-import { atLeastF32, type DType } from '../ir/dtype.js';
+import { atLeastF32, dtypeBytes, type DType } from '../ir/dtype.js';
 import type { Graph } from '../ir/graph.js';
 import {
   gradientRole,
@@ -25,6 +27,7 @@ import {
 import type { Tensor } from '../ir/tensor.js';
 import type { TensorType } from '../ir/type.js';
 import { ops } from '../ops/index.js';
+import { squareBinsLimit } from '../ops/square_bins.js';
 import type { AdamW } from './options.js';
 
 /** A parameter as the update sees it: a tensor, or a bucket of several of one sort, flat. */
@@ -57,27 +60,55 @@ export function gradientInput(
   { name, type, gradient: dtype = type.dtype, contributions = [gradientRole(name)] }: UpdatedParameter,
 ): Tensor {
   const parts = contributions.map((contribution) => builder.take(contribution, { ...type, dtype }));
+  // Parts are added in the wider of both types.
+  const isWider = dtypeBytes[dtype] > dtypeBytes[type.dtype];
   return builder.within(written(name), () =>
-    parts.map((part) => part.exactly(type.dtype)).reduce((sum, part) => sum.add(part)),
+    parts
+      .map((part) => (isWider ? part : part.exactly(type.dtype)))
+      .reduce((sum, part) => sum.add(part))
+      .exactly(type.dtype),
   );
 }
 
-export function buildUpdate(parameters: readonly UpdatedParameter[], optimizer: AdamW): Graph {
+/** Of a reproducible step. */
+export interface ExactNorm {
+  /** Tokens that the step sums over, padding left out. */
+  readonly tokens: number;
+  /** Elements of all parameters. */
+  readonly elements: number;
+}
+
+/** `exact`: of a reproducible step, whose sums are f64; null: of any other. */
+export function buildUpdate(
+  parameters: readonly UpdatedParameter[],
+  optimizer: AdamW,
+  exact: ExactNorm | null = null,
+): Graph {
   const builder = new GraphBuilder(ops, 'update');
-  builder.at({ phase: 'update', segment: 'optimizer' }, () => addUpdate(builder, parameters, optimizer));
+  builder.at({ phase: 'update', segment: 'optimizer' }, () => addUpdate(builder, parameters, optimizer, exact));
   return builder.build();
 }
 
-function addUpdate(builder: GraphBuilder, parameters: readonly UpdatedParameter[], optimizer: AdamW): void {
+function addUpdate(
+  builder: GraphBuilder,
+  parameters: readonly UpdatedParameter[],
+  optimizer: AdamW,
+  exact: ExactNorm | null,
+): void {
   const dtype = atLeastF32(parameters[0]?.type.dtype ?? 'f32');
   const scalar = (name: ScalarInput) => builder.input(name, 'scalar', { dtype, dims: [] });
   const weights = parameters.map(({ name, type }) => builder.input(name, 'parameter', type));
   const states = parameters.map(({ name, type }) => statesOf(name).map((state) => builder.take(state, type)));
   const gradients = parameters.map((parameter) => gradientInput(builder, parameter));
-  const tokens = builder.input('tokens' satisfies ResultName, 'value', { dtype, dims: [] });
+  const tokens = builder
+    .input('tokens' satisfies ResultName, 'value', { dtype: exact ? 'f64' : dtype, dims: [] })
+    .exactly(dtype);
   const [lr, correction1, correction2] = [scalar('lr'), scalar('correction1'), scalar('correction2')];
 
-  const norm = sumOfSquares(builder, parameters, gradients).sqrt().div(tokens);
+  const length = exact
+    ? exactLength(builder, parameters, gradients, exact).exactly(dtype)
+    : sumOfSquares(builder, parameters, gradients).sqrt();
+  const norm = length.div(tokens);
   const scale = clipFactor(norm, optimizer.clip_grad_norm).div(tokens);
   // Infinity and NaN less themselves are NaN, which equals nothing.
   const finite = norm.sub(norm).eq(norm.constant(0));
@@ -115,6 +146,31 @@ function sumOfSquares(
 ): Tensor {
   const squares = gradients.map((g, i) => builder.within(written(parameters[i].name), () => g.einsum([g], [])));
   return squares.reduce((total, one) => total.add(one));
+}
+
+/**
+ * √Σ of the same squares, in f64: as exact as sums of squares are where a step sums exactly. Infinite where they are not: the update is
+ * skipped.
+ */
+function exactLength(
+  builder: GraphBuilder,
+  parameters: readonly UpdatedParameter[],
+  gradients: readonly Tensor[],
+  { tokens, elements }: ExactNorm,
+): Tensor {
+  // Squares are about those of the mean gradient.
+  const scale = Math.floor(Math.log2(tokens));
+  const attributes = { factor: 'bin', scale, bits: Math.ceil(Math.log2(elements)) };
+  const [coarse, finer, finest] = gradients
+    .map((g, i) => builder.within(written(parameters[i].name), () => g.apply('square_bins', [], attributes)))
+    .reduce((total, one) => total.add(one))
+    .unstack('bin');
+  const squares = finest.add(finer).add(coarse);
+  const isExact = squares.lt(squares.constant(2 ** squareBinsLimit));
+  return isExact
+    .where(squares, squares.constant(Infinity))
+    .sqrt()
+    .mul(2 ** scale);
 }
 
 function clipFactor(norm: Tensor, clip: number | null): Tensor {

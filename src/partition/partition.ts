@@ -121,6 +121,7 @@ class Walk {
       anyLayout: sumsInto(
         graph,
         free.map((output) => output.value),
+        (node) => opOf(registry, node).addends === true,
       ),
       handedOver: this.handedOver,
       resolve: (value) => this.resolve(value),

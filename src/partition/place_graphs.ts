@@ -89,7 +89,6 @@ export function placeGraphs(
   prove: Prove = expectProved,
 ): ChosenGraphs {
   const { plan, registry, kernels, observe } = request;
-  observe?.('precision', () => printGraph(graph));
   const { step, parts } = byChunk(request, graph, recipe !== null);
   const meshes = meshesOf(plan);
   const { assignments = {}, reshards: paths = [] } = request.choices ?? {};

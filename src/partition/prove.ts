@@ -5,6 +5,7 @@ import type { Plan } from '../plan/plan.js';
 import { reduceDtypeOf } from '../plan/reduce_dtype.js';
 import type { Bucket } from './buckets.js';
 import { checkPlacement } from './check.js';
+import { checkExactSums } from './check_exact_sums.js';
 import { checkMeaning } from './check_meaning.js';
 import { checkMeeting } from './check_meeting.js';
 import { checkRecords } from './check_records.js';
@@ -33,10 +34,12 @@ export const expectProved: Prove = (graphs, { step, update, buckets }, { plan, r
   expectRecords(graphs.step, step, registry, buckets);
   expectScopes(step, plan);
   expectReductions(step, registry, plan);
+  expectExactSums(step, registry, plan.reproducible === true);
   if (!graphs.update || !update) return;
   expectSound(graphs.update, update, registry, buckets);
   expectMeeting(step, update);
   expectReductions(update, registry, plan);
+  expectExactSums(update, registry, false);
 };
 
 /** The proof that the update takes what the step leaves. */
@@ -60,6 +63,12 @@ function expectScopes(step: PlacedGraph, plan: Plan): void {
 /** The proof that gradients are reduced in the type that the plan says, and nothing else is rounded for it. */
 function expectReductions(graph: PlacedGraph, registry: OpRegistry, { precision }: Plan): void {
   const [fault] = checkReductions(graph, registry, reduceDtypeOf(precision));
+  if (fault) throw fault;
+}
+
+/** The proof that what a reproducible step gives is the same in any order, and nothing else is put on a grid. */
+function expectExactSums(graph: PlacedGraph, registry: OpRegistry, reproducible: boolean): void {
+  const [fault] = checkExactSums(graph, registry, reproducible);
   if (fault) throw fault;
 }
 

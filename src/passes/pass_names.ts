@@ -4,6 +4,7 @@ export const passNames = [
   'autodiff',
   'eliminate_dead_code',
   'precision',
+  'exact_sums',
   'head_tail',
   'ring_attention',
   'cast_by_group',

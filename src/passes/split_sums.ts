@@ -49,7 +49,7 @@ export function splitSumsByChunk(graph: Graph, registry: OpRegistry, chunkOf: (s
 }
 
 /** The values that add up to one, in the order in which they are added. */
-function summandsOf(graph: Graph, registry: OpRegistry, value: ValueId): readonly ValueId[] {
+export function summandsOf(graph: Graph, registry: OpRegistry, value: ValueId): readonly ValueId[] {
   const { node } = graph.values[value];
   return node && isSum(registry, node) ? node.inputs.flatMap((input) => summandsOf(graph, registry, input)) : [value];
 }

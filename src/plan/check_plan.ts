@@ -13,6 +13,7 @@ import { gatherWithoutStage3, planContradiction, planUnknownName } from './diagn
 import { requireGradientDtype } from './gradient_dtype.js';
 import type { PlannedModel } from './planned_model.js';
 import { requireReduceDtype } from './reduce_dtype.js';
+import { requireReproducible } from './reproducible.js';
 import { liesUnder, stage3Fields, type Plan } from './plan.js';
 
 /**
@@ -41,6 +42,7 @@ export function checkPlan(
   checkAxesAreUsed(plan, model, file);
   checkNumbers(plan, file);
   requireReduceDtype(plan, { file, field: 'precision.reduce' });
+  requireReproducible(plan, file);
   requireChosenForThis(plan, file);
   if (!ofRun) checkNothingIsIdle(plan, model, axes, file);
 }

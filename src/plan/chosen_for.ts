@@ -65,6 +65,7 @@ function choosingFields(plan: Plan): Readonly<Record<string, ChoosingField>> {
     'precision.master': field(precision.master),
     'precision.gradients': field(precision.gradients),
     'precision.reduce': field(precision.reduce),
+    reproducible: field(plan.reproducible),
   };
 }
 

@@ -172,6 +172,23 @@ export const planContradictsConfig = defineDiagnostic(
   }),
 );
 
+export const planNotReproducible = defineDiagnostic('plan/not-reproducible', (p: { file: string }) => ({
+  what: 'the run is to be reproducible, and its plan is not',
+  why: 'sums over microbatches and ranks follow the plan in order, and so round as it has them',
+  where: [{ at: p.file, note: 'field reproducible' }, { at: 'config, reproducible' }],
+  fix: 'write "reproducible": true in the plan, or leave reproducible out of the configuration',
+}));
+
+export const sharedOtherwise = defineDiagnostic(
+  'plan/shared-otherwise',
+  (p: { before: string; now: string; folder: string }) => ({
+    what: `the run is reproducible, and would go on under a plan that shares each logical microbatch otherwise: ${p.now}, before ${p.before}`,
+    why: 'what a rank computes has then another shape, and rounds in other places',
+    where: [{ at: p.folder, note: 'plan.json' }],
+    fix: 'leave tensor, context and expert sizes and batch.microbatch as they were (data and pipeline sizes, ZeRO and schedules are free), or go on with reproducible=false',
+  }),
+);
+
 export const planForAnotherModel = defineDiagnostic(
   'plan/for-another-model',
   (p: { file: string; planned: string; model: string }) => ({

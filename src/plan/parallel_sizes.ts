@@ -23,6 +23,7 @@ import {
   type ZeroStage,
 } from './plan.js';
 import type { PlannedModel } from './planned_model.js';
+import { requireReproducible } from './reproducible.js';
 import { rowsOf, writtenSchedule } from './plan_schedule.js';
 import { mostContextRanks, sequenceOf } from './sequence_sizes.js';
 import { mostTensorRanks, ranksPerExpert, tensorAxesOf, tooSmallFor } from './tensor_sizes.js';
@@ -74,6 +75,13 @@ export interface ParallelSizes {
   readonly activation_checkpoint?: ActivationCheckpoint;
 }
 
+export interface PlanOptions {
+  /** False where as many can be started as the sizes need. Default: true. */
+  readonly ranksAreGiven?: boolean;
+  /** See {@link Plan}. Default: false. */
+  readonly reproducible?: boolean;
+}
+
 /** torch's names. */
 export const contextBalancers = ['headtail', 'none'] as const;
 export type ContextBalancer = (typeof contextBalancers)[number];
@@ -84,8 +92,7 @@ export type ActivationCheckpoint = (typeof activationCheckpoints)[number];
 
 /**
  * The plan of these sizes on `ranks` ranks. The data-parallel size is what the others leave where it is absent. Throws where the
- * sizes do not multiply to the ranks, or ask for more tensor ranks than there are heads or more stages than segments. `ranksAreGiven`: false
- * where as many can be started as the sizes need.
+ * sizes do not multiply to the ranks, or ask for more tensor ranks than there are heads or more stages than segments.
  */
 export function planOfSizes(
   sizes: ParallelSizes,
@@ -93,7 +100,7 @@ export function planOfSizes(
   model: PlannedModel,
   batch: PlannedBatch,
   precision: Plan['precision'],
-  { ranksAreGiven = true }: { readonly ranksAreGiven?: boolean } = {},
+  { ranksAreGiven = true, reproducible = false }: PlanOptions = {},
 ): Plan {
   const shared = sharedSizesOf(sizes);
   const { tensor, pipeline } = shared;
@@ -171,6 +178,7 @@ export function planOfSizes(
     scopes: [...scopesOf(sizes.activation_checkpoint, model.segments), ...sequence.scopes],
     zero: zeroOf(sizes, dataAxes, sequence, shared),
     precision,
+    ...(reproducible && { reproducible }),
     predicted: null,
   };
   const microbatches = (least: number) => ({
@@ -180,6 +188,7 @@ export function planOfSizes(
   checkScheduleOf(plan, 'config', { chunks: 'plan.virtual_stages', microbatches }, sizes.schedule_file);
   requireReduceDtype(plan, { file: 'the configuration', field: 'reduce_dtype' });
   requireGradientReduction(plan, { file: 'the configuration', field: 'plan.reduce_gradients' });
+  requireReproducible(plan, 'the configuration');
   return plan;
 }
 

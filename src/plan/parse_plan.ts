@@ -111,6 +111,7 @@ export const planSchema = z.strictObject({
     gradients: z.enum(['bf16', 'f32', 'f64']).optional(),
     reduce: z.enum(reduceDtypes).optional(),
   }),
+  reproducible: z.literal(true).optional(),
   ...choices,
   validation: z.strictObject(choices).optional(),
   chosen_for: z.record(ownName, z.string()).meta({ example: {} }).optional(),

@@ -63,6 +63,11 @@ export interface Plan extends PlannedChoices {
   /** What is split over its `axes` that would be replicated over them. */
   readonly zero: ZeroPlan;
   readonly precision: PlanPrecision;
+  /**
+   * A step's loss and the weights that it leaves are the same to the last bit under any plan that says so too and shares each logical
+   * microbatch over as many ranks, by the same factors (`reproducible.ts`): sums over microbatches and over what shares these are exact.
+   */
+  readonly reproducible?: true;
   /** What is fixed of the choices of the validation step; {@link assignments} and {@link reshards} are the training step's. */
   readonly validation?: PlannedChoices;
   /**

@@ -112,6 +112,7 @@ const wrongType: readonly Row[] = [
   ['precision.master', false, 'plan/invalid', 'set it to "f32"'],
   ['precision.gradients', 16, 'plan/invalid', 'set it to "bf16"'],
   ['precision.reduce', 16, 'plan/invalid', 'set it to "bf16"'],
+  ['reproducible', 'yes', 'plan/invalid', 'set it to true'],
   ['assignments', 'no', 'plan/invalid', 'set it to {}'],
   ['assignments', { 'head/add.0': 'tensor' }, 'plan/invalid', 'set it to {}'],
   ['assignments', { 'head/add.0': { split: 'tensor' } }, 'plan/invalid', 'set it to {"hidden":"tensor"}'],

@@ -3,7 +3,7 @@ import { configUnreadable } from '../config/diagnostics.js';
 import { readText } from '../data/read_text.js';
 import { describeModel } from '../plan/describe_model.js';
 import { checkPlan } from '../plan/check_plan.js';
-import { planContradictsConfig, planForAnotherModel } from '../plan/diagnostics.js';
+import { planContradictsConfig, planForAnotherModel, planNotReproducible } from '../plan/diagnostics.js';
 import { gradientDtypeOf, requireGradientDtype } from '../plan/gradient_dtype.js';
 import { parsePlan } from '../plan/parse_plan.js';
 import { ranksTogether, sharedSizesOf } from '../plan/nearest_sizes.js';
@@ -28,7 +28,7 @@ export function choosePlan(config: TrainConfig, model: LanguageModel, worldSize:
     describeModel(model),
     config.batch,
     precisionOf(config),
-    { ranksAreGiven: worldSize !== null || config.ranks !== null },
+    { ranksAreGiven: worldSize !== null || config.ranks !== null, reproducible: config.reproducible },
   );
 }
 
@@ -136,7 +136,7 @@ export function planForConfig(
     });
   }
   checkPlan(plan, described, file);
-  const { batch, precision, grad_dtype, reduce_dtype } = config;
+  const { batch, precision, grad_dtype, reduce_dtype, reproducible } = config;
   const differs = (field: string, planned: number | string, option: string, given: number | string) => {
     if (planned !== given) throw planContradictsConfig({ file, field, planned, option, given });
   };
@@ -145,6 +145,7 @@ export function planForConfig(
   differs('precision.compute', plan.precision.compute, 'precision', precision);
   if (grad_dtype !== null) differs('precision.gradients', gradientDtypeOf(plan.precision), 'grad_dtype', grad_dtype);
   if (reduce_dtype !== null) differs('precision.reduce', plan.precision.reduce ?? 'null', 'reduce_dtype', reduce_dtype);
+  if (reproducible && !plan.reproducible) throw planNotReproducible({ file });
   if (worldSize !== null && ranksOf(plan) !== worldSize) {
     throw worldSizeDiffers({ world: worldSize, plan: ranksOf(plan), where: file });
   }

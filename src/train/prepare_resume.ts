@@ -12,7 +12,10 @@ import { identifyModel, requireModel } from '../run/model_identity.js';
 import type { RunRecord } from '../run/record.js';
 import { closedOnError } from '../data/dataset.js';
 import { dataSource } from '../run/data_identity.js';
-import { choosePlan } from './choose_plan.js';
+import { sharedOtherwise } from '../plan/diagnostics.js';
+import type { Plan } from '../plan/plan.js';
+import { sharingOf } from '../plan/reproducible.js';
+import { choosePlan, readPlan } from './choose_plan.js';
 import type { TrainEvents } from './events.js';
 import { hasParameters, requireParameters } from './initial_weights.js';
 import { contextOf, relay, requireVocab, type OuterJob, type UnwrittenRun } from './prepare_run.js';
@@ -72,6 +75,7 @@ export async function prepareResume(request: ResumeRequest): Promise<UnwrittenRu
         model,
         job?.worldSize ?? null,
       );
+      requireSameSharing(folder, plan);
       requireParameters(checkpoint, model, plan.precision.master);
       const ranks = { worldSize: job?.worldSize ?? null, localRanks: job?.localWorldSize ?? null };
       requireRoom({ config, model, plan, host: hostMemory(), events, ...ranks });
@@ -88,6 +92,14 @@ export async function prepareResume(request: ResumeRequest): Promise<UnwrittenRu
       return { config, model, plan, dataset, record: kept, forward: identity.forward };
     }),
   );
+}
+
+/** Throws `plan/shared-otherwise` where a reproducible run would not go on with the numbers that it would have had. */
+function requireSameSharing(folder: RunFolder, plan: Plan): void {
+  const trained = readPlan(folder.file('plan.json'));
+  if (!trained.reproducible || !plan.reproducible) return;
+  const [before, now] = [sharingOf(trained), sharingOf(plan)];
+  if (before !== now) throw sharedOtherwise({ before, now, folder: folder.path });
 }
 
 const isFile = (plan: TrainConfig['plan']): boolean => typeof plan === 'string' && plan !== 'auto';

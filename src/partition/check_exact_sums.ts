@@ -1,0 +1,46 @@
+/**
+ * The checker of exact sums: of a reproducible plan whatever a step gives is a sum of addends that are exact, and of any plan no other value
+ * is made of such. Neither placement nor meaning tells it: to put addends on a grid is linear by its rule.
+ */
+import { isFloat } from '../ir/dtype.js';
+import type { DiagnosticError } from '../ir/diagnostic.js';
+import { opNamed, type OpRegistry } from '../ir/op.js';
+import * as diagnose from './diagnostics.js';
+import { makersOf, type PlacedGraph, type PlacedId, type PlacedStep } from './placed.js';
+
+/** Every output of a step that is another sum, and every addend on a grid that is no output's; empty where there is none. */
+export function checkExactSums(
+  graph: PlacedGraph,
+  registry: OpRegistry,
+  reproducible: boolean,
+): readonly DiagnosticError[] {
+  const makers = makersOf(graph);
+  const isExact = (step: PlacedStep) => step.kind === 'op' && opNamed(registry, step.op).exact === true;
+  const summed = new Set<PlacedStep>();
+  const faults: DiagnosticError[] = [];
+  const seen = new Set<PlacedId>();
+  const back = (id: PlacedId, output: string): void => {
+    if (seen.has(id)) return;
+    seen.add(id);
+    const step = makers.get(id);
+    if (step && isExact(step)) summed.add(step);
+    else if (step && passesOn(step, registry)) for (const input of step.inputs) back(input, output);
+    else faults.push(diagnose.sumRounds({ output, value: graph.values[id].name, source: step?.source ?? null }));
+  };
+  if (reproducible)
+    for (const { name, value } of graph.outputs) if (isFloat(graph.values[value].type.dtype)) back(value, name);
+  for (const step of graph.steps) {
+    if (step.kind !== 'op' || !isExact(step) || summed.has(step)) continue;
+    faults.push(
+      diagnose.addendsRounded({ op: step.op, value: graph.values[step.inputs[0]].name, source: step.source }),
+    );
+  }
+  return faults;
+}
+
+/** What gives the sum of what it is given, or moves it: zeros are the sum of nothing. */
+function passesOn(step: PlacedStep, registry: OpRegistry): boolean {
+  if (step.kind !== 'op') return step.kind === 'move' || step.kind === 'pack' || step.kind === 'transfer';
+  const zeros = step.op === 'fill' && step.attributes.value === 0;
+  return zeros || opNamed(registry, step.op).adds === true;
+}

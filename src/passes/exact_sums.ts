@@ -1,0 +1,73 @@
+/**
+ * Sums of a reproducible step are exact, and so the same in any order.
+ *
+ *   gradient = Σ addends                       of uses, microbatches and ranks, in the order in which a plan adds them
+ *            ⟶ Σ fixed_point(addend)            in f64, none of which rounds
+ *
+ * A plan decides who adds what to what: microbatches on a rank, ranks in a collective, chunks that share a weight in the update. So every
+ * addend of what a step gives is put on one grid that follows from the batch alone, and no sum of them needs more than the 53 bits of f64.
+ * Whatever else a step computes a plan does not change, as long as a rank has whole logical microbatches (`plan/reproducible.ts`).
+ */
+import { GraphBuilder } from '../ir/builder.js';
+import { isFloat } from '../ir/dtype.js';
+import type { Graph, ValueId } from '../ir/graph.js';
+import type { OpRegistry } from '../ir/op.js';
+import type { Role } from '../ir/role.js';
+import type { Tensor } from '../ir/tensor.js';
+import { eliminateDeadCode } from './eliminate_dead_code.js';
+import { summandsOf } from './split_sums.js';
+
+/** Of a step, padding left out: what it would have on one device. */
+export interface SummedBatch {
+  readonly microbatches: number;
+  /** Of a logical microbatch. */
+  readonly tokens: number;
+}
+
+/** Numbers on a grid of 2^`grid`, none larger than 2^`limit`. */
+export interface FixedPoint {
+  readonly grid: number;
+  readonly limit: number;
+}
+
+/** An addend comes in at most 2^8 parts: from uses of a weight, and from ranks that share a microbatch. */
+const partBits = 8;
+
+/** f64 holds integers of so many bits, and their sums below it, exactly. */
+const significandBits = 53;
+
+/**
+ * Largest addends of a logical microbatch, for each of its tokens: of a gradient's element 2^4, of the loss 2^10. What is larger makes the
+ * update skip the step, as a number that is not finite does.
+ */
+const limitBits = { gradient: 4, result: 10 } as const;
+
+/**
+ * The grid of a step's addends. An element of the mean gradient is known to 2^-40, which is 9·10⁻¹³, whatever the batch; f32, in which
+ * weights are updated, knows one above 2^-17 no better.
+ */
+export function fixedPointOf({ microbatches, tokens }: SummedBatch, kind: keyof typeof limitBits): FixedPoint {
+  const limit = limitBits[kind] + Math.ceil(Math.log2(tokens));
+  return { limit, grid: limit + Math.ceil(Math.log2(microbatches)) + partBits + 1 - significandBits };
+}
+
+export function exactSums(graph: Graph, registry: OpRegistry, batch: SummedBatch): Graph {
+  const builder = GraphBuilder.resume(registry, graph);
+  const exact = (value: ValueId, role: Role): ValueId => {
+    const summands = summandsOf(graph, registry, value).map((summand): Tensor => {
+      const { node } = graph.values[summand];
+      const made = node ?? graph.values[value].node;
+      const attributes = { ...fixedPointOf(batch, role.kind === 'gradient' ? 'gradient' : 'result') };
+      const put = () => builder.tensor(summand).apply('fixed_point', [], attributes);
+      return made ? builder.at(made.source, put) : put();
+    });
+    const [first, ...others] = summands;
+    const { node } = graph.values[value];
+    const add = () => others.reduce((sum, one) => sum.add(one), first);
+    return (node ? builder.at(node.source, add) : add()).id;
+  };
+  const outputs = graph.outputs.map((output) =>
+    isFloat(graph.values[output.value].type.dtype) ? { ...output, value: exact(output.value, output.role) } : output,
+  );
+  return eliminateDeadCode({ ...builder.build(), outputs });
+}

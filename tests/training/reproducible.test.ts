@@ -1,0 +1,97 @@
+/** Runs that are reproducible leave the same losses and the same weights, bit for bit, under any plan that shares microbatches alike. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, test } from 'vitest';
+import type { TrainOptions } from '../../src/config/schema.js';
+import { testOfRanks } from '../../src/engine/native/testing/tests_by_device.js';
+import { trainFile } from '../../src/launch/train.js';
+import { readMetrics } from '../../src/observe/index.js';
+import { StartedRun } from '../fuzz/started_run.js';
+import { flotillaFirst, flotillaLibrary, flotillaMain } from '../setup/built.js';
+import { onNative, onReference, surroundings, Workplace } from './tiny_run.js';
+
+const work = new Workplace();
+afterAll(() => work.remove());
+
+const steps = 3;
+type Sizes = Exclude<TrainOptions['plan'], string | undefined>;
+type Place = typeof onNative | typeof onReference;
+
+type Run = Place & Pick<TrainOptions, 'ranks' | 'plan' | 'precision' | 'reproducible'>;
+
+const own = readFileSync(new URL('reproducible_model.ts', import.meta.url), 'utf8');
+
+/** The module of the model, which imports the library of the sources or the one that is built: ranks run that one. */
+function moduleIn({ engine }: Place): string {
+  const library = engine === 'native' ? flotillaLibrary : fileURLToPath(new URL('../../src/index.ts', import.meta.url));
+  return own.replace("'../../src/index.js'", JSON.stringify(library));
+}
+
+/** Trains the model of `reproducible_model.ts`; gives losses, and a hash of each tensor of the state. */
+async function trained(name: string, run: Run) {
+  const options = work.options(name, {
+    reproducible: true,
+    batch: { sequences: 8, microbatch: 2 },
+    optimizer: { lr: 1e-2, warmup_steps: 1, clip_grad_norm: 0.3 },
+    evaluation: { every_steps: 1, batches: 1 },
+    steps,
+    ...run,
+  });
+  const file = work.file(`${name}.mts`);
+  writeFileSync(file, `${moduleIn(run)}\nexport default { ...${JSON.stringify(options)}, model };\n`);
+  if (run.engine === 'native') {
+    const started = new StartedRun(process.execPath, ['--import', flotillaFirst, flotillaMain, 'train', file], file);
+    expect((await started.ended).status, started.output).toBe(0);
+  } else await trainFile(surroundings, file, { trust_code: true });
+  const losses = readMetrics(work.file('runs', name, 'metrics.jsonl')).flatMap(({ kind, step, loss }) =>
+    kind === 'step' || kind === 'validation' ? [[kind, step, loss]] : [],
+  );
+  return { losses, state: work.tensorHashes(name, steps) };
+}
+
+const plans: Readonly<Record<string, readonly [ranks: number, plan: Sizes]>> = {
+  'data 2': [2, { data_parallel_size: 2 }],
+  'data 3, stage 2': [3, { data_parallel_size: 3, zero_stage: 2, bucket_bytes: 1000 }],
+  'data 4, stage 3 in shards of 2': [4, { data_parallel_size: 4, zero_stage: 3, shard_size: 2 }],
+  'pipeline 2': [2, { pipeline_parallel_size: 2 }],
+  'data 2, pipeline 2, stage 1': [4, { data_parallel_size: 2, pipeline_parallel_size: 2, zero_stage: 1 }],
+};
+
+const more: typeof plans = {
+  'data 3': [3, { data_parallel_size: 3 }],
+  'data 4, stage 1': [4, { data_parallel_size: 4, zero_stage: 1 }],
+  'pipeline 3, zero bubbles': [3, { pipeline_parallel_size: 3, pipeline_schedule: 'zb-h1' }],
+  'data 2, pipeline 2 interleaved': [
+    4,
+    { data_parallel_size: 2, pipeline_parallel_size: 2, pipeline_schedule: 'interleaved', virtual_stages: 2 },
+  ],
+  'pipeline 2, all made again': [2, { pipeline_parallel_size: 2, activation_checkpoint: 'full' }],
+};
+
+describe.each([
+  ['virtual ranks', onReference, { ...plans, ...more }],
+  ['processes', onNative, plans],
+] as const)('on %s', (where, place, tried) => {
+  describe.each(['f32', 'bf16'] as const)('in %s', (precision) => {
+    const name = (plan: string) => `${where} ${precision} ${plan}`.replace(/\W+/g, '-');
+    const serial = memo(() => trained(name('serial'), { ...place, precision }));
+    for (const [plan, [ranks, sizes]] of Object.entries(tried)) {
+      const testOf = place === onNative ? testOfRanks(ranks) : test;
+      testOf(plan, async () => {
+        expect(await trained(name(plan), { ...place, precision, ranks, plan: sizes })).toEqual(await serial());
+      });
+    }
+  });
+});
+
+test('a run that is not so follows its plan', async () => {
+  const run = { ...onReference, precision: 'f32', reproducible: false } as const;
+  const one = await trained('one', run);
+  const two = await trained('two', { ...run, ranks: 2, plan: { data_parallel_size: 2 } });
+  expect(two.state).not.toEqual(one.state);
+});
+
+function memo<T>(make: () => T): () => T {
+  let made: { readonly value: T } | null = null;
+  return () => (made ??= { value: make() }).value;
+}
