@@ -26,7 +26,12 @@ export const fixedPoint = elementwise({
   dtype: () => 'f64',
   linear: () => [[0]],
   flops: 3,
-  example: { given: { x: [0.3, -0.1, 1.6] }, attributes: { grid: -2, limit: 4 }, gives: { y: [0.25, 0, 1.5] } },
+  example: {
+    given: { x: [0.3, -0.1, 1.6] },
+    names: { x: 'i' },
+    attributes: { grid: -2, limit: 4 },
+    gives: { y: [0.25, 0, 1.5] },
+  },
 });
 
 /** The nearest multiple of 2^`grid`, ties to even, of a number below 2^(grid + 51). */
