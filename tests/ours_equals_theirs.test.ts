@@ -46,6 +46,14 @@ const cases: readonly Case[] = [
       rope_base: 10_000,
     }),
   },
+  {
+    name: 'Mixtral, groups of tokens',
+    kind: 'mixtral',
+    model: new Mixtral({
+      ...{ ...sizes, context: 5, heads: 2, hidden: 12, rope_base: 10_000 },
+      ...{ experts: 3, choices: 2, capacity_factor: 0.7, token_groups: 5 },
+    }),
+  },
 ];
 
 const shape = { microbatches: 2, batch: 2, sequence: 5 } as const;

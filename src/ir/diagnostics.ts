@@ -31,6 +31,15 @@ export const sizeMismatch = defineDiagnostic(
   }),
 );
 
+export const notTogether = defineDiagnostic(
+  'ir/not-together',
+  (p: { op: string; factors: readonly [string, string]; has: readonly string[] }) => ({
+    what: `${p.op} makes one factor of '${p.factors[0]}' and '${p.factors[1]}', and its operand is [${p.has.join(' ')}]`,
+    why: 'the second follows the first in memory, element by element',
+    fix: 'transpose the operand first, so that the second stands behind the first',
+  }),
+);
+
 export const noSuchFactor = defineDiagnostic(
   'ir/no-such-factor',
   (p: { op: string; factor: string; has: readonly string[]; path: string }) => ({

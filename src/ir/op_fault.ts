@@ -2,7 +2,7 @@
  * The sentence about roles, as a check: within one op a mesh axis splits one factor, or carries a partial value through one linear set.
  * Whoever looks at an op after it was assigned asks here: the checker of placed graphs, and the verifier of programs.
  */
-import { canonicalLayout, sameLayout, turnOf, type Layout, type Reduction } from './layout.js';
+import { canonicalLayout, sameLayout, turnOf, type Layout, type Reduction, type Split } from './layout.js';
 import { axesSize, type AxisName, type Mesh } from './mesh.js';
 import { operandLayout, resultLayout, type Assignment, type OpRule } from './rule.js';
 import { namesOf, type FactorName, type TensorType } from './type.js';
@@ -23,6 +23,7 @@ export type OpFault =
   | { readonly kind: 'bounds'; readonly factor: FactorName; readonly bounds: readonly number[]; readonly size: number }
   | { readonly kind: 'tied factor'; readonly factor: FactorName; readonly to: FactorName }
   | { readonly kind: 'parts'; readonly factor: FactorName; readonly parts: number }
+  | { readonly kind: 'unequal parts'; readonly factor: FactorName; readonly size: number }
   | { readonly kind: 'sizes'; readonly side: Side; readonly index: number }
   | { readonly kind: 'partial'; readonly operand: number; readonly axis: AxisName; readonly reduction: Reduction }
   | { readonly kind: 'layout'; readonly side: Side; readonly index: number; readonly needs: Layout };
@@ -87,7 +88,7 @@ export function roleFaults(m: Mesh, rule: OpRule, { splits, through }: Assignmen
     ...twice.map((axis): OpFault => ({ kind: 'two roles', axis })),
     ...Object.entries(splits).flatMap(([factor, split]): OpFault[] => {
       if (split.axes.length === 0) return [];
-      const { size, whole, tied, parts: into } = rule.factors[factor];
+      const { size, whole, tied, parts: into, even } = rule.factors[factor];
       const parts = axesSize(m, split.axes);
       const { bounds } = split;
       const fits = into === undefined || (parts === into && bounds === undefined && turnOf(split) === 0);
@@ -96,10 +97,15 @@ export function roleFaults(m: Mesh, rule: OpRule, { splits, through }: Assignmen
         ...(!bounds || cuts(bounds, parts, size) ? [] : [{ kind: 'bounds', factor, bounds, size } as const]),
         ...(tied ? [{ kind: 'tied factor', factor, to: tied.to } as const] : []),
         ...(fits ? [] : [{ kind: 'parts', factor, parts: into } as const]),
+        ...(even && !isEven(split, parts, size) ? [{ kind: 'unequal parts', factor, size } as const] : []),
       ];
     }),
   ];
 }
+
+/** Whether a split is into parts of one size, in their order. */
+const isEven = (split: Split, parts: number, size: number): boolean =>
+  split.bounds === undefined && turnOf(split) === 0 && size % parts === 0;
 
 /** Whether bounds cut a factor of this size into so many parts; even ones do. */
 const cuts = (bounds: readonly number[], parts: number, size: number): boolean =>
@@ -142,6 +148,8 @@ export function opFaultText(fault: Exclude<OpFault, { readonly kind: 'partial' |
       return `splits '${fault.factor}' by itself, which is split as '${fault.to}' is`;
     case 'parts':
       return `splits '${fault.factor}' otherwise than evenly into ${fault.parts}`;
+    case 'unequal parts':
+      return `splits '${fault.factor}', of ${fault.size}, otherwise than into equal parts`;
     case 'sizes':
       return `has a ${fault.side}, number ${fault.index}, of other sizes than its rule's`;
   }

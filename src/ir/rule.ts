@@ -15,6 +15,8 @@ export interface RuleFactor {
   readonly whole?: true;
   /** It is split evenly into so many parts, or not at all. */
   readonly parts?: number;
+  /** It is split into equal parts, or not at all: what is tied to it is of another size. */
+  readonly even?: true;
   /** It is split as another factor is, and turned: part i of the other meets part i + `turn` of this one, and no other. */
   readonly tied?: { readonly to: FactorName; readonly turn: number };
 }
@@ -101,8 +103,8 @@ function rename(
 
 /** A rule as text: equal for equal rules. */
 export function ruleText(rule: OpRule): string {
-  const factors = Object.entries(rule.factors).map(([name, { size, whole, parts, tied }]) => {
-    const marks = `${whole ? '!' : ''}${parts ? `/${parts}` : ''}${tied ? `~${tied.to}+${tied.turn}` : ''}`;
+  const factors = Object.entries(rule.factors).map(([name, { size, whole, parts, even, tied }]) => {
+    const marks = `${whole ? '!' : ''}${parts ? `/${parts}` : ''}${even ? '=' : ''}${tied ? `~${tied.to}+${tied.turn}` : ''}`;
     return `${name}=${size}${marks}`;
   });
   const lists = (list: readonly (readonly (string | number)[])[]) => list.map((one) => one.join(' ')).join(', ');

@@ -63,6 +63,26 @@ function reduces(kernel: 'sum' | 'max_reduce', x: DType, y: DType): boolean {
 /** A transpose, a repetition along new factors, a change of type: one strided copy. */
 export const copyLaunch = (site: KernelSite): LaunchForm => elementwiseLaunch(site, 'cast');
 
+/** A factor cut in two, or two joined, where no view of the operand will do: a copy between blocks that both have the two. */
+export function cutLaunch(site: KernelSite): LaunchForm {
+  const { operands, results, factors } = site.rule;
+  const [one] = Object.keys(factors).filter((name) => factors[name].tied);
+  const [major] = Object.keys(factors).filter((name) => factors[name].even);
+  const both = [operands[0], results[0]].find((names) => names.includes(major))!;
+  const minor = both[both.indexOf(major) + 1];
+  const { size } = factors[minor];
+  const cut = ({ block, names, of }: NamedBlock): NamedBlock => {
+    const at = names.indexOf(one);
+    if (at < 0) return { block, names, of };
+    const [length, stride] = [block.sizes[at], block.strides[at]];
+    const sizes = block.sizes.toSpliced(at, 1, length / size, size);
+    const strides = block.strides.toSpliced(at, 1, stride * size, stride);
+    return { of, names: both, block: { ...block, sizes, strides } };
+  };
+  const [from, to] = [inputOf(site, 0), outputOf(site, 0)].map(cut);
+  return copyBetween(from, to, both, Object.fromEntries(both.map((name, i) => [name, to.block.sizes[i]])));
+}
+
 /** The same elements from one block in another, which has the factors `order`. */
 export function copyBetween(
   from: NamedBlock,

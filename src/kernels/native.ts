@@ -10,6 +10,7 @@ import { cumsumLaunches, topkLaunches } from './along.js';
 import { contractionOf, gatherAnyLaunch, scatterAnyLaunch } from './contraction.js';
 import {
   copyLaunch,
+  cutLaunch,
   elementwiseLaunch,
   reductionLaunch,
   reorderLaunches,
@@ -204,6 +205,8 @@ const primitives: Readonly<Record<string, Forms>> = {
   max: largest,
   gather: { gather: (site) => one(gatherLaunch(site)), any: (site) => [gatherAnyLaunch(site)] },
   scatter: { scatter: (site) => one(scatterLaunch(site)), any: (site) => [scatterAnyLaunch(site)] },
+  cut: { copy: (site) => [cutLaunch(site)] },
+  join: { copy: (site) => [cutLaunch(site)] },
   roll: { copies: rollLaunches },
   reorder: { copies: reorderLaunches },
   cumsum: onCopies('cumsum', cumsumLaunches),

@@ -2,9 +2,9 @@
  * A mixture of experts: each token is sent to the `choices` experts that its router likes best (Shazeer et al. 2017), in buffers of
  * static size. Routing is data: which expert and which place in its buffer are integers in tensors, never shapes or control flow.
  *
- * Queues, capacity and balance are those of one logical microbatch, which is the model's and not the plan's, and the buffers keep
- * `microbatch` as a factor: where a plan splits tokens by `microbatch` and weights by `experts` over the same devices, dispatch and
- * combine become all-to-alls.
+ * Queues and capacity are those of one group of tokens, `token_groups.ts`; balance is that of one logical microbatch. Both are the model's and
+ * not the plan's, and the buffers keep `microbatch` and the group as factors: where a plan splits tokens by `microbatch`, or sequences in
+ * whole groups, and weights by `experts` over the same devices, dispatch and combine become all-to-alls.
  */
 import { atLeastF32 } from '../ir/dtype.js';
 import type { Tensor } from '../ir/tensor.js';
@@ -15,6 +15,7 @@ import { Linear } from './linear.js';
 import { ModelBuilder } from './model_builder.js';
 import { Module, Parameter, type OptionNames } from './module.js';
 import { requireFactors } from './require_factors.js';
+import { tokenGroups } from './token_groups.js';
 
 /** Places in an expert's buffer, over those that even routing needs, where nothing is said (Lepikhin et al. 2021 take 1.25 to 2). */
 export const usualCapacity = 1.25;
@@ -31,6 +32,11 @@ export interface MixtureOptions {
    * every expert has room for every token.
    */
   readonly capacity_factor?: number;
+  /**
+   * Runs in which a sequence is cut, each with places of its own in the buffers: ranks that share a sequence then exchange their own tokens
+   * alone. A divisor of the length of a sequence; outside training, where every token has a place, it need not be. Default: 1.
+   */
+  readonly token_groups?: number;
   /** Standard deviation of the first weights of `down`, which writes to the residual stream. */
   readonly output_std?: number;
 }
@@ -54,6 +60,7 @@ export class Mixture extends Module<MixtureOptions> {
     experts: true,
     choices: true,
     capacity_factor: true,
+    token_groups: true,
     output_std: true,
   };
   router = new Linear({ in: { dim: this.options.dim }, out: { experts: this.options.experts }, bias: false });
@@ -76,32 +83,42 @@ export class Mixture extends Module<MixtureOptions> {
       throw unexpectedFactor({ layer: 'Mixture', factor, takes: taken, has: x.names, path: x.builder.path });
     }
     const { experts, choices, capacity_factor = usualCapacity } = this.options;
-    const tokens = x.size('batch') * x.size('sequence');
+    const { training } = ModelBuilder.of(x);
+    const groups = tokenGroups(this.groupsOf(x.size('sequence'), training));
+    const tokens = (x.size('batch') * x.size('sequence')) / groups.count;
     const even = (choices * tokens) / experts;
-    const capacity = ModelBuilder.of(x).training ? Math.min(tokens, Math.ceil(capacity_factor * even)) : tokens;
+    const capacity = training ? Math.min(tokens, Math.ceil(capacity_factor * even)) : tokens;
 
     const logits = this.router.forward(x);
     const probability = logits.apply('softmax', [], { letters: ['v=experts'] });
     const expert = probability.apply('topk', [], { factor: 'experts', k: choices, name: 'choice' });
     const sent = expert.eq(x.builder.iota({ name: 'experts', size: experts }, expert.dtype)).cast('i32');
-    const place = placeInQueue(sent, expert);
     const chosen = probability.apply('gather', [expert], { by: ['experts'], to: expert.names });
     const weight = chosen.div(chosen.sum('choice'));
 
-    const ids = [expert, place];
-    const inputs = x.apply('scatter', ids, {
+    const [tokensOf, chosenBy] = [groups.cut(x), groups.cut(expert)];
+    const ids = [chosenBy, placeInQueue(groups.cut(sent), chosenBy, groups.within)];
+    const inputs = tokensOf.apply('scatter', ids, {
       by: ['experts', 'place'],
-      to: ['experts', 'microbatch', 'place', 'dim'],
+      to: ['experts', ...groups.queues, 'place', 'dim'],
       sizes: [experts, capacity],
     });
-    const outputs = this.runExperts(inputs);
-    const returned = outputs.apply('gather', ids, { by: ['experts', 'place'], to: [...expert.names, 'dim'] });
+    const outputs = this.runExperts(inputs, groups.queues);
+    const returned = outputs.apply('gather', ids, { by: ['experts', 'place'], to: [...chosenBy.names, 'dim'] });
     const real = realTokensOf(sent);
     return {
-      y: returned.einsum([weight], x.names),
+      y: groups.join(returned.einsum([groups.cut(weight)], tokensOf.names)),
       balance: this.balance(sent, probability, real),
       z: squaredNormalisers(logits, real),
     };
+  }
+
+  private groupsOf(sequence: number, training: boolean): number {
+    const { token_groups: groups = 1 } = this.options;
+    if (sequence % groups === 0) return groups;
+    if (!training) return 1;
+    const expected = `a divisor of the ${sequence} tokens of a sequence`;
+    throw badSize({ module: 'Mixture', option: 'token_groups', value: groups, expected });
   }
 
   private balance(sent: Tensor, probability: Tensor, real: Tensor): Tensor {
@@ -118,9 +135,9 @@ export class Mixture extends Module<MixtureOptions> {
       .mul(experts / choices);
   }
 
-  /** [experts microbatch place dim] → the same, each expert by its own weights: all of an expert's rows are one matrix. */
-  private runExperts(x: Tensor): Tensor {
-    const to = (factor: string) => ['experts', 'microbatch', 'place', factor];
+  /** [experts queues place dim] → the same, each expert by its own weights: all of an expert's rows are one matrix. */
+  private runExperts(x: Tensor, queues: readonly string[]): Tensor {
+    const to = (factor: string) => ['experts', ...queues, 'place', factor];
     const gate = x.einsum([this.gate.tensor(x)], to('hidden'));
     const up = x.einsum([this.up.tensor(x)], to('hidden'));
     return gate.apply('swiglu', [up]).einsum([this.down.tensor(x)], to('dim'));
@@ -151,15 +168,15 @@ function realTokensOf(sent: Tensor): Tensor {
   return sent.builder.fill(1, 'i32', factors);
 }
 
-/** Of its input: queues are a logical microbatch's, over its sequences. */
+/** Of its input. */
 const taken: readonly string[] = ['microbatch', 'batch', 'sequence', 'dim'];
 
 /**
- * How many choices of the same logical microbatch come before each in the queue of its expert. sent: [microbatch batch sequence choice
- * experts], integers, one where a choice is for an expert; expert: which that is. A queue's order is by sequence of the batch, then
- * token, then choice.
+ * How many choices of the same group come before each in the queue of its expert. sent: integers, one where a choice is for an expert;
+ * expert: which that is; `tokens`: the factors of tokens that queue together. A queue's order is by sequence of the batch, then token, then
+ * choice.
  */
-function placeInQueue(sent: Tensor, expert: Tensor): Tensor {
-  const upToIt = sent.apply('cumsum', [], { factor: ['batch', 'sequence', 'choice'] });
+function placeInQueue(sent: Tensor, expert: Tensor, tokens: readonly string[]): Tensor {
+  const upToIt = sent.apply('cumsum', [], { factor: [...tokens, 'choice'] });
   return upToIt.apply('gather', [expert], { by: ['experts'], to: expert.names }).sub(1);
 }

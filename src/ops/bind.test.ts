@@ -28,6 +28,16 @@ describe('a call that does not fit is refused, with its place in the model', () 
   test.each([
     ['by name', () => input({ a: 2 }).sum('b'), /ir\/no-such-factor/],
     ['by name in an attribute', () => input({ a: 2 }).apply('roll', [], { factor: 'b', by: 1 }), /ir\/no-such-factor/],
+    [
+      'by order',
+      () => input({ a: 2, b: 2 }).apply('join', [], { factor: ['b', 'a'], names: ['c'] }),
+      /ir\/not-together/,
+    ],
+    [
+      'by parts',
+      () => input({ a: 5 }).apply('cut', [], { factor: 'a', names: ['b', 'c'], sizes: [2, 2] }),
+      /ir\/size-mismatch/,
+    ],
     ['by letters', () => input({}).apply('softmax'), /softmax does not fit.*ir\/binding-mismatch/s],
     ['by type', () => input({ a: 2 }).cast('i32').apply('silu'), /ir\/wrong-dtype/],
     ['by number of operands', () => input({ a: 2 }).apply('add'), /ir\/wrong-operands/],

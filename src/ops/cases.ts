@@ -189,6 +189,18 @@ export const cases: readonly OpCase[] = [
   },
   adamwCase(0),
   adamwCase(1),
+  ...[2, 6].map((parts) => ({
+    op: 'cut',
+    operands: ['x: a s c'],
+    attributes: () => ({ factor: 's', names: ['g', 'i'], sizes: [parts, 6 / parts] }),
+    fixed: { s: 6 },
+  })),
+  ...[2, 6].map((parts) => ({
+    op: 'join',
+    operands: ['x: a g i c'],
+    attributes: () => ({ factor: ['g', 'i'], names: ['s'] }),
+    fixed: { g: parts, i: 6 / parts },
+  })),
 ];
 
 /** Every factor that the case names, in order of appearance. */

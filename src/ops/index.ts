@@ -8,6 +8,7 @@ import { cast } from './cast.js';
 import { castAddends } from './cast_addends.js';
 import * as compare from './compare.js';
 import { cumsum } from './cumsum.js';
+import { cut, join } from './cut.js';
 import { dropout } from './dropout.js';
 import { einsum } from './einsum.js';
 import { einsumAdd } from './einsum_add.js';
@@ -53,6 +54,8 @@ const primitives: readonly OpDefinition[] = [
   stack,
   roll,
   reorder,
+  cut,
+  join,
   cumsum,
   topk,
   randomUniform,

@@ -74,12 +74,19 @@ function shardingOf(op: OpDefinition, rule: OpRule): string {
     Object.entries(rule.letters).find(([, factors]) => factors.includes(name))?.[0] ?? name;
   const mark = (list: readonly string[]) => [...new Set(list.map(letterOf))].map((name) => `\`${name}\``).join(', ');
   const whole = names.filter((name) => rule.factors[name].whole);
+  const cut = names.filter((name) => rule.factors[name].tied && rule.factors[rule.factors[name].tied.to].even);
+  const pieces = [...cut, ...cut.map((name) => rule.factors[name].tied!.to)];
   const reduced = names.filter(
-    (name) => !rule.factors[name].whole && rule.results.some((result) => !result.includes(name)),
+    (name) =>
+      !rule.factors[name].whole && !pieces.includes(name) && rule.results.some((result) => !result.includes(name)),
   );
   const parts = rule.reductions[0] === 'sum' ? 'partial sums' : 'partial maxima';
   const lines = [
     whole.length === 0 ? 'Every factor may be split.' : `Needs ${mark(whole)} whole; other factors may be split.`,
+    ...cut.map(
+      (name) =>
+        `${mark([rule.factors[name].tied!.to])} is split into equal parts or not at all, and ${mark([name])} as it is.`,
+    ),
     reduced.length > 0 && `Where ${mark(reduced)} is split, results that lack it are ${parts}.`,
     rule.origins.length > 0 && `Its kernel is told where its block of ${mark(rule.origins)} starts.`,
     rule.linear.length > 0 &&

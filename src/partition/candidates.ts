@@ -44,7 +44,7 @@ export function splitCandidates(options: CandidateOptions): readonly Splits[] {
   const found = new Map<string, Splits>();
   const base = merge({}, options.hint ?? {}, options);
   const keep = (splits: Splits) => found.set(splitsKey(splits), splits);
-  const induced = (i: number, v: number) => inducedSplits(rule.operands[i], operands[i][v]);
+  const induced = (i: number, v: number) => inducedSplits(rule, rule.operands[i], operands[i][v]);
   const withOthers = (splits: Splits, except: number) =>
     operands.reduce(
       (merged, versions, j) => (j === except || versions.length === 0 ? merged : merge(merged, induced(j, 0), options)),
@@ -56,7 +56,10 @@ export function splitCandidates(options: CandidateOptions): readonly Splits[] {
     versions.slice(0, maxVersions).forEach((_, v) => keep(withOthers(merge(base, induced(i, v), options), i))),
   );
   const ofResults = (splits: Splits, only: (split: Split) => boolean) =>
-    results.reduce((merged, result, i) => merge(merged, inducedSplits(rule.results[i], result, only), options), splits);
+    results.reduce(
+      (merged, result, i) => merge(merged, inducedSplits(rule, rule.results[i], result, only), options),
+      splits,
+    );
   if (operands.length === 0) keep(ofResults(base, () => true));
   keep(base);
   const offered = [...found.values()];
@@ -140,8 +143,9 @@ export function merge(base: Splits, extra: Splits, { mesh, rule, decomposable }:
   for (const [name, split] of Object.entries(extra)) {
     const factor = rule.factors[name];
     if (!factor || factor.tied || merged[name] || (factor.whole && !decomposable)) continue;
-    const axes = split.axes.filter((axis) => hasAxis(mesh, axis) && !used.has(axis));
-    if (axes.length === 0) continue;
+    const left = split.axes.filter((axis) => hasAxis(mesh, axis) && !used.has(axis));
+    const axes = factor.even ? evenAxes(mesh, left, factor.size) : left;
+    if (axes.length === 0 || (factor.even && split.bounds)) continue;
     if (split.bounds && split.bounds[split.bounds.length - 1] !== factor.size) continue;
     const cut = canonicalSplit(mesh, axes.length === split.axes.length ? split : { axes }, factor.size);
     if (factor.parts !== undefined && (cut.bounds || axesSize(mesh, axes) !== factor.parts)) continue;
@@ -151,7 +155,15 @@ export function merge(base: Splits, extra: Splits, { mesh, rule, decomposable }:
   return merged;
 }
 
+/** The most of these axes, from the first, whose ranks have equal parts of so many elements. */
+function evenAxes(mesh: Mesh, axes: readonly AxisName[], size: number): readonly AxisName[] {
+  const fit = axes.findLastIndex((_, i) => size % axesSize(mesh, axes.slice(0, i + 1)) === 0);
+  return axes.slice(0, fit + 1);
+}
+
+/** What is split as another factor is, but of another size, asks for a split of that one. */
 function inducedSplits(
+  { factors }: OpRule,
   own: readonly FactorName[],
   version: NamedLayout,
   only: (split: Split) => boolean = () => true,
@@ -159,7 +171,8 @@ function inducedSplits(
   const splits: Record<FactorName, Split> = {};
   version.names.forEach((name, k) => {
     const split = version.layout.splits[name];
-    if (split && only(split)) splits[own[k]] = straight(split);
+    const { tied } = factors[own[k]];
+    if (split && only(split)) splits[tied && factors[tied.to].even ? tied.to : own[k]] = straight(split);
   });
   return splits;
 }

@@ -8,7 +8,7 @@ import type { AxisName, Mesh } from '../ir/mesh.js';
 import type { OpRule } from '../ir/rule.js';
 import type { FactorName } from '../ir/type.js';
 import type { Plan } from '../plan/plan.js';
-import { axesOn, splitOver, yieldedAxes } from '../plan/splits.js';
+import { axesOn, splitOver } from '../plan/splits.js';
 import type { Splits } from './candidates.js';
 
 /** The splits of an op that the plan fixes: of factors to which one of data yields. Null where none does. */
@@ -23,11 +23,11 @@ export function splitsByPrecedence(
     const axes = Object.hasOwn(rule.factors, name) ? axesOn(mesh, split[name]) : [];
     return axes.length > 0 ? [{ name, axes }] : [];
   });
-  const yielded = planned.flatMap(({ name }) => (dataFactors.has(name) ? yieldedAxes(split, name) : []));
   const fixed: Record<FactorName, Splits[FactorName]> = {};
   const taken = new Set<AxisName>();
-  for (const { name, axes } of planned) {
-    if (dataFactors.has(name) || !axes.some((axis) => yielded.includes(axis))) continue;
+  for (const [i, { name, axes }] of planned.entries()) {
+    const yielding = planned.slice(i + 1).filter((after) => dataFactors.has(after.name));
+    if (dataFactors.has(name) || !yielding.some((after) => after.axes.some((axis) => axes.includes(axis)))) continue;
     const left = axes.filter((axis) => !taken.has(axis));
     if (left.length === 0) continue;
     left.forEach((axis) => taken.add(axis));

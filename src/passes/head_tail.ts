@@ -3,13 +3,15 @@
  *
  * Data come in their own order and are brought into the other once, as small integers; what is given out of a sequence goes back. In
  * between, whatever knows of positions is told that these are stored in runs: masks, tables of positions, random numbers. What needs
- * a sequence whole and in its own order, such as a running sum, has it so. Attention over gathered keys has these in their own order, so that
+ * a sequence whole and in its own order, such as a running sum, has it so. Of a sequence that is cut in groups the groups are stored in that
+ * order, where each is of a head or a tail; else it is cut in its own order. Attention over gathered keys has these in their own order, so that
  * the keys that a run of queries sees are one run; a ring has them as they are stored. After precision, before the plan is applied.
  */
 import type { Attributes, Graph, Node, Source, ValueId } from '../ir/graph.js';
 import { readersOf } from '../ir/graph.js';
 import type { OpRegistry } from '../ir/op.js';
 import type { Tensor } from '../ir/tensor.js';
+import type { OpRule } from '../ir/rule.js';
 import { namesOf, withoutPrimes, type FactorName } from '../ir/type.js';
 import { GraphRewrite } from './graph_rewrite.js';
 
@@ -26,10 +28,13 @@ export const headTail = (graph: Graph, registry: OpRegistry, order: StoredOrder 
 
 class Rewrite extends GraphRewrite {
   private readonly order: StoredOrder;
+  /** Factors that are stored so: positions, and groups of them. */
+  private readonly ordered: ReadonlySet<FactorName>;
 
   constructor(graph: Graph, registry: OpRegistry, order: StoredOrder) {
     super(graph, registry);
     this.order = order;
+    this.ordered = new Set([order.factor, ...groupsStored(graph, order)]);
   }
 
   protected override readInputs(): void {
@@ -52,6 +57,8 @@ class Rewrite extends GraphRewrite {
     const { op, rule, attributes } = node;
     const [own, key] = Object.keys(rule.factors).filter((name) => this.isOrdered(name));
     if (own === undefined) return [this.copy(node)];
+    const cut = cutOf(rule);
+    if (cut && this.isOrdered(cut.one) !== this.isOrdered(cut.major)) return this.within(node, attributes, cut.one);
     if (isAttention(node)) {
       const inOrder = { ...attributes, head_tail: ranks };
       return gathersKeys ? this.within(node, inOrder, key) : [this.copy(node, inOrder)];
@@ -91,8 +98,24 @@ class Rewrite extends GraphRewrite {
 
   /** Of two that meet, and in what follows from the second, one has a prime. */
   private isOrdered(name: FactorName): boolean {
-    return withoutPrimes(name) === this.order.factor;
+    return this.ordered.has(withoutPrimes(name));
   }
+}
+
+/** The factor that a rule has in one piece and in two, and the major one of these; null where it has none. */
+function cutOf({ factors }: OpRule): { readonly one: FactorName; readonly major: FactorName } | null {
+  const one = Object.keys(factors).find((name) => factors[name].tied && factors[factors[name].tied.to].even);
+  return one === undefined ? null : { one, major: factors[one].tied!.to };
+}
+
+/** What sequences are cut in, where all that are cut in it are so in groups of which as many are of heads as of tails on each rank. */
+function groupsStored({ nodes }: Graph, { factor, ranks }: StoredOrder): readonly FactorName[] {
+  const cuts = nodes.flatMap(({ rule }) => {
+    const cut = cutOf(rule);
+    return cut && withoutPrimes(cut.one) === factor ? [{ name: cut.major, size: rule.factors[cut.major].size }] : [];
+  });
+  const unfit = new Set(cuts.flatMap(({ name, size }) => (size % (2 * ranks) === 0 ? [] : [name])));
+  return cuts.flatMap(({ name }) => (unfit.has(name) ? [] : [name]));
 }
 
 const isAttention = ({ op }: Node): boolean => op === 'attention' || op === 'attention_backward';

@@ -1,7 +1,7 @@
 /** Sizes that cannot be had, with the nearest that can. */
 import { defineDiagnostic } from '../ir/diagnostic.js';
 import { counted } from '../ir/units.js';
-import { divisorsOf } from '../options/divisors.js';
+import { divisorsNear } from '../options/divisors.js';
 import { multiplesNear } from '../options/multiples_near.js';
 import { planContradiction } from './diagnostics.js';
 import { ranksTogether, type SharedSizes } from './nearest_sizes.js';
@@ -221,9 +221,3 @@ export const stageLayersDiffer = defineDiagnostic(
     };
   },
 );
-
-/** The largest divisor of a number below another, and the smallest above it, of those that are more than one. */
-function divisorsNear(of: number, near: number): readonly number[] {
-  const all = divisorsOf(of).filter((n) => n > 1);
-  return [all.findLast((n) => n < near), all.find((n) => n > near)].filter((n) => n !== undefined);
-}

@@ -65,8 +65,8 @@ function withAxis(
   const all = [...(splits[factor]?.axes ?? []), axis];
   const turn = draw.turn % all.length;
   const axes = [...all.slice(turn), ...all.slice(0, turn)];
-  const { size, parts } = rule.factors[factor];
-  const seed = parts === undefined ? draw.uneven[i] : 0;
+  const { size, parts, even } = rule.factors[factor];
+  const seed = parts === undefined && !even ? draw.uneven[i] : 0;
   const split = seed === 0 ? { axes } : { axes, bounds: someBounds(size, axesSize(m, axes), seed) };
   return { ...splits, [factor]: canonicalSplit(m, split, size) };
 }

@@ -28,6 +28,7 @@ import { generateSchedule, scheduleKind, scheduleKinds } from '../../src/schedul
 import { groupOfChunk } from '../../src/schedule/placement.js';
 import { languageModel } from '../scenarios/language_model.js';
 import { mlp } from '../scenarios/mlp.js';
+import { divisorsOf } from '../../src/options/divisors.js';
 import { uniform, type ScenarioOptions } from '../scenarios/scenario.js';
 import { TiedMixtral } from '../scenarios/tied_mixtral.js';
 import { whim } from '../scenarios/whim.js';
@@ -89,6 +90,10 @@ export interface TrainingDraw {
   readonly contextSplits: 'sequence' | 'dim';
   /** Whether experts lie on data ranks, not on those of tensor parallelism. */
   readonly expertsOverData: boolean;
+  /** Whether they lie on context ranks, too or instead. */
+  readonly expertsOverContext: boolean;
+  /** Which divisor of the sequence its tokens queue for experts in: 0 is one group. */
+  readonly tokenGroups: number;
   readonly contextMethod: ContextMethod;
   /** Whether shared sequences are stored head-tail, where the method takes that. */
   readonly headTail: boolean;
@@ -153,6 +158,8 @@ export const trainingFields = (): { readonly [K in keyof TrainingDraw]: fc.Arbit
   uneven: fc.tuple(fc.nat(7), fc.oneof(fc.constant(0), fc.nat(1000))),
   contextSplits: fc.constantFrom('sequence', 'sequence', 'dim'),
   expertsOverData: fc.boolean(),
+  expertsOverContext: fc.boolean(),
+  tokenGroups: fc.constantFrom(0, 1, 1, 2),
   contextMethod: fc.constantFrom(...contextMethods),
   headTail: fc.boolean(),
   sequenceParallel: fc.boolean(),
@@ -233,10 +240,14 @@ export function trainingScenario(
     if (((draw.skip >> i) & 1) === 0) split[factor] = ['tensor'];
   });
   if (draw.expertsOverData) split.experts = dataAxes.slice(-1);
+  if (draw.expertsOverContext)
+    split.experts = [...(draw.expertsOverData ? split.experts : []), ...contextAxesOf(draw).slice(-1)];
   if (draw.sequenceParallel) {
-    const { sequence = [], ...others } = split;
-    // Listed last, it yields.
-    split = { ...others, sequence: [...sequence, 'tensor'] };
+    const { sequence = [], experts, ...others } = split;
+    // It yields to what stands before it: not to experts, where these have groups of tokens.
+    const shared = { sequence: [...sequence, 'tensor'] };
+    const over: typeof split = experts ? { experts } : {};
+    split = draw.tokenGroups > 0 ? { ...others, ...shared, ...over } : { ...others, ...over, ...shared };
   }
   const sizes = factorSizes(draw);
   const bounds: Record<FactorName, readonly number[]> = {};
@@ -394,10 +405,12 @@ function modelOf(draw: TrainingDraw): LanguageModel {
   if (draw.model === 'gpt') return new GPT({ ...common, heads, positions, dropout: draw.dropout ? 0.3 : 0 });
   const grouped = { ...common, heads: heads * group, kv_heads: heads };
   if (draw.model === 'llama') return new Llama({ ...grouped, tied });
+  const divisors = divisorsOf(sequence);
   return new (tied ? TiedMixtral : Mixtral)({
     ...grouped,
     experts,
     choices: Math.min(2, experts),
+    token_groups: divisors[draw.tokenGroups % divisors.length],
     z_loss: zLoss ? 0.3 : 0,
   });
 }

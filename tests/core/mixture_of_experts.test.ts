@@ -1,6 +1,9 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Mixtral, type MixtralOptions } from '../../src/nn/models/index.js';
 import { languageModel } from '../scenarios/language_model.js';
+import { elementsOf } from '../../src/ir/type.js';
+import { instructionsOf } from '../../src/program/unroll.js';
+import type { Scenario } from '../scenarios/scenario.js';
 import { expectEqualsSerial, movesOf, opsOf } from './equals_serial.js';
 
 const mixtral = (options: Partial<MixtralOptions> = {}) =>
@@ -87,5 +90,92 @@ test('five experts over two ranks, full ones drop tokens', () => {
     ...languageModel(mixtral({ experts: 5, capacity_factor: 0.5 }), { microbatches: 1, batch: 2, sequence: 4 }),
     mesh: { expert: 2 },
     split: { experts: ['expert'] },
+  });
+});
+
+/** Experts over ranks that share sequences, whose tokens queue in four groups; full ones drop tokens. */
+describe('tokens of a sequence that ranks share', () => {
+  const [dim, experts, choices, groups, capacity_factor] = [8, 4, 2, 4, 0.75];
+  const grouped = (sequence = 8) => mixtral({ context: sequence, token_groups: groups, capacity_factor });
+  const step = (microbatches: number, sequence = 8) =>
+    languageModel(grouped(sequence), { microbatches, batch: 1, sequence });
+
+  /**
+   * What an exchange has on each rank: `experts · groups of the rank · capacity · dim` numbers, of which all but one part of as many
+   * as there are ranks leave it.
+   */
+  const expectDispatch = (
+    { program, placed }: Scenario,
+    axes: readonly string[],
+    groupsOfRank: number,
+    tokens: number,
+  ) => {
+    const capacity = Math.ceil((capacity_factor * choices * tokens) / experts);
+    for (const { values, templates } of program.classes) {
+      const exchanges = templates.flatMap((template) =>
+        instructionsOf(template).filter(
+          (one) =>
+            one.kind === 'collective' &&
+            one.global.dims.flat().some(({ name }) => name === 'place') &&
+            one.move.kind === 'all_to_all',
+        ),
+      );
+      expect(exchanges).toHaveLength(4);
+      for (const one of exchanges) {
+        if (one.kind !== 'collective') continue;
+        expect([...one.axes].sort()).toEqual([...axes].sort());
+        for (const { value } of [one.input, one.output])
+          expect(elementsOf(values[value].type)).toBe(experts * groupsOfRank * capacity * dim);
+      }
+    }
+    // Nobody has all tokens of a microbatch, nor buffers for them, nor another's experts.
+    for (const { type, layout } of placed.step.values) {
+      const names = type.dims.flat().map(({ name }) => name);
+      const over = Object.values(layout.splits).flatMap((split) => split.axes);
+      const ofTokens =
+        names.includes('place') || (names.includes('dim') && names.some((n) => /^(sequence|token)$/.test(n)));
+      if (ofTokens || names.join() === 'experts,hidden,dim') expect([...over].sort()).toEqual([...axes].sort());
+    }
+  };
+
+  test.each(['none', 'head_tail'] as const)('context ranks, in the order %s', (order) => {
+    const scenario = expectEqualsSerial({
+      ...step(1),
+      mesh: { context: 2 },
+      split: { sequence: ['context'], experts: ['context'] },
+      contextMethod: 'allgather',
+      ...(order === 'head_tail' && { contextOrder: order }),
+    });
+    expectDispatch(scenario, ['context'], groups / 2, 2);
+  });
+
+  test('data and context ranks, in one exchange', () => {
+    const scenario = expectEqualsSerial({
+      ...step(2),
+      mesh: { data: 2, context: 2 },
+      split: { microbatch: ['data'], sequence: ['context'], experts: ['data', 'context'] },
+      contextMethod: 'ring',
+    });
+    expectDispatch(scenario, ['data', 'context'], groups / 2, 2);
+  });
+
+  test('tensor ranks that share the sequence of what they do not split', () => {
+    const scenario = expectEqualsSerial({
+      ...step(1),
+      mesh: { tensor: 2 },
+      split: { heads: ['tensor'], hidden: ['tensor'], vocab: ['tensor'], sequence: ['tensor'], experts: ['tensor'] },
+    });
+    const all = scenario.placed.step.steps.flatMap((one) => (one.kind === 'move' ? [one] : []));
+    const exchanged = all.filter(({ inputs: [id] }) =>
+      scenario.placed.step.values[id].type.dims.flat().some(({ name }) => name === 'place'),
+    );
+    expect(exchanged.map(({ move }) => move.kind)).toEqual(Array(4).fill('all_to_all'));
+  });
+
+  test('groups that ranks do not share evenly, or not as they are stored: tokens are gathered, and none is dropped otherwise', () => {
+    const options = { mesh: { context: 3 }, split: { sequence: ['context'], experts: ['context'] } };
+    expectEqualsSerial({ ...step(1), ...options, contextMethod: 'allgather' });
+    const order = { contextMethod: 'allgather', contextOrder: 'head_tail' } as const;
+    expectEqualsSerial({ ...step(1, 12), ...options, ...order });
   });
 });

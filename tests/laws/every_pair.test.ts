@@ -106,6 +106,8 @@ function drawOf(
     uneven: [0, 0],
     contextSplits: 'sequence',
     expertsOverData: i % 2 === 0,
+    expertsOverContext: i % 4 === 1,
+    tokenGroups: i % 2,
     contextMethod: method,
     headTail: i % 3 !== 0,
     sequenceParallel: sequence === 'split over tensor',

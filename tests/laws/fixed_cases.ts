@@ -34,6 +34,8 @@ export const smallest: TrainingDraw = {
   uneven: [0, 0],
   contextSplits: 'sequence',
   expertsOverData: false,
+  expertsOverContext: false,
+  tokenGroups: 0,
   contextMethod: 'allgather',
   headTail: false,
   sequenceParallel: false,
@@ -52,7 +54,8 @@ export const smallest: TrainingDraw = {
 };
 
 /**
- * What a plan has to get right at once: tied weights of two groups, experts with two data axes, blocks of unlike sizes; and what a search
+ * What a plan has to get right at once: tied weights of two groups, experts with two data axes, experts over data and context ranks in parts of
+ * which some have no bounds of their own, blocks of unlike sizes; and what a search
  * found: ranks that no message reaches, since they have no part of the batch, or of a tied weight's rows; groups whose last slots are of
  * other microbatches; a tied weight of two chunks of which one splits its backward; a table with many messages under way at once.
  */
@@ -85,6 +88,25 @@ export const fixed: [TrainingDraw, HintsDraw][] = [
       microbatches: 2,
       meshes: [{ data: 2, tensor: 1, context: 2 }],
       dataSplits: 'microbatch',
+      update: true,
+    },
+    { percent: 0, seed: 0 },
+  ],
+  [
+    {
+      ...smallest,
+      model: 'mixtral',
+      experts: 5,
+      sequence: 4,
+      logical: 2,
+      meshes: [{ data: 2, tensor: 1, context: 2 }],
+      dataSplits: 'microbatch',
+      expertsOverData: true,
+      expertsOverContext: true,
+      tokenGroups: 2,
+      headTail: true,
+      zero: 1,
+      uneven: [6, 3],
       update: true,
     },
     { percent: 0, seed: 0 },

@@ -15,6 +15,7 @@ the balance loss over microbatches that have a real token and the mean of the z-
 and weight decay on parameters of two or more dimensions.
 """
 
+import itertools
 import json
 import math
 import sys
@@ -84,18 +85,19 @@ def router_logits(x, weight):
 
 
 def experts(p, b, o, x, real):
-    """A mixture of experts over the tokens of one logical microbatch, expert by expert: y, and of its real tokens the balance loss and the
-    sum of the z-loss."""
+    """A mixture of experts over the tokens of one logical microbatch, group by group and expert by expert: y, and of its real tokens the
+    balance loss and the sum of the z-loss."""
     tokens = x.flatten(0, -2)
     logits = router_logits(tokens, p[b + "router.weight"])
     probability = logits.softmax(-1)
-    n, e, k = len(tokens), o["experts"], o["choices"]
-    capacity = math.ceil(o.get("capacity_factor", 1.25) * k * n / e)
+    n, e, k, groups = len(tokens), o["experts"], o["choices"], o.get("token_groups", 1)
+    capacity = math.ceil(o.get("capacity_factor", 1.25) * k * n / groups / e)
     chosen, ids = probability.topk(k, -1)
     weights = (chosen / chosen.sum(-1, keepdim=True)).flatten()
     y = torch.zeros_like(tokens)
-    for expert in range(e):
-        queue = (ids.flatten() == expert).nonzero().squeeze(1)[:capacity]
+    group = (torch.arange(x.shape[-2]) * groups // x.shape[-2]).repeat(n // x.shape[-2]).repeat_interleave(k)
+    for expert, own_group in itertools.product(range(e), range(groups)):
+        queue = ((ids.flatten() == expert) & (group == own_group)).nonzero().squeeze(1)[:capacity]
         own = tokens[queue // k]
         h = F.silu(F.linear(own, p[b + "gate"][expert])) * F.linear(own, p[b + "up"][expert])
         out = weights[queue, None] * F.linear(h, p[b + "down"][expert])

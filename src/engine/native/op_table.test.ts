@@ -268,6 +268,11 @@ function blocksOf(rule: OpRule): readonly { readonly sizes: Sizes; readonly orig
   const split = rule.origins.filter((name) => whole[name] > 1);
   const all = { sizes: whole, origins: {}, of: 'whole' };
   const second = Object.keys(rule.factors).find((name) => rule.factors[name].tied);
+  const cut = second === undefined ? undefined : rule.factors[second].tied!.to;
+  if (second !== undefined && rule.factors[cut!].even) {
+    const sizes = { [cut!]: whole[cut!] / 2, [second]: whole[second] / 2 };
+    return [all, { sizes: { ...whole, ...sizes }, origins: {}, of: 'half' }];
+  }
   if (second !== undefined) {
     const { to: first, turn } = rule.factors[second].tied!;
     const { size, parts = 1 } = rule.factors[first];
@@ -370,7 +375,7 @@ function expectWithin({ launch, site, before, what }: Row, k: number, got: reado
 }
 
 const linear = new Set(
-  'einsum einsum_add gather scatter cumsum add sub neg scale add_scalar stack unstack roll where cast fill iota max maximum minimum relu eq ge lt topk random_uniform'.split(
+  'einsum einsum_add gather scatter cumsum add sub neg scale add_scalar stack unstack cut join roll where cast fill iota max maximum minimum relu eq ge lt topk random_uniform'.split(
     ' ',
   ),
 );

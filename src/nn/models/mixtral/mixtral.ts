@@ -80,6 +80,7 @@ export class Block extends Module<MixtralSizes> {
     experts: this.options.experts,
     choices: this.options.choices,
     capacity_factor: this.options.capacity_factor,
+    token_groups: this.options.token_groups,
   });
 
   forward(x: Tensor, losses: RouterLosses | null): Stream {

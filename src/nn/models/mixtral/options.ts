@@ -1,5 +1,6 @@
 /** Options of Mixtral: what `config.model` may say of it. */
 import { z } from 'zod';
+import { divisorsNear } from '../../../options/divisors.js';
 import { usualCapacity } from '../../mixture.js';
 import { completeRotary, decoderFields, ropeBase, rotaryFields } from '../decoder_fields.js';
 import type { Family, ModelOptions, ModelSizes } from '../family.js';
@@ -39,6 +40,19 @@ const schema = z.strictObject({
       effect: 'Smaller: less time and memory, more choices dropped.',
       also: ['moe_expert_capacity_factor', 'expert_capacity_factor', 'train_capacity_factor'],
     }),
+  token_groups: z
+    .int()
+    .positive()
+    .default(1)
+    .meta({
+      description:
+        'Runs of equal length in which each sequence is cut; tokens of a run have places in the experts’ buffers of their own. Divides context.',
+      unit: 'runs',
+      effect:
+        'Larger: ranks that share a sequence send experts their own tokens alone (with context_parallel_size N as a multiple of N, and of 2 N ' +
+        'where context_parallel_load_balancer is headtail); more choices dropped where a run is one-sided.',
+      also: ['num_groups'],
+    }),
   balance: z
     .number()
     .nonnegative()
@@ -69,13 +83,27 @@ export const mixtralFamily: Family<typeof schema> = {
   conflicts: (fields) => {
     const { choices, experts } = fields;
     const heads = [...headConflicts(fields, { rotary: true }), ...scalingConflicts(fields.rope_scaling)];
-    if (heads.length > 0 || choices <= experts) return heads;
+    if (heads.length > 0) return heads;
+    const { token_groups: groups, context } = fields;
     return [
-      {
-        options: ['model.choices', 'model.experts'],
-        problem: `${choices} choices among ${experts} experts`,
-        fix: `set model.choices to ${experts} or less`,
-      },
+      ...(choices <= experts
+        ? []
+        : [
+            {
+              options: ['model.choices', 'model.experts'],
+              problem: `${choices} choices among ${experts} experts`,
+              fix: `set model.choices to ${experts} or less`,
+            },
+          ]),
+      ...(context % groups === 0
+        ? []
+        : [
+            {
+              options: ['model.token_groups', 'model.context'],
+              problem: `${context} tokens do not divide into ${groups} equal runs`,
+              fix: `set model.token_groups to ${divisorsNear(context, groups).join(' or ')}`,
+            },
+          ]),
     ];
   },
   // Rotary positions turn pairs.
