@@ -1,6 +1,6 @@
 /** The axes of the data ranks: which of them ZeRO splits over, and which hold experts of their own, from the sizes that are asked for. */
 import type { AxisName } from '../ir/mesh.js';
-import { divisorsOf } from '../options/divisors.js';
+import { goTogether, nearDataSizes, type MoreRanks, type NearDataSizes } from './near_data_sizes.js';
 import type { ParallelSizes } from './parallel_sizes.js';
 import type { PlanGroup } from './plan.js';
 import type { PlannedModel } from './planned_model.js';
@@ -30,9 +30,10 @@ export interface DataAxes {
  *
  * Throws where sizes do not multiply, or nothing is split.
  */
-export function dataAxesOf(sizes: ParallelSizes, data: number, model: PlannedModel): DataAxes {
-  const shard = shardOf(sizes, data);
-  const experts = expertRanksOf(sizes, data, shard, model);
+export function dataAxesOf(sizes: ParallelSizes, data: number, model: PlannedModel, more: MoreRanks): DataAxes {
+  const near = nearDataSizes(sizes, data, model, more);
+  const shard = shardOf(sizes, data, near);
+  const experts = expertRanksOf(sizes, data, near, model);
   const inner = (name: string, size: number | null) => (size === null || size === data ? [] : [{ name, size }]);
   // The larger stands outside.
   const cuts = [...inner('data.shard', shard), ...inner('data.expert', experts)].sort((a, b) => b.size - a.size);
@@ -53,30 +54,30 @@ export function dataAxesOf(sizes: ParallelSizes, data: number, model: PlannedMod
 }
 
 /** Null: all of the data ranks. */
-function shardOf({ shard_size: shard, zero_stage: stage = 0 }: ParallelSizes, data: number): number | null {
+function shardOf(
+  { shard_size: shard, zero_stage: stage = 0 }: ParallelSizes,
+  data: number,
+  near: NearDataSizes,
+): number | null {
   if (shard === undefined) return null;
   if (stage === 0) throw shardsWithoutZero({ shard });
-  if (shard === 1) throw shardsOfOneRank({ data });
-  if (data % shard !== 0) throw shardSizeDoesNotDivide({ shard, data });
+  if (shard === 1) throw shardsOfOneRank({ data, near: near.shards });
+  if (data % shard !== 0) throw shardSizeDoesNotDivide({ shard, data, near });
   return shard;
 }
 
 /** Null: each data rank has all experts, or its part of them over other ranks. */
 function expertRanksOf(
-  { expert_parallel_size: ranks = 1 }: ParallelSizes,
+  { expert_parallel_size: ranks = 1, shard_size: shard }: ParallelSizes,
   data: number,
-  shard: number | null,
+  near: NearDataSizes,
   { name, factors }: PlannedModel,
 ): number | null {
   if (ranks === 1) return null;
   const experts = 'experts' in factors ? factors.experts : 0;
   if (experts === 0) throw nothingForExpertRanks({ ranks, model: name });
-  const goesWithShards = (n: number) => shard === null || shard % n === 0 || n % shard === 0;
-  if (ranks > experts) {
-    const most = divisorsOf(data).findLast((n) => n <= experts && goesWithShards(n))!;
-    throw tooManyExpertRanks({ ranks, experts, most });
-  }
-  if (data % ranks !== 0) throw expertsDoNotDivide({ ranks, of: 'data_parallel_size', size: data });
-  if (shard !== null && !goesWithShards(ranks)) throw expertsDoNotDivide({ ranks, of: 'shard_size', size: shard });
+  if (ranks > experts) throw tooManyExpertRanks({ ranks, experts, most: Math.max(1, ...near.experts) });
+  if (data % ranks !== 0) throw expertsDoNotDivide({ ranks, of: 'data_parallel_size', size: data, near });
+  if (!goTogether(shard, ranks)) throw expertsDoNotDivide({ ranks, of: 'shard_size', size: shard!, near });
   return ranks;
 }

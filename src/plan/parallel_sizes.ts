@@ -147,7 +147,7 @@ export function planOfSizes(
   }
   if (batch.sequences % batch.microbatch !== 0) throw batchDoesNotDivide(batch);
   const { split, scheduled, together } = shareBatch(batch, data, pipeline);
-  const dataAxes = dataAxesOf(sizes, data, model);
+  const dataAxes = dataAxesOf(sizes, data, model, { ranksAreGiven, together: ranksTogether(shared) });
   const mesh = { ...dataAxes.mesh, ...sequence.mesh, ...tensorAxes.mesh };
   const plan: Plan = {
     flotilla_plan: planVersion,

@@ -624,11 +624,42 @@ describe('sizes that no plan can have', () => {
     expect(of({ expert_parallel_size: 12, ...shards }, 12, experts).diagnostic.fix).toMatch(/^set it to 6 /);
     expect(of({ expert_parallel_size: 7 }, 7, experts).diagnostic.fix).toMatch(/^remove it/);
     expect(of({ expert_parallel_size: 3 }, 8, experts).diagnostic.fix).toBe(
+      'set it to 2 or 4, or start 6 or 9 ranks, for data_parallel_size 6 or 9',
+    );
+    expect(of({ expert_parallel_size: 3 }, 8, experts, { ranksAreGiven: false }).diagnostic.fix).toBe(
       'set it to 2 or 4, or set data_parallel_size to 6 or 9',
     );
     const both = of({ expert_parallel_size: 3, shard_size: 2, zero_stage: 1 }, 6, experts);
     expect(both.code).toBe('plan/experts-do-not-divide');
     expect(both.diagnostic.what).toContain('neither divides the other');
+    // Of six data ranks there are no shards of four.
+    expect(both.diagnostic.fix).toBe('set it to 2 or 6, or set shard_size to 3');
+  });
+
+  test('each size that is named in place of one is legal beside the others', () => {
+    const size = fc.integer({ min: 1, max: 12 });
+    const precision = { compute: 'f32', master: 'f32' } as const;
+    const mixture = { ...model, factors: { ...model.factors, experts: 6 } };
+    fc.assert(
+      fc.property(size, size, size, fc.boolean(), (data, shard_size, expert_parallel_size, ranksAreGiven) => {
+        const asked = { data_parallel_size: data, zero_stage: 1, shard_size, expert_parallel_size } as const;
+        const make = (sizes: ParallelSizes) =>
+          planOfSizes(sizes, sizes.data_parallel_size!, mixture, { sequences: 8, microbatch: 1 }, precision, {
+            ranksAreGiven,
+          });
+        const refusal = refusalOf(() => make(asked));
+        if (!refusal) return;
+        const { what, fix = '' } = refusal.diagnostic;
+        const [its] = /\w+_size/.exec(what)!;
+        for (const [, named, values] of fix.matchAll(/(it|\w+_size)(?: to)? (\d+(?: or \d+)*)/g))
+          for (const value of values.split(' or '))
+            expect(
+              () => make({ ...asked, [named === 'it' ? its : named]: Number(value) }),
+              `${what}: ${fix}`,
+            ).not.toThrow();
+      }),
+      { numRuns: 500 },
+    );
   });
 
   test.each([
@@ -753,10 +784,12 @@ describe('sizes that no plan can have', () => {
   test('shards that do not divide the data ranks, or of nothing', () => {
     const error = of({ zero_stage: 3, shard_size: 4 }, 6);
     expect(error.code).toBe('plan/shard-size-does-not-divide');
-    expect(error.diagnostic.fix).toBe('set it to 3 or 6, or set data_parallel_size to 4 or 8');
-    expect(of({ zero_stage: 1, shard_size: 8 }, 2).diagnostic.fix).toBe('set it to 2, or set data_parallel_size to 8');
+    expect(error.diagnostic.fix).toBe('set it to 3 or 6, or start 4 or 8 ranks, for data_parallel_size 4 or 8');
+    expect(of({ zero_stage: 1, shard_size: 8 }, 2, {}, { ranksAreGiven: false }).diagnostic.fix).toBe(
+      'set it to 2, or set data_parallel_size to 8',
+    );
     expect(of({ zero_stage: 1, shard_size: 2, tensor_parallel_size: 2 }, 2).diagnostic.fix).toBe(
-      'remove it, or set data_parallel_size to 2',
+      'remove it, or start 4 ranks, for data_parallel_size 2',
     );
     expect(of({ zero_stage: 3, shard_size: 1 }, 6)).toMatchObject({
       code: 'plan/contradiction',

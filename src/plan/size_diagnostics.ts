@@ -1,9 +1,8 @@
 /** Sizes that cannot be had, with the nearest that can. */
 import { defineDiagnostic } from '../ir/diagnostic.js';
 import { counted } from '../ir/units.js';
-import { divisorsNear } from '../options/divisors.js';
-import { multiplesNear } from '../options/multiples_near.js';
 import { planContradiction } from './diagnostics.js';
+import type { NearDataSizes } from './near_data_sizes.js';
 import { ranksTogether, type SharedSizes } from './nearest_sizes.js';
 
 export const worldSizeMismatch = defineDiagnostic(
@@ -141,24 +140,29 @@ export const noSuchExpertTensorSize = defineDiagnostic(
 
 export const expertsDoNotDivide = defineDiagnostic(
   'plan/experts-do-not-divide',
-  (p: { ranks: number; of: 'data_parallel_size' | 'shard_size'; size: number }) => ({
+  (p: { ranks: number; of: 'data_parallel_size' | 'shard_size'; size: number; near: NearDataSizes }) => ({
     what:
       p.of === 'data_parallel_size'
         ? `expert_parallel_size ${p.ranks} does not divide the ${p.size} data-parallel ranks`
         : `of expert_parallel_size ${p.ranks} and shard_size ${p.size} neither divides the other`,
     why: 'ranks that share experts are neighbours among the data-parallel ranks, and shards of parameters are too',
     where: [{ at: 'config, plan.expert_parallel_size' }, { at: `config, plan.${p.of}`, note: `${p.size}` }],
-    fix: `${divisorsNear(p.size, p.ranks).length > 0 ? `set it to ${divisorsNear(p.size, p.ranks).join(' or ')}` : 'remove it'}, or set ${p.of} to ${multiplesNear(p.size, p.ranks).join(' or ')}`,
+    fix: listed([
+      setOrRemove(p.near.experts),
+      p.of === 'data_parallel_size'
+        ? otherDataRanks(p.near)
+        : p.near.shards.length > 0 && `set shard_size to ${p.near.shards.join(' or ')}`,
+    ]),
   }),
 );
 
 export const shardSizeDoesNotDivide = defineDiagnostic(
   'plan/shard-size-does-not-divide',
-  (p: { shard: number; data: number }) => ({
+  (p: { shard: number; data: number; near: NearDataSizes }) => ({
     what: `shard_size ${p.shard} does not divide the ${p.data} data-parallel ranks`,
     why: 'each replica is the same number of shards',
     where: [{ at: 'config, plan.shard_size' }, { at: 'config, plan.data_parallel_size' }],
-    fix: `${divisorsNear(p.data, p.shard).length > 0 ? `set it to ${divisorsNear(p.data, p.shard).join(' or ')}` : 'remove it'}, or set data_parallel_size to ${multiplesNear(p.data, p.shard).join(' or ')}`,
+    fix: listed([setOrRemove(p.near.shards), otherDataRanks(p.near)]),
   }),
 );
 
@@ -173,13 +177,16 @@ export const shardsWithoutZero = ({ shard }: { shard: number }) =>
   });
 
 /** Shards that are each whole. */
-export const shardsOfOneRank = ({ data }: { data: number }) =>
+export const shardsOfOneRank = ({ data, near }: { data: number; near: readonly number[] }) =>
   planContradiction({
     file: 'the configuration',
     field: 'plan.shard_size',
     problem: 'shard_size is 1, and ZeRO is to split among so many ranks: that says nothing',
     why: 'a shard of one rank is all that belongs to its parameters',
-    fix: `${data > 1 ? `set it to ${divisorsNear(data, 1).join(' or ')}, or ` : ''}remove it${data > 1 ? ' and set zero_stage to 0' : ''}`,
+    fix: listed([
+      near.length > 0 && `set it to ${near.join(' or ')}`,
+      `remove it${data > 1 ? ' and set zero_stage to 0' : ''}`,
+    ]),
   });
 
 export const tooManyStages = defineDiagnostic(
@@ -221,3 +228,15 @@ export const stageLayersDiffer = defineDiagnostic(
     };
   },
 );
+
+const setOrRemove = (near: readonly number[]): string =>
+  near.length > 0 ? `set it to ${near.join(' or ')}` : 'remove it';
+
+/** Where ranks are given, others are to be started besides. */
+function otherDataRanks({ data, more: { ranksAreGiven, together } }: NearDataSizes): string | false {
+  if (data.length === 0) return false;
+  const sizes = `data_parallel_size ${ranksAreGiven ? '' : 'to '}${data.join(' or ')}`;
+  return ranksAreGiven ? `start ${data.map((n) => n * together).join(' or ')} ranks, for ${sizes}` : `set ${sizes}`;
+}
+
+const listed = (fixes: readonly (string | false)[]): string => fixes.filter((fix) => fix !== false).join(', or ');
