@@ -82,10 +82,11 @@ const planSizes = z.strictObject({
     }),
   context_parallel_method: z
     .enum(contextMethods)
-    .default('allgather')
+    .nullable()
+    .default(null)
     .meta({
       description:
-        'How ranks that share a sequence attend to all of it. allgather: each for its own tokens, to keys and values of all. ulysses: each for ' +
+        'How ranks that share a sequence attend to all of it (null: allgather). allgather: each for its own tokens, to keys and values of all. ulysses: each for ' +
         'its share of the heads, to which queries, keys, values and results are exchanged. ring: each for its own tokens, to keys and values ' +
         'that go from rank to rank. ulysses+ring: heads are exchanged among as many neighbours as there are heads for, and rings go across.',
       effect:
@@ -96,11 +97,12 @@ const planSizes = z.strictObject({
     }),
   context_parallel_load_balancer: z
     .enum(contextBalancers)
-    .default('headtail')
+    .nullable()
+    .default(null)
     .meta({
       description:
         'How tokens are dealt out to ranks that share a sequence. headtail: each has a run of the head and one of the tail, for allgather and ring, ' +
-        'where all attention is causal and without a window; else, and by none, the first has the first run, and so on.',
+        'where all attention is causal and without a window; none: the first has the first run, and so on. null: headtail where it has a meaning.',
       effect:
         'headtail: under a causal mask all ranks have equally much to do; by none the last of many has twice as much as on the average.',
       flag: true,

@@ -1,5 +1,6 @@
 /** What a plan says for nothing: what would be done over one rank, by one group, or to parameters that are split already. */
 import type { AxisName } from '../ir/mesh.js';
+import { counted } from '../ir/units.js';
 import { requireGroups } from './check_schedule.js';
 import { planContradiction } from './diagnostics.js';
 import type { PlannedModel } from './planned_model.js';
@@ -35,6 +36,7 @@ export function checkNothingIsIdle(plan: Plan, model: PlannedModel, axes: readon
       fix: 'remove context_method, or give split.sequence an axis of several ranks that splits nothing listed before it',
     });
   }
+  checkSequenceHasParts(plan, model, file);
   if (context_order !== undefined && (context_method === undefined || context_method === 'ulysses')) {
     throw planContradiction({
       file,
@@ -75,6 +77,24 @@ export function checkNothingIsIdle(plan: Plan, model: PlannedModel, axes: readon
       file,
       field: 'schedule.kind',
       fix: 'set it to "1f1b", with one chunk, or run the chunks on two groups or more',
+    });
+  }
+}
+
+/** Each rank that shares a sequence has a part of it: rings go round in as many steps, and all else would be done for nothing. */
+function checkSequenceHasParts(plan: Plan, { sizes }: PlannedModel, file: string): void {
+  const { split, groups, context_method: method } = plan;
+  const tokens = Math.max(...sizes.sequence);
+  for (const [name, { mesh }] of Object.entries(groups)) {
+    const axes = (split.sequence ?? []).filter((axis) => axis in mesh);
+    const ranks = axes.reduce((n, axis) => n * mesh[axis], 1);
+    if (ranks <= tokens) continue;
+    throw planContradiction({
+      file,
+      field: 'split.sequence',
+      problem: `${ranks} ranks of group ${name} share a sequence of ${counted(tokens, 'token')}`,
+      why: method?.includes('ring') ? 'a ring has a part for each of its ranks' : 'a rank would have no part of it',
+      fix: `split it over axes of ${counted(tokens, 'rank')} or fewer, together`,
     });
   }
 }

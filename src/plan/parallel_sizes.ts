@@ -37,7 +37,7 @@ export interface ParallelSizes {
   readonly context_parallel_size?: number;
   /** How they attend to all of it: see {@link Plan}. Default: `allgather`. */
   readonly context_parallel_method?: ContextMethod;
-  /** How tokens are dealt out to the ranks that share a sequence: see {@link Plan}. Default: `headtail`, where the method has a meaning for it. */
+  /** How tokens are dealt out to the ranks that share a sequence: see {@link Plan}. Default: `headtail`, where that has a meaning. */
   readonly context_parallel_load_balancer?: ContextBalancer;
   /** Whether tensor-parallel ranks share the sequence of what they do not split otherwise. Default: false. */
   readonly sequence_parallel?: boolean;

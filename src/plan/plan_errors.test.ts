@@ -589,6 +589,25 @@ describe('sizes that no plan can have', () => {
     expect(() => of({ context_parallel_size: 4 }, 4)).toThrow('the sizes were accepted');
   });
 
+  test.each([
+    [{ context_parallel_method: 'allgather' }, /method is allgather, and[^]*size to 2 or more/],
+    [{ context_parallel_method: 'ring', context_parallel_size: 1 }, /method is ring, and[^]*no ranks share a sequence/],
+    [{ context_parallel_load_balancer: 'none' }, /balancer is none, and[^]*no ranks share a sequence/],
+    [{ sequence_parallel: true }, /sequence_parallel is true, and[^]*tensor_parallel_size to 2 or more/],
+    [
+      { context_parallel_size: 2, context_parallel_method: 'ulysses', context_parallel_load_balancer: 'headtail' },
+      /says nothing by ulysses[^]*equally much to do[^]*method to allgather or ring/,
+    ],
+  ])('%o, of ranks that there are not', (given, said) => {
+    const ranks = 'context_parallel_size' in given ? given.context_parallel_size! : 1;
+    const error = of(given, ranks);
+    expect(error.code).toBe('plan/contradiction');
+    expect(error.message).toMatch(said);
+    expect(error.diagnostic.where![0].note).toBe(
+      `field plan.${Object.keys(given).findLast((name) => name !== 'context_parallel_size')}`,
+    );
+  });
+
   test('ulysses within rings: as many neighbours exchange heads as have one each', () => {
     const made = (ranks: number, tensor = 1) => {
       const sizes = {
@@ -885,6 +904,21 @@ describe('what is said for nothing', () => {
       },
       /go round a ring/,
       /^remove bounds.sequence/,
+    ],
+    [
+      'a ring of more ranks than a sequence has tokens',
+      {
+        ...{ groups: { g0: { mesh: { data: 1, 'context.0': 3, 'context.1': 2, tensor: 1 } } } },
+        ...{ split: { sequence: ['context.0', 'context.1'] }, context_method: 'ring' },
+      },
+      /6 ranks of group g0 share a sequence of 4 tokens[^]*a ring has a part for each/,
+      'split it over axes of 4 ranks or fewer, together',
+    ],
+    [
+      'a sequence of fewer tokens than ranks',
+      { groups: { g0: { mesh: { data: 1, context: 5, tensor: 1 } } }, split: { sequence: ['context'] } },
+      /5 ranks of group g0 share a sequence of 4 tokens[^]*no part of it/,
+      'split it over axes of 4 ranks or fewer, together',
     ],
     ['an order', { context_order: 'head_tail' }, /stored head_tail, and that says nothing/, /^remove context_order/],
     ['a method', { context_method: 'ulysses' }, /meet by ulysses, and that says nothing/, /^remove context_method/],

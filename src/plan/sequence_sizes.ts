@@ -2,7 +2,14 @@
 import type { AxisName } from '../ir/mesh.js';
 import type { FactorName } from '../ir/type.js';
 import { divisorsOf } from '../options/divisors.js';
-import { tooFewHeads, tooManyContextRanks, tooManySequenceRanks } from './size_diagnostics.js';
+import {
+  balancedByHeads,
+  contextForNothing,
+  sequenceParallelForNothing,
+  tooFewHeads,
+  tooManyContextRanks,
+  tooManySequenceRanks,
+} from './size_diagnostics.js';
 import type { SharedSizes } from './nearest_sizes.js';
 import type { ParallelSizes } from './parallel_sizes.js';
 import { tensorFactors, type PlannedModel } from './planned_model.js';
@@ -29,7 +36,10 @@ export function mostContextRanks(
   return method === 'ulysses' ? Math.max(1, Math.min(positions, headsOf(tensorAxes, model).most)) : positions;
 }
 
-/** `nearest`: the legal sizes. Throws `plan/too-many-context-ranks`, `plan/too-few-heads`, `plan/too-many-sequence-ranks`. */
+/**
+ * `nearest`: the legal sizes. Throws `plan/too-many-context-ranks`, `plan/too-few-heads`, `plan/too-many-sequence-ranks`, and `plan/contradiction`
+ * where something is said of ranks that are to share sequences, and none do.
+ */
 export function sequenceOf(
   sizes: ParallelSizes,
   shared: SharedSizes,
@@ -40,18 +50,23 @@ export function sequenceOf(
   const { tensor, context } = shared;
   const positions = positionsOf(model);
   if (context > positions) throw tooManyContextRanks({ context, positions, nearest });
+  const field = context === 1 ? contextFields.find((name) => sizes[name] !== undefined) : undefined;
+  if (field !== undefined) throw contextForNothing({ field, value: sizes[field]! });
+  if (sizes.sequence_parallel === true && tensor === 1) throw sequenceParallelForNothing();
   const heads = headsOf(tensorAxes, model);
   const asked = context > 1 ? (sizes.context_parallel_method ?? 'allgather') : null;
   if (asked === 'ulysses' && heads.most < context) {
     throw tooFewHeads({ tensor, context, ...heads, model: model.name, nearest });
   }
   const { method, mesh } = methodOf(asked, context, heads.most);
-  const overTensor = sizes.sequence_parallel === true && tensor > 1;
+  const balancer = sizes.context_parallel_load_balancer;
+  if (method === 'ulysses' && balancer !== undefined) throw balancedByHeads({ balancer });
+  const overTensor = sizes.sequence_parallel === true;
   const axes = [...Object.keys(mesh), ...(overTensor ? Object.keys(tensorAxes.mesh) : [])];
   const sharers = context * (overTensor ? tensor : 1);
   if (sharers > positions) throw tooManySequenceRanks({ tensor, context, positions });
   if (axes.length === 0) return { mesh, split: {}, method, order: null, scopes: [] };
-  const balanced = method !== null && method !== 'ulysses' && sizes.context_parallel_load_balancer !== 'none';
+  const balanced = method !== null && method !== 'ulysses' && balancer !== 'none';
   return {
     mesh,
     split: { sequence: axes },
@@ -60,6 +75,8 @@ export function sequenceOf(
     scopes: [gatheredAgain],
   };
 }
+
+const contextFields = ['context_parallel_method', 'context_parallel_load_balancer'] as const;
 
 /**
  * The axes of the ranks that share a sequence. By `ulysses+ring` as many as can exchange heads do, next to each other, and rings go across;

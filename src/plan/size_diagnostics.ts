@@ -63,6 +63,37 @@ export const tooManySequenceRanks = defineDiagnostic(
   }),
 );
 
+/** How ranks share sequences is said of ranks that share none. */
+export const contextForNothing = ({ field, value }: { field: string; value: string }) =>
+  planContradiction({
+    file: 'the configuration',
+    field: `plan.${field}`,
+    problem: `${field} is ${value}, and that says nothing`,
+    why: 'context_parallel_size is 1: no ranks share a sequence',
+    fix: 'remove it, or set context_parallel_size to 2 or more',
+  });
+
+/** Positions are said to be shared in a way that heads are shared instead. */
+export const balancedByHeads = ({ balancer }: { balancer: string }) =>
+  planContradiction({
+    file: 'the configuration',
+    field: 'plan.context_parallel_load_balancer',
+    problem: `context_parallel_load_balancer is ${balancer}, and that says nothing by ulysses`,
+    why: 'each rank attends for its heads to all positions: all have equally much to do',
+    fix: 'remove it, or set context_parallel_method to allgather or ring',
+    places: [{ at: 'config, plan.context_parallel_method' }],
+  });
+
+/** Ranks that divide no layer are to divide the rest. */
+export const sequenceParallelForNothing = () =>
+  planContradiction({
+    file: 'the configuration',
+    field: 'plan.sequence_parallel',
+    problem: 'sequence_parallel is true, and that says nothing',
+    why: 'tensor_parallel_size is 1: there are no ranks to share the sequence of norms, dropout and residual sums',
+    fix: 'remove it, or set tensor_parallel_size to 2 or more',
+  });
+
 export const tooManyTensorRanks = defineDiagnostic(
   'plan/too-many-tensor-ranks',
   (p: { tensor: number; factor: string; size: number; nearest: string }) => ({

@@ -70,8 +70,10 @@ function sizesOf({ plan }: TrainConfig): ParallelSizes {
     ...(sizes.data_parallel_size !== null && { data_parallel_size: sizes.data_parallel_size }),
     tensor_parallel_size: sizes.tensor_parallel_size,
     context_parallel_size: sizes.context_parallel_size,
-    context_parallel_method: sizes.context_parallel_method,
-    context_parallel_load_balancer: sizes.context_parallel_load_balancer,
+    ...(sizes.context_parallel_method !== null && { context_parallel_method: sizes.context_parallel_method }),
+    ...(sizes.context_parallel_load_balancer !== null && {
+      context_parallel_load_balancer: sizes.context_parallel_load_balancer,
+    }),
     sequence_parallel: sizes.sequence_parallel,
     expert_parallel_size: sizes.expert_parallel_size,
     ...(sizes.expert_tensor_parallel_size !== null && {
