@@ -6,7 +6,7 @@
  *
  * A step sums the gradients of all terms into one, which the update divides by the step's tokens. So what is averaged over something else is
  * weighed before its backward, by as many tokens as there are to one of those. The host knows that number, a scalar of the step, since all
- * counts follow from labels (docs/decisions/014-denominators.md).
+ * counts follow from labels (docs/decisions/016-denominators.md).
  */
 import type { ScalarInput } from '../ir/role.js';
 
