@@ -28,12 +28,15 @@ import { exactSums } from '../passes/exact_sums.js';
 import { applyPrecision } from '../passes/precision.js';
 import { traceTraining } from '../passes/trace_training.js';
 import { gradientDtypeOf } from '../plan/gradient_dtype.js';
-import { groupOfChunks, logicalMicrobatchesOf, sequencesOf } from '../plan/plan.js';
+import type { OrderFault } from '../plan/diagnostics.js';
+import { groupOfChunks, logicalMicrobatchesOf, meshesOf, sequencesOf } from '../plan/plan.js';
 import { tableOf } from '../plan/plan_schedule.js';
 import { forwardOnly } from '../schedule/forward_only.js';
 import type { ScheduleTable } from '../schedule/slot.js';
 import { lowerGroups, type LoweredProgram } from '../lower/lower_groups.js';
 import { persistentBytes } from '../lower/persistent_bytes.js';
+import { orderFault } from '../partition/context_splits.js';
+import { stepFactors } from '../partition/placement.js';
 import type { ChosenGraphs } from '../partition/place_graphs.js';
 import { ranksOf } from '../program/ranks.js';
 import { placeClasses, type GraphOptions } from './place_classes.js';
@@ -53,6 +56,8 @@ export interface CompiledTraining extends CompiledProgram {
   readonly unusedParameters: readonly string[];
   /** What is trained on beside the loss. */
   readonly terms: readonly TracedTerm[];
+  /** What keeps sequences in their own order, where the plan asks for another; else null. */
+  readonly orderFault: OrderFault | null;
 }
 
 /** `rank`: a global rank; its class alone is written, the same as in the program of all. Null or absent: all classes. */
@@ -98,8 +103,10 @@ export function compileTraining(
   graphs: TrainingGraphs = trainingGraphs(options),
 ): CompiledTraining {
   const { step, update, unusedParameters, terms } = graphs;
-  const chosen = { ...options, choices: options.plan };
-  return { ...compileGraphs(chosen, graphs, step, update, tableOf(options.plan)), unusedParameters, terms };
+  const { plan } = options;
+  const fault = orderFault(plan, stepFactors(step), meshesOf(plan), step);
+  const chosen = { ...options, choices: plan };
+  return { ...compileGraphs(chosen, graphs, step, update, tableOf(plan)), unusedParameters, terms, orderFault: fault };
 }
 
 /** One forward: the cross-entropy (`loss`), summed over the microbatches of a step, or `logits` of each microbatch. */

@@ -1,9 +1,11 @@
 /** What the plan's method makes of ops on a sequence that ranks share. */
-import type { Attributes, Graph } from '../ir/graph.js';
+import type { Graph } from '../ir/graph.js';
 import { axesSize, type Mesh } from '../ir/mesh.js';
 import type { OpRule } from '../ir/rule.js';
 import { prime, type FactorName } from '../ir/type.js';
+import { counted } from '../ir/units.js';
 import type { StoredOrder } from '../passes/head_tail.js';
+import type { OrderFault } from '../plan/diagnostics.js';
 import type { ContextMethod, Plan } from '../plan/plan.js';
 import { axesOn, yieldedAxes } from '../plan/splits.js';
 import type { Splits } from './candidates.js';
@@ -71,32 +73,89 @@ export function ringSteps(
 }
 
 /**
- * How a plan has the sequences of a step stored: head-tail where it asks for that and ranks would have unequally much to do, that is where
- * all attention is causal and without a window (of rings, and without documents or biases), and where all groups share sequences over as
- * many ranks. Null: in their own order.
+ * How a plan has the sequences of a step stored: head-tail where it asks for that and ranks would have unequally much to do. Null: in their own
+ * order.
  */
 export function storedOrder(
-  plan: Pick<Plan, 'split' | 'context_method' | 'context_order'>,
-  { meeting }: StepFactors,
+  plan: OrderedPlan,
+  { meeting }: Pick<StepFactors, 'meeting'>,
   meshes: readonly Mesh[],
-  { nodes }: Pick<Graph, 'nodes'>,
+  step: Pick<Graph, 'nodes'>,
 ): StoredOrder | null {
   const factor = Object.keys(plan.split).find((name) => meeting.has(name));
   if (plan.context_order === undefined || factor === undefined) return null;
-  const meetings = nodes.filter(({ rule }) => meets(rule, factor));
-  const rings = plan.context_method !== 'allgather';
-  if (!meetings.every(({ attributes }) => attributes.causal === true && !limits(attributes, rings))) return null;
-  const sizes = new Set(meshes.map((mesh) => axesSize(mesh, contextAxes(plan, factor, mesh).ring)));
-  const [ranks] = sizes;
-  return sizes.size === 1 && ranks > 1 ? { factor, ranks, gathersKeys: !rings } : null;
+  if (inOrderSince(plan, factor, meshes, step) !== null) return null;
+  const [ranks] = ringSizes(plan, factor, meshes);
+  return { factor, ranks, gathersKeys: plan.context_method === 'allgather' };
 }
 
+/** Why the sequences of a step lie in their own order, though the plan asks for another; null: it asks for none, or they do not. */
+export function orderFault(
+  plan: OrderedPlan,
+  { meeting }: Pick<StepFactors, 'meeting'>,
+  meshes: readonly Mesh[],
+  step: Pick<Graph, 'nodes'>,
+): OrderFault | null {
+  if (plan.context_order === undefined) return null;
+  const factor = Object.keys(plan.split).find((name) => meeting.has(name));
+  if (factor !== undefined) return inOrderSince(plan, factor, meshes, step);
+  return { why: 'in no op do the positions of a split sequence meet', byRing: false };
+}
+
+type OrderedPlan = Pick<Plan, 'split' | 'context_method' | 'context_order'>;
+
 /**
- * Whether a query sees less than all keys before it by its position, so that ranks are busy otherwise; or, in a ring, whether scores depend
- * on positions at all: its steps are taken as if head and tail were one run.
+ * All attention must be causal and without a window, of rings also without documents or biases, whose steps are taken as if head and tail
+ * were one run; and all groups share sequences over as many ranks.
  */
-const limits = ({ window = 0, given = [] }: Attributes, rings: boolean): boolean =>
-  window !== 0 || (rings && (given as readonly string[]).some((operand) => operand !== 'sinks'));
+function inOrderSince(
+  plan: OrderedPlan,
+  factor: FactorName,
+  meshes: readonly Mesh[],
+  { nodes }: Pick<Graph, 'nodes'>,
+): OrderFault | null {
+  const rings = plan.context_method !== 'allgather';
+  for (const { rule, op, attributes, source } of nodes) {
+    if (!meets(rule, factor)) continue;
+    const where = `${op} of ${source.path || 'the model'}`;
+    const { causal, window = 0, given = [] } = attributes as { causal?: boolean; window?: number; given?: string[] };
+    if (causal !== true)
+      return { why: `${where} is not causal: ranks have equally much to do in any order`, byRing: false };
+    if (window !== 0)
+      return {
+        why: `${where} has a window of ${counted(window, 'token')}: a query at the end sees no more keys`,
+        byRing: false,
+      };
+    const placed = [
+      ...new Set(given.flatMap((operand) => (operand === 'sinks' ? [] : (placedBy[operand] ?? operand)))),
+    ];
+    if (rings && placed.length > 0)
+      return {
+        why: `scores of ${where} depend on positions (${placed.join(', ')}), and a ring takes head and tail as one run`,
+        byRing: true,
+      };
+  }
+  const sizes = ringSizes(plan, factor, meshes);
+  if (sizes.length > 1)
+    return {
+      why: `groups share sequences over ${sizes.join(' and ')} ranks, each in an order of its own`,
+      byRing: false,
+    };
+  return sizes[0] > 1 ? null : { why: 'no ranks attend for positions of their own', byRing: false };
+}
+
+/** What makes scores depend on positions, by the operand that brings it. */
+const placedBy: Readonly<Record<string, string>> = {
+  starts: 'documents',
+  ends: 'documents',
+  slopes: 'slopes',
+  bias: 'biases',
+};
+
+/** Over how many ranks groups share positions. */
+const ringSizes = (plan: OrderedPlan, factor: FactorName, meshes: readonly Mesh[]): readonly number[] => [
+  ...new Set(meshes.map((mesh) => axesSize(mesh, contextAxes(plan, factor, mesh).ring))),
+];
 
 const turning: ReadonlySet<ContextMethod> = new Set(['ring', 'ulysses+ring']);
 

@@ -22,6 +22,24 @@ export const ranksIdle = defineDiagnostic(
   }),
 );
 
+/** What keeps the sequences of a step in their own order. */
+export interface OrderFault {
+  readonly why: string;
+  /** Where all keys are gathered it does not. */
+  readonly byRing: boolean;
+}
+
+/** A warning: such a plan trains, and a setting of it says nothing. */
+export const sequencesInOrder = defineDiagnostic(
+  'plan/sequences-in-order',
+  (p: { fault: OrderFault; file: string; field: string; method: string }) => ({
+    what: 'sequences are to be stored head-tail, and lie in their own order',
+    why: p.fault.why,
+    where: [{ at: p.file, note: `field ${p.field}` }],
+    fix: `remove ${p.field}${p.fault.byRing ? `, or set ${p.method} to allgather` : ''}; the run goes on as it is`,
+  }),
+);
+
 export const planVersionUnknown = defineDiagnostic('plan/version-unknown', (p: { file: string; found: unknown }) => ({
   what: `the plan file has version ${String(p.found)}, and this Flotilla reads versions 1 and 2`,
   where: [{ at: `${p.file}, flotilla_plan` }],

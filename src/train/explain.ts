@@ -1,6 +1,7 @@
 /** What a plan comes to: every reshard with the op that asked for it, and where memory goes. `explanation_text.ts` tells it. */
 import { communicationOf, isLocal } from '../reshard/index.js';
 import { printLayout } from '../ir/layout.js';
+import type { DiagnosticError } from '../ir/diagnostic.js';
 import { dtypeBytes } from '../ir/dtype.js';
 import { factorsOf, namesOf, printType } from '../ir/type.js';
 import { wireBytes } from '../cost/index.js';
@@ -22,6 +23,7 @@ import { ranksOf, type Plan } from '../plan/plan.js';
 import type { LoweredClass } from '../lower/lower_class.js';
 import { choosePlan, planForConfig } from './choose_plan.js';
 import { memoryByKind, type MemoryByKind } from './memory/by_kind.js';
+import { orderNotice } from './order_notice.js';
 import { programBytes } from './memory/forecast.js';
 import { hostMemory, type HostMemory } from './memory/host_memory.js';
 import { compileRun, type RunRequest } from './compile_run.js';
@@ -88,6 +90,8 @@ export interface Explanation {
   readonly memory: ExplainedMemory | null;
   /** Of forward and backward of one scheduled microbatch, by group. */
   readonly work: readonly GroupWork[];
+  /** What the plan says for nothing, as the step shows; null: nothing. */
+  readonly inOrder: DiagnosticError | null;
 }
 
 /** A plan that takes the place of the one that the configuration asks for. */
@@ -120,7 +124,8 @@ export function explain(
   const model = loadModel(resolved, config.model.vocab ?? vocabOf(before) ?? config.data.tokenizer.vocab);
   const plan = given ? checked(given, config, model) : choosePlan(config, model, null);
   const modelDifferences = run && before ? modelDifferencesOf(run, before, identifyModel(model, config)) : [];
-  return { ...explainPlan(config, model, plan, { observe, checkpoint }), modelDifferences };
+  const asked = given && !given.ofRun ? { plan: given.file } : config;
+  return { ...explainPlan(config, model, plan, { observe, checkpoint, asked }), modelDifferences };
 }
 
 /** The vocabulary that a run has come to; null where its record does not say. */
@@ -137,7 +142,7 @@ function explainPlan(
   config: TrainConfig,
   model: LanguageModel,
   plan: Plan,
-  { observe, checkpoint }: Pick<ExplainRequest, 'observe' | 'checkpoint'>,
+  { observe, checkpoint, asked }: Pick<ExplainRequest, 'observe' | 'checkpoint'> & { asked: Pick<TrainConfig, 'plan'> },
 ): Omit<Explanation, 'modelDifferences'> {
   const optimizer = config.optimizer;
   const target = targetOf(config);
@@ -163,6 +168,7 @@ function explainPlan(
     })),
     memory: target === 'cuda' ? null : { ranks, bytes: programBytes(programs, plan, ranks), host: hostMemory() },
     work: workByGroup(step, ops),
+    inOrder: orderNotice(training.orderFault, asked),
   };
 }
 

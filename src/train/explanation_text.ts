@@ -16,7 +16,7 @@ import { runtimeBytes } from './memory/forecast.js';
 
 /** As a page: every reshard, then memory by class of ranks. */
 export function explanationText(explanation: Explanation): string {
-  const { plan, modelDifferences, checkpoint, choices, reshards, classes, memory, work } = explanation;
+  const { plan, modelDifferences, checkpoint, choices, reshards, classes, memory, work, inOrder } = explanation;
   const total = reshards.reduce((sum, { bytes, times }) => sum + bytes * times, 0);
   const count = reshards.reduce((sum, { times }) => sum + times, 0);
   const idle = idleRanksWarning(plan);
@@ -29,7 +29,7 @@ export function explanationText(explanation: Explanation): string {
     `zero      ${zeroText(plan)}`,
     `precision ${precisionText(plan)}`,
     `again     ${madeAgainText(plan)}`,
-    ...(idle ? [idle.message] : []),
+    ...[idle, inOrder].flatMap((notice) => (notice ? [notice.message] : [])),
     ...(modelDifferences.length > 0
       ? [`model     not the one that this run trained, and refused by resume and generate: ${listed(modelDifferences)}`]
       : []),

@@ -28,6 +28,7 @@ import { trainLoop } from './loop.js';
 import { MemoryGauge } from './memory/gauge.js';
 import { tamingOf } from './divergence.js';
 import { firstNonFinite, requireFiniteLoss } from './not_finite.js';
+import { orderNotice } from './order_notice.js';
 import { parameterCount, Progress } from './progress.js';
 import type { LoadedJob, RankJob } from './rank_job.js';
 import { Saving } from './saving.js';
@@ -82,7 +83,11 @@ export async function trainRank(job: RankJob): Promise<RankResult> {
       peakBytesPredicted: peakBytes,
       seconds,
     });
-    if (peers.rank === 0) tellUnused(job, programs);
+    if (peers.rank === 0) {
+      tellUnused(job, programs);
+      const inOrder = orderNotice(programs.training.orderFault, config);
+      if (inOrder) events.emit({ kind: 'warning', code: inOrder.code, message: inOrder.message });
+    }
     const loaded: LoadedJob = {
       ...job,
       programs,

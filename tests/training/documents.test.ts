@@ -48,3 +48,16 @@ test('a run does not go on under the other, unless that is accepted', async () =
   const { events } = await work.resume('other', overrides, { accept_model_change: true });
   expect(events.filter(({ kind }) => kind === 'step')).toHaveLength(1);
 });
+
+test('a run says where sequences lie in their own order though they were to be stored head-tail', async () => {
+  const { events } = await work.train('in order', {
+    ...onReference,
+    model: { family: 'llama', layers: 1, dim: 8, heads: 2, context: 8, window: 3 },
+    steps: 1,
+    ranks: 2,
+    plan: { context_parallel_size: 2, context_parallel_load_balancer: 'headtail' },
+  });
+  expect(events.flatMap((event) => (event.kind === 'warning' ? [event.code] : []))).toContain(
+    'plan/sequences-in-order',
+  );
+});

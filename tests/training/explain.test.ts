@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { explain } from '../../src/train/explain.js';
 import { foldReshards } from '../../src/train/fold_reshards.js';
 import { explanationText } from '../../src/train/explanation_text.js';
@@ -154,6 +154,50 @@ test('under a causal mask the last of four runs has more to do than its share, a
   // Of four heads of 16 elements, forward and backward, in two layers and two sequences.
   const each = 4 * (4 * 16 + 5 + (10 * 16 + 6)) * 2 * 2;
   expect((await busiest('none')) - (await busiest('headtail'))).toBe((last - even) * each);
+});
+
+describe('sequences that lie in their own order though they are to be stored head-tail', () => {
+  const told = async (plan: object, changes: { model?: object; documents?: 'separate' } = {}) => {
+    const resolved = resolveConfig({
+      model: { family: 'gpt', layers: 1, dim: 64, heads: 4, context: 32, vocab: 512, ...changes.model } as never,
+      data: { tokenizer: { vocab: 512 }, documents: changes.documents ?? 'packed' },
+      batch: { sequences: 4, microbatch: 2 },
+      precision: 'f32',
+      device: 'cpu',
+      plan: { context_parallel_size: 2, ...plan } as never,
+    });
+    const explanation = await explain(resolved);
+    expect(explanationText(explanation).includes('lie in their own order')).toBe(explanation.inOrder !== null);
+    return explanation.inOrder?.message ?? 'in the order that was asked for';
+  };
+  const headtail = { context_parallel_load_balancer: 'headtail' };
+  const ring = { ...headtail, context_parallel_method: 'ring' };
+
+  test.each<[string, object, object, RegExp]>([
+    ['a window', headtail, { model: { window: 8 } }, /attention of blocks\.0\.attention has a window of 8 tokens/],
+    [
+      'documents in a ring',
+      ring,
+      { documents: 'separate' },
+      /depend on positions \(documents\)[^]*method to allgather/,
+    ],
+    [
+      'biases in a ring',
+      ring,
+      { model: { positions: 'relative' } },
+      /depend on positions \(biases\)[^]*method to allgather/,
+    ],
+    ['documents whose keys are gathered', headtail, { documents: 'separate' }, /^in the order that was asked for/],
+    ['a ring', ring, {}, /^in the order that was asked for/],
+    ['a window, and nothing asked for', {}, { model: { window: 8 } }, /^in the order that was asked for/],
+  ])('%s', async (_, plan, changes, said) => {
+    const message = await told(plan, changes);
+    expect(message).toMatch(said);
+    if (message.includes('[')) {
+      expect(message).toContain('[plan/sequences-in-order]');
+      expect(message).toMatch(/fix {4}remove plan.context_parallel_load_balancer.*; the run goes on as it is$/);
+    }
+  });
 });
 
 test('ranks that have nothing to compute are named, and padding is told', async () => {

@@ -415,6 +415,7 @@ export const withoutRow: Readonly<Record<string, string>> = {
   'observe/picture-unwritable': 'of plot, which writes nothing but its picture: tests/training/plot.test.ts',
   'observe/plot-unit-unknown': 'of a flag of plot: tests/training/plot.test.ts',
   'plan/ranks-idle': 'a warning',
+  'plan/sequences-in-order': 'a warning',
   'plan/nothing-for-expert-ranks': 'beside plan/too-many-context-ranks: src/plan/plan_errors.test.ts',
   'plan/too-many-expert-ranks': 'beside plan/too-many-context-ranks: src/plan/plan_errors.test.ts',
   'plan/nothing-for-expert-tensor-ranks': 'beside plan/too-many-context-ranks: src/plan/plan_errors.test.ts',
