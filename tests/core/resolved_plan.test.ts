@@ -101,7 +101,7 @@ const { chosen_for: chosenFor, ...own } = resolved;
 test.each(changes)('%s, changed, makes another program or is refused, and another hash of the plan', (_, change) => {
   const changed = change(own);
   expect(planHash(changed)).not.toBe(planHash(own));
-  expect(outcomeOf(changed)).not.toEqual(hashes);
+  expect(tried(changed).outcome).not.toEqual(hashes);
 });
 
 describe.each<[string, ParallelSizes, Precision]>([
@@ -139,18 +139,18 @@ describe.each<[string, ParallelSizes, Precision]>([
     ['groups', (p) => ({ ...p, groups: mapped(p.groups, ({ mesh }) => ({ mesh: { ...mesh, data: 4 } })) })],
     ['chunks', (p) => ({ ...p, chunks: moved(p.chunks) })],
   ])('%s, changed, is done or refused by its name', (field, change) => {
-    const outcome = outcomeOf(change(chosen));
+    const { outcome, refusal } = tried(change(chosen));
     const { assignments: _, reshards: __, validation: ___, chosen_for: ____, ...open } = change(chosen);
-    const wanted = outcomeOf(open);
+    const wanted = tried(open).outcome;
     if (outcome !== 'plan/choices-for-another-plan') return expect(outcome).toEqual(wanted);
     expect(wanted, 'without its choices the same programs').not.toEqual(before);
-    expect(refusalOf(change(chosen))?.message).toContain(`${field} is `);
+    expect(refusal?.message).toContain(`${field} is `);
   });
 });
 
 test('the refusal says what to remove, and that done the change is', () => {
   const changed: Plan = { ...resolved, zero: { stage: 1, axes: ['data'] } };
-  expect(refusalOf(changed)?.message).toMatch(
+  expect(tried(changed).refusal?.message).toMatch(
     /zero\.stage is 1, and the plan's \d+ assignments[^]*remove assignments, reshards, validation and chosen_for:/,
   );
   const { assignments: _, reshards: __, validation: ___, chosen_for: ____, ...open } = changed;
@@ -166,15 +166,17 @@ test('what is predicted and what groups are called does not decide', () => {
   expect(compiled(renamed).hashes).toEqual(hashes);
 });
 
-/** The programs of a plan; or the code of what refuses it. */
-const outcomeOf = (changed: Plan): readonly string[] | string => refusalOf(changed)?.code ?? compiled(changed).hashes;
+interface Tried {
+  /** The programs of a plan; or the code of what refuses it. */
+  readonly outcome: readonly string[] | string;
+  readonly refusal: DiagnosticError | null;
+}
 
-function refusalOf(changed: Plan): DiagnosticError | null {
+function tried(changed: Plan): Tried {
   try {
-    compiled(changed);
-    return null;
+    return { outcome: compiled(changed).hashes, refusal: null };
   } catch (error) {
-    if (error instanceof DiagnosticError) return error;
+    if (error instanceof DiagnosticError) return { outcome: error.code, refusal: error };
     throw error;
   }
 }
