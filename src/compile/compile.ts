@@ -26,11 +26,12 @@ import { buildUpdate, type ExactNorm, type UpdateRecipe } from '../optim/update.
 import { eliminateDeadCode } from '../passes/eliminate_dead_code.js';
 import { exactSums } from '../passes/exact_sums.js';
 import { applyPrecision } from '../passes/precision.js';
-import { traceTraining } from '../passes/trace_training.js';
+import { traceTraining, type TracedTraining } from '../passes/trace_training.js';
 import { gradientDtypeOf } from '../plan/gradient_dtype.js';
 import type { OrderFault } from '../plan/diagnostics.js';
 import { groupOfChunks, logicalMicrobatchesOf, meshesOf, sequencesOf } from '../plan/plan.js';
 import { tableOf } from '../plan/plan_schedule.js';
+import { planOfOneMicrobatch } from '../plan/reproducible.js';
 import { forwardOnly } from '../schedule/forward_only.js';
 import type { ScheduleTable } from '../schedule/slot.js';
 import { lowerGroups, type LoweredProgram } from '../lower/lower_groups.js';
@@ -76,23 +77,35 @@ export interface TrainingGraphs extends Pick<CompiledTraining, 'parameters' | 'u
   /** Forward and backward of one scheduled microbatch. */
   readonly step: Graph;
   readonly update: UpdateRecipe;
+  /** Of a reproducible plan, where ranks share a logical microbatch: the step of one alone. */
+  readonly ofOneMicrobatch: Graph | null;
 }
 
 export type TrainingOptions = CompileOptions & { readonly optimizer: AdamW };
 
 /** Traces and differentiates: the same graphs serve all plans of one batch and precision. */
 export function trainingGraphs(options: TrainingOptions): TrainingGraphs {
-  const { model, optimizer, registry } = options;
-  const traced = traceTraining(model, shapeOf(options), (pass, graph) =>
-    options.observe?.(pass, () => printGraph(graph)),
-  );
-  const step = typedOf(traced.graph, options);
-  const { parameters, unusedParameters, terms } = traced;
+  const { optimizer, registry, plan } = options;
+  const { step, parameters, unusedParameters, terms } = tracedStep(options);
   const unused = parameters.filter(({ name }) => unusedParameters.includes(name));
-  const exact = options.plan.reproducible ? exactNorm(options, parameters) : null;
+  const exact = plan.reproducible ? exactNorm(options, parameters) : null;
   const update: UpdateRecipe = (updated) =>
     withSums(withUnused(buildUpdate(updated, optimizer, exact), registry, unused), registry, step);
-  return { step, update, parameters, unusedParameters, terms };
+  const ofOneMicrobatch = ofOne(options, (one) => tracedStep(one).step);
+  return { step, update, parameters, unusedParameters, terms, ofOneMicrobatch };
+}
+
+function tracedStep(options: CompileOptions): TracedTraining & { readonly step: Graph } {
+  const traced = traceTraining(options.model, shapeOf(options), (pass, graph) =>
+    options.observe?.(pass, () => printGraph(graph)),
+  );
+  return { ...traced, step: typedOf(traced.graph, options) };
+}
+
+/** What `trace` gives for one logical microbatch of a reproducible plan, where ranks share it; else null. */
+function ofOne(options: CompileOptions, trace: (options: CompileOptions) => Graph): Graph | null {
+  const plan = options.plan.reproducible ? planOfOneMicrobatch(options.plan) : null;
+  return plan && trace({ ...options, plan, observe: undefined });
 }
 
 /**
@@ -102,32 +115,40 @@ export function compileTraining(
   options: TrainingOptions,
   graphs: TrainingGraphs = trainingGraphs(options),
 ): CompiledTraining {
-  const { step, update, unusedParameters, terms } = graphs;
+  const { step, update, unusedParameters, terms, ofOneMicrobatch } = graphs;
   const { plan } = options;
   const fault = orderFault(plan, stepFactors(step), meshesOf(plan), step);
-  const chosen = { ...options, choices: plan };
+  const chosen = { ...options, choices: plan, ofOneMicrobatch };
   return { ...compileGraphs(chosen, graphs, step, update, tableOf(plan)), unusedParameters, terms, orderFault: fault };
 }
 
 /** One forward: the cross-entropy (`loss`), summed over the microbatches of a step, or `logits` of each microbatch. */
 export function compileForward(options: CompileOptions & { readonly what: 'loss' | 'logits' }): CompiledProgram {
-  const trace = options.what === 'loss' ? traceModel : traceLogits;
+  const { what, plan, registry } = options;
+  const { step, ...traced } = tracedForward(options, what);
+  const totals: UpdateRecipe = () => withSums(new GraphBuilder(registry, 'totals').build(), registry, step);
+  return compileGraphs(
+    {
+      ...options,
+      choices: what === 'loss' ? plan.validation : undefined,
+      choicesIn: 'validation',
+      ofOneMicrobatch: ofOne(options, (one) => tracedForward(one, what).step),
+    },
+    traced,
+    step,
+    what === 'loss' ? totals : null,
+    forwardOnly(groupOfChunks(plan), plan.schedule.microbatches),
+  );
+}
+
+function tracedForward(options: CompileOptions, what: 'loss' | 'logits'): TracedModel & { readonly step: Graph } {
+  const trace = what === 'loss' ? traceModel : traceLogits;
   const traced = trace(options.model, { ...shapeOf(options), training: false });
   options.observe?.('trace', () => printGraph(traced.graph));
   // What is trained on besides, such as routers' balance, has no part in it.
   const graph = eliminateDeadCode(traced.graph);
   options.observe?.('eliminate_dead_code', () => printGraph(graph));
-  const step = typedOf(graph, options);
-  const totals: UpdateRecipe = () =>
-    withSums(new GraphBuilder(options.registry, 'totals').build(), options.registry, step);
-  const update = options.what === 'loss' ? totals : null;
-  return compileGraphs(
-    { ...options, choices: options.what === 'loss' ? options.plan.validation : undefined, choicesIn: 'validation' },
-    traced,
-    step,
-    update,
-    forwardOnly(groupOfChunks(options.plan), options.plan.schedule.microbatches),
-  );
+  return { ...traced, step: typedOf(graph, options) };
 }
 
 /** Compiles any step graph and update: for tests, and for steps that are no language model's. */

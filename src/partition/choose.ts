@@ -16,6 +16,7 @@ import type { ReshardSearch } from '../reshard/search.js';
 import { splitCandidates, throughCandidates, type CandidateOptions, type Splits } from './candidates.js';
 import type { OpWork, PartitionCosts } from './costs.js';
 import { noAssignment } from './diagnostics.js';
+import { passesAsPinned, pinned, type Pin } from './pins.js';
 import type { Placement } from './placement.js';
 import { Questions, type Asked } from './questions.js';
 import { axesToShare, tablesWholeOver } from './sharing.js';
@@ -75,8 +76,17 @@ export class Chooser {
     );
   }
 
-  /** `inherited`: splits of the op that this one differentiates or is a part of. Throws `partition/no-assignment`. */
-  choose(node: Node, definition: OpDefinition, group: number, inherited: Splits | null): Choice {
+  /**
+   * `inherited`: splits of the op that this one differentiates or is a part of; `pin`: what is fixed of the choice. Throws
+   * `partition/no-assignment`.
+   */
+  choose(
+    node: Node,
+    definition: OpDefinition,
+    group: number,
+    inherited: Splits | null,
+    pin: Pin | null = null,
+  ): Choice {
     const { placement, roles, anyLayout } = this.of;
     const inputs = node.inputs.map((input) => roles.get(input) ?? null);
     const asked: Asked = {
@@ -84,6 +94,7 @@ export class Chooser {
       group,
       hint: placement.hint({ source: node.source, rule: node.rule, inputs }),
       inherited,
+      pin,
       operands: node.inputs.map((input) => this.of.resolve(input)),
       scope: this.of.scopeOf(node),
       reduced: node.inputs.some((input) => this.readReduced.has(input)),
@@ -98,13 +109,16 @@ export class Chooser {
   }
 
   private cheapestFor(asked: Asked, definition: OpDefinition): Choice {
-    const { node, reduced } = asked;
+    const { node, reduced, pin, group } = asked;
     const addends = this.addendsOf(asked, definition);
     const options = this.optionsOf(asked, definition, addends);
     let best: Priced | null = null;
     let runnerUp: Priced | null = null;
-    for (const splits of splitCandidates(options)) {
+    const offered = splitCandidates(options);
+    const candidates = pin ? pinned(offered, pin, node.rule, this.of.placement.meshes[group]) : offered;
+    for (const splits of candidates) {
       for (const assignment of reduced ? [{ splits, through: {} }] : throughCandidates(options, splits)) {
+        if (pin && !passesAsPinned(pin, assignment)) continue;
         if (!addends.every((axis) => axis in assignment.through)) continue;
         const limit = runnerUp?.seconds ?? Infinity;
         const seconds = this.price(asked, definition, assignment, options, limit);

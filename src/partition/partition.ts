@@ -23,6 +23,7 @@ import { reshardSearches, type PartitionCosts } from './costs.js';
 import { noAssignment, noReshard, noSuchVersion } from './diagnostics.js';
 import { expectReaders, GivenAssignments, readAssignment, type Given } from './given_assignments.js';
 import type { PlacedGraph, PlacedId, PlacedOutput } from './placed.js';
+import type { Pin, Pins } from './pins.js';
 import type { Placement } from './placement.js';
 import { ValueNames } from './value_names.js';
 import { cheapest, Versions, type Quote, type Wanted } from './versions.js';
@@ -36,6 +37,8 @@ export interface PartitionOptions {
   readonly reshards?: readonly ReshardSearch[];
   /** What is fixed for nodes, by name; what it leaves open is chosen. Default: nothing. */
   readonly given?: GivenAssignments;
+  /** What is fixed of the choices of a reproducible step. Default: nothing. */
+  readonly pins?: Pins;
 }
 
 export interface Partitioned {
@@ -75,6 +78,7 @@ class Walk {
   private readonly known = new Map<Assignment, Assigned>();
   private readonly hasKernel: NonNullable<PartitionOptions['hasKernel']>;
   private readonly given: GivenAssignments;
+  private readonly pins: Pins | null;
   private readonly names = new NodeNames();
   private readonly assignments: Record<string, PlannedAssignment> = {};
   private readonly chooser: Chooser;
@@ -91,11 +95,12 @@ class Walk {
     costs: PartitionCosts,
     options: PartitionOptions,
   ) {
-    const { hasKernel = () => true, given = new GivenAssignments({}), device = 'reference' } = options;
+    const { hasKernel = () => true, given = new GivenAssignments({}), pins = null, device = 'reference' } = options;
     this.graph = graph;
     const reshards = options.reshards ?? reshardSearches(placement.meshes, costs);
     this.hasKernel = hasKernel;
     this.given = given;
+    this.pins = pins;
     this.builder = GraphBuilder.resume(registry, graph);
     const free = graph.outputs.filter(({ role, value }) => placement.output(role, this.builder.typeOf(value)) === null);
     this.handedOver = new Set(free.map(({ value }) => value));
@@ -158,8 +163,9 @@ class Walk {
     if (node.inputs.some((input) => this.ofData.has(input))) node.outputs.forEach((output) => this.ofData.add(output));
     const name = this.names.next(node.op, node.source, whole);
     const given = this.given.find(name);
+    const pin = this.pins?.next(name, node.rule) ?? null;
     const assignment =
-      this.fixed(given, node, definition, group) ?? this.choose(name, node, definition, group, inherited);
+      this.fixed(given, node, definition, group) ?? this.choose(name, node, definition, group, inherited, pin);
     this.chosen.set(node.id, assignment);
     const assigned = this.assigned(node, definition, group, assignment);
     const missing = definition.decompose !== undefined && !this.hasKernel(node.op, node.rule);
@@ -202,9 +208,10 @@ class Walk {
     definition: OpDefinition,
     group: number,
     inherited: Splits | null,
+    pin: Pin | null,
   ): Assignment {
     const forward = node.from === null ? null : (this.chosen.get(node.from)?.splits ?? null);
-    const choice = this.chooser.choose(node, definition, group, inherited ?? forward);
+    const choice = this.chooser.choose(node, definition, group, inherited ?? forward, pin);
     this.choices.push({ name, node, group, ...choice });
     return choice.assignment;
   }

@@ -13,6 +13,7 @@ import { GivenAssignments } from './given_assignments.js';
 import { gatherParameters } from './gather_parameters.js';
 import { packGradients } from './pack_gradients.js';
 import { partition, type ExplainedChoice } from './partition.js';
+import { Pins } from './pins.js';
 import type { Placement } from './placement.js';
 import { printPlaced, type PlacedGraph } from './placed.js';
 import { homesOf, segmentChunks, segmentGroups, stepFactors, stepPlacement, updatePlacement } from './placement.js';
@@ -36,6 +37,7 @@ import {
   type PlannedPath,
 } from '../plan/plan.js';
 import { reduceDtypeOf } from '../plan/reduce_dtype.js';
+import { dealingAxes, planOfOneMicrobatch } from '../plan/reproducible.js';
 import type { ReshardSearch } from '../reshard/search.js';
 import { sumNotRead, unusedPath } from './diagnostics.js';
 import type { KernelChooser } from '../kernels/chooser.js';
@@ -59,6 +61,8 @@ export interface PlaceRequest {
   readonly choices?: PlannedChoices;
   /** Where these stand in the plan, if not at its top. */
   readonly choicesIn?: 'validation';
+  /** Of a reproducible plan the step of one logical microbatch, where ranks share it (`planOfOneMicrobatch`). */
+  readonly ofOneMicrobatch?: Graph | null;
   readonly observe?: PassObserver;
 }
 
@@ -98,11 +102,12 @@ export function placeGraphs(
   const fixed = new GivenAssignments(assignments, `${within}assignments`);
   const chosen: Record<string, PlannedAssignment> = {};
   const priced: ExplainedChoice[] = [];
-  const place = (one: Graph, placement: Placement): PlacedGraph => {
-    const hasKernel = (op: string, rule: OpRule) => kernels.has(op, rule);
+  const hasKernel = (op: string, rule: OpRule) => kernels.has(op, rule);
+  const place = (one: Graph, placement: Placement, pins?: Pins): PlacedGraph => {
     const made = partition(one, registry, placement, costs, {
       hasKernel,
       given: fixed,
+      pins,
       device: request.target,
       reshards: searches,
     });
@@ -113,7 +118,8 @@ export function placeGraphs(
   const homes = homesOf(plan, step);
   const types = new Map<string, TensorType>(parameters.map(({ name, type }) => [name, type]));
   const buckets = request.buckets ?? (recipe ? bucketsOf(plan, registry, step, homes, types) : []);
-  const chosenStep = place(step, withHint(stepPlacement(plan, step), request.hint));
+  const pins = plan.reproducible ? pinsOf(request, costs, hasKernel, recipe !== null) : undefined;
+  const chosenStep = place(step, withHint(stepPlacement(plan, step), request.hint), pins);
   const fusedStep = fused(chosenStep, registry, kernels);
   const alone = new Set(loneGradients(parameters, buckets, parts).map(roleKey));
   const remadeStep = recompute(fusedStep, plan.scopes, segmentChunks(plan));
@@ -151,6 +157,23 @@ function takenPaths(
 }
 
 const pathKey = ({ on, of, from, to }: PlannedPath): string => `${on} ${of} ${from} ${to}`;
+
+/** What is fixed of a reproducible step's choices: as the ranks that share a microbatch would choose by themselves. */
+function pinsOf(
+  request: PlaceRequest,
+  costs: PartitionCosts,
+  hasKernel: (op: string, rule: OpRule) => boolean,
+  updates: boolean,
+): Pins {
+  const { registry, ofOneMicrobatch: graph, target: device } = request;
+  const plan = planOfOneMicrobatch(request.plan);
+  const axes = dealingAxes(request.plan);
+  if (!plan || !graph) return new Pins({ choices: [], ...axes });
+  const { step } = byChunk({ ...request, plan, split: new Set(), observe: undefined }, graph, updates);
+  const placement = withHint(stepPlacement(plan, step), request.hint);
+  const { choices } = partition(step, registry, placement, costs, { hasKernel, device });
+  return new Pins({ choices, ...axes });
+}
 
 /** What pipeline stages share is cast by each of them, and summed over them by the update. */
 function byChunk({ plan, registry, split, observe }: PlaceRequest, graph: Graph, updates: boolean) {

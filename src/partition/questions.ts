@@ -14,6 +14,7 @@ import { Numbers } from '../ir/texts.js';
 import { printType, type TensorType } from '../ir/type.js';
 import type { Scope } from '../plan/scope.js';
 import type { Splits } from './candidates.js';
+import type { Pin } from './pins.js';
 import type { Versions } from './versions.js';
 
 /** A node where it is to be placed. */
@@ -24,6 +25,8 @@ export interface Asked {
   readonly hint: Splits | null;
   /** Splits of the op that this one differentiates or is a part of. */
   readonly inherited: Splits | null;
+  /** What is fixed of the choice, of a reproducible step. */
+  readonly pin: Pin | null;
   /** The values that it reads, behind decompositions. */
   readonly operands: readonly ValueId[];
   readonly scope: Scope;
@@ -58,20 +61,21 @@ export class Questions {
   }
 
   /** Equal for nodes whose choice is the same. */
-  textOf({ node, group, hint, inherited, operands, scope, reduced, ofData, free, handedOver }: Asked): string {
+  textOf({ node, group, hint, inherited, pin, operands, scope, reduced, ofData, free, handedOver }: Asked): string {
     const { op, rule, attributes, inputs, outputs, source } = node;
     const values = operands.map((value, i) => {
       const type = this.types.of(this.builder.typeOf(value));
       return `${type} ${inputs.indexOf(inputs[i])} ${this.versions.seenFrom(value, group, source)}`;
     });
     const results = outputs.map((value) => this.types.of(this.builder.typeOf(value)));
-    const fixed = [hint, inherited].map((splits) => (splits ? this.splits.of(splits) : ''));
+    const fixed = [hint, inherited, pin?.splits].map((splits) => (splits ? this.splits.of(splits) : ''));
     const what = [
       op,
       this.rules.of(rule),
       this.attributes.of(attributes),
       this.kinds[group],
       ...fixed,
+      pin ? exactText(pin.through) : '',
       scope,
       reduced,
       ofData,

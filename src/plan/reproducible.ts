@@ -6,10 +6,10 @@
  * free are the data-parallel size as far as it deals out microbatches, the stages of a pipeline and its schedule, ZeRO's stage and the ranks
  * that it shards over, when gradients are reduced, buckets, and what is made again. Fixed is by what a microbatch is shared.
  */
-import { axesSize, axisSize } from '../ir/mesh.js';
+import { axesSize, axisSize, type AxisName, type Mesh } from '../ir/mesh.js';
 import { counted } from '../ir/units.js';
 import { planContradiction } from './diagnostics.js';
-import { meshesOf, type Plan } from './plan.js';
+import { meshesOf, pipelineOf, type Plan } from './plan.js';
 import { axesOn } from './splits.js';
 
 type Shared = Pick<Plan, 'groups' | 'split' | 'batch' | 'bounds' | 'context_method' | 'context_order'>;
@@ -18,25 +18,27 @@ type Shared = Pick<Plan, 'groups' | 'split' | 'batch' | 'bounds' | 'context_meth
  * How a plan shares a logical microbatch, equal for plans that give the same numbers: `heads 2, mlp 2; sequence 3 by ring`, `nothing`.
  */
 export function sharingOf(plan: Shared): string {
-  const { split, bounds, batch, context_method: method, context_order: order } = plan;
-  const factors = Object.keys(split).filter((factor) => factor !== 'microbatch');
-  const shared = meshesOf(plan).map((mesh) =>
-    factors.flatMap((factor) => {
-      const axes = axesOn(mesh, split[factor]);
-      if (axes.length === 0) return [];
-      const sizes = axes.map((axis) => axisSize(mesh, axis));
-      return [`${factor} ${sizes.join('×')}${bounds[factor] ? ` at ${bounds[factor].join(' ')}` : ''}`];
-    }),
-  );
-  const texts = [...new Set(shared.map((list) => list.join(', ')))];
+  const { batch, context_method: method, context_order: order } = plan;
+  const shared = meshesOf(plan).map((mesh) => sharedOn(plan, mesh));
   const by = [method, order].flatMap((choice) => (choice === undefined ? [] : [choice]));
-  const what = texts.map((text) => text || 'nothing').join(' | ') + (by.length > 0 ? ` by ${by.join(', ')}` : '');
-  return `${counted(batch.sequences, 'sequence')} split by ${what}`;
+  return `${counted(batch.sequences, 'sequence')} split by ${shared[0]}${by.length > 0 ? ` by ${by.join(', ')}` : ''}`;
+}
+
+/** By which factors, and over how many ranks each, a group shares a logical microbatch. */
+function sharedOn({ split, bounds }: Pick<Shared, 'split' | 'bounds'>, mesh: Mesh): string {
+  const factors = Object.keys(split).filter((factor) => factor !== 'microbatch');
+  const texts = factors.flatMap((factor) => {
+    const axes = axesOn(mesh, split[factor]);
+    if (axes.length === 0) return [];
+    const cut = bounds[factor] ? ` at ${bounds[factor].join(' ')}` : '';
+    return [`${factor} ${axes.map((axis) => axisSize(mesh, axis)).join('×')}${cut}`];
+  });
+  return texts.join(', ') || 'nothing';
 }
 
 /** Throws `plan/contradiction` where a plan that is to be reproducible is not. */
 export function requireReproducible(
-  plan: Pick<Plan, 'groups' | 'split' | 'batch' | 'precision' | 'reproducible'>,
+  plan: Pick<Plan, 'groups' | 'split' | 'bounds' | 'batch' | 'precision' | 'reproducible'>,
   file: string,
 ): void {
   if (!plan.reproducible) return;
@@ -59,6 +61,15 @@ export function requireReproducible(
       'how many have a part of it decides the shapes of what each computes, and so how that rounds',
       'set batch.microbatch so that a step has a logical microbatch for each data-parallel rank, or more',
     );
+  const [first, ...others] = meshesOf(plan).map((mesh) => sharedOn(plan, mesh));
+  const unlike = others.findIndex((one) => one !== first);
+  if (unlike >= 0)
+    refuse(
+      `groups.${Object.keys(plan.groups)[unlike + 1]}.mesh`,
+      `its groups share a logical microbatch unlike: ${first}, and ${others[unlike]}`,
+      'where the model is cut would decide how it rounds',
+      'give all groups the same axes, but for those that split microbatches',
+    );
   if (plan.batch.logical_microbatches > dataRanks(plan))
     refuse(
       'batch.logical_microbatches',
@@ -66,6 +77,40 @@ export function requireReproducible(
       'how many decides the shapes of what it computes, and so how that rounds',
       `set batch.logical_microbatches to ${dataRanks(plan)}: as many as ranks share`,
     );
+}
+
+/** Axes that deal out microbatches, in the plan's order, and those of them that split nothing else. */
+export function dealingAxes({ split }: Pick<Plan, 'split'>): {
+  readonly dealing: readonly AxisName[];
+  readonly free: readonly AxisName[];
+} {
+  const { microbatch: dealing = [], ...others } = split;
+  const taken = new Set(Object.values(others).flat());
+  return { dealing, free: dealing.filter((axis) => !taken.has(axis)) };
+}
+
+/**
+ * The plan of the ranks that share one logical microbatch, as if there were no others, each segment on a group of its own: a pipeline may be cut
+ * between any two. Null where it is one rank. Under every plan with the same numbers it is the same.
+ */
+export function planOfOneMicrobatch(plan: Plan): Plan | null {
+  const { dealing, free } = dealingAxes(plan);
+  const [group] = Object.values(plan.groups);
+  const shared = Object.entries(group.mesh).filter(([axis, size]) => size > 1 && !free.includes(axis));
+  if (shared.length === 0) return null;
+  const mesh = Object.fromEntries(shared);
+  const { validation: _, chosen_for: __, assignments: ___, reshards: ____, ...rest } = plan;
+  return {
+    ...rest,
+    ...pipelineOf(plan.chunks.flatMap(({ segments }) => segments.map((segment) => ({ segments: [segment], mesh })))),
+    schedule: { kind: 'gpipe', microbatches: 1, table: null },
+    batch: {
+      ...plan.batch,
+      logical_microbatches: dealing.reduce((ranks, axis) => ranks * (mesh[axis] ?? 1), 1),
+      padding: 0,
+    },
+    zero: { stage: 0, axes: [] },
+  };
 }
 
 /** Of the group that has the fewest. */

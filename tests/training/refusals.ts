@@ -357,6 +357,20 @@ export const refusals: readonly Refusal[] = [
     }),
   },
   {
+    code: 'plan/not-reproducible',
+    commands: ['train'],
+    options: (work) => ({ ...others, reproducible: true, plan: work.file('runs', 'good', 'plan.json') }),
+  },
+  {
+    code: 'plan/shared-otherwise',
+    commands: ['resume'],
+    prepare: (run) => {
+      for (const file of ['plan.json', 'config.json'])
+        edit(run, file, (text) => JSON.stringify({ ...(JSON.parse(text) as object), reproducible: true }));
+    },
+    overrides: () => ['steps=4', 'ranks=2', 'plan.tensor_parallel_size=2'],
+  },
+  {
     code: 'plan/unknown-name',
     commands: ['explain'],
     prepare: (run) => edit(run, 'plan.json', (text) => text.replaceAll('"embedding"', '"embeding"')),

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { TrainOptions } from '../../src/config/schema.js';
 import { testOfRanks } from '../../src/engine/native/testing/tests_by_device.js';
+import type { DiagnosticError } from '../../src/ir/diagnostic.js';
 import { trainFile } from '../../src/launch/train.js';
 import { readMetrics } from '../../src/observe/index.js';
 import { StartedRun } from '../fuzz/started_run.js';
@@ -17,7 +18,7 @@ const steps = 3;
 type Sizes = Exclude<TrainOptions['plan'], string | undefined>;
 type Place = typeof onNative | typeof onReference;
 
-type Run = Place & Pick<TrainOptions, 'ranks' | 'plan' | 'precision' | 'reproducible'>;
+type Run = Place & Pick<TrainOptions, 'ranks' | 'plan' | 'precision' | 'reproducible' | 'steps'>;
 
 const own = readFileSync(new URL('reproducible_model.ts', import.meta.url), 'utf8');
 
@@ -46,7 +47,7 @@ async function trained(name: string, run: Run) {
   const losses = readMetrics(work.file('runs', name, 'metrics.jsonl')).flatMap(({ kind, step, loss }) =>
     kind === 'step' || kind === 'validation' ? [[kind, step, loss]] : [],
   );
-  return { losses, state: work.tensorHashes(name, steps) };
+  return { losses, state: work.tensorHashes(name, run.steps ?? steps) };
 }
 
 const plans: Readonly<Record<string, readonly [ranks: number, plan: Sizes]>> = {
@@ -82,6 +83,59 @@ describe.each([
       });
     }
   });
+});
+
+/** Ranks that share microbatches: what they leave is their own, and the same whoever else there is. */
+describe.each<[string, number, Sizes]>([
+  ['tensor 2', 2, { tensor_parallel_size: 2 }],
+  ['tensor 2, sequence', 2, { tensor_parallel_size: 2, sequence_parallel: true }],
+  ['a ring of 3', 3, { context_parallel_size: 3, context_parallel_method: 'ring' }],
+  ['experts 2', 2, { data_parallel_size: 2, expert_parallel_size: 2 }],
+])('%s on virtual ranks', (shared, ranks, plan) => {
+  const run = { ...onReference, precision: 'bf16' } as const;
+  const name = (which: string) => `${shared} ${which}`.replace(/\W+/g, '-');
+  const alone = memo(() => trained(name('alone'), { ...run, ranks, plan }));
+  test.each<[string, number, Sizes]>([
+    ['data', 2, { data_parallel_size: 2 * (plan.data_parallel_size ?? 1), zero_stage: 1 }],
+    ['pipeline', 2, { pipeline_parallel_size: 2 }],
+  ])('beside %s', async (_, times, more) => {
+    const found = await trained(name(_), { ...run, ranks: ranks * times, plan: { ...plan, ...more } });
+    expect(found).toEqual(await alone());
+  });
+});
+
+test('a run goes on under other data-parallel and pipeline sizes as if nothing had changed', async () => {
+  const run = { ...onReference, precision: 'bf16' } as const;
+  const through = await trained('through', run);
+  await trained('changed', { ...run, steps: 1 });
+  await work.resume(
+    'changed',
+    [`steps=${steps}`, 'ranks=4', 'plan.data_parallel_size=2', 'plan.pipeline_parallel_size=2'],
+    {
+      trust_code: true,
+    },
+  );
+  expect(work.tensorHashes('changed', steps)).toEqual(through.state);
+});
+
+test.each([
+  ['other tensor ranks', ['ranks=2', 'plan.tensor_parallel_size=2'], 'plan/shared-otherwise'],
+  ['sums that round', ['ranks=2', 'plan.data_parallel_size=2', 'reduce_dtype=bf16'], 'plan/contradiction'],
+])('it does not go on with %s', async (what, overrides, code) => {
+  const name = what.replace(/\W+/g, '-');
+  await trained(name, { ...onReference, steps: 1 });
+  const error = await work
+    .resume(name, ['steps=2', ...overrides], { trust_code: true })
+    .catch((thrown: unknown) => thrown as DiagnosticError);
+  expect(error).toMatchObject({ code });
+});
+
+test('a plan in which ranks share the sequences of a microbatch is refused', async () => {
+  const batch = { sequences: 8, microbatch: 8 };
+  const run = { ...onReference, reproducible: true, batch, ranks: 4, plan: { data_parallel_size: 4 } };
+  const error = await work.train('shared', run).catch((thrown: unknown) => thrown as DiagnosticError);
+  expect(error).toMatchObject({ code: 'plan/contradiction' });
+  expect((error as DiagnosticError).message).toContain('share the sequences of a logical microbatch');
 });
 
 test('a run that is not so follows its plan', async () => {
