@@ -3,11 +3,13 @@ export { Attention, type AttentionOptions } from './attention.js';
 export { Dropout, type DropoutOptions } from './dropout.js';
 export { Embedding, type EmbeddingOptions } from './embedding.js';
 export { normal, ones, zeros, type Init } from './init.js';
+export type { Denominator } from './denominators.js';
 export {
   crossEntropy,
   LanguageModel,
   sumOverRealTokens,
   type LanguageModelOptions,
+  type LossTerm,
   type SummedLoss,
 } from './language_model.js';
 export { Linear, type LinearOptions } from './linear.js';

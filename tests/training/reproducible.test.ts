@@ -44,8 +44,8 @@ async function trained(name: string, run: Run) {
     const started = new StartedRun(process.execPath, ['--import', flotillaFirst, flotillaMain, 'train', file], file);
     expect((await started.ended).status, started.output).toBe(0);
   } else await trainFile(surroundings, file, { trust_code: true });
-  const losses = readMetrics(work.file('runs', name, 'metrics.jsonl')).flatMap(({ kind, step, loss }) =>
-    kind === 'step' || kind === 'validation' ? [[kind, step, loss]] : [],
+  const losses = readMetrics(work.file('runs', name, 'metrics.jsonl')).flatMap(({ kind, step, loss, terms }) =>
+    kind === 'step' || kind === 'validation' ? [[kind, step, loss, terms]] : [],
   );
   return { losses, state: work.tensorHashes(name, run.steps ?? steps) };
 }
