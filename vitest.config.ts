@@ -6,8 +6,12 @@ export default defineConfig({
     include: ['src/**/*.test.ts', 'tests/**/*.test.ts'],
     globalSetup: ['tests/setup/build.ts'],
     setupFiles: ['tests/setup/properties.ts', 'tests/setup/state.ts'],
-    // Threads of ranks that outnumber the cores sleep while they wait for each other.
-    env: { OMP_WAIT_POLICY: 'passive' },
+    env: {
+      // Threads of ranks that outnumber the cores sleep while they wait for each other.
+      OMP_WAIT_POLICY: 'passive',
+      // Torch asks for the name of whoever connects, 127.0.0.1 too, and goes on without: a lost answer is not waited for twice five seconds.
+      RES_OPTIONS: 'timeout:1 attempts:1',
+    },
     sequence: { sequencer: LongestFirst },
     pool: 'forks',
     // Graphs and programs are many objects that are soon gone: with room for them a tenth less time goes into collecting them.

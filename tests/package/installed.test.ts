@@ -48,7 +48,7 @@ function lockedVersions(): Readonly<Record<string, string>> {
 beforeAll(async () => {
   const { found } = await locateTorch();
   // As a person's shell has it: nothing of npm's or vitest's own reaches the commands.
-  const ours = /^(npm_(?!config_(registry|cache|userconfig)$)|VITEST|NODE_ENV$|INIT_CWD$)/;
+  const ours = /^(npm_(?!config_(registry|cache|userconfig)$)|VITEST|NODE_ENV$|INIT_CWD$|RES_OPTIONS$)/;
   env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)));
   process.env.XDG_CACHE_HOME = path.join(folder, 'cache');
   Object.assign(env, { FLOTILLA_TORCH: found!.path, XDG_CACHE_HOME: process.env.XDG_CACHE_HOME });

@@ -1,5 +1,6 @@
 /** Engines of one process that are ranks of one job: they meet here, without a launcher. */
 import net from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AddonEngine } from './bridge.js';
 
 export interface MeetOptions {
@@ -28,10 +29,25 @@ export async function meet(
       backend,
     });
   const [first, ...others] = engines;
-  const hosted = rendezvous(first, 0);
-  // Whoever knocks before rank 0 listens tries again seconds later.
-  await Promise.race([hosted, new Promise((resolve) => setTimeout(resolve, 50))]);
+  let isOver = false;
+  const hosted = rendezvous(first, 0).finally(() => (isOver = true));
+  // Torch's client that knocks before rank 0 listens tries again seconds later.
+  const listens = async () => {
+    while (!isOver && !(await isListening(port))) await sleep(1);
+  };
+  await Promise.race([hosted, listens()]);
   await Promise.all([hosted, ...others.map((engine, i) => rendezvous(engine, i + 1))]);
+}
+
+function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, '127.0.0.1');
+    socket.once('error', () => resolve(false));
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+  });
 }
 
 function freePort(): Promise<number> {
