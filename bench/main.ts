@@ -1,4 +1,4 @@
-/** `npm run bench -- step | parallel | strategies | learning | memory | threads | verify | compile [--json FILE] …`: dispatches, prints a line a row, writes the rows. */
+/** `npm run bench -- step | parallel | strategies | reproducible | learning | memory | threads | verify | compile [--json FILE] …`: dispatches, prints a line a row, writes the rows. */
 import { parseArgs } from 'node:util';
 import { cores } from '../src/engine/native/cores.js';
 import { benchModelNames } from './contestant/models.js';
@@ -13,6 +13,8 @@ const usage = `usage: npm run bench -- BENCH [--json FILE] [options]
                --model demo  --rounds 15  --only TEXT  --threads N  --profile
   strategies one small model by data, tensor, context, pipeline and hybrid plans: bytes and synchronisations of a run beside what the program states
                --only TEXT  --steps 10  --threads N
+  reproducible what it costs that a step is reproducible: arena, bytes on the wire, time, of a few plans as usual and so
+               --model demo  --rounds 5  --block 4  --only TEXT  --threads N
   learning   the loss after the same steps on the same batches: ours and PyTorch's
                --steps 200  --ranks 1  --compute bf16  --threads N
   memory     arena over live bytes of each program, highest byte written, resident growth, allocations
@@ -74,6 +76,16 @@ const benches: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   strategies: async () => {
     const { printStrategyRow, runStrategies } = await import('./strategies/strategies.js');
     return runStrategies({ only, threads, steps: Number(values.steps ?? 10), emit: printStrategyRow });
+  },
+  reproducible: async () => {
+    const { printReproducibleRow, runReproducible } = await import('./reproducible.js');
+    return runReproducible({
+      model: oneOf(benchModelNames, values.model ?? 'demo'),
+      rounds: Number(values.rounds ?? 5),
+      block: Number(values.block ?? 4),
+      ...{ only, threads },
+      emit: printReproducibleRow,
+    });
   },
   learning: async () =>
     (await import('./learning.js')).runLearning({

@@ -31,6 +31,8 @@ export interface StepSetup {
   readonly seed: number;
   /** Whether a program for the validation loss shares the arena. */
   readonly validates?: boolean;
+  /** Whether the plan is to be reproducible. */
+  readonly reproducible?: boolean;
 }
 
 export interface RankOptions {
@@ -71,8 +73,9 @@ export interface CompiledStep {
 }
 
 export function compileStep(setup: StepSetup, target: DeviceType): CompiledStep {
-  const { model, optimizer, sizes, batch, compute, validates } = setup;
-  const plan = planOfSizes(sizes, ranksOfSizes(sizes), describeModel(model), batch, { compute, master: 'f32' });
+  const { model, optimizer, sizes, batch, compute, validates, reproducible } = setup;
+  const precision = { compute, master: 'f32' } as const;
+  const plan = planOfSizes(sizes, ranksOfSizes(sizes), describeModel(model), batch, precision, { reproducible });
   if (validates) {
     const { training, validation } = compileRun({ model, optimizer, plan, registry: ops, target, rank: null });
     return { plan, compiled: training, validation };

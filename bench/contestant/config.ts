@@ -24,6 +24,8 @@ export interface ContestantConfig {
   readonly threads: number;
   /** PyTorch only: the mode of torch.compile that the model goes through; null: eager. */
   readonly compile: 'default' | 'max-autotune' | null;
+  /** Ours only: whether the plan is to be reproducible. */
+  readonly reproducible?: boolean;
   /** PyTorch only: how its ranks share a step (bench/pytorch/strategies.py). */
   readonly strategy: TorchStrategy;
   readonly optimizer: {

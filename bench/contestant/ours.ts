@@ -31,6 +31,7 @@ const step = await openStep(
     runSteps: rates.length,
     seed,
     validates: validation !== null,
+    reproducible: config.reproducible,
   },
   {
     rank: environment?.rank ?? 0,
