@@ -35,6 +35,7 @@ test('a compilation passes the listed points, in order', () => {
         factors: {},
         sizes: { sequence: [4] },
         parameters: [],
+        tokenGroups: 1,
       },
       { sequences: 2, microbatch: 2 },
       { compute: 'f32', master: 'f32' },

@@ -127,7 +127,8 @@ const planSizes = z.strictObject({
     .meta({
       description:
         'Neighbouring data-parallel ranks that each have experts of their own, to which the tokens of all of them are sent. Divides ' +
-        'data_parallel_size.',
+        'data_parallel_size, or is that times a divisor of context_parallel_size: then so many neighbours that share sequences have experts of ' +
+        'their own too, and model.token_groups says whether their tokens are exchanged or gathered.',
       unit: 'ranks',
       effect: 'Doubled: half the experts on each rank, and tokens travel among twice as many.',
       flag: true,

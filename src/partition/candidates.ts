@@ -67,7 +67,9 @@ export function splitCandidates(options: CandidateOptions): readonly Splits[] {
   const idle = options.shared.filter((axis) => !used.has(axis));
   if (idle.length === 0) return offered;
   for (const splits of offered) {
-    const asPlanned = ofResults(splits, ({ axes }) => axes.some((axis) => idle.includes(axis)));
+    const asPlanned = ofResults(withoutBegun(splits, idle, options), ({ axes }) =>
+      axes.some((axis) => idle.includes(axis)),
+    );
     keep(asPlanned);
     const together = splitOver(idle, splits, options);
     together.forEach(keep);
@@ -77,6 +79,19 @@ export function splitCandidates(options: CandidateOptions): readonly Splits[] {
     dealOut(left, asPlanned, options).forEach(keep);
   }
   return [...found.values()];
+}
+
+/** The splits but for those that the plan would have go on over `axes`, in a result: positions over context ranks, and then over tensor ranks. */
+function withoutBegun(splits: Splits, axes: readonly AxisName[], { rule, results }: CandidateOptions): Splits {
+  const planned = results.flatMap((result, i) => Object.entries(inducedSplits(rule, rule.results[i], result)));
+  const goesOn = (name: FactorName, { axes: begun }: Split) =>
+    planned.some(
+      ([factor, { axes: all }]) =>
+        factor === name &&
+        all.length > begun.length &&
+        all.every((axis, i) => (i < begun.length ? axis === begun[i] : axes.includes(axis))),
+    );
+  return Object.fromEntries(Object.entries(splits).filter(([name, split]) => !goesOn(name, split)));
 }
 
 /** Each factor that has a part for every rank along `axes`, split over them too. */

@@ -9,6 +9,7 @@ const model = {
   segments: ['embedding', 'blocks.0', 'blocks.1', 'head'],
   factors: { heads: 4 },
   parameters: [],
+  tokenGroups: 1,
   sizes: { heads: [4], sequence: [8] },
 };
 

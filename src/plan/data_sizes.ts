@@ -1,17 +1,10 @@
 /** The axes of the data ranks: which of them ZeRO splits over, and which hold experts of their own, from the sizes that are asked for. */
 import type { AxisName } from '../ir/mesh.js';
-import { goTogether, nearDataSizes, type MoreRanks, type NearDataSizes } from './near_data_sizes.js';
+import type { ExpertRanks } from './expert_sizes.js';
+import type { NearDataSizes } from './near_data_sizes.js';
 import type { ParallelSizes } from './parallel_sizes.js';
 import type { PlanGroup } from './plan.js';
-import type { PlannedModel } from './planned_model.js';
-import {
-  expertsDoNotDivide,
-  nothingForExpertRanks,
-  shardSizeDoesNotDivide,
-  shardsOfOneRank,
-  shardsWithoutZero,
-  tooManyExpertRanks,
-} from './size_diagnostics.js';
+import { shardSizeDoesNotDivide, shardsOfOneRank, shardsWithoutZero } from './size_diagnostics.js';
 
 export interface DataAxes {
   /** Major first. */
@@ -27,14 +20,9 @@ export interface DataAxes {
  * is a part of the other.
  *
  *   data 8, shard_size 4, expert_parallel_size 2     data.replica 2 × data.shard 2 × data.expert 2
- *
- * Throws where sizes do not multiply, or nothing is split.
  */
-export function dataAxesOf(sizes: ParallelSizes, data: number, model: PlannedModel, more: MoreRanks): DataAxes {
-  const near = nearDataSizes(sizes, data, model, more);
-  const shard = shardOf(sizes, data, near);
-  const experts = expertRanksOf(sizes, data, near, model);
-  const inner = (name: string, size: number | null) => (size === null || size === data ? [] : [{ name, size }]);
+export function dataAxesOf(data: number, shard: number, { data: experts }: Pick<ExpertRanks, 'data'>): DataAxes {
+  const inner = (name: string, size: number) => (size === 1 || size === data ? [] : [{ name, size }]);
   // The larger stands outside.
   const cuts = [...inner('data.shard', shard), ...inner('data.expert', experts)].sort((a, b) => b.size - a.size);
   const axes: { readonly name: AxisName; readonly ranks: number; readonly within: number }[] = [];
@@ -48,36 +36,20 @@ export function dataAxesOf(sizes: ParallelSizes, data: number, model: PlannedMod
   const inside = (size: number) => axes.filter(({ within }) => within <= size).map(({ name }) => name);
   return {
     mesh: Object.fromEntries(axes.map(({ name, ranks }) => [name, ranks])),
-    shards: inside(shard ?? data),
-    experts: experts === null ? [] : inside(experts),
+    shards: inside(shard),
+    experts: experts === 1 ? [] : inside(experts),
   };
 }
 
-/** Null: all of the data ranks. */
-function shardOf(
+/** Among how many data ranks ZeRO splits. Throws where that does not divide them, or nothing is split. */
+export function shardOf(
   { shard_size: shard, zero_stage: stage = 0 }: ParallelSizes,
   data: number,
   near: NearDataSizes,
-): number | null {
-  if (shard === undefined) return null;
+): number {
+  if (shard === undefined) return data;
   if (stage === 0) throw shardsWithoutZero({ shard });
   if (shard === 1) throw shardsOfOneRank({ data, near: near.shards });
   if (data % shard !== 0) throw shardSizeDoesNotDivide({ shard, data, near });
   return shard;
-}
-
-/** Null: each data rank has all experts, or its part of them over other ranks. */
-function expertRanksOf(
-  { expert_parallel_size: ranks = 1, shard_size: shard }: ParallelSizes,
-  data: number,
-  near: NearDataSizes,
-  { name, factors }: PlannedModel,
-): number | null {
-  if (ranks === 1) return null;
-  const experts = 'experts' in factors ? factors.experts : 0;
-  if (experts === 0) throw nothingForExpertRanks({ ranks, model: name });
-  if (ranks > experts) throw tooManyExpertRanks({ ranks, experts, most: Math.max(1, ...near.experts) });
-  if (data % ranks !== 0) throw expertsDoNotDivide({ ranks, of: 'data_parallel_size', size: data, near });
-  if (!goTogether(shard, ranks)) throw expertsDoNotDivide({ ranks, of: 'shard_size', size: shard!, near });
-  return ranks;
 }

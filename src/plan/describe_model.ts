@@ -2,7 +2,8 @@
 import { hashText } from '../ir/hash.js';
 import { factorsOf, namesOf, printType } from '../ir/type.js';
 import type { LanguageModel } from '../nn/language_model.js';
-import { blockListOf } from '../nn/module.js';
+import { Mixture } from '../nn/mixture.js';
+import { blockListOf, modulesOf } from '../nn/module.js';
 import { describeParameters } from '../nn/trace.js';
 import { tensorFactors, type PlannedModel } from './planned_model.js';
 
@@ -25,6 +26,14 @@ export function describeModel(model: LanguageModel): PlannedModel {
     segments: blocks ? ['embedding', ...blocks.blocks.map((_, i) => `${blocks.name}.${i}`), 'head'] : ['model'],
     factors,
     sizes,
+    tokenGroups: tokenGroupsOf(model),
     parameters: parameters.map(({ type }) => namesOf(type)),
   };
+}
+
+function tokenGroupsOf(model: LanguageModel): number {
+  const [first = 1, ...others] = modulesOf(model).flatMap(({ module }) =>
+    module instanceof Mixture ? [module.options.token_groups ?? 1] : [],
+  );
+  return others.every((groups) => groups === first) ? first : 1;
 }

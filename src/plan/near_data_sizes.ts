@@ -27,21 +27,24 @@ export interface MoreRanks {
 export const goTogether = (shard: number | undefined, experts: number): boolean =>
   shard === undefined || shard % experts === 0 || experts % shard === 0;
 
+/** `context`: numbers of ranks that share a sequence which can have experts of their own, beside all data ranks. */
 export function nearDataSizes(
   { shard_size: shard, expert_parallel_size: experts = 1 }: ParallelSizes,
   data: number,
   { factors }: PlannedModel,
   more: MoreRanks,
+  context: readonly number[],
 ): NearDataSizes {
   const most = 'experts' in factors ? factors.experts : 1;
   const divisors = divisorsOf(data).filter((n) => n > 1);
-  const expertsFit = data % experts === 0 && experts <= most;
+  const beyond = context.map((n) => data * n);
+  const expertsFit = (data % experts === 0 || beyond.includes(experts)) && experts <= most;
   const together = goTogether(shard, experts) && experts <= most;
   return {
     shards: next(shard ?? 1, expertsFit ? divisors.filter((n) => goTogether(n, experts)) : []),
     experts: next(
       experts,
-      divisors.filter((n) => n <= most && goTogether(shard, n)),
+      [...divisors, ...beyond].filter((n) => n <= most && goTogether(shard, n)),
     ),
     data: together ? multiplesNear(data, Math.max(shard ?? 1, experts)) : [],
     more,

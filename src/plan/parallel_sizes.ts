@@ -10,8 +10,10 @@ import {
   worldSizeMismatch,
 } from './size_diagnostics.js';
 import { checkScheduleOf, requireGroups } from './check_schedule.js';
-import { dataAxesOf } from './data_sizes.js';
+import { dataAxesOf, shardOf } from './data_sizes.js';
+import { contextCuts, expertRanksOf, hasWholeGroups, withExperts } from './expert_sizes.js';
 import { chunksOf } from './model_chunks.js';
+import { nearDataSizes } from './near_data_sizes.js';
 import { nearestSizes, nearestText, ranksTogether, sharedSizes, sharedSizesOf } from './nearest_sizes.js';
 import { requireGradientReduction, requireReduceDtype } from './reduce_dtype.js';
 import {
@@ -41,7 +43,10 @@ export interface ParallelSizes {
   readonly context_parallel_load_balancer?: ContextBalancer;
   /** Whether tensor-parallel ranks share the sequence of what they do not split otherwise. Default: false. */
   readonly sequence_parallel?: boolean;
-  /** Neighbouring data-parallel ranks that have experts of their own, to which the tokens of all of them are sent. Default: 1. */
+  /**
+   * Neighbouring data-parallel ranks that have experts of their own, to which the tokens of all of them are sent; more than there are data
+   * ranks: so many neighbouring context-parallel ranks besides. Default: 1.
+   */
   readonly expert_parallel_size?: number;
   /** Tensor-parallel ranks that share each expert. Default: with expert_parallel_size all of them, else as few as there are experts for. */
   readonly expert_tensor_parallel_size?: number;
@@ -129,7 +134,7 @@ export function planOfSizes(
   }
   const perExpert = ranksPerExpert(sizes, tensor, model);
   const tensorAxes = tensorAxesOf(tensor, model, perExpert);
-  const sequence = sequenceOf(sizes, shared, tensorAxes, model, nearest);
+  const unshared = sequenceOf(sizes, shared, tensorAxes, model, nearest);
   if (pipeline === 1 && !sizes.schedule_file) {
     const [field, told] =
       (sizes.virtual_stages ?? 1) > 1 ? ['plan.virtual_stages', 'virtual_stages'] : ['plan.pipeline_schedule', 'it'];
@@ -147,7 +152,22 @@ export function planOfSizes(
   }
   if (batch.sequences % batch.microbatch !== 0) throw batchDoesNotDivide(batch);
   const { split, scheduled, together } = shareBatch(batch, data, pipeline);
-  const dataAxes = dataAxesOf(sizes, data, model, { ranksAreGiven, together: ranksTogether(shared) });
+  const nearData = nearDataSizes(
+    sizes,
+    data,
+    model,
+    { ranksAreGiven, together: ranksTogether(shared) },
+    contextCuts(unshared),
+  );
+  const shard = shardOf(sizes, data, nearData);
+  const expertRanks = expertRanksOf(sizes, data, unshared, nearData, model);
+  const dataAxes = dataAxesOf(data, shard, expertRanks);
+  const { sequence, experts } = withExperts(unshared, expertRanks.context);
+  const { experts: tensorExperts = [], ...ofTensor } = tensorAxes.split;
+  const apart = [...dataAxes.experts, ...experts];
+  const over = apart.length > 0 && perExpert === null ? apart : [...apart, ...tensorExperts];
+  // Tokens that cannot be exchanged are gathered once, before all that has experts.
+  const byExperts = apart.length === 0 && over.length > 0 && !hasWholeGroups(sequence, tensor, model);
   const mesh = { ...dataAxes.mesh, ...sequence.mesh, ...tensorAxes.mesh };
   const plan: Plan = {
     flotilla_plan: planVersion,
@@ -165,12 +185,11 @@ export function planOfSizes(
     },
     split: {
       [split]: Object.keys(dataAxes.mesh),
-      ...tensorAxes.split,
-      ...(dataAxes.experts.length > 0 && {
-        experts: [...dataAxes.experts, ...(perExpert === null ? [] : tensorAxes.split.experts)],
-      }),
+      ...ofTensor,
+      ...(byExperts && { experts: over }),
       // Behind what it yields to.
       ...sequence.split,
+      ...(!byExperts && over.length > 0 && { experts: over }),
     },
     ...(sequence.method && { context_method: sequence.method }),
     ...(sequence.order && { context_order: sequence.order }),

@@ -681,6 +681,69 @@ describe('sizes that no plan can have', () => {
     );
   });
 
+  const shared = { context_parallel_size: 4 } as const;
+  test('ranks that share experts among those that share a sequence: some of them, and all data ranks', () => {
+    const experts = { factors: { heads: 4, experts: 16 } };
+    const six = of({ ...shared, expert_parallel_size: 6 }, 8, experts).diagnostic;
+    expect(six.what).toContain('nor is it these times some of the 4 that share a sequence');
+    expect(six.fix).toMatch(/^set it to 4 or 8, /);
+    const batch = { sequences: 8, microbatch: 1 };
+    const made = (given: ParallelSizes, ranks: number) => {
+      const one = planOfSizes(given, ranks, { ...model, ...experts }, batch, { compute: 'f32', master: 'f32' });
+      return [one.groups.g0.mesh, one.split.sequence, one.split.experts, one.zero.axes];
+    };
+    const [data, cut] = [['data'], ['context.0', 'context.1']];
+    expect(made({ ...shared, expert_parallel_size: 2, zero_stage: 1 }, 8)).toEqual([
+      { data: 2, context: 4, tensor: 1 },
+      ['context'],
+      data,
+      ['data', 'context'],
+    ]);
+    expect(made({ ...shared, expert_parallel_size: 4, zero_stage: 1 }, 8)).toEqual([
+      { data: 2, 'context.0': 2, 'context.1': 2, tensor: 1 },
+      cut,
+      ['data', 'context.1'],
+      ['data', ...cut],
+    ]);
+    expect(made({ ...shared, expert_parallel_size: 4 }, 4).slice(0, 3)).toEqual([
+      { data: 1, context: 4, tensor: 1 },
+      ['context'],
+      ['context'],
+    ]);
+    // Heads are exchanged within, and experts lie there or on all.
+    const both = { ...shared, context_parallel_method: 'ulysses+ring', tensor_parallel_size: 2 } as const;
+    expect(made({ ...both, expert_parallel_size: 2 }, 8).slice(1, 3)).toEqual([cut, ['context.1']]);
+    expect(made({ ...both, expert_parallel_size: 4 }, 8).slice(1, 3)).toEqual([cut, cut]);
+  });
+
+  test('experts stand behind the sequence that tensor ranks share in whole groups: they are dispatched by its tokens', () => {
+    const order = (token_groups: number, sizes: ParallelSizes) => {
+      const options = { layers: 1, dim: 64, heads: 8, hidden: 64, context: 8, vocab: 64, experts: 8, choices: 2 };
+      const { split } = planOfSizes(
+        { tensor_parallel_size: 2, sequence_parallel: true, ...sizes },
+        2 * (sizes.context_parallel_size ?? 1),
+        describeModel(new Mixtral({ ...options, token_groups })),
+        { sequences: 8, microbatch: 1 },
+        { compute: 'f32', master: 'f32' },
+      );
+      expect(split.experts.at(-1)).toBe('tensor');
+      return Object.keys(split).slice(-2);
+    };
+    const [before, behind] = [
+      ['experts', 'sequence'],
+      ['sequence', 'experts'],
+    ];
+    expect(order(1, {})).toEqual(before);
+    expect(order(2, {})).toEqual(behind);
+    // Stored head-tail each rank has whole groups of both ends.
+    expect(order(2, { context_parallel_size: 2 })).toEqual(before);
+    expect(order(4, { context_parallel_size: 2 })).toEqual(behind);
+    // Over context ranks they yield to no sequence.
+    expect(order(1, { context_parallel_size: 2, expert_parallel_size: 2, expert_tensor_parallel_size: 1 })).toEqual(
+      behind,
+    );
+  });
+
   test.each([
     [{}, 4, { data: 4 }, ['data'], undefined],
     [{ expert_parallel_size: 4 }, 4, { data: 4 }, ['data'], ['data']],

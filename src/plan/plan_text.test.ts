@@ -10,6 +10,7 @@ const model = {
   factors: { heads: 4 },
   sizes: { sequence: [8] },
   parameters: [],
+  tokenGroups: 1,
 };
 const precision = { compute: 'f32', master: 'f32' } as const;
 const planOf = (sizes: ParallelSizes, ranks: number): Plan =>

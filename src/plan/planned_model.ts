@@ -10,6 +10,8 @@ export interface PlannedModel {
   readonly factors: Readonly<Record<FactorName, number>>;
   /** Sizes of every factor that parameters or sequences have: one each, unless a model uses a name for two things. */
   readonly sizes: Readonly<Record<FactorName, readonly number[]>>;
+  /** In how many runs tokens of a sequence queue for experts apart, where all layers have as many; else 1. */
+  readonly tokenGroups: number;
   /** The factors of each parameter, in its type's order. */
   readonly parameters: readonly (readonly FactorName[])[];
 }

@@ -171,12 +171,19 @@ export const noSuchExpertTensorSize = defineDiagnostic(
 
 export const expertsDoNotDivide = defineDiagnostic(
   'plan/experts-do-not-divide',
-  (p: { ranks: number; of: 'data_parallel_size' | 'shard_size'; size: number; near: NearDataSizes }) => ({
+  (p: {
+    ranks: number;
+    of: 'data_parallel_size' | 'shard_size';
+    size: number;
+    /** Ranks that share a sequence. */
+    context: number;
+    near: NearDataSizes;
+  }) => ({
     what:
       p.of === 'data_parallel_size'
-        ? `expert_parallel_size ${p.ranks} does not divide the ${p.size} data-parallel ranks`
+        ? `expert_parallel_size ${p.ranks} does not divide the ${p.size} data-parallel ranks${p.context > 1 ? `, nor is it these times some of the ${p.context} that share a sequence` : ''}`
         : `of expert_parallel_size ${p.ranks} and shard_size ${p.size} neither divides the other`,
-    why: 'ranks that share experts are neighbours among the data-parallel ranks, and shards of parameters are too',
+    why: 'ranks that share experts are neighbours among the data-parallel ranks, or all of these and neighbours that share sequences; shards of parameters are such neighbours too',
     where: [{ at: 'config, plan.expert_parallel_size' }, { at: `config, plan.${p.of}`, note: `${p.size}` }],
     fix: listed([
       setOrRemove(p.near.experts),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Mixtral, type MixtralOptions } from '../../src/nn/models/index.js';
 import { languageModel } from '../scenarios/language_model.js';
+import { printLayout } from '../../src/ir/layout.js';
 import { elementsOf } from '../../src/ir/type.js';
 import { instructionsOf } from '../../src/program/unroll.js';
 import type { Scenario } from '../scenarios/scenario.js';
@@ -138,6 +139,22 @@ describe('tokens of a sequence that ranks share', () => {
     }
   };
 
+  /** What becomes of buffers on their way, in both directions. */
+  const exchangesOf = ({
+    placed: {
+      step: { steps, values },
+    },
+  }: Scenario): readonly string[] =>
+    steps.flatMap((one) => {
+      if (one.kind !== 'move' || !values[one.inputs[0]].type.dims.flat().some(({ name }) => name === 'place'))
+        return [];
+      const [from, to] = [one.move.from, one.move.to]
+        .map((layout) => printLayout(layout))
+        .sort()
+        .reverse();
+      return [`${one.move.kind} ${from} ${to}`];
+    });
+
   test.each(['none', 'head_tail'] as const)('context ranks, in the order %s', (order) => {
     const scenario = expectEqualsSerial({
       ...step(1),
@@ -165,11 +182,28 @@ describe('tokens of a sequence that ranks share', () => {
       mesh: { tensor: 2 },
       split: { heads: ['tensor'], hidden: ['tensor'], vocab: ['tensor'], sequence: ['tensor'], experts: ['tensor'] },
     });
-    const all = scenario.placed.step.steps.flatMap((one) => (one.kind === 'move' ? [one] : []));
-    const exchanged = all.filter(({ inputs: [id] }) =>
-      scenario.placed.step.values[id].type.dims.flat().some(({ name }) => name === 'place'),
-    );
-    expect(exchanged.map(({ move }) => move.kind)).toEqual(Array(4).fill('all_to_all'));
+    expect(exchangesOf(scenario)).toEqual(Array(4).fill('all_to_all {token_group:tensor} {experts:tensor}'));
+  });
+
+  test('context ranks, whose experts tensor ranks share: these gather what the others send, and scatter what they add up', () => {
+    const scenario = expectEqualsSerial({
+      ...step(1),
+      mesh: { context: 2, tensor: 2 },
+      split: {
+        heads: ['tensor'],
+        hidden: ['tensor'],
+        vocab: ['tensor'],
+        sequence: ['context', 'tensor'],
+        experts: ['context'],
+      },
+      contextMethod: 'allgather',
+    });
+    const once = [
+      'all_to_all {token_group:context*tensor} {experts:context}',
+      'reduce_scatter {experts:context, token_group:tensor} {experts:context | sum:tensor}',
+      'all_to_all {token_group:context*tensor} {experts:context, token_group:tensor}',
+    ];
+    expect(exchangesOf(scenario)).toEqual([...once, ...once]);
   });
 
   test('groups that ranks do not share evenly, or not as they are stored: tokens are gathered, and none is dropped otherwise', () => {
