@@ -148,6 +148,7 @@ describe('names from elsewhere', () => {
     ['max-steps', 'steps'],
     ['sample.max_new_tokens', 'sample.tokens'],
     ['model.seq_length', 'model.context'],
+    ['sp_size', 'plan.context_parallel_size'],
   ])('%s finds %s wherever it is written', (name, path) => {
     expect(meantBy(name, rows).option?.path).toBe(path);
     const nested = name.split('.').reduceRight<unknown>((value, part) => ({ [part]: value }), 1);

@@ -1,7 +1,7 @@
 /** Fields of `batch` and `plan`: how many sequences make a step, and who computes them. */
 import { z } from 'zod';
 import { contextBalancers, activationCheckpoints } from '../plan/parallel_sizes.js';
-import { contextMethods, gradientReductions } from '../plan/plan.js';
+import { contextMethods, contextMethodsElsewhere, gradientReductions } from '../plan/plan.js';
 import { scheduleKinds, schedulesElsewhere } from '../schedule/kinds.js';
 
 export const batch = z
@@ -78,7 +78,15 @@ const planSizes = z.strictObject({
       effect:
         'Doubled: half the activations of a sequence on each rank; parameters are as many, and twice as many ranks have them.',
       flag: true,
-      also: ['cp', 'context_parallel_degree', 'cp_size', 'sequence_parallel_size', 'ulysses_sequence_parallel_size'],
+      also: [
+        'cp',
+        'context_parallel_degree',
+        'cp_size',
+        'sequence_parallel_size',
+        'sequence_parallel_degree',
+        'sp_size',
+        'ulysses_sequence_parallel_size',
+      ],
     }),
   context_parallel_method: z
     .enum(contextMethods)
@@ -94,6 +102,7 @@ const planSizes = z.strictObject({
         'as allgather, a part at a time, under the attention of the part before; no rank holds all keys.',
       flag: true,
       also: ['cp_comm_type', 'context_parallel_rotate_method', 'cp_method'],
+      choicesElsewhere: contextMethodsElsewhere,
     }),
   context_parallel_load_balancer: z
     .enum(contextBalancers)

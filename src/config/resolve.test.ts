@@ -99,6 +99,11 @@ test.each([
   [{ optimizer: { weight_decy: 1 } }, "'optimizer.weight_decy'", "did you mean 'optimizer.weight_decay'?"],
   [{ lr: 1 }, "no option is called 'lr'", "did you mean 'optimizer.lr'?"],
   [{ stepz: 1 }, "'stepz'", "did you mean 'steps'?"],
+  [
+    { model: { family: 'llama', rope_scaling: { type: 'yarn' } } },
+    "'model.rope_scaling.type'",
+    "'model.rope_scaling.rope_type'",
+  ],
   [{ plan: { tensor_parallel: 2 } }, "'plan.tensor_parallel'", "'plan.tensor_parallel_size'"],
   [{ model: { family: 'gpt', kv_heads: 2 } }, "'model.kv_heads'", null],
   [{ data: { tokenizer: { vocb: 300 } } }, "'data.tokenizer.vocb'", "did you mean 'data.tokenizer.vocab'?"],
@@ -157,6 +162,16 @@ test.each([
   const { message } = errorOf(() => resolve({ plan: { pipeline_schedule: given } }));
   expect(message).toContain(`fix    write ${ours ? `'${ours}'` : 'one of these'}; docs/config.md lists every field`);
   expect(message.match(/'dualpipe-v' or null/g)).toHaveLength(1);
+});
+
+test.each([
+  ['p2p', 'ring'],
+  ['a2a', 'ulysses'],
+  ['all_gather', 'allgather'],
+  ['a2a+p2p', 'ulysses+ring'],
+])('the method %s of context parallelism is answered with ours', (given, ours) => {
+  const { message } = errorOf(() => resolve({ plan: { context_parallel_size: 2, context_parallel_method: given } }));
+  expect(message).toContain(`fix    write '${ours}'`);
 });
 
 test('several mistakes are told at once', () => {

@@ -20,6 +20,16 @@ const accumulation = {
 const recomputed = {
   instead: 'plan.activation_checkpoint is for all layers; the scopes of a plan file name single ones',
 };
+const oneAttention = { instead: 'attention is one fused op, whatever the device and the plan: leave it out' };
+const splitLoss = { instead: 'where tensor ranks share the vocabulary the loss is taken so by itself: leave it out' };
+const family = {
+  instead: 'model.family says it: llama and mixtral have RMSNorm, SwiGLU and rotary positions, gpt has none',
+};
+const noSharedExperts = { instead: 'no model here has experts that all tokens go to: leave it out' };
+const twoMethods = {
+  option: 'plan.context_parallel_size',
+  note: 'It is the product of the two degrees, by context_parallel_method ulysses+ring',
+};
 const floating = { option: 'precision', note: 'It is bf16, f32 or f64, and never f16' };
 
 const torchtitan: Readonly<Record<string, Elsewhere>> = {
@@ -44,6 +54,8 @@ const torchtitan: Readonly<Record<string, Elsewhere>> = {
     option: 'plan.shard_size',
     note: 'It goes with plan.zero_stage 3, and is left out where nothing is replicated',
   },
+  'parallelism.disable_loss_parallel': splitLoss,
+  'parallelism.enable_async_tensor_parallel': overlap,
   'parallelism.expert_parallel_degree': { option: 'plan.expert_parallel_size' },
   'parallelism.module_fqns_per_model_part': { option: 'plan.stage_layers' },
   'parallelism.pipeline_parallel_layers_per_stage': { option: 'plan.stage_layers' },
@@ -70,26 +82,58 @@ const deepSpeed: Readonly<Record<string, Elsewhere>> = {
   'zero_optimization.offload_optimizer': offload,
   'zero_optimization.offload_param': offload,
   'zero_optimization.overlap_comm': overlap,
+  'zero_optimization.zero_hpz_partition_size': {
+    option: 'plan.shard_size',
+    note: 'It is for all that zero_stage divides, and not for parameters alone',
+  },
   'zero_optimization.stage': { option: 'plan.zero_stage' },
   'zero_optimization.stage3_prefetch_bucket_size': { option: 'plan.prefetch', note: 'It is a number of layers' },
 };
 
 const megatron: Readonly<Record<string, Elsewhere>> = {
+  attention_backend: oneAttention,
+  cross_entropy_loss_fusion: splitLoss,
   data_parallel_sharding_strategy: { option: 'plan.zero_stage' },
   grad_reduce_in_bf16: { option: 'reduce_dtype' },
+  group_query_attention: { instead: 'model.kv_heads alone says it: leave it out' },
+  hierarchical_context_parallel_sizes: {
+    instead: 'by context_parallel_method ulysses+ring as many neighbours as can exchange heads: leave it out',
+  },
   lr_warmup_fraction: { option: 'optimizer.warmup_steps', note: 'It is in steps' },
+  moe_ffn_hidden_size: { option: 'model.hidden', note: 'It is for each expert' },
+  moe_grouped_gemm: { instead: 'the experts of a rank are one batched product: leave it out' },
+  moe_pad_expert_input_to_capacity: { instead: 'buffers of experts are as model.capacity_factor says: leave it out' },
+  moe_router_load_balancing_type: {
+    instead: 'there is one, the auxiliary loss of Switch Transformers: model.balance is its weight',
+  },
+  moe_shared_expert_intermediate_size: noSharedExperts,
+  moe_token_dispatcher_type: {
+    instead: 'by all-to-all wherever plan.expert_parallel_size is more than 1: leave it out',
+  },
+  normalization: family,
   overlap_grad_reduce: overlap,
   overlap_param_gather: overlap,
   rampup_batch_size: { instead: 'every step is of batch.sequences: leave it out' },
   recompute_method: recomputed,
   recompute_num_layers: recomputed,
+  softmax_type: { option: 'model.sinks', note: 'It is true for learnable, and false for vanilla' },
+  swiglu: family,
+  tp_comm_overlap: overlap,
   train_samples: { option: 'steps', note: 'It is samples over batch.sequences' },
   untie_embeddings_and_output_weights: { option: 'model.tied', note: 'It says the opposite' },
+  use_flash_attn: oneAttention,
+  use_rope_scaling: { option: 'model.rope_scaling.rope_type', note: 'It is llama3' },
+  use_rotary_position_embeddings: family,
 };
 
 const huggingFace: Readonly<Record<string, Elsewhere>> = {
+  attn_implementation: oneAttention,
+  n_shared_experts: noSharedExperts,
   per_device_train_batch_size: { option: 'batch.microbatch' },
 };
+
+/** xDiT, yunchang (USP). */
+const twoWays: Readonly<Record<string, Elsewhere>> = { ring_degree: twoMethods, ulysses_degree: twoMethods };
 
 /** By whole name, as it is written there. */
 export const optionsElsewhere: Readonly<Record<string, Elsewhere>> = {
@@ -97,6 +141,7 @@ export const optionsElsewhere: Readonly<Record<string, Elsewhere>> = {
   ...deepSpeed,
   ...megatron,
   ...huggingFace,
+  ...twoWays,
 };
 
 /**

@@ -31,7 +31,7 @@ export function explainIssues(
 }
 
 /** Problems that are told beside the first. */
-const mostOthers = 8;
+const mostOthers = 24;
 
 /** A name as messages have it: of somebody's megabyte, its beginning. */
 const nameText = (path: readonly PropertyKey[]): string => {

@@ -6,7 +6,15 @@ import { parseFields } from '../ir/parse_json.js';
 import { schedulesElsewhere } from '../schedule/kinds.js';
 import { planInvalid, planVersionUnknown } from './diagnostics.js';
 import { liftVersion1, liftZeroAxis } from './lift_plan.js';
-import { contextMethods, contextOrders, gradientReductions, planVersion, zeroStages, type Plan } from './plan.js';
+import {
+  contextMethods,
+  contextMethodsElsewhere,
+  contextOrders,
+  gradientReductions,
+  planVersion,
+  zeroStages,
+  type Plan,
+} from './plan.js';
 import { scheduleNames } from './plan_schedule.js';
 import { reduceDtypes } from './reduce_dtype.js';
 
@@ -79,7 +87,7 @@ export const planSchema = z.strictObject({
     padding: z.int().nonnegative().default(0),
   }),
   split: z.record(ownName, z.array(z.string()).meta({ example: ['data'] })).meta({ example: { microbatch: ['data'] } }),
-  context_method: z.enum(contextMethods).optional(),
+  context_method: z.enum(contextMethods).meta({ choicesElsewhere: contextMethodsElsewhere }).optional(),
   context_order: z.enum(contextOrders).optional(),
   bounds: z.record(ownName, z.array(z.int().nonnegative()).meta({ example: [0, 2, 4] })).meta({ example: {} }),
   // Plans of earlier versions had none.

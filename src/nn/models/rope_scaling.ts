@@ -11,7 +11,7 @@ export const ropeScaling = z
       .meta({
         description:
           'How rotary frequencies are scaled. default: not at all. linear: all divided by factor. ntk_by_parts: the slow ones. yarn: these by its own ramp, scores made sharper. llama3: as Llama 3.1.',
-        also: ['rope_scaling_type', 'rotary_scaling_type'],
+        also: ['type', 'rope_scaling_type', 'rotary_scaling_type'],
       }),
     factor: z
       .number()
@@ -67,7 +67,7 @@ export const ropeScaling = z
     }),
   })
   .prefault({})
-  .meta({ description: 'Rotary positions that reach further (rope_parameters).' });
+  .meta({ description: 'Rotary positions that reach further.', also: ['rope_parameters'] });
 
 type Scaling = z.output<typeof ropeScaling>;
 
