@@ -54,7 +54,7 @@ export function settingsOf(flags: Flags, rows: readonly OptionRow[]): Flags {
 }
 
 function flagOf(row: OptionRow, heading: string): Option {
-  const name = isList(row) ? '<path...>' : row.type === 'boolean' ? '[value]' : `<${placeholderOf(row)}>`;
+  const name = isList(row) ? '<path...>' : row.type.startsWith('boolean') ? '[value]' : `<${placeholderOf(row)}>`;
   return new Option(`--${row.flag} ${name}`, `${row.description}${factsOf(row)}`).helpGroup(heading);
 }
 

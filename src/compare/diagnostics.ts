@@ -2,11 +2,12 @@
 import { defineDiagnostic } from '../ir/diagnostic.js';
 import { shellWord } from '../ir/shell.js';
 import { bytesText } from '../ir/units.js';
+import { listed } from '../run/diagnostics.js';
 
 export const modelsDiffer = defineDiagnostic(
   'compare/models-differ',
   (p: { paths: readonly [string, string]; differences: readonly string[] }) => ({
-    what: `the second run trains another model than the first: ${p.differences.join('; ')}`,
+    what: `the second run trains another model than the first: ${listed(p.differences)}`,
     why: 'values of one have no counterpart in the other',
     where: p.paths.map((at) => ({ at })),
     fix: `compare runs of one model; \`flotilla plot ${p.paths.map(shellWord).join(' ')}\` draws the losses of any`,

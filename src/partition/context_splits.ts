@@ -7,7 +7,7 @@ import { counted } from '../ir/units.js';
 import type { StoredOrder } from '../passes/head_tail.js';
 import type { OrderFault } from '../plan/diagnostics.js';
 import type { ContextMethod, Plan } from '../plan/plan.js';
-import { axesOn, yieldedAxes } from '../plan/splits.js';
+import { axesOn, ownAxes } from '../plan/splits.js';
 import type { Splits } from './candidates.js';
 
 /** The factors of data whose elements all meet in some op, as the positions of a sequence do in attention. */
@@ -165,8 +165,7 @@ function contextAxes(
   positions: FactorName,
   mesh: Mesh,
 ) {
-  const yielded = yieldedAxes(split, positions);
-  const own = axesOn(mesh, split[positions]).filter((axis) => !yielded.includes(axis));
+  const own = axesOn(mesh, ownAxes(split, positions));
   if (method === 'ulysses') return { ring: [], exchanged: own };
   // Heads are exchanged among neighbours: along the last axis.
   if (method === 'ulysses+ring') return { ring: own.slice(0, -1), exchanged: own.slice(-1) };

@@ -7,7 +7,7 @@ import type { PlannedModel } from './planned_model.js';
 import { writtenSchedule } from './plan_schedule.js';
 import { requireGradientReduction } from './reduce_dtype.js';
 import { meshesOf, type Plan } from './plan.js';
-import { axesOn, splitsOf, yieldedAxes } from './splits.js';
+import { axesOn, ownAxes, splitsOf } from './splits.js';
 
 /** Throws where what is asked for would be done over one rank, or by one group. */
 export function checkNothingIsIdle(plan: Plan, model: PlannedModel, axes: readonly AxisName[], file: string): void {
@@ -24,7 +24,7 @@ export function checkNothingIsIdle(plan: Plan, model: PlannedModel, axes: readon
     });
   }
   const { sequence = [] } = split;
-  const own = sequence.filter((axis) => !yieldedAxes(split, 'sequence').includes(axis));
+  const own = ownAxes(split, 'sequence');
   if (context_method !== undefined && !isSplit(own)) {
     throw planContradiction({
       file,

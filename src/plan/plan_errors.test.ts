@@ -577,7 +577,7 @@ describe('sizes that no plan can have', () => {
     const heads = of({ context_parallel_size: 4, tensor_parallel_size: 2, context_parallel_method: 'ulysses' }, 8);
     expect(heads.code).toBe('plan/too-few-heads');
     expect(heads.diagnostic.fix).toBe(
-      'set plan.context_parallel_method to allgather; by ulysses the nearest legal plan is context_parallel_size 2, data_parallel_size 2',
+      'set plan.context_parallel_method to ulysses+ring, ring or allgather; by ulysses the nearest legal plan is context_parallel_size 2, data_parallel_size 2',
     );
     // Five heads, and no five of six ranks.
     const sizes = { context_parallel_size: 6, context_parallel_method: 'ulysses' } as const;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { planOfSizes, type ParallelSizes } from './parallel_sizes.js';
 import { zeroStages, type Plan } from './plan.js';
-import { planText, groupTexts, zeroText } from './plan_text.js';
+import { expertsText, groupTexts, planText, sequencesText, zeroText } from './plan_text.js';
 
 const model = {
   name: 'gpt',
@@ -21,6 +21,12 @@ test.each([
   [{ tensor_parallel_size: 2 }, 4, 'data 2 × tensor 2'],
   [{ pipeline_parallel_size: 2 }, 2, 'pipeline 2'],
   [{ pipeline_parallel_size: 2, zero_stage: 1 }, 4, 'pipeline 2 × data 2, ZeRO-1'],
+  [{ context_parallel_size: 2, context_parallel_method: 'ring' }, 2, 'context 2, ring'],
+  [
+    { tensor_parallel_size: 2, sequence_parallel: true, zero_stage: 1 },
+    4,
+    'data 2 × tensor 2, sequence parallel, ZeRO-1',
+  ],
   [{ zero_stage: 3, shard_size: 2 }, 8, 'data.replica 4 × data.shard 2, ZeRO-3'],
   [{ zero_stage: 3, shard_size: 2 }, 2, 'data 2, ZeRO-3'],
 ] as const)('%j on %i is %s', (sizes, ranks, text) => {
@@ -36,6 +42,18 @@ test('groups on unlike meshes, each with its ranks and its segments', () => {
     'g1: rank 4: blocks.4 to blocks.7',
     'g2: rank 5: blocks.8 to blocks.11, head',
   ]);
+});
+
+test('how sequences and experts are split is said where they are', () => {
+  const both = planOf({ context_parallel_size: 2, tensor_parallel_size: 2, sequence_parallel: true }, 4);
+  expect(sequencesText(both, true)).toBe(
+    'over context, by allgather, stored head-tail; over tensor where nothing else is split over it (sequence parallel)',
+  );
+  const heads = planOf({ context_parallel_size: 2, context_parallel_method: 'ulysses' }, 2);
+  expect(sequencesText(heads, false)).toBe('over context, by ulysses, in their own order');
+  expect(sequencesText(planOf({ tensor_parallel_size: 2 }, 2), false)).toBeNull();
+  expect(expertsText({ ...both, split: { ...both.split, experts: ['data', 'tensor'] } })).toBe('over tensor');
+  expect(expertsText(both)).toBeNull();
 });
 
 test('what ZeRO splits is said, also where that is nothing', () => {

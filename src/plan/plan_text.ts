@@ -1,12 +1,13 @@
 /** Plans in words, as people name them. */
-import { meshRanks, type Mesh } from '../ir/mesh.js';
+import { meshRanks, type AxisName, type Mesh } from '../ir/mesh.js';
 import { counted } from '../ir/units.js';
 import { gradientDtypeOf } from './gradient_dtype.js';
 import { gatheringOf, gradientReductionOf, groupOfChunks, meshesOf, type Plan } from './plan.js';
+import { ownAxes, yieldedAxes } from './splits.js';
 
 /**
- * `pipeline 2 × data 2, ZeRO-1`; what is one is not told, nor is ZeRO where it splits nothing. Groups on unlike meshes stand one after the
- * other: `data 2 | tensor 2`.
+ * `pipeline 2 × data 2, ZeRO-1`, `context 2 × tensor 2, ring, sequence parallel`; what is one is not told, nor is ZeRO where it splits
+ * nothing. Groups on unlike meshes stand one after the other: `data 2 | tensor 2`.
  */
 export function planText(plan: Plan): string {
   const meshes = meshesOf(plan).map((mesh) => meshText(mesh) ?? 'one rank');
@@ -15,8 +16,44 @@ export function planText(plan: Plan): string {
   const sizes = alike
     ? [...pipeline, meshText(meshesOf(plan)[0])].filter((text) => text !== null).join(' × ') || 'one rank'
     : meshes.join(' | ');
-  return plan.zero.stage === 0 || zeroGroups(plan).length === 0 ? sizes : `${sizes}, ZeRO-${plan.zero.stage}`;
+  const { own, yielded } = sequenceAxes(plan);
+  return [
+    sizes,
+    ...(own.length > 0 && plan.context_method ? [plan.context_method] : []),
+    ...(yielded.length > 0 ? ['sequence parallel'] : []),
+    ...(plan.zero.stage === 0 || zeroGroups(plan).length === 0 ? [] : [`ZeRO-${plan.zero.stage}`]),
+  ].join(', ');
 }
+
+/** Over what sequences are split, and how they are stored: `over context, by ring, stored head-tail`. Null: they are whole. */
+export function sequencesText(plan: Plan, isHeadTail: boolean): string | null {
+  const { own, yielded } = sequenceAxes(plan);
+  const order = isHeadTail ? 'stored head-tail' : 'in their own order';
+  const parts = [
+    ...(own.length > 0
+      ? [`over ${own.join(' × ')}${plan.context_method ? `, by ${plan.context_method}, ${order}` : ''}`]
+      : []),
+    ...(yielded.length > 0
+      ? [`over ${yielded.join(' × ')} where nothing else is split over it (sequence parallel)`]
+      : []),
+  ];
+  return parts.join('; ') || null;
+}
+
+/** Over what experts are split; null: they are whole, or there are none. */
+export function expertsText({ split, groups }: Plan): string | null {
+  const axes = (split.experts ?? []).filter((axis) => isShared(groups, axis));
+  return axes.length === 0 ? null : `over ${axes.join(' × ')}`;
+}
+
+/** The axes of several ranks over which sequences are split: those that are theirs, and those on which they yield to other factors. */
+function sequenceAxes({ split, groups }: Plan) {
+  const shared = (axes: readonly AxisName[]) => axes.filter((axis) => isShared(groups, axis));
+  return { own: shared(ownAxes(split, 'sequence')), yielded: shared(yieldedAxes(split, 'sequence')) };
+}
+
+const isShared = (groups: Plan['groups'], axis: AxisName): boolean =>
+  Object.values(groups).some(({ mesh }) => (mesh[axis] ?? 1) > 1);
 
 /** What each group runs and where: `g1: ranks 2 to 3, data 2: blocks.2 to blocks.5, head`; its chunks stand one behind the other. */
 export function groupTexts(plan: Plan): readonly string[] {

@@ -40,15 +40,18 @@ export const tooFewHeads = defineDiagnostic(
     model: string;
     nearest: string;
   }) => ({
-    what: `context_parallel_method ulysses on ${p.tensor * p.context} ranks, and the model ${p.model} has ${p.factor === null ? 'no factor heads or kv_group' : `${p.size} ${p.factor}`}`,
+    what: `context_parallel_method ulysses on ${p.tensor * p.context} ranks, and the model ${p.model} has ${p.factor === null ? 'no factor heads or kv_group' : `${p.size} ${headsNamed[p.factor]}`}`,
     why: 'attention is split by heads over the ranks of context_parallel_size × tensor_parallel_size: some would have none',
     where: [
       { at: 'config, plan.context_parallel_method' },
       { at: 'config, plan.context_parallel_size', note: `${p.context}` },
     ],
-    fix: `set plan.context_parallel_method to allgather${p.most > 1 ? `; by ulysses the nearest legal plan is ${p.nearest}` : ''}`,
+    fix: `set plan.context_parallel_method to ${p.most > 1 ? 'ulysses+ring, ' : ''}ring or allgather${p.most > 1 ? `; by ulysses the nearest legal plan is ${p.nearest}` : ''}`,
   }),
 );
+
+/** Factors by which attention is split, as people name them. */
+const headsNamed: Readonly<Record<string, string>> = { heads: 'heads', kv_group: 'key/value heads' };
 
 export const tooManySequenceRanks = defineDiagnostic(
   'plan/too-many-sequence-ranks',

@@ -40,5 +40,11 @@ export function splitOver(
 /** The axes over which a factor is split only where no other is that is listed before it. */
 export function yieldedAxes(split: Plan['split'], factor: FactorName): readonly AxisName[] {
   const before = Object.entries(split).slice(0, Object.keys(split).indexOf(factor));
-  return split[factor].filter((axis) => before.some(([, axes]) => axes.includes(axis)));
+  return (split[factor] ?? []).filter((axis) => before.some(([, axes]) => axes.includes(axis)));
+}
+
+/** The axes over which a factor is split and yields to none. */
+export function ownAxes(split: Plan['split'], factor: FactorName): readonly AxisName[] {
+  const yielded = yieldedAxes(split, factor);
+  return (split[factor] ?? []).filter((axis) => !yielded.includes(axis));
 }

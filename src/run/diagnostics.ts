@@ -14,7 +14,7 @@ export const noRun = defineDiagnostic(
   'run/not-found',
   (p: { path: string; /** Of its config.json. */ problem: string }) => ({
     what: `${p.path} is not a run folder`,
-    why: `a run folder holds the config.json that \`flotilla train\` wrote, and of that of this one: ${p.problem}`,
+    why: `a run folder holds the config.json that \`flotilla train\` wrote; of this one: ${p.problem}`,
     where: [{ at: p.path }],
     fix: 'name a folder below runs/, or start a run with `flotilla train`',
   }),

@@ -90,6 +90,8 @@ export interface Explanation {
   readonly memory: ExplainedMemory | null;
   /** Of forward and backward of one scheduled microbatch, by group. */
   readonly work: readonly GroupWork[];
+  /** Whether sequences are stored so that each rank has a run of the head and one of the tail. */
+  readonly isHeadTail: boolean;
   /** What the plan says for nothing, as the step shows; null: nothing. */
   readonly inOrder: DiagnosticError | null;
 }
@@ -168,6 +170,7 @@ function explainPlan(
     })),
     memory: target === 'cuda' ? null : { ranks, bytes: programBytes(programs, plan, ranks), host: hostMemory() },
     work: workByGroup(step, ops),
+    isHeadTail: plan.context_order === 'head_tail' && training.orderFault === null,
     inOrder: orderNotice(training.orderFault, asked),
   };
 }

@@ -4,7 +4,15 @@ import { idleRanksWarning } from '../partition/idle_ranks.js';
 import type { GroupWork } from '../partition/work.js';
 import { ranksOf, type Plan } from '../plan/plan.js';
 import { tableOf } from '../plan/plan_schedule.js';
-import { groupTexts, madeAgainText, planText, precisionText, zeroText } from '../plan/plan_text.js';
+import {
+  expertsText,
+  groupTexts,
+  madeAgainText,
+  planText,
+  precisionText,
+  sequencesText,
+  zeroText,
+} from '../plan/plan_text.js';
 import { listed } from '../run/diagnostics.js';
 import { pictureOf } from '../schedule/picture.js';
 import { splitChunks } from '../schedule/slot.js';
@@ -16,7 +24,8 @@ import { runtimeBytes } from './memory/forecast.js';
 
 /** As a page: every reshard, then memory by class of ranks. */
 export function explanationText(explanation: Explanation): string {
-  const { plan, modelDifferences, checkpoint, choices, reshards, classes, memory, work, inOrder } = explanation;
+  const { plan, modelDifferences, checkpoint, choices, reshards, classes, memory, work, isHeadTail, inOrder } =
+    explanation;
   const total = reshards.reduce((sum, { bytes, times }) => sum + bytes * times, 0);
   const count = reshards.reduce((sum, { times }) => sum + times, 0);
   const idle = idleRanksWarning(plan);
@@ -26,6 +35,8 @@ export function explanationText(explanation: Explanation): string {
       `${plan.batch.padding > 0 ? `, ${plan.batch.padding} of the last ${plan.batch.logical_microbatches} padding` : ''}`,
     ...groupTexts(plan).map((text) => `  ${text}`),
     ...pictureLines(plan),
+    ...rowOf('sequences', sequencesText(plan, isHeadTail)),
+    ...rowOf('experts', expertsText(plan)),
     `zero      ${zeroText(plan)}`,
     `precision ${precisionText(plan)}`,
     `again     ${madeAgainText(plan)}`,
@@ -62,6 +73,9 @@ export function explanationText(explanation: Explanation): string {
   if (memory) lines.push(`  ${memoryText(memory)}`);
   return lines.join('\n');
 }
+
+const rowOf = (name: string, text: string | null): readonly string[] =>
+  text === null ? [] : [`${name.padEnd(9)} ${text}`];
 
 /** `1 rank here needs 251 MB: arena 1.2 MB, and 250 MB for its process; it fits: this machine has 24.0 GB, 9.1 GB of it free`. */
 function memoryText({ ranks, bytes, host }: ExplainedMemory): string {
