@@ -29,9 +29,9 @@ function run(cwd: string, command: string, ...args: readonly string[]): Ended {
   return { status, out: stdout, err: stderr };
 }
 
-/** In their project; fails with what it printed. */
-function succeed(...args: readonly string[]): string {
-  const ended = run(project, 'npx', ...args);
+/** A program of their project, which npx would find there; fails with what it printed. */
+function succeed(program: string, ...args: readonly string[]): string {
+  const ended = run(project, path.join(project, 'node_modules', '.bin', program), ...args);
   expect(ended, args.join(' ')).toMatchObject({ status: 0 });
   return ended.out + ended.err;
 }
@@ -72,6 +72,7 @@ beforeAll(async () => {
   );
   const install = ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball];
   expect(run(project, 'npm', ...install), 'npm install').toMatchObject({ status: 0 });
+  env.RES_OPTIONS = process.env.RES_OPTIONS;
 }, 600_000);
 
 test('it holds the programs, the native sources, licence and documents, and nothing of tests', () => {
@@ -97,7 +98,7 @@ test(
   'it answers before it is set up, sets itself up, trains on two ranks, goes on and writes',
   { timeout: 600_000 },
   () => {
-    expect(succeed('flotilla', '--help')).toContain('Usage: flotilla');
+    expect(run(project, 'npx', 'flotilla', '--help').out).toContain('Usage: flotilla');
     const early = run(project, 'npx', 'flotilla', 'doctor');
     expect(early.status).toBe(1);
     expect(early.out).toContain('npx flotilla setup builds it');
