@@ -6,35 +6,50 @@ import { ranksOf } from '../../src/plan/plan.js';
 import { verifyProgram } from '../../src/verify/index.js';
 import { everyAxis } from '../arbitraries/every_axis.js';
 import { trainingScenario } from '../arbitraries/training.js';
-import { describeModel, parseCase } from '../laws/case_text.js';
+import { caseText, describeModel, parseCase } from '../laws/case_text.js';
 import { planLine, type Case, type Law } from '../laws/laws.js';
 import { exact, failure, numbersFault } from '../laws/parallel_equals_serial.js';
 import { search, story, type Found } from '../laws/search.js';
 import { planOf } from '../scenarios/scenario.js';
 import { buildPlanted } from './plants/build.js';
 import { plants } from './plants/index.js';
+import { stored, type StoredCase } from './plants/stored.js';
 import type { Plant } from './plants/plant.js';
 
 const usage =
-  'usage: npm run fuzz -- plant NAME... | all [--seed SEED] [--minutes N] [--case CASE]\n' +
+  'usage: npm run fuzz -- plant NAME... | all [--seed SEED] [--minutes N] [--case CASE] [--stored]\n' +
   `faults: ${Object.keys(plants).join(', ')}`;
 
 /** What the search must come down to. */
 const most = { layers: 2, ranks: 4 };
 
-/** That a program with a fault in it leaves what one device leaves: numbers alone are asked. */
-export const plantedLaw = (plant: Plant): Pick<Law, 'cases' | 'examples' | 'fault'> => ({
+/** That a program with a fault in it leaves what one device leaves: numbers alone are asked. `changed` is told of each case whether the fault has a place there. */
+export const plantedLaw = (
+  plant: Plant,
+  changed: (isChanged: boolean) => void = () => {},
+): Pick<Law, 'cases' | 'examples' | 'fault'> => ({
   cases: everyAxis,
   examples: [],
   fault: (draw, hints) => {
     try {
       const scenario = buildPlanted(trainingScenario(draw, hints), plant);
-      return scenario.hasFault ? numbersFault(scenario, exact, scenario.meaning) : null;
+      const fault = plant.kernel || scenario.hasFault() ? numbersFault(scenario, exact, scenario.meaning) : null;
+      changed(scenario.hasFault());
+      return scenario.hasFault() ? fault : null;
     } catch (error) {
       return failure(error);
     }
   },
 });
+
+/** What a fault does in a case that is stored for it: 'found', or how it is not. */
+export function inStoredCase(plant: Plant, known: StoredCase | undefined): string {
+  if (!known) return 'no case is stored for it';
+  let isChanged = false;
+  const fault = plantedLaw(plant, (is) => (isChanged = is)).fault(...parseCase(known.text));
+  if (fault) return fault.kind === known.kind ? 'found' : `found otherwise: ${fault.kind}, and not ${known.kind}`;
+  return isChanged ? 'what it changes shows in no number' : 'it changes nothing any more';
+}
 
 /** What the proofs say of a case with the fault in it: the code of their refusal; null where they accept it. */
 export function refusalOf(plant: Plant, [draw, hints]: Case): string | null {
@@ -48,12 +63,13 @@ export function refusalOf(plant: Plant, [draw, hints]: Case): string | null {
   }
 }
 
-/** Searches for each fault, and prints a table; true where each is found in time and made small. */
+/** Searches for each fault, or replays the case that is stored for it, and prints a table; true where each is found, in time and made small. */
 export async function fuzzPlants(args: readonly string[]): Promise<boolean> {
   const options = {
     seed: { type: 'string', default: '1' },
     minutes: { type: 'string', default: '5' },
     case: { type: 'string' },
+    stored: { type: 'boolean', default: false },
   } as const;
   const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
   const names = positionals.includes('all') ? Object.keys(plants) : positionals;
@@ -61,9 +77,21 @@ export async function fuzzPlants(args: readonly string[]): Promise<boolean> {
     console.error(usage);
     return false;
   }
+  if (values.stored) {
+    const outcomes = names.map((name) => {
+      const outcome = inStoredCase(plants[name], stored[name]);
+      console.log(`${name}: ${outcome}`);
+      return outcome;
+    });
+    return outcomes.every((outcome) => outcome === 'found');
+  }
   let all = true;
   for (const name of names) {
-    const law = plantedLaw(plants[name]);
+    const places = { cases: 0, changed: 0 };
+    const law = plantedLaw(plants[name], (isChanged) => {
+      places.cases++;
+      if (isChanged) places.changed++;
+    });
     const first = values.case === undefined ? [] : [parseCase(values.case)];
     const runs = values.case === undefined ? 100_000 : 0;
     const began = performance.now();
@@ -72,7 +100,7 @@ export async function fuzzPlants(args: readonly string[]): Promise<boolean> {
       { seed: Number(values.seed), runs, limitMs: 60_000 * Number(values.minutes) },
     );
     const seconds = (performance.now() - began) / 1000;
-    console.log(rowOf(name, found, seconds));
+    console.log(rowOf(name, found, seconds, places));
     if (found && names.length === 1) console.log(story(name, found, `npm run fuzz -- plant ${name}`));
     all &&= found !== null && isSmall(found);
   }
@@ -83,17 +111,28 @@ export function isSmall({ case: [draw, hints] }: Found): boolean {
   return draw.layers <= most.layers && ranksOf(planOf(trainingScenario(draw, hints))) <= most.ranks;
 }
 
+/** Cases that were tried and shrunk, and in how many of them the fault changed something. */
+interface Places {
+  readonly cases: number;
+  readonly changed: number;
+}
+
 /** A fault in two lines: what, and how it was found. */
-function rowOf(name: string, found: Found | null, seconds: number): string {
+function rowOf(name: string, found: Found | null, seconds: number, { cases, changed }: Places): string {
   const { what, reference } = plants[name];
   const head = `${name}: ${what}${reference ? `\n  as in      ${reference}` : ''}`;
-  if (!found) return `${head}\n  NOT FOUND  in ${seconds.toFixed(0)} s`;
+  if (!found) {
+    const where =
+      changed === 0 ? `it changes nothing in any of ${cases} cases` : `it changes ${changed} of ${cases} cases`;
+    return `${head}\n  NOT FOUND  in ${seconds.toFixed(0)} s: ${where}`;
+  }
   const refusal = refusalOf(plants[name], found.case);
   return [
     head,
     `  found      in case ${found.cases}, after ${found.seconds.toFixed(1)} s; shrunk by ${seconds.toFixed(1)} s${isSmall(found) ? '' : ', STILL TOO LARGE'}`,
     `  model      ${describeModel(found.case)}`,
     `  plan       ${planLine(found.case)}`,
+    `  case       ${found.fault.kind}  '${caseText(found.case)}'`,
     `  the proofs ${refusal ? `refuse it: ${refusal}` : 'accept it: what they rest on is wrong'}`,
   ].join('\n');
 }

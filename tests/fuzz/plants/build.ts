@@ -5,8 +5,9 @@ import { execute, loadClasses, scatterValues } from '../../../src/engine/referen
 import type { LoadedClass } from '../../../src/engine/reference/virtual_rank.js';
 import type { Graph } from '../../../src/ir/graph.js';
 import type { OpRegistry } from '../../../src/ir/op.js';
+import { ruleText, type OpRule } from '../../../src/ir/rule.js';
 import { kernelsOf } from '../../../src/kernels/target.js';
-import { referenceKernels } from '../../../src/ops/evaluate.js';
+import { referenceKernels, type ReferenceKernels } from '../../../src/ops/evaluate.js';
 import { ops } from '../../../src/ops/index.js';
 import { placeGraphs, type PlacedGraphs } from '../../../src/partition/place_graphs.js';
 import { expectProved, type SourceGraphs } from '../../../src/partition/prove.js';
@@ -33,16 +34,17 @@ export interface PlantedScenario extends Scenario {
   readonly registry: OpRegistry;
   /** What the placed graphs were made of. */
   readonly sources: SourceGraphs;
-  /** False where this program has no place for the fault. */
-  readonly hasFault: boolean;
+  /** Whether the fault has changed anything: a rule, a graph, a program or a move as soon as it is built; what a kernel gives once it has run. */
+  readonly hasFault: () => boolean;
 }
 
 export function buildPlanted(given: ScenarioOptions, plant: Plant): PlantedScenario {
-  const registry = withRule(plant);
+  const changes = new Changes();
+  const registry = withRule(plant, changes);
   const options: ScenarioOptions = {
     ...given,
-    step: ruled(given.step, plant),
-    update: given.update && ((parameters) => ruled(given.update!(parameters), plant)),
+    step: ruled(given.step, plant, changes),
+    update: given.update && ((parameters) => ruled(given.update!(parameters), plant, changes)),
   };
   const plan = planOf(options);
   const table = tableOf(plan);
@@ -59,14 +61,14 @@ export function buildPlanted(given: ScenarioOptions, plant: Plant): PlantedScena
     },
   );
   const placed = { ...meaning, ...plant.graphs?.(meaning, plan) };
-  const isEdited = placed.step !== meaning.step || placed.update !== meaning.update;
+  changes.note(placed.step !== meaning.step || placed.update !== meaning.update);
   const lowered = lowerGroups({ plan }, classRequests(request, placed, table));
   const program = (plant.program?.(lowered) ?? lowered) as LoweredProgram;
+  changes.note(program !== lowered);
+  const loaded = loadedWith(program, plant, changes);
   const microbatches = options.microbatches ?? 1;
   const inputs = inputValues(given, microbatches);
-  const right = referenceKernels(ops);
-  const { kernel } = plant;
-  const kernels: typeof right = kernel ? (launch) => kernel(launch, right) : right;
+  const kernels = withKernel(plant, changes);
   return {
     name: given.name ?? given.step.name,
     plan,
@@ -75,14 +77,14 @@ export function buildPlanted(given: ScenarioOptions, plant: Plant): PlantedScena
     meaning,
     registry,
     sources: sources!,
-    hasFault: !plant.graphs || isEdited,
+    hasFault: () => changes.any,
     program,
     inputs,
     serial: () => runSerial(given, inputs, microbatches),
     parallel: (more = {}) =>
       execute(program, {
         kernels,
-        loaded: loadedWith(program, plant),
+        loaded,
         inputs: scatterValues(program, inputs),
         ...more,
       }),
@@ -90,8 +92,17 @@ export function buildPlanted(given: ScenarioOptions, plant: Plant): PlantedScena
   };
 }
 
+/** Whether a fault has a place in what is tried. */
+class Changes {
+  any = false;
+
+  note(isChanged: boolean): void {
+    this.any ||= isChanged;
+  }
+}
+
 /** The ops, each with the rule that it is said to have. */
-function withRule({ rule }: Plant): OpRegistry {
+function withRule({ rule }: Plant, changes: Changes): OpRegistry {
   if (!rule) return ops;
   return new Map(
     [...ops].map(([name, op]) => [
@@ -100,18 +111,46 @@ function withRule({ rule }: Plant): OpRegistry {
         ...op,
         bind: (call) => {
           const bound = op.bind(call);
-          return { ...bound, rule: rule(name, bound.rule) };
+          return { ...bound, rule: said(rule, name, bound.rule, changes) };
         },
       },
     ]),
   );
 }
 
-const ruled = (graph: Graph, { rule }: Plant): Graph =>
-  rule ? { ...graph, nodes: graph.nodes.map((node) => ({ ...node, rule: rule(node.op, node.rule) })) } : graph;
+const ruled = (graph: Graph, { rule }: Plant, changes: Changes): Graph =>
+  rule
+    ? { ...graph, nodes: graph.nodes.map((node) => ({ ...node, rule: said(rule, node.op, node.rule, changes) })) }
+    : graph;
+
+function said(rule: NonNullable<Plant['rule']>, op: string, right: OpRule, changes: Changes): OpRule {
+  const wrong = rule(op, right);
+  changes.note(wrong !== right && ruleText(wrong) !== ruleText(right));
+  return wrong;
+}
+
+/** What ranks compute. */
+function withKernel({ kernel }: Plant, changes: Changes): ReferenceKernels {
+  const right = referenceKernels(ops);
+  if (!kernel) return right;
+  return (launch) => {
+    let given: readonly Float64Array[] | null = null;
+    const results = kernel(launch, (asked) => {
+      const found = right(asked);
+      if (asked === launch) given = found;
+      return found;
+    });
+    // What was passed on as it came is what it should be.
+    const isSame = (expected: readonly Float64Array[]) => results.every((one, i) => one === expected[i]);
+    if (changes.any || (given && isSame(given))) return results;
+    const expected = right(launch);
+    changes.note(results.some((one, i) => one.some((x, k) => !Object.is(x, expected[i][k]))));
+    return results;
+  };
+}
 
 /** The classes of a program, where ranks do something else for a move. */
-function loadedWith(program: Program, { move }: Plant): readonly LoadedClass[] {
+function loadedWith(program: Program, { move }: Plant, changes: Changes): readonly LoadedClass[] {
   const loaded = loadClasses(program);
   if (!move) return loaded;
   for (const { rankClass, moves } of loaded) {
@@ -119,10 +158,10 @@ function loadedWith(program: Program, { move }: Plant): readonly LoadedClass[] {
     for (const { instruction } of unroll(rankClass)) {
       if (!('move' in instruction) || moves.has(instruction.move)) continue;
       const { move: one, global } = instruction;
-      moves.set(
-        one,
-        rankClass.members.map((at) => move(lowerMove(mesh, global, one, at), one)),
-      );
+      const right = rankClass.members.map((at) => lowerMove(mesh, global, one, at));
+      const wrong = right.map((lowered) => move(lowered, one));
+      changes.note(wrong.some((lowered, i) => lowered !== right[i]));
+      moves.set(one, wrong);
     }
   }
   return loaded;

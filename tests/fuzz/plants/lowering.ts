@@ -1,7 +1,6 @@
 /** What partitioner, lowering and engine could get wrong: sums that are left out or taken twice, blocks that go to the wrong rank. */
-import { operandsOf } from '../../../src/program/kinds.js';
 import { instructionsOf } from '../../../src/program/unroll.js';
-import type { Instruction, Operand } from '../../../src/program/program.js';
+import type { Instruction, KernelInstruction, Operand } from '../../../src/program/program.js';
 import type { LoweredMove } from '../../../src/reshard/lower.js';
 import { replaceStep, reread } from '../../../bench/mutants/placed/edit.js';
 import { axesOn } from '../../../src/plan/splits.js';
@@ -23,16 +22,16 @@ const exchanging =
   (lowered) =>
     exchanged(lowered, kind);
 
+const accumulates = (instruction: Instruction): instruction is KernelInstruction =>
+  instruction.kind === 'kernel' && instruction.outputs.some(({ access }) => access === 'accumulate');
+
 /** Accumulating operands write. */
-const overwriting = (instruction: Instruction): Instruction =>
-  instruction.kind !== 'kernel'
-    ? instruction
-    : {
-        ...instruction,
-        outputs: instruction.outputs.map((operand): Operand =>
-          operand.access === 'accumulate' ? { ...operand, access: 'write' } : operand,
-        ),
-      };
+const overwriting = (instruction: KernelInstruction): KernelInstruction => ({
+  ...instruction,
+  outputs: instruction.outputs.map((operand): Operand =>
+    operand.access === 'accumulate' ? { ...operand, access: 'write' } : operand,
+  ),
+});
 
 /** A step of a ring, whose blocks are all of one size. */
 const turnsEvenly = (graph: PlacedGraph, step: PlacedStep): step is PlacedMove =>
@@ -68,20 +67,20 @@ export const loweringPlants: Plants = {
   },
   microbatch_overwrites: {
     what: 'a kernel writes a microbatch’s gradient over those of the ones before',
-    program: (program) => ({
-      ...program,
-      classes: program.classes.map((one) => ({
-        ...one,
-        templates: one.templates.map((template) => ({
-          ...template,
-          body: instructionsOf(template).map((instruction) =>
-            operandsOf(instruction).some(({ access }) => access === 'accumulate')
-              ? overwriting(instruction)
-              : instruction,
-          ),
+    program: (program) => {
+      const templates = program.classes.flatMap((one) => one.templates);
+      if (!templates.flatMap(instructionsOf).some(accumulates)) return program;
+      return {
+        ...program,
+        classes: program.classes.map((one) => ({
+          ...one,
+          templates: one.templates.map((template) => ({
+            ...template,
+            body: instructionsOf(template).map((one) => (accumulates(one) ? overwriting(one) : one)),
+          })),
         })),
-      })),
-    }),
+      };
+    },
   },
   norm_gradients_unsummed: {
     what: 'gradients of norms are not summed over tensor ranks that share the sequence',
