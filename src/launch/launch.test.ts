@@ -47,6 +47,21 @@ function isAlive(pid: number): boolean {
   }
 }
 
+test('ranks wait a second for the names of those who connect, unless the user says otherwise', async () => {
+  const told = async (env: LaunchOptions['env']) => {
+    const lines: string[] = [];
+    const args = ['-p', 'process.env.RES_OPTIONS'];
+    await launch({ ranks: 1, args, env, output: ({ line }) => lines.push(line) });
+    return lines;
+  };
+  vi.stubEnv('RES_OPTIONS', undefined);
+  expect(await told({})).toEqual(['timeout:1 attempts:2']);
+  expect(await told({ RES_OPTIONS: 'timeout:9' })).toEqual(['timeout:9']);
+  vi.stubEnv('RES_OPTIONS', 'timeout:7');
+  expect(await told({})).toEqual(['timeout:7']);
+  vi.unstubAllEnvs();
+});
+
 test('a job that succeeds ends without an error; its ranks know their places and may send messages', async () => {
   const messages: unknown[] = [];
   const temporary = mkdtempSync(path.join(os.tmpdir(), 'flotilla-test-'));

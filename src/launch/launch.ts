@@ -101,6 +101,12 @@ const keptLines = 30;
 /** Where rank 0 finds the store's socket: behind standard input, output, error and the channel. */
 const storeFd = 4;
 
+/**
+ * Torch asks a server of names who 127.0.0.1 is, for each connection to its store, and goes on without an answer: where none comes, after a
+ * second, twice. The system's own patience is five.
+ */
+const impatient = { RES_OPTIONS: 'timeout:1 attempts:2' };
+
 interface RankProcess {
   readonly rank: number;
   readonly child: ChildProcess;
@@ -129,7 +135,7 @@ class Job {
   constructor(options: LaunchOptions, store: net.Server) {
     this.#options = options;
     const { port } = store.address() as net.AddressInfo;
-    const env = { ...process.env, ...options.env };
+    const env = { ...impatient, ...process.env, ...options.env };
     const threads = threadsPerRank(options.ranks, env);
     const runId = randomUUID();
     try {
