@@ -151,7 +151,8 @@ const planSizes = z.strictObject({
     .meta({
       description:
         'Tensor-parallel ranks that share each expert, whose features they divide; the others have experts of their own. null: with ' +
-        'expert_parallel_size all of them, else as few as there are experts for. Divides tensor_parallel_size.',
+        'expert_parallel_size all of them, else as few as there are experts for. Divides tensor_parallel_size, or is that times a divisor of ' +
+        'context_parallel_size: then neighbours that share sequences share experts too, and gather the tokens that are sent to these.',
       unit: 'ranks',
       effect: 'Halved: experts in larger pieces, twice as many of them apart, as many bytes on each rank.',
       flag: true,

@@ -11,7 +11,7 @@ import {
 } from './size_diagnostics.js';
 import { checkScheduleOf, requireGroups } from './check_schedule.js';
 import { dataAxesOf, shardOf } from './data_sizes.js';
-import { contextCuts, expertRanksOf, hasWholeGroups, withExperts } from './expert_sizes.js';
+import { contextCuts, expertRanksOf, listedAround, sharersOf, withExperts } from './expert_sizes.js';
 import { chunksOf } from './model_chunks.js';
 import { nearDataSizes } from './near_data_sizes.js';
 import { nearestSizes, nearestText, ranksTogether, sharedSizes, sharedSizesOf } from './nearest_sizes.js';
@@ -48,7 +48,10 @@ export interface ParallelSizes {
    * ranks: so many neighbouring context-parallel ranks besides. Default: 1.
    */
   readonly expert_parallel_size?: number;
-  /** Tensor-parallel ranks that share each expert. Default: with expert_parallel_size all of them, else as few as there are experts for. */
+  /**
+   * Ranks that share each expert: tensor-parallel ones, or all of these and neighbouring context-parallel ones. Default: with
+   * expert_parallel_size all tensor-parallel ranks, else as few as there are experts for.
+   */
   readonly expert_tensor_parallel_size?: number;
   readonly pipeline_parallel_size?: number;
   /** One that can be generated. Default: `1f1b`, with several virtual stages `interleaved`. */
@@ -152,22 +155,20 @@ export function planOfSizes(
   }
   if (batch.sequences % batch.microbatch !== 0) throw batchDoesNotDivide(batch);
   const { split, scheduled, together } = shareBatch(batch, data, pipeline);
+  const sharers = sharersOf(sizes, tensor, unshared, model);
   const nearData = nearDataSizes(
     sizes,
     data,
     model,
     { ranksAreGiven, together: ranksTogether(shared) },
-    contextCuts(unshared),
+    contextCuts(unshared, sharers),
   );
   const shard = shardOf(sizes, data, nearData);
-  const expertRanks = expertRanksOf(sizes, data, unshared, nearData, model);
+  const expertRanks = expertRanksOf(sizes, data, { sequence: unshared, sharers }, nearData, model);
   const dataAxes = dataAxesOf(data, shard, expertRanks);
-  const { sequence, experts } = withExperts(unshared, expertRanks.context);
-  const { experts: tensorExperts = [], ...ofTensor } = tensorAxes.split;
-  const apart = [...dataAxes.experts, ...experts];
-  const over = apart.length > 0 && perExpert === null ? apart : [...apart, ...tensorExperts];
-  // Tokens that cannot be exchanged are gathered once, before all that has experts.
-  const byExperts = apart.length === 0 && over.length > 0 && !hasWholeGroups(sequence, tensor, model);
+  const around = withExperts(unshared, expertRanks.context, sharers);
+  const { sequence } = around;
+  const listed = listedAround(around, dataAxes.experts, tensorAxes, perExpert, model);
   const mesh = { ...dataAxes.mesh, ...sequence.mesh, ...tensorAxes.mesh };
   const plan: Plan = {
     flotilla_plan: planVersion,
@@ -185,11 +186,9 @@ export function planOfSizes(
     },
     split: {
       [split]: Object.keys(dataAxes.mesh),
-      ...ofTensor,
-      ...(byExperts && { experts: over }),
-      // Behind what it yields to.
+      ...listed.before,
       ...sequence.split,
-      ...(!byExperts && over.length > 0 && { experts: over }),
+      ...listed.behind,
     },
     ...(sequence.method && { context_method: sequence.method }),
     ...(sequence.order && { context_order: sequence.order }),

@@ -550,6 +550,37 @@ describe('sizes that no plan can have', () => {
       of({ ...sizes, expert_tensor_parallel_size: 1, expert_parallel_size: 4 }, 16, mixture(8, 8)).diagnostic.fix,
     ).toBe('set it to 2 or 4');
     expect(of(sizes, 4).code).toBe('plan/nothing-for-expert-tensor-ranks');
+    const shared = { tensor_parallel_size: 2, context_parallel_size: 4 } as const;
+    expect(of({ ...shared, expert_tensor_parallel_size: 3 }, 8, mixture(8, 8)).diagnostic.fix).toBe(
+      'set it to 2 or 4 or 8',
+    );
+  });
+
+  test('context ranks that share experts with all tensor ranks, and some that have experts of their own', () => {
+    const made = (sizes: ParallelSizes) => {
+      const given = { tensor_parallel_size: 2, context_parallel_size: 4, ...sizes };
+      const batch = { sequences: 8, microbatch: 1 };
+      const { groups, split } = planOfSizes(given, 16, mixture(8, 8), batch, { compute: 'f32', master: 'f32' });
+      expect(Object.keys(split).indexOf('hidden')).toBeGreaterThan(Object.keys(split).indexOf('sequence'));
+      return [groups.g0.mesh, split.sequence, split.hidden, split.experts];
+    };
+    const two = { 'context.0': 2, 'context.1': 2 };
+    expect(made({ expert_tensor_parallel_size: 4 })).toEqual([
+      { data: 2, ...two, tensor: 2 },
+      ['context.0', 'context.1'],
+      ['context.1', 'tensor'],
+      undefined,
+    ]);
+    expect(made({ expert_tensor_parallel_size: 8, expert_parallel_size: 2 })).toEqual([
+      { data: 2, context: 4, tensor: 2 },
+      ['context'],
+      ['context', 'tensor'],
+      ['data'],
+    ]);
+    expect(made({ expert_tensor_parallel_size: 4, expert_parallel_size: 4 }).slice(2)).toEqual([
+      ['context.1', 'tensor'],
+      ['data', 'context.0'],
+    ]);
   });
 
   test('tensor ranks among which query heads cannot be divided', () => {

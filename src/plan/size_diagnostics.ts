@@ -160,7 +160,7 @@ export const noSuchExpertTensorSize = defineDiagnostic(
   'plan/no-such-expert-tensor-size',
   (p: { asked: number; ranks: number; data: number; experts: number; legal: readonly number[] }) => ({
     what: `expert_tensor_parallel_size is ${p.asked}, with tensor_parallel_size ${p.ranks}, expert_parallel_size ${p.data} and ${counted(p.experts, 'expert')}`,
-    why: 'so many of the tensor-parallel ranks are to share each expert, and the others have experts of their own: it divides them, and each rank has an expert',
+    why: 'so many of the tensor-parallel ranks are to share each expert, and the others have experts of their own: it divides them, and each rank has an expert; or all of them and so many neighbours that share a sequence, and each has features of it',
     where: [
       { at: 'config, plan.expert_tensor_parallel_size' },
       { at: 'config, plan.tensor_parallel_size', note: `${p.ranks}` },

@@ -63,12 +63,18 @@ function sharedOut(ranks: number, { factors, sizes }: PlannedModel): readonly [o
  * tensor ranks, a number that does not divide them, or one whose cut and that of the key/value heads cross.
  */
 export function ranksPerExpert(
-  { expert_tensor_parallel_size: asked, expert_parallel_size: data = 1 }: ParallelSizes,
+  {
+    expert_tensor_parallel_size: asked,
+    expert_parallel_size: data = 1,
+    context_parallel_size: context = 1,
+  }: ParallelSizes,
   ranks: number,
   model: PlannedModel,
 ): number | null {
   if (asked === undefined) return null;
   if (!(experts in model.factors)) throw nothingForExpertTensorRanks({ ranks: asked, model: model.name });
+  // Context ranks are asked for besides.
+  if (asked > ranks && context > 1) return ranks;
   const [outer] = sharedOut(ranks, model);
   const isLegal = (size: number) => {
     const own = ranks / size;

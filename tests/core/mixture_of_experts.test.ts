@@ -206,6 +206,26 @@ describe('tokens of a sequence that ranks share', () => {
     expect(exchangesOf(scenario)).toEqual([...once, ...once]);
   });
 
+  test('each expert shared by context ranks too: they gather what is sent to it, and scatter what they add up', () => {
+    const scenario = expectEqualsSerial({
+      ...step(2),
+      mesh: { data: 2, context: 2 },
+      split: { microbatch: ['data'], sequence: ['context'], hidden: ['context'], experts: ['data'] },
+      contextMethod: 'allgather',
+    });
+    const once = [
+      'all_to_all {microbatch:data, token_group:context} {experts:data}',
+      'reduce_scatter {experts:data, token_group:context} {experts:data | sum:context}',
+      'all_to_all {microbatch:data, token_group:context} {experts:data, token_group:context}',
+    ];
+    expect(exchangesOf(scenario)).toEqual([...once, ...once]);
+    for (const { type, layout } of scenario.placed.step.values) {
+      const names = type.dims.flat().map(({ name }) => name);
+      if (names.join() === 'experts,hidden,dim')
+        expect([layout.splits.experts?.axes, layout.splits.hidden?.axes]).toEqual([['data'], ['context']]);
+    }
+  });
+
   test('groups that ranks do not share evenly, or not as they are stored: tokens are gathered, and none is dropped otherwise', () => {
     const options = { mesh: { context: 3 }, split: { sequence: ['context'], experts: ['context'] } };
     expectEqualsSerial({ ...step(1), ...options, contextMethod: 'allgather' });

@@ -137,6 +137,10 @@ describe('rules alone', () => {
     factors: Object.fromEntries(Object.entries(factors).map(([name, { size }]) => [name, { size }])),
   });
 
+  const unevenCut = ({ factors }: OpRule) => ({
+    factors: Object.fromEntries(Object.entries(factors).map(([name, { even: _, ...factor }]) => [name, factor])),
+  });
+
   test.each<[string, string, Plant]>([
     ['a sum through each operand of an addition', 'add', changed('add', () => ({ linear: [[0], [1]] }))],
     [
@@ -182,6 +186,7 @@ describe('rules alone', () => {
       changed('softmax_cross_entropy_backward', () => ({ origins: [] })),
     ],
     ['a rotation over split blocks', 'roll', changed('roll', nothingWhole)],
+    ['a cut of which ranks have parts that are not equal', 'cut', changed('cut', unevenCut)],
   ])('finds a planted lie: %s', (_, op, plant) => {
     const details = fc.check(
       law(
