@@ -7,7 +7,7 @@ import type { Bucket } from './buckets.js';
 import { checkPlacement } from './check.js';
 import { checkExactSums } from './check_exact_sums.js';
 import { checkMeaning } from './check_meaning.js';
-import { checkMeeting } from './check_meeting.js';
+import { checkSeam } from './check_seam.js';
 import { checkRecords } from './check_records.js';
 import { checkReductions } from './check_reductions.js';
 import { checkScopes } from './check_scopes.js';
@@ -44,7 +44,7 @@ export const expectProved: Prove = (graphs, { step, update, buckets }, { plan, r
 
 /** The proof that the update takes what the step leaves. */
 function expectMeeting(step: PlacedGraph, update: PlacedGraph): void {
-  const [fault] = checkMeeting(step, update);
+  const [fault] = checkSeam(step, update);
   if (fault) throw fault;
 }
 

@@ -10,7 +10,7 @@ import * as diagnose from './diagnostics.js';
 import type { PlacedGraph, PlacedValue } from './placed.js';
 
 /** Every value at the seam that the two graphs state differently; empty where they agree. */
-export function checkMeeting(step: PlacedGraph, update: PlacedGraph): readonly DiagnosticError[] {
+export function checkSeam(step: PlacedGraph, update: PlacedGraph): readonly DiagnosticError[] {
   const left = byRole(step.outputs, step);
   const read = byRole(step.inputs, step);
   const faults: DiagnosticError[] = [];

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { mlp } from '../../tests/scenarios/mlp.js';
 import { buildScenario } from '../../tests/scenarios/scenario.js';
-import { checkMeeting } from './check_meeting.js';
+import { checkSeam } from './check_seam.js';
 import type { PlacedGraph } from './placed.js';
 
 const scenario = buildScenario({
@@ -26,24 +26,24 @@ const turned = (graph: PlacedGraph, id: number): PlacedGraph => ({
 });
 
 test('what the partitioner makes meets', () => {
-  expect(checkMeeting(step, update)).toEqual([]);
+  expect(checkSeam(step, update)).toEqual([]);
 });
 
 test('every sum that the update reads, on either side', () => {
   const sums = update.inputs.filter(({ kind }) => kind === 'value');
   expect(sums.map(({ name }) => name)).toContain('tokens');
   for (const { name, value } of sums) {
-    const [fault] = checkMeeting(step, turned(update, value));
+    const [fault] = checkSeam(step, turned(update, value));
     expect(fault.message, name).toContain(`'${name}' is`);
     const left = step.outputs.find((output) => output.name === name)!.value;
-    const others = checkMeeting(turned(step, left), update);
+    const others = checkSeam(turned(step, left), update);
     expect(others[0].code, name).toBe('partition/seam-differs');
   }
 });
 
 test('a sum that the step does not give, and state that is updated into another layout', () => {
-  expect(checkMeeting({ ...step, outputs: [] }, update)[0].message).toContain('nothing of that group');
+  expect(checkSeam({ ...step, outputs: [] }, update)[0].message).toContain('nothing of that group');
   const state = update.inputs.find(({ kind }) => kind === 'state')!;
   const after = update.outputs.find(({ name }) => name === state.name)!;
-  expect(checkMeeting(step, turned(update, after.value))[0].message).toContain(state.name);
+  expect(checkSeam(step, turned(update, after.value))[0].message).toContain(state.name);
 });
