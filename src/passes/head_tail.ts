@@ -13,6 +13,7 @@ import type { OpRegistry } from '../ir/op.js';
 import type { Tensor } from '../ir/tensor.js';
 import type { OpRule } from '../ir/rule.js';
 import { namesOf, withoutPrimes, type FactorName } from '../ir/type.js';
+import { isAttention } from './attention_nodes.js';
 import { GraphRewrite } from './graph_rewrite.js';
 
 export interface StoredOrder {
@@ -117,5 +118,3 @@ function groupsStored({ nodes }: Graph, { factor, ranks }: StoredOrder): readonl
   const unfit = new Set(cuts.flatMap(({ name, size }) => (size % (2 * ranks) === 0 ? [] : [name])));
   return cuts.flatMap(({ name }) => (unfit.has(name) ? [] : [name]));
 }
-
-const isAttention = ({ op }: Node): boolean => op === 'attention' || op === 'attention_backward';

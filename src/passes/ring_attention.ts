@@ -9,6 +9,7 @@
 import type { Graph, Node } from '../ir/graph.js';
 import { opOf, type OpRegistry } from '../ir/op.js';
 import type { Tensor } from '../ir/tensor.js';
+import { isAttention } from './attention_nodes.js';
 import { GraphRewrite } from './graph_rewrite.js';
 
 /** `stepsOf`: in how many steps a node is to be taken; 1 leaves it as it is. */
@@ -18,8 +19,6 @@ export function ringAttention(graph: Graph, registry: OpRegistry, stepsOf: (node
   );
   return rings.size === 0 ? graph : new Rewrite(graph, registry, rings).run();
 }
-
-const isAttention = ({ op }: Node): boolean => op === 'attention' || op === 'attention_backward';
 
 class Rewrite extends GraphRewrite {
   private readonly rings: ReadonlyMap<Node, number>;
