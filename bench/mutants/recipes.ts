@@ -1,5 +1,6 @@
 /** What mutated programs are built of: small steps through the real passes, in f64, with random data so that wrong wiring shows. */
-import { contextMethods, pipelineOf, type PlanGroup } from '../../src/plan/plan.js';
+import { contextMethods } from '../../src/plan/context_methods.js';
+import { pipelineOf, type PlanGroup } from '../../src/plan/plan.js';
 import { mlp } from '../../tests/scenarios/mlp.js';
 import { pipelineUnder } from '../../tests/scenarios/pipelines.js';
 import type { ScenarioOptions } from '../../tests/scenarios/scenario.js';

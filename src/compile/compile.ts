@@ -36,7 +36,7 @@ import { forwardOnly } from '../schedule/forward_only.js';
 import type { ScheduleTable } from '../schedule/slot.js';
 import { lowerGroups, type LoweredProgram } from '../lower/lower_groups.js';
 import { persistentBytes } from '../lower/persistent_bytes.js';
-import { orderFault } from '../partition/context_splits.js';
+import { orderFault } from '../partition/stored_order.js';
 import { stepFactors } from '../partition/placement.js';
 import type { ChosenGraphs } from '../partition/place_graphs.js';
 import { ranksOf } from '../program/ranks.js';

@@ -1,7 +1,8 @@
 /** Fields of `batch` and `plan`: how many sequences make a step, and who computes them. */
 import { z } from 'zod';
 import { contextBalancers, activationCheckpoints } from '../plan/parallel_sizes.js';
-import { contextMethods, contextMethodsElsewhere, gradientReductions } from '../plan/plan.js';
+import { contextMethods, contextMethodsElsewhere } from '../plan/context_methods.js';
+import { gradientReductions } from '../plan/plan.js';
 import { scheduleKinds, schedulesElsewhere } from '../schedule/kinds.js';
 
 export const batch = z

@@ -25,7 +25,8 @@ import { aloneAccumulator, aloneLayout } from './storage.js';
 import { castByGroup } from '../passes/cast_by_group.js';
 import { headTail } from '../passes/head_tail.js';
 import { ringAttention } from '../passes/ring_attention.js';
-import { ringSteps, storedOrder } from './context_splits.js';
+import { ringSteps } from './context_splits.js';
+import { storedOrder } from './stored_order.js';
 import { splitBackward } from '../passes/split_backward.js';
 import { splitSumsByChunk, type SplitSums } from '../passes/split_sums.js';
 import {

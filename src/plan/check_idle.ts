@@ -2,6 +2,7 @@
 import type { AxisName } from '../ir/mesh.js';
 import { counted } from '../ir/units.js';
 import { requireGroups } from './check_schedule.js';
+import { contextMethodFacts, hasAllPositions } from './context_methods.js';
 import { planContradiction } from './diagnostics.js';
 import type { PlannedModel } from './planned_model.js';
 import { writtenSchedule } from './plan_schedule.js';
@@ -37,19 +38,19 @@ export function checkNothingIsIdle(plan: Plan, model: PlannedModel, axes: readon
     });
   }
   checkSequenceHasParts(plan, model, file);
-  if (context_order !== undefined && (context_method === undefined || context_method === 'ulysses')) {
+  if (context_order !== undefined && (context_method === undefined || hasAllPositions(context_method))) {
     throw planContradiction({
       file,
       field: 'context_order',
       problem: `sequences are to be stored ${context_order}, and that says nothing`,
       why:
-        context_method === 'ulysses'
-          ? 'by ulysses each rank attends for its heads to all positions: all have equally much to do'
+        context_method !== undefined
+          ? `by ${context_method} each rank attends for its heads to all positions: all have equally much to do`
           : 'no method says how positions of a split sequence meet',
       fix: 'remove context_order, or set context_method to "allgather", "ring" or "ulysses+ring"',
     });
   }
-  const evenly = context_order !== undefined || context_method === 'ring' || context_method === 'ulysses+ring';
+  const evenly = context_order !== undefined || contextMethodFacts(context_method).turns;
   if (evenly && Object.hasOwn(bounds, 'sequence')) {
     throw planContradiction({
       file,
@@ -93,7 +94,9 @@ function checkSequenceHasParts(plan: Plan, { sizes }: PlannedModel, file: string
       file,
       field: 'split.sequence',
       problem: `${ranks} ranks of group ${name} share a sequence of ${counted(tokens, 'token')}`,
-      why: method?.includes('ring') ? 'a ring has a part for each of its ranks' : 'a rank would have no part of it',
+      why: contextMethodFacts(method).turns
+        ? 'a ring has a part for each of its ranks'
+        : 'a rank would have no part of it',
       fix: `split it over axes of ${counted(tokens, 'rank')} or fewer, together`,
     });
   }

@@ -16,14 +16,8 @@ import { chunksOf } from './model_chunks.js';
 import { nearDataSizes } from './near_data_sizes.js';
 import { nearestSizes, nearestText, ranksTogether, sharedSizes, sharedSizesOf } from './nearest_sizes.js';
 import { requireGradientReduction, requireReduceDtype } from './reduce_dtype.js';
-import {
-  groupName,
-  planVersion,
-  type ContextMethod,
-  type Plan,
-  type GradientReduction,
-  type ZeroStage,
-} from './plan.js';
+import type { ContextMethod } from './context_methods.js';
+import { groupName, planVersion, type Plan, type GradientReduction, type ZeroStage } from './plan.js';
 import type { PlannedModel } from './planned_model.js';
 import { requireReproducible } from './reproducible.js';
 import { rowsOf, writtenSchedule } from './plan_schedule.js';

@@ -6,15 +6,8 @@ import { parseFields } from '../ir/parse_json.js';
 import { schedulesElsewhere } from '../schedule/kinds.js';
 import { planInvalid, planVersionUnknown } from './diagnostics.js';
 import { liftVersion1, liftZeroAxis } from './lift_plan.js';
-import {
-  contextMethods,
-  contextMethodsElsewhere,
-  contextOrders,
-  gradientReductions,
-  planVersion,
-  zeroStages,
-  type Plan,
-} from './plan.js';
+import { contextMethods, contextMethodsElsewhere } from './context_methods.js';
+import { contextOrders, gradientReductions, planVersion, zeroStages, type Plan } from './plan.js';
 import { scheduleNames } from './plan_schedule.js';
 import { reduceDtypes } from './reduce_dtype.js';
 

@@ -5,27 +5,14 @@
  */
 import type { Source } from '../ir/graph.js';
 import { mesh, meshRanks, type AxisName, type Mesh } from '../ir/mesh.js';
-import type { NamesElsewhere } from '../ir/nearest_choice.js';
 import type { FactorName } from '../ir/type.js';
+import type { ContextMethod } from './context_methods.js';
 import type { Scope } from './scope.js';
 
 export const planVersion = 2;
 
-export const contextMethods = ['allgather', 'ulysses', 'ring', 'ulysses+ring'] as const;
 export const contextOrders = ['head_tail'] as const;
 export type ContextOrder = (typeof contextOrders)[number];
-
-export type ContextMethod = (typeof contextMethods)[number];
-
-/** Megatron-LM's `cp_comm_type`, torchtitan's `context_parallel_rotate_method`, and what papers call these. */
-export const contextMethodsElsewhere: NamesElsewhere = {
-  p2p: 'ring',
-  alltoall: 'ring',
-  zigzag: 'ring',
-  a2a: 'ulysses',
-  'a2a+p2p': 'ulysses+ring',
-  usp: 'ulysses+ring',
-};
 
 export interface Plan extends PlannedChoices {
   readonly flotilla_plan: typeof planVersion;

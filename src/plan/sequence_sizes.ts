@@ -14,7 +14,8 @@ import type { SharedSizes } from './nearest_sizes.js';
 import type { ParallelSizes } from './parallel_sizes.js';
 import { tensorFactors, type PlannedModel } from './planned_model.js';
 import type { TensorAxes } from './tensor_sizes.js';
-import type { ContextMethod, ContextOrder, Plan, PlanScope } from './plan.js';
+import { hasAllPositions, type ContextMethod } from './context_methods.js';
+import type { ContextOrder, Plan, PlanScope } from './plan.js';
 
 /** What a plan says of sequences. */
 export interface PlannedSequence {
@@ -33,7 +34,7 @@ export function mostContextRanks(
   model: PlannedModel,
 ): number {
   const positions = positionsOf(model);
-  return method === 'ulysses' ? Math.max(1, Math.min(positions, headsOf(tensorAxes, model).most)) : positions;
+  return hasAllPositions(method) ? Math.max(1, Math.min(positions, headsOf(tensorAxes, model).most)) : positions;
 }
 
 /**
@@ -55,18 +56,18 @@ export function sequenceOf(
   if (sizes.sequence_parallel === true && tensor === 1) throw sequenceParallelForNothing();
   const heads = headsOf(tensorAxes, model);
   const asked = context > 1 ? (sizes.context_parallel_method ?? 'allgather') : null;
-  if (asked === 'ulysses' && heads.most < context) {
+  if (hasAllPositions(asked) && heads.most < context) {
     throw tooFewHeads({ tensor, context, ...heads, model: model.name, nearest });
   }
   const { method, mesh } = methodOf(asked, context, heads.most);
   const balancer = sizes.context_parallel_load_balancer;
-  if (method === 'ulysses' && balancer !== undefined) throw balancedByHeads({ balancer });
+  if (hasAllPositions(method) && balancer !== undefined) throw balancedByHeads({ balancer });
   const overTensor = sizes.sequence_parallel === true;
   const axes = [...Object.keys(mesh), ...(overTensor ? Object.keys(tensorAxes.mesh) : [])];
   const sharers = context * (overTensor ? tensor : 1);
   if (sharers > positions) throw tooManySequenceRanks({ tensor, context, positions });
   if (axes.length === 0) return { mesh, split: {}, method, order: null, scopes: [] };
-  const balanced = method !== null && method !== 'ulysses' && balancer !== 'none';
+  const balanced = method !== null && !hasAllPositions(method) && balancer !== 'none';
   return {
     mesh,
     split: { sequence: axes },

@@ -11,13 +11,12 @@ import type { Placement } from '../../src/partition/placement.js';
 import type { LanguageModel } from '../../src/nn/language_model.js';
 import type { Documents } from '../../src/nn/trace.js';
 import { GPT, Llama, Mixtral } from '../../src/nn/models/index.js';
+import { contextMethods, type ContextMethod } from '../../src/plan/context_methods.js';
 import {
-  contextMethods,
   groupName,
   gradientReductions,
   groupOfChunks,
   zeroStages,
-  type ContextMethod,
   type GradientReduction,
   type Plan,
   type PlanGroup,

@@ -15,7 +15,7 @@ import { workByGroup } from '../../src/partition/work.js';
 import { placedUses, type PlacedGraph, type PlacedOp } from '../../src/partition/placed.js';
 import { describeModel } from '../../src/plan/describe_model.js';
 import { contextBalancers, planOfSizes, type ParallelSizes } from '../../src/plan/parallel_sizes.js';
-import { contextMethods, type ContextMethod } from '../../src/plan/plan.js';
+import { contextMethods, type ContextMethod } from '../../src/plan/context_methods.js';
 import { lowerMove } from '../../src/reshard/lower.js';
 
 const heads = 8;

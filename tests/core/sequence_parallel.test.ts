@@ -7,7 +7,7 @@ import { adamw } from '../../src/optim/index.js';
 import type { PlacedGraph } from '../../src/partition/placed.js';
 import { describeModel } from '../../src/plan/describe_model.js';
 import { planOfSizes, type ParallelSizes } from '../../src/plan/parallel_sizes.js';
-import { contextMethods, type ContextMethod } from '../../src/plan/plan.js';
+import { contextMethods, type ContextMethod } from '../../src/plan/context_methods.js';
 import { languageModel } from '../scenarios/language_model.js';
 import { expectEqualsSerial, movesOf, opsOf } from './equals_serial.js';
 

@@ -1,5 +1,6 @@
 /** What a search of all axes has drawn: how many cases of which axes, and whether that is what it promises. */
-import { contextMethods, ranksOf, zeroStages } from '../../src/plan/plan.js';
+import { contextMethods } from '../../src/plan/context_methods.js';
+import { ranksOf, zeroStages } from '../../src/plan/plan.js';
 import { scheduleKinds } from '../../src/schedule/kinds.js';
 import { trainingScenario } from '../arbitraries/training.js';
 import { axesOf } from '../laws/axes_of.js';

@@ -4,7 +4,8 @@
  */
 import { describe, expect, test } from 'vitest';
 import { scheduleKind, scheduleKinds } from '../../src/schedule/kinds.js';
-import { contextMethods, zeroStages, type Plan } from '../../src/plan/plan.js';
+import { contextMethods } from '../../src/plan/context_methods.js';
+import { zeroStages, type Plan } from '../../src/plan/plan.js';
 import { trainingScenario, type MeshDraw, type TrainingDraw } from '../arbitraries/training.js';
 import { buildScenario } from '../scenarios/scenario.js';
 import { coverageText, coveringRows, missingPairs, type Row } from './covering_pairs.js';

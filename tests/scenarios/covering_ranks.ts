@@ -3,7 +3,8 @@
  * under any ZeRO stage: descent, whose rate is so great that of a new weight nothing but its gradient is left.
  */
 import { applyPrecision } from '../../src/passes/precision.js';
-import { contextMethods, zeroStages } from '../../src/plan/plan.js';
+import { contextMethods } from '../../src/plan/context_methods.js';
+import { zeroStages } from '../../src/plan/plan.js';
 import { scheduleKind, scheduleKinds } from '../../src/schedule/kinds.js';
 import { ops } from '../../src/ops/index.js';
 import { trainingScenario, type TrainingDraw } from '../arbitraries/training.js';
