@@ -97,7 +97,8 @@ export const configSchema = z.strictObject({
         'Whether losses and weights are to be the same to the last bit whatever the data-parallel and pipeline sizes, the schedule and ZeRO: ' +
         'a run may change them and go on. Fixed are tensor, context and expert sizes, batch.microbatch, the build and the kind of machine.',
       effect:
-        'Sums of gradients are exact, in f64: 4 bytes a parameter more where a rank keeps them whole, and twice the traffic of f32.',
+        'Sums of gradients are exact, in f64, and a grad_dtype or reduce_dtype that would round them is refused: 4 bytes a parameter more ' +
+        'where a rank keeps them whole, and twice the traffic of f32.',
       flag: true,
       also: [
         'deterministic',

@@ -10,6 +10,7 @@ import { namesOf, type FactorName, type TensorType } from '../ir/type.js';
 import type { PlannedAssignment, PlannedAssignments } from '../plan/plan.js';
 import { illegalAssignment, unknownNode } from './diagnostics.js';
 import { patternsOf } from '../plan/node_names.js';
+import { keepsPin, type Pin } from './pins.js';
 
 /** What a plan fixes for one node. */
 export interface Given {
@@ -62,6 +63,8 @@ export interface AssignedNode {
   /** Of all groups. */
   readonly meshes: readonly Mesh[];
   readonly results: readonly TensorType[];
+  /** What is fixed of it, of a reproducible step. */
+  readonly pin: Pin | null;
 }
 
 /** The assignment that a plan fixes; null where it leaves it open. Throws `partition/illegal-assignment`. */
@@ -69,7 +72,7 @@ export function readAssignment(
   { field: at, assignment: { split, through = {} } }: Given,
   of: AssignedNode,
 ): Assignment | null {
-  const { node, definition, mesh, results } = of;
+  const { node, definition, mesh, results, pin } = of;
   const { rule } = node;
   const refuse = (field: string, problem: string, fix: string) =>
     illegalAssignment({ field: `${at}.${field}`, problem: `${node.op} ${problem}`, fix });
@@ -132,6 +135,11 @@ export function readAssignment(
     const problem = layoutFault(mesh, type, resultLayout(rule, assignment, i, namesOf(type)));
     if (problem) throw refuse('split', `would give a result that has no layout: ${problem}`, 'split fewer factors');
   });
+  if (pin && !keepsPin(assignment, pin, rule, mesh)) {
+    const problem =
+      'is to be shared unlike the ranks of one microbatch would by themselves, and the run is reproducible';
+    throw refuse('split', problem, 'remove it, or reproducible: over what a rank sums would follow the plan');
+  }
   return assignment;
 }
 

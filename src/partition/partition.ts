@@ -165,7 +165,7 @@ class Walk {
     const given = this.given.find(name);
     const pin = this.pins?.next(name, node.rule) ?? null;
     const assignment =
-      this.fixed(given, node, definition, group) ?? this.choose(name, node, definition, group, inherited, pin);
+      this.fixed(given, node, definition, group, pin) ?? this.choose(name, node, definition, group, inherited, pin);
     this.chosen.set(node.id, assignment);
     const assigned = this.assigned(node, definition, group, assignment);
     const missing = definition.decompose !== undefined && !this.hasKernel(node.op, node.rule);
@@ -195,11 +195,17 @@ class Walk {
     return made;
   }
 
-  private fixed(given: Given | null, node: Node, definition: OpDefinition, group: number): Assignment | null {
+  private fixed(
+    given: Given | null,
+    node: Node,
+    definition: OpDefinition,
+    group: number,
+    pin: Pin | null,
+  ): Assignment | null {
     if (!given) return null;
     const { meshes } = this.placement;
     const results = node.outputs.map((output) => this.builder.typeOf(output));
-    return readAssignment(given, { node, definition, mesh: meshes[group], meshes, results });
+    return readAssignment(given, { node, definition, mesh: meshes[group], meshes, results, pin });
   }
 
   private choose(

@@ -88,6 +88,12 @@ export const passesAsPinned = ({ through, free }: Pin, assignment: Assignment): 
     ([axis]) => free.includes(axis) || through[axis] === assignment.through[axis],
   );
 
+/** Whether an assignment is one that a pin leaves. */
+export function keepsPin(assignment: Assignment, pin: Pin, rule: OpRule, mesh: Mesh): boolean {
+  const [left] = pinned([assignment.splits], pin, rule, mesh);
+  return left !== undefined && sameText(left, assignment.splits) && passesAsPinned(pin, assignment);
+}
+
 const beside = (splits: Splits, free: readonly AxisName[]): Splits =>
   Object.fromEntries(
     Object.entries(splits).flatMap(([factor, split]): [FactorName, Split][] => {

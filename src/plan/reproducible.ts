@@ -9,6 +9,7 @@
 import { axesSize, axisSize, type AxisName, type Mesh } from '../ir/mesh.js';
 import { counted } from '../ir/units.js';
 import { planContradiction } from './diagnostics.js';
+import { gradientDtypeOf } from './gradient_dtype.js';
 import { meshesOf, pipelineOf, type Plan } from './plan.js';
 import { axesOn } from './splits.js';
 
@@ -52,6 +53,14 @@ export function requireReproducible(
       `gradients are to be reduced in ${precision.reduce}`,
       'their sums are exact in f64 alone',
       'remove reduce_dtype (precision.reduce), or reproducible',
+    );
+  const gradients = gradientDtypeOf(precision);
+  if (gradients !== precision.master)
+    refuse(
+      'precision.gradients',
+      `gradients are to be summed in ${gradients}`,
+      'they are summed in f64 whatever is asked for: each would be rounded before, and no byte saved',
+      'remove grad_dtype (precision.gradients), or reproducible',
     );
   const shares = meshesOf(plan).some((mesh) => axesOn(mesh, split.batch ?? []).length > 0);
   if (shares)

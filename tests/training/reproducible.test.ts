@@ -5,6 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import type { TrainOptions } from '../../src/config/schema.js';
 import { testOfRanks } from '../../src/engine/native/testing/tests_by_device.js';
 import type { DiagnosticError } from '../../src/ir/diagnostic.js';
+import type { PlannedAssignments } from '../../src/plan/plan.js';
 import { trainFile } from '../../src/launch/train.js';
 import { readMetrics } from '../../src/observe/index.js';
 import { StartedRun } from '../fuzz/started_run.js';
@@ -120,9 +121,10 @@ test('a run goes on under other data-parallel and pipeline sizes as if nothing h
 test.each([
   ['other tensor ranks', ['ranks=2', 'plan.tensor_parallel_size=2'], 'plan/shared-otherwise'],
   ['sums that round', ['ranks=2', 'plan.data_parallel_size=2', 'reduce_dtype=bf16'], 'plan/contradiction'],
+  ['addends that round', ['grad_dtype=bf16'], 'plan/contradiction'],
 ])('it does not go on with %s', async (what, overrides, code) => {
   const name = what.replace(/\W+/g, '-');
-  await trained(name, { ...onReference, steps: 1 });
+  await trained(name, { ...onReference, precision: 'bf16', steps: 1 });
   const error = await work
     .resume(name, ['steps=2', ...overrides], { trust_code: true })
     .catch((thrown: unknown) => thrown as DiagnosticError);
@@ -135,6 +137,43 @@ test('a plan in which ranks share the sequences of a microbatch is refused', asy
   const error = await work.train('shared', run).catch((thrown: unknown) => thrown as DiagnosticError);
   expect(error).toMatchObject({ code: 'plan/contradiction' });
   expect((error as DiagnosticError).message).toContain('share the sequences of a logical microbatch');
+});
+
+describe('a plan file whose assignments are', () => {
+  const name = 'shared by tensor ranks';
+  const run = { ...onReference, ranks: 4, steps: 1 };
+  const plan = { data_parallel_size: 2, tensor_parallel_size: 2 };
+  const first = memo(() => trained(name, { ...run, plan }));
+
+  /** Trains by the resolved plan of that run with assignments exchanged. */
+  async function trainedBy(which: string, change: (assignments: PlannedAssignments) => PlannedAssignments) {
+    await first();
+    const text = readFileSync(work.file('runs', name, 'plan.resolved.json'), 'utf8');
+    const { assignments, ...others } = JSON.parse(text) as { assignments: PlannedAssignments };
+    const file = work.file(`${which}.json`);
+    writeFileSync(file, JSON.stringify({ ...others, assignments: change(assignments) }));
+    return trained(which, { ...run, plan: file });
+  }
+
+  test('those that were chosen gives the same', async () => {
+    expect(await trainedBy('as chosen', (assignments) => assignments)).toEqual(await first());
+  });
+
+  test.each<[string, string, Record<string, string>]>([
+    [
+      'not split as the ranks of a microbatch would',
+      'blocks.*.norm1/rms_norm.0',
+      { microbatch: 'data', batch: 'tensor' },
+    ],
+    ['of several microbatches on a rank', 'blocks.*.norm1/rms_norm.0', {}],
+  ])('%s is refused', async (which, node, split) => {
+    const error = await trainedBy(which, (assignments) => {
+      expect(assignments).toHaveProperty([node]);
+      return { ...assignments, [node]: { split } };
+    }).catch((thrown: unknown) => thrown as DiagnosticError);
+    expect(error).toMatchObject({ code: 'partition/illegal-assignment' });
+    expect((error as DiagnosticError).message).toContain('reproducible');
+  });
 });
 
 test('a run that is not so follows its plan', async () => {
