@@ -3,10 +3,10 @@ import type { UpdatedParameter, UpdateRecipe } from '../optim/update.js';
 import type { Graph } from '../ir/graph.js';
 import type { OpRegistry } from '../ir/op.js';
 import { printGraph } from '../ir/print.js';
-import { gradientRole, inRole, roleKey, roleWith, type Role } from '../ir/role.js';
+import { roleKey } from '../ir/role.js';
 import type { OpRule } from '../ir/rule.js';
 import type { TensorType } from '../ir/type.js';
-import { bucketOfRole, bucketsOf, gatherScope, gradientsOf, type Bucket } from './buckets.js';
+import { bucketsOf, gatherScope, type Bucket } from './buckets.js';
 import { defaultCosts, reshardSearches, type PartitionCosts } from './costs.js';
 import { fuseEinsumAdd } from './fuse_einsum_add.js';
 import { GivenAssignments } from './given_assignments.js';
@@ -22,6 +22,7 @@ import { expectProved, type Prove } from './prove.js';
 import { recompute } from './recompute.js';
 import { reduceGradients } from './reduce_gradients.js';
 import { aloneAccumulator, aloneLayout } from './storage.js';
+import { expectAllRead, loneGradients, updatedParameters, withGradient } from './updated_parameters.js';
 import { castByGroup } from '../passes/cast_by_group.js';
 import { headTail } from '../passes/head_tail.js';
 import { ringAttention } from '../passes/ring_attention.js';
@@ -40,7 +41,7 @@ import {
 import { reduceDtypeOf } from '../plan/reduce_dtype.js';
 import { dealingAxes, planOfOneMicrobatch } from '../plan/reproducible.js';
 import type { ReshardSearch } from '../reshard/search.js';
-import { sumNotRead, unusedPath } from './diagnostics.js';
+import { unusedPath } from './diagnostics.js';
 import type { KernelChooser } from '../kernels/chooser.js';
 import type { Target } from '../kernels/target.js';
 import type { PassObserver } from '../passes/pass_names.js';
@@ -230,16 +231,6 @@ function storeInBuckets(
   });
 }
 
-/** The outputs of the step that are gradients of parameters in no bucket, or parts of them. */
-function loneGradients(
-  parameters: readonly UpdatedParameter[],
-  buckets: readonly Bucket[],
-  parts: SplitSums['parts'],
-): readonly Role[] {
-  const packed = new Set(buckets.flatMap(({ members }) => members.map(({ name }) => name)));
-  return parameters.flatMap(({ name }) => (packed.has(name) ? [] : (parts.get(name) ?? [gradientRole(name)])));
-}
-
 /** The step's graph and, where there is one, the update's. */
 const printAll = <G>(print: (graph: G) => string, step: G, update: G | null): string =>
   [step, ...(update ? [update] : [])].map(print).join('\n\n');
@@ -248,49 +239,3 @@ const withHint = (placement: Placement, hint: Placement['hint'] = placement.hint
   ...placement,
   hint,
 });
-
-/** The parameters whose gradients the step gives, whole or in parts. */
-function withGradient(
-  parameters: readonly UpdatedParameter[],
-  step: Graph,
-  parts: SplitSums['parts'],
-): readonly UpdatedParameter[] {
-  const whole = new Set(step.outputs.flatMap(({ role }) => (role.kind === 'gradient' ? [role.of] : [])));
-  return parameters.filter(({ name }) => parts.has(name) || whole.has(name));
-}
-
-/** Throws where the update leaves out a gradient, or a part of one. */
-function expectAllRead(step: Graph, update: Graph, buckets: readonly Bucket[]): void {
-  const read = new Set(
-    update.inputs.flatMap(({ role }) => {
-      const bucket = bucketOfRole(buckets, role);
-      const roles = bucket ? bucket.members.map(({ name }) => roleWith(role, name)) : [role];
-      return roles.map(roleKey);
-    }),
-  );
-  const unread = step.outputs.find(({ role }) => role.kind === 'gradient' && !read.has(roleKey(role)));
-  if (unread) throw sumNotRead({ name: unread.name });
-}
-
-/** What the update updates: buckets, and by themselves the parameters that are in none. */
-function updatedParameters(
-  step: Graph,
-  parameters: readonly UpdatedParameter[],
-  buckets: readonly Bucket[],
-  contributions: SplitSums['parts'],
-): readonly UpdatedParameter[] {
-  const packed = new Set(buckets.flatMap(({ members }) => members.map(({ name }) => name)));
-  const alone = parameters.filter(({ name }) => !packed.has(name));
-  const updated = buckets
-    .filter(({ group, home }) => group === home)
-    .map(({ name, type, matrices, gradient }): UpdatedParameter => {
-      const records = buckets.filter((one) => one.name === name);
-      return { name, type, matrices, gradient, contributions: records.flatMap(gradientsOf) };
-    });
-  const others = alone.map(({ name, type }): UpdatedParameter => {
-    const given = contributions.get(name) ?? [gradientRole(name)];
-    const { value } = inRole(step.outputs, given[0])!;
-    return { name, type, gradient: step.values[value].type.dtype, contributions: given };
-  });
-  return [...updated, ...others];
-}
