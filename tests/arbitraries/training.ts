@@ -91,6 +91,8 @@ export interface TrainingDraw {
   readonly expertsOverData: boolean;
   /** Whether they lie on context ranks, too or instead. */
   readonly expertsOverContext: boolean;
+  /** Whether ranks that share sequences share the hidden layers of all tokens of these too: an expert's, where they do not lie on them. */
+  readonly hiddenOverContext: boolean;
   /** Which divisor of the sequence its tokens queue for experts in: 0 is one group. */
   readonly tokenGroups: number;
   readonly contextMethod: ContextMethod;
@@ -158,6 +160,7 @@ export const trainingFields = (): { readonly [K in keyof TrainingDraw]: fc.Arbit
   contextSplits: fc.constantFrom('sequence', 'sequence', 'dim'),
   expertsOverData: fc.boolean(),
   expertsOverContext: fc.boolean(),
+  hiddenOverContext: fc.constantFrom(false, false, true),
   tokenGroups: fc.constantFrom(0, 1, 1, 2),
   contextMethod: fc.constantFrom(...contextMethods),
   headTail: fc.boolean(),
@@ -247,6 +250,10 @@ export function trainingScenario(
     const shared = { sequence: [...sequence, 'tensor'] };
     const over: typeof split = experts ? { experts } : {};
     split = draw.tokenGroups > 0 ? { ...others, ...shared, ...over } : { ...others, ...over, ...shared };
+  }
+  if (draw.hiddenOverContext && !draw.expertsOverContext) {
+    const { hidden = [], ...others } = split;
+    split = { ...others, hidden: [...contextAxesOf(draw).slice(-1), ...hidden] };
   }
   const sizes = factorSizes(draw);
   const bounds: Record<FactorName, readonly number[]> = {};

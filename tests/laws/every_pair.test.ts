@@ -108,6 +108,7 @@ function drawOf(
     contextSplits: 'sequence',
     expertsOverData: i % 2 === 0,
     expertsOverContext: i % 4 === 1,
+    hiddenOverContext: i % 4 === 2,
     tokenGroups: i % 2,
     contextMethod: method,
     headTail: i % 3 !== 0,

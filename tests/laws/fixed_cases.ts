@@ -35,6 +35,7 @@ export const smallest: TrainingDraw = {
   contextSplits: 'sequence',
   expertsOverData: false,
   expertsOverContext: false,
+  hiddenOverContext: false,
   tokenGroups: 0,
   contextMethod: 'allgather',
   headTail: false,
