@@ -73,7 +73,7 @@ export const contextForNothing = ({ field, value }: { field: string; value: stri
     field: `plan.${field}`,
     problem: `${field} is ${value}, and that says nothing`,
     why: 'context_parallel_size is 1: no ranks share a sequence',
-    fix: 'remove it, or set context_parallel_size to 2 or more',
+    fix: `remove it (of a run that goes on: --set plan.${field}=null), or set context_parallel_size to 2 or more`,
   });
 
 /** Positions are said to be shared in a way that heads are shared instead. */
@@ -83,7 +83,7 @@ export const balancedByHeads = ({ balancer }: { balancer: string }) =>
     field: 'plan.context_parallel_load_balancer',
     problem: `context_parallel_load_balancer is ${balancer}, and that says nothing by ulysses`,
     why: 'each rank attends for its heads to all positions: all have equally much to do',
-    fix: 'remove it, or set context_parallel_method to allgather or ring',
+    fix: 'remove it (of a run that goes on: --set plan.context_parallel_load_balancer=null), or set context_parallel_method to allgather or ring',
     places: [{ at: 'config, plan.context_parallel_method' }],
   });
 
@@ -94,7 +94,7 @@ export const sequenceParallelForNothing = () =>
     field: 'plan.sequence_parallel',
     problem: 'sequence_parallel is true, and that says nothing',
     why: 'tensor_parallel_size is 1: there are no ranks to share the sequence of norms, dropout and residual sums',
-    fix: 'remove it, or set tensor_parallel_size to 2 or more',
+    fix: 'set it to false, or set tensor_parallel_size to 2 or more',
   });
 
 export const tooManyTensorRanks = defineDiagnostic(

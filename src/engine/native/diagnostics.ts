@@ -145,7 +145,9 @@ export const programInvalid = defineDiagnostic('engine/program-invalid', (p: Nat
   what: 'the executor refuses the program',
   why: p.reason,
   where: placesOf(p),
-  fix: 'report this with the program (--dump-ir=after:lower): the verifier should have found it',
+  fix:
+    'run `npx flotilla setup` where `flotilla doctor` says that the engine is built from other sources; else report this with the program ' +
+    '(--dump-ir=after:lower): the verifier should have found it',
 }));
 
 export const programRunning = defineDiagnostic('engine/program-running', (p: NativeFailure) => ({
