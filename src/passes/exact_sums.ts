@@ -42,6 +42,9 @@ const significandBits = 53;
  */
 const limitBits = { gradient: 4, result: 10 } as const;
 
+/** For each token, in words: above them a finite number counts as infinite. */
+export const limitsText = `${2 ** limitBits.gradient} in an element of a gradient, or ${2 ** limitBits.result} in a loss`;
+
 /**
  * The grid of a step's addends. An element of the mean gradient is known to 2^-40, which is 9·10⁻¹³, whatever the batch; f32, in which
  * weights are updated, knows one above 2^-17 no better.

@@ -46,6 +46,8 @@ export const lossNotFinite = defineDiagnostic(
     step: number;
     loss: number;
     first: { rank: number; at: string; what: string; given: boolean } | null;
+    /** What counts as infinite in the run, as text that follows; empty: what is. */
+    limits: string;
     /** What would keep the update before it in bounds (`divergence.ts`); null: none has been made since the weights were read. */
     taming: string | null;
     /** Where the weights came from then; null: they are the model's initial ones. */
@@ -62,7 +64,9 @@ export const lossNotFinite = defineDiagnostic(
       : `no update was made since the run began or went on, so the learning rate is not the cause: look at the op that is named, at its weights (${source}), then at the data of step ${p.step}; ${saved}`;
     return {
       what: `the loss of step ${p.step} is ${p.loss}`,
-      why: p.first ? `the first value that is not finite is ${p.first.what}` : 'where it first appeared cannot be told',
+      why: p.first
+        ? `the first value that is not finite is ${p.first.what}${p.limits}`
+        : `where it first appeared cannot be told${p.limits}`,
       where: [{ at: p.first?.at ?? 'loss', note: `${p.first ? `rank ${p.first.rank}, ` : ''}step ${p.step}` }],
       fix: p.taming ? `${p.taming}; ${saved}` : begun,
     };
@@ -86,6 +90,8 @@ export const updatesSkipped = defineDiagnostic(
     skipped: number;
     of: number;
     first: { rank: number; at: string; what: string } | null;
+    /** What counts as infinite in the run, as text that follows; empty: what is. */
+    limits: string;
     /** What would keep the update before it in bounds (`divergence.ts`); null: none was made. */
     taming: string | null;
     /** Whether that was the run's last step. */
@@ -93,8 +99,8 @@ export const updatesSkipped = defineDiagnostic(
   }) => ({
     what: `${p.skipped} of ${p.of} updates were left out, since a gradient was not finite: the run stops after step ${p.step}`,
     why: p.first
-      ? `the first value that is not finite is ${p.first.what}`
-      : 'a run that leaves out most of its updates learns nothing',
+      ? `the first value that is not finite is ${p.first.what}${p.limits}`
+      : `a run that leaves out most of its updates learns nothing${p.limits}`,
     where: [{ at: p.first?.at ?? 'gradients', note: `${p.first ? `rank ${p.first.rank}, ` : ''}step ${p.step}` }],
     fix: `${p.taming ?? `no update was made since the run began or went on, so the learning rate is not the cause: look at the op that is named, and at its weights, then at the data of step ${p.step}`}; the state is saved${
       p.complete ? '' : ', and `flotilla resume` goes on from it'

@@ -3,6 +3,8 @@ import { basename, join } from 'node:path';
 import { readLatest } from '../checkpoint/index.js';
 import type { NonFinite } from '../engine/engine.js';
 import { earliest } from '../engine/non_finite.js';
+import { limitsText } from '../passes/exact_sums.js';
+import type { Plan } from '../plan/plan.js';
 import { lossNotFinite } from './diagnostics.js';
 import { tamingOf } from './divergence.js';
 import type { LoadedJob } from './rank_job.js';
@@ -26,11 +28,16 @@ export async function requireFiniteLoss(job: LoadedJob, step: TrainingStep, outc
     step: outcome.step + 1,
     loss,
     first,
+    limits: limitsOf(job),
     taming: tamingOf(job, step, outcome.step + 1),
     begins: job.resume ? 'a checkpoint' : config.checkpoint.initial_load_path,
     previous: latest && join(directory, basename(latest)),
   });
 }
+
+/** What is too large for the sums of a run that is reproducible, behind what is not finite in it: empty of any other. */
+export const limitsOf = ({ plan }: { readonly plan: Pick<Plan, 'reproducible'> }): string =>
+  plan.reproducible ? ` (the run is reproducible: what is above ${limitsText} for each token counts as infinite)` : '';
 
 /**
  * The first value of a step that is not finite, of those that all processes find. The step is done again: its update was left out, so that

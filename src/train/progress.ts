@@ -6,6 +6,7 @@ import { planText } from '../plan/plan_text.js';
 import type { RunPrograms } from './compile_run.js';
 import { countersAt } from './counters.js';
 import type { RunSummary } from './events.js';
+import { limitsOf } from './not_finite.js';
 import type { LoadedJob } from './rank_job.js';
 import type { StepOutcome } from './training_step.js';
 
@@ -47,7 +48,7 @@ export class Progress {
       memoryBytes,
     });
     if (!skipped) return;
-    const message = `step ${step + 1}: the gradient is not finite (norm ${gradNorm}), so nothing was updated`;
+    const message = `step ${step + 1}: the gradient is not finite (norm ${gradNorm}), so nothing was updated${limitsOf(this.#job)}`;
     events.emit({ kind: 'warning', code: 'train/step-skipped', message });
   }
 

@@ -15,6 +15,8 @@ export interface EndOfSkips {
   readonly first: NonFinite | null;
   /** What would keep the update before in bounds (`divergence.ts`); null: none was made. */
   readonly taming: string | null;
+  /** See `limitsOf`. */
+  readonly limits: string;
   /** Whether that was its last step. */
   readonly complete: boolean;
 }

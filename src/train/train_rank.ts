@@ -27,7 +27,7 @@ import { RunLength } from './length.js';
 import { trainLoop } from './loop.js';
 import { MemoryGauge } from './memory/gauge.js';
 import { tamingOf } from './divergence.js';
-import { firstNonFinite, requireFiniteLoss } from './not_finite.js';
+import { firstNonFinite, limitsOf, requireFiniteLoss } from './not_finite.js';
 import { orderNotice } from './order_notice.js';
 import { parameterCount, Progress } from './progress.js';
 import type { LoadedJob, RankJob } from './rank_job.js';
@@ -154,7 +154,7 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
       // What was trained before is not lost.
       await saving.saveLast(step);
       const first = await firstNonFinite(job, trainingStep, step - 1);
-      throw skips.error({ step, first, taming: taming(step), complete: step === runSteps() });
+      throw skips.error({ step, first, taming: taming(step), limits: limitsOf(job), complete: step === runSteps() });
     },
     validation,
     saving,
@@ -164,7 +164,13 @@ async function trainLoaded(job: LoadedJob): Promise<RankResult> {
   if (done > firstStep || !resume) {
     await saving.saveLast(done);
     if (skips.mostOfAll)
-      throw skips.error({ step: done, first: null, taming: taming(done), complete: done === runSteps() });
+      throw skips.error({
+        step: done,
+        first: null,
+        taming: taming(done),
+        limits: limitsOf(job),
+        complete: done === runSteps(),
+      });
     // From here on nothing that was trained can be lost.
     if (!stopped) {
       await afterTraining('the last validation', folder.path, () => validation.measure(done));

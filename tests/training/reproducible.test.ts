@@ -176,6 +176,15 @@ describe('a plan file whose assignments are', () => {
   });
 });
 
+test('what is too large for its sums is told as such, where another run goes on', async () => {
+  const wild = { optimizer: { lr: 1e3, warmup_steps: 0, schedule: 'constant' }, steps: 2 } as const;
+  const { summary } = await work.train('wild', wild);
+  expect(summary?.trainingLoss).toBeGreaterThan(1024);
+  const error = await work.train('held', { ...wild, reproducible: true }).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: 'train/loss-not-finite' });
+  expect((error as DiagnosticError).message).toContain('16 in an element of a gradient, or 1024 in a loss');
+});
+
 test('a run that is not so follows its plan', async () => {
   const run = { ...onReference, precision: 'f32', reproducible: false } as const;
   const one = await trained('one', run);
