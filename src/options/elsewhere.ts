@@ -108,7 +108,8 @@ const megatron: Readonly<Record<string, Elsewhere>> = {
   },
   moe_shared_expert_intermediate_size: noSharedExperts,
   moe_token_dispatcher_type: {
-    instead: 'by all-to-all wherever plan.expert_parallel_size is more than 1: leave it out',
+    instead:
+      'by all-to-all wherever plan.expert_parallel_size is more than 1 (over ranks that share sequences, with model.token_groups): leave it out',
   },
   normalization: family,
   overlap_grad_reduce: overlap,
