@@ -50,6 +50,8 @@ export interface MixtureResult {
   readonly balance: Tensor;
   /** [microbatch]: Σ (ln Σ_e exp(logit of e))² over the tokens that have a target: the z-loss (Zoph et al. 2022, eq. 5), not yet a mean. */
   readonly z: Tensor;
+  /** [microbatch]: how many choices of tokens that have a target found their expert full. */
+  readonly dropped: Tensor;
 }
 
 /** Experts are SwiGLU layers, as in Mixtral (Jiang et al. 2024); the weights of a token's choices sum to one. */
@@ -97,7 +99,8 @@ export class Mixture extends Module<MixtureOptions> {
     const weight = chosen.div(chosen.sum('choice'));
 
     const [tokensOf, chosenBy] = [groups.cut(x), groups.cut(expert)];
-    const ids = [chosenBy, placeInQueue(groups.cut(sent), chosenBy, groups.within)];
+    const place = placeInQueue(groups.cut(sent), chosenBy, groups.within);
+    const ids = [chosenBy, place];
     const inputs = tokensOf.apply('scatter', ids, {
       by: ['experts', 'place'],
       to: ['experts', ...groups.queues, 'place', 'dim'],
@@ -110,6 +113,11 @@ export class Mixture extends Module<MixtureOptions> {
       y: groups.join(returned.einsum([groups.cut(weight)], tokensOf.names)),
       balance: this.balance(sent, probability, real),
       z: squaredNormalisers(logits, real),
+      dropped: place
+        .ge(place.constant(capacity))
+        .cast('i32')
+        .einsum([groups.cut(real)], ['microbatch'])
+        .cast(atLeastF32(probability.dtype)),
     };
   }
 

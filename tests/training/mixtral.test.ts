@@ -35,6 +35,25 @@ test('metrics have the terms of the loss: routers that know nothing share evenly
   expect(terms[0].z_loss).toBeCloseTo(Math.log(4) ** 2, 1);
 });
 
+test.each([
+  ['one rank', 1, {}],
+  ['data', 2, { data_parallel_size: 2 }],
+  ['experts over them', 2, { data_parallel_size: 2, expert_parallel_size: 2 }],
+  ['context', 2, { context_parallel_size: 2 }],
+  ['pipeline', 2, { pipeline_parallel_size: 2 }],
+] as const)('choices that find no place are counted every step: %s', async (name, ranks, plan) => {
+  // Every token chooses every expert, and each has places for five of eight.
+  const model = { ...(options.model as object), choices: 4, capacity_factor: 0.6 };
+  await work.train(`dropped ${name}`, { ...options, model: model as TrainOptions['model'], steps: 2, ranks, plan });
+  for (const { dropped } of work.terms(`dropped ${name}`)) expect(dropped).toBeCloseTo(3 / 8, 12);
+});
+
+test('where there is room for all, none is', async () => {
+  const model = { ...(options.model as object), capacity_factor: 2 };
+  await work.train('roomy', { ...options, model: model as TrainOptions['model'], steps: 1 });
+  expect(work.terms('roomy')[0].dropped).toBe(0);
+});
+
 const runs = [
   { name: 'one process', ranks: 1, plan: {}, precision: 'f32', tolerance: 1e-4 },
   { name: 'one process, in bf16', ranks: 1, plan: {}, precision: 'bf16', tolerance: 0.01 },

@@ -15,13 +15,13 @@ import { modelSizes } from '../family.js';
 import { ropeScalingOf } from '../rope_scaling.js';
 import { mixtralFamily, type MixtralOptions, type MixtralSizes } from './options.js';
 
-/** Losses of routers, [microbatch]: sums over the layers so far. */
-type RouterLosses = Pick<MixtureResult, 'balance' | 'z'>;
+/** Of routers, [microbatch]: sums over the layers so far. */
+type RouterSums = Omit<MixtureResult, 'y'>;
 
-/** The residual stream, and what the routers that it went through lose. */
+/** The residual stream, and what the routers that it went through say. */
 interface Stream {
   readonly x: Tensor;
-  readonly losses: RouterLosses | null;
+  readonly routers: RouterSums | null;
 }
 
 export class Mixtral extends LanguageModel<MixtralSizes> {
@@ -39,26 +39,28 @@ export class Mixtral extends LanguageModel<MixtralSizes> {
   }
 
   override loss(tokens: Tensor, labels: Tensor): SummedLoss {
-    const { logits, losses } = this.read(tokens);
+    const { logits, routers } = this.read(tokens);
     const loss = crossEntropy(logits, labels);
-    return { ...loss, terms: losses ? labels.builder.within('loss', () => this.terms(losses)) : [] };
+    return { ...loss, terms: routers ? labels.builder.within('loss', () => this.terms(routers)) : [] };
   }
 
-  private terms({ balance, z }: RouterLosses): readonly LossTerm[] {
-    const { layers, balance: balanceWeight, z_loss } = this.options;
+  /** What routers lose, and the share of choices that experts had no place for. */
+  private terms({ balance, z, dropped }: RouterSums): readonly LossTerm[] {
+    const { layers, choices, balance: balanceWeight, z_loss } = this.options;
     const mean = (x: Tensor) => x.sum('microbatch').mul(1 / layers);
     return [
       ...(balanceWeight > 0
         ? [{ name: 'balance', sum: mean(balance), over: 'microbatches', weight: balanceWeight } as const]
         : []),
       ...(z_loss > 0 ? [{ name: 'z_loss', sum: mean(z), over: 'tokens', weight: z_loss } as const] : []),
+      { name: 'dropped', sum: mean(dropped).mul(1 / choices), over: 'tokens', weight: 0 },
     ];
   }
 
-  private read(tokens: Tensor): { logits: Tensor; losses: RouterLosses | null } {
-    let stream: Stream = { x: this.embedding.forward(tokens), losses: null };
-    for (const block of this.blocks) stream = block.forward(stream.x, stream.losses);
-    return { logits: this.head.forward(this.norm.forward(stream.x)), losses: stream.losses };
+  private read(tokens: Tensor): Stream & { readonly logits: Tensor } {
+    let stream: Stream = { x: this.embedding.forward(tokens), routers: null };
+    for (const block of this.blocks) stream = block.forward(stream.x, stream.routers);
+    return { ...stream, logits: this.head.forward(this.norm.forward(stream.x)) };
   }
 }
 
@@ -83,10 +85,15 @@ export class Block extends Module<MixtralSizes> {
     token_groups: this.options.token_groups,
   });
 
-  forward(x: Tensor, losses: RouterLosses | null): Stream {
+  forward(x: Tensor, routers: RouterSums | null): Stream {
     x = x.add(this.attention.forward(this.norm1.forward(x)));
-    const { y, balance, z } = this.experts.forward(this.norm2.forward(x));
-    const sum = losses ? { balance: losses.balance.add(balance), z: losses.z.add(z) } : { balance, z };
-    return { x: x.add(y), losses: sum };
+    const { y, ...own } = this.experts.forward(this.norm2.forward(x));
+    return { x: x.add(y), routers: routers ? added(routers, own) : own };
   }
 }
+
+const added = (a: RouterSums, b: RouterSums): RouterSums => ({
+  balance: a.balance.add(b.balance),
+  z: a.z.add(b.z),
+  dropped: a.dropped.add(b.dropped),
+});
