@@ -33,7 +33,7 @@ export const plantedLaw = (
   fault: (draw, hints) => {
     try {
       const scenario = buildPlanted(trainingScenario(draw, hints), plant);
-      const fault = plant.kernel || scenario.hasFault() ? numbersFault(scenario, exact, scenario.meaning) : null;
+      const fault = scenario.mayShow ? numbersFault(scenario, exact, scenario.meaning) : null;
       changed(scenario.hasFault());
       return scenario.hasFault() ? fault : null;
     } catch (error) {

@@ -13,7 +13,7 @@ import { placeGraphs, type PlacedGraphs } from '../../../src/partition/place_gra
 import { expectProved, type SourceGraphs } from '../../../src/partition/prove.js';
 import { tableOf } from '../../../src/plan/plan_schedule.js';
 import type { Program } from '../../../src/program/program.js';
-import { unroll } from '../../../src/program/unroll.js';
+import { instructionsOf, unroll } from '../../../src/program/unroll.js';
 import { lowerMove } from '../../../src/reshard/lower.js';
 import { splitChunks } from '../../../src/schedule/slot.js';
 import {
@@ -34,6 +34,8 @@ export interface PlantedScenario extends Scenario {
   readonly registry: OpRegistry;
   /** What the placed graphs were made of. */
   readonly sources: SourceGraphs;
+  /** False where there is nothing that the fault could change: a run would show nothing. */
+  readonly mayShow: boolean;
   /** Whether the fault has changed anything: a rule, a graph, a program or a move as soon as it is built; what a kernel gives once it has run. */
   readonly hasFault: () => boolean;
 }
@@ -77,6 +79,7 @@ export function buildPlanted(given: ScenarioOptions, plant: Plant): PlantedScena
     meaning,
     registry,
     sources: sources!,
+    mayShow: plant.kernel ? hasInstruction(program, plant.at) : changes.any,
     hasFault: () => changes.any,
     program,
     inputs,
@@ -91,6 +94,11 @@ export function buildPlanted(given: ScenarioOptions, plant: Plant): PlantedScena
     gather: (execution) => gatherValues(program, execution.values),
   };
 }
+
+const hasInstruction = (program: Program, fits: NonNullable<Plant['at']> = () => true): boolean =>
+  program.classes
+    .flatMap(({ templates }) => templates.flatMap(instructionsOf))
+    .some((instruction) => instruction.kind === 'kernel' && fits(instruction));
 
 /** Whether a fault has a place in what is tried. */
 class Changes {

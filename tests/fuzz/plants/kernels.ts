@@ -12,6 +12,9 @@ const on =
   (launch, right) =>
     names.includes(launch.op) ? wrong(launch, right) : right(launch);
 
+/** Of ops that know of sequences stored head-tail. */
+const storedHeadTail: NonNullable<Plant['at']> = ({ attributes }) => attributes.head_tail !== undefined;
+
 const fromZero: NonNullable<Plant['kernel']> = (launch, right) => right({ ...launch, origins: {} });
 
 /** As if sequences were stored in their own order. */
@@ -32,10 +35,12 @@ export const kernelPlants: Plants = {
   attention_in_order: {
     what: 'the kernel of attention takes queries that are stored head-tail for a run',
     kernel: on(['attention'], inOrder),
+    at: storedHeadTail,
   },
   dropout_in_order: {
     what: 'dropout draws for positions as they are stored',
     kernel: on(['dropout', 'dropout_backward'], inOrder),
+    at: storedHeadTail,
   },
   embedding_from_zero: {
     what: 'a table’s rows are looked up by their place in the rank’s own',

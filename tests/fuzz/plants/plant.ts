@@ -4,7 +4,7 @@ import type { ReferenceKernels } from '../../../src/ops/evaluate.js';
 import type { ReferenceLaunch } from '../../../src/ops/launch.js';
 import type { PlacedGraphs } from '../../../src/partition/place_graphs.js';
 import type { Plan } from '../../../src/plan/plan.js';
-import type { Program } from '../../../src/program/program.js';
+import type { KernelInstruction, Program } from '../../../src/program/program.js';
 import type { LoweredMove } from '../../../src/reshard/lower.js';
 import type { Move } from '../../../src/reshard/moves.js';
 
@@ -22,6 +22,8 @@ export interface Plant {
   readonly move?: (lowered: LoweredMove, move: Move) => LoweredMove;
   /** What a rank computes; one device computes right. */
   readonly kernel?: (launch: ReferenceLaunch, right: ReferenceKernels) => readonly Float64Array[];
+  /** Of {@link kernel}: the instructions in which it may show. Absent: any. */
+  readonly at?: (instruction: KernelInstruction) => boolean;
 }
 
 export type Plants = Readonly<Record<string, Plant>>;
