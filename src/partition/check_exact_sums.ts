@@ -4,11 +4,13 @@
  */
 import { isFloat } from '../ir/dtype.js';
 import type { DiagnosticError } from '../ir/diagnostic.js';
+import { exactText } from '../ir/exact_text.js';
 import { opNamed, type OpRegistry } from '../ir/op.js';
+import { ownerOf } from '../ir/role.js';
 import * as diagnose from './diagnostics.js';
 import { makersOf, type PlacedGraph, type PlacedId, type PlacedStep } from './placed.js';
 
-/** Every output of a step that is another sum, and every addend on a grid that is no output's; empty where there is none. */
+/** Every output of a step that is another sum, and every addend on a grid that is no output's or unlike others'; empty where there is none. */
 export function checkExactSums(
   graph: PlacedGraph,
   registry: OpRegistry,
@@ -19,16 +21,25 @@ export function checkExactSums(
   const summed = new Set<PlacedStep>();
   const faults: DiagnosticError[] = [];
   const seen = new Set<PlacedId>();
-  const back = (id: PlacedId, output: string): void => {
+  // One grid and one limit a role: parts of a gradient that chunks give are added too.
+  const grids = new Map<string, string>();
+  const back = (id: PlacedId, output: string, sum: string): void => {
     if (seen.has(id)) return;
     seen.add(id);
     const step = makers.get(id);
-    if (step && isExact(step)) summed.add(step);
-    else if (step && passesOn(step, registry)) for (const input of step.inputs) back(input, output);
-    else faults.push(diagnose.sumRounds({ output, value: graph.values[id].name, source: step?.source ?? null }));
+    const rounds = () =>
+      faults.push(diagnose.sumRounds({ output, value: graph.values[id].name, source: step?.source ?? null }));
+    if (step?.kind === 'op' && isExact(step)) {
+      summed.add(step);
+      const grid = exactText(step.attributes);
+      if ((grids.get(sum) ?? grid) !== grid) rounds();
+      grids.set(sum, grid);
+    } else if (step && passesOn(step, registry)) for (const input of step.inputs) back(input, output, sum);
+    else rounds();
   };
   if (reproducible)
-    for (const { name, value } of graph.outputs) if (isFloat(graph.values[value].type.dtype)) back(value, name);
+    for (const { name, role, value } of graph.outputs)
+      if (isFloat(graph.values[value].type.dtype)) back(value, name, `${role.kind} ${ownerOf(role) ?? name}`);
   for (const step of graph.steps) {
     if (step.kind !== 'op' || !isExact(step) || summed.has(step)) continue;
     faults.push(

@@ -245,7 +245,7 @@ export const addendsRounded = defineDiagnostic(
 export const sumRounds = defineDiagnostic(
   'partition/sum-rounds',
   (p: { output: string; value: string; source: Source | null }) => ({
-    what: `'${p.output}' is to be the same under any plan, and adds up '${p.value}', which is on no grid`,
+    what: `'${p.output}' is to be the same under any plan, and adds up '${p.value}', which is not on its grid`,
     why: 'a sum of other numbers rounds, and where it does follows the order in which a plan adds them',
     where: p.source ? [{ at: placeOf(p.source) }] : [],
     fix: 'put each addend on the grid of the step: exact_sums does so for all that a step gives',
