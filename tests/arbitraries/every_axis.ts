@@ -20,6 +20,11 @@ export const everyAxis = (): fc.Arbitrary<readonly [TrainingDraw, HintsDraw]> =>
       // Rings turn evenly where two or three ranks share six.
       sequence: fc.constantFrom(3, 4, 5, 6),
       contextMethod: fc.constantFrom('allgather', 'ulysses', 'ulysses+ring', 'ring', 'ring'),
+      // Sequences are stored head-tail without a window, in rings without documents or biases.
+      headTail: fc.constantFrom(true, true, true, false),
+      window: fc.constantFrom(0, 0, 0, 0, 1, 2),
+      documents: fc.constantFrom('packed', 'packed', 'separate'),
+      positions: fc.constantFrom('learned', 'learned', 'learned', 'alibi', 'relative'),
       tied: fc.constant(true),
       update: fc.constant(true),
       meshes: fc.oneof(...someMeshes),
