@@ -7,6 +7,7 @@
  * that it shards over, when gradients are reduced, buckets, and what is made again. Fixed is by what a microbatch is shared.
  */
 import { axesSize, axisSize, type AxisName, type Mesh } from '../ir/mesh.js';
+import type { FactorName } from '../ir/type.js';
 import { counted } from '../ir/units.js';
 import { planContradiction } from './diagnostics.js';
 import { gradientDtypeOf } from './gradient_dtype.js';
@@ -25,15 +26,26 @@ export function sharingOf(plan: Shared): string {
   return `${counted(batch.sequences, 'sequence')} split by ${shared[0]}${by.length > 0 ? ` by ${by.join(', ')}` : ''}`;
 }
 
-/** By which factors, and over how many ranks each, a group shares a logical microbatch. */
+/**
+ * By which factors, and over how many ranks each, a group shares a logical microbatch, or several together. Axes go by the first factor that
+ * they split, not by name: `experts 2, sequence 2 with experts` is another sharing than `experts 2, sequence 2`.
+ */
 function sharedOn({ split, bounds }: Pick<Shared, 'split' | 'bounds'>, mesh: Mesh): string {
-  const factors = Object.keys(split).filter((factor) => factor !== 'microbatch');
-  const texts = factors.flatMap((factor) => {
-    const axes = axesOn(mesh, split[factor]);
-    if (axes.length === 0) return [];
-    const cut = bounds[factor] ? ` at ${bounds[factor].join(' ')}` : '';
-    return [`${factor} ${axes.map((axis) => axisSize(mesh, axis)).join('×')}${cut}`];
-  });
+  const { free } = dealingAxes({ split });
+  const first = new Map<AxisName, FactorName>();
+  const texts = Object.keys(split)
+    .sort()
+    .flatMap((factor) => {
+      const axes = axesOn(mesh, split[factor]).filter((axis) => !free.includes(axis));
+      if (axes.length === 0) return [];
+      const ranks = axes.map((axis) => {
+        const other = first.get(axis);
+        if (other === undefined) first.set(axis, factor);
+        return other === undefined ? `${axisSize(mesh, axis)}` : `${axisSize(mesh, axis)} with ${other}`;
+      });
+      const cut = bounds[factor] ? ` at ${bounds[factor].join(' ')}` : '';
+      return [`${factor} ${ranks.join(' × ')}${cut}`];
+    });
   return texts.join(', ') || 'nothing';
 }
 
