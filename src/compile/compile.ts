@@ -31,7 +31,7 @@ import { gradientDtypeOf } from '../plan/gradient_dtype.js';
 import type { OrderFault } from '../plan/diagnostics.js';
 import { groupOfChunks, logicalMicrobatchesOf, meshesOf, sequencesOf } from '../plan/plan.js';
 import { tableOf } from '../plan/plan_schedule.js';
-import { planOfOneMicrobatch } from '../plan/reproducible.js';
+import { planOfOneMicrobatch, ranksOfOneMicrobatch } from '../plan/reproducible.js';
 import { forwardOnly } from '../schedule/forward_only.js';
 import type { ScheduleTable } from '../schedule/slot.js';
 import { lowerGroups, type LoweredProgram } from '../lower/lower_groups.js';
@@ -179,7 +179,8 @@ function typedOf(graph: Graph, options: CompileOptions): Graph {
   const gradients = gradientDtypeOf(plan.precision) === compute ? 'compute' : 'master';
   const typed = compute === 'bf16' ? applyPrecision(graph, registry, compute, gradients) : graph;
   observe?.('precision', () => printGraph(typed));
-  const batch = { microbatches: logicalMicrobatchesOf(plan), tokens: plan.batch.sequences * sequence };
+  const tokens = plan.batch.sequences * sequence;
+  const batch = { microbatches: logicalMicrobatchesOf(plan), tokens, ranks: ranksOfOneMicrobatch(plan) };
   const exact = plan.reproducible ? exactSums(typed, registry, batch) : typed;
   observe?.('exact_sums', () => printGraph(exact));
   return exact;

@@ -21,7 +21,7 @@ const step = parseGraph(
   }`,
   ops,
 );
-const summed = exactSums(step, ops, { microbatches: 4, tokens: 8 });
+const summed = exactSums(step, ops, { microbatches: 4, tokens: 8, ranks: 1 });
 const graph = partition(summed, ops, stepPlacement(plan, summed), defaultCosts(), {}).placed;
 
 const told = (changed: PlacedGraph, reproducible = true): readonly string[] =>

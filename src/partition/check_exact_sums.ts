@@ -21,7 +21,7 @@ export function checkExactSums(
   const summed = new Set<PlacedStep>();
   const faults: DiagnosticError[] = [];
   const seen = new Set<PlacedId>();
-  // One grid and one limit a role: parts of a gradient that chunks give are added too.
+  // One grid and one limit a role, of what is packed a member: parts of a gradient that chunks give are added too.
   const grids = new Map<string, string>();
   const back = (id: PlacedId, output: string, sum: string): void => {
     if (seen.has(id)) return;
@@ -34,6 +34,8 @@ export function checkExactSums(
       const grid = exactText(step.attributes);
       if ((grids.get(sum) ?? grid) !== grid) rounds();
       grids.set(sum, grid);
+    } else if (step?.kind === 'pack') {
+      step.inputs.forEach((input, k) => back(input, output, `${sum} ${step.members[k].name}`));
     } else if (step && passesOn(step, registry)) for (const input of step.inputs) back(input, output, sum);
     else rounds();
   };
@@ -51,7 +53,7 @@ export function checkExactSums(
 
 /** What gives the sum of what it is given, or moves it: zeros are the sum of nothing. */
 function passesOn(step: PlacedStep, registry: OpRegistry): boolean {
-  if (step.kind !== 'op') return step.kind === 'move' || step.kind === 'pack' || step.kind === 'transfer';
+  if (step.kind !== 'op') return step.kind === 'move' || step.kind === 'transfer';
   const zeros = step.op === 'fill' && step.attributes.value === 0;
   return zeros || opNamed(registry, step.op).adds === true;
 }

@@ -49,26 +49,37 @@ export class Pins {
     );
   }
 
-  /** For the next node; null where there was none such. */
+  /** For the next node; null where there was none such, and it sums nothing: a cast for a group, an addition of parts. */
   next(name: string, rule: OpRule): Pin | null {
     const { choices, dealing, free } = this.options;
     const key = this.keys.next(name, rule);
     const found = choices.length === 0 ? { splits: {}, through: {} } : this.known.get(key);
+    if (!found && sums(rule)) throw new Error(`the step of one microbatch has no counterpart of ${name}`);
     return found ? { ...found, dealing, free } : null;
   }
 }
 
-/** Nodes that are alike: a pass that sets some apart, or casts for each group, changes their ordinals and not what they are. */
+/**
+ * Nodes that are alike: a pass that sets some apart, or casts for each group, changes their ordinals and where they run, and not what they
+ * are.
+ */
 class Keys {
   private readonly counts = new Map<string, number>();
 
   next(name: string, { operands, results }: OpRule): string {
-    const stem = `${name.replace(/\.\d+$/, '')} ${operands.join(';')} ${results.join(';')}`;
+    const place = name.replace(/\.\d+$/, '').replace(phases.weight, phases.backward);
+    const stem = `${place} ${operands.join(';')} ${results.join(';')}`;
     const ordinal = this.counts.get(stem) ?? 0;
     this.counts.set(stem, ordinal + 1);
     return `${stem} ${ordinal}`;
   }
 }
+
+const sums = ({ factors, results }: OpRule): boolean =>
+  Object.keys(factors).some((factor) => results.some((result) => !result.includes(factor)));
+
+/** In names of nodes: gradients of weights that a schedule sets apart are of the backward. */
+const phases = { weight: '/weight/', backward: '/backward/' } as const;
 
 /** Those candidates that a pin leaves: of a node that has microbatches, the one that it says. */
 export function pinned(candidates: readonly Splits[], pin: Pin, rule: OpRule, mesh: Mesh): readonly Splits[] {

@@ -17,11 +17,14 @@ import type { Tensor } from '../ir/tensor.js';
 import { eliminateDeadCode } from './eliminate_dead_code.js';
 import { summandsOf } from './split_sums.js';
 
-/** Of a step, padding left out: what it would have on one device. */
+/** Of a step, padding left out. */
 export interface SummedBatch {
+  /** Logical ones. */
   readonly microbatches: number;
   /** Of a logical microbatch. */
   readonly tokens: number;
+  /** That share a logical microbatch, each with a part of what it adds. */
+  readonly ranks: number;
 }
 
 /** Numbers on a grid of 2^`grid`, none larger than 2^`limit`. */
@@ -29,9 +32,6 @@ export interface FixedPoint {
   readonly grid: number;
   readonly limit: number;
 }
-
-/** An addend comes in at most 2^8 parts: from uses of a weight, and from ranks that share a microbatch. */
-const partBits = 8;
 
 /** f64 holds integers of so many bits, and their sums below it, exactly. */
 const significandBits = 53;
@@ -46,21 +46,29 @@ const limitBits = { gradient: 4, result: 10 } as const;
 export const limitsText = `${2 ** limitBits.gradient} in an element of a gradient, or ${2 ** limitBits.result} in a loss`;
 
 /**
- * The grid of a step's addends. An element of the mean gradient is known to 2^-40, which is 9·10⁻¹³, whatever the batch; f32, in which
- * weights are updated, knows one above 2^-17 no better.
+ * The grid of the addends of a sum. `uses`: what adds to it in a microbatch, such as the layers that share a weight. An element of the mean
+ * gradient is known to 2^-47 · uses · ranks, whatever the batch; f32, in which weights are updated, knows one above 2^-23 no better.
  */
-export function fixedPointOf({ microbatches, tokens }: SummedBatch, kind: keyof typeof limitBits): FixedPoint {
-  const limit = limitBits[kind] + Math.ceil(Math.log2(tokens));
-  return { limit, grid: limit + Math.ceil(Math.log2(microbatches)) + partBits + 1 - significandBits };
+export function fixedPointOf(
+  { microbatches, tokens, ranks }: SummedBatch,
+  kind: keyof typeof limitBits,
+  uses: number,
+): FixedPoint {
+  const limit = limitBits[kind] + bitsOf(tokens);
+  // Two bits are for the rounding to the grid (`onGrid`).
+  return { limit, grid: limit + bitsOf(microbatches) + bitsOf(ranks) + bitsOf(uses) + 2 - significandBits };
 }
+
+const bitsOf = (count: number): number => Math.ceil(Math.log2(count));
 
 export function exactSums(graph: Graph, registry: OpRegistry, batch: SummedBatch): Graph {
   const builder = GraphBuilder.resume(registry, graph);
   const exact = (value: ValueId, role: Role): ValueId => {
-    const summands = summandsOf(graph, registry, value).map((summand): Tensor => {
+    const added = summandsOf(graph, registry, value);
+    const attributes = { ...fixedPointOf(batch, role.kind === 'gradient' ? 'gradient' : 'result', added.length) };
+    const summands = added.map((summand): Tensor => {
       const { node } = graph.values[summand];
       const made = node ?? graph.values[value].node;
-      const attributes = { ...fixedPointOf(batch, role.kind === 'gradient' ? 'gradient' : 'result') };
       const put = () => builder.tensor(summand).apply('fixed_point', [], attributes);
       return made ? builder.at(made.source, put) : put();
     });

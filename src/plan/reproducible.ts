@@ -6,7 +6,7 @@
  * free are the data-parallel size as far as it deals out microbatches, the stages of a pipeline and its schedule, ZeRO's stage and the ranks
  * that it shards over, when gradients are reduced, buckets, and what is made again. Fixed is by what a microbatch is shared.
  */
-import { axesSize, axisSize, type AxisName, type Mesh } from '../ir/mesh.js';
+import { axesSize, axisSize, meshRanks, type AxisName, type Mesh } from '../ir/mesh.js';
 import type { FactorName } from '../ir/type.js';
 import { counted } from '../ir/units.js';
 import { planContradiction } from './diagnostics.js';
@@ -132,6 +132,12 @@ export function planOfOneMicrobatch(plan: Plan): Plan | null {
     },
     zero: { stage: 0, axes: [] },
   };
+}
+
+/** How many ranks share a logical microbatch. */
+export function ranksOfOneMicrobatch(plan: Plan): number {
+  const one = planOfOneMicrobatch(plan);
+  return one ? meshRanks(meshesOf(one)[0]) / one.batch.logical_microbatches : 1;
 }
 
 /** Of the group that has the fewest. */

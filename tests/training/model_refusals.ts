@@ -40,6 +40,7 @@ export const wrongModels: Readonly<Record<string, () => nn.LanguageModel>> = {
   'ir/binding-mismatch': () => withLayer(() => new nn.LayerNorm({ dim: 8 })),
   'ir/mask-not-number': () => ownModel((x) => x.ge(0).mul(x.lt(1))),
   'ir/no-such-factor': () => ownModel((x) => x.sum('width')),
+  'ir/not-together': () => ownModel((x) => x.apply('join', [], { factor: ['batch', 'dim'], names: ['both'] })),
   'ir/operand-repeats-factor': () => ownModel((x) => x.rename({ sequence: 'dim' }).exp()),
   'ir/residual-read': () =>
     ownModel((x) => {
