@@ -184,7 +184,7 @@ void squareBinsOf(const X* x, int64_t n, double unit, const double* shifts, doub
 #pragma omp simd reduction(+ : coarse, finer, finest)
     for (int64_t i = 0; i < n; i++) {
       const double value = double(widen(x[i])) * scale, square = value * value;
-      // A product that is contracted with what is taken from it would not be rounded: of f32 it is exact, of f64 it must be.
+      // Squares of f32 are exact in f64. Those of f64 may be rounded or, in an fma, not: all parts lie on their grids either way.
       const double part = (square + first) - first, rest = square - part;
       const double next = (rest + second) - second;
       coarse += part;

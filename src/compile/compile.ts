@@ -24,12 +24,12 @@ import {
 import type { AdamW } from '../optim/options.js';
 import { buildUpdate, type ExactNorm, type UpdateRecipe } from '../optim/update.js';
 import { eliminateDeadCode } from '../passes/eliminate_dead_code.js';
-import { exactSums } from '../passes/exact_sums.js';
+import { exactSums, type SummedBatch } from '../passes/exact_sums.js';
 import { applyPrecision } from '../passes/precision.js';
 import { traceTraining, type TracedTraining } from '../passes/trace_training.js';
 import { gradientDtypeOf } from '../plan/gradient_dtype.js';
 import type { OrderFault } from '../plan/diagnostics.js';
-import { groupOfChunks, logicalMicrobatchesOf, meshesOf, sequencesOf } from '../plan/plan.js';
+import { groupOfChunks, logicalMicrobatchesOf, meshesOf, sequencesOf, type Plan } from '../plan/plan.js';
 import { tableOf } from '../plan/plan_schedule.js';
 import { planOfOneMicrobatch, ranksOfOneMicrobatch } from '../plan/reproducible.js';
 import { forwardOnly } from '../schedule/forward_only.js';
@@ -179,12 +179,16 @@ function typedOf(graph: Graph, options: CompileOptions): Graph {
   const gradients = gradientDtypeOf(plan.precision) === compute ? 'compute' : 'master';
   const typed = compute === 'bf16' ? applyPrecision(graph, registry, compute, gradients) : graph;
   observe?.('precision', () => printGraph(typed));
-  const tokens = plan.batch.sequences * sequence;
-  const batch = { microbatches: logicalMicrobatchesOf(plan), tokens, ranks: ranksOfOneMicrobatch(plan) };
-  const exact = plan.reproducible ? exactSums(typed, registry, batch) : typed;
+  const exact = plan.reproducible ? exactSums(typed, registry, summedBatchOf(plan, sequence)) : typed;
   observe?.('exact_sums', () => printGraph(exact));
   return exact;
 }
+
+const summedBatchOf = (plan: Plan, sequence: number): SummedBatch => ({
+  microbatches: logicalMicrobatchesOf(plan),
+  tokens: plan.batch.sequences * sequence,
+  ranks: ranksOfOneMicrobatch(plan),
+});
 
 const exactNorm = ({ plan, sequence }: CompileOptions, parameters: readonly TracedParameter[]): ExactNorm => ({
   tokens: sequencesOf(plan) * sequence,

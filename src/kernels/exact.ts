@@ -1,4 +1,5 @@
 /** Launches of ops whose sums are exact: addends on a grid, squares in parts. */
+import { gridShift } from '../ops/fixed_point.js';
 import { squareGrids } from '../ops/square_bins.js';
 import { scratchOnCpu } from './device.js';
 import { elementwiseLaunch } from './elementwise.js';
@@ -7,9 +8,6 @@ import { grouped, localSizes, type KernelSite, type LaunchForm } from './site.js
 import { stagedLaunches } from './staged.js';
 import { isKernelFloat } from './types.js';
 import { workspace } from './workspaces.js';
-
-/** A number whose last bit is that of a grid of 2^`grid`: adding and taking it away rounds to the grid. */
-const shiftOf = (grid: number): number => 1.5 * 2 ** (52 + grid);
 
 /** Addends on a grid, and in one pass added to what is there. */
 export const fixedPointForms: Forms = {
@@ -22,7 +20,7 @@ export const fixedPointForms: Forms = {
 };
 
 const gridOf = ({ attributes: { grid, limit } }: KernelSite): LaunchForm['attributes'] => ({
-  shift: shiftOf(grid as number),
+  shift: gridShift(grid as number),
   most: 2 ** (limit as number),
 });
 
@@ -45,7 +43,7 @@ export function squareBinsLaunches(site: KernelSite): readonly LaunchForm[] | nu
         { of: { input: 0 }, ...whole },
         { of: { output: 0 }, sizes: bins.sizes, strides: bins.strides },
       ],
-      attributes: { unit: 2 ** -(scale as number), shifts: squareGrids(bits as number).map(shiftOf) },
+      attributes: { unit: 2 ** -(scale as number), shifts: squareGrids(bits as number).map(gridShift) },
       scratchBytes: scratchOnCpu(workspace('square_bins', {})),
     },
   ];

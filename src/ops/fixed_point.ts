@@ -36,7 +36,12 @@ export const fixedPoint = elementwise({
 
 /** The nearest multiple of 2^`grid`, ties to even, of a number below 2^(grid + 51). */
 export function onGrid(grid: number): (x: number) => number {
-  // So large that its last bit is the grid's; one and a half times, so that numbers of either sign stay in its range.
-  const shift = 1.5 * 2 ** (52 + grid);
+  const shift = gridShift(grid);
   return (x) => x + shift - shift;
 }
+
+/**
+ * To add and take away: so large that its last bit is that of the grid of 2^`grid`, and one and a half times that, so that numbers of either
+ * sign stay in its range.
+ */
+export const gridShift = (grid: number): number => 1.5 * 2 ** (52 + grid);

@@ -195,7 +195,8 @@ function inducedSplits(
 /** A turn belongs to the ring that asked for it. */
 const straight = ({ turn: _, ...split }: Split): Split => split;
 
-const splitsKey = (splits: Splits): string =>
+/** Equal for equal splits. */
+export const splitsKey = (splits: Splits): string =>
   Object.entries(splits)
     .map(([name, split]) => `${name}:${printSplit(split)}`)
     .sort()

@@ -6,10 +6,11 @@
  * time; axes that deal out whole microbatches split whatever has them, and nothing else that has them.
  */
 import { canonicalSplit, type Split } from '../ir/layout.js';
-import { axisSize, hasAxis, type AxisName, type Mesh } from '../ir/mesh.js';
+import type { AxisName, Mesh } from '../ir/mesh.js';
 import type { Assignment, OpRule } from '../ir/rule.js';
 import type { FactorName } from '../ir/type.js';
-import type { Splits } from './candidates.js';
+import { axesOn } from '../plan/splits.js';
+import { splitsKey, type Splits } from './candidates.js';
 
 /** A choice as the partitioner makes it: {@link ExplainedChoice}. */
 interface Chosen {
@@ -83,11 +84,10 @@ const phases = { weight: '/weight/', backward: '/backward/' } as const;
 
 /** Those candidates that a pin leaves: of a node that has microbatches, the one that it says. */
 export function pinned(candidates: readonly Splits[], pin: Pin, rule: OpRule, mesh: Mesh): readonly Splits[] {
-  const counts = (axis: AxisName) => hasAxis(mesh, axis) && axisSize(mesh, axis) > 1;
   if (!Object.hasOwn(rule.factors, dealt))
-    return candidates.filter((splits) => sameText(beside(splits, pin.free), beside(pin.splits, pin.free)));
+    return candidates.filter((splits) => same(beside(splits, pin.free), beside(pin.splits, pin.free)));
   const own = pin.splits[dealt]?.axes ?? [];
-  const axes = pin.dealing.filter((axis) => counts(axis) && (own.includes(axis) || pin.free.includes(axis)));
+  const axes = axesOn(mesh, pin.dealing).filter((axis) => own.includes(axis) || pin.free.includes(axis));
   const { [dealt]: _, ...others } = pin.splits;
   if (axes.length === 0) return [others];
   return [{ ...others, [dealt]: canonicalSplit(mesh, { axes }, rule.factors[dealt].size) }];
@@ -102,7 +102,7 @@ export const passesAsPinned = ({ through, free }: Pin, assignment: Assignment): 
 /** Whether an assignment is one that a pin leaves. */
 export function keepsPin(assignment: Assignment, pin: Pin, rule: OpRule, mesh: Mesh): boolean {
   const [left] = pinned([assignment.splits], pin, rule, mesh);
-  return left !== undefined && sameText(left, assignment.splits) && passesAsPinned(pin, assignment);
+  return left !== undefined && same(left, assignment.splits) && passesAsPinned(pin, assignment);
 }
 
 const beside = (splits: Splits, free: readonly AxisName[]): Splits =>
@@ -113,10 +113,4 @@ const beside = (splits: Splits, free: readonly AxisName[]): Splits =>
     }),
   );
 
-const sameText = (a: Splits, b: Splits): boolean => textOf(a) === textOf(b);
-
-const textOf = (splits: Splits): string =>
-  Object.entries(splits)
-    .map(([factor, { axes, bounds }]) => `${factor} ${axes.join('*')} ${bounds?.join() ?? ''}`)
-    .sort()
-    .join(';');
+const same = (a: Splits, b: Splits): boolean => splitsKey(a) === splitsKey(b);

@@ -5,7 +5,8 @@
  *            ⟶ Σ fixed_point(addend)            in f64, none of which rounds
  *
  * A plan decides who adds what to what: microbatches on a rank, ranks in a collective, chunks that share a weight in the update. So every
- * addend of what a step gives is put on one grid that follows from the batch alone, and no sum of them needs more than the 53 bits of f64.
+ * addend of what a step gives is put on a grid that follows from the batch, the model and the ranks that share a microbatch, none of which such
+ * a plan changes, and no sum of them needs more than the 53 bits of f64.
  * Whatever else a step computes a plan does not change, as long as a rank has whole logical microbatches (`plan/reproducible.ts`).
  */
 import { GraphBuilder } from '../ir/builder.js';

@@ -96,8 +96,9 @@ export async function prepareResume(request: ResumeRequest): Promise<UnwrittenRu
 
 /** Throws `plan/shared-otherwise` where a reproducible run would not go on with the numbers that it would have had. */
 function requireSameSharing(folder: RunFolder, plan: Plan): void {
+  if (!plan.reproducible) return;
   const trained = readPlan(folder.file('plan.json'));
-  if (!trained.reproducible || !plan.reproducible) return;
+  if (!trained.reproducible) return;
   const [before, now] = [sharingOf(trained), sharingOf(plan)];
   if (before !== now) throw sharedOtherwise({ before, now, folder: folder.path });
 }
